@@ -1,0 +1,49 @@
+/**
+ * One request to AEP, and what it answered.
+ *
+ * Promises: never throws; follows no redirect (an event must not leave for an address nobody configured); reads a
+ * bounded part of the answer and leaves no connection open. The signal covers the answer's body too.
+ * Never retries: that is its callers' to decide.
+ */
+import { MAX_ANSWER_BYTES } from '../limits.ts'
+import { readUpTo } from '../read.ts'
+import { type Answer, judge, noAnswer, type Verdict } from './verdict.ts'
+
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>
+
+export type Attempt = { url: string; headers: Record<string, string>; body: string }
+
+/** Sends, reads the answer, judges it. `signal` must be made when this is called: its time runs from then. */
+export async function send(
+  attempt: Attempt,
+  signal: AbortSignal,
+  { fetch, now }: { fetch: Fetch; now: () => number },
+): Promise<Verdict> {
+  const answer = await exchange(attempt, signal, fetch)
+  return 'failed' in answer ? noAnswer(answer.failed) : judge(answer, now())
+}
+
+/** The bare exchange; `failed` is what was thrown where there is no answer to judge. */
+export async function exchange(
+  { url, headers, body }: Attempt,
+  signal: AbortSignal,
+  fetch: Fetch,
+): Promise<Answer | { failed: unknown }> {
+  let response: Response
+  try {
+    response = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' })
+  } catch (failed) {
+    return { failed }
+  }
+  const { status } = response
+  const retryAfter = response.headers.get('retry-after')
+  try {
+    const read = await readUpTo(response.body, MAX_ANSWER_BYTES)
+    if (!read.complete) await response.body?.cancel().catch(() => undefined)
+    const text = new TextDecoder().decode(read.bytes)
+    return { status, retryAfter, body: text, complete: read.complete }
+  } catch (failed) {
+    // A refusal is a refusal, with or without its explanation; an acceptance is one only when read to its end.
+    return response.ok ? { failed } : { status, retryAfter, body: '', complete: false }
+  }
+}

@@ -1,0 +1,27 @@
+/** Routes, and the order of what stands before them. No logic. */
+import { Hono } from 'hono'
+import { configOf } from './config.ts'
+import { health } from './health.ts'
+import { logLine } from './log.ts'
+import { problemResponse } from './problem.ts'
+import { webhook } from './webhook.ts'
+
+/** Not strict: a pasted URL with a slash too many is still that URL. */
+export const app = new Hono<{ Bindings: Env }>({ strict: false })
+
+app.all('/chatlio', webhook)
+app.all('/chatlio/*', webhook)
+
+app.get('/health', (c) => health(configOf(c.env)))
+app.all('/health', () => problemResponse({ code: 'method-not-allowed', allow: 'GET, HEAD' }))
+
+app.notFound(() => problemResponse({ code: 'not-found' }))
+
+/** A fault of our own is never a 4xx, and its text may quote anything: only its name is told. */
+app.onError((error) => {
+  logLine('error', { event: 'error', name: error.name })
+  return problemResponse({
+    code: 'unavailable',
+    detail: 'Something went wrong here. Send it again.',
+  })
+})

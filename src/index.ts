@@ -1,0 +1,2 @@
+/** Exports only: the Worker. */
+export { app as default } from './app.ts'

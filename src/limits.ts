@@ -1,0 +1,36 @@
+/**
+ * Every limit of the relay, in one place: its unit in the name, its reason above the number.
+ * Sources: "MULTI", "GUARD", "PGUARD", "OAS" are Adobe's pages ingestion/tutorials/streaming-multiple-messages,
+ * ingestion/guardrails, profile/guardrails and the data-ingestion OpenAPI file; "DO limits" is Cloudflare's
+ * durable-objects/platform/limits page.
+ */
+
+/** Largest webhook body. A stored row (body and metadata) stays well below the 2 MB of a Durable Object row (DO limits). */
+export const MAX_BODY_BYTES = 1_572_864
+
+/** Deepest JSON taken. Far beyond any chat, and far below where `JSON.stringify` runs out of stack. */
+export const MAX_JSON_DEPTH = 1_000
+
+/** Most places named in one 422. A transcript with ten thousand broken messages needs no ten thousand lines. */
+export const MAX_ISSUES = 20
+
+/** Shortest webhook key or admin token, in characters. Shorter ones are guessed, so they count as not set. */
+export const MIN_SECRET_CHARACTERS = 20
+
+/** `Retry-After` of our own 503, in seconds: neither AEP nor the outbox could take the event just now. */
+export const UNAVAILABLE_RETRY_AFTER_SECONDS = 10
+
+/** AEP refuses a larger request with 413 (MULTI, OAS: "1 MB", read as the smaller of its two meanings). */
+export const AEP_MAX_REQUEST_BYTES = 1_000_000
+
+/** Most of an AEP answer that is read: a batch of 100 refused messages fits several times over. */
+export const MAX_ANSWER_BYTES = 262_144
+
+/** Most of an AEP answer that is kept with an event for the operator. */
+export const KEPT_ANSWER_BYTES = 8_192
+
+/** Longest piece of AEP's title, keyword or pointer that is repeated in a log line or an error. */
+export const MAX_REPORT_CHARACTERS = 120
+
+/** A `Retry-After` of AEP is honoured up to here: one typing error on its side must not stop relaying for a day. */
+export const MAX_RETRY_AFTER_MS = 3_600_000
