@@ -1,6 +1,7 @@
 /** Routes, and the order of what stands before them. No logic. */
 import { Hono } from 'hono'
-import { configOf } from './config.ts'
+import { admin } from './admin/routes.ts'
+import { servicesOf } from './context.ts'
 import { health } from './health.ts'
 import { logLine } from './log.ts'
 import { problemResponse } from './problem.ts'
@@ -12,8 +13,10 @@ export const app = new Hono<{ Bindings: Env }>({ strict: false })
 app.all('/chatlio', webhook)
 app.all('/chatlio/*', webhook)
 
-app.get('/health', (c) => health(configOf(c.env)))
+app.get('/health', (c) => health(servicesOf(c.env)))
 app.all('/health', () => problemResponse({ code: 'method-not-allowed', allow: 'GET, HEAD' }))
+
+app.route('/admin', admin)
 
 app.notFound(() => problemResponse({ code: 'not-found' }))
 

@@ -1,20 +1,37 @@
 /**
  * `GET /health`: whether webhooks can be taken into custody, and what an operator should look at.
- * Never a secret, a count of customers, or personal data.
+ * Asks every shard. Never a secret, a count of customers, or personal data; dead or quarantined events are no
+ * reason, since nothing is wrong with the relay.
  */
-import type { Config } from './config.ts'
+import { standingFailure } from './aep/destination.ts'
+import type { Services } from './context.ts'
 
-export type HealthReason =
-  | 'configuration'
-  | 'credentials'
-  | 'paused'
-  | 'upstream'
-  | 'expiring'
-  | 'storage'
+export const HEALTH_REASONS = [
+  'configuration',
+  'credentials',
+  'paused',
+  'upstream',
+  'expiring',
+  /** A shard did not answer. */
+  'storage',
+] as const
+export type HealthReason = (typeof HEALTH_REASONS)[number]
 
-export function health(config: Config): Response {
-  const takesWebhooks = config.webhookKeys.length > 0
-  const reasons: HealthReason[] = takesWebhooks && config.destination ? [] : ['configuration']
+export async function health({ config, shards, relay }: Services): Promise<Response> {
+  const found = new Set<HealthReason>()
+  if (config.webhookKeys.length === 0 || !config.destination) found.add('configuration')
+  if (standingFailure(relay.state)?.reason === 'upstream') found.add('upstream')
+  try {
+    for (const shard of await shards.all((each) => each.health())) {
+      if (shard.hold) found.add(shard.hold)
+      if (shard.upstream) found.add('upstream')
+      if (shard.expiring) found.add('expiring')
+    }
+  } catch {
+    found.add('storage')
+  }
+  const takesWebhooks = config.webhookKeys.length > 0 && !found.has('storage')
+  const reasons = HEALTH_REASONS.filter((reason) => found.has(reason))
   const body = reasons.length === 0 ? { status: 'ok' } : { status: 'degraded', reasons }
   return Response.json(body, { status: takesWebhooks ? 200 : 503 })
 }

@@ -1,2 +1,3 @@
-/** Exports only: the Worker. */
-export { app as default } from './app.ts'
+/** Exports only: the Worker and its Durable Object. */
+export { Outbox } from './outbox/outbox.ts'
+export { worker as default } from './worker.ts'

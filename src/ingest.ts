@@ -1,10 +1,10 @@
 /**
  * One webhook, from its bytes to custody.
  *
- * Promises: reads at most the limit; decides nothing about AEP itself, which is what `custody` is for; a result
- * says everything that the answer and the log line need, so that both are made in one place each.
+ * Promises: reads at most the limit; whatever could be read is given to `custody`, valid or not, so that a change on
+ * Chatlio's side loses nothing; a result says everything that the answer and the log line need.
  */
-import { type ChatEvent, readEvent } from './chatlio/event.ts'
+import { type Reading, readEvent } from './chatlio/event.ts'
 import { eventId } from './chatlio/id.ts'
 import { parseJson } from './chatlio/json.ts'
 import type { Route, StoredKind } from './chatlio/kind.ts'
@@ -12,33 +12,29 @@ import { MAX_BODY_BYTES } from './limits.ts'
 import { isTakenMediaType } from './media-type.ts'
 import type { Refusal } from './problem.ts'
 import { readUpTo } from './read.ts'
+import type { Custody, Received } from './relay.ts'
 
-/** Where an event is now. `upstreamStatus`: what AEP answered, `null` where it did not, or was not asked. */
-export type Custody = {
-  outcome: 'forwarded' | 'buffered' | 'dead-lettered' | 'unavailable'
-  upstreamStatus: number | null
-  /** Why it was not forwarded. */
-  code?: string
+/** `refusal`: what the sender is told of an event in quarantine. */
+export type Ingested = Custody & {
+  id: string
+  kind: StoredKind
+  bytes: number
+  refusal: Refusal | null
 }
-
-export type Ingested = { kind: StoredKind; bytes: number; id: string } & (
-  | Custody
-  | { outcome: 'quarantined'; refusal: Refusal }
-)
 export type Refused = { outcome: 'refused'; kind: Route; refusal: Refusal }
 
 export type IngestDeps = {
   now: () => number
-  forward: (event: ChatEvent) => Promise<Custody>
+  custody: (received: Received, reading: Reading) => Promise<Custody>
 }
 
 export async function ingest(
   request: Request,
   route: Route,
-  { now, forward }: IngestDeps,
+  { now, custody }: IngestDeps,
 ): Promise<Ingested | Refused> {
   const refused = (refusal: Refusal): Refused => ({ outcome: 'refused', kind: route, refusal })
-  if (!isTakenMediaType(request.headers.get('content-type') ?? undefined)) {
+  if (!isTakenMediaType(request.headers.get('content-type'))) {
     return refused({ code: 'unsupported-media-type' })
   }
   const receivedAt = now()
@@ -48,17 +44,18 @@ export async function ingest(
   const parsed = parseJson(body)
   const id = await eventId(route, body, parsed, receivedAt)
   const reading = readEvent({ id, kind: route, receivedAt }, parsed)
-  const known = { id, kind: reading.kind, bytes: body.length }
+  const received = { id, kind: reading.kind, receivedAt, body }
+  const taken = await custody(received, reading)
+  return { ...taken, id, kind: reading.kind, bytes: body.length, refusal: refusalOf(reading, id) }
+}
+
+function refusalOf(reading: Reading, id: string): Refusal | null {
   switch (reading.outcome) {
     case 'malformed':
-      return { ...known, outcome: 'quarantined', refusal: { code: 'malformed-json' } }
+      return { code: 'malformed-json', id }
     case 'invalid':
-      return {
-        ...known,
-        outcome: 'quarantined',
-        refusal: { code: 'invalid-payload', issues: reading.issues },
-      }
+      return { code: 'invalid-payload', id, issues: reading.issues }
     case 'valid':
-      return { ...known, ...(await forward(reading.event)) }
+      return null
   }
 }

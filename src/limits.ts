@@ -34,3 +34,39 @@ export const MAX_REPORT_CHARACTERS = 120
 
 /** A `Retry-After` of AEP is honoured up to here: one typing error on its side must not stop relaying for a day. */
 export const MAX_RETRY_AFTER_MS = 3_600_000
+
+/** Failures blamed on one event before it is dead. A destination that fails three times out of four kills a good event with 0.75^30, once in 5,600. */
+export const MAX_STRIKES = 30
+
+/** Connections of one drain: a Durable Object has six at a time, and a seventh waits with its timeout running (DO limits). */
+export const DRAIN_CONCURRENCY = 6
+
+/** Slots that tried events may take while untried ones wait: what hangs again and again must not fill the pool. */
+export const DRAIN_RETRY_SLOTS = 3
+
+/** Events sent in one alarm: well below its 30 s of CPU, after which the next alarm goes on. */
+export const MAX_EVENTS_PER_RUN = 5_000
+
+/** No attempt begins later than this in one alarm, whose wall time is 15 minutes (wall-time-limits). */
+export const MAX_RUN_MS = 300_000
+
+/** Positions read ahead of the pool. */
+export const DRAIN_READ_AHEAD = 64
+
+/** Expired events erased in one transactional sweep. */
+export const EXPIRE_BATCH = 100
+
+/** How long a request waits for the outbox before it answers 503. The runtime's own retries end at 10 s (automatic-retries). */
+export const STORE_TIMEOUT_MS = 10_000
+
+/** Each isolate asks the outbox at most this often for pause and hold, after it has answered. */
+export const REFRESH_INTERVAL_MS = 10_000
+
+/** Longest time between two inline tries while the destination fails. */
+export const MAX_BREAKER_WINDOW_MS = 60_000
+
+/** `/health` says `expiring` from this long before a pending event is erased, or from half the retention if that is shorter. */
+export const EXPIRY_WARNING_MS = 7 * 86_400_000
+
+/** Events that one redrive step reads again before the outbox may do something else. */
+export const REDRIVE_PAGE = 50

@@ -4,7 +4,7 @@
  */
 const TAKEN = /^(application\/json|[\w.+-]+\/[\w.+-]+\+json|text\/plain)$/i
 
-export function isTakenMediaType(header: string | undefined): boolean {
+export function isTakenMediaType(header: string | null): boolean {
   const type = header?.split(';', 1)[0]?.trim()
   return !type || TAKEN.test(type)
 }

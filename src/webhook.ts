@@ -4,34 +4,36 @@
  * Order: 503 (no keys set), 401, 404, 405, then what `ingest` checks: 415, 413, 400, 422. Nothing of a request is
  * read before its key is known to be good.
  */
-import type { Context } from 'hono'
 import { holdsKey } from './auth.ts'
 import { isRouteKind, type Route } from './chatlio/kind.ts'
-import { configOf } from './config.ts'
-import { forward } from './forward.ts'
+import { type AppContext, type Services, servicesOf } from './context.ts'
 import { type Ingested, ingest, type Refused } from './ingest.ts'
 import { type Level, logLine } from './log.ts'
 import { problemResponse, type Refusal } from './problem.ts'
 
-type AppContext = Context<{ Bindings: Env }>
+type Result = Ingested | Refused
 
 export async function webhook(c: AppContext): Promise<Response> {
   const startedAt = Date.now()
-  const work = admit(c).then((result) => {
+  const services = servicesOf(c.env)
+  const work = admit(c, services)
+  const answered = work.then((result) => {
     const response = toResponse(result)
     logWebhook(result, response.status, Date.now() - startedAt)
     return response
   })
-  // A sender who hangs up cancels its request; what it sent is relayed all the same.
-  c.executionCtx.waitUntil(work)
-  return work
+  // A sender who hangs up cancels its request; what it sent is taken care of all the same.
+  c.executionCtx.waitUntil(
+    answered.then(async () => {
+      if ((await work).outcome !== 'refused') await services.relay.refresh()
+    }),
+  )
+  return answered
 }
 
-async function admit(c: AppContext): Promise<Ingested | Refused> {
-  const config = configOf(c.env)
-  const segment = c.req.path.replace(/^\/chatlio\/?/, '')
-  const route: Route | undefined =
-    segment === '' ? 'auto' : isRouteKind(segment) ? segment : undefined
+async function admit(c: AppContext, { config, relay }: Services): Promise<Result> {
+  const segment = c.req.path.replace(/^\/chatlio\/?/, '').replace(/\/$/, '')
+  const route: Route | null = segment === '' ? 'auto' : isRouteKind(segment) ? segment : null
   const refused = (refusal: Refusal): Refused => ({
     outcome: 'refused',
     kind: route ?? 'auto',
@@ -47,40 +49,38 @@ async function admit(c: AppContext): Promise<Ingested | Refused> {
   if (c.req.method !== 'POST') return refused({ code: 'method-not-allowed', allow: 'POST' })
   return ingest(c.req.raw, route, {
     now: Date.now,
-    forward: (event) => forward(event, config, { fetch, now: Date.now }),
+    custody: (received, reading) => relay.take(received, reading),
   })
 }
 
-function toResponse(result: Ingested | Refused): Response {
+const UNAVAILABLE: Refusal = {
+  code: 'unavailable',
+  detail: 'The event could neither be relayed nor stored. Send it again.',
+}
+
+function toResponse(result: Result): Response {
   switch (result.outcome) {
     case 'forwarded':
       return Response.json({ status: result.outcome, id: result.id })
     case 'buffered':
     case 'dead-lettered':
       return Response.json({ status: result.outcome, id: result.id }, { status: 202 })
-    case 'unavailable':
-      return problemResponse({
-        code: 'unavailable',
-        detail: 'The event could neither be relayed nor stored. Send it again.',
-      })
     case 'quarantined':
+      return problemResponse(result.refusal ?? UNAVAILABLE)
+    case 'unavailable':
+      return problemResponse(UNAVAILABLE)
     case 'refused':
       return problemResponse(result.refusal)
   }
 }
 
-function logWebhook(result: Ingested | Refused, status: number, ms: number): void {
-  const refusal = 'refusal' in result ? result.refusal.code : undefined
+function logWebhook(result: Result, status: number, ms: number): void {
   const level: Level = status >= 500 ? 'error' : status === 200 ? 'log' : 'warn'
-  logLine(level, {
-    event: 'webhook',
-    id: 'id' in result ? result.id : undefined,
-    kind: result.kind,
-    outcome: result.outcome,
-    status,
-    upstreamStatus: 'upstreamStatus' in result ? result.upstreamStatus : undefined,
-    ms,
-    bytes: 'bytes' in result ? result.bytes : undefined,
-    code: refusal ?? ('code' in result ? result.code : undefined),
-  })
+  const { kind, outcome } = result
+  if (outcome === 'refused') {
+    logLine(level, { event: 'webhook', kind, outcome, status, ms, code: result.refusal.code })
+    return
+  }
+  const { id, upstreamStatus, bytes, code } = result
+  logLine(level, { event: 'webhook', id, kind, outcome, status, upstreamStatus, ms, bytes, code })
 }

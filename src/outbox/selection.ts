@@ -1,0 +1,85 @@
+/**
+ * Which event is sent next.
+ *
+ * Promises: oldest first; an event is never in flight twice; tried events take at most half of the pool while untried
+ * ones wait; a probe is never the same event twice while another waits.
+ */
+import { DRAIN_READ_AHEAD, DRAIN_RETRY_SLOTS } from '../limits.ts'
+import type { EventStore } from './store.ts'
+
+export class Selection {
+  readonly #store: EventStore
+  /** Positions being sent, and whether each had been tried before. */
+  readonly #inFlight = new Map<number, 'tried' | 'untried'>()
+  /** Untried events up to here have been read. */
+  #cursor = -1
+  #untried: number[] = []
+  #lastProbe: number | null = null
+
+  constructor(store: EventStore) {
+    this.#store = store
+  }
+
+  /** An event was stored, or came back, at this position: look there again. */
+  added(position: number): void {
+    if (position > this.#cursor) return
+    this.#cursor = position - 1
+    this.#untried = []
+  }
+
+  hasUntried(): boolean {
+    this.#readAhead()
+    return this.#untried.length > 0
+  }
+
+  next(now: number): number | null {
+    const due = this.#due(now)
+    const tried = [...this.#inFlight.values()].filter((each) => each === 'tried').length
+    if (due !== null && tried < DRAIN_RETRY_SLOTS) return this.#take(due, 'tried')
+    const untried = this.#nextUntried()
+    if (untried !== null) return this.#take(untried, 'untried')
+    return due === null ? null : this.#take(due, 'tried')
+  }
+
+  /** While the destination fails any event will do, its own wait or not: the point is to ask. */
+  nextProbe(): number | null {
+    const probe =
+      this.#nextUntried() ??
+      this.#store.waiting(2).find((position) => position !== this.#lastProbe) ??
+      this.#lastWaiting()
+    if (probe === null) return null
+    this.#lastProbe = probe
+    return this.#take(probe, 'tried')
+  }
+
+  done(position: number): void {
+    this.#inFlight.delete(position)
+  }
+
+  #take(position: number, as: 'tried' | 'untried'): number {
+    this.#inFlight.set(position, as)
+    return position
+  }
+
+  #due(now: number): number | null {
+    const waited = this.#store.due(now, this.#inFlight.size + 1)
+    return waited.find((position) => !this.#inFlight.has(position)) ?? null
+  }
+
+  #lastWaiting(): number | null {
+    return this.#store.waiting(1)[0] ?? null
+  }
+
+  #nextUntried(): number | null {
+    this.#readAhead()
+    return this.#untried.shift() ?? null
+  }
+
+  #readAhead(): void {
+    if (this.#untried.length > 0) return
+    this.#untried = this.#store
+      .untried(this.#cursor, DRAIN_READ_AHEAD)
+      .filter((position) => !this.#inFlight.has(position))
+    this.#cursor = this.#untried.at(-1) ?? this.#cursor
+  }
+}

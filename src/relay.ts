@@ -1,0 +1,164 @@
+/**
+ * Takes an event into custody: relays it to AEP inside the request, or stores it in the outbox.
+ *
+ * Promises: an answer other than `unavailable` means that AEP accepted the event or that it is durably stored. The
+ * healthy path is one request to AEP and nothing else; while AEP fails, requests do not wait for it.
+ * One per isolate and configuration: what it remembers is only what it has seen of the destination, and losing that
+ * costs at most one slow request.
+ */
+
+import { isFailed, learn } from './aep/blame.ts'
+import { type Breaker, CLOSED, mayTry } from './aep/breaker.ts'
+import { type DeliverDeps, deliver } from './aep/deliver.ts'
+import {
+  type DestinationState,
+  holdOf,
+  merge,
+  standingFailure,
+  UNKNOWN_DESTINATION,
+} from './aep/destination.ts'
+import type { Verdict } from './aep/verdict.ts'
+import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
+import type { Config } from './config.ts'
+import { REFRESH_INTERVAL_MS, STORE_TIMEOUT_MS } from './limits.ts'
+import { logLine } from './log.ts'
+import { quarantineError } from './outbox/quarantine.ts'
+import type { Shards } from './outbox/shards.ts'
+import type { Attempt, EventState, StoredError, StoreRequest } from './outbox/state.ts'
+
+/** Where an event is now. `upstreamStatus`: what AEP answered, `null` where it did not, or was not asked. */
+export type Custody = {
+  outcome: 'forwarded' | 'buffered' | 'dead-lettered' | 'quarantined' | 'unavailable'
+  upstreamStatus: number | null
+  /** Why it was not forwarded. */
+  code?: string
+}
+
+/** An event and its bytes, as they came. */
+export type Received = Arrival & { body: Uint8Array }
+
+const OUTCOMES = {
+  pending: 'buffered',
+  dead: 'dead-lettered',
+  quarantined: 'quarantined',
+} as const satisfies Record<EventState, Custody['outcome']>
+
+export class Relay {
+  readonly #config: Config
+  readonly #shards: Shards
+  readonly #deps: DeliverDeps
+  #state: DestinationState = UNKNOWN_DESTINATION
+  #breaker: Breaker = CLOSED
+  #refreshedAt = 0
+
+  constructor(config: Config, shards: Shards, deps: DeliverDeps) {
+    this.#config = config
+    this.#shards = shards
+    this.#deps = deps
+  }
+
+  get state(): DestinationState {
+    return this.#state
+  }
+
+  exchange(theirs: DestinationState): void {
+    this.#state = merge(this.#state, theirs)
+    if (!standingFailure(this.#state)) this.#breaker = CLOSED
+  }
+
+  async take(received: Received, reading: Reading): Promise<Custody> {
+    if (reading.outcome !== 'valid') {
+      const error = quarantineError(reading)
+      return this.#store(received, { state: 'quarantined', error, attempt: null }, null, error.code)
+    }
+    const waits = this.#mustWait()
+    if (waits) {
+      return this.#store(received, { state: 'pending', error: null, attempt: null }, null, waits)
+    }
+    return this.#forward(received, reading.event)
+  }
+
+  /** Learns of pauses and holds, and tells what was seen here; after the answer, and not often. */
+  async refresh(): Promise<void> {
+    const now = this.#deps.now()
+    if (now - this.#refreshedAt < REFRESH_INTERVAL_MS) return
+    this.#refreshedAt = now
+    try {
+      const states = await this.#shards.all((shard) => shard.refresh(this.#state))
+      for (const state of states) this.exchange(state)
+    } catch (thrown) {
+      logLine('warn', { event: 'refresh-failed', name: nameOf(thrown) })
+    }
+  }
+
+  /** Why the event is not to be relayed inside its request; `null` when it is. */
+  #mustWait(): string | null {
+    const { destination, forwardTimeoutMs, retryBaseMs } = this.#config
+    if (!destination) return 'configuration'
+    if (forwardTimeoutMs === 0) return 'store-first'
+    const now = this.#deps.now()
+    if (!mayTry(this.#state, this.#breaker, Math.max(forwardTimeoutMs, retryBaseMs), now)) {
+      return holdOf(this.#state)?.reason ?? 'upstream'
+    }
+    if (standingFailure(this.#state)) this.#breaker = { ...this.#breaker, triedAt: now }
+    return null
+  }
+
+  async #forward(received: Received, event: ChatEvent): Promise<Custody> {
+    const { destination, forwardTimeoutMs } = this.#config
+    if (!destination) throw new Error('forwarding without a destination')
+    const { now } = this.#deps
+    const beganAt = now()
+    const signal = AbortSignal.timeout(forwardTimeoutMs)
+    const verdict = await deliver(event, destination, signal, this.#deps)
+    const at = now()
+    this.#learn(verdict, beganAt, at)
+    if (verdict.verdict === 'accepted') {
+      return { outcome: 'forwarded', upstreamStatus: verdict.status }
+    }
+    const { error, answer } = verdict
+    const attempt: Attempt = { at, error, answer }
+    const state = isFailed(verdict) ? 'pending' : 'dead'
+    return this.#store(received, { state, error: null, attempt }, error.status, error.code)
+  }
+
+  #learn(verdict: Verdict, beganAt: number, at: number): void {
+    this.#state = learn(this.#state, verdict, { beganAt, previousAt: null }, at)
+    this.#breaker = standingFailure(this.#state)
+      ? { ...this.#breaker, failures: this.#breaker.failures + 1 }
+      : CLOSED
+  }
+
+  async #store(
+    { id, kind, receivedAt, body }: Received,
+    as: { state: EventState; error: StoredError | null; attempt: Attempt | null },
+    upstreamStatus: number | null,
+    code: string,
+  ): Promise<Custody> {
+    const request: StoreRequest = { id, kind, receivedAt, body, destination: this.#state, ...as }
+    try {
+      const shard = this.#shards.of(id)
+      const stored = await within(STORE_TIMEOUT_MS, shard.store(request))
+      this.exchange(stored.destination)
+      return { outcome: OUTCOMES[stored.state], upstreamStatus, code }
+    } catch (thrown) {
+      logLine('error', { event: 'store-failed', id, name: nameOf(thrown) })
+      return { outcome: 'unavailable', upstreamStatus, code: 'storage' }
+    }
+  }
+}
+
+/** One deadline over whatever retries the runtime makes: the sender waits for this. */
+async function within<Result>(ms: number, work: Promise<Result>): Promise<Result> {
+  const deadline = Promise.withResolvers<never>()
+  const timer = setTimeout(() => deadline.reject(new DOMException('', 'TimeoutError')), ms)
+  try {
+    return await Promise.race([work, deadline.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function nameOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.name : 'unknown'
+}

@@ -1,0 +1,75 @@
+/**
+ * Answer: the one closed list of things this stand-in can do with a request.
+ * A script is a list of answers, a rule is an answer with a condition; both reach the inlet and the
+ * token endpoint through the same type (where the two forms of a 207 have no meaning: `normal`; so has
+ * a `miscount` for a single message, which takes of `items` the first).
+ *
+ * `recorded` says what AEP did behind an answer that does not show it: with `true` the messages that
+ * pass the documented checks are in the lake although the sender cannot know. It is false by default,
+ * the harder case: a relay that takes such an answer for an acceptance has lost an event.
+ */
+import * as v from 'valibot'
+
+export const DialectSchema = v.picklist(['A', 'B', 'C'])
+/** The three shapes of a failed item in a 207 that are known; see `responses.ts`. */
+export type Dialect = v.InferOutput<typeof DialectSchema>
+
+const Milliseconds = v.pipe(v.number(), v.minValue(0))
+const Status = v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(599))
+const common = { delayMs: v.optional(Milliseconds), recorded: v.optional(v.boolean()) }
+
+export const AnswerSchema = v.variant('type', [
+  /** What AEP documents for this request, late by `delayMs` if given. */
+  v.strictObject({ type: v.literal('normal'), delayMs: v.optional(Milliseconds) }),
+  /** A status, for the whole request or, by a rule that names an event, for its item of a batch. */
+  v.strictObject({
+    type: v.literal('status'),
+    status: Status,
+    /** A number of seconds, or any text, sent as it is. */
+    retryAfter: v.optional(v.union([v.number(), v.string()])),
+    /** `date` turns a numeric `retryAfter` into the HTTP-date that many seconds from now. */
+    retryAfterForm: v.optional(v.picklist(['seconds', 'date'])),
+    /** Of a 3xx; without it `/moved`, where nothing is, so that whoever follows shows in the log. */
+    location: v.optional(v.string()),
+    headers: v.optional(v.record(v.string(), v.string())),
+    /** Text is sent as it is, anything else as JSON. Without it: what is documented for the status. */
+    body: v.optional(v.unknown()),
+    ...common,
+  }),
+  /** A 2xx whose body is no answer. */
+  v.strictObject({
+    type: v.literal('garbage'),
+    garbage: v.picklist(['empty', 'text', 'html', 'array', 'null', 'truncated']),
+    status: v.optional(v.pipe(Status, v.maxValue(299))),
+    ...common,
+  }),
+  /** A 207 with these statuses by position; `null`, or none at that position: what is documented. */
+  v.strictObject({
+    type: v.literal('items'),
+    items: v.array(v.nullable(Status)),
+    dialect: v.optional(DialectSchema),
+    ...common,
+  }),
+  /**
+   * A 207 with the wrong number of responses: `by` more, or fewer when negative (-1 by default).
+   * The missing ones are those of the first messages, so that the rest stand in the wrong places.
+   */
+  v.strictObject({
+    type: v.literal('miscount'),
+    by: v.optional(v.pipe(v.number(), v.integer())),
+    ...common,
+  }),
+  /** Never an answer: not even its headers (`start`), or headers and a body that does not end. */
+  v.strictObject({
+    type: v.literal('stall'),
+    where: v.optional(v.picklist(['start', 'body'])),
+    ...common,
+  }),
+  /** The connection is cut, before the headers (`start`) or within the body. */
+  v.strictObject({
+    type: v.literal('reset'),
+    where: v.optional(v.picklist(['start', 'body'])),
+    ...common,
+  }),
+])
+export type Answer = v.InferOutput<typeof AnswerSchema>

@@ -1,0 +1,115 @@
+/**
+ * Fake AEP: a local stand-in for Adobe Experience Platform's streaming ingestion, its token endpoint,
+ * its data lake and its Profile store, as far as their documented behaviour is visible from outside.
+ *
+ * Runs wherever `fetch` does: put `fake.fetch` in the place of the global `fetch` in a test, or serve
+ * `fake.handle` from a socket (`server.ts`). Holds everything in memory, and only there.
+ * Never does what a real inlet would not, unless told to by a script or a rule.
+ */
+import { Hono } from 'hono'
+import type { Answer } from './answer.ts'
+import { type Connection, type Sleep, sleep } from './connection.ts'
+import { controlRoutes } from './control.ts'
+import { Ims } from './ims.ts'
+import { ingest } from './inlet.ts'
+import { Lake, type LakeRecord, type RequestRecord, type TokenRequestRecord } from './lake.ts'
+import { type Endpoint, Plan, type Rule } from './plan.ts'
+import type { Violation } from './problem.ts'
+import { type Profile, profileOf } from './profile.ts'
+import { Xactions } from './responses.ts'
+import { DEFAULT_SETTINGS, type Settings } from './settings.ts'
+import { forget, type State } from './state.ts'
+import { issueToken } from './token.ts'
+
+export type FakeAepOptions = Partial<Settings> & {
+  now?: () => number
+  sleep?: Sleep
+  /** Of an `xdmEntity` against its schema; asked in strict mode only. */
+  validate?: (entity: unknown) => readonly Violation[]
+  /** Keep the body of every request in the log. On unless turned off. */
+  keepBodies?: boolean
+}
+
+export type FakeAep = {
+  /** Stands in for the global `fetch`. */
+  fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>
+  /** The same for a server, which can cut the connection for real. */
+  handle(request: Request, connection?: Connection): Promise<Response>
+  /** Everything received, in order, duplicates included. */
+  readonly lake: readonly LakeRecord[]
+  /** Every request to anything but the token endpoint and the control routes, refused ones too. */
+  readonly requests: readonly RequestRecord[]
+  readonly tokenRequests: readonly TokenRequestRecord[]
+  /** The most requests to the inlet that were open at the same time. */
+  readonly peak: number
+  readonly settings: Settings
+  /** What Real-Time Customer Profile would keep of the lake, and what it would drop. */
+  profile(): Profile
+  /** Answers to give next, one per request; they come before any rule. */
+  script(...answers: Answer[]): void
+  scriptToken(...answers: Answer[]): void
+  rule(rule: Rule): void
+  clearRules(): void
+  set(settings: Partial<Settings>): void
+  /** Every access token issued so far stops working. */
+  revoke(): void
+  /** Forgets lake, logs, rules and scripts; settings and tokens stay. */
+  reset(): void
+}
+
+export function createFakeAep(options: FakeAepOptions = {}): FakeAep {
+  const { now = Date.now, validate = () => [], keepBodies = true, ...settings } = options
+  const { sleep: pause = sleep, ...ownSettings } = settings
+  const state: State = {
+    settings: { ...DEFAULT_SETTINGS, ...ownSettings },
+    plan: new Plan(now),
+    lake: new Lake(),
+    ims: new Ims(now),
+    xactions: new Xactions(),
+    now,
+    sleep: pause,
+    validate,
+    keepBodies,
+  }
+  const { plan, lake, ims } = state
+  const script = (answers: readonly Answer[], on: Endpoint) => plan.script(answers, on)
+  const app = routes(state)
+  const handle = async (request: Request, connection?: Connection) =>
+    app.fetch(request, { connection })
+
+  return {
+    fetch: (input, init) => handle(new Request(input, init)),
+    handle,
+    lake: lake.records,
+    requests: lake.requests,
+    tokenRequests: lake.tokenRequests,
+    get peak() {
+      return lake.peak
+    },
+    get settings() {
+      return state.settings
+    },
+    profile: () => profileOf(lake.records, state.settings),
+    script: (...answers) => script(answers, 'ingest'),
+    scriptToken: (...answers) => script(answers, 'token'),
+    rule: (rule) => plan.rule(rule),
+    clearRules: () => plan.clearRules(),
+    set: (settings) => {
+      state.settings = { ...state.settings, ...settings }
+    },
+    revoke: () => ims.revoke(),
+    reset: () => forget(state),
+  }
+}
+
+function routes(state: State) {
+  const app = new Hono<{ Bindings: { connection?: Connection } }>()
+  // A lost connection is not an answer: let it through to whoever asked.
+  app.onError((error) => {
+    throw error
+  })
+  app.route('/_', controlRoutes(state))
+  app.post('/ims/token/v3', (c) => issueToken(c.req.raw, c.env.connection, state))
+  app.all('*', (c) => state.lake.open(() => ingest(c.req.raw, c.env.connection, state)))
+  return app
+}

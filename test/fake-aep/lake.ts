@@ -1,0 +1,80 @@
+/**
+ * Lake: everything this stand-in has received, in order, duplicates included, and the log of all
+ * requests that led there or did not. It only grows; `clear` is the one way back.
+ */
+import type { JsonObject } from './message.ts'
+
+/** One event as it lies in the data lake. */
+export type LakeRecord = {
+  /** From 1, in order of arrival. */
+  readonly seq: number
+  readonly at: number
+  readonly path: 'single' | 'batch'
+  readonly flowId: string | null
+  readonly _id: string | null
+  /** The raw record, or the `xdmEntity`. */
+  readonly record: JsonObject
+  /** Of an XDM message. */
+  readonly header: JsonObject | null
+  /** UTF-8 bytes of `record` as uncompressed JSON. */
+  readonly bytes: number
+  /** What the sender was told about this event; null when it never heard. */
+  readonly acceptedStatus: number | null
+}
+
+/** One request to anything but the control routes and the token endpoint. */
+export type RequestRecord = {
+  readonly seq: number
+  readonly at: number
+  readonly method: string
+  readonly path: string
+  readonly query: string
+  readonly contentType: string | null
+  /** Of the `x-adobe-flow-id` header. */
+  readonly flowIdHeader: string | null
+  /** `none`, `unknown`, or which token of the token endpoint it was; never the token itself. */
+  readonly authorization: string
+  readonly bytes: number
+  readonly ids: readonly (string | null)[]
+  /** Only where bodies are kept. */
+  readonly body?: string
+  /** What was answered; null until it is, and for good when the sender never got an answer. */
+  status: number | null
+  /** Why there was no answer, or none that could be read to its end. */
+  cut?: 'stall' | 'reset'
+}
+
+/** One request to the token endpoint. */
+export type TokenRequestRecord = { readonly at: number; status: number | null }
+
+export class Lake {
+  readonly records: LakeRecord[] = []
+  readonly requests: RequestRecord[] = []
+  readonly tokenRequests: TokenRequestRecord[] = []
+  /** The most requests to the inlet that were open at the same time. */
+  peak = 0
+  #open = 0
+  readonly #encoder = new TextEncoder()
+
+  async open<T>(request: () => Promise<T>): Promise<T> {
+    this.#open += 1
+    this.peak = Math.max(this.peak, this.#open)
+    try {
+      return await request()
+    } finally {
+      this.#open -= 1
+    }
+  }
+
+  record(received: Omit<LakeRecord, 'seq' | 'bytes'>): void {
+    const bytes = this.#encoder.encode(JSON.stringify(received.record)).length
+    this.records.push({ seq: this.records.length + 1, bytes, ...received })
+  }
+
+  clear(): void {
+    this.records.length = 0
+    this.requests.length = 0
+    this.tokenRequests.length = 0
+    this.peak = 0
+  }
+}

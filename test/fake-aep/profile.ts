@@ -1,0 +1,98 @@
+/**
+ * Profile: what Real-Time Customer Profile would keep of the lake. The first event of each `_id`;
+ * nothing over 10 KB, which it drops without a word; nothing without an identity it can use.
+ *
+ * A raw record's ExperienceEvent is made by a mapping on Adobe's side that cannot be run here: its
+ * identities are found by `settings.identity`, and its size is taken to be the raw record's.
+ */
+import type { LakeRecord } from './lake.ts'
+import { isObject, type JsonObject } from './message.ts'
+import type { Settings } from './settings.ts'
+
+/** Adobe says 10 KB and not which: the smaller reading, 10 × 1000 bytes of UTF-8 JSON. */
+const MAX_EVENT_BYTES = 10_000
+
+export type Identity = { readonly namespace: string; readonly id: string }
+
+export type ProfileEvent = {
+  readonly _id: string
+  readonly seq: number
+  readonly identities: readonly Identity[]
+}
+
+export type Dropped = {
+  readonly _id: string | null
+  readonly seq: number
+  readonly why:
+    | 'no _id'
+    | 'duplicate'
+    | 'over 10 KB'
+    | 'no identity'
+    | 'unknown namespace'
+    | 'not exactly one primary identity'
+}
+
+export type Profile = { readonly kept: ProfileEvent[]; readonly dropped: Dropped[] }
+
+export function profileOf(lake: readonly LakeRecord[], settings: Settings): Profile {
+  const profile: Profile = { kept: [], dropped: [] }
+  const seen = new Set<string>()
+  for (const received of lake) {
+    const { _id, seq } = received
+    const verdict = judge(received, settings, seen)
+    if (typeof verdict === 'string') {
+      profile.dropped.push({ _id, seq, why: verdict })
+    } else {
+      seen.add(verdict._id)
+      profile.kept.push(verdict)
+    }
+  }
+  return profile
+}
+
+function judge(
+  { _id, seq, record, header, bytes }: LakeRecord,
+  settings: Settings,
+  seen: ReadonlySet<string>,
+): ProfileEvent | Dropped['why'] {
+  if (!_id) return 'no _id'
+  if (seen.has(_id)) return 'duplicate'
+  if (bytes > MAX_EVENT_BYTES) return 'over 10 KB'
+  if (header === null) {
+    const identities = mappedIdentities(record, settings)
+    return identities.length > 0 ? { _id, seq, identities } : 'no identity'
+  }
+  const items = identityItems(record)
+  if (items.length === 0) return 'no identity'
+  if (items.some((item) => !settings.namespaces.includes(item.namespace))) {
+    return 'unknown namespace'
+  }
+  if (items.filter((item) => item.primary).length !== 1) return 'not exactly one primary identity'
+  return { _id, seq, identities: items.map(({ namespace, id }) => ({ namespace, id })) }
+}
+
+function mappedIdentities(record: JsonObject, settings: Settings): Identity[] {
+  return Object.entries(settings.identity).flatMap(([namespace, paths]) => {
+    const values = [paths].flat().map((path) => valueAt(record, path))
+    const id = values.find((value) => typeof value === 'string' && value !== '')
+    return typeof id === 'string' ? [{ namespace, id }] : []
+  })
+}
+
+function identityItems(record: JsonObject): (Identity & { primary: boolean })[] {
+  const map = record.identityMap
+  if (!isObject(map)) return []
+  return Object.entries(map).flatMap(([namespace, list]) =>
+    (Array.isArray(list) ? list : []).flatMap((item: unknown) =>
+      isObject(item) && typeof item.id === 'string' && item.id !== ''
+        ? [{ namespace, id: item.id, primary: item.primary === true }]
+        : [],
+    ),
+  )
+}
+
+function valueAt(record: JsonObject, path: string): unknown {
+  let value: unknown = record
+  for (const key of path.split('.')) value = isObject(value) ? value[key] : undefined
+  return value
+}

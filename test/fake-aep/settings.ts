@@ -1,0 +1,63 @@
+/**
+ * Settings: which inlet this stand-in is, and how it is set up on Adobe's side.
+ * All of them have a default that works for a first try, and can be changed while it runs.
+ */
+import * as v from 'valibot'
+import { DialectSchema } from './answer.ts'
+
+const Text = v.pipe(v.string(), v.nonEmpty())
+
+export const SettingsSchema = v.strictObject({
+  /** Kind of the streaming connection: raw records for a mapping, or finished XDM. */
+  mode: v.picklist(['raw', 'xdm']),
+  /** Refuse what AEP would drop later, out of sight: see `violations.ts`. */
+  strict: v.boolean(),
+  inletId: Text,
+  /** The one dataflow there is; null takes any flow id. */
+  flowId: v.nullable(Text),
+  orgId: Text,
+  datasetId: Text,
+  schemaId: Text,
+  /** Tenant namespace without its underscore. */
+  tenant: Text,
+  /** An authenticated inlet: every request needs a token of `/ims/token/v3`. */
+  auth: v.boolean(),
+  /** Adobe's pages disagree about the status for a token that is missing, expired or revoked. */
+  authRefusal: v.picklist([401, 403]),
+  clientId: Text,
+  clientSecret: Text,
+  tokenLifetimeS: v.pipe(v.number(), v.minValue(0)),
+  dialect: DialectSchema,
+  /** Delay of every answer that does not bring its own `delayMs`. */
+  latencyMs: v.pipe(v.number(), v.minValue(0)),
+  /** Raw mode: the mapping's identities, namespace to dotted source paths, the first non-empty wins. */
+  identity: v.record(Text, v.union([Text, v.array(Text)])),
+  /** Namespaces that exist in the organisation; Profile refuses identities of any other. */
+  namespaces: v.array(Text),
+})
+export type Settings = v.InferOutput<typeof SettingsSchema>
+
+export const DEFAULT_SETTINGS: Settings = {
+  mode: 'raw',
+  strict: false,
+  inletId: 'local-inlet',
+  flowId: null,
+  orgId: 'LOCAL@AdobeOrg',
+  datasetId: 'local-dataset',
+  schemaId: 'https://ns.adobe.com/localtenant/schemas/chatlio',
+  tenant: 'localtenant',
+  auth: false,
+  authRefusal: 401,
+  clientId: 'local-client',
+  clientSecret: 'local-client-secret',
+  tokenLifetimeS: 86_399,
+  dialect: 'A',
+  latencyMs: 0,
+  // Adobe's sample mapping has `visitor.UUID` and `visitor.email`; a transcript and an old offline
+  // message have their address elsewhere.
+  identity: {
+    ChatlioVisitor: 'visitor.UUID',
+    Email: ['visitor.email', 'visitorEmail', 'email'],
+  },
+  namespaces: ['ChatlioVisitor', 'Email', 'Phone', 'ECID'],
+}

@@ -1,0 +1,28 @@
+/** State: everything one stand-in knows, and what it was given from outside (time, validation). */
+import type { Sleep } from './connection.ts'
+import type { Ims } from './ims.ts'
+import type { Lake } from './lake.ts'
+import type { Plan } from './plan.ts'
+import type { Violation } from './problem.ts'
+import type { Xactions } from './responses.ts'
+import type { Settings } from './settings.ts'
+
+export type State = {
+  /** Replaced as a whole when it changes. */
+  settings: Settings
+  readonly plan: Plan
+  readonly lake: Lake
+  readonly ims: Ims
+  readonly xactions: Xactions
+  readonly now: () => number
+  readonly sleep: Sleep
+  readonly validate: (entity: unknown) => readonly Violation[]
+  readonly keepBodies: boolean
+}
+
+/** Settings and tokens stay. */
+export function forget({ lake, plan }: State): void {
+  lake.clear()
+  plan.clearRules()
+  plan.clearScripts()
+}

@@ -1,0 +1,48 @@
+/** Token: the route of the token endpoint, with the same scripted trouble as the inlet. */
+import { type Connection, reset, unfinishedBody, untilAborted } from './connection.ts'
+import { GARBAGE } from './responses.ts'
+import { send, sendStatus } from './send.ts'
+import type { State } from './state.ts'
+
+export async function issueToken(
+  request: Request,
+  connection: Connection | undefined,
+  state: State,
+): Promise<Response> {
+  const entry = { at: state.now(), status: null as number | null }
+  state.lake.tokenRequests.push(entry)
+  const form = await readForm(request)
+  const { request: answer } = state.plan.decide('token', [], false)
+  await state.sleep(answer.delayMs ?? 0, request.signal)
+  const response = await (() => {
+    switch (answer.type) {
+      case 'stall':
+      case 'reset': {
+        if (answer.where === 'body') {
+          const start = '{"access_token":"local'
+          return new Response(unfinishedBody(start, answer.type, request.signal, connection))
+        }
+        return answer.type === 'stall' ? untilAborted(request.signal) : reset(connection)
+      }
+      case 'status':
+        return sendStatus(answer, { error: 'server_error' }, state.now())
+      case 'garbage':
+        return send(answer.status ?? 200, GARBAGE[answer.garbage])
+      case 'normal':
+      case 'items':
+      case 'miscount': {
+        const { status, body } = state.ims.issue(form, state.settings)
+        return send(status, body)
+      }
+    }
+  })()
+  entry.status = response.status
+  return response
+}
+
+/** No form content type, no form: its fields count as missing. */
+async function readForm(request: Request): Promise<URLSearchParams> {
+  const text = new TextDecoder().decode(await request.arrayBuffer())
+  const type = request.headers.get('content-type') ?? ''
+  return new URLSearchParams(type.startsWith('application/x-www-form-urlencoded') ? text : '')
+}

@@ -1,0 +1,51 @@
+/** Options: the command line of `npm start`. */
+import { parseArgs } from 'node:util'
+
+export type Options = {
+  /** Of the Worker. */
+  readonly port: number
+  /** Of the local AEP. */
+  readonly aepPort: number
+  readonly format: 'raw' | 'xdm'
+  /** End after the table. */
+  readonly once: boolean
+}
+
+export const USAGE = `Usage: npm start -- [options]
+  --port N        port of the Worker, 8787 by default
+  --aep-port N    port of the local AEP, 8788 by default
+  --format F      raw (default) or xdm: what the Worker sends
+  --once          end after the table: 0 if AEP has every sample, else 1
+  --help`
+
+/** The text says what is wrong with the command line. */
+export function readOptions(args: readonly string[]): Options | 'help' | { wrong: string } {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        port: { type: 'string', default: '8787' },
+        'aep-port': { type: 'string', default: '8788' },
+        format: { type: 'string', default: 'raw' },
+        once: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) return 'help'
+    const { format, once } = values
+    if (format !== 'raw' && format !== 'xdm') return { wrong: '--format is raw or xdm.' }
+    const port = portOf(values.port)
+    const aepPort = portOf(values['aep-port'])
+    if (!port) return { wrong: '--port is a number from 1 to 65535.' }
+    if (!aepPort) return { wrong: '--aep-port is a number from 1 to 65535.' }
+    if (port === aepPort) return { wrong: '--port and --aep-port must differ.' }
+    return { port, aepPort, format, once }
+  } catch (error) {
+    return { wrong: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+function portOf(text: string): number | null {
+  const port = Number(text)
+  return /^\d+$/.test(text) && port >= 1 && port <= 65_535 ? port : null
+}
