@@ -21,5 +21,5 @@ export default defineConfig({
       },
     }),
   ],
-  test: { include: ['test/**/*.test.ts'], restoreMocks: true },
+  test: { include: ['test/**/*.test.ts'], restoreMocks: true, testTimeout: 30_000 },
 })
