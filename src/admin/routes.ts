@@ -130,10 +130,10 @@ async function redriveEvents(c: AppContext): Promise<Response> {
 
 async function setPause(c: AppContext, paused: boolean): Promise<Response> {
   const { shards, relay } = servicesOf(c.env)
-  const at = Date.now()
-  await shards.all((shard) => shard.pause(paused, at))
+  const now = Date.now()
+  const states = await shards.all((shard) => shard.pause(paused, now))
   // This isolate need not wait for its next refresh.
-  relay.exchange({ ...relay.state, pause: { paused, at } })
+  for (const state of states) relay.exchange(state)
   return status(c)
 }
 

@@ -99,9 +99,13 @@ export class Outbox extends DurableObject<Env> {
     await this.#workOwed()
   }
 
-  async pause(paused: boolean, at: number): Promise<void> {
-    this.#watch.set({ ...this.#watch.state, pause: { paused, at } })
+  /** The operator's last word wins, also over one told by a machine whose clock is ahead. */
+  async pause(paused: boolean, now: number): Promise<DestinationState> {
+    const { state } = this.#watch
+    const at = Math.max(now, state.pause.at + 1)
+    this.#watch.set({ ...state, pause: { paused, at } })
     await this.#workOwed()
+    return this.#watch.state
   }
 
   status(): ShardStatus {
