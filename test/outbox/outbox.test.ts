@@ -1,11 +1,16 @@
 /** The outbox over time: outages of hours, poisoned events, crashes, age. The clock is the test's own. */
-import { evictDurableObject, reset, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import {
+  evictDurableObject,
+  reset,
+  runDurableObjectAlarm,
+  runInDurableObject,
+} from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Answer } from '../fake-aep/answer.ts'
 import type { FakeAep } from '../fake-aep/app.ts'
 import {
-  captureLogs,
   type Clock,
+  captureLogs,
   conversation,
   drainAll,
   drainOnce,
@@ -54,7 +59,11 @@ describe('custody', () => {
     aep.clearRules()
     await drainAll(clock)
     expect(aep.lake).toHaveLength(1)
-    expect(aep.lake[0]?.record).toMatchObject({ ...payload, _id: body.id, eventType: 'chatlio.feedback' })
+    expect(aep.lake[0]?.record).toMatchObject({
+      ...payload,
+      _id: body.id,
+      eventType: 'chatlio.feedback',
+    })
   })
 
   it('remembers a hold, its beginning and a pause over an eviction', async () => {
@@ -81,7 +90,10 @@ describe('custody', () => {
 
   it('tells apart the same body posted to two routes', async () => {
     const payload = conversation()
-    const [first, second] = [await relay.post('feedback', payload), await relay.post('unanswered', payload)]
+    const [first, second] = [
+      await relay.post('feedback', payload),
+      await relay.post('unanswered', payload),
+    ]
     expect(first.body.id).not.toBe(second.body.id)
   })
 
@@ -139,28 +151,31 @@ describe('custody', () => {
 })
 
 describe('an outage of twelve hours', () => {
-  it.each([500, 403, 404])('of %is makes nothing dead, and everything is delivered after it', async (status) => {
-    aep.rule({ answer: { type: 'status', status } })
-    for (let each = 0; each < 8; each += 1) await post()
-    const end = clock.now + 12 * HOUR
-    const asked = aep.requests.length
-    await runInDurableObject(shard(), async (instance) => {
-      while (clock.now < end) {
-        clock.set(Number(instance.status().nextAttemptAt))
-        await instance.alarm()
-      }
-    })
-    const probes = aep.requests.length - asked
-    expect(aep.peak).toBe(1)
-    // Waits between probes reach RETRY_CAP_MS: a minute at most, half of one on average.
-    expect(probes).toBeGreaterThan(700)
-    expect(probes).toBeLessThan(2_500)
-    expect(await shard().status()).toMatchObject({ accepted: 8, pending: 8, dead: 0 })
-    aep.clearRules()
-    await drainAll(clock)
-    expect(await shard().status()).toMatchObject({ delivered: 8, pending: 0, hold: null })
-    expect(new Set(aep.lake.map(({ _id }) => _id)).size).toBe(8)
-  })
+  it.each([500, 403, 404])(
+    'of %is makes nothing dead, and everything is delivered after it',
+    async (status) => {
+      aep.rule({ answer: { type: 'status', status } })
+      for (let each = 0; each < 8; each += 1) await post()
+      const end = clock.now + 12 * HOUR
+      const asked = aep.requests.length
+      await runInDurableObject(shard(), async (instance) => {
+        while (clock.now < end) {
+          clock.set(Number(instance.status().nextAttemptAt))
+          await instance.alarm()
+        }
+      })
+      const probes = aep.requests.length - asked
+      expect(aep.peak).toBe(1)
+      // Waits between probes reach RETRY_CAP_MS: a minute at most, half of one on average.
+      expect(probes).toBeGreaterThan(700)
+      expect(probes).toBeLessThan(2_500)
+      expect(await shard().status()).toMatchObject({ accepted: 8, pending: 8, dead: 0 })
+      aep.clearRules()
+      await drainAll(clock)
+      expect(await shard().status()).toMatchObject({ delivered: 8, pending: 0, hold: null })
+      expect(new Set(aep.lake.map(({ _id }) => _id)).size).toBe(8)
+    },
+  )
 
   it('never probes with the same event twice while another waits', async () => {
     aep.rule({ answer: { type: 'status', status: 500 } })
@@ -183,30 +198,34 @@ describe('a poisoned event', () => {
     ['always gets an answer that is none', { type: 'garbage', garbage: 'html' }],
   ]
 
-  it.each(poisons)('that %s dies after thirty strikes, and no good event waits for it', async (_, answer) => {
-    aep.rule({ containing: 'poison', answer })
-    const { body } = await post({ message: 'poison' })
-    let good = 0
-    for (let minutes = 0; minutes < 400; minutes += 1) {
-      const { dead } = await shard().status()
-      if (dead === 1) break
-      // A good event every ten seconds, relayed inside its request; the outbox hears of it by the refresh.
-      for (let each = 0; each < 6; each += 1) {
-        clock.advance(10_000)
-        const { body: answered } = await post()
-        expect(answered.status).toBe('forwarded')
-        good += 1
-        const { nextAttemptAt } = await shard().status()
-        if (nextAttemptAt !== null && nextAttemptAt <= clock.now) await runDurableObjectAlarm(shard())
+  it.each(poisons)(
+    'that %s dies after thirty strikes, and no good event waits for it',
+    async (_, answer) => {
+      aep.rule({ containing: 'poison', answer })
+      const { body } = await post({ message: 'poison' })
+      let good = 0
+      for (let minutes = 0; minutes < 400; minutes += 1) {
+        const { dead } = await shard().status()
+        if (dead === 1) break
+        // A good event every ten seconds, relayed inside its request; the outbox hears of it by the refresh.
+        for (let each = 0; each < 6; each += 1) {
+          clock.advance(10_000)
+          const { body: answered } = await post()
+          expect(answered.status).toBe('forwarded')
+          good += 1
+          const { nextAttemptAt } = await shard().status()
+          if (nextAttemptAt !== null && nextAttemptAt <= clock.now)
+            await runDurableObjectAlarm(shard())
+        }
       }
-    }
-    const { body: event } = await relay.get(`/events/${body.id}`)
-    expect(event).toMatchObject({ state: 'dead' })
-    expect(event.attempts).toBeGreaterThanOrEqual(31)
-    expect(await shard().status()).toMatchObject({ accepted: 1, dead: 1, pending: 0, hold: null })
-    expect(aep.lake).toHaveLength(good)
-    expect(lines('dead-letter')).toMatchObject([{ id: body.id, kind: 'feedback' }])
-  })
+      const { body: event } = await relay.get(`/events/${body.id}`)
+      expect(event).toMatchObject({ state: 'dead' })
+      expect(event.attempts).toBeGreaterThanOrEqual(31)
+      expect(await shard().status()).toMatchObject({ accepted: 1, dead: 1, pending: 0, hold: null })
+      expect(aep.lake).toHaveLength(good)
+      expect(lines('dead-letter')).toMatchObject([{ id: body.id, kind: 'feedback' }])
+    },
+  )
 
   it.each(poisons)('that %s stays pending while nothing else arrives', async (_, answer) => {
     aep.rule({ containing: 'poison', answer })
@@ -298,8 +317,16 @@ describe('a backlog', () => {
     await drainAll(clock)
     const first = aep.lake.slice(0, 12).map(({ _id }) => ids.indexOf(_id))
     expect(Math.max(...first)).toBeLessThan(20)
-    expect(await shard().status()).toMatchObject({ delivered: 30, pending: 0, oldestPendingAt: null })
-    expect(lines('drain').at(-1)).toMatchObject({ shard: 'shard-0', pending: 0, nextAttemptAt: null })
+    expect(await shard().status()).toMatchObject({
+      delivered: 30,
+      pending: 0,
+      oldestPendingAt: null,
+    })
+    expect(lines('drain').at(-1)).toMatchObject({
+      shard: 'shard-0',
+      pending: 0,
+      nextAttemptAt: null,
+    })
   })
 })
 
@@ -316,7 +343,12 @@ describe('age', () => {
     expect((await relay.health()).body.reasons).toContain('expiring')
     clock.advance(7 * 24 * HOUR)
     await relay.scheduled()
-    expect(await shard().status()).toMatchObject({ accepted: 2, pending: 0, quarantined: 0, erased: 2 })
+    expect(await shard().status()).toMatchObject({
+      accepted: 2,
+      pending: 0,
+      quarantined: 0,
+      erased: 2,
+    })
     expect(lines('expired')).toMatchObject([{ erased: 2 }])
   })
 })
