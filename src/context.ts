@@ -1,5 +1,6 @@
 /** What a request works with, made once per isolate and environment: configuration, shards of the outbox, relay. */
 import type { Context } from 'hono'
+import { TokenSource } from './aep/token-source.ts'
 import { type Config, configOf } from './config.ts'
 import { logLine } from './log.ts'
 import { Shards } from './outbox/shards.ts'
@@ -16,9 +17,11 @@ export function servicesOf(env: Env): Services {
   if (!known) {
     const config = configOf(env)
     const shards = new Shards(env.OUTBOX, config.outboxShards)
+    const tokens = new TokenSource((refused) => shards.tokenKeeper().token(refused), Date.now)
     const relay = new Relay(config, shards, {
       fetch: (url, init) => fetch(url, init),
       now: Date.now,
+      token: (refused) => tokens.get(refused),
     })
     known = { config, shards, relay }
     services.set(env, known)

@@ -70,3 +70,15 @@ export const EXPIRY_WARNING_MS = 7 * 86_400_000
 
 /** Events that one redrive step reads again before the outbox may do something else. */
 export const REDRIVE_PAGE = 50
+
+/** One request for a token. Its callers have shorter deadlines of their own; what comes later still serves the next. */
+export const IMS_TIMEOUT_MS = 15_000
+
+/** A token is not used in the last minute (or the last tenth) of its life: it must still be good when it arrives. */
+export const TOKEN_MARGIN_MS = 60_000
+
+/** Messages of one batch request. No limit is documented; "MULTI" speaks of 200 small ones. */
+export const BATCH_MAX_MESSAGES = 100
+
+/** Bytes of one batch request, just under what AEP refuses. */
+export const BATCH_MAX_BYTES = 990_000

@@ -17,6 +17,7 @@ import {
   standingFailure,
   UNKNOWN_DESTINATION,
 } from './aep/destination.ts'
+import { encodeParts } from './aep/split.ts'
 import type { Verdict } from './aep/verdict.ts'
 import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
 import type { Config } from './config.ts'
@@ -24,7 +25,7 @@ import { REFRESH_INTERVAL_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine } from './log.ts'
 import { quarantineError } from './outbox/quarantine.ts'
 import type { Shards } from './outbox/shards.ts'
-import type { Attempt, EventState, StoredError, StoreRequest } from './outbox/state.ts'
+import type { Attempt, EventState, StoreRequest } from './outbox/state.ts'
 
 /** Where an event is now. `upstreamStatus`: what AEP answered, `null` where it did not, or was not asked. */
 export type Custody = {
@@ -69,11 +70,21 @@ export class Relay {
   async take(received: Received, reading: Reading): Promise<Custody> {
     if (reading.outcome !== 'valid') {
       const error = quarantineError(reading)
-      return this.#store(received, { state: 'quarantined', error, attempt: null }, null, error.code)
+      return this.#store(
+        received,
+        { state: 'quarantined', error, attempt: null, parts: [] },
+        null,
+        error.code,
+      )
     }
     const waits = this.#mustWait()
     if (waits) {
-      return this.#store(received, { state: 'pending', error: null, attempt: null }, null, waits)
+      return this.#store(
+        received,
+        { state: 'pending', error: null, attempt: null, parts: [] },
+        null,
+        waits,
+      )
     }
     return this.#forward(received, reading.event)
   }
@@ -108,9 +119,12 @@ export class Relay {
     const { destination, forwardTimeoutMs } = this.#config
     if (!destination) throw new Error('forwarding without a destination')
     const { now } = this.#deps
+    const records = encodeParts(event, destination, this.#config.maxEventBytes)
+    if (records.length > 1) return this.#forwardParts(received, records)
     const beganAt = now()
     const signal = AbortSignal.timeout(forwardTimeoutMs)
-    const verdict = await deliver(event, destination, signal, this.#deps)
+    const [verdict] = await deliver(records, destination, () => signal, this.#deps)
+    if (!verdict) throw new Error('a record without a verdict')
     const at = now()
     this.#learn(verdict, beganAt, at)
     if (verdict.verdict === 'accepted') {
@@ -119,7 +133,31 @@ export class Relay {
     const { error, answer } = verdict
     const attempt: Attempt = { at, error, answer }
     const state = isFailed(verdict) ? 'pending' : 'dead'
-    return this.#store(received, { state, error: null, attempt }, error.status, error.code)
+    return this.#store(
+      received,
+      { state, error: null, attempt, parts: [] },
+      error.status,
+      error.code,
+    )
+  }
+
+  /**
+   * An event too large for one record: its parts are decided and stored before the first is sent, so the outbox sends
+   * them; this request waits for that as long as it would for AEP.
+   */
+  async #forwardParts(received: Received, parts: readonly string[]): Promise<Custody> {
+    const until = this.#deps.now() + this.#config.forwardTimeoutMs
+    const as = { state: 'pending' as const, error: null, attempt: null, parts }
+    const stored = await this.#store(received, as, null, 'split')
+    if (stored.outcome !== 'buffered') return stored
+    try {
+      const leftMs = Math.max(until - this.#deps.now(), 0)
+      const state = await within(leftMs, this.#shards.of(received.id).settled(received.id, leftMs))
+      if (state !== 'gone') return { ...stored, outcome: OUTCOMES[state] }
+      return { outcome: 'forwarded', upstreamStatus: 200 }
+    } catch {
+      return stored
+    }
   }
 
   #learn(verdict: Verdict, beganAt: number, at: number): void {
@@ -131,7 +169,7 @@ export class Relay {
 
   async #store(
     { id, kind, receivedAt, body }: Received,
-    as: { state: EventState; error: StoredError | null; attempt: Attempt | null },
+    as: Pick<StoreRequest, 'state' | 'error' | 'attempt' | 'parts'>,
     upstreamStatus: number | null,
     code: string,
   ): Promise<Custody> {

@@ -1,18 +1,10 @@
 /** Promise 6: no personal data, no key and no token in any log line or error text. */
 import { reset } from 'cloudflare:test'
 import { afterEach, expect, it, vi } from 'vitest'
-import transcript from './fixtures/transcript.json'
-import offline from './fixtures/offline-message.json'
 import conversationSample from './fixtures/conversation.json'
-import {
-  captureLogs,
-  drainAll,
-  KEY,
-  startAep,
-  startClock,
-  startRelay,
-  TOKEN,
-} from './support.ts'
+import offline from './fixtures/offline-message.json'
+import transcript from './fixtures/transcript.json'
+import { captureLogs, drainAll, KEY, startAep, startClock, startRelay, TOKEN } from './support.ts'
 
 afterEach(async () => {
   vi.useRealTimers()
@@ -82,9 +74,22 @@ it('finds no canary in any log line or error body, whatever goes wrong', async (
       [`/chatlio/feedback?key=${CANARY}`, { method: 'POST', body: CANARY }],
       [`/${CANARY}`, {}],
       ['/admin/status', { headers: { authorization: `Bearer ${CANARY}` } }],
-      [`/admin/events?state=${CANARY}&kind=${CANARY}`, { headers: { authorization: `Bearer ${TOKEN}` } }],
-      ['/admin/redrive', { method: 'POST', body: JSON.stringify({ state: CANARY }), headers: { authorization: `Bearer ${TOKEN}` } }],
-      [`/chatlio/feedback?key=${KEY}`, { method: 'POST', body: CANARY, headers: { 'content-type': `x/${CANARY}` } }],
+      [
+        `/admin/events?state=${CANARY}&kind=${CANARY}`,
+        { headers: { authorization: `Bearer ${TOKEN}` } },
+      ],
+      [
+        '/admin/redrive',
+        {
+          method: 'POST',
+          body: JSON.stringify({ state: CANARY }),
+          headers: { authorization: `Bearer ${TOKEN}` },
+        },
+      ],
+      [
+        `/chatlio/feedback?key=${KEY}`,
+        { method: 'POST', body: CANARY, headers: { 'content-type': `x/${CANARY}` } },
+      ],
     ] as const) {
       errors.push(JSON.stringify((await relay.send(path, init)).body))
     }

@@ -7,8 +7,8 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { fullJitterMs } from '../src/aep/backoff.ts'
 import type { FakeAep } from './fake-aep/app.ts'
 import {
-  captureLogs,
   type Clock,
+  captureLogs,
   conversation,
   drainAll,
   type Relay,

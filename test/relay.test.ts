@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Answer } from './fake-aep/answer.ts'
 import type { FakeAep } from './fake-aep/app.ts'
 import {
-  captureLogs,
   type Clock,
+  captureLogs,
   conversation,
   drainAll,
   type Relay,
@@ -123,7 +123,11 @@ describe('held: no event can cause this', () => {
     aep.clearRules()
     await drainAll(clock)
     expect(aep.lake).toHaveLength(2)
-    expect((await relay.get('/status')).body).toMatchObject({ delivered: 2, pending: 0, hold: null })
+    expect((await relay.get('/status')).body).toMatchObject({
+      delivered: 2,
+      pending: 0,
+      hold: null,
+    })
     expect((await relay.health()).body).toEqual({ status: 'ok' })
   })
 
@@ -168,18 +172,21 @@ describe('deferred: again later', () => {
   it.each([
     ['seconds', 'seconds' as const],
     ['an HTTP date', 'date' as const],
-  ])('asks nothing before the Retry-After of AEP is over, told in %s', async (_, retryAfterForm) => {
-    aep.script({ type: 'status', status: 503, retryAfter: 1_800, retryAfterForm })
-    const at = clock.now
-    await post()
-    const { nextAttemptAt } = await shard().status()
-    expect(Math.abs(Number(nextAttemptAt) - (at + 1_800_000))).toBeLessThan(1_000)
-    clock.advance(1_700_000)
-    expect((await post()).body.status).toBe('buffered')
-    expect(aep.requests).toHaveLength(1)
-    await drainAll(clock)
-    expect(aep.lake).toHaveLength(2)
-  })
+  ])(
+    'asks nothing before the Retry-After of AEP is over, told in %s',
+    async (_, retryAfterForm) => {
+      aep.script({ type: 'status', status: 503, retryAfter: 1_800, retryAfterForm })
+      const at = clock.now
+      await post()
+      const { nextAttemptAt } = await shard().status()
+      expect(Math.abs(Number(nextAttemptAt) - (at + 1_800_000))).toBeLessThan(1_000)
+      clock.advance(1_700_000)
+      expect((await post()).body.status).toBe('buffered')
+      expect(aep.requests).toHaveLength(1)
+      await drainAll(clock)
+      expect(aep.lake).toHaveLength(2)
+    },
+  )
 
   it('takes no Retry-After for longer than an hour', async () => {
     aep.script({ type: 'status', status: 429, retryAfter: 86_400 })

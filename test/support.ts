@@ -1,5 +1,9 @@
 /** What tests of the whole Worker share: a local AEP behind `fetch`, a clock of their own, the routes. */
-import { createExecutionContext, runDurableObjectAlarm, waitOnExecutionContext } from 'cloudflare:test'
+import {
+  createExecutionContext,
+  runDurableObjectAlarm,
+  waitOnExecutionContext,
+} from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
 import { worker } from '../src/worker.ts'

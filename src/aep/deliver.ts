@@ -1,23 +1,131 @@
 /**
- * Delivers one event: encodes it for the destination and sends it, once.
- * Never throws, never retries: what the verdict means is for the caller.
+ * Delivers encoded records: one POST each for raw, batches for xdm, with an access token where the inlet wants one.
+ *
+ * Promises: never throws; every record has a verdict of its own; a batch that is refused as a whole is halved until the
+ * culprit stands alone; a token that AEP refuses is renewed once, which is no failure of any event.
+ * Never retries beyond that: what a verdict means is for the caller.
  */
-import type { ChatEvent } from '../chatlio/event.ts'
 import type { Destination } from '../config.ts'
-import { encodeRaw } from './raw.ts'
-import { type Fetch, send } from './send.ts'
-import type { Verdict } from './verdict.ts'
+import { BATCH_MAX_BYTES, BATCH_MAX_MESSAGES } from '../limits.ts'
+import { judgeBatch } from './batch.ts'
+import type { TokenResult } from './ims.ts'
+import { exchange, type Fetch } from './send.ts'
+import { utf8Length } from './split-text.ts'
+import { type Answer, judge, noAnswer, type Verdict } from './verdict.ts'
 
-export type DeliverDeps = { fetch: Fetch; now: () => number }
+export type DeliverDeps = {
+  fetch: Fetch
+  now: () => number
+  token: (refused: string | null) => Promise<TokenResult>
+}
 
+/**
+ * `records`: JSON texts, as `encodeParts` makes them. `signal` is asked for once per request: its time runs from then.
+ * Verdicts stand in the order of the records.
+ */
 export async function deliver(
-  event: ChatEvent,
+  records: readonly string[],
+  destination: Destination,
+  signal: () => AbortSignal,
+  deps: DeliverDeps,
+): Promise<Verdict[]> {
+  const verdicts: Verdict[] = []
+  for (const group of groups(records, destination)) {
+    verdicts.push(...(await deliverGroup(group, destination, signal, deps)))
+  }
+  return verdicts
+}
+
+/** What goes into one request: raw records alone (batching them is undocumented), xdm up to what AEP takes. */
+export function groups(records: readonly string[], { format }: Destination): string[][] {
+  if (format === 'raw' || records.length === 1) return records.map((record) => [record])
+  const all: string[][] = []
+  let bytes = 0
+  for (const record of records) {
+    const length = utf8Length(record)
+    const current = all.at(-1)
+    if (current && fitsBatch(current.length + 1, bytes + length)) {
+      current.push(record)
+      bytes += length
+    } else {
+      all.push([record])
+      bytes = length
+    }
+  }
+  return all
+}
+
+/** A comma beside each message, and the frame around them, are within the margin of the limit. */
+export function fitsBatch(messages: number, bytes: number): boolean {
+  return messages <= BATCH_MAX_MESSAGES && bytes + messages <= BATCH_MAX_BYTES
+}
+
+async function deliverGroup(
+  group: readonly string[],
+  destination: Destination,
+  signal: () => AbortSignal,
+  deps: DeliverDeps,
+): Promise<Verdict[]> {
+  const [first] = group
+  if (first === undefined) return []
+  const alone = group.length === 1 || destination.format === 'raw'
+  const url = alone ? destination.url : destination.batchUrl
+  const body = alone ? first : `{"messages":[${group.join(',')}]}`
+  const answer = await authorized(url, body, destination, signal(), deps)
+  if ('verdict' in answer) return group.map(() => answer)
+  if (alone) return [judge(answer, deps.now())]
+  const verdicts = judgeBatch(answer, group.length, deps.now())
+  if (verdicts !== 'bisect') return verdicts
+  const middle = Math.ceil(group.length / 2)
+  return [
+    ...(await deliverGroup(group.slice(0, middle), destination, signal, deps)),
+    ...(await deliverGroup(group.slice(middle), destination, signal, deps)),
+  ]
+}
+
+async function authorized(
+  url: string,
+  body: string,
   destination: Destination,
   signal: AbortSignal,
-  deps: DeliverDeps,
-): Promise<Verdict> {
+  { fetch, token }: DeliverDeps,
+): Promise<Answer | Verdict> {
   const headers: Record<string, string> = { 'content-type': 'application/json' }
   if (destination.flowId !== null) headers['x-adobe-flow-id'] = destination.flowId
-  const body = JSON.stringify(encodeRaw(event))
-  return send({ url: destination.url, headers, body }, signal, deps)
+  const post = async (more: Record<string, string>): Promise<Answer | Verdict> => {
+    const answer = await exchange({ url, headers: { ...headers, ...more }, body }, signal, fetch)
+    return 'failed' in answer ? noAnswer(answer.failed) : answer
+  }
+  if (!destination.credentials) return post({})
+
+  let refused: string | null = null
+  for (;;) {
+    const result: TokenResult = await before(signal, token(refused))
+    if ('failed' in result) return result.failed
+    const { value } = result.token
+    const answer = await post({ authorization: `Bearer ${value}` })
+    const unauthorized = 'status' in answer && (answer.status === 401 || answer.status === 403)
+    if (!unauthorized || refused !== null) return answer
+    refused = value
+  }
+}
+
+/** Waiting for a token counts towards the same time. */
+async function before(signal: AbortSignal, result: Promise<TokenResult>): Promise<TokenResult> {
+  const late = Promise.withResolvers<TokenResult>()
+  const onAbort = () => late.resolve({ failed: noToken('timeout', 'no token in time') })
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    if (signal.aborted) onAbort()
+    return await Promise.race([result, late.promise])
+  } catch {
+    return { failed: noToken('token', 'no token to be had') }
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+function noToken(code: 'timeout' | 'token', message: string) {
+  const error = { code, status: null, message }
+  return { verdict: 'deferred' as const, error, answer: null, retryAfterMs: null }
 }

@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'unavailable'
   | 'timeout'
   | 'network'
+  | 'token'
 
 export type HoldReason = 'credentials' | 'configuration'
 

@@ -1,22 +1,21 @@
 /**
- * One run of the outbox: relays what is due, at most six at a time, until nothing is due or the run is long enough.
+ * One run of the outbox: relays what is due, at most six requests at a time, until nothing is due or the run is long
+ * enough.
  *
- * Promises: every attempt has its own fresh timeout, begun when it gets its slot; what an attempt means is written
- * down as soon as it has ended, whatever the others do. Storage that fails ends the run and is thrown at its end.
+ * Promises: every request has its own fresh timeout, begun when it gets its slot; what it means is written down as soon
+ * as it has ended, whatever the others do. Storage that fails ends the run and is thrown at its end.
  * Accepts: a crash between AEP's answer and that write sends the event again, under the same `_id`.
  */
 import { type DeliverDeps, deliver } from '../aep/deliver.ts'
 import type { Verdict } from '../aep/verdict.ts'
-import { readEvent } from '../chatlio/event.ts'
-import { parseJson } from '../chatlio/json.ts'
 import type { Config, Destination } from '../config.ts'
 import { DRAIN_CONCURRENCY, MAX_EVENTS_PER_RUN, MAX_RUN_MS } from '../limits.ts'
 import { logLine } from '../log.ts'
 import { conclude } from './conclude.ts'
+import { type Job, nextJob, type Prepared } from './job.ts'
 import { runPool } from './pool.ts'
-import { quarantineError } from './quarantine.ts'
 import type { Selection } from './selection.ts'
-import type { EventStore, PendingEvent } from './store.ts'
+import type { EventStore } from './store.ts'
 import type { DestinationWatch } from './watch.ts'
 
 export type DrainDeps = DeliverDeps & {
@@ -27,7 +26,10 @@ export type DrainDeps = DeliverDeps & {
   config: Config
   destination: Destination
   random: () => number
+  /** Resolves when there may be something new to send. */
   changed: () => Promise<void>
+  /** Called when an event has left the pending ones. */
+  settled: () => void
 }
 
 /** What a run did, in events. */
@@ -40,24 +42,24 @@ export type DrainReport = {
 }
 
 export async function drain(deps: DrainDeps): Promise<DrainReport> {
-  const { watch, selection, now } = deps
+  const { watch, now } = deps
   const report: DrainReport = { sent: 0, accepted: 0, deferred: 0, rejected: 0, held: 0 }
+  const jobs = { ...deps, maxEventBytes: deps.config.maxEventBytes }
   const until = now() + MAX_RUN_MS
   let broken: unknown
-  await runPool<number>({
+  await runPool<Job>({
     limit: () => {
       const over = broken !== undefined || report.sent >= MAX_EVENTS_PER_RUN || now() >= until
       return over ? 0 : slots(watch, now())
     },
-    next: () => (watch.failing ? selection.nextProbe() : selection.next(now())),
-    run: async (position) => {
+    next: () => nextJob(jobs, watch.failing, now()),
+    run: async (job) => {
       try {
-        const event = deps.store.readPending(position)
-        if (event) await attempt(event, deps, report)
+        await send(job, deps, report)
       } catch (thrown) {
         broken = thrown
       } finally {
-        selection.done(position)
+        for (const { event } of job) deps.selection.done(event.position)
       }
     },
     changed: deps.changed,
@@ -73,23 +75,43 @@ function slots(watch: DestinationWatch, now: number): number {
   return watch.retryAt <= now ? 1 : 0
 }
 
-async function attempt(event: PendingEvent, deps: DrainDeps, report: DrainReport): Promise<void> {
-  const { store, watch, config, now } = deps
-  const { position, id, kind, receivedAt } = event
-  // What is stored is what arrived: a newer version of the relay may read it differently.
-  const reading = readEvent({ id, kind, receivedAt }, parseJson(event.body))
-  if (reading.outcome !== 'valid') {
-    const tries = event.tries ?? { attempts: 0, strikes: 0, triedAt: null }
-    const error = quarantineError(reading)
-    store.park(position, 'quarantined', { ...tries, nextAt: null, error, answer: null })
-    return
-  }
-  report.sent += 1
+async function send(job: Job, deps: DrainDeps, report: DrainReport): Promise<void> {
+  const { config, now } = deps
+  report.sent += job.length
   const beganAt = now()
-  const signal = AbortSignal.timeout(config.drainTimeoutMs)
-  const verdict = await deliver(reading.event, deps.destination, signal, deps)
-  const at = now()
+  const records = job.flatMap(({ units }) => units.map(({ record }) => record))
+  const signal = () => AbortSignal.timeout(config.drainTimeoutMs)
+  const verdicts = await deliver(records, deps.destination, signal, deps)
+  const ended = job.map((prepared) => ({
+    ...prepared,
+    verdicts: verdicts.splice(0, prepared.units.length),
+  }))
+  // Acceptances first: what else of the same request failed is then known to be its own fault.
+  const failed = (each: Ended) =>
+    Number(each.verdicts.some(({ verdict }) => verdict !== 'accepted'))
+  for (const each of ended.sort((a, b) => failed(a) - failed(b)))
+    settle(each, beganAt, deps, report)
+}
+
+type Ended = Prepared & { verdicts: Verdict[] }
+
+function settle(
+  { event, units, verdicts }: Ended,
+  beganAt: number,
+  deps: DrainDeps,
+  report: DrainReport,
+): void {
+  const { store, watch, config } = deps
+  const at = deps.now()
   const times = { beganAt, previousAt: event.tries?.triedAt ?? null }
+  const stillThere = store.stillPending(event)
+  for (const [index, verdict] of verdicts.entries()) {
+    const part = units[index]?.part ?? null
+    if (verdict.verdict !== 'accepted') continue
+    watch.learn(verdict, times, at)
+    if (part !== null && stillThere) store.partDelivered(event.position, part)
+  }
+  const verdict = verdictOfAll(verdicts)
   const conclusion = conclude(verdict, {
     at,
     times,
@@ -99,23 +121,31 @@ async function attempt(event: PendingEvent, deps: DrainDeps, report: DrainReport
     random: deps.random,
   })
   watch.learn(verdict, times, at)
-  count(report, verdict)
-  if (!store.stillPending(event)) return
+  report[verdict.verdict === 'unknown' ? 'deferred' : verdict.verdict] += 1
+  // An operator, or its age, may have taken it away meanwhile.
+  if (!stillThere) return
   switch (conclusion.end) {
     case 'delivered':
       store.delivered(event)
-      return
+      break
     case 'waits':
-      store.failed(position, conclusion.tried)
+      store.failed(event.position, conclusion.tried)
       return
     case 'dead':
-      store.park(position, 'dead', conclusion.tried)
+      store.park(event.position, 'dead', conclusion.tried)
       logDeadLetter(deps.shard, event, conclusion.tried.error)
   }
+  deps.settled()
 }
 
-function count(report: DrainReport, { verdict }: Verdict): void {
-  report[verdict === 'unknown' ? 'deferred' : verdict] += 1
+/** An event is delivered when all its parts are, and dead when one is refused for good. */
+function verdictOfAll(verdicts: readonly Verdict[]): Verdict {
+  const worst =
+    verdicts.find(({ verdict }) => verdict === 'rejected') ??
+    verdicts.find(({ verdict }) => verdict !== 'accepted') ??
+    verdicts[0]
+  if (!worst) throw new Error('an event without records')
+  return worst
 }
 
 export function logDeadLetter(

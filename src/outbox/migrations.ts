@@ -4,7 +4,8 @@
  *
  * `position` orders by receipt: epoch milliseconds × 4096 + a counter within the millisecond. It is the primary key,
  * so "oldest first" needs no index of its own: each index is one more row written per event.
- * A body is written once: what changes with every try stands in `tries`.
+ * A body is written once: what changes with every try stands in `tries`. An event too large for one record has its
+ * records in `parts`, decided once; a part that AEP has accepted is gone from there.
  */
 const STEPS: readonly string[] = [
   `
@@ -36,6 +37,12 @@ const STEPS: readonly string[] = [
     answer TEXT
   );
   CREATE INDEX tries_next ON tries (next_at) WHERE next_at IS NOT NULL;
+  CREATE TABLE parts (
+    position INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    PRIMARY KEY (position, part)
+  ) WITHOUT ROWID;
   CREATE TABLE ledger (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     accepted INTEGER NOT NULL,

@@ -16,6 +16,8 @@ import {
   holdOf,
   standingFailure,
 } from '../aep/destination.ts'
+import type { TokenResult } from '../aep/ims.ts'
+import { TokenSource } from '../aep/token-source.ts'
 import { type Config, configOf } from '../config.ts'
 import { EXPIRE_BATCH, EXPIRY_WARNING_MS } from '../limits.ts'
 import { logLine } from '../log.ts'
@@ -26,8 +28,10 @@ import { migrate } from './migrations.ts'
 import { type RedrivePage, type RedriveRequest, redrive } from './redrive.ts'
 import { type Gate, nextAttemptAt, nextWakeAt, type Owed } from './schedule.ts'
 import { Selection } from './selection.ts'
+import { TOKEN_SHARD } from './shards.ts'
 import type {
   EventDetail,
+  EventState,
   Listed,
   ListFilter,
   ShardHealth,
@@ -36,6 +40,7 @@ import type {
   StoreResult,
 } from './state.ts'
 import { EventStore, type FailedTry } from './store.ts'
+import { TokenKeeper } from './token.ts'
 import { DestinationWatch } from './watch.ts'
 
 export class Outbox extends DurableObject<Env> {
@@ -52,6 +57,8 @@ export class Outbox extends DurableObject<Env> {
   #running = false
   #crashes = 0
   #change = Promise.withResolvers<void>()
+  #settlement = Promise.withResolvers<void>()
+  readonly #tokens = this.#tokenSource()
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -83,6 +90,25 @@ export class Outbox extends DurableObject<Env> {
     this.#selection.added(position)
     await this.#workOwed()
     return { state, destination: this.#watch.state }
+  }
+
+  /**
+   * Where an event is once it has left the pending ones, or when the time is over. `gone`: AEP has it (or an operator
+   * has erased it).
+   */
+  async settled(id: string, timeoutMs: number): Promise<EventState | 'gone'> {
+    const until = Date.now() + timeoutMs
+    for (;;) {
+      const state = this.#store.find(id)?.state ?? 'gone'
+      const leftMs = until - Date.now()
+      if (state !== 'pending' || leftMs <= 0) return state
+      await Promise.race([this.#settlement.promise, scheduler.wait(leftMs)])
+    }
+  }
+
+  /** A token other than `refused`. Shard 0 keeps it for all; credentials that are gone are a hold. */
+  async token(refused: string | null): Promise<TokenResult> {
+    return this.#tokens.get(refused)
   }
 
   /** Both learn what the other has seen of the destination. */
@@ -174,6 +200,18 @@ export class Outbox extends DurableObject<Env> {
     }
   }
 
+  #tokenSource(): TokenSource {
+    const deps = { fetch: (url: string, init: RequestInit) => fetch(url, init), now: Date.now }
+    const credentials = this.#config.destination?.credentials
+    const keeper =
+      credentials && this.#shard === TOKEN_SHARD
+        ? new TokenKeeper(this.ctx.storage, credentials, deps)
+        : null
+    const ask = (refused: string | null): Promise<TokenResult> =>
+      keeper ? keeper.get(refused) : this.env.OUTBOX.getByName(TOKEN_SHARD).token(refused)
+    return new TokenSource(ask, Date.now)
+  }
+
   async #drain(): Promise<void> {
     const { destination } = this.#config
     if (!destination) return
@@ -187,7 +225,12 @@ export class Outbox extends DurableObject<Env> {
       fetch: (url, init) => fetch(url, init),
       now: Date.now,
       random: Math.random,
+      token: (refused) => this.#tokens.get(refused),
       changed: () => this.#change.promise,
+      settled: () => {
+        this.#settlement.resolve()
+        this.#settlement = Promise.withResolvers<void>()
+      },
     })
     if (report.sent > 0) this.#logDrain(report)
   }

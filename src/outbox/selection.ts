@@ -7,10 +7,12 @@
 import { DRAIN_READ_AHEAD, DRAIN_RETRY_SLOTS } from '../limits.ts'
 import type { EventStore } from './store.ts'
 
+export type Selected = { position: number; as: 'tried' | 'untried' }
+
 export class Selection {
   readonly #store: EventStore
   /** Positions being sent, and whether each had been tried before. */
-  readonly #inFlight = new Map<number, 'tried' | 'untried'>()
+  readonly #inFlight = new Map<number, Selected['as']>()
   /** Untried events up to here have been read. */
   #cursor = -1
   #untried: number[] = []
@@ -32,19 +34,20 @@ export class Selection {
     return this.#untried.length > 0
   }
 
-  next(now: number): number | null {
+  /** Any event, tried or not. */
+  next(now: number): Selected | null {
     const due = this.#due(now)
     const tried = [...this.#inFlight.values()].filter((each) => each === 'tried').length
     if (due !== null && tried < DRAIN_RETRY_SLOTS) return this.#take(due, 'tried')
-    const untried = this.#nextUntried()
-    if (untried !== null) return this.#take(untried, 'untried')
+    const untried = this.nextUntried()
+    if (untried !== null) return untried
     return due === null ? null : this.#take(due, 'tried')
   }
 
   /** While the destination fails any event will do, its own wait or not: the point is to ask. */
-  nextProbe(): number | null {
+  nextProbe(): Selected | null {
     const probe =
-      this.#nextUntried() ??
+      this.#firstUntried() ??
       this.#store.waiting(2).find((position) => position !== this.#lastProbe) ??
       this.#lastWaiting()
     if (probe === null) return null
@@ -52,13 +55,25 @@ export class Selection {
     return this.#take(probe, 'tried')
   }
 
+  /** One more to go into the same request as others never tried. */
+  nextUntried(): Selected | null {
+    const position = this.#firstUntried()
+    return position === null ? null : this.#take(position, 'untried')
+  }
+
+  /** Taken, and not sent after all. */
+  giveBack(position: number): void {
+    this.#inFlight.delete(position)
+    this.#untried.unshift(position)
+  }
+
   done(position: number): void {
     this.#inFlight.delete(position)
   }
 
-  #take(position: number, as: 'tried' | 'untried'): number {
+  #take(position: number, as: Selected['as']): Selected {
     this.#inFlight.set(position, as)
-    return position
+    return { position, as }
   }
 
   #due(now: number): number | null {
@@ -70,7 +85,7 @@ export class Selection {
     return this.#store.waiting(1)[0] ?? null
   }
 
-  #nextUntried(): number | null {
+  #firstUntried(): number | null {
     this.#readAhead()
     return this.#untried.shift() ?? null
   }

@@ -5,6 +5,9 @@
  */
 import type { Outbox } from './outbox.ts'
 
+/** Keeps the access token for all. */
+export const TOKEN_SHARD = 'shard-0'
+
 export type OutboxStub = DurableObjectStub<Outbox>
 
 export class Shards {
@@ -18,6 +21,10 @@ export class Shards {
 
   of(id: string): OutboxStub {
     return this.#stub(Number.parseInt(id.slice(0, 8), 16) % this.count)
+  }
+
+  tokenKeeper(): OutboxStub {
+    return this.#namespace.getByName(TOKEN_SHARD)
   }
 
   /** Asks every shard at once; rejects when one does not answer. */

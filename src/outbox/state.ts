@@ -24,6 +24,8 @@ export type StoreRequest = {
   receivedAt: number
   body: Uint8Array
   state: EventState
+  /** The records it is split into, where it is too large for one and the request has encoded it. */
+  parts: readonly string[]
   /** The try that the request has made, if it made one. */
   attempt: Attempt | null
   /** Why it is quarantined. */

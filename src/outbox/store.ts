@@ -33,6 +33,9 @@ export type FailedTry = Tries & {
   answer: string | null
 }
 
+/** One record of an event that is too large for one. */
+export type Part = { part: number; record: string }
+
 type Place = { position: number; state: EventState }
 
 export class EventStore {
@@ -55,6 +58,7 @@ export class EventStore {
       const position = this.#freePosition(request.receivedAt)
       this.#change({ accepted: 1, ...counted(state, 1) }, () => {
         this.#insert(position, request, state)
+        this.#writeParts(position, request.parts)
         if (tried) this.#writeTries(position, tried)
       })
       return { position, state }
@@ -85,6 +89,22 @@ export class EventStore {
     this.#change({ delivered: 1 }, () => this.#forget('pending', event.position))
   }
 
+  /** Parts still to be sent; none where the event is one record, or is not encoded yet. */
+  parts(position: number): Part[] {
+    return this.#sql
+      .exec<Part>('SELECT part, record FROM parts WHERE position = ? ORDER BY part', position)
+      .toArray()
+  }
+
+  /** Decides, once, into which records an event is split: before the first of them is sent. */
+  split(position: number, records: readonly string[]): void {
+    this.#change({}, () => this.#writeParts(position, records))
+  }
+
+  partDelivered(position: number, part: number): void {
+    this.#sql.exec('DELETE FROM parts WHERE position = ? AND part = ?', position, part)
+  }
+
   failed(position: number, tried: FailedTry): void {
     this.#writeTries(position, tried)
   }
@@ -112,7 +132,8 @@ export class EventStore {
         position,
         kind,
       )
-      this.#forget('parked', position)
+      this.#sql.exec('DELETE FROM parked WHERE position = ?', position)
+      this.#sql.exec('DELETE FROM tries WHERE position = ?', position)
       if (tried) this.#writeTries(position, tried)
     })
   }
@@ -253,6 +274,13 @@ export class EventStore {
   #forget(table: 'pending' | 'parked', position: number): void {
     this.#sql.exec(`DELETE FROM ${table} WHERE position = ?`, position)
     this.#sql.exec('DELETE FROM tries WHERE position = ?', position)
+    this.#sql.exec('DELETE FROM parts WHERE position = ?', position)
+  }
+
+  #writeParts(position: number, records: readonly string[]): void {
+    for (const [part, record] of records.entries()) {
+      this.#sql.exec('INSERT INTO parts VALUES (?, ?, ?)', position, part, record)
+    }
   }
 
   #writeTries(position: number, tried: FailedTry): void {

@@ -3,8 +3,8 @@ import { reset, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { FakeAep } from '../fake-aep/app.ts'
 import {
-  captureLogs,
   type Clock,
+  captureLogs,
   conversation,
   drainAll,
   type Relay,
@@ -54,20 +54,26 @@ describe('who may ask', () => {
     ['GET', '/nothing'],
   ] as const
 
-  it.each([undefined, '', 'too-short'])('nobody, and there is nothing, when ADMIN_TOKEN is %j', async (ADMIN_TOKEN) => {
-    const closed = startRelay({ ADMIN_TOKEN })
-    for (const [method, path] of routes) {
-      const headers = { authorization: `Bearer ${ADMIN_TOKEN ?? TOKEN}` }
-      const { status, body } = await closed.send(`/admin${path}`, { method, headers })
-      expect([status, body.code]).toEqual([404, 'not-found'])
-    }
-  })
+  it.each([undefined, '', 'too-short'])(
+    'nobody, and there is nothing, when ADMIN_TOKEN is %j',
+    async (ADMIN_TOKEN) => {
+      const closed = startRelay({ ADMIN_TOKEN })
+      for (const [method, path] of routes) {
+        const headers = { authorization: `Bearer ${ADMIN_TOKEN ?? TOKEN}` }
+        const { status, body } = await closed.send(`/admin${path}`, { method, headers })
+        expect([status, body.code]).toEqual([404, 'not-found'])
+      }
+    },
+  )
 
   it.each(['', 'Bearer', 'Bearer wrong', `Basic ${TOKEN}`, TOKEN, `Bearer ${TOKEN}x`])(
     'not %j',
     async (authorization) => {
       for (const [method, path] of routes) {
-        const { status, body } = await relay.send(`/admin${path}`, { method, headers: { authorization } })
+        const { status, body } = await relay.send(`/admin${path}`, {
+          method,
+          headers: { authorization },
+        })
         expect([status, body.code]).toEqual([401, 'unauthorized'])
       }
     },
@@ -163,7 +169,11 @@ describe('GET /admin/events', () => {
     await relay.erase(String(ids[4]))
     const late = (await post()).body.id
     const second = await relay.get(`/events?state=pending&limit=3&cursor=${first.body.cursor}`)
-    expect((second.body.events as { id: string }[]).map(({ id }) => id)).toEqual([ids[3], ids[5], ids[6]])
+    expect((second.body.events as { id: string }[]).map(({ id }) => id)).toEqual([
+      ids[3],
+      ids[5],
+      ids[6],
+    ])
     const third = await relay.get(`/events?state=pending&limit=3&cursor=${second.body.cursor}`)
     expect((third.body.events as { id: string }[]).map(({ id }) => id)).toEqual([late])
     expect(third.body.cursor).toBeNull()
@@ -286,7 +296,9 @@ describe('POST /admin/redrive', () => {
     await deadLetters(2)
     const none = await relay.command('/redrive', { state: 'dead', kind: 'transcript' })
     expect(none.body).toEqual({ matched: 0, redriven: 0, stillInvalid: 0 })
-    expect((await relay.command('/redrive', { state: 'dead', kind: 'feedback' })).body.redriven).toBe(2)
+    expect(
+      (await relay.command('/redrive', { state: 'dead', kind: 'feedback' })).body.redriven,
+    ).toBe(2)
   })
 
   it('validates quarantined events again, and leaves there what is still invalid', async () => {
@@ -306,6 +318,7 @@ describe('POST /admin/redrive', () => {
       body: new TextEncoder().encode(JSON.stringify(conversation())),
       state: 'quarantined',
       attempt: null,
+      parts: [],
       error: { code: 'invalid-payload', status: null, message: 'visitor: once refused' },
       destination: UNKNOWN_DESTINATION,
     })

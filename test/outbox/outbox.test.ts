@@ -139,6 +139,7 @@ describe('custody', () => {
         body: new TextEncoder().encode(JSON.stringify(conversation())),
         state: 'pending',
         attempt: null,
+        parts: [],
         error: null,
         destination: UNKNOWN_DESTINATION,
       })

@@ -40,7 +40,7 @@ describe('the next attempt', () => {
 
   it('there is always a next moment to wake while anything is stored', () => {
     const moment = fc.integer({ min: 0, max: 3_000 })
-    fc.assert(
+    return fc.assert(
       fc.property(
         fc.record({ untried: fc.boolean(), dueAt: fc.option(moment), expiresAt: moment }),
         fc.record({

@@ -1,0 +1,102 @@
+/**
+ * An event as the JSON texts to be sent: one record, or, where that is too large, several parts.
+ *
+ * Profile drops an ExperienceEvent over 10 KB and says nothing (PGUARD); AEP refuses a request over 1 MB (MULTI).
+ * Promises: each record within `maxEventBytes` (UTF-8 of the `xdmEntity`, or of the raw record) and each message
+ * within the request limit; parts joined in order give the whole text (`split-join.ts`); every part has the
+ * event's time, kind and identities; the same input gives the same parts. Never throws, always ends.
+ * Accepts: where the tenant's or a namespace's name alone fills a part, its parts are larger than the limit.
+ */
+import type { ChatEvent } from '../chatlio/event.ts'
+import type { JsonObject } from '../chatlio/json.ts'
+import type { Destination } from '../config.ts'
+import { AEP_MAX_REQUEST_BYTES } from '../limits.ts'
+import { encodeRaw } from './raw.ts'
+import { commonOf } from './split-common.ts'
+import { assemble, type Draft, type Field, inside, recordOf, type TextName } from './split-draft.ts'
+import { pack } from './split-pack.ts'
+import { draftRaw } from './split-raw.ts'
+import { utf8Length } from './split-text.ts'
+import { envelopeOf } from './xdm.ts'
+import { draftXdm } from './xdm-draft.ts'
+
+/** Beside the parts' own fields: said of a part, and in `part`. `of` is the event's id. */
+export type Part = { index: number; count: number; of: string; dropped?: TextName[] }
+
+export function encodeParts(
+  event: ChatEvent,
+  destination: Destination,
+  maxEventBytes: number,
+): string[] {
+  const { whole, draft, before, after } = formOf(event, destination)
+  const around = utf8Length(before + after) + BATCH_BYTES
+  const limit = Math.min(maxEventBytes, AEP_MAX_REQUEST_BYTES - around)
+  const fits = (record: string) => utf8Length(record) <= limit
+  const unsplit = JSON.stringify(whole())
+  const records = fits(unsplit) ? [unsplit] : split(draft(), event.id, limit, fits)
+  return records.map((record) => before + record + after)
+}
+
+/** What a batch of one message has around it. */
+const BATCH_BYTES = '{"messages":[]}'.length
+
+/** What differs between raw and XDM: the record, its draft, and what a message has around it. */
+type Form = { whole: () => JsonObject; draft: () => Draft; before: string; after: string }
+
+function formOf(event: ChatEvent, destination: Destination): Form {
+  if (destination.format === 'raw') {
+    return { whole: () => encodeRaw(event), draft: () => draftRaw(event), before: '', after: '' }
+  }
+  const draft = () => draftXdm(event, destination)
+  const { header, xdmMeta } = envelopeOf(destination)
+  const body = JSON.stringify({ xdmMeta })
+  return {
+    whole: () => recordOf(draft()),
+    draft,
+    before: `{"header":${JSON.stringify(header)},"body":${body.slice(0, -1)},"xdmEntity":`,
+    after: '}}',
+  }
+}
+
+/** These repeat what the messages say: they go before anything is cut. */
+const REPEATING: readonly TextName[] = ['htmlBody', 'textBody']
+
+/** Room that a part has at the least, however long the names around it: enough for any character in any place. */
+const LEAST_ROOM_BYTES = 64
+
+/** More parts than the largest body can be cut into; stands for index and count while they are not known. */
+const MANY = 999_999
+
+function split(
+  draft: Draft,
+  id: string,
+  limit: number,
+  fits: (record: string) => boolean,
+): string[] {
+  const dropped: TextName[] = []
+  const hasText = draft.messages.some(({ text }) => text !== undefined)
+  const texts = new Map(draft.texts)
+  for (const name of hasText ? REPEATING : []) {
+    if (!texts.delete(name)) continue
+    dropped.push(name)
+    const only = stamp(draft, { index: 0, count: 1, of: id, dropped })
+    const record = JSON.stringify(recordOf({ ...draft, texts }, only))
+    if (fits(record)) return [record]
+  }
+  const stampOf = (index: number, count: number) =>
+    stamp(draft, { index, count, of: id, ...(dropped.length > 0 ? { dropped } : {}) })
+  const common = commonOf(draft, stampOf(MANY, MANY), limit)
+  const room = Math.max(limit - common.bytes, LEAST_ROOM_BYTES)
+  const parts = pack({ ...draft, texts }, common.moved, room)
+  return parts.map((contents, index) => {
+    const own = [...inside(draft.base, contents), ...stampOf(index, parts.length)]
+    return JSON.stringify(assemble([...common.fields, ...own]))
+  })
+}
+
+function stamp({ base }: Draft, part: Part): Field[] {
+  return [
+    { at: ['_id'], from: null, value: `${part.of}-${part.index}` },
+    ...inside(base, [['part', part]]),
+  ]
+}

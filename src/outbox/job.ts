@@ -1,0 +1,86 @@
+/**
+ * What goes into one slot of the pool: one event, or, where the destination takes batches, as many as fit.
+ *
+ * Promises: only events never tried share a request: if it fails as a whole, each is sent alone the next time, so that
+ * one that poisons a request takes no other with it. What cannot be read any more goes to quarantine here.
+ */
+import { fitsBatch } from '../aep/deliver.ts'
+import { encodeParts } from '../aep/split.ts'
+import { utf8Length } from '../aep/split-text.ts'
+import { readEvent } from '../chatlio/event.ts'
+import { parseJson } from '../chatlio/json.ts'
+import type { Destination } from '../config.ts'
+import { quarantineError } from './quarantine.ts'
+import type { Selected, Selection } from './selection.ts'
+import type { EventStore, PendingEvent } from './store.ts'
+
+/** `part` is `null` where the event is one record. */
+export type Unit = { part: number | null; record: string }
+export type Prepared = { event: PendingEvent; units: readonly Unit[] }
+export type Job = readonly Prepared[]
+
+export type JobDeps = {
+  store: EventStore
+  selection: Selection
+  destination: Destination
+  maxEventBytes: number
+}
+
+/** `null`: nothing is due. `probe`: the destination fails, one event is to ask. */
+export function nextJob(deps: JobDeps, probe: boolean, now: number): Job | null {
+  const { selection, destination } = deps
+  const first = nextPrepared(deps, () => (probe ? selection.nextProbe() : selection.next(now)))
+  if (!first) return null
+  if (probe || destination.format === 'raw' || first.event.tries) return [first]
+  return fill(first, deps)
+}
+
+function fill(first: Prepared, deps: JobDeps): Job {
+  const job = [first]
+  let { messages, bytes } = sizeOf(first)
+  for (;;) {
+    const more = nextPrepared(deps, () => deps.selection.nextUntried())
+    if (!more) return job
+    const size = sizeOf(more)
+    messages += size.messages
+    bytes += size.bytes
+    if (!fitsBatch(messages, bytes)) {
+      deps.selection.giveBack(more.event.position)
+      return job
+    }
+    job.push(more)
+  }
+}
+
+function sizeOf({ units }: Prepared) {
+  const bytes = units.reduce((sum, { record }) => sum + utf8Length(record), 0)
+  return { messages: units.length, bytes }
+}
+
+/** The next one that is really there and can be read. */
+function nextPrepared(deps: JobDeps, select: () => Selected | null): Prepared | null {
+  for (let selected = select(); selected !== null; selected = select()) {
+    const event = deps.store.readPending(selected.position)
+    const prepared = event && prepare(event, deps)
+    if (prepared) return prepared
+    deps.selection.done(selected.position)
+  }
+  return null
+}
+
+function prepare(event: PendingEvent, { store, destination, maxEventBytes }: JobDeps) {
+  const decided = store.parts(event.position)
+  if (decided.length > 0) return { event, units: decided }
+  // What is stored is what arrived: a newer version of the relay may read it differently.
+  const reading = readEvent(event, parseJson(event.body))
+  if (reading.outcome !== 'valid') {
+    const tries = event.tries ?? { attempts: 0, strikes: 0, triedAt: null }
+    const error = quarantineError(reading)
+    store.park(event.position, 'quarantined', { ...tries, nextAt: null, error, answer: null })
+    return null
+  }
+  const records = encodeParts(reading.event, destination, maxEventBytes)
+  if (records.length === 1) return { event, units: [{ part: null, record: records[0] as string }] }
+  store.split(event.position, records)
+  return { event, units: records.map((record, part) => ({ part, record })) }
+}
