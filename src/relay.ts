@@ -17,6 +17,7 @@ import {
   standingFailure,
   UNKNOWN_DESTINATION,
 } from './aep/destination.ts'
+import { identityOf, type PrimaryIdentity } from './aep/identity.ts'
 import { encodeParts } from './aep/split.ts'
 import type { Verdict } from './aep/verdict.ts'
 import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
@@ -26,6 +27,7 @@ import { logLine } from './log.ts'
 import { quarantineError } from './outbox/quarantine.ts'
 import type { Shards } from './outbox/shards.ts'
 import type { Attempt, EventState, StoreRequest } from './outbox/state.ts'
+import { within } from './timeout.ts'
 
 /** Where an event is now. `upstreamStatus`: what AEP answered, `null` where it did not, or was not asked. */
 export type Custody = {
@@ -33,6 +35,8 @@ export type Custody = {
   upstreamStatus: number | null
   /** Why it was not forwarded. */
   code?: string
+  /** Of an event for xdm: whose it is. `none` reaches the lake, but not Profile. */
+  identity?: PrimaryIdentity
 }
 
 /** An event and its bytes, as they came. */
@@ -68,6 +72,13 @@ export class Relay {
   }
 
   async take(received: Received, reading: Reading): Promise<Custody> {
+    const custody = await this.#take(received, reading)
+    return reading.outcome === 'valid' && this.#config.destination?.format === 'xdm'
+      ? { ...custody, identity: identityOf(reading.event) }
+      : custody
+  }
+
+  async #take(received: Received, reading: Reading): Promise<Custody> {
     if (reading.outcome !== 'valid') {
       const error = quarantineError(reading)
       return this.#store(
@@ -122,8 +133,7 @@ export class Relay {
     const records = encodeParts(event, destination, this.#config.maxEventBytes)
     if (records.length > 1) return this.#forwardParts(received, records)
     const beganAt = now()
-    const signal = AbortSignal.timeout(forwardTimeoutMs)
-    const [verdict] = await deliver(records, destination, () => signal, this.#deps)
+    const [verdict] = await deliver(records, destination, forwardTimeoutMs, this.#deps)
     if (!verdict) throw new Error('a record without a verdict')
     const at = now()
     this.#learn(verdict, beganAt, at)
@@ -176,6 +186,7 @@ export class Relay {
     const request: StoreRequest = { id, kind, receivedAt, body, destination: this.#state, ...as }
     try {
       const shard = this.#shards.of(id)
+      // One deadline over whatever retries the runtime makes: the sender waits for this.
       const stored = await within(STORE_TIMEOUT_MS, shard.store(request))
       this.exchange(stored.destination)
       return { outcome: OUTCOMES[stored.state], upstreamStatus, code }
@@ -183,17 +194,6 @@ export class Relay {
       logLine('error', { event: 'store-failed', id, name: nameOf(thrown) })
       return { outcome: 'unavailable', upstreamStatus, code: 'storage' }
     }
-  }
-}
-
-/** One deadline over whatever retries the runtime makes: the sender waits for this. */
-async function within<Result>(ms: number, work: Promise<Result>): Promise<Result> {
-  const deadline = Promise.withResolvers<never>()
-  const timer = setTimeout(() => deadline.reject(new DOMException('', 'TimeoutError')), ms)
-  try {
-    return await Promise.race([work, deadline.promise])
-  } finally {
-    clearTimeout(timer)
   }
 }
 

@@ -81,6 +81,17 @@ function logWebhook(result: Result, status: number, ms: number): void {
     logLine(level, { event: 'webhook', kind, outcome, status, ms, code: result.refusal.code })
     return
   }
-  const { id, upstreamStatus, bytes, code } = result
-  logLine(level, { event: 'webhook', id, kind, outcome, status, upstreamStatus, ms, bytes, code })
+  const { id, upstreamStatus, bytes, code, identity } = result
+  logLine(level, {
+    event: 'webhook',
+    id,
+    kind,
+    outcome,
+    status,
+    upstreamStatus,
+    ms,
+    bytes,
+    code,
+    identity,
+  })
 }

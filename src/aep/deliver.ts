@@ -7,6 +7,7 @@
  */
 import type { Destination } from '../config.ts'
 import { BATCH_MAX_BYTES, BATCH_MAX_MESSAGES } from '../limits.ts'
+import { withTimeout } from '../timeout.ts'
 import { judgeBatch } from './batch.ts'
 import type { TokenResult } from './ims.ts'
 import { exchange, type Fetch } from './send.ts'
@@ -20,18 +21,19 @@ export type DeliverDeps = {
 }
 
 /**
- * `records`: JSON texts, as `encodeParts` makes them. `signal` is asked for once per request: its time runs from then.
+ * `records`: JSON texts, as `encodeParts` makes them. `timeoutMs` is each request's own,
+ * token and answer included.
  * Verdicts stand in the order of the records.
  */
 export async function deliver(
   records: readonly string[],
   destination: Destination,
-  signal: () => AbortSignal,
+  timeoutMs: number,
   deps: DeliverDeps,
 ): Promise<Verdict[]> {
   const verdicts: Verdict[] = []
   for (const group of groups(records, destination)) {
-    verdicts.push(...(await deliverGroup(group, destination, signal, deps)))
+    verdicts.push(...(await deliverGroup(group, destination, timeoutMs, deps)))
   }
   return verdicts
 }
@@ -63,7 +65,7 @@ export function fitsBatch(messages: number, bytes: number): boolean {
 async function deliverGroup(
   group: readonly string[],
   destination: Destination,
-  signal: () => AbortSignal,
+  timeoutMs: number,
   deps: DeliverDeps,
 ): Promise<Verdict[]> {
   const [first] = group
@@ -71,15 +73,17 @@ async function deliverGroup(
   const alone = group.length === 1 || destination.format === 'raw'
   const url = alone ? destination.url : destination.batchUrl
   const body = alone ? first : `{"messages":[${group.join(',')}]}`
-  const answer = await authorized(url, body, destination, signal(), deps)
+  const answer = await withTimeout(timeoutMs, (signal) =>
+    authorized(url, body, destination, signal, deps),
+  )
   if ('verdict' in answer) return group.map(() => answer)
   if (alone) return [judge(answer, deps.now())]
   const verdicts = judgeBatch(answer, group.length, deps.now())
   if (verdicts !== 'bisect') return verdicts
   const middle = Math.ceil(group.length / 2)
   return [
-    ...(await deliverGroup(group.slice(0, middle), destination, signal, deps)),
-    ...(await deliverGroup(group.slice(middle), destination, signal, deps)),
+    ...(await deliverGroup(group.slice(0, middle), destination, timeoutMs, deps)),
+    ...(await deliverGroup(group.slice(middle), destination, timeoutMs, deps)),
   ]
 }
 

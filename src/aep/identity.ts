@@ -24,8 +24,10 @@ export function identitiesOf(event: ChatEvent): Identities {
   return identities
 }
 
+export type PrimaryIdentity = 'visitor' | 'email' | 'none'
+
 /** The primary identity, for the log line. */
-export function identityOf(event: ChatEvent): 'visitor' | 'email' | 'none' {
+export function identityOf(event: ChatEvent): PrimaryIdentity {
   const { visitor, email } = identitiesOf(event)
   return visitor ? 'visitor' : email ? 'email' : 'none'
 }

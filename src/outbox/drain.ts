@@ -80,8 +80,7 @@ async function send(job: Job, deps: DrainDeps, report: DrainReport): Promise<voi
   report.sent += job.length
   const beganAt = now()
   const records = job.flatMap(({ units }) => units.map(({ record }) => record))
-  const signal = () => AbortSignal.timeout(config.drainTimeoutMs)
-  const verdicts = await deliver(records, deps.destination, signal, deps)
+  const verdicts = await deliver(records, deps.destination, config.drainTimeoutMs, deps)
   const ended = job.map((prepared) => ({
     ...prepared,
     verdicts: verdicts.splice(0, prepared.units.length),

@@ -97,12 +97,14 @@ export class Outbox extends DurableObject<Env> {
    * has erased it).
    */
   async settled(id: string, timeoutMs: number): Promise<EventState | 'gone'> {
-    const until = Date.now() + timeoutMs
+    let over = false
+    const timeout = scheduler.wait(timeoutMs).then(() => {
+      over = true
+    })
     for (;;) {
       const state = this.#store.find(id)?.state ?? 'gone'
-      const leftMs = until - Date.now()
-      if (state !== 'pending' || leftMs <= 0) return state
-      await Promise.race([this.#settlement.promise, scheduler.wait(leftMs)])
+      if (state !== 'pending' || over) return state
+      await Promise.race([this.#settlement.promise, timeout])
     }
   }
 

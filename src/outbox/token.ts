@@ -10,6 +10,7 @@ import { requestToken, type Token, type TokenResult } from '../aep/ims.ts'
 import type { Fetch } from '../aep/send.ts'
 import type { Credentials } from '../config.ts'
 import { IMS_TIMEOUT_MS } from '../limits.ts'
+import { withTimeout } from '../timeout.ts'
 
 const KEY = 'token'
 
@@ -46,8 +47,9 @@ export class TokenKeeper {
   }
 
   async #ask(): Promise<TokenResult> {
-    const signal = AbortSignal.timeout(IMS_TIMEOUT_MS)
-    const result = await requestToken(this.#credentials, signal, this.#deps)
+    const result = await withTimeout(IMS_TIMEOUT_MS, (signal) =>
+      requestToken(this.#credentials, signal, this.#deps),
+    )
     if ('token' in result) {
       this.#storage.kv.put(KEY, { ...result.token, of: this.#owner() } satisfies Kept)
     }
