@@ -11,22 +11,20 @@ import * as v from 'valibot'
 import { MAX_ISSUES } from '../limits.ts'
 import { isObject, type JsonObject, parseEmbedded } from './json.ts'
 
-/** An empty string counts as absent, and so does null: JSON.stringify leaves out what is undefined. */
-const absentIfEmpty = v.transform((value: string | null | undefined) => value || undefined)
+/** An empty string counts as absent, and so does null: `JSON.stringify` leaves out what is undefined. */
+const absentIfEmpty = v.transform((value: unknown) =>
+  value === '' || value === null ? undefined : value,
+)
 
 function optional<const Schema extends v.GenericSchema>(schema: Schema) {
-  return v.pipe(
-    v.nullish(schema),
-    v.transform((value) => value ?? undefined),
-  )
+  return v.optional(v.pipe(v.unknown(), absentIfEmpty, v.optional(schema)))
 }
 
-const text = v.pipe(v.nullish(v.string('expected a string')), absentIfEmpty)
+const text = optional(v.string('expected a string'))
 
 const email = v.pipe(
-  v.nullish(v.string('expected a string')),
-  v.transform((value) => value?.trim().toLowerCase()),
-  absentIfEmpty,
+  text,
+  v.transform((value) => value?.trim().toLowerCase() || undefined),
 )
 
 const REQUIRED = 'expected a non-empty string'
@@ -80,7 +78,12 @@ const identifiedVisitor = v.pipe(
 /** New conversation, unanswered and feedback: one documented body for the three. */
 export const ConversationSchema = object({
   // The default makes a missing visitor say what is really required: `visitor.UUID`.
-  visitor: v.nullish(identifiedVisitor, {}),
+  visitor: v.pipe(
+    v.optional(v.unknown(), {}),
+    absentIfEmpty,
+    v.transform((value) => value ?? {}),
+    identifiedVisitor,
+  ),
   message: text,
   conversationUUID: text,
   channelId: text,

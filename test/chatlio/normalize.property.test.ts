@@ -378,12 +378,16 @@ describe('an issue', () => {
   }
   const fields = KINDS.flatMap((kind) =>
     PLACES[kind].flatMap((place) =>
-      Object.entries(place.documented).map(([name, type]) => ({ kind, place, name, type })),
+      Object.entries(place.documented).map(([name, type]) => {
+        const holderPath = place.path === 'messages' ? 'messages.0' : place.path
+        const path = holderPath ? `${holderPath}.${name}` : name
+        return { kind, place, name, type, path }
+      }),
     ),
   )
 
-  it.each(fields)('names $place.path $name of $kind, and repeats nothing of it', (field) => {
-    const { kind, place, name, type } = field
+  it.each(fields)('names $path of $kind, and repeats nothing of it', (field) => {
+    const { kind, place, name, type, path } = field
     for (const [form, value] of Object.entries(VALUES)) {
       const payload = structuredClone(MINIMAL[kind])
       for (const held of holders(payload, place)) held[name] = value
@@ -392,11 +396,10 @@ describe('an issue', () => {
         expect(reading.outcome).toBe('valid')
         continue
       }
-      const path = place.path === 'messages' ? 'messages.0' : place.path
       expect(reading).toEqual({
         outcome: 'invalid',
         kind,
-        issues: [{ path: path ? `${path}.${name}` : name, message: expect.any(String) as string }],
+        issues: [{ path, message: expect.any(String) as string }],
       })
       expect(JSON.stringify(reading)).not.toContain(CANARY)
       expect(JSON.stringify(reading)).not.toContain(String(NUMBER))
