@@ -18,7 +18,7 @@ import {
   UNKNOWN_DESTINATION,
 } from './aep/destination.ts'
 import { identityOf, type PrimaryIdentity } from './aep/identity.ts'
-import { encodeParts } from './aep/split.ts'
+import { encode } from './aep/split.ts'
 import type { Verdict } from './aep/verdict.ts'
 import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
 import type { Config } from './config.ts'
@@ -130,10 +130,10 @@ export class Relay {
     const { destination, forwardTimeoutMs } = this.#config
     if (!destination) throw new Error('forwarding without a destination')
     const { now } = this.#deps
-    const records = encodeParts(event, destination, this.#config.maxEventBytes)
-    if (records.length > 1) return this.#forwardParts(received, records)
+    const encoded = encode(event, destination, this.#config.maxEventBytes)
+    if (encoded.split) return this.#forwardParts(received, encoded.parts)
     const beganAt = now()
-    const [verdict] = await deliver(records, destination, forwardTimeoutMs, this.#deps)
+    const [verdict] = await deliver([encoded.record], destination, forwardTimeoutMs, this.#deps)
     if (!verdict) throw new Error('a record without a verdict')
     const at = now()
     this.#learn(verdict, beganAt, at)

@@ -21,7 +21,7 @@ export type DeliverDeps = {
 }
 
 /**
- * `records`: JSON texts, as `encodeParts` makes them. `timeoutMs` is each request's own,
+ * `records`: JSON texts, as `encode` makes them. `timeoutMs` is each request's own,
  * token and answer included.
  * Verdicts stand in the order of the records.
  */

@@ -4,7 +4,8 @@
  * Profile drops an ExperienceEvent over 10 KB and says nothing (PGUARD); AEP refuses a request over 1 MB (MULTI).
  * Promises: each record within `maxEventBytes` (UTF-8 of the `xdmEntity`, or of the raw record) and each message
  * within the request limit; parts joined in order give the whole text (`split-join.ts`); every part has the
- * event's time, kind and identities; the same input gives the same parts. Never throws, always ends.
+ * event's time and kind, and its identities where they leave room; the same input gives the same parts. Never
+ * throws, always ends.
  * Accepts: where the tenant's or a namespace's name alone fills a part, its parts are larger than the limit.
  */
 import type { ChatEvent } from '../chatlio/event.ts'
@@ -23,18 +24,21 @@ import { draftXdm } from './xdm-draft.ts'
 /** Beside the parts' own fields: said of a part, and in `part`. `of` is the event's id. */
 export type Part = { index: number; count: number; of: string; dropped?: TextName[] }
 
-export function encodeParts(
-  event: ChatEvent,
-  destination: Destination,
-  maxEventBytes: number,
-): string[] {
+/**
+ * JSON texts as they are sent. `parts` must be stored before the first is sent, also where dropping what repeats the
+ * messages has left only one: its `_id` is another than that of the whole.
+ */
+export type Encoded = { split: false; record: string } | { split: true; parts: string[] }
+
+export function encode(event: ChatEvent, destination: Destination, maxEventBytes: number): Encoded {
   const { whole, draft, before, after } = formOf(event, destination)
   const around = utf8Length(before + after) + BATCH_BYTES
   const limit = Math.min(maxEventBytes, AEP_MAX_REQUEST_BYTES - around)
   const fits = (record: string) => utf8Length(record) <= limit
   const unsplit = JSON.stringify(whole())
-  const records = fits(unsplit) ? [unsplit] : split(draft(), event.id, limit, fits)
-  return records.map((record) => before + record + after)
+  if (fits(unsplit)) return { split: false, record: before + unsplit + after }
+  const parts = split(draft(), event.id, limit, fits)
+  return { split: true, parts: parts.map((part) => before + part + after) }
 }
 
 /** What a batch of one message has around it. */

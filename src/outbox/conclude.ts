@@ -7,7 +7,9 @@ import { type AttemptTimes, type Blamed, blame, isFailed } from '../aep/blame.ts
 import type { DestinationState } from '../aep/destination.ts'
 import type { Verdict } from '../aep/verdict.ts'
 import { MAX_STRIKES } from '../limits.ts'
-import type { FailedTry, Tries } from './store.ts'
+import type { Tries } from './reader.ts'
+import type { StoreRequest } from './state.ts'
+import type { FailedTry } from './store.ts'
 
 export type Conclusion =
   | { end: 'delivered' }
@@ -45,4 +47,23 @@ export function conclude(verdict: Verdict, context: ConcludeContext): Conclusion
     return { end: 'dead', tried: { ...tried, strikes: struck, nextAt: null } }
   const nextAt = at + fullJitterMs(struck + 1, backoff, random)
   return { end: 'waits', blamed, tried: { ...tried, strikes: struck, nextAt } }
+}
+
+/** The note of the try that a request has made before it came here: not repeated at once, whoever was to blame for it. */
+export function noteOfRequest(
+  { attempt, error, state }: StoreRequest,
+  backoff: Backoff,
+  random: () => number,
+): FailedTry | null {
+  if (!attempt) {
+    return error && { attempts: 0, strikes: 0, triedAt: null, nextAt: null, error, answer: null }
+  }
+  return {
+    attempts: 1,
+    strikes: 0,
+    triedAt: attempt.at,
+    nextAt: state === 'pending' ? attempt.at + fullJitterMs(1, backoff, random) : null,
+    error: attempt.error,
+    answer: attempt.answer,
+  }
 }

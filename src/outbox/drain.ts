@@ -14,12 +14,14 @@ import { logLine } from '../log.ts'
 import { conclude } from './conclude.ts'
 import { type Job, nextJob, type Prepared } from './job.ts'
 import { runPool } from './pool.ts'
+import type { EventReader } from './reader.ts'
 import type { Selection } from './selection.ts'
 import type { EventStore } from './store.ts'
 import type { DestinationWatch } from './watch.ts'
 
 export type DrainDeps = DeliverDeps & {
   shard: string
+  reader: EventReader
   store: EventStore
   watch: DestinationWatch
   selection: Selection
@@ -103,7 +105,7 @@ function settle(
   const { store, watch, config } = deps
   const at = deps.now()
   const times = { beganAt, previousAt: event.tries?.triedAt ?? null }
-  const stillThere = store.stillPending(event)
+  const stillThere = deps.reader.stillPending(event)
   for (const [index, verdict] of verdicts.entries()) {
     const part = units[index]?.part ?? null
     if (verdict.verdict !== 'accepted') continue

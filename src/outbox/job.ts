@@ -5,14 +5,15 @@
  * one that poisons a request takes no other with it. What cannot be read any more goes to quarantine here.
  */
 import { fitsBatch } from '../aep/deliver.ts'
-import { encodeParts } from '../aep/split.ts'
+import { encode } from '../aep/split.ts'
 import { utf8Length } from '../aep/split-text.ts'
 import { readEvent } from '../chatlio/event.ts'
 import { parseJson } from '../chatlio/json.ts'
 import type { Destination } from '../config.ts'
 import { quarantineError } from './quarantine.ts'
+import type { EventReader, PendingEvent } from './reader.ts'
 import type { Selected, Selection } from './selection.ts'
-import type { EventStore, PendingEvent } from './store.ts'
+import type { EventStore } from './store.ts'
 
 /** `part` is `null` where the event is one record. */
 export type Unit = { part: number | null; record: string }
@@ -20,6 +21,7 @@ export type Prepared = { event: PendingEvent; units: readonly Unit[] }
 export type Job = readonly Prepared[]
 
 export type JobDeps = {
+  reader: EventReader
   store: EventStore
   selection: Selection
   destination: Destination
@@ -60,7 +62,7 @@ function sizeOf({ units }: Prepared) {
 /** The next one that is really there and can be read. */
 function nextPrepared(deps: JobDeps, select: () => Selected | null): Prepared | null {
   for (let selected = select(); selected !== null; selected = select()) {
-    const event = deps.store.readPending(selected.position)
+    const event = deps.reader.readPending(selected.position)
     const prepared = event && prepare(event, deps)
     if (prepared) return prepared
     deps.selection.done(selected.position)
@@ -68,8 +70,8 @@ function nextPrepared(deps: JobDeps, select: () => Selected | null): Prepared | 
   return null
 }
 
-function prepare(event: PendingEvent, { store, destination, maxEventBytes }: JobDeps) {
-  const decided = store.parts(event.position)
+function prepare(event: PendingEvent, { reader, store, destination, maxEventBytes }: JobDeps) {
+  const decided = reader.parts(event.position)
   if (decided.length > 0) return { event, units: decided }
   // What is stored is what arrived: a newer version of the relay may read it differently.
   const reading = readEvent(event, parseJson(event.body))
@@ -79,8 +81,8 @@ function prepare(event: PendingEvent, { store, destination, maxEventBytes }: Job
     store.park(event.position, 'quarantined', { ...tries, nextAt: null, error, answer: null })
     return null
   }
-  const records = encodeParts(reading.event, destination, maxEventBytes)
-  if (records.length === 1) return { event, units: [{ part: null, record: records[0] as string }] }
-  store.split(event.position, records)
-  return { event, units: records.map((record, part) => ({ part, record })) }
+  const encoded = encode(reading.event, destination, maxEventBytes)
+  if (!encoded.split) return { event, units: [{ part: null, record: encoded.record }] }
+  store.split(event.position, encoded.parts)
+  return { event, units: encoded.parts.map((record, part) => ({ part, record })) }
 }

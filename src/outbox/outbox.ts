@@ -8,27 +8,24 @@
  * Accepts: a crash between AEP's answer and our note of it sends that event twice.
  */
 import { DurableObject } from 'cloudflare:workers'
-import { fullJitterMs } from '../aep/backoff.ts'
-import {
-  afterFailure,
-  type DestinationState,
-  type Hold,
-  holdOf,
-  standingFailure,
-} from '../aep/destination.ts'
+import { afterFailure, type DestinationState, holdOf, standingFailure } from '../aep/destination.ts'
 import type { TokenResult } from '../aep/ims.ts'
-import { TokenSource } from '../aep/token-source.ts'
+import type { TokenSource } from '../aep/token-source.ts'
 import { type Config, configOf } from '../config.ts'
-import { EXPIRE_BATCH, EXPIRY_WARNING_MS } from '../limits.ts'
+import { EXPIRY_WARNING_MS } from '../limits.ts'
 import { logLine } from '../log.ts'
+import { Agenda } from './agenda.ts'
+import { OwnAlarm } from './alarm.ts'
+import { noteOfRequest } from './conclude.ts'
 import { type DrainReport, drain, logDeadLetter } from './drain.ts'
+import { expire } from './expire.ts'
 import { LedgerStore } from './ledger.ts'
 import { Listing } from './listing.ts'
 import { migrate } from './migrations.ts'
+import { EventReader } from './reader.ts'
 import { type RedrivePage, type RedriveRequest, redrive } from './redrive.ts'
-import { type Gate, nextAttemptAt, nextWakeAt, type Owed } from './schedule.ts'
 import { Selection } from './selection.ts'
-import { TOKEN_SHARD } from './shards.ts'
+import { Signal } from './signal.ts'
 import type {
   EventDetail,
   EventState,
@@ -39,8 +36,8 @@ import type {
   StoreRequest,
   StoreResult,
 } from './state.ts'
-import { EventStore, type FailedTry } from './store.ts'
-import { TokenKeeper } from './token.ts'
+import { EventStore } from './store.ts'
+import { tokenSource } from './token.ts'
 import { DestinationWatch } from './watch.ts'
 
 export class Outbox extends DurableObject<Env> {
@@ -52,13 +49,15 @@ export class Outbox extends DurableObject<Env> {
   readonly #store: EventStore
   readonly #listing: Listing
   readonly #selection: Selection
-  /** What the alarm is set to, as far as known: saves a row written for every event. */
-  #alarmAt: number | null = null
+  readonly #agenda: Agenda
+  readonly #reader: EventReader
+  readonly #alarm = new OwnAlarm(this.ctx.storage, this.#backoff)
+  readonly #tokens: TokenSource
+  /** Something new to send has been stored. */
+  readonly #added = new Signal()
+  /** An event has left the pending ones. */
+  readonly #settled = new Signal()
   #running = false
-  #crashes = 0
-  #change = Promise.withResolvers<void>()
-  #settlement = Promise.withResolvers<void>()
-  readonly #tokens = this.#tokenSource()
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -70,12 +69,16 @@ export class Outbox extends DurableObject<Env> {
       now: Date.now,
       random: Math.random,
     })
-    this.#store = new EventStore(ctx.storage.sql, this.#ledger, () => this.#watch.state)
-    this.#listing = new Listing(ctx.storage.sql)
-    this.#selection = new Selection(this.#store)
+    const { sql } = ctx.storage
+    this.#reader = new EventReader(sql)
+    this.#store = new EventStore(sql, this.#ledger, this.#reader, () => this.#watch.state)
+    this.#listing = new Listing(sql)
+    this.#selection = new Selection(this.#reader)
+    this.#agenda = new Agenda(this.#reader, this.#selection, this.#watch, this.#config)
+    this.#tokens = tokenSource(ctx.storage, env, this.#shard, this.#config)
     void ctx.blockConcurrencyWhile(async () => {
-      this.#alarmAt = await ctx.storage.getAlarm()
-      this.#watch.resumeWait(this.#alarmAt ?? 0)
+      await this.#alarm.look()
+      this.#watch.resumeWait(this.#alarm.at ?? 0)
       this.#noteConfiguration()
       await this.#arm()
     })
@@ -83,7 +86,10 @@ export class Outbox extends DurableObject<Env> {
 
   async store(request: StoreRequest): Promise<StoreResult> {
     this.#watch.exchange(request.destination)
-    const { position, state } = this.#store.put(request, this.#triedByRequest(request))
+    const { position, state } = this.#store.put(
+      request,
+      noteOfRequest(request, this.#backoff, Math.random),
+    )
     if (state === 'dead' && request.state === 'dead' && request.attempt) {
       logDeadLetter(this.#shard, request, request.attempt.error)
     }
@@ -102,9 +108,9 @@ export class Outbox extends DurableObject<Env> {
       over = true
     })
     for (;;) {
-      const state = this.#store.find(id)?.state ?? 'gone'
+      const state = this.#reader.find(id)?.state ?? 'gone'
       if (state !== 'pending' || over) return state
-      await Promise.race([this.#settlement.promise, timeout])
+      await Promise.race([this.#settled.fired(), timeout])
     }
   }
 
@@ -122,8 +128,8 @@ export class Outbox extends DurableObject<Env> {
 
   /** From the cron trigger: whatever put this shard to sleep with work owed ends here. */
   async poke(): Promise<void> {
-    if (!this.#running) this.#alarmAt = await this.ctx.storage.getAlarm()
-    this.#expire()
+    if (!this.#running) await this.#alarm.look()
+    expire(this.#shard, this.#reader, this.#store, Date.now() - this.#config.retentionMs)
     await this.#workOwed()
   }
 
@@ -132,6 +138,7 @@ export class Outbox extends DurableObject<Env> {
     const { state } = this.#watch
     const at = Math.max(now, state.pause.at + 1)
     this.#watch.set({ ...state, pause: { paused, at } })
+    this.#noteConfiguration()
     await this.#workOwed()
     return this.#watch.state
   }
@@ -139,18 +146,18 @@ export class Outbox extends DurableObject<Env> {
   status(): ShardStatus {
     return {
       ...this.#ledger.read(),
-      oldestPendingAt: this.#store.oldestPendingAt(),
-      hold: this.#hold(),
-      nextAttemptAt: nextAttemptAt(this.#owed(), this.#gate(), Date.now()),
+      oldestPendingAt: this.#reader.oldestPendingAt(),
+      hold: holdOf(this.#watch.state),
+      nextAttemptAt: this.#agenda.nextAttemptAt(Date.now()),
     }
   }
 
   health(): ShardHealth {
     const { retentionMs } = this.#config
-    const oldest = this.#store.oldestPendingAt()
+    const oldest = this.#reader.oldestPendingAt()
     const warnMs = Math.min(EXPIRY_WARNING_MS, retentionMs / 2)
     return {
-      hold: this.#hold()?.reason ?? null,
+      hold: holdOf(this.#watch.state)?.reason ?? null,
       upstream:
         standingFailure(this.#watch.state)?.reason === 'upstream' ||
         this.#watch.state.notBefore > Date.now(),
@@ -168,14 +175,16 @@ export class Outbox extends DurableObject<Env> {
 
   /** Whether there was such an event. */
   async erase(id: string): Promise<boolean> {
-    const place = this.#store.find(id)
+    const place = this.#reader.find(id)
     if (place) this.#store.erase(place)
     return place !== null
   }
 
   async redrive(request: RedriveRequest): Promise<RedrivePage> {
-    const page = redrive(request, this.#store, this.#listing, (position) =>
-      this.#selection.added(position),
+    const page = redrive(
+      request,
+      { store: this.#store, reader: this.#reader, listing: this.#listing },
+      (position) => this.#selection.added(position),
     )
     await this.#workOwed()
     return page
@@ -186,32 +195,20 @@ export class Outbox extends DurableObject<Env> {
    * wait of its own.
    */
   override async alarm(): Promise<void> {
-    this.#alarmAt = null
+    this.#alarm.rang()
     this.#running = true
     try {
-      this.#expire()
+      expire(this.#shard, this.#reader, this.#store, Date.now() - this.#config.retentionMs)
       if (this.#config.destination) await this.#drain()
-      this.#crashes = 0
+      this.#alarm.ended('well')
     } catch (thrown) {
-      this.#crashes += 1
+      const inARow = this.#alarm.ended('broken')
       const name = thrown instanceof Error ? thrown.name : 'unknown'
-      logLine('error', { event: 'drain-failed', shard: this.#shard, name, crashes: this.#crashes })
+      logLine('error', { event: 'drain-failed', shard: this.#shard, name, inARow })
     } finally {
       this.#running = false
       await this.#arm()
     }
-  }
-
-  #tokenSource(): TokenSource {
-    const deps = { fetch: (url: string, init: RequestInit) => fetch(url, init), now: Date.now }
-    const credentials = this.#config.destination?.credentials
-    const keeper =
-      credentials && this.#shard === TOKEN_SHARD
-        ? new TokenKeeper(this.ctx.storage, credentials, deps)
-        : null
-    const ask = (refused: string | null): Promise<TokenResult> =>
-      keeper ? keeper.get(refused) : this.env.OUTBOX.getByName(TOKEN_SHARD).token(refused)
-    return new TokenSource(ask, Date.now)
   }
 
   async #drain(): Promise<void> {
@@ -219,6 +216,7 @@ export class Outbox extends DurableObject<Env> {
     if (!destination) return
     const report = await drain({
       shard: this.#shard,
+      reader: this.#reader,
       store: this.#store,
       watch: this.#watch,
       selection: this.#selection,
@@ -228,92 +226,37 @@ export class Outbox extends DurableObject<Env> {
       now: Date.now,
       random: Math.random,
       token: (refused) => this.#tokens.get(refused),
-      changed: () => this.#change.promise,
-      settled: () => {
-        this.#settlement.resolve()
-        this.#settlement = Promise.withResolvers<void>()
-      },
+      changed: this.#added.fired,
+      settled: this.#settled.fire,
     })
     if (report.sent > 0) this.#logDrain(report)
   }
 
   #logDrain(report: DrainReport): void {
     const now = Date.now()
-    const oldest = this.#store.oldestPendingAt()
+    const oldest = this.#reader.oldestPendingAt()
     logLine(report.accepted === report.sent ? 'log' : 'warn', {
       event: 'drain',
       shard: this.#shard,
       ...report,
       pending: this.#ledger.read().pending,
       oldestAgeMs: oldest === null ? null : now - oldest,
-      nextAttemptAt: nextAttemptAt(this.#owed(), this.#gate(), now),
+      nextAttemptAt: this.#agenda.nextAttemptAt(now),
     })
-  }
-
-  /** The note of the try that a request has made: not repeated at once, whoever was to blame for it. */
-  #triedByRequest({ attempt, error, state }: StoreRequest): FailedTry | null {
-    if (!attempt) {
-      return error && { attempts: 0, strikes: 0, triedAt: null, nextAt: null, error, answer: null }
-    }
-    const wait = fullJitterMs(1, this.#backoff, Math.random)
-    return {
-      attempts: 1,
-      strikes: 0,
-      triedAt: attempt.at,
-      nextAt: state === 'pending' ? attempt.at + wait : null,
-      error: attempt.error,
-      answer: attempt.answer,
-    }
   }
 
   /** A configuration that does not parse is a hold like AEP's own: it is lifted by the first acceptance after it is mended. */
   #noteConfiguration(): void {
-    if (this.#config.destination || this.#hold()?.reason === 'configuration') return
-    const at = Date.now()
-    this.#watch.set(afterFailure(this.#watch.state, { at, since: at, reason: 'configuration' }))
-  }
-
-  #hold(): Hold | null {
-    return holdOf(this.#watch.state)
-  }
-
-  /** Everything stored is erased when its time is over, and counted. */
-  #expire(): void {
-    const before = Date.now() - this.#config.retentionMs
-    let erased = 0
-    for (;;) {
-      const expired = this.#store.receivedBefore(before, EXPIRE_BATCH)
-      for (const place of expired) this.#store.erase(place)
-      erased += expired.length
-      if (expired.length === 0) break
-    }
-    if (erased > 0) logLine('warn', { event: 'expired', shard: this.#shard, erased })
-  }
-
-  #owed(): Owed {
-    const oldest = this.#store.oldestAt()
-    return {
-      untried: this.#selection.hasUntried(),
-      dueAt: this.#store.nextDueAt(),
-      expiresAt: oldest === null ? null : oldest + this.#config.retentionMs,
-    }
-  }
-
-  #gate(): Gate {
-    return {
-      paused: this.#watch.state.pause.paused,
-      usable: this.#config.destination !== null,
-      failing: this.#watch.failing,
-      retryAt: this.#watch.retryAt,
-      notBefore: this.#watch.state.notBefore,
-    }
+    const { state } = this.#watch
+    if (this.#config.destination || standingFailure(state)?.reason === 'configuration') return
+    const at = Math.max(Date.now(), state.pause.at + 1)
+    this.#watch.set(afterFailure(state, { at, since: at, reason: 'configuration' }))
   }
 
   /** A run that goes on takes up what is new by itself; otherwise the alarm does. */
   async #workOwed(): Promise<void> {
     if (this.#running) {
-      this.#change.resolve()
-      this.#change = Promise.withResolvers<void>()
+      this.#added.fire()
       return
     }
     await this.#arm()
@@ -322,12 +265,7 @@ export class Outbox extends DurableObject<Env> {
   /** Sets the alarm for the next moment that work is owed, unless it is set for then or before. */
   async #arm(): Promise<void> {
     const now = Date.now()
-    const owedAt = nextWakeAt(this.#owed(), this.#gate(), now, this.#config.retryCapMs)
-    if (owedAt === null) return
-    const rest = this.#crashes === 0 ? 0 : fullJitterMs(this.#crashes, this.#backoff, Math.random)
-    const wakeAt = Math.max(owedAt, now + rest)
-    if (this.#alarmAt !== null && this.#alarmAt <= wakeAt) return
-    await this.ctx.storage.setAlarm(wakeAt)
-    this.#alarmAt = wakeAt
+    const owedAt = this.#agenda.nextWakeAt(now)
+    if (owedAt !== null) await this.#alarm.setFor(owedAt, now)
   }
 }

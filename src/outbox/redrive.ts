@@ -7,6 +7,7 @@ import { readEvent } from '../chatlio/event.ts'
 import { parseJson } from '../chatlio/json.ts'
 import type { StoredKind } from '../chatlio/kind.ts'
 import type { Listing } from './listing.ts'
+import type { EventReader } from './reader.ts'
 import type { EventState } from './state.ts'
 import type { EventStore } from './store.ts'
 
@@ -30,20 +31,19 @@ export type RedrivePage = {
 
 export function redrive(
   { state, kind, ids, dryRun, after, limit }: RedriveRequest,
-  store: EventStore,
-  listing: Listing,
+  { store, reader, listing }: { store: EventStore; reader: EventReader; listing: Listing },
   revived: (position: number) => void,
 ): RedrivePage {
   const filter = { state, kind }
   const positions = ids
     ? [...new Set(ids)].flatMap((id) => {
-        const place = store.find(id)
+        const place = reader.find(id)
         return place?.state === state ? [place.position] : []
       })
     : listing.list(filter, after, limit).map(({ position }) => position)
   const page: RedrivePage = { matched: 0, redriven: 0, stillInvalid: 0, next: null }
   for (const position of positions) {
-    const event = store.readParked(position)
+    const event = reader.readParked(position)
     if (!event || (kind !== null && event.kind !== kind)) continue
     page.matched += 1
     const reading = readEvent(event, parseJson(event.body))

@@ -5,12 +5,12 @@
  * ones wait; a probe is never the same event twice while another waits.
  */
 import { DRAIN_READ_AHEAD, DRAIN_RETRY_SLOTS } from '../limits.ts'
-import type { EventStore } from './store.ts'
+import type { EventReader } from './reader.ts'
 
 export type Selected = { position: number; as: 'tried' | 'untried' }
 
 export class Selection {
-  readonly #store: EventStore
+  readonly #reader: EventReader
   /** Positions being sent, and whether each had been tried before. */
   readonly #inFlight = new Map<number, Selected['as']>()
   /** Untried events up to here have been read. */
@@ -18,8 +18,8 @@ export class Selection {
   #untried: number[] = []
   #lastProbe: number | null = null
 
-  constructor(store: EventStore) {
-    this.#store = store
+  constructor(reader: EventReader) {
+    this.#reader = reader
   }
 
   /** An event was stored, or came back, at this position: look there again. */
@@ -48,7 +48,7 @@ export class Selection {
   nextProbe(): Selected | null {
     const probe =
       this.#firstUntried() ??
-      this.#store.waiting(2).find((position) => position !== this.#lastProbe) ??
+      this.#reader.waiting(2).find((position) => position !== this.#lastProbe) ??
       this.#lastWaiting()
     if (probe === null) return null
     this.#lastProbe = probe
@@ -77,12 +77,12 @@ export class Selection {
   }
 
   #due(now: number): number | null {
-    const waited = this.#store.due(now, this.#inFlight.size + 1)
+    const waited = this.#reader.due(now, this.#inFlight.size + 1)
     return waited.find((position) => !this.#inFlight.has(position)) ?? null
   }
 
   #lastWaiting(): number | null {
-    return this.#store.waiting(1)[0] ?? null
+    return this.#reader.waiting(1)[0] ?? null
   }
 
   #firstUntried(): number | null {
@@ -92,7 +92,7 @@ export class Selection {
 
   #readAhead(): void {
     if (this.#untried.length > 0) return
-    this.#untried = this.#store
+    this.#untried = this.#reader
       .untried(this.#cursor, DRAIN_READ_AHEAD)
       .filter((position) => !this.#inFlight.has(position))
     this.#cursor = this.#untried.at(-1) ?? this.#cursor

@@ -8,9 +8,11 @@
  */
 import { requestToken, type Token, type TokenResult } from '../aep/ims.ts'
 import type { Fetch } from '../aep/send.ts'
-import type { Credentials } from '../config.ts'
+import { TokenSource } from '../aep/token-source.ts'
+import type { Config, Credentials } from '../config.ts'
 import { IMS_TIMEOUT_MS } from '../limits.ts'
 import { withTimeout } from '../timeout.ts'
+import { TOKEN_SHARD } from './shards.ts'
 
 const KEY = 'token'
 
@@ -60,4 +62,20 @@ export class TokenKeeper {
     const { clientId, scopes, imsUrl } = this.#credentials
     return `${imsUrl} ${clientId} ${scopes}`
   }
+}
+
+/** What a shard sends with: shard 0 asks IMS, the others ask shard 0. */
+export function tokenSource(
+  storage: DurableObjectStorage,
+  env: Env,
+  shard: string,
+  { destination }: Config,
+): TokenSource {
+  const deps = { fetch: (url: string, init: RequestInit) => fetch(url, init), now: Date.now }
+  const credentials = destination?.credentials
+  const keeper =
+    credentials && shard === TOKEN_SHARD ? new TokenKeeper(storage, credentials, deps) : null
+  const ask = (refused: string | null): Promise<TokenResult> =>
+    keeper ? keeper.get(refused) : env.OUTBOX.getByName(TOKEN_SHARD).token(refused)
+  return new TokenSource(ask, Date.now)
 }

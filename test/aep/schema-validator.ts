@@ -36,7 +36,6 @@ const STANDARD: Schema = {
   },
   web: object({
     webPageDetails: object({ URL: text }),
-    // The pattern that the older data type had for page addresses is looser than ours but for odd hosts.
     webReferrer: object({ URL: text }),
   }),
   environment: object({

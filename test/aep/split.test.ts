@@ -1,33 +1,20 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { encodeRaw } from '../../src/aep/raw.ts'
-import { encodeParts } from '../../src/aep/split.ts'
-import { itemOf } from '../../src/aep/split-draft.ts'
-import { joinParts, restoreRaw } from '../../src/aep/split-join.ts'
-import { pack } from '../../src/aep/split-pack.ts'
+import { joinParts } from '../../src/aep/split-join.ts'
 import { cutAt } from '../../src/aep/split-text.ts'
 import { encodeXdm } from '../../src/aep/xdm.ts'
-import { draftXdm } from '../../src/aep/xdm-draft.ts'
-import type { ChatEvent } from '../../src/chatlio/event.ts'
-import type { JsonObject } from '../../src/chatlio/json.ts'
-import { validator } from './schema-validator.ts'
-import { eventOf, holds, ID, RAW, wildEvent, XDM } from './split-wild.ts'
-
-const LIMITS = [2_000, 2_500, 9_500]
-const RUNS = 150
-const BASE = ['_acme', 'chatlio']
-const utf8 = (text: string) => new TextEncoder().encode(text).length
-const validate = validator('acme')
-
-// biome-ignore lint/suspicious/noExplicitAny: parts are walked freely here, as a reader of the lake would
-type Loose = any
-
-const entity = (part: string): Loose => JSON.parse(part).body.xdmEntity
-const record = (part: string): Loose => JSON.parse(part)
-/** What `part` stands in. */
-const joinable = (part: string): Loose => record(part).body?.xdmEntity._acme.chatlio ?? record(part)
-/** As it comes out of JSON: without what is undefined. */
-const plain = (value: unknown): Loose => JSON.parse(JSON.stringify(value))
+import { encodeParts } from './encode-parts.ts'
+import {
+  BASE,
+  entity,
+  expectWholeRaw,
+  expectWholeXdm,
+  LIMITS,
+  plain,
+  record,
+  utf8,
+} from './split-whole.ts'
+import { eventOf, ID, RAW, XDM } from './split-wild.ts'
 
 describe('an event within the limit', () => {
   it('is one record with the event’s id and no part', () => {
@@ -57,94 +44,6 @@ describe('a text is cut', () => {
   ])('%j at %i bytes: %j', (text, bytes, piece) => {
     const found = text.slice(0, cutAt(text, 0, bytes))
     expect(JSON.stringify(found)).toBe(JSON.stringify(piece))
-  })
-})
-
-describe('whatever is in an event', () => {
-  const anywhere = fc.constantFrom(...LIMITS)
-
-  it('xdm: every part is within the limit, right by the schema, and of the same event', () => {
-    holds(
-      fc.property(wildEvent, anywhere, (event, limit) => {
-        const parts = encodeParts(event, XDM, limit)
-        const whole = plain(encodeXdm(event, XDM).body.xdmEntity)
-        for (const [index, part] of parts.entries()) {
-          const held = entity(part)
-          expect(utf8(JSON.stringify(held))).toBeLessThanOrEqual(limit)
-          expect(validate(held)).toEqual([])
-          expect(held._id).toBe(
-            parts.length === 1 && !held._acme.chatlio.part ? ID : `${ID}-${index}`,
-          )
-          expect(held).toMatchObject({ timestamp: whole.timestamp, eventType: whole.eventType })
-          if (limit >= 9_500) expect(held.identityMap).toEqual(whole.identityMap)
-        }
-      }),
-      RUNS,
-    )
-  })
-
-  it('xdm: parts joined in order are the whole event', () => {
-    holds(
-      fc.property(wildEvent, anywhere, (event, limit) => {
-        const parts = encodeParts(event, XDM, limit).map(entity)
-        if (parts[0]._acme.chatlio.part) expectWholeXdm(event, parts)
-        else expect(parts).toEqual([plain(encodeXdm(event, XDM).body.xdmEntity)])
-      }),
-      RUNS,
-    )
-  })
-
-  it('raw: every part is within the limit, and joined they are the whole record', () => {
-    holds(
-      fc.property(wildEvent, anywhere, (event, limit) => {
-        const parts = encodeParts(event, RAW, limit)
-        for (const part of parts) expect(utf8(part)).toBeLessThanOrEqual(limit)
-        expectWholeRaw(event, parts.map(record))
-      }),
-      RUNS,
-    )
-  })
-
-  it('counts what parts hold beside their common fields to the byte', () => {
-    holds(
-      fc.property(wildEvent, fc.integer({ min: 64, max: 3_000 }), (event, room) => {
-        for (const contents of pack(draftXdm(event, XDM), [['x', 'y']], room)) {
-          const added = JSON.stringify({ part: 0, ...Object.fromEntries(contents) })
-          expect(utf8(added) - utf8(JSON.stringify({ part: 0 }))).toBeLessThanOrEqual(room)
-        }
-      }),
-      RUNS,
-    )
-  })
-
-  it('cuts nothing that fits into one part', () => {
-    const fits = (value: unknown, room: number) => utf8(JSON.stringify(value)) + 40 < room
-    holds(
-      fc.property(wildEvent, fc.integer({ min: 64, max: 3_000 }), (event, room) => {
-        const draft = draftXdm(event, XDM)
-        const parts = pack(draft, [], room).map((contents) => Object.fromEntries(contents) as Loose)
-        for (const [name, text] of draft.texts) {
-          if (fits(text, room)) expect(parts.filter((part) => name in part)).toHaveLength(1)
-        }
-        for (const message of draft.messages.filter((held) => fits(itemOf(held), room))) {
-          const items = parts.flatMap(({ messages = [] }) => messages)
-          const pieces = items.filter(({ index }) => index === message.index)
-          expect(pieces).toEqual([itemOf(message)])
-        }
-      }),
-      RUNS,
-    )
-  })
-
-  it('the same event gives the same parts', () => {
-    holds(
-      fc.property(wildEvent, fc.constantFrom(RAW, XDM), (event, destination) => {
-        expect(encodeParts(structuredClone(event), destination, 2_000)).toEqual(
-          encodeParts(event, destination, 2_000),
-        )
-      }),
-      30,
-    )
   })
 })
 
@@ -224,7 +123,9 @@ describe('what is too large', () => {
     const parts = encodeParts(event, destination, 9_500)
     for (const part of parts) expect(part).not.toMatch(/\\ud[89a-f]/)
     expect(parts.length).toBeLessThan(60)
-    const pieces = parts.flatMap((part) => joinable(part).messages ?? [])
+    const chatOf = (part: string) =>
+      destination === XDM ? entity(part)._acme.chatlio : record(part)
+    const pieces = parts.flatMap((part) => chatOf(part).messages ?? [])
     for (const piece of pieces.slice(2)) expect(Object.keys(piece)).toEqual(['index', 'text'])
     if (destination === XDM) expectWholeXdm(event, parts.map(entity))
     else expectWholeRaw(event, parts.map(record))
@@ -324,41 +225,3 @@ describe('what is too large', () => {
     expect(performance.now() - start).toBeLessThan(1_000)
   })
 })
-
-function expectWholeRaw(event: ChatEvent, parts: JsonObject[]): void {
-  const whole = plain(encodeRaw(event))
-  if (parts[0]?._id === ID) {
-    expect(parts).toEqual([whole])
-    return
-  }
-  const joined = joinParts(parts, [])
-  for (const name of joined.dropped) delete whole[String(name)]
-  // What was empty to begin with leaves nothing that a part could hold.
-  if (JSON.stringify(whole.visitor) === '{}') delete whole.visitor
-  if (JSON.stringify(whole.messages) === '[]') delete whole.messages
-  expect(plain(restoreRaw(joined))).toEqual(whole)
-}
-
-function expectWholeXdm(event: ChatEvent, parts: JsonObject[]): void {
-  const draft = draftXdm(event, XDM)
-  const joined = joinParts(parts, BASE)
-  for (const { at, from, value } of draft.fields) {
-    const held = at.reduce<Loose>((holder, key) => holder?.[key], joined.record)
-    if (from !== null) expect(held ?? joined.unmapped[from]).toEqual(value)
-    else if (held !== undefined) expect(held).toEqual(value)
-  }
-  for (const [path, value] of draft.unmapped) expect(joined.unmapped[path]).toEqual(value)
-  const texts = Object.fromEntries(draft.texts)
-  for (const name of joined.dropped) delete texts[String(name)]
-  expect(joined.texts).toEqual(texts)
-  const messages = joined.messages.map((message) => {
-    const prefix = `messages.${message.index}.`
-    const moved = Object.entries(joined.unmapped).filter(([path]) => path.startsWith(prefix))
-    return { ...Object.fromEntries(moved.map(([p, v]) => [p.slice(prefix.length), v])), ...message }
-  })
-  for (const [position, { index, text, rest }] of draft.messages.entries()) {
-    const expected = { index, ...(text === undefined ? {} : { text }), ...Object.fromEntries(rest) }
-    expect(messages[position]).toMatchObject(expected)
-  }
-  expect(messages).toHaveLength(draft.messages.length)
-}

@@ -2,6 +2,7 @@
 import { evictDurableObject, reset } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { validator } from '../aep/schema-validator.ts'
 import type { Answer } from '../fake-aep/answer.ts'
 import type { FakeAep } from '../fake-aep/app.ts'
 import conversationSample from '../fixtures/conversation.json'
@@ -30,13 +31,23 @@ let logs: string[]
 beforeEach(() => {
   logs = captureLogs()
   clock = startClock()
-  aep = startAep({ mode: 'xdm', strict: true, auth: true })
+  aep = startAep({ mode: 'xdm', strict: true, auth: true, validate: violationsOf })
   relay = startRelay()
 })
 afterEach(async () => {
   vi.useRealTimers()
   await reset()
 })
+
+const validate = validator('localtenant')
+
+/** As AEP says it: with the value in the message. */
+const violationsOf = (entity: unknown) =>
+  validate(entity).map(({ instancePath, keyword, message, data }) => ({
+    pointer: `#${instancePath}`,
+    keyword,
+    message: `${message}, found: ${JSON.stringify(data)}`,
+  }))
 
 const post = (fields = {}) => relay.post('feedback', conversation(fields))
 

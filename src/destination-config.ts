@@ -1,0 +1,144 @@
+/**
+ * The variables that say where events go: AEP_ENDPOINT and what belongs to it.
+ * What is missing or does not fit together is a problem with a name; whether there is any is for `config.ts` to say.
+ */
+import * as v from 'valibot'
+import { type Problem, type Read, text } from './variables.ts'
+
+/** OAuth server-to-server credentials of an authenticated inlet (landing/api-authentication). */
+export type Credentials = { clientId: string; clientSecret: string; scopes: string; imsUrl: string }
+
+type Inlet = {
+  /** The streaming endpoint, as configured: `https://dcs.adobedc.net/collection/{INLET_ID}`, its query included. */
+  url: string
+  credentials: Credentials | null
+}
+export type RawDestination = Inlet & { format: 'raw'; flowId: string }
+export type XdmDestination = Inlet & {
+  format: 'xdm'
+  /** `/collection/batch/{INLET_ID}` of the same endpoint (MULTI). */
+  batchUrl: string
+  flowId: string | null
+  orgId: string
+  datasetId: string
+  schemaId: string
+  schemaVersion: string
+  /** Tenant id without the underscore. */
+  tenant: string
+  visitorNamespace: string
+}
+export type Destination = RawDestination | XdmDestination
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
+
+/** An address that credentials and events may be sent to: encrypted, unless it never leaves this machine. */
+const httpUrl = v.pipe(
+  v.string(),
+  v.check((value) => !/[{}]/.test(value), 'the real address, with no {PLACEHOLDER} left'),
+  v.check(URL.canParse, 'a URL'),
+  v.transform((value) => new URL(value)),
+  v.check(
+    ({ protocol, hostname }) =>
+      protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname)),
+    'an https URL (http only for loopback)',
+  ),
+  v.check(({ username, password }) => username + password === '', 'a URL without user or password'),
+)
+
+export function readDestination(
+  format: 'raw' | 'xdm',
+  read: Read,
+  problems: Problem[],
+): Destination {
+  const before = problems.length
+  const required = (variable: string) => {
+    const value = read(variable, text)
+    if (value === undefined) problems.push({ variable, expected: `a value (${format} needs it)` })
+    return value ?? ''
+  }
+  const endpoint = read('AEP_ENDPOINT', httpUrl)
+  if (!endpoint && problems.length === before) {
+    problems.push({ variable: 'AEP_ENDPOINT', expected: 'the streaming endpoint' })
+  }
+  const flowId = flowIdOf(endpoint, read, problems)
+  if (format === 'raw' && flowId === null) {
+    problems.push({ variable: 'AEP_FLOW_ID', expected: 'a value (raw needs it)' })
+  }
+  const inlet = { url: endpoint?.href ?? '', credentials: credentials(read, problems) }
+  if (format === 'raw') {
+    return { ...inlet, format, flowId: flowId ?? '' }
+  }
+  return {
+    ...inlet,
+    format,
+    batchUrl: endpoint ? batchUrl(endpoint, problems) : '',
+    flowId,
+    orgId: required('AEP_ORG_ID'),
+    datasetId: required('AEP_DATASET_ID'),
+    schemaId: required('AEP_SCHEMA_ID'),
+    schemaVersion: read('AEP_SCHEMA_VERSION', text) ?? '1',
+    tenant: tenantOf(required('AEP_TENANT'), problems),
+    visitorNamespace: read('AEP_VISITOR_NAMESPACE', text) ?? 'ChatlioVisitor',
+  }
+}
+
+/** Adobe shows the tenant with its underscore, the API without. */
+function tenantOf(text: string, problems: Problem[]): string {
+  const tenant = text.replace(/^_/, '')
+  if (text !== '' && tenant === '') {
+    problems.push({ variable: 'AEP_TENANT', expected: 'the tenant id' })
+  }
+  return tenant
+}
+
+const FLOW_ID_PARAMETER = 'x-adobe-flow-id'
+
+/** Adobe's UI hands the endpoint out with the flow id in its query ("as either a query parameter or as part of your HTTP header", HTTP). */
+function flowIdOf(endpoint: URL | undefined, read: Read, problems: Problem[]): string | null {
+  const given = read('AEP_FLOW_ID', text)
+  const inUrl = endpoint?.searchParams.get(FLOW_ID_PARAMETER) || undefined
+  if (given !== undefined && inUrl !== undefined && given !== inUrl) {
+    problems.push({
+      variable: 'AEP_FLOW_ID',
+      expected: `the same flow id as in AEP_ENDPOINT's ${FLOW_ID_PARAMETER}, or none`,
+    })
+  }
+  return given ?? inUrl ?? null
+}
+
+/** Same host and query, `/collection/` turned into `/collection/batch/`. */
+function batchUrl(endpoint: URL, problems: Problem[]): string {
+  const url = new URL(endpoint)
+  const inlet = /^\/collection\/(?!batch\/)([^/]+)$/.exec(endpoint.pathname)?.[1]
+  if (!inlet) {
+    problems.push({ variable: 'AEP_ENDPOINT', expected: 'a path of the form /collection/INLET_ID' })
+  }
+  url.pathname = `/collection/batch/${inlet}`
+  return url.href
+}
+
+/** Scopes that Adobe's own streaming connector asks for; a project's own are shown in the Developer Console. */
+const DEFAULT_SCOPES =
+  'openid,AdobeID,read_organizations,additional_info.projectedProductContext,session'
+
+function credentials(read: Read, problems: Problem[]): Credentials | null {
+  const clientId = read('AEP_CLIENT_ID', text)
+  const clientSecret = read('AEP_CLIENT_SECRET', text)
+  const imsUrl = read('AEP_IMS_URL', httpUrl)
+  const scopes = read('AEP_SCOPES', text) ?? DEFAULT_SCOPES
+  if (clientId === undefined && clientSecret === undefined) return null
+  for (const [variable, value] of Object.entries({
+    AEP_CLIENT_ID: clientId,
+    AEP_CLIENT_SECRET: clientSecret,
+  })) {
+    if (value === undefined) {
+      problems.push({ variable, expected: 'a value, since its counterpart is set' })
+    }
+  }
+  return {
+    clientId: clientId ?? '',
+    clientSecret: clientSecret ?? '',
+    scopes,
+    imsUrl: (imsUrl?.href ?? 'https://ims-na1.adobelogin.com').replace(/\/+$/, ''),
+  }
+}
