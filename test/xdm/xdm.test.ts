@@ -235,6 +235,17 @@ describe('batches', () => {
     await drainAll(clock, 0, 60).catch(() => undefined)
     expect(new Set(landed())).toEqual(new Set(ids.filter((_, index) => index !== 7)))
     expect(await shard().status()).toMatchObject({ delivered: 29, pending: 1, dead: 0 })
+    // Once tried, it is sent alone, whatever else waits.
+    aep.reset()
+    aep.rule({ containing: 'poison', whole: true, answer })
+    for (let rounds = 0; rounds < 3; rounds += 1) {
+      await buffer(4)
+      clock.advance(60_000)
+      await drainAll(clock, 0, 3).catch(() => undefined)
+    }
+    const poisoned = aep.requests.filter((request) => request.ids.includes(ids[7] ?? ''))
+    expect(poisoned.length).toBeGreaterThan(2)
+    for (const request of poisoned) expect(request.ids).toHaveLength(1)
   })
 })
 
