@@ -93,10 +93,16 @@ function tenantOf(text: string, problems: Problem[]): string {
 
 const FLOW_ID_PARAMETER = 'x-adobe-flow-id'
 
+/** It travels in a header, which takes no other characters. */
+const flowId = v.pipe(v.string(), v.regex(/^[\x21-\x7e]+$/, 'an id without spaces'))
+
 /** Adobe's UI hands the endpoint out with the flow id in its query ("as either a query parameter or as part of your HTTP header", HTTP). */
 function flowIdOf(endpoint: URL | undefined, read: Read, problems: Problem[]): string | null {
-  const given = read('AEP_FLOW_ID', text)
+  const given = read('AEP_FLOW_ID', flowId)
   const inUrl = endpoint?.searchParams.get(FLOW_ID_PARAMETER) || undefined
+  if (inUrl !== undefined && !v.is(flowId, inUrl)) {
+    problems.push({ variable: 'AEP_ENDPOINT', expected: `an id in its ${FLOW_ID_PARAMETER}` })
+  }
   if (given !== undefined && inUrl !== undefined && given !== inUrl) {
     problems.push({
       variable: 'AEP_FLOW_ID',
@@ -109,7 +115,7 @@ function flowIdOf(endpoint: URL | undefined, read: Read, problems: Problem[]): s
 /** Same host and query, `/collection/` turned into `/collection/batch/`. */
 function batchUrl(endpoint: URL, problems: Problem[]): string {
   const url = new URL(endpoint)
-  const inlet = /^\/collection\/(?!batch\/)([^/]+)$/.exec(endpoint.pathname)?.[1]
+  const inlet = /^\/collection\/([^/]+)$/.exec(endpoint.pathname)?.[1]
   if (!inlet) {
     problems.push({ variable: 'AEP_ENDPOINT', expected: 'a path of the form /collection/INLET_ID' })
   }

@@ -236,6 +236,7 @@ describe('the endpoint', () => {
     ['plain http', 'http://dcs.adobedc.net/collection/x'],
     ['http to a name that begins like this machine', 'http://localhost.example.com/collection/x'],
     ['http to an address that begins like it', 'http://127.0.0.1.example.com/collection/x'],
+    ['http to a name that ends like it', 'http://notlocalhost/collection/x'],
     ['http to another machine of the network', 'http://192.168.0.1/collection/x'],
     ['http behind a user name like this machine', 'http://localhost@example.com/collection/x'],
     ['a placeholder', 'https://dcs.adobedc.net/collection/{INLET_ID}'],
@@ -298,6 +299,17 @@ describe('the flow id', () => {
     expect(faulty({ ...RAW, AEP_ENDPOINT, AEP_FLOW_ID: undefined })).toEqual(['AEP_FLOW_ID'])
     expect(parseConfig({ ...RAW, AEP_ENDPOINT }).destination).toMatchObject({ flowId: 'flow-1' })
   })
+
+  it.each(['flow 1', 'flow\u00071', '\u201cflow-1\u201d'])(
+    'cannot be %j, which no header takes',
+    (id) => {
+      expect(faulty({ ...RAW, AEP_FLOW_ID: id })).toContain('AEP_FLOW_ID')
+      const inUrl = `${ENDPOINT}?x-adobe-flow-id=${encodeURIComponent(id)}`
+      expect(faulty({ ...RAW, AEP_ENDPOINT: inUrl, AEP_FLOW_ID: undefined })).toContain(
+        'AEP_ENDPOINT',
+      )
+    },
+  )
 })
 
 describe('xdm', () => {

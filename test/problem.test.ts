@@ -93,8 +93,9 @@ describe('a refusal', () => {
 
   it('keeps any text in its issues as JSON', async () => {
     const issues = [{ path: 'messages.0.text', message: 'expected "a"\n\u2028\uD800' }]
-    expect(await problemResponse({ code: 'invalid-payload', issues }).json()).toMatchObject({
-      issues: [{ path: 'messages.0.text', message: 'expected "a"\n\u2028\uD800' }],
-    })
+    const response = problemResponse({ code: 'invalid-payload', issues })
+    const body: { issues?: unknown } = await response.json()
+    // Compared as text, in which a lone surrogate is escaped.
+    expect(JSON.stringify(body.issues)).toBe(JSON.stringify(issues))
   })
 })

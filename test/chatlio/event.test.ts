@@ -323,7 +323,7 @@ describe('hostile JSON', () => {
   })
 
   it('is told in few words where 500,000 messages are broken', () => {
-    for (const broken of ['7', 'null', '[]', '""', '{"text":7,"ts":7,"sentAt":7}']) {
+    for (const broken of ['7', 'null', '{"text":7,"ts":7,"sentAt":7}']) {
       const count = Math.min(500_000, Math.floor(MAX_BODY_BYTES / (broken.length + 1)))
       const text = `{"messages":[${Array(count).fill(broken).join()}]}`
       const issues = issuesOf(readText('transcript', text))

@@ -154,7 +154,7 @@ describe('what makes a body one of a kind', () => {
       {
         conversationUUID: fc.oneof(fc.constantFrom('', null, 0), fc.string()),
         endedAt: fc.oneof(fc.constantFrom('', null, false), fc.string()),
-        message: fc.string({ unit: 'binary' }),
+        message: fc.string(),
       },
       { requiredKeys: [] },
     )
@@ -174,7 +174,7 @@ describe('what makes a body one of a kind', () => {
         expect(id).toBe(await sha256Hex(`${route}\n`, ...parts))
         expect(id).toMatch(/^[0-9a-f]{64}$/)
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     )
   })
 })
