@@ -8,7 +8,14 @@
  */
 import * as v from 'valibot'
 import { type Destination, readDestination } from './destination-config.ts'
-import { AEP_MAX_REQUEST_BYTES, MIN_SECRET_CHARACTERS } from './limits.ts'
+import {
+  AEP_MAX_REQUEST_BYTES,
+  MAX_DRAIN_TIMEOUT_MS,
+  MAX_FORWARD_TIMEOUT_MS,
+  MAX_SHARDS,
+  MIN_EVENT_BYTES,
+  MIN_SECRET_CHARACTERS,
+} from './limits.ts'
 import { days, type Problem, plain, reader, type Variables, whole } from './variables.ts'
 
 export type {
@@ -51,13 +58,13 @@ export function configOf(env: object): Config {
 export function parseConfig(env: Variables): Config {
   const problems: Problem[] = []
   const read = reader(env, problems)
-  const forwardTimeoutMs = read('FORWARD_TIMEOUT_MS', whole(0, 60_000)) ?? 3_000
-  const drainTimeoutMs = read('DRAIN_TIMEOUT_MS', whole(1, 300_000)) ?? 15_000
+  const forwardTimeoutMs = read('FORWARD_TIMEOUT_MS', whole(0, MAX_FORWARD_TIMEOUT_MS)) ?? 3_000
+  const drainTimeoutMs = read('DRAIN_TIMEOUT_MS', whole(1, MAX_DRAIN_TIMEOUT_MS)) ?? 15_000
   const retryBaseMs = read('RETRY_BASE_MS', whole(1, 3_600_000)) ?? 1_000
   const retryCapMs = read('RETRY_CAP_MS', whole(1, 86_400_000)) ?? 60_000
   const format = read('AEP_FORMAT', v.picklist(['raw', 'xdm'], 'raw or xdm')) ?? 'raw'
   const maxEventBytes = read('MAX_EVENT_BYTES', whole(MIN_EVENT_BYTES, AEP_MAX_REQUEST_BYTES))
-  const outboxShards = read('OUTBOX_SHARDS', whole(1, 256)) ?? 1
+  const outboxShards = read('OUTBOX_SHARDS', whole(1, MAX_SHARDS)) ?? 1
   const retentionDays = read('RETENTION_DAYS', days) ?? 30
   const parsedDestination = readDestination(format, read, problems)
   const usable = problems.length === 0
@@ -76,9 +83,6 @@ export function parseConfig(env: Variables): Config {
     retentionMs: retentionDays * 86_400_000,
   }
 }
-
-/** Below this there is no room for a part's own fields beside its text. */
-const MIN_EVENT_BYTES = 1_000
 
 const secret = v.pipe(
   v.string(),

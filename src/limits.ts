@@ -82,3 +82,15 @@ export const BATCH_MAX_MESSAGES = 100
 
 /** Bytes of one batch request, just under what AEP refuses. */
 export const BATCH_MAX_BYTES = 990_000
+
+/** A request may go on for 30 s after its sender has hung up (workers/platform/limits), storing included. */
+export const MAX_FORWARD_TIMEOUT_MS = 25_000
+
+/** Many attempts must fit into the 15 minutes of an alarm. */
+export const MAX_DRAIN_TIMEOUT_MS = 60_000
+
+/** Everything that lists or refreshes asks all shards at once. */
+export const MAX_SHARDS = 256
+
+/** Below this a part has no room for its own fields beside a piece of text. */
+export const MIN_EVENT_BYTES = 1_000
