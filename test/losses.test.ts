@@ -2,19 +2,17 @@
  * The ways in which other relays lose events, each tried here: the title is the fault, the test shows that the event
  * is not lost by it. In xdm format, see `test/aep/xdm-losses.test.ts`.
  */
-import { evictDurableObject, reset } from 'cloudflare:test'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { evictDurableObject } from 'cloudflare:test'
+import { expect, it } from 'vitest'
 import { fullJitterMs } from '../src/aep/backoff.ts'
 import type { FakeAep } from './fake-aep/app.ts'
 import {
   type Clock,
-  captureLogs,
   conversation,
   drainAll,
+  eachTest,
   type Relay,
   shard,
-  startAep,
-  startClock,
   startRelay,
 } from './support.ts'
 
@@ -23,15 +21,8 @@ let relay: Relay
 let clock: Clock
 let logs: string[]
 
-beforeEach(() => {
-  logs = captureLogs()
-  clock = startClock()
-  aep = startAep()
-  relay = startRelay()
-})
-afterEach(async () => {
-  vi.useRealTimers()
-  await reset()
+eachTest((world) => {
+  ;({ logs, clock, aep, relay } = world)
 })
 
 const post = (fields = {}) => relay.post('feedback', conversation(fields))

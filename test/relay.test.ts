@@ -1,17 +1,14 @@
 /** What AEP answers, and what becomes of the event: the verdict table, through the whole Worker. */
-import { reset } from 'cloudflare:test'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Answer } from './fake-aep/answer.ts'
 import type { FakeAep } from './fake-aep/app.ts'
 import {
   type Clock,
-  captureLogs,
   conversation,
   drainAll,
+  eachTest,
   type Relay,
   shard,
-  startAep,
-  startClock,
   startRelay,
 } from './support.ts'
 
@@ -19,15 +16,8 @@ let aep: FakeAep
 let relay: Relay
 let clock: Clock
 
-beforeEach(() => {
-  captureLogs()
-  clock = startClock()
-  aep = startAep()
-  relay = startRelay()
-})
-afterEach(async () => {
-  vi.useRealTimers()
-  await reset()
+eachTest((world) => {
+  ;({ clock, aep, relay } = world)
 })
 
 const post = () => relay.post('feedback', conversation())

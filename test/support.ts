@@ -1,11 +1,12 @@
 /** What tests of the whole Worker share: a local AEP behind `fetch`, a clock of their own, the routes. */
 import {
   createExecutionContext,
+  reset,
   runDurableObjectAlarm,
   waitOnExecutionContext,
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { vi } from 'vitest'
+import { afterEach, beforeEach, vi } from 'vitest'
 import { worker } from '../src/worker.ts'
 import { createFakeAep, type FakeAep, type FakeAepOptions } from './fake-aep/app.ts'
 
@@ -81,6 +82,20 @@ export function startRelay(variables: Record<string, unknown> = {}) {
   }
 }
 export type Relay = ReturnType<typeof startRelay>
+
+/** What most tests begin with: a silent console, a clock of their own, a local AEP and one isolate of the Worker. */
+export type World = { logs: string[]; clock: Clock; aep: FakeAep; relay: Relay }
+
+/** Anew before each test; after it, every shard is empty again. */
+export function eachTest(begin: (world: World) => void, options: FakeAepOptions = {}): void {
+  beforeEach(() => {
+    begin({ logs: captureLogs(), clock: startClock(), aep: startAep(options), relay: startRelay() })
+  })
+  afterEach(async () => {
+    vi.useRealTimers()
+    await reset()
+  })
+}
 
 export function shard(index = 0) {
   return env.OUTBOX.getByName(`shard-${index}`)

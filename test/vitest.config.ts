@@ -40,6 +40,8 @@ function project(name: string, include: string[], exclude: string[], own: typeof
 /** Tests run in workerd, against the Worker as `wrangler.toml` describes it; upstream is the local AEP, in process. */
 export default defineConfig({
   test: {
+    // Much of the time is waiting for timeouts, so a few files at once are done sooner, however many cores there are.
+    maxWorkers: 3,
     projects: [
       project('raw', ['test/**/*.test.ts'], ['test/xdm/**'], bindings),
       project('xdm', ['test/xdm/**/*.test.ts'], [], xdmBindings),

@@ -1,16 +1,14 @@
 /** The operators' questions: where is it, why, and send it again. */
-import { reset, runInDurableObject } from 'cloudflare:test'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { runInDurableObject } from 'cloudflare:test'
+import { describe, expect, it, vi } from 'vitest'
 import type { FakeAep } from '../fake-aep/app.ts'
 import {
   type Clock,
-  captureLogs,
   conversation,
   drainAll,
+  eachTest,
   type Relay,
   shard,
-  startAep,
-  startClock,
   startRelay,
   TOKEN,
 } from '../support.ts'
@@ -19,15 +17,8 @@ let aep: FakeAep
 let relay: Relay
 let clock: Clock
 
-beforeEach(() => {
-  captureLogs()
-  clock = startClock()
-  aep = startAep()
-  relay = startRelay()
-})
-afterEach(async () => {
-  vi.useRealTimers()
-  await reset()
+eachTest((world) => {
+  ;({ clock, aep, relay } = world)
 })
 
 const post = (fields = {}) => relay.post('feedback', conversation(fields))

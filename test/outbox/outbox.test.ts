@@ -1,23 +1,16 @@
 /** The outbox over time: outages of hours, poisoned events, crashes, age. The clock is the test's own. */
-import {
-  evictDurableObject,
-  reset,
-  runDurableObjectAlarm,
-  runInDurableObject,
-} from 'cloudflare:test'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { describe, expect, it, vi } from 'vitest'
 import type { Answer } from '../fake-aep/answer.ts'
 import type { FakeAep } from '../fake-aep/app.ts'
 import {
   type Clock,
-  captureLogs,
   conversation,
   drainAll,
   drainOnce,
+  eachTest,
   type Relay,
   shard,
-  startAep,
-  startClock,
   startRelay,
 } from '../support.ts'
 
@@ -28,15 +21,8 @@ let relay: Relay
 let clock: Clock
 let logs: string[]
 
-beforeEach(() => {
-  logs = captureLogs()
-  clock = startClock()
-  aep = startAep()
-  relay = startRelay()
-})
-afterEach(async () => {
-  vi.useRealTimers()
-  await reset()
+eachTest((world) => {
+  ;({ logs, clock, aep, relay } = world)
 })
 
 const post = (fields = {}) => relay.post('feedback', conversation(fields))

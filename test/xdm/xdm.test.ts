@@ -1,7 +1,7 @@
 /** The whole Worker in xdm format: batches, authenticated inlet, what Profile really keeps. */
-import { evictDurableObject, reset } from 'cloudflare:test'
+import { evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { validator } from '../aep/schema-validator.ts'
 import type { Answer } from '../fake-aep/answer.ts'
 import type { FakeAep } from '../fake-aep/app.ts'
@@ -12,14 +12,12 @@ import transcript from '../fixtures/transcript.json'
 import sparse from '../fixtures/transcript-sparse.json'
 import {
   type Clock,
-  captureLogs,
   conversation,
   drainAll,
   drainOnce,
+  eachTest,
   type Relay,
   shard,
-  startAep,
-  startClock,
   startRelay,
 } from '../support.ts'
 
@@ -28,16 +26,12 @@ let relay: Relay
 let clock: Clock
 let logs: string[]
 
-beforeEach(() => {
-  logs = captureLogs()
-  clock = startClock()
-  aep = startAep({ mode: 'xdm', strict: true, auth: true, validate: violationsOf })
-  relay = startRelay()
-})
-afterEach(async () => {
-  vi.useRealTimers()
-  await reset()
-})
+eachTest(
+  (world) => {
+    ;({ logs, clock, aep, relay } = world)
+  },
+  { mode: 'xdm', strict: true, auth: true, validate: (entity) => violationsOf(entity) },
+)
 
 const validate = validator('localtenant')
 
