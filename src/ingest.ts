@@ -38,7 +38,7 @@ export async function ingest(
     return refused({ code: 'unsupported-media-type' })
   }
   const receivedAt = now()
-  const { bytes: body, complete } = await readUpTo(request.body, MAX_BODY_BYTES)
+  const { bytes: body, complete } = await readUpTo(request, MAX_BODY_BYTES)
   if (!complete) return refused({ code: 'payload-too-large', limitBytes: MAX_BODY_BYTES })
 
   const parsed = parseJson(body)

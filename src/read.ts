@@ -1,6 +1,8 @@
 /**
- * Reads a stream up to a limit, counting while reading: a length header may be absent, or not true.
+ * Reads a message's body up to a limit.
  *
+ * Promises: never holds much more than the limit, whatever a length header says or does not say: without one, the bytes
+ * are counted while reading; with one, HTTP itself ends the body there, and what was read is counted all the same.
  * Never cancels what it did not finish: cancelling a refused request's body resets the sender's connection, and
  * it never sees the answer. The reader is released, and the caller decides.
  */
@@ -8,11 +10,24 @@
 /** `complete` is false where there was more than `limit` bytes; `bytes` is then what had been read. */
 export type Read = { bytes: Uint8Array; complete: boolean }
 
-export async function readUpTo(
-  stream: ReadableStream<Uint8Array> | null,
-  limit: number,
-): Promise<Read> {
-  if (!stream) return { bytes: new Uint8Array(), complete: true }
+export async function readUpTo(message: Request | Response, limit: number): Promise<Read> {
+  if (declaresAtMost(limit, message.headers)) {
+    // In one piece, at less than half the cost of a reader: what nearly every message comes to.
+    const bytes = new Uint8Array(await message.arrayBuffer())
+    return { bytes, complete: bytes.length <= limit }
+  }
+  return message.body
+    ? readStream(message.body, limit)
+    : { bytes: new Uint8Array(), complete: true }
+}
+
+/** An encoded body is longer than its length says. */
+function declaresAtMost(limit: number, headers: Headers): boolean {
+  const length = headers.get('content-length')
+  return length !== null && Number(length) <= limit && !headers.has('content-encoding')
+}
+
+async function readStream(stream: ReadableStream<Uint8Array>, limit: number): Promise<Read> {
   const reader = stream.getReader()
   const chunks: Uint8Array[] = []
   let length = 0

@@ -100,11 +100,13 @@ export class Relay {
     return this.#forward(received, reading.event)
   }
 
+  isRefreshDue(): boolean {
+    return this.#deps.now() - this.#refreshedAt >= REFRESH_INTERVAL_MS
+  }
+
   /** Learns of pauses and holds, and tells what was seen here; after the answer, and not often. */
   async refresh(): Promise<void> {
-    const now = this.#deps.now()
-    if (now - this.#refreshedAt < REFRESH_INTERVAL_MS) return
-    this.#refreshedAt = now
+    this.#refreshedAt = this.#deps.now()
     try {
       const states = await this.#shards.all((shard) => shard.refresh(this.#state))
       for (const state of states) this.exchange(state)

@@ -16,19 +16,21 @@ type Result = Ingested | Refused
 export async function webhook(c: AppContext): Promise<Response> {
   const startedAt = Date.now()
   const services = servicesOf(c.env)
-  const work = admit(c, services)
-  const answered = work.then((result) => {
-    const response = toResponse(result)
-    logWebhook(result, response.status, Date.now() - startedAt)
-    return response
-  })
+  const answered = answer(c, services, startedAt)
   // A sender who hangs up cancels its request; what it sent is taken care of all the same.
-  c.executionCtx.waitUntil(
-    answered.then(async () => {
-      if ((await work).outcome !== 'refused') await services.relay.refresh()
-    }),
-  )
+  c.executionCtx.waitUntil(answered)
   return answered
+}
+
+async function answer(c: AppContext, services: Services, startedAt: number): Promise<Response> {
+  const result = await admit(c, services)
+  const response = toResponse(result)
+  logWebhook(result, response.status, Date.now() - startedAt)
+  const { relay } = services
+  if (result.outcome !== 'refused' && relay.isRefreshDue()) {
+    c.executionCtx.waitUntil(relay.refresh())
+  }
+  return response
 }
 
 async function admit(c: AppContext, { config, relay }: Services): Promise<Result> {

@@ -38,7 +38,10 @@ describe('reading up to a limit', () => {
     ['fewer than the limit', [4, 5], 9],
   ])('gives all bytes in their order where there are no more: %s', async (_, sizes, length) => {
     const { stream, cancelled } = sending(...sizes)
-    expect(await readUpTo(stream, 10)).toEqual({ bytes: counting(length), complete: true })
+    expect(await readUpTo(new Response(stream), 10)).toEqual({
+      bytes: counting(length),
+      complete: true,
+    })
     expect(cancelled()).toBe(false)
   })
 
@@ -49,18 +52,24 @@ describe('reading up to a limit', () => {
   ])('says so where there are more, %s', async (_, sizes) => {
     const { stream } = sending(...sizes)
     const length = sizes.reduce((sum, size) => sum + size, 0)
-    expect(await readUpTo(stream, 10)).toEqual({ bytes: counting(length), complete: false })
+    expect(await readUpTo(new Response(stream), 10)).toEqual({
+      bytes: counting(length),
+      complete: false,
+    })
   })
 
   it('reads nothing after the first byte too many', async () => {
     const { stream, pulls } = sending(6, 6, 6, 6)
-    expect(await readUpTo(stream, 10)).toEqual({ bytes: counting(12), complete: false })
+    expect(await readUpTo(new Response(stream), 10)).toEqual({
+      bytes: counting(12),
+      complete: false,
+    })
     expect(pulls()).toBe(2)
   })
 
   it('never cancels what it did not finish, so that the sender sees its answer', async () => {
     const { stream, cancelled } = sending(6, 6, 6)
-    await readUpTo(stream, 10)
+    await readUpTo(new Response(stream), 10)
     expect(cancelled()).toBe(false)
     expect(stream.locked).toBe(false)
     const rest = await stream.getReader().read()
@@ -69,13 +78,19 @@ describe('reading up to a limit', () => {
 
   it('lets go of the stream at its end', async () => {
     const { stream } = sending(6)
-    await readUpTo(stream, 10)
+    await readUpTo(new Response(stream), 10)
     expect(stream.locked).toBe(false)
   })
 
   it('takes no stream for an empty one', async () => {
-    expect(await readUpTo(null, 10)).toEqual({ bytes: new Uint8Array(), complete: true })
-    expect(await readUpTo(null, 0)).toEqual({ bytes: new Uint8Array(), complete: true })
+    expect(await readUpTo(new Response(null), 10)).toEqual({
+      bytes: new Uint8Array(),
+      complete: true,
+    })
+    expect(await readUpTo(new Response(null), 0)).toEqual({
+      bytes: new Uint8Array(),
+      complete: true,
+    })
   })
 
   it('fails as the stream does, and lets go of it', async () => {
@@ -84,7 +99,7 @@ describe('reading up to a limit', () => {
       start: (controller) => controller.enqueue(counting(5)),
       pull: (controller) => controller.error(broken),
     })
-    await expect(readUpTo(stream, 10)).rejects.toBe(broken)
+    await expect(readUpTo(new Response(stream), 10)).rejects.toBe(broken)
     expect(stream.locked).toBe(false)
   })
 
@@ -97,5 +112,22 @@ describe('reading up to a limit', () => {
       })
     expect((await readUpTo(request('1').body, 11)).complete).toBe(false)
     expect((await readUpTo(request('99').body, 12)).bytes).toEqual(counting(12))
+  })
+
+  it.each([
+    ['less than there is', '3', 11, 4],
+    ['more than is taken', '99', 11, 4],
+    ['nonsense', 'many', 11, 4],
+    ['the truth', '11', 11, 4],
+  ])('is not misled by a length header that says %s', async (_, declared, length, limit) => {
+    const { stream } = sending(length)
+    const response = new Response(stream, { headers: { 'content-length': declared } })
+    expect((await readUpTo(response, limit)).complete).toBe(false)
+  })
+
+  it('reads in one piece what says its length, byte for byte', async () => {
+    const bytes = counting(10)
+    const response = new Response(bytes, { headers: { 'content-length': '10' } })
+    expect(await readUpTo(response, 10)).toEqual({ bytes, complete: true })
   })
 })

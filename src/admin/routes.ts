@@ -99,7 +99,7 @@ async function eraseEvent(c: AppContext): Promise<Response> {
 }
 
 async function redriveEvents(c: AppContext): Promise<Response> {
-  const { bytes, complete } = await readUpTo(c.req.raw.body, MAX_BODY_BYTES)
+  const { bytes, complete } = await readUpTo(c.req.raw, MAX_BODY_BYTES)
   const parsed = parseJson(bytes)
   if (!complete || !parsed.ok || !isObject(parsed.value)) {
     return problemResponse({ code: 'invalid-request', detail: 'body: expected a JSON object' })

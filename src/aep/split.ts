@@ -34,7 +34,8 @@ export function encode(event: ChatEvent, destination: Destination, maxEventBytes
   const { whole, draft, before, after } = formOf(event, destination)
   const around = utf8Length(before + after) + BATCH_BYTES
   const limit = Math.min(maxEventBytes, AEP_MAX_REQUEST_BYTES - around)
-  const fits = (record: string) => utf8Length(record) <= limit
+  // Three bytes a character at most: most records need not be measured.
+  const fits = (record: string) => record.length * 3 <= limit || utf8Length(record) <= limit
   const unsplit = JSON.stringify(whole())
   if (fits(unsplit)) return { split: false, record: before + unsplit + after }
   const parts = split(draft(), event.id, limit, fits)

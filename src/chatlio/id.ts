@@ -18,11 +18,10 @@ export async function eventId(
   parsed: Parsed,
   receivedAt: number,
 ): Promise<string> {
-  const prefix = encoder.encode(
-    namesItself(parsed) ? `${route}\n` : `${route}\n${utcDay(receivedAt)}\n`,
-  )
+  // ASCII only: as many bytes as characters.
+  const prefix = namesItself(parsed) ? `${route}\n` : `${route}\n${utcDay(receivedAt)}\n`
   const hashed = new Uint8Array(prefix.length + body.length)
-  hashed.set(prefix)
+  encoder.encodeInto(prefix, hashed)
   hashed.set(body, prefix.length)
   return new Uint8Array(await crypto.subtle.digest('SHA-256', hashed)).toHex()
 }
