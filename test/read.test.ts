@@ -110,8 +110,8 @@ describe('reading up to a limit', () => {
         headers: { 'content-length': length },
         body: sending(6, 6).stream,
       })
-    expect((await readUpTo(request('1').body, 11)).complete).toBe(false)
-    expect((await readUpTo(request('99').body, 12)).bytes).toEqual(counting(12))
+    expect((await readUpTo(request('1'), 11)).complete).toBe(false)
+    expect((await readUpTo(request('99'), 12)).bytes).toEqual(counting(12))
   })
 
   it.each([
