@@ -38,7 +38,10 @@ export async function ingest(
     return refused({ code: 'unsupported-media-type' })
   }
   const receivedAt = now()
-  const { bytes: body, complete } = await readUpTo(request, MAX_BODY_BYTES)
+  const read = await readUpTo(request, MAX_BODY_BYTES).catch(() => null)
+  // The sender has gone before its body was whole: nobody hears this but the log.
+  if (!read) return refused({ code: 'malformed-json' })
+  const { bytes: body, complete } = read
   if (!complete) return refused({ code: 'payload-too-large', limitBytes: MAX_BODY_BYTES })
 
   const parsed = parseJson(body)

@@ -22,6 +22,8 @@ export type ErrorCode =
   | 'timeout'
   | 'network'
   | 'token'
+  /** A fault of our own. */
+  | 'internal'
 
 export type HoldReason = 'credentials' | 'configuration'
 

@@ -1,7 +1,7 @@
 /** What a shard still owes, and when that may be done: `schedule.ts` asked about the events that are really there. */
 import type { Config } from '../config.ts'
 import type { EventReader } from './reader.ts'
-import { type Gate, nextAttemptAt, nextWakeAt, type Owed } from './schedule.ts'
+import { type Gate, nextAttemptAt, nextWakeAt, type Owed, opensAt } from './schedule.ts'
 import type { Selection } from './selection.ts'
 import type { DestinationWatch } from './watch.ts'
 
@@ -20,6 +20,15 @@ export class Agenda {
 
   nextAttemptAt(now: number): number | null {
     return nextAttemptAt(this.#owed(), this.#gate(), now)
+  }
+
+  /** Whether any event is known that is to be sent, now or later. */
+  knowsWork(): boolean {
+    return this.#selection.hasUntried() || this.#reader.nextDueAt() !== null
+  }
+
+  opensAt(now: number): number {
+    return opensAt(this.#gate(), now)
   }
 
   nextWakeAt(now: number): number | null {

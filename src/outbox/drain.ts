@@ -46,7 +46,8 @@ export type DrainReport = {
 export async function drain(deps: DrainDeps): Promise<DrainReport> {
   const { watch, now } = deps
   const report: DrainReport = { sent: 0, accepted: 0, deferred: 0, rejected: 0, held: 0 }
-  const jobs = { ...deps, maxEventBytes: deps.config.maxEventBytes }
+  const { maxEventBytes, retryCapMs } = deps.config
+  const jobs = { ...deps, maxEventBytes, retryCapMs }
   const until = now() + MAX_RUN_MS
   let broken: unknown
   await runPool<Job>({
@@ -54,7 +55,14 @@ export async function drain(deps: DrainDeps): Promise<DrainReport> {
       const over = broken !== undefined || report.sent >= MAX_EVENTS_PER_RUN || now() >= until
       return over ? 0 : slots(watch, now())
     },
-    next: () => nextJob(jobs, watch.failing, now()),
+    next: () => {
+      try {
+        return nextJob(jobs, watch.failing, now())
+      } catch (thrown) {
+        broken = thrown
+        return null
+      }
+    },
     run: async (job) => {
       try {
         await send(job, deps, report)

@@ -10,6 +10,7 @@ import { utf8Length } from '../aep/split-text.ts'
 import { readEvent } from '../chatlio/event.ts'
 import { parseJson } from '../chatlio/json.ts'
 import type { Destination } from '../config.ts'
+import { logLine } from '../log.ts'
 import { quarantineError } from './quarantine.ts'
 import type { EventReader, PendingEvent } from './reader.ts'
 import type { Selected, Selection } from './selection.ts'
@@ -26,6 +27,8 @@ export type JobDeps = {
   selection: Selection
   destination: Destination
   maxEventBytes: number
+  retryCapMs: number
+  now: () => number
 }
 
 /** `null`: nothing is due. `probe`: the destination fails, one event is to ask. */
@@ -63,11 +66,29 @@ function sizeOf({ units }: Prepared) {
 function nextPrepared(deps: JobDeps, select: () => Selected | null): Prepared | null {
   for (let selected = select(); selected !== null; selected = select()) {
     const event = deps.reader.readPending(selected.position)
-    const prepared = event && prepare(event, deps)
+    const prepared = event && tryToPrepare(event, deps)
     if (prepared) return prepared
     deps.selection.done(selected.position)
   }
   return null
+}
+
+/** A fault of our own that one event brings out must not stop the others: that one waits, and is seen. */
+function tryToPrepare(event: PendingEvent, deps: JobDeps): Prepared | null {
+  try {
+    return prepare(event, deps)
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.name : 'unknown'
+    const { id, kind, position, tries } = event
+    logLine('error', { event: 'not-encoded', id, kind, name: message })
+    deps.store.failed(position, {
+      ...(tries ?? { attempts: 0, strikes: 0, triedAt: null }),
+      nextAt: deps.now() + deps.retryCapMs,
+      error: { code: 'internal', status: null, message },
+      answer: null,
+    })
+    return null
+  }
 }
 
 function prepare(event: PendingEvent, { reader, store, destination, maxEventBytes }: JobDeps) {

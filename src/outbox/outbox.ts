@@ -128,7 +128,10 @@ export class Outbox extends DurableObject<Env> {
 
   /** From the cron trigger: whatever put this shard to sleep with work owed ends here. */
   async poke(): Promise<void> {
-    if (!this.#running) await this.#alarm.look()
+    if (!this.#running) {
+      await this.#alarm.look()
+      this.#selection.restart()
+    }
     expire(this.#shard, this.#reader, this.#store, Date.now() - this.#config.retentionMs)
     await this.#workOwed()
   }
@@ -202,6 +205,7 @@ export class Outbox extends DurableObject<Env> {
       if (this.#config.destination) await this.#drain()
       this.#alarm.ended('well')
     } catch (thrown) {
+      this.#selection.restart()
       const inARow = this.#alarm.ended('broken')
       const name = thrown instanceof Error ? thrown.name : 'unknown'
       logLine('error', { event: 'drain-failed', shard: this.#shard, name, inARow })
@@ -259,11 +263,15 @@ export class Outbox extends DurableObject<Env> {
       this.#added.fire()
       return
     }
-    await this.#arm()
+    // Every alarm looks at all that is owed: one that is set for when AEP may be asked is soon enough for what is new.
+    const { at } = this.#alarm
+    if (at === null || at > this.#agenda.opensAt(Date.now())) await this.#arm()
   }
 
   /** Sets the alarm for the next moment that work is owed, unless it is set for then or before. */
   async #arm(): Promise<void> {
+    // The ledger knows of work that the selection does not: whatever made it forget, it is to look again.
+    if (this.#ledger.read().pending > 0 && !this.#agenda.knowsWork()) this.#selection.restart()
     const now = Date.now()
     const owedAt = this.#agenda.nextWakeAt(now)
     if (owedAt !== null) await this.#alarm.setFor(owedAt, now)

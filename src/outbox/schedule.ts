@@ -29,7 +29,12 @@ export function nextAttemptAt(owed: Owed, gate: Gate, now: number): number | nul
   if (gate.paused || !gate.usable) return null
   if (!owed.untried && owed.dueAt === null) return null
   const due = owed.untried || gate.failing ? now : (owed.dueAt ?? now)
-  return Math.max(due, gate.notBefore, gate.failing ? gate.retryAt : 0)
+  return Math.max(due, opensAt(gate, now))
+}
+
+/** When the destination may be asked at the earliest. */
+export function opensAt({ failing, retryAt, notBefore }: Gate, now: number): number {
+  return Math.max(now, notBefore, failing ? retryAt : 0)
 }
 
 /** When the alarm must fire; `null` lets the shard sleep. A configuration that does not parse is looked at again, since a deploy may have mended it. */

@@ -22,10 +22,20 @@ export class Selection {
     this.#reader = reader
   }
 
-  /** An event was stored, or came back, at this position: look there again. */
+  /**
+   * An event was stored, or came back, at this position: look there again. Events do not come in the order of their
+   * receipt, so what has been read ahead of it stays.
+   */
   added(position: number): void {
     if (position > this.#cursor) return
     this.#cursor = position - 1
+    this.#untried = this.#untried.filter((each) => each < position)
+  }
+
+  /** Forgets what it has read: nothing is in flight, and whatever is stored is to be found again. */
+  restart(): void {
+    this.#inFlight.clear()
+    this.#cursor = -1
     this.#untried = []
   }
 

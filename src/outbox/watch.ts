@@ -75,7 +75,7 @@ export class DestinationWatch {
 
   #set(next: DestinationState): void {
     const before = this.#state
-    if (mood(before) !== mood(next)) this.#ledger.change({}, next, () => undefined)
+    if (!sameMood(before, next)) this.#ledger.change({}, next, () => undefined)
     this.#state = next
     this.#wait(next)
     this.#tell(holdOf(before), holdOf(next))
@@ -103,7 +103,13 @@ export class DestinationWatch {
   }
 }
 
-function mood(state: DestinationState): string {
-  const failure = standingFailure(state)
-  return JSON.stringify([failure?.reason, failure?.firstAt, state.pause, state.notBefore])
+function sameMood(a: DestinationState, b: DestinationState): boolean {
+  const [failure, other] = [standingFailure(a), standingFailure(b)]
+  return (
+    failure?.reason === other?.reason &&
+    failure?.firstAt === other?.firstAt &&
+    a.notBefore === b.notBefore &&
+    a.pause.at === b.pause.at &&
+    a.pause.paused === b.pause.paused
+  )
 }

@@ -71,6 +71,22 @@ describe('which event is sent next', () => {
     expect(taken(selection, 0, 2)).toEqual([3, null])
   })
 
+  it('forgets nothing it has read ahead when an older event comes in between', () => {
+    const untried = [10, 20, 30]
+    const selection = selectionOf(untried, [])
+    expect(selection.hasUntried()).toBe(true)
+    untried.splice(2, 0, 25)
+    selection.added(25)
+    expect(taken(selection, 0, 5)).toEqual([10, 20, 25, 30, null])
+  })
+
+  it('finds again, after a restart, what a broken run had taken', () => {
+    const selection = selectionOf([1, 2], [])
+    taken(selection, 0, 2)
+    selection.restart()
+    expect(taken(selection, 0, 3)).toEqual([1, 2, null])
+  })
+
   it('takes up first what was given back', () => {
     const selection = selectionOf([1, 2], [])
     selection.next(0)

@@ -1,0 +1,62 @@
+/** Admin: what the Worker itself says of its outbox, by the operators' routes. */
+
+export type Counts = {
+  readonly accepted: number
+  readonly delivered: number
+  readonly pending: number
+  readonly dead: number
+  readonly quarantined: number
+  readonly erased: number
+}
+export type Status = Counts & { readonly shards: readonly Counts[] }
+export type State = 'pending' | 'dead' | 'quarantined'
+
+const PATIENCE_MS = 10_000
+
+export class Admin {
+  readonly #url: string
+  readonly #token: string
+
+  constructor(url: string, token: string) {
+    this.#url = url
+    this.#token = token
+  }
+
+  status(): Promise<Status> {
+    return this.#get<Status>('/admin/status')
+  }
+
+  /** Ids of every event in that state, whatever the number of pages. */
+  async ids(state: State): Promise<string[]> {
+    const ids: string[] = []
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const page: { events: { id: string }[]; cursor: string | null } = await this.#get(
+        `/admin/events?state=${state}&limit=200&cursor=${cursor}`,
+      )
+      ids.push(...page.events.map(({ id }) => id))
+      cursor = page.cursor
+    }
+    return ids
+  }
+
+  /** As text, without its payload; for whoever looks for a lost one. */
+  async describe(id: string): Promise<string> {
+    const response = await this.#fetch(`/admin/events/${id}`)
+    if (response.status === 404) return 'not in the outbox'
+    const { payload: _, ...event } = (await response.json()) as { payload?: unknown }
+    return JSON.stringify(event)
+  }
+
+  async #get<Body>(path: string): Promise<Body> {
+    const response = await this.#fetch(path)
+    if (!response.ok) throw new Error(`${path} answered ${response.status}.`)
+    return response.json() as Promise<Body>
+  }
+
+  #fetch(path: string): Promise<Response> {
+    return fetch(`${this.#url}${path}`, {
+      headers: { authorization: `Bearer ${this.#token}` },
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    })
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * Drill: `npm run drill`. Webhooks go into the Worker by the thousand while AEP fails in every way and the Worker's
+ * process is killed again and again; in the end AEP must have every event that was answered 2xx, and nothing else.
+ * Prints the figures. Exit code 0: every promise was kept; 1: one was not, or the drill broke; 2: wrong options.
+ */
+import { rmSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { makeAgenda } from './agenda.ts'
+import { gather } from './evidence.ts'
+import { FaultScript } from './faults.ts'
+import { RAW } from './format.ts'
+import { inquest } from './inquest.ts'
+import { type Options, readOptions, USAGE } from './options.ts'
+import { judge } from './oracle.ts'
+import { Random } from './random.ts'
+import { type Recovered, recovery } from './recovery.ts'
+import { figures } from './report.ts'
+import { startRig } from './rig.ts'
+import { trouble } from './trouble.ts'
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = readOptions(args)
+  if (options === 'help') {
+    console.log(USAGE)
+    return 0
+  }
+  if ('wrong' in options) {
+    console.error(`${options.wrong}\n\n${USAGE}`)
+    return 2
+  }
+  const directory = await mkdtemp(path.join(tmpdir(), 'chatlio-drill-'))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (!options.keep) rmSync(directory, { recursive: true, force: true })
+      // The Worker's process is ended on `exit`, which a signal alone would not bring about.
+      process.exit(130)
+    })
+  }
+  const started: (() => Promise<void>)[] = []
+  const { passed, done } = await run(options, directory, started).catch((error: Error) => {
+    console.error(error.stack ?? error.message)
+    return { passed: false, done: ', broken off' }
+  })
+  for (const stop of started.reverse()) await stop()
+  if (passed && !options.keep) await rm(directory, { recursive: true, force: true, maxRetries: 5 })
+  else console.log(`Storage, bundle and the Worker's log: ${directory}`)
+  console.log(`DRILL ${passed ? 'PASSED' : 'FAILED'}: seed ${options.seed}${done}`)
+  return passed ? 0 : 1
+}
+
+async function run(options: Options, directory: string, started: (() => Promise<void>)[]) {
+  const { seed, events, kills } = options
+  console.log(`Drill with seed ${seed}: ${events} events, ${kills} kills`)
+  const beganAt = Date.now()
+  const seconds = () => (Date.now() - beganAt) / 1_000
+  const rounds = makeAgenda(options)
+  const rig = await startRig(options, RAW, directory, started)
+  const { fake, worker, poster, format } = rig
+  const script = new FaultScript(fake, new Random(seed, 'faults'), format.faults)
+  const recovered: Recovered[] = []
+  for (const [index, round] of rounds.entries()) {
+    await trouble(round, script, rig, beganAt + options.durationMs)
+    recovered.push(await recovery(round, script, rig))
+    const done = `${poster.posts.length} posts, ${worker.kills} kills, ${script.phases} phases of AEP`
+    console.log(
+      `  ${seconds().toFixed(0).padStart(3)} s  round ${index + 1} of ${rounds.length}: ${done}`,
+    )
+  }
+  const evidence = await gather(options, rig, recovered)
+  const breaches = judge(evidence, options, format)
+  const course = {
+    kills: worker.kills,
+    phases: script.phases,
+    faults: script.met.size,
+    aepRequests: fake.requests.length,
+    seconds: seconds(),
+  }
+  console.log(`\n${figures(options, evidence, breaches, course, format)}\n`)
+  if (breaches.length > 0) console.log(await inquest(breaches, evidence, rig))
+  const done = `, ${poster.posts.length} posts, ${worker.kills} kills, ${breaches.length} breaches`
+  return { passed: breaches.length === 0, done }
+}
+
+// Not by itself: a drill that broke has left posts and waits behind.
+process.exit(await main(process.argv.slice(2)))

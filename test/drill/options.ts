@@ -1,0 +1,75 @@
+/** Options: the command line of `npm run drill`. */
+import { randomInt } from 'node:crypto'
+import { parseArgs } from 'node:util'
+
+export type Options = {
+  /** Everything random follows from it, save what time decides: where exactly a kill falls. */
+  readonly seed: number
+  /** Distinct good events; what is posted twice or meant to be refused comes on top. */
+  readonly events: number
+  /** How often the Worker's process is killed. */
+  readonly kills: number
+  readonly format: 'raw'
+  /** Post no longer than that, however many events are left. */
+  readonly durationMs: number
+  readonly shards: number
+  /** `FORWARD_TIMEOUT_MS=0`: everything goes through the outbox. */
+  readonly storeFirst: boolean
+  /** Leave storage, bundle and log where they are. */
+  readonly keep: boolean
+}
+
+export const USAGE = `Usage: npm run drill -- [options]
+  --seed N        any whole number; another one every time by default
+  --events N      distinct events, 2000 by default
+  --kills N       how often the Worker is killed, 20 by default
+  --duration S    post no longer than S seconds
+  --format F      raw (default): what the Worker sends
+  --shards N      outbox objects, 3 by default
+  --store-first   store, answer, then relay (FORWARD_TIMEOUT_MS=0)
+  --keep          leave storage, bundle and log in the temporary directory
+  --help`
+
+/** The text says what is wrong with the command line. */
+export function readOptions(args: readonly string[]): Options | 'help' | { wrong: string } {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        seed: { type: 'string' },
+        events: { type: 'string', default: '2000' },
+        kills: { type: 'string', default: '20' },
+        duration: { type: 'string' },
+        format: { type: 'string', default: 'raw' },
+        shards: { type: 'string', default: '3' },
+        'store-first': { type: 'boolean', default: false },
+        keep: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) return 'help'
+    const { format, keep } = values
+    if (format !== 'raw') return { wrong: '--format is raw: nothing else can be checked yet.' }
+    return {
+      seed: values.seed === undefined ? randomInt(1_000_000) : whole('--seed', values.seed, 0),
+      events: whole('--events', values.events, 1),
+      kills: whole('--kills', values.kills, 0),
+      durationMs:
+        values.duration === undefined ? Infinity : whole('--duration', values.duration, 1) * 1_000,
+      shards: whole('--shards', values.shards, 1),
+      storeFirst: values['store-first'],
+      format,
+      keep,
+    }
+  } catch (error) {
+    return { wrong: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+function whole(flag: string, text: string, min: number): number {
+  const value = Number(text)
+  if (!/^\d{1,9}$/.test(text) || value < min) {
+    throw new Error(`${flag} is a whole number, ${min} or more.`)
+  }
+  return value
+}

@@ -1,0 +1,168 @@
+/**
+ * Oracle: were the promises kept? Judges by what was posted and answered, by what lies in AEP, and by what the Worker
+ * says of its outbox. Pure.
+ */
+import type { Counts } from './admin.ts'
+import type { Evidence } from './evidence.ts'
+import { byEvent, type Format } from './format.ts'
+import type { Options } from './options.ts'
+import { abandoned, isAccepted, type SentEvent, sentEvents } from './sent.ts'
+
+/** `id` where it is about one event. */
+export type Breach = { readonly check: string; readonly id: string | null; readonly text: string }
+
+export function judge(evidence: Evidence, options: Options, format: Format): Breach[] {
+  const sent = sentEvents(evidence.posts)
+  return [
+    ...arrived(evidence, sent, format),
+    ...onlySent(evidence, sent, format),
+    ...intact(evidence, sent, format),
+    ...quarantined(evidence, sent),
+    ...ledger(evidence, sent, options),
+    ...answers(evidence, sent),
+    ...awake(evidence),
+    ...passing(evidence, options),
+    ...takenOver(evidence, sent, format),
+  ]
+}
+
+/** (a) */
+function arrived({ lake }: Evidence, sent: Map<string, SentEvent>, format: Format): Breach[] {
+  const there = byEvent(lake, format)
+  return [...sent.values()]
+    .filter(({ id, owed }) => owed && !format.isWhole(there.get(id) ?? []))
+    .map(({ id }) => ({ check: 'lost', id, text: 'was answered 2xx and is not in AEP' }))
+}
+
+/** (b) */
+function onlySent({ lake }: Evidence, sent: Map<string, SentEvent>, format: Format): Breach[] {
+  return lake
+    .filter((record) => {
+      const event = sent.get(format.eventOf(record) ?? '')
+      return !event || event.webhook.refused !== null
+    })
+    .map(({ _id, seq }) => ({ check: 'stranger', id: _id, text: `#${seq} was never sent` }))
+}
+
+/** (c), and of (e) that copies of one event share its `_id`. */
+function intact({ lake }: Evidence, sent: Map<string, SentEvent>, format: Format): Breach[] {
+  const records = byEvent(lake, format)
+  return [...sent.values()].flatMap((event) =>
+    format
+      .faultsOf(records.get(event.id) ?? [], event)
+      .map((text) => ({ check: 'wrong', id: event.id, text })),
+  )
+}
+
+/** What was refused with an id is kept, and nothing else is. */
+function quarantined({ listed }: Evidence, sent: Map<string, SentEvent>): Breach[] {
+  const kept = new Set(listed.quarantined)
+  const refused = [...sent.values()].filter(({ webhook }) => webhook.refused !== null)
+  const known = new Set(refused.map(({ id }) => id))
+  const missing = refused.filter(
+    ({ id, webhook, posts }) =>
+      !kept.has(id) && posts.some(({ answer }) => answer?.status === webhook.refused),
+  )
+  return [
+    ...missing.map(({ id }) => ({ check: 'lost', id, text: 'was refused and is not kept' })),
+    ...[...kept]
+      .filter((id) => !known.has(id))
+      .map((id) => ({ check: 'stranger', id, text: 'is in quarantine and should not be' })),
+  ]
+}
+
+/** (e) Sums, and that they agree with what is listed and with what was answered. */
+function ledger(
+  { posts, status, listed }: Evidence,
+  sent: Map<string, SentEvent>,
+  { shards }: Options,
+): Breach[] {
+  const breach = (text: string): Breach => ({ check: 'ledger', id: null, text })
+  const found = status.shards
+    .filter((shard) => !balances(shard))
+    .map((shard) => breach(line(shard)))
+  if (status.shards.length !== shards) found.push(breach(`${status.shards.length} shards`))
+  if (!balances(status)) found.push(breach(`sum: ${line(status)}`))
+  for (const state of ['pending', 'dead', 'quarantined'] as const) {
+    if (status[state] !== listed[state].length) {
+      found.push(breach(`${status[state]} ${state}, ${listed[state].length} listed`))
+    }
+  }
+  for (const state of ['pending', 'dead'] as const) {
+    for (const id of listed[state]) found.push({ check: 'ledger', id, text: `is ${state}` })
+  }
+  // An event enters once, and again only when it is posted again.
+  const stored = [...sent.values()].filter(({ posts }) =>
+    posts.some(({ answer }) => answer && answer.status !== 200),
+  ).length
+  const most = posts.filter(({ sender }) => sender.kind !== 'cuts').length
+  if (status.accepted < stored || status.accepted > most) {
+    found.push(breach(`${status.accepted} accepted; at least ${stored}, at most ${most} were`))
+  }
+  return found
+}
+
+function balances({ accepted, delivered, pending, dead, quarantined, erased }: Counts): boolean {
+  const counts = [accepted, delivered, pending, dead, quarantined, erased]
+  const sum = delivered + pending + dead + quarantined + erased
+  return accepted === sum && counts.every((count) => count >= 0) && erased === 0
+}
+
+function line({ accepted, delivered, pending, dead, quarantined, erased }: Counts): string {
+  return `${accepted} = ${delivered} + ${pending} + ${dead} + ${quarantined} + ${erased} does not balance`
+}
+
+/** Whoever waits, of a process that lives, gets the answer that the contract has for it. */
+function answers({ posts, endOf }: Evidence, sent: Map<string, SentEvent>): Breach[] {
+  return posts.flatMap(({ webhook, sender, answer, why, life, endedAt }): Breach[] => {
+    const about = (text: string) => [{ check: 'answer', id: answer?.id ?? null, text }]
+    if (!answer) {
+      const isOurs = sender.kind !== 'waits' || endOf(life) <= endedAt
+      return isOurs ? [] : about(`none, though the Worker lived: ${why}`)
+    }
+    const { status, outcome, id } = answer
+    if (id !== null && sent.get(id)?.webhook !== webhook) return about('has the id of another')
+    const isRight =
+      webhook.refused === null
+        ? isAccepted(answer) && ['forwarded', 'buffered', null].includes(outcome)
+        : status === webhook.refused
+    return isRight ? [] : about(`${status} ${outcome}`)
+  })
+}
+
+/** Work that is owed is done without anybody asking. */
+function awake({ recovered, idle }: Evidence): Breach[] {
+  const text = 'was not sent while the Worker was asked for nothing'
+  const asleep = new Set(recovered.flatMap((each) => each.asleep))
+  return [
+    ...[...asleep].map((id) => ({ check: 'asleep', id, text })),
+    ...idle.map((line) => ({ check: 'asleep', id: null, text: line })),
+  ]
+}
+
+/** (d) All is well again: an event passes as on any good day. */
+function passing({ fresh }: Evidence, { storeFirst }: Options): Breach[] {
+  const answer = fresh.at(-1)?.answer
+  if (answer?.status === (storeFirst ? 202 : 200)) return []
+  const text = `${answer?.status} ${answer?.outcome} was the last of ${fresh.length} answers`
+  return [{ check: 'fresh', id: answer?.id ?? null, text }]
+}
+
+/**
+ * Who leaves is not owed anything, but what came in as a whole is taken care of all the same: always when the
+ * connection was closed in order, and after a reset when AEP was asked to take it.
+ */
+function takenOver(
+  { posts, lake, listed, asked, endOf }: Evidence,
+  sent: Map<string, SentEvent>,
+  format: Format,
+): Breach[] {
+  const taken = new Set([...byEvent(lake, format).keys(), ...listed.quarantined])
+  const left = new Map(abandoned(posts, endOf).map(({ webhook, sender }) => [webhook, sender.kind]))
+  return [...sent.values()]
+    .filter(
+      ({ id, webhook }) => left.get(webhook) === 'hangs-up' || (left.has(webhook) && asked.has(id)),
+    )
+    .filter(({ id }) => !taken.has(id))
+    .map(({ id }) => ({ check: 'abandoned', id, text: 'was dropped when its sender left' }))
+}

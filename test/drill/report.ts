@@ -1,0 +1,93 @@
+/** Report: a drill in figures, and what is known of each event that went wrong. As text; nothing here does anything. */
+import type { Counts } from './admin.ts'
+import type { Evidence } from './evidence.ts'
+import { LEFT } from './exchange.ts'
+import type { Format } from './format.ts'
+import type { Options } from './options.ts'
+import type { Breach } from './oracle.ts'
+import type { Post } from './poster.ts'
+import { abandoned, isAccepted, sentEvents } from './sent.ts'
+
+export type Course = {
+  readonly kills: number
+  readonly phases: number
+  readonly faults: number
+  readonly aepRequests: number
+  readonly seconds: number
+}
+
+export function figures(
+  { seed, format: formatName, storeFirst }: Options,
+  evidence: Evidence,
+  breaches: readonly Breach[],
+  course: Course,
+  format: Format,
+): string {
+  const { posts, lake, status, recovered, endOf } = evidence
+  const count = (matches: (post: Post) => boolean) => posts.filter(matches).length
+  const answered = (outcome: string) => count(({ answer }) => answer?.outcome === outcome)
+  const events = [...sentEvents(posts).values()]
+  const there = new Set(lake.map((record) => format.eventOf(record)))
+  const distinct = new Set(lake.map(({ _id }) => _id)).size
+  const left = abandoned(posts, endOf)
+  const broken = (check: string) => breaches.filter((breach) => breach.check === check).length
+  const rows: [string, string | number, string?][] = [
+    ['seed', seed, `${formatName}${storeFirst ? ', store first' : ''}`],
+    ['events posted', events.filter(({ webhook }) => webhook.refused === null).length],
+    ['posts', posts.length, 'with repeats and those to be refused'],
+    ['answered 2xx', count(({ answer }) => isAccepted(answer))],
+    ['  forwarded', answered('forwarded')],
+    ['  buffered', answered('buffered')],
+    ['answered 400, 422', count(({ answer }) => answer !== null && !isAccepted(answer))],
+    [
+      'unanswered',
+      count(({ answer, sender }) => !answer && sender.kind === 'waits'),
+      'the Worker was killed',
+    ],
+    ['left, unanswered', count(({ why }) => why === LEFT), 'their senders would not wait'],
+    ['  Worker lived on', left.length, `${broken('abandoned')} of them dropped`],
+    ['cut in the body', count(({ sender }) => sender.kind === 'cuts'), 'never were events'],
+    ['kills', course.kills],
+    [
+      'phases of AEP',
+      course.phases,
+      `${course.faults} kinds of fault, ${course.aepRequests} requests`,
+    ],
+    ['owed to AEP', events.filter(({ owed }) => owed).length, 'distinct events answered 2xx'],
+    ['in AEP', events.filter(({ id }) => there.has(id)).length, 'distinct events'],
+    ['duplicates in AEP', lake.length - distinct, 'same _id'],
+    ['entered the outbox', status.accepted, ledgerLine(status)],
+    ...status.shards.map((shard, index): [string, number, string] => [
+      `  shard ${index}`,
+      shard.accepted,
+      ledgerLine(shard),
+    ]),
+    [
+      'drained in ms',
+      Math.max(...recovered.map(({ ms }) => ms)),
+      `the slowest of ${recovered.length}, after the last fault and kill`,
+    ],
+    ['fresh events', evidence.fresh.length, 'until one was forwarded'],
+    ['seconds', course.seconds.toFixed(1)],
+    ['lost', broken('lost')],
+    ['wrong', broken('wrong')],
+    ['strangers', broken('stranger')],
+    ['other breaches', breaches.length - broken('lost') - broken('wrong') - broken('stranger')],
+  ]
+  return rows
+    .map(([name, value, note = '']) => `${name.padEnd(20)}${String(value).padStart(9)}  ${note}`)
+    .map((line) => line.trimEnd())
+    .join('\n')
+}
+
+function ledgerLine({ delivered, pending, dead, quarantined, erased }: Counts): string {
+  return `= ${delivered} delivered + ${pending} pending + ${dead} dead + ${quarantined} quarantined + ${erased} erased`
+}
+
+export function postLine(post: Post, endOf: Evidence['endOf']): string {
+  const { webhook, sender, answer, why, sentAt, endedAt, life } = post
+  const at = new Date(sentAt).toISOString()
+  const came = answer ? `${answer.status} ${answer.outcome}` : `no answer (${why})`
+  const lived = endOf(life) > endedAt ? '' : ', killed meanwhile'
+  return `posted ${at} /${webhook.segment} ${webhook.body.length} bytes, ${sender.kind}, life ${life}${lived}: ${came} after ${endedAt - sentAt} ms`
+}

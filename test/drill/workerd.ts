@@ -1,0 +1,54 @@
+/**
+ * Workerd: what the `workerd` binary is told, so that it runs the bundle as the platform would: one Worker, its
+ * outbox objects in files, its log on the output. There is no cron trigger here: alarms alone have to do it.
+ */
+import { createRequire } from 'node:module'
+import type { Bundle } from './bundle.ts'
+
+/** The binary itself. `node_modules/.bin/workerd` may be a script that starts it, and would be killed in its place. */
+export function workerdBinary(): string {
+  const require = createRequire(createRequire(import.meta.url).resolve('wrangler'))
+  const workerd: { default?: string } = require('workerd')
+  if (typeof workerd.default !== 'string') throw new Error('The workerd binary is not installed.')
+  return workerd.default
+}
+
+/**
+ * In Cap'n Proto's text form, whose strings are JSON's; for a file beside the bundle, since what is embedded is named
+ * relative to it. It may reach nothing but this machine.
+ */
+export function workerdConfig(
+  { script, compatibilityDate }: Bundle,
+  storage: string,
+  vars: Readonly<Record<string, string>>,
+): string {
+  const bindings = Object.entries(vars).map(
+    ([name, value]) => `    (name = ${text(name)}, text = ${text(value)}),`,
+  )
+  return `using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "relay", worker = .relay),
+    (name = "storage", disk = (path = ${text(storage)}, writable = true)),
+    (name = "internet", network = (allow = ["127.0.0.0/8"])),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "relay")],
+);
+
+const relay :Workerd.Worker = (
+  modules = [(name = "index.js", esModule = embed ${text(script)})],
+  compatibilityDate = ${text(compatibilityDate)},
+  bindings = [
+    (name = "OUTBOX", durableObjectNamespace = "Outbox"),
+${bindings.join('\n')}
+  ],
+  durableObjectNamespaces = [
+    (className = "Outbox", uniqueKey = "chatlio-edge-relay-Outbox", enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "storage"),
+);
+`
+}
+
+const text = (value: string) => JSON.stringify(value)
