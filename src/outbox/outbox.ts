@@ -11,6 +11,7 @@ import { DurableObject } from 'cloudflare:workers'
 import { afterFailure, type DestinationState, holdOf, standingFailure } from '../aep/destination.ts'
 import type { TokenResult } from '../aep/ims.ts'
 import type { TokenSource } from '../aep/token-source.ts'
+import { toIso } from '../chatlio/timestamp.ts'
 import { type Config, configOf } from '../config.ts'
 import { EXPIRY_WARNING_MS } from '../limits.ts'
 import { logLine } from '../log.ts'
@@ -239,13 +240,14 @@ export class Outbox extends DurableObject<Env> {
   #logDrain(report: DrainReport): void {
     const now = Date.now()
     const oldest = this.#reader.oldestPendingAt()
+    const next = this.#agenda.nextAttemptAt(now)
     logLine(report.accepted === report.sent ? 'log' : 'warn', {
       event: 'drain',
       shard: this.#shard,
       ...report,
       pending: this.#ledger.read().pending,
       oldestAgeMs: oldest === null ? null : now - oldest,
-      nextAttemptAt: this.#agenda.nextAttemptAt(now),
+      nextAttemptAt: next === null ? null : toIso(next),
     })
   }
 
