@@ -21,6 +21,20 @@ export async function readUpTo(message: Request | Response, limit: number): Prom
     : { bytes: new Uint8Array(), complete: true }
 }
 
+const decoder = new TextDecoder()
+
+/** The same as text; what is not UTF-8 becomes U+FFFD. */
+export async function readTextUpTo(
+  message: Request | Response,
+  limit: number,
+): Promise<{ text: string; complete: boolean }> {
+  if (declaresAtMost(limit, message.headers)) {
+    return { text: await message.text(), complete: true }
+  }
+  const { bytes, complete } = await readUpTo(message, limit)
+  return { text: decoder.decode(bytes), complete }
+}
+
 /** An encoded body is longer than its length says. */
 function declaresAtMost(limit: number, headers: Headers): boolean {
   const length = headers.get('content-length')

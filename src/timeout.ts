@@ -1,9 +1,20 @@
 /**
- * A deadline for one piece of work, and no longer than the work: `AbortSignal.timeout` would go on running after it, and
- * a running timer keeps a Durable Object from sleeping (and billed) until it is over.
+ * Deadlines for one piece of work. A signal's time runs from when it is made: make one per attempt, when it begins.
  */
 
-/** Aborts with a `TimeoutError` after `ms`. Make one per attempt, when it begins. */
+/** Runs work with a signal that aborts with a `TimeoutError` after `ms`. */
+export type Deadline = <Result>(
+  ms: number,
+  work: (signal: AbortSignal) => Promise<Result>,
+) => Promise<Result>
+
+/** For requests: the cheapest. Its timer may go on after the work, and ends with the request. */
+export const withSignal: Deadline = (ms, work) => work(AbortSignal.timeout(ms))
+
+/**
+ * For Durable Objects: ends with the work. A timer that goes on keeps the object from sleeping, and billed, until it is
+ * over.
+ */
 export async function withTimeout<Result>(
   ms: number,
   work: (signal: AbortSignal) => Promise<Result>,

@@ -7,7 +7,7 @@
  */
 import type { Destination } from '../config.ts'
 import { BATCH_MAX_BYTES, BATCH_MAX_MESSAGES } from '../limits.ts'
-import { withTimeout } from '../timeout.ts'
+import type { Deadline } from '../timeout.ts'
 import { judgeBatch } from './batch.ts'
 import type { TokenResult } from './ims.ts'
 import { exchange, type Fetch } from './send.ts'
@@ -18,6 +18,7 @@ export type DeliverDeps = {
   fetch: Fetch
   now: () => number
   token: (refused: string | null) => Promise<TokenResult>
+  deadline: Deadline
 }
 
 /**
@@ -73,7 +74,7 @@ async function deliverGroup(
   const alone = group.length === 1 || destination.format === 'raw'
   const url = alone ? destination.url : destination.batchUrl
   const body = alone ? first : `{"messages":[${group.join(',')}]}`
-  const answer = await withTimeout(timeoutMs, (signal) =>
+  const answer = await deps.deadline(timeoutMs, (signal) =>
     authorized(url, body, destination, signal, deps),
   )
   if ('verdict' in answer) return group.map(() => answer)

@@ -6,10 +6,8 @@
  * Never retries: that is its callers' to decide.
  */
 import { MAX_ANSWER_BYTES } from '../limits.ts'
-import { readUpTo } from '../read.ts'
+import { readTextUpTo } from '../read.ts'
 import { type Answer, judge, noAnswer, type Verdict } from './verdict.ts'
-
-const decoder = new TextDecoder()
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
@@ -40,9 +38,9 @@ export async function exchange(
   const { status } = response
   const retryAfter = response.headers.get('retry-after')
   try {
-    const read = await readUpTo(response, MAX_ANSWER_BYTES)
+    const read = await readTextUpTo(response, MAX_ANSWER_BYTES)
     if (!read.complete) await response.body?.cancel().catch(() => undefined)
-    return { status, retryAfter, body: decoder.decode(read.bytes), complete: read.complete }
+    return { status, retryAfter, body: read.text, complete: read.complete }
   } catch (failed) {
     // A refusal is a refusal, with or without its explanation; an acceptance is one only when read to its end.
     return response.ok ? { failed } : { status, retryAfter, body: '', complete: false }

@@ -15,6 +15,7 @@ import { toIso } from '../chatlio/timestamp.ts'
 import { type Config, configOf } from '../config.ts'
 import { EXPIRY_WARNING_MS } from '../limits.ts'
 import { logLine } from '../log.ts'
+import { withTimeout } from '../timeout.ts'
 import { Agenda } from './agenda.ts'
 import { OwnAlarm } from './alarm.ts'
 import { noteOfRequest } from './conclude.ts'
@@ -231,6 +232,7 @@ export class Outbox extends DurableObject<Env> {
       now: Date.now,
       random: Math.random,
       token: (refused) => this.#tokens.get(refused),
+      deadline: withTimeout,
       changed: this.#added.fired,
       settled: this.#settled.fire,
     })

@@ -19,6 +19,9 @@ import { type Recovered, recovery } from './recovery.ts'
 import { figures } from './report.ts'
 import { startRig } from './rig.ts'
 import { trouble } from './trouble.ts'
+import { XDM } from './xdm.ts'
+
+const FORMATS = { raw: RAW, xdm: XDM }
 
 async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args)
@@ -56,7 +59,7 @@ async function run(options: Options, directory: string, started: (() => Promise<
   const beganAt = Date.now()
   const seconds = () => (Date.now() - beganAt) / 1_000
   const rounds = makeAgenda(options)
-  const rig = await startRig(options, RAW, directory, started)
+  const rig = await startRig(options, FORMATS[options.format], directory, started)
   const { fake, worker, poster, format } = rig
   const script = new FaultScript(fake, new Random(seed, 'faults'), format.faults)
   const recovered: Recovered[] = []
@@ -75,6 +78,8 @@ async function run(options: Options, directory: string, started: (() => Promise<
     phases: script.phases,
     faults: script.met.size,
     aepRequests: fake.requests.length,
+    batches: fake.requests.filter(({ ids }) => ids.length > 1).length,
+    tokenRequests: fake.tokenRequests.length,
     seconds: seconds(),
   }
   console.log(`\n${figures(options, evidence, breaches, course, format)}\n`)

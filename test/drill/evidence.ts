@@ -14,7 +14,7 @@ import { makeWebhook } from './webhooks.ts'
 export type Evidence = {
   readonly posts: readonly Post[]
   readonly lake: readonly LakeRecord[]
-  /** Ids that AEP was asked to take, whether it did or not. */
+  /** Ids of events that AEP was asked to take, whether it did or not. */
   readonly asked: ReadonlySet<string>
   readonly recovered: readonly Recovered[]
   /** What was posted last, until one was answered as on any good day. */
@@ -37,7 +37,7 @@ export async function gather(
   rig: Rig,
   recovered: readonly Recovered[],
 ): Promise<Evidence> {
-  const { fake, worker, poster } = rig
+  const { fake, worker, poster, format } = rig
   const admin = await rig.admin()
   await until(() => isEmpty(admin), EMPTY_PATIENCE_MS)
   const fresh: Post[] = []
@@ -50,7 +50,11 @@ export async function gather(
   return {
     posts: poster.posts,
     lake: fake.lake,
-    asked: new Set(fake.requests.flatMap(({ ids }) => ids.filter((id) => id !== null))),
+    asked: new Set(
+      fake.requests
+        .flatMap(({ ids }) => ids.map((_id) => format.eventOf({ _id })))
+        .filter((id) => id !== null),
+    ),
     recovered,
     fresh,
     status: await admin.status(),

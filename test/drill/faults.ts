@@ -8,11 +8,20 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Answer } from '../fake-aep/answer.ts'
 import type { FakeAep } from '../fake-aep/app.ts'
-import type { Rule } from '../fake-aep/plan.ts'
+import type { Endpoint, Rule } from '../fake-aep/plan.ts'
 import { Deck, type Random } from './random.ts'
 
 type Faults = readonly [Fault, ...Fault[]]
-export type Fault = { readonly name: string; readonly answer: Answer }
+export type Fault = {
+  readonly name: string
+  readonly answer: Answer
+  /** Which of AEP's endpoints has it; the inlet unless said. */
+  readonly on?: Endpoint
+  /** Its phase begins with every access token revoked. */
+  readonly revokes?: boolean
+  /** Takes some events all the same: no backlog grows behind it. */
+  readonly partial?: boolean
+}
 
 /** Each with AEP having the event all the same, and without. */
 const hidden = (name: string, answer: Answer): Fault[] => [
@@ -88,6 +97,7 @@ export class FaultScript {
   readonly #kinds: Deck<Kind>
   readonly #faults: Deck<Fault>
   readonly #load: Deck<Fault>
+  readonly #outages: Deck<Fault>
   /** How many there have been. */
   phases = 0
   /** Names of the faults that were in one of them. */
@@ -99,6 +109,7 @@ export class FaultScript {
     this.#kinds = new Deck(KINDS, random)
     this.#faults = new Deck([...FAULTS, ...more], random)
     this.#load = new Deck(LOAD, random)
+    this.#outages = new Deck([...FAULTS, ...more.filter(({ partial }) => !partial)], random)
   }
 
   async run(until: AbortSignal): Promise<void> {
@@ -111,7 +122,7 @@ export class FaultScript {
 
   /** Down, and nothing after it: lets a backlog grow. */
   stayDown(): void {
-    this.#begin(this.#rulesOf('down'))
+    this.#begin([this.#rule(this.#outages.draw(), 1)])
   }
 
   /** No faults any more. */
@@ -144,9 +155,10 @@ export class FaultScript {
     }
   }
 
-  #rule({ name, answer }: Fault, probability: number): Rule {
+  #rule({ name, answer, on = 'ingest', revokes }: Fault, probability: number): Rule {
     this.met.add(name)
+    if (revokes) this.#fake.revoke()
     const delayMs = this.#random.chance(0.5) ? this.#random.int(1, MAX_DELAY_MS) : 0
-    return { answer: { delayMs, ...answer }, probability, seed: this.#random.int(0, 1_000_000) }
+    return { answer: { delayMs, ...answer }, on, probability, seed: this.#random.int(0, 1_000_000) }
   }
 }

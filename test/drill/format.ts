@@ -20,11 +20,14 @@ export type Expected = {
 
 export type Format = {
   readonly name: Settings['mode']
-  vars(settings: Settings): Record<string, string>
+  /** How the local AEP is set up for it. */
+  readonly settings: Partial<Settings>
+  /** `url`: the local AEP's. */
+  vars(settings: Settings, url: string): Record<string, string>
   /** Faults that only its requests can meet, beside those of `faults.ts`. */
   readonly faults: readonly Fault[]
   /** The event that a record is of, or is a part of. */
-  eventOf(record: LakeRecord): string | null
+  eventOf(record: Pick<LakeRecord, '_id'>): string | null
   /** Whether these are all the records of their event. */
   isWhole(records: readonly LakeRecord[]): boolean
   /** What is wrong with the records that AEP has of one event; nothing, one line each. */
@@ -35,6 +38,7 @@ export const FLOW_ID = 'drill-flow'
 
 export const RAW: Format = {
   name: 'raw',
+  settings: { mode: 'raw' },
   vars: () => ({ AEP_FORMAT: 'raw' }),
   faults: [],
   eventOf: ({ _id }) => _id,
@@ -49,19 +53,26 @@ export function byEvent(lake: readonly LakeRecord[], format: Format): Map<string
 }
 
 /** The payload as posted, and four fields beside it. */
-function rawFaults(record: JsonObject, { id, webhook, from, to }: Expected): string[] {
-  const { receivedAt } = record
+function rawFaults(record: JsonObject, expected: Expected): string[] {
+  const { timestamp, receivedAt, ...rest } = record
+  const { eventType, payload } = expected.webhook
+  const whole = { ...payload, _id: expected.id, eventType }
+  return [...differences(rest, whole, ''), ...receiptFaults({ timestamp, receivedAt }, expected)]
+}
+
+/** The two times of an event, wherever a record has them. */
+export function receiptFaults(
+  { timestamp, receivedAt }: { timestamp: unknown; receivedAt: unknown },
+  { webhook, from, to }: Expected,
+): string[] {
   const received = typeof receivedAt === 'string' ? Date.parse(receivedAt) : Number.NaN
-  const timestamp = webhook.happenedAt ?? receivedAt
-  const { eventType, payload } = webhook
-  const whole = { ...payload, _id: id, eventType, timestamp, receivedAt }
-  const faults = differences(record, whole, '')
+  const faults = differences(timestamp, webhook.happenedAt ?? receivedAt, 'timestamp')
   const isInTime = received >= from && received <= to
   return isInTime ? faults : [...faults, `receivedAt ${JSON.stringify(receivedAt)}`]
 }
 
 /** Where two values differ: dotted places, with what stands there and what should. */
-function differences(actual: unknown, expected: unknown, path: string): string[] {
+export function differences(actual: unknown, expected: unknown, path: string): string[] {
   if (isDeepStrictEqual(actual, expected)) return []
   if (!isContainer(actual) || !isContainer(expected)) {
     return [`${path}: ${short(actual)} instead of ${short(expected)}`]

@@ -9,7 +9,7 @@ export type Options = {
   readonly events: number
   /** How often the Worker's process is killed. */
   readonly kills: number
-  readonly format: 'raw'
+  readonly format: 'raw' | 'xdm'
   /** Post no longer than that, however many events are left. */
   readonly durationMs: number
   readonly shards: number
@@ -24,7 +24,7 @@ export const USAGE = `Usage: npm run drill -- [options]
   --events N      distinct events, 2000 by default
   --kills N       how often the Worker is killed, 20 by default
   --duration S    post no longer than S seconds
-  --format F      raw (default): what the Worker sends
+  --format F      raw (default) or xdm: what the Worker sends
   --shards N      outbox objects, 3 by default
   --store-first   store, answer, then relay (FORWARD_TIMEOUT_MS=0)
   --keep          leave storage, bundle and log in the temporary directory
@@ -49,7 +49,7 @@ export function readOptions(args: readonly string[]): Options | 'help' | { wrong
     })
     if (values.help) return 'help'
     const { format, keep } = values
-    if (format !== 'raw') return { wrong: '--format is raw: nothing else can be checked yet.' }
+    if (format !== 'raw' && format !== 'xdm') return { wrong: '--format is raw or xdm.' }
     return {
       seed: values.seed === undefined ? randomInt(1_000_000) : whole('--seed', values.seed, 0),
       events: whole('--events', values.events, 1),

@@ -13,6 +13,9 @@ export type Course = {
   readonly phases: number
   readonly faults: number
   readonly aepRequests: number
+  /** Of those, the ones with several events. */
+  readonly batches: number
+  readonly tokenRequests: number
   readonly seconds: number
 }
 
@@ -29,6 +32,9 @@ export function figures(
   const events = [...sentEvents(posts).values()]
   const there = new Set(lake.map((record) => format.eventOf(record)))
   const distinct = new Set(lake.map(({ _id }) => _id)).size
+  const split = new Set(
+    lake.filter((record) => record._id !== format.eventOf(record)).map(format.eventOf),
+  ).size
   const left = abandoned(posts, endOf)
   const broken = (check: string) => breaches.filter((breach) => breach.check === check).length
   const rows: [string, string | number, string?][] = [
@@ -51,10 +57,11 @@ export function figures(
     [
       'phases of AEP',
       course.phases,
-      `${course.faults} kinds of fault, ${course.aepRequests} requests`,
+      `${course.faults} kinds of fault, ${course.aepRequests} requests, ${course.batches} of them batches; ${course.tokenRequests} for a token`,
     ],
     ['owed to AEP', events.filter(({ owed }) => owed).length, 'distinct events answered 2xx'],
     ['in AEP', events.filter(({ id }) => there.has(id)).length, 'distinct events'],
+    ['  in parts', split, 'too large for one record'],
     ['duplicates in AEP', lake.length - distinct, 'same _id'],
     ['entered the outbox', status.accepted, ledgerLine(status)],
     ...status.shards.map((shard, index): [string, number, string] => [

@@ -38,7 +38,7 @@ export async function startRig(
   directory: string,
   started: (() => Promise<void>)[],
 ): Promise<Rig> {
-  const { url, fake, close } = await startFakeAep({ mode: format.name, flowId: FLOW_ID })
+  const { url, fake, close } = await startFakeAep({ ...format.settings, flowId: FLOW_ID })
   started.push(close)
   const bundle = await buildBundle(directory)
   const storage = path.join(directory, 'storage')
@@ -46,7 +46,7 @@ export async function startRig(
   const vars = {
     ...TIMES,
     ...(storeFirst && { FORWARD_TIMEOUT_MS: '0' }),
-    ...format.vars(fake.settings),
+    ...format.vars(fake.settings, url),
     AEP_ENDPOINT: `${url}/collection/${fake.settings.inletId}`,
     AEP_FLOW_ID: FLOW_ID,
     OUTBOX_SHARDS: String(shards),

@@ -57,6 +57,8 @@ const CONTENT_TYPES = [
   null,
 ] as const
 const LARGE_SHARE = 0.02
+/** Larger than one record may be in Profile, by a little or some times. */
+const LONG_SHARE = 0.08
 
 export function makeWebhook(index: number, refused: Webhook['refused'], random: Random): Webhook {
   const source = random.pick(SOURCES)
@@ -97,13 +99,16 @@ const FIELDS: Record<Shape, (mark: string, random: Random) => Fields> = {
       // One of these tells the one URL that this is an offline message.
       email: address,
       emailPretty: same(`"A. B." <${String(address.wire).trim()}>`),
-      message: same(`${mark} ${words(random, random.int(0, 60))}`),
+      message: same(
+        `${mark} ${words(random, random.int(0, random.chance(LONG_SHARE) ? 3_000 : 60))}`,
+      ),
       visitor: random.chance(0.3) ? same(undefined) : visitor(random),
     }
   },
   transcript: (mark, random) => {
     const large = random.chance(LARGE_SHARE)
-    const count = large ? random.int(200, 800) : random.int(0, 12)
+    const most = random.chance(LONG_SHARE) ? 120 : 12
+    const count = large ? random.int(200, 800) : random.int(0, most)
     const messages = Array.from({ length: count }, () => message(random, large ? 40 : 12))
     return {
       agentEmail: maybe(random, email(random)),
