@@ -76,6 +76,9 @@ const MAX_DELAY_MS = 250
 /** Of a flaky phase: together they fail less than half of all requests. */
 const FLAKY_FAULTS = 6
 const FLAKY_SHARE = 0.09
+/** Of the requests that one fault of this kind meets beside whatever else there is. */
+const PARTIAL_SHARE = 0.4
+const PARTIAL_MS = 400
 
 type Kind = 'good' | 'down' | 'flaky' | 'slow' | 'throttled'
 const KINDS = [
@@ -98,6 +101,7 @@ export class FaultScript {
   readonly #faults: Deck<Fault>
   readonly #load: Deck<Fault>
   readonly #outages: Deck<Fault>
+  readonly #partial: Deck<Fault> | null
   /** How many there have been. */
   phases = 0
   /** Names of the faults that were in one of them. */
@@ -109,12 +113,16 @@ export class FaultScript {
     this.#kinds = new Deck(KINDS, random)
     this.#faults = new Deck([...FAULTS, ...more], random)
     this.#load = new Deck(LOAD, random)
+    const [first, ...others] = more.filter(({ partial }) => partial)
+    this.#partial = first ? new Deck([first, ...others], random) : null
     this.#outages = new Deck([...FAULTS, ...more.filter(({ partial }) => !partial)], random)
   }
 
   async run(until: AbortSignal): Promise<void> {
     while (!until.aborted) {
-      this.#begin(this.#rulesOf(this.#kinds.draw()))
+      const kind = this.#kinds.draw()
+      const partial = kind === 'down' ? [] : this.#partialRules(1)
+      this.#begin([...this.#rulesOf(kind), ...partial])
       const ms = this.#random.int(200, 1_500)
       await delay(ms, undefined, { signal: until }).catch(() => undefined)
     }
@@ -125,9 +133,15 @@ export class FaultScript {
     this.#begin([this.#rule(this.#outages.draw(), 1)])
   }
 
-  /** No faults any more. */
+  /** No faults any more, or soon: the large batches, which can be taken in part, come right after an outage. */
   clear(): void {
     this.#fake.clearRules()
+    for (const rule of this.#partialRules(2)) this.#fake.rule({ ...rule, forMs: PARTIAL_MS })
+  }
+
+  #partialRules(count: number): Rule[] {
+    const deck = this.#partial
+    return deck ? Array.from({ length: count }, () => this.#rule(deck.draw(), PARTIAL_SHARE)) : []
   }
 
   #begin(rules: readonly Rule[]): void {
