@@ -8,6 +8,7 @@
  */
 import { type DeliverDeps, deliver } from '../aep/deliver.ts'
 import type { Verdict } from '../aep/verdict.ts'
+import { toIso } from '../chatlio/timestamp.ts'
 import type { Config, Destination } from '../config.ts'
 import { DRAIN_CONCURRENCY, MAX_EVENTS_PER_RUN, MAX_RUN_MS } from '../limits.ts'
 import { logLine } from '../log.ts'
@@ -155,6 +156,23 @@ function verdictOfAll(verdicts: readonly Verdict[]): Verdict {
     verdicts[0]
   if (!worst) throw new Error('an event without records')
   return worst
+}
+
+/** One line per run that did anything. */
+export function logDrain(
+  shard: string,
+  report: DrainReport,
+  left: { pending: number; oldestAgeMs: number | null; nextAttemptAt: number | null },
+): void {
+  const { pending, oldestAgeMs, nextAttemptAt } = left
+  logLine(report.accepted === report.sent ? 'log' : 'warn', {
+    event: 'drain',
+    shard,
+    ...report,
+    pending,
+    oldestAgeMs,
+    nextAttemptAt: nextAttemptAt === null ? null : toIso(nextAttemptAt),
+  })
 }
 
 export function logDeadLetter(

@@ -8,19 +8,18 @@
  * Accepts: a crash between AEP's answer and our note of it sends that event twice.
  */
 import { DurableObject } from 'cloudflare:workers'
-import { afterFailure, type DestinationState, holdOf, standingFailure } from '../aep/destination.ts'
+import { type DestinationState, holdOf } from '../aep/destination.ts'
 import type { TokenResult } from '../aep/ims.ts'
 import type { TokenSource } from '../aep/token-source.ts'
-import { toIso } from '../chatlio/timestamp.ts'
 import { type Config, configOf } from '../config.ts'
-import { EXPIRY_WARNING_MS } from '../limits.ts'
 import { logLine } from '../log.ts'
 import { withTimeout } from '../timeout.ts'
 import { Agenda } from './agenda.ts'
 import { OwnAlarm } from './alarm.ts'
 import { noteOfRequest } from './conclude.ts'
-import { type DrainReport, drain, logDeadLetter } from './drain.ts'
+import { drain, logDeadLetter, logDrain } from './drain.ts'
 import { expire } from './expire.ts'
+import { ageOf, shardHealth } from './health.ts'
 import { LedgerStore } from './ledger.ts'
 import { Listing } from './listing.ts'
 import { migrate } from './migrations.ts'
@@ -81,7 +80,7 @@ export class Outbox extends DurableObject<Env> {
     void ctx.blockConcurrencyWhile(async () => {
       await this.#alarm.look()
       this.#watch.resumeWait(this.#alarm.at ?? 0)
-      this.#noteConfiguration()
+      this.#watch.noteConfiguration(this.#config.destination !== null)
       await this.#arm()
     })
   }
@@ -143,7 +142,7 @@ export class Outbox extends DurableObject<Env> {
     const { state } = this.#watch
     const at = Math.max(now, state.pause.at + 1)
     this.#watch.set({ ...state, pause: { paused, at } })
-    this.#noteConfiguration()
+    this.#watch.noteConfiguration(this.#config.destination !== null)
     await this.#workOwed()
     return this.#watch.state
   }
@@ -158,16 +157,8 @@ export class Outbox extends DurableObject<Env> {
   }
 
   health(): ShardHealth {
-    const { retentionMs } = this.#config
     const oldest = this.#reader.oldestPendingAt()
-    const warnMs = Math.min(EXPIRY_WARNING_MS, retentionMs / 2)
-    return {
-      hold: holdOf(this.#watch.state)?.reason ?? null,
-      upstream:
-        standingFailure(this.#watch.state)?.reason === 'upstream' ||
-        this.#watch.state.notBefore > Date.now(),
-      expiring: oldest !== null && oldest + retentionMs - warnMs <= Date.now(),
-    }
+    return shardHealth(this.#watch.state, oldest, this.#config.retentionMs, Date.now())
   }
 
   list(filter: ListFilter, after: number, limit: number): Listed[] {
@@ -236,29 +227,13 @@ export class Outbox extends DurableObject<Env> {
       changed: this.#added.fired,
       settled: this.#settled.fire,
     })
-    if (report.sent > 0) this.#logDrain(report)
-  }
-
-  #logDrain(report: DrainReport): void {
+    if (report.sent === 0) return
     const now = Date.now()
-    const oldest = this.#reader.oldestPendingAt()
-    const next = this.#agenda.nextAttemptAt(now)
-    logLine(report.accepted === report.sent ? 'log' : 'warn', {
-      event: 'drain',
-      shard: this.#shard,
-      ...report,
+    logDrain(this.#shard, report, {
       pending: this.#ledger.read().pending,
-      oldestAgeMs: oldest === null ? null : now - oldest,
-      nextAttemptAt: next === null ? null : toIso(next),
+      oldestAgeMs: ageOf(this.#reader.oldestPendingAt(), now),
+      nextAttemptAt: this.#agenda.nextAttemptAt(now),
     })
-  }
-
-  /** A configuration that does not parse is a hold like AEP's own: it is lifted by the first acceptance after it is mended. */
-  #noteConfiguration(): void {
-    const { state } = this.#watch
-    if (this.#config.destination || standingFailure(state)?.reason === 'configuration') return
-    const at = Math.max(Date.now(), state.pause.at + 1)
-    this.#watch.set(afterFailure(state, { at, since: at, reason: 'configuration' }))
   }
 
   /** A run that goes on takes up what is new by itself; otherwise the alarm does. */

@@ -9,6 +9,7 @@
 import { type Backoff, fullJitterMs } from '../aep/backoff.ts'
 import { type AttemptTimes, learn } from '../aep/blame.ts'
 import {
+  afterFailure,
   type DestinationState,
   type Hold,
   holdOf,
@@ -71,6 +72,13 @@ export class DestinationWatch {
   /** For what is known without asking AEP: an operator's word, a configuration that does not parse. */
   set(next: DestinationState): void {
     this.#set(next)
+  }
+
+  /** A configuration that does not parse is a hold like AEP's own: it is lifted by the first acceptance after it is mended. */
+  noteConfiguration(usable: boolean): void {
+    if (usable || standingFailure(this.#state)?.reason === 'configuration') return
+    const at = Math.max(this.#deps.now(), this.#state.pause.at + 1)
+    this.#set(afterFailure(this.#state, { at, since: at, reason: 'configuration' }))
   }
 
   #set(next: DestinationState): void {
