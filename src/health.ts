@@ -20,9 +20,9 @@ export type HealthReason = (typeof HEALTH_REASONS)[number]
 export async function health({ config, shards, relay }: Services): Promise<Response> {
   const found = new Set<HealthReason>()
   if (config.webhookKeys.length === 0 || !config.destination) found.add('configuration')
-  if (standingFailure(relay.state)?.reason === 'upstream') found.add('upstream')
   try {
-    for (const shard of await shards.all((each) => each.health())) {
+    for (const shard of await shards.all((each) => each.health(relay.state))) {
+      relay.exchange(shard.destination)
       if (shard.hold) found.add(shard.hold)
       if (shard.upstream) found.add('upstream')
       if (shard.expiring) found.add('expiring')
@@ -30,6 +30,7 @@ export async function health({ config, shards, relay }: Services): Promise<Respo
   } catch {
     found.add('storage')
   }
+  if (standingFailure(relay.state)?.reason === 'upstream') found.add('upstream')
   const takesWebhooks = config.webhookKeys.length > 0 && !found.has('storage')
   const reasons = HEALTH_REASONS.filter((reason) => found.has(reason))
   const body = reasons.length === 0 ? { status: 'ok' } : { status: 'degraded', reasons }

@@ -205,7 +205,16 @@ describe('the breaker', () => {
     expect((await post()).body.status).toBe('forwarded')
   })
 
-  it('learns from the outbox that AEP is back', async () => {
+  it('learns from the outbox that AEP is back, and so does /health, with nothing posted', async () => {
+    aep.script({ type: 'status', status: 500 })
+    await post()
+    expect((await relay.health()).body).toEqual({ status: 'degraded', reasons: ['upstream'] })
+    await drainAll(clock)
+    expect((await relay.health()).body).toEqual({ status: 'ok' })
+    expect((await post()).body.status).toBe('forwarded')
+  })
+
+  it('learns from the outbox that AEP is back, by storing', async () => {
     aep.script({ type: 'status', status: 500 })
     await post()
     await drainAll(clock)

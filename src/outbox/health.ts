@@ -13,6 +13,7 @@ export function shardHealth(
   const warnMs = Math.min(EXPIRY_WARNING_MS, retentionMs / 2)
   const age = ageOf(oldestPendingAt, now)
   return {
+    destination: state,
     hold: holdOf(state)?.reason ?? null,
     upstream: standingFailure(state)?.reason === 'upstream' || state.notBefore > now,
     expiring: age !== null && age >= retentionMs - warnMs,

@@ -79,7 +79,7 @@ export class Outbox extends DurableObject<Env> {
     this.#tokens = tokenSource(ctx.storage, env, this.#shard, this.#config)
     void ctx.blockConcurrencyWhile(async () => {
       await this.#alarm.look()
-      this.#watch.resumeWait(this.#alarm.at ?? 0)
+      this.#watch.resumeWait(this.#alarm.at ?? 0, this.#config.destination !== null)
       this.#watch.noteConfiguration(this.#config.destination !== null)
       await this.#arm()
     })
@@ -156,7 +156,9 @@ export class Outbox extends DurableObject<Env> {
     }
   }
 
-  health(): ShardHealth {
+  /** Both learn what the other has seen of the destination. */
+  async health(destination: DestinationState): Promise<ShardHealth> {
+    await this.refresh(destination)
     const oldest = this.#reader.oldestPendingAt()
     return shardHealth(this.#watch.state, oldest, this.#config.retentionMs, Date.now())
   }

@@ -53,6 +53,8 @@ export type ShardStatus = Ledger & {
 }
 
 export type ShardHealth = {
+  /** What the shard knows, for whoever asks to learn from. */
+  destination: DestinationState
   hold: Hold['reason'] | null
   upstream: boolean
   expiring: boolean

@@ -54,9 +54,11 @@ export class DestinationWatch {
     return this.#retryAt
   }
 
-  /** After a restart the alarm is what is left of the wait. */
-  resumeWait(alarmAt: number): void {
-    if (this.failing) this.#retryAt = alarmAt
+  /** After a restart the alarm is what is left of the wait, unless a deploy may just have mended what was waited for. */
+  resumeWait(alarmAt: number, usable: boolean): void {
+    const failure = standingFailure(this.#state)
+    const mayBeMended = usable && failure?.reason === 'configuration'
+    if (failure && !mayBeMended) this.#retryAt = alarmAt
   }
 
   /** Takes in what another has seen, answers what both know now. */

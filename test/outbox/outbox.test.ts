@@ -64,6 +64,18 @@ describe('custody', () => {
     expect((await shard().status()).hold).toEqual({ reason: 'paused', since: clock.now })
   })
 
+  it('probes at once after a restart when what was held was the configuration', async () => {
+    aep.script({ type: 'status', status: 404 }, { type: 'status', status: 404 })
+    await post()
+    await drainOnce(clock)
+    expect((await shard().status()).hold).toMatchObject({ reason: 'configuration' })
+    await runInDurableObject(shard(), (_, { storage }) => storage.setAlarm(clock.now + 60_000))
+    await evictDurableObject(shard())
+    expect((await shard().status()).nextAttemptAt).toBe(clock.now)
+    await drainAll(clock)
+    expect(aep.lake).toHaveLength(1)
+  })
+
   it('counts an event once, however often it is posted', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     const payload = conversation()
