@@ -10,24 +10,31 @@ async function sha256(text: string): Promise<ArrayBuffer> {
   return crypto.subtle.digest('SHA-256', encoder.encode(text))
 }
 
-/** Hashes of configured keys, made once: the list itself is the key of the cache, so it must not be changed. */
-const hashes = new WeakMap<readonly string[], ArrayBuffer[]>()
+/**
+ * What is hashed often, hashed once: the configured keys, and callers' keys that were good (so there are no more of them
+ * than there are good ones). The list itself is the key of the cache, so it must not be changed.
+ */
+type Hashes = { known: readonly ArrayBuffer[]; admitted: Map<string, ArrayBuffer> }
+const hashes = new WeakMap<readonly string[], Hashes>()
 
 export async function holdsKey(
   given: string | undefined,
   keys: readonly string[],
 ): Promise<boolean> {
   if (!given) return false
-  let known = hashes.get(keys)
-  if (!known) {
-    known = await Promise.all(keys.map((key) => sha256(queryForm(key))))
-    hashes.set(keys, known)
+  let cached = hashes.get(keys)
+  if (!cached) {
+    const known = await Promise.all(keys.map((key) => sha256(queryForm(key))))
+    cached = { known, admitted: new Map() }
+    hashes.set(keys, cached)
   }
-  const hash = await sha256(queryForm(given))
+  const { known, admitted } = cached
+  const hash = admitted.get(given) ?? (await sha256(queryForm(given)))
   let held = false
   for (const each of known) {
     if (crypto.subtle.timingSafeEqual(hash, each)) held = true
   }
+  if (held) admitted.set(given, hash)
   return held
 }
 

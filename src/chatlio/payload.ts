@@ -20,7 +20,11 @@ function optional<const Schema extends v.GenericSchema>(schema: Schema) {
   return v.optional(v.pipe(v.unknown(), absentIfEmpty, v.optional(schema)))
 }
 
-const text = optional(v.string('expected a string'))
+/** The same as `optional`, in fewer steps: nearly every field is one. */
+const text = v.pipe(
+  v.nullish(v.string('expected a string')),
+  v.transform((value) => value || undefined),
+)
 
 const email = v.pipe(
   text,
