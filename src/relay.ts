@@ -71,11 +71,11 @@ export class Relay {
     if (!standingFailure(this.#state)) this.#breaker = CLOSED
   }
 
-  async take(received: Received, reading: Reading): Promise<Custody> {
-    const custody = await this.#take(received, reading)
-    return reading.outcome === 'valid' && this.#config.destination?.format === 'xdm'
-      ? { ...custody, identity: identityOf(reading.event) }
-      : custody
+  take(received: Received, reading: Reading): Promise<Custody> {
+    const custody = this.#take(received, reading)
+    if (reading.outcome !== 'valid' || this.#config.destination?.format !== 'xdm') return custody
+    const identity = identityOf(reading.event)
+    return custody.then((taken) => ({ ...taken, identity }))
   }
 
   async #take(received: Received, reading: Reading): Promise<Custody> {

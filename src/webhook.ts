@@ -13,7 +13,7 @@ import { problemResponse, type Refusal } from './problem.ts'
 
 type Result = Ingested | Refused
 
-export async function webhook(c: AppContext): Promise<Response> {
+export function webhook(c: AppContext): Promise<Response> {
   const startedAt = Date.now()
   const services = servicesOf(c.env)
   const answered = answer(c, services, startedAt)

@@ -32,6 +32,7 @@ export async function deliver(
   timeoutMs: number,
   deps: DeliverDeps,
 ): Promise<Verdict[]> {
+  if (records.length === 1) return deliverGroup(records, destination, timeoutMs, deps)
   const verdicts: Verdict[] = []
   for (const group of groups(records, destination)) {
     verdicts.push(...(await deliverGroup(group, destination, timeoutMs, deps)))
@@ -41,7 +42,7 @@ export async function deliver(
 
 /** What goes into one request: raw records alone (batching them is undocumented), xdm up to what AEP takes. */
 export function groups(records: readonly string[], { format }: Destination): string[][] {
-  if (format === 'raw' || records.length === 1) return records.map((record) => [record])
+  if (format === 'raw') return records.map((record) => [record])
   const all: string[][] = []
   let bytes = 0
   for (const record of records) {
@@ -78,6 +79,7 @@ async function deliverGroup(
     authorized(url, body, destination, signal, deps),
   )
   if ('verdict' in answer) return group.map(() => answer)
+  if ('failed' in answer) return group.map(() => noAnswer(answer.failed))
   if (alone) return [judge(answer, deps.now())]
   const verdicts = judgeBatch(answer, group.length, deps.now())
   if (verdicts !== 'bisect') return verdicts
@@ -94,21 +96,18 @@ async function authorized(
   destination: Destination,
   signal: AbortSignal,
   { fetch, token }: DeliverDeps,
-): Promise<Answer | Verdict> {
+): Promise<Answer | Verdict | { failed: unknown }> {
   const headers: Record<string, string> = { 'content-type': 'application/json' }
   if (destination.flowId !== null) headers['x-adobe-flow-id'] = destination.flowId
-  const post = async (more: Record<string, string>): Promise<Answer | Verdict> => {
-    const answer = await exchange({ url, headers: { ...headers, ...more }, body }, signal, fetch)
-    return 'failed' in answer ? noAnswer(answer.failed) : answer
-  }
-  if (!destination.credentials) return post({})
+  if (!destination.credentials) return exchange({ url, headers, body }, signal, fetch)
 
   let refused: string | null = null
   for (;;) {
     const result: TokenResult = await before(signal, token(refused))
     if ('failed' in result) return result.failed
     const { value } = result.token
-    const answer = await post({ authorization: `Bearer ${value}` })
+    headers.authorization = `Bearer ${value}`
+    const answer = await exchange({ url, headers, body }, signal, fetch)
     const unauthorized = 'status' in answer && (answer.status === 401 || answer.status === 403)
     if (!unauthorized || refused !== null) return answer
     refused = value
