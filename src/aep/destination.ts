@@ -75,11 +75,6 @@ export function standingFailure(state: DestinationState): DestinationFailure | n
   return overtaken ? null : failure
 }
 
-/** Whether AEP may be asked at full speed: nothing stands against it. */
-export function isOpen(state: DestinationState, now: number): boolean {
-  return !state.pause.paused && state.notBefore <= now && standingFailure(state) === null
-}
-
 export function afterAcceptance(state: DestinationState, at: number): DestinationState {
   return {
     ...state,

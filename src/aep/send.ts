@@ -7,23 +7,16 @@
  */
 import { MAX_ANSWER_BYTES } from '../limits.ts'
 import { readTextUpTo } from '../read.ts'
-import { type Answer, judge, noAnswer, type Verdict } from './verdict.ts'
+import type { Answer } from './verdict.ts'
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
 export type Attempt = { url: string; headers: Record<string, string>; body: string }
 
-/** Sends, reads the answer, judges it. `signal` must be made when this is called: its time runs from then. */
-export async function send(
-  attempt: Attempt,
-  signal: AbortSignal,
-  { fetch, now }: { fetch: Fetch; now: () => number },
-): Promise<Verdict> {
-  const answer = await exchange(attempt, signal, fetch)
-  return 'failed' in answer ? noAnswer(answer.failed) : judge(answer, now())
-}
-
-/** The bare exchange; `failed` is what was thrown where there is no answer to judge. */
+/**
+ * `failed` is what was thrown where there is no answer to judge. `signal` must be made when this is called: its time runs
+ * from then.
+ */
 export async function exchange(
   { url, headers, body }: Attempt,
   signal: AbortSignal,

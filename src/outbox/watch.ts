@@ -63,27 +63,23 @@ export class DestinationWatch {
 
   /** Takes in what another has seen, answers what both know now. */
   exchange(theirs: DestinationState): DestinationState {
-    this.#set(merge(this.#state, theirs))
+    this.set(merge(this.#state, theirs))
     return this.#state
   }
 
   learn(verdict: Verdict, times: AttemptTimes, at: number): void {
-    this.#set(learn(this.#state, verdict, times, at))
-  }
-
-  /** For what is known without asking AEP: an operator's word, a configuration that does not parse. */
-  set(next: DestinationState): void {
-    this.#set(next)
+    this.set(learn(this.#state, verdict, times, at))
   }
 
   /** A configuration that does not parse is a hold like AEP's own: it is lifted by the first acceptance after it is mended. */
   noteConfiguration(usable: boolean): void {
     if (usable || standingFailure(this.#state)?.reason === 'configuration') return
     const at = Math.max(this.#deps.now(), this.#state.pause.at + 1)
-    this.#set(afterFailure(this.#state, { at, since: at, reason: 'configuration' }))
+    this.set(afterFailure(this.#state, { at, since: at, reason: 'configuration' }))
   }
 
-  #set(next: DestinationState): void {
+  /** Also for what is known without asking AEP: an operator's word. */
+  set(next: DestinationState): void {
     const before = this.#state
     if (!sameMood(before, next)) this.#ledger.change({}, next, () => undefined)
     this.#state = next

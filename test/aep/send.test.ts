@@ -1,6 +1,17 @@
 import { describe, expect, it, vi } from 'vitest'
-import { exchange, type Fetch, send } from '../../src/aep/send.ts'
+import { type Attempt, exchange, type Fetch } from '../../src/aep/send.ts'
+import { judge, noAnswer, type Verdict } from '../../src/aep/verdict.ts'
 import { MAX_ANSWER_BYTES } from '../../src/limits.ts'
+
+/** As `deliver` does it: an exchange, judged. */
+async function send(
+  attempt: Attempt,
+  signal: AbortSignal,
+  { fetch, now }: { fetch: Fetch; now: () => number },
+): Promise<Verdict> {
+  const answer = await exchange(attempt, signal, fetch)
+  return 'failed' in answer ? noAnswer(answer.failed) : judge(answer, now())
+}
 
 const NOW = Date.parse('2026-11-01T12:00:00.000Z')
 const ATTEMPT = {
