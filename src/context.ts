@@ -5,7 +5,7 @@ import { type Config, configOf } from './config.ts'
 import { logLine } from './log.ts'
 import { Shards } from './outbox/shards.ts'
 import { Relay } from './relay.ts'
-import { withSignal } from './timeout.ts'
+import { lettingGo } from './timeout.ts'
 
 export type AppContext = Context<{ Bindings: Env }>
 
@@ -23,7 +23,7 @@ export function servicesOf(env: Env): Services {
       fetch: (url, init) => fetch(url, init),
       now: Date.now,
       token: (refused) => tokens.get(refused),
-      deadline: withSignal,
+      deadline: lettingGo,
     })
     known = { config, shards, relay }
     services.set(env, known)

@@ -1,7 +1,7 @@
 /**
  * One webhook, from its bytes to custody.
  *
- * Promises: reads at most the limit; whatever could be read is given to `custody`, valid or not, so that a change on
+ * Promises: reads at most the limit; whatever could be read is given into custody, valid or not, so that a change on
  * Chatlio's side loses nothing; a result says everything that the answer and the log line need.
  */
 import { type Reading, readEvent } from './chatlio/event.ts'
@@ -23,33 +23,35 @@ export type Ingested = Custody & {
 }
 export type Refused = { outcome: 'refused'; kind: Route; refusal: Refusal }
 
-export type IngestDeps = {
-  now: () => number
-  custody: (received: Received, reading: Reading) => Promise<Custody>
-}
+/** Takes whatever could be read, valid or not. */
+export type Custodian = { take(received: Received, reading: Reading): Promise<Custody> }
 
+/** `receivedAt`: epoch milliseconds. */
 export async function ingest(
   request: Request,
   route: Route,
-  { now, custody }: IngestDeps,
+  receivedAt: number,
+  custodian: Custodian,
 ): Promise<Ingested | Refused> {
   const refused = (refusal: Refusal): Refused => ({ outcome: 'refused', kind: route, refusal })
   if (!isTakenMediaType(request.headers.get('content-type'))) {
     return refused({ code: 'unsupported-media-type' })
   }
-  const receivedAt = now()
-  const read = await readUpTo(request, MAX_BODY_BYTES).catch(() => null)
-  // The sender has gone before its body was whole: nobody hears this but the log.
-  if (!read) return refused({ code: 'malformed-json' })
-  const { bytes: body, complete } = read
-  if (!complete) return refused({ code: 'payload-too-large', limitBytes: MAX_BODY_BYTES })
-
+  let body: Uint8Array
+  try {
+    const read = await readUpTo(request, MAX_BODY_BYTES)
+    if (!read.complete) return refused({ code: 'payload-too-large', limitBytes: MAX_BODY_BYTES })
+    body = read.bytes
+  } catch {
+    // The sender has gone before its body was whole: nobody hears this but the log.
+    return refused({ code: 'malformed-json' })
+  }
   const parsed = parseJson(body)
   const id = await eventId(route, body, parsed, receivedAt)
   const reading = readEvent({ id, kind: route, receivedAt }, parsed)
-  const received = { id, kind: reading.kind, receivedAt, body }
-  const taken = await custody(received, reading)
-  return { ...taken, id, kind: reading.kind, bytes: body.length, refusal: refusalOf(reading, id) }
+  const { kind } = reading
+  const taken = await custodian.take({ id, kind, receivedAt, body }, reading)
+  return { ...taken, id, kind, bytes: body.length, refusal: refusalOf(reading, id) }
 }
 
 function refusalOf(reading: Reading, id: string): Refusal | null {

@@ -9,7 +9,7 @@
 
 import { isFailed, learn } from './aep/blame.ts'
 import { type Breaker, CLOSED, mayTry } from './aep/breaker.ts'
-import { type DeliverDeps, deliver } from './aep/deliver.ts'
+import { type DeliverDeps, deliverOne } from './aep/deliver.ts'
 import {
   type DestinationState,
   holdOf,
@@ -48,6 +48,10 @@ const OUTCOMES = {
   quarantined: 'quarantined',
 } as const satisfies Record<EventState, Custody['outcome']>
 
+type StoredAs = Pick<StoreRequest, 'state' | 'error' | 'attempt' | 'parts'>
+
+const AS_PENDING: StoredAs = { state: 'pending', error: null, attempt: null, parts: [] }
+
 export class Relay {
   readonly #config: Config
   readonly #shards: Shards
@@ -72,32 +76,17 @@ export class Relay {
   }
 
   take(received: Received, reading: Reading): Promise<Custody> {
-    const custody = this.#take(received, reading)
-    if (reading.outcome !== 'valid' || this.#config.destination?.format !== 'xdm') return custody
-    const identity = identityOf(reading.event)
-    return custody.then((taken) => ({ ...taken, identity }))
-  }
-
-  async #take(received: Received, reading: Reading): Promise<Custody> {
     if (reading.outcome !== 'valid') {
       const error = quarantineError(reading)
-      return this.#store(
-        received,
-        { state: 'quarantined', error, attempt: null, parts: [] },
-        null,
-        error.code,
-      )
+      return this.#store(received, { ...AS_PENDING, state: 'quarantined', error }, null, error.code)
     }
     const waits = this.#mustWait()
-    if (waits) {
-      return this.#store(
-        received,
-        { state: 'pending', error: null, attempt: null, parts: [] },
-        null,
-        waits,
-      )
-    }
-    return this.#forward(received, reading.event)
+    const custody = waits
+      ? this.#store(received, AS_PENDING, null, waits)
+      : this.#forward(received, reading.event)
+    if (this.#config.destination?.format !== 'xdm') return custody
+    const identity = identityOf(reading.event)
+    return custody.then((taken) => ({ ...taken, identity }))
   }
 
   isRefreshDue(): boolean {
@@ -135,8 +124,7 @@ export class Relay {
     const encoded = encode(event, destination, this.#config.maxEventBytes)
     if (encoded.split) return this.#forwardParts(received, encoded.parts)
     const beganAt = now()
-    const [verdict] = await deliver([encoded.record], destination, forwardTimeoutMs, this.#deps)
-    if (!verdict) throw new Error('a record without a verdict')
+    const verdict = await deliverOne(encoded.record, destination, forwardTimeoutMs, this.#deps)
     const at = now()
     this.#learn(verdict, beganAt, at)
     if (verdict.verdict === 'accepted') {
@@ -145,12 +133,7 @@ export class Relay {
     const { error, answer } = verdict
     const attempt: Attempt = { at, error, answer }
     const state = isFailed(verdict) ? 'pending' : 'dead'
-    return this.#store(
-      received,
-      { state, error: null, attempt, parts: [] },
-      error.status,
-      error.code,
-    )
+    return this.#store(received, { ...AS_PENDING, state, attempt }, error.status, error.code)
   }
 
   /**
@@ -159,8 +142,7 @@ export class Relay {
    */
   async #forwardParts(received: Received, parts: readonly string[]): Promise<Custody> {
     const until = this.#deps.now() + this.#config.forwardTimeoutMs
-    const as = { state: 'pending' as const, error: null, attempt: null, parts }
-    const stored = await this.#store(received, as, null, 'split')
+    const stored = await this.#store(received, { ...AS_PENDING, parts }, null, 'split')
     if (stored.outcome !== 'buffered') return stored
     try {
       const leftMs = Math.max(until - this.#deps.now(), 0)
@@ -181,7 +163,7 @@ export class Relay {
 
   async #store(
     { id, kind, receivedAt, body }: Received,
-    as: Pick<StoreRequest, 'state' | 'error' | 'attempt' | 'parts'>,
+    as: StoredAs,
     upstreamStatus: number | null,
     code: string,
   ): Promise<Custody> {

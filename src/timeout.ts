@@ -1,44 +1,47 @@
 /**
- * Deadlines for one piece of work. A signal's time runs from when it is made: make one per attempt, when it begins.
+ * Deadlines for one piece of work. The time runs from when the work begins: one deadline per attempt.
+ * A timer ends with the work: one that went on would keep a Durable Object awake, and billed, until it is over.
  */
 
-/** Runs work with a signal that aborts with a `TimeoutError` after `ms`. */
+/** Runs work for at most `ms`; rejects with a `TimeoutError` then. */
 export type Deadline = <Result>(
   ms: number,
-  work: (signal: AbortSignal) => Promise<Result>,
+  work: (signal: AbortSignal | null) => Promise<Result>,
 ) => Promise<Result>
 
-/** For requests: the cheapest. Its timer may go on after the work, and ends with the request. */
-export const withSignal: Deadline = (ms, work) => work(AbortSignal.timeout(ms))
-
 /**
- * For Durable Objects: ends with the work. A timer that goes on keeps the object from sleeping, and billed, until it is
- * over.
+ * For requests: lets go of what is late, without a signal, which costs the healthy path twice as much as the timer.
+ * Accepts: what was let go is cancelled only by the runtime, when the request has ended.
  */
-export async function withTimeout<Result>(
-  ms: number,
-  work: (signal: AbortSignal) => Promise<Result>,
-): Promise<Result> {
+export const lettingGo: Deadline = (ms, work) => within(ms, work(null))
+
+/** For Durable Objects, which have no end: aborts what is late. */
+export const aborting: Deadline = (ms, work) => {
   const controller = new AbortController()
-  const timer = setTimeout(() => controller.abort(timeoutError()), ms)
-  try {
-    return await work(controller.signal)
-  } finally {
-    clearTimeout(timer)
-  }
+  return within(ms, work(controller.signal), (reason) => controller.abort(reason))
 }
 
-/** Rejects with a `TimeoutError` where work that cannot be aborted takes longer than `ms`. */
-export async function within<Result>(ms: number, work: Promise<Result>): Promise<Result> {
-  const deadline = Promise.withResolvers<never>()
-  const timer = setTimeout(() => deadline.reject(timeoutError()), ms)
-  try {
-    return await Promise.race([work, deadline.promise])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-function timeoutError(): DOMException {
-  return new DOMException('The time is over.', 'TimeoutError')
+/** Rejects with a `TimeoutError` where work takes longer than `ms`. */
+export function within<Result>(
+  ms: number,
+  work: Promise<Result>,
+  onLate?: (reason: DOMException) => void,
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const reason = new DOMException('The time is over.', 'TimeoutError')
+      reject(reason)
+      onLate?.(reason)
+    }, ms)
+    work.then(
+      (result) => {
+        clearTimeout(timer)
+        resolve(result)
+      },
+      (thrown) => {
+        clearTimeout(timer)
+        reject(thrown)
+      },
+    )
+  })
 }

@@ -6,7 +6,8 @@
  */
 import { holdsKey } from './auth.ts'
 import { isRouteKind, type Route } from './chatlio/kind.ts'
-import { type AppContext, type Services, servicesOf } from './context.ts'
+import type { Config } from './config.ts'
+import { type AppContext, servicesOf } from './context.ts'
 import { type Ingested, ingest, type Refused } from './ingest.ts'
 import { type Level, logLine } from './log.ts'
 import { problemResponse, type Refusal } from './problem.ts'
@@ -14,45 +15,46 @@ import { problemResponse, type Refusal } from './problem.ts'
 type Result = Ingested | Refused
 
 export function webhook(c: AppContext): Promise<Response> {
-  const startedAt = Date.now()
-  const services = servicesOf(c.env)
-  const answered = answer(c, services, startedAt)
+  const answered = answer(c, Date.now())
   // A sender who hangs up cancels its request; what it sent is taken care of all the same.
   c.executionCtx.waitUntil(answered)
   return answered
 }
 
-async function answer(c: AppContext, services: Services, startedAt: number): Promise<Response> {
-  const result = await admit(c, services)
+async function answer({ env, req, executionCtx }: AppContext, at: number): Promise<Response> {
+  const { config, relay } = servicesOf(env)
+  const route = routeOf(req.path)
+  const keyHeld = await holdsKey(req.query('key'), config.webhookKeys)
+  const admitted = admit(route, req.method, keyHeld, config)
+  const result: Result =
+    typeof admitted === 'string'
+      ? await ingest(req.raw, admitted, at, relay)
+      : { outcome: 'refused', kind: route ?? 'auto', refusal: admitted }
   const response = toResponse(result)
-  logWebhook(result, response.status, Date.now() - startedAt)
-  const { relay } = services
-  if (result.outcome !== 'refused' && relay.isRefreshDue()) {
-    c.executionCtx.waitUntil(relay.refresh())
-  }
+  logWebhook(result, response.status, Date.now() - at)
+  if (result.outcome !== 'refused' && relay.isRefreshDue()) executionCtx.waitUntil(relay.refresh())
   return response
 }
 
-async function admit(c: AppContext, { config, relay }: Services): Promise<Result> {
-  const segment = c.req.path.replace(/^\/chatlio\/?/, '').replace(/\/$/, '')
-  const route: Route | null = segment === '' ? 'auto' : isRouteKind(segment) ? segment : null
-  const refused = (refusal: Refusal): Refused => ({
-    outcome: 'refused',
-    kind: route ?? 'auto',
-    refusal,
-  })
-  if (config.webhookKeys.length === 0) {
-    return refused({ code: 'unavailable', detail: 'WEBHOOK_KEYS is not set up.' })
+/** `null`: no such route. */
+function routeOf(path: string): Route | null {
+  const segment = path.replace(/^\/chatlio\/?/, '').replace(/\/$/, '')
+  if (segment === '') return 'auto'
+  return isRouteKind(segment) ? segment : null
+}
+
+function admit(
+  route: Route | null,
+  method: string,
+  keyHeld: boolean,
+  { webhookKeys }: Config,
+): Route | Refusal {
+  if (webhookKeys.length === 0) {
+    return { code: 'unavailable', detail: 'WEBHOOK_KEYS is not set up.' }
   }
-  if (!(await holdsKey(c.req.query('key'), config.webhookKeys))) {
-    return refused({ code: 'unauthorized', realm: 'webhook' })
-  }
-  if (!route) return refused({ code: 'unknown-kind' })
-  if (c.req.method !== 'POST') return refused({ code: 'method-not-allowed', allow: 'POST' })
-  return ingest(c.req.raw, route, {
-    now: Date.now,
-    custody: (received, reading) => relay.take(received, reading),
-  })
+  if (!keyHeld) return { code: 'unauthorized', realm: 'webhook' }
+  if (!route) return { code: 'unknown-kind' }
+  return method === 'POST' ? route : { code: 'method-not-allowed', allow: 'POST' }
 }
 
 const UNAVAILABLE: Refusal = {

@@ -5,25 +5,22 @@
  * culprit stands alone; a token that AEP refuses is renewed once, which is no failure of any event.
  * Never retries beyond that: what a verdict means is for the caller.
  */
-import type { Destination } from '../config.ts'
+import type { Destination, XdmDestination } from '../config.ts'
 import { BATCH_MAX_BYTES, BATCH_MAX_MESSAGES } from '../limits.ts'
-import type { Deadline } from '../timeout.ts'
+import { within } from '../timeout.ts'
 import { judgeBatch } from './batch.ts'
-import type { TokenResult } from './ims.ts'
-import { exchange, type Fetch } from './send.ts'
+import type { Token, TokenResult } from './ims.ts'
+import { type Attempt, exchange, type SendDeps } from './send.ts'
 import { utf8Length } from './split-text.ts'
-import { type Answer, judge, noAnswer, type Verdict } from './verdict.ts'
+import { type Answer, type AttemptError, judge, noAnswer, type Verdict } from './verdict.ts'
 
-export type DeliverDeps = {
-  fetch: Fetch
+export type DeliverDeps = SendDeps & {
   now: () => number
   token: (refused: string | null) => Promise<TokenResult>
-  deadline: Deadline
 }
 
 /**
- * `records`: JSON texts, as `encode` makes them. `timeoutMs` is each request's own,
- * token and answer included.
+ * `records`: JSON texts, as `encode` makes them. `timeoutMs` is each request's own, token and answer included.
  * Verdicts stand in the order of the records.
  */
 export async function deliver(
@@ -32,12 +29,26 @@ export async function deliver(
   timeoutMs: number,
   deps: DeliverDeps,
 ): Promise<Verdict[]> {
-  if (records.length === 1) return deliverGroup(records, destination, timeoutMs, deps)
   const verdicts: Verdict[] = []
   for (const group of groups(records, destination)) {
     verdicts.push(...(await deliverGroup(group, destination, timeoutMs, deps)))
   }
   return verdicts
+}
+
+/** The same for one record, alone in its request. */
+export async function deliverOne(
+  record: string,
+  destination: Destination,
+  timeoutMs: number,
+  deps: DeliverDeps,
+): Promise<Verdict> {
+  try {
+    const answer = await ask(destination.url, record, destination, timeoutMs, deps)
+    return 'verdict' in answer ? answer : judge(answer, deps.now())
+  } catch (thrown) {
+    return noAnswer(thrown)
+  }
 }
 
 /** What goes into one request: raw records alone (batching them is undocumented), xdm up to what AEP takes. */
@@ -72,16 +83,10 @@ async function deliverGroup(
 ): Promise<Verdict[]> {
   const [first] = group
   if (first === undefined) return []
-  const alone = group.length === 1 || destination.format === 'raw'
-  const url = alone ? destination.url : destination.batchUrl
-  const body = alone ? first : `{"messages":[${group.join(',')}]}`
-  const answer = await deps.deadline(timeoutMs, (signal) =>
-    authorized(url, body, destination, signal, deps),
-  )
-  if ('verdict' in answer) return group.map(() => answer)
-  if ('failed' in answer) return group.map(() => noAnswer(answer.failed))
-  if (alone) return [judge(answer, deps.now())]
-  const verdicts = judgeBatch(answer, group.length, deps.now())
+  if (group.length === 1 || destination.format === 'raw') {
+    return [await deliverOne(first, destination, timeoutMs, deps)]
+  }
+  const verdicts = await deliverBatch(group, destination, timeoutMs, deps)
   if (verdicts !== 'bisect') return verdicts
   const middle = Math.ceil(group.length / 2)
   return [
@@ -90,46 +95,62 @@ async function deliverGroup(
   ]
 }
 
-async function authorized(
+async function deliverBatch(
+  group: readonly string[],
+  destination: XdmDestination,
+  timeoutMs: number,
+  deps: DeliverDeps,
+): Promise<Verdict[] | 'bisect'> {
+  const body = `{"messages":[${group.join(',')}]}`
+  try {
+    const answer = await ask(destination.batchUrl, body, destination, timeoutMs, deps)
+    if ('verdict' in answer) return group.map(() => answer)
+    return judgeBatch(answer, group.length, deps.now())
+  } catch (thrown) {
+    const verdict = noAnswer(thrown)
+    return group.map(() => verdict)
+  }
+}
+
+/** AEP's answer, or the verdict where there is no token to ask it with. Rejects where there is neither. */
+function ask(
   url: string,
   body: string,
-  destination: Destination,
-  signal: AbortSignal,
-  { fetch, token }: DeliverDeps,
-): Promise<Answer | Verdict | { failed: unknown }> {
+  { flowId, credentials }: Destination,
+  timeoutMs: number,
+  deps: DeliverDeps,
+): Promise<Answer | Verdict> {
   const headers: Record<string, string> = { 'content-type': 'application/json' }
-  if (destination.flowId !== null) headers['x-adobe-flow-id'] = destination.flowId
-  if (!destination.credentials) return exchange({ url, headers, body }, signal, fetch)
+  if (flowId !== null) headers['x-adobe-flow-id'] = flowId
+  const attempt = { url, headers, body }
+  return credentials ? askWithToken(attempt, timeoutMs, deps) : exchange(attempt, timeoutMs, deps)
+}
 
+/** With a new token, once, where AEP refuses the first. Waiting for tokens counts towards the same time. */
+async function askWithToken(
+  attempt: Attempt,
+  timeoutMs: number,
+  deps: DeliverDeps,
+): Promise<Answer | Verdict> {
+  const until = deps.now() + timeoutMs
+  const leftMs = () => Math.max(until - deps.now(), 0)
   let refused: string | null = null
   for (;;) {
-    const result: TokenResult = await before(signal, token(refused))
+    const result: TokenResult = await within(leftMs(), deps.token(refused)).catch(noToken)
     if ('failed' in result) return result.failed
-    const { value } = result.token
-    headers.authorization = `Bearer ${value}`
-    const answer = await exchange({ url, headers, body }, signal, fetch)
-    const unauthorized = 'status' in answer && (answer.status === 401 || answer.status === 403)
+    const { value }: Token = result.token
+    const headers = { ...attempt.headers, authorization: `Bearer ${value}` }
+    const answer = await exchange({ ...attempt, headers }, leftMs(), deps)
+    const unauthorized = answer.status === 401 || answer.status === 403
     if (!unauthorized || refused !== null) return answer
     refused = value
   }
 }
 
-/** Waiting for a token counts towards the same time. */
-async function before(signal: AbortSignal, result: Promise<TokenResult>): Promise<TokenResult> {
-  const late = Promise.withResolvers<TokenResult>()
-  const onAbort = () => late.resolve({ failed: noToken('timeout', 'no token in time') })
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    if (signal.aborted) onAbort()
-    return await Promise.race([result, late.promise])
-  } catch {
-    return { failed: noToken('token', 'no token to be had') }
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
-}
-
-function noToken(code: 'timeout' | 'token', message: string) {
-  const error = { code, status: null, message }
-  return { verdict: 'deferred' as const, error, answer: null, retryAfterMs: null }
+function noToken(thrown: unknown): TokenResult {
+  const late = thrown instanceof Error && thrown.name === 'TimeoutError'
+  const error: AttemptError = late
+    ? { code: 'timeout', status: null, message: 'no token in time' }
+    : { code: 'token', status: null, message: 'no token to be had' }
+  return { failed: { verdict: 'deferred', error, answer: null, retryAfterMs: null } }
 }

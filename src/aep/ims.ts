@@ -2,12 +2,13 @@
  * An access token from Adobe's Identity Management Service, OAuth server-to-server
  * (developer console, "IMS": POST /ims/token/v3, form body, `expires_in` in seconds).
  *
- * Promises: one request; never throws; never puts a token or a secret into an error. Never caches: see
+ * Promises: one request, with a deadline of its own; never throws; never puts a token or a secret into an error. Never caches: see
  * `outbox/token.ts`.
  */
 import { isObject } from '../chatlio/json.ts'
 import type { Credentials } from '../config.ts'
-import { TOKEN_MARGIN_MS } from '../limits.ts'
+import { IMS_TIMEOUT_MS, TOKEN_MARGIN_MS } from '../limits.ts'
+import { aborting } from '../timeout.ts'
 import { exchange, type Fetch } from './send.ts'
 import { type Answer, type ErrorCode, type Failure, retryAfterMs, type Verdict } from './verdict.ts'
 
@@ -23,7 +24,6 @@ const MAX_PLAUSIBLE_SECONDS = 1_000_000
 
 export async function requestToken(
   { clientId, clientSecret, scopes, imsUrl }: Credentials,
-  signal: AbortSignal,
   { fetch, now }: { fetch: Fetch; now: () => number },
 ): Promise<TokenResult> {
   const form = new URLSearchParams({
@@ -37,10 +37,13 @@ export async function requestToken(
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: form.toString(),
   }
-  const answer = await exchange(attempt, signal, fetch)
-  if ('failed' in answer) return { failed: deferred('token', null, 'no answer from IMS', null) }
-  const token = readToken(answer, now())
-  return token ? { token } : { failed: refused(answer, now()) }
+  try {
+    const answer = await exchange(attempt, IMS_TIMEOUT_MS, { fetch, deadline: aborting })
+    const token = readToken(answer, now())
+    return token ? { token } : { failed: refused(answer, now()) }
+  } catch {
+    return { failed: deferred('token', null, 'no answer from IMS', null) }
+  }
 }
 
 function readToken(answer: Answer, now: number): Token | null {

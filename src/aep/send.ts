@@ -1,41 +1,46 @@
 /**
  * One request to AEP, and what it answered.
  *
- * Promises: never throws; follows no redirect (an event must not leave for an address nobody configured); reads a
- * bounded part of the answer and leaves no connection open. The signal covers the answer's body too.
- * Never retries: that is its callers' to decide.
+ * Promises: follows no redirect (an event must not leave for an address nobody configured); reads a bounded part of the
+ * answer and leaves no connection open; ends in time, the answer's body included.
+ * Rejects with what was thrown where there is no answer to judge. Never retries: that is its callers' to decide.
  */
 import { MAX_ANSWER_BYTES } from '../limits.ts'
 import { readTextUpTo } from '../read.ts'
+import type { Deadline } from '../timeout.ts'
 import type { Answer } from './verdict.ts'
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
+export type SendDeps = { fetch: Fetch; deadline: Deadline }
+
 export type Attempt = { url: string; headers: Record<string, string>; body: string }
 
-/**
- * `failed` is what was thrown where there is no answer to judge. `signal` must be made when this is called: its time runs
- * from then.
- */
 export async function exchange(
   { url, headers, body }: Attempt,
-  signal: AbortSignal,
-  fetch: Fetch,
-): Promise<Answer | { failed: unknown }> {
-  let response: Response
+  timeoutMs: number,
+  { fetch, deadline }: SendDeps,
+): Promise<Answer> {
+  let refusal: Answer | null = null
   try {
-    response = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' })
-  } catch (failed) {
-    return { failed }
-  }
-  const { status } = response
-  const retryAfter = response.headers.get('retry-after')
-  try {
-    const read = await readTextUpTo(response, MAX_ANSWER_BYTES)
-    if (!read.complete) await response.body?.cancel().catch(() => undefined)
-    return { status, retryAfter, body: read.text, complete: read.complete }
-  } catch (failed) {
+    return await deadline(timeoutMs, async (signal) => {
+      const response = await fetch(url, {
+        method: 'POST',
+        headers,
+        body,
+        signal,
+        redirect: 'manual',
+      })
+      const { status } = response
+      const retryAfter = response.headers.get('retry-after')
+      if (!response.ok) refusal = { status, retryAfter, body: '', complete: false }
+      const { text, complete } = await readTextUpTo(response, MAX_ANSWER_BYTES)
+      if (!complete) await response.body?.cancel().catch(() => undefined)
+      return { status, retryAfter, body: text, complete }
+    })
+  } catch (thrown) {
     // A refusal is a refusal, with or without its explanation; an acceptance is one only when read to its end.
-    return response.ok ? { failed } : { status, retryAfter, body: '', complete: false }
+    if (refusal) return refusal
+    throw thrown
   }
 }

@@ -13,7 +13,7 @@ import type { TokenResult } from '../aep/ims.ts'
 import type { TokenSource } from '../aep/token-source.ts'
 import { type Config, configOf } from '../config.ts'
 import { logLine } from '../log.ts'
-import { withTimeout } from '../timeout.ts'
+import { aborting } from '../timeout.ts'
 import { Agenda } from './agenda.ts'
 import { OwnAlarm } from './alarm.ts'
 import { noteOfRequest } from './conclude.ts'
@@ -225,7 +225,7 @@ export class Outbox extends DurableObject<Env> {
       now: Date.now,
       random: Math.random,
       token: (refused) => this.#tokens.get(refused),
-      deadline: withTimeout,
+      deadline: aborting,
       changed: this.#added.fired,
       settled: this.#settled.fire,
     })

@@ -10,8 +10,6 @@ import { requestToken, type Token, type TokenResult } from '../aep/ims.ts'
 import type { Fetch } from '../aep/send.ts'
 import { TokenSource } from '../aep/token-source.ts'
 import type { Config, Credentials } from '../config.ts'
-import { IMS_TIMEOUT_MS } from '../limits.ts'
-import { withTimeout } from '../timeout.ts'
 import { TOKEN_SHARD } from './shards.ts'
 
 const KEY = 'token'
@@ -49,9 +47,7 @@ export class TokenKeeper {
   }
 
   async #ask(): Promise<TokenResult> {
-    const result = await withTimeout(IMS_TIMEOUT_MS, (signal) =>
-      requestToken(this.#credentials, signal, this.#deps),
-    )
+    const result = await requestToken(this.#credentials, this.#deps)
     if ('token' in result) {
       this.#storage.kv.put(KEY, { ...result.token, of: this.#owner() } satisfies Kept)
     }

@@ -1,16 +1,20 @@
 import { describe, expect, it, vi } from 'vitest'
-import { type Attempt, exchange, type Fetch } from '../../src/aep/send.ts'
+import { type Attempt, exchange, type Fetch, type SendDeps } from '../../src/aep/send.ts'
 import { judge, noAnswer, type Verdict } from '../../src/aep/verdict.ts'
 import { MAX_ANSWER_BYTES } from '../../src/limits.ts'
+import { aborting, type Deadline, lettingGo } from '../../src/timeout.ts'
 
 /** As `deliver` does it: an exchange, judged. */
 async function send(
   attempt: Attempt,
-  signal: AbortSignal,
-  { fetch, now }: { fetch: Fetch; now: () => number },
+  timeoutMs: number,
+  { fetch, now, deadline }: SendDeps & { now: () => number },
 ): Promise<Verdict> {
-  const answer = await exchange(attempt, signal, fetch)
-  return 'failed' in answer ? noAnswer(answer.failed) : judge(answer, now())
+  try {
+    return judge(await exchange(attempt, timeoutMs, { fetch, deadline }), now())
+  } catch (thrown) {
+    return noAnswer(thrown)
+  }
 }
 
 const NOW = Date.parse('2026-11-01T12:00:00.000Z')
@@ -21,10 +25,16 @@ const ATTEMPT = {
 }
 const ACCEPTANCE = '{"inletId":"inlet-1","xactionId":"1:2:3"}'
 
-const never = new AbortController().signal
+const LONG_MS = 20_000
+const SHORT_MS = 5
+const DEADLINES: [string, Deadline][] = [
+  ['lets go of what is late', lettingGo],
+  ['aborts what is late', aborting],
+]
 const answering = (...answer: ConstructorParameters<typeof Response>) =>
   vi.fn<Fetch>(async () => new Response(...answer))
-const sending = (fetch: Fetch, signal = never) => send(ATTEMPT, signal, { fetch, now: () => NOW })
+const sending = (fetch: Fetch, deadline = lettingGo, timeoutMs = LONG_MS) =>
+  send(ATTEMPT, timeoutMs, { fetch, deadline, now: () => NOW })
 
 /** A body that breaks off after its first chunk. */
 function breaking(text: string, cause: unknown): ReadableStream<Uint8Array> {
@@ -54,7 +64,7 @@ function endless(chunk: string) {
 }
 
 describe('one request', () => {
-  it('is posted as it was made, once, with the signal it was given, and follows no redirect', async () => {
+  it('is posted as it was made, once, and follows no redirect', async () => {
     const fetch = answering(ACCEPTANCE)
     expect(await sending(fetch)).toEqual({ verdict: 'accepted', status: 200 })
     expect(fetch.mock.calls).toEqual([
@@ -65,11 +75,10 @@ describe('one request', () => {
           headers: ATTEMPT.headers,
           body: ATTEMPT.body,
           redirect: 'manual',
-          signal: never,
+          signal: null,
         },
       ],
     ])
-    expect(fetch.mock.calls[0]?.[1].signal).toBe(never)
   })
 
   it.each([
@@ -127,15 +136,22 @@ describe('a request without an answer', () => {
     }
   })
 
-  it('is over when its signal says so', async () => {
-    const stalled: Fetch = (_, { signal }) =>
-      new Promise((_resolve, reject) => {
-        signal?.addEventListener('abort', () => reject(signal.reason as Error))
-      })
-    expect(await sending(stalled, AbortSignal.timeout(5))).toMatchObject({
+  it.each(DEADLINES)('is over in time, with a deadline that %s', async (_, deadline) => {
+    const stalled: Fetch = () => new Promise(() => undefined)
+    expect(await sending(stalled, deadline, SHORT_MS)).toMatchObject({
       verdict: 'deferred',
       error: { code: 'timeout' },
     })
+  })
+
+  it('is aborted where its deadline aborts, so that nothing of it goes on', async () => {
+    let seen: AbortSignal | null | undefined
+    const stalled: Fetch = (_, { signal }) => {
+      seen = signal
+      return new Promise(() => undefined)
+    }
+    await sending(stalled, aborting, SHORT_MS)
+    expect(seen?.reason).toMatchObject({ name: 'TimeoutError' })
   })
 })
 
@@ -172,6 +188,20 @@ describe('an answer that breaks off', () => {
 })
 
 describe('an answer that does not end', () => {
+  it.each(DEADLINES)(
+    'is judged by its status where it is a refusal, with a deadline that %s',
+    async (_, deadline) => {
+      const stuck = () =>
+        new ReadableStream<Uint8Array>({ pull: () => new Promise(() => undefined) })
+      const refused = await sending(answering(stuck(), { status: 400 }), deadline, SHORT_MS)
+      expect(refused).toMatchObject({ verdict: 'rejected', answer: null })
+      expect(await sending(answering(stuck()), deadline, SHORT_MS)).toMatchObject({
+        verdict: 'deferred',
+        error: { code: 'timeout' },
+      })
+    },
+  )
+
   it('is read so far and no further, and its connection is given back', async () => {
     const chunk = 'x'.repeat(10_000)
     for (const [status, verdict] of [
@@ -210,7 +240,7 @@ describe('an answer that does not end', () => {
 describe('the bare exchange', () => {
   it('gives what was answered, unjudged', async () => {
     const fetch = answering('busy', { status: 503, headers: { 'retry-after': '5' } })
-    expect(await exchange(ATTEMPT, never, fetch)).toEqual({
+    expect(await exchange(ATTEMPT, LONG_MS, { fetch, deadline: lettingGo })).toEqual({
       status: 503,
       retryAfter: '5',
       body: 'busy',
@@ -218,8 +248,9 @@ describe('the bare exchange', () => {
     })
   })
 
-  it('gives what was thrown', async () => {
-    const failed = new TypeError('Network connection lost')
-    expect(await exchange(ATTEMPT, never, () => Promise.reject(failed))).toEqual({ failed })
+  it('rejects with what was thrown', async () => {
+    const lost = new TypeError('Network connection lost')
+    const deps = { fetch: () => Promise.reject(lost), deadline: lettingGo }
+    await expect(exchange(ATTEMPT, LONG_MS, deps)).rejects.toBe(lost)
   })
 })
