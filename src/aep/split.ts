@@ -9,8 +9,7 @@
  * Accepts: where the tenant's or a namespace's name alone fills a part, its parts are larger than the limit.
  */
 import type { ChatEvent } from '../chatlio/event.ts'
-import type { JsonObject } from '../chatlio/json.ts'
-import type { Destination } from '../config.ts'
+import type { Destination, XdmDestination } from '../config.ts'
 import { AEP_MAX_REQUEST_BYTES } from '../limits.ts'
 import { encodeRaw } from './raw.ts'
 import { commonOf } from './split-common.ts'
@@ -31,36 +30,39 @@ export type Part = { index: number; count: number; of: string; dropped?: TextNam
 export type Encoded = { split: false; record: string } | { split: true; parts: string[] }
 
 export function encode(event: ChatEvent, destination: Destination, maxEventBytes: number): Encoded {
-  const { whole, draft, before, after } = formOf(event, destination)
-  const around = utf8Length(before + after) + BATCH_BYTES
-  const limit = Math.min(maxEventBytes, AEP_MAX_REQUEST_BYTES - around)
+  const { before, after, bytes } = frameOf(destination)
+  const limit = Math.min(maxEventBytes, AEP_MAX_REQUEST_BYTES - bytes)
   // Three bytes a character at most: most records need not be measured.
   const fits = (record: string) => record.length * 3 <= limit || utf8Length(record) <= limit
-  const unsplit = JSON.stringify(whole())
-  if (fits(unsplit)) return { split: false, record: before + unsplit + after }
-  const parts = split(draft(), event.id, limit, fits)
+  const record = JSON.stringify(
+    destination.format === 'raw' ? encodeRaw(event) : recordOf(draftXdm(event, destination)),
+  )
+  if (fits(record)) return { split: false, record: before + record + after }
+  const draft = destination.format === 'raw' ? draftRaw(event) : draftXdm(event, destination)
+  const parts = split(draft, event.id, limit, fits)
   return { split: true, parts: parts.map((part) => before + part + after) }
 }
 
-/** What a batch of one message has around it. */
-const BATCH_BYTES = '{"messages":[]}'.length
+/** What a message has around its record. `bytes`: UTF-8, with what a batch of one message has around it. */
+type Frame = { before: string; after: string; bytes: number }
 
-/** What differs between raw and XDM: the record, its draft, and what a message has around it. */
-type Form = { whole: () => JsonObject; draft: () => Draft; before: string; after: string }
+const RAW_FRAME: Frame = { before: '', after: '', bytes: 0 }
 
-function formOf(event: ChatEvent, destination: Destination): Form {
-  if (destination.format === 'raw') {
-    return { whole: () => encodeRaw(event), draft: () => draftRaw(event), before: '', after: '' }
+/** The same for every event of a destination: made once. */
+const frames = new WeakMap<XdmDestination, Frame>()
+
+function frameOf(destination: Destination): Frame {
+  if (destination.format === 'raw') return RAW_FRAME
+  let frame = frames.get(destination)
+  if (!frame) {
+    const { header, xdmMeta } = envelopeOf(destination)
+    const body = JSON.stringify({ xdmMeta })
+    const before = `{"header":${JSON.stringify(header)},"body":${body.slice(0, -1)},"xdmEntity":`
+    const after = '}}'
+    frame = { before, after, bytes: utf8Length(`{"messages":[${before}${after}]}`) }
+    frames.set(destination, frame)
   }
-  const draft = () => draftXdm(event, destination)
-  const { header, xdmMeta } = envelopeOf(destination)
-  const body = JSON.stringify({ xdmMeta })
-  return {
-    whole: () => recordOf(draft()),
-    draft,
-    before: `{"header":${JSON.stringify(header)},"body":${body.slice(0, -1)},"xdmEntity":`,
-    after: '}}',
-  }
+  return frame
 }
 
 /** These repeat what the messages say: they go before anything is cut. */

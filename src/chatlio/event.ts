@@ -59,13 +59,13 @@ export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
   }
   // The table of schemas ties each kind to its payload, which the type of a table look-up does not say.
   const typed = { kind, payload: result.output } as Typed
-  stamp(typed, arrival.receivedAt)
+  const receivedAt = toIso(arrival.receivedAt)
   const event: ChatEvent = {
     ...typed,
     id: arrival.id,
     eventType: EVENT_TYPES[kind],
-    timestamp: happenedAt(typed, arrival.receivedAt),
-    receivedAt: toIso(arrival.receivedAt),
+    timestamp: stamp(typed, arrival.receivedAt) ?? receivedAt,
+    receivedAt,
   }
   return { outcome: 'valid', kind, event }
 }
@@ -90,23 +90,21 @@ function toIssue(issue: v.BaseIssue<unknown>): Issue {
 /**
  * Every documented timestamp in UTC milliseconds, none after receipt. Writes in place: the schemas have made
  * fresh objects of everything documented. (A transcript documents no visitor: one in it stays as it came.)
+ * Answers when it happened, where the payload says so in a form that can be read.
  */
-function stamp({ kind, payload }: Typed, receivedAt: number): void {
-  const write = (holder: JsonObject | undefined, field: string) => {
-    const text = holder?.[field]
-    if (holder && typeof text === 'string') holder[field] = normalizeTimestamp(text, receivedAt)
-  }
+function stamp({ kind, payload }: Typed, receivedAt: number): string | undefined {
   if (kind !== 'transcript') {
-    write(payload.visitor, 'createdAt')
-    return
+    write(payload.visitor, 'createdAt', receivedAt)
+    return undefined
   }
-  write(payload, 'startedAt')
-  write(payload, 'endedAt')
-  for (const message of payload.messages) write(message, 'sentAt')
+  const ended = payload.endedAt !== undefined && readTimestamp(payload.endedAt).state === 'read'
+  write(payload, 'startedAt', receivedAt)
+  write(payload, 'endedAt', receivedAt)
+  for (const message of payload.messages) write(message, 'sentAt', receivedAt)
+  return ended ? payload.endedAt : undefined
 }
 
-/** `endedAt` has been stamped: where it could be read it is the truth, where not it is only text. */
-function happenedAt({ kind, payload }: Typed, receivedAt: number): string {
-  const endedAt = kind === 'transcript' ? payload.endedAt : undefined
-  return endedAt && readTimestamp(endedAt).state === 'read' ? endedAt : toIso(receivedAt)
+function write(holder: JsonObject | undefined, field: string, receivedAt: number): void {
+  const text = holder?.[field]
+  if (holder && typeof text === 'string') holder[field] = normalizeTimestamp(text, receivedAt)
 }

@@ -29,8 +29,9 @@ export function isObject(value: unknown): value is JsonObject {
 export function nestsDeeper(value: unknown, limit = MAX_JSON_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) return false
   if (limit === 0) return true
-  for (const held of Object.values(value)) {
-    if (typeof held === 'object' && nestsDeeper(held, limit - 1)) return true
+  if (Array.isArray(value)) return value.some((held) => nestsDeeper(held, limit - 1))
+  for (const key in value) {
+    if (nestsDeeper((value as JsonObject)[key], limit - 1)) return true
   }
   return false
 }

@@ -11,39 +11,51 @@ import * as v from 'valibot'
 import { MAX_ISSUES } from '../limits.ts'
 import { isObject, type JsonObject, parseEmbedded } from './json.ts'
 
-/** An empty string counts as absent, and so does null: `JSON.stringify` leaves out what is undefined. */
-const absentIfEmpty = v.transform((value: unknown) =>
-  value === '' || value === null ? undefined : value,
-)
-
-function optional<const Schema extends v.GenericSchema>(schema: Schema) {
-  return v.optional(v.pipe(v.unknown(), absentIfEmpty, v.optional(schema)))
+/**
+ * An object with the documented entries and any others. Documented fields that are empty, or null, are absent:
+ * `JSON.stringify` leaves out what is undefined.
+ */
+function documented<const Entries extends v.ObjectEntries>(entries: Entries) {
+  const fields = Object.keys(entries)
+  return v.pipe(
+    // `looseObject` alone takes an array for an object.
+    v.custom<JsonObject>(isObject, 'expected an object'),
+    v.looseObject(entries, ({ path }) => (path ? 'required, and missing' : 'expected an object')),
+    v.transform((found) => withoutEmpty(found, fields)),
+  )
 }
 
-/** The same as `optional`, in fewer steps: nearly every field is one. */
-const text = v.pipe(
-  v.nullish(v.string('expected a string')),
-  v.transform((value) => value || undefined),
-)
+type WithoutEmpty<Found> = { [Field in keyof Found]: Exclude<Found[Field], null> }
+
+/** Writes in place: `looseObject` has made a fresh object. */
+function withoutEmpty<Found extends object>(
+  found: Found,
+  fields: readonly string[],
+): WithoutEmpty<Found> {
+  const written = found as JsonObject
+  for (const field of fields) {
+    if (written[field] === '' || written[field] === null) written[field] = undefined
+  }
+  return written as WithoutEmpty<Found>
+}
+
+const text = v.nullish(v.string('expected a string'))
 
 const email = v.pipe(
   text,
-  v.transform((value) => value?.trim().toLowerCase() || undefined),
+  v.transform((value) => value?.trim().toLowerCase()),
 )
+
+/** Also takes what is empty, whatever the type: it is dropped with the other empty ones. */
+function orEmpty<Value>(is: (value: unknown) => boolean, message: string) {
+  return v.nullish(v.custom<Value>((value) => value === '' || is(value), message))
+}
 
 const REQUIRED = 'expected a non-empty string'
 const requiredText = v.pipe(v.string(REQUIRED), v.nonEmpty(REQUIRED))
 
-/** An object with the documented entries and any others; `v.looseObject` alone takes an array for one. */
-function object<const Entries extends v.ObjectEntries>(entries: Entries) {
-  return v.pipe(
-    v.custom<JsonObject>(isObject, 'expected an object'),
-    v.looseObject(entries, ({ path }) => (path ? 'required, and missing' : 'expected an object')),
-  )
-}
-
 type Traits = string | JsonObject | undefined
-const traits = v.custom<string | JsonObject>(
+const traits = orEmpty<string | JsonObject>(
   (value) => typeof value === 'string' || isObject(value),
   'expected a string or an object',
 )
@@ -53,7 +65,7 @@ const visitorEntries = {
   email,
   name: text,
   identUserId: text,
-  identTraits: optional(traits),
+  identTraits: traits,
   userAgent: text,
   handle: text,
   currentPage: text,
@@ -68,24 +80,24 @@ function withIdentTraits<Visitor extends { identTraits?: Traits; identTraitsPars
   visitor: Visitor,
 ) {
   const { identTraits: traits } = visitor
-  const identTraits = isObject(traits) ? JSON.stringify(traits) : traits || undefined
-  const parsed = identTraits === undefined ? undefined : parseEmbedded(identTraits)
+  if (traits === undefined) return visitor
+  const identTraits = isObject(traits) ? JSON.stringify(traits) : traits
+  const parsed = parseEmbedded(identTraits)
   return { ...visitor, identTraits, identTraitsParsed: parsed ?? visitor.identTraitsParsed }
 }
 
-const visitor = v.pipe(object(visitorEntries), v.transform(withIdentTraits))
+const visitor = v.pipe(documented(visitorEntries), v.transform(withIdentTraits))
 const identifiedVisitor = v.pipe(
-  object({ ...visitorEntries, UUID: requiredText }),
+  documented({ ...visitorEntries, UUID: requiredText }),
   v.transform(withIdentTraits),
 )
 
 /** New conversation, unanswered and feedback: one documented body for the three. */
-export const ConversationSchema = object({
+export const ConversationSchema = documented({
   // The default makes a missing visitor say what is really required: `visitor.UUID`.
   visitor: v.pipe(
-    v.optional(v.unknown(), {}),
-    absentIfEmpty,
-    v.transform((value) => value ?? {}),
+    v.nullish(v.unknown(), {}),
+    v.transform((value) => (value === '' ? {} : value)),
     identifiedVisitor,
   ),
   message: text,
@@ -96,7 +108,7 @@ export const ConversationSchema = object({
 })
 
 /** An older receiver also reads `subject`, and gets no `visitor` at all. */
-export const OfflineMessageSchema = object({
+export const OfflineMessageSchema = documented({
   message: v.pipe(
     v.string('expected a string, possibly empty'),
     v.transform((message) => message || undefined),
@@ -105,16 +117,20 @@ export const OfflineMessageSchema = object({
   email,
   emailPretty: text,
   subject: text,
-  visitor: optional(visitor),
+  visitor: v.pipe(
+    v.nullish(v.unknown()),
+    v.transform((value) => (value === '' ? undefined : value)),
+    v.nullish(visitor),
+  ),
 })
 
-const MessageSchema = object({
+const MessageSchema = documented({
   text,
   ts: text,
   sentAt: text,
   userId: text,
   username: text,
-  isVisitorMsg: optional(v.boolean('expected true or false')),
+  isVisitorMsg: orEmpty<boolean>((value) => typeof value === 'boolean', 'expected true or false'),
 })
 export type Message = v.InferOutput<typeof MessageSchema>
 
@@ -124,7 +140,8 @@ const messages = v.pipe(
   v.rawTransform<unknown[], Message[]>(({ dataset, addIssue, NEVER }) => {
     const read: Message[] = []
     let broken = 0
-    for (const [index, message] of dataset.value.entries()) {
+    for (let index = 0; index < dataset.value.length && broken < MAX_ISSUES; index += 1) {
+      const message = dataset.value[index]
       const result = v.safeParse(MessageSchema, message)
       if (result.success) {
         read.push(result.output)
@@ -141,7 +158,6 @@ const messages = v.pipe(
         addIssue({ message: issue.message, path: [here, ...(issue.path ?? [])] })
       }
       broken += result.issues.length
-      if (broken >= MAX_ISSUES) break
     }
     return broken > 0 ? NEVER : read
   }),
@@ -163,12 +179,12 @@ function withTraitsObject<
 }
 
 export const TranscriptSchema = v.pipe(
-  object({
+  documented({
     messages,
     agentEmail: email,
     agentName: text,
     archiveUrl: text,
-    extraData: optional(v.array(v.unknown(), 'expected an array')),
+    extraData: orEmpty<unknown[]>(Array.isArray, 'expected an array'),
     channelId: text,
     channelName: text,
     conversationUUID: text,
@@ -179,7 +195,7 @@ export const TranscriptSchema = v.pipe(
     visitorEmail: email,
     replyToEmail: email,
     visitorName: text,
-    visitorTraits: optional(traits),
+    visitorTraits: traits,
     slackTeamID: text,
   }),
   v.transform(withTraitsObject),
