@@ -10,29 +10,30 @@
 /** `complete` is false where there was more than `limit` bytes; `bytes` is then what had been read. */
 export type Read = { bytes: Uint8Array; complete: boolean }
 
-export async function readUpTo(message: Request | Response, limit: number): Promise<Read> {
+export function readUpTo(message: Request | Response, limit: number): Promise<Read> {
   if (declaresAtMost(limit, message.headers)) {
     // In one piece, at less than half the cost of a reader: what nearly every message comes to.
-    const bytes = new Uint8Array(await message.arrayBuffer())
-    return { bytes, complete: bytes.length <= limit }
+    return message.arrayBuffer().then((buffer) => {
+      return { bytes: new Uint8Array(buffer), complete: buffer.byteLength <= limit }
+    })
   }
   return message.body
     ? readStream(message.body, limit)
-    : { bytes: new Uint8Array(), complete: true }
+    : Promise.resolve({ bytes: new Uint8Array(), complete: true })
 }
 
 const decoder = new TextDecoder()
 
+export type ReadText = { text: string; complete: boolean }
+
 /** The same as text; what is not UTF-8 becomes U+FFFD. */
-export async function readTextUpTo(
-  message: Request | Response,
-  limit: number,
-): Promise<{ text: string; complete: boolean }> {
+export function readTextUpTo(message: Request | Response, limit: number): Promise<ReadText> {
   if (declaresAtMost(limit, message.headers)) {
-    return { text: await message.text(), complete: true }
+    return message.text().then((text) => ({ text, complete: true }))
   }
-  const { bytes, complete } = await readUpTo(message, limit)
-  return { text: decoder.decode(bytes), complete }
+  return readUpTo(message, limit).then(({ bytes, complete }) => {
+    return { text: decoder.decode(bytes), complete }
+  })
 }
 
 /** An encoded body is longer than its length says. */

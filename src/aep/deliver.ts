@@ -37,18 +37,16 @@ export async function deliver(
 }
 
 /** The same for one record, alone in its request. */
-export async function deliverOne(
+export function deliverOne(
   record: string,
   destination: Destination,
   timeoutMs: number,
   deps: DeliverDeps,
 ): Promise<Verdict> {
-  try {
-    const answer = await ask(destination.url, record, destination, timeoutMs, deps)
-    return 'verdict' in answer ? answer : judge(answer, deps.now())
-  } catch (thrown) {
-    return noAnswer(thrown)
-  }
+  return ask(destination.url, record, destination, timeoutMs, deps).then(
+    (answer) => ('verdict' in answer ? answer : judge(answer, deps.now())),
+    noAnswer,
+  )
 }
 
 /** What goes into one request: raw records alone (batching them is undocumented), xdm up to what AEP takes. */

@@ -16,31 +16,30 @@ export type SendDeps = { fetch: Fetch; deadline: Deadline }
 
 export type Attempt = { url: string; headers: Record<string, string>; body: string }
 
-export async function exchange(
+export function exchange(
   { url, headers, body }: Attempt,
   timeoutMs: number,
   { fetch, deadline }: SendDeps,
 ): Promise<Answer> {
+  // A refusal is a refusal, with or without its explanation; an acceptance is one only when read to its end.
   let refusal: Answer | null = null
-  try {
-    return await deadline(timeoutMs, async (signal) => {
-      const response = await fetch(url, {
-        method: 'POST',
-        headers,
-        body,
-        signal,
-        redirect: 'manual',
-      })
-      const { status } = response
-      const retryAfter = response.headers.get('retry-after')
-      if (!response.ok) refusal = { status, retryAfter, body: '', complete: false }
-      const { text, complete } = await readTextUpTo(response, MAX_ANSWER_BYTES)
-      if (!complete) await response.body?.cancel().catch(() => undefined)
-      return { status, retryAfter, body: text, complete }
-    })
-  } catch (thrown) {
-    // A refusal is a refusal, with or without its explanation; an acceptance is one only when read to its end.
+  const withoutBody = (thrown: unknown): Answer => {
     if (refusal) return refusal
     throw thrown
   }
+  const work = async (signal: AbortSignal | null): Promise<Answer> => {
+    const init = { method: 'POST', headers, body, signal, redirect: 'manual' } as const
+    const response = await fetch(url, init)
+    const { status } = response
+    const retryAfter = response.headers.get('retry-after')
+    if (!response.ok) refusal = { status, retryAfter, body: '', complete: false }
+    try {
+      const { text, complete } = await readTextUpTo(response, MAX_ANSWER_BYTES)
+      if (!complete) await response.body?.cancel().catch(() => undefined)
+      return { status, retryAfter, body: text, complete }
+    } catch (thrown) {
+      return withoutBody(thrown)
+    }
+  }
+  return deadline(timeoutMs, work, withoutBody)
 }
