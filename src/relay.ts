@@ -80,17 +80,18 @@ export class Relay {
       const error = quarantineError(reading)
       return this.#store(received, { ...AS_PENDING, state: 'quarantined', error }, null, error.code)
     }
-    const waits = this.#mustWait()
+    const now = this.#deps.now()
+    const waits = this.#mustWait(now)
     const custody = waits
       ? this.#store(received, AS_PENDING, null, waits)
-      : this.#forward(received, reading.event)
+      : this.#forward(received, reading.event, now)
     if (this.#config.destination?.format !== 'xdm') return custody
     const identity = identityOf(reading.event)
     return custody.then((taken) => ({ ...taken, identity }))
   }
 
-  isRefreshDue(): boolean {
-    return this.#deps.now() - this.#refreshedAt >= REFRESH_INTERVAL_MS
+  isRefreshDue(now: number): boolean {
+    return now - this.#refreshedAt >= REFRESH_INTERVAL_MS
   }
 
   /** Learns of pauses and holds, and tells what was seen here; after the answer, and not often. */
@@ -105,11 +106,10 @@ export class Relay {
   }
 
   /** Why the event is not to be relayed inside its request; `null` when it is. */
-  #mustWait(): string | null {
+  #mustWait(now: number): string | null {
     const { destination, forwardTimeoutMs, retryBaseMs } = this.#config
     if (!destination) return 'configuration'
     if (forwardTimeoutMs === 0) return 'store-first'
-    const now = this.#deps.now()
     if (!mayTry(this.#state, this.#breaker, Math.max(forwardTimeoutMs, retryBaseMs), now)) {
       return holdOf(this.#state)?.reason ?? 'upstream'
     }
@@ -117,15 +117,13 @@ export class Relay {
     return null
   }
 
-  async #forward(received: Received, event: ChatEvent): Promise<Custody> {
+  async #forward(received: Received, event: ChatEvent, beganAt: number): Promise<Custody> {
     const { destination, forwardTimeoutMs } = this.#config
     if (!destination) throw new Error('forwarding without a destination')
-    const { now } = this.#deps
     const encoded = encode(event, destination, this.#config.maxEventBytes)
     if (encoded.split) return this.#forwardParts(received, encoded.parts)
-    const beganAt = now()
     const verdict = await deliverOne(encoded.record, destination, forwardTimeoutMs, this.#deps)
-    const at = now()
+    const at = this.#deps.now()
     this.#learn(verdict, beganAt, at)
     if (verdict.verdict === 'accepted') {
       return { outcome: 'forwarded', upstreamStatus: verdict.status }

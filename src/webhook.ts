@@ -31,8 +31,11 @@ async function answer({ env, req, executionCtx }: AppContext, at: number): Promi
       ? await ingest(req.raw, admitted, at, relay)
       : { outcome: 'refused', kind: route ?? 'auto', refusal: admitted }
   const response = toResponse(result)
-  logWebhook(result, response.status, Date.now() - at)
-  if (result.outcome !== 'refused' && relay.isRefreshDue()) executionCtx.waitUntil(relay.refresh())
+  const endedAt = Date.now()
+  logWebhook(result, response.status, endedAt - at)
+  if (result.outcome !== 'refused' && relay.isRefreshDue(endedAt)) {
+    executionCtx.waitUntil(relay.refresh())
+  }
   return response
 }
 
