@@ -214,6 +214,15 @@ describe('the breaker', () => {
     expect((await post()).body.status).toBe('forwarded')
   })
 
+  it('learns that AEP is back in the very millisecond in which it failed', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0)
+    aep.script({ type: 'status', status: 401 })
+    await post()
+    await drainAll(clock)
+    expect((await relay.get('/status')).body).toMatchObject({ delivered: 1, hold: null })
+    expect((await relay.health()).body).toEqual({ status: 'ok' })
+  })
+
   it('learns from the outbox that AEP is back, by storing', async () => {
     aep.script({ type: 'status', status: 500 })
     await post()

@@ -4,14 +4,14 @@ import { defineConfig } from 'vitest/config'
 
 const root = path.join(import.meta.dirname, '..')
 
-/** Timeouts run on the real clock, waits between tries on the tests' own. */
+/** Timeouts run on the real clock, waits between tries on the tests' own: short, but not for a busy machine. */
 const bindings = {
   AEP_ENDPOINT: 'http://127.0.0.1:8788/collection/local-inlet',
   AEP_FLOW_ID: 'local-flow',
   WEBHOOK_KEYS: 'test-webhook-key-number-one,test-webhook-key-number-two',
   ADMIN_TOKEN: 'test-admin-token-of-some-length',
-  FORWARD_TIMEOUT_MS: '60',
-  DRAIN_TIMEOUT_MS: '120',
+  FORWARD_TIMEOUT_MS: '200',
+  DRAIN_TIMEOUT_MS: '200',
 }
 
 /** As the local AEP is set up, with an authenticated inlet. */
@@ -27,13 +27,22 @@ const xdmBindings = {
   AEP_IMS_URL: 'http://127.0.0.1:8788',
 }
 
+/** Of modules that have neither storage nor a clock: their files share a worker, which starts once. */
+const PURE = [
+  'test/{aep,chatlio,fake-aep}/**/*.test.ts',
+  'test/{auth,config,media-type,problem,read}.test.ts',
+  'test/outbox/{arrive,schedule,selection}.test.ts',
+]
+
+type Files = { include: string[]; exclude?: string[]; isolate?: boolean }
+
 /** The outbox reads its own environment, so what it is configured to is a matter of the project. */
-function project(name: string, include: string[], exclude: string[], own: typeof bindings) {
+function project(name: string, files: Files, own: typeof bindings) {
   const configPath = path.join(root, 'wrangler.toml')
   return {
     root,
     plugins: [cloudflareTest({ wrangler: { configPath }, miniflare: { bindings: own } })],
-    test: { name, include, exclude, restoreMocks: true, testTimeout: 30_000 },
+    test: { name, ...files, restoreMocks: true, testTimeout: 30_000 },
   }
 }
 
@@ -43,8 +52,13 @@ export default defineConfig({
     // Much of the time is waiting for timeouts, so a few files at once are done sooner, however many cores there are.
     maxWorkers: 3,
     projects: [
-      project('raw', ['test/**/*.test.ts'], ['test/xdm/**'], bindings),
-      project('xdm', ['test/xdm/**/*.test.ts'], [], xdmBindings),
+      project('pure', { include: PURE, isolate: false }, bindings),
+      project(
+        'raw',
+        { include: ['test/**/*.test.ts'], exclude: ['test/xdm/**', ...PURE] },
+        bindings,
+      ),
+      project('xdm', { include: ['test/xdm/**/*.test.ts'] }, xdmBindings),
     ],
   },
 })

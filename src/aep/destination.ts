@@ -78,14 +78,19 @@ export function standingFailure(state: DestinationState): DestinationFailure | n
 export function afterAcceptance(state: DestinationState, at: number): DestinationState {
   return {
     ...state,
-    acceptedAt: Math.max(state.acceptedAt, at),
-    answeredAt: Math.max(state.answeredAt, at),
+    acceptedAt: Math.max(state.acceptedAt, later(state, at)),
+    answeredAt: Math.max(state.answeredAt, later(state, at)),
   }
 }
 
 /** AEP refused one event: it answers, but this is no sign that another would get through. */
 export function afterRejection(state: DestinationState, at: number): DestinationState {
-  return { ...state, answeredAt: Math.max(state.answeredAt, at) }
+  return { ...state, answeredAt: Math.max(state.answeredAt, later(state, at)) }
+}
+
+/** What is learnt after a failure comes after it, in the same millisecond too. */
+function later({ failure }: DestinationState, at: number): number {
+  return failure?.at === at ? at + 1 : at
 }
 
 export function afterFailure(

@@ -61,6 +61,15 @@ describe('the one value for the destination', () => {
     expect(isOpen(merge(failed, afterAcceptance(UNKNOWN_DESTINATION, 90)), 200)).toBe(false)
   })
 
+  it.each([
+    ['an acceptance', afterAcceptance],
+    ['a refusal of one event', afterRejection],
+  ])('works again after %s that is learnt in the same millisecond', (_, after) => {
+    const failing = afterFailure(UNKNOWN_DESTINATION, { at: 100, since: 100, reason: 'upstream' })
+    expect(standingFailure(failing)).not.toBeNull()
+    expect(standingFailure(after(failing, 100))).toBeNull()
+  })
+
   it('waits for a Retry-After whatever is accepted meanwhile', () => {
     const told = afterRetryAfter(UNKNOWN_DESTINATION, 500)
     expect(isOpen(afterAcceptance(told, 400), 499)).toBe(false)
