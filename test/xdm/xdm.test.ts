@@ -226,7 +226,9 @@ describe('batches', () => {
   ])('an event that gives its whole batch %s takes no other with it', async (_, answer) => {
     const ids = await buffer(30, (index) => (index === 7 ? { message: 'poison' } : {}))
     aep.rule({ containing: 'poison', whole: true, answer })
-    await drainAll(clock, 0, 60).catch(() => undefined)
+    for (let runs = 0; runs < 60 && (await shard().status()).delivered < 29; runs += 1) {
+      await drainOnce(clock)
+    }
     expect(new Set(landed())).toEqual(new Set(ids.filter((_, index) => index !== 7)))
     expect(await shard().status()).toMatchObject({ delivered: 29, pending: 1, dead: 0 })
     // Once tried, it is sent alone, whatever else waits.
