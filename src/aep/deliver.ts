@@ -114,14 +114,27 @@ async function deliverBatch(
 function ask(
   url: string,
   body: string,
-  { flowId, credentials }: Destination,
+  destination: Destination,
   timeoutMs: number,
   deps: DeliverDeps,
 ): Promise<Answer | Verdict> {
-  const headers: Record<string, string> = { 'content-type': 'application/json' }
-  if (flowId !== null) headers['x-adobe-flow-id'] = flowId
-  const attempt = { url, headers, body }
-  return credentials ? askWithToken(attempt, timeoutMs, deps) : exchange(attempt, timeoutMs, deps)
+  const attempt = { url, headers: headersOf(destination), body }
+  return destination.credentials
+    ? askWithToken(attempt, timeoutMs, deps)
+    : exchange(attempt, timeoutMs, deps)
+}
+
+/** The same for every request to a destination: made once, never changed. */
+const headersMade = new WeakMap<Destination, Headers>()
+
+function headersOf(destination: Destination): Headers {
+  let headers = headersMade.get(destination)
+  if (!headers) {
+    headers = new Headers({ 'content-type': 'application/json' })
+    if (destination.flowId !== null) headers.set('x-adobe-flow-id', destination.flowId)
+    headersMade.set(destination, headers)
+  }
+  return headers
 }
 
 /** With a new token, once, where AEP refuses the first. Waiting for tokens counts towards the same time. */
@@ -137,7 +150,8 @@ async function askWithToken(
     const result: TokenResult = await within(leftMs(), deps.token(refused)).catch(noToken)
     if ('failed' in result) return result.failed
     const { value }: Token = result.token
-    const headers = { ...attempt.headers, authorization: `Bearer ${value}` }
+    const headers = new Headers(attempt.headers)
+    headers.set('authorization', `Bearer ${value}`)
     const answer = await exchange({ ...attempt, headers }, leftMs(), deps)
     const unauthorized = answer.status === 401 || answer.status === 403
     if (!unauthorized || refused !== null) return answer

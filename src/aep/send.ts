@@ -14,7 +14,7 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
 export type SendDeps = { fetch: Fetch; deadline: Deadline }
 
-export type Attempt = { url: string; headers: Record<string, string>; body: string }
+export type Attempt = { url: string; headers: HeadersInit; body: string }
 
 export function exchange(
   { url, headers, body }: Attempt,

@@ -163,19 +163,19 @@ const messages = v.pipe(
   }),
 )
 
+type TraitsObject = { visitorTraits?: JsonObject | undefined }
+
 /** `visitorTraits` is an object; older senders put a string there, which may hold one. */
 function withTraitsObject<
   Transcript extends { visitorTraits?: Traits; visitorTraitsText?: unknown },
->(transcript: Transcript) {
+>(transcript: Transcript): Transcript & TraitsObject {
   const { visitorTraits: traits } = transcript
-  const parsed = typeof traits === 'string' ? parseEmbedded(traits) : traits
+  // The type of what holds it is not narrowed with it.
+  if (typeof traits !== 'string') return transcript as Transcript & TraitsObject
+  const parsed = parseEmbedded(traits)
   return isObject(parsed)
     ? { ...transcript, visitorTraits: parsed }
-    : {
-        ...transcript,
-        visitorTraits: undefined,
-        visitorTraitsText: traits || transcript.visitorTraitsText,
-      }
+    : { ...transcript, visitorTraits: undefined, visitorTraitsText: traits }
 }
 
 export const TranscriptSchema = v.pipe(
