@@ -2,9 +2,8 @@
  * Which content types a webhook may have: JSON in any of its names, `text/plain`, or none, since senders differ.
  * Parameters (charset) are ignored: whether the bytes are UTF-8 is seen when they are read.
  */
-const TAKEN = /^(application\/json|[\w!#$&^.+-]+\/[\w!#$&^.+-]+\+json|text\/plain)$/i
+const TAKEN = /^\s*(?:application\/json|[\w!#$&^.+-]+\/[\w!#$&^.+-]+\+json|text\/plain)?\s*(?:;|$)/i
 
 export function isTakenMediaType(header: string | null): boolean {
-  const type = header?.split(';', 1)[0]?.trim()
-  return !type || TAKEN.test(type)
+  return header === null || TAKEN.test(header)
 }

@@ -16,7 +16,7 @@ import {
   type Transcript,
   TranscriptSchema,
 } from './payload.ts'
-import { normalizeTimestamp, readTimestamp, toIso } from './timestamp.ts'
+import { readTimestamp, toIso, writeTimestamp } from './timestamp.ts'
 
 /** A kind and the payload that goes with it. */
 type Typed =
@@ -97,14 +97,16 @@ function stamp({ kind, payload }: Typed, receivedAt: number): string | undefined
     write(payload.visitor, 'createdAt', receivedAt)
     return undefined
   }
-  const ended = payload.endedAt !== undefined && readTimestamp(payload.endedAt).state === 'read'
   write(payload, 'startedAt', receivedAt)
-  write(payload, 'endedAt', receivedAt)
   for (const message of payload.messages) write(message, 'sentAt', receivedAt)
-  return ended ? payload.endedAt : undefined
+  return write(payload, 'endedAt', receivedAt) ? payload.endedAt : undefined
 }
 
-function write(holder: JsonObject | undefined, field: string, receivedAt: number): void {
+/** Whether there was a time that can be read. */
+function write(holder: JsonObject | undefined, field: string, receivedAt: number): boolean {
   const text = holder?.[field]
-  if (holder && typeof text === 'string') holder[field] = normalizeTimestamp(text, receivedAt)
+  if (!holder || typeof text !== 'string') return false
+  const timestamp = readTimestamp(text)
+  holder[field] = writeTimestamp(timestamp, text, receivedAt)
+  return timestamp.state === 'read'
 }

@@ -37,8 +37,11 @@ function isCalendarDay(text: string): boolean {
 }
 
 /** The field as it leaves: UTC milliseconds, not after receipt; `undefined` where it counts as absent. */
-export function normalizeTimestamp(text: string, receivedAt: number): string | undefined {
-  const timestamp = readTimestamp(text)
+export function writeTimestamp(
+  timestamp: Timestamp,
+  text: string,
+  receivedAt: number,
+): string | undefined {
   if (timestamp.state === 'unreadable') return text
   if (timestamp.state === 'absent') return undefined
   return toIso(Math.min(timestamp.ms, receivedAt))

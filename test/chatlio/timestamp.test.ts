@@ -1,6 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { normalizeTimestamp, readTimestamp, toIso, utcDay } from '../../src/chatlio/timestamp.ts'
+import { readTimestamp, toIso, utcDay, writeTimestamp } from '../../src/chatlio/timestamp.ts'
+
+const normalizeTimestamp = (text: string, receivedAt: number) =>
+  writeTimestamp(readTimestamp(text), text, receivedAt)
 
 const RECEIVED_AT = Date.parse('2026-11-01T12:00:00.000Z')
 
