@@ -14,8 +14,8 @@ export type Deadline = <Result>(
 ) => Promise<Result>
 
 /**
- * For requests, the cheapest: lets go of what is late.
- * Accepts: what was let go is cancelled only by the runtime, when the request has ended.
+ * For requests: lets go of what is late. The runtime cancels it when the request has ended; a signal would be one more
+ * object on the healthy path.
  */
 export const lettingGo: Deadline = (ms, work, late) => atMost(ms, work(null), late)
 
