@@ -10,8 +10,8 @@ const bindings = {
   AEP_FLOW_ID: 'local-flow',
   WEBHOOK_KEYS: 'test-webhook-key-number-one,test-webhook-key-number-two',
   ADMIN_TOKEN: 'test-admin-token-of-some-length',
-  FORWARD_TIMEOUT_MS: '200',
-  DRAIN_TIMEOUT_MS: '200',
+  FORWARD_TIMEOUT_MS: '120',
+  DRAIN_TIMEOUT_MS: '120',
 }
 
 /** As the local AEP is set up, with an authenticated inlet. */
