@@ -2,8 +2,8 @@
  * An access token from Adobe's Identity Management Service, OAuth server-to-server
  * (developer console, "IMS": POST /ims/token/v3, form body, `expires_in` in seconds).
  *
- * Promises: one request, with a deadline of its own; never throws; never puts a token or a secret into an error. Never caches: see
- * `outbox/token.ts`.
+ * Promises: one request, with a deadline of its own; never throws; never puts a token or a secret into an error.
+ * Never caches: see `outbox/token.ts`.
  */
 import { isObject } from '../chatlio/json.ts'
 import type { Credentials } from '../config.ts'

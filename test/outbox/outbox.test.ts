@@ -1,4 +1,4 @@
-/** The outbox over time: outages of hours, poisoned events, crashes, age. The clock is the test's own. */
+/** The outbox over time: outages of hours, crashes, age. The clock is the test's own. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import type { FakeAep } from '../fake-aep/app.ts'
