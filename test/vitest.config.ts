@@ -28,11 +28,7 @@ const xdmBindings = {
 }
 
 /** Of modules that have neither storage nor a clock: their files share a worker, which starts once. */
-const PURE = [
-  'test/{aep,chatlio,fake-aep}/**/*.test.ts',
-  'test/{auth,config,media-type,problem,read}.test.ts',
-  'test/outbox/{arrive,schedule,selection}.test.ts',
-]
+const PURE = ['test/unit/**/*.test.ts']
 
 type Files = { include: string[]; exclude?: string[]; isolate?: boolean }
 
@@ -52,12 +48,8 @@ export default defineConfig({
     // Much of the time is waiting for timeouts, so a few files at once are done sooner, however many cores there are.
     maxWorkers: 3,
     projects: [
-      project('pure', { include: PURE, isolate: false }, bindings),
-      project(
-        'raw',
-        { include: ['test/**/*.test.ts'], exclude: ['test/xdm/**', ...PURE] },
-        bindings,
-      ),
+      project('unit', { include: PURE, isolate: false }, bindings),
+      project('worker', { include: ['test/worker/**/*.test.ts'] }, bindings),
       project('xdm', { include: ['test/xdm/**/*.test.ts'] }, xdmBindings),
     ],
   },

@@ -13,7 +13,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { startFakeAep } from '../fake-aep/server.ts'
+import { startFakeAep } from '../../src/local-adobe/server.ts'
 import { median } from './compare.ts'
 import { loadCount } from './load.ts'
 import { bundleRelay, startWorkerd, type Workerd } from './workerd.ts'

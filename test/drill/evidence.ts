@@ -2,13 +2,13 @@
  * Evidence: everything that the promises are judged by, gathered when the trouble is over: what was posted and
  * answered, what AEP has, what the Worker says of its outbox, and what it wrote into its log.
  */
-import type { LakeRecord } from '../fake-aep/lake.ts'
+import type { LakeRecord } from '../../src/local-adobe/lake.ts'
 import type { Admin, State, Status } from './admin.ts'
+import type { Rig } from './harness.ts'
 import type { Options } from './options.ts'
 import type { Post } from './poster.ts'
 import { Random } from './random.ts'
 import { type Recovered, until } from './recovery.ts'
-import type { Rig } from './rig.ts'
 import { makeWebhook } from './webhooks.ts'
 
 export type Evidence = {

@@ -1,6 +1,6 @@
 /** Exchange: one webhook posted by one sender over a connection of its own, and what came back. Never throws. */
 import { request } from 'node:http'
-import type { Item } from './agenda.ts'
+import type { Item } from './plan.ts'
 
 /** `outcome`: `status` of an acceptance, `code` of a problem; `null` where the body did not come to its end. */
 export type Answer = {

@@ -6,9 +6,9 @@
  * there is too much load: what the relay has promised must therefore arrive, and nothing may end as a dead letter.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Answer } from '../fake-aep/answer.ts'
-import type { FakeAep } from '../fake-aep/app.ts'
-import type { Endpoint, Rule } from '../fake-aep/plan.ts'
+import type { Answer } from '../../src/local-adobe/answer.ts'
+import type { FakeAep } from '../../src/local-adobe/app.ts'
+import type { Endpoint, Rule } from '../../src/local-adobe/plan.ts'
 import { Deck, type Random } from './random.ts'
 
 type Faults = readonly [Fault, ...Fault[]]

@@ -3,8 +3,8 @@
  * what was sent when, and what was answered.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Item } from './agenda.ts'
 import { type Exchanged, exchange } from './exchange.ts'
+import type { Item } from './plan.ts'
 import type { Worker } from './worker.ts'
 
 export type Post = Item &

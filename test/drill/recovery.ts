@@ -4,12 +4,12 @@
  * itself.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Round } from './agenda.ts'
+import { killWorker } from './fault-phase.ts'
 import type { FaultScript } from './faults.ts'
 import { byEvent } from './format.ts'
-import type { Rig } from './rig.ts'
+import type { Rig } from './harness.ts'
+import type { Round } from './plan.ts'
 import { sentEvents } from './sent.ts'
-import { killWorker } from './trouble.ts'
 
 /** Long enough for a kill to fall into the middle of the drain. */
 const DRAIN_LATENCY_MS = 25

@@ -3,9 +3,9 @@
  * parts, which may be of different posts of it; it is there when all of them are.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { joinParts } from '../../src/aep/split-join.ts'
-import type { LakeRecord } from '../fake-aep/lake.ts'
-import { DEFAULT_SETTINGS } from '../fake-aep/settings.ts'
+import type { LakeRecord } from '../../src/local-adobe/lake.ts'
+import { DEFAULT_SETTINGS } from '../../src/local-adobe/settings.ts'
+import { joinParts } from '../unit/aep/join-parts.ts'
 import type { JsonObject } from './fields.ts'
 import { differences, type Expected, type Format, receiptFaults } from './format.ts'
 import { type XdmContents, xdmContents } from './xdm-expected.ts'

@@ -1,8 +1,8 @@
 import { reset } from 'cloudflare:test'
 import { afterEach, expect, it, vi } from 'vitest'
-import type { Answer } from '../fake-aep/answer.ts'
-import { oracle } from '../oracle.ts'
-import { captureLogs, startAep, startClock } from '../support.ts'
+import type { Answer } from '../../src/local-adobe/answer.ts'
+import { oracle } from '../worker/oracle.ts'
+import { captureLogs, startAep, startClock } from '../worker/support.ts'
 
 afterEach(async () => {
   vi.useRealTimers()

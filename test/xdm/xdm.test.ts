@@ -2,14 +2,14 @@
 import { evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { validator } from '../aep/schema-validator.ts'
-import type { Answer } from '../fake-aep/answer.ts'
-import type { FakeAep } from '../fake-aep/app.ts'
+import type { Answer } from '../../src/local-adobe/answer.ts'
+import type { FakeAep } from '../../src/local-adobe/app.ts'
 import conversationSample from '../fixtures/conversation.json'
 import minimal from '../fixtures/conversation-minimal.json'
 import offline from '../fixtures/offline-message.json'
 import transcript from '../fixtures/transcript.json'
 import sparse from '../fixtures/transcript-sparse.json'
+import { validator } from '../unit/aep/schema-validator.ts'
 import {
   type Clock,
   conversation,
@@ -19,7 +19,7 @@ import {
   type Relay,
   shard,
   startRelay,
-} from '../support.ts'
+} from '../worker/support.ts'
 
 let aep: FakeAep
 let relay: Relay

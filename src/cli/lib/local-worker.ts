@@ -1,0 +1,138 @@
+/**
+ * Worker: the relay under `wrangler dev`, as a child process.
+ *
+ * Promises: it listens on 127.0.0.1 only, keeps its state in a directory of its own that goes when it
+ * ends, reads neither `.dev.vars` nor `.env` (what is meant for a real AEP must not get into a local
+ * run), and leaves no process behind when `stop` has resolved.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+export type LocalWorker = {
+  readonly url: string
+  /** Resolves once it takes requests; rejects with what it printed when it ends before that. */
+  ready(quit: AbortSignal): Promise<void>
+  /** From now on every line is given to `print`; what came earlier is not. */
+  follow(print: (line: string) => void): void
+  /** Resolves when it ends, for whatever reason. */
+  readonly ended: Promise<void>
+  stop(): Promise<void>
+}
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+const START_TIMEOUT_MS = 60_000
+/** After that long a polite request to end is followed by one that cannot be refused. */
+const STOP_TIMEOUT_MS = 5_000
+
+/** Synchronous, so that there is no moment at which it runs and nobody could stop it. */
+export function startWorker(port: number, vars: Readonly<Record<string, string>>): LocalWorker {
+  const directory = mkdtempSync(path.join(tmpdir(), 'chatlio-edge-relay-'))
+  const noVars = path.join(directory, 'no.env')
+  writeFileSync(noVars, '')
+  // What the `wrangler` command itself runs. Without the command between, this process can wait for
+  // wrangler to have ended its own children.
+  const wrangler = createRequire(import.meta.url).resolve('wrangler')
+  const child = spawn(
+    process.execPath,
+    [
+      '--no-warnings',
+      wrangler,
+      'dev',
+      ...['--local', '--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0'],
+      ...['--show-interactive-dev-session', 'false', '--log-level', 'log'],
+      ...['--persist-to', path.join(directory, 'state'), '--env-file', noVars],
+      ...Object.entries(vars).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
+    ],
+    {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own: Ctrl-C reaches this process alone, which then ends the whole group,
+      // `workerd` included.
+      detached: true,
+      env: {
+        ...process.env,
+        NO_COLOR: '1',
+        FORCE_COLOR: '0',
+        WRANGLER_HIDE_BANNER: 'true',
+        WRANGLER_SEND_METRICS: 'false',
+        WRANGLER_LOG_PATH: path.join(directory, 'logs'),
+        WRANGLER_REGISTRY_PATH: path.join(directory, 'registry'),
+        CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+        CLOUDFLARE_INCLUDE_PROCESS_ENV: 'false',
+      },
+    },
+  )
+  const lines: string[] = []
+  let print = (line: string): void => {
+    lines.push(line)
+  }
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => print(line))
+  }
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve())
+    child.once('error', (error) => {
+      lines.push(error.message)
+      resolve()
+    })
+  })
+  const url = `http://127.0.0.1:${port}`
+  return {
+    url,
+    ended,
+    async ready(quit) {
+      const failed = await Promise.race([untilHealthy(url, quit), ended.then(() => 'It ended.')])
+      if (failed) throw new Error(['The Worker did not start.', failed, ...lines].join('\n'))
+    },
+    follow(to) {
+      print = to
+    },
+    async stop() {
+      child.kill('SIGTERM')
+      const patience = new AbortController()
+      const { signal } = patience
+      const late = delay(STOP_TIMEOUT_MS, undefined, { signal }).catch(() => {})
+      await Promise.race([ended, late])
+      patience.abort()
+      // Also when the leader is gone: others of the group may have stayed.
+      signalGroup(child, 'SIGKILL')
+      await ended
+      await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+    },
+  }
+}
+
+/** Resolves with null once `/health` answers JSON, or with a reason why it never will. */
+async function untilHealthy(url: string, quit: AbortSignal): Promise<string | null> {
+  const deadline = Date.now() + START_TIMEOUT_MS
+  while (Date.now() < deadline) {
+    quit.throwIfAborted()
+    try {
+      const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) })
+      const health: unknown = await response.json()
+      if (typeof health === 'object' && health !== null && 'status' in health) return null
+    } catch {
+      // Not yet.
+    }
+    await delay(100)
+  }
+  return `${url}/health did not answer within ${START_TIMEOUT_MS / 1000} seconds.`
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return
+  try {
+    // Windows has no process groups; there wrangler ends its own children.
+    if (process.platform === 'win32') child.kill(signal)
+    else process.kill(-child.pid, signal)
+  } catch {
+    // Nobody is left in the group.
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Start: a local AEP and the Worker, tried with one sample of each kind. Prints what came of them,
+ * then stays up for more, until Ctrl-C ends everything.
+ */
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { type FakeAepServer, startFakeAep } from '../../local-adobe/server.ts'
+import { type LocalWorker, startWorker } from '../lib/local-worker.ts'
+import { type Options, readOptions, USAGE } from './options.ts'
+import { guide, table } from './report.ts'
+import { type Posted, postSample, SAMPLES } from './samples.ts'
+
+/** Demo values: they open nothing but a Worker on this machine. */
+const WEBHOOK_KEY = 'local-demo-webhook-key'
+const ADMIN_TOKEN = 'local-demo-admin-token'
+const FLOW_ID = 'local-flow'
+
+const INTERRUPTED = 130
+
+/** Resolves with the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  const options = readOptions(args)
+  if (options === 'help') {
+    console.log(USAGE)
+    return 0
+  }
+  if ('wrong' in options) {
+    console.error(`${options.wrong}\n\n${USAGE}`)
+    return 2
+  }
+  const quit = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => quit.abort())
+  }
+  const started: (() => Promise<void>)[] = []
+  try {
+    const { failed, worker } = await run(options, started, quit.signal)
+    if (options.once) return failed ? 1 : 0
+    await Promise.race([worker.ended, once(quit.signal, 'abort')])
+    if (quit.signal.aborted) return 0
+    console.error('The Worker has ended by itself.')
+    return 1
+  } catch (error) {
+    if (quit.signal.aborted) return INTERRUPTED
+    console.error(error instanceof Error ? error.message : String(error))
+    return 1
+  } finally {
+    for (const stop of started.reverse()) await stop()
+  }
+}
+
+type Outcome = { readonly failed: boolean; readonly worker: LocalWorker }
+
+/** Whatever it starts it puts into `started` at once, as the way to stop it. */
+async function run(
+  options: Options,
+  started: (() => Promise<void>)[],
+  quit: AbortSignal,
+): Promise<Outcome> {
+  await requireFreePort(options.port, '--port')
+  await requireFreePort(options.aepPort, '--aep-port')
+  const { format } = options
+  const aep = await startFakeAep({ port: options.aepPort, mode: format, flowId: FLOW_ID })
+  started.push(() => aep.close())
+  quit.throwIfAborted()
+  console.log(`Starting the Worker (${format})…`)
+  const worker = startWorker(options.port, variables(aep, format))
+  started.push(() => worker.stop())
+  await worker.ready(quit)
+  const posted: Posted[] = []
+  for (const sample of SAMPLES) {
+    posted.push(await postSample(sample, worker.url, WEBHOOK_KEY, aep.fake, quit))
+  }
+  console.log(`\n${table(posted)}\n`)
+  const lost = posted.filter(({ received }) => received.length === 0)
+  if (lost.length > 0) {
+    console.error(`Not accepted: ${lost.map(({ sample }) => sample.path).join(', ')}\n`)
+  }
+  if (!options.once) {
+    const adminToken = (await hasAdmin(worker.url)) ? ADMIN_TOKEN : null
+    console.log(`${guide({ worker: worker.url, aep: aep.url, key: WEBHOOK_KEY, adminToken })}\n`)
+    worker.follow(printWorkerLine)
+  }
+  return { failed: lost.length > 0, worker }
+}
+
+/** Everything that reaches AEP or says where it is: whatever `wrangler.toml` has must not count here. */
+function variables({ url, fake }: FakeAepServer, format: Options['format']) {
+  const { inletId, orgId, datasetId, schemaId, tenant } = fake.settings
+  return {
+    AEP_ENDPOINT: `${url}/collection/${inletId}`,
+    AEP_FORMAT: format,
+    AEP_FLOW_ID: FLOW_ID,
+    AEP_IMS_URL: url,
+    AEP_CLIENT_ID: '',
+    AEP_CLIENT_SECRET: '',
+    WEBHOOK_KEYS: WEBHOOK_KEY,
+    ADMIN_TOKEN,
+    ...(format === 'xdm' && {
+      AEP_ORG_ID: orgId,
+      AEP_DATASET_ID: datasetId,
+      AEP_SCHEMA_ID: schemaId,
+      AEP_TENANT: tenant,
+      AEP_VISITOR_NAMESPACE: 'ChatlioVisitor',
+    }),
+  }
+}
+
+/** Two programs must not share a port, and what wrangler says about it is easy to miss. */
+function requireFreePort(port: number, flag: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      const why = error.code === 'EADDRINUSE' ? 'is in use' : `cannot be used (${error.code})`
+      reject(new Error(`Port ${port} ${why}. Choose another one: npm start -- ${flag} N`))
+    })
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve()))
+  })
+}
+
+async function hasAdmin(workerUrl: string): Promise<boolean> {
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` }
+  return (await fetch(`${workerUrl}/admin/status`, { headers })).ok
+}
+
+/** The Worker's own lines as they are; of wrangler's only what is neither empty nor one per request. */
+function printWorkerLine(line: string): void {
+  const own = /\{"event":.*\}/.exec(line)
+  if (own) console.log(own[0])
+  else if (line.trim() !== '' && !line.startsWith('[wrangler:')) {
+    console.log(line.replaceAll(/([?&]key=)[^&\s]+/g, '$1…'))
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * The draft of a raw record: only for one that has to be split, since others are sent as they are.
+ *
+ * Promises: a documented field that is not split stands at its documented path in every part it is in. What
+ * has a name that means something in a part (`part`, `unmapped`, a message's own `index`, a text that is no
+ * text) goes into `unmapped`.
+ */
+import type { ChatEvent } from '../../../chatlio/event.ts'
+import { isObject } from '../../../lib/json.ts'
+import {
+  type Draft,
+  type DraftMessage,
+  dotted,
+  type Field,
+  TEXTS,
+  type TextName,
+  type Unmapped,
+} from '../draft.ts'
+import { identitiesOf } from '../identity.ts'
+
+const RESERVED: ReadonlySet<string> = new Set(['part', 'unmapped', 'messages', ...TEXTS])
+
+export function draftRaw(event: ChatEvent): Draft {
+  const own = ownFields(event)
+  const fields: Field[] = []
+  const texts = new Map<TextName, string>()
+  const unmapped: Unmapped[] = []
+  const add = (at: string[], value: unknown) => {
+    if (value !== undefined) fields.push({ at, from: dotted(...at), value })
+  }
+  for (const [key, value] of Object.entries(event.payload)) {
+    if (own.some(({ at }) => at[0] === key)) continue
+    if (key === 'messages' && event.kind === 'transcript') continue
+    if (isTextName(key) && isText(value)) texts.set(key, value)
+    else if (RESERVED.has(key)) unmapped.push([dotted(key), value])
+    else if (key === 'visitor' && isObject(value)) {
+      for (const [name, held] of Object.entries(value)) add([key, name], held)
+    } else add([key], value)
+  }
+  const { visitor, email } = identitiesOf(event)
+  const isIdentity = ({ from }: Field) => from === visitor?.from || from === email?.from
+  return {
+    core: own,
+    identities: fields.filter(isIdentity).sort((a) => (a.from === visitor?.from ? -1 : 1)),
+    fields: fields.filter((field) => !isIdentity(field)),
+    base: [],
+    texts,
+    messages: event.kind === 'transcript' ? messagesOf(event.payload.messages, unmapped) : [],
+    unmapped: unmapped.filter(([, value]) => value !== undefined),
+  }
+}
+
+function ownFields({ id, timestamp, eventType, receivedAt }: ChatEvent): Field[] {
+  const own = { _id: id, timestamp, eventType, receivedAt }
+  return Object.entries(own).map(([key, value]) => ({ at: [key], from: null, value }))
+}
+
+function messagesOf(messages: readonly object[], unmapped: Unmapped[]): DraftMessage[] {
+  return messages.map((message, index) => {
+    const held = Object.entries(message).filter(([, value]) => value !== undefined)
+    const text = held.find(([key]) => key === 'text')?.[1]
+    const ownIndex = held.find(([key]) => key === 'index')
+    if (ownIndex) unmapped.push([dotted('messages', String(index), 'index'), ownIndex[1]])
+    return { index, text, rest: held.filter(([key]) => key !== 'text' && key !== 'index') }
+  })
+}
+
+/** An empty text has no piece that a part could hold. */
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function isTextName(key: string): key is TextName {
+  return (TEXTS as readonly string[]).includes(key)
+}

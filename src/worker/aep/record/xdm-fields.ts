@@ -1,0 +1,104 @@
+/**
+ * Which place each field of Chatlio has in XDM: standard paths first, else one of our own field group.
+ *
+ * Promises: a value has a place only as what the schema demands there (a date-time is RFC 3339, an address is
+ * one), and stands there as it is; what has no place is not lost but `unmapped`. Kind-independent: a field that
+ * Chatlio documents for one webhook has the same place in every other.
+ * Names of our own are camelCase letters and digits, as XDM wants them (FIELDS). They can never be renamed
+ * once a schema is saved: add, do not change.
+ */
+import { readTimestamp, toIso } from '../../chatlio/timestamp.ts'
+
+/** The place for a value, dotted; below `chatlio` it is ours. `undefined`: not this value. */
+type Place = (value: unknown) => string | undefined
+
+const text = (path: string) => when(isText, path)
+const url = (path: string) => when(isUrl, path)
+const dateTime = (path: string) => when(isDateTime, path)
+
+const PLACES = new Map<string, Place>([
+  ['visitor.UUID', text('chatlio.visitor.uuid')],
+  ['visitor.email', text('chatlio.visitor.email')],
+  ['visitor.name', text('chatlio.visitor.name')],
+  ['visitor.identUserId', text('chatlio.visitor.identUserId')],
+  ['visitor.identTraits', text('chatlio.visitor.identTraits')],
+  ['visitor.handle', text('chatlio.visitor.handle')],
+  ['visitor.createdAt', dateTime('chatlio.visitor.createdAt')],
+  ['visitor.location', text('chatlio.visitor.location')],
+  ['visitor.userAgent', text('environment.browserDetails.userAgent')],
+  ['visitor.currentPage', url('web.webPageDetails.URL')],
+  ['visitor.referrerURL', url('web.webReferrer.URL')],
+  ['visitor.IPAddress', ipAddress],
+  ['conversationUUID', text('chatlio.conversationUuid')],
+  ['channelId', text('chatlio.channelId')],
+  ['channelName', text('chatlio.channelName')],
+  ['slackChannelId', text('chatlio.slackChannelId')],
+  ['slackChannelName', text('chatlio.slackChannelName')],
+  ['slackTeamID', text('chatlio.slackTeamId')],
+  ['name', text('chatlio.name')],
+  ['email', text('chatlio.email')],
+  ['emailPretty', text('chatlio.emailPretty')],
+  ['subject', text('chatlio.subject')],
+  ['visitorEmail', text('chatlio.visitor.email')],
+  ['visitorName', text('chatlio.visitor.name')],
+  ['replyToEmail', text('chatlio.replyToEmail')],
+  ['agentEmail', text('chatlio.agent.email')],
+  ['agentName', text('chatlio.agent.name')],
+  ['archiveUrl', text('chatlio.archiveUrl')],
+  ['startedAt', dateTime('chatlio.startedAt')],
+  ['endedAt', dateTime('chatlio.endedAt')],
+  ['extraData', when(isTexts, 'chatlio.extraData')],
+])
+
+export function placeOf(from: string, value: unknown): string | undefined {
+  return PLACES.get(from)?.(value)
+}
+
+/** Fields of a message, besides its text; they keep their names. */
+const MESSAGE_FIELDS = new Map<string, (value: unknown) => boolean>([
+  ['ts', isText],
+  ['sentAt', isDateTime],
+  ['userId', isText],
+  ['username', isText],
+  ['isVisitorMsg', (value) => typeof value === 'boolean'],
+])
+
+export function isMessageField(key: string, value: unknown): boolean {
+  return MESSAGE_FIELDS.get(key)?.(value) ?? false
+}
+
+function when(holds: (value: unknown) => boolean, path: string): Place {
+  return (value) => (holds(value) ? path : undefined)
+}
+
+export function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every(isText)
+}
+
+/** Only as the normalizer leaves it: then it is not in the future either. */
+function isDateTime(value: unknown): boolean {
+  if (typeof value !== 'string') return false
+  const timestamp = readTimestamp(value)
+  return timestamp.state === 'read' && toIso(timestamp.ms) === value
+}
+
+/** XDM gives these no format today, but gave the older data type a pattern: an address, without white space. */
+const URL_FORM = /^[a-z][a-z\d+.-]*:\/\/[^\s\p{C}]+$/iu
+
+function isUrl(value: unknown): boolean {
+  return typeof value === 'string' && URL_FORM.test(value) && URL.canParse(value)
+}
+
+const IPV4 = /^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(?!$)|$)){4}$/
+const IPV6_CHARACTERS = /^[\da-f:.]{2,45}$/i
+
+function ipAddress(value: unknown): string | undefined {
+  if (typeof value !== 'string') return undefined
+  if (IPV4.test(value)) return 'environment.ipV4'
+  const isIpv6 = IPV6_CHARACTERS.test(value) && URL.canParse(`http://[${value}]/`)
+  return isIpv6 ? 'environment.ipV6' : undefined
+}

@@ -1,0 +1,108 @@
+/**
+ * Every way to say no, named by what the sender should do about it, and one exhaustive map to HTTP:
+ * `application/problem+json` (RFC 9457) with a stable `code`.
+ * Never repeats anything of the request but the id computed from it and the places of its faults.
+ */
+import type { Issue } from '../chatlio/event.ts'
+import { UNAVAILABLE_RETRY_AFTER_SECONDS } from '../limits.ts'
+
+export type Refusal =
+  /** Send it again later: neither AEP nor the outbox could take it, or no webhook key is set. */
+  | { code: 'unavailable'; detail: string }
+  | { code: 'unauthorized'; realm: 'webhook' | 'admin' }
+  | { code: 'unknown-kind' }
+  | { code: 'not-found' }
+  | { code: 'method-not-allowed'; allow: string }
+  | { code: 'unsupported-media-type' }
+  | { code: 'payload-too-large'; limitBytes: number }
+  | { code: 'malformed-json'; id?: string }
+  | { code: 'invalid-payload'; id?: string; issues: readonly Issue[] }
+  /** An operator's parameters. `detail` names the parameter and what is expected. */
+  | { code: 'invalid-request'; detail: string }
+
+type Wire = {
+  status: 400 | 401 | 404 | 405 | 413 | 415 | 422 | 503
+  title: string
+  detail: string
+  headers?: Record<string, string>
+}
+
+export function problemResponse(refusal: Refusal): Response {
+  const { status, title, detail, headers } = toWire(refusal)
+  const body = {
+    type: 'about:blank',
+    title,
+    status,
+    detail,
+    code: refusal.code,
+    ...('id' in refusal && { id: refusal.id }),
+    ...('issues' in refusal && { issues: refusal.issues }),
+  }
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { 'content-type': 'application/problem+json', ...headers },
+  })
+}
+
+export function toWire(refusal: Refusal): Wire {
+  switch (refusal.code) {
+    case 'unavailable':
+      return {
+        status: 503,
+        title: 'Service Unavailable',
+        detail: refusal.detail,
+        headers: { 'retry-after': String(UNAVAILABLE_RETRY_AFTER_SECONDS) },
+      }
+    case 'unauthorized':
+      return refusal.realm === 'webhook'
+        ? { status: 401, title: 'Unauthorized', detail: 'The URL needs ?key= with a valid key.' }
+        : {
+            status: 401,
+            title: 'Unauthorized',
+            detail: 'Send the admin token as Authorization: Bearer.',
+            headers: { 'www-authenticate': 'Bearer' },
+          }
+    case 'unknown-kind':
+      return {
+        status: 404,
+        title: 'Not Found',
+        detail:
+          'The path after /chatlio/ must be transcript, offline-message, new-conversation, unanswered or feedback.',
+      }
+    case 'not-found':
+      return { status: 404, title: 'Not Found', detail: 'There is nothing here.' }
+    case 'method-not-allowed':
+      return {
+        status: 405,
+        title: 'Method Not Allowed',
+        detail: `This route takes ${refusal.allow}.`,
+        headers: { allow: refusal.allow },
+      }
+    case 'payload-too-large':
+      return {
+        status: 413,
+        title: 'Content Too Large',
+        detail: `A webhook body may have up to ${refusal.limitBytes} bytes.`,
+      }
+    case 'unsupported-media-type':
+      return {
+        status: 415,
+        title: 'Unsupported Media Type',
+        detail: 'Send application/json.',
+      }
+    case 'malformed-json':
+      return {
+        status: 400,
+        title: 'Bad Request',
+        detail: 'The body is not JSON in UTF-8.',
+      }
+    case 'invalid-payload':
+      return {
+        status: 422,
+        title: 'Unprocessable Content',
+        detail: 'The JSON does not have the documented shape; see issues.',
+      }
+    case 'invalid-request':
+      return { status: 400, title: 'Bad Request', detail: refusal.detail }
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * The one alarm of a shard.
+ *
+ * Promises: set no later than the moment asked for; not written again when it is already (each time is a row). Remembers
+ * what it is set to, and can be told to look again, should it have been lost.
+ */
+import { type Backoff, fullJitterMs } from './backoff.ts'
+
+export class OwnAlarm {
+  readonly #storage: DurableObjectStorage
+  readonly #backoff: Backoff
+  #at: number | null = null
+  /** Runs in a row that broke: each of them makes the next wait longer, and none is the last. */
+  #breaks = 0
+
+  constructor(storage: DurableObjectStorage, backoff: Backoff) {
+    this.#storage = storage
+    this.#backoff = backoff
+  }
+
+  get at(): number | null {
+    return this.#at
+  }
+
+  async look(): Promise<void> {
+    this.#at = await this.#storage.getAlarm()
+  }
+
+  /** It has gone off: nothing is set any more. */
+  rang(): void {
+    this.#at = null
+  }
+
+  /** How many runs in a row have broken now. */
+  ended(outcome: 'well' | 'broken'): number {
+    this.#breaks = outcome === 'well' ? 0 : this.#breaks + 1
+    return this.#breaks
+  }
+
+  async setFor(owedAt: number, now: number): Promise<void> {
+    const rest = this.#breaks === 0 ? 0 : fullJitterMs(this.#breaks, this.#backoff, Math.random)
+    const at = Math.max(owedAt, now + rest)
+    if (this.#at !== null && this.#at <= at) return
+    await this.#storage.setAlarm(at)
+    this.#at = at
+  }
+}

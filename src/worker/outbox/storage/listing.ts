@@ -1,0 +1,85 @@
+/**
+ * What an operator sees of the events of a shard. Reads only; a page goes on after a position, so that it stays right
+ * while events come and go between two pages.
+ */
+import type { StoredKind } from '../../chatlio/kind.ts'
+import type { EventDetail, EventState, Listed, ListFilter, StoredError } from '../state.ts'
+
+type Row = {
+  position: number
+  id: string
+  kind: StoredKind
+  state: EventState
+  receivedAt: number
+  bytes: number
+  attempts: number | null
+  nextAt: number | null
+  code: StoredError['code'] | null
+  status: number | null
+  message: string | null
+}
+
+const COLUMNS = `position, id, kind, received_at AS receivedAt, length(body) AS bytes, attempts,
+  next_at AS nextAt, code, status, message`
+
+export class Listing {
+  readonly #sql: SqlStorage
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql
+  }
+
+  /** Oldest first. */
+  list({ state, kind }: ListFilter, after: number, limit: number): Listed[] {
+    const from =
+      state === 'pending'
+        ? "'pending' AS state FROM pending LEFT JOIN tries USING (position) WHERE ?1 = 'pending'"
+        : 'state FROM parked LEFT JOIN tries USING (position) WHERE state = ?1'
+    return this.#sql
+      .exec<Row>(
+        `SELECT ${COLUMNS}, ${from} AND position > ?2 AND (?3 IS NULL OR kind = ?3)
+         ORDER BY position LIMIT ?4`,
+        state,
+        after,
+        kind,
+        limit,
+      )
+      .toArray()
+      .map(toListed)
+  }
+
+  get(id: string): EventDetail | null {
+    for (const table of ['pending', 'parked']) {
+      const state = table === 'pending' ? "'pending' AS state" : 'state'
+      const [row] = this.#sql
+        .exec<Row & { body: ArrayBuffer; answer: string | null }>(
+          `SELECT ${COLUMNS}, ${state}, body, answer FROM ${table} LEFT JOIN tries USING (position)
+           WHERE id = ?`,
+          id,
+        )
+        .toArray()
+      if (row) {
+        const { position: _, ...summary } = toListed(row)
+        return { ...summary, body: new Uint8Array(row.body), answer: row.answer }
+      }
+    }
+    return null
+  }
+}
+
+function toListed(row: Row): Listed {
+  const { position, id, kind, state, receivedAt, bytes, attempts, nextAt, code, status, message } =
+    row
+  const lastError = code === null ? null : { code, status, message: message ?? '' }
+  return {
+    position,
+    id,
+    kind,
+    state,
+    attempts: attempts ?? 0,
+    receivedAt,
+    nextAttemptAt: nextAt,
+    lastError,
+    bytes,
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The events of a shard in SQLite: every statement that looks for the next thing to do. (What operators see:
+ * `listing.ts`.)
+ *
+ * Promises: no statement reads more rows than a few beyond what it returns, however many are stored.
+ */
+import type { StoredKind } from '../../chatlio/kind.ts'
+import type { EventState } from '../state.ts'
+
+/** Positions per millisecond of receipt. 4096 × today's epoch milliseconds stays below 2^53. */
+export const PER_MS = 4096
+
+export type Tries = { attempts: number; strikes: number; triedAt: number | null }
+
+export type PendingEvent = {
+  position: number
+  id: string
+  kind: StoredKind
+  receivedAt: number
+  body: Uint8Array
+  /** `null`: never tried. */
+  tries: Tries | null
+}
+
+/** One record of an event that is too large for one. */
+export type Part = { part: number; record: string }
+
+export type Place = { position: number; state: EventState }
+
+export class EventReader {
+  readonly #sql: SqlStorage
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql
+  }
+
+  find(id: string): Place | null {
+    const [row] = this.#sql
+      .exec<Place>(
+        `SELECT position, 'pending' AS state FROM pending WHERE id = ?1
+         UNION ALL SELECT position, state FROM parked WHERE id = ?1`,
+        id,
+      )
+      .toArray()
+    return row ?? null
+  }
+
+  /** Parts still to be sent; none where the event is one record, or is not encoded yet. */
+  parts(position: number): Part[] {
+    return this.#sql
+      .exec<Part>('SELECT part, record FROM parts WHERE position = ? ORDER BY part', position)
+      .toArray()
+  }
+
+  /** The oldest events received before a moment, whatever their state. */
+  receivedBefore(ms: number, limit: number): Place[] {
+    return this.#sql
+      .exec<Place>(
+        `SELECT * FROM (SELECT position, 'pending' AS state FROM pending WHERE position < ?1
+           ORDER BY position LIMIT ?2)
+         UNION ALL
+         SELECT * FROM (SELECT position, state FROM parked WHERE position < ?1
+           ORDER BY position LIMIT ?2)`,
+        ms * PER_MS,
+        limit,
+      )
+      .toArray()
+  }
+
+  /** Positions of events never tried, oldest first, after a position. */
+  untried(after: number, limit: number): number[] {
+    return this.#positions(
+      `SELECT position FROM pending WHERE position > ? AND NOT EXISTS
+         (SELECT 1 FROM tries WHERE tries.position = pending.position)
+       ORDER BY position LIMIT ?`,
+      after,
+      limit,
+    )
+  }
+
+  /** Positions of tried events whose wait is over, longest over first. */
+  due(now: number, limit: number): number[] {
+    return this.#positions(
+      'SELECT position FROM tries WHERE next_at <= ? ORDER BY next_at, position LIMIT ?',
+      now,
+      limit,
+    )
+  }
+
+  /** Positions of tried events, whether their wait is over or not, in the order it ends. */
+  waiting(limit: number): number[] {
+    return this.#positions(
+      'SELECT position FROM tries WHERE next_at IS NOT NULL ORDER BY next_at, position LIMIT ?',
+      limit,
+    )
+  }
+
+  nextDueAt(): number | null {
+    return this.#number('SELECT MIN(next_at) AS n FROM tries WHERE next_at IS NOT NULL')
+  }
+
+  oldestPendingAt(): number | null {
+    return this.#number('SELECT received_at AS n FROM pending ORDER BY position LIMIT 1')
+  }
+
+  oldestAt(): number | null {
+    return this.#number(
+      `SELECT MIN(n) AS n FROM (
+         SELECT * FROM (SELECT received_at AS n FROM pending ORDER BY position LIMIT 1)
+         UNION ALL SELECT * FROM (SELECT received_at AS n FROM parked ORDER BY position LIMIT 1))`,
+    )
+  }
+
+  /** Whether an operator or its age has not taken the event away meanwhile. */
+  stillPending({ position, id }: PendingEvent): boolean {
+    const [row] = this.#sql
+      .exec('SELECT 1 FROM pending WHERE position = ? AND id = ?', position, id)
+      .toArray()
+    return row !== undefined
+  }
+
+  readPending(position: number): PendingEvent | null {
+    const [row] = this.#sql
+      .exec<{
+        id: string
+        kind: StoredKind
+        receivedAt: number
+        body: ArrayBuffer
+        attempts: number | null
+        strikes: number | null
+        triedAt: number | null
+      }>(
+        `SELECT id, kind, received_at AS receivedAt, body, attempts, strikes, tried_at AS triedAt
+         FROM pending LEFT JOIN tries USING (position) WHERE position = ?`,
+        position,
+      )
+      .toArray()
+    if (!row) return null
+    const { id, kind, receivedAt, attempts, strikes, triedAt } = row
+    const tries = attempts === null ? null : { attempts, strikes: strikes ?? 0, triedAt }
+    return { position, id, kind, receivedAt, body: new Uint8Array(row.body), tries }
+  }
+
+  readParked(position: number): Omit<PendingEvent, 'tries'> | null {
+    const [row] = this.#sql
+      .exec<{ id: string; kind: StoredKind; receivedAt: number; body: ArrayBuffer }>(
+        'SELECT id, kind, received_at AS receivedAt, body FROM parked WHERE position = ?',
+        position,
+      )
+      .toArray()
+    return row ? { ...row, position, body: new Uint8Array(row.body) } : null
+  }
+
+  /** The highest position taken within a range; `null` where none is. */
+  lastPosition(first: number, last: number): number | null {
+    return this.#number(
+      `SELECT MAX(n) AS n FROM (
+         SELECT MAX(position) AS n FROM pending WHERE position BETWEEN ?1 AND ?2
+         UNION ALL SELECT MAX(position) FROM parked WHERE position BETWEEN ?1 AND ?2)`,
+      first,
+      last,
+    )
+  }
+
+  #positions(query: string, ...bindings: number[]): number[] {
+    return this.#sql
+      .exec<{ position: number }>(query, ...bindings)
+      .toArray()
+      .map(({ position }) => position)
+  }
+
+  #number(query: string, ...bindings: number[]): number | null {
+    const [row] = this.#sql.exec<{ n: number | null }>(query, ...bindings).toArray()
+    return row?.n ?? null
+  }
+}

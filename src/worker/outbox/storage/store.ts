@@ -1,0 +1,187 @@
+/**
+ * The events of a shard in SQLite: every statement that changes them.
+ *
+ * Promises: a change and its count happen in one transaction, or not at all. An event that is stored and delivered costs
+ * five rows written in all (three to store it, two to forget it).
+ * Never looks at the clock, at AEP or at the alarm: that is `Outbox`'s.
+ */
+
+import type { AttemptError } from '../../aep/client/verdict.ts'
+import type { DestinationState } from '../../aep/upstream/state.ts'
+import type { StoredKind } from '../../chatlio/kind.ts'
+import type { EventState, StoredError, StoreRequest } from '../state.ts'
+import type { Delta, LedgerStore } from './ledger.ts'
+import { type EventReader, PER_MS, type PendingEvent, type Place, type Tries } from './reader.ts'
+import { arrive, heldAfter } from './resolve-state.ts'
+
+export type FailedTry = Tries & {
+  nextAt: number | null
+  error: StoredError | AttemptError
+  answer: string | null
+}
+
+export class EventStore {
+  readonly #sql: SqlStorage
+  readonly #ledger: LedgerStore
+  readonly #reader: EventReader
+  readonly #destination: () => DestinationState
+
+  /** `destination` is written along with the counters, at no cost of its own. */
+  constructor(
+    sql: SqlStorage,
+    ledger: LedgerStore,
+    reader: EventReader,
+    destination: () => DestinationState,
+  ) {
+    this.#sql = sql
+    this.#ledger = ledger
+    this.#reader = reader
+    this.#destination = destination
+  }
+
+  /** Stores an event as `arrive` says and answers the state really held. `tried`: the try its request has made. */
+  put(request: StoreRequest, tried: FailedTry | null): Place {
+    const stored = this.#reader.find(request.id)
+    const move = arrive(stored?.state ?? null, request.state)
+    const state = heldAfter(stored?.state ?? null, request.state)
+    if (!stored) {
+      const position = this.#freePosition(request.receivedAt)
+      this.#change({ accepted: 1, ...counted(state, 1) }, () => {
+        this.#insert(position, request, state)
+        this.#writeParts(position, request.parts)
+        if (tried) this.#writeTries(position, tried)
+      })
+      return { position, state }
+    }
+    if (move === 'to-pending') this.revive(stored.position, stored.state, request.kind, tried)
+    if (move === 'to-dead') {
+      this.#change({ ...counted(stored.state, -1), ...counted('dead', 1) }, () => {
+        this.#sql.exec("UPDATE parked SET state = 'dead' WHERE position = ?", stored.position)
+        if (tried) this.#writeTries(stored.position, tried)
+      })
+    }
+    return { position: stored.position, state }
+  }
+
+  /** AEP has it: forget it. */
+  delivered(event: PendingEvent): void {
+    this.#change({ delivered: 1 }, () => this.#forget('pending', event.position))
+  }
+
+  /** Decides, once, into which records an event is split: before the first of them is sent. */
+  split(position: number, records: readonly string[]): void {
+    this.#change({}, () => this.#writeParts(position, records))
+  }
+
+  partDelivered(position: number, part: number): void {
+    this.#sql.exec('DELETE FROM parts WHERE position = ? AND part = ?', position, part)
+  }
+
+  failed(position: number, tried: FailedTry): void {
+    this.#writeTries(position, tried)
+  }
+
+  /** Takes a pending event out of the way, for an operator. */
+  park(position: number, state: 'dead' | 'quarantined', tried: FailedTry): void {
+    this.#change(counted(state, 1), () => {
+      this.#sql.exec(
+        `INSERT INTO parked (position, id, state, kind, received_at, body)
+         SELECT position, id, ?2, kind, received_at, body FROM pending WHERE position = ?1`,
+        position,
+        state,
+      )
+      this.#sql.exec('DELETE FROM pending WHERE position = ?', position)
+      this.#writeTries(position, tried)
+    })
+  }
+
+  /** Back to the events that are relayed, with a clean slate but for `tried`. */
+  revive(position: number, from: EventState, kind: StoredKind, tried: FailedTry | null): void {
+    this.#change(counted(from, -1), () => {
+      this.#sql.exec(
+        `INSERT INTO pending (position, id, kind, received_at, body)
+         SELECT position, id, ?2, received_at, body FROM parked WHERE position = ?1`,
+        position,
+        kind,
+      )
+      this.#sql.exec('DELETE FROM parked WHERE position = ?', position)
+      this.#sql.exec('DELETE FROM tries WHERE position = ?', position)
+      if (tried) this.#writeTries(position, tried)
+    })
+  }
+
+  erase({ position, state }: Place): void {
+    this.#change({ ...counted(state, -1), erased: 1 }, () =>
+      this.#forget(state === 'pending' ? 'pending' : 'parked', position),
+    )
+  }
+
+  #change(delta: Delta, write: () => void): void {
+    this.#ledger.change(delta, this.#destination(), write)
+  }
+
+  #insert(position: number, { id, kind, receivedAt, body }: StoreRequest, state: EventState): void {
+    const bytes = body.slice().buffer
+    if (state === 'pending') {
+      this.#sql.exec(
+        'INSERT INTO pending VALUES (?, ?, ?, ?, ?)',
+        position,
+        id,
+        kind,
+        receivedAt,
+        bytes,
+      )
+    } else {
+      this.#sql.exec(
+        'INSERT INTO parked VALUES (?, ?, ?, ?, ?, ?)',
+        position,
+        id,
+        state,
+        kind,
+        receivedAt,
+        bytes,
+      )
+    }
+  }
+
+  #forget(table: 'pending' | 'parked', position: number): void {
+    this.#sql.exec(`DELETE FROM ${table} WHERE position = ?`, position)
+    this.#sql.exec('DELETE FROM tries WHERE position = ?', position)
+    this.#sql.exec('DELETE FROM parts WHERE position = ?', position)
+  }
+
+  #writeParts(position: number, records: readonly string[]): void {
+    for (const [part, record] of records.entries()) {
+      this.#sql.exec('INSERT INTO parts VALUES (?, ?, ?)', position, part, record)
+    }
+  }
+
+  #writeTries(position: number, tried: FailedTry): void {
+    this.#sql.exec(
+      'INSERT OR REPLACE INTO tries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      position,
+      tried.attempts,
+      tried.strikes,
+      tried.triedAt,
+      tried.nextAt,
+      tried.error.code,
+      tried.error.status,
+      tried.error.message,
+      tried.answer,
+    )
+  }
+
+  /** The first free position of the millisecond of receipt, or of a later one when that one is full. */
+  #freePosition(receivedAt: number): number {
+    for (let first = receivedAt * PER_MS; ; first += PER_MS) {
+      const last = this.#reader.lastPosition(first, first + PER_MS - 1)
+      if (last === null) return first
+      if (last + 1 < first + PER_MS) return last + 1
+    }
+  }
+}
+
+/** `pending` has no counter of its own: it is what the others leave. */
+function counted(state: EventState, by: number): Delta {
+  return state === 'pending' ? {} : { [state]: by }
+}

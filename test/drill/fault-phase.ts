@@ -1,0 +1,50 @@
+/**
+ * Trouble: the first part of a round. Everything in it is posted while AEP goes from one fault to the next and the
+ * Worker's process is killed and started again. AEP is left as bad as it was in the end.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { FaultScript } from './faults.ts'
+import type { Rig } from './harness.ts'
+import type { Kill, Round } from './plan.ts'
+
+/** Share of the posts after which AEP is down and stays so: the recovery must have something to do. */
+const BACKLOG_AFTER = 0.8
+
+/** Posts nothing more once it is `until`. */
+export async function trouble(
+  { items, kills }: Round,
+  script: FaultScript,
+  rig: Rig,
+  until: number,
+): Promise<void> {
+  const { worker, poster } = rig
+  const killing = async (): Promise<void> => {
+    for (const kill of kills) {
+      if (kill.afterPosts === null) continue
+      await poster.reached(kill.afterPosts)
+      await killWorker(rig, kill)
+    }
+  }
+  const failing = async (): Promise<void> => {
+    const end = new AbortController()
+    const phases = script.run(end.signal)
+    await poster.reached(Math.ceil(items.length * BACKLOG_AFTER))
+    end.abort()
+    await phases
+    script.stayDown()
+  }
+  const posting = poster.work(items, until)
+  await Promise.race([Promise.all([posting, killing(), failing()]), worker.failed.promise])
+}
+
+export async function killWorker(rig: Rig, kill: Kill): Promise<void> {
+  const { worker, poster } = rig
+  const { delayMs, onAnswer, downMs, againMs } = kill
+  await delay(delayMs)
+  if (onAnswer) await poster.buffered()
+  await worker.kill()
+  await delay(downMs)
+  worker.start()
+  if (againMs === null) return
+  await killWorker(rig, { ...kill, delayMs: againMs, onAnswer: false, againMs: null })
+}

@@ -1,0 +1,76 @@
+/**
+ * The parts of one event put together again: what a reader of the lake has to do, as code.
+ *
+ * The rule: order by `part.index`. `message`, `textBody` and `htmlBody` go on from part to part, and so does
+ * `unmapped`, whose pieces together are one JSON object keyed by the payload's paths. Messages follow each other;
+ * one with the `index` of the one before it goes on with its text. All else is the same in every part.
+ */
+
+import { keysOf, TEXTS } from '../../../src/worker/aep/record/draft.ts'
+import { isObject, type JsonObject } from '../../../src/worker/lib/json.ts'
+
+export type Joined = {
+  /** What every part says, without `part`; its `_id` is the event's. */
+  record: JsonObject
+  texts: { [name: string]: string }
+  messages: JsonObject[]
+  unmapped: JsonObject
+  dropped: readonly unknown[]
+}
+
+/** `base`: the path of the object that `part` stands in; empty for raw records. At least one part. */
+export function joinParts(records: readonly JsonObject[], base: readonly string[]): Joined {
+  const parts = records
+    .map((record) => holderOf(record, base))
+    .sort((a, b) => Number(partOf(a).index) - Number(partOf(b).index))
+  const texts: Joined['texts'] = {}
+  const messages: JsonObject[] = []
+  for (const part of parts) {
+    for (const name of [...TEXTS, 'unmapped']) {
+      if (typeof part[name] === 'string') texts[name] = (texts[name] ?? '') + part[name]
+    }
+    for (const message of Array.isArray(part.messages) ? part.messages : []) {
+      const last = messages.at(-1)
+      if (last?.index !== message.index) messages.push({ ...message })
+      else if (last) last.text = `${last.text}${message.text}`
+    }
+  }
+  const record = structuredClone(records[0] ?? {})
+  const held = holderOf(record, base)
+  const { of, dropped = [] } = partOf(held)
+  for (const name of [...TEXTS, 'unmapped', 'messages', 'part']) delete held[name]
+  record._id = of
+  const { unmapped = '{}', ...rest } = texts
+  return {
+    record,
+    texts: rest,
+    messages,
+    unmapped: JSON.parse(unmapped),
+    dropped: Array.isArray(dropped) ? dropped : [],
+  }
+}
+
+/** A raw record that was split, with everything back at its own path. */
+export function restoreRaw({ record, texts, messages, unmapped }: Joined): JsonObject {
+  const restored: JsonObject = { ...record, ...texts }
+  if (messages.length > 0) restored.messages = messages.map(({ index: _, ...message }) => message)
+  for (const [path, value] of Object.entries(unmapped)) {
+    const keys = keysOf(path)
+    const holder = holderOf(restored, keys.slice(0, -1))
+    holder[keys.at(-1) ?? ''] = value
+  }
+  return restored
+}
+
+function holderOf(record: JsonObject, path: readonly string[]): JsonObject {
+  let holder = record
+  for (const key of path) {
+    holder[key] ??= {}
+    holder = holder[key] as JsonObject
+  }
+  return holder
+}
+
+function partOf({ part }: JsonObject): JsonObject {
+  return isObject(part) ? part : {}
+}

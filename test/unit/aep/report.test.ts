@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest'
+import { safeReport } from '../../../src/worker/aep/client/report.ts'
+import { MAX_REPORT_CHARACTERS } from '../../../src/worker/limits.ts'
+
+const CANARY = 'canary-7f3a'
+
+/** As in Adobe's documentation of synchronous validation, with values of a customer where AEP quotes them. */
+const VIOLATED = {
+  type: 'http://ns.adobe.com/adobecloud/problem/data-collection-service/inlet',
+  status: 400,
+  title: 'Invalid XDM Message Format',
+  report: {
+    message: `inletId: [${CANARY}] imsOrgId: [${CANARY}] Message is invalid`,
+    cause: {
+      _streamingValidation: [
+        {
+          schemaLocation: '#',
+          pointerToViolation: '#',
+          causingExceptions: [
+            {
+              schemaLocation: '#/properties/_id',
+              pointerToViolation: '#/_id',
+              causingExceptions: [],
+              keyword: 'type',
+              message: `expected type: String, found: ${CANARY}`,
+            },
+            {
+              schemaLocation: '#',
+              pointerToViolation: '#',
+              causingExceptions: [],
+              keyword: 'additionalProperties',
+              message: `extraneous key [${CANARY}] is not permitted`,
+            },
+          ],
+          message: `3 schema violations found in ${CANARY}`,
+        },
+      ],
+    },
+  },
+}
+
+/** A chain of causes, the innermost with a keyword. */
+function nested(levels: number): unknown {
+  let node: unknown = { keyword: 'type', pointerToViolation: '#/deep' }
+  for (let level = 0; level < levels; level += 1) node = { causingExceptions: [node] }
+  return node
+}
+
+const report = (cause: unknown, title: unknown = 'Invalid') =>
+  safeReport({ title, report: { cause: { _streamingValidation: cause } } }, 400)
+
+describe('what is repeated of an answer', () => {
+  it('is its title, and keyword and pointer of each violation', () => {
+    expect(safeReport(VIOLATED, 400)).toBe(
+      'Invalid XDM Message Format: type at #/_id, additionalProperties at #',
+    )
+  })
+
+  it('is its title where there is nothing else', () => {
+    const body = { status: '401', title: 'Authorization', report: { message: `[${CANARY}] empty` } }
+    expect(safeReport(body, 401)).toBe('Authorization')
+  })
+
+  it.each([
+    ['nothing', undefined],
+    ['null', null],
+    ['text', CANARY],
+    ['a list', [{ title: CANARY }]],
+    ['an object without a title', { message: CANARY, detail: CANARY, error: CANARY }],
+    ['an empty title', { title: '' }],
+    ['a title that is no text', { title: { text: CANARY } }],
+    ['a batch answer', { responses: [{ status: 400, message: CANARY }] }],
+  ])('is its status where it is %s', (_, answer) => {
+    expect(safeReport(answer, 503)).toBe('AEP answered 503')
+  })
+
+  it('is nothing that stands anywhere else, since it may quote a value', () => {
+    const everywhere = {
+      ...VIOLATED,
+      type: CANARY,
+      status: CANARY,
+      detail: CANARY,
+      message: CANARY,
+      instance: CANARY,
+      [CANARY]: CANARY,
+      report: { ...VIOLATED.report, detail: CANARY, [CANARY]: [CANARY] },
+    }
+    expect(safeReport(everywhere, 400)).toBe(safeReport(VIOLATED, 400))
+    expect(safeReport({ ...everywhere, title: undefined }, 400)).not.toContain(CANARY)
+  })
+})
+
+describe('what is repeated of violations', () => {
+  it('is told without a pointer as of the whole', () => {
+    expect(report([{ keyword: 'required' }, { keyword: 'type', pointerToViolation: 7 }])).toBe(
+      'Invalid: required at #, type at #',
+    )
+  })
+
+  it('stands beside the status where there is no title', () => {
+    expect(
+      safeReport({ report: { cause: { _streamingValidation: [{ keyword: 'enum' }] } } }, 422),
+    ).toBe('AEP answered 422: enum at #')
+  })
+
+  it('is told of a cause and of what caused it', () => {
+    const cause = [{ keyword: 'allOf', causingExceptions: [{ keyword: 'type' }] }]
+    expect(report(cause)).toBe('Invalid: allOf at #, type at #')
+  })
+
+  it.each([
+    ['no list', { keyword: 'type' }],
+    ['a text', CANARY],
+    ['a list of no objects', [null, 7, CANARY, [{ keyword: 'type' }]]],
+    ['keywords that are no text', [{ keyword: 7 }, { keyword: '' }, { keyword: [CANARY] }]],
+    ['causes that are no list', [{ causingExceptions: { keyword: 'type' } }]],
+  ])('is nothing where they are %s', (_, cause) => {
+    expect(report(cause)).toBe('Invalid')
+  })
+
+  it('is told of five, however many there are', () => {
+    const many = Array.from({ length: 10_000 }, (_, index) => ({ keyword: `k${index}` }))
+    const five = 'Invalid: k0 at #, k1 at #, k2 at #, k3 at #, k4 at #'
+    expect(report(many)).toBe(five)
+    expect(report([{ causingExceptions: many }])).toBe(five)
+  })
+
+  it('ends somewhere, however deep they go', () => {
+    expect(report([nested(3)])).toBe('Invalid: type at #/deep')
+    expect(report([nested(50_000)])).toBe('Invalid')
+  })
+
+  it('is short, however long AEP is', () => {
+    const long = 'x'.repeat(100_000)
+    const cut = 'x'.repeat(MAX_REPORT_CHARACTERS)
+    expect(report([{ keyword: long, pointerToViolation: long }], long)).toBe(
+      `${cut}: ${cut} at ${cut}`,
+    )
+  })
+})

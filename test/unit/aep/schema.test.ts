@@ -1,0 +1,145 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { encodeXdm } from '../../../src/worker/aep/record/xdm.ts'
+import fieldGroup from '../../../src/worker/aep/schema/field-group.json'
+import namespace from '../../../src/worker/aep/schema/identity-namespace.json'
+import schema from '../../../src/worker/aep/schema/schema.json'
+import { ROUTE_KINDS } from '../../../src/worker/chatlio/kind.ts'
+import { parseConfig } from '../../../src/worker/config/config.ts'
+import conversation from '../../fixtures/conversation.json'
+import minimal from '../../fixtures/conversation-minimal.json'
+import offlineMessage from '../../fixtures/offline-message.json'
+import transcript from '../../fixtures/transcript.json'
+import sparse from '../../fixtures/transcript-sparse.json'
+import { encodeParts } from './encode-parts.ts'
+import { validator } from './schema-validator.ts'
+import { eventOf, holds, wildEvent, XDM } from './split-arbitraries.ts'
+
+const validate = validator('acme')
+const entityOf = (event: ReturnType<typeof eventOf>): unknown =>
+  JSON.parse(JSON.stringify(encodeXdm(event, XDM).body.xdmEntity))
+
+describe('every event is right by the schema', () => {
+  it.each([
+    ['new-conversation', conversation],
+    ['unanswered', conversation],
+    ['feedback', minimal],
+    ['conversation', minimal],
+    ['offline-message', offlineMessage],
+    ['transcript', transcript],
+    ['transcript', sparse],
+  ] as const)('%s', (kind, payload) => {
+    expect(validate(entityOf(eventOf(kind, payload)))).toEqual([])
+  })
+
+  it('whatever is in it', () => {
+    holds(
+      fc.property(wildEvent, (event) => {
+        expect(validate(entityOf(event))).toEqual([])
+      }),
+      300,
+    )
+  })
+})
+
+describe('the schema refuses', () => {
+  const entity = () => entityOf(eventOf('feedback', conversation)) as Record<string, unknown>
+
+  it.each([
+    ['a field it does not know', { stranger: 1 }],
+    ['a tenant that is not ours', { _other: {} }],
+    ['a time that is none', { timestamp: 'yesterday' }],
+    ['an id with a colon', { _id: 'a:b' }],
+    ['an empty object', { web: {} }],
+    ['an empty text', { eventType: '' }],
+    ['null', { producedBy: null }],
+    ['an address that is none', { environment: { ipV4: '1.2.3' } }],
+  ])('%s', (_, change) => {
+    expect(validate({ ...entity(), ...change })).not.toEqual([])
+  })
+})
+
+describe('the schema as data', () => {
+  const own = fieldGroup.definitions.chatlio.properties['_{TENANT_ID}'].properties
+
+  it('has no field that no event fills', () => {
+    const full = {
+      ...offlineMessage,
+      subject: 'x',
+      visitor: { ...conversation.visitor, ...offlineMessage.visitor },
+      rating: 5,
+    }
+    const events = [
+      eventOf('feedback', conversation),
+      eventOf('offline-message', full),
+      eventOf('transcript', { ...transcript, slackTeamID: 'T1', visitorEmail: 'a@b' }),
+    ]
+    const long = { ...transcript, htmlBody: 'x'.repeat(9_500) }
+    const parts = encodeParts(eventOf('transcript', long), XDM, 9_500).map((part) =>
+      JSON.parse(part),
+    )
+    const filled = new Set(
+      [...events.map(entityOf), ...parts.map(({ body }) => body.xdmEntity)].flatMap(leaves),
+    )
+    const declared = leavesOfSchema({ properties: own }).map((path) => `_acme.${path}`)
+    expect(declared.filter((path) => !filled.has(path))).toEqual([])
+  })
+
+  it('has names that XDM takes', () => {
+    for (const path of leavesOfSchema({ properties: own })) {
+      for (const name of path.split('.')) expect(name).toMatch(/^[a-z][A-Za-z0-9]*$/)
+    }
+  })
+
+  it('is put together of the class, the two standard groups and ours, for Profile', () => {
+    expect(schema.allOf.map(({ $ref }) => $ref)).toEqual([
+      ...fieldGroup['meta:intendedToExtend'],
+      'https://ns.adobe.com/xdm/context/experienceevent-web',
+      'https://ns.adobe.com/xdm/context/experienceevent-environment-details',
+      '{FIELD_GROUP_ID}',
+    ])
+    expect(schema['meta:immutableTags']).toEqual(['union'])
+    expect(fieldGroup.allOf).toEqual([{ $ref: '#/definitions/chatlio' }])
+  })
+
+  it('makes the namespace that is the default of the configuration', () => {
+    const { destination } = parseConfig({
+      AEP_FORMAT: 'xdm',
+      AEP_ENDPOINT: 'https://dcs.adobedc.net/collection/inlet',
+      AEP_ORG_ID: 'o',
+      AEP_DATASET_ID: 'd',
+      AEP_SCHEMA_ID: 's',
+      AEP_TENANT: 't',
+    })
+    expect(destination).toMatchObject({ visitorNamespace: namespace.code })
+  })
+})
+
+describe('kinds', () => {
+  it('each has an event type and a producer of its own', () => {
+    const types = ROUTE_KINDS.map((kind) => {
+      const payload = { visitor: { UUID: 'u' }, message: 'm', messages: [] }
+      return (entityOf(eventOf(kind, payload)) as { eventType: string }).eventType
+    })
+    expect(new Set(types).size).toBe(ROUTE_KINDS.length)
+  })
+})
+
+/** Paths of all that is no object; a list counts as what is in it. */
+function leaves(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(leaves)
+  if (typeof value !== 'object' || value === null) return ['']
+  return Object.entries(value).flatMap(([key, held]) =>
+    leaves(held).map((path) => (path === '' ? key : `${key}.${path}`)),
+  )
+}
+
+type Node = { properties?: object; items?: object }
+
+function leavesOfSchema({ properties, items }: Node): string[] {
+  if (items) return leavesOfSchema(items)
+  if (!properties) return ['']
+  return Object.entries(properties).flatMap(([key, node]) =>
+    leavesOfSchema(node).map((path) => (path === '' ? key : `${key}.${path}`)),
+  )
+}

@@ -1,0 +1,261 @@
+import { describe, expect, it, vi } from 'vitest'
+import {
+  type Attempt,
+  exchange,
+  type Fetch,
+  type SendDeps,
+} from '../../../src/worker/aep/client/send.ts'
+import { judge, noAnswer, type Verdict } from '../../../src/worker/aep/client/verdict.ts'
+import { aborting, type Deadline, lettingGo } from '../../../src/worker/lib/timeout.ts'
+import { MAX_ANSWER_BYTES } from '../../../src/worker/limits.ts'
+
+/** As `deliver` does it: an exchange, judged. */
+async function send(
+  attempt: Attempt,
+  timeoutMs: number,
+  { fetch, now, deadline }: SendDeps & { now: () => number },
+): Promise<Verdict> {
+  try {
+    return judge(await exchange(attempt, timeoutMs, { fetch, deadline }), now())
+  } catch (thrown) {
+    return noAnswer(thrown)
+  }
+}
+
+const NOW = Date.parse('2026-11-01T12:00:00.000Z')
+const ATTEMPT = {
+  url: 'https://dcs.adobedc.net/collection/inlet-1?a=b',
+  headers: { 'content-type': 'application/json', 'x-adobe-flow-id': 'flow-1' },
+  body: '{"_id":"id-1","message":"é😀"}',
+}
+const ACCEPTANCE = '{"inletId":"inlet-1","xactionId":"1:2:3"}'
+
+const LONG_MS = 20_000
+const SHORT_MS = 5
+const DEADLINES: [string, Deadline][] = [
+  ['lets go of what is late', lettingGo],
+  ['aborts what is late', aborting],
+]
+const answering = (...answer: ConstructorParameters<typeof Response>) =>
+  vi.fn<Fetch>(async () => new Response(...answer))
+const sending = (fetch: Fetch, deadline = lettingGo, timeoutMs = LONG_MS) =>
+  send(ATTEMPT, timeoutMs, { fetch, deadline, now: () => NOW })
+
+/** A body that breaks off after its first chunk. */
+function breaking(text: string, cause: unknown): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start: (controller) => controller.enqueue(new TextEncoder().encode(text)),
+    pull: (controller) => controller.error(cause),
+  })
+}
+
+/** A body without an end, which counts what was taken of it. */
+function endless(chunk: string) {
+  const bytes = new TextEncoder().encode(chunk)
+  const seen = { bytes: 0, cancelled: false }
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        seen.bytes += bytes.length
+        controller.enqueue(bytes)
+      },
+      cancel() {
+        seen.cancelled = true
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  return { stream, seen }
+}
+
+describe('one request', () => {
+  it('is posted as it was made, once, and follows no redirect', async () => {
+    const fetch = answering(ACCEPTANCE)
+    expect(await sending(fetch)).toEqual({ verdict: 'accepted', status: 200 })
+    expect(fetch.mock.calls).toEqual([
+      [
+        ATTEMPT.url,
+        {
+          method: 'POST',
+          headers: ATTEMPT.headers,
+          body: ATTEMPT.body,
+          redirect: 'manual',
+          signal: null,
+        },
+      ],
+    ])
+  })
+
+  it.each([
+    [200, ACCEPTANCE, { verdict: 'accepted' }],
+    [207, '{"responses":[]}', { verdict: 'accepted' }],
+    [200, '', { verdict: 'unknown' }],
+    [204, null, { verdict: 'unknown', answer: null }],
+    [200, '<html>', { verdict: 'unknown', answer: '<html>' }],
+    [302, null, { verdict: 'held', reason: 'configuration' }],
+    [304, null, { verdict: 'held', reason: 'configuration' }],
+    [400, '{"title":"Bad"}', { verdict: 'rejected', error: { status: 400, message: 'Bad' } }],
+    [401, '{"status":"401"}', { verdict: 'held', reason: 'credentials' }],
+    [404, '', { verdict: 'held', reason: 'configuration' }],
+    [413, '', { verdict: 'rejected' }],
+    [429, '', { verdict: 'deferred', error: { code: 'throttled' } }],
+    [503, 'busy', { verdict: 'deferred', error: { code: 'unavailable' }, answer: 'busy' }],
+  ])('is judged by its answer: %i %j', async (status, body, verdict) => {
+    const fetch = answering(body, { status, headers: { location: 'https://elsewhere.example/' } })
+    expect(await sending(fetch)).toMatchObject(verdict)
+    expect(fetch).toHaveBeenCalledTimes(1)
+  })
+
+  it('is judged with the wait that the answer asks for, from now', async () => {
+    const asking = (value: string) =>
+      sending(answering('', { status: 503, headers: { 'retry-after': value } }))
+    expect(await asking('5')).toMatchObject({ retryAfterMs: 5_000 })
+    expect(await asking('Sun, 01 Nov 2026 12:00:30 GMT')).toMatchObject({ retryAfterMs: 30_000 })
+  })
+
+  it('is judged though the answer is not UTF-8', async () => {
+    const bytes = new Uint8Array([0xff, 0xfe, 0x80])
+    expect(await sending(answering(bytes, { status: 500 }))).toMatchObject({ verdict: 'deferred' })
+    expect(await sending(answering(bytes))).toMatchObject({ verdict: 'unknown' })
+  })
+})
+
+describe('a request without an answer', () => {
+  const canary = 'canary-7f3a'
+
+  it.each([
+    ['the connection is lost', new TypeError(`Network connection lost: ${canary}`), 'network'],
+    ['time is up', new DOMException(canary, 'TimeoutError'), 'timeout'],
+    ['it is aborted', new DOMException(canary, 'AbortError'), 'timeout'],
+    ['something strange is thrown', canary, 'network'],
+    ['nothing is thrown', undefined, 'network'],
+  ])('is deferred, never thrown, where %s', async (_, cause, code) => {
+    const rejecting = () => Promise.reject(cause)
+    const throwing = () => {
+      throw cause
+    }
+    for (const fetch of [rejecting, throwing]) {
+      const verdict = await sending(fetch)
+      expect(verdict).toMatchObject({ verdict: 'deferred', error: { code, status: null } })
+      expect(JSON.stringify(verdict)).not.toContain(canary)
+    }
+  })
+
+  it.each(DEADLINES)('is over in time, with a deadline that %s', async (_, deadline) => {
+    const stalled: Fetch = () => new Promise(() => undefined)
+    expect(await sending(stalled, deadline, SHORT_MS)).toMatchObject({
+      verdict: 'deferred',
+      error: { code: 'timeout' },
+    })
+  })
+
+  it('is aborted where its deadline aborts, so that nothing of it goes on', async () => {
+    let seen: AbortSignal | null | undefined
+    const stalled: Fetch = (_, { signal }) => {
+      seen = signal
+      return new Promise(() => undefined)
+    }
+    await sending(stalled, aborting, SHORT_MS)
+    expect(seen?.reason).toMatchObject({ name: 'TimeoutError' })
+  })
+})
+
+describe('an answer that breaks off', () => {
+  const reset = new TypeError('Network connection lost')
+  const late = new DOMException('The operation timed out', 'TimeoutError')
+
+  it.each([
+    [reset, 'network'],
+    [late, 'timeout'],
+  ])('is no acceptance, though what came reads like one: %s', async (cause, code) => {
+    for (const status of [200, 202, 207]) {
+      const verdict = await sending(answering(breaking(ACCEPTANCE, cause), { status }))
+      expect(verdict.verdict).not.toBe('accepted')
+      expect(verdict).toMatchObject({ error: { code } })
+    }
+  })
+
+  it.each([
+    [400, { verdict: 'rejected' }],
+    [401, { verdict: 'held', reason: 'credentials' }],
+    [404, { verdict: 'held', reason: 'configuration' }],
+    [429, { verdict: 'deferred', error: { code: 'throttled', status: 429 } }],
+    [503, { verdict: 'deferred', error: { code: 'unavailable', status: 503 } }],
+  ])('is still the refusal that its status says: %i', async (status, verdict) => {
+    for (const cause of [reset, late]) {
+      const init = { status, headers: { 'retry-after': '9' } }
+      expect(await sending(answering(breaking('{"title":', cause), init))).toMatchObject({
+        ...verdict,
+        retryAfterMs: 9_000,
+      })
+    }
+  })
+})
+
+describe('an answer that does not end', () => {
+  it.each(DEADLINES)(
+    'is judged by its status where it is a refusal, with a deadline that %s',
+    async (_, deadline) => {
+      const stuck = () =>
+        new ReadableStream<Uint8Array>({ pull: () => new Promise(() => undefined) })
+      const refused = await sending(answering(stuck(), { status: 400 }), deadline, SHORT_MS)
+      expect(refused).toMatchObject({ verdict: 'rejected', answer: null })
+      expect(await sending(answering(stuck()), deadline, SHORT_MS)).toMatchObject({
+        verdict: 'deferred',
+        error: { code: 'timeout' },
+      })
+    },
+  )
+
+  it('is read so far and no further, and its connection is given back', async () => {
+    const chunk = 'x'.repeat(10_000)
+    for (const [status, verdict] of [
+      [200, 'unknown'],
+      [400, 'rejected'],
+      [503, 'deferred'],
+    ] as const) {
+      const { stream, seen } = endless(chunk)
+      expect(await sending(answering(stream, { status }))).toMatchObject({ verdict })
+      expect(seen.bytes).toBeGreaterThan(MAX_ANSWER_BYTES)
+      expect(seen.bytes).toBeLessThanOrEqual(MAX_ANSWER_BYTES + 2 * chunk.length)
+      expect(seen.cancelled).toBe(true)
+    }
+  })
+
+  it('is no acceptance, though what was read of it is a whole object', async () => {
+    const filled = ACCEPTANCE + ' '.repeat(MAX_ANSWER_BYTES - ACCEPTANCE.length)
+    expect(await sending(answering(filled))).toMatchObject({ verdict: 'accepted' })
+    expect(await sending(answering(`${filled} `))).toMatchObject({ verdict: 'unknown' })
+  })
+
+  it('is judged though its connection cannot be given back', async () => {
+    const stuck = () =>
+      new ReadableStream<Uint8Array>({
+        pull: (controller) => controller.enqueue(new Uint8Array(MAX_ANSWER_BYTES).fill(0x78)),
+        cancel: () => Promise.reject(new Error('already gone')),
+      })
+    expect(await sending(answering(stuck()))).toMatchObject({ verdict: 'unknown' })
+    expect(await sending(answering(stuck(), { status: 400 }))).toMatchObject({
+      verdict: 'rejected',
+      answer: expect.stringMatching(/^x+$/) as string,
+    })
+  })
+})
+
+describe('the bare exchange', () => {
+  it('gives what was answered, unjudged', async () => {
+    const fetch = answering('busy', { status: 503, headers: { 'retry-after': '5' } })
+    expect(await exchange(ATTEMPT, LONG_MS, { fetch, deadline: lettingGo })).toEqual({
+      status: 503,
+      retryAfter: '5',
+      body: 'busy',
+      complete: true,
+    })
+  })
+
+  it('rejects with what was thrown', async () => {
+    const lost = new TypeError('Network connection lost')
+    const deps = { fetch: () => Promise.reject(lost), deadline: lettingGo }
+    await expect(exchange(ATTEMPT, LONG_MS, deps)).rejects.toBe(lost)
+  })
+})

@@ -1,0 +1,58 @@
+/** Whether the parts of an event are, together, the whole event. */
+import { expect } from 'vitest'
+import { encodeRaw } from '../../../src/worker/aep/record/raw.ts'
+import { draftXdm } from '../../../src/worker/aep/record/xdm-draft.ts'
+import type { ChatEvent } from '../../../src/worker/chatlio/event.ts'
+import type { JsonObject } from '../../../src/worker/lib/json.ts'
+import { joinParts, restoreRaw } from './join-parts.ts'
+import { ID, XDM } from './split-arbitraries.ts'
+
+export const LIMITS = [2_000, 2_500, 9_500]
+export const BASE = ['_acme', 'chatlio']
+export const utf8 = (text: string) => new TextEncoder().encode(text).length
+
+// biome-ignore lint/suspicious/noExplicitAny: parts are walked freely, as a reader of the lake would
+export type Loose = any
+
+export const record = (part: string): Loose => JSON.parse(part)
+export const entity = (part: string): Loose => record(part).body.xdmEntity
+/** As it comes out of JSON: without what is undefined. */
+export const plain = (value: unknown): Loose => JSON.parse(JSON.stringify(value))
+
+export function expectWholeRaw(event: ChatEvent, parts: JsonObject[]): void {
+  const whole = plain(encodeRaw(event))
+  if (parts[0]?._id === ID) {
+    expect(parts).toEqual([whole])
+    return
+  }
+  const joined = joinParts(parts, [])
+  for (const name of joined.dropped) delete whole[String(name)]
+  // What was empty to begin with leaves nothing that a part could hold.
+  if (JSON.stringify(whole.visitor) === '{}') delete whole.visitor
+  if (JSON.stringify(whole.messages) === '[]') delete whole.messages
+  expect(plain(restoreRaw(joined))).toEqual(whole)
+}
+
+export function expectWholeXdm(event: ChatEvent, parts: JsonObject[]): void {
+  const draft = draftXdm(event, XDM)
+  const joined = joinParts(parts, BASE)
+  for (const { at, from, value } of draft.fields) {
+    const held = at.reduce<Loose>((holder, key) => holder?.[key], joined.record)
+    if (from !== null) expect(held ?? joined.unmapped[from]).toEqual(value)
+    else if (held !== undefined) expect(held).toEqual(value)
+  }
+  for (const [path, value] of draft.unmapped) expect(joined.unmapped[path]).toEqual(value)
+  const texts = Object.fromEntries(draft.texts)
+  for (const name of joined.dropped) delete texts[String(name)]
+  expect(joined.texts).toEqual(texts)
+  const messages = joined.messages.map((message) => {
+    const prefix = `messages.${message.index}.`
+    const moved = Object.entries(joined.unmapped).filter(([path]) => path.startsWith(prefix))
+    return { ...Object.fromEntries(moved.map(([p, v]) => [p.slice(prefix.length), v])), ...message }
+  })
+  for (const [position, { index, text, rest }] of draft.messages.entries()) {
+    const expected = { index, ...(text === undefined ? {} : { text }), ...Object.fromEntries(rest) }
+    expect(messages[position]).toMatchObject(expected)
+  }
+  expect(messages).toHaveLength(draft.messages.length)
+}

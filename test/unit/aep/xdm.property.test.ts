@@ -1,0 +1,27 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { encodeXdm } from '../../../src/worker/aep/record/xdm.ts'
+import { holds, wildEvent, XDM } from './split-arbitraries.ts'
+
+describe('whatever is in an event', () => {
+  it('every value of its payload is in its place or unmapped', () => {
+    holds(
+      fc.property(wildEvent, (event) => {
+        const entity = JSON.parse(JSON.stringify(encodeXdm(event, XDM).body.xdmEntity))
+        const { unmapped = '{}' } = entity._acme.chatlio
+        const held = new Set([...values(entity), ...values(JSON.parse(unmapped))])
+        const lost = values(JSON.parse(JSON.stringify(event.payload))).filter((v) => !held.has(v))
+        expect(lost).toEqual([])
+      }),
+      300,
+    )
+  })
+})
+
+/** All that is no object or list, but for what `identTraits` says already. */
+function values(value: unknown): unknown[] {
+  if (typeof value !== 'object' || value === null) return [value]
+  return Object.entries(value).flatMap(([key, held]) =>
+    key === 'identTraitsParsed' ? [] : values(held),
+  )
+}

@@ -1,0 +1,495 @@
+import { describe, expect, it } from 'vitest'
+import { configOf, parseConfig, type Variables } from '../../src/worker/config/config.ts'
+
+const KEY = 'correct-horse-battery-staple'
+const OTHER_KEY = 'the-other-key-of-a-rotation'
+const ENDPOINT = 'https://dcs.adobedc.net/collection/inlet-1'
+
+const RAW: Variables = { WEBHOOK_KEYS: KEY, AEP_ENDPOINT: ENDPOINT, AEP_FLOW_ID: 'flow-1' }
+const XDM: Variables = {
+  WEBHOOK_KEYS: KEY,
+  AEP_FORMAT: 'xdm',
+  AEP_ENDPOINT: ENDPOINT,
+  AEP_ORG_ID: 'org@AdobeOrg',
+  AEP_DATASET_ID: 'dataset-1',
+  AEP_SCHEMA_ID: 'https://ns.adobe.com/acme/schemas/1',
+  AEP_TENANT: 'acme',
+}
+
+const faulty = (env: Variables) => parseConfig(env).problems.map(({ variable }) => variable)
+
+describe('the defaults', () => {
+  it('are those of the contract', () => {
+    expect(parseConfig(RAW)).toEqual({
+      webhookKeys: [KEY],
+      adminToken: null,
+      destination: { format: 'raw', url: ENDPOINT, flowId: 'flow-1', credentials: null },
+      problems: [],
+      forwardTimeoutMs: 3_000,
+      drainTimeoutMs: 15_000,
+      outboxShards: 1,
+      maxEventBytes: 1_000_000,
+      retryBaseMs: 1_000,
+      retryCapMs: 60_000,
+      retentionMs: 30 * 86_400_000,
+    })
+  })
+
+  it('are those of the contract for xdm too', () => {
+    const config = parseConfig(XDM)
+    expect(config.problems).toEqual([])
+    expect(config.maxEventBytes).toBe(9_500)
+    expect(config.destination).toEqual({
+      format: 'xdm',
+      url: ENDPOINT,
+      batchUrl: 'https://dcs.adobedc.net/collection/batch/inlet-1',
+      flowId: null,
+      orgId: 'org@AdobeOrg',
+      datasetId: 'dataset-1',
+      schemaId: 'https://ns.adobe.com/acme/schemas/1',
+      schemaVersion: '1',
+      tenant: 'acme',
+      visitorNamespace: 'ChatlioVisitor',
+      credentials: null,
+    })
+  })
+
+  it('stand where a variable is there but blank', () => {
+    const names = Object.keys({ ...XDM, ...RAW })
+    const others = [
+      'ADMIN_TOKEN',
+      'AEP_SCHEMA_VERSION',
+      'AEP_VISITOR_NAMESPACE',
+      'AEP_CLIENT_ID',
+      'AEP_CLIENT_SECRET',
+      'AEP_SCOPES',
+      'AEP_IMS_URL',
+      'FORWARD_TIMEOUT_MS',
+      'DRAIN_TIMEOUT_MS',
+      'OUTBOX_SHARDS',
+      'MAX_EVENT_BYTES',
+      'RETRY_BASE_MS',
+      'RETRY_CAP_MS',
+      'RETENTION_DAYS',
+    ]
+    for (const blank of ['', '  ', null, undefined]) {
+      const all = Object.fromEntries([...names, ...others].map((name) => [name, blank]))
+      expect(parseConfig({ ...all, ...RAW })).toEqual(parseConfig(RAW))
+      expect(parseConfig(all)).toEqual(parseConfig({}))
+    }
+  })
+})
+
+describe('an environment with nothing in it', () => {
+  it('lets nobody in and relays nowhere, and says what is missing', () => {
+    const { webhookKeys, adminToken, destination, problems } = parseConfig({})
+    expect({ webhookKeys, adminToken, destination }).toEqual({
+      webhookKeys: [],
+      adminToken: null,
+      destination: null,
+    })
+    expect(problems.map(({ variable }) => variable).sort()).toEqual([
+      'AEP_ENDPOINT',
+      'AEP_FLOW_ID',
+      'WEBHOOK_KEYS',
+    ])
+  })
+})
+
+describe('webhook keys', () => {
+  it.each([
+    [KEY, [KEY]],
+    [`${KEY},${OTHER_KEY}`, [KEY, OTHER_KEY]],
+    [` ${KEY} ,\n${OTHER_KEY}, `, [KEY, OTHER_KEY]],
+    ['x'.repeat(20), ['x'.repeat(20)]],
+  ])('are several, separated by commas: %j', (value, keys) => {
+    expect(parseConfig({ ...RAW, WEBHOOK_KEYS: value })).toMatchObject({
+      webhookKeys: keys,
+      problems: [],
+    })
+  })
+
+  it.each([
+    ['none', ''],
+    ['only commas', ' , ,'],
+    ['one that is too short', 'x'.repeat(19)],
+    ['one that is too short among good ones', `${KEY},short,${OTHER_KEY}`],
+    ['one that blanks make long enough', `${'x'.repeat(19)} `],
+    ['a number', 7],
+  ])('are as if none were set where there is %s', (_, value) => {
+    const config = parseConfig({ ...RAW, WEBHOOK_KEYS: value })
+    expect(config.webhookKeys).toEqual([])
+    expect(config.problems.map(({ variable }) => variable)).toEqual(['WEBHOOK_KEYS'])
+    // Whether events can be relayed is another question: what is stored already still leaves.
+    expect(config.destination).not.toBeNull()
+  })
+})
+
+describe('the admin token', () => {
+  it('is taken from 20 characters on', () => {
+    expect(parseConfig({ ...RAW, ADMIN_TOKEN: 'x'.repeat(20) })).toMatchObject({
+      adminToken: 'x'.repeat(20),
+      problems: [],
+    })
+  })
+
+  it('is none where it is shorter, and that stops no relaying', () => {
+    const config = parseConfig({ ...RAW, ADMIN_TOKEN: 'x'.repeat(19) })
+    expect(config.adminToken).toBeNull()
+    expect(config.problems.map(({ variable }) => variable)).toEqual(['ADMIN_TOKEN'])
+    expect(config.destination).not.toBeNull()
+  })
+})
+
+describe('a number', () => {
+  it.each([
+    ['FORWARD_TIMEOUT_MS', '0', { forwardTimeoutMs: 0 }],
+    ['FORWARD_TIMEOUT_MS', 2_500, { forwardTimeoutMs: 2_500 }],
+    ['FORWARD_TIMEOUT_MS', ' 2500 ', { forwardTimeoutMs: 2_500 }],
+    ['DRAIN_TIMEOUT_MS', '20000', { drainTimeoutMs: 20_000 }],
+    ['OUTBOX_SHARDS', '4', { outboxShards: 4 }],
+    ['MAX_EVENT_BYTES', '9000', { maxEventBytes: 9_000 }],
+    ['RETRY_BASE_MS', '500', { retryBaseMs: 500 }],
+    ['RETRY_CAP_MS', '120000', { retryCapMs: 120_000 }],
+    ['RETENTION_DAYS', '7', { retentionMs: 7 * 86_400_000 }],
+    ['RETENTION_DAYS', '0.5', { retentionMs: 43_200_000 }],
+  ])('is taken where it is one: %s=%j', (variable, value, expected) => {
+    expect(parseConfig({ ...RAW, [variable]: value })).toMatchObject({ ...expected, problems: [] })
+  })
+
+  it.each([
+    ['FORWARD_TIMEOUT_MS', 'forwardTimeoutMs'],
+    ['DRAIN_TIMEOUT_MS', 'drainTimeoutMs'],
+    ['OUTBOX_SHARDS', 'outboxShards'],
+    ['MAX_EVENT_BYTES', 'maxEventBytes'],
+    ['RETRY_BASE_MS', 'retryBaseMs'],
+    ['RETRY_CAP_MS', 'retryCapMs'],
+    ['RETENTION_DAYS', 'retentionMs'],
+  ] as const)(
+    'is its default where it does not parse, and nothing is relayed: %s',
+    (variable, field) => {
+      const broken = ['-1', 'x', '1e3', '0x10', '1,000', '3 000', 'Infinity', '9'.repeat(30), true]
+      for (const value of broken) {
+        const config = parseConfig({ ...RAW, [variable]: value })
+        expect(config[field]).toBe(parseConfig(RAW)[field])
+        expect(config.destination).toBeNull()
+        expect(config.problems).toEqual([
+          { variable, expected: expect.stringContaining('number') as string },
+        ])
+        expect(config.webhookKeys).toEqual([KEY])
+      }
+    },
+  )
+
+  it.each([
+    'DRAIN_TIMEOUT_MS',
+    'OUTBOX_SHARDS',
+    'MAX_EVENT_BYTES',
+    'RETRY_BASE_MS',
+    'RETENTION_DAYS',
+  ])('is not zero where zero means nothing: %s', (variable) => {
+    expect(faulty({ ...RAW, [variable]: '0' })).toEqual([variable])
+  })
+
+  it('is whole, but for days', () => {
+    for (const variable of ['FORWARD_TIMEOUT_MS', 'OUTBOX_SHARDS', 'RETRY_CAP_MS']) {
+      expect(faulty({ ...RAW, [variable]: '1.5' })).toEqual([variable])
+    }
+  })
+
+  it('is the default of its format where it is the size of an event', () => {
+    expect(parseConfig({ ...XDM, MAX_EVENT_BYTES: 'x' }).maxEventBytes).toBe(9_500)
+    expect(parseConfig({ ...RAW, MAX_EVENT_BYTES: 'x' }).maxEventBytes).toBe(1_000_000)
+    expect(faulty({ ...RAW, MAX_EVENT_BYTES: '1000001' })).toEqual(['MAX_EVENT_BYTES'])
+  })
+
+  it('gives the outbox no less time than a request', () => {
+    const config = parseConfig({ ...RAW, FORWARD_TIMEOUT_MS: '20000', DRAIN_TIMEOUT_MS: '5000' })
+    expect(config).toMatchObject({ forwardTimeoutMs: 20_000, drainTimeoutMs: 20_000, problems: [] })
+    expect(parseConfig({ ...RAW, FORWARD_TIMEOUT_MS: '20000' }).drainTimeoutMs).toBe(20_000)
+  })
+
+  it('caps no backoff below where it begins', () => {
+    const config = parseConfig({ ...RAW, RETRY_BASE_MS: '90000' })
+    expect(config.retryCapMs).toBeGreaterThanOrEqual(config.retryBaseMs)
+  })
+})
+
+describe('the endpoint', () => {
+  it.each([
+    [ENDPOINT, ENDPOINT],
+    [` ${ENDPOINT} `, ENDPOINT],
+    [`${ENDPOINT}?syncValidation=true`, `${ENDPOINT}?syncValidation=true`],
+    ['http://localhost:8788/collection/x', 'http://localhost:8788/collection/x'],
+    ['http://127.0.0.1:8788/collection/x', 'http://127.0.0.1:8788/collection/x'],
+    ['http://127.8.9.10/collection/x', 'http://127.8.9.10/collection/x'],
+    ['http://[::1]:8788/collection/x', 'http://[::1]:8788/collection/x'],
+    ['HTTPS://DCS.adobedc.net/collection/x', 'https://dcs.adobedc.net/collection/x'],
+  ])('is https, or http on this machine: %s', (value, url) => {
+    expect(parseConfig({ ...RAW, AEP_ENDPOINT: value })).toMatchObject({
+      destination: { url },
+      problems: [],
+    })
+  })
+
+  it.each([
+    ['plain http', 'http://dcs.adobedc.net/collection/x'],
+    ['http to a name that begins like this machine', 'http://localhost.example.com/collection/x'],
+    ['http to an address that begins like it', 'http://127.0.0.1.example.com/collection/x'],
+    ['http to a name that ends like it', 'http://notlocalhost/collection/x'],
+    ['http to another machine of the network', 'http://192.168.0.1/collection/x'],
+    ['http behind a user name like this machine', 'http://localhost@example.com/collection/x'],
+    ['a placeholder', 'https://dcs.adobedc.net/collection/{INLET_ID}'],
+    ['no scheme', 'dcs.adobedc.net/collection/x'],
+    ['another scheme', 'ftp://dcs.adobedc.net/collection/x'],
+    ['a script', 'javascript:alert(1)'],
+    ['a password', 'https://user:pass-word@dcs.adobedc.net/collection/x'],
+    ['a user', 'https://user@dcs.adobedc.net/collection/x'],
+    ['words', 'not set yet'],
+  ])('is refused, and nothing is relayed, where it is %s', (_, value) => {
+    const config = parseConfig({ ...RAW, AEP_ENDPOINT: value })
+    expect(config.destination).toBeNull()
+    expect(config.problems.map(({ variable }) => variable)).toEqual(['AEP_ENDPOINT'])
+    expect(config.webhookKeys).toEqual([KEY])
+  })
+
+  it.each([RAW, XDM])('is required: %j', (env) => {
+    const config = parseConfig({ ...env, AEP_ENDPOINT: undefined })
+    expect(config.destination).toBeNull()
+    expect(config.problems.map(({ variable }) => variable)).toEqual(['AEP_ENDPOINT'])
+  })
+})
+
+describe('the flow id', () => {
+  const inUrl = `${ENDPOINT}?x-adobe-flow-id=flow-2`
+
+  it('is required for raw only', () => {
+    const config = parseConfig({ ...RAW, AEP_FLOW_ID: undefined })
+    expect(config.destination).toBeNull()
+    expect(config.problems.map(({ variable }) => variable)).toEqual(['AEP_FLOW_ID'])
+    expect(parseConfig({ ...XDM, AEP_FLOW_ID: 'flow-1' }).destination).toMatchObject({
+      flowId: 'flow-1',
+    })
+  })
+
+  it.each([
+    ['raw', RAW],
+    ['xdm', XDM],
+  ])("is taken from the endpoint's query in %s, as Adobe hands it out", (_, env) => {
+    const config = parseConfig({ ...env, AEP_ENDPOINT: inUrl, AEP_FLOW_ID: undefined })
+    expect(config).toMatchObject({ destination: { flowId: 'flow-2' }, problems: [] })
+  })
+
+  it('may stand in both places where both say the same', () => {
+    const config = parseConfig({ ...RAW, AEP_ENDPOINT: inUrl, AEP_FLOW_ID: 'flow-2' })
+    expect(config).toMatchObject({ destination: { flowId: 'flow-2' }, problems: [] })
+  })
+
+  it.each([
+    ['raw', RAW],
+    ['xdm', XDM],
+  ])('stops relaying where the two differ, in %s', (_, env) => {
+    const config = parseConfig({ ...env, AEP_ENDPOINT: inUrl, AEP_FLOW_ID: 'flow-1' })
+    expect(config.destination).toBeNull()
+    expect(config.problems.map(({ variable }) => variable)).toEqual(['AEP_FLOW_ID'])
+  })
+
+  it('is not one where it is empty in the query', () => {
+    const AEP_ENDPOINT = `${ENDPOINT}?x-adobe-flow-id=`
+    expect(faulty({ ...RAW, AEP_ENDPOINT, AEP_FLOW_ID: undefined })).toEqual(['AEP_FLOW_ID'])
+    expect(parseConfig({ ...RAW, AEP_ENDPOINT }).destination).toMatchObject({ flowId: 'flow-1' })
+  })
+
+  it.each(['flow 1', 'flow\u00071', '\u201cflow-1\u201d'])(
+    'cannot be %j, which no header takes',
+    (id) => {
+      expect(faulty({ ...RAW, AEP_FLOW_ID: id })).toContain('AEP_FLOW_ID')
+      const inUrl = `${ENDPOINT}?x-adobe-flow-id=${encodeURIComponent(id)}`
+      expect(faulty({ ...RAW, AEP_ENDPOINT: inUrl, AEP_FLOW_ID: undefined })).toContain(
+        'AEP_ENDPOINT',
+      )
+    },
+  )
+})
+
+describe('xdm', () => {
+  it.each([
+    [ENDPOINT, 'https://dcs.adobedc.net/collection/batch/inlet-1'],
+    [
+      `${ENDPOINT}?x-adobe-flow-id=flow-2&a=b`,
+      'https://dcs.adobedc.net/collection/batch/inlet-1?x-adobe-flow-id=flow-2&a=b',
+    ],
+    ['http://localhost:8788/collection/x', 'http://localhost:8788/collection/batch/x'],
+  ])('has a batch path with the same query: %s', (AEP_ENDPOINT, batchUrl) => {
+    expect(parseConfig({ ...XDM, AEP_ENDPOINT }).destination).toMatchObject({ batchUrl })
+  })
+
+  it.each([
+    'https://dcs.adobedc.net/',
+    'https://dcs.adobedc.net/collection/',
+    'https://dcs.adobedc.net/collection/batch/inlet-1',
+    'https://dcs.adobedc.net/other/inlet-1',
+  ])('has none where the endpoint has another form, and nothing is relayed: %s', (AEP_ENDPOINT) => {
+    const config = parseConfig({ ...XDM, AEP_ENDPOINT })
+    expect(config.destination).toBeNull()
+    expect(config.problems.map(({ variable }) => variable)).toEqual(['AEP_ENDPOINT'])
+  })
+
+  it.each(['AEP_ORG_ID', 'AEP_DATASET_ID', 'AEP_SCHEMA_ID', 'AEP_TENANT'])(
+    'needs %s',
+    (variable) => {
+      for (const value of [undefined, '', ' ']) {
+        const config = parseConfig({ ...XDM, [variable]: value })
+        expect(config.destination).toBeNull()
+        expect(config.problems.map((problem) => problem.variable)).toEqual([variable])
+      }
+      expect(faulty({ ...RAW, [variable]: undefined })).toEqual([])
+    },
+  )
+
+  it('needs more of AEP_TENANT than its underscore', () => {
+    expect(faulty({ ...XDM, AEP_TENANT: '_' })).toEqual(['AEP_TENANT'])
+  })
+
+  it('takes what else is set for it', () => {
+    const env = {
+      ...XDM,
+      AEP_SCHEMA_VERSION: 3,
+      AEP_VISITOR_NAMESPACE: 'Visitor',
+      AEP_TENANT: '_acme',
+    }
+    expect(parseConfig(env).destination).toMatchObject({
+      schemaVersion: '3',
+      visitorNamespace: 'Visitor',
+      tenant: 'acme',
+    })
+  })
+})
+
+describe('the format', () => {
+  it.each(['RAW', 'json', 'raw,xdm', 'toString', '1'])('is raw or xdm, and not %j', (value) => {
+    const config = parseConfig({ ...RAW, AEP_FORMAT: value })
+    expect(config.destination).toBeNull()
+    expect(config.problems.map(({ variable }) => variable)).toEqual(['AEP_FORMAT'])
+  })
+
+  it('is raw where it is said to be', () => {
+    expect(parseConfig({ ...RAW, AEP_FORMAT: 'raw' })).toEqual(parseConfig(RAW))
+  })
+})
+
+describe('credentials', () => {
+  const both = { AEP_CLIENT_ID: 'client-1', AEP_CLIENT_SECRET: 'secret-1' }
+
+  it('are an id and a secret, with defaults for the rest', () => {
+    expect(parseConfig({ ...RAW, ...both })).toMatchObject({
+      problems: [],
+      destination: {
+        credentials: {
+          clientId: 'client-1',
+          clientSecret: 'secret-1',
+          scopes: expect.stringContaining('openid') as string,
+          imsUrl: 'https://ims-na1.adobelogin.com',
+        },
+      },
+    })
+  })
+
+  it('take their own scopes and address', () => {
+    const own = { AEP_SCOPES: 'openid,own', AEP_IMS_URL: 'http://localhost:8788/' }
+    for (const env of [RAW, XDM]) {
+      expect(parseConfig({ ...env, ...both, ...own }).destination?.credentials).toEqual({
+        clientId: 'client-1',
+        clientSecret: 'secret-1',
+        scopes: 'openid,own',
+        imsUrl: 'http://localhost:8788',
+      })
+    }
+  })
+
+  it.each([
+    ['AEP_CLIENT_ID', 'AEP_CLIENT_SECRET'],
+    ['AEP_CLIENT_SECRET', 'AEP_CLIENT_ID'],
+  ])('stop relaying where only %s is set', (variable, missing) => {
+    const config = parseConfig({ ...RAW, [variable]: 'x' })
+    expect(config.destination).toBeNull()
+    expect(config.problems.map((problem) => problem.variable)).toEqual([missing])
+  })
+
+  it.each(['http://ims.example.com', 'ims.example.com', 'https://{HOST}'])(
+    'go to no address that is not encrypted, or none: %s',
+    (AEP_IMS_URL) => {
+      const config = parseConfig({ ...RAW, ...both, AEP_IMS_URL })
+      expect(config.destination).toBeNull()
+      expect(config.problems.map(({ variable }) => variable)).toEqual(['AEP_IMS_URL'])
+    },
+  )
+})
+
+describe('a problem', () => {
+  it('names every variable at fault, each once', () => {
+    const env = {
+      AEP_FORMAT: 'xdm',
+      AEP_ENDPOINT: 'x',
+      OUTBOX_SHARDS: 'many',
+      RETENTION_DAYS: 'long',
+      ADMIN_TOKEN: 'short',
+      WEBHOOK_KEYS: 'short',
+    }
+    expect(faulty(env).sort()).toEqual([
+      'ADMIN_TOKEN',
+      'AEP_DATASET_ID',
+      'AEP_ENDPOINT',
+      'AEP_ORG_ID',
+      'AEP_SCHEMA_ID',
+      'AEP_TENANT',
+      'OUTBOX_SHARDS',
+      'RETENTION_DAYS',
+      'WEBHOOK_KEYS',
+    ])
+  })
+
+  it('never says what the value is', () => {
+    const canary = 'canary-7f3a'
+    const values = [canary, `http://${canary}/`, `https://${canary}:${canary}@x/`, `{${canary}}`]
+    for (const value of values) {
+      const env: Variables = {
+        WEBHOOK_KEYS: canary,
+        ADMIN_TOKEN: canary,
+        AEP_ENDPOINT: value,
+        AEP_FLOW_ID: canary,
+        AEP_FORMAT: value,
+        AEP_CLIENT_SECRET: canary,
+        AEP_IMS_URL: value,
+        FORWARD_TIMEOUT_MS: canary,
+        DRAIN_TIMEOUT_MS: canary,
+        OUTBOX_SHARDS: canary,
+        MAX_EVENT_BYTES: canary,
+        RETRY_BASE_MS: canary,
+        RETRY_CAP_MS: canary,
+        RETENTION_DAYS: canary,
+      }
+      const { problems } = parseConfig(env)
+      expect(problems.length).toBeGreaterThanOrEqual(13)
+      expect(JSON.stringify(problems)).not.toContain(canary)
+    }
+    const differing = { ...RAW, AEP_ENDPOINT: `${ENDPOINT}?x-adobe-flow-id=${canary}` }
+    expect(parseConfig(differing).problems).toHaveLength(1)
+    expect(JSON.stringify(parseConfig(differing).problems)).not.toMatch(/canary|flow-1/)
+  })
+})
+
+describe('the environment', () => {
+  it('is parsed once', () => {
+    const env = { ...RAW }
+    expect(configOf(env)).toBe(configOf(env))
+    expect(configOf(env)).toEqual(parseConfig(env))
+    expect(configOf({ ...RAW })).not.toBe(configOf(env))
+  })
+
+  it('may hold bindings that are no variables', () => {
+    expect(parseConfig({ ...RAW, OUTBOX: { get: () => undefined }, OTHER: Symbol('x') })).toEqual(
+      parseConfig(RAW),
+    )
+  })
+})

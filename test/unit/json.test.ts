@@ -1,0 +1,160 @@
+import { describe, expect, it } from 'vitest'
+import { isObject, nestsDeeper, parseEmbedded, parseJson } from '../../src/worker/lib/json.ts'
+import { MAX_JSON_DEPTH } from '../../src/worker/limits.ts'
+
+const utf8 = (text: string) => new TextEncoder().encode(text)
+const brackets = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
+const BOM = '\uFEFF'
+
+describe('bytes to JSON', () => {
+  it.each([
+    ['an object', '{"a":[1,"x",null,true,-0.5e3]}', { a: [1, 'x', null, true, -500] }],
+    ['white space around it', ' \t\r\n{"a":1}\n', { a: 1 }],
+    ['a byte order mark before it', `${BOM}{"a":1}`, { a: 1 }],
+    ['a value that is no object', '"Hi"', 'Hi'],
+    ['null', 'null', null],
+    ['text of two, three and four bytes', '{"a":"é€😀"}', { a: 'é€😀' }],
+    ['a byte order mark inside a text', `{"a":"${BOM}x"}`, { a: `${BOM}x` }],
+    ['the last of duplicate keys', '{"a":1,"b":2,"a":{"c":3}}', { a: { c: 3 }, b: 2 }],
+  ])('reads %s', (_, text, value) => {
+    expect(parseJson(utf8(text))).toEqual({ ok: true, value })
+  })
+
+  it.each([
+    ['nothing', ''],
+    ['only white space', ' \n'],
+    ['only a byte order mark', BOM],
+    ['two byte order marks', `${BOM}${BOM}{}`],
+    ['JSON cut off', '{"message":"Hi'],
+    ['two values', '{}{}'],
+    ['a trailing comma', '{"a":1,}'],
+    ['single quotes', "{'a':1}"],
+    ['NaN', '{"a":NaN}'],
+    ['a bare NUL inside a text', '{"a":"\0"}'],
+    ['a form post', 'message=Hi'],
+    ['100,000 levels that never close', '['.repeat(100_000)],
+  ])('finds %s malformed', (_, text) => {
+    expect(parseJson(utf8(text))).toEqual({ ok: false })
+  })
+
+  it.each([
+    ['a continuation byte alone', [0x80]],
+    ['Latin-1', [0x41, 0xe9, 0x41]],
+    ['an overlong form', [0xc0, 0xaf]],
+    ['a surrogate', [0xed, 0xa0, 0x80]],
+    ['something beyond U+10FFFF', [0xf4, 0x90, 0x80, 0x80]],
+    ['a code point cut short', [0xf0, 0x9f, 0x98]],
+  ])(
+    'finds text that holds %s malformed, rather than reading replacement characters',
+    (_, bytes) => {
+      const body = [...utf8('{"a":"'), ...bytes, ...utf8('"}')]
+      expect(parseJson(new Uint8Array(body))).toEqual({ ok: false })
+    },
+  )
+
+  it('finds UTF-16 malformed', () => {
+    const utf16 = [0xff, 0xfe, ...[...'{"a":1}'].flatMap((char) => [char.charCodeAt(0), 0])]
+    expect(parseJson(new Uint8Array(utf16))).toEqual({ ok: false })
+  })
+
+  it('reads a good body after one that broke off inside a code point', () => {
+    expect(parseJson(new Uint8Array([0x22, 0xf0, 0x9f]))).toEqual({ ok: false })
+    expect(parseJson(utf8(`${BOM}"é"`))).toEqual({ ok: true, value: 'é' })
+  })
+
+  it('keeps lone surrogates and NULs that came as escapes, and they leave as valid JSON again', () => {
+    const text = String.raw`{"text":"a\ud800b\udc00c\u0000d"}`
+    const parsed = parseJson(utf8(text))
+    const value = parsed.ok ? (parsed.value as { text: string }) : { text: '' }
+    expect([...value.text].map((char) => char.codePointAt(0))).toEqual([
+      0x61, 0xd800, 0x62, 0xdc00, 0x63, 0, 0x64,
+    ])
+    expect(JSON.stringify(value)).toBe(text)
+  })
+
+  it('takes prototype-named keys for keys like any other, and pollutes nothing', () => {
+    const text = '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}'
+    const parsed = parseJson(utf8(text))
+    expect(parsed.ok && JSON.stringify(parsed.value)).toBe(text)
+    expect(parsed.ok && Object.getPrototypeOf(parsed.value)).toBe(Object.prototype)
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined()
+  })
+
+  it('reads 100,000 levels without running out of stack', () => {
+    expect(parseJson(utf8(brackets(100_000))).ok).toBe(true)
+    expect(parseJson(utf8(`${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`)).ok).toBe(true)
+  })
+})
+
+describe('whether a value is an object', () => {
+  it.each([
+    [{}, true],
+    [{ length: 0 }, true],
+    [[], false],
+    [null, false],
+    [undefined, false],
+    ['{}', false],
+    [0, false],
+    [true, false],
+  ])('says of %j: %s', (value, expected) => {
+    expect(isObject(value)).toBe(expected)
+  })
+})
+
+describe('whether a value nests deeper than a limit', () => {
+  it.each([
+    ['a text', '"[[[["', 0, false],
+    ['null', 'null', 0, false],
+    ['an empty array, at no levels', '[]', 0, true],
+    ['an empty object, at no levels', '{}', 0, true],
+    ['an empty array, at one level', '[]', 1, false],
+    ['two levels, at two', '[[]]', 2, false],
+    ['two levels, at one', '[[]]', 1, true],
+    ['objects and arrays mixed, at their depth', '{"a":[{"b":[1]}]}', 4, false],
+    ['objects and arrays mixed, above it', '{"a":[{"b":[1]}]}', 3, true],
+    ['a deep last member', '{"a":1,"b":[2],"c":[[[]]]}', 3, true],
+    ['depth under a key named __proto__', '{"__proto__":{"a":{}}}', 2, true],
+  ])('counts every level: %s', (_, text, limit, deeper) => {
+    expect(nestsDeeper(JSON.parse(text), limit)).toBe(deeper)
+  })
+
+  it('takes the limit of all JSON where none is given, and that much can be written again', () => {
+    const deepest: unknown = JSON.parse(brackets(MAX_JSON_DEPTH))
+    expect(nestsDeeper(deepest)).toBe(false)
+    expect(JSON.stringify(deepest)).toBe(brackets(MAX_JSON_DEPTH))
+    expect(nestsDeeper(JSON.parse(brackets(MAX_JSON_DEPTH + 1)))).toBe(true)
+  })
+
+  it('finds 100,000 levels too deep without running out of stack', () => {
+    expect(nestsDeeper(JSON.parse(brackets(100_000)))).toBe(true)
+    expect(nestsDeeper(JSON.parse(`${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`))).toBe(true)
+  })
+})
+
+describe('JSON inside a string', () => {
+  it.each([
+    ['{"plan":"gold","seats":3}', { plan: 'gold', seats: 3 }],
+    ['[1,[2]]', [1, [2]]],
+    [' {"a":1} ', { a: 1 }],
+    ['3', 3],
+    ['"text"', 'text'],
+    ['false', false],
+    ['null', null],
+  ])('is parsed: %s', (text, value) => {
+    expect(parseEmbedded(text)).toEqual(value)
+  })
+
+  it.each(['', 'gold', '{"plan":', "{'plan':'gold'}", '[object Object]', 'undefined'])(
+    'is nothing where it is broken: %j',
+    (text) => {
+      expect(parseEmbedded(text)).toBeUndefined()
+    },
+  )
+
+  it('is nothing where it is so deep that it could not be sent beside the rest', () => {
+    const deepest = MAX_JSON_DEPTH / 2
+    expect(JSON.stringify(parseEmbedded(brackets(deepest)))).toBe(brackets(deepest))
+    expect(parseEmbedded(brackets(deepest + 1))).toBeUndefined()
+    expect(parseEmbedded(brackets(100_000))).toBeUndefined()
+  })
+})

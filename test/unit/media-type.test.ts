@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { isTakenMediaType } from '../../src/worker/http/media-type.ts'
+
+describe('the content type of a webhook', () => {
+  it.each([
+    'application/json',
+    'Application/JSON',
+    'application/json; charset=utf-8',
+    'application/json;charset=UTF-8',
+    ' application/json ',
+    'application/json ; a="b;c"',
+    'application/problem+json',
+    'application/vnd.chatlio.v1+json; charset=utf-8',
+    'application/cloudevents-batch+JSON',
+    'image/svg+json',
+    'application/a+b+json',
+    'application/vnd.one&two+json',
+    'text/plain',
+    'TEXT/PLAIN; charset=us-ascii',
+  ])('is taken where it is JSON by any name, or plain text: %j', (header) => {
+    expect(isTakenMediaType(header)).toBe(true)
+  })
+
+  it.each([null, '', ' '])('may be absent: %j', (header) => {
+    expect(isTakenMediaType(header)).toBe(true)
+  })
+
+  it.each([
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'text/html',
+    'text/json',
+    'text/plainer',
+    'text/*',
+    '*/*',
+    'json',
+    'application',
+    'application/',
+    'application/jsonp',
+    'application/json5',
+    'application/x-ndjson',
+    'application/json-patch',
+    'application/+json',
+    '/vnd+json',
+    'application/vnd+json+xml',
+    'application/xml',
+    'application/octet-stream',
+    'xapplication/json',
+    'application/json/x',
+    'application/xml; a=application/json',
+    'application/json, text/html',
+    'application/json text/html',
+  ])('is refused where it is anything else: %j', (header) => {
+    expect(isTakenMediaType(header)).toBe(false)
+  })
+
+  it('is judged without a pause, however long it is', () => {
+    expect(isTakenMediaType(`a/${'+'.repeat(100_000)}x`)).toBe(false)
+    expect(isTakenMediaType(`${'a/'.repeat(50_000)}+json`)).toBe(false)
+  })
+})

@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest'
+import { problemResponse, type Refusal, toWire } from '../../src/worker/http/problem.ts'
+
+/** One of each, with what the contract says of it. */
+const TABLE: {
+  refusal: Refusal
+  status: number
+  headers?: Record<string, string | RegExp>
+  members?: object
+}[] = [
+  {
+    refusal: { code: 'unavailable', detail: 'Send it again.' },
+    status: 503,
+    headers: { 'retry-after': /^[1-9]\d*$/ },
+  },
+  { refusal: { code: 'unauthorized', realm: 'webhook' }, status: 401 },
+  {
+    refusal: { code: 'unauthorized', realm: 'admin' },
+    status: 401,
+    headers: { 'www-authenticate': 'Bearer' },
+  },
+  { refusal: { code: 'unknown-kind' }, status: 404 },
+  { refusal: { code: 'not-found' }, status: 404 },
+  {
+    refusal: { code: 'method-not-allowed', allow: 'GET, HEAD' },
+    status: 405,
+    headers: { allow: 'GET, HEAD' },
+  },
+  { refusal: { code: 'unsupported-media-type' }, status: 415 },
+  { refusal: { code: 'payload-too-large', limitBytes: 1_572_864 }, status: 413 },
+  { refusal: { code: 'malformed-json' }, status: 400 },
+  { refusal: { code: 'malformed-json', id: 'id-1' }, status: 400, members: { id: 'id-1' } },
+  {
+    refusal: { code: 'invalid-payload', issues: [] },
+    status: 422,
+    members: { issues: [] },
+  },
+  {
+    refusal: {
+      code: 'invalid-payload',
+      id: 'id-1',
+      issues: [{ path: 'visitor.UUID', message: 'required, and missing' }],
+    },
+    status: 422,
+    members: {
+      id: 'id-1',
+      issues: [{ path: 'visitor.UUID', message: 'required, and missing' }],
+    },
+  },
+  { refusal: { code: 'invalid-request', detail: 'limit: 1 to 200' }, status: 400 },
+]
+
+describe('a refusal', () => {
+  it.each(TABLE)('is problem+json with a stable code: $refusal.code, $status', async (row) => {
+    const { refusal, status, headers = {}, members = {} } = row
+    const response = problemResponse(refusal)
+    expect(response.status).toBe(status)
+    expect(response.headers.get('content-type')).toBe('application/problem+json')
+    for (const [name, value] of Object.entries(headers)) {
+      expect(response.headers.get(name)).toMatch(value)
+    }
+    expect([...response.headers.keys()].sort()).toEqual(
+      ['content-type', ...Object.keys(headers)].sort(),
+    )
+    expect(await response.json()).toEqual({
+      type: 'about:blank',
+      title: expect.stringMatching(/^[A-Z][A-Za-z ]+$/) as string,
+      status,
+      detail: expect.stringMatching(/^\S.*\S$/) as string,
+      code: refusal.code,
+      ...members,
+    })
+  })
+
+  it('is never a 4xx for trouble of our own', () => {
+    expect(toWire({ code: 'unavailable', detail: 'x' }).status).toBe(503)
+  })
+
+  it('says what its caller wrote for it', () => {
+    expect(toWire({ code: 'unavailable', detail: 'No keys.' }).detail).toBe('No keys.')
+    expect(toWire({ code: 'invalid-request', detail: 'limit' }).detail).toBe('limit')
+  })
+
+  it('says what would have been right', () => {
+    const detail = (refusal: Refusal) => toWire(refusal).detail
+    expect(detail({ code: 'payload-too-large', limitBytes: 1_572_864 })).toContain('1572864')
+    expect(detail({ code: 'method-not-allowed', allow: 'POST' })).toContain('POST')
+    for (const kind of ['transcript', 'offline-message', 'new-conversation', 'unanswered']) {
+      expect(detail({ code: 'unknown-kind' })).toContain(kind)
+    }
+    expect(detail({ code: 'unknown-kind' })).toContain('feedback')
+  })
+
+  it('keeps any text in its issues as JSON', async () => {
+    const issues = [{ path: 'messages.0.text', message: 'expected "a"\n\u2028\uD800' }]
+    const response = problemResponse({ code: 'invalid-payload', issues })
+    const body: { issues?: unknown } = await response.json()
+    // Compared as text, in which a lone surrogate is escaped.
+    expect(JSON.stringify(body.issues)).toBe(JSON.stringify(issues))
+  })
+})

@@ -1,0 +1,301 @@
+/** The outbox over time: outages of hours, crashes, age. The clock is the test's own. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { describe, expect, it, vi } from 'vitest'
+import type { FakeAep } from '../../src/local-adobe/app.ts'
+import {
+  type Clock,
+  conversation,
+  drainAll,
+  drainOnce,
+  eachTest,
+  type Relay,
+  shard,
+  startRelay,
+} from './support.ts'
+
+const HOUR = 3_600_000
+
+let aep: FakeAep
+let relay: Relay
+let clock: Clock
+let logs: string[]
+
+eachTest((world) => {
+  ;({ logs, clock, aep, relay } = world)
+})
+
+const post = (fields = {}) => relay.post('feedback', conversation(fields))
+const lines = (event: string) =>
+  logs.map((line) => JSON.parse(line)).filter((line) => line.event === event)
+
+/** The rows that are really there: the ledger's `pending` is what the other counters leave. */
+const rows = () =>
+  runInDurableObject(shard(), (_, { storage }) =>
+    Number(storage.sql.exec('SELECT COUNT(*) AS n FROM pending').one().n),
+  )
+
+describe('custody', () => {
+  it('still holds an event after an eviction, and delivers what came, byte for byte', async () => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    const payload = conversation({ message: 'kept \ud83d\udce6', unknown: { deep: [1, null] } })
+    const { body } = await relay.post('feedback', payload)
+    await evictDurableObject(shard())
+    expect(await shard().status()).toMatchObject({ accepted: 1, pending: 1 })
+    aep.clearRules()
+    await drainAll(clock)
+    expect(aep.lake).toHaveLength(1)
+    expect(aep.lake[0]?.record).toMatchObject({
+      ...payload,
+      _id: body.id,
+      eventType: 'chatlio.feedback',
+    })
+  })
+
+  it('remembers a hold, its beginning and a pause over an eviction', async () => {
+    aep.rule({ answer: { type: 'status', status: 401 } })
+    await post()
+    const since = clock.now
+    clock.advance(5_000)
+    await evictDurableObject(shard())
+    expect((await shard().status()).hold).toEqual({ reason: 'credentials', since })
+    await relay.command('/pause')
+    await evictDurableObject(shard())
+    expect((await shard().status()).hold).toEqual({ reason: 'paused', since: clock.now })
+  })
+
+  it('probes at once after a restart when what was held was the configuration', async () => {
+    aep.script({ type: 'status', status: 404 }, { type: 'status', status: 404 })
+    await post()
+    await drainOnce(clock)
+    expect((await shard().status()).hold).toMatchObject({ reason: 'configuration' })
+    await runInDurableObject(shard(), (_, { storage }) => storage.setAlarm(clock.now + 60_000))
+    await evictDurableObject(shard())
+    expect((await shard().status()).nextAttemptAt).toBe(clock.now)
+    await drainAll(clock)
+    expect(aep.lake).toHaveLength(1)
+  })
+
+  it('counts an event once, however often it is posted', async () => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    const payload = conversation()
+    const first = await relay.post('feedback', payload)
+    const second = await relay.post('feedback', payload)
+    expect(second.body).toEqual(first.body)
+    expect(await shard().status()).toMatchObject({ accepted: 1, pending: 1 })
+    expect(await rows()).toBe(1)
+  })
+
+  it('tells apart the same body posted to two routes', async () => {
+    const payload = conversation()
+    const [first, second] = [
+      await relay.post('feedback', payload),
+      await relay.post('unanswered', payload),
+    ]
+    expect(first.body.id).not.toBe(second.body.id)
+  })
+
+  it('answers 503 and not 2xx when storage refuses the write, and takes the event the next time', async () => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    await post()
+    await runInDurableObject(shard(), (_, { storage }) => {
+      storage.sql.exec(
+        "CREATE TRIGGER full BEFORE INSERT ON pending BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+      )
+    })
+    const payload = conversation()
+    const refused = await relay.post('feedback', payload)
+    expect([refused.status, refused.body.code]).toEqual([503, 'unavailable'])
+    expect(refused.response.headers.get('retry-after')).toBeTruthy()
+    expect(await shard().status()).toMatchObject({ accepted: 1, pending: 1 })
+    await runInDurableObject(shard(), (_, { storage }) => {
+      storage.sql.exec('DROP TRIGGER full')
+    })
+    expect((await relay.post('feedback', payload)).body.status).toBe('buffered')
+    aep.clearRules()
+    await drainAll(clock)
+    expect(aep.lake).toHaveLength(2)
+  })
+
+  it('writes five rows for an event that is stored and delivered', async () => {
+    const written = () =>
+      runInDurableObject(shard(), (_, { storage }) => storage.sql.exec('SELECT 1').rowsWritten)
+    await written()
+    const total = await runInDurableObject(shard(), async (instance, { storage }) => {
+      const real = storage.sql.exec.bind(storage.sql)
+      const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = []
+      vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {
+        const cursor = real(query, ...bindings)
+        cursors.push(cursor)
+        return cursor
+      }) as typeof storage.sql.exec)
+      const { UNKNOWN_DESTINATION } = await import('../../src/worker/aep/upstream/state.ts')
+      await instance.store({
+        id: 'a'.repeat(64),
+        kind: 'feedback',
+        receivedAt: clock.now,
+        body: new TextEncoder().encode(JSON.stringify(conversation())),
+        state: 'pending',
+        attempt: null,
+        parts: [],
+        error: null,
+        destination: UNKNOWN_DESTINATION,
+      })
+      await instance.alarm()
+      return cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0)
+    })
+    expect(aep.lake).toHaveLength(1)
+    expect(total).toBeLessThanOrEqual(5)
+  })
+})
+
+describe('an outage', () => {
+  it.each([
+    [12, 500],
+    [3, 403],
+    [3, 404],
+  ])(
+    'of %i hours of %is makes nothing dead, and everything is delivered after it',
+    async (hours, status) => {
+      aep.rule({ answer: { type: 'status', status } })
+      for (let each = 0; each < 8; each += 1) await post()
+      const end = clock.now + hours * HOUR
+      const asked = aep.requests.length
+      await runInDurableObject(shard(), async (instance) => {
+        while (clock.now < end) {
+          clock.set(Number(instance.status().nextAttemptAt))
+          await instance.alarm()
+        }
+      })
+      const probes = aep.requests.length - asked
+      expect(aep.peak).toBe(1)
+      // Waits between probes reach RETRY_CAP_MS: a minute at most, half of one on average.
+      expect(probes).toBeGreaterThan(58 * hours)
+      expect(probes).toBeLessThan(208 * hours)
+      expect(await shard().status()).toMatchObject({ accepted: 8, pending: 8, dead: 0 })
+      aep.clearRules()
+      await drainAll(clock)
+      expect(await shard().status()).toMatchObject({ delivered: 8, pending: 0, hold: null })
+      expect(new Set(aep.lake.map(({ _id }) => _id)).size).toBe(8)
+    },
+  )
+
+  it('never probes with the same event twice while another waits', async () => {
+    aep.rule({ answer: { type: 'status', status: 500 } })
+    for (let each = 0; each < 3; each += 1) await post()
+    aep.reset()
+    aep.rule({ answer: { type: 'status', status: 500 } })
+    for (let probes = 0; probes < 30; probes += 1) await drainOnce(clock)
+    const tried = aep.requests.flatMap(({ ids }) => ids)
+    expect(tried).toHaveLength(30)
+    for (let each = 1; each < tried.length; each += 1) expect(tried[each]).not.toBe(tried[each - 1])
+    expect(new Set(tried).size).toBe(3)
+  })
+})
+
+describe('never asleep with work owed', () => {
+  it('an alarm handler that fails twenty times in a row still delivers afterwards', async () => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    await post()
+    aep.clearRules()
+    await runInDurableObject(shard(), (_, { storage }) => {
+      storage.sql.exec(
+        "CREATE TRIGGER broken BEFORE DELETE ON pending BEGIN SELECT RAISE(ABORT, 'broken'); END",
+      )
+    })
+    for (let failures = 0; failures < 20; failures += 1) {
+      clock.advance(60_000)
+      expect(await runDurableObjectAlarm(shard())).toBe(true)
+    }
+    expect(lines('drain-failed')).toHaveLength(20)
+    await runInDurableObject(shard(), (_, { storage }) => {
+      storage.sql.exec('DROP TRIGGER broken')
+    })
+    clock.advance(60_000)
+    expect(await runDurableObjectAlarm(shard())).toBe(true)
+    expect(await shard().status()).toMatchObject({ delivered: 1, pending: 0 })
+  })
+
+  it('an alarm that is lost is set again by the constructor', async () => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    await post()
+    await runInDurableObject(shard(), (_, { storage }) => storage.deleteAlarm())
+    await evictDurableObject(shard())
+    await shard().status()
+    expect(await runInDurableObject(shard(), (_, { storage }) => storage.getAlarm())).not.toBeNull()
+  })
+
+  it('an alarm that is lost is set again by the cron trigger, in every shard', async () => {
+    relay = startRelay({ OUTBOX_SHARDS: '3' })
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    for (let each = 0; each < 40; each += 1) await post()
+    for (const index of [0, 1, 2]) {
+      expect((await shard(index).status()).pending).toBeGreaterThan(0)
+      await runInDurableObject(shard(index), (_, { storage }) => storage.deleteAlarm())
+    }
+    await relay.scheduled()
+    for (const index of [0, 1, 2]) {
+      const alarm = await runInDurableObject(shard(index), (_, { storage }) => storage.getAlarm())
+      expect(alarm).not.toBeNull()
+    }
+  })
+
+  it('takes up what arrives while another event hangs', async () => {
+    relay = startRelay({ FORWARD_TIMEOUT_MS: '0' })
+    aep.rule({ containing: 'poison', answer: { type: 'stall' } })
+    await post({ message: 'poison' })
+    const running = runDurableObjectAlarm(shard())
+    await vi.waitUntil(() => aep.requests.length === 1)
+    await post()
+    await vi.waitUntil(() => aep.lake.length === 1)
+    expect(aep.peak).toBe(2)
+    await running
+  })
+})
+
+describe('a backlog', () => {
+  it('drains by itself when AEP is back, oldest first, with nothing posted meanwhile', async () => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    const ids: unknown[] = []
+    for (let each = 0; each < 30; each += 1) {
+      clock.advance(7)
+      ids.push((await post()).body.id)
+    }
+    aep.clearRules()
+    await drainAll(clock)
+    const first = aep.lake.slice(0, 12).map(({ _id }) => ids.indexOf(_id))
+    expect(Math.max(...first)).toBeLessThan(20)
+    expect(await shard().status()).toMatchObject({
+      delivered: 30,
+      pending: 0,
+      oldestPendingAt: null,
+    })
+    expect(lines('drain').at(-1)).toMatchObject({
+      shard: 'shard-0',
+      pending: 0,
+      nextAttemptAt: null,
+    })
+  })
+})
+
+describe('age', () => {
+  it('erases any stored event when its days are over, and counts it', async () => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    await post()
+    await relay.post('feedback', { wrong: 'shape' })
+    clock.advance(20 * 24 * HOUR)
+    await relay.scheduled()
+    expect(await shard().status()).toMatchObject({ pending: 1, quarantined: 1, erased: 0 })
+    expect((await relay.health()).body.reasons).not.toContain('expiring')
+    clock.advance(3.5 * 24 * HOUR)
+    expect((await relay.health()).body.reasons).toContain('expiring')
+    clock.advance(7 * 24 * HOUR)
+    await relay.scheduled()
+    expect(await shard().status()).toMatchObject({
+      accepted: 2,
+      pending: 0,
+      quarantined: 0,
+      erased: 2,
+    })
+    expect(lines('expired')).toMatchObject([{ erased: 2 }])
+  })
+})

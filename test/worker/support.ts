@@ -1,0 +1,141 @@
+/** What tests of the whole Worker share: a local AEP behind `fetch`, a clock of their own, the routes. */
+import {
+  createExecutionContext,
+  reset,
+  runDurableObjectAlarm,
+  waitOnExecutionContext,
+} from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { afterEach, beforeEach, vi } from 'vitest'
+import { createFakeAep, type FakeAep, type FakeAepOptions } from '../../src/local-adobe/app.ts'
+import { worker } from '../../src/worker/worker.ts'
+
+export const KEY = 'test-webhook-key-number-one'
+export const TOKEN = 'test-admin-token-of-some-length'
+
+/** A local AEP in the place of the network. Anything else that is fetched goes to it as well, and is seen. */
+export function startAep(options: FakeAepOptions = {}): FakeAep {
+  const aep = createFakeAep({ mode: 'raw', ...options })
+  vi.spyOn(globalThis, 'fetch').mockImplementation((input, init) =>
+    aep.fetch(input as Request | URL | string, init as RequestInit),
+  )
+  return aep
+}
+
+/**
+ * A clock of the test's own, a day ahead: real alarms, which run on the real clock, then never fire by themselves,
+ * and waits of hours take no time.
+ */
+export function startClock() {
+  let now = Math.ceil(Date.now() / 1_000) * 1_000 + 86_400_000
+  vi.useFakeTimers({ toFake: ['Date'], now })
+  return {
+    get now() {
+      return now
+    },
+    set(ms: number) {
+      now = Math.max(now, ms)
+      vi.setSystemTime(now)
+    },
+    advance(ms: number) {
+      this.set(now + ms)
+    },
+  }
+}
+export type Clock = ReturnType<typeof startClock>
+
+export type Answered = { response: Response; status: number; body: Record<string, unknown> }
+
+/** One isolate of the Worker, with memory of its own: `variables` override the environment. */
+export function startRelay(variables: Record<string, unknown> = {}) {
+  const ownEnv = { ...env, ...variables } as Env
+  const send = async (path: string, init: RequestInit = {}): Promise<Answered> => {
+    const ctx = createExecutionContext()
+    const request = new Request(`https://relay.example${path}`, init)
+    const response = await worker.fetch(request as never, ownEnv, ctx)
+    const text = await response.clone().text()
+    await waitOnExecutionContext(ctx)
+    const isJson = text !== '' && response.headers.get('content-type')?.includes('json')
+    return { response, status: response.status, body: isJson ? JSON.parse(text) : {} }
+  }
+  const admin = (path: string, init: RequestInit = {}) =>
+    send(`/admin${path}`, { ...init, headers: { authorization: `Bearer ${TOKEN}` } })
+  return {
+    send,
+    /** `body` is sent as it is when it is text or bytes, as JSON otherwise. */
+    post: (route: string, body: unknown, headers: Record<string, string> = {}) =>
+      send(`/chatlio${route === 'auto' ? '' : `/${route}`}?key=${KEY}`, {
+        method: 'POST',
+        body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
+        headers: { 'content-type': 'application/json', ...headers },
+      }),
+    get: (path: string) => admin(path),
+    command: (path: string, body?: unknown) =>
+      admin(path, { method: 'POST', ...(body !== undefined && { body: JSON.stringify(body) }) }),
+    erase: (id: string) => admin(`/events/${id}`, { method: 'DELETE' }),
+    health: () => send('/health'),
+    async scheduled() {
+      const ctx = createExecutionContext()
+      await worker.scheduled({} as ScheduledController, ownEnv)
+      await waitOnExecutionContext(ctx)
+    },
+  }
+}
+export type Relay = ReturnType<typeof startRelay>
+
+/** What most tests begin with: a silent console, a clock of their own, a local AEP and one isolate of the Worker. */
+export type World = { logs: string[]; clock: Clock; aep: FakeAep; relay: Relay }
+
+/** Anew before each test; after it, every shard is empty again. */
+export function eachTest(begin: (world: World) => void, options: FakeAepOptions = {}): void {
+  beforeEach(() => {
+    begin({ logs: captureLogs(), clock: startClock(), aep: startAep(options), relay: startRelay() })
+  })
+  afterEach(async () => {
+    vi.useRealTimers()
+    await reset()
+  })
+}
+
+export function shard(index = 0) {
+  return env.OUTBOX.getByName(`shard-${index}`)
+}
+
+/** Lets the shard's next attempts happen, at the moment they are due; `false` when none is due any more. */
+export async function drainOnce(clock: Clock, index = 0): Promise<boolean> {
+  const { nextAttemptAt } = await shard(index).status()
+  if (nextAttemptAt === null) return false
+  clock.set(nextAttemptAt)
+  await runDurableObjectAlarm(shard(index))
+  return true
+}
+
+export async function drainAll(clock: Clock, index = 0, limit = 200): Promise<void> {
+  for (let runs = 0; runs < limit; runs += 1) {
+    if (!(await drainOnce(clock, index))) return
+  }
+  throw new Error(`still work owed after ${limit} runs`)
+}
+
+/** A distinct valid event each time. */
+let serial = 0
+export function conversation(fields: Record<string, unknown> = {}) {
+  serial += 1
+  return {
+    visitor: { UUID: `visitor-${serial}` },
+    message: `message ${serial}`,
+    conversationUUID: `conversation-${serial}`,
+    ...fields,
+  }
+}
+
+/** Every line logged from now on, as text. */
+export function captureLogs(): string[] {
+  const lines: string[] = []
+  for (const level of ['log', 'warn', 'error', 'info', 'debug'] as const) {
+    vi.spyOn(console, level).mockImplementation((...parts: unknown[]) => {
+      lines.push(parts.map(String).join(' '))
+    })
+  }
+  return lines
+}

@@ -1,0 +1,261 @@
+import { reset } from 'cloudflare:test'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { FakeAep } from '../../src/local-adobe/app.ts'
+import conversationSample from '../fixtures/conversation.json'
+import minimal from '../fixtures/conversation-minimal.json'
+import offline from '../fixtures/offline-message.json'
+import transcript from '../fixtures/transcript.json'
+import sparse from '../fixtures/transcript-sparse.json'
+import { captureLogs, conversation, KEY, type Relay, startAep, startRelay } from './support.ts'
+
+let aep: FakeAep
+let relay: Relay
+let logs: string[]
+
+beforeEach(() => {
+  logs = captureLogs()
+  aep = startAep()
+  relay = startRelay()
+})
+afterEach(async () => {
+  vi.useRealTimers()
+  await reset()
+})
+
+const lastRecord = () => aep.lake.at(-1)?.record as Record<string, unknown>
+
+describe('every documented payload arrives in AEP', () => {
+  it.each([
+    ['transcript', transcript, 'chatlio.transcript'],
+    ['transcript', sparse, 'chatlio.transcript'],
+    ['offline-message', offline, 'chatlio.offlineMessage'],
+    ['new-conversation', conversationSample, 'chatlio.newConversation'],
+    ['unanswered', conversationSample, 'chatlio.unanswered'],
+    ['feedback', minimal, 'chatlio.feedback'],
+    ['auto', transcript, 'chatlio.transcript'],
+    ['auto', offline, 'chatlio.offlineMessage'],
+    ['auto', minimal, 'chatlio.conversation'],
+  ])('%s', async (route, payload, eventType) => {
+    const { status, body } = await relay.post(route, payload)
+    expect(status).toBe(200)
+    expect(body).toEqual({ status: 'forwarded', id: expect.stringMatching(/^[0-9a-f]{64}$/) })
+    expect(aep.requests).toHaveLength(1)
+    expect(lastRecord()).toMatchObject({
+      _id: body.id,
+      eventType,
+      timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      receivedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+    })
+  })
+
+  it("leaves the paths of Adobe's sample mapping as they are", async () => {
+    await relay.post('new-conversation', minimal)
+    expect(lastRecord()).toMatchObject(minimal)
+  })
+
+  it("never takes the age of the visitor's record for the event's time", async () => {
+    const before = Date.now()
+    await relay.post('unanswered', conversationSample)
+    expect(Date.parse(String(lastRecord().timestamp))).toBeGreaterThanOrEqual(before)
+    await relay.post('transcript', transcript)
+    expect(lastRecord().timestamp).toBe('2018-05-19T16:14:32.000Z')
+  })
+
+  it('sends lone surrogates and NULs on as valid JSON', async () => {
+    const body = '{"visitor":{"UUID":"u"},"message":"a\\u0000b\\ud800c","conversationUUID":"c"}'
+    expect((await relay.post('feedback', body)).status).toBe(200)
+    expect(lastRecord().message).toBe('a\u0000b\ud800c')
+  })
+
+  it('names the dataflow in the header and asks AEP once', async () => {
+    await relay.post('feedback', conversation())
+    expect(aep.requests).toMatchObject([
+      { method: 'POST', path: '/collection/local-inlet', flowIdHeader: 'local-flow' },
+    ])
+  })
+})
+
+describe('who may post', () => {
+  it.each(['', '?key=', '?key=wrong', `?key=${KEY}x`, `?KEY=${KEY}`])(
+    'refuses %j before it reads anything',
+    async (query) => {
+      const { status, body, response } = await relay.send(`/chatlio/feedback${query}`, {
+        method: 'POST',
+        body: JSON.stringify(conversation()),
+      })
+      expect(status).toBe(401)
+      expect(body).toMatchObject({ status: 401, code: 'unauthorized' })
+      expect(body.id).toBeUndefined()
+      expect(response.headers.get('content-type')).toBe('application/problem+json')
+      expect(aep.requests).toHaveLength(0)
+    },
+  )
+
+  it('takes each of several keys, so that one can be replaced without a gap', async () => {
+    for (const key of ['test-webhook-key-number-one', 'test-webhook-key-number-two']) {
+      const { status } = await relay.send(`/chatlio/feedback?key=${key}`, {
+        method: 'POST',
+        body: JSON.stringify(conversation()),
+      })
+      expect(status).toBe(200)
+    }
+  })
+
+  it.each([undefined, '', 'short', 'test-webhook-key-number-one,short'])(
+    'lets nobody in when WEBHOOK_KEYS is %j',
+    async (WEBHOOK_KEYS) => {
+      const closed = startRelay({ WEBHOOK_KEYS })
+      const { status, body, response } = await closed.post('feedback', conversation())
+      expect(status).toBe(503)
+      expect(body.code).toBe('unavailable')
+      expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0)
+      expect(aep.requests).toHaveLength(0)
+      expect((await closed.health()).status).toBe(503)
+    },
+  )
+})
+
+describe('what is refused, in the order of the checks', () => {
+  const bad = { method: 'PATCH', headers: { 'content-type': 'image/png' }, body: '{' }
+
+  it('no keys, then key, then kind, then method, then content type', async () => {
+    const closed = startRelay({ WEBHOOK_KEYS: '' })
+    expect((await closed.send('/chatlio/nothing', bad)).status).toBe(503)
+    expect((await relay.send('/chatlio/nothing', bad)).status).toBe(401)
+    const unknown = await relay.send(`/chatlio/nothing?key=${KEY}`, bad)
+    expect([unknown.status, unknown.body.code]).toEqual([404, 'unknown-kind'])
+    const method = await relay.send(`/chatlio/feedback?key=${KEY}`, bad)
+    expect([method.status, method.body.code]).toEqual([405, 'method-not-allowed'])
+    expect(method.response.headers.get('allow')).toBe('POST')
+    const type = await relay.send(`/chatlio/feedback?key=${KEY}`, { ...bad, method: 'POST' })
+    expect([type.status, type.body.code]).toEqual([415, 'unsupported-media-type'])
+  })
+
+  it.each(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'])('%s is not a webhook', async (method) => {
+    const { response } = await relay.send(`/chatlio?key=${KEY}`, { method })
+    expect(response.status).toBe(405)
+    expect(response.headers.get('allow')).toBe('POST')
+  })
+
+  it('conversation and auto are kinds of events, not routes', async () => {
+    for (const route of ['conversation', 'auto/', 'transcript/more']) {
+      expect((await relay.send(`/chatlio/${route}?key=${KEY}`, { method: 'POST' })).status).toBe(
+        404,
+      )
+    }
+  })
+
+  it.each([
+    'application/json',
+    'Application/JSON; charset=utf-8',
+    'application/vnd.chatlio.v1+json',
+    'text/plain',
+    '',
+  ])('takes JSON as content type %j', async (type) => {
+    expect((await relay.post('feedback', conversation(), { 'content-type': type })).status).toBe(
+      200,
+    )
+  })
+
+  it.each(['application/xml', 'text/html', 'multipart/form-data', 'application/jsonx', 'json'])(
+    'refuses content type %j',
+    async (type) => {
+      const { status } = await relay.post('feedback', conversation(), { 'content-type': type })
+      expect(status).toBe(415)
+    },
+  )
+
+  it('refuses a body over 1.5 MiB while reading, with no length told', async () => {
+    const chunk = new TextEncoder().encode('x'.repeat(65_536))
+    let chunks = 0
+    const body = new ReadableStream({
+      pull(controller) {
+        chunks += 1
+        if (chunks > 1_000) controller.close()
+        else controller.enqueue(chunk)
+      },
+    })
+    const { status, body: problem } = await relay.send(`/chatlio/feedback?key=${KEY}`, {
+      method: 'POST',
+      body,
+    })
+    expect([status, problem.code]).toEqual([413, 'payload-too-large'])
+    expect(chunks).toBeLessThan(40)
+  })
+
+  it('takes a body of exactly 1.5 MiB and refuses one byte more', async () => {
+    const frame = JSON.stringify(conversation({ message: '' }))
+    const filled = (bytes: number) =>
+      frame.replace('"message":""', `"message":"${'x'.repeat(bytes - frame.length)}"`)
+    expect((await relay.post('feedback', filled(1_572_864))).status).toBeLessThan(300)
+    expect((await relay.post('feedback', filled(1_572_865))).status).toBe(413)
+  })
+
+  it.each([
+    ['no JSON', '{"visitor":'],
+    ['nothing', ''],
+    ['not UTF-8', new Uint8Array([0x22, 0xff, 0x22])],
+  ])('answers 400 to %s, and keeps it', async (_, bytes) => {
+    const { status, body } = await relay.post('feedback', bytes)
+    expect([status, body.code]).toEqual([400, 'malformed-json'])
+    const kept = await relay.get(`/events/${body.id}`)
+    expect(kept.body).toMatchObject({ state: 'quarantined', kind: 'feedback' })
+    expect(kept.body.lastError).toMatchObject({ code: 'malformed-json', status: null })
+  })
+
+  it('takes a byte order mark', async () => {
+    expect((await relay.post('feedback', `\uFEFF${JSON.stringify(conversation())}`)).status).toBe(
+      200,
+    )
+  })
+
+  it('answers 422 naming the places, and keeps what came', async () => {
+    const payload = { visitor: { UUID: 5 }, message: ['x'] }
+    const { status, body } = await relay.post('feedback', payload)
+    expect([status, body.code]).toEqual([422, 'invalid-payload'])
+    expect(body.issues).toEqual([
+      { path: 'visitor.UUID', message: 'expected a non-empty string' },
+      { path: 'message', message: 'expected a string' },
+    ])
+    expect((await relay.get(`/events/${body.id}`)).body).toMatchObject({
+      state: 'quarantined',
+      payload,
+    })
+    expect(aep.requests).toHaveLength(0)
+  })
+
+  it('knows what it cannot tell the kind of as auto', async () => {
+    const { status, body } = await relay.post('auto', { nothing: 'known' })
+    expect(status).toBe(422)
+    expect((await relay.get(`/events/${body.id}`)).body.kind).toBe('auto')
+  })
+
+  it('survives a hundred thousand brackets', async () => {
+    const deep = `{"visitor":{"UUID":"u"},"conversationUUID":"deep","x":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+    expect((await relay.post('feedback', deep)).status).toBe(422)
+  })
+
+  it('answers 404 elsewhere, and 405 with Allow to a changing method on /health', async () => {
+    expect((await relay.send('/')).body.code).toBe('not-found')
+    const { response } = await relay.send('/health', { method: 'POST' })
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+  })
+})
+
+describe('log lines', () => {
+  it('one JSON line per webhook, and nothing else on the healthy path', async () => {
+    const { body } = await relay.post('feedback', conversation())
+    expect(logs.map((line) => JSON.parse(line))).toEqual([
+      {
+        event: 'webhook',
+        id: body.id,
+        kind: 'feedback',
+        outcome: 'forwarded',
+        status: 200,
+        upstreamStatus: 200,
+        ms: expect.any(Number),
+        bytes: expect.any(Number),
+      },
+    ])
+  })
+})
