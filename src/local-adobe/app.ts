@@ -1,9 +1,9 @@
 /**
- * Fake AEP: a local stand-in for Adobe Experience Platform's streaming ingestion, its token endpoint,
+ * Local Adobe: a local stand-in for Adobe Experience Platform's streaming ingestion, its token endpoint,
  * its data lake and its Profile store, as far as their documented behaviour is visible from outside.
  *
- * Runs wherever `fetch` does: put `fake.fetch` in the place of the global `fetch` in a test, or serve
- * `fake.handle` from a socket (`server.ts`). Holds everything in memory, and only there.
+ * Runs wherever `fetch` does: put `adobe.fetch` in the place of the global `fetch` in a test, or serve
+ * `adobe.handle` from a socket (`server.ts`). Holds everything in memory, and only there.
  * Never does what a real inlet would not, unless told to by a script or a rule.
  */
 import { Hono } from 'hono'
@@ -11,17 +11,22 @@ import type { Answer } from './answer.ts'
 import { type Connection, type Sleep, sleep } from './connection.ts'
 import { controlRoutes } from './control.ts'
 import { Ims } from './ims.ts'
-import { ingest } from './inlet.ts'
-import { Lake, type LakeRecord, type RequestRecord, type TokenRequestRecord } from './lake.ts'
 import { type Endpoint, Plan, type Rule } from './plan.ts'
 import type { Violation } from './problem.ts'
-import { type Profile, profileOf } from './profile.ts'
-import { Xactions } from './responses.ts'
 import { DEFAULT_SETTINGS, type Settings } from './settings.ts'
 import { forget, type State } from './state.ts'
+import { ingest } from './streaming/inlet.ts'
+import {
+  Lake,
+  type LakeRecord,
+  type RequestRecord,
+  type TokenRequestRecord,
+} from './streaming/lake.ts'
+import { type Profile, profileOf } from './streaming/profile.ts'
+import { Xactions } from './streaming/responses.ts'
 import { issueToken } from './token.ts'
 
-export type FakeAepOptions = Partial<Settings> & {
+export type LocalAdobeOptions = Partial<Settings> & {
   now?: () => number
   sleep?: Sleep
   /** Of an `xdmEntity` against its schema; asked in strict mode only. */
@@ -30,7 +35,7 @@ export type FakeAepOptions = Partial<Settings> & {
   keepBodies?: boolean
 }
 
-export type FakeAep = {
+export type LocalAdobe = {
   /** Stands in for the global `fetch`. */
   fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>
   /** The same for a server, which can cut the connection for real. */
@@ -57,7 +62,7 @@ export type FakeAep = {
   reset(): void
 }
 
-export function createFakeAep(options: FakeAepOptions = {}): FakeAep {
+export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
   const { now = Date.now, validate = () => [], keepBodies = true, ...settings } = options
   const { sleep: pause = sleep, ...ownSettings } = settings
   const state: State = {

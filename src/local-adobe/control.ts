@@ -5,9 +5,9 @@
 import { type Context, Hono } from 'hono'
 import * as v from 'valibot'
 import { RuleSchema, ScriptSchema } from './plan.ts'
-import { profileOf } from './profile.ts'
 import { SettingsSchema } from './settings.ts'
 import { forget, type State } from './state.ts'
+import { profileOf } from './streaming/profile.ts'
 
 const Flag = v.optional(v.picklist(['0', '1']))
 const Count = v.pipe(v.string(), v.digits(), v.transform(Number))

@@ -1,29 +1,29 @@
 /**
- * Server: the fake AEP on a socket of 127.0.0.1, for `npm start`, drills, and whoever wants to look.
- * As a program: `node test/fake-aep/server.ts --port 8788 [--mode raw|xdm] [--strict] [--auth]`.
+ * Server: the adobe AEP on a socket of 127.0.0.1, for `npm start`, drills, and whoever wants to look.
+ * As a program: `node test/adobe-aep/server.ts --port 8788 [--mode raw|xdm] [--strict] [--auth]`.
  * Connections are cut for real here: the sender sees a reset.
  */
 import type { Server } from 'node:http'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Http2Bindings, type HttpBindings, serve } from '@hono/node-server'
-import { createFakeAep, type FakeAep, type FakeAepOptions } from './app.ts'
+import { createLocalAdobe, type LocalAdobe, type LocalAdobeOptions } from './app.ts'
 
-export type FakeAepServer = {
+export type LocalAdobeServer = {
   readonly url: string
   readonly port: number
-  readonly fake: FakeAep
+  readonly adobe: LocalAdobe
   close(): Promise<void>
 }
 
 /** Rejects with the system's error, `code` and all, when the port is not to be had. */
-export function startFakeAep({
+export function startLocalAdobe({
   port = 0,
   ...options
-}: FakeAepOptions & { port?: number } = {}): Promise<FakeAepServer> {
-  const fake = createFakeAep({ keepBodies: false, ...options })
+}: LocalAdobeOptions & { port?: number } = {}): Promise<LocalAdobeServer> {
+  const adobe = createLocalAdobe({ keepBodies: false, ...options })
   const fetch = (request: Request, { incoming }: HttpBindings | Http2Bindings) =>
-    fake.handle(request, { destroy: () => incoming.socket.resetAndDestroy() })
+    adobe.handle(request, { destroy: () => incoming.socket.resetAndDestroy() })
   return new Promise((resolve, reject) => {
     const server = serve(
       // Node closes idle connections after 5 s, which a sender that is just about to use one sees as
@@ -38,7 +38,7 @@ export function startFakeAep({
       (info) => {
         server.off('error', reject)
         const close = () => stop(server as Server)
-        resolve({ url: `http://127.0.0.1:${info.port}`, port: info.port, fake, close })
+        resolve({ url: `http://127.0.0.1:${info.port}`, port: info.port, adobe, close })
       },
     )
     server.once('error', reject)
@@ -53,7 +53,7 @@ function stop(server: Server): Promise<void> {
   })
 }
 
-const USAGE = `Usage: node test/fake-aep/server.ts [options]
+const USAGE = `Usage: node test/adobe-aep/server.ts [options]
   --port N        8788 by default; 0 for any free port
   --mode M        raw (default) or xdm
   --strict        refuse what AEP would drop later
@@ -68,14 +68,14 @@ async function main(): Promise<void> {
     process.exitCode = 2
     return
   }
-  const { url, fake } = await startFakeAep(options)
-  console.log(`Fake AEP, ${fake.settings.mode} mode`)
-  console.log(`  inlet    ${url}/collection/${fake.settings.inletId}`)
+  const { url, adobe } = await startLocalAdobe(options)
+  console.log(`Local Adobe, ${adobe.settings.mode} mode`)
+  console.log(`  inlet    ${url}/collection/${adobe.settings.inletId}`)
   console.log(`  lake     ${url}/_/lake`)
   console.log(`  profile  ${url}/_/profile`)
 }
 
-function readOptions(): (FakeAepOptions & { port: number }) | null {
+function readOptions(): (LocalAdobeOptions & { port: number }) | null {
   try {
     const { values } = parseArgs({
       options: {

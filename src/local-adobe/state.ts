@@ -1,11 +1,11 @@
 /** State: everything one stand-in knows, and what it was given from outside (time, validation). */
 import type { Sleep } from './connection.ts'
 import type { Ims } from './ims.ts'
-import type { Lake } from './lake.ts'
 import type { Plan } from './plan.ts'
 import type { Violation } from './problem.ts'
-import type { Xactions } from './responses.ts'
 import type { Settings } from './settings.ts'
+import type { Lake } from './streaming/lake.ts'
+import type { Xactions } from './streaming/responses.ts'
 
 export type State = {
   /** Replaced as a whole when it changes. */

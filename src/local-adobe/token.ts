@@ -1,8 +1,8 @@
 /** Token: the route of the token endpoint, with the same scripted trouble as the inlet. */
 import { type Connection, reset, unfinishedBody, untilAborted } from './connection.ts'
-import { GARBAGE } from './responses.ts'
 import { send, sendStatus } from './send.ts'
 import type { State } from './state.ts'
+import { GARBAGE } from './streaming/responses.ts'
 
 export async function issueToken(
   request: Request,

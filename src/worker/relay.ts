@@ -11,14 +11,14 @@ import { type DeliverDeps, deliverOne } from './aep/client/deliver.ts'
 import type { Verdict } from './aep/client/verdict.ts'
 import { encode } from './aep/record/encode.ts'
 import { identityOf, type PrimaryIdentity } from './aep/record/identity.ts'
-import { isFailed, learn } from './aep/upstream/blame.ts'
-import { type Breaker, CLOSED, mayTry } from './aep/upstream/breaker.ts'
+import { afterAttempt, isFailed } from './aep/upstream/blame.ts'
+import { allowsRequest, type Breaker, CLOSED } from './aep/upstream/breaker.ts'
 import {
-  type DestinationState,
+  activeFailure,
   holdOf,
+  INITIAL_UPSTREAM,
   merge,
-  standingFailure,
-  UNKNOWN_DESTINATION,
+  type UpstreamState,
 } from './aep/upstream/state.ts'
 import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
 import type { Config } from './config/config.ts'
@@ -27,10 +27,10 @@ import { REFRESH_INTERVAL_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine } from './log.ts'
 import { quarantineError } from './outbox/quarantine.ts'
 import type { Shards } from './outbox/shards.ts'
-import type { Attempt, EventState, StoreRequest } from './outbox/state.ts'
+import type { EventState, FailedAttempt, StoreRequest } from './outbox/state.ts'
 
 /** Where an event is now. `upstreamStatus`: what AEP answered, `null` where it did not, or was not asked. */
-export type Custody = {
+export type RelayResult = {
   outcome: 'forwarded' | 'buffered' | 'dead-lettered' | 'quarantined' | 'unavailable'
   upstreamStatus: number | null
   /** Why it was not forwarded. */
@@ -46,7 +46,7 @@ const OUTCOMES = {
   pending: 'buffered',
   dead: 'dead-lettered',
   quarantined: 'quarantined',
-} as const satisfies Record<EventState, Custody['outcome']>
+} as const satisfies Record<EventState, RelayResult['outcome']>
 
 type StoredAs = Pick<StoreRequest, 'state' | 'error' | 'attempt' | 'parts'>
 
@@ -56,7 +56,7 @@ export class Relay {
   readonly #config: Config
   readonly #shards: Shards
   readonly #deps: DeliverDeps
-  #state: DestinationState = UNKNOWN_DESTINATION
+  #state: UpstreamState = INITIAL_UPSTREAM
   #breaker: Breaker = CLOSED
   #refreshedAt = 0
 
@@ -66,22 +66,22 @@ export class Relay {
     this.#deps = deps
   }
 
-  get state(): DestinationState {
+  get state(): UpstreamState {
     return this.#state
   }
 
-  exchange(theirs: DestinationState): void {
+  mergeUpstream(theirs: UpstreamState): void {
     this.#state = merge(this.#state, theirs)
-    if (!standingFailure(this.#state)) this.#breaker = CLOSED
+    if (!activeFailure(this.#state)) this.#breaker = CLOSED
   }
 
-  take(received: Received, reading: Reading): Promise<Custody> {
+  accept(received: Received, reading: Reading): Promise<RelayResult> {
     if (reading.outcome !== 'valid') {
       const error = quarantineError(reading)
       return this.#store(received, { ...AS_PENDING, state: 'quarantined', error }, null, error.code)
     }
     const now = this.#deps.now()
-    const waits = this.#mustWait(now)
+    const waits = this.#reasonToStore(now)
     const custody = waits
       ? this.#store(received, AS_PENDING, null, waits)
       : this.#forward(received, reading.event, now)
@@ -99,37 +99,37 @@ export class Relay {
     this.#refreshedAt = this.#deps.now()
     try {
       const states = await this.#shards.all((shard) => shard.refresh(this.#state))
-      for (const state of states) this.exchange(state)
+      for (const state of states) this.mergeUpstream(state)
     } catch (thrown) {
       logLine('warn', { event: 'refresh-failed', name: nameOf(thrown) })
     }
   }
 
   /** Why the event is not to be relayed inside its request; `null` when it is. */
-  #mustWait(now: number): string | null {
+  #reasonToStore(now: number): string | null {
     const { destination, forwardTimeoutMs, retryBaseMs } = this.#config
     if (!destination) return 'configuration'
     if (forwardTimeoutMs === 0) return 'store-first'
-    if (!mayTry(this.#state, this.#breaker, Math.max(forwardTimeoutMs, retryBaseMs), now)) {
+    if (!allowsRequest(this.#state, this.#breaker, Math.max(forwardTimeoutMs, retryBaseMs), now)) {
       return holdOf(this.#state)?.reason ?? 'upstream'
     }
-    if (standingFailure(this.#state)) this.#breaker = { ...this.#breaker, triedAt: now }
+    if (activeFailure(this.#state)) this.#breaker = { ...this.#breaker, triedAt: now }
     return null
   }
 
-  async #forward(received: Received, event: ChatEvent, beganAt: number): Promise<Custody> {
+  async #forward(received: Received, event: ChatEvent, beganAt: number): Promise<RelayResult> {
     const { destination, forwardTimeoutMs } = this.#config
     if (!destination) throw new Error('forwarding without a destination')
     const encoded = encode(event, destination, this.#config.maxEventBytes)
     if (encoded.split) return this.#forwardParts(received, encoded.parts)
     const verdict = await deliverOne(encoded.record, destination, forwardTimeoutMs, this.#deps)
     const at = this.#deps.now()
-    this.#learn(verdict, beganAt, at)
+    this.#recordAttempt(verdict, beganAt, at)
     if (verdict.verdict === 'accepted') {
       return { outcome: 'forwarded', upstreamStatus: verdict.status }
     }
     const { error, answer } = verdict
-    const attempt: Attempt = { at, error, answer }
+    const attempt: FailedAttempt = { at, error, answer }
     const state = isFailed(verdict) ? 'pending' : 'dead'
     return this.#store(received, { ...AS_PENDING, state, attempt }, error.status, error.code)
   }
@@ -138,13 +138,16 @@ export class Relay {
    * An event too large for one record: its parts are decided and stored before the first is sent, so the outbox sends
    * them; this request waits for that as long as it would for AEP.
    */
-  async #forwardParts(received: Received, parts: readonly string[]): Promise<Custody> {
+  async #forwardParts(received: Received, parts: readonly string[]): Promise<RelayResult> {
     const until = this.#deps.now() + this.#config.forwardTimeoutMs
     const stored = await this.#store(received, { ...AS_PENDING, parts }, null, 'split')
     if (stored.outcome !== 'buffered') return stored
     try {
       const leftMs = Math.max(until - this.#deps.now(), 0)
-      const state = await within(leftMs, this.#shards.of(received.id).settled(received.id, leftMs))
+      const state = await within(
+        leftMs,
+        this.#shards.of(received.id).waitForOutcome(received.id, leftMs),
+      )
       if (state !== 'gone') return { ...stored, outcome: OUTCOMES[state] }
       return { outcome: 'forwarded', upstreamStatus: 200 }
     } catch {
@@ -152,9 +155,9 @@ export class Relay {
     }
   }
 
-  #learn(verdict: Verdict, beganAt: number, at: number): void {
-    this.#state = learn(this.#state, verdict, { beganAt, previousAt: null }, at)
-    this.#breaker = standingFailure(this.#state)
+  #recordAttempt(verdict: Verdict, beganAt: number, at: number): void {
+    this.#state = afterAttempt(this.#state, verdict, { beganAt, previousAt: null }, at)
+    this.#breaker = activeFailure(this.#state)
       ? { ...this.#breaker, failures: this.#breaker.failures + 1 }
       : CLOSED
   }
@@ -164,13 +167,13 @@ export class Relay {
     as: StoredAs,
     upstreamStatus: number | null,
     code: string,
-  ): Promise<Custody> {
-    const request: StoreRequest = { id, kind, receivedAt, body, destination: this.#state, ...as }
+  ): Promise<RelayResult> {
+    const request: StoreRequest = { id, kind, receivedAt, body, upstream: this.#state, ...as }
     try {
       const shard = this.#shards.of(id)
       // One deadline over whatever retries the runtime makes: the sender waits for this.
       const stored = await within(STORE_TIMEOUT_MS, shard.store(request))
-      this.exchange(stored.destination)
+      this.mergeUpstream(stored.upstream)
       return { outcome: OUTCOMES[stored.state], upstreamStatus, code }
     } catch (thrown) {
       logLine('error', { event: 'store-failed', id, name: nameOf(thrown) })

@@ -2,7 +2,7 @@
 import type { Context } from 'hono'
 import { TokenSource } from './aep/client/token.ts'
 import { type Config, configOf } from './config/config.ts'
-import { lettingGo } from './lib/timeout.ts'
+import { withoutAbort } from './lib/timeout.ts'
 import { logLine } from './log.ts'
 import { Shards } from './outbox/shards.ts'
 import { Relay } from './relay.ts'
@@ -23,7 +23,7 @@ export function servicesOf(env: Env): Services {
       fetch: (url, init) => fetch(url, init),
       now: Date.now,
       token: (refused) => tokens.get(refused),
-      deadline: lettingGo,
+      deadline: withoutAbort,
     })
     known = { config, shards, relay }
     services.set(env, known)

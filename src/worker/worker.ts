@@ -5,6 +5,6 @@ import { servicesOf } from './services.ts'
 export const worker = {
   fetch: app.fetch,
   async scheduled(_controller, env) {
-    await servicesOf(env).shards.all((shard) => shard.poke())
+    await servicesOf(env).shards.all((shard) => shard.wake())
   },
 } satisfies ExportedHandler<Env>

@@ -13,7 +13,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { startFakeAep } from '../../src/local-adobe/server.ts'
+import { startLocalAdobe } from '../../src/local-adobe/server.ts'
 import { median } from './compare.ts'
 import { loadCount } from './load.ts'
 import { bundleRelay, startWorkerd, type Workerd } from './workerd.ts'
@@ -26,7 +26,7 @@ const ROUNDS = 3
 const CONNECTIONS = 32
 const DRAINED_WITHIN_MS = 120_000
 
-const aep = await startFakeAep({ mode: 'xdm' })
+const aep = await startLocalAdobe({ mode: 'xdm' })
 const variables = {
   AEP_ENDPOINT: `${aep.url}/collection/local-inlet`,
   AEP_FLOW_ID: 'local-flow',
@@ -49,7 +49,7 @@ await aep.close()
 process.exit()
 
 async function backlog(): Promise<void> {
-  aep.fake.set({ mode: 'raw' })
+  aep.adobe.set({ mode: 'raw' })
   const relay = await startWorkerd({ name: 'backlog', module: bundle, variables, object })
   await fill(relay, BACKLOG)
   const status = await timed(() => admin(relay, 'GET', '/status'))
@@ -65,7 +65,7 @@ async function backlog(): Promise<void> {
 }
 
 async function batching(): Promise<void> {
-  aep.fake.set({ mode: 'xdm' })
+  aep.adobe.set({ mode: 'xdm' })
   const xdm = { ...variables, AEP_FORMAT: 'xdm' }
   const batched = await startWorkerd({ name: 'batched', module: bundle, variables: xdm, object })
   const single = await startWorkerd({
@@ -105,7 +105,7 @@ function withoutBatches(module: string): string {
 
 async function fill(relay: Workerd, count: number): Promise<void> {
   await admin(relay, 'POST', '/pause')
-  aep.fake.reset()
+  aep.adobe.reset()
   const target = {
     port: relay.port,
     path: `/chatlio/feedback?key=${KEY}`,
@@ -130,7 +130,7 @@ async function drained(relay: Workerd, count: number): Promise<number> {
     const { pending } = (await admin(relay, 'GET', '/status')) as { pending: number }
     const ms = performance.now() - began
     if (pending === 0) {
-      const landed = new Set(aep.fake.lake.map(({ _id }) => _id)).size
+      const landed = new Set(aep.adobe.lake.map(({ _id }) => _id)).size
       if (landed !== count) throw new Error(`${landed} of ${count} events have arrived`)
       return (count * 1_000) / ms
     }

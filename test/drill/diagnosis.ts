@@ -1,6 +1,6 @@
-/** Inquest: everything known about one event that went wrong. Reads; changes nothing. */
+/** Diagnosis: everything known about one event that went wrong. Reads; changes nothing. */
 import type { Evidence } from './evidence.ts'
-import type { Rig } from './harness.ts'
+import type { Harness } from './harness.ts'
 import type { Breach } from './oracle.ts'
 import { postLine } from './report.ts'
 import { sentEvents } from './sent.ts'
@@ -8,12 +8,12 @@ import { sentEvents } from './sent.ts'
 const SHOWN_BREACHES = 10
 const SHOWN_LINES = 6
 
-export async function inquest(
+export async function diagnose(
   breaches: readonly Breach[],
   evidence: Evidence,
-  { fake, worker, ...rig }: Rig,
+  { adobe, worker, ...harness }: Harness,
 ): Promise<string> {
-  const admin = await rig.admin()
+  const admin = await harness.admin()
   const sent = sentEvents(evidence.posts)
   const lines: string[] = []
   for (const { check, id, text } of breaches.slice(0, SHOWN_BREACHES)) {
@@ -22,7 +22,7 @@ export async function inquest(
     const of = (ids: readonly (string | null)[]) => ids.some((each) => each?.startsWith(id))
     lines.push(
       ...(sent.get(id)?.posts ?? []).map((post) => postLine(post, evidence.endOf)),
-      ...fake.requests
+      ...adobe.requests
         .filter(({ ids }) => of(ids))
         .slice(-SHOWN_LINES)
         .map(

@@ -7,15 +7,15 @@ import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { inquest } from './diagnosis.ts'
+import { diagnose } from './diagnosis.ts'
 import { gather } from './evidence.ts'
-import { trouble } from './fault-phase.ts'
+import { faultPhase } from './fault-phase.ts'
 import { FaultScript } from './faults.ts'
 import { RAW } from './format.ts'
-import { startRig } from './harness.ts'
+import { startHarness } from './harness.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { judge } from './oracle.ts'
-import { makeAgenda } from './plan.ts'
+import { makePlan } from './plan.ts'
 import { Random } from './random.ts'
 import { type Recovered, recovery } from './recovery.ts'
 import { figures } from './report.ts'
@@ -58,32 +58,32 @@ async function run(options: Options, directory: string, started: (() => Promise<
   console.log(`Drill with seed ${seed}: ${events} events, ${kills} kills`)
   const beganAt = Date.now()
   const seconds = () => (Date.now() - beganAt) / 1_000
-  const rounds = makeAgenda(options)
-  const rig = await startRig(options, FORMATS[options.format], directory, started)
-  const { fake, worker, poster, format } = rig
-  const script = new FaultScript(fake, new Random(seed, 'faults'), format.faults)
+  const rounds = makePlan(options)
+  const harness = await startHarness(options, FORMATS[options.format], directory, started)
+  const { adobe, worker, poster, format } = harness
+  const script = new FaultScript(adobe, new Random(seed, 'faults'), format.faults)
   const recovered: Recovered[] = []
   for (const [index, round] of rounds.entries()) {
-    await trouble(round, script, rig, beganAt + options.durationMs)
-    recovered.push(await recovery(round, script, rig))
+    await faultPhase(round, script, harness, beganAt + options.durationMs)
+    recovered.push(await recovery(round, script, harness))
     const done = `${poster.posts.length} posts, ${worker.kills} kills, ${script.phases} phases of AEP`
     console.log(
       `  ${seconds().toFixed(0).padStart(3)} s  round ${index + 1} of ${rounds.length}: ${done}`,
     )
   }
-  const evidence = await gather(options, rig, recovered)
+  const evidence = await gather(options, harness, recovered)
   const breaches = judge(evidence, options, format)
   const course = {
     kills: worker.kills,
     phases: script.phases,
     faults: script.met.size,
-    aepRequests: fake.requests.length,
-    batches: fake.requests.filter(({ ids }) => ids.length > 1).length,
-    tokenRequests: fake.tokenRequests.length,
+    aepRequests: adobe.requests.length,
+    batches: adobe.requests.filter(({ ids }) => ids.length > 1).length,
+    tokenRequests: adobe.tokenRequests.length,
     seconds: seconds(),
   }
   console.log(`\n${figures(options, evidence, breaches, course, format)}\n`)
-  if (breaches.length > 0) console.log(await inquest(breaches, evidence, rig))
+  if (breaches.length > 0) console.log(await diagnose(breaches, evidence, harness))
   const done = `, ${poster.posts.length} posts, ${worker.kills} kills, ${breaches.length} breaches`
   return { passed: breaches.length === 0, done }
 }

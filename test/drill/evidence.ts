@@ -2,9 +2,9 @@
  * Evidence: everything that the promises are judged by, gathered when the trouble is over: what was posted and
  * answered, what AEP has, what the Worker says of its outbox, and what it wrote into its log.
  */
-import type { LakeRecord } from '../../src/local-adobe/lake.ts'
+import type { LakeRecord } from '../../src/local-adobe/streaming/lake.ts'
 import type { Admin, State, Status } from './admin.ts'
-import type { Rig } from './harness.ts'
+import type { Harness } from './harness.ts'
 import type { Options } from './options.ts'
 import type { Post } from './poster.ts'
 import { Random } from './random.ts'
@@ -34,11 +34,11 @@ const MAX_FRESH = 5
 
 export async function gather(
   { seed, storeFirst }: Options,
-  rig: Rig,
+  harness: Harness,
   recovered: readonly Recovered[],
 ): Promise<Evidence> {
-  const { fake, worker, poster, format } = rig
-  const admin = await rig.admin()
+  const { adobe, worker, poster, format } = harness
+  const admin = await harness.admin()
   await until(() => isEmpty(admin), EMPTY_PATIENCE_MS)
   const fresh: Post[] = []
   const random = new Random(seed, 'fresh')
@@ -49,9 +49,9 @@ export async function gather(
   await until(() => isEmpty(admin), EMPTY_PATIENCE_MS)
   return {
     posts: poster.posts,
-    lake: fake.lake,
+    lake: adobe.lake,
     asked: new Set(
-      fake.requests
+      adobe.requests
         .flatMap(({ ids }) => ids.map((_id) => format.eventOf({ _id })))
         .filter((id) => id !== null),
     ),

@@ -1,28 +1,28 @@
 /**
- * Trouble: the first part of a round. Everything in it is posted while AEP goes from one fault to the next and the
+ * Fault phase: the first part of a round. Everything in it is posted while AEP goes from one fault to the next and the
  * Worker's process is killed and started again. AEP is left as bad as it was in the end.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FaultScript } from './faults.ts'
-import type { Rig } from './harness.ts'
+import type { Harness } from './harness.ts'
 import type { Kill, Round } from './plan.ts'
 
 /** Share of the posts after which AEP is down and stays so: the recovery must have something to do. */
 const BACKLOG_AFTER = 0.8
 
 /** Posts nothing more once it is `until`. */
-export async function trouble(
+export async function faultPhase(
   { items, kills }: Round,
   script: FaultScript,
-  rig: Rig,
+  harness: Harness,
   until: number,
 ): Promise<void> {
-  const { worker, poster } = rig
+  const { worker, poster } = harness
   const killing = async (): Promise<void> => {
     for (const kill of kills) {
       if (kill.afterPosts === null) continue
       await poster.reached(kill.afterPosts)
-      await killWorker(rig, kill)
+      await killWorker(harness, kill)
     }
   }
   const failing = async (): Promise<void> => {
@@ -37,8 +37,8 @@ export async function trouble(
   await Promise.race([Promise.all([posting, killing(), failing()]), worker.failed.promise])
 }
 
-export async function killWorker(rig: Rig, kill: Kill): Promise<void> {
-  const { worker, poster } = rig
+export async function killWorker(harness: Harness, kill: Kill): Promise<void> {
+  const { worker, poster } = harness
   const { delayMs, onAnswer, downMs, againMs } = kill
   await delay(delayMs)
   if (onAnswer) await poster.buffered()
@@ -46,5 +46,5 @@ export async function killWorker(rig: Rig, kill: Kill): Promise<void> {
   await delay(downMs)
   worker.start()
   if (againMs === null) return
-  await killWorker(rig, { ...kill, delayMs: againMs, onAnswer: false, againMs: null })
+  await killWorker(harness, { ...kill, delayMs: againMs, onAnswer: false, againMs: null })
 }

@@ -7,7 +7,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Answer } from '../../src/local-adobe/answer.ts'
-import type { FakeAep } from '../../src/local-adobe/app.ts'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import type { Endpoint, Rule } from '../../src/local-adobe/plan.ts'
 import { Deck, type Random } from './random.ts'
 
@@ -95,7 +95,7 @@ const KINDS = [
 
 /** One phase after the other, until told to stop; the last one stays. */
 export class FaultScript {
-  readonly #fake: FakeAep
+  readonly #adobe: LocalAdobe
   readonly #random: Random
   readonly #kinds: Deck<Kind>
   readonly #faults: Deck<Fault>
@@ -107,8 +107,8 @@ export class FaultScript {
   /** Names of the faults that were in one of them. */
   readonly met = new Set<string>()
 
-  constructor(fake: FakeAep, random: Random, more: readonly Fault[]) {
-    this.#fake = fake
+  constructor(adobe: LocalAdobe, random: Random, more: readonly Fault[]) {
+    this.#adobe = adobe
     this.#random = random
     this.#kinds = new Deck(KINDS, random)
     this.#faults = new Deck([...FAULTS, ...more], random)
@@ -135,8 +135,8 @@ export class FaultScript {
 
   /** No faults any more, or soon: the large batches, which can be taken in part, come right after an outage. */
   clear(): void {
-    this.#fake.clearRules()
-    for (const rule of this.#partialRules(2)) this.#fake.rule({ ...rule, forMs: PARTIAL_MS })
+    this.#adobe.clearRules()
+    for (const rule of this.#partialRules(2)) this.#adobe.rule({ ...rule, forMs: PARTIAL_MS })
   }
 
   #partialRules(count: number): Rule[] {
@@ -145,8 +145,8 @@ export class FaultScript {
   }
 
   #begin(rules: readonly Rule[]): void {
-    this.#fake.clearRules()
-    for (const rule of rules) this.#fake.rule(rule)
+    this.#adobe.clearRules()
+    for (const rule of rules) this.#adobe.rule(rule)
     this.phases += 1
   }
 
@@ -171,7 +171,7 @@ export class FaultScript {
 
   #rule({ name, answer, on = 'ingest', revokes }: Fault, probability: number): Rule {
     this.met.add(name)
-    if (revokes) this.#fake.revoke()
+    if (revokes) this.#adobe.revoke()
     const delayMs = this.#random.chance(0.5) ? this.#random.int(1, MAX_DELAY_MS) : 0
     return { answer: { delayMs, ...answer }, on, probability, seed: this.#random.int(0, 1_000_000) }
   }

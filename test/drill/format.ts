@@ -3,8 +3,8 @@
  * The only place that knows what a record looks like; another format is another value of this type.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { LakeRecord } from '../../src/local-adobe/lake.ts'
 import type { Settings } from '../../src/local-adobe/settings.ts'
+import type { LakeRecord } from '../../src/local-adobe/streaming/lake.ts'
 import type { Fault } from './faults.ts'
 import type { JsonObject } from './fields.ts'
 import type { Webhook } from './webhooks.ts'

@@ -1,8 +1,8 @@
-/** Rig: what a drill works with, set up and running: the local AEP, the Worker in its process, and who posts to it. */
+/** Harness: what a drill works with, set up and running: the local AEP, the Worker in its process, and who posts to it. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { FakeAep } from '../../src/local-adobe/app.ts'
-import { startFakeAep } from '../../src/local-adobe/server.ts'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { startLocalAdobe } from '../../src/local-adobe/server.ts'
 import { Admin } from './admin.ts'
 import { buildBundle } from './bundle.ts'
 import { FLOW_ID, type Format } from './format.ts'
@@ -11,9 +11,9 @@ import { Poster } from './poster.ts'
 import { Worker } from './worker.ts'
 import { workerdBinary, workerdConfig } from './workerd.ts'
 
-export type Rig = {
+export type Harness = {
   readonly format: Format
-  readonly fake: FakeAep
+  readonly adobe: LocalAdobe
   readonly worker: Worker
   readonly poster: Poster
   /** Of the Worker as it runs now. To ask it for anything also wakes it. */
@@ -32,13 +32,13 @@ const TIMES = {
 }
 
 /** Whatever it starts it puts into `started` at once, as the way to stop it. */
-export async function startRig(
+export async function startHarness(
   { shards, storeFirst }: Options,
   format: Format,
   directory: string,
   started: (() => Promise<void>)[],
-): Promise<Rig> {
-  const { url, fake, close } = await startFakeAep({ ...format.settings, flowId: FLOW_ID })
+): Promise<Harness> {
+  const { url, adobe, close } = await startLocalAdobe({ ...format.settings, flowId: FLOW_ID })
   started.push(close)
   const bundle = await buildBundle(directory)
   const storage = path.join(directory, 'storage')
@@ -46,8 +46,8 @@ export async function startRig(
   const vars = {
     ...TIMES,
     ...(storeFirst && { FORWARD_TIMEOUT_MS: '0' }),
-    ...format.vars(fake.settings, url),
-    AEP_ENDPOINT: `${url}/collection/${fake.settings.inletId}`,
+    ...format.vars(adobe.settings, url),
+    AEP_ENDPOINT: `${url}/collection/${adobe.settings.inletId}`,
     AEP_FLOW_ID: FLOW_ID,
     OUTBOX_SHARDS: String(shards),
     WEBHOOK_KEYS: WEBHOOK_KEY,
@@ -60,7 +60,7 @@ export async function startRig(
   worker.start()
   return {
     format,
-    fake,
+    adobe,
     worker,
     poster: new Poster(worker, WEBHOOK_KEY),
     admin: async () => new Admin(await worker.url(), ADMIN_TOKEN),

@@ -1,5 +1,5 @@
 /**
- * Agenda: what is posted, in which order, by which kind of sender; and after how many posts the Worker is killed.
+ * Plan: what is posted, in which order, by which kind of sender; and after how many posts the Worker is killed.
  * In rounds. Fixed by the seed before anything begins.
  */
 import type { Options } from './options.ts'
@@ -51,7 +51,7 @@ const ON_ANSWER_SHARE = 0.6
 /** On average half of it between two posts of one sender. */
 const MAX_PAUSE_MS = 320
 
-export function makeAgenda({ seed, events, kills }: Options): Round[] {
+export function makePlan({ seed, events, kills }: Options): Round[] {
   const items = makeItems(events, new Random(seed, 'posts'))
   const random = new Random(seed, 'kills')
   const rounds = Math.max(1, Math.round(events / EVENTS_PER_ROUND))

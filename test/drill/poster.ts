@@ -3,12 +3,12 @@
  * what was sent when, and what was answered.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Exchanged, exchange } from './exchange.ts'
 import type { Item } from './plan.ts'
+import { type PostResult, postWebhook } from './post-webhook.ts'
 import type { Worker } from './worker.ts'
 
 export type Post = Item &
-  Exchanged & {
+  PostResult & {
     readonly sentAt: number
     readonly endedAt: number
     /** The life of the Worker that it was sent to. */
@@ -66,10 +66,10 @@ export class Poster {
     const sentAt = Date.now()
     this.#begun += 1
     this.#tell()
-    const exchanged = await exchange(item, url, key, (status) => {
+    const result = await postWebhook(item, url, key, (status) => {
       if (status === 202) this.#heard()
     })
-    const post = { ...item, ...exchanged, sentAt, endedAt: Date.now(), life }
+    const post = { ...item, ...result, sentAt, endedAt: Date.now(), life }
     this.posts.push(post)
     return post
   }

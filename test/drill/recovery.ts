@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { killWorker } from './fault-phase.ts'
 import type { FaultScript } from './faults.ts'
 import { byEvent } from './format.ts'
-import type { Rig } from './harness.ts'
+import type { Harness } from './harness.ts'
 import type { Round } from './plan.ts'
 import { sentEvents } from './sent.ts'
 
@@ -26,21 +26,21 @@ export type Recovered = {
 export async function recovery(
   { kills }: Round,
   script: FaultScript,
-  rig: Rig,
+  harness: Harness,
 ): Promise<Recovered> {
-  const { format, fake, poster } = rig
+  const { format, adobe, poster } = harness
   script.clear()
-  fake.set({ latencyMs: DRAIN_LATENCY_MS })
-  for (const kill of kills) if (kill.afterPosts === null) await killWorker(rig, kill)
+  adobe.set({ latencyMs: DRAIN_LATENCY_MS })
+  for (const kill of kills) if (kill.afterPosts === null) await killWorker(harness, kill)
   const leftAloneAt = Date.now()
   const owed = [...sentEvents(poster.posts).values()].filter((event) => event.owed)
   const missing = () => {
-    const there = byEvent(fake.lake, format)
+    const there = byEvent(adobe.lake, format)
     return owed.filter(({ id }) => !format.isWhole(there.get(id) ?? [])).map(({ id }) => id)
   }
   await until(() => missing().length === 0, PATIENCE_MS)
   const ms = Date.now() - leftAloneAt
-  fake.set({ latencyMs: 0 })
+  adobe.set({ latencyMs: 0 })
   return { ms, asleep: missing() }
 }
 

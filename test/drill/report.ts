@@ -1,10 +1,10 @@
 /** Report: a drill in figures, and what is known of each event that went wrong. As text; nothing here does anything. */
 import type { Counts } from './admin.ts'
 import type { Evidence } from './evidence.ts'
-import { LEFT } from './exchange.ts'
 import type { Format } from './format.ts'
 import type { Options } from './options.ts'
 import type { Breach } from './oracle.ts'
+import { LEFT } from './post-webhook.ts'
 import type { Post } from './poster.ts'
 import { abandoned, isAccepted, sentEvents } from './sent.ts'
 

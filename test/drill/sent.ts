@@ -1,7 +1,8 @@
 /** Sent: the posts of a drill, by event: what may be in AEP, and what must be. */
-import { LEFT } from './exchange.ts'
+
 import type { Expected } from './format.ts'
 import { idsOf } from './ids.ts'
+import { LEFT } from './post-webhook.ts'
 import type { Post } from './poster.ts'
 
 export type SentEvent = Expected & {

@@ -3,8 +3,8 @@
  * parts, which may be of different posts of it; it is there when all of them are.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { LakeRecord } from '../../src/local-adobe/lake.ts'
 import { DEFAULT_SETTINGS } from '../../src/local-adobe/settings.ts'
+import type { LakeRecord } from '../../src/local-adobe/streaming/lake.ts'
 import { joinParts } from '../unit/aep/join-parts.ts'
 import type { JsonObject } from './fields.ts'
 import { differences, type Expected, type Format, receiptFaults } from './format.ts'

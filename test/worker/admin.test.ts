@@ -1,7 +1,7 @@
 /** The operators' questions: where is it, why, and send it again. */
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
-import type { FakeAep } from '../../src/local-adobe/app.ts'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import {
   type Clock,
   conversation,
@@ -13,7 +13,7 @@ import {
   TOKEN,
 } from './support.ts'
 
-let aep: FakeAep
+let aep: LocalAdobe
 let relay: Relay
 let clock: Clock
 
@@ -301,7 +301,7 @@ describe('POST /admin/redrive', () => {
 
   it('sends on its way what has become valid', async () => {
     // As after a mended schema: what was once refused is put into the store as it came.
-    const { UNKNOWN_DESTINATION } = await import('../../src/worker/aep/upstream/state.ts')
+    const { INITIAL_UPSTREAM } = await import('../../src/worker/aep/upstream/state.ts')
     await shard().store({
       id: 'f'.repeat(64),
       kind: 'feedback',
@@ -311,7 +311,7 @@ describe('POST /admin/redrive', () => {
       attempt: null,
       parts: [],
       error: { code: 'invalid-payload', status: null, message: 'visitor: once refused' },
-      destination: UNKNOWN_DESTINATION,
+      upstream: INITIAL_UPSTREAM,
     })
     const answer = await relay.command('/redrive', { state: 'quarantined' })
     expect(answer.body).toEqual({ matched: 1, redriven: 1, stillInvalid: 0 })

@@ -4,7 +4,7 @@
  */
 import { evictDurableObject } from 'cloudflare:test'
 import { expect, it } from 'vitest'
-import type { FakeAep } from '../../src/local-adobe/app.ts'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { fullJitterMs } from '../../src/worker/outbox/delivery/backoff.ts'
 import {
   type Clock,
@@ -16,7 +16,7 @@ import {
   startRelay,
 } from './support.ts'
 
-let aep: FakeAep
+let aep: LocalAdobe
 let relay: Relay
 let clock: Clock
 let logs: string[]

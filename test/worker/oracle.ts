@@ -6,7 +6,7 @@
 import { abortAllDurableObjects, evictDurableObject } from 'cloudflare:test'
 import { expect } from 'vitest'
 import type { Answer } from '../../src/local-adobe/answer.ts'
-import type { FakeAep } from '../../src/local-adobe/app.ts'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { type Clock, conversation, drainAll, drainOnce, shard, startRelay } from './support.ts'
 
 /** mulberry32: small, seeded, good enough for choosing faults. */
@@ -21,7 +21,7 @@ export function seeded(seed: number): () => number {
 }
 
 export type OracleOptions = {
-  aep: FakeAep
+  aep: LocalAdobe
   clock: Clock
   seed: number
   rounds: number

@@ -1,7 +1,7 @@
 /** The outbox over time: outages of hours, crashes, age. The clock is the test's own. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
-import type { FakeAep } from '../../src/local-adobe/app.ts'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import {
   type Clock,
   conversation,
@@ -15,7 +15,7 @@ import {
 
 const HOUR = 3_600_000
 
-let aep: FakeAep
+let aep: LocalAdobe
 let relay: Relay
 let clock: Clock
 let logs: string[]
@@ -128,7 +128,7 @@ describe('custody', () => {
         cursors.push(cursor)
         return cursor
       }) as typeof storage.sql.exec)
-      const { UNKNOWN_DESTINATION } = await import('../../src/worker/aep/upstream/state.ts')
+      const { INITIAL_UPSTREAM } = await import('../../src/worker/aep/upstream/state.ts')
       await instance.store({
         id: 'a'.repeat(64),
         kind: 'feedback',
@@ -138,7 +138,7 @@ describe('custody', () => {
         attempt: null,
         parts: [],
         error: null,
-        destination: UNKNOWN_DESTINATION,
+        upstream: INITIAL_UPSTREAM,
       })
       await instance.alarm()
       return cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0)

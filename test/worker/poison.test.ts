@@ -2,7 +2,7 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { Answer } from '../../src/local-adobe/answer.ts'
-import type { FakeAep } from '../../src/local-adobe/app.ts'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import {
   type Clock,
   conversation,
@@ -13,7 +13,7 @@ import {
   shard,
 } from './support.ts'
 
-let aep: FakeAep
+let aep: LocalAdobe
 let relay: Relay
 let clock: Clock
 let logs: string[]

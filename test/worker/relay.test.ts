@@ -1,7 +1,7 @@
 /** What AEP answers, and what becomes of the event: the verdict table, through the whole Worker. */
 import { describe, expect, it, vi } from 'vitest'
 import type { Answer } from '../../src/local-adobe/answer.ts'
-import type { FakeAep } from '../../src/local-adobe/app.ts'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import {
   type Clock,
   conversation,
@@ -12,7 +12,7 @@ import {
   startRelay,
 } from './support.ts'
 
-let aep: FakeAep
+let aep: LocalAdobe
 let relay: Relay
 let clock: Clock
 

@@ -7,15 +7,19 @@ import {
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, vi } from 'vitest'
-import { createFakeAep, type FakeAep, type FakeAepOptions } from '../../src/local-adobe/app.ts'
+import {
+  createLocalAdobe,
+  type LocalAdobe,
+  type LocalAdobeOptions,
+} from '../../src/local-adobe/app.ts'
 import { worker } from '../../src/worker/worker.ts'
 
 export const KEY = 'test-webhook-key-number-one'
 export const TOKEN = 'test-admin-token-of-some-length'
 
 /** A local AEP in the place of the network. Anything else that is fetched goes to it as well, and is seen. */
-export function startAep(options: FakeAepOptions = {}): FakeAep {
-  const aep = createFakeAep({ mode: 'raw', ...options })
+export function startAep(options: LocalAdobeOptions = {}): LocalAdobe {
+  const aep = createLocalAdobe({ mode: 'raw', ...options })
   vi.spyOn(globalThis, 'fetch').mockImplementation((input, init) =>
     aep.fetch(input as Request | URL | string, init as RequestInit),
   )
@@ -84,10 +88,10 @@ export function startRelay(variables: Record<string, unknown> = {}) {
 export type Relay = ReturnType<typeof startRelay>
 
 /** What most tests begin with: a silent console, a clock of their own, a local AEP and one isolate of the Worker. */
-export type World = { logs: string[]; clock: Clock; aep: FakeAep; relay: Relay }
+export type World = { logs: string[]; clock: Clock; aep: LocalAdobe; relay: Relay }
 
 /** Anew before each test; after it, every shard is empty again. */
-export function eachTest(begin: (world: World) => void, options: FakeAepOptions = {}): void {
+export function eachTest(begin: (world: World) => void, options: LocalAdobeOptions = {}): void {
   beforeEach(() => {
     begin({ logs: captureLogs(), clock: startClock(), aep: startAep(options), relay: startRelay() })
   })

@@ -1,6 +1,6 @@
 import { reset } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { FakeAep } from '../../src/local-adobe/app.ts'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import conversationSample from '../fixtures/conversation.json'
 import minimal from '../fixtures/conversation-minimal.json'
 import offline from '../fixtures/offline-message.json'
@@ -8,7 +8,7 @@ import transcript from '../fixtures/transcript.json'
 import sparse from '../fixtures/transcript-sparse.json'
 import { captureLogs, conversation, KEY, type Relay, startAep, startRelay } from './support.ts'
 
-let aep: FakeAep
+let aep: LocalAdobe
 let relay: Relay
 let logs: string[]
 

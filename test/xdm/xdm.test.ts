@@ -3,7 +3,7 @@ import { evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import type { Answer } from '../../src/local-adobe/answer.ts'
-import type { FakeAep } from '../../src/local-adobe/app.ts'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import conversationSample from '../fixtures/conversation.json'
 import minimal from '../fixtures/conversation-minimal.json'
 import offline from '../fixtures/offline-message.json'
@@ -21,7 +21,7 @@ import {
   startRelay,
 } from '../worker/support.ts'
 
-let aep: FakeAep
+let aep: LocalAdobe
 let relay: Relay
 let clock: Clock
 let logs: string[]

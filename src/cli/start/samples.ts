@@ -5,8 +5,8 @@
  */
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { FakeAep } from '../../local-adobe/app.ts'
-import type { LakeRecord } from '../../local-adobe/lake.ts'
+import type { LocalAdobe } from '../../local-adobe/app.ts'
+import type { LakeRecord } from '../../local-adobe/streaming/lake.ts'
 
 export type Sample = {
   readonly path: string
@@ -46,11 +46,11 @@ export async function postSample(
   sample: Sample,
   workerUrl: string,
   key: string,
-  fake: FakeAep,
+  adobe: LocalAdobe,
   quit: AbortSignal,
 ): Promise<Posted> {
   const body = await readFile(new URL(`../../../test/fixtures/${sample.file}`, import.meta.url))
-  const before = fake.lake.length
+  const before = adobe.lake.length
   const response = await fetch(`${workerUrl}${sample.path}?key=${key}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -60,7 +60,7 @@ export async function postSample(
   const answer = await fieldsOf(response)
   const id = answer.id ?? null
   const outcome = answer.status ?? answer.code ?? response.statusText
-  const arrived = () => fake.lake.slice(before).filter(({ _id }) => belongsTo(_id, id))
+  const arrived = () => adobe.lake.slice(before).filter(({ _id }) => belongsTo(_id, id))
   const deadline = Date.now() + (response.status === 202 ? RELAY_WAIT_MS : 0)
   while (arrived().length === 0 && Date.now() < deadline)
     await delay(50, undefined, { signal: quit })

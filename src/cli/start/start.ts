@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { type FakeAepServer, startFakeAep } from '../../local-adobe/server.ts'
+import { type LocalAdobeServer, startLocalAdobe } from '../../local-adobe/server.ts'
 import { type LocalWorker, startWorker } from '../lib/local-worker.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { guide, table } from './report.ts'
@@ -60,7 +60,7 @@ async function run(
   await requireFreePort(options.port, '--port')
   await requireFreePort(options.aepPort, '--aep-port')
   const { format } = options
-  const aep = await startFakeAep({ port: options.aepPort, mode: format, flowId: FLOW_ID })
+  const aep = await startLocalAdobe({ port: options.aepPort, mode: format, flowId: FLOW_ID })
   started.push(() => aep.close())
   quit.throwIfAborted()
   console.log(`Starting the Worker (${format})…`)
@@ -69,7 +69,7 @@ async function run(
   await worker.ready(quit)
   const posted: Posted[] = []
   for (const sample of SAMPLES) {
-    posted.push(await postSample(sample, worker.url, WEBHOOK_KEY, aep.fake, quit))
+    posted.push(await postSample(sample, worker.url, WEBHOOK_KEY, aep.adobe, quit))
   }
   console.log(`\n${table(posted)}\n`)
   const lost = posted.filter(({ received }) => received.length === 0)
@@ -85,8 +85,8 @@ async function run(
 }
 
 /** Everything that reaches AEP or says where it is: whatever `wrangler.toml` has must not count here. */
-function variables({ url, fake }: FakeAepServer, format: Options['format']) {
-  const { inletId, orgId, datasetId, schemaId, tenant } = fake.settings
+function variables({ url, adobe }: LocalAdobeServer, format: Options['format']) {
+  const { inletId, orgId, datasetId, schemaId, tenant } = adobe.settings
   return {
     AEP_ENDPOINT: `${url}/collection/${inletId}`,
     AEP_FORMAT: format,

@@ -133,7 +133,7 @@ async function setPause(c: AppContext, paused: boolean): Promise<Response> {
   const now = Date.now()
   const states = await shards.all((shard) => shard.pause(paused, now))
   // This isolate need not wait for its next refresh.
-  for (const state of states) relay.exchange(state)
+  for (const state of states) relay.mergeUpstream(state)
   return status(c)
 }
 

@@ -7,7 +7,7 @@
 import * as v from 'valibot'
 import { isObject, type JsonObject, nestsDeeper, type Parsed } from '../lib/json.ts'
 import { MAX_ISSUES } from '../limits.ts'
-import { EVENT_TYPES, type EventKind, type Route, type StoredKind, tellKind } from './kind.ts'
+import { EVENT_TYPES, type EventKind, inferKind, type Route, type StoredKind } from './kind.ts'
 import {
   type Conversation,
   ConversationSchema,
@@ -48,7 +48,7 @@ export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
   if (!parsed.ok) return { outcome: 'malformed', kind: arrival.kind }
   const json = parsed.value
   if (!isObject(json)) return invalid(arrival.kind, 'expected an object')
-  const kind = arrival.kind === 'auto' ? tellKind(json) : arrival.kind
+  const kind = arrival.kind === 'auto' ? inferKind(json) : arrival.kind
   if (nestsDeeper(json)) return invalid(kind, 'expected less deeply nested JSON')
   if (kind === 'auto') {
     return invalid(kind, 'expected a transcript, an offline message or a conversation')
@@ -64,7 +64,7 @@ export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
     ...typed,
     id: arrival.id,
     eventType: EVENT_TYPES[kind],
-    timestamp: stamp(typed, arrival.receivedAt) ?? receivedAt,
+    timestamp: normalizeTimestamps(typed, arrival.receivedAt) ?? receivedAt,
     receivedAt,
   }
   return { outcome: 'valid', kind, event }
@@ -92,18 +92,22 @@ function toIssue(issue: v.BaseIssue<unknown>): Issue {
  * fresh objects of everything documented. (A transcript documents no visitor: one in it stays as it came.)
  * Answers when it happened, where the payload says so in a form that can be read.
  */
-function stamp({ kind, payload }: Typed, receivedAt: number): string | undefined {
+function normalizeTimestamps({ kind, payload }: Typed, receivedAt: number): string | undefined {
   if (kind !== 'transcript') {
-    write(payload.visitor, 'createdAt', receivedAt)
+    normalizeTimestamp(payload.visitor, 'createdAt', receivedAt)
     return undefined
   }
-  write(payload, 'startedAt', receivedAt)
-  for (const message of payload.messages) write(message, 'sentAt', receivedAt)
-  return write(payload, 'endedAt', receivedAt) ? payload.endedAt : undefined
+  normalizeTimestamp(payload, 'startedAt', receivedAt)
+  for (const message of payload.messages) normalizeTimestamp(message, 'sentAt', receivedAt)
+  return normalizeTimestamp(payload, 'endedAt', receivedAt) ? payload.endedAt : undefined
 }
 
 /** Whether there was a time that can be read. */
-function write(holder: JsonObject | undefined, field: string, receivedAt: number): boolean {
+function normalizeTimestamp(
+  holder: JsonObject | undefined,
+  field: string,
+  receivedAt: number,
+): boolean {
   const text = holder?.[field]
   if (!holder || typeof text !== 'string') return false
   const timestamp = readTimestamp(text)

@@ -6,11 +6,10 @@
  * no colon (EE). Computed once, at receipt, and stored.
  * Accepts: a body with neither `conversationUUID` nor `endedAt` is told from an equal one by the day only.
  */
-import { isObject, type Parsed } from '../lib/json.ts'
+import { isNonEmptyString, isObject, type Parsed } from '../lib/json.ts'
+import { utf8Bytes } from '../lib/json-text.ts'
 import type { Route } from './kind.ts'
 import { utcDay } from './timestamp.ts'
-
-const encoder = new TextEncoder()
 
 export async function eventId(
   route: Route,
@@ -18,20 +17,17 @@ export async function eventId(
   parsed: Parsed,
   receivedAt: number,
 ): Promise<string> {
-  // ASCII only: as many bytes as characters.
-  const prefix = namesItself(parsed) ? `${route}\n` : `${route}\n${utcDay(receivedAt)}\n`
+  const prefix = utf8Bytes(
+    identifiesItself(parsed) ? `${route}\n` : `${route}\n${utcDay(receivedAt)}\n`,
+  )
   const hashed = new Uint8Array(prefix.length + body.length)
-  encoder.encodeInto(prefix, hashed)
+  hashed.set(prefix)
   hashed.set(body, prefix.length)
   return new Uint8Array(await crypto.subtle.digest('SHA-256', hashed)).toHex()
 }
 
 /** Whether the body holds something that makes it one of a kind. */
-function namesItself(parsed: Parsed): boolean {
+function identifiesItself(parsed: Parsed): boolean {
   if (!parsed.ok || !isObject(parsed.value)) return false
-  return isText(parsed.value.conversationUUID) || isText(parsed.value.endedAt)
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === 'string' && value !== ''
+  return isNonEmptyString(parsed.value.conversationUUID) || isNonEmptyString(parsed.value.endedAt)
 }

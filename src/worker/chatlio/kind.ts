@@ -47,7 +47,7 @@ const has = Object.hasOwn
  * `email` or `subject` beside `message`; what else has a `visitor` or a `message` is a conversation.
  * `auto`: nothing documented is in it, so it cannot be told.
  */
-export function tellKind(payload: object): StoredKind {
+export function inferKind(payload: object): StoredKind {
   if (has(payload, 'messages')) return 'transcript'
   if (has(payload, 'emailPretty')) return 'offline-message'
   if (has(payload, 'message')) {

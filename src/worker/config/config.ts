@@ -16,7 +16,14 @@ import {
   MIN_SECRET_CHARACTERS,
 } from '../limits.ts'
 import { type Destination, readDestination } from './destination.ts'
-import { days, type Problem, plain, reader, type Variables, whole } from './variables.ts'
+import {
+  type ConfigProblem,
+  days,
+  integerBetween,
+  trimmedText,
+  type Variables,
+  variableReader,
+} from './variables.ts'
 
 export type {
   Credentials,
@@ -33,7 +40,7 @@ export type Config = {
   adminToken: string | null
   /** `null`: something about AEP, or a number, does not parse. Everything is stored, nothing relayed (hold `configuration`). */
   destination: Destination | null
-  problems: readonly Problem[]
+  problems: readonly ConfigProblem[]
   forwardTimeoutMs: number
   drainTimeoutMs: number
   outboxShards: number
@@ -56,15 +63,19 @@ export function configOf(env: object): Config {
 }
 
 export function parseConfig(env: Variables): Config {
-  const problems: Problem[] = []
-  const read = reader(env, problems)
-  const forwardTimeoutMs = read('FORWARD_TIMEOUT_MS', whole(0, MAX_FORWARD_TIMEOUT_MS)) ?? 3_000
-  const drainTimeoutMs = read('DRAIN_TIMEOUT_MS', whole(1, MAX_DRAIN_TIMEOUT_MS)) ?? 15_000
-  const retryBaseMs = read('RETRY_BASE_MS', whole(1, 3_600_000)) ?? 1_000
-  const retryCapMs = read('RETRY_CAP_MS', whole(1, 86_400_000)) ?? 60_000
+  const problems: ConfigProblem[] = []
+  const read = variableReader(env, problems)
+  const forwardTimeoutMs =
+    read('FORWARD_TIMEOUT_MS', integerBetween(0, MAX_FORWARD_TIMEOUT_MS)) ?? 3_000
+  const drainTimeoutMs = read('DRAIN_TIMEOUT_MS', integerBetween(1, MAX_DRAIN_TIMEOUT_MS)) ?? 15_000
+  const retryBaseMs = read('RETRY_BASE_MS', integerBetween(1, 3_600_000)) ?? 1_000
+  const retryCapMs = read('RETRY_CAP_MS', integerBetween(1, 86_400_000)) ?? 60_000
   const format = read('AEP_FORMAT', v.picklist(['raw', 'xdm'], 'raw or xdm')) ?? 'raw'
-  const maxEventBytes = read('MAX_EVENT_BYTES', whole(MIN_EVENT_BYTES, AEP_MAX_REQUEST_BYTES))
-  const outboxShards = read('OUTBOX_SHARDS', whole(1, MAX_SHARDS)) ?? 1
+  const maxEventBytes = read(
+    'MAX_EVENT_BYTES',
+    integerBetween(MIN_EVENT_BYTES, AEP_MAX_REQUEST_BYTES),
+  )
+  const outboxShards = read('OUTBOX_SHARDS', integerBetween(1, MAX_SHARDS)) ?? 1
   const retentionDays = read('RETENTION_DAYS', days) ?? 30
   const parsedDestination = readDestination(format, read, problems)
   const usable = problems.length === 0
@@ -90,8 +101,8 @@ const secret = v.pipe(
 )
 
 /** One key too short, and none counts: a typing error must not leave an easy key beside the good ones. */
-function webhookKeys(value: unknown, problems: Problem[]): string[] {
-  const keys = plain(value)
+function webhookKeys(value: unknown, problems: ConfigProblem[]): string[] {
+  const keys = trimmedText(value)
     .split(',')
     .map((key) => key.trim())
     .filter((key) => key !== '')

@@ -3,7 +3,7 @@
  * What is missing or does not fit together is a problem with a name; whether there is any is for `config.ts` to say.
  */
 import * as v from 'valibot'
-import { type Problem, type Read, text } from './variables.ts'
+import { type ConfigProblem, type ReadVariable, text } from './variables.ts'
 
 /** OAuth server-to-server credentials of an authenticated inlet (landing/api-authentication). */
 export type Credentials = { clientId: string; clientSecret: string; scopes: string; imsUrl: string }
@@ -47,8 +47,8 @@ const httpUrl = v.pipe(
 
 export function readDestination(
   format: 'raw' | 'xdm',
-  read: Read,
-  problems: Problem[],
+  read: ReadVariable,
+  problems: ConfigProblem[],
 ): Destination {
   const before = problems.length
   const required = (variable: string) => {
@@ -83,7 +83,7 @@ export function readDestination(
 }
 
 /** Adobe shows the tenant with its underscore, the API without. */
-function tenantOf(text: string, problems: Problem[]): string {
+function tenantOf(text: string, problems: ConfigProblem[]): string {
   const tenant = text.replace(/^_/, '')
   if (text !== '' && tenant === '') {
     problems.push({ variable: 'AEP_TENANT', expected: 'the tenant id' })
@@ -97,7 +97,11 @@ const FLOW_ID_PARAMETER = 'x-adobe-flow-id'
 const flowId = v.pipe(v.string(), v.regex(/^[\x21-\x7e]+$/, 'an id without spaces'))
 
 /** Adobe's UI hands the endpoint out with the flow id in its query ("as either a query parameter or as part of your HTTP header", HTTP). */
-function flowIdOf(endpoint: URL | undefined, read: Read, problems: Problem[]): string | null {
+function flowIdOf(
+  endpoint: URL | undefined,
+  read: ReadVariable,
+  problems: ConfigProblem[],
+): string | null {
   const given = read('AEP_FLOW_ID', flowId)
   const inUrl = endpoint?.searchParams.get(FLOW_ID_PARAMETER) || undefined
   if (inUrl !== undefined && !v.is(flowId, inUrl)) {
@@ -113,7 +117,7 @@ function flowIdOf(endpoint: URL | undefined, read: Read, problems: Problem[]): s
 }
 
 /** Same host and query, `/collection/` turned into `/collection/batch/`. */
-function batchUrl(endpoint: URL, problems: Problem[]): string {
+function batchUrl(endpoint: URL, problems: ConfigProblem[]): string {
   const url = new URL(endpoint)
   const inlet = /^\/collection\/([^/]+)$/.exec(endpoint.pathname)?.[1]
   if (!inlet) {
@@ -127,7 +131,7 @@ function batchUrl(endpoint: URL, problems: Problem[]): string {
 const DEFAULT_SCOPES =
   'openid,AdobeID,read_organizations,additional_info.projectedProductContext,session'
 
-function credentials(read: Read, problems: Problem[]): Credentials | null {
+function credentials(read: ReadVariable, problems: ConfigProblem[]): Credentials | null {
   const clientId = read('AEP_CLIENT_ID', text)
   const clientSecret = read('AEP_CLIENT_SECRET', text)
   const imsUrl = read('AEP_IMS_URL', httpUrl)

@@ -5,17 +5,20 @@
 import * as v from 'valibot'
 
 /** What is wrong with one variable. */
-export type Problem = { variable: string; expected: string }
+export type ConfigProblem = { variable: string; expected: string }
 
 /** Any record of variables: numbers and booleans are what `[vars]` in TOML may hold. */
 export type Variables = { readonly [name: string]: unknown }
 
-export type Read = <T>(variable: string, schema: v.GenericSchema<string, T>) => T | undefined
+export type ReadVariable = <T>(
+  variable: string,
+  schema: v.GenericSchema<string, T>,
+) => T | undefined
 
 /** Reads one variable; unset or blank is `undefined`, a value that does not parse is a problem and `undefined`. */
-export function reader(env: Variables, problems: Problem[]): Read {
+export function variableReader(env: Variables, problems: ConfigProblem[]): ReadVariable {
   return (variable, schema) => {
-    const text = plain(env[variable])
+    const text = trimmedText(env[variable])
     if (text === '') return undefined
     const result = v.safeParse(schema, text, { abortEarly: true })
     if (result.success) return result.output
@@ -24,11 +27,11 @@ export function reader(env: Variables, problems: Problem[]): Read {
   }
 }
 
-export function plain(value: unknown): string {
+export function trimmedText(value: unknown): string {
   return value === undefined || value === null ? '' : String(value).trim()
 }
 
-export function whole(min: number, max: number) {
+export function integerBetween(min: number, max: number) {
   const expected = `a whole number from ${min} to ${max}`
   return v.pipe(
     v.string(),

@@ -3,11 +3,10 @@
  * length of a key nor a common beginning shows in how long the answer takes.
  * Fails closed: no keys, nobody.
  */
-
-const encoder = new TextEncoder()
+import { utf8Bytes } from '../lib/json-text.ts'
 
 async function sha256(text: string): Promise<ArrayBuffer> {
-  return crypto.subtle.digest('SHA-256', encoder.encode(text))
+  return crypto.subtle.digest('SHA-256', utf8Bytes(text))
 }
 
 /**

@@ -3,7 +3,7 @@
  * Asks every shard. Never a secret, a count of customers, or personal data; dead or quarantined events are no
  * reason, since nothing is wrong with the relay.
  */
-import { standingFailure } from '../aep/upstream/state.ts'
+import { activeFailure } from '../aep/upstream/state.ts'
 import type { Services } from '../services.ts'
 
 export const HEALTH_REASONS = [
@@ -22,15 +22,15 @@ export async function health({ config, shards, relay }: Services): Promise<Respo
   if (config.webhookKeys.length === 0 || !config.destination) found.add('configuration')
   try {
     for (const shard of await shards.all((each) => each.health(relay.state))) {
-      relay.exchange(shard.destination)
+      relay.mergeUpstream(shard.upstream)
       if (shard.hold) found.add(shard.hold)
-      if (shard.upstream) found.add('upstream')
+      if (shard.failing) found.add('upstream')
       if (shard.expiring) found.add('expiring')
     }
   } catch {
     found.add('storage')
   }
-  if (standingFailure(relay.state)?.reason === 'upstream') found.add('upstream')
+  if (activeFailure(relay.state)?.reason === 'upstream') found.add('upstream')
   const takesWebhooks = config.webhookKeys.length > 0 && !found.has('storage')
   const reasons = HEALTH_REASONS.filter((reason) => found.has(reason))
   const body = reasons.length === 0 ? { status: 'ok' } : { status: 'degraded', reasons }

@@ -10,12 +10,12 @@ import type { Route, StoredKind } from '../chatlio/kind.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
 import { parseJson } from '../lib/json.ts'
 import { MAX_BODY_BYTES } from '../limits.ts'
-import type { Custody, Received } from '../relay.ts'
-import { isTakenMediaType } from './media-type.ts'
+import type { Received, RelayResult } from '../relay.ts'
+import { isAcceptedMediaType } from './media-type.ts'
 import type { Refusal } from './problem.ts'
 
 /** `refusal`: what the sender is told of an event in quarantine. */
-export type Ingested = Custody & {
+export type Ingested = RelayResult & {
   id: string
   kind: StoredKind
   bytes: number
@@ -24,17 +24,17 @@ export type Ingested = Custody & {
 export type Refused = { outcome: 'refused'; kind: Route; refusal: Refusal }
 
 /** Takes whatever could be read, valid or not. */
-export type Custodian = { take(received: Received, reading: Reading): Promise<Custody> }
+export type EventAcceptor = { accept(received: Received, reading: Reading): Promise<RelayResult> }
 
 /** `receivedAt`: epoch milliseconds. */
 export async function ingest(
   request: Request,
   route: Route,
   receivedAt: number,
-  custodian: Custodian,
+  custodian: EventAcceptor,
 ): Promise<Ingested | Refused> {
   const refused = (refusal: Refusal): Refused => ({ outcome: 'refused', kind: route, refusal })
-  if (!isTakenMediaType(request.headers.get('content-type'))) {
+  if (!isAcceptedMediaType(request.headers.get('content-type'))) {
     return refused({ code: 'unsupported-media-type' })
   }
   let body: Uint8Array
@@ -50,7 +50,7 @@ export async function ingest(
   const id = await eventId(route, body, parsed, receivedAt)
   const reading = readEvent({ id, kind: route, receivedAt }, parsed)
   const { kind } = reading
-  const taken = await custodian.take({ id, kind, receivedAt, body }, reading)
+  const taken = await custodian.accept({ id, kind, receivedAt, body }, reading)
   return { ...taken, id, kind, bytes: body.length, refusal: refusalOf(reading, id) }
 }
 

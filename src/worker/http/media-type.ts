@@ -4,6 +4,6 @@
  */
 const TAKEN = /^\s*(?:application\/json|[\w!#$&^.+-]+\/[\w!#$&^.+-]+\+json|text\/plain)?\s*(?:;|$)/i
 
-export function isTakenMediaType(header: string | null): boolean {
+export function isAcceptedMediaType(header: string | null): boolean {
   return header === null || TAKEN.test(header)
 }

@@ -8,9 +8,9 @@
  */
 
 /** `complete` is false where there was more than `limit` bytes; `bytes` is then what had been read. */
-export type Read = { bytes: Uint8Array; complete: boolean }
+export type BoundedBody = { bytes: Uint8Array; complete: boolean }
 
-export function readUpTo(message: Request | Response, limit: number): Promise<Read> {
+export function readUpTo(message: Request | Response, limit: number): Promise<BoundedBody> {
   if (declaresAtMost(limit, message.headers)) {
     // In one piece, at less than half the cost of a reader: what nearly every message comes to.
     return message.arrayBuffer().then((buffer) => {
@@ -24,10 +24,10 @@ export function readUpTo(message: Request | Response, limit: number): Promise<Re
 
 const decoder = new TextDecoder()
 
-export type ReadText = { text: string; complete: boolean }
+export type BoundedText = { text: string; complete: boolean }
 
 /** The same as text; what is not UTF-8 becomes U+FFFD. */
-export function readTextUpTo(message: Request | Response, limit: number): Promise<ReadText> {
+export function readTextUpTo(message: Request | Response, limit: number): Promise<BoundedText> {
   if (declaresAtMost(limit, message.headers)) {
     return message.text().then((text) => ({ text, complete: true }))
   }
@@ -42,7 +42,7 @@ function declaresAtMost(limit: number, headers: Headers): boolean {
   return length !== null && Number(length) <= limit && !headers.has('content-encoding')
 }
 
-async function readStream(stream: ReadableStream<Uint8Array>, limit: number): Promise<Read> {
+async function readStream(stream: ReadableStream<Uint8Array>, limit: number): Promise<BoundedBody> {
   const reader = stream.getReader()
   const chunks: Uint8Array[] = []
   let length = 0

@@ -22,6 +22,10 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+export function isNonEmptyString(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
 /**
  * Whether a value nests deeper than `limit`. `JSON.parse` takes any depth, `JSON.stringify` recurses: a body of
  * a million brackets would be accepted and then could not be sent. The recursion here ends at the limit.

@@ -17,10 +17,10 @@ export type Deadline = <Result>(
  * For requests: lets go of what is late. The runtime cancels it when the request has ended; a signal would be one more
  * object on the healthy path.
  */
-export const lettingGo: Deadline = (ms, work, late) => atMost(ms, work(null), late)
+export const withoutAbort: Deadline = (ms, work, late) => atMost(ms, work(null), late)
 
 /** For Durable Objects, which have no end: aborts what is late. */
-export const aborting: Deadline = (ms, work, late) => {
+export const withAbort: Deadline = (ms, work, late) => {
   const controller = new AbortController()
   return atMost(ms, work(controller.signal), (reason) => {
     controller.abort(reason)

@@ -1,11 +1,11 @@
 /** What `/health` asks of a shard: whether anybody should look, never how much is stored. Pure. */
-import { type DestinationState, holdOf, standingFailure } from '../aep/upstream/state.ts'
+import { activeFailure, holdOf, type UpstreamState } from '../aep/upstream/state.ts'
 import { EXPIRY_WARNING_MS } from '../limits.ts'
 import type { ShardHealth } from './state.ts'
 
 /** `oldestPendingAt`: epoch milliseconds of receipt, `null` where nothing is pending. */
 export function shardHealth(
-  state: DestinationState,
+  state: UpstreamState,
   oldestPendingAt: number | null,
   retentionMs: number,
   now: number,
@@ -13,9 +13,9 @@ export function shardHealth(
   const warnMs = Math.min(EXPIRY_WARNING_MS, retentionMs / 2)
   const age = ageOf(oldestPendingAt, now)
   return {
-    destination: state,
+    upstream: state,
     hold: holdOf(state)?.reason ?? null,
-    upstream: standingFailure(state)?.reason === 'upstream' || state.notBefore > now,
+    failing: activeFailure(state)?.reason === 'upstream' || state.notBefore > now,
     expiring: age !== null && age >= retentionMs - warnMs,
   }
 }

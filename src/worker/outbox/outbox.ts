@@ -10,17 +10,17 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { TokenResult } from '../aep/client/ims.ts'
 import type { TokenSource } from '../aep/client/token.ts'
-import { type DestinationState, holdOf } from '../aep/upstream/state.ts'
+import { holdOf, type UpstreamState } from '../aep/upstream/state.ts'
 import { type Config, configOf } from '../config/config.ts'
-import { aborting } from '../lib/timeout.ts'
+import { withAbort } from '../lib/timeout.ts'
 import { logLine } from '../log.ts'
-import { Agenda } from './delivery/agenda.ts'
-import { OwnAlarm } from './delivery/alarm.ts'
-import { noteOfRequest } from './delivery/attempt-outcome.ts'
+import { ShardAlarm } from './delivery/alarm.ts'
+import { tryOfRequest } from './delivery/attempt-outcome.ts'
 import { drain, logDeadLetter, logDrain } from './delivery/drain.ts'
 import { Selection } from './delivery/selection.ts'
 import { Signal } from './delivery/signal.ts'
-import { DestinationWatch } from './delivery/upstream-watch.ts'
+import { UpstreamWatch } from './delivery/upstream-watch.ts'
+import { WorkSchedule } from './delivery/work-schedule.ts'
 import { expire } from './expire.ts'
 import { ageOf, shardHealth } from './health.ts'
 import { type RedrivePage, type RedriveRequest, redrive } from './redrive.ts'
@@ -46,25 +46,25 @@ export class Outbox extends DurableObject<Env> {
   readonly #config: Config = configOf(this.env)
   readonly #backoff = { baseMs: this.#config.retryBaseMs, capMs: this.#config.retryCapMs }
   readonly #ledger: LedgerStore
-  readonly #watch: DestinationWatch
+  readonly #watch: UpstreamWatch
   readonly #store: EventStore
   readonly #listing: Listing
   readonly #selection: Selection
-  readonly #agenda: Agenda
+  readonly #schedule: WorkSchedule
   readonly #reader: EventReader
-  readonly #alarm = new OwnAlarm(this.ctx.storage, this.#backoff)
+  readonly #alarm = new ShardAlarm(this.ctx.storage, this.#backoff)
   readonly #tokens: TokenSource
   /** Something new to send has been stored. */
   readonly #added = new Signal()
   /** An event has left the pending ones. */
-  readonly #settled = new Signal()
+  readonly #leftPending = new Signal()
   #running = false
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
     migrate(ctx.storage)
     this.#ledger = new LedgerStore(ctx.storage)
-    this.#watch = new DestinationWatch(this.#ledger, {
+    this.#watch = new UpstreamWatch(this.#ledger, {
       shard: this.#shard,
       backoff: this.#backoff,
       now: Date.now,
@@ -75,35 +75,35 @@ export class Outbox extends DurableObject<Env> {
     this.#store = new EventStore(sql, this.#ledger, this.#reader, () => this.#watch.state)
     this.#listing = new Listing(sql)
     this.#selection = new Selection(this.#reader)
-    this.#agenda = new Agenda(this.#reader, this.#selection, this.#watch, this.#config)
+    this.#schedule = new WorkSchedule(this.#reader, this.#selection, this.#watch, this.#config)
     this.#tokens = tokenSource(ctx.storage, env, this.#shard, this.#config)
     void ctx.blockConcurrencyWhile(async () => {
-      await this.#alarm.look()
+      await this.#alarm.load()
       this.#watch.resumeWait(this.#alarm.at ?? 0, this.#config.destination !== null)
       this.#watch.noteConfiguration(this.#config.destination !== null)
-      await this.#arm()
+      await this.#setAlarm()
     })
   }
 
   async store(request: StoreRequest): Promise<StoreResult> {
-    this.#watch.exchange(request.destination)
+    this.#watch.mergeFrom(request.upstream)
     const { position, state } = this.#store.put(
       request,
-      noteOfRequest(request, this.#backoff, Math.random),
+      tryOfRequest(request, this.#backoff, Math.random),
     )
     if (state === 'dead' && request.state === 'dead' && request.attempt) {
       logDeadLetter(this.#shard, request, request.attempt.error)
     }
     this.#selection.added(position)
-    await this.#workOwed()
-    return { state, destination: this.#watch.state }
+    await this.#scheduleNewWork()
+    return { state, upstream: this.#watch.state }
   }
 
   /**
    * Where an event is once it has left the pending ones, or when the time is over. `gone`: AEP has it (or an operator
    * has erased it).
    */
-  async settled(id: string, timeoutMs: number): Promise<EventState | 'gone'> {
+  async waitForOutcome(id: string, timeoutMs: number): Promise<EventState | 'gone'> {
     let over = false
     const timeout = scheduler.wait(timeoutMs).then(() => {
       over = true
@@ -111,7 +111,7 @@ export class Outbox extends DurableObject<Env> {
     for (;;) {
       const state = this.#reader.find(id)?.state ?? 'gone'
       if (state !== 'pending' || over) return state
-      await Promise.race([this.#settled.fired(), timeout])
+      await Promise.race([this.#leftPending.fired(), timeout])
     }
   }
 
@@ -121,29 +121,29 @@ export class Outbox extends DurableObject<Env> {
   }
 
   /** Both learn what the other has seen of the destination. */
-  async refresh(destination: DestinationState): Promise<DestinationState> {
-    this.#watch.exchange(destination)
-    await this.#workOwed()
+  async refresh(destination: UpstreamState): Promise<UpstreamState> {
+    this.#watch.mergeFrom(destination)
+    await this.#scheduleNewWork()
     return this.#watch.state
   }
 
   /** From the cron trigger: whatever put this shard to sleep with work owed ends here. */
-  async poke(): Promise<void> {
+  async wake(): Promise<void> {
     if (!this.#running) {
-      await this.#alarm.look()
+      await this.#alarm.load()
       this.#selection.restart()
     }
     expire(this.#shard, this.#reader, this.#store, Date.now() - this.#config.retentionMs)
-    await this.#workOwed()
+    await this.#scheduleNewWork()
   }
 
   /** The operator's last word wins, also over one told by a machine whose clock is ahead. */
-  async pause(paused: boolean, now: number): Promise<DestinationState> {
+  async pause(paused: boolean, now: number): Promise<UpstreamState> {
     const { state } = this.#watch
     const at = Math.max(now, state.pause.at + 1)
     this.#watch.set({ ...state, pause: { paused, at } })
     this.#watch.noteConfiguration(this.#config.destination !== null)
-    await this.#workOwed()
+    await this.#scheduleNewWork()
     return this.#watch.state
   }
 
@@ -152,12 +152,12 @@ export class Outbox extends DurableObject<Env> {
       ...this.#ledger.read(),
       oldestPendingAt: this.#reader.oldestPendingAt(),
       hold: holdOf(this.#watch.state),
-      nextAttemptAt: this.#agenda.nextAttemptAt(Date.now()),
+      nextAttemptAt: this.#schedule.nextAttemptAt(Date.now()),
     }
   }
 
   /** Both learn what the other has seen of the destination. */
-  async health(destination: DestinationState): Promise<ShardHealth> {
+  async health(destination: UpstreamState): Promise<ShardHealth> {
     await this.refresh(destination)
     const oldest = this.#reader.oldestPendingAt()
     return shardHealth(this.#watch.state, oldest, this.#config.retentionMs, Date.now())
@@ -184,7 +184,7 @@ export class Outbox extends DurableObject<Env> {
       { store: this.#store, reader: this.#reader, listing: this.#listing },
       (position) => this.#selection.added(position),
     )
-    await this.#workOwed()
+    await this.#scheduleNewWork()
     return page
   }
 
@@ -193,20 +193,20 @@ export class Outbox extends DurableObject<Env> {
    * wait of its own.
    */
   override async alarm(): Promise<void> {
-    this.#alarm.rang()
+    this.#alarm.fired()
     this.#running = true
     try {
       expire(this.#shard, this.#reader, this.#store, Date.now() - this.#config.retentionMs)
       if (this.#config.destination) await this.#drain()
-      this.#alarm.ended('well')
+      this.#alarm.runEnded('well')
     } catch (thrown) {
       this.#selection.restart()
-      const inARow = this.#alarm.ended('broken')
+      const inARow = this.#alarm.runEnded('broken')
       const name = thrown instanceof Error ? thrown.name : 'unknown'
       logLine('error', { event: 'drain-failed', shard: this.#shard, name, inARow })
     } finally {
       this.#running = false
-      await this.#arm()
+      await this.#setAlarm()
     }
   }
 
@@ -225,36 +225,36 @@ export class Outbox extends DurableObject<Env> {
       now: Date.now,
       random: Math.random,
       token: (refused) => this.#tokens.get(refused),
-      deadline: aborting,
+      deadline: withAbort,
       changed: this.#added.fired,
-      settled: this.#settled.fire,
+      leftPending: this.#leftPending.fire,
     })
     if (report.sent === 0) return
     const now = Date.now()
     logDrain(this.#shard, report, {
       pending: this.#ledger.read().pending,
       oldestAgeMs: ageOf(this.#reader.oldestPendingAt(), now),
-      nextAttemptAt: this.#agenda.nextAttemptAt(now),
+      nextAttemptAt: this.#schedule.nextAttemptAt(now),
     })
   }
 
   /** A run that goes on takes up what is new by itself; otherwise the alarm does. */
-  async #workOwed(): Promise<void> {
+  async #scheduleNewWork(): Promise<void> {
     if (this.#running) {
       this.#added.fire()
       return
     }
     // Every alarm looks at all that is owed: one that is set for when AEP may be asked is soon enough for what is new.
     const { at } = this.#alarm
-    if (at === null || at > this.#agenda.opensAt(Date.now())) await this.#arm()
+    if (at === null || at > this.#schedule.earliestAttemptAt(Date.now())) await this.#setAlarm()
   }
 
   /** Sets the alarm for the next moment that work is owed, unless it is set for then or before. */
-  async #arm(): Promise<void> {
+  async #setAlarm(): Promise<void> {
     // The ledger knows of work that the selection does not: whatever made it forget, it is to look again.
-    if (this.#ledger.read().pending > 0 && !this.#agenda.knowsWork()) this.#selection.restart()
+    if (this.#ledger.read().pending > 0 && !this.#schedule.knowsWork()) this.#selection.restart()
     const now = Date.now()
-    const owedAt = this.#agenda.nextWakeAt(now)
+    const owedAt = this.#schedule.nextWakeAt(now)
     if (owedAt !== null) await this.#alarm.setFor(owedAt, now)
   }
 }

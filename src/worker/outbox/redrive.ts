@@ -32,7 +32,7 @@ export type RedrivePage = {
 export function redrive(
   { state, kind, ids, dryRun, after, limit }: RedriveRequest,
   { store, reader, listing }: { store: EventStore; reader: EventReader; listing: Listing },
-  revived: (position: number) => void,
+  requeued: (position: number) => void,
 ): RedrivePage {
   const filter = { state, kind }
   const positions = ids
@@ -52,8 +52,8 @@ export function redrive(
       continue
     }
     if (dryRun) continue
-    store.revive(position, state, reading.kind, null)
-    revived(position)
+    store.requeue(position, state, reading.kind, null)
+    requeued(position)
     page.redriven += 1
   }
   if (!ids && positions.length === limit) page.next = positions.at(-1) ?? null

@@ -1,7 +1,7 @@
 /** The words of the outbox: what is stored, in which state, and what others are told of it. */
 
 import type { AttemptError } from '../aep/client/verdict.ts'
-import type { DestinationState, Hold } from '../aep/upstream/state.ts'
+import type { Hold, UpstreamState } from '../aep/upstream/state.ts'
 import type { StoredKind } from '../chatlio/kind.ts'
 
 /** `pending` will be relayed, `dead` was refused for good, `quarantined` never was a valid event. */
@@ -16,7 +16,7 @@ export type StoredError = {
 }
 
 /** A try that was made, inside a request or by the outbox. `at` is when it ended. */
-export type Attempt = { at: number; error: AttemptError; answer: string | null }
+export type FailedAttempt = { at: number; error: AttemptError; answer: string | null }
 
 /** What a request brings to the outbox. Times are epoch milliseconds. */
 export type StoreRequest = {
@@ -28,14 +28,14 @@ export type StoreRequest = {
   /** The records it is split into, where it is too large for one and the request has encoded it. */
   parts: readonly string[]
   /** The try that the request has made, if it made one. */
-  attempt: Attempt | null
+  attempt: FailedAttempt | null
   /** Why it is quarantined. */
   error: StoredError | null
-  destination: DestinationState
+  upstream: UpstreamState
 }
 
 /** `state` is the state really held. */
-export type StoreResult = { state: EventState; destination: DestinationState }
+export type StoreResult = { state: EventState; upstream: UpstreamState }
 
 /** Promise 2: accepted = delivered + pending + dead + quarantined + erased. */
 export type Ledger = {
@@ -55,9 +55,9 @@ export type ShardStatus = Ledger & {
 
 export type ShardHealth = {
   /** What the shard knows, for whoever asks to learn from. */
-  destination: DestinationState
+  upstream: UpstreamState
   hold: Hold['reason'] | null
-  upstream: boolean
+  failing: boolean
   expiring: boolean
 }
 

@@ -7,7 +7,7 @@
  * Accepts: while shard 0 is out of reach, events for an authenticated inlet wait.
  */
 import { requestToken, type Token, type TokenResult } from '../aep/client/ims.ts'
-import type { Fetch } from '../aep/client/send.ts'
+import type { Fetch } from '../aep/client/post.ts'
 import { TokenSource } from '../aep/client/token.ts'
 import type { Config, Credentials } from '../config/config.ts'
 import { TOKEN_SHARD } from './shards.ts'

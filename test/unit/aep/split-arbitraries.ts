@@ -52,7 +52,7 @@ const short = fc.string({ unit: fc.constantFrom(...CHARACTERS), maxLength: 12 })
 const long = fc
   .tuple(short, fc.integer({ min: 1, max: 900 }))
   .map(([piece, times]) => piece.repeat(times))
-export const wildText = fc.oneof({ weight: 4, arbitrary: short }, { weight: 1, arbitrary: long })
+export const anyText = fc.oneof({ weight: 4, arbitrary: short }, { weight: 1, arbitrary: long })
 
 const email = fc.constantFrom(
   'Ada@Example.com',
@@ -118,7 +118,7 @@ const unknown = fc.dictionary(
     ),
     short,
   ),
-  fc.oneof(json, wildText),
+  fc.oneof(json, anyText),
   { maxKeys: 4 },
 )
 
@@ -139,7 +139,7 @@ function object(optional: Fields, required: Fields = {}) {
     .map((objects) => Object.assign({}, ...objects) as Record<string, unknown>)
 }
 
-const texts = (...names: string[]) => Object.fromEntries(names.map((name) => [name, wildText]))
+const texts = (...names: string[]) => Object.fromEntries(names.map((name) => [name, anyText]))
 
 const visitorFields = {
   ...texts('name', 'identUserId', 'userAgent', 'handle'),
@@ -149,11 +149,11 @@ const visitorFields = {
   referrerURL: url,
   createdAt: time,
   IPAddress: ip,
-  location: fc.oneof(location, wildText),
+  location: fc.oneof(location, anyText),
 }
 const uuid = fc.oneof(
   fc.uuid(),
-  wildText.map((text) => `u${text}`),
+  anyText.map((text) => `u${text}`),
 )
 
 const conversation = object(
@@ -163,7 +163,7 @@ const conversation = object(
 
 const offlineMessage = object(
   { ...texts('name', 'subject', 'emailPretty'), email },
-  { message: wildText, visitor: object({ ...visitorFields, UUID: uuid }) },
+  { message: anyText, visitor: object({ ...visitorFields, UUID: uuid }) },
 )
 
 const message = fc.oneof(
@@ -200,7 +200,7 @@ const payloads: [EventKind, fc.Arbitrary<unknown>][] = [
 ]
 
 /** An event of any kind, from a payload as wild as the schemas let in. */
-export const wildEvent: fc.Arbitrary<ChatEvent> = fc
+export const anyEvent: fc.Arbitrary<ChatEvent> = fc
   .oneof(...payloads.map(([kind, payload]) => payload.map((held) => tryEvent(kind, held))))
   .filter((event) => event !== null)
 

@@ -6,7 +6,7 @@ import { encodeXdm } from '../../../src/worker/aep/record/xdm.ts'
 import { draftXdm } from '../../../src/worker/aep/record/xdm-draft.ts'
 import { encodeParts } from './encode-parts.ts'
 import { validator } from './schema-validator.ts'
-import { holds, ID, RAW, wildEvent, XDM } from './split-arbitraries.ts'
+import { anyEvent, holds, ID, RAW, XDM } from './split-arbitraries.ts'
 import {
   entity,
   expectWholeRaw,
@@ -26,7 +26,7 @@ describe('whatever is in an event', () => {
 
   it('xdm: every part is within the limit, right by the schema, and of the same event', () => {
     holds(
-      fc.property(wildEvent, anywhere, (event, limit) => {
+      fc.property(anyEvent, anywhere, (event, limit) => {
         const parts = encodeParts(event, XDM, limit)
         const whole = plain(encodeXdm(event, XDM).body.xdmEntity)
         for (const [index, part] of parts.entries()) {
@@ -49,7 +49,7 @@ describe('whatever is in an event', () => {
 
   it('xdm: parts joined in order are the whole event', () => {
     holds(
-      fc.property(wildEvent, anywhere, (event, limit) => {
+      fc.property(anyEvent, anywhere, (event, limit) => {
         const parts = encodeParts(event, XDM, limit).map(entity)
         if (parts[0]._acme.chatlio.part) expectWholeXdm(event, parts)
         else expect(parts).toEqual([plain(encodeXdm(event, XDM).body.xdmEntity)])
@@ -60,7 +60,7 @@ describe('whatever is in an event', () => {
 
   it('raw: every part is within the limit, and joined they are the whole record', () => {
     holds(
-      fc.property(wildEvent, anywhere, (event, limit) => {
+      fc.property(anyEvent, anywhere, (event, limit) => {
         const parts = encodeParts(event, RAW, limit)
         for (const part of parts) expect(utf8(part)).toBeLessThanOrEqual(limit)
         expectWholeRaw(event, parts.map(record))
@@ -71,7 +71,7 @@ describe('whatever is in an event', () => {
 
   it('counts what parts hold beside their common fields to the byte', () => {
     holds(
-      fc.property(wildEvent, fc.integer({ min: 64, max: 3_000 }), (event, room) => {
+      fc.property(anyEvent, fc.integer({ min: 64, max: 3_000 }), (event, room) => {
         for (const contents of pack(draftXdm(event, XDM), [['x', 'y']], room)) {
           const added = JSON.stringify({ part: 0, ...Object.fromEntries(contents) })
           expect(utf8(added) - utf8(JSON.stringify({ part: 0 }))).toBeLessThanOrEqual(room)
@@ -84,7 +84,7 @@ describe('whatever is in an event', () => {
   it('cuts nothing that fits into one part', () => {
     const fits = (value: unknown, room: number) => utf8(JSON.stringify(value)) + 40 < room
     holds(
-      fc.property(wildEvent, fc.integer({ min: 64, max: 3_000 }), (event, room) => {
+      fc.property(anyEvent, fc.integer({ min: 64, max: 3_000 }), (event, room) => {
         const draft = draftXdm(event, XDM)
         const moved = [['x', 'y'.repeat(50)]] as const
         const parts = pack(draft, moved, room).map(
@@ -106,7 +106,7 @@ describe('whatever is in an event', () => {
 
   it('the same event gives the same parts', () => {
     holds(
-      fc.property(wildEvent, fc.constantFrom(RAW, XDM), (event, destination) => {
+      fc.property(anyEvent, fc.constantFrom(RAW, XDM), (event, destination) => {
         expect(encodeParts(structuredClone(event), destination, 2_000)).toEqual(
           encodeParts(event, destination, 2_000),
         )

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import {
   EVENT_TYPES,
+  inferKind,
   isRouteKind,
   ROUTE_KINDS,
   STORED_KINDS,
-  tellKind,
 } from '../../../src/worker/chatlio/kind.ts'
 import conversation from '../../fixtures/conversation.json'
 import conversationMinimal from '../../fixtures/conversation-minimal.json'
@@ -62,7 +62,7 @@ describe('the kind told from the shape', () => {
     ['the conversation sample', conversation, 'conversation'],
     ['the minimal conversation', conversationMinimal, 'conversation'],
   ])('of %s', (_, payload, kind) => {
-    expect(tellKind(payload)).toBe(kind)
+    expect(inferKind(payload)).toBe(kind)
   })
 
   it.each([
@@ -86,6 +86,6 @@ describe('the kind told from the shape', () => {
     ['{"__proto__":{"messages":[],"emailPretty":"x","visitor":{}}}', 'auto'],
     ['{"constructor":1,"toString":2}', 'auto'],
   ])('of %s is %s', (text, kind) => {
-    expect(tellKind(JSON.parse(text) as object)).toBe(kind)
+    expect(inferKind(JSON.parse(text) as object)).toBe(kind)
   })
 })

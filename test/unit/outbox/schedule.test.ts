@@ -5,16 +5,16 @@ import {
   type Gate,
   nextAttemptAt,
   nextWakeAt,
-  type Owed,
+  type PendingWork,
 } from '../../../src/worker/outbox/delivery/schedule.ts'
 
 const NOW = 1_000
 const open: Gate = { paused: false, usable: true, failing: false, retryAt: 0, notBefore: 0 }
-const nothing: Owed = { untried: false, dueAt: null, expiresAt: null }
-const untried: Owed = { ...nothing, untried: true, expiresAt: 9_000 }
+const nothing: PendingWork = { untried: false, dueAt: null, expiresAt: null }
+const untried: PendingWork = { ...nothing, untried: true, expiresAt: 9_000 }
 
 describe('the next attempt', () => {
-  it.each<[string, Owed, Partial<Gate>, number | null]>([
+  it.each<[string, PendingWork, Partial<Gate>, number | null]>([
     ['nothing owed', nothing, {}, null],
     ['something new: at once', untried, {}, NOW],
     ['a tried event: when its wait is over', { ...nothing, dueAt: 1_500 }, {}, 1_500],

@@ -11,7 +11,7 @@ import { within } from '../../lib/timeout.ts'
 import { BATCH_MAX_BYTES, BATCH_MAX_MESSAGES } from '../../limits.ts'
 import { judgeBatch } from './batch.ts'
 import type { Token, TokenResult } from './ims.ts'
-import { type Attempt, exchange, type SendDeps } from './send.ts'
+import { type PostRequest, post, type SendDeps } from './post.ts'
 import { type Answer, type AttemptError, judge, noAnswer, type Verdict } from './verdict.ts'
 
 export type DeliverDeps = SendDeps & {
@@ -30,8 +30,8 @@ export async function deliver(
   deps: DeliverDeps,
 ): Promise<Verdict[]> {
   const verdicts: Verdict[] = []
-  for (const group of groups(records, destination)) {
-    verdicts.push(...(await deliverGroup(group, destination, timeoutMs, deps)))
+  for (const group of batchesOf(records, destination)) {
+    verdicts.push(...(await deliverTogether(group, destination, timeoutMs, deps)))
   }
   return verdicts
 }
@@ -43,14 +43,14 @@ export function deliverOne(
   timeoutMs: number,
   deps: DeliverDeps,
 ): Promise<Verdict> {
-  return ask(destination.url, record, destination, timeoutMs, deps).then(
+  return send(destination.url, record, destination, timeoutMs, deps).then(
     (answer) => ('verdict' in answer ? answer : judge(answer, deps.now())),
     noAnswer,
   )
 }
 
 /** What goes into one request: raw records alone (batching them is undocumented), xdm up to what AEP takes. */
-export function groups(records: readonly string[], { format }: Destination): string[][] {
+export function batchesOf(records: readonly string[], { format }: Destination): string[][] {
   if (format === 'raw') return records.map((record) => [record])
   const all: string[][] = []
   let bytes = 0
@@ -73,7 +73,7 @@ export function fitsBatch(messages: number, bytes: number): boolean {
   return messages <= BATCH_MAX_MESSAGES && bytes + messages <= BATCH_MAX_BYTES
 }
 
-async function deliverGroup(
+async function deliverTogether(
   group: readonly string[],
   destination: Destination,
   timeoutMs: number,
@@ -88,8 +88,8 @@ async function deliverGroup(
   if (verdicts !== 'bisect') return verdicts
   const middle = Math.ceil(group.length / 2)
   return [
-    ...(await deliverGroup(group.slice(0, middle), destination, timeoutMs, deps)),
-    ...(await deliverGroup(group.slice(middle), destination, timeoutMs, deps)),
+    ...(await deliverTogether(group.slice(0, middle), destination, timeoutMs, deps)),
+    ...(await deliverTogether(group.slice(middle), destination, timeoutMs, deps)),
   ]
 }
 
@@ -101,7 +101,7 @@ async function deliverBatch(
 ): Promise<Verdict[] | 'bisect'> {
   const body = `{"messages":[${group.join(',')}]}`
   try {
-    const answer = await ask(destination.batchUrl, body, destination, timeoutMs, deps)
+    const answer = await send(destination.batchUrl, body, destination, timeoutMs, deps)
     if ('verdict' in answer) return group.map(() => answer)
     return judgeBatch(answer, group.length, deps.now())
   } catch (thrown) {
@@ -111,7 +111,7 @@ async function deliverBatch(
 }
 
 /** AEP's answer, or the verdict where there is no token to ask it with. Rejects where there is neither. */
-function ask(
+function send(
   url: string,
   body: string,
   destination: Destination,
@@ -120,8 +120,8 @@ function ask(
 ): Promise<Answer | Verdict> {
   const attempt = { url, headers: headersOf(destination), body }
   return destination.credentials
-    ? askWithToken(attempt, timeoutMs, deps)
-    : exchange(attempt, timeoutMs, deps)
+    ? sendWithToken(attempt, timeoutMs, deps)
+    : post(attempt, timeoutMs, deps)
 }
 
 /** The same for every request to a destination: made once, never changed. */
@@ -138,8 +138,8 @@ function headersOf(destination: Destination): Headers {
 }
 
 /** With a new token, once, where AEP refuses the first. Waiting for tokens counts towards the same time. */
-async function askWithToken(
-  attempt: Attempt,
+async function sendWithToken(
+  attempt: PostRequest,
   timeoutMs: number,
   deps: DeliverDeps,
 ): Promise<Answer | Verdict> {
@@ -152,7 +152,7 @@ async function askWithToken(
     const { value }: Token = result.token
     const headers = new Headers(attempt.headers)
     headers.set('authorization', `Bearer ${value}`)
-    const answer = await exchange({ ...attempt, headers }, leftMs(), deps)
+    const answer = await post({ ...attempt, headers }, leftMs(), deps)
     const unauthorized = answer.status === 401 || answer.status === 403
     if (!unauthorized || refused !== null) return answer
     refused = value

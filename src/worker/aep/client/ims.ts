@@ -8,9 +8,9 @@
 
 import type { Credentials } from '../../config/config.ts'
 import { isObject } from '../../lib/json.ts'
-import { aborting } from '../../lib/timeout.ts'
+import { withAbort } from '../../lib/timeout.ts'
 import { IMS_TIMEOUT_MS, TOKEN_MARGIN_MS } from '../../limits.ts'
-import { exchange, type Fetch } from './send.ts'
+import { type Fetch, post } from './post.ts'
 import { type Answer, type ErrorCode, type Failure, retryAfterMs, type Verdict } from './verdict.ts'
 
 /** `useUntil`: epoch milliseconds, shortly before it expires. */
@@ -39,7 +39,7 @@ export async function requestToken(
     body: form.toString(),
   }
   try {
-    const answer = await exchange(attempt, IMS_TIMEOUT_MS, { fetch, deadline: aborting })
+    const answer = await post(attempt, IMS_TIMEOUT_MS, { fetch, deadline: withAbort })
     const token = readToken(answer, now())
     return token ? { token } : { failed: refused(answer, now()) }
   } catch {

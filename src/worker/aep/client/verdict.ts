@@ -6,6 +6,7 @@
  * Pure: the moment is passed in.
  */
 import { isObject } from '../../lib/json.ts'
+import { utf8Bytes } from '../../lib/json-text.ts'
 import { KEPT_ANSWER_BYTES, MAX_RETRY_AFTER_MS } from '../../limits.ts'
 import { safeReport } from './report.ts'
 
@@ -109,11 +110,9 @@ function parse(answer: Answer): unknown {
   }
 }
 
-const encoder = new TextEncoder()
-
 function cut(body: string): string | null {
   if (body === '') return null
-  const bytes = encoder.encode(body)
+  const bytes = utf8Bytes(body)
   if (bytes.length <= KEPT_ANSWER_BYTES) return body
   // Not fatal: a code point cut in two at the end is dropped with `slice`.
   return new TextDecoder().decode(bytes.slice(0, KEPT_ANSWER_BYTES)).replace(/\uFFFD$/, '')

@@ -21,7 +21,7 @@ import { envelopeOf } from './xdm.ts'
 import { draftXdm } from './xdm-draft.ts'
 
 /** Beside the parts' own fields: said of a part, and in `part`. `of` is the event's id. */
-export type Part = { index: number; count: number; of: string; dropped?: TextName[] }
+export type PartInfo = { index: number; count: number; of: string; dropped?: TextName[] }
 
 /**
  * JSON texts as they are sent. `parts` must be stored before the first is sent, also where dropping what repeats the
@@ -86,22 +86,22 @@ function split(
   for (const name of hasText ? REPEATING : []) {
     if (!texts.delete(name)) continue
     dropped.push(name)
-    const only = stamp(draft, { index: 0, count: 1, of: id, dropped })
+    const only = partFields(draft, { index: 0, count: 1, of: id, dropped })
     const record = JSON.stringify(recordOf({ ...draft, texts }, only))
     if (fits(record)) return [record]
   }
-  const stampOf = (index: number, count: number) =>
-    stamp(draft, { index, count, of: id, ...(dropped.length > 0 ? { dropped } : {}) })
-  const common = commonOf(draft, stampOf(MANY, MANY), limit)
+  const partFieldsOf = (index: number, count: number) =>
+    partFields(draft, { index, count, of: id, ...(dropped.length > 0 ? { dropped } : {}) })
+  const common = commonOf(draft, partFieldsOf(MANY, MANY), limit)
   const room = Math.max(limit - common.bytes, LEAST_ROOM_BYTES)
   const parts = pack({ ...draft, texts }, common.moved, room)
   return parts.map((contents, index) => {
-    const own = [...inside(draft.base, contents), ...stampOf(index, parts.length)]
+    const own = [...inside(draft.base, contents), ...partFieldsOf(index, parts.length)]
     return JSON.stringify(assemble([...common.fields, ...own]))
   })
 }
 
-function stamp({ base }: Draft, part: Part): Field[] {
+function partFields({ base }: Draft, part: PartInfo): Field[] {
   return [
     { at: ['_id'], from: null, value: `${part.of}-${part.index}` },
     ...inside(base, [['part', part]]),

@@ -54,10 +54,10 @@ for (const entry of COUNTRIES.replaceAll('\n', '').split('/')) {
 }
 
 export function countryCode(name: string): string | undefined {
-  return codes.get(plain(name))
+  return codes.get(normalizedName(name))
 }
 
-function plain(name: string): string {
+function normalizedName(name: string): string {
   return name
     .normalize('NFD')
     .replace(/\p{M}/gu, '')

@@ -9,7 +9,7 @@
 import type { ChatEvent } from '../../chatlio/event.ts'
 import type { EventKind } from '../../chatlio/kind.ts'
 import type { XdmDestination } from '../../config/config.ts'
-import { isObject, parseEmbedded } from '../../lib/json.ts'
+import { isNonEmptyString, isObject, parseEmbedded } from '../../lib/json.ts'
 import {
   type Draft,
   type DraftMessage,
@@ -21,7 +21,7 @@ import {
 } from './draft.ts'
 import { geoOf } from './geo.ts'
 import { identitiesOf } from './identity.ts'
-import { isMessageField, isText, placeOf } from './xdm-fields.ts'
+import { isMessageField, placeOf } from './xdm-fields.ts'
 
 /**
  * XDM suggests `self`, `system`, `salesRef` and `customerRep` (EE). `self`: what the visitor did. `system`: a
@@ -51,7 +51,7 @@ export function draftXdm(event: ChatEvent, destination: XdmDestination): Draft {
   for (const [from, value] of leavesOf(event)) {
     const text = TEXTS.find((name) => name === from)
     const place = placeOf(from, value)
-    if (text && isText(value)) texts.set(text, value)
+    if (text && isNonEmptyString(value)) texts.set(text, value)
     else if (place === undefined || places.has(place)) unmapped.push([from, value])
     else put(place, from, value)
   }
@@ -88,7 +88,9 @@ function* leavesOf({ kind, payload }: ChatEvent): Generator<[from: string, value
     }
     const { identTraits } = value
     const isParsed =
-      kind !== 'transcript' && isText(identTraits) && parseEmbedded(identTraits) !== undefined
+      kind !== 'transcript' &&
+      isNonEmptyString(identTraits) &&
+      parseEmbedded(identTraits) !== undefined
     for (const [name, held] of Object.entries(value)) {
       if (held === undefined || (name === 'identTraitsParsed' && isParsed)) continue
       yield [dotted(key, name), held]
@@ -103,7 +105,7 @@ function messagesOf(messages: readonly object[], unmapped: Unmapped[]): DraftMes
     const rest: [string, unknown][] = []
     for (const [key, value] of Object.entries(message)) {
       if (value === undefined) continue
-      if (key === 'text' && isText(value)) text = value
+      if (key === 'text' && isNonEmptyString(value)) text = value
       else if (isMessageField(key, value)) rest.push([key, value])
       else unmapped.push([dotted('messages', String(index), key), value])
     }

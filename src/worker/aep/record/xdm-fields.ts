@@ -8,11 +8,12 @@
  * once a schema is saved: add, do not change.
  */
 import { readTimestamp, toIso } from '../../chatlio/timestamp.ts'
+import { isNonEmptyString } from '../../lib/json.ts'
 
 /** The place for a value, dotted; below `chatlio` it is ours. `undefined`: not this value. */
 type Place = (value: unknown) => string | undefined
 
-const text = (path: string) => when(isText, path)
+const text = (path: string) => when(isNonEmptyString, path)
 const url = (path: string) => when(isUrl, path)
 const dateTime = (path: string) => when(isDateTime, path)
 
@@ -56,10 +57,10 @@ export function placeOf(from: string, value: unknown): string | undefined {
 
 /** Fields of a message, besides its text; they keep their names. */
 const MESSAGE_FIELDS = new Map<string, (value: unknown) => boolean>([
-  ['ts', isText],
+  ['ts', isNonEmptyString],
   ['sentAt', isDateTime],
-  ['userId', isText],
-  ['username', isText],
+  ['userId', isNonEmptyString],
+  ['username', isNonEmptyString],
   ['isVisitorMsg', (value) => typeof value === 'boolean'],
 ])
 
@@ -71,12 +72,8 @@ function when(holds: (value: unknown) => boolean, path: string): Place {
   return (value) => (holds(value) ? path : undefined)
 }
 
-export function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== ''
-}
-
 function isTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0 && value.every(isText)
+  return Array.isArray(value) && value.length > 0 && value.every(isNonEmptyString)
 }
 
 /** Only as the normalizer leaves it: then it is not in the future either. */

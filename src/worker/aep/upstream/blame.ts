@@ -12,8 +12,8 @@ import {
   afterFailure,
   afterRejection,
   afterRetryAfter,
-  type DestinationState,
   type FailureReason,
+  type UpstreamState,
 } from './state.ts'
 
 /** One attempt: when it began, and when the try before it ended (`null` on the first). */
@@ -27,7 +27,7 @@ export function isFailed(verdict: Verdict): verdict is Failed {
   return verdict.verdict !== 'accepted' && verdict.verdict !== 'rejected'
 }
 
-export function blame(failed: Failed, times: AttemptTimes, state: DestinationState): Blamed {
+export function blame(failed: Failed, times: AttemptTimes, state: UpstreamState): Blamed {
   // 408, 429 and any Retry-After speak of AEP's load, whatever else it has accepted meanwhile.
   if (failed.error.code === 'throttled' || failed.retryAfterMs !== null) return 'destination'
   const acceptedSince =
@@ -38,12 +38,12 @@ export function blame(failed: Failed, times: AttemptTimes, state: DestinationSta
 }
 
 /** What an attempt that ended `at` teaches about the destination. */
-export function learn(
-  state: DestinationState,
+export function afterAttempt(
+  state: UpstreamState,
   verdict: Verdict,
   times: AttemptTimes,
   at: number,
-): DestinationState {
+): UpstreamState {
   if (verdict.verdict === 'accepted') return afterAcceptance(state, at)
   if (verdict.verdict === 'rejected') return afterRejection(state, at)
   const asked =

@@ -6,7 +6,7 @@
  */
 
 import { MAX_BREAKER_WINDOW_MS } from '../../limits.ts'
-import { type DestinationState, standingFailure } from './state.ts'
+import { activeFailure, type UpstreamState } from './state.ts'
 
 export type Breaker = {
   /** Inline tries in a row that failed and were AEP's fault. */
@@ -17,14 +17,14 @@ export type Breaker = {
 
 export const CLOSED: Breaker = { failures: 0, triedAt: 0 }
 
-export function mayTry(
-  state: DestinationState,
+export function allowsRequest(
+  state: UpstreamState,
   breaker: Breaker,
   windowMs: number,
   now: number,
 ): boolean {
   if (state.pause.paused || state.notBefore > now) return false
-  const failure = standingFailure(state)
+  const failure = activeFailure(state)
   if (!failure) return true
   const news = Math.max(failure.at, state.acceptedAt, state.answeredAt, breaker.triedAt)
   const doubled = windowMs * 2 ** Math.min(Math.max(breaker.failures - 1, 0), 20)

@@ -11,7 +11,7 @@ import type { HoldReason } from '../client/verdict.ts'
 
 export type FailureReason = 'upstream' | HoldReason
 
-export type DestinationFailure = {
+export type UpstreamFailure = {
   at: number
   /** When the event that failed was tried before; on its first try, when that began. An acceptance after this blames the event. */
   since: number
@@ -20,19 +20,19 @@ export type DestinationFailure = {
   firstAt: number
 }
 
-export type DestinationState = {
+export type UpstreamState = {
   /** Newest acceptance. */
   acceptedAt: number
   /** Newest sign that AEP answers at all: an acceptance, or a refusal of one event. */
   answeredAt: number
-  failure: DestinationFailure | null
+  failure: UpstreamFailure | null
   /** From AEP's `Retry-After`; an acceptance does not shorten it. */
   notBefore: number
   /** The operator's last word. A resume also lifts a hold: failures before it count no more. */
   pause: { paused: boolean; at: number }
 }
 
-export const UNKNOWN_DESTINATION: DestinationState = {
+export const INITIAL_UPSTREAM: UpstreamState = {
   acceptedAt: 0,
   answeredAt: 0,
   failure: null,
@@ -40,7 +40,7 @@ export const UNKNOWN_DESTINATION: DestinationState = {
   pause: { paused: false, at: 0 },
 }
 
-export function merge(a: DestinationState, b: DestinationState): DestinationState {
+export function merge(a: UpstreamState, b: UpstreamState): UpstreamState {
   return {
     acceptedAt: Math.max(a.acceptedAt, b.acceptedAt),
     answeredAt: Math.max(a.answeredAt, b.answeredAt),
@@ -50,7 +50,7 @@ export function merge(a: DestinationState, b: DestinationState): DestinationStat
   }
 }
 
-function newestFailure(a: DestinationFailure | null, b: DestinationFailure | null) {
+function newestFailure(a: UpstreamFailure | null, b: UpstreamFailure | null) {
   if (!a || !b) return a ?? b
   if (a.at !== b.at) return a.at > b.at ? a : b
   // The same moment: any rule will do that does not depend on who is asked.
@@ -59,13 +59,13 @@ function newestFailure(a: DestinationFailure | null, b: DestinationFailure | nul
   return a.firstAt <= b.firstAt ? a : b
 }
 
-function newestPause(a: DestinationState['pause'], b: DestinationState['pause']) {
+function newestPause(a: UpstreamState['pause'], b: UpstreamState['pause']) {
   if (a.at === b.at) return a.paused ? a : b
   return a.at > b.at ? a : b
 }
 
 /** The failure that nothing has overtaken: AEP is taken to be failing, or holding everything. */
-export function standingFailure(state: DestinationState): DestinationFailure | null {
+export function activeFailure(state: UpstreamState): UpstreamFailure | null {
   const { failure } = state
   if (!failure) return null
   const overtaken =
@@ -75,7 +75,7 @@ export function standingFailure(state: DestinationState): DestinationFailure | n
   return overtaken ? null : failure
 }
 
-export function afterAcceptance(state: DestinationState, at: number): DestinationState {
+export function afterAcceptance(state: UpstreamState, at: number): UpstreamState {
   return {
     ...state,
     acceptedAt: Math.max(state.acceptedAt, later(state, at)),
@@ -84,35 +84,35 @@ export function afterAcceptance(state: DestinationState, at: number): Destinatio
 }
 
 /** AEP refused one event: it answers, but this is no sign that another would get through. */
-export function afterRejection(state: DestinationState, at: number): DestinationState {
+export function afterRejection(state: UpstreamState, at: number): UpstreamState {
   return { ...state, answeredAt: Math.max(state.answeredAt, later(state, at)) }
 }
 
 /** What is learnt after a failure comes after it, in the same millisecond too. */
-function later({ failure }: DestinationState, at: number): number {
+function later({ failure }: UpstreamState, at: number): number {
   return failure?.at === at ? at + 1 : at
 }
 
 export function afterFailure(
-  state: DestinationState,
-  failure: Omit<DestinationFailure, 'firstAt'>,
-): DestinationState {
-  const standing = standingFailure(state)
+  state: UpstreamState,
+  failure: Omit<UpstreamFailure, 'firstAt'>,
+): UpstreamState {
+  const standing = activeFailure(state)
   const firstAt = standing?.reason === failure.reason ? standing.firstAt : failure.at
   const newest = { ...failure, firstAt }
   return { ...state, failure: newestFailure(state.failure, newest) }
 }
 
-export function afterRetryAfter(state: DestinationState, notBefore: number): DestinationState {
+export function afterRetryAfter(state: UpstreamState, notBefore: number): UpstreamState {
   return { ...state, notBefore: Math.max(state.notBefore, notBefore) }
 }
 
 /** Why everything waits, for an operator: a pause first, then what AEP or the configuration holds against us. */
 export type Hold = { reason: 'paused' | HoldReason; since: number }
 
-export function holdOf(state: DestinationState): Hold | null {
+export function holdOf(state: UpstreamState): Hold | null {
   if (state.pause.paused) return { reason: 'paused', since: state.pause.at }
-  const failure = standingFailure(state)
+  const failure = activeFailure(state)
   return failure && failure.reason !== 'upstream'
     ? { reason: failure.reason, since: failure.firstAt }
     : null

@@ -6,7 +6,7 @@
  */
 import { type Backoff, fullJitterMs } from './backoff.ts'
 
-export class OwnAlarm {
+export class ShardAlarm {
   readonly #storage: DurableObjectStorage
   readonly #backoff: Backoff
   #at: number | null = null
@@ -22,17 +22,17 @@ export class OwnAlarm {
     return this.#at
   }
 
-  async look(): Promise<void> {
+  async load(): Promise<void> {
     this.#at = await this.#storage.getAlarm()
   }
 
   /** It has gone off: nothing is set any more. */
-  rang(): void {
+  fired(): void {
     this.#at = null
   }
 
   /** How many runs in a row have broken now. */
-  ended(outcome: 'well' | 'broken'): number {
+  runEnded(outcome: 'well' | 'broken'): number {
     this.#breaks = outcome === 'well' ? 0 : this.#breaks + 1
     return this.#breaks
   }

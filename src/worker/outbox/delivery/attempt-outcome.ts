@@ -4,31 +4,31 @@
 
 import type { Verdict } from '../../aep/client/verdict.ts'
 import { type AttemptTimes, type Blamed, blame, isFailed } from '../../aep/upstream/blame.ts'
-import type { DestinationState } from '../../aep/upstream/state.ts'
+import type { UpstreamState } from '../../aep/upstream/state.ts'
 import { MAX_STRIKES } from '../../limits.ts'
 import type { StoreRequest } from '../state.ts'
 import type { Tries } from '../storage/reader.ts'
 import type { FailedTry } from '../storage/store.ts'
 import { type Backoff, fullJitterMs } from './backoff.ts'
 
-export type Conclusion =
+export type AttemptOutcome =
   | { end: 'delivered' }
   /** Refused for good, or thirty strikes: for an operator. */
   | { end: 'dead'; tried: FailedTry }
-  | { end: 'waits'; tried: FailedTry; blamed: Blamed }
+  | { end: 'retry'; tried: FailedTry; blamed: Blamed }
 
-export type ConcludeContext = {
+export type AttemptContext = {
   at: number
   times: AttemptTimes
   /** What is known of the event's earlier tries. */
   tries: Tries | null
   /** The destination as known before this attempt's verdict. */
-  state: DestinationState
+  state: UpstreamState
   backoff: Backoff
   random: () => number
 }
 
-export function conclude(verdict: Verdict, context: ConcludeContext): Conclusion {
+export function attemptOutcome(verdict: Verdict, context: AttemptContext): AttemptOutcome {
   if (verdict.verdict === 'accepted') return { end: 'delivered' }
   const { at, times, tries, state, backoff, random } = context
   const { error, answer } = verdict
@@ -40,17 +40,17 @@ export function conclude(verdict: Verdict, context: ConcludeContext): Conclusion
   if (blamed === 'destination') {
     // The destination's own backoff decides; this short wait only keeps the event from being tried in a circle.
     const nextAt = at + fullJitterMs(1, backoff, random)
-    return { end: 'waits', blamed, tried: { ...tried, strikes, nextAt } }
+    return { end: 'retry', blamed, tried: { ...tried, strikes, nextAt } }
   }
   const struck = strikes + (times.previousAt === null ? 0 : 1)
   if (struck >= MAX_STRIKES)
     return { end: 'dead', tried: { ...tried, strikes: struck, nextAt: null } }
   const nextAt = at + fullJitterMs(struck + 1, backoff, random)
-  return { end: 'waits', blamed, tried: { ...tried, strikes: struck, nextAt } }
+  return { end: 'retry', blamed, tried: { ...tried, strikes: struck, nextAt } }
 }
 
 /** The note of the try that a request has made before it came here: not repeated at once, whoever was to blame for it. */
-export function noteOfRequest(
+export function tryOfRequest(
   { attempt, error, state }: StoreRequest,
   backoff: Backoff,
   random: () => number,

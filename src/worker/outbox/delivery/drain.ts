@@ -14,17 +14,17 @@ import { DRAIN_CONCURRENCY, MAX_EVENTS_PER_RUN, MAX_RUN_MS } from '../../limits.
 import { logLine } from '../../log.ts'
 import type { EventReader } from '../storage/reader.ts'
 import type { EventStore } from '../storage/store.ts'
-import { conclude } from './attempt-outcome.ts'
+import { attemptOutcome } from './attempt-outcome.ts'
 import { type Job, nextJob, type Prepared } from './job.ts'
 import { runPool } from './pool.ts'
 import type { Selection } from './selection.ts'
-import type { DestinationWatch } from './upstream-watch.ts'
+import type { UpstreamWatch } from './upstream-watch.ts'
 
 export type DrainDeps = DeliverDeps & {
   shard: string
   reader: EventReader
   store: EventStore
-  watch: DestinationWatch
+  watch: UpstreamWatch
   selection: Selection
   config: Config
   destination: Destination
@@ -32,7 +32,7 @@ export type DrainDeps = DeliverDeps & {
   /** Resolves when there may be something new to send. */
   changed: () => Promise<void>
   /** Called when an event has left the pending ones. */
-  settled: () => void
+  leftPending: () => void
 }
 
 /** What a run did, in events. */
@@ -80,7 +80,7 @@ export async function drain(deps: DrainDeps): Promise<DrainReport> {
 }
 
 /** Six when AEP takes events, one to ask whether it does again, none while it is not to be asked. */
-function slots(watch: DestinationWatch, now: number): number {
+function slots(watch: UpstreamWatch, now: number): number {
   if (watch.state.pause.paused || watch.state.notBefore > now) return 0
   if (!watch.failing) return DRAIN_CONCURRENCY
   return watch.retryAt <= now ? 1 : 0
@@ -90,23 +90,23 @@ async function send(job: Job, deps: DrainDeps, report: DrainReport): Promise<voi
   const { config, now } = deps
   report.sent += job.length
   const beganAt = now()
-  const records = job.flatMap(({ units }) => units.map(({ record }) => record))
+  const records = job.flatMap(({ records }) => records.map(({ record }) => record))
   const verdicts = await deliver(records, deps.destination, config.drainTimeoutMs, deps)
   const ended = job.map((prepared) => ({
     ...prepared,
-    verdicts: verdicts.splice(0, prepared.units.length),
+    verdicts: verdicts.splice(0, prepared.records.length),
   }))
   // Acceptances first: what else of the same request failed is then known to be its own fault.
   const failed = (each: Ended) =>
     Number(each.verdicts.some(({ verdict }) => verdict !== 'accepted'))
   for (const each of ended.sort((a, b) => failed(a) - failed(b)))
-    settle(each, beganAt, deps, report)
+    recordOutcome(each, beganAt, deps, report)
 }
 
 type Ended = Prepared & { verdicts: Verdict[] }
 
-function settle(
-  { event, units, verdicts }: Ended,
+function recordOutcome(
+  { event, records, verdicts }: Ended,
   beganAt: number,
   deps: DrainDeps,
   report: DrainReport,
@@ -116,13 +116,13 @@ function settle(
   const times = { beganAt, previousAt: event.tries?.triedAt ?? null }
   const stillThere = deps.reader.stillPending(event)
   for (const [index, verdict] of verdicts.entries()) {
-    const part = units[index]?.part ?? null
+    const part = records[index]?.part ?? null
     if (verdict.verdict !== 'accepted') continue
-    watch.learn(verdict, times, at)
+    watch.recordAttempt(verdict, times, at)
     if (part !== null && stillThere) store.partDelivered(event.position, part)
   }
   const verdict = verdictOfAll(verdicts)
-  const conclusion = conclude(verdict, {
+  const conclusion = attemptOutcome(verdict, {
     at,
     times,
     tries: event.tries,
@@ -130,7 +130,7 @@ function settle(
     backoff: { baseMs: config.retryBaseMs, capMs: config.retryCapMs },
     random: deps.random,
   })
-  watch.learn(verdict, times, at)
+  watch.recordAttempt(verdict, times, at)
   report[verdict.verdict === 'unknown' ? 'deferred' : verdict.verdict] += 1
   // An operator, or its age, may have taken it away meanwhile.
   if (!stillThere) return
@@ -138,14 +138,14 @@ function settle(
     case 'delivered':
       store.delivered(event)
       break
-    case 'waits':
+    case 'retry':
       store.failed(event.position, conclusion.tried)
       return
     case 'dead':
       store.park(event.position, 'dead', conclusion.tried)
       logDeadLetter(deps.shard, event, conclusion.tried.error)
   }
-  deps.settled()
+  deps.leftPending()
 }
 
 /** An event is delivered when all its parts are, and dead when one is refused for good. */

@@ -17,8 +17,8 @@ import type { EventStore } from '../storage/store.ts'
 import type { Selected, Selection } from './selection.ts'
 
 /** `part` is `null` where the event is one record. */
-export type Unit = { part: number | null; record: string }
-export type Prepared = { event: PendingEvent; units: readonly Unit[] }
+export type OutgoingRecord = { part: number | null; record: string }
+export type Prepared = { event: PendingEvent; records: readonly OutgoingRecord[] }
 export type Job = readonly Prepared[]
 
 export type JobDeps = {
@@ -57,9 +57,9 @@ function fill(first: Prepared, deps: JobDeps): Job {
   }
 }
 
-function sizeOf({ units }: Prepared) {
-  const bytes = units.reduce((sum, { record }) => sum + utf8Length(record), 0)
-  return { messages: units.length, bytes }
+function sizeOf({ records }: Prepared) {
+  const bytes = records.reduce((sum, { record }) => sum + utf8Length(record), 0)
+  return { messages: records.length, bytes }
 }
 
 /** The next one that is really there and can be read. */
@@ -93,7 +93,7 @@ function tryToPrepare(event: PendingEvent, deps: JobDeps): Prepared | null {
 
 function prepare(event: PendingEvent, { reader, store, destination, maxEventBytes }: JobDeps) {
   const decided = reader.parts(event.position)
-  if (decided.length > 0) return { event, units: decided }
+  if (decided.length > 0) return { event, records: decided }
   // What is stored is what arrived: a newer version of the relay may read it differently.
   const reading = readEvent(event, parseJson(event.body))
   if (reading.outcome !== 'valid') {
@@ -103,7 +103,7 @@ function prepare(event: PendingEvent, { reader, store, destination, maxEventByte
     return null
   }
   const encoded = encode(reading.event, destination, maxEventBytes)
-  if (!encoded.split) return { event, units: [{ part: null, record: encoded.record }] }
+  if (!encoded.split) return { event, records: [{ part: null, record: encoded.record }] }
   store.split(event.position, encoded.parts)
-  return { event, units: encoded.parts.map((record, part) => ({ part, record })) }
+  return { event, records: encoded.parts.map((record, part) => ({ part, record })) }
 }

@@ -4,7 +4,7 @@
  * Promises: while work is owed there is always a next moment, so that a shard never sleeps on it.
  */
 
-export type Owed = {
+export type PendingWork = {
   /** Anything pending never tried. */
   untried: boolean
   /** When the wait of the first tried event is over; `null` where there is none. */
@@ -25,20 +25,25 @@ export type Gate = {
 }
 
 /** When the next attempt is due: now or in the past means at once; `null` means not before something else happens. */
-export function nextAttemptAt(owed: Owed, gate: Gate, now: number): number | null {
+export function nextAttemptAt(owed: PendingWork, gate: Gate, now: number): number | null {
   if (gate.paused || !gate.usable) return null
   if (!owed.untried && owed.dueAt === null) return null
   const due = owed.untried || gate.failing ? now : (owed.dueAt ?? now)
-  return Math.max(due, opensAt(gate, now))
+  return Math.max(due, earliestAttemptAt(gate, now))
 }
 
 /** When the destination may be asked at the earliest. */
-export function opensAt({ failing, retryAt, notBefore }: Gate, now: number): number {
+export function earliestAttemptAt({ failing, retryAt, notBefore }: Gate, now: number): number {
   return Math.max(now, notBefore, failing ? retryAt : 0)
 }
 
 /** When the alarm must fire; `null` lets the shard sleep. A configuration that does not parse is looked at again, since a deploy may have mended it. */
-export function nextWakeAt(owed: Owed, gate: Gate, now: number, recheckMs: number): number | null {
+export function nextWakeAt(
+  owed: PendingWork,
+  gate: Gate,
+  now: number,
+  recheckMs: number,
+): number | null {
   const pending = owed.untried || owed.dueAt !== null
   const moments = [
     nextAttemptAt(owed, gate, now),

@@ -39,9 +39,9 @@ export class Selection {
     this.#untried = []
   }
 
+  /** Whether an event waits that has never been tried. Reads at most a few rows, and changes nothing. */
   hasUntried(): boolean {
-    this.#readAhead()
-    return this.#untried.length > 0
+    return this.#untried.length > 0 || this.#unread(this.#inFlight.size + 1).length > 0
   }
 
   /** Any event, tried or not. */
@@ -102,9 +102,14 @@ export class Selection {
 
   #readAhead(): void {
     if (this.#untried.length > 0) return
-    this.#untried = this.#reader
-      .untried(this.#cursor, DRAIN_READ_AHEAD)
-      .filter((position) => !this.#inFlight.has(position))
+    this.#untried = this.#unread(DRAIN_READ_AHEAD)
     this.#cursor = this.#untried.at(-1) ?? this.#cursor
+  }
+
+  /** Untried events behind the cursor, at most `limit` of them, without those in flight. */
+  #unread(limit: number): number[] {
+    return this.#reader
+      .untried(this.#cursor, limit)
+      .filter((position) => !this.#inFlight.has(position))
   }
 }

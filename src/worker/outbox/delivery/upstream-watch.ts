@@ -7,14 +7,14 @@
  */
 
 import type { Verdict } from '../../aep/client/verdict.ts'
-import { type AttemptTimes, learn } from '../../aep/upstream/blame.ts'
+import { type AttemptTimes, afterAttempt } from '../../aep/upstream/blame.ts'
 import {
+  activeFailure,
   afterFailure,
-  type DestinationState,
   type Hold,
   holdOf,
   merge,
-  standingFailure,
+  type UpstreamState,
 } from '../../aep/upstream/state.ts'
 import { logLine } from '../../log.ts'
 import type { LedgerStore } from '../storage/ledger.ts'
@@ -27,10 +27,10 @@ export type WatchDeps = {
   random: () => number
 }
 
-export class DestinationWatch {
+export class UpstreamWatch {
   readonly #ledger: LedgerStore
   readonly #deps: WatchDeps
-  #state: DestinationState
+  #state: UpstreamState
   /** Failures in a row that were worth a longer wait. */
   #failures = 0
   #countedAt = 0
@@ -42,12 +42,12 @@ export class DestinationWatch {
     this.#state = ledger.destination
   }
 
-  get state(): DestinationState {
+  get state(): UpstreamState {
     return this.#state
   }
 
   get failing(): boolean {
-    return standingFailure(this.#state) !== null
+    return activeFailure(this.#state) !== null
   }
 
   get retryAt(): number {
@@ -56,41 +56,41 @@ export class DestinationWatch {
 
   /** After a restart the alarm is what is left of the wait, unless a deploy may just have mended what was waited for. */
   resumeWait(alarmAt: number, usable: boolean): void {
-    const failure = standingFailure(this.#state)
+    const failure = activeFailure(this.#state)
     const mayBeMended = usable && failure?.reason === 'configuration'
     if (failure && !mayBeMended) this.#retryAt = alarmAt
   }
 
   /** Takes in what another has seen, answers what both know now. */
-  exchange(theirs: DestinationState): DestinationState {
+  mergeFrom(theirs: UpstreamState): UpstreamState {
     this.set(merge(this.#state, theirs))
     return this.#state
   }
 
-  learn(verdict: Verdict, times: AttemptTimes, at: number): void {
-    this.set(learn(this.#state, verdict, times, at))
+  recordAttempt(verdict: Verdict, times: AttemptTimes, at: number): void {
+    this.set(afterAttempt(this.#state, verdict, times, at))
   }
 
   /** A configuration that does not parse is a hold like AEP's own: it is lifted by the first acceptance after it is mended. */
   noteConfiguration(usable: boolean): void {
-    if (usable || standingFailure(this.#state)?.reason === 'configuration') return
+    if (usable || activeFailure(this.#state)?.reason === 'configuration') return
     const at = Math.max(this.#deps.now(), this.#state.pause.at + 1)
     this.set(afterFailure(this.#state, { at, since: at, reason: 'configuration' }))
   }
 
   /** Also for what is known without asking AEP: an operator's word. */
-  set(next: DestinationState): void {
+  set(next: UpstreamState): void {
     const before = this.#state
-    if (!sameMood(before, next)) this.#ledger.change({}, next, () => undefined)
+    if (!sameStatus(before, next)) this.#ledger.change({}, next, () => undefined)
     this.#state = next
     this.#wait(next)
     this.#tell(holdOf(before), holdOf(next))
   }
 
   /** Failures of one burst count once: the others end while the wait already runs. */
-  #wait(state: DestinationState): void {
+  #wait(state: UpstreamState): void {
     const { now, random, backoff } = this.#deps
-    const failure = standingFailure(state)
+    const failure = activeFailure(state)
     if (!failure) {
       this.#failures = 0
       this.#retryAt = 0
@@ -109,8 +109,8 @@ export class DestinationWatch {
   }
 }
 
-function sameMood(a: DestinationState, b: DestinationState): boolean {
-  const [failure, other] = [standingFailure(a), standingFailure(b)]
+function sameStatus(a: UpstreamState, b: UpstreamState): boolean {
+  const [failure, other] = [activeFailure(a), activeFailure(b)]
   return (
     failure?.reason === other?.reason &&
     failure?.firstAt === other?.firstAt &&

@@ -5,7 +5,7 @@
  * event. `pending` is not stored: it is what remains, so that the books always balance by construction, and a
  * test compares it with the rows that are really there.
  */
-import { type DestinationState, UNKNOWN_DESTINATION } from '../../aep/upstream/state.ts'
+import { INITIAL_UPSTREAM, type UpstreamState } from '../../aep/upstream/state.ts'
 import type { Ledger } from '../state.ts'
 
 type Counts = Omit<Ledger, 'pending'>
@@ -14,7 +14,7 @@ export type Delta = Partial<Record<keyof Counts, number>>
 export class LedgerStore {
   readonly #storage: DurableObjectStorage
   #counts: Counts
-  #destination: DestinationState
+  #upstream: UpstreamState
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage
@@ -25,14 +25,14 @@ export class LedgerStore {
       const { accepted, delivered, dead, quarantined, erased } = row
       this.#counts = { accepted, delivered, dead, quarantined, erased }
       // A newer version may know more fields than the row was written with.
-      this.#destination = { ...UNKNOWN_DESTINATION, ...JSON.parse(row.destination) }
+      this.#upstream = { ...INITIAL_UPSTREAM, ...JSON.parse(row.destination) }
       return
     }
     this.#counts = { accepted: 0, delivered: 0, dead: 0, quarantined: 0, erased: 0 }
-    this.#destination = UNKNOWN_DESTINATION
+    this.#upstream = INITIAL_UPSTREAM
     storage.sql.exec(
       'INSERT INTO ledger VALUES (1, 0, 0, 0, 0, 0, ?)',
-      JSON.stringify(UNKNOWN_DESTINATION),
+      JSON.stringify(INITIAL_UPSTREAM),
     )
   }
 
@@ -49,12 +49,12 @@ export class LedgerStore {
   }
 
   /** The destination as last written: at least every change of its mood is (see `Outbox`). */
-  get destination(): DestinationState {
-    return this.#destination
+  get destination(): UpstreamState {
+    return this.#upstream
   }
 
   /** Runs `write` and moves the counters in one transaction; on a throw neither has happened. */
-  change(delta: Delta, destination: DestinationState, write: () => void): void {
+  change(delta: Delta, destination: UpstreamState, write: () => void): void {
     const counts = { ...this.#counts }
     for (const name of Object.keys(delta) as (keyof Counts)[]) counts[name] += delta[name] ?? 0
     this.#storage.transactionSync(() => {
@@ -71,6 +71,6 @@ export class LedgerStore {
       )
     })
     this.#counts = counts
-    this.#destination = destination
+    this.#upstream = destination
   }
 }

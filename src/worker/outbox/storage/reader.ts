@@ -23,7 +23,7 @@ export type PendingEvent = {
 }
 
 /** One record of an event that is too large for one. */
-export type Part = { part: number; record: string }
+export type StoredPart = { part: number; record: string }
 
 export type Place = { position: number; state: EventState }
 
@@ -46,9 +46,9 @@ export class EventReader {
   }
 
   /** Parts still to be sent; none where the event is one record, or is not encoded yet. */
-  parts(position: number): Part[] {
+  parts(position: number): StoredPart[] {
     return this.#sql
-      .exec<Part>('SELECT part, record FROM parts WHERE position = ? ORDER BY part', position)
+      .exec<StoredPart>('SELECT part, record FROM parts WHERE position = ? ORDER BY part', position)
       .toArray()
   }
 

@@ -1,39 +1,15 @@
 /**
- * What becomes of an event that arrives at the outbox, given what is already stored under its id.
- * A pure table: an insert is repeated by the runtime or by the sender, and must not count or change anything twice.
+ * Which state an event has after it arrives at the outbox, given the state already stored under its id.
+ *
+ * The runtime and the sender both repeat inserts, so arriving twice must not change or count anything twice: the
+ * higher of the stored and the arriving state wins, pending over dead over quarantined. An event that could be
+ * relayed is never demoted by a late repeat, and one that was set aside becomes pending as soon as it can be.
  */
 import type { EventState } from '../state.ts'
 
-export type Move =
-  /** Nothing under this id yet: store it as it arrives. */
-  | 'insert'
-  /** What is stored stays as it is. */
-  | 'keep'
-  /** It may be relayed again. */
-  | 'to-pending'
-  | 'to-dead'
+const RANK: Record<EventState, number> = { quarantined: 0, dead: 1, pending: 2 }
 
-const TABLE: Record<EventState | 'absent', Record<EventState, Move>> = {
-  absent: { pending: 'insert', dead: 'insert', quarantined: 'insert' },
-  pending: { pending: 'keep', dead: 'keep', quarantined: 'keep' },
-  dead: { pending: 'to-pending', dead: 'keep', quarantined: 'keep' },
-  quarantined: { pending: 'to-pending', dead: 'to-dead', quarantined: 'keep' },
-}
-
-export function arrive(stored: EventState | null, arriving: EventState): Move {
-  return TABLE[stored ?? 'absent'][arriving]
-}
-
-/** The state really held afterwards, which is what the sender is told. */
-export function heldAfter(stored: EventState | null, arriving: EventState): EventState {
-  switch (arrive(stored, arriving)) {
-    case 'insert':
-      return arriving
-    case 'keep':
-      return stored ?? arriving
-    case 'to-pending':
-      return 'pending'
-    case 'to-dead':
-      return 'dead'
-  }
+/** `stored` is `null` when nothing is stored under the id yet. */
+export function resolveState(stored: EventState | null, arriving: EventState): EventState {
+  return stored === null || RANK[arriving] > RANK[stored] ? arriving : stored
 }

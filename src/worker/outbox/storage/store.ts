@@ -7,12 +7,12 @@
  */
 
 import type { AttemptError } from '../../aep/client/verdict.ts'
-import type { DestinationState } from '../../aep/upstream/state.ts'
+import type { UpstreamState } from '../../aep/upstream/state.ts'
 import type { StoredKind } from '../../chatlio/kind.ts'
 import type { EventState, StoredError, StoreRequest } from '../state.ts'
 import type { Delta, LedgerStore } from './ledger.ts'
 import { type EventReader, PER_MS, type PendingEvent, type Place, type Tries } from './reader.ts'
-import { arrive, heldAfter } from './resolve-state.ts'
+import { resolveState } from './resolve-state.ts'
 
 export type FailedTry = Tries & {
   nextAt: number | null
@@ -24,26 +24,28 @@ export class EventStore {
   readonly #sql: SqlStorage
   readonly #ledger: LedgerStore
   readonly #reader: EventReader
-  readonly #destination: () => DestinationState
+  readonly #upstream: () => UpstreamState
 
   /** `destination` is written along with the counters, at no cost of its own. */
   constructor(
     sql: SqlStorage,
     ledger: LedgerStore,
     reader: EventReader,
-    destination: () => DestinationState,
+    destination: () => UpstreamState,
   ) {
     this.#sql = sql
     this.#ledger = ledger
     this.#reader = reader
-    this.#destination = destination
+    this.#upstream = destination
   }
 
-  /** Stores an event as `arrive` says and answers the state really held. `tried`: the try its request has made. */
+  /**
+   * Stores an event, or merges it with the one stored under its id (`resolveState`). Returns where it is and the state
+   * it is really in. `tried`: the attempt that its request has made.
+   */
   put(request: StoreRequest, tried: FailedTry | null): Place {
     const stored = this.#reader.find(request.id)
-    const move = arrive(stored?.state ?? null, request.state)
-    const state = heldAfter(stored?.state ?? null, request.state)
+    const state = resolveState(stored?.state ?? null, request.state)
     if (!stored) {
       const position = this.#freePosition(request.receivedAt)
       this.#change({ accepted: 1, ...counted(state, 1) }, () => {
@@ -53,8 +55,9 @@ export class EventStore {
       })
       return { position, state }
     }
-    if (move === 'to-pending') this.revive(stored.position, stored.state, request.kind, tried)
-    if (move === 'to-dead') {
+    if (state === stored.state) return { position: stored.position, state }
+    if (state === 'pending') this.requeue(stored.position, stored.state, request.kind, tried)
+    else {
       this.#change({ ...counted(stored.state, -1), ...counted('dead', 1) }, () => {
         this.#sql.exec("UPDATE parked SET state = 'dead' WHERE position = ?", stored.position)
         if (tried) this.#writeTries(stored.position, tried)
@@ -96,7 +99,7 @@ export class EventStore {
   }
 
   /** Back to the events that are relayed, with a clean slate but for `tried`. */
-  revive(position: number, from: EventState, kind: StoredKind, tried: FailedTry | null): void {
+  requeue(position: number, from: EventState, kind: StoredKind, tried: FailedTry | null): void {
     this.#change(counted(from, -1), () => {
       this.#sql.exec(
         `INSERT INTO pending (position, id, kind, received_at, body)
@@ -117,7 +120,7 @@ export class EventStore {
   }
 
   #change(delta: Delta, write: () => void): void {
-    this.#ledger.change(delta, this.#destination(), write)
+    this.#ledger.change(delta, this.#upstream(), write)
   }
 
   #insert(position: number, { id, kind, receivedAt, body }: StoreRequest, state: EventState): void {

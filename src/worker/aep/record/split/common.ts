@@ -17,9 +17,9 @@ const MAX_COMMON_BYTES = 10_000
 
 export type Common = { fields: readonly Field[]; bytes: number; moved: readonly Unmapped[] }
 
-export function commonOf(draft: Draft, stamp: readonly Field[], limit: number): Common {
+export function commonOf(draft: Draft, partFields: readonly Field[], limit: number): Common {
   const sizeOf = (fields: readonly Field[]) =>
-    utf8Length(JSON.stringify(assemble([...draft.core, ...fields, ...stamp])))
+    utf8Length(JSON.stringify(assemble([...draft.core, ...fields, ...partFields])))
   const kept = [...draft.identities]
   const left: Field[] = []
   while (kept.length > 0 && sizeOf(kept) > limit - MIN_ROOM_BYTES) left.push(...kept.splice(-1))
@@ -34,7 +34,7 @@ export function commonOf(draft: Draft, stamp: readonly Field[], limit: number): 
     }
   }
   const moved = left.flatMap(({ from, value }) => (from === null ? [] : [[from, value] as const]))
-  return { fields: [...draft.core, ...kept, ...stamp], bytes: sizeOf(kept), moved }
+  return { fields: [...draft.core, ...kept, ...partFields], bytes: sizeOf(kept), moved }
 }
 
 function smallestFirst(fields: readonly Field[]): { field: Field; bytes: number }[] {

@@ -6,7 +6,7 @@
  * text) goes into `unmapped`.
  */
 import type { ChatEvent } from '../../../chatlio/event.ts'
-import { isObject } from '../../../lib/json.ts'
+import { isNonEmptyString, isObject } from '../../../lib/json.ts'
 import {
   type Draft,
   type DraftMessage,
@@ -31,7 +31,7 @@ export function draftRaw(event: ChatEvent): Draft {
   for (const [key, value] of Object.entries(event.payload)) {
     if (own.some(({ at }) => at[0] === key)) continue
     if (key === 'messages' && event.kind === 'transcript') continue
-    if (isTextName(key) && isText(value)) texts.set(key, value)
+    if (isTextName(key) && isNonEmptyString(value)) texts.set(key, value)
     else if (RESERVED.has(key)) unmapped.push([dotted(key), value])
     else if (key === 'visitor' && isObject(value)) {
       for (const [name, held] of Object.entries(value)) add([key, name], held)
@@ -63,11 +63,6 @@ function messagesOf(messages: readonly object[], unmapped: Unmapped[]): DraftMes
     if (ownIndex) unmapped.push([dotted('messages', String(index), 'index'), ownIndex[1]])
     return { index, text, rest: held.filter(([key]) => key !== 'text' && key !== 'index') }
   })
-}
-
-/** An empty text has no piece that a part could hold. */
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== ''
 }
 
 function isTextName(key: string): key is TextName {

@@ -5,9 +5,10 @@
  * A raw record's ExperienceEvent is made by a mapping on Adobe's side that cannot be run here: its
  * identities are found by `settings.identity`, and its size is taken to be the raw record's.
  */
+
+import type { Settings } from '../settings.ts'
 import type { LakeRecord } from './lake.ts'
 import { isObject, type JsonObject } from './message.ts'
-import type { Settings } from './settings.ts'
 
 /** Adobe says 10 KB and not which: the smaller reading, 10 × 1000 bytes of UTF-8 JSON. */
 const MAX_EVENT_BYTES = 10_000

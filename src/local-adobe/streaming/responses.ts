@@ -6,7 +6,7 @@
  *   C  `status`, no xactionId (a user's log of 2024)
  * In all of them an item stands for the message at its position.
  */
-import type { Dialect } from './answer.ts'
+import type { Dialect } from '../answer.ts'
 
 /** What became of one message: accepted (status below 300) or not, with AEP's words. */
 export type ItemOutcome = { readonly status: number; readonly message: string }

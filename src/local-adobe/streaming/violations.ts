@@ -7,9 +7,10 @@
  * that is passed in. Messages quote the offending value on purpose, as AEP's do: that is how
  * personal data gets into error texts.
  */
+
+import type { Violation } from '../problem.ts'
+import type { Settings } from '../settings.ts'
 import type { JsonObject } from './message.ts'
-import type { Violation } from './problem.ts'
-import type { Settings } from './settings.ts'
 
 /** RFC 3339 `date-time`, as the XDM field demands: no epoch numbers, no missing offset. */
 const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i

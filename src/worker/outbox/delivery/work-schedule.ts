@@ -1,17 +1,23 @@
 /** What a shard still owes, and when that may be done: `schedule.ts` asked about the events that are really there. */
 import type { Config } from '../../config/config.ts'
 import type { EventReader } from '../storage/reader.ts'
-import { type Gate, nextAttemptAt, nextWakeAt, type Owed, opensAt } from './schedule.ts'
+import {
+  earliestAttemptAt,
+  type Gate,
+  nextAttemptAt,
+  nextWakeAt,
+  type PendingWork,
+} from './schedule.ts'
 import type { Selection } from './selection.ts'
-import type { DestinationWatch } from './upstream-watch.ts'
+import type { UpstreamWatch } from './upstream-watch.ts'
 
-export class Agenda {
+export class WorkSchedule {
   readonly #reader: EventReader
   readonly #selection: Selection
-  readonly #watch: DestinationWatch
+  readonly #watch: UpstreamWatch
   readonly #config: Config
 
-  constructor(reader: EventReader, selection: Selection, watch: DestinationWatch, config: Config) {
+  constructor(reader: EventReader, selection: Selection, watch: UpstreamWatch, config: Config) {
     this.#reader = reader
     this.#selection = selection
     this.#watch = watch
@@ -19,7 +25,7 @@ export class Agenda {
   }
 
   nextAttemptAt(now: number): number | null {
-    return nextAttemptAt(this.#owed(), this.#gate(), now)
+    return nextAttemptAt(this.#pendingWork(), this.#gate(), now)
   }
 
   /** Whether any event is known that is to be sent, now or later. */
@@ -27,15 +33,15 @@ export class Agenda {
     return this.#selection.hasUntried() || this.#reader.nextDueAt() !== null
   }
 
-  opensAt(now: number): number {
-    return opensAt(this.#gate(), now)
+  earliestAttemptAt(now: number): number {
+    return earliestAttemptAt(this.#gate(), now)
   }
 
   nextWakeAt(now: number): number | null {
-    return nextWakeAt(this.#owed(), this.#gate(), now, this.#config.retryCapMs)
+    return nextWakeAt(this.#pendingWork(), this.#gate(), now, this.#config.retryCapMs)
   }
 
-  #owed(): Owed {
+  #pendingWork(): PendingWork {
     const oldest = this.#reader.oldestAt()
     return {
       untried: this.#selection.hasUntried(),

@@ -2,7 +2,7 @@
  * Message: is this what the inlet takes? Checks of the documented envelope, one message at a time.
  * Pure. The event inside is looked at by `violations.ts`, and only in strict mode.
  */
-import type { Settings } from './settings.ts'
+import type { Settings } from '../settings.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>
 

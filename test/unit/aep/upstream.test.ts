@@ -1,25 +1,25 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { blame, type Failed, learn } from '../../../src/worker/aep/upstream/blame.ts'
-import { CLOSED, mayTry } from '../../../src/worker/aep/upstream/breaker.ts'
+import { afterAttempt, blame, type Failed } from '../../../src/worker/aep/upstream/blame.ts'
+import { allowsRequest, CLOSED } from '../../../src/worker/aep/upstream/breaker.ts'
 import {
+  activeFailure,
   afterAcceptance,
   afterFailure,
   afterRejection,
   afterRetryAfter,
-  type DestinationState,
   holdOf,
+  INITIAL_UPSTREAM,
   merge,
-  standingFailure,
-  UNKNOWN_DESTINATION,
+  type UpstreamState,
 } from '../../../src/worker/aep/upstream/state.ts'
 
 /** Nothing stands against asking AEP at full speed. */
-const isOpen = (state: DestinationState, now: number) =>
-  !state.pause.paused && state.notBefore <= now && standingFailure(state) === null
+const isOpen = (state: UpstreamState, now: number) =>
+  !state.pause.paused && state.notBefore <= now && activeFailure(state) === null
 
 const moment = fc.integer({ min: 0, max: 50 })
-const state: fc.Arbitrary<DestinationState> = fc.record({
+const state: fc.Arbitrary<UpstreamState> = fc.record({
   acceptedAt: moment,
   answeredAt: moment,
   failure: fc.option(
@@ -41,15 +41,15 @@ describe('the one value for the destination', () => {
         expect(merge(a, b)).toEqual(merge(b, a))
         expect(merge(a, merge(b, c))).toEqual(merge(merge(a, b), c))
         expect(merge(a, a)).toEqual(a)
-        expect(merge(a, UNKNOWN_DESTINATION)).toEqual(merge(UNKNOWN_DESTINATION, a))
+        expect(merge(a, INITIAL_UPSTREAM)).toEqual(merge(INITIAL_UPSTREAM, a))
       }),
     )
   })
 
-  const failed = afterFailure(UNKNOWN_DESTINATION, { at: 100, since: 90, reason: 'upstream' })
+  const failed = afterFailure(INITIAL_UPSTREAM, { at: 100, since: 90, reason: 'upstream' })
 
   it('fails from a failure on until something newer speaks against it', () => {
-    expect(standingFailure(failed)).toMatchObject({ at: 100 })
+    expect(activeFailure(failed)).toMatchObject({ at: 100 })
     expect(isOpen(failed, 200)).toBe(false)
     expect(isOpen(afterAcceptance(failed, 101), 200)).toBe(true)
     expect(isOpen(afterRejection(failed, 101), 200)).toBe(true)
@@ -57,27 +57,27 @@ describe('the one value for the destination', () => {
   })
 
   it('takes a failure back when another event was accepted since the failed one was tried before', () => {
-    expect(isOpen(merge(failed, afterAcceptance(UNKNOWN_DESTINATION, 95)), 200)).toBe(true)
-    expect(isOpen(merge(failed, afterAcceptance(UNKNOWN_DESTINATION, 90)), 200)).toBe(false)
+    expect(isOpen(merge(failed, afterAcceptance(INITIAL_UPSTREAM, 95)), 200)).toBe(true)
+    expect(isOpen(merge(failed, afterAcceptance(INITIAL_UPSTREAM, 90)), 200)).toBe(false)
   })
 
   it.each([
     ['an acceptance', afterAcceptance],
     ['a refusal of one event', afterRejection],
   ])('works again after %s that is learnt in the same millisecond', (_, after) => {
-    const failing = afterFailure(UNKNOWN_DESTINATION, { at: 100, since: 100, reason: 'upstream' })
-    expect(standingFailure(failing)).not.toBeNull()
-    expect(standingFailure(after(failing, 100))).toBeNull()
+    const failing = afterFailure(INITIAL_UPSTREAM, { at: 100, since: 100, reason: 'upstream' })
+    expect(activeFailure(failing)).not.toBeNull()
+    expect(activeFailure(after(failing, 100))).toBeNull()
   })
 
   it('waits for a Retry-After whatever is accepted meanwhile', () => {
-    const told = afterRetryAfter(UNKNOWN_DESTINATION, 500)
+    const told = afterRetryAfter(INITIAL_UPSTREAM, 500)
     expect(isOpen(afterAcceptance(told, 400), 499)).toBe(false)
     expect(isOpen(told, 500)).toBe(true)
   })
 
   it('keeps the beginning of a hold while it goes on, and begins anew with another reason', () => {
-    const held = afterFailure(UNKNOWN_DESTINATION, { at: 10, since: 9, reason: 'credentials' })
+    const held = afterFailure(INITIAL_UPSTREAM, { at: 10, since: 9, reason: 'credentials' })
     const still = afterFailure(held, { at: 20, since: 19, reason: 'credentials' })
     expect(holdOf(still)).toEqual({ reason: 'credentials', since: 10 })
     const other = afterFailure(still, { at: 30, since: 29, reason: 'configuration' })
@@ -86,7 +86,7 @@ describe('the one value for the destination', () => {
   })
 
   it('a resume lifts the hold that stands, and not one that comes after it', () => {
-    const held = afterFailure(UNKNOWN_DESTINATION, { at: 10, since: 9, reason: 'credentials' })
+    const held = afterFailure(INITIAL_UPSTREAM, { at: 10, since: 9, reason: 'credentials' })
     const resumed = { ...held, pause: { paused: false, at: 11 } }
     expect(holdOf(resumed)).toBeNull()
     expect(holdOf({ ...resumed, pause: { paused: true, at: 12 } })).toEqual({
@@ -109,7 +109,7 @@ const failure = (over: Partial<Failed> = {}): Failed =>
   }) as Failed
 
 describe('blame', () => {
-  const accepted = (at: number) => afterAcceptance(UNKNOWN_DESTINATION, at)
+  const accepted = (at: number) => afterAcceptance(INITIAL_UPSTREAM, at)
 
   it.each([
     [
@@ -146,17 +146,17 @@ describe('blame', () => {
   ])('%s is always the destination’s', (_, verdict) => {
     const times = { beganAt: 100, previousAt: 50 }
     expect(blame(verdict, times, accepted(99))).toBe('destination')
-    expect(standingFailure(learn(accepted(99), verdict, times, 110))).not.toBeNull()
+    expect(activeFailure(afterAttempt(accepted(99), verdict, times, 110))).not.toBeNull()
   })
 
   it('an event’s own fault says nothing about the destination', () => {
     const times = { beganAt: 100, previousAt: 50 }
-    expect(learn(accepted(60), failure(), times, 110)).toEqual(accepted(60))
+    expect(afterAttempt(accepted(60), failure(), times, 110)).toEqual(accepted(60))
   })
 })
 
 describe('the breaker', () => {
-  const failed = afterFailure(UNKNOWN_DESTINATION, { at: 1_000, since: 900, reason: 'upstream' })
+  const failed = afterFailure(INITIAL_UPSTREAM, { at: 1_000, since: 900, reason: 'upstream' })
 
   it.each([
     [{ failures: 1, triedAt: 0 }, 3_999, false],
@@ -166,13 +166,13 @@ describe('the breaker', () => {
     [{ failures: 1, triedAt: 3_500 }, 6_499, false],
     [{ failures: 30, triedAt: 0 }, 61_000, true],
   ])('%j at %i: %s', (breaker, now, may) => {
-    expect(mayTry(failed, breaker, 3_000, now)).toBe(may)
+    expect(allowsRequest(failed, breaker, 3_000, now)).toBe(may)
   })
 
   it('never tries while paused or told to wait', () => {
-    const paused = { ...UNKNOWN_DESTINATION, pause: { paused: true, at: 1 } }
-    expect(mayTry(paused, CLOSED, 3_000, 1e12)).toBe(false)
-    expect(mayTry(afterRetryAfter(UNKNOWN_DESTINATION, 50), CLOSED, 3_000, 49)).toBe(false)
-    expect(mayTry(UNKNOWN_DESTINATION, CLOSED, 3_000, 49)).toBe(true)
+    const paused = { ...INITIAL_UPSTREAM, pause: { paused: true, at: 1 } }
+    expect(allowsRequest(paused, CLOSED, 3_000, 1e12)).toBe(false)
+    expect(allowsRequest(afterRetryAfter(INITIAL_UPSTREAM, 50), CLOSED, 3_000, 49)).toBe(false)
+    expect(allowsRequest(INITIAL_UPSTREAM, CLOSED, 3_000, 49)).toBe(true)
   })
 })

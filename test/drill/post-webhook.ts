@@ -10,7 +10,7 @@ export type Answer = {
 }
 
 /** `why`: what ended the connection instead of an answer. */
-export type Exchanged = { readonly answer: Answer | null; readonly why: string | null }
+export type PostResult = { readonly answer: Answer | null; readonly why: string | null }
 
 /** Why there is no answer, where its sender did not wait for it. */
 export const LEFT = 'left'
@@ -19,7 +19,7 @@ export const LEFT = 'left'
 const PATIENCE_MS = 30_000
 
 /** `heard` is called at once when a status has come, whatever becomes of the rest of the answer. */
-export function exchange(
+export function postWebhook(
   { webhook, sender }: Item,
   workerUrl: string,
   key: string,
@@ -27,7 +27,7 @@ export function exchange(
 ) {
   const { segment, contentType, body } = webhook
   const path = segment === '' ? '/chatlio' : `/chatlio/${segment}`
-  return new Promise<Exchanged>((resolve) => {
+  return new Promise<PostResult>((resolve) => {
     const sent = request(`${workerUrl}${path}?key=${key}`, {
       method: 'POST',
       agent: false,

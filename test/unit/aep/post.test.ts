@@ -1,22 +1,22 @@
 import { describe, expect, it, vi } from 'vitest'
 import {
-  type Attempt,
-  exchange,
   type Fetch,
+  type PostRequest,
+  post,
   type SendDeps,
-} from '../../../src/worker/aep/client/send.ts'
+} from '../../../src/worker/aep/client/post.ts'
 import { judge, noAnswer, type Verdict } from '../../../src/worker/aep/client/verdict.ts'
-import { aborting, type Deadline, lettingGo } from '../../../src/worker/lib/timeout.ts'
+import { type Deadline, withAbort, withoutAbort } from '../../../src/worker/lib/timeout.ts'
 import { MAX_ANSWER_BYTES } from '../../../src/worker/limits.ts'
 
 /** As `deliver` does it: an exchange, judged. */
 async function send(
-  attempt: Attempt,
+  attempt: PostRequest,
   timeoutMs: number,
   { fetch, now, deadline }: SendDeps & { now: () => number },
 ): Promise<Verdict> {
   try {
-    return judge(await exchange(attempt, timeoutMs, { fetch, deadline }), now())
+    return judge(await post(attempt, timeoutMs, { fetch, deadline }), now())
   } catch (thrown) {
     return noAnswer(thrown)
   }
@@ -33,12 +33,12 @@ const ACCEPTANCE = '{"inletId":"inlet-1","xactionId":"1:2:3"}'
 const LONG_MS = 20_000
 const SHORT_MS = 5
 const DEADLINES: [string, Deadline][] = [
-  ['lets go of what is late', lettingGo],
-  ['aborts what is late', aborting],
+  ['lets go of what is late', withoutAbort],
+  ['aborts what is late', withAbort],
 ]
 const answering = (...answer: ConstructorParameters<typeof Response>) =>
   vi.fn<Fetch>(async () => new Response(...answer))
-const sending = (fetch: Fetch, deadline = lettingGo, timeoutMs = LONG_MS) =>
+const sending = (fetch: Fetch, deadline = withoutAbort, timeoutMs = LONG_MS) =>
   send(ATTEMPT, timeoutMs, { fetch, deadline, now: () => NOW })
 
 /** A body that breaks off after its first chunk. */
@@ -155,7 +155,7 @@ describe('a request without an answer', () => {
       seen = signal
       return new Promise(() => undefined)
     }
-    await sending(stalled, aborting, SHORT_MS)
+    await sending(stalled, withAbort, SHORT_MS)
     expect(seen?.reason).toMatchObject({ name: 'TimeoutError' })
   })
 })
@@ -245,7 +245,7 @@ describe('an answer that does not end', () => {
 describe('the bare exchange', () => {
   it('gives what was answered, unjudged', async () => {
     const fetch = answering('busy', { status: 503, headers: { 'retry-after': '5' } })
-    expect(await exchange(ATTEMPT, LONG_MS, { fetch, deadline: lettingGo })).toEqual({
+    expect(await post(ATTEMPT, LONG_MS, { fetch, deadline: withoutAbort })).toEqual({
       status: 503,
       retryAfter: '5',
       body: 'busy',
@@ -255,7 +255,7 @@ describe('the bare exchange', () => {
 
   it('rejects with what was thrown', async () => {
     const lost = new TypeError('Network connection lost')
-    const deps = { fetch: () => Promise.reject(lost), deadline: lettingGo }
-    await expect(exchange(ATTEMPT, LONG_MS, deps)).rejects.toBe(lost)
+    const deps = { fetch: () => Promise.reject(lost), deadline: withoutAbort }
+    await expect(post(ATTEMPT, LONG_MS, deps)).rejects.toBe(lost)
   })
 })

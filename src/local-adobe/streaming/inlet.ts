@@ -5,15 +5,15 @@
  * Events are recorded before any delay: AEP has the request once it has arrived, whether or not the
  * sender waits for the answer.
  */
-import type { Answer } from './answer.ts'
+import type { Answer } from '../answer.ts'
+import { type Connection, reset, unfinishedBody, untilAborted } from '../connection.ts'
+import type { Decision } from '../plan.ts'
+import { bodyForStatus } from '../problem.ts'
+import { send, sendStatus } from '../send.ts'
+import type { State } from '../state.ts'
 import { type Arrival, type Judged, judge, problemOf, readArrival } from './arrival.ts'
-import { type Connection, reset, unfinishedBody, untilAborted } from './connection.ts'
 import { idOf } from './message.ts'
-import type { Decision } from './plan.ts'
-import { bodyForStatus } from './problem.ts'
 import { batchAnswered, GARBAGE, type ItemOutcome, singleAccepted } from './responses.ts'
-import { send, sendStatus } from './send.ts'
-import type { State } from './state.ts'
 
 /** What becomes of one message: what the sender is told, if anything, and whether AEP has it. */
 type Fate = { readonly told: number | null; readonly recorded: boolean }

@@ -15,10 +15,10 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
 export type SendDeps = { fetch: Fetch; deadline: Deadline }
 
-export type Attempt = { url: string; headers: HeadersInit; body: string }
+export type PostRequest = { url: string; headers: HeadersInit; body: string }
 
-export function exchange(
-  { url, headers, body }: Attempt,
+export function post(
+  { url, headers, body }: PostRequest,
   timeoutMs: number,
   { fetch, deadline }: SendDeps,
 ): Promise<Answer> {

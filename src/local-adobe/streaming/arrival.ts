@@ -2,7 +2,16 @@
  * Arrival: one request to the inlet, read and checked as documented. Finds out what AEP would say to
  * it by itself; whether it gets to say that is the plan's business.
  */
-import type { Credential } from './ims.ts'
+import type { Credential } from '../ims.ts'
+import type { Target } from '../plan.ts'
+import {
+  authorizationProblem,
+  inletProblem,
+  type Problem,
+  type Violation,
+  validationProblem,
+} from '../problem.ts'
+import type { State } from '../state.ts'
 import type { RequestRecord } from './lake.ts'
 import {
   type Envelope,
@@ -13,15 +22,6 @@ import {
   openXdm,
   recordOf,
 } from './message.ts'
-import type { Target } from './plan.ts'
-import {
-  authorizationProblem,
-  inletProblem,
-  type Problem,
-  type Violation,
-  validationProblem,
-} from './problem.ts'
-import type { State } from './state.ts'
 import { violationsOf } from './violations.ts'
 
 /** 1 MB for the whole request, taken at its smaller reading. */
