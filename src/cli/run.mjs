@@ -1,0 +1,25 @@
+/**
+ * Runs one command of this project: `node src/cli/run.mjs NAME [arguments]` calls `main` of `NAME/main.ts`.
+ *
+ * It exists so that every command behaves the same on every Node: a Node that is too old gets a sentence instead of a
+ * syntax error, and one that can strip types but does not by default (22.12 to 22.17) is started again with the flag.
+ */
+import './require-node.mjs'
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const [command, ...args] = process.argv.slice(2)
+
+if (process.features.typescript) {
+  const { main } = await import(`./${command}/main.ts`)
+  process.exitCode = await main(args)
+} else {
+  const flags = ['--experimental-strip-types', '--disable-warning=ExperimentalWarning']
+  const child = spawn(
+    process.execPath,
+    [...flags, fileURLToPath(import.meta.url), command, ...args],
+    { stdio: 'inherit' },
+  )
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('exit', (code) => process.exit(code ?? 1))
+}
