@@ -44,7 +44,7 @@ const state: fc.Arbitrary<UpstreamState> = fc.record({
       status: fc.option(fc.constantFrom(401, 503)),
     }),
   ),
-  retryAfter: fc.option(fc.record({ at: moment, until: moment })),
+  retryAfter: fc.option(fc.tuple(moment, moment).map(([at, forMs]) => ({ at, until: at + forMs }))),
   throttled: fc.option(fc.record({ id: fc.constantFrom('a', 'b'), at: moment })),
   pause: fc.record({ paused: fc.boolean(), at: moment }),
   resumedAt: moment,

@@ -91,7 +91,7 @@ export function correctClock(state: UpstreamState, now: number): UpstreamState {
   const isAhead =
     Math.max(acceptedAt, answeredAt, resumedAt, failure?.at ?? 0, throttled?.at ?? 0) > latest ||
     (retryAfter !== null &&
-      (retryAfter.at > latest || retryAfter.until > latest + MAX_RETRY_AFTER_MS))
+      (retryAfter.at > latest || retryAfter.until - retryAfter.at > MAX_RETRY_AFTER_MS))
   if (!isAhead) return state
   const past = (at: number) => Math.min(at, now)
   return {
@@ -103,14 +103,17 @@ export function correctClock(state: UpstreamState, now: number): UpstreamState {
       since: past(failure.since),
       firstAt: past(failure.firstAt),
     },
-    retryAfter: retryAfter && {
-      at: past(retryAfter.at),
-      until: Math.min(retryAfter.until, now + MAX_RETRY_AFTER_MS),
-    },
+    retryAfter: retryAfter && correctWait(retryAfter, now),
     throttled: throttled && { ...throttled, at: past(throttled.at) },
     pause: state.pause,
     resumedAt: past(resumedAt),
   }
+}
+
+/** A wait as long as AEP asked for, from now on where it was asked for in the future. */
+function correctWait({ at, until }: { at: number; until: number }, now: number) {
+  const begun = Math.min(at, now)
+  return { at: begun, until: begun + Math.min(until - at, MAX_RETRY_AFTER_MS) }
 }
 
 /** The latest failure, unless something newer supersedes it: AEP is failing, or everything is on hold. */

@@ -9,7 +9,7 @@ import type { AttemptInfo } from '../../aep/upstream/blame.ts'
 import { logLine } from '../../log.ts'
 import type { EventReader, PendingEvent } from '../storage/reader.ts'
 import type { EventStore } from '../storage/store.ts'
-import { attemptOutcome } from './attempt-outcome.ts'
+import { type AttemptOutcome, attemptOutcome } from './attempt-outcome.ts'
 import type { Backoff } from './backoff.ts'
 import type { Prepared } from './prepare.ts'
 import type { Selection } from './selection.ts'
@@ -53,11 +53,10 @@ export class OutcomeRecorder {
 
   partAccepted = ({ event }: Prepared, part: number, verdict: Verdict, beganAt: number): void => {
     const { reader, store, watch, now } = this.#deps
-    watch.recordAttempt(verdict, attemptOf(event, beganAt), now())
-    if (reader.stillPending(event))
-      this.#write(event, 'part delivered', () => {
-        store.partDelivered(event.position, part)
-      })
+    this.#write(event, 'part delivered', () => {
+      watch.recordAttempt(verdict, attemptOf(event, beganAt), now())
+      if (reader.stillPending(event)) store.partDelivered(event.position, part)
+    })
   }
 
   ended = ({ event }: Prepared, verdict: Verdict, beganAt: number): void => {
@@ -65,43 +64,39 @@ export class OutcomeRecorder {
     const at = now()
     const attempt = attemptOf(event, beganAt)
     const { state } = watch
-    const outcome = attemptOutcome(verdict, {
-      at,
-      attempt,
-      tries: event.tries,
-      state,
-      backoff,
-      random,
-    })
-    watch.recordAttempt(verdict, attempt, at)
+    const { tries } = event
+    const outcome = attemptOutcome(verdict, { at, attempt, tries, state, backoff, random })
     report[verdict.verdict === 'unknown' ? 'deferred' : verdict.verdict] += 1
     if (verdict.verdict !== 'accepted') {
       report.failure = { code: verdict.error.code, status: verdict.error.status }
     }
     try {
-      if (reader.stillPending(event)) this.#record(event, outcome)
+      this.#write(event, outcome.end, () => {
+        watch.recordAttempt(verdict, attempt, at)
+        if (reader.stillPending(event)) this.#record(event, outcome)
+      })
     } finally {
       selection.done(event.position)
     }
   }
 
-  #record(event: PendingEvent, outcome: ReturnType<typeof attemptOutcome>): void {
+  #record(event: PendingEvent, outcome: AttemptOutcome): void {
     const { shard, store, left } = this.#deps
     switch (outcome.end) {
       case 'delivered':
-        this.#write(event, 'delivered', () => store.delivered(event))
+        store.delivered(event)
         break
       case 'retry':
-        this.#write(event, 'retry', () => store.retryLater(event.position, outcome.tried))
+        store.retryLater(event.position, outcome.tried)
         return
       case 'dead':
-        this.#write(event, 'dead', () => store.park(event.position, 'dead', outcome.tried))
+        store.park(event.position, 'dead', outcome.tried)
         logDeadLetter(shard, event, outcome.tried.error)
     }
     left(event.id, outcome.end)
   }
 
-  /** `outcome: "delivered"` in this line: AEP has the event, and will get it again under the same `_id`. */
+  /** In this line `outcome: "delivered"` means: AEP has the event, and will get it again under the same `_id`. */
   #write({ id, kind }: PendingEvent, outcome: string, write: () => void): void {
     try {
       write()
