@@ -47,14 +47,21 @@ export class Admin {
     return JSON.stringify(event)
   }
 
+  /** Takes the event out of the outbox, whatever its state. */
+  async erase(id: string): Promise<void> {
+    const response = await this.#fetch(`/admin/events/${id}`, 'DELETE')
+    if (!response.ok) throw new Error(`The event was not erased: ${response.status}.`)
+  }
+
   async #get<Body>(path: string): Promise<Body> {
     const response = await this.#fetch(path)
     if (!response.ok) throw new Error(`${path} answered ${response.status}.`)
     return response.json() as Promise<Body>
   }
 
-  #fetch(path: string): Promise<Response> {
+  #fetch(path: string, method = 'GET'): Promise<Response> {
     return fetch(`${this.#url}${path}`, {
+      method,
       headers: { authorization: `Bearer ${this.#token}` },
       signal: AbortSignal.timeout(PATIENCE_MS),
     })

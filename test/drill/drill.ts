@@ -15,6 +15,9 @@ import { RAW } from './format.ts'
 import { startHarness } from './harness.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { judge } from './oracle.ts'
+import { actOut } from './phases/act.ts'
+import type { Phase } from './phases/phase.ts'
+import { IN_EVERY_DRILL } from './phases/phases.ts'
 import { makePlan } from './plan.ts'
 import { Random } from './random.ts'
 import { type Recovered, recovery } from './recovery.ts'
@@ -53,13 +56,42 @@ async function main(args: readonly string[]): Promise<number> {
   return passed ? 0 : 1
 }
 
-async function run(options: Options, directory: string, started: (() => Promise<void>)[]) {
+type Ended = { readonly passed: boolean; readonly done: string }
+
+async function run(
+  options: Options,
+  directory: string,
+  started: (() => Promise<void>)[],
+): Promise<Ended> {
+  if (options.phases) return actPhases(options.phases, directory, started)
+  const rounds = await runRounds(options, directory, started)
+  const phases = await actPhases(IN_EVERY_DRILL, directory, started)
+  return { passed: rounds.passed && phases.passed, done: rounds.done + phases.done }
+}
+
+async function actPhases(
+  phases: readonly Phase[],
+  directory: string,
+  started: (() => Promise<void>)[],
+): Promise<Ended> {
+  const broken = await actOut(phases, directory, started)
+  const done = phases.length === 0 ? '' : `, ${broken} of ${phases.length} phases broken`
+  return { passed: broken === 0, done }
+}
+
+async function runRounds(
+  options: Options,
+  directory: string,
+  started: (() => Promise<void>)[],
+): Promise<Ended> {
   const { seed, events, kills } = options
   console.log(`Drill with seed ${seed}: ${events} events, ${kills} kills`)
   const beganAt = Date.now()
   const seconds = () => (Date.now() - beganAt) / 1_000
   const rounds = makePlan(options)
-  const harness = await startHarness(options, FORMATS[options.format], directory, started)
+  const vars = options.storeFirst ? { FORWARD_TIMEOUT_MS: '0' } : {}
+  const setup = { shards: options.shards, vars }
+  const harness = await startHarness(setup, FORMATS[options.format], directory, started)
   const { adobe, worker, poster, format } = harness
   const script = new FaultScript(adobe, new Random(seed, 'faults'), format.faults)
   const recovered: Recovered[] = []

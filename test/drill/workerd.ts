@@ -3,7 +3,6 @@
  * outbox objects in files, its log on the output. There is no cron trigger here: alarms alone have to do it.
  */
 import { createRequire } from 'node:module'
-import type { Bundle } from './bundle.ts'
 
 /** The binary itself. `node_modules/.bin/workerd` may be a script that starts it, and would be killed in its place. */
 export function workerdBinary(): string {
@@ -18,12 +17,16 @@ export function workerdBinary(): string {
  * relative to it. It may reach nothing but this machine.
  */
 export function workerdConfig(
-  { script, compatibilityDate }: Bundle,
+  modules: Readonly<Record<string, string>>,
+  compatibilityDate: string,
   storage: string,
   vars: Readonly<Record<string, string>>,
 ): string {
   const bindings = Object.entries(vars).map(
     ([name, value]) => `    (name = ${text(name)}, text = ${text(value)}),`,
+  )
+  const embedded = Object.entries(modules).map(
+    ([name, file]) => `    (name = ${text(name)}, esModule = embed ${text(file)}),`,
   )
   return `using Workerd = import "/workerd/workerd.capnp";
 
@@ -37,7 +40,9 @@ const config :Workerd.Config = (
 );
 
 const relay :Workerd.Worker = (
-  modules = [(name = "index.js", esModule = embed ${text(script)})],
+  modules = [
+${embedded.join('\n')}
+  ],
   compatibilityDate = ${text(compatibilityDate)},
   bindings = [
     (name = "OUTBOX", durableObjectNamespace = "Outbox"),
