@@ -1,7 +1,7 @@
 /**
- * Drill: `npm run drill`. Webhooks go into the Worker by the thousand while AEP fails in every way and the Worker's
- * process is killed again and again; in the end AEP must have every event that was answered 2xx, and nothing else.
- * Prints the figures. Exit code 0: every promise was kept; 1: one was not, or the drill broke; 2: wrong options.
+ * Drill: `npm run drill`. Posts thousands of webhooks while AEP fails in every way and the Worker's process is killed
+ * again and again. In the end AEP must have every event that was answered 2xx, and nothing else. Prints the figures.
+ * Exit code 0: every promise was kept; 1: one was not, or the drill itself failed; 2: wrong options.
  */
 import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -40,14 +40,14 @@ async function main(args: readonly string[]): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       if (!options.keep) rmSync(directory, { recursive: true, force: true })
-      // The Worker's process is ended on `exit`, which a signal alone would not bring about.
+      // `exit` ends the Worker's process; a signal alone does not emit it.
       process.exit(130)
     })
   }
   const started: (() => Promise<void>)[] = []
   const { passed, done } = await run(options, directory, started).catch((error: Error) => {
     console.error(error.stack ?? error.message)
-    return { passed: false, done: ', broken off' }
+    return { passed: false, done: ', aborted' }
   })
   for (const stop of started.reverse()) await stop()
   if (passed && !options.keep) await rm(directory, { recursive: true, force: true, maxRetries: 5 })
@@ -105,7 +105,7 @@ async function runRounds(
   }
   const evidence = await gather(options, harness, recovered)
   const breaches = judge(evidence, options, format)
-  const course = {
+  const totals = {
     kills: worker.kills,
     phases: script.phases,
     faults: script.met.size,
@@ -114,11 +114,11 @@ async function runRounds(
     tokenRequests: adobe.tokenRequests.length,
     seconds: seconds(),
   }
-  console.log(`\n${figures(options, evidence, breaches, course, format)}\n`)
+  console.log(`\n${figures(options, evidence, breaches, totals, format)}\n`)
   if (breaches.length > 0) console.log(await diagnose(breaches, evidence, harness))
   const done = `, ${poster.posts.length} posts, ${worker.kills} kills, ${breaches.length} breaches`
   return { passed: breaches.length === 0, done }
 }
 
-// Not by itself: a drill that broke has left posts and waits behind.
+// A drill that failed leaves posts and timers behind, which would keep this process running.
 process.exit(await main(process.argv.slice(2)))

@@ -1,4 +1,4 @@
-/** Harness: what a drill works with, set up and running: the local AEP, the Worker in its process, and who posts to it. */
+/** Harness: starts everything a drill works with: the local AEP, the Worker in its own process, and the poster. */
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
@@ -15,14 +15,14 @@ export type Harness = {
   readonly adobe: LocalAdobe
   readonly worker: Worker
   readonly poster: Poster
-  /** Of the Worker as it runs now. To ask it for anything also wakes it. */
+  /** Admin routes of the running Worker. Every request to it also wakes its outbox. */
   admin(): Promise<Admin>
 }
 
 export const WEBHOOK_KEY = 'drill-webhook-key-0123456789'
 const ADMIN_TOKEN = 'drill-admin-token-0123456789'
 
-/** Short times, so that a drill sees many waits, and none is long. */
+/** Short, so that a drill goes through many waits. */
 const TIMES = {
   FORWARD_TIMEOUT_MS: '300',
   DRAIN_TIMEOUT_MS: '1000',
@@ -41,7 +41,7 @@ export type Setup = {
   readonly vars?: Readonly<Record<string, string>>
 }
 
-/** Whatever it starts it puts into `started` at once, as the way to stop it. */
+/** Adds a function that stops it to `started` for each thing it starts, so that a failure halfway leaves nothing running. */
 export async function startHarness(
   { shards, tampered = false, vars: own = {} }: Setup,
   format: Format,

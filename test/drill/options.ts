@@ -5,28 +5,28 @@ import type { Phase } from './phases/phase.ts'
 import { PHASES } from './phases/phases.ts'
 
 export type Options = {
-  /** Everything random follows from it, save what time decides: where exactly a kill falls. */
+  /** Determines everything random. Only timing, such as the exact moment of a kill, differs between two runs. */
   readonly seed: number
-  /** Distinct good events; what is posted twice or meant to be refused comes on top. */
+  /** Number of distinct good events; repeats and webhooks meant to be refused come on top. */
   readonly events: number
-  /** How often the Worker's process is killed. */
+  /** Number of times the Worker's process is killed. */
   readonly kills: number
   readonly format: 'raw' | 'xdm'
-  /** Post no longer than that, however many events are left. */
+  /** Posting stops after this time, even if events are left. */
   readonly durationMs: number
   readonly shards: number
   /** `FORWARD_TIMEOUT_MS=0`: everything goes through the outbox. */
   readonly storeFirst: boolean
   /** Acts out these phases instead of the drill; `null`: the drill. */
   readonly phases: readonly Phase[] | null
-  /** Leave storage, bundle and log where they are. */
+  /** Keeps storage, bundle and log. */
   readonly keep: boolean
 }
 
 export const USAGE = `Usage: npm run drill -- [options]
-  --seed N        any whole number; another one every time by default
+  --seed N        any whole number; random by default
   --events N      distinct events, 2000 by default
-  --kills N       how often the Worker is killed, 20 by default
+  --kills N       kills of the Worker, 20 by default
   --duration S    post no longer than S seconds
   --format F      raw (default) or xdm: what the Worker sends
   --shards N      outbox objects, 3 by default
@@ -36,7 +36,7 @@ export const USAGE = `Usage: npm run drill -- [options]
   --keep          leave storage, bundle and log in the temporary directory
   --help`
 
-/** The text says what is wrong with the command line. */
+/** `wrong` says what is wrong with the command line. */
 export function readOptions(args: readonly string[]): Options | 'help' | { wrong: string } {
   try {
     const { values } = parseArgs({
