@@ -1,10 +1,9 @@
 /**
- * Two Workers under the same load, in turns, and the ratio of what they got done.
+ * Compares the throughput of two Workers under the same load, in turns.
  *
- * How it is fair: both are warmed up, then measured within the same second, in short rounds, and who begins changes
- * with every round, so that whatever else the machine does meets both; the ratio is taken within a round, and the
- * median over all rounds. Processor time per request is told beside it: what is left of the ratio where the disk or
- * a busy machine slow both down.
+ * Fairness: both are warmed up, then measured in short rounds within the same second. Which one starts alternates, so that
+ * other load on the machine affects both alike. The ratio is computed per round; the result is the median of all rounds.
+ * Processor time per request is reported too, since it still differs where a slow disk or a busy machine limits both.
  */
 import { type Load, load, type Statuses, type Target } from './load.ts'
 import type { Workerd } from './workerd.ts'
@@ -14,12 +13,12 @@ export type Side = Omit<Target, 'port'> & { readonly worker: Workerd }
 export type Plan = Load & {
   readonly warmUpMs: number
   readonly rounds: number
-  /** No round begins after that long. */
+  /** No round starts after this time. */
   readonly withinMs: number
 }
 
 export type Comparison = {
-  /** Throughput of the first over that of the second, one for each round. */
+  /** Throughput of the first divided by that of the second, one ratio per round. */
   ratios: number[]
   first: Measured
   second: Measured
@@ -28,22 +27,22 @@ export type Comparison = {
 export type Measured = {
   /** Median over the rounds. */
   perSecond: number
-  /** Of the Worker's process; `null` where the system does not tell. */
+  /** Of the Worker's process; `null` where the system does not report it. */
   cpuMsPerRequest: number | null
-  /** Share of the time in which this process, generator and upstream, had something to do: at 1 it is the bottleneck. */
+  /** Share of the time in which this process (generator and upstream) was busy: at 1 it is the bottleneck. */
   busy: number
-  /** The warm-up's too. */
+  /** Including the warm-up. */
   statuses: Statuses
 }
 
 export async function compare(first: Side, second: Side, plan: Plan): Promise<Comparison> {
-  const one = new Course(first, plan)
-  const two = new Course(second, plan)
+  const one = new Measurement(first, plan)
+  const two = new Measurement(second, plan)
   await one.load(plan.warmUpMs)
   await two.load(plan.warmUpMs)
   const until = performance.now() + plan.withinMs
   for (let round = 0; round < plan.rounds && performance.now() < until; round += 1) {
-    for (const course of round % 2 === 0 ? [one, two] : [two, one]) await course.round()
+    for (const side of round % 2 === 0 ? [one, two] : [two, one]) await side.round()
   }
   return {
     ratios: one.rates.map((rate, round) => rate / (two.rates[round] ?? Number.NaN)),
@@ -52,8 +51,8 @@ export async function compare(first: Side, second: Side, plan: Plan): Promise<Co
   }
 }
 
-/** One side of a comparison, and what was measured of it so far. */
-class Course {
+/** One side of a comparison with its measurements so far. */
+class Measurement {
   readonly rates: number[] = []
   readonly #side: Side
   readonly #plan: Plan
@@ -111,7 +110,7 @@ export function median(values: readonly number[]): number {
   return ((low ?? Number.NaN) + (high ?? Number.NaN)) / 2
 }
 
-/** The ratio and what it is made of, as lines of text. */
+/** The ratio and the figures behind it, as lines of text. */
 export function report(title: string, { ratios, first, second }: Comparison): string {
   const lowest = Math.min(...ratios).toFixed(2)
   const highest = Math.max(...ratios).toFixed(2)

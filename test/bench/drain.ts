@@ -1,15 +1,15 @@
 /**
- * A backlog, and how it drains.
+ * How fast a backlog drains.
  *
- * Measures, first, 10,000 events stored while relaying is paused: how long `status` and a page of `events` take then, and
- * how fast the backlog leaves once it may, with nothing posted meanwhile. Second, in xdm, the same Worker with batches
- * and with one message per request: events per second, as a ratio.
- * How it is fair: both are the production bundle on the real `workerd`, the second with one constant changed
- * (`BATCH_MAX_MESSAGES`); rounds alternate, and the ratio is that of the medians. The local AEP is in this process and
+ * Measures, first, with 10,000 events stored while relaying is paused: how long `status` and a page of `events` take, and
+ * how fast the backlog drains after the resume, with nothing posted meanwhile. Second, in xdm, the same Worker with batches
+ * and with one message per request: the ratio of their events per second.
+ * Fairness: both are the production bundle on the real `workerd`, the second with one constant changed
+ * (`BATCH_MAX_MESSAGES`); rounds alternate, and the ratio is that of the medians. The local AEP runs in this process and
  * parses every message.
- * Does not say: what the network between Cloudflare and Adobe adds, which is in favour of batches.
+ * Not measured: the network between Cloudflare and Adobe, which would favour batches.
  *
- * Ends with 1 when an event is missing, else with 0.
+ * Exit code 1 when an event is missing, else 0.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -93,7 +93,7 @@ async function batching(): Promise<void> {
   await single.stop()
 }
 
-/** The same bundle, with one message in a batch at most. */
+/** The same bundle with at most one message in a batch. */
 function withoutBatches(module: string): string {
   const text = readFileSync(module, 'utf8')
   const changed = text.replace(/(BATCH_MAX_MESSAGES = )100\b/, '$11')
@@ -122,7 +122,7 @@ async function fill(relay: Workerd, count: number): Promise<void> {
   if (statuses[202] !== count) throw new Error(`not all were stored: ${JSON.stringify(statuses)}`)
 }
 
-/** Lets the backlog go; events per second from the resume until the last is delivered. */
+/** Resumes relaying. Returns events per second, from the resume to the last delivery. */
 async function drained(relay: Workerd, count: number): Promise<number> {
   const began = performance.now()
   await admin(relay, 'POST', '/resume')

@@ -1,14 +1,14 @@
 /**
- * The price of the healthy path: throughput of the relay over that of a Worker that only passes the request on.
+ * The cost of the healthy path: throughput of the relay divided by that of a Worker that only passes the request on.
  *
  * Measures: the production bundle and `workers/pass-through.js`, each on a `workerd` of its own, behind the same
  * load generator and in front of the same upstream, which answers every message with AEP's documented 200 at once.
- * How it is fair: see `compare.ts`. Generator and upstream share this process; how busy it was is printed, and how
- * many requests per second it makes with no Worker between: both must leave room, or the ratio would flatter.
- * Does not say: how long AEP takes (in production that is nearly all of the time), how many requests per second
- * Cloudflare takes, or anything about latency.
+ * Fairness: see `compare.ts`. Generator and upstream share this process. The output says how busy it was and how many
+ * requests per second it makes without a Worker in between: if either leaves no headroom, the ratio is too good.
+ * Not measured: how long AEP takes (in production nearly all of the time), how many requests per second Cloudflare
+ * handles, and latency.
  *
- * Ends with 1 when any answer is not 200, else with 0: on a busy machine a ratio is no verdict.
+ * Exit code 1 when any answer is not 200, else 0: a ratio measured on a busy machine must not fail a build.
  */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -21,7 +21,7 @@ const PLAN: Plan = {
   connections: 32,
   forMs: 350,
   warmUpMs: 2_000,
-  // Many: one collection of garbage takes a third of a round, and falls on one side of it.
+  // Many, because a garbage collection takes a third of a round and hits only one side of it.
   rounds: 48,
   withinMs: 36_000,
 }
@@ -54,7 +54,7 @@ for (const { file, path } of CASES) {
   const ours = tally(result.first.statuses, 200)
   const theirs = tally(result.second.statuses, 200)
   console.log(report(file, result))
-  console.log(`  ${direct.perSecond.toFixed(0)} requests/s with no Worker between`)
+  console.log(`  ${direct.perSecond.toFixed(0)} requests/s without a Worker in between`)
   console.log(
     `  ${ours.all} and ${theirs.all} requests; not 200: ${ours.others} and ${theirs.others}`,
   )

@@ -1,25 +1,25 @@
 /**
- * A load generator: a fixed number of connections to 127.0.0.1, each of which posts again as soon as it has its
- * answer, for a fixed time.
+ * A load generator: a fixed number of connections to 127.0.0.1, each of which posts again as soon as it has its answer,
+ * for a fixed time.
  *
- * Promises: no more requests in flight than connections; resolves only when every request has ended, so that nothing
- * of one measurement runs on into the next.
+ * Promises: never more requests in flight than connections; resolves only after every request has ended, so that no
+ * measurement overlaps the next.
  */
 import http from 'node:http'
 
 export type Target = {
   readonly port: number
   readonly path: string
-  /** The body of the next request. */
+  /** Makes the body of the next request. */
   readonly body: () => string
 }
 
 export type Load = { readonly connections: number; readonly forMs: number }
 
 export type Loaded = {
-  /** Answers per second that came before the time was over. */
+  /** Answers per second within the time. */
   perSecond: number
-  /** How often each status came, also after that. Status 0: the connection broke. */
+  /** Number of answers by status, including late ones. Status 0: the connection broke. */
   statuses: Statuses
 }
 
@@ -42,7 +42,7 @@ export async function load(target: Target, { connections, forMs }: Load): Promis
   return { perSecond: (inTime * 1_000) / forMs, statuses }
 }
 
-/** The same, for a number of requests instead of a time. */
+/** Like `load`, for a number of requests instead of a time. */
 export async function loadCount(
   target: Target,
   connections: number,
@@ -85,7 +85,7 @@ export function post({ port, path, body }: Target, agent: http.Agent | false): P
   })
 }
 
-/** Requests in all, and those that were answered otherwise than expected. */
+/** Number of all answers, and of those with another status than expected. */
 export function tally(statuses: Statuses, expected: number): { all: number; others: number } {
   const all = Object.values(statuses).reduce((sum, count) => sum + count, 0)
   return { all, others: all - (statuses[expected] ?? 0) }

@@ -1,18 +1,18 @@
 /**
- * The price of custody: webhooks per second that the relay accepts while AEP is down, over those of a Worker that
- * only puts the bytes into a SQLite-backed Durable Object.
+ * The cost of custody: webhooks per second that the relay accepts while AEP is down, divided by those of a Worker that
+ * only writes the bytes to a SQLite-backed Durable Object.
  *
  * Measures: the production bundle and `workers/insert-only.js`, each on a `workerd` of its own with its storage on
- * disk, while AEP never answers, and again while it answers 503. No two bodies are the same, since equal ones would be
- * one event. It also counts, in the relay's own log lines, the webhooks that asked AEP before they were stored: one in
- * each window of the breaker at most, and the windows double, however many webhooks come.
- * How it is fair: see `compare.ts`. The relay does more by design: it authenticates and validates, looks the event up
- * by its id, keeps the ledger in the same transaction and owns an alarm.
- * Does not say: what a Durable Object does on Cloudflare, where a write also waits for other machines. Both wait for
- * the disk once for each event: where that is slow or busy the ratio says little, and processor time more.
+ * disk, while AEP never answers, and again while it answers 503. All bodies differ, since equal ones would be one event.
+ * It also counts, from the relay's log, the webhooks that were tried inline before they were stored: at most one in each
+ * window of the breaker, and the windows double, however many webhooks arrive.
+ * Fairness: see `compare.ts`. The relay does more by design: it authenticates and validates, looks the event up by its id,
+ * updates the ledger in the same transaction and sets an alarm.
+ * Not measured: a Durable Object on Cloudflare, where a write also waits for other machines. Both sides wait for the disk
+ * once per event: where it is slow or busy, processor time says more than the ratio.
  *
- * Ends with 1 when an answer is not 202, when the ledger does not hold as many events as were accepted, or when more
- * webhooks asked AEP than there were windows; else with 0: on a busy machine a ratio is no verdict.
+ * Exit code 1 when an answer is not 202, when the ledger does not hold as many events as were accepted, or when more
+ * webhooks were tried inline than there were windows; else 0: a ratio measured on a busy machine must not fail a build.
  */
 import { readFileSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
@@ -29,7 +29,7 @@ const PLAN: Plan = {
   rounds: 24,
   withinMs: 18_000,
 }
-/** Short, so that several windows of the breaker pass. */
+/** Short, so that the run spans several windows of the breaker. */
 const FORWARD_TIMEOUT_MS = 500
 const MAX_WINDOW_MS = 60_000
 const KEY = 'bench-webhook-key-of-some-length'
@@ -63,7 +63,7 @@ async function outage(title: string, name: string, listener: RequestListener): P
   })
   const side = { path: `/chatlio/new-conversation?key=${KEY}`, body: distinct('conversation.json') }
 
-  // Alone: until one request has learnt that AEP is down, all of them ask it.
+  // One request alone first: until the relay knows that AEP is down, every request is tried inline.
   const began = performance.now()
   const opening = await post({ ...side, port: relay.port }, false)
   const result = await compare({ ...side, worker: relay }, { ...side, worker: insertOnly }, PLAN)
@@ -74,24 +74,24 @@ async function outage(title: string, name: string, listener: RequestListener): P
   const ours = tally(statuses, 202)
   const theirs = tally(result.second.statuses, 202)
   const stored = await acceptedBy(relay)
-  const asked = askedInline(relay)
+  const tried = triedInline(relay)
   console.log(report(title, result))
   console.log(
     `  ${ours.all} and ${theirs.all} requests; not 202: ${ours.others} and ${theirs.others}; ` +
       `the ledger has ${stored}`,
   )
   console.log(
-    `  asked AEP before they were stored: ${asked} webhooks in ${windows} windows, ` +
-      `${FORWARD_TIMEOUT_MS} ms each at most; with the outbox, AEP was asked ${upstream.taken()} times`,
+    `  tried inline before they were stored: ${tried} webhooks in ${windows} windows, ` +
+      `${FORWARD_TIMEOUT_MS} ms each at most; with the outbox, AEP got ${upstream.taken()} requests`,
   )
   const lost = stored !== ours.all - ours.others
-  if (lost || ours.others + theirs.others > 0 || asked > windows) process.exitCode = 1
+  if (lost || ours.others + theirs.others > 0 || tried > windows) process.exitCode = 1
   await relay.stop()
   await insertOnly.stop()
   upstream.stop()
 }
 
-/** Bodies of one length that differ in the last digits of their conversation's UUID. */
+/** Bodies of the same length that differ in the last digits of the conversation's UUID. */
 function distinct(file: string): () => string {
   const text = readFileSync(new URL(`../fixtures/${file}`, import.meta.url), 'utf8')
   const field = /"conversationUUID": "[0-9a-f-]{24}/.exec(text)
@@ -104,7 +104,7 @@ function distinct(file: string): () => string {
   }
 }
 
-/** How many windows of the breaker have begun, the first with the first request. */
+/** Number of windows of the breaker that have started; the first starts with the first request. */
 function windowsIn(ms: number): number {
   let windows = 1
   let length = FORWARD_TIMEOUT_MS
@@ -123,8 +123,8 @@ async function acceptedBy({ port }: Workerd): Promise<number> {
   return status.accepted
 }
 
-/** What is stored is logged as a warning, with what AEP answered, or that it did not in time. */
-function askedInline(relay: Workerd): number {
+/** A stored webhook is logged as a warning, with AEP's status or `timeout` if it was tried inline. */
+function triedInline(relay: Workerd): number {
   return relay
     .warnings()
     .map((line) => JSON.parse(line) as { event: string; upstreamStatus?: unknown; code?: unknown })

@@ -1,11 +1,11 @@
-/** Stand-ins for AEP, as fast as node:http gets, in the process of the load generator. */
+/** Stand-ins for AEP on plain node:http, as fast as it gets, in the process of the load generator. */
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 export type Upstream = {
   readonly port: number
   readonly endpoint: string
-  /** Requests taken so far. */
+  /** Number of requests received so far. */
   taken(): number
   stop(): void
 }
@@ -16,7 +16,7 @@ const ACCEPTED = JSON.stringify({
   receivedTimeMs: 1565638336705,
 })
 
-/** AEP's documented answer to a single message, always the same. */
+/** Answers every message with AEP's documented 200. */
 export const accepting: RequestListener = (request, response) => {
   request.resume()
   request.once('end', () => {
@@ -28,12 +28,12 @@ export const accepting: RequestListener = (request, response) => {
   })
 }
 
-/** Reads, and never answers. */
+/** Reads the request and never answers. */
 export const silent: RequestListener = (request) => {
   request.resume()
 }
 
-/** AEP's gateway with nothing behind it. */
+/** Answers 503, as AEP's gateway does when nothing is behind it. */
 export const unavailable: RequestListener = (request, response) => {
   request.resume()
   request.once('end', () => response.writeHead(503, { 'content-length': 0 }).end())

@@ -1,9 +1,9 @@
 /**
  * Workers on the real `workerd` binary, as child processes, for measuring.
  *
- * Promises: the relay is the production bundle, as `wrangler deploy` would upload it; every process listens on
- * 127.0.0.1 only, at a port that the system chooses, and keeps its storage on disk in a directory of its own.
- * However this process ends, short of SIGKILL, its children and its directory go with it.
+ * Promises: the relay is the production bundle, as `wrangler deploy` would upload it. Every process listens on 127.0.0.1
+ * only, on a port that the system chooses, and keeps its storage on disk in a directory of its own. When this process
+ * ends, other than by SIGKILL, its children are killed and its directory is deleted.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -26,9 +26,9 @@ process.on('exit', () => {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
 export type Script = {
-  /** Of its directory and in messages. */
+  /** Names its directory, and appears in error messages. */
   readonly name: string
-  /** Path of an ES module that imports nothing but what workerd has. */
+  /** Path of an ES module that imports only what workerd provides. */
   readonly module: string
   readonly variables?: Readonly<Record<string, string>>
   readonly object?: { readonly binding: string; readonly className: string }
@@ -37,14 +37,14 @@ export type Script = {
 export type Workerd = {
   readonly name: string
   readonly port: number
-  /** CPU time that the process has used so far; `null` where the system does not tell (Linux does). */
+  /** CPU time of the process so far, in milliseconds; `null` except on Linux. */
   cpuMs(): number | null
-  /** Lines of `console.warn` and `console.error` so far. What goes to `console.log` is not kept. */
+  /** Lines of `console.warn` and `console.error` so far; those of `console.log` are discarded. */
   warnings(): string[]
   stop(): Promise<void>
 }
 
-/** The path of the relay's bundle. `readable`: not minified, for a benchmark that changes a constant in it. */
+/** Builds the relay and returns the path of its bundle. `readable`: not minified, so that a benchmark can change a constant. */
 export function bundleRelay({ readable = false } = {}): string {
   const outdir = path.join(directory, readable ? 'readable' : 'bundle')
   const wrangler = createRequire(import.meta.url).resolve('wrangler')
@@ -71,7 +71,7 @@ export async function startWorkerd(script: Script): Promise<Workerd> {
   const objects = path.join(home, 'objects')
   mkdirSync(objects, { recursive: true })
   const config = path.join(home, 'config.capnp')
-  // workerd takes the paths of embedded files relative to the configuration.
+  // Paths of embedded files are relative to the configuration.
   writeFileSync(path.join(home, 'index.js'), readFileSync(script.module))
   writeFileSync(config, capnp(script, objects))
   const errors = path.join(home, 'stderr.log')
@@ -104,12 +104,12 @@ export async function startWorkerd(script: Script): Promise<Workerd> {
   }
 }
 
-/** workerd tells on its control pipe, a JSON object a line, which port a socket has got. */
+/** Resolves to the port, which workerd reports on its control pipe as a line of JSON. */
 async function listening(control: Readable): Promise<number> {
   const timeout = AbortSignal.timeout(START_TIMEOUT_MS)
   for await (const line of createInterface({ input: control, signal: timeout })) {
-    const told: { event?: string; port?: number } = JSON.parse(line)
-    if (told.event === 'listen' && told.port) return told.port
+    const report: { event?: string; port?: number } = JSON.parse(line)
+    if (report.event === 'listen' && report.port) return report.port
   }
   throw new Error(`workerd did not listen within ${START_TIMEOUT_MS} ms`)
 }
@@ -158,13 +158,13 @@ function compatibilityDate(): string {
   return date
 }
 
-/** Clock ticks per second of /proc, which is 100 wherever Node runs on Linux. */
+/** Clock ticks per second in /proc: 100 on every Linux that Node supports. */
 const TICKS_PER_SECOND = 100
 
 function cpuMs(pid: number | undefined): number | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The second field is the command in brackets and may hold blanks; user and system time are the 14th and 15th.
+    // The second field, the command in brackets, may contain blanks; user and system time are the 14th and 15th.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_SECOND
   } catch {

@@ -1,4 +1,4 @@
-/** Admin: what the Worker itself says of its outbox, by the operators' routes. */
+/** Admin: reads the outbox through the operators' routes, as an operator would. Throws on any answer but a 2xx. */
 
 export type Counts = {
   readonly accepted: number
@@ -11,7 +11,7 @@ export type Counts = {
 export type Status = Counts & { readonly shards: readonly Counts[] }
 export type State = 'pending' | 'dead' | 'quarantined'
 
-const PATIENCE_MS = 10_000
+const TIMEOUT_MS = 10_000
 
 export class Admin {
   readonly #url: string
@@ -26,7 +26,7 @@ export class Admin {
     return this.#get<Status>('/admin/status')
   }
 
-  /** Ids of every event in that state, whatever the number of pages. */
+  /** Ids of all events in that state, over all pages. */
   async ids(state: State): Promise<string[]> {
     const ids: string[] = []
     for (let cursor: string | null = ''; cursor !== null; ) {
@@ -39,12 +39,18 @@ export class Admin {
     return ids
   }
 
-  /** As text, without its payload; for whoever looks for a lost one. */
+  /** The event as text without its payload, for the diagnosis of a lost one. */
   async describe(id: string): Promise<string> {
     const response = await this.#fetch(`/admin/events/${id}`)
     if (response.status === 404) return 'not in the outbox'
     const { payload: _, ...event } = (await response.json()) as { payload?: unknown }
     return JSON.stringify(event)
+  }
+
+  /** Takes the event out of the outbox, whatever its state. */
+  async erase(id: string): Promise<void> {
+    const response = await this.#fetch(`/admin/events/${id}`, 'DELETE')
+    if (!response.ok) throw new Error(`The event was not erased: ${response.status}.`)
   }
 
   async #get<Body>(path: string): Promise<Body> {
@@ -53,10 +59,11 @@ export class Admin {
     return response.json() as Promise<Body>
   }
 
-  #fetch(path: string): Promise<Response> {
+  #fetch(path: string, method = 'GET'): Promise<Response> {
     return fetch(`${this.#url}${path}`, {
+      method,
       headers: { authorization: `Bearer ${this.#token}` },
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     })
   }
 }

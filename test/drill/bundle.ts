@@ -1,4 +1,4 @@
-/** Bundle: the Worker as `npm run deploy` would upload it, and the date of the platform that it is made for. */
+/** Bundle: the Worker as `npm run deploy` would upload it, and its compatibility date. Throws when the build fails. */
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'

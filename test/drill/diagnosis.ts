@@ -1,4 +1,4 @@
-/** Diagnosis: everything known about one event that went wrong. Reads; changes nothing. */
+/** Diagnosis: everything known about the events that went wrong. Reads only. */
 import type { Evidence } from './evidence.ts'
 import type { Harness } from './harness.ts'
 import type { Breach } from './oracle.ts'

@@ -1,7 +1,7 @@
 /**
- * Drill: `npm run drill`. Webhooks go into the Worker by the thousand while AEP fails in every way and the Worker's
- * process is killed again and again; in the end AEP must have every event that was answered 2xx, and nothing else.
- * Prints the figures. Exit code 0: every promise was kept; 1: one was not, or the drill broke; 2: wrong options.
+ * Drill: `npm run drill`. Posts thousands of webhooks while AEP fails in every way and the Worker's process is killed
+ * again and again. In the end AEP must have every event that was answered 2xx, and nothing else. Prints the figures.
+ * Exit code 0: every promise was kept; 1: one was not, or the drill itself failed; 2: wrong options.
  */
 import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -15,6 +15,9 @@ import { RAW } from './format.ts'
 import { startHarness } from './harness.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { judge } from './oracle.ts'
+import { actOut } from './phases/act.ts'
+import type { Phase } from './phases/phase.ts'
+import { IN_EVERY_DRILL } from './phases/phases.ts'
 import { makePlan } from './plan.ts'
 import { Random } from './random.ts'
 import { type Recovered, recovery } from './recovery.ts'
@@ -37,14 +40,14 @@ async function main(args: readonly string[]): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       if (!options.keep) rmSync(directory, { recursive: true, force: true })
-      // The Worker's process is ended on `exit`, which a signal alone would not bring about.
+      // `exit` ends the Worker's process; a signal alone does not emit it.
       process.exit(130)
     })
   }
   const started: (() => Promise<void>)[] = []
   const { passed, done } = await run(options, directory, started).catch((error: Error) => {
     console.error(error.stack ?? error.message)
-    return { passed: false, done: ', broken off' }
+    return { passed: false, done: ', aborted' }
   })
   for (const stop of started.reverse()) await stop()
   if (passed && !options.keep) await rm(directory, { recursive: true, force: true, maxRetries: 5 })
@@ -53,13 +56,42 @@ async function main(args: readonly string[]): Promise<number> {
   return passed ? 0 : 1
 }
 
-async function run(options: Options, directory: string, started: (() => Promise<void>)[]) {
+type Ended = { readonly passed: boolean; readonly done: string }
+
+async function run(
+  options: Options,
+  directory: string,
+  started: (() => Promise<void>)[],
+): Promise<Ended> {
+  if (options.phases) return actPhases(options.phases, directory, started)
+  const rounds = await runRounds(options, directory, started)
+  const phases = await actPhases(IN_EVERY_DRILL, directory, started)
+  return { passed: rounds.passed && phases.passed, done: rounds.done + phases.done }
+}
+
+async function actPhases(
+  phases: readonly Phase[],
+  directory: string,
+  started: (() => Promise<void>)[],
+): Promise<Ended> {
+  const broken = await actOut(phases, directory, started)
+  const done = phases.length === 0 ? '' : `, ${broken} of ${phases.length} phases broken`
+  return { passed: broken === 0, done }
+}
+
+async function runRounds(
+  options: Options,
+  directory: string,
+  started: (() => Promise<void>)[],
+): Promise<Ended> {
   const { seed, events, kills } = options
   console.log(`Drill with seed ${seed}: ${events} events, ${kills} kills`)
   const beganAt = Date.now()
   const seconds = () => (Date.now() - beganAt) / 1_000
   const rounds = makePlan(options)
-  const harness = await startHarness(options, FORMATS[options.format], directory, started)
+  const vars = options.storeFirst ? { FORWARD_TIMEOUT_MS: '0' } : {}
+  const setup = { shards: options.shards, vars }
+  const harness = await startHarness(setup, FORMATS[options.format], directory, started)
   const { adobe, worker, poster, format } = harness
   const script = new FaultScript(adobe, new Random(seed, 'faults'), format.faults)
   const recovered: Recovered[] = []
@@ -73,7 +105,7 @@ async function run(options: Options, directory: string, started: (() => Promise<
   }
   const evidence = await gather(options, harness, recovered)
   const breaches = judge(evidence, options, format)
-  const course = {
+  const totals = {
     kills: worker.kills,
     phases: script.phases,
     faults: script.met.size,
@@ -82,11 +114,11 @@ async function run(options: Options, directory: string, started: (() => Promise<
     tokenRequests: adobe.tokenRequests.length,
     seconds: seconds(),
   }
-  console.log(`\n${figures(options, evidence, breaches, course, format)}\n`)
+  console.log(`\n${figures(options, evidence, breaches, totals, format)}\n`)
   if (breaches.length > 0) console.log(await diagnose(breaches, evidence, harness))
   const done = `, ${poster.posts.length} posts, ${worker.kills} kills, ${breaches.length} breaches`
   return { passed: breaches.length === 0, done }
 }
 
-// Not by itself: a drill that broke has left posts and waits behind.
+// A drill that failed leaves posts and timers behind, which would keep this process running.
 process.exit(await main(process.argv.slice(2)))

@@ -1,6 +1,6 @@
 /**
- * Evidence: everything that the promises are judged by, gathered when the trouble is over: what was posted and
- * answered, what AEP has, what the Worker says of its outbox, and what it wrote into its log.
+ * Evidence: everything the oracle judges by, gathered after all faults have ended: posts and their answers, the
+ * records in AEP, the outbox as the Worker lists it, and the Worker's log.
  */
 import type { LakeRecord } from '../../src/local-adobe/streaming/lake.ts'
 import type { Admin, State, Status } from './admin.ts'
@@ -14,22 +14,22 @@ import { makeWebhook } from './webhooks.ts'
 export type Evidence = {
   readonly posts: readonly Post[]
   readonly lake: readonly LakeRecord[]
-  /** Ids of events that AEP was asked to take, whether it did or not. */
+  /** Ids of all events sent to AEP, accepted or not. */
   readonly asked: ReadonlySet<string>
   readonly recovered: readonly Recovered[]
-  /** What was posted last, until one was answered as on any good day. */
+  /** The last posts, up to the first with the answer of a healthy relay. */
   readonly fresh: readonly Post[]
   readonly status: Status
-  /** What the outbox lists. */
+  /** Ids that the outbox lists, by state. */
   readonly listed: Readonly<Record<State, readonly string[]>>
-  /** Lines of the log in which a shard has events waiting and no moment at which it will send them. */
+  /** Log lines in which a shard has pending events but no next attempt. */
   readonly idle: readonly string[]
-  /** When a life of the Worker ended; `Infinity`: not yet. */
+  /** When that life of the Worker ended, in epoch milliseconds; `Infinity` while it runs. */
   readonly endOf: (life: number) => number
 }
 
-const EMPTY_PATIENCE_MS = 20_000
-/** The first may be what tells the Worker that all is well again. */
+const EMPTY_TIMEOUT_MS = 20_000
+/** The first may be the one from which the Worker learns that AEP is back. */
 const MAX_FRESH = 5
 
 export async function gather(
@@ -39,14 +39,14 @@ export async function gather(
 ): Promise<Evidence> {
   const { adobe, worker, poster, format } = harness
   const admin = await harness.admin()
-  await until(() => isEmpty(admin), EMPTY_PATIENCE_MS)
+  await until(() => isEmpty(admin), EMPTY_TIMEOUT_MS)
   const fresh: Post[] = []
   const random = new Random(seed, 'fresh')
   while (fresh.length < MAX_FRESH && fresh.at(-1)?.answer?.status !== (storeFirst ? 202 : 200)) {
     const webhook = makeWebhook(-1 - fresh.length, null, random)
     fresh.push(await poster.post({ webhook, sender: { kind: 'waits', delayMs: 0 }, pauseMs: 0 }))
   }
-  await until(() => isEmpty(admin), EMPTY_PATIENCE_MS)
+  await until(() => isEmpty(admin), EMPTY_TIMEOUT_MS)
   return {
     posts: poster.posts,
     lake: adobe.lake,

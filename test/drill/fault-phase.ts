@@ -1,16 +1,16 @@
 /**
- * Fault phase: the first part of a round. Everything in it is posted while AEP goes from one fault to the next and the
- * Worker's process is killed and started again. AEP is left as bad as it was in the end.
+ * Fault phase: the first part of a round. Posts all its webhooks while AEP goes from one fault to the next and the
+ * Worker's process is killed and restarted. Leaves AEP down.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FaultScript } from './faults.ts'
 import type { Harness } from './harness.ts'
 import type { Kill, Round } from './plan.ts'
 
-/** Share of the posts after which AEP is down and stays so: the recovery must have something to do. */
+/** AEP stays down after this share of the posts, so that the recovery has a backlog to drain. */
 const BACKLOG_AFTER = 0.8
 
-/** Posts nothing more once it is `until`. */
+/** Starts no post after `until` (epoch milliseconds). */
 export async function faultPhase(
   { items, kills }: Round,
   script: FaultScript,

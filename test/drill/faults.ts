@@ -1,9 +1,9 @@
 /**
- * Faults: how the local AEP misbehaves, in phases of a second or so, by the seed. Every kind of fault comes once
- * before any comes again.
+ * Faults: how the local AEP misbehaves, in phases of about a second, chosen by the seed. Every fault occurs once before
+ * any occurs again.
  *
- * Nothing here refuses an event for good, and no phase that takes any events fails most of them, save by saying that
- * there is too much load: what the relay has promised must therefore arrive, and nothing may end as a dead letter.
+ * No fault rejects an event, and a phase that accepts some events fails less than half of the others, except with 429 and
+ * the like. So everything the relay has accepted must arrive, and nothing may become a dead letter.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Answer } from '../../src/local-adobe/answer.ts'
@@ -15,15 +15,15 @@ type Faults = readonly [Fault, ...Fault[]]
 export type Fault = {
   readonly name: string
   readonly answer: Answer
-  /** Which of AEP's endpoints has it; the inlet unless said. */
+  /** The endpoint that fails; the inlet by default. */
   readonly on?: Endpoint
-  /** Its phase begins with every access token revoked. */
+  /** Revokes every access token when its phase begins. */
   readonly revokes?: boolean
-  /** Takes some events all the same: no backlog grows behind it. */
+  /** Accepts some of the events, so that no backlog builds up. */
   readonly partial?: boolean
 }
 
-/** Each with AEP having the event all the same, and without. */
+/** Each answer twice: AEP has the event although the answer does not say so, or has it not. */
 const hidden = (name: string, answer: Answer): Fault[] => [
   { name, answer: { ...answer, recorded: false } as Answer },
   { name: `${name}, recorded`, answer: { ...answer, recorded: true } as Answer },
@@ -69,14 +69,14 @@ const FAULTS: Faults = [
   ...garbage,
 ]
 
-/** Around the time that a request works on AEP itself, so that some are recorded and not waited for. */
+/** Around `FORWARD_TIMEOUT_MS`, so that AEP records some events after the request has given up on it. */
 const SLOW_MS = [20, 290, 310, 600] as const
-/** Half of all faults take their time, so that kills and senders who leave find something under way. */
+/** Half of all faults are delayed, so that kills and hang-ups hit requests in flight. */
 const MAX_DELAY_MS = 250
-/** Of a flaky phase: together they fail less than half of all requests. */
+/** Faults of a flaky phase; together they fail less than half of all requests. */
 const FLAKY_FAULTS = 6
 const FLAKY_SHARE = 0.09
-/** Of the requests that one fault of this kind meets beside whatever else there is. */
+/** Share of the requests that a partial fault meets, beside the other faults of its phase. */
 const PARTIAL_SHARE = 0.4
 const PARTIAL_MS = 400
 
@@ -93,7 +93,7 @@ const KINDS = [
   'throttled',
 ] as const
 
-/** One phase after the other, until told to stop; the last one stays. */
+/** Runs one phase after another until it is stopped; the last one stays in force. */
 export class FaultScript {
   readonly #adobe: LocalAdobe
   readonly #random: Random
@@ -102,9 +102,9 @@ export class FaultScript {
   readonly #load: Deck<Fault>
   readonly #outages: Deck<Fault>
   readonly #partial: Deck<Fault> | null
-  /** How many there have been. */
+  /** Number of phases so far. */
   phases = 0
-  /** Names of the faults that were in one of them. */
+  /** Names of the faults that have occurred. */
   readonly met = new Set<string>()
 
   constructor(adobe: LocalAdobe, random: Random, more: readonly Fault[]) {
@@ -128,12 +128,12 @@ export class FaultScript {
     }
   }
 
-  /** Down, and nothing after it: lets a backlog grow. */
+  /** AEP is down until `clear`, so that a backlog builds up. */
   stayDown(): void {
     this.#begin([this.#rule(this.#outages.draw(), 1)])
   }
 
-  /** No faults any more, or soon: the large batches, which can be taken in part, come right after an outage. */
+  /** Ends all faults. Partial ones go on for a moment, since large batches come right after an outage. */
   clear(): void {
     this.#adobe.clearRules()
     for (const rule of this.#partialRules(2)) this.#adobe.rule({ ...rule, forMs: PARTIAL_MS })

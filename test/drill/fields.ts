@@ -1,7 +1,7 @@
 /**
- * Fields: values as Chatlio sends them, each beside what AEP must get for it. Both are made together, and without
- * a look at the relay's own code, so that comparing them says something.
- * `undefined` on a side: the field is not there.
+ * Fields: values as Chatlio sends them, each with the value that AEP must receive. Both are generated together and
+ * without the relay's code, so that the comparison is independent of it.
+ * `undefined` on a side: the field is absent there.
  */
 import type { Random } from './random.ts'
 
@@ -9,7 +9,7 @@ export type JsonObject = Record<string, unknown>
 export type Field = { readonly wire: unknown; readonly aep: unknown }
 export type Fields = Record<string, Field>
 
-/** One object of many fields. */
+/** Joins fields into one object for each side. */
 export function join(fields: Fields): { wire: JsonObject; aep: JsonObject } {
   const side = (which: keyof Field) =>
     Object.fromEntries(
@@ -26,7 +26,7 @@ export function object(fields: Fields): Field {
   return join(fields)
 }
 
-/** A documented text, or one of the ways in which it is sent when there is none. */
+/** A documented text, or, with probability `absent`, one of the ways in which Chatlio sends an absent one. */
 export function maybe(random: Random, field: Field, absent = 0.25): Field {
   if (!random.chance(absent)) return field
   return { wire: random.pick(['', null, undefined]), aep: undefined }
@@ -38,7 +38,7 @@ export function email(random: Random): Field {
   return { wire: shown, aep: shown.trim().toLowerCase() }
 }
 
-/** Go's RFC 3339 of a moment in the past: nanoseconds and an offset. */
+/** A moment in the past in Go's RFC 3339, with nanoseconds and an offset. */
 export function pastTime(random: Random): Field {
   const ms = Date.UTC(2024, 0, 1) + random.int(0, 300 * 86_400_000)
   const aep = new Date(ms).toISOString()
@@ -50,7 +50,7 @@ export function pastTime(random: Random): Field {
   return { wire, aep }
 }
 
-/** Go's zero time, which is what it sends where there was no time. */
+/** Go's zero time, which Chatlio sends for an absent time. */
 export const zeroTime: Field = { wire: '0001-01-01T00:00:00Z', aep: undefined }
 
 const WORDS = [

@@ -1,6 +1,6 @@
 /**
- * Format: how the Worker is told what to send, and how what AEP has is compared with what was posted.
- * The only place that knows what a record looks like; another format is another value of this type.
+ * Format: how the Worker is configured for a format, and how the records in AEP are compared with the posts.
+ * Only a value of this type knows what a record looks like.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Settings } from '../../src/local-adobe/settings.ts'
@@ -9,11 +9,11 @@ import type { Fault } from './faults.ts'
 import type { JsonObject } from './fields.ts'
 import type { Webhook } from './webhooks.ts'
 
-/** What is known of an event from its posts alone. */
+/** An event as its posts describe it. */
 export type Expected = {
   readonly id: string
   readonly webhook: Webhook
-  /** Receipt was not before and not after. */
+  /** Earliest and latest time of receipt, in epoch milliseconds. */
   readonly from: number
   readonly to: number
 }
@@ -22,15 +22,15 @@ export type Format = {
   readonly name: Settings['mode']
   /** How the local AEP is set up for it. */
   readonly settings: Partial<Settings>
-  /** `url`: the local AEP's. */
+  /** Variables of the Worker. `url` is the local AEP's. */
   vars(settings: Settings, url: string): Record<string, string>
-  /** Faults that only its requests can meet, beside those of `faults.ts`. */
+  /** Faults that only this format can meet, beside those of `faults.ts`. */
   readonly faults: readonly Fault[]
-  /** The event that a record is of, or is a part of. */
+  /** Id of the event to which a record belongs. */
   eventOf(record: Pick<LakeRecord, '_id'>): string | null
   /** Whether these are all the records of their event. */
   isWhole(records: readonly LakeRecord[]): boolean
-  /** What is wrong with the records that AEP has of one event; nothing, one line each. */
+  /** One line for each fault in the records that AEP has of one event. */
   faultsOf(records: readonly LakeRecord[], expected: Expected): string[]
 }
 
@@ -47,12 +47,12 @@ export const RAW: Format = {
     records.flatMap(({ record, seq }) => rawFaults(record, expected).map((at) => `#${seq} ${at}`)),
 }
 
-/** Records without an id are under the empty one. */
+/** Records by event id; those without an id under ''. */
 export function byEvent(lake: readonly LakeRecord[], format: Format): Map<string, LakeRecord[]> {
   return Map.groupBy(lake, (record) => format.eventOf(record) ?? '')
 }
 
-/** The payload as posted, and four fields beside it. */
+/** A raw record is the payload as posted plus four fields. */
 function rawFaults(record: JsonObject, expected: Expected): string[] {
   const { timestamp, receivedAt, ...rest } = record
   const { eventType, payload } = expected.webhook
@@ -60,7 +60,7 @@ function rawFaults(record: JsonObject, expected: Expected): string[] {
   return [...differences(rest, whole, ''), ...receiptFaults({ timestamp, receivedAt }, expected)]
 }
 
-/** The two times of an event, wherever a record has them. */
+/** Checks the two times of a record. */
 export function receiptFaults(
   { timestamp, receivedAt }: { timestamp: unknown; receivedAt: unknown },
   { webhook, from, to }: Expected,
@@ -71,7 +71,7 @@ export function receiptFaults(
   return isInTime ? faults : [...faults, `receivedAt ${JSON.stringify(receivedAt)}`]
 }
 
-/** Where two values differ: dotted places, with what stands there and what should. */
+/** Where two values differ: one line for each dotted path, with the actual and the expected value. */
 export function differences(actual: unknown, expected: unknown, path: string): string[] {
   if (isDeepStrictEqual(actual, expected)) return []
   if (!isContainer(actual) || !isContainer(expected)) {

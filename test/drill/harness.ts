@@ -1,12 +1,11 @@
-/** Harness: what a drill works with, set up and running: the local AEP, the Worker in its process, and who posts to it. */
-import { mkdir, writeFile } from 'node:fs/promises'
+/** Harness: starts everything a drill works with: the local AEP, the Worker in its own process, and the poster. */
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { startLocalAdobe } from '../../src/local-adobe/server.ts'
 import { Admin } from './admin.ts'
 import { buildBundle } from './bundle.ts'
 import { FLOW_ID, type Format } from './format.ts'
-import type { Options } from './options.ts'
 import { Poster } from './poster.ts'
 import { Worker } from './worker.ts'
 import { workerdBinary, workerdConfig } from './workerd.ts'
@@ -16,14 +15,14 @@ export type Harness = {
   readonly adobe: LocalAdobe
   readonly worker: Worker
   readonly poster: Poster
-  /** Of the Worker as it runs now. To ask it for anything also wakes it. */
+  /** Admin routes of the running Worker. Every request to it also wakes its outbox. */
   admin(): Promise<Admin>
 }
 
-const WEBHOOK_KEY = 'drill-webhook-key-0123456789'
+export const WEBHOOK_KEY = 'drill-webhook-key-0123456789'
 const ADMIN_TOKEN = 'drill-admin-token-0123456789'
 
-/** Short times, so that a drill sees many waits, and none is long. */
+/** Short, so that a drill goes through many waits. */
 const TIMES = {
   FORWARD_TIMEOUT_MS: '300',
   DRAIN_TIMEOUT_MS: '1000',
@@ -31,9 +30,20 @@ const TIMES = {
   RETRY_CAP_MS: '500',
 }
 
-/** Whatever it starts it puts into `started` at once, as the way to stop it. */
+const TAMPERED = new URL('workers/tampered.js', import.meta.url)
+
+export type Setup = {
+  /** Objects of the outbox. */
+  readonly shards: number
+  /** Puts `workers/tampered.js` around the bundle. */
+  readonly tampered?: boolean
+  /** Variables of the Worker; they override those of every drill. */
+  readonly vars?: Readonly<Record<string, string>>
+}
+
+/** Adds a function that stops it to `started` for each thing it starts, so that a failure halfway leaves nothing running. */
 export async function startHarness(
-  { shards, storeFirst }: Options,
+  { shards, tampered = false, vars: own = {} }: Setup,
   format: Format,
   directory: string,
   started: (() => Promise<void>)[],
@@ -45,16 +55,18 @@ export async function startHarness(
   await mkdir(storage)
   const vars = {
     ...TIMES,
-    ...(storeFirst && { FORWARD_TIMEOUT_MS: '0' }),
     ...format.vars(adobe.settings, url),
     AEP_ENDPOINT: `${url}/collection/${adobe.settings.inletId}`,
     AEP_FLOW_ID: FLOW_ID,
     OUTBOX_SHARDS: String(shards),
     WEBHOOK_KEYS: WEBHOOK_KEY,
     ADMIN_TOKEN,
+    ...own,
   }
   const config = path.join(directory, 'config.capnp')
-  await writeFile(config, workerdConfig(bundle, storage, vars))
+  if (tampered) await copyFile(TAMPERED, path.join(directory, 'tampered.js'))
+  const modules = { ...(tampered && { 'tampered.js': 'tampered.js' }), 'index.js': bundle.script }
+  await writeFile(config, workerdConfig(modules, bundle.compatibilityDate, storage, vars))
   const worker = new Worker(workerdBinary(), config, path.join(directory, 'worker.log'))
   started.push(() => worker.close())
   worker.start()

@@ -1,13 +1,13 @@
 /**
- * Ids: which `_id` a webhook must get, by the published rule: SHA-256 of the kind in the route, the UTC day unless
- * the body names itself, and the bytes of the body.
+ * Ids: the `_id` that a webhook must get by the documented rule: SHA-256 of the kind in the route, the UTC day (unless
+ * the body has a name of its own), and the bytes of the body.
  */
 import { createHash } from 'node:crypto'
 import type { Webhook } from './webhooks.ts'
 
 const DAY_MS = 86_400_000
 
-/** More than one only where the day may have changed between posting and receipt. */
+/** Several only if midnight may lie between posting and receipt. */
 export function idsOf(webhook: Webhook, fromMs: number, toMs: number): string[] {
   const { segment, namesItself, body } = webhook
   const days = new Set<string>()

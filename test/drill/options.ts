@@ -1,36 +1,42 @@
 /** Options: the command line of `npm run drill`. */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
+import type { Phase } from './phases/phase.ts'
+import { PHASES } from './phases/phases.ts'
 
 export type Options = {
-  /** Everything random follows from it, save what time decides: where exactly a kill falls. */
+  /** Determines everything random. Only timing, such as the exact moment of a kill, differs between two runs. */
   readonly seed: number
-  /** Distinct good events; what is posted twice or meant to be refused comes on top. */
+  /** Number of distinct good events; repeats and webhooks meant to be refused come on top. */
   readonly events: number
-  /** How often the Worker's process is killed. */
+  /** Number of times the Worker's process is killed. */
   readonly kills: number
   readonly format: 'raw' | 'xdm'
-  /** Post no longer than that, however many events are left. */
+  /** Posting stops after this time, even if events are left. */
   readonly durationMs: number
   readonly shards: number
   /** `FORWARD_TIMEOUT_MS=0`: everything goes through the outbox. */
   readonly storeFirst: boolean
-  /** Leave storage, bundle and log where they are. */
+  /** Acts out these phases instead of the drill; `null`: the drill. */
+  readonly phases: readonly Phase[] | null
+  /** Keeps storage, bundle and log. */
   readonly keep: boolean
 }
 
 export const USAGE = `Usage: npm run drill -- [options]
-  --seed N        any whole number; another one every time by default
+  --seed N        any whole number; random by default
   --events N      distinct events, 2000 by default
-  --kills N       how often the Worker is killed, 20 by default
+  --kills N       kills of the Worker, 20 by default
   --duration S    post no longer than S seconds
   --format F      raw (default) or xdm: what the Worker sends
   --shards N      outbox objects, 3 by default
   --store-first   store, answer, then relay (FORWARD_TIMEOUT_MS=0)
+  --phase NAME    act out one hard situation instead, or all of them (all):
+                  ${PHASES.map(({ name }) => name).join(', ')}
   --keep          leave storage, bundle and log in the temporary directory
   --help`
 
-/** The text says what is wrong with the command line. */
+/** `wrong` says what is wrong with the command line. */
 export function readOptions(args: readonly string[]): Options | 'help' | { wrong: string } {
   try {
     const { values } = parseArgs({
@@ -43,6 +49,7 @@ export function readOptions(args: readonly string[]): Options | 'help' | { wrong
         format: { type: 'string', default: 'raw' },
         shards: { type: 'string', default: '3' },
         'store-first': { type: 'boolean', default: false },
+        phase: { type: 'string' },
         keep: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -50,7 +57,9 @@ export function readOptions(args: readonly string[]): Options | 'help' | { wrong
     if (values.help) return 'help'
     const { format, keep } = values
     if (format !== 'raw' && format !== 'xdm') return { wrong: '--format is raw or xdm.' }
+    const phases = phasesOf(values.phase)
     return {
+      phases,
       seed: values.seed === undefined ? randomInt(1_000_000) : whole('--seed', values.seed, 0),
       events: whole('--events', values.events, 1),
       kills: whole('--kills', values.kills, 0),
@@ -64,6 +73,13 @@ export function readOptions(args: readonly string[]): Options | 'help' | { wrong
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }
   }
+}
+
+function phasesOf(name: string | undefined): readonly Phase[] | null {
+  if (name === undefined || name === 'all') return name ? PHASES : null
+  const phase = PHASES.find((each) => each.name === name)
+  if (phase) return [phase]
+  throw new Error(`--phase is all, ${PHASES.map((each) => each.name).join(', ')}.`)
 }
 
 function whole(flag: string, text: string, min: number): number {

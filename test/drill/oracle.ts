@@ -1,6 +1,6 @@
 /**
- * Oracle: were the promises kept? Judges by what was posted and answered, by what lies in AEP, and by what the Worker
- * says of its outbox. Pure.
+ * Oracle: decides whether the promises were kept, from the posts and their answers, the records in AEP, and the outbox
+ * as the Worker lists it. Pure.
  */
 import type { Counts } from './admin.ts'
 import type { Evidence } from './evidence.ts'
@@ -8,7 +8,7 @@ import { byEvent, type Format } from './format.ts'
 import type { Options } from './options.ts'
 import { abandoned, isAccepted, type SentEvent, sentEvents } from './sent.ts'
 
-/** `id` where it is about one event. */
+/** `id` is `null` unless the breach concerns one event. */
 export type Breach = { readonly check: string; readonly id: string | null; readonly text: string }
 
 export function judge(evidence: Evidence, options: Options, format: Format): Breach[] {
@@ -26,7 +26,7 @@ export function judge(evidence: Evidence, options: Options, format: Format): Bre
   ]
 }
 
-/** (a) */
+/** Every event answered 2xx is in AEP. */
 function arrived({ lake }: Evidence, sent: Map<string, SentEvent>, format: Format): Breach[] {
   const there = byEvent(lake, format)
   return [...sent.values()]
@@ -34,7 +34,7 @@ function arrived({ lake }: Evidence, sent: Map<string, SentEvent>, format: Forma
     .map(({ id }) => ({ check: 'lost', id, text: 'was answered 2xx and is not in AEP' }))
 }
 
-/** (b) */
+/** AEP has nothing that was not posted, or that had to be refused. */
 function onlySent({ lake }: Evidence, sent: Map<string, SentEvent>, format: Format): Breach[] {
   return lake
     .filter((record) => {
@@ -44,7 +44,7 @@ function onlySent({ lake }: Evidence, sent: Map<string, SentEvent>, format: Form
     .map(({ _id, seq }) => ({ check: 'stranger', id: _id, text: `#${seq} was never sent` }))
 }
 
-/** (c), and of (e) that copies of one event share its `_id`. */
+/** Each event in AEP is what was posted; copies of one event share its `_id`. */
 function intact({ lake }: Evidence, sent: Map<string, SentEvent>, format: Format): Breach[] {
   const records = byEvent(lake, format)
   return [...sent.values()].flatMap((event) =>
@@ -54,7 +54,7 @@ function intact({ lake }: Evidence, sent: Map<string, SentEvent>, format: Format
   )
 }
 
-/** What was refused with an id is kept, and nothing else is. */
+/** Everything refused with 400 or 422 is in quarantine, and nothing else is. */
 function quarantined({ listed }: Evidence, sent: Map<string, SentEvent>): Breach[] {
   const kept = new Set(listed.quarantined)
   const refused = [...sent.values()].filter(({ webhook }) => webhook.refused !== null)
@@ -71,7 +71,7 @@ function quarantined({ listed }: Evidence, sent: Map<string, SentEvent>): Breach
   ]
 }
 
-/** (e) Sums, and that they agree with what is listed and with what was answered. */
+/** The ledger balances and agrees with the lists and with the answers. */
 function ledger(
   { posts, status, listed }: Evidence,
   sent: Map<string, SentEvent>,
@@ -112,13 +112,13 @@ function line({ accepted, delivered, pending, dead, quarantined, erased }: Count
   return `${accepted} = ${delivered} + ${pending} + ${dead} + ${quarantined} + ${erased} does not balance`
 }
 
-/** Whoever waits, of a process that lives, gets the answer that the contract has for it. */
+/** A sender that waits gets the answer of the contract, unless the Worker is killed meanwhile. */
 function answers({ posts, endOf }: Evidence, sent: Map<string, SentEvent>): Breach[] {
   return posts.flatMap(({ webhook, sender, answer, why, life, endedAt }): Breach[] => {
     const about = (text: string) => [{ check: 'answer', id: answer?.id ?? null, text }]
     if (!answer) {
       const isOurs = sender.kind !== 'waits' || endOf(life) <= endedAt
-      return isOurs ? [] : about(`none, though the Worker lived: ${why}`)
+      return isOurs ? [] : about(`no answer, though the Worker ran: ${why}`)
     }
     const { status, outcome, id } = answer
     if (id !== null && sent.get(id)?.webhook !== webhook) return about('has the id of another')
@@ -130,9 +130,9 @@ function answers({ posts, endOf }: Evidence, sent: Map<string, SentEvent>): Brea
   })
 }
 
-/** Work that is owed is done without anybody asking. */
+/** The outbox delivers by itself, without a request that wakes it. */
 function awake({ recovered, idle }: Evidence): Breach[] {
-  const text = 'was not sent while the Worker was asked for nothing'
+  const text = 'was not sent while the Worker got no requests'
   const asleep = new Set(recovered.flatMap((each) => each.asleep))
   return [
     ...[...asleep].map((id) => ({ check: 'asleep', id, text })),
@@ -140,7 +140,7 @@ function awake({ recovered, idle }: Evidence): Breach[] {
   ]
 }
 
-/** (d) All is well again: an event passes as on any good day. */
+/** After all faults an event is relayed as on any day. */
 function passing({ fresh }: Evidence, { storeFirst }: Options): Breach[] {
   const answer = fresh.at(-1)?.answer
   if (answer?.status === (storeFirst ? 202 : 200)) return []
@@ -149,8 +149,8 @@ function passing({ fresh }: Evidence, { storeFirst }: Options): Breach[] {
 }
 
 /**
- * Who leaves is not owed anything, but what came in as a whole is taken care of all the same: always when the
- * connection was closed in order, and after a reset when AEP was asked to take it.
+ * A sender that leaves is promised nothing, but an event that has come in whole is kept all the same: always after an
+ * orderly close, and after a reset if it was sent to AEP.
  */
 function takenOver(
   { posts, lake, listed, asked, endOf }: Evidence,

@@ -1,15 +1,15 @@
 /**
- * Plan: what is posted, in which order, by which kind of sender; and after how many posts the Worker is killed.
- * In rounds. Fixed by the seed before anything begins.
+ * Plan: the rounds of a drill: which webhooks are posted in which order by which senders, and when the Worker is killed.
+ * Determined by the seed before anything starts.
  */
 import type { Options } from './options.ts'
 import { Random } from './random.ts'
 import { makeWebhook, type Webhook } from './webhooks.ts'
 
 /**
- * `waits` for its answer; leaves after the whole body has left, by closing the connection (`hangs-up`: what was sent
- * arrives) or by a reset (`resets`: what was not read yet may be gone); or `cuts` the body short, so that there never
- * was an event. `delayMs`: how long the impatient ones stay.
+ * `waits` for its answer; leaves after sending the whole body, by an orderly close (`hangs-up`: everything sent arrives)
+ * or by a reset (`resets`: bytes that were not read yet may be lost); or `cuts` the body short, so that there is no event.
+ * `delayMs`: how long senders that do not wait stay connected.
  */
 export type Sender = {
   readonly kind: 'waits' | 'hangs-up' | 'resets' | 'cuts'
@@ -19,43 +19,43 @@ export type Sender = {
 export type Item = {
   readonly webhook: Webhook
   readonly sender: Sender
-  /** Before this sender posts again, which is what spreads a drill over time. */
+  /** Pause before this sender posts again; spreads the posts over time. */
   readonly pauseMs: number
 }
 
 export type Kill = {
-  /** When that many posts of the round have been begun; `null`: in the drain that follows them. */
+  /** After this many posts of the round have started; `null`: in the drain after them. */
   readonly afterPosts: number | null
   readonly delayMs: number
-  /** Then at the very moment that a sender hears of custody: what it was told must be true already. */
+  /** Then right after a sender gets a 202, which must already be true at that moment. */
   readonly onAnswer: boolean
-  /** How long it stays dead. */
+  /** How long the process stays down. */
   readonly downMs: number
-  /** Killed again that soon after its start, perhaps before it is up; `null`: not. */
+  /** Killed again this long after its start, perhaps before it listens; `null`: only once. */
   readonly againMs: number | null
 }
 
-/** A stretch of trouble, at whose end the Worker is left alone to make good. */
+/** A fault phase and the recovery after it, in which the Worker is left alone. */
 export type Round = { readonly items: readonly Item[]; readonly kills: readonly Kill[] }
 
-/** Small enough for several in one drill: what hides while there is traffic shows only when it ends. */
+/** Small enough for several rounds in one drill: some faults show only when traffic ends. */
 const EVENTS_PER_ROUND = 400
 const REPEATED_SHARE = 0.05
 const REFUSED_SHARE = 0.02
 const LEAVE_SHARE = 0.05
 const CUT_SHARE = 0.01
-/** Kills that fall into the drain after the last post, when all faults are gone and everything moves. */
+/** Share of the kills that fall into the drain after the last post, when all faults have ended. */
 const DRAIN_KILL_SHARE = 0.25
 const AGAIN_SHARE = 0.2
 const ON_ANSWER_SHARE = 0.6
-/** On average half of it between two posts of one sender. */
+/** Longest pause between two posts of one sender; half of it on average. */
 const MAX_PAUSE_MS = 320
 
 export function makePlan({ seed, events, kills }: Options): Round[] {
   const items = makeItems(events, new Random(seed, 'posts'))
   const random = new Random(seed, 'kills')
   const rounds = Math.max(1, Math.round(events / EVENTS_PER_ROUND))
-  /** Where that share of so many begins. */
+  /** Index at which the share of a round begins. */
   const part = (round: number, of: number) => Math.round((of * round) / rounds)
   return Array.from({ length: rounds }, (_, round) => {
     const own = items.slice(part(round, items.length), part(round + 1, items.length))
@@ -76,7 +76,7 @@ function makeItems(events: number, random: Random): Item[] {
     }
   }
   const repeatLater = (webhook: Webhook) => {
-    // At once means by another sender at the same moment.
+    // Distance 0: another sender posts it at the same moment.
     const distance = random.chance(0.5) ? 0 : random.int(1, 200)
     while (repeats.length <= distance) repeats.push([])
     repeats[distance]?.push(webhook)
@@ -84,7 +84,7 @@ function makeItems(events: number, random: Random): Item[] {
   for (let index = 0; good < events; index += 1) {
     const isRefused = random.chance(REFUSED_SHARE)
     const webhook = makeWebhook(index, isRefused ? random.pick([400, 422]) : null, random)
-    // A body that was cut is no event yet: the sender tries again.
+    // A body cut short is no event: the sender tries again.
     if (random.chance(CUT_SHARE)) add(webhook, { kind: 'cuts', delayMs: random.int(0, 40) })
     if (random.chance(REPEATED_SHARE)) repeatLater(webhook)
     add(webhook, random.chance(LEAVE_SHARE) ? leaving(random) : WAITS)

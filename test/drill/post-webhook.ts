@@ -1,29 +1,29 @@
-/** Exchange: one webhook posted by one sender over a connection of its own, and what came back. Never throws. */
+/** Posts one webhook as one sender over a connection of its own, and returns the answer. Never throws. */
 import { request } from 'node:http'
 import type { Item } from './plan.ts'
 
-/** `outcome`: `status` of an acceptance, `code` of a problem; `null` where the body did not come to its end. */
+/** `outcome`: `status` of an acceptance or `code` of a problem; `null` if the body was cut off. */
 export type Answer = {
   readonly status: number
   readonly outcome: string | null
   readonly id: string | null
 }
 
-/** `why`: what ended the connection instead of an answer. */
+/** `why`: how the connection ended if there was no answer. */
 export type PostResult = { readonly answer: Answer | null; readonly why: string | null }
 
-/** Why there is no answer, where its sender did not wait for it. */
+/** `why` of a sender that did not wait for its answer. */
 export const LEFT = 'left'
 
-/** Far longer than the relay may take for anything. */
-const PATIENCE_MS = 30_000
+/** Far longer than the relay may take to answer. */
+const TIMEOUT_MS = 30_000
 
-/** `heard` is called at once when a status has come, whatever becomes of the rest of the answer. */
+/** Calls `onStatus` as soon as the status has arrived, before the body. */
 export function postWebhook(
   { webhook, sender }: Item,
   workerUrl: string,
   key: string,
-  heard: (status: number) => void,
+  onStatus: (status: number) => void,
 ) {
   const { segment, contentType, body } = webhook
   const path = segment === '' ? '/chatlio' : `/chatlio/${segment}`
@@ -36,31 +36,31 @@ export function postWebhook(
         ...(contentType && { 'content-type': contentType }),
       },
     })
-    const settle = (answer: Answer | null, why: string | null) => {
-      clearTimeout(patience)
+    const finish = (answer: Answer | null, why: string | null) => {
+      clearTimeout(timeout)
       resolve({ answer, why })
     }
     const leave = (why: string) => {
-      settle(null, why)
+      finish(null, why)
       if (sender.kind === 'resets') sent.socket?.resetAndDestroy()
       sent.destroy()
     }
-    const patience = setTimeout(leave, PATIENCE_MS, 'no answer')
-    sent.on('error', (error: NodeJS.ErrnoException) => settle(null, error.code ?? error.message))
+    const timeout = setTimeout(leave, TIMEOUT_MS, 'no answer')
+    sent.on('error', (error: NodeJS.ErrnoException) => finish(null, error.code ?? error.message))
     sent.on('response', (response) => {
       const status = response.statusCode ?? 0
-      heard(status)
+      onStatus(status)
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', () => undefined)
-      // The status is the promise, whether or not the rest arrives.
-      response.on('close', () => settle({ status, ...fieldsOf(Buffer.concat(chunks)) }, null))
+      // The status is the promise, even if the body does not arrive.
+      response.on('close', () => finish({ status, ...fieldsOf(Buffer.concat(chunks)) }, null))
     })
-    const impatient = (why: string) => setTimeout(leave, sender.delayMs, why)
+    const leaveLater = (why: string) => setTimeout(leave, sender.delayMs, why)
     if (sender.kind === 'cuts') {
-      sent.write(body.subarray(0, body.length >> 1), () => impatient('cut'))
+      sent.write(body.subarray(0, body.length >> 1), () => leaveLater('cut'))
     } else {
-      sent.end(body, () => sender.kind !== 'waits' && impatient(LEFT))
+      sent.end(body, () => sender.kind !== 'waits' && leaveLater(LEFT))
     }
   })
 }

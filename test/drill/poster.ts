@@ -1,6 +1,6 @@
 /**
- * Poster: works off the agenda with several senders at once, and keeps the record that everything is judged by:
- * what was sent when, and what was answered.
+ * Poster: posts the webhooks of the plan with several senders at once, and records every post and its answer for the
+ * oracle.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Item } from './plan.ts'
@@ -11,7 +11,7 @@ export type Post = Item &
   PostResult & {
     readonly sentAt: number
     readonly endedAt: number
-    /** The life of the Worker that it was sent to. */
+    /** Number of the Worker's life that got it. */
     readonly life: number
   }
 
@@ -22,27 +22,27 @@ export class Poster {
   readonly #key: string
   readonly posts: Post[] = []
   #begun = 0
-  #listening: (() => void)[] = []
-  #waiting: { count: number; reached: () => void }[] = []
+  #bufferedWaiters: (() => void)[] = []
+  #begunWaiters: { count: number; reached: () => void }[] = []
 
   constructor(worker: Worker, key: string) {
     this.#worker = worker
     this.#key = key
   }
 
-  /** Resolves when that many posts of the round have been begun, or it is over. */
+  /** Resolves when this many posts of the round have started, or the round is over. */
   reached(count: number): Promise<void> {
     if (this.#begun >= count) return Promise.resolve()
-    return new Promise((reached) => this.#waiting.push({ count, reached }))
+    return new Promise((reached) => this.#begunWaiters.push({ count, reached }))
   }
 
-  /** Resolves at the moment that a sender is told its event is stored, or when the round is over. */
+  /** Resolves as soon as a sender gets a 202, or the round is over. */
   buffered(): Promise<void> {
     if (this.#begun === Infinity) return Promise.resolve()
-    return new Promise((heard) => this.#listening.push(heard))
+    return new Promise((resolve) => this.#bufferedWaiters.push(resolve))
   }
 
-  /** Posts a round. Ends with it, or soon after `until`. */
+  /** Posts a round; starts no post after `until` (epoch milliseconds). */
   async work(items: readonly Item[], until: number): Promise<void> {
     this.#begun = 0
     const queue = items.values()
@@ -55,8 +55,8 @@ export class Poster {
     }
     await Promise.all(Array.from({ length: SENDERS }, send))
     this.#begun = Infinity
-    this.#tell()
-    this.#heard()
+    this.#notifyBegun()
+    this.#notifyBuffered()
   }
 
   async post(item: Item): Promise<Post> {
@@ -65,24 +65,24 @@ export class Poster {
     const life = worker.lives
     const sentAt = Date.now()
     this.#begun += 1
-    this.#tell()
+    this.#notifyBegun()
     const result = await postWebhook(item, url, key, (status) => {
-      if (status === 202) this.#heard()
+      if (status === 202) this.#notifyBuffered()
     })
     const post = { ...item, ...result, sentAt, endedAt: Date.now(), life }
     this.posts.push(post)
     return post
   }
 
-  #heard(): void {
-    const listening = this.#listening
-    this.#listening = []
-    for (const heard of listening) heard()
+  #notifyBuffered(): void {
+    const waiters = this.#bufferedWaiters
+    this.#bufferedWaiters = []
+    for (const resolve of waiters) resolve()
   }
 
-  #tell(): void {
-    const due = this.#waiting.filter(({ count }) => this.#begun >= count)
-    this.#waiting = this.#waiting.filter(({ count }) => this.#begun < count)
+  #notifyBegun(): void {
+    const due = this.#begunWaiters.filter(({ count }) => this.#begun >= count)
+    this.#begunWaiters = this.#begunWaiters.filter(({ count }) => this.#begun < count)
     for (const { reached } of due) reached()
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Random: everything that chance decides in a drill, from one seed.
- * Each concern has a stream of its own, so that drawing more often in one does not change the others.
+ * Random: all random choices of a drill, from one seed.
+ * Each concern has its own stream, so that drawing more often in one does not change the others.
  */
 
 export class Random {
@@ -18,7 +18,7 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 
-  /** A whole number, both ends included. */
+  /** A whole number from `min` to `max`, both included. */
   int(min: number, max: number): number {
     return min + Math.floor(this.next() * (max - min + 1))
   }
@@ -36,7 +36,7 @@ export class Random {
   }
 }
 
-/** Every item comes once before any comes again, in an order that chance decides anew each time. */
+/** Draws every item once before any is drawn again, in a new random order each time. */
 export class Deck<Item> {
   readonly #items: readonly [Item, ...Item[]]
   readonly #random: Random

@@ -1,6 +1,6 @@
 /**
- * Recovery: the second part of a round. All faults are gone; the Worker is killed some more while it drains; then it
- * is left alone until AEP has what it is owed, asked for nothing, since a question would wake what must wake by
+ * Recovery: the second part of a round. All faults have ended. The Worker is killed a few more times while it drains, then
+ * left alone until AEP has every event it is owed: no requests, since a request would wake an outbox that must wake by
  * itself.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,13 +13,13 @@ import { sentEvents } from './sent.ts'
 
 /** Long enough for a kill to fall into the middle of the drain. */
 const DRAIN_LATENCY_MS = 25
-/** Many times what it takes. */
-const PATIENCE_MS = 20_000
+/** Many times longer than a drain takes. */
+const TIMEOUT_MS = 20_000
 
 export type Recovered = {
-  /** From the end of all trouble to the last event that was owed. */
+  /** Milliseconds from the last kill to the arrival of the last event that was owed. */
   readonly ms: number
-  /** Ids that AEP was owed, and had not got when the Worker, left alone, had had ample time. */
+  /** Ids of events that had not arrived when the time was over. */
   readonly asleep: readonly string[]
 }
 
@@ -38,16 +38,17 @@ export async function recovery(
     const there = byEvent(adobe.lake, format)
     return owed.filter(({ id }) => !format.isWhole(there.get(id) ?? [])).map(({ id }) => id)
   }
-  await until(() => missing().length === 0, PATIENCE_MS)
+  await until(() => missing().length === 0, TIMEOUT_MS)
   const ms = Date.now() - leftAloneAt
   adobe.set({ latencyMs: 0 })
   return { ms, asleep: missing() }
 }
 
+/** Resolves when the condition holds, or after `timeoutMs`. */
 export async function until(
   holds: () => boolean | Promise<boolean>,
-  patienceMs: number,
+  timeoutMs: number,
 ): Promise<void> {
-  const deadline = Date.now() + patienceMs
+  const deadline = Date.now() + timeoutMs
   while (!(await holds()) && Date.now() < deadline) await delay(50)
 }

@@ -1,4 +1,4 @@
-/** Report: a drill in figures, and what is known of each event that went wrong. As text; nothing here does anything. */
+/** Report: the figures of a drill as text. Pure. */
 import type { Counts } from './admin.ts'
 import type { Evidence } from './evidence.ts'
 import type { Format } from './format.ts'
@@ -8,7 +8,7 @@ import { LEFT } from './post-webhook.ts'
 import type { Post } from './poster.ts'
 import { abandoned, isAccepted, sentEvents } from './sent.ts'
 
-export type Course = {
+export type Totals = {
   readonly kills: number
   readonly phases: number
   readonly faults: number
@@ -23,7 +23,7 @@ export function figures(
   { seed, format: formatName, storeFirst }: Options,
   evidence: Evidence,
   breaches: readonly Breach[],
-  course: Course,
+  totals: Totals,
   format: Format,
 ): string {
   const { posts, lake, status, recovered, endOf } = evidence
@@ -40,7 +40,7 @@ export function figures(
   const rows: [string, string | number, string?][] = [
     ['seed', seed, `${formatName}${storeFirst ? ', store first' : ''}`],
     ['events posted', events.filter(({ webhook }) => webhook.refused === null).length],
-    ['posts', posts.length, 'with repeats and those to be refused'],
+    ['posts', posts.length, 'with repeats and webhooks meant to be refused'],
     ['answered 2xx', count(({ answer }) => isAccepted(answer))],
     ['  forwarded', answered('forwarded')],
     ['  buffered', answered('buffered')],
@@ -50,14 +50,14 @@ export function figures(
       count(({ answer, sender }) => !answer && sender.kind === 'waits'),
       'the Worker was killed',
     ],
-    ['left, unanswered', count(({ why }) => why === LEFT), 'their senders would not wait'],
-    ['  Worker lived on', left.length, `${broken('abandoned')} of them dropped`],
-    ['cut in the body', count(({ sender }) => sender.kind === 'cuts'), 'never were events'],
-    ['kills', course.kills],
+    ['left, unanswered', count(({ why }) => why === LEFT), 'senders that did not wait'],
+    ['  Worker ran on', left.length, `${broken('abandoned')} of them dropped`],
+    ['cut short', count(({ sender }) => sender.kind === 'cuts'), 'no events'],
+    ['kills', totals.kills],
     [
       'phases of AEP',
-      course.phases,
-      `${course.faults} kinds of fault, ${course.aepRequests} requests, ${course.batches} of them batches; ${course.tokenRequests} for a token`,
+      totals.phases,
+      `${totals.faults} kinds of fault, ${totals.aepRequests} requests, ${totals.batches} of them batches; ${totals.tokenRequests} for a token`,
     ],
     ['owed to AEP', events.filter(({ owed }) => owed).length, 'distinct events answered 2xx'],
     ['in AEP', events.filter(({ id }) => there.has(id)).length, 'distinct events'],
@@ -75,7 +75,7 @@ export function figures(
       `the slowest of ${recovered.length}, after the last fault and kill`,
     ],
     ['fresh events', evidence.fresh.length, 'until one was forwarded'],
-    ['seconds', course.seconds.toFixed(1)],
+    ['seconds', totals.seconds.toFixed(1)],
     ['lost', broken('lost')],
     ['wrong', broken('wrong')],
     ['strangers', broken('stranger')],

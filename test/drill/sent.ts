@@ -1,4 +1,4 @@
-/** Sent: the posts of a drill, by event: what may be in AEP, and what must be. */
+/** Sent: the posts of a drill by event, and whether AEP may or must have it. Pure. */
 
 import type { Expected } from './format.ts'
 import { idsOf } from './ids.ts'
@@ -7,14 +7,14 @@ import type { Post } from './poster.ts'
 
 export type SentEvent = Expected & {
   readonly posts: readonly Post[]
-  /** A 2xx was the answer to one of its posts: AEP must have it. */
+  /** One of its posts was answered 2xx, so AEP must have it. */
   readonly owed: boolean
 }
 
-/** Clocks of two processes on one machine, and a request that is read after its sender has gone. */
+/** Room for a request that is read after its sender has left. */
 const SLACK_MS = 5_000
 
-/** By id. An event whose body never left as a whole was not sent. */
+/** By id. A body that was cut short is no event. */
 export function sentEvents(posts: readonly Post[]): Map<string, SentEvent> {
   const byWebhook = new Map<number, Post[]>()
   for (const post of posts) {
@@ -29,7 +29,7 @@ export function sentEvents(posts: readonly Post[]): Map<string, SentEvent> {
   return events
 }
 
-/** One, but for a body that does not name itself and was posted on two days. */
+/** One event; two for a body without a name of its own that was posted on two days. */
 function* eventsOf(posts: readonly Post[]): Generator<[string, SentEvent]> {
   const webhook = posts[0]?.webhook
   if (!webhook) return
@@ -38,7 +38,7 @@ function* eventsOf(posts: readonly Post[]): Generator<[string, SentEvent]> {
   const ids = idsOf(webhook, from, to)
   for (const id of ids) {
     const own = posts.filter(({ answer }) => !answer?.id || ids.length === 1 || answer.id === id)
-    // An answer that was cut names no id; then only the first day's can be asked for.
+    // An answer that was cut off names no id; then only the first day's event can be owed.
     const owed = own.some(({ answer }) => isAccepted(answer) && (answer?.id ?? ids[0]) === id)
     yield [id, { id, webhook, from, to, posts: own, owed }]
   }
@@ -49,11 +49,9 @@ export function isAccepted(answer: Post['answer']): boolean {
 }
 
 /** Longer than the relay may take for one webhook, storing included. */
-const LIVED_ON_MS = 1_500
+const RAN_ON_MS = 1_500
 
-/** Posts whose sender left before the answer, while the Worker had the time to take care of them. */
+/** Posts whose sender left before the answer, and for which the Worker ran on long enough to keep the event. */
 export function abandoned(posts: readonly Post[], endOf: (life: number) => number): Post[] {
-  return posts.filter(
-    ({ why, life, endedAt }) => why === LEFT && endOf(life) > endedAt + LIVED_ON_MS,
-  )
+  return posts.filter(({ why, life, endedAt }) => why === LEFT && endOf(life) > endedAt + RAN_ON_MS)
 }

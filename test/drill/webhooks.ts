@@ -1,7 +1,7 @@
 /**
- * Webhooks: bodies as Chatlio posts them, no two alike, and the record that AEP must end up with for each.
+ * Webhooks: bodies as Chatlio posts them, no two alike, and the payload that AEP must have for each.
  *
- * Every good one carries a mark of its own in a text, so that it is known again whatever its `_id` is.
+ * Every one carries a unique mark in a text, so that it can be recognized whatever its `_id`.
  */
 import {
   email,
@@ -20,19 +20,19 @@ import type { Random } from './random.ts'
 
 export type Webhook = {
   readonly index: number
-  /** What stands behind `/chatlio/`; empty for the one URL. */
+  /** The path after `/chatlio/`; empty for the URL without a kind. */
   readonly segment: string
   readonly contentType: string | null
   readonly body: Buffer
-  /** Whether the relay must take it, and if not, with which status it puts it into quarantine. */
+  /** The status with which the relay must refuse and quarantine it; `null`: it must be accepted. */
   readonly refused: 400 | 422 | null
   readonly mark: string
-  /** A body that names itself has one id for ever, any other a new one every day. */
+  /** A body with a conversation or an end has one id for ever, any other a new one every day. */
   readonly namesItself: boolean
   readonly eventType: string
   /** The payload as AEP must have it. */
   readonly payload: JsonObject
-  /** When it happened; `null`: on receipt. */
+  /** Its timestamp; `null`: the time of receipt. */
   readonly happenedAt: string | null
 }
 
@@ -57,7 +57,7 @@ const CONTENT_TYPES = [
   null,
 ] as const
 const LARGE_SHARE = 0.02
-/** Larger than one record may be in Profile, by a little or some times. */
+/** Share of the bodies larger than Profile allows for one record. */
 const LONG_SHARE = 0.08
 
 export function makeWebhook(index: number, refused: Webhook['refused'], random: Random): Webhook {
@@ -96,7 +96,7 @@ const FIELDS: Record<Shape, (mark: string, random: Random) => Fields> = {
     const address = email(random)
     return {
       name: maybe(random, same(words(random, 2))),
-      // One of these tells the one URL that this is an offline message.
+      // By one of these the URL without a kind recognizes an offline message.
       email: address,
       emailPretty: same(`"A. B." <${String(address.wire).trim()}>`),
       message: same(
@@ -154,7 +154,7 @@ function message(random: Random, length: number): Field {
   })
 }
 
-/** What nobody documented goes through as it came, empty or not. */
+/** Undocumented fields are relayed unchanged, empty or not. */
 function unknownFields(random: Random): Fields {
   if (!random.chance(0.3)) return {}
   return { brandNew: same({ empty: '', none: null, list: [1.5, -0.25, words(random, 2)] }) }

@@ -1,9 +1,9 @@
 /**
- * Worker: the relay in a process of its own, which can be killed and started again on the same storage.
+ * Worker: the relay in a process of its own, which can be killed and restarted on the same storage.
  *
- * Promises: `kill` is SIGKILL, no notice given, and resolves when the process is gone; nothing of it survives but
- * the files of its outbox objects. Ends with this process, whatever happens. Every line it prints goes to the log,
- * behind the number of its life.
+ * Promises: `kill` sends SIGKILL without notice and resolves when the process is gone; only the files of its outbox
+ * objects survive. The process ends with this one in any case. Every line it prints goes to the log, after the number of
+ * its life.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -25,7 +25,7 @@ export class Worker {
   #lives = 0
   #kills = 0
   readonly #endedAt = new Map<number, number>()
-  /** Rejects when the process ends without having been told to, or does not start. */
+  /** Rejects when the process ends by itself or does not start. */
   readonly failed = Promise.withResolvers<never>()
 
   constructor(binary: string, config: string, logFile: string) {
@@ -37,7 +37,7 @@ export class Worker {
     process.on('exit', () => this.#child?.kill('SIGKILL'))
   }
 
-  /** How often it was started: tells whether two moments saw the same process. */
+  /** Number of starts, the number of the current life: two moments with the same number saw the same process. */
   get lives(): number {
     return this.#lives
   }
@@ -46,12 +46,12 @@ export class Worker {
     return this.#kills
   }
 
-  /** When that life ended; `Infinity`: not yet. */
+  /** When that life ended, in epoch milliseconds; `Infinity` while it runs. */
   endOf(life: number): number {
     return this.#endedAt.get(life) ?? Infinity
   }
 
-  /** Where it takes requests; while it is down, once it is up again. */
+  /** Where it listens; while it is down, resolves once it is up again. */
   url(): Promise<string> {
     return Promise.race([this.#url.promise, this.failed.promise])
   }
@@ -59,7 +59,7 @@ export class Worker {
   start(): void {
     this.#lives += 1
     const life = this.#lives
-    // The port is the system's choice, told on a descriptor of its own as soon as it listens.
+    // The system chooses the port; workerd reports it on descriptor 3 as soon as it listens.
     const child = spawn(this.#binary, ['serve', '--control-fd=3', this.#config], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     })
@@ -97,7 +97,7 @@ export class Worker {
     if (this.#isUp) this.#url = Promise.withResolvers<string>()
     this.#isUp = false
     this.#endedAt.set(this.#lives, Date.now())
-    // `close`: gone, and everything that it had printed is in the log.
+    // `close`: the process is gone and everything it printed has been read.
     const gone = once(child, 'close')
     child.kill('SIGKILL')
     await gone
@@ -110,7 +110,7 @@ export class Worker {
     await once(this.#log, 'close')
   }
 
-  /** What it has printed so far, in all its lives. */
+  /** Lines it has printed so far, in all its lives. */
   async lines(matches: (line: string) => boolean): Promise<string[]> {
     const lines = (await readFile(this.#logFile, 'utf8')).split('\n')
     return lines.filter((line) => line !== '' && matches(line))

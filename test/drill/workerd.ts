@@ -1,11 +1,10 @@
 /**
- * Workerd: what the `workerd` binary is told, so that it runs the bundle as the platform would: one Worker, its
- * outbox objects in files, its log on the output. There is no cron trigger here: alarms alone have to do it.
+ * Workerd: the configuration with which the `workerd` binary runs the bundle as the platform would: one Worker, its
+ * outbox objects in files, its log on standard output. Without the cron trigger: alarms alone must wake the outbox.
  */
 import { createRequire } from 'node:module'
-import type { Bundle } from './bundle.ts'
 
-/** The binary itself. `node_modules/.bin/workerd` may be a script that starts it, and would be killed in its place. */
+/** The binary itself: `node_modules/.bin/workerd` may be a script, and SIGKILL would end only that. */
 export function workerdBinary(): string {
   const require = createRequire(createRequire(import.meta.url).resolve('wrangler'))
   const workerd: { default?: string } = require('workerd')
@@ -14,16 +13,20 @@ export function workerdBinary(): string {
 }
 
 /**
- * In Cap'n Proto's text form, whose strings are JSON's; for a file beside the bundle, since what is embedded is named
- * relative to it. It may reach nothing but this machine.
+ * In Cap'n Proto's text form, whose strings are those of JSON. `modules`: name and file of each, the main one first; files
+ * are relative to the file that this text is written to. The Worker can reach this machine only.
  */
 export function workerdConfig(
-  { script, compatibilityDate }: Bundle,
+  modules: Readonly<Record<string, string>>,
+  compatibilityDate: string,
   storage: string,
   vars: Readonly<Record<string, string>>,
 ): string {
   const bindings = Object.entries(vars).map(
     ([name, value]) => `    (name = ${text(name)}, text = ${text(value)}),`,
+  )
+  const embedded = Object.entries(modules).map(
+    ([name, file]) => `    (name = ${text(name)}, esModule = embed ${text(file)}),`,
   )
   return `using Workerd = import "/workerd/workerd.capnp";
 
@@ -37,7 +40,9 @@ const config :Workerd.Config = (
 );
 
 const relay :Workerd.Worker = (
-  modules = [(name = "index.js", esModule = embed ${text(script)})],
+  modules = [
+${embedded.join('\n')}
+  ],
   compatibilityDate = ${text(compatibilityDate)},
   bindings = [
     (name = "OUTBOX", durableObjectNamespace = "Outbox"),

@@ -1,11 +1,11 @@
 /**
- * What an XDM record must hold for a webhook: a table of its own, made without a look at the relay's, so that
- * comparing them says something. Pure.
+ * The XDM record that a webhook must become, by a table that is independent of the relay's, so that the comparison means
+ * something. Pure.
  */
 import type { JsonObject } from './fields.ts'
 import type { Webhook } from './webhooks.ts'
 
-/** An event with its parts joined. What depends on receipt and on the id is looked at elsewhere. */
+/** An event with its parts joined, without the fields that depend on its receipt and its id (see `xdm.ts`). */
 export type XdmContents = {
   readonly record: JsonObject
   readonly texts: JsonObject
@@ -13,7 +13,7 @@ export type XdmContents = {
   readonly unmapped: JsonObject
 }
 
-/** Below `chatlio`, in the tenant's object. */
+/** Paths below `_{tenant}.chatlio`. */
 const OWN = new Map([
   ['visitor.UUID', 'visitor.uuid'],
   ['visitor.email', 'visitor.email'],
@@ -37,7 +37,7 @@ const OWN = new Map([
   ['endedAt', 'endedAt'],
 ])
 
-/** Adobe's own fields. */
+/** Paths of Adobe's standard fields. */
 const STANDARD = new Map([
   ['visitor.userAgent', 'environment.browserDetails.userAgent'],
   ['visitor.currentPage', 'web.webPageDetails.URL'],
@@ -45,7 +45,7 @@ const STANDARD = new Map([
 ])
 
 const TEXTS = ['message', 'textBody', 'htmlBody']
-/** Nobody did these: time passed. */
+/** Events that no person caused. */
 const BY_SYSTEM = ['chatlio.transcript', 'chatlio.unanswered']
 
 export function xdmContents({ eventType, payload }: Webhook, tenant: string): XdmContents {
@@ -76,14 +76,14 @@ export function xdmContents({ eventType, payload }: Webhook, tenant: string): Xd
   }
 }
 
-/** By their paths in the payload; the parsed traits only repeat what `identTraits` says. */
+/** Values by their paths in the payload. Leaves out the parsed traits, which repeat `identTraits`. */
 function fieldsOf({ visitor, messages: _, ...rest }: JsonObject): Map<string, unknown> {
   const { identTraitsParsed: __, ...known } = (visitor ?? {}) as JsonObject
   const ofVisitor = Object.entries(known).map(([key, value]) => [`visitor.${key}`, value] as const)
   return new Map([...Object.entries(rest), ...ofVisitor])
 }
 
-/** The visitor before the address; never an agent's address. */
+/** The visitor is primary, the address only if there is no visitor; never an agent's address. */
 function identityMap(fields: ReadonlyMap<string, unknown>): JsonObject {
   const visitor = fields.get('visitor.UUID')
   // The last is an offline message's own.

@@ -1,12 +1,12 @@
 /**
- * Faults that only finished XDM can meet: a batch that AEP takes in part or answers with a wrong count, and trouble
- * with the token of an authenticated inlet.
+ * Faults that only XDM can meet: batches that AEP accepts in part or answers with a wrong count, and failing token
+ * requests of an authenticated inlet.
  */
 import type { Fault } from './faults.ts'
 
 /**
- * By position; what is beyond the end is taken. None is a refusal of the event itself, and less than half fail, so
- * that nothing may die of it.
+ * Statuses by position; messages beyond the end are accepted. None rejects an event, and less than half of a batch fails,
+ * so that no event may become a dead letter.
  */
 const ITEMS: readonly (readonly (number | null)[])[] = [
   [null, 503, null, 429],
@@ -17,14 +17,14 @@ const ITEMS: readonly (readonly (number | null)[])[] = [
 ]
 const DIALECTS = ['A', 'B', 'C'] as const
 
-/** Every dialect, but not with every list: what is rarely met finds little. */
+/** Every dialect, but not with every list: a drill meets each fault only a few times. */
 const partial: Fault[] = ITEMS.flatMap((items, index) =>
   [false, true].map((recorded) => {
     const dialect = DIALECTS[(index + Number(recorded)) % DIALECTS.length] ?? 'A'
     return {
       name: `207 ${items.map((status) => status ?? 'ok').join(' ')}, ${dialect}${recorded ? ', recorded' : ''}`,
       partial: true,
-      // Without `recorded` AEP has what it says it has.
+      // Without `recorded` AEP has exactly the messages it says it has.
       answer: { type: 'items', items: [...items], dialect, ...(recorded && { recorded }) },
     }
   }),
@@ -40,7 +40,7 @@ const miscounts = [
   ...[-1, 1, 100].map((by) => miscount(by, true)),
 ]
 
-/** A token that was good is revoked first, or nobody would ask for another. */
+/** Revokes the current token first, since otherwise the Worker would not ask for another. */
 const token = (name: string, answer: Fault['answer']): Fault => ({
   name: `token ${name}`,
   answer,

@@ -1,6 +1,6 @@
 /**
- * XDM: the format of an authenticated inlet that takes finished ExperienceEvents, in batches. A large event comes in
- * parts, which may be of different posts of it; it is there when all of them are.
+ * XDM: the format of an authenticated inlet that accepts finished ExperienceEvents in batches. A large event arrives in
+ * parts, possibly from different posts of it, and is whole when all parts are there.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { DEFAULT_SETTINGS } from '../../src/local-adobe/settings.ts'
@@ -14,14 +14,14 @@ import { XDM_FAULTS } from './xdm-faults.ts'
 const { tenant } = DEFAULT_SETTINGS
 const BASE = [`_${tenant}`, 'chatlio'] as const
 const IN_PARTS = ['message', 'textBody', 'htmlBody', 'messages', 'unmapped'] as const
-/** They only repeat the messages. */
+/** Texts that only repeat the messages. */
 const DROPPABLE = ['htmlBody', 'textBody']
-/** Above this Profile may drop an event without a word. */
+/** Above this Profile may drop an event silently. */
 const MAX_BYTES = 9_500
 
 export const XDM: Format = {
   name: 'xdm',
-  // Tokens that end soon, so that there are many; strict, so that what AEP would drop unseen is a dead letter.
+  // Short-lived tokens, so that many are requested; strict, so that records AEP would drop silently become dead letters.
   settings: { mode: 'xdm', strict: true, auth: true, tokenLifetimeS: 3 },
   vars: ({ orgId, datasetId, schemaId, clientId, clientSecret }, url) => ({
     AEP_FORMAT: 'xdm',
@@ -44,8 +44,8 @@ export const XDM: Format = {
         recordFaults(record, expected, contents).map((at) => `#${record.seq} ${at}`),
       ),
       ...copyFaults(records),
-      // What is sent in parts is stored before: none may stay alone, whether or not anybody was told.
-      ...(isWhole(records) ? wholeFaults(records, contents) : ['is there in part only']),
+      // All parts are stored before the first is sent, so an event may not stay incomplete, answered or not.
+      ...(isWhole(records) ? wholeFaults(records, contents) : ['is incomplete: parts are missing']),
     ]
   },
 }
@@ -57,7 +57,7 @@ function isWhole(records: readonly LakeRecord[]): boolean {
   return !part || new Set(records.map(({ _id }) => _id)).size === part.count
 }
 
-/** What every part says, and how it is named. */
+/** Faults in the fields that every part repeats, and in its id. */
 function recordFaults(
   { _id, record, bytes }: LakeRecord,
   expected: Expected,
@@ -88,7 +88,7 @@ function isPart({ index, count, of, dropped = [] }: JsonObject, id: string): boo
   return of === id && isInRange && isDroppable
 }
 
-/** Copies are of the same bytes, but for their receipt. */
+/** Copies of a part are equal except for their time of receipt. */
 function copyFaults(records: readonly LakeRecord[]): string[] {
   const firsts = new Map<string | null, JsonObject>()
   return records.flatMap(({ _id, record, seq }) => {
@@ -99,7 +99,7 @@ function copyFaults(records: readonly LakeRecord[]): string[] {
   })
 }
 
-/** One copy of each part, joined. */
+/** Joins one copy of each part and compares the whole. */
 function wholeFaults(records: readonly LakeRecord[], expected: XdmContents): string[] {
   const firsts = new Map(records.map(({ _id, record }) => [_id, record]))
   try {
@@ -110,7 +110,7 @@ function wholeFaults(records: readonly LakeRecord[], expected: XdmContents): str
     const unread = dropped.length > 0 && !own.some(({ text }) => text !== undefined)
     const whole = { texts: Object.fromEntries(kept), messages: own, unmapped: expected.unmapped }
     return differences({ texts, messages, unmapped }, whole, '').concat(
-      unread ? ['texts are dropped that no message repeats'] : [],
+      unread ? ['dropped texts that no message repeats'] : [],
     )
   } catch (error) {
     return [`its parts do not join: ${error}`]
@@ -122,7 +122,7 @@ function partOf({ record }: LakeRecord): JsonObject | null {
   return isObject(part) ? part : null
 }
 
-/** The tenant's object of a record: an empty one where there is none, which then is in the record. */
+/** The tenant's object of a record; adds an empty one if there is none. */
 function ownOf(record: JsonObject): JsonObject {
   let holder = record
   for (const key of BASE) {
@@ -132,7 +132,7 @@ function ownOf(record: JsonObject): JsonObject {
   return holder
 }
 
-/** An event may have no field of ours but those that depend on receipt. */
+/** A copy with the tenant's object, which an event has even if only its receipt is in it. */
 function withOwn(record: JsonObject): JsonObject {
   const copy = structuredClone(record)
   ownOf(copy)

@@ -2,6 +2,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import type { StoreRequest } from '../../src/worker/outbox/state.ts'
 import {
   type Clock,
   conversation,
@@ -102,8 +103,14 @@ describe('custody', () => {
         "CREATE TRIGGER full BEFORE INSERT ON pending BEGIN SELECT RAISE(ABORT, 'disk full'); END",
       )
     })
+    // Calls the object's own `store` inside it: workerd prints every rejection that travels by RPC as uncaught.
+    const store = (request: StoreRequest) =>
+      runInDurableObject(shard(), (instance) => instance.store(request))
     const payload = conversation()
-    const refused = await relay.post('feedback', payload)
+    const refused = await startRelay({ OUTBOX: { getByName: () => ({ store }) } }).post(
+      'feedback',
+      payload,
+    )
     expect([refused.status, refused.body.code]).toEqual([503, 'unavailable'])
     expect(refused.response.headers.get('retry-after')).toBeTruthy()
     expect(await shard().status()).toMatchObject({ accepted: 1, pending: 1 })

@@ -1,4 +1,4 @@
-/** The least that custody can do: the bytes of a request in one row of a SQLite-backed Durable Object. */
+/** The minimum for custody: writes the bytes of a request as one row of a SQLite-backed Durable Object. */
 import { DurableObject } from 'cloudflare:workers'
 
 export class Rows extends DurableObject {

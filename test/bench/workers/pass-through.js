@@ -1,4 +1,4 @@
-/** The least that a relay can do: the same request to one other address, the answer as it comes. */
+/** The minimum for a relay: sends the request on to another address and returns its answer. */
 export default {
   fetch: (request, env) => fetch(env.UPSTREAM, request),
 }

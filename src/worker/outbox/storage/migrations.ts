@@ -1,13 +1,17 @@
 /**
- * The schema of a shard, as numbered steps. A step that has shipped is never edited: add the next one.
- * (`PRAGMA user_version` is refused in Durable Objects, so the count stands in a table.)
+ * The schema of a shard, as numbered steps.
+ *
+ * Promises: storage written by any version that has landed ends with the same schema as new storage, with every row kept.
+ * Never: edits a step that has landed. Add the next one, its hash (`test/unit/migrations.test.ts`) and the storage it
+ * leaves (`test/fixtures/storage`).
+ * The number of steps done stands in a table, because Durable Objects refuse `PRAGMA user_version`.
  *
  * `position` orders by receipt: epoch milliseconds × 4096 + a counter within the millisecond. It is the primary key,
- * so "oldest first" needs no index of its own: each index is one more row written per event.
- * A body is written once: what changes with every try stands in `tries`. An event too large for one record has its
- * records in `parts`, decided once; a part that AEP has accepted is gone from there.
+ * so "oldest first" needs no further index, and every index would add one row written per event.
+ * A body is written once; what changes with every try is in `tries`. The records of an event that is too large for one
+ * are in `parts`: the split is decided once, and a part leaves the table when AEP has accepted it.
  */
-const STEPS: readonly string[] = [
+export const STEPS: readonly string[] = [
   `
   CREATE TABLE pending (
     position INTEGER PRIMARY KEY,
@@ -53,6 +57,16 @@ const STEPS: readonly string[] = [
     destination TEXT NOT NULL
   );
   `,
+  // Step 1 was edited once after it had landed: storage written before that edit has no `parts`.
+  `
+  CREATE TABLE IF NOT EXISTS parts (
+    position INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    PRIMARY KEY (position, part)
+  ) WITHOUT ROWID;
+  `,
+  // Throttled events, waits that AEP asked for, and tries of large events that never ended.
   `
   ALTER TABLE tries ADD COLUMN throttles INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE tries ADD COLUMN asked_to_wait INTEGER NOT NULL DEFAULT 0;
@@ -60,6 +74,7 @@ const STEPS: readonly string[] = [
   `,
 ]
 
+/** Runs the steps that this storage has not seen, in one transaction: all of them or none. Throws what SQLite throws. */
 export function migrate(storage: DurableObjectStorage): void {
   storage.transactionSync(() => {
     const { sql } = storage

@@ -1,0 +1,20 @@
+/**
+ * Phases: the hard situations by name. Each takes some seconds. `IN_EVERY_DRILL` are acted out at the end of every drill,
+ * all of them by `--phase NAME`.
+ */
+import { badToken } from './bad-token.ts'
+import { clockJump } from './clock-jump.ts'
+import { encoderFault } from './encoder-fault.ts'
+import type { Phase } from './phase.ts'
+import { splitThrottled } from './split-throttled.ts'
+import { throttledEvent } from './throttled-event.ts'
+
+export const PHASES: readonly Phase[] = [
+  encoderFault,
+  splitThrottled,
+  clockJump,
+  throttledEvent,
+  badToken,
+]
+
+export const IN_EVERY_DRILL: readonly Phase[] = []

@@ -1,0 +1,156 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { judgeBatch } from '../../../src/worker/aep/client/batch.ts'
+import type { Answer } from '../../../src/worker/aep/client/verdict.ts'
+
+const NOW = Date.parse('2026-11-01T12:00:00.000Z')
+
+const answer = (status: number, body: unknown, more: Partial<Answer> = {}): Answer => ({
+  status,
+  retryAfter: null,
+  body: typeof body === 'string' ? body : JSON.stringify(body),
+  complete: true,
+  ...more,
+})
+/** A 207 with these entries. */
+const multi = (...responses: unknown[]) => answer(207, { inletId: 'inlet-1', responses })
+const verdicts = (given: Answer, count: number) => {
+  const judged = judgeBatch(given, count, NOW)
+  return judged === 'bisect' ? judged : judged.map(({ verdict }) => verdict)
+}
+
+const OK = { xactionId: '1565650704337:2124:92:3' }
+
+describe('an answer with one entry for each message', () => {
+  it('accepts those whose entry says nothing else', () => {
+    expect(verdicts(multi(OK, {}, { status: 200, ...OK }, { statusCode: 202 }), 4)).toEqual([
+      'accepted',
+      'accepted',
+      'accepted',
+      'accepted',
+    ])
+  })
+
+  it('never counts a failed message as accepted because its neighbours are', () => {
+    expect(verdicts(multi(OK, { status: 400 }, OK, { statusCode: 503 }, OK), 5)).toEqual([
+      'accepted',
+      'rejected',
+      'accepted',
+      'deferred',
+      'accepted',
+    ])
+  })
+
+  it.each([
+    ['statusCode', { statusCode: 400, message: 'refused' }],
+    ['status beside an xactionId', { status: 400, xactionId: '1:2:3', message: 'refused' }],
+    ['status alone', { status: 400, message: 'refused' }],
+    ['a status in a text', { status: '400' }],
+  ])('reads every dialect of a refusal: %s', (_, entry) => {
+    expect(verdicts(multi(entry, OK), 2)).toEqual(['rejected', 'accepted'])
+  })
+
+  it.each([
+    [400, 'rejected'],
+    [413, 'rejected'],
+    [422, 'rejected'],
+    [401, 'held'],
+    [403, 'held'],
+    [404, 'held'],
+    [408, 'deferred'],
+    [429, 'deferred'],
+    [500, 'deferred'],
+    [503, 'deferred'],
+  ])('judges an entry of %i as a whole answer of that status: %s', (status, verdict) => {
+    expect(verdicts(multi({ status }), 1)).toEqual([verdict])
+  })
+
+  it('keeps the entry with its event, and no other', () => {
+    const judged = judgeBatch(multi(OK, { status: 400, title: 'Refused' }), 2, NOW)
+    expect(judged).toMatchObject([
+      { verdict: 'accepted' },
+      { error: { status: 400, message: 'Refused' }, answer: '{"status":400,"title":"Refused"}' },
+    ])
+  })
+
+  it('matches by position, whatever ids the entries name', () => {
+    const swapped = multi({ messageId: 'second', status: 500 }, { messageId: 'first' })
+    expect(verdicts(swapped, 2)).toEqual(['deferred', 'accepted'])
+  })
+
+  it.each([
+    ['null', null],
+    ['a text', 'ok'],
+    ['a list', []],
+    ['a status that is no number', { status: 'success' }],
+    ['a status below 200', { status: 100 }],
+    ['a status above 599', { status: 700 }],
+    ['a status with a fraction', { status: 200.5 }],
+  ])('sends a message again whose entry cannot be read: %s', (_, entry) => {
+    expect(verdicts(multi(OK, entry), 2)).toEqual(['accepted', 'unknown'])
+  })
+})
+
+describe('an unreadable batch answer is sent again, never counted as success', () => {
+  it.each<[string, Answer]>([
+    ['nothing', answer(207, '')],
+    ['a page', answer(200, '<html></html>')],
+    ['JSON cut off', answer(207, '{"responses":[{},{}')],
+    [
+      'a body that was not read to its end',
+      answer(207, { responses: [{}, {}] }, { complete: false }),
+    ],
+    ['no list of responses', answer(200, { inletId: 'inlet-1' })],
+    ['responses that are no list', answer(207, { responses: { 0: {}, 1: {} } })],
+    ['a list without the object around it', answer(207, [{}, {}])],
+    ['one entry too few', multi({})],
+    ['one entry too many', multi({}, {}, {})],
+    ['no entries', multi()],
+  ])('%s', (_, given) => {
+    expect(verdicts(given, 2)).toEqual(['unknown', 'unknown'])
+  })
+
+  it('has a verdict for each message, whatever comes back', () => {
+    const body = fc.oneof(
+      fc.string(),
+      fc.json(),
+      fc.array(fc.jsonValue()).map((responses) => JSON.stringify({ responses })),
+    )
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 200, max: 599 }),
+        body,
+        fc.integer({ min: 1, max: 9 }),
+        (...drawn) => {
+          const [status, text, count] = drawn
+          const judged = judgeBatch(answer(status, text), count, NOW)
+          if (judged !== 'bisect') expect(judged).toHaveLength(count)
+        },
+      ),
+    )
+  })
+})
+
+describe('an answer to the batch as a whole', () => {
+  it.each([400, 413, 422])('is for bisecting where one message may be at fault: %i', (status) => {
+    expect(judgeBatch(answer(status, { title: 'Refused' }), 3, NOW)).toBe('bisect')
+  })
+
+  it.each([
+    [302, 'held'],
+    [401, 'held'],
+    [403, 'held'],
+    [404, 'held'],
+    [408, 'deferred'],
+    [429, 'deferred'],
+    [500, 'deferred'],
+    [503, 'deferred'],
+  ])('holds for every message: %i is %s', (status, verdict) => {
+    expect(verdicts(answer(status, ''), 3)).toEqual([verdict, verdict, verdict])
+  })
+
+  it('passes on its Retry-After with every message', () => {
+    const judged = judgeBatch(answer(429, '', { retryAfter: '30' }), 2, NOW)
+    expect(judged).toMatchObject([{ retryAfterMs: 30_000 }, { retryAfterMs: 30_000 }])
+  })
+})

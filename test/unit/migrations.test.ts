@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest'
+import { STEPS } from '../../src/worker/outbox/storage/migrations.ts'
+
+/**
+ * SHA-256 of each step that has landed, in order. Storage exists on which these have run: a line here is never changed or
+ * taken away. A new step adds a line.
+ */
+const LANDED: readonly string[] = [
+  '4656e91ed9b6232ae6a6aae5924968ea4abb7be8473b77470cdc0c9b3ab28105',
+  'b1fdacddb3bf6ee177b1fa8aaae5d905d9fb25ec2b8522706d747bb94f4be3d7',
+  '1334be19b6db3df90047a14cdb0ba053926a16e4cb71f1c4fc92f5e3de55fbeb',
+]
+
+async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+describe('the steps of the schema', () => {
+  it('are never edited once they have landed', async () => {
+    expect(await Promise.all(STEPS.map(sha256))).toEqual(LANDED)
+  })
+})
