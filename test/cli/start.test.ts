@@ -229,8 +229,9 @@ describe('a log line of the Worker', () => {
     )
   })
 
-  it('of wrangler is shown without the key, and not at all where it repeats a request', () => {
+  it('of wrangler is shown without the key, and only where it says something new', () => {
     expect(readable('[wrangler:info] POST /chatlio 200 OK')).toBe('nothing')
+    expect(readable('🪵  Logs were written to "/tmp/x/wrangler.log"')).toBe('nothing')
     expect(readable('failed: http://127.0.0.1:8787/chatlio?key=secret-key&x=1')).toBe(
       'failed: http://127.0.0.1:8787/chatlio?key=…&x=1',
     )

@@ -13,7 +13,7 @@ export function readableLine(line: string, at: Date): string | null {
   const own = /\{"event":.*\}/.exec(line)
   const fields = own && parse(own[0])
   if (fields) return `${paint('dim', clock(at))}  ${body(fields)}`
-  if (line.trim() === '' || line.startsWith('[wrangler:')) return null
+  if (line.trim() === '' || /^\[wrangler:|Logs were written to/.test(line)) return null
   // wrangler prints whole URLs, key included.
   return printable(line.replaceAll(/([?&]key=)[^&\s]+/g, '$1…'))
 }
