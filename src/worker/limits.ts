@@ -94,3 +94,27 @@ export const MAX_SHARDS = 256
 
 /** Below this a part has no room for its own fields beside a piece of text. */
 export const MIN_EVENT_BYTES = 1_000
+
+/** Clocks of machines differ. A time that is further ahead than this comes from a clock that was wrong. */
+export const MAX_CLOCK_SKEW_MS = 1_000
+
+/** Longest access token: what fits beside the other headers into the 16 kB that common servers take. */
+export const MAX_TOKEN_CHARACTERS = 8_192
+
+/**
+ * After an inlet refused a whole batch whose events it then took one by one, events are sent alone for this long:
+ * a batch that is refused costs twice as many requests as sending its events alone.
+ */
+export const BATCH_REST_MS = 600_000
+
+/** Events that one slot of a drain looks at before it gives up finding one that can be encoded. */
+export const MAX_UNSENDABLE_PER_TURN = 100
+
+/** Bytes of stored bodies in flight in one drain: a body takes up to a hundred times as much memory when it is parsed. */
+export const MAX_BYTES_IN_FLIGHT = 3_145_728
+
+/** A body above this is put on record before it is processed, in case processing it ends the isolate. */
+export const LARGE_BODY_BYTES = 262_144
+
+/** Tries of one event that began and never ended, before it is tried alone; one more, and it goes to quarantine. */
+export const MAX_UNFINISHED_TRIES = 3

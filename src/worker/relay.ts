@@ -1,20 +1,21 @@
 /**
  * Takes an event into custody: relays it to AEP inside the request, or stores it in the outbox.
  *
- * Promises: an answer other than `unavailable` means that AEP accepted the event or that it is durably stored. The
- * healthy path is one request to AEP and nothing else; while AEP fails, requests do not wait for it.
- * One per isolate and configuration: what it remembers is only what it has seen of the destination, and losing that
- * costs at most one slow request.
+ * Promises: an outcome other than `unavailable` means that AEP accepted the event or that it is durably stored. The
+ * healthy path is one request to AEP and nothing else; while AEP fails, requests do not wait for it. A fault of our
+ * own costs no event: it is stored, and tried again.
+ * One per isolate and configuration: it remembers only what it has seen of AEP, and losing that costs at most one
+ * slow request.
  */
-
-import { type DeliverDeps, deliverOne } from './aep/client/deliver.ts'
-import type { Verdict } from './aep/client/verdict.ts'
+import { Sender, type SenderDeps } from './aep/client/sender.ts'
+import type { AttemptError, Verdict } from './aep/client/verdict.ts'
 import { encode } from './aep/record/encode.ts'
 import { identityOf, type PrimaryIdentity } from './aep/record/identity.ts'
 import { afterAttempt, isFailed } from './aep/upstream/blame.ts'
 import { allowsRequest, type Breaker, CLOSED } from './aep/upstream/breaker.ts'
 import {
   activeFailure,
+  correctClock,
   holdOf,
   INITIAL_UPSTREAM,
   merge,
@@ -25,17 +26,18 @@ import type { Config } from './config/config.ts'
 import { within } from './lib/timeout.ts'
 import { REFRESH_INTERVAL_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine } from './log.ts'
+import type { EventEnd } from './outbox/delivery/waiters.ts'
 import { quarantineError } from './outbox/quarantine.ts'
-import type { Shards } from './outbox/shards.ts'
+import type { OutboxStub, Shards } from './outbox/shards.ts'
 import type { EventState, FailedAttempt, StoreRequest } from './outbox/state.ts'
 
-/** Where an event is now. `upstreamStatus`: what AEP answered, `null` where it did not, or was not asked. */
+/** Where an event is now. `upstreamStatus`: the HTTP status that AEP answered; `null` when it did not. */
 export type RelayResult = {
   outcome: 'forwarded' | 'buffered' | 'dead-lettered' | 'quarantined' | 'unavailable'
   upstreamStatus: number | null
   /** Why it was not forwarded. */
   code?: string
-  /** Of an event for xdm: whose it is. `none` reaches the lake, but not Profile. */
+  /** For xdm: the primary identity. An event with `none` reaches the lake, but not Profile. */
   identity?: PrimaryIdentity
 }
 
@@ -46,135 +48,157 @@ const OUTCOMES = {
   pending: 'buffered',
   dead: 'dead-lettered',
   quarantined: 'quarantined',
-} as const satisfies Record<EventState, RelayResult['outcome']>
+  delivered: 'forwarded',
+  // An operator erased it while its request waited: it was stored, and it was not relayed.
+  erased: 'buffered',
+} as const satisfies Record<EventState | EventEnd, RelayResult['outcome']>
 
-type StoredAs = Pick<StoreRequest, 'state' | 'error' | 'attempt' | 'parts'>
+type StoreAs = Pick<StoreRequest, 'state' | 'error' | 'attempt' | 'parts'>
 
-const AS_PENDING: StoredAs = { state: 'pending', error: null, attempt: null, parts: [] }
+const AS_PENDING: StoreAs = { state: 'pending', error: null, attempt: null, parts: [] }
+
+type Stored = { state: EventState | EventEnd; upstream: UpstreamState }
 
 export class Relay {
   readonly #config: Config
   readonly #shards: Shards
-  readonly #deps: DeliverDeps
+  readonly #now: () => number
+  readonly #sender: Sender | null
   #state: UpstreamState = INITIAL_UPSTREAM
   #breaker: Breaker = CLOSED
   #refreshedAt = 0
 
-  constructor(config: Config, shards: Shards, deps: DeliverDeps) {
+  constructor(config: Config, shards: Shards, deps: SenderDeps) {
     this.#config = config
     this.#shards = shards
-    this.#deps = deps
+    this.#now = deps.now
+    this.#sender = config.destination && new Sender(config.destination, deps)
   }
 
   get state(): UpstreamState {
+    this.#state = correctClock(this.#state, this.#now())
     return this.#state
   }
 
   mergeUpstream(theirs: UpstreamState): void {
-    this.#state = merge(this.#state, theirs)
+    this.#state = merge(this.state, correctClock(theirs, this.#now()))
     if (!activeFailure(this.#state)) this.#breaker = CLOSED
   }
 
-  accept(received: Received, reading: Reading): Promise<RelayResult> {
+  /** Accepts anything that could be read, valid or not. */
+  async accept(received: Received, reading: Reading): Promise<RelayResult> {
     if (reading.outcome !== 'valid') {
       const error = quarantineError(reading)
       return this.#store(received, { ...AS_PENDING, state: 'quarantined', error }, null, error.code)
     }
-    const now = this.#deps.now()
-    const waits = this.#reasonToStore(now)
-    const custody = waits
-      ? this.#store(received, AS_PENDING, null, waits)
-      : this.#forward(received, reading.event, now)
-    if (this.#config.destination?.format !== 'xdm') return custody
-    const identity = identityOf(reading.event)
-    return custody.then((taken) => ({ ...taken, identity }))
+    const reason = this.#reasonToStore(this.#now())
+    const result = reason
+      ? await this.#store(received, AS_PENDING, null, reason)
+      : await this.#forward(received, reading.event)
+    if (this.#config.destination?.format === 'xdm') result.identity = identityOf(reading.event)
+    return result
   }
 
   isRefreshDue(now: number): boolean {
-    return now - this.#refreshedAt >= REFRESH_INTERVAL_MS
+    // A clock that was set back must not put it off.
+    return now - this.#refreshedAt >= REFRESH_INTERVAL_MS || now < this.#refreshedAt
   }
 
-  /** Learns of pauses and holds, and tells what was seen here; after the answer, and not often. */
+  /** Exchanges what is known of AEP, pauses and holds with every shard; after the answer, and not often. */
   async refresh(): Promise<void> {
-    this.#refreshedAt = this.#deps.now()
+    this.#refreshedAt = this.#now()
     try {
-      const states = await this.#shards.all((shard) => shard.refresh(this.#state))
+      const states = await this.#shards.all((shard) => shard.refresh(this.state))
       for (const state of states) this.mergeUpstream(state)
     } catch (thrown) {
       logLine('warn', { event: 'refresh-failed', name: nameOf(thrown) })
     }
   }
 
-  /** Why the event is not to be relayed inside its request; `null` when it is. */
+  /** Why the event must not be relayed inside its request; `null` when it may. */
   #reasonToStore(now: number): string | null {
     const { destination, forwardTimeoutMs, retryBaseMs } = this.#config
     if (!destination) return 'configuration'
     if (forwardTimeoutMs === 0) return 'store-first'
-    if (!allowsRequest(this.#state, this.#breaker, Math.max(forwardTimeoutMs, retryBaseMs), now)) {
-      return holdOf(this.#state)?.reason ?? 'upstream'
+    const { state } = this
+    if (this.#breaker.triedAt > now) this.#breaker = { ...this.#breaker, triedAt: now }
+    if (!allowsRequest(state, this.#breaker, Math.max(forwardTimeoutMs, retryBaseMs), now)) {
+      return holdOf(state)?.reason ?? 'upstream'
     }
-    if (activeFailure(this.#state)) this.#breaker = { ...this.#breaker, triedAt: now }
+    if (activeFailure(state)) this.#breaker = { ...this.#breaker, triedAt: now }
     return null
   }
 
-  async #forward(received: Received, event: ChatEvent, beganAt: number): Promise<RelayResult> {
-    const { destination, forwardTimeoutMs } = this.#config
-    if (!destination) throw new Error('forwarding without a destination')
-    const encoded = encode(event, destination, this.#config.maxEventBytes)
-    if (encoded.split) return this.#forwardParts(received, encoded.parts)
-    const verdict = await deliverOne(encoded.record, destination, forwardTimeoutMs, this.#deps)
-    const at = this.#deps.now()
-    this.#recordAttempt(verdict, beganAt, at)
+  async #forward(received: Received, event: ChatEvent): Promise<RelayResult> {
+    const { destination, forwardTimeoutMs, maxEventBytes } = this.#config
+    const sender = this.#sender
+    if (!destination || !sender) return this.#store(received, AS_PENDING, null, 'configuration')
+    const beganAt = this.#now()
+    let verdict: Verdict
+    try {
+      const encoded = encode(event, destination, sender.envelope.maxRecordBytes(maxEventBytes))
+      if (encoded.split) return await this.#forwardParts(received, encoded.parts)
+      verdict = await sender.deliverOne(encoded.record, forwardTimeoutMs)
+    } catch (thrown) {
+      return this.#storeAfterFault(received, thrown)
+    }
+    const at = this.#now()
+    this.#recordAttempt(received.id, verdict, beganAt, at)
     if (verdict.verdict === 'accepted') {
       return { outcome: 'forwarded', upstreamStatus: verdict.status }
     }
     const { error, answer } = verdict
     const attempt: FailedAttempt = { at, error, answer }
     const state = isFailed(verdict) ? 'pending' : 'dead'
-    return this.#store(received, { ...AS_PENDING, state, attempt }, error.status, error.code)
+    // The status of a token request is IMS's, not AEP's.
+    const upstreamStatus = error.code === 'token' ? null : error.status
+    return this.#store(received, { ...AS_PENDING, state, attempt }, upstreamStatus, error.code)
   }
 
   /**
    * An event too large for one record: its parts are decided and stored before the first is sent, so the outbox sends
-   * them; this request waits for that as long as it would for AEP.
+   * them. The request waits for that as long as it would for AEP.
    */
   async #forwardParts(received: Received, parts: readonly string[]): Promise<RelayResult> {
-    const until = this.#deps.now() + this.#config.forwardTimeoutMs
-    const stored = await this.#store(received, { ...AS_PENDING, parts }, null, 'split')
-    if (stored.outcome !== 'buffered') return stored
-    try {
-      const leftMs = Math.max(until - this.#deps.now(), 0)
-      const state = await within(
-        leftMs,
-        this.#shards.of(received.id).waitForOutcome(received.id, leftMs),
-      )
-      if (state !== 'gone') return { ...stored, outcome: OUTCOMES[state] }
-      return { outcome: 'forwarded', upstreamStatus: 200 }
-    } catch {
-      return stored
-    }
+    const waitMs = this.#config.forwardTimeoutMs
+    return this.#store(received, { ...AS_PENDING, parts }, null, 'split', waitMs)
   }
 
-  #recordAttempt(verdict: Verdict, beganAt: number, at: number): void {
-    this.#state = afterAttempt(this.#state, verdict, { beganAt, previousAt: null }, at)
+  async #storeAfterFault(received: Received, thrown: unknown): Promise<RelayResult> {
+    const name = nameOf(thrown)
+    logLine('error', { event: 'not-encoded', id: received.id, kind: received.kind, name })
+    const error: AttemptError = { code: 'internal', status: null, message: name }
+    const attempt: FailedAttempt = { at: this.#now(), error, answer: null }
+    return this.#store(received, { ...AS_PENDING, attempt }, null, error.code)
+  }
+
+  #recordAttempt(id: string, verdict: Verdict, beganAt: number, at: number): void {
+    const attempt = { id, beganAt, previousAt: null, throttles: 0 }
+    this.#state = afterAttempt(this.state, verdict, attempt, at)
     this.#breaker = activeFailure(this.#state)
       ? { ...this.#breaker, failures: this.#breaker.failures + 1 }
       : CLOSED
   }
 
+  /** `waitMs`: how long to wait for the delivery of the stored event; 0 does not wait. */
   async #store(
     { id, kind, receivedAt, body }: Received,
-    as: StoredAs,
+    as: StoreAs,
     upstreamStatus: number | null,
     code: string,
+    waitMs = 0,
   ): Promise<RelayResult> {
-    const request: StoreRequest = { id, kind, receivedAt, body, upstream: this.#state, ...as }
+    const request: StoreRequest = { id, kind, receivedAt, body, upstream: this.state, ...as }
+    const call = (shard: OutboxStub): Promise<Stored> =>
+      waitMs === 0 ? shard.store(request) : shard.storeAndWait(request, waitMs)
     try {
-      const shard = this.#shards.of(id)
-      // One deadline over whatever retries the runtime makes: the sender waits for this.
-      const stored = await within(STORE_TIMEOUT_MS, shard.store(request))
+      // One deadline over all retries of the runtime: the sender waits for this.
+      const stored = await within(STORE_TIMEOUT_MS + waitMs, call(this.#shards.of(id)))
       this.mergeUpstream(stored.upstream)
-      return { outcome: OUTCOMES[stored.state], upstreamStatus, code }
+      const outcome = OUTCOMES[stored.state]
+      return outcome === 'forwarded'
+        ? { outcome, upstreamStatus: 200 }
+        : { outcome, upstreamStatus, code }
     } catch (thrown) {
       logLine('error', { event: 'store-failed', id, name: nameOf(thrown) })
       return { outcome: 'unavailable', upstreamStatus, code: 'storage' }

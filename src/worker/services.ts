@@ -2,7 +2,6 @@
 import type { Context } from 'hono'
 import { TokenSource } from './aep/client/token.ts'
 import { type Config, configOf } from './config/config.ts'
-import { withoutAbort } from './lib/timeout.ts'
 import { logLine } from './log.ts'
 import { Shards } from './outbox/shards.ts'
 import { Relay } from './relay.ts'
@@ -22,8 +21,7 @@ export function servicesOf(env: Env): Services {
     const relay = new Relay(config, shards, {
       fetch: (url, init) => fetch(url, init),
       now: Date.now,
-      token: (refused) => tokens.get(refused),
-      deadline: withoutAbort,
+      tokens,
     })
     known = { config, shards, relay }
     services.set(env, known)

@@ -23,6 +23,7 @@ export async function health({ config, shards, relay }: Services): Promise<Respo
   try {
     for (const shard of await shards.all((each) => each.health(relay.state))) {
       relay.mergeUpstream(shard.upstream)
+      if (!shard.writable) found.add('storage')
       if (shard.hold) found.add(shard.hold)
       if (shard.failing) found.add('upstream')
       if (shard.expiring) found.add('expiring')

@@ -4,9 +4,7 @@
  * and is found, because everything but storing goes over all of them), never lowered.
  */
 import type { Outbox } from './outbox.ts'
-
-/** Keeps the access token for all. */
-export const TOKEN_SHARD = 'shard-0'
+import { TOKEN_SHARD } from './token-keeper.ts'
 
 export type OutboxStub = DurableObjectStub<Outbox>
 

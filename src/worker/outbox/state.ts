@@ -10,7 +10,7 @@ export type EventState = (typeof EVENT_STATES)[number]
 
 /** Why an event is where it is. */
 export type StoredError = {
-  code: AttemptError['code'] | 'malformed-json' | 'invalid-payload'
+  code: AttemptError['code'] | 'malformed-json' | 'invalid-payload' | 'processing-failed'
   status: number | null
   message: string
 }
@@ -56,7 +56,10 @@ export type ShardStatus = Ledger & {
 export type ShardHealth = {
   /** What the shard knows, for whoever asks to learn from. */
   upstream: UpstreamState
+  /** Whether the latest write became durable. */
+  writable: boolean
   hold: Hold['reason'] | null
+  /** AEP fails, or asked to wait. */
   failing: boolean
   expiring: boolean
 }

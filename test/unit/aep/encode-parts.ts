@@ -1,7 +1,16 @@
+import { Envelope } from '../../../src/worker/aep/client/envelope.ts'
 import { encode } from '../../../src/worker/aep/record/encode.ts'
+import type { ChatEvent } from '../../../src/worker/chatlio/event.ts'
+import type { Destination } from '../../../src/worker/config/config.ts'
 
-/** The records of an event, split or not. */
-export function encodeParts(...args: Parameters<typeof encode>): string[] {
-  const encoded = encode(...args)
-  return encoded.split ? encoded.parts : [encoded.record]
+/** The messages of an event as they are sent, split or not. */
+export function encodeParts(
+  event: ChatEvent,
+  destination: Destination,
+  maxEventBytes: number,
+): string[] {
+  const envelope = new Envelope(destination)
+  const encoded = encode(event, destination, envelope.maxRecordBytes(maxEventBytes))
+  const records = encoded.split ? encoded.parts : [encoded.record]
+  return records.map((record) => envelope.message(record))
 }

@@ -1,22 +1,34 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { afterAttempt, blame, type Failed } from '../../../src/worker/aep/upstream/blame.ts'
+import {
+  type AttemptInfo,
+  afterAttempt,
+  blame,
+  type Failed,
+} from '../../../src/worker/aep/upstream/blame.ts'
 import { allowsRequest, CLOSED } from '../../../src/worker/aep/upstream/breaker.ts'
 import {
   activeFailure,
   afterAcceptance,
+  afterCommand,
   afterFailure,
   afterRejection,
-  afterRetryAfter,
+  afterThrottle,
+  correctClock,
+  type FailureReason,
   holdOf,
   INITIAL_UPSTREAM,
   merge,
+  notBefore,
   type UpstreamState,
 } from '../../../src/worker/aep/upstream/state.ts'
 
 /** Nothing stands against asking AEP at full speed. */
 const isOpen = (state: UpstreamState, now: number) =>
-  !state.pause.paused && state.notBefore <= now && activeFailure(state) === null
+  !state.pause.paused && notBefore(state) <= now && activeFailure(state) === null
+
+const failAt = (state: UpstreamState, at: number, since: number, reason: FailureReason) =>
+  afterFailure(state, { at, since, reason, code: 'unavailable', status: 503 })
 
 const moment = fc.integer({ min: 0, max: 50 })
 const state: fc.Arbitrary<UpstreamState> = fc.record({
@@ -28,13 +40,17 @@ const state: fc.Arbitrary<UpstreamState> = fc.record({
       since: moment,
       reason: fc.constantFrom('upstream', 'credentials', 'configuration'),
       firstAt: moment,
+      code: fc.constantFrom('unavailable', 'token'),
+      status: fc.option(fc.constantFrom(401, 503)),
     }),
   ),
-  notBefore: moment,
+  retryAfter: fc.option(fc.record({ at: moment, until: moment })),
+  throttled: fc.option(fc.record({ id: fc.constantFrom('a', 'b'), at: moment })),
   pause: fc.record({ paused: fc.boolean(), at: moment }),
+  resumedAt: moment,
 })
 
-describe('the one value for the destination', () => {
+describe('the one value about AEP', () => {
   it('merges to the same whoever tells whom, how often, and in which order', () => {
     return fc.assert(
       fc.property(state, state, state, (a, b, c) => {
@@ -46,7 +62,7 @@ describe('the one value for the destination', () => {
     )
   })
 
-  const failed = afterFailure(INITIAL_UPSTREAM, { at: 100, since: 90, reason: 'upstream' })
+  const failed = failAt(INITIAL_UPSTREAM, 100, 90, 'upstream')
 
   it('fails from a failure on until something newer speaks against it', () => {
     expect(activeFailure(failed)).toMatchObject({ at: 100 })
@@ -65,38 +81,44 @@ describe('the one value for the destination', () => {
     ['an acceptance', afterAcceptance],
     ['a refusal of one event', afterRejection],
   ])('works again after %s that is learnt in the same millisecond', (_, after) => {
-    const failing = afterFailure(INITIAL_UPSTREAM, { at: 100, since: 100, reason: 'upstream' })
+    const failing = failAt(INITIAL_UPSTREAM, 100, 100, 'upstream')
     expect(activeFailure(failing)).not.toBeNull()
     expect(activeFailure(after(failing, 100))).toBeNull()
   })
 
   it('waits for a Retry-After whatever is accepted meanwhile', () => {
-    const told = afterRetryAfter(INITIAL_UPSTREAM, 500)
+    const told = afterThrottle(INITIAL_UPSTREAM, 'a', 400, 100)
     expect(isOpen(afterAcceptance(told, 400), 499)).toBe(false)
     expect(isOpen(told, 500)).toBe(true)
   })
 
   it('keeps the beginning of a hold while it goes on, and begins anew with another reason', () => {
-    const held = afterFailure(INITIAL_UPSTREAM, { at: 10, since: 9, reason: 'credentials' })
-    const still = afterFailure(held, { at: 20, since: 19, reason: 'credentials' })
+    const held = failAt(INITIAL_UPSTREAM, 10, 9, 'credentials')
+    const still = failAt(held, 20, 19, 'credentials')
     expect(holdOf(still)).toEqual({ reason: 'credentials', since: 10 })
-    const other = afterFailure(still, { at: 30, since: 29, reason: 'configuration' })
+    const other = failAt(still, 30, 29, 'configuration')
     expect(holdOf(other)).toEqual({ reason: 'configuration', since: 30 })
     expect(holdOf(failed)).toBeNull()
   })
 
   it('a resume lifts the hold that stands, and not one that comes after it', () => {
-    const held = afterFailure(INITIAL_UPSTREAM, { at: 10, since: 9, reason: 'credentials' })
-    const resumed = { ...held, pause: { paused: false, at: 11 } }
+    const held = failAt(INITIAL_UPSTREAM, 10, 9, 'credentials')
+    const resumed = afterCommand(held, false, 11)
     expect(holdOf(resumed)).toBeNull()
     expect(holdOf({ ...resumed, pause: { paused: true, at: 12 } })).toEqual({
       reason: 'paused',
       since: 12,
     })
-    expect(
-      holdOf(afterFailure(resumed, { at: 12, since: 11, reason: 'credentials' })),
-    ).not.toBeNull()
+    expect(holdOf(failAt(resumed, 12, 11, 'credentials'))).not.toBeNull()
   })
+})
+
+const attempt = (over: Partial<AttemptInfo> = {}): AttemptInfo => ({
+  id: 'a',
+  beganAt: 100,
+  previousAt: null,
+  throttles: 0,
+  ...over,
 })
 
 const failure = (over: Partial<Failed> = {}): Failed =>
@@ -112,12 +134,7 @@ describe('blame', () => {
   const accepted = (at: number) => afterAcceptance(INITIAL_UPSTREAM, at)
 
   it.each([
-    [
-      'first try, nothing accepted',
-      { beganAt: 100, previousAt: null },
-      accepted(99),
-      'destination',
-    ],
+    ['first try, nothing accepted', { beganAt: 100, previousAt: null }, accepted(99), 'upstream'],
     [
       'first try, another accepted since it began',
       { beganAt: 100, previousAt: null },
@@ -128,7 +145,7 @@ describe('blame', () => {
       'tried before, nothing accepted since',
       { beganAt: 100, previousAt: 50 },
       accepted(50),
-      'destination',
+      'upstream',
     ],
     [
       'tried before, another accepted since',
@@ -137,26 +154,129 @@ describe('blame', () => {
       'event',
     ],
   ] as const)('%s', (_, times, known, blamed) => {
-    expect(blame(failure(), times, known)).toBe(blamed)
+    expect(blame(failure(), attempt(times), known)).toBe(blamed)
   })
 
   it.each([
     ['429 or 408', failure({ error: { code: 'throttled', status: 429, message: '' } })],
     ['any Retry-After', failure({ retryAfterMs: 0 })],
-  ])('%s is always the destination’s', (_, verdict) => {
-    const times = { beganAt: 100, previousAt: 50 }
-    expect(blame(verdict, times, accepted(99))).toBe('destination')
-    expect(activeFailure(afterAttempt(accepted(99), verdict, times, 110))).not.toBeNull()
-  })
+  ])(
+    '%s is AEP’s, as long as it throttles others too, or has accepted none in between',
+    (_, verdict) => {
+      const times = attempt({ beganAt: 100, previousAt: 50 })
+      expect(blame(verdict, times, accepted(99))).toBe('upstream')
+      expect(activeFailure(afterAttempt(accepted(99), verdict, times, 110))).not.toBeNull()
+    },
+  )
 
-  it('an event’s own fault says nothing about the destination', () => {
-    const times = { beganAt: 100, previousAt: 50 }
+  it('an event’s own fault says nothing about AEP', () => {
+    const times = attempt({ beganAt: 100, previousAt: 50 })
     expect(afterAttempt(accepted(60), failure(), times, 110)).toEqual(accepted(60))
   })
 })
 
+describe('an event that is throttled again and again', () => {
+  const throttled = failure({
+    error: { code: 'throttled', status: 429, message: '' },
+    retryAfterMs: 15_000,
+  })
+
+  it('is at fault from the second time on, when AEP accepted others in between', () => {
+    const first = afterAttempt(INITIAL_UPSTREAM, throttled, attempt(), 110)
+    expect(notBefore(first)).toBe(15_110)
+    const others = afterAcceptance(first, 20_000)
+    const second = attempt({ beganAt: 21_000, previousAt: 110, throttles: 1 })
+    expect(blame(throttled, second, others)).toBe('event')
+    expect(afterAttempt(others, throttled, second, 21_100)).toBe(others)
+  })
+
+  it('is not, when AEP accepted nothing in between', () => {
+    const first = afterAttempt(INITIAL_UPSTREAM, throttled, attempt(), 110)
+    const second = attempt({ beganAt: 21_000, previousAt: 110, throttles: 1 })
+    expect(blame(throttled, second, first)).toBe('upstream')
+  })
+
+  it('is not, when another event was throttled since the latest acceptance', () => {
+    const others = afterAcceptance(INITIAL_UPSTREAM, 20_000)
+    const busy = afterThrottle(others, 'b', null, 20_500)
+    const second = attempt({ beganAt: 21_000, previousAt: 110, throttles: 1 })
+    expect(blame(throttled, second, busy)).toBe('upstream')
+    expect(blame(throttled, second, afterThrottle(others, 'a', null, 20_500))).toBe('event')
+  })
+})
+
+describe('a clock that ran ahead and was set right', () => {
+  const HOUR = 3_600_000
+  const ahead = 6 * HOUR
+
+  it('leaves nothing in the future but a pause and its order', () => {
+    return fc.assert(
+      fc.property(state, fc.integer({ min: 0, max: 60 }), (any, now) => {
+        const later = correctClock(shifted(any, ahead), now)
+        expect(later.acceptedAt).toBeLessThanOrEqual(now)
+        expect(later.failure?.at ?? 0).toBeLessThanOrEqual(now)
+        expect(later.resumedAt).toBeLessThanOrEqual(now)
+        expect(notBefore(later)).toBeLessThanOrEqual(now + HOUR)
+        expect(later.pause).toEqual(shifted(any, ahead).pause)
+        expect(correctClock(later, now)).toBe(later)
+      }),
+    )
+  })
+
+  it('does not keep an operator’s resume from ending a hold, nor a later failure from beginning one', () => {
+    const now = 1_000_000
+    const held = correctClock(
+      failAt(INITIAL_UPSTREAM, now + ahead, now + ahead, 'credentials'),
+      now,
+    )
+    expect(holdOf(held)).not.toBeNull()
+    const resumed = afterCommand(afterCommand(held, true, now + ahead), false, now)
+    expect(holdOf(resumed)).toBeNull()
+    expect(holdOf(failAt(resumed, now + 1, now + 1, 'credentials'))).not.toBeNull()
+  })
+
+  it('changes nothing of a state whose times are in the past', () => {
+    return fc.assert(
+      fc.property(state, (any) => {
+        expect(correctClock(any, 60)).toBe(any)
+      }),
+    )
+  })
+})
+
+function shifted(value: UpstreamState, by: number): UpstreamState {
+  const { failure, retryAfter, throttled, pause } = value
+  return {
+    acceptedAt: value.acceptedAt + by,
+    answeredAt: value.answeredAt + by,
+    failure: failure && {
+      ...failure,
+      at: failure.at + by,
+      since: failure.since + by,
+      firstAt: failure.firstAt + by,
+    },
+    retryAfter: retryAfter && { at: retryAfter.at + by, until: retryAfter.until + by },
+    throttled: throttled && { ...throttled, at: throttled.at + by },
+    pause: { ...pause, at: pause.at + by },
+    resumedAt: value.resumedAt + by,
+  }
+}
+
+describe('a resume', () => {
+  it('opens at once: a failure, a hold and a Retry-After from before it count no more', () => {
+    const busy = afterThrottle(failAt(INITIAL_UPSTREAM, 10, 9, 'upstream'), 'a', 60_000, 12)
+    expect(isOpen(busy, 20)).toBe(false)
+    expect(isOpen(afterCommand(busy, false, 20), 20)).toBe(true)
+  })
+
+  it('is overtaken by the next answer', () => {
+    const resumed = afterCommand(INITIAL_UPSTREAM, false, 20)
+    expect(isOpen(afterThrottle(resumed, 'a', 60_000, 21), 22)).toBe(false)
+  })
+})
+
 describe('the breaker', () => {
-  const failed = afterFailure(INITIAL_UPSTREAM, { at: 1_000, since: 900, reason: 'upstream' })
+  const failed = failAt(INITIAL_UPSTREAM, 1_000, 900, 'upstream')
 
   it.each([
     [{ failures: 1, triedAt: 0 }, 3_999, false],
@@ -172,7 +292,9 @@ describe('the breaker', () => {
   it('never tries while paused or told to wait', () => {
     const paused = { ...INITIAL_UPSTREAM, pause: { paused: true, at: 1 } }
     expect(allowsRequest(paused, CLOSED, 3_000, 1e12)).toBe(false)
-    expect(allowsRequest(afterRetryAfter(INITIAL_UPSTREAM, 50), CLOSED, 3_000, 49)).toBe(false)
+    expect(allowsRequest(afterThrottle(INITIAL_UPSTREAM, 'a', 40, 10), CLOSED, 3_000, 49)).toBe(
+      false,
+    )
     expect(allowsRequest(INITIAL_UPSTREAM, CLOSED, 3_000, 49)).toBe(true)
   })
 })

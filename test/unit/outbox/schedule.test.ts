@@ -1,6 +1,5 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { runPool } from '../../../src/worker/outbox/delivery/pool.ts'
 import {
   type Gate,
   nextAttemptAt,
@@ -60,32 +59,5 @@ describe('the next attempt', () => {
         },
       ),
     )
-  })
-})
-
-describe('the pool', () => {
-  it('refills itself: a job that hangs costs one slot', async () => {
-    const jobs = Array.from({ length: 20 }, (_, index) => index)
-    const done: number[] = []
-    const hang = Promise.withResolvers<void>()
-    let running = 0
-    let peak = 0
-    const pool = runPool<number>({
-      limit: () => 3,
-      next: () => jobs.shift() ?? null,
-      run: async (job) => {
-        running += 1
-        peak = Math.max(peak, running)
-        await (job === 0 ? hang.promise : Promise.resolve())
-        done.push(job)
-        running -= 1
-        if (done.length === 19) hang.resolve()
-      },
-      changed: () => new Promise(() => undefined),
-    })
-    await pool
-    expect(done.at(-1)).toBe(0)
-    expect(done).toHaveLength(20)
-    expect(peak).toBe(3)
   })
 })

@@ -6,19 +6,24 @@ type Tried = { position: number; nextAt: number }
 
 /** What a reader would find of these events, tried and untried. */
 function selectionOf(untried: number[], tried: Tried[]) {
+  const located = (position: number) => ({ position, bytes: 1 })
   const byWait = () => [...tried].sort((a, b) => a.nextAt - b.nextAt)
   const reader = {
     untried: (after: number, limit: number) =>
-      untried.filter((position) => position > after).slice(0, limit),
+      untried
+        .filter((position) => position > after)
+        .slice(0, limit)
+        .map(located),
     due: (now: number, limit: number) =>
       byWait()
         .filter(({ nextAt }) => nextAt <= now)
         .slice(0, limit)
-        .map(({ position }) => position),
+        .map(({ position }) => located(position)),
     waiting: (limit: number) =>
       byWait()
         .slice(0, limit)
-        .map(({ position }) => position),
+        .map(({ position }) => located(position)),
+    lastPending: () => untried.at(-1) ?? null,
   }
   return new Selection(reader as unknown as EventReader)
 }
@@ -42,7 +47,7 @@ describe('which event is sent next', () => {
     const selection = selectionOf([1, 2], tried)
     expect(taken(selection, 5, 4)).toEqual([11, 12, 13, 1])
     selection.done(11)
-    expect(selection.next(5)).toEqual({ position: 11, as: 'tried' })
+    expect(selection.next(5)).toEqual({ position: 11, bytes: 1, as: 'tried' })
   })
 
   it('a probe is another event than the last one, though that other waits for itself still', () => {
@@ -89,8 +94,8 @@ describe('which event is sent next', () => {
 
   it('takes up first what was given back', () => {
     const selection = selectionOf([1, 2], [])
-    selection.next(0)
-    selection.giveBack(1)
+    const first = selection.next(0)
+    if (first) selection.giveBack(first)
     expect(taken(selection, 0, 3)).toEqual([1, 2, null])
   })
 })

@@ -2,26 +2,35 @@
  * An access token from Adobe's Identity Management Service, OAuth server-to-server
  * (developer console, "IMS": POST /ims/token/v3, form body, `expires_in` in seconds).
  *
- * Promises: one request, with a deadline of its own; never throws; never puts a token or a secret into an error.
- * Never caches: see `outbox/token.ts`.
+ * Promises: one request, with a deadline; never throws; never puts a token or a secret into an error; takes nothing
+ * for a token that could not stand in a header.
+ * Never caches: see `outbox/token-keeper.ts`.
  */
-
 import type { Credentials } from '../../config/config.ts'
 import { isObject } from '../../lib/json.ts'
-import { withAbort } from '../../lib/timeout.ts'
-import { IMS_TIMEOUT_MS, TOKEN_MARGIN_MS } from '../../limits.ts'
+import { IMS_TIMEOUT_MS, MAX_TOKEN_CHARACTERS, TOKEN_MARGIN_MS } from '../../limits.ts'
 import { type Fetch, post } from './post.ts'
-import { type Answer, type ErrorCode, type Failure, retryAfterMs, type Verdict } from './verdict.ts'
+import { type Answer, type Failure, retryAfterMs, type Verdict } from './verdict.ts'
 
-/** `useUntil`: epoch milliseconds, shortly before it expires. */
-export type Token = { value: string; useUntil: number }
+/** `useUntil`: shortly before it expires. Both in epoch milliseconds. */
+export type Token = { value: string; obtainedAt: number; useUntil: number }
 
-export type TokenResult =
-  | { token: Token }
-  | { failed: Extract<Verdict, { verdict: 'held' | 'deferred' }> }
+export type TokenResult = { token: Token } | { failed: Verdict }
 
-/** Above this `expires_in` can only be milliseconds, as the deprecated JWT exchange told it (AUTH). */
+/** Above this `expires_in` can only be milliseconds, as in the deprecated JWT exchange (AUTH). */
 const MAX_PLAUSIBLE_SECONDS = 1_000_000
+
+/** RFC 6750, 2.1: b64token. */
+const B64_TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
+
+/** A token from the future was dated by a clock that ran ahead: nobody knows when it expires. */
+export function isUsable({ value, obtainedAt, useUntil }: Token, now: number): boolean {
+  return obtainedAt <= now && now < useUntil && isToken(value)
+}
+
+function isToken(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAX_TOKEN_CHARACTERS && B64_TOKEN.test(value)
+}
 
 export async function requestToken(
   { clientId, clientSecret, scopes, imsUrl }: Credentials,
@@ -33,58 +42,55 @@ export async function requestToken(
     grant_type: 'client_credentials',
     scope: scopes,
   })
-  const attempt = {
+  const request = {
     url: `${imsUrl}/ims/token/v3`,
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: form.toString(),
   }
+  let answer: Answer
   try {
-    const answer = await post(attempt, IMS_TIMEOUT_MS, { fetch, deadline: withAbort })
-    const token = readToken(answer, now())
-    return token ? { token } : { failed: refused(answer, now()) }
+    answer = await post(request, IMS_TIMEOUT_MS, fetch)
   } catch {
-    return { failed: deferred('token', null, 'no answer from IMS', null) }
+    return { failed: { verdict: 'deferred', ...failure(null, 'IMS did not answer', null) } }
+  }
+  const at = now()
+  return answer.status === 200 ? readToken(answer, at) : { failed: judgeRefusal(answer, at) }
+}
+
+function readToken(answer: Answer, now: number): TokenResult {
+  const body = parse(answer)
+  const { access_token: value, expires_in: lifetime } = body
+  const isLifetime = typeof lifetime === 'number' && lifetime > 0
+  if (!isToken(value) || !isLifetime) {
+    const message = 'IMS answered 200 without a token that can be used'
+    return { failed: { verdict: 'deferred', ...failure(200, message, null) } }
+  }
+  const lifetimeMs = lifetime > MAX_PLAUSIBLE_SECONDS ? lifetime : lifetime * 1_000
+  const useUntil = now + lifetimeMs - Math.min(TOKEN_MARGIN_MS, lifetimeMs / 10)
+  return { token: { value, obtainedAt: now, useUntil } }
+}
+
+function parse({ body, complete }: Answer): Record<string, unknown> {
+  if (!complete) return {}
+  try {
+    const json: unknown = JSON.parse(body)
+    return isObject(json) ? json : {}
+  } catch {
+    return {}
   }
 }
 
-function readToken(answer: Answer, now: number): Token | null {
-  if (answer.status !== 200 || !answer.complete) return null
-  try {
-    const body: unknown = JSON.parse(answer.body)
-    if (!isObject(body)) return null
-    const { access_token: value, expires_in: lifetime } = body
-    if (typeof value !== 'string' || value === '' || typeof lifetime !== 'number') return null
-    const lifetimeMs = lifetime > MAX_PLAUSIBLE_SECONDS ? lifetime : lifetime * 1_000
-    return { value, useUntil: now + lifetimeMs - Math.min(TOKEN_MARGIN_MS, lifetimeMs / 10) }
-  } catch {
-    return null
-  }
-}
-
-/** IMS says no to who we are (4xx), or is not itself just now. Its texts are not repeated. */
-function refused({ status, retryAfter }: Answer, now: number) {
+/** IMS refuses the credentials (a 4xx), or cannot answer just now. Its texts are not repeated. */
+function judgeRefusal({ status, retryAfter }: Answer, now: number): Verdict {
   const wait = retryAfterMs(retryAfter, now)
-  const message = `IMS answered ${status}`
-  if (status === 429 || status === 408) return deferred('throttled', status, message, wait)
-  if (status >= 300 && status < 500) {
-    return {
-      verdict: 'held' as const,
-      reason: 'credentials' as const,
-      ...failure('credentials', status, message, wait),
-    }
+  const isTemporary = status === 429 || status === 408 || status < 300 || status >= 500
+  if (isTemporary) {
+    return { verdict: 'deferred', ...failure(status, `IMS answered ${status}`, wait) }
   }
-  return deferred('token', status, message, wait)
+  const message = `IMS refused the credentials with ${status}`
+  return { verdict: 'held', reason: 'credentials', ...failure(status, message, wait) }
 }
 
-function deferred(code: ErrorCode, status: number | null, message: string, wait: number | null) {
-  return { verdict: 'deferred' as const, ...failure(code, status, message, wait) }
-}
-
-function failure(
-  code: ErrorCode,
-  status: number | null,
-  message: string,
-  retryAfterMs: number | null,
-): Failure {
-  return { error: { code, status, message }, answer: null, retryAfterMs }
+function failure(status: number | null, message: string, retryAfterMs: number | null): Failure {
+  return { error: { code: 'token', status, message }, answer: null, retryAfterMs }
 }

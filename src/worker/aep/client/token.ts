@@ -1,27 +1,38 @@
 /**
- * The access token as a sender sees it: remembered here, asked for there (`outbox/token.ts`, by way of shard 0).
- * Remembers the token, never a promise: one made in another request may never resolve in this one.
+ * The access token as a sender sees it: remembered here, obtained by way of shard 0 (`outbox/token-keeper.ts`).
+ * Remembers the token, never a promise: a promise made in another request may never resolve in this one.
  */
-import type { Token, TokenResult } from './ims.ts'
+import { isUsable, type Token, type TokenResult } from './ims.ts'
 
-/** Answers a token other than `refused`, if there is one to be had. */
-export type AskForToken = (refused: string | null) => Promise<TokenResult>
+/** Returns a token other than `refused`, if there is one to be had. */
+export type ObtainToken = (refused: string | null) => Promise<TokenResult>
 
 export class TokenSource {
-  readonly #ask: AskForToken
+  readonly #obtain: ObtainToken
   readonly #now: () => number
   #token: Token | null = null
+  #discarded: string | null = null
 
-  constructor(ask: AskForToken, now: () => number) {
-    this.#ask = ask
+  constructor(obtain: ObtainToken, now: () => number) {
+    this.#obtain = obtain
     this.#now = now
   }
 
+  /** `refused`: a token that AEP did not take; `null` for any. */
   async get(refused: string | null): Promise<TokenResult> {
+    const unwanted = refused ?? this.#discarded
     const known = this.#token
-    if (known && known.value !== refused && known.useUntil > this.#now()) return { token: known }
-    const result = await this.#ask(refused)
-    if ('token' in result) this.#token = result.token
+    if (known && known.value !== unwanted && isUsable(known, this.#now())) return { token: known }
+    const result = await this.#obtain(unwanted)
+    if ('token' in result) {
+      this.#token = result.token
+      this.#discarded = null
+    }
     return result
+  }
+
+  /** Never used again: a request with it found no connection, or was refused for the size of its headers. */
+  discard(value: string): void {
+    this.#discarded = value
   }
 }

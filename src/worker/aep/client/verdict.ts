@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'unavailable'
   | 'timeout'
   | 'network'
+  /** IMS gave no token: `status` is the one that IMS answered. */
   | 'token'
   /** A fault of our own. */
   | 'internal'
@@ -51,8 +52,8 @@ export type Verdict =
 export type Answer = { status: number; retryAfter: string | null; body: string; complete: boolean }
 
 export function judge(answer: Answer, now: number): Verdict {
-  const { status } = answer
   const json = parse(answer)
+  const status = statusOf(answer, json)
   if (status >= 200 && status < 300) {
     return isObject(json)
       ? { verdict: 'accepted', status }
@@ -83,6 +84,13 @@ export function judge(answer: Answer, now: number): Verdict {
     : { verdict: 'deferred', ...failure('unavailable', answer, json, now) }
 }
 
+/** The status of a 2xx is that of its body, where the body says that it failed. */
+function statusOf({ status }: Answer, json: unknown): number {
+  if (status < 200 || status > 299 || !isObject(json)) return status
+  const stated = Number(json.status ?? json.statusCode)
+  return Number.isInteger(stated) && stated >= 400 && stated <= 599 ? stated : status
+}
+
 /** No answer at all, or none in time. `cause` is what `fetch` threw; only its name is looked at. */
 export function noAnswer(cause: unknown): Verdict {
   const name = cause instanceof Error ? cause.name : ''
@@ -95,7 +103,11 @@ export function noAnswer(cause: unknown): Verdict {
 
 function failure(code: ErrorCode, answer: Answer, json: unknown, now: number): Failure {
   return {
-    error: { code, status: answer.status, message: safeReport(json, answer.status) },
+    error: {
+      code,
+      status: statusOf(answer, json),
+      message: safeReport(json, statusOf(answer, json)),
+    },
     answer: cut(answer.body),
     retryAfterMs: retryAfterMs(answer.retryAfter, now),
   }

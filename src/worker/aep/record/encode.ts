@@ -9,15 +9,13 @@
  * Accepts: where the tenant's or a namespace's name alone fills a part, its parts are larger than the limit.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
-import type { Destination, XdmDestination } from '../../config/config.ts'
+import type { Destination } from '../../config/config.ts'
 import { utf8Length } from '../../lib/json-text.ts'
-import { AEP_MAX_REQUEST_BYTES } from '../../limits.ts'
 import { assemble, type Draft, type Field, inside, recordOf, type TextName } from './draft.ts'
 import { encodeRaw } from './raw.ts'
 import { commonOf } from './split/common.ts'
 import { pack } from './split/pack.ts'
 import { draftRaw } from './split/raw-draft.ts'
-import { envelopeOf } from './xdm.ts'
 import { draftXdm } from './xdm-draft.ts'
 
 /** Beside the parts' own fields: said of a part, and in `part`. `of` is the event's id. */
@@ -29,40 +27,21 @@ export type PartInfo = { index: number; count: number; of: string; dropped?: Tex
  */
 export type Encoded = { split: false; record: string } | { split: true; parts: string[] }
 
-export function encode(event: ChatEvent, destination: Destination, maxEventBytes: number): Encoded {
-  const { before, after, bytes } = frameOf(destination)
-  const limit = Math.min(maxEventBytes, AEP_MAX_REQUEST_BYTES - bytes)
+/** `maxRecordBytes`: UTF-8 bytes (`Envelope.maxRecordBytes`). */
+export function encode(
+  event: ChatEvent,
+  destination: Destination,
+  maxRecordBytes: number,
+): Encoded {
   // Three bytes a character at most: most records need not be measured.
-  const fits = (record: string) => record.length * 3 <= limit || utf8Length(record) <= limit
+  const fits = (record: string) =>
+    record.length * 3 <= maxRecordBytes || utf8Length(record) <= maxRecordBytes
   const record = JSON.stringify(
     destination.format === 'raw' ? encodeRaw(event) : recordOf(draftXdm(event, destination)),
   )
-  if (fits(record)) return { split: false, record: before + record + after }
+  if (fits(record)) return { split: false, record }
   const draft = destination.format === 'raw' ? draftRaw(event) : draftXdm(event, destination)
-  const parts = split(draft, event.id, limit, fits)
-  return { split: true, parts: parts.map((part) => before + part + after) }
-}
-
-/** What a message has around its record. `bytes`: UTF-8, with what a batch of one message has around it. */
-type Frame = { before: string; after: string; bytes: number }
-
-const RAW_FRAME: Frame = { before: '', after: '', bytes: 0 }
-
-/** The same for every event of a destination: made once. */
-const frames = new WeakMap<XdmDestination, Frame>()
-
-function frameOf(destination: Destination): Frame {
-  if (destination.format === 'raw') return RAW_FRAME
-  let frame = frames.get(destination)
-  if (!frame) {
-    const { header, xdmMeta } = envelopeOf(destination)
-    const body = JSON.stringify({ xdmMeta })
-    const before = `{"header":${JSON.stringify(header)},"body":${body.slice(0, -1)},"xdmEntity":`
-    const after = '}}'
-    frame = { before, after, bytes: utf8Length(`{"messages":[${before}${after}]}`) }
-    frames.set(destination, frame)
-  }
-  return frame
+  return { split: true, parts: split(draft, event.id, maxRecordBytes, fits) }
 }
 
 /** These repeat what the messages say: they go before anything is cut. */

@@ -1,29 +1,30 @@
 /**
- * Whether a request may work on AEP itself, or goes straight to the outbox.
+ * Decides whether a request may try AEP itself, or goes straight to the outbox.
  *
- * The idea: an outage costs one waiting request per window, not one per webhook; and since that one request asks,
- * recovery is noticed even where the outbox has nothing to ask with. Pure.
+ * The idea: an outage costs one waiting request per window, not one per webhook; and since that one request asks AEP,
+ * recovery is noticed even when the outbox has nothing to ask with. Pure.
  */
 
 import { MAX_BREAKER_WINDOW_MS } from '../../limits.ts'
-import { activeFailure, type UpstreamState } from './state.ts'
+import { activeFailure, notBefore, type UpstreamState } from './state.ts'
 
 export type Breaker = {
-  /** Inline tries in a row that failed and were AEP's fault. */
+  /** Consecutive inline attempts that failed through AEP's fault. */
   failures: number
-  /** When a request last took the one try of a window. */
+  /** When a request last used the one attempt of a window, in epoch milliseconds. */
   triedAt: number
 }
 
 export const CLOSED: Breaker = { failures: 0, triedAt: 0 }
 
+/** `windowMs`: the shortest time between two inline attempts while AEP fails. It doubles with each that fails. */
 export function allowsRequest(
   state: UpstreamState,
   breaker: Breaker,
   windowMs: number,
   now: number,
 ): boolean {
-  if (state.pause.paused || state.notBefore > now) return false
+  if (state.pause.paused || notBefore(state) > now) return false
   const failure = activeFailure(state)
   if (!failure) return true
   const news = Math.max(failure.at, state.acceptedAt, state.answeredAt, breaker.triedAt)

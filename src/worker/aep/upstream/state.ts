@@ -1,23 +1,30 @@
 /**
- * The one small value about the destination that isolates and outbox shards hold and exchange: is AEP taking
- * events, may it be asked now, has an operator paused it.
+ * The one small value about AEP that isolates and outbox shards hold and exchange: does it take events, may it be
+ * asked now, has an operator paused relaying.
  *
- * Promises: merging is commutative, associative and idempotent (the newest wins), so it does not matter who tells
- * whom, how often, or in which order. Times are epoch milliseconds; 0 means never.
+ * Promises: merging is commutative, associative and idempotent (the newest wins), so it does not matter who sends the
+ * value to whom, how often, or in which order. Times are epoch milliseconds; 0 means never.
  * Accepts: clocks of machines differ by some milliseconds, which can cost one needless attempt or one short wait.
  * Pure: the moment is passed in.
  */
+import { MAX_CLOCK_SKEW_MS, MAX_RETRY_AFTER_MS } from '../../limits.ts'
 import type { HoldReason } from '../client/verdict.ts'
 
 export type FailureReason = 'upstream' | HoldReason
 
 export type UpstreamFailure = {
   at: number
-  /** When the event that failed was tried before; on its first try, when that began. An acceptance after this blames the event. */
+  /**
+   * End of the failed event's previous attempt; on its first attempt, when that one began. An acceptance later than
+   * this shows that AEP works, so the failure no longer counts.
+   */
   since: number
   reason: FailureReason
   /** When the run of failures with this reason began. */
   firstAt: number
+  /** The error behind it, for the log: its code, and the HTTP status if there was one. */
+  code: string
+  status: number | null
 }
 
 export type UpstreamState = {
@@ -26,37 +33,46 @@ export type UpstreamState = {
   /** Newest sign that AEP answers at all: an acceptance, or a refusal of one event. */
   answeredAt: number
   failure: UpstreamFailure | null
-  /** From AEP's `Retry-After`; an acceptance does not shorten it. */
-  notBefore: number
-  /** The operator's last word. A resume also lifts a hold: failures before it count no more. */
+  /** AEP's newest `Retry-After`: received `at`, no request before `until`. An acceptance does not shorten it. */
+  retryAfter: { at: number; until: number } | null
+  /** The newest throttled event. Two different ones without an acceptance in between mean that AEP is busy. */
+  throttled: { id: string; at: number } | null
+  /** The operator's latest command. `at` only orders commands: it is never compared with the clock. */
   pause: { paused: boolean; at: number }
+  /** When an operator last resumed: failures and waits from before it count no more. */
+  resumedAt: number
 }
 
 export const INITIAL_UPSTREAM: UpstreamState = {
   acceptedAt: 0,
   answeredAt: 0,
   failure: null,
-  notBefore: 0,
+  retryAfter: null,
+  throttled: null,
   pause: { paused: false, at: 0 },
+  resumedAt: 0,
 }
 
 export function merge(a: UpstreamState, b: UpstreamState): UpstreamState {
   return {
     acceptedAt: Math.max(a.acceptedAt, b.acceptedAt),
     answeredAt: Math.max(a.answeredAt, b.answeredAt),
-    failure: newestFailure(a.failure, b.failure),
-    notBefore: Math.max(a.notBefore, b.notBefore),
+    failure: newest(a.failure, b.failure),
+    retryAfter: newest(a.retryAfter, b.retryAfter),
+    throttled: newest(a.throttled, b.throttled),
     pause: newestPause(a.pause, b.pause),
+    resumedAt: Math.max(a.resumedAt, b.resumedAt),
   }
 }
 
-function newestFailure(a: UpstreamFailure | null, b: UpstreamFailure | null) {
+/** Of two that happened in the same millisecond, the one that sorts last: a rule that does not depend on the order. */
+function newest<Happened extends { at: number }>(
+  a: Happened | null,
+  b: Happened | null,
+): Happened | null {
   if (!a || !b) return a ?? b
   if (a.at !== b.at) return a.at > b.at ? a : b
-  // The same moment: any rule will do that does not depend on who is asked.
-  if (a.since !== b.since) return a.since > b.since ? a : b
-  if (a.reason !== b.reason) return a.reason < b.reason ? a : b
-  return a.firstAt <= b.firstAt ? a : b
+  return JSON.stringify(a) >= JSON.stringify(b) ? a : b
 }
 
 function newestPause(a: UpstreamState['pause'], b: UpstreamState['pause']) {
@@ -64,15 +80,53 @@ function newestPause(a: UpstreamState['pause'], b: UpstreamState['pause']) {
   return a.at > b.at ? a : b
 }
 
-/** The failure that nothing has overtaken: AEP is taken to be failing, or holding everything. */
+/**
+ * The state as it can be true at `now`. A clock that ran ahead leaves times in the future, which nothing would
+ * supersede until the clock gets there: what has happened is dated back to now, and a wait is cut to its maximum.
+ * Returns the same object when there is nothing to correct.
+ */
+export function correctClock(state: UpstreamState, now: number): UpstreamState {
+  const { acceptedAt, answeredAt, failure, retryAfter, throttled, resumedAt } = state
+  const latest = now + MAX_CLOCK_SKEW_MS
+  const isAhead =
+    Math.max(acceptedAt, answeredAt, resumedAt, failure?.at ?? 0, throttled?.at ?? 0) > latest ||
+    (retryAfter !== null &&
+      (retryAfter.at > latest || retryAfter.until > latest + MAX_RETRY_AFTER_MS))
+  if (!isAhead) return state
+  const past = (at: number) => Math.min(at, now)
+  return {
+    acceptedAt: past(acceptedAt),
+    answeredAt: past(answeredAt),
+    failure: failure && {
+      ...failure,
+      at: past(failure.at),
+      since: past(failure.since),
+      firstAt: past(failure.firstAt),
+    },
+    retryAfter: retryAfter && {
+      at: past(retryAfter.at),
+      until: Math.min(retryAfter.until, now + MAX_RETRY_AFTER_MS),
+    },
+    throttled: throttled && { ...throttled, at: past(throttled.at) },
+    pause: state.pause,
+    resumedAt: past(resumedAt),
+  }
+}
+
+/** The latest failure, unless something newer supersedes it: AEP is failing, or everything is on hold. */
 export function activeFailure(state: UpstreamState): UpstreamFailure | null {
   const { failure } = state
   if (!failure) return null
-  const overtaken =
+  const superseded =
     state.acceptedAt > failure.since ||
     state.answeredAt > failure.at ||
-    (!state.pause.paused && state.pause.at >= failure.at)
-  return overtaken ? null : failure
+    state.resumedAt >= failure.at
+  return superseded ? null : failure
+}
+
+/** No request before this moment: AEP's `Retry-After`, unless an operator resumed since. 0 when there is none. */
+export function notBefore({ retryAfter, resumedAt }: UpstreamState): number {
+  return retryAfter && retryAfter.at > resumedAt ? retryAfter.until : 0
 }
 
 export function afterAcceptance(state: UpstreamState, at: number): UpstreamState {
@@ -97,17 +151,41 @@ export function afterFailure(
   state: UpstreamState,
   failure: Omit<UpstreamFailure, 'firstAt'>,
 ): UpstreamState {
-  const standing = activeFailure(state)
-  const firstAt = standing?.reason === failure.reason ? standing.firstAt : failure.at
-  const newest = { ...failure, firstAt }
-  return { ...state, failure: newestFailure(state.failure, newest) }
+  const active = activeFailure(state)
+  const firstAt = active?.reason === failure.reason ? active.firstAt : failure.at
+  return { ...state, failure: newest(state.failure, { ...failure, firstAt }) }
 }
 
-export function afterRetryAfter(state: UpstreamState, notBefore: number): UpstreamState {
-  return { ...state, notBefore: Math.max(state.notBefore, notBefore) }
+/** AEP throttled the event `id`, and asked for a wait of `retryAfterMs` if it said so. */
+export function afterThrottle(
+  state: UpstreamState,
+  id: string,
+  retryAfterMs: number | null,
+  at: number,
+): UpstreamState {
+  const asked = retryAfterMs === null ? null : { at, until: at + retryAfterMs }
+  return {
+    ...state,
+    throttled: newest(state.throttled, { id, at }),
+    retryAfter: laterWait(state.retryAfter, asked),
+  }
 }
 
-/** Why everything waits, for an operator: a pause first, then what AEP or the configuration holds against us. */
+/** A shorter `Retry-After` does not cut a longer one that is still running. */
+function laterWait(a: UpstreamState['retryAfter'], b: UpstreamState['retryAfter']) {
+  if (!a || !b) return a ?? b
+  return { at: Math.max(a.at, b.at), until: Math.max(a.until, b.until) }
+}
+
+/** An operator's pause or resume at `now`. A resume opens at once: holds, failures and waits from before it end. */
+export function afterCommand(state: UpstreamState, paused: boolean, now: number): UpstreamState {
+  const pause = { paused, at: Math.max(now, state.pause.at + 1) }
+  if (paused) return { ...state, pause }
+  const latest = Math.max(now, state.failure?.at ?? 0, state.retryAfter?.at ?? 0)
+  return { ...state, pause, resumedAt: Math.max(state.resumedAt, latest) }
+}
+
+/** Why everything waits, for an operator: a pause first, then the reason of the active failure. */
 export type Hold = { reason: 'paused' | HoldReason; since: number }
 
 export function holdOf(state: UpstreamState): Hold | null {

@@ -1,8 +1,8 @@
 /**
  * The one alarm of a shard.
  *
- * Promises: set no later than the moment asked for; not written again when it is already (each time is a row). Remembers
- * what it is set to, and can be told to look again, should it have been lost.
+ * Promises: set no later than the moment asked for; not written again when it is already (each time is a row).
+ * Remembers what it is set to, and can load that again, should the alarm have been lost.
  */
 import { type Backoff, fullJitterMs } from './backoff.ts'
 
@@ -10,7 +10,7 @@ export class ShardAlarm {
   readonly #storage: DurableObjectStorage
   readonly #backoff: Backoff
   #at: number | null = null
-  /** Runs in a row that broke: each of them makes the next wait longer, and none is the last. */
+  /** Consecutive runs that broke: each makes the next wait longer, and none is the last. */
   #breaks = 0
 
   constructor(storage: DurableObjectStorage, backoff: Backoff) {
@@ -18,6 +18,7 @@ export class ShardAlarm {
     this.#backoff = backoff
   }
 
+  /** Epoch milliseconds it is set to; `null` when it is not set. */
   get at(): number | null {
     return this.#at
   }
@@ -26,12 +27,12 @@ export class ShardAlarm {
     this.#at = await this.#storage.getAlarm()
   }
 
-  /** It has gone off: nothing is set any more. */
+  /** It has gone off, so nothing is set any more. */
   fired(): void {
     this.#at = null
   }
 
-  /** How many runs in a row have broken now. */
+  /** Returns how many runs in a row have broken now. */
   runEnded(outcome: 'well' | 'broken'): number {
     this.#breaks = outcome === 'well' ? 0 : this.#breaks + 1
     return this.#breaks

@@ -1,9 +1,13 @@
-/**
- * What an attempt that has ended means for its event. Pure: moment, policy and randomness are passed in.
- */
-
+/** What an attempt that has ended means for its event. Pure: moment, policy and randomness are passed in. */
 import type { Verdict } from '../../aep/client/verdict.ts'
-import { type AttemptTimes, type Blamed, blame, isFailed } from '../../aep/upstream/blame.ts'
+import {
+  type AttemptInfo,
+  type Blamed,
+  blame,
+  isFailed,
+  isThrottled,
+  throttlesAfter,
+} from '../../aep/upstream/blame.ts'
 import type { UpstreamState } from '../../aep/upstream/state.ts'
 import { MAX_STRIKES } from '../../limits.ts'
 import type { StoreRequest } from '../state.ts'
@@ -11,18 +15,21 @@ import type { Tries } from '../storage/reader.ts'
 import type { FailedTry } from '../storage/store.ts'
 import { type Backoff, fullJitterMs } from './backoff.ts'
 
+export const NO_TRIES: Tries = { attempts: 0, strikes: 0, throttles: 0, triedAt: null }
+
 export type AttemptOutcome =
   | { end: 'delivered' }
-  /** Refused for good, or thirty strikes: for an operator. */
+  /** Refused for good, or out of strikes: for an operator. */
   | { end: 'dead'; tried: FailedTry }
   | { end: 'retry'; tried: FailedTry; blamed: Blamed }
 
 export type AttemptContext = {
+  /** When it ended, in epoch milliseconds. */
   at: number
-  times: AttemptTimes
-  /** What is known of the event's earlier tries. */
+  attempt: AttemptInfo
+  /** The event's earlier tries; `null` when there are none. */
   tries: Tries | null
-  /** The destination as known before this attempt's verdict. */
+  /** AEP as known before this attempt's verdict. */
   state: UpstreamState
   backoff: Backoff
   random: () => number
@@ -30,37 +37,55 @@ export type AttemptContext = {
 
 export function attemptOutcome(verdict: Verdict, context: AttemptContext): AttemptOutcome {
   if (verdict.verdict === 'accepted') return { end: 'delivered' }
-  const { at, times, tries, state, backoff, random } = context
+  const { at, attempt, tries, state, backoff, random } = context
   const { error, answer } = verdict
-  const tried = { attempts: (tries?.attempts ?? 0) + 1, triedAt: at, error, answer }
   const strikes = tries?.strikes ?? 0
-  if (!isFailed(verdict)) return { end: 'dead', tried: { ...tried, strikes, nextAt: null } }
-
-  const blamed = blame(verdict, times, state)
-  if (blamed === 'destination') {
-    // The destination's own backoff decides; this short wait only keeps the event from being tried in a circle.
-    const nextAt = at + fullJitterMs(1, backoff, random)
-    return { end: 'retry', blamed, tried: { ...tried, strikes, nextAt } }
+  const tried: FailedTry = {
+    attempts: (tries?.attempts ?? 0) + 1,
+    strikes,
+    throttles: 0,
+    triedAt: at,
+    nextAt: null,
+    askedToWait: false,
+    error,
+    answer,
   }
-  const struck = strikes + (times.previousAt === null ? 0 : 1)
-  if (struck >= MAX_STRIKES)
-    return { end: 'dead', tried: { ...tried, strikes: struck, nextAt: null } }
-  const nextAt = at + fullJitterMs(struck + 1, backoff, random)
-  return { end: 'retry', blamed, tried: { ...tried, strikes: struck, nextAt } }
+  if (!isFailed(verdict)) return { end: 'dead', tried }
+
+  const blamed = blame(verdict, attempt, state)
+  tried.throttles = throttlesAfter(verdict, attempt, state)
+  if (blamed === 'upstream') {
+    // AEP's backoff decides; this short wait only keeps the event from being tried in a circle.
+    return {
+      end: 'retry',
+      blamed,
+      tried: { ...tried, nextAt: at + fullJitterMs(1, backoff, random) },
+    }
+  }
+  if (isThrottled(verdict)) {
+    const { retryAfterMs } = verdict
+    const waitMs = retryAfterMs ?? fullJitterMs(tried.throttles, backoff, random)
+    const nextAt = at + waitMs
+    return { end: 'retry', blamed, tried: { ...tried, nextAt, askedToWait: retryAfterMs !== null } }
+  }
+  tried.strikes = strikes + (attempt.previousAt === null ? 0 : 1)
+  if (tried.strikes >= MAX_STRIKES) return { end: 'dead', tried }
+  const nextAt = at + fullJitterMs(tried.strikes + 1, backoff, random)
+  return { end: 'retry', blamed, tried: { ...tried, nextAt } }
 }
 
-/** The note of the try that a request has made before it came here: not repeated at once, whoever was to blame for it. */
+/** The try that a request made before it stored the event: not repeated at once, whoever is to blame for its end. */
 export function tryOfRequest(
   { attempt, error, state }: StoreRequest,
   backoff: Backoff,
   random: () => number,
 ): FailedTry | null {
-  if (!attempt) {
-    return error && { attempts: 0, strikes: 0, triedAt: null, nextAt: null, error, answer: null }
-  }
+  const untried = { ...NO_TRIES, askedToWait: false }
+  if (!attempt) return error && { ...untried, nextAt: null, error, answer: null }
   return {
+    ...untried,
     attempts: 1,
-    strikes: 0,
+    throttles: attempt.error.code === 'throttled' ? 1 : 0,
     triedAt: attempt.at,
     nextAt: state === 'pending' ? attempt.at + fullJitterMs(1, backoff, random) : null,
     error: attempt.error,

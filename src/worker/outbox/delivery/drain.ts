@@ -1,184 +1,154 @@
 /**
  * One run of the outbox: relays what is due, at most six requests at a time, until nothing is due or the run is long
- * enough.
+ * enough. A pool that refills itself: as soon as one job ends the next begins, so that one that hangs costs one slot.
  *
- * Promises: every request has its own fresh timeout, begun when it gets its slot; what it means is written down as soon
- * as it has ended, whatever the others do. Storage that fails ends the run and is thrown at its end.
+ * Promises: every request has its own fresh timeout, begun when it gets its slot; its answer is written down as soon
+ * as it is there; the bytes in flight are bounded. A fault of storage ends the run, and is thrown at its end.
  * Accepts: a crash between AEP's answer and that write sends the event again, under the same `_id`.
  */
-import { type DeliverDeps, deliver } from '../../aep/client/deliver.ts'
-import type { Verdict } from '../../aep/client/verdict.ts'
-import { toIso } from '../../chatlio/timestamp.ts'
-import type { Config, Destination } from '../../config/config.ts'
-import { DRAIN_CONCURRENCY, MAX_EVENTS_PER_RUN, MAX_RUN_MS } from '../../limits.ts'
+import type { Sender } from '../../aep/client/sender.ts'
+import {
+  BATCH_REST_MS,
+  DRAIN_CONCURRENCY,
+  MAX_BYTES_IN_FLIGHT,
+  MAX_EVENTS_PER_RUN,
+  MAX_RUN_MS,
+} from '../../limits.ts'
 import { logLine } from '../../log.ts'
-import type { EventReader } from '../storage/reader.ts'
-import type { EventStore } from '../storage/store.ts'
-import { attemptOutcome } from './attempt-outcome.ts'
-import { type Job, nextJob, type Prepared } from './job.ts'
-import { runPool } from './pool.ts'
-import type { Selection } from './selection.ts'
-import type { UpstreamWatch } from './upstream-watch.ts'
+import { type Job, type JobDeps, nextJob } from './job.ts'
+import { beginLarge, prepare } from './prepare.ts'
+import { type DrainReport, newReport, type OutcomeDeps, OutcomeRecorder } from './record-outcome.ts'
+import { type TransmitDeps, transmitBatch, transmitEvent } from './transmit.ts'
 
-export type DrainDeps = DeliverDeps & {
-  shard: string
-  reader: EventReader
-  store: EventStore
-  watch: UpstreamWatch
-  selection: Selection
-  config: Config
-  destination: Destination
-  random: () => number
-  /** Resolves when there may be something new to send. */
-  changed: () => Promise<void>
-  /** Called when an event has left the pending ones. */
-  leftPending: () => void
-}
-
-/** What a run did, in events. */
-export type DrainReport = {
-  sent: number
-  accepted: number
-  deferred: number
-  rejected: number
-  held: number
-}
-
-export async function drain(deps: DrainDeps): Promise<DrainReport> {
-  const { watch, now } = deps
-  const report: DrainReport = { sent: 0, accepted: 0, deferred: 0, rejected: 0, held: 0 }
-  const { maxEventBytes, retryCapMs } = deps.config
-  const jobs = { ...deps, maxEventBytes, retryCapMs }
-  const until = now() + MAX_RUN_MS
-  let broken: unknown
-  await runPool<Job>({
-    limit: () => {
-      const over = broken !== undefined || report.sent >= MAX_EVENTS_PER_RUN || now() >= until
-      return over ? 0 : slots(watch, now())
-    },
-    next: () => {
-      try {
-        return nextJob(jobs, watch.failing, now())
-      } catch (thrown) {
-        broken = thrown
-        return null
-      }
-    },
-    run: async (job) => {
-      try {
-        await send(job, deps, report)
-      } catch (thrown) {
-        broken = thrown
-      } finally {
-        for (const { event } of job) deps.selection.done(event.position)
-      }
-    },
-    changed: deps.changed,
-  })
-  if (broken !== undefined) throw broken
-  return report
-}
-
-/** Six when AEP takes events, one to ask whether it does again, none while it is not to be asked. */
-function slots(watch: UpstreamWatch, now: number): number {
-  if (watch.state.pause.paused || watch.state.notBefore > now) return 0
-  if (!watch.failing) return DRAIN_CONCURRENCY
-  return watch.retryAt <= now ? 1 : 0
-}
-
-async function send(job: Job, deps: DrainDeps, report: DrainReport): Promise<void> {
-  const { config, now } = deps
-  report.sent += job.length
-  const beganAt = now()
-  const records = job.flatMap(({ records }) => records.map(({ record }) => record))
-  const verdicts = await deliver(records, deps.destination, config.drainTimeoutMs, deps)
-  const ended = job.map((prepared) => ({
-    ...prepared,
-    verdicts: verdicts.splice(0, prepared.records.length),
-  }))
-  // Acceptances first: what else of the same request failed is then known to be its own fault.
-  const failed = (each: Ended) =>
-    Number(each.verdicts.some(({ verdict }) => verdict !== 'accepted'))
-  for (const each of ended.sort((a, b) => failed(a) - failed(b)))
-    recordOutcome(each, beganAt, deps, report)
-}
-
-type Ended = Prepared & { verdicts: Verdict[] }
-
-function recordOutcome(
-  { event, records, verdicts }: Ended,
-  beganAt: number,
-  deps: DrainDeps,
-  report: DrainReport,
-): void {
-  const { store, watch, config } = deps
-  const at = deps.now()
-  const times = { beganAt, previousAt: event.tries?.triedAt ?? null }
-  const stillThere = deps.reader.stillPending(event)
-  for (const [index, verdict] of verdicts.entries()) {
-    const part = records[index]?.part ?? null
-    if (verdict.verdict !== 'accepted') continue
-    watch.recordAttempt(verdict, times, at)
-    if (part !== null && stillThere) store.partDelivered(event.position, part)
+export type DrainDeps = Omit<JobDeps, 'envelope' | 'maxRecordBytes' | 'quarantined'> &
+  Omit<OutcomeDeps, 'report'> & {
+    sender: Sender
+    maxEventBytes: number
+    timeoutMs: number
+    /** Whether AEP refuses batches as such: shared by all runs of a shard. */
+    batchRest: { until: number }
+    /** Resolves when there may be something new to send. */
+    added: () => Promise<void>
+    /** Resolves when all that has been written is durable. */
+    sync: () => Promise<void>
   }
-  const verdict = verdictOfAll(verdicts)
-  const conclusion = attemptOutcome(verdict, {
-    at,
-    times,
-    tries: event.tries,
-    state: watch.state,
-    backoff: { baseMs: config.retryBaseMs, capMs: config.retryCapMs },
-    random: deps.random,
-  })
-  watch.recordAttempt(verdict, times, at)
-  report[verdict.verdict === 'unknown' ? 'deferred' : verdict.verdict] += 1
-  // An operator, or its age, may have taken it away meanwhile.
-  if (!stillThere) return
-  switch (conclusion.end) {
-    case 'delivered':
-      store.delivered(event)
-      break
-    case 'retry':
-      store.failed(event.position, conclusion.tried)
-      return
-    case 'dead':
-      store.park(event.position, 'dead', conclusion.tried)
-      logDeadLetter(deps.shard, event, conclusion.tried.error)
+
+export function drain(deps: DrainDeps): Promise<DrainReport> {
+  return new DrainRun(deps).run()
+}
+
+class DrainRun {
+  readonly #deps: DrainDeps
+  readonly #jobDeps: JobDeps
+  readonly #transmitDeps: TransmitDeps
+  readonly #report: DrainReport = newReport()
+  readonly #running = new Map<Promise<void>, Job>()
+  readonly #until: number
+  #fault: { thrown: unknown } | null = null
+
+  constructor(deps: DrainDeps) {
+    const { sender, timeoutMs, now } = deps
+    const recorder = new OutcomeRecorder({ ...deps, report: this.#report })
+    this.#deps = deps
+    this.#until = now() + MAX_RUN_MS
+    this.#jobDeps = {
+      ...deps,
+      envelope: sender.envelope,
+      maxRecordBytes: sender.envelope.maxRecordBytes(deps.maxEventBytes),
+      quarantined: (id) => deps.left(id, 'quarantined'),
+    }
+    this.#transmitDeps = {
+      sender,
+      timeoutMs,
+      now,
+      mayContinue: () => this.#fault === null && deps.watch.isOpen(now()),
+      sending: (events) => {
+        this.#report.sent += events
+      },
+      partAccepted: recorder.partAccepted,
+      ended: recorder.ended,
+      giveBack: ({ selected }) => deps.selection.giveBack(selected),
+    }
   }
-  deps.leftPending()
-}
 
-/** An event is delivered when all its parts are, and dead when one is refused for good. */
-function verdictOfAll(verdicts: readonly Verdict[]): Verdict {
-  const worst =
-    verdicts.find(({ verdict }) => verdict === 'rejected') ??
-    verdicts.find(({ verdict }) => verdict !== 'accepted') ??
-    verdicts[0]
-  if (!worst) throw new Error('an event without records')
-  return worst
-}
+  async run(): Promise<DrainReport> {
+    for (;;) {
+      while (this.#running.size < this.#slots()) {
+        const job = this.#next()
+        if (!job) break
+        const slot = this.#work(job).finally(() => this.#running.delete(slot))
+        this.#running.set(slot, job)
+      }
+      if (this.#running.size === 0) break
+      await Promise.race([...this.#running.keys(), this.#deps.added()])
+    }
+    if (this.#fault) throw this.#fault.thrown
+    return this.#report
+  }
 
-/** One line per run that did anything. */
-export function logDrain(
-  shard: string,
-  report: DrainReport,
-  left: { pending: number; oldestAgeMs: number | null; nextAttemptAt: number | null },
-): void {
-  const { pending, oldestAgeMs, nextAttemptAt } = left
-  logLine(report.accepted === report.sent ? 'log' : 'warn', {
-    event: 'drain',
-    shard,
-    ...report,
-    pending,
-    oldestAgeMs,
-    nextAttemptAt: nextAttemptAt === null ? null : toIso(nextAttemptAt),
-  })
-}
+  /** Six when AEP takes events, one to ask whether it does again, none while it is not to be asked. */
+  #slots(): number {
+    const { watch, now } = this.#deps
+    const at = now()
+    const isOver = this.#fault || this.#report.sent >= MAX_EVENTS_PER_RUN || at >= this.#until
+    if (isOver || [...this.#running.values()].some((job) => job.kind === 'large' && job.alone)) {
+      return 0
+    }
+    if (watch.isOpen(at)) return DRAIN_CONCURRENCY
+    return watch.allowsProbe(at) ? 1 : 0
+  }
 
-export function logDeadLetter(
-  shard: string,
-  { id, kind }: { id: string; kind: string },
-  { code, status }: { code: string; status: number | null },
-): void {
-  logLine('error', { event: 'dead-letter', shard, id, kind, code, status })
+  #next(): Job | null {
+    const { watch, batchRest, now } = this.#deps
+    const at = now()
+    const inFlight = [...this.#running.values()].reduce((sum, { bytes }) => sum + bytes, 0)
+    const rests = at < batchRest.until && batchRest.until <= at + BATCH_REST_MS
+    const probe = watch.failing
+    try {
+      const job = nextJob(this.#jobDeps, {
+        probe,
+        batches: !rests,
+        roomBytes: this.#running.size === 0 ? null : MAX_BYTES_IN_FLIGHT - inFlight,
+        now: at,
+      })
+      if (job === null && probe) watch.waitLonger()
+      return job === 'wait' ? null : job
+    } catch (thrown) {
+      this.#fault ??= { thrown }
+      return null
+    }
+  }
+
+  async #work(job: Job): Promise<void> {
+    try {
+      if (job.kind === 'large') await this.#workLarge(job)
+      else await this.#transmit(job.events)
+    } catch (thrown) {
+      this.#fault ??= { thrown }
+    }
+  }
+
+  async #workLarge({ selected }: Extract<Job, { kind: 'large' }>): Promise<void> {
+    const { selection, store, sync } = this.#deps
+    const { position } = selected
+    try {
+      const begun = await beginLarge(selected, sync, this.#jobDeps)
+      const prepared = begun === 'begun' ? prepare(selected, this.#jobDeps) : null
+      if (prepared) await this.#transmit([prepared])
+      else selection.done(position)
+    } finally {
+      store.finish(position)
+    }
+  }
+
+  async #transmit(events: Extract<Job, { kind: 'prepared' }>['events']): Promise<void> {
+    const { watch, batchRest, now, shard } = this.#deps
+    const [first] = events
+    if (!first) return
+    if (events.length === 1) return transmitEvent(first, watch.failing, this.#transmitDeps)
+    const result = await transmitBatch(events, this.#transmitDeps)
+    if (result === 'as-usual') return
+    batchRest.until = now() + BATCH_REST_MS
+    logLine('warn', { event: 'batches-refused', shard, aloneForMs: BATCH_REST_MS })
+  }
 }

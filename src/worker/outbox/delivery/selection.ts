@@ -5,9 +5,9 @@
  * ones wait; a probe is never the same event twice while another waits.
  */
 import { DRAIN_READ_AHEAD, DRAIN_RETRY_SLOTS } from '../../limits.ts'
-import type { EventReader } from '../storage/reader.ts'
+import type { EventReader, Located } from '../storage/reader.ts'
 
-export type Selected = { position: number; as: 'tried' | 'untried' }
+export type Selected = Located & { as: 'tried' | 'untried' }
 
 export class Selection {
   readonly #reader: EventReader
@@ -15,7 +15,7 @@ export class Selection {
   readonly #inFlight = new Map<number, Selected['as']>()
   /** Untried events up to here have been read. */
   #cursor = -1
-  #untried: number[] = []
+  #untried: Located[] = []
   #lastProbe: number | null = null
 
   constructor(reader: EventReader) {
@@ -23,16 +23,16 @@ export class Selection {
   }
 
   /**
-   * An event was stored, or came back, at this position: look there again. Events do not come in the order of their
+   * An event was stored, or came back, at this position: look there again. Events do not arrive in the order of their
    * receipt, so what has been read ahead of it stays.
    */
   added(position: number): void {
     if (position > this.#cursor) return
     this.#cursor = position - 1
-    this.#untried = this.#untried.filter((each) => each < position)
+    this.#untried = this.#untried.filter((each) => each.position < position)
   }
 
-  /** Forgets what it has read: nothing is in flight, and whatever is stored is to be found again. */
+  /** Forgets what it has read: nothing is in flight, and everything that is stored is found again. */
   restart(): void {
     this.#inFlight.clear()
     this.#cursor = -1
@@ -48,68 +48,66 @@ export class Selection {
   next(now: number): Selected | null {
     const due = this.#due(now)
     const tried = [...this.#inFlight.values()].filter((each) => each === 'tried').length
-    if (due !== null && tried < DRAIN_RETRY_SLOTS) return this.#take(due, 'tried')
+    if (due && tried < DRAIN_RETRY_SLOTS) return this.#take(due, 'tried')
     const untried = this.nextUntried()
-    if (untried !== null) return untried
-    return due === null ? null : this.#take(due, 'tried')
+    if (untried) return untried
+    return due && this.#take(due, 'tried')
   }
 
-  /** While the destination fails any event will do, its own wait or not: the point is to ask. */
+  /** While AEP fails any event will do, whether its wait is over or not: the point is to ask. */
   nextProbe(): Selected | null {
+    const untried = this.#firstUntried()
+    const waiting = untried
+      ? null
+      : this.#reader
+          .waiting(2 + this.#inFlight.size)
+          .filter((each) => !this.#inFlight.has(each.position))
     const probe =
-      this.#firstUntried() ??
-      this.#reader.waiting(2).find((position) => position !== this.#lastProbe) ??
-      this.#lastWaiting()
-    if (probe === null) return null
-    this.#lastProbe = probe
-    return this.#take(probe, 'tried')
+      untried ?? waiting?.find(({ position }) => position !== this.#lastProbe) ?? waiting?.[0]
+    if (!probe) return null
+    this.#lastProbe = probe.position
+    return this.#take(probe, untried ? 'untried' : 'tried')
   }
 
-  /** One more to go into the same request as others never tried. */
+  /** One more to go into the same request as others that were never tried. */
   nextUntried(): Selected | null {
-    const position = this.#firstUntried()
-    return position === null ? null : this.#take(position, 'untried')
+    const first = this.#firstUntried()
+    return first && this.#take(first, 'untried')
   }
 
-  /** Taken, and not sent after all. */
-  giveBack(position: number): void {
+  /** Selected, and not sent after all: it is next again. */
+  giveBack({ position, bytes, as }: Selected): void {
     this.#inFlight.delete(position)
-    this.#untried.unshift(position)
+    if (as === 'untried') this.#untried.unshift({ position, bytes })
   }
 
   done(position: number): void {
     this.#inFlight.delete(position)
   }
 
-  #take(position: number, as: Selected['as']): Selected {
-    this.#inFlight.set(position, as)
-    return { position, as }
+  #take(located: Located, as: Selected['as']): Selected {
+    this.#inFlight.set(located.position, as)
+    return { ...located, as }
   }
 
-  #due(now: number): number | null {
+  #due(now: number): Located | null {
     const waited = this.#reader.due(now, this.#inFlight.size + 1)
-    return waited.find((position) => !this.#inFlight.has(position)) ?? null
+    return waited.find(({ position }) => !this.#inFlight.has(position)) ?? null
   }
 
-  #lastWaiting(): number | null {
-    return this.#reader.waiting(1)[0] ?? null
-  }
-
-  #firstUntried(): number | null {
-    this.#readAhead()
+  #firstUntried(): Located | null {
+    if (this.#untried.length === 0) {
+      this.#untried = this.#unread(DRAIN_READ_AHEAD)
+      // Nothing untried behind the cursor: the next look begins behind all that is stored.
+      this.#cursor = this.#untried.at(-1)?.position ?? this.#reader.lastPending() ?? this.#cursor
+    }
     return this.#untried.shift() ?? null
   }
 
-  #readAhead(): void {
-    if (this.#untried.length > 0) return
-    this.#untried = this.#unread(DRAIN_READ_AHEAD)
-    this.#cursor = this.#untried.at(-1) ?? this.#cursor
-  }
-
   /** Untried events behind the cursor, at most `limit` of them, without those in flight. */
-  #unread(limit: number): number[] {
+  #unread(limit: number): Located[] {
     return this.#reader
       .untried(this.#cursor, limit)
-      .filter((position) => !this.#inFlight.has(position))
+      .filter(({ position }) => !this.#inFlight.has(position))
   }
 }

@@ -1,4 +1,4 @@
-/** What a shard still owes, and when that may be done: `schedule.ts` asked about the events that are really there. */
+/** When a shard has to be awake: `schedule.ts` applied to the events that are stored and to what is known of AEP. */
 import type { Config } from '../../config/config.ts'
 import type { EventReader } from '../storage/reader.ts'
 import {
@@ -24,6 +24,7 @@ export class WorkSchedule {
     this.#config = config
   }
 
+  /** Epoch milliseconds of the next attempt; `null` when none is due before something else happens. */
   nextAttemptAt(now: number): number | null {
     return nextAttemptAt(this.#pendingWork(), this.#gate(), now)
   }
@@ -51,13 +52,7 @@ export class WorkSchedule {
   }
 
   #gate(): Gate {
-    const { state, failing, retryAt } = this.#watch
-    return {
-      paused: state.pause.paused,
-      usable: this.#config.destination !== null,
-      failing,
-      retryAt,
-      notBefore: state.notBefore,
-    }
+    const { paused, failing, retryAt, notBefore } = this.#watch
+    return { paused, usable: this.#config.destination !== null, failing, retryAt, notBefore }
   }
 }

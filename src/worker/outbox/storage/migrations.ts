@@ -53,6 +53,11 @@ const STEPS: readonly string[] = [
     destination TEXT NOT NULL
   );
   `,
+  `
+  ALTER TABLE tries ADD COLUMN throttles INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE tries ADD COLUMN asked_to_wait INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE unfinished (position INTEGER PRIMARY KEY, tries INTEGER NOT NULL);
+  `,
 ]
 
 export function migrate(storage: DurableObjectStorage): void {

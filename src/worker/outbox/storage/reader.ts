@@ -10,7 +10,16 @@ import type { EventState } from '../state.ts'
 /** Positions per millisecond of receipt. 4096 × today's epoch milliseconds stays below 2^53. */
 export const PER_MS = 4096
 
-export type Tries = { attempts: number; strikes: number; triedAt: number | null }
+/**
+ * The attempts on an event so far. `throttles`: how often in a row AEP throttled it, each time with an acceptance of
+ * another event in between.
+ */
+export type Tries = {
+  attempts: number
+  strikes: number
+  throttles: number
+  triedAt: number | null
+}
 
 export type PendingEvent = {
   position: number
@@ -22,7 +31,10 @@ export type PendingEvent = {
   tries: Tries | null
 }
 
-/** One record of an event that is too large for one. */
+/** Where an event is, and the bytes of its body. */
+export type Located = { position: number; bytes: number }
+
+/** One record of an event that is too large for one, as JSON text without an envelope. */
 export type StoredPart = { part: number; record: string }
 
 export type Place = { position: number; state: EventState }
@@ -50,6 +62,12 @@ export class EventReader {
     return this.#sql
       .exec<StoredPart>('SELECT part, record FROM parts WHERE position = ? ORDER BY part', position)
       .toArray()
+      .map(({ part, record }) => ({ part, record: withoutEnvelope(record) }))
+  }
+
+  /** How often processing this large event has begun and not ended. */
+  unfinishedTries(position: number): number {
+    return this.#number('SELECT tries AS n FROM unfinished WHERE position = ?', position) ?? 0
   }
 
   /** The oldest events received before a moment, whatever their state. */
@@ -67,10 +85,10 @@ export class EventReader {
       .toArray()
   }
 
-  /** Positions of events never tried, oldest first, after a position. */
-  untried(after: number, limit: number): number[] {
-    return this.#positions(
-      `SELECT position FROM pending WHERE position > ? AND NOT EXISTS
+  /** Events never tried, oldest first, after a position. */
+  untried(after: number, limit: number): Located[] {
+    return this.#located(
+      `SELECT position, length(body) AS bytes FROM pending WHERE position > ? AND NOT EXISTS
          (SELECT 1 FROM tries WHERE tries.position = pending.position)
        ORDER BY position LIMIT ?`,
       after,
@@ -78,21 +96,28 @@ export class EventReader {
     )
   }
 
-  /** Positions of tried events whose wait is over, longest over first. */
-  due(now: number, limit: number): number[] {
-    return this.#positions(
-      'SELECT position FROM tries WHERE next_at <= ? ORDER BY next_at, position LIMIT ?',
+  /** Tried events whose wait is over, longest over first. */
+  due(now: number, limit: number): Located[] {
+    return this.#located(
+      `SELECT position, length(body) AS bytes FROM tries JOIN pending USING (position)
+       WHERE next_at <= ? ORDER BY next_at, position LIMIT ?`,
       now,
       limit,
     )
   }
 
-  /** Positions of tried events, whether their wait is over or not, in the order it ends. */
-  waiting(limit: number): number[] {
-    return this.#positions(
-      'SELECT position FROM tries WHERE next_at IS NOT NULL ORDER BY next_at, position LIMIT ?',
+  /** Tried events, whether their wait is over or not, in the order it ends. */
+  waiting(limit: number): Located[] {
+    return this.#located(
+      `SELECT position, length(body) AS bytes FROM tries JOIN pending USING (position)
+       WHERE next_at IS NOT NULL ORDER BY next_at, position LIMIT ?`,
       limit,
     )
+  }
+
+  /** The newest position of any pending event. */
+  lastPending(): number | null {
+    return this.#number('SELECT MAX(position) AS n FROM pending')
   }
 
   nextDueAt(): number | null {
@@ -128,16 +153,21 @@ export class EventReader {
         body: ArrayBuffer
         attempts: number | null
         strikes: number | null
+        throttles: number | null
         triedAt: number | null
       }>(
-        `SELECT id, kind, received_at AS receivedAt, body, attempts, strikes, tried_at AS triedAt
+        `SELECT id, kind, received_at AS receivedAt, body, attempts, strikes, throttles,
+           tried_at AS triedAt
          FROM pending LEFT JOIN tries USING (position) WHERE position = ?`,
         position,
       )
       .toArray()
     if (!row) return null
-    const { id, kind, receivedAt, attempts, strikes, triedAt } = row
-    const tries = attempts === null ? null : { attempts, strikes: strikes ?? 0, triedAt }
+    const { id, kind, receivedAt, attempts, strikes, throttles, triedAt } = row
+    const tries =
+      attempts === null
+        ? null
+        : { attempts, strikes: strikes ?? 0, throttles: throttles ?? 0, triedAt }
     return { position, id, kind, receivedAt, body: new Uint8Array(row.body), tries }
   }
 
@@ -162,15 +192,20 @@ export class EventReader {
     )
   }
 
-  #positions(query: string, ...bindings: number[]): number[] {
-    return this.#sql
-      .exec<{ position: number }>(query, ...bindings)
-      .toArray()
-      .map(({ position }) => position)
+  #located(query: string, ...bindings: number[]): Located[] {
+    return this.#sql.exec<Located>(query, ...bindings).toArray()
   }
 
   #number(query: string, ...bindings: number[]): number | null {
     const [row] = this.#sql.exec<{ n: number | null }>(query, ...bindings).toArray()
     return row?.n ?? null
   }
+}
+
+/** Earlier versions stored parts with the envelope of the day; the one that counts is added when they are sent. */
+function withoutEnvelope(stored: string): string {
+  const entity = ',"xdmEntity":'
+  return stored.startsWith('{"header":')
+    ? stored.slice(stored.indexOf(entity) + entity.length, -'}}'.length)
+    : stored
 }

@@ -16,6 +16,8 @@ import { resolveState } from './resolve-state.ts'
 
 export type FailedTry = Tries & {
   nextAt: number | null
+  /** `nextAt` is what AEP's `Retry-After` asked for. */
+  askedToWait: boolean
   error: StoredError | AttemptError
   answer: string | null
 }
@@ -80,8 +82,36 @@ export class EventStore {
     this.#sql.exec('DELETE FROM parts WHERE position = ? AND part = ?', position, part)
   }
 
-  failed(position: number, tried: FailedTry): void {
+  /** Stays pending, with a note of the attempt that failed. */
+  retryLater(position: number, tried: FailedTry): void {
     this.#writeTries(position, tried)
+  }
+
+  /** Processing a large event begins: see `beginLarge`. */
+  begin(position: number): void {
+    this.#sql.exec(
+      `INSERT INTO unfinished VALUES (?, 1)
+       ON CONFLICT (position) DO UPDATE SET tries = tries + 1`,
+      position,
+    )
+  }
+
+  finish(position: number): void {
+    this.#sql.exec('DELETE FROM unfinished WHERE position = ?', position)
+  }
+
+  /**
+   * Cuts waits that are longer than any can be: a clock that ran ahead wrote them. `capMs`: the longest backoff,
+   * `askedMs`: the longest wait that AEP can ask for.
+   */
+  correctWaits(now: number, capMs: number, askedMs: number): void {
+    this.#sql.exec(
+      `UPDATE tries SET next_at = ?1 + CASE asked_to_wait WHEN 1 THEN ?3 ELSE ?2 END
+       WHERE next_at > ?1 + ?2 AND (asked_to_wait = 0 OR next_at > ?1 + ?3)`,
+      now,
+      capMs,
+      askedMs,
+    )
   }
 
   /** Takes a pending event out of the way, for an operator. */
@@ -109,6 +139,7 @@ export class EventStore {
       )
       this.#sql.exec('DELETE FROM parked WHERE position = ?', position)
       this.#sql.exec('DELETE FROM tries WHERE position = ?', position)
+      this.#sql.exec('DELETE FROM unfinished WHERE position = ?', position)
       if (tried) this.#writeTries(position, tried)
     })
   }
@@ -151,6 +182,7 @@ export class EventStore {
     this.#sql.exec(`DELETE FROM ${table} WHERE position = ?`, position)
     this.#sql.exec('DELETE FROM tries WHERE position = ?', position)
     this.#sql.exec('DELETE FROM parts WHERE position = ?', position)
+    this.#sql.exec('DELETE FROM unfinished WHERE position = ?', position)
   }
 
   #writeParts(position: number, records: readonly string[]): void {
@@ -161,12 +193,16 @@ export class EventStore {
 
   #writeTries(position: number, tried: FailedTry): void {
     this.#sql.exec(
-      'INSERT OR REPLACE INTO tries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      `INSERT OR REPLACE INTO tries (position, attempts, strikes, throttles, tried_at, next_at,
+         asked_to_wait, code, status, message, answer)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       position,
       tried.attempts,
       tried.strikes,
+      tried.throttles,
       tried.triedAt,
       tried.nextAt,
+      tried.askedToWait ? 1 : 0,
       tried.error.code,
       tried.error.status,
       tried.error.message,

@@ -1,0 +1,111 @@
+/**
+ * Sends encoded records in one request, with an access token where the inlet wants one, and judges the answer.
+ *
+ * Promises: never throws; every record gets a verdict; a token that AEP refuses is renewed once, which counts as no
+ * failure of any event.
+ * Never sends a second request for the same records, apart from that renewal: what a verdict means, and whether to
+ * go on, is for the caller to decide after each request.
+ */
+import type { Destination } from '../../config/config.ts'
+import { isTimeout, within } from '../../lib/timeout.ts'
+import { judgeBatch } from './batch.ts'
+import { Envelope } from './envelope.ts'
+import type { Token, TokenResult } from './ims.ts'
+import { type Fetch, type PostRequest, post } from './post.ts'
+import type { TokenSource } from './token.ts'
+import { type Answer, type AttemptError, judge, noAnswer, type Verdict } from './verdict.ts'
+
+export type SenderDeps = { fetch: Fetch; now: () => number; tokens: TokenSource }
+
+/** One per destination: what its requests have in common is made once. */
+export class Sender {
+  readonly envelope: Envelope
+  readonly #destination: Destination
+  readonly #headers: Headers
+  readonly #deps: SenderDeps
+
+  constructor(destination: Destination, deps: SenderDeps) {
+    this.envelope = new Envelope(destination)
+    this.#destination = destination
+    this.#deps = deps
+    this.#headers = new Headers({ 'content-type': 'application/json' })
+    if (destination.flowId !== null) this.#headers.set('x-adobe-flow-id', destination.flowId)
+  }
+
+  /** `record`: JSON text, as `encode` makes it. `timeoutMs` covers the token, the request and its answer. */
+  async deliverOne(record: string, timeoutMs: number): Promise<Verdict> {
+    try {
+      const body = this.envelope.message(record)
+      const answer = await this.#send(this.#destination.url, body, timeoutMs)
+      return 'verdict' in answer ? answer : judge(answer, this.#deps.now())
+    } catch (thrown) {
+      return noAnswer(thrown)
+    }
+  }
+
+  /**
+   * As many records as `Envelope.batchLength` allows, in one request. Verdicts are in the order of the records.
+   * `bisect`: AEP refused the request as a whole for what may be the fault of one record.
+   */
+  async deliverBatch(records: readonly string[], timeoutMs: number): Promise<Verdict[] | 'bisect'> {
+    const destination = this.#destination
+    const [first] = records
+    if (first === undefined) return []
+    if (records.length === 1 || destination.format === 'raw') {
+      return [await this.deliverOne(first, timeoutMs)]
+    }
+    try {
+      const body = this.envelope.batch(records)
+      const answer = await this.#send(destination.batchUrl, body, timeoutMs)
+      if ('verdict' in answer) return records.map(() => answer)
+      return judgeBatch(answer, records.length, this.#deps.now())
+    } catch (thrown) {
+      const verdict = noAnswer(thrown)
+      return records.map(() => verdict)
+    }
+  }
+
+  /** AEP's answer, or the verdict when there is no token to ask it with. Rejects when there is neither. */
+  #send(url: string, body: string, timeoutMs: number): Promise<Answer | Verdict> {
+    const request = { url, headers: this.#headers, body }
+    return this.#destination.credentials
+      ? sendWithToken(request, timeoutMs, this.#deps)
+      : post(request, timeoutMs, this.#deps.fetch)
+  }
+}
+
+/** Renews the token once if AEP refuses it. Waiting for tokens counts towards the same time. */
+async function sendWithToken(
+  request: PostRequest,
+  timeoutMs: number,
+  { fetch, now, tokens }: SenderDeps,
+): Promise<Answer | Verdict> {
+  const until = now() + timeoutMs
+  const leftMs = () => Math.min(Math.max(until - now(), 0), timeoutMs)
+  let refused: string | null = null
+  for (;;) {
+    const result: TokenResult = await within(leftMs(), tokens.get(refused)).catch(noToken)
+    if ('failed' in result) return result.failed
+    const { value }: Token = result.token
+    const headers = new Headers(request.headers)
+    headers.set('authorization', `Bearer ${value}`)
+    const answer = await post({ ...request, headers }, leftMs(), fetch).catch((thrown) => {
+      // The token itself may be what no connection survives.
+      if (!isTimeout(thrown)) tokens.discard(value)
+      throw thrown
+    })
+    // 431: the header fields are too large, and the token is the only one that varies.
+    if (answer.status === 431) tokens.discard(value)
+    const unauthorized = answer.status === 401 || answer.status === 403
+    if (!unauthorized || refused !== null) return answer
+    refused = value
+  }
+}
+
+function noToken(thrown: unknown): { failed: Verdict } {
+  const message = isTimeout(thrown)
+    ? 'no token from IMS in time'
+    : 'the outbox could not be asked for a token'
+  const error: AttemptError = { code: 'token', status: null, message }
+  return { failed: { verdict: 'deferred', error, answer: null, retryAfterMs: null } }
+}
