@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
+import { Envelope } from '../../src/worker/aep/client/envelope.ts'
 import { encode } from '../../src/worker/aep/record/encode.ts'
 import { placeOf } from '../../src/worker/aep/record/xdm-fields.ts'
 import { readEvent } from '../../src/worker/chatlio/event.ts'
@@ -64,7 +65,7 @@ function sent(kind: RouteKind, body: Buffer, destination: Destination): Record<s
   if (reading.outcome !== 'valid') throw new Error(`${kind} is ${reading.outcome}`)
   const encoded = encode(reading.event, destination, 1_000_000)
   if (encoded.split) throw new Error(`${kind} is too large for a sample`)
-  return JSON.parse(encoded.record)
+  return JSON.parse(new Envelope(destination).message(encoded.record))
 }
 
 async function fixture(kind: RouteKind, destination: Destination) {
