@@ -80,6 +80,29 @@ describe.each(PAGES)('%s', (page) => {
   })
 })
 
+describe('docs/operations.md', () => {
+  it('explains every log line that the Worker writes', async () => {
+    const runbook = await read('docs/operations.md')
+    const table = runbook.slice(runbook.indexOf('## Reading the logs'))
+    const files = (await sourceFiles()).filter((file) => file.startsWith('src/worker/'))
+    const texts = await Promise.all(files.map(read))
+    const events = texts.flatMap((text) =>
+      [...text.matchAll(/\bevent: '([a-z-]+)'/g)].map(([, event = '']) => event),
+    )
+    expect(events).toContain('webhook')
+    expect(events.filter((event) => !table.includes(`\`${event}\``))).toEqual([])
+  })
+
+  it('says what to do about every reason of /health', async () => {
+    const list = /HEALTH_REASONS = \[([\s\S]*?)\]/.exec(await read('src/worker/http/health.ts'))
+    const reasons = [...(list?.[1] ?? '').matchAll(/'([a-z]+)'/g)].map(([, reason = '']) => reason)
+    expect(reasons).toContain('upstream')
+    const runbook = await read('docs/operations.md')
+    const missing = reasons.filter((reason) => !runbook.includes(`says \`${reason}\``))
+    expect(missing).toEqual([])
+  })
+})
+
 describe('README.md', () => {
   it('is 200 lines at most', async () => {
     expect((await read('README.md')).trimEnd().split('\n').length).toBeLessThanOrEqual(200)
