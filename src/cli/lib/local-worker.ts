@@ -1,9 +1,9 @@
 /**
  * Worker: the relay under `wrangler dev`, as a child process.
  *
- * Promises: it listens on 127.0.0.1 only, keeps its state in a directory of its own that goes when it
- * ends, reads neither `.dev.vars` nor `.env` (what is meant for a real AEP must not get into a local
- * run), and leaves no process behind when `stop` has resolved.
+ * Promises: it listens on 127.0.0.1 only; keeps its state in a temporary directory and removes it at the end; reads
+ * neither `.dev.vars` nor `.env`, which may hold the settings of a real AEP; leaves no process behind once `stop` has
+ * resolved.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, writeFileSync } from 'node:fs'
@@ -19,7 +19,7 @@ export type LocalWorker = {
   readonly url: string
   /** Resolves once it takes requests; rejects with what it printed when it ends before that. */
   ready(quit: AbortSignal): Promise<void>
-  /** From now on every line is given to `print`; what came earlier is not. */
+  /** Gives every line from now on to `print`; earlier lines are not repeated. */
   follow(print: (line: string) => void): void
   /** Resolves when it ends, for whatever reason. */
   readonly ended: Promise<void>
@@ -28,16 +28,16 @@ export type LocalWorker = {
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const START_TIMEOUT_MS = 60_000
-/** After that long a polite request to end is followed by one that cannot be refused. */
+/** SIGKILL follows SIGTERM after this. */
 const STOP_TIMEOUT_MS = 5_000
 
-/** Synchronous, so that there is no moment at which it runs and nobody could stop it. */
+/** Synchronous, so that there is never a moment at which it runs and cannot be stopped. */
 export function startWorker(port: number, vars: Readonly<Record<string, string>>): LocalWorker {
   const directory = mkdtempSync(path.join(tmpdir(), 'chatlio-edge-relay-'))
   const noVars = path.join(directory, 'no.env')
   writeFileSync(noVars, '')
-  // What the `wrangler` command itself runs. Without the command between, this process can wait for
-  // wrangler to have ended its own children.
+  // What the `wrangler` command itself runs. Without that command in between, this process can wait until wrangler
+  // has ended its own children.
   const wrangler = createRequire(import.meta.url).resolve('wrangler')
   const child = spawn(
     process.execPath,
@@ -53,8 +53,8 @@ export function startWorker(port: number, vars: Readonly<Record<string, string>>
     {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A group of its own: Ctrl-C reaches this process alone, which then ends the whole group,
-      // `workerd` included.
+      // Its own process group: Ctrl-C then reaches this process alone, which ends the whole group, `workerd`
+      // included.
       detached: true,
       env: {
         ...process.env,
@@ -101,7 +101,7 @@ export function startWorker(port: number, vars: Readonly<Record<string, string>>
       const late = delay(STOP_TIMEOUT_MS, undefined, { signal }).catch(() => {})
       await Promise.race([ended, late])
       patience.abort()
-      // Also when the leader is gone: others of the group may have stayed.
+      // Also when its leader is gone: others of the group may still run.
       signalGroup(child, 'SIGKILL')
       await ended
       await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
@@ -133,6 +133,6 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
     if (process.platform === 'win32') child.kill(signal)
     else process.kill(-child.pid, signal)
   } catch {
-    // Nobody is left in the group.
+    // The group is empty.
   }
 }

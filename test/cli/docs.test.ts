@@ -1,0 +1,122 @@
+import { access, glob, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+const read = (file: string) => readFile(path.join(ROOT, file), 'utf8')
+
+async function sourceFiles(): Promise<string[]> {
+  return Array.fromAsync(glob('src/**/*.ts', { cwd: ROOT }))
+}
+
+/** Keys of sources in the comments of a file: capitals alone in brackets, or after the last comma there. */
+function keysIn(text: string): string[] {
+  const comments = text.match(/\/\*\*[\s\S]*?\*\/|\/\/.*$/gm) ?? []
+  return comments.flatMap((comment) =>
+    [...comment.replaceAll(/\n\s*\*?/g, ' ').matchAll(/\(([^()]*)\)/g)]
+      .flatMap(([, inside = '']) => inside.split(/[,:;]\s*/))
+      .map((word) => word.trim())
+      .filter((word) => /^[A-Z]{2,7}$/.test(word)),
+  )
+}
+
+describe('docs/sources.md', () => {
+  it('resolves every key that a comment in src uses', async () => {
+    const sources = await read('docs/sources.md')
+    const unknown = new Set<string>()
+    let found = 0
+    for (const file of await sourceFiles()) {
+      for (const key of keysIn(await read(file))) {
+        found += 1
+        if (!sources.includes(`| ${key} |`)) unknown.add(`${key} in ${file}`)
+      }
+    }
+    expect([...unknown]).toEqual([])
+    expect(found).toBeGreaterThan(10)
+  })
+})
+
+/** A heading as GitHub makes an anchor of it. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replaceAll(/\s/g, '-')
+
+async function anchorsOf(file: string): Promise<string[]> {
+  const headings = [...(await read(file)).matchAll(/^#+ (.*)$/gm)]
+  return headings.map(([, heading = '']) =>
+    anchorOf(heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')),
+  )
+}
+
+const PAGES = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'docs/setup.md',
+  'docs/operations.md',
+  'docs/sources.md',
+]
+
+describe.each(PAGES)('%s', (page) => {
+  it('links to files and headings that exist', async () => {
+    const links = [...(await read(page)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, to = '']) => to)
+    const broken: string[] = []
+    for (const to of links.filter((link) => !/^https?:/.test(link))) {
+      const [file = '', anchor] = to.split('#')
+      const target = file === '' ? page : path.join(path.dirname(page), file)
+      const exists = await access(path.join(ROOT, target)).then(
+        () => true,
+        () => false,
+      )
+      if (!exists) broken.push(to)
+      else if (anchor && !(await anchorsOf(target)).includes(anchor)) broken.push(to)
+    }
+    expect(broken).toEqual([])
+  })
+})
+
+describe('docs/operations.md', () => {
+  it('explains every log line that the Worker writes', async () => {
+    const runbook = await read('docs/operations.md')
+    const table = runbook.slice(runbook.indexOf('## Reading the logs'))
+    const files = (await sourceFiles()).filter((file) => file.startsWith('src/worker/'))
+    const texts = await Promise.all(files.map(read))
+    const events = texts.flatMap((text) =>
+      [...text.matchAll(/\bevent: '([a-z-]+)'/g)].map(([, event = '']) => event),
+    )
+    expect(events).toContain('webhook')
+    expect(events.filter((event) => !table.includes(`\`${event}\``))).toEqual([])
+  })
+
+  it('says what to do about every reason of /health', async () => {
+    const list = /HEALTH_REASONS = \[([\s\S]*?)\]/.exec(await read('src/worker/http/health.ts'))
+    const reasons = [...(list?.[1] ?? '').matchAll(/'([a-z]+)'/g)].map(([, reason = '']) => reason)
+    expect(reasons).toContain('upstream')
+    const runbook = await read('docs/operations.md')
+    const missing = reasons.filter((reason) => !runbook.includes(`says \`${reason}\``))
+    expect(missing).toEqual([])
+  })
+})
+
+describe('README.md', () => {
+  it('is 200 lines at most', async () => {
+    expect((await read('README.md')).trimEnd().split('\n').length).toBeLessThanOrEqual(200)
+  })
+
+  it('names only tests that exist, by file and by words of their titles', async () => {
+    const rows = (await read('README.md')).split('\n').filter((line) => /\]\(test\//.test(line))
+    const missing: string[] = []
+    for (const row of rows) {
+      for (const [, file = '', title] of row.matchAll(/\]\((test\/[^)]+)\)(?: "([^"]+)")?/g)) {
+        if (title && !(await read(file)).includes(title)) missing.push(`${file}: ${title}`)
+      }
+    }
+    expect(rows.length).toBeGreaterThan(5)
+    expect(missing).toEqual([])
+  })
+})
