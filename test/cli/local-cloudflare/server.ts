@@ -21,6 +21,10 @@ export type LocalCloudflare = {
   readonly requests: readonly Seen[]
   /** The Worker of that name, or `undefined` as long as nothing was deployed. */
   worker(name: string): Worker | undefined
+  /** As if a Worker had been deployed there. */
+  put(name: string, metadata: Metadata): Worker
+  /** Called with each request before it is answered. */
+  watch(look: (seen: Seen) => void): void
   /** The next request that matches gets this status, once. */
   fail(pattern: RegExp, status: number): void
   /** Forgets Workers, requests and failures. */
@@ -35,8 +39,12 @@ export async function startLocalCloudflare(): Promise<LocalCloudflare> {
   const workers = new Map<string, Worker>()
   const requests: Seen[] = []
   const failures: Failure[] = []
+  let look: (seen: Seen) => void = () => {}
   const server = createServer(async (request, response) => {
-    const { status, body } = await answer(request, workers, requests, failures)
+    const { status, body } = await answer(request, workers, failures, (seen) => {
+      requests.push(seen)
+      look(seen)
+    })
     response.writeHead(status, { 'content-type': 'application/json' })
     response.end(JSON.stringify(body))
   })
@@ -46,11 +54,21 @@ export async function startLocalCloudflare(): Promise<LocalCloudflare> {
     url: `http://127.0.0.1:${port}/client/v4`,
     requests,
     worker: (name) => workers.get(name),
+    put: (name, metadata) => {
+      const worker = new Worker(name)
+      worker.upload(metadata)
+      workers.set(name, worker)
+      return worker
+    },
+    watch: (to) => {
+      look = to
+    },
     fail: (pattern, status) => failures.push({ pattern, status }),
     reset: () => {
       workers.clear()
       requests.length = 0
       failures.length = 0
+      look = () => {}
     },
     close: () => stop(server),
   }
@@ -59,13 +77,13 @@ export async function startLocalCloudflare(): Promise<LocalCloudflare> {
 async function answer(
   request: IncomingMessage,
   workers: Map<string, Worker>,
-  requests: Seen[],
   failures: Failure[],
+  saw: (seen: Seen) => void,
 ): Promise<Answer> {
   const method = request.method ?? 'GET'
   const path = (request.url ?? '/').replace(/^\/client\/v4/, '').replace(/\?.*$/, '')
   const body = await bodyOf(request)
-  requests.push({ method, path })
+  saw({ method, path })
   if (request.headers.authorization !== `Bearer ${API_TOKEN}`) {
     return problem(403, 10000, 'Authentication error')
   }
@@ -107,7 +125,7 @@ async function scriptRoute(
     case 'GET deployments':
       return ok({ deployments: worker.deployments() })
     case 'POST deployments':
-      return ok({ id: 'deployment', ...worker.deployments()[0] })
+      return ok(worker.deployments()[0])
     case 'GET versions': {
       const version = id ? worker.version(id) : undefined
       if (!id) return ok({ items: worker.versions() })
@@ -134,10 +152,7 @@ async function scriptRoute(
 }
 
 /** Wrangler sends the bindings, secrets in clear among them, as the part `metadata`. */
-async function form(
-  request: IncomingMessage,
-  body: Uint8Array<ArrayBuffer>,
-): Promise<Metadata> {
+async function form(request: IncomingMessage, body: Uint8Array<ArrayBuffer>): Promise<Metadata> {
   const headers = { 'content-type': request.headers['content-type'] ?? '' }
   const parts = await new Response(body, { headers }).formData()
   return JSON.parse(String(parts.get('metadata')))

@@ -90,7 +90,11 @@ export class Worker {
         },
         resources: {
           bindings: this.shownBindings(version),
-          script: { etag: 'etag', handlers: ['fetch', 'scheduled'], last_deployed_from: 'wrangler' },
+          script: {
+            etag: 'etag',
+            handlers: ['fetch', 'scheduled'],
+            last_deployed_from: 'wrangler',
+          },
           script_runtime: {},
         },
       }

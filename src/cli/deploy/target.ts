@@ -1,0 +1,26 @@
+/**
+ * Target: reads the configuration as wrangler does, environment and inheritance included, by wrangler's own reader.
+ * Reads one file and changes nothing.
+ */
+import path from 'node:path'
+import { experimental_readRawConfig, unstable_readConfig } from 'wrangler'
+import type { Target } from './settings.ts'
+
+/** Throws with wrangler's words when the file cannot be read or has no such environment. */
+export function readTarget(config: string, env: string | null): Target {
+  const file = path.resolve(config)
+  const selected = { config: file, ...(env !== null && { env }) }
+  const resolved = unstable_readConfig(selected, { hideWarnings: true })
+  const { rawConfig } = experimental_readRawConfig({ config: file })
+  const own = env === null ? rawConfig : rawConfig.env?.[env]
+  const hasRoutes = ['route', 'routes'].some((key) => rawConfig[key as 'routes'] !== undefined)
+  const hasOwnRoutes = ['route', 'routes'].some((key) => own?.[key as 'routes'] !== undefined)
+  return {
+    worker: resolved.name ?? '',
+    env,
+    file: path.basename(file),
+    vars: { ...resolved.vars },
+    durableObjects: resolved.durable_objects.bindings.map(({ name }: { name: string }) => name),
+    inheritsRoutes: env !== null && hasRoutes && !hasOwnRoutes,
+  }
+}
