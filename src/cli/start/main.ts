@@ -1,14 +1,18 @@
 /**
- * Start: a local AEP and the Worker, tried with one sample of each kind. Prints what came of them,
- * then stays up for more, until Ctrl-C ends everything.
+ * Start: a local Adobe and the Worker, tried with one sample of each kind. Prints what came of them, then stays up for
+ * more until Ctrl-C ends everything. With `--demo` it walks through an outage instead, and ends.
+ * Promises: nothing that it starts outlives it; nothing of it listens anywhere but on 127.0.0.1.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { type LocalAdobeServer, startLocalAdobe } from '../../local-adobe/server.ts'
 import { type LocalWorker, startWorker } from '../lib/local-worker.ts'
+import { DEMO_VARIABLES, runDemo } from './demo.ts'
+import { readableLine } from './log-lines.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
-import { guide, table } from './report.ts'
+import { guide, profileNote, table } from './report.ts'
 import { type Posted, postSample, SAMPLES } from './samples.ts'
+import { paint } from './style.ts'
 
 /** Demo values: they open nothing but a Worker on this machine. */
 const WEBHOOK_KEY = 'local-demo-webhook-key'
@@ -16,6 +20,9 @@ const ADMIN_TOKEN = 'local-demo-admin-token'
 const FLOW_ID = 'local-flow'
 
 const INTERRUPTED = 130
+
+/** Far more than the demo's longest wait between two attempts. */
+const DEMO_RECOVERY_MS = 60_000
 
 /** Resolves with the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -35,7 +42,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const started: (() => Promise<void>)[] = []
   try {
     const { failed, worker } = await run(options, started, quit.signal)
-    if (options.once) return failed ? 1 : 0
+    if (options.once || options.demo) return failed ? 1 : 0
     await Promise.race([worker.ended, once(quit.signal, 'abort')])
     if (quit.signal.aborted) return 0
     console.error('The Worker has ended by itself.')
@@ -51,7 +58,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
 type Outcome = { readonly failed: boolean; readonly worker: LocalWorker }
 
-/** Whatever it starts it puts into `started` at once, as the way to stop it. */
+/** Each thing that it starts goes into `started` at once, as the way to stop it. */
 async function run(
   options: Options,
   started: (() => Promise<void>)[],
@@ -59,32 +66,44 @@ async function run(
 ): Promise<Outcome> {
   await requireFreePort(options.port, '--port')
   await requireFreePort(options.aepPort, '--aep-port')
-  const { format } = options
+  const { format, demo } = options
   const aep = await startLocalAdobe({ port: options.aepPort, mode: format, flowId: FLOW_ID })
   started.push(() => aep.close())
   quit.throwIfAborted()
   console.log(`Starting the Worker (${format})…`)
-  const worker = startWorker(options.port, variables(aep, format))
+  const worker = startWorker(options.port, {
+    ...variables(aep, format),
+    ...(demo && DEMO_VARIABLES),
+  })
   started.push(() => worker.stop())
   await worker.ready(quit)
+  const urls = { worker: worker.url, aep: aep.url, key: WEBHOOK_KEY }
+  if (demo) {
+    const print = (text: string) => console.log(text)
+    const recoveryMs = DEMO_RECOVERY_MS
+    const world = { ...urls, adminToken: ADMIN_TOKEN, fetch, print, quit, recoveryMs }
+    return { failed: !(await runDemo(world)), worker }
+  }
   const posted: Posted[] = []
   for (const sample of SAMPLES) {
     posted.push(await postSample(sample, worker.url, WEBHOOK_KEY, aep.adobe, quit))
   }
-  console.log(`\n${table(posted)}\n`)
+  const profile = aep.adobe.profile()
+  console.log(`\n${table(posted, profile)}\n\n${profileNote(posted, profile)}\n`)
   const lost = posted.filter(({ received }) => received.length === 0)
   if (lost.length > 0) {
-    console.error(`Not accepted: ${lost.map(({ sample }) => sample.path).join(', ')}\n`)
+    const paths = lost.map(({ sample }) => sample.path).join('\n  ')
+    console.error(`${paint('red', 'AEP does not have:')}\n  ${paths}\n`)
   }
   if (!options.once) {
     const adminToken = (await hasAdmin(worker.url)) ? ADMIN_TOKEN : null
-    console.log(`${guide({ worker: worker.url, aep: aep.url, key: WEBHOOK_KEY, adminToken })}\n`)
+    console.log(`${guide({ ...urls, adminToken })}\n`)
     worker.follow(printWorkerLine)
   }
   return { failed: lost.length > 0, worker }
 }
 
-/** Everything that reaches AEP or says where it is: whatever `wrangler.toml` has must not count here. */
+/** Every variable that says where AEP is or opens it, so that nothing in `wrangler.toml` leads out of this machine. */
 function variables({ url, adobe }: LocalAdobeServer, format: Options['format']) {
   const { inletId, orgId, datasetId, schemaId, tenant } = adobe.settings
   return {
@@ -112,7 +131,7 @@ function requireFreePort(port: number, flag: string): Promise<void> {
     const probe = createServer()
     probe.once('error', (error: NodeJS.ErrnoException) => {
       const why = error.code === 'EADDRINUSE' ? 'is in use' : `cannot be used (${error.code})`
-      reject(new Error(`Port ${port} ${why}. Choose another one: npm start -- ${flag} N`))
+      reject(new Error(`Port ${port} ${why}.\nChoose another one: npm start -- ${flag} N`))
     })
     probe.listen(port, '127.0.0.1', () => probe.close(() => resolve()))
   })
@@ -123,11 +142,7 @@ async function hasAdmin(workerUrl: string): Promise<boolean> {
   return (await fetch(`${workerUrl}/admin/status`, { headers })).ok
 }
 
-/** The Worker's own lines as they are; of wrangler's only what is neither empty nor one per request. */
 function printWorkerLine(line: string): void {
-  const own = /\{"event":.*\}/.exec(line)
-  if (own) console.log(own[0])
-  else if (line.trim() !== '' && !line.startsWith('[wrangler:')) {
-    console.log(line.replaceAll(/([?&]key=)[^&\s]+/g, '$1…'))
-  }
+  const readable = readableLine(line, new Date())
+  if (readable !== null) console.log(readable)
 }

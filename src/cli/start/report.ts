@@ -1,37 +1,74 @@
-/** Report: what `npm start` prints, as text. Nothing here does anything. */
+/** Report: the text that `npm start` prints about its samples. Pure. */
+import type { LakeRecord } from '../../local-adobe/streaming/lake.ts'
+import type { Profile } from '../../local-adobe/streaming/profile.ts'
 import { type Posted, SAMPLES } from './samples.ts'
+import { mark, paint, wrap } from './style.ts'
 
-const COLUMNS = ['kind', 'sample', 'answer', '_id', 'AEP received', 'timestamp', 'bytes'] as const
-const SHOWN_ID_CHARACTERS = 12
+const COLUMNS = ['webhook', 'answer', 'AEP received', 'bytes', 'Profile'] as const
 
-export function table(posted: readonly Posted[]): string {
-  const lines = [[...COLUMNS], ...posted.map(row)]
-  const widths = COLUMNS.map((_, column) =>
-    Math.max(...lines.map((line) => line[column]?.length ?? 0)),
+/** One row a sample; `profile` is what the local Profile store would do with everything received. */
+export function table(posted: readonly Posted[], profile: Profile): string {
+  const rows = posted.map((each) => row(each, profile))
+  const widths = COLUMNS.map((name, column) =>
+    Math.max(name.length, ...rows.map((cells) => cells[column]?.length ?? 0)),
   )
-  lines.splice(
-    1,
-    0,
-    widths.map((width) => '-'.repeat(width)),
-  )
-  return lines
-    .map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
-    .map((line) => line.trimEnd())
-    .join('\n')
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd()
+  const body = rows.map((cells, index) => {
+    const received = (posted[index]?.received.length ?? 0) > 0
+    return `${mark(received)} ${line(cells)}`
+  })
+  return [`  ${paint('bold', line(COLUMNS))}`, ...body].join('\n')
 }
 
-function row({ sample, httpStatus, outcome, id, received }: Posted): string[] {
-  const kind = sample.path.slice('/chatlio/'.length) || '(one URL)'
-  const shownId = id ? `${id.slice(0, SHOWN_ID_CHARACTERS)}…` : '-'
-  return [kind, sample.file, `${httpStatus} ${outcome}`, shownId, ...arrival(received)]
+function row(posted: Posted, profile: Profile): string[] {
+  const { httpStatus, outcome, received } = posted
+  const [first] = received
+  const answer = `${httpStatus} ${outcome}`
+  if (!first) return [nameOf(posted), answer, 'nothing', '', '']
+  const bytes = received.reduce((sum, part) => sum + part.bytes, 0)
+  const size = received.length > 1 ? `×${received.length}` : String(bytes)
+  const kept = received.every((each) => whyDropped(each, profile) === null)
+  const { eventType } = first.record
+  return [nameOf(posted), answer, String(eventType), size, kept ? 'keeps' : 'drops']
 }
 
-function arrival([first, ...more]: Posted['received']): string[] {
-  if (!first) return ['nothing', '', '']
-  const { eventType, timestamp } = first.record
-  const bytes = more.reduce((sum, part) => sum + part.bytes, first.bytes)
-  const parts = more.length > 0 ? ` in ${more.length + 1} parts` : ''
-  return [String(eventType), String(timestamp), `${bytes}${parts}`]
+function nameOf({ sample }: Posted): string {
+  return sample.path.slice('/chatlio/'.length) || '(one URL)'
+}
+
+function whyDropped({ seq }: LakeRecord, profile: Profile): string | null {
+  return profile.dropped.find((dropped) => dropped.seq === seq)?.why ?? null
+}
+
+/** What to do about each reason of the local Profile store. */
+const ADVICE: Readonly<Partial<Record<string, string>>> = {
+  'no _id': 'map `_id` in the dataflow',
+  duplicate: 'it has an event with this `_id` already, which is right for a repeat',
+  'over 10 KB': 'lower MAX_EVENT_BYTES, so that the relay splits it',
+  'no identity': 'neither a visitor UUID nor an email of the visitor is in it',
+  'unknown namespace': 'create the identity namespace, or set AEP_VISITOR_NAMESPACE',
+}
+
+/** Which events Real-Time Customer Profile would drop, and why. */
+export function profileNote(posted: readonly Posted[], profile: Profile): string {
+  const dropped = posted.flatMap((each) => {
+    const whys = each.received.map((record) => whyDropped(record, profile))
+    const why = whys.find((reason) => reason !== null)
+    return why ? [{ name: nameOf(each), why }] : []
+  })
+  if (dropped.length === 0) return 'Real-Time Customer Profile would keep all of them.'
+  const lines = dropped.map(({ name, why }) => {
+    const advice = ADVICE[why]
+    return wrap(`${name}: ${why}${advice ? ` (${advice})` : ''}`, '  ', '    ')
+  })
+  return [
+    `Real-Time Customer Profile would drop ${dropped.length} of them, the data lake keeps all:`,
+    ...lines,
+  ].join('\n')
 }
 
 export type Urls = {
@@ -43,31 +80,36 @@ export type Urls = {
 }
 
 export function guide({ worker, aep, key, adminToken }: Urls): string {
-  const width = Math.max(...SAMPLES.map(({ field }) => field.length))
-  const urls = SAMPLES.map(
-    ({ path, field }) => `  ${field.padEnd(width)}  ${worker}${path}?key=${key}`,
-  )
+  const heading = (text: string) => paint('bold', text)
+  const urls = SAMPLES.flatMap(({ path, field }) => [
+    `  ${field}`,
+    `    ${paint('cyan', `${worker}${path}?key=${key}`)}`,
+  ])
   return [
-    'URLs for Chatlio (widget settings, Behavior tab; from outside they need a tunnel or a deploy):',
+    heading('URLs for Chatlio (your widget, tab Behavior)'),
+    'Chatlio cannot reach this machine: it needs a tunnel or a deploy.',
     ...urls,
     '',
-    'Post one yourself:',
-    "  curl -H 'content-type: application/json' --data-binary @test/fixtures/transcript.json \\",
+    heading('Post one yourself'),
+    "  curl -H 'content-type: application/json' \\",
+    '    --data-binary @test/fixtures/transcript.json \\',
     `    '${worker}/chatlio/transcript?key=${key}'`,
     '',
-    'Look:',
-    `  what AEP received       ${aep}/_/lake`,
-    `  what Profile would keep ${aep}/_/profile`,
-    `  health of the Worker    ${worker}/health`,
+    heading('Look'),
+    `  what AEP received        ${aep}/_/lake`,
+    `  what Profile would keep  ${aep}/_/profile`,
+    `  health of the Worker     ${worker}/health`,
     ...(adminToken
       ? [
-          '  what is in the outbox:',
-          `    curl -H 'authorization: Bearer ${adminToken}' ${worker}/admin/status`,
+          '  what is in the outbox',
+          `    curl -H 'authorization: Bearer ${adminToken}' \\`,
+          `      ${worker}/admin/status`,
         ]
       : []),
     '',
-    'Make AEP fail (see README for more):',
-    `  curl ${aep}/_/rule --data '{"answer":{"type":"status","status":503},"forMs":30000}'`,
+    heading('Make AEP fail for 30 seconds (or see: npm start -- --demo)'),
+    `  curl ${aep}/_/rule \\`,
+    `    --data '{"answer":{"type":"status","status":503},"forMs":30000}'`,
     '',
     'The log lines of the Worker follow. Ctrl-C ends everything.',
   ].join('\n')

@@ -1,0 +1,34 @@
+/**
+ * Style: colours, marks and line breaks of `npm start`.
+ * Colours only on a terminal that wants them: `styleText` respects NO_COLOR, FORCE_COLOR and pipes.
+ */
+import { styleText } from 'node:util'
+
+/** Every line fits the narrowest terminal in common use. */
+export const COLUMNS = 80
+
+type Colour = 'green' | 'red' | 'yellow' | 'cyan' | 'dim' | 'bold'
+
+export function paint(colour: Colour, text: string): string {
+  return styleText(colour, text)
+}
+
+export function mark(ok: boolean): string {
+  return ok ? paint('green', '✔') : paint('red', '✘')
+}
+
+/** Breaks at blanks. `hanging` stands before every line but the first; a longer word stays whole. */
+export function wrap(text: string, indent = '', hanging = indent, columns = COLUMNS): string {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    const before = lines.length === 0 ? indent : hanging
+    if (line === '') line = before + word
+    else if (line.length + 1 + word.length <= columns) line += ` ${word}`
+    else {
+      lines.push(line)
+      line = hanging + word
+    }
+  }
+  return [...lines, line].join('\n')
+}
