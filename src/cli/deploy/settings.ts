@@ -37,7 +37,7 @@ const STAND_IN = 'kept-by-cloudflare-0000000000'
 
 /** What examples and templates have in the place of a value; none of it occurs in a real one. */
 const PLACEHOLDER =
-  /change-?me|placeholder|\byour-|\bexample\.(com|org|net)\b|[{}<>]|\b(INLET|FLOW|DATASET|SCHEMA)_ID\b|\bTENANT\b|^0123456789ABCDEF@|^[0-]+$|\/schemas\/ID$/
+  /change-?me|placeholder|\byour-|\bexample\.(com|org|net)\b|[{}<>]|(INLET|FLOW|DATASET|SCHEMA)_ID\b|\bTENANT\b|^0123456789ABCDEF@|^[0-]+$|\/schemas\/ID$/
 
 /** `secrets`: the names of those that the Worker has, or will have after this deploy. */
 export function checkSettings(

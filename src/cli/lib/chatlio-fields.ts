@@ -1,9 +1,9 @@
 /**
  * Chatlio's side: where each webhook URL goes in the widget's settings.
- * Adobe's guide gives the label of one field word for word (CHATUI); the others are named here as Chatlio's own
- * webhook page names the events, which is as near as the documents come.
+ * The labels are those of the samples; the section and the switch are named in Chatlio's page on transcripts.
  */
 import { ROUTE_KINDS, type RouteKind } from '../../worker/chatlio/kind.ts'
+import { SAMPLES } from '../start/samples.ts'
 
 export type ChatlioField = {
   readonly kind: RouteKind
@@ -13,20 +13,12 @@ export type ChatlioField = {
 }
 
 export const CHATLIO_PLACE =
-  'Chatlio dashboard > your widget > Behavior > "Webhooks and post-chat actions"'
-
-const LABELS: Record<RouteKind, Omit<ChatlioField, 'kind'>> = {
-  transcript: {
-    label: 'Transcript webhook',
-    also: 'and switch on "send the transcript to the webhook automatically": without it none comes',
-  },
-  'offline-message': { label: 'Webhook for a new offline message' },
-  'new-conversation': { label: 'Webhook when a new conversation starts' },
-  unanswered: { label: 'Webhook for an unanswered visitor message' },
-  feedback: { label: 'Webhook when a visitor left feedback' },
-}
+  'Chatlio dashboard > your widget > Behavior > Webhooks and post-chat actions'
 
 export const CHATLIO_FIELDS: readonly ChatlioField[] = ROUTE_KINDS.map((kind) => ({
   kind,
-  ...LABELS[kind],
+  label: SAMPLES.find(({ path }) => path === `/chatlio/${kind}`)?.field ?? kind,
+  ...(kind === 'transcript' && {
+    also: 'and switch on "send the transcript to the webhook automatically", or none comes',
+  }),
 }))
