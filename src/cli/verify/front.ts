@@ -19,10 +19,14 @@ export async function checkFront(base: string): Promise<Front> {
     headers: { 'content-type': 'application/json' },
     body: '{}',
   })
-  const blocked = [door, health].find((reply) => reply.by !== 'relay')
-  if (blocked && blocked.by !== 'relay') {
-    const check = blocked === door ? '/chatlio' : '/health'
-    return { rows: [{ check, ok: false, text: explainReply(blocked) }], open: false }
+  // The webhook's way first: it is the one that counts.
+  const ways = [
+    { check: '/chatlio', reply: door },
+    { check: '/health', reply: health },
+  ]
+  for (const { check, reply } of ways) {
+    if (reply.by === 'relay') continue
+    return { rows: [{ check, ok: false, text: explainReply(reply) }], open: false }
   }
   const address = secure
     ? 'https with a valid certificate, no redirect, nothing in front'
