@@ -1,10 +1,12 @@
 /** `npm run deploy`, end to end: the real wrangler against a local Cloudflare API, and what arrived there. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { main } from '../../src/cli/deploy/main.ts'
+import { checkSettings, type Target } from '../../src/cli/deploy/settings.ts'
 import { parseConfig } from '../../src/worker/config/config.ts'
 import {
   ACCOUNT_ID,
@@ -13,7 +15,8 @@ import {
   startLocalCloudflare,
 } from './local-cloudflare/server.ts'
 
-const WORKER = fileURLToPath(new URL('../../src/worker/index.ts', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const WORKER = path.join(ROOT, 'src/worker/index.ts')
 const ENDPOINT = 'https://dcs.adobedc.net/collection/4f9b1c0a7d'
 const FLOW_ID = '7d1f0c2e-55aa-4b1e-9c33-0a1b2c3d4e5f'
 const NAME = 'relay-under-test'
@@ -85,11 +88,14 @@ describe('the first deploy', () => {
       const file = filesBelow(directory).find((each) => each.endsWith('secrets.json'))
       if (file) modes.push(statSync(file).mode & 0o777)
     })
-    expect(await deploy(GOOD), printed()).toBe(0)
+    vi.stubEnv('AEP_CLIENT_SECRET', 'secret-of-the-client')
+    expect(await deploy(`${GOOD}\nAEP_CLIENT_ID = "client"`), printed()).toBe(0)
 
     const worker = cloudflare.worker(NAME)
     const { WEBHOOK_KEYS = '', ADMIN_TOKEN = '' } = Object.fromEntries(worker?.secrets ?? [])
-    expect([...(worker?.secrets.keys() ?? [])].sort()).toEqual(['ADMIN_TOKEN', 'WEBHOOK_KEYS'])
+    expect(worker?.secretNames()).toEqual(['ADMIN_TOKEN', 'AEP_CLIENT_SECRET', 'WEBHOOK_KEYS'])
+    expect(worker?.secrets.get('AEP_CLIENT_SECRET')).toBe('secret-of-the-client')
+    expect(printed()).not.toContain('secret-of-the-client')
     const config = parseConfig({
       AEP_ENDPOINT: ENDPOINT,
       AEP_FLOW_ID: FLOW_ID,
@@ -244,14 +250,52 @@ describe('a setting that cannot be meant', () => {
     expect(cloudflare.requests).toEqual([])
   })
 
-  it('is AEP_CLIENT_SECRET, where Cloudflare has none and the environment neither', async () => {
-    const vars = `${GOOD}\nAEP_CLIENT_ID = "client"`
+  it('is a missing AEP_CLIENT_SECRET, where Cloudflare has none and the environment neither', async () => {
     vi.stubEnv('AEP_CLIENT_SECRET', '')
-    expect(await deploy(vars)).toBe(2)
-    expect(printed()).toContain('AEP_CLIENT_SECRET')
-    vi.stubEnv('AEP_CLIENT_SECRET', 'secret-of-the-client')
-    expect(await deploy(vars), printed()).toBe(0)
-    expect(cloudflare.worker(NAME)?.secrets.get('AEP_CLIENT_SECRET')).toBe('secret-of-the-client')
-    expect(printed()).not.toContain('secret-of-the-client')
+    expect(await deploy(`${GOOD}\nAEP_CLIENT_ID = "client"`)).toBe(2)
+    expect(printed()).toContain('  AEP_CLIENT_SECRET: ')
+    expect(cloudflare.worker(NAME)).toBeUndefined()
+  })
+
+  it('is a named environment without an outbox, or with the routes of production', () => {
+    const target: Target = {
+      worker: NAME,
+      env: 'staging',
+      file: 'wrangler.toml',
+      vars: { AEP_ENDPOINT: ENDPOINT, AEP_FLOW_ID: FLOW_ID },
+      durableObjects: ['OUTBOX'],
+      inheritsRoutes: false,
+    }
+    const secrets = new Set(['WEBHOOK_KEYS', 'ADMIN_TOKEN'])
+    const found = (change: Partial<Target>) =>
+      checkSettings({ ...target, ...change }, secrets, { allowLoopback: false }).map(
+        ({ setting }) => setting,
+      )
+    expect(found({})).toEqual([])
+    expect(found({ durableObjects: [] })).toEqual(['[[env.staging.durable_objects.bindings]]'])
+    expect(found({ inheritsRoutes: true })).toEqual(['[env.staging] routes'])
+  })
+})
+
+describe('the Deploy to Cloudflare button', () => {
+  it('asks for the secrets and nothing else, each with a description and no value', async () => {
+    const example = await readFile(path.join(ROOT, '.dev.vars.example'), 'utf8')
+    const asked = example.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+    expect(asked).toEqual(['WEBHOOK_KEYS=', 'ADMIN_TOKEN='])
+    const { cloudflare: described } = JSON.parse(
+      await readFile(path.join(ROOT, 'package.json'), 'utf8'),
+    )
+    expect(Object.keys(described.bindings)).toEqual(['WEBHOOK_KEYS', 'ADMIN_TOKEN'])
+    for (const { description } of Object.values<{ description: string }>(described.bindings)) {
+      expect(description).toContain('openssl rand -hex 24')
+    }
+  })
+
+  it('runs this command, which then makes no secret, prints no key and waits for AEP’s settings', async () => {
+    vi.stubEnv('WORKERS_CI', '1')
+    expect(await deploy(''), printed()).toBe(0)
+    expect(cloudflare.worker(NAME)?.secretNames()).toEqual([])
+    expect(printed()).toContain('AEP_ENDPOINT')
+    expect(printed()).not.toContain('?key=')
   })
 })

@@ -2,11 +2,13 @@
  * `npm run verify` and `npm run send` against a real Worker, which streams into the local Adobe, and against what may
  * stand at an address in the relay's place.
  */
+import { readFile } from 'node:fs/promises'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, createServer as createPort } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type LocalWorker, startWorker } from '../../src/cli/lib/local-worker.ts'
 import { main as send } from '../../src/cli/send/main.ts'
+import { LOCAL_KEY, LOCAL_URL } from '../../src/cli/send/options.ts'
 import { main as verify } from '../../src/cli/verify/main.ts'
 import { type LocalAdobeServer, startLocalAdobe } from '../../src/local-adobe/server.ts'
 import { ROUTE_KINDS } from '../../src/worker/chatlio/kind.ts'
@@ -243,6 +245,16 @@ describe('send', () => {
     expect(await send([kind, '--url', worker.url, '--key', KEY]), printed()).toBe(0)
     expect(printed()).toContain('200 forwarded')
     expect(aep.adobe.lake.length).toBe(before + 1)
+  })
+
+  it('has the address and the key of npm start by default', async () => {
+    const start = await readFile(new URL('../../src/cli/start/main.ts', import.meta.url), 'utf8')
+    expect(start).toContain(`'${LOCAL_KEY}'`)
+    const options = await readFile(
+      new URL('../../src/cli/start/options.ts', import.meta.url),
+      'utf8',
+    )
+    expect(options).toContain(`default: '${new URL(LOCAL_URL).port}'`)
   })
 
   it('takes a whole webhook URL as it stands in Chatlio', async () => {

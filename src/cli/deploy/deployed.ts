@@ -38,19 +38,25 @@ export async function readDeployed(
   selected: readonly string[],
   signal: AbortSignal,
 ): Promise<Deployed | CloudflareFailure> {
-  const [listed, vars] = await Promise.all([
-    runWrangler(['secret', 'list', '--format', 'json', ...selected], { signal }),
-    readVars(selected, signal),
-  ])
+  const secrets = await readSecrets(selected, signal)
+  if (secrets === null) return { exists: false, secrets: new Set(), vars: new Map() }
+  if ('reason' in secrets) return secrets
+  return { exists: true, secrets, vars: await readVars(selected, signal) }
+}
+
+/** Their names; `null`: there is no such Worker. */
+export async function readSecrets(
+  selected: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlySet<string> | null | CloudflareFailure> {
+  const listed = await runWrangler(['secret', 'list', '--format', 'json', ...selected], { signal })
   if (listed.code !== 0) {
-    if (/Worker ".*" .*not found|code: 10007/.test(listed.stderr)) {
-      return { exists: false, secrets: new Set(), vars: new Map() }
-    }
-    return failureOf(listed)
+    const unknown = /Worker ".*" .*not found|code: 10007/.test(listed.stderr)
+    return unknown ? null : failureOf(listed)
   }
   const secrets = parsed(SecretList, listed.stdout)
   if (!secrets) return { reason: 'failed', message: 'wrangler secret list did not print JSON.' }
-  return { exists: true, secrets: new Set(secrets.map(({ name }) => name)), vars }
+  return new Set(secrets.map(({ name }) => name))
 }
 
 async function readVars(

@@ -8,7 +8,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { runWrangler } from '../lib/wrangler.ts'
-import { type CloudflareFailure, failureOf, readDeployed } from './deployed.ts'
+import { type CloudflareFailure, failureOf, readDeployed, readSecrets } from './deployed.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { doneText, planText, problemsText } from './report.ts'
 import { missingSecrets, type Secrets, withSecretsFile } from './secrets.ts'
@@ -121,9 +121,10 @@ async function storedOf(
   selected: readonly string[],
   signal: AbortSignal,
 ): Promise<Secrets> {
-  const now = await readDeployed(selected, signal)
+  const now = await readSecrets(selected, signal)
+  if (now === null) return {}
   if ('reason' in now) return secrets
-  return Object.fromEntries(Object.entries(secrets).filter(([name]) => now.secrets.has(name)))
+  return Object.fromEntries(Object.entries(secrets).filter(([name]) => now.has(name)))
 }
 
 /** The first https address among the targets that wrangler wrote down. A custom domain has no scheme there. */

@@ -15,5 +15,5 @@ function escaped(character: string): string {
 
 /** Also where the URL stands encoded within another. */
 export function withoutKey(text: string): string {
-  return text.replaceAll(/\b(key(?:=|%3[dD]))[^&\s"'<>\\]+/g, '$1…')
+  return text.replaceAll(/((?:\b|%3f|%26)key(?:=|%3d))[^&\s"'<>\\]+/gi, '$1…')
 }

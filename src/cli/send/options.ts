@@ -11,7 +11,7 @@ export type Options = {
   readonly file: string | null
 }
 
-/** Of \`npm start\`. */
+/** Those of `npm start`. */
 export const LOCAL_URL = 'http://127.0.0.1:8787'
 export const LOCAL_KEY = 'local-demo-webhook-key'
 
@@ -20,7 +20,8 @@ Posts one webhook to a relay, as Chatlio would, and shows what it answers.
 
   KIND         ${ROUTE_KINDS.join(', ')},
                or auto: the one URL for every kind
-  --url URL    address of the relay (a whole webhook URL will do); by default ${LOCAL_URL}, that of npm start
+  --url URL    address of the relay, or a whole webhook URL; by default that of npm start,
+               ${LOCAL_URL}
   --key K      or the variable WEBHOOK_KEYS, whose first key is taken; on this machine
                the key of npm start by default
   --file F     body to send, - for the standard input; by default that of a test visitor

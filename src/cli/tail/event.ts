@@ -62,9 +62,10 @@ function ownFields(message: unknown): Fields | null {
   }
 }
 
-const SHORT_ID_CHARACTERS = 12
+/** Enough to see which lines belong together. */
+const SHORT_ID_CHARACTERS = 8
 /** In this order, without their names; everything else follows as `name=value`. */
-const LEADING = ['kind', 'outcome', 'reason', 'status', 'id'] as const
+const LEADING = ['kind', 'outcome', 'reason', 'code', 'status', 'id'] as const
 
 function ownLine({ event, ...fields }: Fields, level: Level): Omit<Line, 'at'> {
   const what = String(event)
@@ -87,6 +88,7 @@ function isLeading(name: string): boolean {
 
 function pair(name: string, value: unknown): string {
   if (name === 'ms') return `${value} ms`
+  if (name === 'upstreamStatus') return `AEP ${value}`
   // The fingerprint of a key; `key=` is kept for what must not be shown.
   if (name === 'key' && /^[0-9a-f]{6}$/.test(String(value))) return `key:${value}`
   return `${name}=${textOf(value)}`

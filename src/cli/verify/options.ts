@@ -18,7 +18,7 @@ kind from a test visitor, and what AEP said to it.
 
   --url URL          address of the relay
   --key K            or the variable WEBHOOK_KEYS, whose first key is taken
-  --admin-token T    or the variable ADMIN_TOKEN: without it, why a webhook was stored cannot be read
+  --admin-token T    or the variable ADMIN_TOKEN: needed to read why a webhook was stored
   --wait SECONDS     how long a stored webhook may take to reach AEP, 15 by default
   --help
 
