@@ -65,7 +65,7 @@ async function deploy(options: Options, signal: AbortSignal): Promise<number> {
   console.log(planText(target, deployed, secrets))
   if (options.dryRun) return await dryRun(selected, signal)
   for (const { setting, problem } of relaxed ? wrong : []) console.warn(`${setting}: ${problem}`)
-  return await upload(selected, secrets, signal)
+  return await upload(target, selected, secrets, signal)
 }
 
 /** The name of the secret, when an authenticated inlet needs it. */
@@ -89,6 +89,7 @@ async function dryRun(selected: readonly string[], signal: AbortSignal): Promise
 }
 
 async function upload(
+  { env: name }: Target,
   selected: readonly string[],
   secrets: Secrets,
   signal: AbortSignal,
@@ -102,14 +103,15 @@ async function upload(
     // The key is not needed on disk any longer.
     rmSync(file, { force: true })
     if (result.code === 0) {
-      const text = isWorkersBuild() ? result.stdout : doneText(addressIn(output), secrets)
+      const text = isWorkersBuild() ? result.stdout : doneText(addressIn(output), name, secrets)
       console.log(`Deployed.\n\n${text}`)
       return 0
     }
-    const code = fail(failureOf(result))
+    const code = signal.aborted ? INTERRUPTED : fail(failureOf(result))
+    if (signal.aborted) console.error('Interrupted: the Worker may or may not be deployed.')
     const stored = signal.aborted ? secrets : await storedOf(secrets, selected, signal)
     if (Object.keys(stored).length > 0) {
-      console.log(`\nThese secrets may already be stored:\n\n${doneText(null, stored)}`)
+      console.log(`\nThese secrets may already be stored:\n\n${doneText(null, name, stored)}`)
     }
     return code
   })
@@ -127,15 +129,21 @@ async function storedOf(
   return Object.fromEntries(Object.entries(secrets).filter(([name]) => now.has(name)))
 }
 
-/** The first https address among the targets that wrangler wrote down. A custom domain has no scheme there. */
+/**
+ * The first https address among the targets that wrangler wrote down; a custom domain has no scheme there.
+ * `null`, and never an error, when there is none: the key must be shown all the same.
+ */
 function addressIn(outputFile: string): string | null {
-  const line = readFileSync(outputFile, 'utf8')
-    .split('\n')
-    .find((each) => each.includes('"type":"deploy"'))
-  const { targets = [] }: { targets?: string[] } = JSON.parse(line ?? '{}')
-  const custom = targets.find((each) => /\(custom domain/.test(each))
-  if (custom) return `https://${custom.split(' ')[0]}`
-  return targets.find((each) => each.startsWith('https://'))?.replace(/\/+$/, '') ?? null
+  try {
+    const lines = readFileSync(outputFile, 'utf8').split('\n')
+    const deployed = lines.find((line) => line.includes('"type":"deploy"'))
+    const { targets = [] }: { targets?: string[] } = JSON.parse(deployed ?? '{}')
+    const custom = targets.find((target) => /\(custom domain/.test(target))
+    if (custom) return `https://${custom.split(' ')[0]}`
+    return targets.find((target) => target.startsWith('https://'))?.replace(/\/+$/, '') ?? null
+  } catch {
+    return null
+  }
 }
 
 function refuse(target: Target, problems: readonly SettingProblem[]): number {

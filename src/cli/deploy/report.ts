@@ -7,7 +7,7 @@ import type { SettingProblem, Target } from './settings.ts'
 export function problemsText(target: Target, problems: readonly SettingProblem[]): string {
   const place = target.env === null ? '[vars]' : `[env.${target.env}.vars]`
   return [
-    'Not deployed: with these settings the Worker would store every event and relay none.',
+    'Not deployed, because these settings are missing or wrong:',
     ...problems.map(({ setting, problem }) => `  ${setting}: ${problem}`),
     `Settings are in ${target.file}, ${place}; \`npm run provision\` writes them there.`,
   ].join('\n')
@@ -61,9 +61,10 @@ function textOf(value: unknown): string {
  * `url`: the Worker's address; `null`: wrangler named none.
  * `made`: the secrets of this deploy, shown here and nowhere else.
  */
-export function doneText(url: string | null, made: Secrets): string {
+export function doneText(url: string | null, env: string | null, made: Secrets): string {
   const base = url ?? 'https://YOUR-WORKER'
   const key = made.WEBHOOK_KEYS
+  const put = `npx wrangler secret put WEBHOOK_KEYS${env === null ? '' : ` --env ${env}`}`
   const fields = CHATLIO_FIELDS.flatMap(({ kind, label, also }) => [
     '',
     `  ${label}`,
@@ -74,17 +75,18 @@ export function doneText(url: string | null, made: Secrets): string {
     ...(url
       ? []
       : ["Wrangler named no address: put the Worker's own in place of YOUR-WORKER.", '']),
-    `Paste each URL into its field: ${CHATLIO_PLACE}`,
+    'Paste each URL into its field:',
+    CHATLIO_PLACE,
     ...fields,
     '',
     ...(key
       ? [
           'These URLs hold the key WEBHOOK_KEYS. Copy them now: they are stored nowhere else and',
-          'cannot be shown again. A lost key is replaced: `npx wrangler secret put WEBHOOK_KEYS`.',
+          `cannot be shown again. A lost key is replaced: \`${put}\`.`,
         ]
       : [
           'YOUR_KEY is the key that Cloudflare already has: it cannot be shown, and was not changed.',
-          'If it is lost, replace it (`npx wrangler secret put WEBHOOK_KEYS`) and paste the URLs anew.',
+          `If it is lost, replace it (\`${put}\`) and paste the URLs anew.`,
         ]),
     ...(made.ADMIN_TOKEN
       ? ['', `ADMIN_TOKEN, for the admin routes, also shown only now:`, `  ${made.ADMIN_TOKEN}`]

@@ -12,6 +12,10 @@ export function readTarget(config: string, env: string | null): Target {
   const selected = { config: file, ...(env !== null && { env }) }
   const resolved = unstable_readConfig(selected, { hideWarnings: true })
   const { rawConfig } = experimental_readRawConfig({ config: file })
+  // Wrangler takes a name that is not there for a new Worker when the file has no environment at all.
+  if (env !== null && rawConfig.env?.[env] === undefined) {
+    throw new Error(`${path.basename(file)} has no [env.${env}].`)
+  }
   const own = env === null ? rawConfig : rawConfig.env?.[env]
   const hasRoutes = ['route', 'routes'].some((key) => rawConfig[key as 'routes'] !== undefined)
   const hasOwnRoutes = ['route', 'routes'].some((key) => own?.[key as 'routes'] !== undefined)

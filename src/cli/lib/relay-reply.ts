@@ -125,5 +125,5 @@ const NOBODY = {
     'The TLS certificate is not accepted ({code}), so Chatlio cannot connect either. A new domain may need some minutes.',
   timeout: 'No answer in time ({code}).',
   connection:
-    'No connection ({code}): nothing listens at this address. Is the relay deployed there?',
+    'No connection ({code}): nothing listens at this address, so the relay is not deployed there.',
 } as const

@@ -8,6 +8,7 @@ import { access } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
+import { stripVTControlCharacters } from 'node:util'
 import { printable } from '../lib/printable.ts'
 import { ROOT } from '../lib/wrangler.ts'
 import { type Line, linesOf } from './event.ts'
@@ -82,7 +83,7 @@ async function follow(options: Options): Promise<number> {
 }
 
 function complain(line: string): void {
-  if (line.trim() !== '') console.error(printable(line))
+  if (line.trim() !== '') console.error(printable(stripVTControlCharacters(line)))
 }
 
 function show(pieces: readonly Piece[], { errorsOnly }: Options): void {

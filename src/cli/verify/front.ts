@@ -76,6 +76,17 @@ export async function checkAdmin(base: string, token: string | null): Promise<Ad
   return { row: { check, ok: true, text }, hold: reason, usable: true }
 }
 
+/** Reasons of `/health`, in words; one that is not here is shown as it came. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  configuration: 'configuration (a setting is missing or wrong)',
+  credentials: 'credentials (Adobe refuses them)',
+  rejecting: 'rejecting (AEP refuses every event)',
+  paused: 'paused (by an operator)',
+  upstream: 'upstream (AEP does not answer as it should)',
+  expiring: 'expiring (stored events will be erased within days: redrive or erase them)',
+  storage: 'storage (the outbox did not answer)',
+}
+
 /** After the samples, since a relay only finds out by trying. */
 export async function checkHealth(base: string): Promise<{ row: Row; reasons: string[] }> {
   const check = '/health'
@@ -84,6 +95,7 @@ export async function checkHealth(base: string): Promise<{ row: Row; reasons: st
     return { row: { check, ok: false, text: explainReply(reply) }, reasons: [] }
   const { status, reasons } = reply.body
   const named = Array.isArray(reasons) ? reasons.map(String) : []
-  const text = status === 'ok' ? 'ok' : `${status}: ${named.join(', ')}`
+  const text =
+    status === 'ok' ? 'ok' : `${status}: ${named.map((name) => MEANINGS[name] ?? name).join('; ')}`
   return { row: { check, ok: status === 'ok', text }, reasons: named }
 }

@@ -53,8 +53,7 @@ async function verify(options: Options, platform: Platform): Promise<Report> {
   for (const kind of ROUTE_KINDS) {
     const sample = await trySample(kind, usable, run)
     if (isWrongKey(sample)) {
-      const text =
-        'wrong: the relay does not have it (401). Chatlio with this key would lose every event.'
+      const text = 'wrong key: the relay answers 401. With it in Chatlio every event would be lost.'
       return { rows: [...front.rows, { check: 'key', ok: false, text }], notes: [] }
     }
     samples.push(sample)
