@@ -23,7 +23,7 @@ describe('the first deploy', () => {
     const modes: number[] = []
     test.cloudflare.watch(({ method }) => {
       if (method !== 'PUT') return
-      const file = secretsFiles(test.directory)[0]
+      const file = secretsFiles(test.directory).find((each) => each.endsWith('.json'))
       if (file) modes.push(statSync(file).mode & 0o777)
     })
     vi.stubEnv('AEP_CLIENT_SECRET', 'secret-of-the-client')
@@ -71,6 +71,7 @@ describe('the first deploy', () => {
     expect(test.printed()).toContain('send the transcript to the webhook automatically')
 
     expect(modes).toEqual([0o600])
+    expect(secretsFiles(test.directory)).toEqual([])
     const left = filesBelow(test.directory).map((file) => readFileSync(file, 'latin1'))
     expect(
       left.filter((text) => text.includes(WEBHOOK_KEYS) || text.includes(ADMIN_TOKEN)),
@@ -91,7 +92,7 @@ describe('the first deploy', () => {
     let held = 0
     test.cloudflare.watch(({ method }) => {
       if (method !== 'PUT') return
-      held = secretsFiles(test.directory).length
+      held = secretsFiles(test.directory).filter((each) => each.endsWith('.json')).length
       child.kill('SIGTERM')
     })
     const code = await new Promise((resolve) => child.once('exit', resolve))

@@ -1,13 +1,10 @@
 /** `npm run tail`: what `wrangler tail --format json` prints, as a person reads it. */
-import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { main } from '../../src/cli/tail/main.ts'
 
-const RUN = fileURLToPath(new URL('../../src/cli/run.mjs', import.meta.url))
 const AT = Date.UTC(2026, 10, 24, 9, 15, 2)
 const ID = '3f2a9c1b2d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8'
 const KEY = 'a-webhook-key-that-must-not-show'
@@ -219,32 +216,5 @@ describe('what never reaches the terminal', () => {
     expect(output.length).toBeGreaterThan(5)
     expect(output.join('').match(/[\p{Cc}\p{Cf}]/u)).toBeNull()
     expect(output.join('')).toContain('\\x1b[2J')
-  })
-})
-
-describe('the command', () => {
-  it('reads what is piped into it', async () => {
-    const child = spawn(process.execPath, [RUN, 'tail'], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, NO_COLOR: '1' },
-    })
-    child.stdin.end(printed(invocation([own(forwarded)])))
-    let text = ''
-    for await (const chunk of child.stdout) text += chunk
-    expect(text).toBe('09:15:02  webhook     transcript forwarded 200 3f2a9c1b 180 ms\n')
-  })
-
-  it('ends with 2 when the file cannot be read', async () => {
-    vi.spyOn(console, 'error').mockImplementation((text: string) => output.push(text))
-    expect(await main(['--file', path.join(directory, 'none.json')])).toBe(2)
-    expect(output.join('')).toContain('none.json')
-  })
-
-  it.each(['deploy', 'verify', 'send', 'tail'])('%s explains itself with --help', async (name) => {
-    const { main: command } = await import(`../../src/cli/${name}/main.ts`)
-    expect(await command(['--help'])).toBe(0)
-    expect(output.join('\n')).toMatch(new RegExp(`^Usage: npm run ${name} -- `))
-    const lines = output.join('\n').split('\n')
-    expect(lines.filter((line) => line.length > 96)).toEqual([])
   })
 })

@@ -44,27 +44,27 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function deploy(options: Options, signal: AbortSignal): Promise<number> {
-  const target = readTarget(options.config, options.env)
+  const target = await readTarget(options.config, options.env)
+  const selected = ['--config', path.resolve(options.config), '--env', options.env ?? '']
   // Secrets are assumed to be there: what is wrong whatever Cloudflare has is told without asking it.
   const assumed = new Set(['WEBHOOK_KEYS', 'ADMIN_TOKEN', ...clientSecretOf(target, new Set())])
   const wrong = checkSettings(target, assumed, options)
-  const relaxed = isWorkersBuild()
-  if (wrong.length > 0 && !relaxed) return refuse(target, wrong)
+  if (isWorkersBuild() && !options.dryRun) {
+    for (const { setting, problem } of wrong) console.warn(`${setting}: ${problem}`)
+    return await upload(target, selected, {}, signal)
+  }
+  if (wrong.length > 0) return refuse(target, wrong)
 
-  const selected = ['--config', path.resolve(options.config), '--env', options.env ?? '']
   const deployed = await readDeployed(selected, signal)
   if ('reason' in deployed) return fail(deployed)
-  const clientSecret = clientSecretOf(target, deployed.secrets)
-  const secrets = relaxed
-    ? {}
-    : missingSecrets(deployed.secrets, clientSecret.length > 0, process.env)
+  const needsClientSecret = clientSecretOf(target, deployed.secrets).length > 0
+  const secrets = missingSecrets(deployed.secrets, needsClientSecret, process.env)
   const all = new Set([...deployed.secrets, ...Object.keys(secrets)])
-  const stillWrong = relaxed ? [] : checkSettings(target, all, options)
+  const stillWrong = checkSettings(target, all, options)
   if (stillWrong.length > 0) return refuse(target, stillWrong)
 
   console.log(planText(target, deployed, secrets))
   if (options.dryRun) return await dryRun(selected, signal)
-  for (const { setting, problem } of relaxed ? wrong : []) console.warn(`${setting}: ${problem}`)
   return await upload(target, selected, secrets, signal)
 }
 

@@ -3,11 +3,12 @@
  * Reads one file and changes nothing.
  */
 import path from 'node:path'
-import { experimental_readRawConfig, unstable_readConfig } from 'wrangler'
 import type { Target } from './settings.ts'
 
-/** Throws with wrangler's words when the file cannot be read or has no such environment. */
-export function readTarget(config: string, env: string | null): Target {
+/** Rejects with wrangler's words when the file cannot be read or has no such environment. */
+export async function readTarget(config: string, env: string | null): Promise<Target> {
+  // Loaded when it is needed: it takes a second.
+  const { experimental_readRawConfig, unstable_readConfig } = await import('wrangler')
   const file = path.resolve(config)
   const selected = { config: file, ...(env !== null && { env }) }
   const resolved = unstable_readConfig(selected, { hideWarnings: true })

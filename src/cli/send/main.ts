@@ -37,7 +37,8 @@ export async function main(args: readonly string[]): Promise<number> {
   }
   const taken = reply.status >= 200 && reply.status < 300
   console.log(`${mark(taken)} ${reply.status} ${printable(answerText(reply.body))}`)
-  if (!taken) console.log(`  ${printable(problemText(reply.body))}`)
+  const more = taken ? MEANINGS[String(reply.body.status)] : problemText(reply.body)
+  if (more) console.log(`  ${printable(more)}`)
   return taken ? 0 : 1
 }
 
@@ -50,6 +51,13 @@ async function bodyOf({ file, route }: Options): Promise<Uint8Array<ArrayBuffer>
   }
 }
 
+/** Of an answer that takes the webhook and does not relay it. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  buffered: 'Stored: not relayed to AEP yet. `npm run verify` says why.',
+  'dead-lettered': 'Stored: AEP refused it. `npm run verify` says why.',
+  suppressed: 'Not relayed: its visitor has been erased and is suppressed.',
+}
+
 function answerText({ status, code, id }: Fields): string {
   const outcome = typeof status === 'string' ? status : code
   return [outcome, ...(id ? [`id ${id}`] : [])].join('  ')
@@ -60,5 +68,5 @@ function problemText({ detail, issues }: Fields): string {
   const places = Array.isArray(issues)
     ? issues.map(({ path, message }: Fields) => `${path}: ${message}`)
     : []
-  return [detail, ...places].join('; ')
+  return [detail, places.join('; ')].join(' ').trimEnd()
 }

@@ -48,7 +48,7 @@ async function verify(options: Options, platform: Platform): Promise<Report> {
   const before = await checkAdmin(base, adminToken)
   const usable = { ...options, adminToken: before.usable ? adminToken : null }
   const run = randomBytes(5).toString('hex')
-  const since = new Date()
+  const ended = await platform.begin()
   const samples: SampleOutcome[] = []
   for (const kind of ROUTE_KINDS) {
     const sample = await trySample(kind, usable, run)
@@ -67,7 +67,7 @@ async function verify(options: Options, platform: Platform): Promise<Report> {
     ...samples.map(sampleRow),
     health.row,
     after.row,
-    ...(await platform.check({ since, relayed })),
+    ...(await ended(relayed)),
   ]
   const cause = diagnose({ samples, hold: after.hold, reasons: health.reasons })
   const { email } = testVisitor(run)

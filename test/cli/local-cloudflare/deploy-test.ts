@@ -97,7 +97,7 @@ export function filesBelow(folder: string): string[] {
     .map((entry) => path.join(entry.parentPath, entry.name))
 }
 
-/** The files that hold secrets, of which none may stay. */
+/** Everything that a deploy keeps in the directory of its secrets file; none of it may stay. */
 export function secretsFiles(folder: string): string[] {
-  return filesBelow(folder).filter((file) => file.endsWith('secrets.json'))
+  return filesBelow(folder).filter((file) => file.includes('chatlio-edge-relay-secrets-'))
 }
