@@ -1,0 +1,61 @@
+/**
+ * Secrets: makes those that are missing, and carries them to wrangler.
+ *
+ * Promises: a secret that Cloudflare has is never made again or overwritten; a made one is in no argument, no variable
+ * and no file but one of mode 600 in a directory of its own outside the repository, which is gone when `use` has ended,
+ * also when this process is ended by a signal. Only SIGKILL or a power cut can leave it behind.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { ROOT } from '../lib/wrangler.ts'
+
+/** Name to value. */
+export type Secrets = Readonly<Record<string, string>>
+
+/** 192 bits, in characters that a URL, a shell and a form take as they are. */
+const SECRET_BYTES = 24
+
+/** What a deploy must bring along. `needsClientSecret`: the inlet is authenticated. */
+export function missingSecrets(
+  existing: ReadonlySet<string>,
+  needsClientSecret: boolean,
+  environment: Readonly<Record<string, string | undefined>>,
+): Secrets {
+  const missing: Record<string, string> = {}
+  for (const name of ['WEBHOOK_KEYS', 'ADMIN_TOKEN']) {
+    if (!existing.has(name)) missing[name] = randomBytes(SECRET_BYTES).toString('hex')
+  }
+  const clientSecret = environment.AEP_CLIENT_SECRET?.trim()
+  if (needsClientSecret && !existing.has('AEP_CLIENT_SECRET') && clientSecret) {
+    missing.AEP_CLIENT_SECRET = clientSecret
+  }
+  return missing
+}
+
+/** Calls `use` with the path of a file that holds the secrets as JSON, and removes it afterwards. */
+export async function withSecretsFile<T>(
+  secrets: Secrets,
+  use: (file: string) => Promise<T>,
+): Promise<T> {
+  const directory = mkdtempSync(path.join(tmpdir(), 'chatlio-edge-relay-secrets-'))
+  const remove = () => rmSync(directory, { recursive: true, force: true })
+  process.once('exit', remove)
+  try {
+    if (isInside(realpathSync(directory), realpathSync(ROOT))) {
+      throw new Error('TMPDIR is inside the repository: secrets must not be written there.')
+    }
+    const file = path.join(directory, 'secrets.json')
+    writeFileSync(file, JSON.stringify(secrets), { mode: 0o600, flag: 'wx' })
+    return await use(file)
+  } finally {
+    process.off('exit', remove)
+    remove()
+  }
+}
+
+function isInside(directory: string, parent: string): boolean {
+  const relative = path.relative(parent, directory)
+  return relative === '' || !(relative.startsWith('..') || path.isAbsolute(relative))
+}

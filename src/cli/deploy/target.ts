@@ -1,0 +1,31 @@
+/**
+ * Target: reads the configuration as wrangler does, environment and inheritance included, by wrangler's own reader.
+ * Reads one file and changes nothing.
+ */
+import path from 'node:path'
+import type { Target } from './settings.ts'
+
+/** Rejects with wrangler's words when the file cannot be read or has no such environment. */
+export async function readTarget(config: string, env: string | null): Promise<Target> {
+  // Loaded when it is needed: it takes a second.
+  const { experimental_readRawConfig, unstable_readConfig } = await import('wrangler')
+  const file = path.resolve(config)
+  const selected = { config: file, ...(env !== null && { env }) }
+  const resolved = unstable_readConfig(selected, { hideWarnings: true })
+  const { rawConfig } = experimental_readRawConfig({ config: file })
+  // Wrangler takes a name that is not there for a new Worker when the file has no environment at all.
+  if (env !== null && rawConfig.env?.[env] === undefined) {
+    throw new Error(`${path.basename(file)} has no [env.${env}].`)
+  }
+  const own = env === null ? rawConfig : rawConfig.env?.[env]
+  const hasRoutes = ['route', 'routes'].some((key) => rawConfig[key as 'routes'] !== undefined)
+  const hasOwnRoutes = ['route', 'routes'].some((key) => own?.[key as 'routes'] !== undefined)
+  return {
+    worker: resolved.name ?? '',
+    env,
+    file: path.basename(file),
+    vars: { ...resolved.vars },
+    durableObjects: resolved.durable_objects.bindings.map(({ name }: { name: string }) => name),
+    inheritsRoutes: env !== null && hasRoutes && !hasOwnRoutes,
+  }
+}

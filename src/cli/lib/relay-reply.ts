@@ -1,0 +1,129 @@
+/**
+ * Relay reply: one request to the relay from outside, and who it was that answered.
+ *
+ * Promises: never follows a redirect (Chatlio need not either, and a followed one would hide what stands in front);
+ * never rejects; names Cloudflare Access by its redirect, its headers or its pages; an answer is the relay's own only
+ * if it reads like one. Reads at most 64 KiB of an answer. Neither the key nor a body is in what it returns as text.
+ */
+
+export type Reply =
+  /** The relay's own JSON. */
+  | { readonly by: 'relay'; readonly status: number; readonly body: Fields }
+  /** Cloudflare Access stands in front: the request never reached the Worker. */
+  | { readonly by: 'access' }
+  | { readonly by: 'redirect'; readonly status: number; readonly to: string }
+  /** Something answers there, but it is not the relay. */
+  | { readonly by: 'other'; readonly status: number }
+  | {
+      readonly by: 'nobody'
+      readonly reason: 'name' | 'certificate' | 'timeout' | 'connection'
+      readonly code: string
+    }
+
+export type Fields = Readonly<Record<string, unknown>>
+
+export type RelayRequest = {
+  readonly method: 'GET' | 'POST'
+  readonly body?: string | Uint8Array<ArrayBuffer>
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Above anything the relay itself allows for one webhook. */
+const TIMEOUT_MS = 45_000
+const MAX_ANSWER_BYTES = 65_536
+
+export async function askRelay(url: string, request: RelayRequest, send = fetch): Promise<Reply> {
+  try {
+    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    const response = await send(url, { ...request, redirect: 'manual', signal })
+    return replyOf(response, url, await textOf(response))
+  } catch (error) {
+    return { by: 'nobody', ...whyNobody(error) }
+  }
+}
+
+function replyOf({ status, headers }: Response, url: string, text: string): Reply {
+  const location = headers.get('location')
+  if (status >= 300 && status < 400 && location !== null) {
+    const to = new URL(location, url)
+    return isAccessHost(to.hostname) || to.pathname.startsWith('/cdn-cgi/access/')
+      ? { by: 'access' }
+      : { by: 'redirect', status, to: `${to.origin}${to.pathname}` }
+  }
+  const body = jsonOf(text)
+  if (body && isRelays(body)) return { by: 'relay', status, body }
+  const fromAccess =
+    headers.has('cf-access-domain') ||
+    headers.has('cf-access-aud') ||
+    /cloudflare-access/i.test(headers.get('www-authenticate') ?? '') ||
+    /cloudflareaccess\.com|\/cdn-cgi\/access\/|cloudflare access|missing jwt/i.test(text)
+  return fromAccess ? { by: 'access' } : { by: 'other', status }
+}
+
+function isAccessHost(hostname: string): boolean {
+  return hostname === 'cloudflareaccess.com' || hostname.endsWith('.cloudflareaccess.com')
+}
+
+/** An acceptance or a health report has `status`, a problem `code`, an admin answer `accepted`, or `id` and `state`. */
+function isRelays(body: Fields): boolean {
+  const { status, code, accepted, id, state } = body
+  if (typeof status === 'string') return /^[a-z-]+$/.test(status)
+  return typeof code === 'string' || typeof accepted === 'number' || Boolean(id && state)
+}
+
+function jsonOf(text: string): Fields | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Fields)
+      : null
+  } catch {
+    return null
+  }
+}
+
+async function textOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk)
+    bytes += chunk.length
+    if (bytes >= MAX_ANSWER_BYTES) break
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function whyNobody(error: unknown): Pick<Extract<Reply, { by: 'nobody' }>, 'reason' | 'code'> {
+  if (error instanceof Error && error.name === 'TimeoutError')
+    return { reason: 'timeout', code: 'timeout' }
+  const cause: unknown = error instanceof Error ? error.cause : undefined
+  const code = String((cause as { code?: unknown } | undefined)?.code ?? 'failed')
+  if (/^(ENOTFOUND|EAI_)/.test(code)) return { reason: 'name', code }
+  if (/CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|SSL|TLS|EPROTO/.test(code)) {
+    return { reason: 'certificate', code }
+  }
+  return { reason: /TIMEDOUT|TIMEOUT/.test(code) ? 'timeout' : 'connection', code }
+}
+
+/** What stands in the way, and what to do: for every reply that is not the relay's own. */
+export function explainReply(reply: Exclude<Reply, { by: 'relay' }>): string {
+  switch (reply.by) {
+    case 'access':
+      return 'Cloudflare Access answers before the relay, so Chatlio is sent to a login page and its events are lost. Let Access protect the path /admin alone, or add a bypass for /chatlio and /health.'
+    case 'redirect':
+      return `Redirects to ${reply.to} (${reply.status}). A webhook must not be redirected: use that address as --url and in Chatlio, or remove the redirect.`
+    case 'other':
+      return `Something answers there (${reply.status}), but not the relay: it is not deployed at this address. Check the address, then \`npm run deploy\`.`
+    case 'nobody':
+      return NOBODY[reply.reason].replace('{code}', reply.code)
+  }
+}
+
+const NOBODY = {
+  name: 'No such host ({code}): the relay is not deployed at this address, or its name is misspelt.',
+  certificate:
+    'The TLS certificate is not accepted ({code}), so Chatlio cannot connect either. A new domain may need some minutes.',
+  timeout: 'No answer in time ({code}).',
+  connection:
+    'No connection ({code}): nothing listens at this address, so the relay is not deployed there.',
+} as const

@@ -1,0 +1,72 @@
+/**
+ * `npm run send`: posts one webhook to a relay and shows the answer. Without --file it is one of a test visitor, a new
+ * event each time. Prints no key.
+ */
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { buffer } from 'node:stream/consumers'
+import { printable } from '../lib/printable.ts'
+import { askRelay, explainReply, type Fields } from '../lib/relay-reply.ts'
+import { testWebhook } from '../lib/test-webhook.ts'
+import { mark, wrap } from '../start/style.ts'
+import { type Options, readOptions, USAGE } from './options.ts'
+
+/** Resolves with the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  const options = readOptions(args, process.env)
+  if (options === 'help') {
+    console.log(USAGE)
+    return 0
+  }
+  if ('wrong' in options) {
+    console.error(`${options.wrong}\n\n${USAGE}`)
+    return 2
+  }
+  const body = await bodyOf(options)
+  if (body === null) {
+    console.error(`${options.file} cannot be read.`)
+    return 2
+  }
+  const path = options.route === 'auto' ? '/chatlio' : `/chatlio/${options.route}`
+  const url = `${options.base}${path}?key=${encodeURIComponent(options.key)}`
+  const headers = { 'content-type': 'application/json' }
+  const reply = await askRelay(url, { method: 'POST', headers, body })
+  if (reply.by !== 'relay') {
+    console.error(`${mark(false)} ${wrap(explainReply(reply), '', '  ')}`)
+    return 1
+  }
+  const taken = reply.status >= 200 && reply.status < 300
+  console.log(`${mark(taken)} ${reply.status} ${printable(answerText(reply.body))}`)
+  const more = taken ? MEANINGS[String(reply.body.status)] : problemText(reply.body)
+  if (more) console.log(`  ${printable(more)}`)
+  return taken ? 0 : 1
+}
+
+async function bodyOf({ file, route }: Options): Promise<Uint8Array<ArrayBuffer> | string | null> {
+  if (file === null) return testWebhook(route, randomBytes(5).toString('hex'), new Date())
+  try {
+    return new Uint8Array(file === '-' ? await buffer(process.stdin) : await readFile(file))
+  } catch {
+    return null
+  }
+}
+
+/** Of an answer that takes the webhook and does not relay it. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  buffered: 'Stored: not relayed to AEP yet. `npm run verify` says why.',
+  'dead-lettered': 'Stored: AEP refused it. `npm run verify` says why.',
+  suppressed: 'Not relayed: its visitor has been erased and is suppressed.',
+}
+
+function answerText({ status, code, id }: Fields): string {
+  const outcome = typeof status === 'string' ? status : code
+  return [outcome, ...(id ? [`id ${id}`] : [])].join('  ')
+}
+
+/** Where the relay names the places of the faults, they follow. */
+function problemText({ detail, issues }: Fields): string {
+  const places = Array.isArray(issues)
+    ? issues.map(({ path, message }: Fields) => `${path}: ${message}`)
+    : []
+  return [detail, places.join('; ')].join(' ').trimEnd()
+}

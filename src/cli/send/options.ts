@@ -1,0 +1,74 @@
+/** Options: the command line of `npm run send`. */
+import { parseArgs } from 'node:util'
+import { ROUTE_KINDS, type Route } from '../../worker/chatlio/kind.ts'
+import { isOnThisMachine, parseRelayUrl } from '../lib/relay-url.ts'
+
+export type Options = {
+  readonly route: Route
+  readonly base: string
+  readonly key: string
+  /** `-` is the standard input; `null`: a test webhook. */
+  readonly file: string | null
+}
+
+/** Those of `npm start`. */
+export const LOCAL_URL = 'http://127.0.0.1:8787'
+export const LOCAL_KEY = 'local-demo-webhook-key'
+
+export const USAGE = `Usage: npm run send -- KIND [options]
+Posts one webhook to a relay, as Chatlio would, and shows what it answers.
+
+  KIND         ${ROUTE_KINDS.join(', ')},
+               or auto: the one URL for every kind
+  --url URL    address of the relay, or a whole webhook URL; by default that of npm start,
+               ${LOCAL_URL}
+  --key K      or the variable WEBHOOK_KEYS, whose first key is taken; on this machine
+               the key of npm start by default
+  --file F     body to send, - for the standard input; by default that of a test visitor
+  --help
+
+Exit code: 0 taken (2xx), 1 refused or no answer, 2 usage.`
+
+/** The text says what is wrong with the command line. */
+export function readOptions(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): Options | 'help' | { wrong: string } {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        url: { type: 'string', default: LOCAL_URL },
+        key: { type: 'string' },
+        file: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) return 'help'
+    const [kind, ...more] = positionals
+    const route = [...ROUTE_KINDS, 'auto' as const].find((each) => each === kind)
+    if (!route || more.length > 0) {
+      return { wrong: `KIND is one of ${ROUTE_KINDS.join(', ')}, auto.` }
+    }
+    const url = parseRelayUrl(values.url)
+    if ('wrong' in url) return url
+    const key =
+      values.key ||
+      url.key ||
+      firstKey(environment.WEBHOOK_KEYS) ||
+      (isOnThisMachine(new URL(url.base)) ? LOCAL_KEY : null)
+    if (!key) return { wrong: 'The key is missing: set WEBHOOK_KEYS, or give --key.' }
+    return { route, base: url.base, key, file: values.file ?? null }
+  } catch (error) {
+    return { wrong: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** Of several keys separated by commas. */
+export function firstKey(keys: string | undefined): string | undefined {
+  return keys
+    ?.split(',')
+    .map((key) => key.trim())
+    .find((key) => key !== '')
+}

@@ -1,0 +1,99 @@
+/**
+ * `npm run tail`: what the deployed relay does, one readable line an event, from `wrangler tail`, a file or a pipe.
+ * Never prints a key, a query string, or a control character that came from outside.
+ */
+import { spawn } from 'node:child_process'
+import { createReadStream, fstatSync } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { stripVTControlCharacters } from 'node:util'
+import { printable } from '../lib/printable.ts'
+import { ROOT } from '../lib/wrangler.ts'
+import { type Line, linesOf } from './event.ts'
+import { format } from './format.ts'
+import { type Options, readOptions, USAGE } from './options.ts'
+import { type Piece, Splitter } from './split.ts'
+
+/** Resolves with the exit code, once what it follows has ended. */
+export async function main(args: readonly string[]): Promise<number> {
+  const options = readOptions(args)
+  if (options === 'help') {
+    console.log(USAGE)
+    return 0
+  }
+  if ('wrong' in options) {
+    console.error(`${options.wrong}\n\n${USAGE}`)
+    return 2
+  }
+  const file = options.file ?? (isPipe() ? '-' : null)
+  if (file === null) return follow(options)
+  if (file === '-') return read(process.stdin, options)
+  try {
+    await access(file)
+  } catch {
+    console.error(`${file} cannot be read.`)
+    return 2
+  }
+  return read(createReadStream(file), options)
+}
+
+/** Whether something is piped into this. A terminal and /dev/null are not; a closed one cannot be asked. */
+function isPipe(): boolean {
+  try {
+    const stat = fstatSync(0)
+    return stat.isFIFO() || stat.isSocket() || stat.isFile()
+  } catch {
+    return false
+  }
+}
+
+async function read(input: Readable, options: Options): Promise<number> {
+  const splitter = new Splitter()
+  for await (const line of createInterface({ input })) show(splitter.push(line), options)
+  show(splitter.end(), options)
+  return 0
+}
+
+async function follow(options: Options): Promise<number> {
+  const wrangler = createRequire(import.meta.url).resolve('wrangler')
+  const args = ['--no-warnings', wrangler, 'tail', '--format', 'json', '--env', options.env ?? '']
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0', WRANGLER_HIDE_BANNER: 'true' },
+  })
+  // Ctrl-C reaches wrangler too, which then takes its leave of Cloudflare.
+  let interrupted = false
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      interrupted = true
+      child.kill(signal)
+    })
+  }
+  const ended = new Promise<number>((resolve) => {
+    child.once('error', () => resolve(1))
+    child.once('close', (code) => resolve(code ?? 1))
+  })
+  createInterface({ input: child.stderr }).on('line', complain)
+  await read(child.stdout, options)
+  const code = await ended
+  return interrupted || code === 0 ? 0 : 1
+}
+
+function complain(line: string): void {
+  if (line.trim() !== '') console.error(printable(stripVTControlCharacters(line)))
+}
+
+function show(pieces: readonly Piece[], { errorsOnly }: Options): void {
+  for (const piece of pieces) {
+    const lines: Line[] =
+      'object' in piece
+        ? linesOf(piece.object)
+        : [{ at: null, level: 'info', what: 'wrangler', text: printable(piece.text) }]
+    for (const line of lines) {
+      if (!errorsOnly || line.level === 'warn' || line.level === 'error') console.log(format(line))
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Split: lines into the JSON objects that `wrangler tail --format json` prints, each over many lines.
+ * An object begins at a line that is `{` and ends at a line that is `}`: inside, every line is indented. One on a single
+ * line is taken as well, so that what another tool has made compact can be read. Anything else is given back as text.
+ * Pure but for the lines it holds back; an object that never ends is given back as text when it grows too large.
+ */
+
+export type Piece =
+  | { readonly object: Readonly<Record<string, unknown>> }
+  | { readonly text: string }
+
+/** Cloudflare cuts an invocation's logs at 256 KB; with its request that is some thousand lines. */
+const MAX_LINES = 100_000
+
+export class Splitter {
+  #lines: string[] = []
+
+  /** What has become whole with this line. */
+  push(line: string): Piece[] {
+    if (this.#lines.length === 0) {
+      if (line.trimEnd() !== '{') return piecesOf(line)
+      this.#lines = [line]
+      return []
+    }
+    // A new beginning in the middle of an object: wrangler was cut off and started again.
+    if (line.trimEnd() === '{') return [...this.end(), ...this.push(line)]
+    this.#lines.push(line)
+    if (line.trimEnd() !== '}' && this.#lines.length < MAX_LINES) return []
+    const whole = this.#lines.join('\n')
+    this.#lines = []
+    return piecesOf(whole)
+  }
+
+  /** What is left when nothing follows. */
+  end(): Piece[] {
+    const rest = this.#lines.join(' ')
+    this.#lines = []
+    return rest === '' ? [] : piecesOf(rest)
+  }
+}
+
+function piecesOf(text: string): Piece[] {
+  if (text.trim() === '') return []
+  if (text.startsWith('{')) {
+    try {
+      const value: unknown = JSON.parse(text)
+      if (typeof value === 'object' && value !== null) return [{ object: { ...value } }]
+    } catch {
+      // Shown as it is.
+    }
+  }
+  return [{ text }]
+}

@@ -1,0 +1,71 @@
+/**
+ * Diagnosis: from what happened to the samples, the one cause that explains it and what to do. Pure.
+ * A cause is told apart by what only it can produce: a status, a hold, or the words in which AEP names the field. AEP's
+ * words are no contract, so where they say nothing the cause is given as open and the words are shown.
+ */
+import { type AepError, type SampleOutcome, wordsOf } from './sample.ts'
+
+export type Findings = {
+  readonly samples: readonly SampleOutcome[]
+  /** Of `/admin/status`; `null`: none, or not known. */
+  readonly hold: string | null
+  /** Of `/health`. */
+  readonly reasons: readonly string[]
+}
+
+/** `null`: nothing to explain. */
+export function diagnose({ samples, hold, reasons }: Findings): string | null {
+  const bad = samples.filter(({ end }) => end !== 'relayed')
+  if (bad.length === 0 && hold === null) return null
+  const errors = bad.flatMap(({ error }) => (error ? [error] : []))
+  if (hold === 'paused' || reasons.includes('paused')) {
+    return 'Relaying is paused: webhooks are stored and nothing is lost. POST /admin/resume ends the pause.'
+  }
+  const held = errors.find(({ code }) => code === 'credentials')
+  if (held || hold === 'credentials' || reasons.includes('credentials')) return credentials(held)
+  const refused = errors.find(({ code }) => code === 'rejected')
+  if (refused) return refusal(refused)
+  if (errors.some(({ code }) => code === 'configuration')) {
+    return 'AEP has no streaming endpoint at AEP_ENDPOINT: compare it with the one in the dataflow, then `npm run deploy`. Everything is stored until then.'
+  }
+  if (reasons.includes('configuration') || hold === 'configuration') {
+    return 'A setting of the relay is missing or wrong: `npm run tail` shows a line `configuration` that names it. Correct it in wrangler.toml, then `npm run deploy`. Everything is stored until then.'
+  }
+  if (hold === 'rejecting' || reasons.includes('rejecting')) {
+    return 'AEP refuses every event, so a setting is wrong: compare AEP_FLOW_ID (and in xdm AEP_ORG_ID, AEP_DATASET_ID, AEP_SCHEMA_ID) with AEP. Everything is stored until then.'
+  }
+  const deferred = errors[0]
+  if (deferred || reasons.includes('upstream')) return outage(deferred)
+  return bad.some(({ end }) => end === 'waiting' || end === 'refused')
+    ? 'Why they were stored can be read with the admin token only: set ADMIN_TOKEN, or give --admin-token.'
+    : null
+}
+
+function credentials(error: AepError | undefined): string {
+  const who = error?.message.startsWith('IMS')
+    ? `Adobe's login refuses the credentials (${error.message})`
+    : `AEP refuses the credentials${error?.status ? ` (${error.status})` : ''}`
+  return `${who}: check AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_SCOPES, and that the credential may write to this sandbox. If the endpoint needs no authentication, set none of them. Everything is stored until then.`
+}
+
+function refusal(error: AepError): string {
+  // Every text of the inlet names the inlet and the organization it belongs to: that is no accusation.
+  const words = `${error.message} ${error.answer}`.replaceAll(/(inletId|imsOrgId): \[[^\]]*\]/g, '')
+  const after =
+    'then `npm run deploy`. The events are stored: redrive those that are dead afterwards.'
+  if (/flow ?-?id|dataflow/i.test(words)) {
+    return `Wrong flow id: AEP has no such dataflow on this endpoint. Compare AEP_FLOW_ID with the dataflow, ${after}`
+  }
+  if (/ims ?org|organi[sz]ation/i.test(words)) {
+    return `Wrong organization: AEP_ORG_ID is not the one this endpoint belongs to. Correct it, ${after}`
+  }
+  if (/dataset/i.test(words)) return `Wrong dataset: compare AEP_DATASET_ID with AEP, ${after}`
+  if (/schema ?(id|ref)/i.test(words))
+    return `Wrong schema: compare AEP_SCHEMA_ID with AEP, ${after}`
+  return `AEP refuses the events: ${error.message}${wordsOf(error.answer)}. Compare the schema and the mapping with docs/setup.md, ${after}`
+}
+
+function outage(error: AepError | undefined): string {
+  const said = error ? ` (${error.message}${error.status ? `, ${error.status}` : ''})` : ''
+  return `AEP is down, slow or throttling${said}. Nothing is lost: the webhooks are stored and relayed once it answers. If it lasts, check the host in AEP_ENDPOINT and Adobe's status page.`
+}

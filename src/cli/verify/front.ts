@@ -1,0 +1,101 @@
+/**
+ * Front: what Chatlio meets before its webhook is read: the address, TLS, redirects, Cloudflare Access, the door that
+ * needs a key, and the admin routes. Sends no event and no key.
+ */
+import { askRelay, explainReply, type Reply } from '../lib/relay-reply.ts'
+import type { Row } from './row.ts'
+
+export type Front = {
+  readonly rows: readonly Row[]
+  /** False: there is no use in posting samples. */
+  readonly open: boolean
+}
+
+export async function checkFront(base: string): Promise<Front> {
+  const secure = base.startsWith('https:')
+  const health = await askRelay(`${base}/health`, { method: 'GET' })
+  const door = await askRelay(`${base}/chatlio/transcript`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{}',
+  })
+  // The webhook's way first: it is the one that counts.
+  const ways = [
+    { check: '/chatlio', reply: door },
+    { check: '/health', reply: health },
+  ]
+  for (const { check, reply } of ways) {
+    if (reply.by === 'relay') continue
+    return { rows: [{ check, ok: false, text: explainReply(reply) }], open: false }
+  }
+  const address = secure
+    ? 'https with a valid certificate, no redirect, nothing in front'
+    : 'this machine, no redirect, nothing in front'
+  const closed = doorRow(door)
+  return { rows: [{ check: 'address', ok: true, text: address }, closed], open: closed.ok === true }
+}
+
+function doorRow(door: Reply): Row {
+  const check = 'without a key'
+  if (door.by !== 'relay') return { check, ok: false, text: explainReply(door) }
+  if (door.status === 401) return { check, ok: true, text: 'refused (401), as it should be' }
+  if (door.status === 503) {
+    const text = `The relay takes no webhook: ${door.body.detail} Set WEBHOOK_KEYS with \`npm run deploy\`.`
+    return { check, ok: false, text }
+  }
+  return { check, ok: false, text: `answered ${door.status}, which is not how the relay answers` }
+}
+
+export type AdminState = {
+  readonly row: Row
+  readonly hold: string | null
+  readonly usable: boolean
+}
+
+/** `token`: `null` when none was given. */
+export async function checkAdmin(base: string, token: string | null): Promise<AdminState> {
+  const check = 'admin token'
+  const bad = (text: string): AdminState => ({
+    row: { check, ok: false, text },
+    hold: null,
+    usable: false,
+  })
+  if (token === null) {
+    const text = 'not given: why a webhook was stored cannot be read (ADMIN_TOKEN, --admin-token)'
+    return { row: { check, ok: null, text }, hold: null, usable: false }
+  }
+  const headers = { authorization: `Bearer ${token}` }
+  const reply = await askRelay(`${base}/admin/status`, { method: 'GET', headers })
+  if (reply.by !== 'relay') return bad(explainReply(reply))
+  if (reply.status === 401) return bad('wrong: the relay has another ADMIN_TOKEN')
+  if (reply.status === 404) return bad('the relay has no usable ADMIN_TOKEN, so no admin routes')
+  if (reply.status !== 200) return bad(`answered ${reply.status}`)
+  const { hold, pending, dead, quarantined } = reply.body
+  const reason = (hold as { reason?: string } | null)?.reason ?? null
+  const text = `accepted; ${pending} pending, ${dead} dead, ${quarantined} quarantined${reason ? `, on hold: ${reason}` : ''}`
+  return { row: { check, ok: true, text }, hold: reason, usable: true }
+}
+
+/** Reasons of `/health`, in words; one that is not here is shown as it came. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  configuration: 'configuration (a setting is missing or wrong)',
+  credentials: 'credentials (Adobe refuses them)',
+  rejecting: 'rejecting (AEP refuses every event)',
+  paused: 'paused (by an operator)',
+  upstream: 'upstream (AEP does not answer as it should)',
+  expiring: 'expiring (stored events will be erased within days: redrive or erase them)',
+  storage: 'storage (the outbox did not answer)',
+}
+
+/** After the samples, since a relay only finds out by trying. */
+export async function checkHealth(base: string): Promise<{ row: Row; reasons: string[] }> {
+  const check = '/health'
+  const reply = await askRelay(`${base}/health`, { method: 'GET' })
+  if (reply.by !== 'relay')
+    return { row: { check, ok: false, text: explainReply(reply) }, reasons: [] }
+  const { status, reasons } = reply.body
+  const named = Array.isArray(reasons) ? reasons.map(String) : []
+  const text =
+    status === 'ok' ? 'ok' : `${status}: ${named.map((name) => MEANINGS[name] ?? name).join('; ')}`
+  return { row: { check, ok: status === 'ok', text }, reasons: named }
+}

@@ -1,0 +1,80 @@
+/**
+ * `npm run verify`: tries a deployed relay from outside, as Chatlio would, and says in one table what is well and what
+ * is not. Promises: it sends events of a test visitor only, one of each kind, and says how to erase them; it changes
+ * nothing else; it never prints the key or the token. 0 only if every check that could be made is good.
+ */
+import { randomBytes } from 'node:crypto'
+import { ROUTE_KINDS } from '../../worker/chatlio/kind.ts'
+import { testVisitor } from '../lib/test-webhook.ts'
+import { paint, wrap } from '../start/style.ts'
+import { diagnose } from './diagnosis.ts'
+import { checkAdmin, checkFront, checkHealth } from './front.ts'
+import { type Options, readOptions, USAGE } from './options.ts'
+import { NO_PLATFORM, type Platform } from './platform.ts'
+import { type Row, table } from './row.ts'
+import { type SampleOutcome, sampleRow, trySample } from './sample.ts'
+
+/** Resolves with the exit code. */
+export async function main(
+  args: readonly string[],
+  platform: Platform = NO_PLATFORM,
+): Promise<number> {
+  const options = readOptions(args, process.env)
+  if (options === 'help') {
+    console.log(USAGE)
+    return 0
+  }
+  if ('wrong' in options) {
+    console.error(`${options.wrong}\n\n${USAGE}`)
+    return 2
+  }
+  const { rows, notes } = await verify(options, platform)
+  console.log(`${options.base}\n\n${table(rows)}`)
+  for (const note of notes) console.log(`\n${wrap(note)}`)
+  const well = rows.every(({ ok }) => ok !== false)
+  console.log(
+    `\n${well ? paint('green', 'All is well.') : paint('red', 'Not everything is well.')}`,
+  )
+  return well ? 0 : 1
+}
+
+type Report = { readonly rows: readonly Row[]; readonly notes: readonly string[] }
+
+async function verify(options: Options, platform: Platform): Promise<Report> {
+  const { base, adminToken } = options
+  const front = await checkFront(base)
+  if (!front.open) return { rows: front.rows, notes: [] }
+
+  const before = await checkAdmin(base, adminToken)
+  const usable = { ...options, adminToken: before.usable ? adminToken : null }
+  const run = randomBytes(5).toString('hex')
+  const ended = await platform.begin()
+  const samples: SampleOutcome[] = []
+  for (const kind of ROUTE_KINDS) {
+    const sample = await trySample(kind, usable, run)
+    if (isWrongKey(sample)) {
+      const text = 'wrong key: the relay answers 401. With it in Chatlio every event would be lost.'
+      return { rows: [...front.rows, { check: 'key', ok: false, text }], notes: [] }
+    }
+    samples.push(sample)
+  }
+  const health = await checkHealth(base)
+  const after = before.usable ? await checkAdmin(base, adminToken) : before
+  const relayed = samples.filter(({ end }) => end === 'relayed').length
+  const rows = [
+    ...front.rows,
+    { check: 'key', ok: true, text: 'accepted' },
+    ...samples.map(sampleRow),
+    health.row,
+    after.row,
+    ...(await ended(relayed)),
+  ]
+  const cause = diagnose({ samples, hold: after.hold, reasons: health.reasons })
+  const { email } = testVisitor(run)
+  const erase = `The test events are of ${email}. To erase what the relay has of them: npm run erase -- --email ${email}`
+  return { rows, notes: [...(cause ? [cause] : []), erase] }
+}
+
+function isWrongKey({ reply }: SampleOutcome): boolean {
+  return reply.by === 'relay' && reply.status === 401
+}

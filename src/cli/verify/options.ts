@@ -1,0 +1,55 @@
+/** Options: the command line of `npm run verify`. */
+import { parseArgs } from 'node:util'
+import { parseRelayUrl } from '../lib/relay-url.ts'
+import { firstKey } from '../send/options.ts'
+
+export type Options = {
+  readonly base: string
+  readonly key: string
+  /** `null`: what became of a stored sample cannot be read. */
+  readonly adminToken: string | null
+  /** How long a stored sample may take until AEP has it. */
+  readonly waitMs: number
+}
+
+export const USAGE = `Usage: npm run verify -- --url URL [options]
+Tries a deployed relay from outside, as Chatlio would: the address, the key, one webhook of each
+kind from a test visitor, and what AEP said to it.
+
+  --url URL          address of the relay
+  --key K            or the variable WEBHOOK_KEYS, whose first key is taken
+  --admin-token T    or the variable ADMIN_TOKEN: needed to read why a webhook was stored
+  --wait SECONDS     how long a stored webhook may take to reach AEP, 15 by default
+  --help
+
+Exit code: 0 all is well, 1 something is not, 2 usage.`
+
+/** The text says what is wrong with the command line. */
+export function readOptions(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): Options | 'help' | { wrong: string } {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        url: { type: 'string' },
+        key: { type: 'string' },
+        'admin-token': { type: 'string' },
+        wait: { type: 'string', default: '15' },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) return 'help'
+    if (!values.url) return { wrong: '--url is missing: the address of the relay.' }
+    const url = parseRelayUrl(values.url)
+    if ('wrong' in url) return url
+    const key = values.key || url.key || firstKey(environment.WEBHOOK_KEYS)
+    if (!key) return { wrong: 'The key is missing: set WEBHOOK_KEYS, or give --key.' }
+    if (!/^\d{1,3}$/.test(values.wait)) return { wrong: '--wait is a number of seconds up to 999.' }
+    const adminToken = values['admin-token'] || environment.ADMIN_TOKEN?.trim() || null
+    return { base: url.base, key, adminToken, waitMs: Number(values.wait) * 1_000 }
+  } catch (error) {
+    return { wrong: error instanceof Error ? error.message : String(error) }
+  }
+}

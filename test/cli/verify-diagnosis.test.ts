@@ -1,0 +1,68 @@
+/** What `npm run verify` makes of what happened to its samples. */
+import { describe, expect, it } from 'vitest'
+import { diagnose, type Findings } from '../../src/cli/verify/diagnosis.ts'
+import type { AepError, SampleOutcome } from '../../src/cli/verify/sample.ts'
+
+function stored(error: Partial<AepError> | null, end: SampleOutcome['end'] = 'waiting'): Findings {
+  const sample: SampleOutcome = {
+    kind: 'transcript',
+    reply: { by: 'relay', status: 202, body: { status: 'buffered' } },
+    end,
+    error: error && { code: 'rejected', status: 400, message: '', answer: '', ...error },
+  }
+  return { samples: [sample], hold: null, reasons: [] }
+}
+
+const problem = (message: string) =>
+  JSON.stringify({ title: 'Invalid XDM Message Format', report: { message } })
+const WHERE = 'inletId: [4f9b] imsOrgId: [ABC@AdobeOrg]'
+
+describe('the cause', () => {
+  it.each<[string, Findings, string]>([
+    [
+      'flow',
+      stored({ answer: problem(`${WHERE} Message has an absent or wrong flow id`) }),
+      'Wrong flow id',
+    ],
+    [
+      'organization',
+      stored({ answer: problem(`${WHERE} Message has an absent or wrong ims org in the header`) }),
+      'Wrong organization',
+    ],
+    [
+      'the event, in AEP’s words',
+      stored({ answer: problem(`${WHERE} Message is invalid`) }),
+      'AEP refuses the events',
+    ],
+    [
+      'credentials',
+      stored({ code: 'credentials', status: 403, message: 'Authorization' }),
+      'AEP refuses the credentials (403)',
+    ],
+    [
+      'credentials, at the login',
+      stored({ code: 'credentials', status: 400, message: 'IMS answered 400' }),
+      "Adobe's login refuses the credentials (IMS answered 400)",
+    ],
+    [
+      'outage',
+      stored({ code: 'timeout', status: null, message: 'AEP did not answer in time' }),
+      'AEP is down, slow or throttling (AEP did not answer in time)',
+    ],
+    [
+      'address',
+      stored({ code: 'configuration', status: 404, message: 'Inlet' }),
+      'no streaming endpoint at AEP_ENDPOINT',
+    ],
+    ['setting', { ...stored(null), reasons: ['configuration'] }, 'names it'],
+    ['every event refused', { ...stored(null), hold: 'rejecting' }, 'AEP refuses every event'],
+    ['pause', { ...stored(null), hold: 'paused' }, 'POST /admin/resume'],
+    ['not known without the token', stored(null), 'set ADMIN_TOKEN'],
+  ])('is found: %s', (_, findings, words) => {
+    expect(diagnose(findings)).toContain(words)
+  })
+
+  it('is nothing when everything was relayed', () => {
+    expect(diagnose(stored(null, 'relayed'))).toBeNull()
+  })
+})

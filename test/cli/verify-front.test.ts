@@ -1,0 +1,80 @@
+/** `npm run verify` where something else stands in the relay's place, or before it; and its command line. */
+import type { RequestListener } from 'node:http'
+import { afterEach, describe, expect, it } from 'vitest'
+import { main as verify } from '../../src/cli/verify/main.ts'
+import { capturePrinted, closeServers, freePort, KEY, serverThat } from './relay-test.ts'
+
+const printed = capturePrinted()
+afterEach(closeServers)
+
+describe('verify', () => {
+  it.each<[string, RequestListener]>([
+    [
+      'redirects to its login',
+      (_, response) =>
+        response
+          .writeHead(302, { location: 'https://team.cloudflareaccess.com/cdn-cgi/access/login/x' })
+          .end(),
+    ],
+    [
+      'shows its login page',
+      (_, response) =>
+        response
+          .writeHead(200, { 'content-type': 'text/html' })
+          .end('<form action="https://team.cloudflareaccess.com/cdn-cgi/access/login">'),
+    ],
+    [
+      'refuses without a page',
+      (_, response) =>
+        response.writeHead(401, { 'www-authenticate': 'Cloudflare-Access' }).end('{}'),
+    ],
+    [
+      'stands before /chatlio alone',
+      ({ url }, response) =>
+        url === '/health'
+          ? response.end('{"status":"ok"}')
+          : response.writeHead(302, { location: 'https://team.cloudflareaccess.com/' }).end(),
+    ],
+  ])('names a Cloudflare Access that %s, and sends it no key', async (_, answers) => {
+    const urls: string[] = []
+    const url = await serverThat((request, response) => {
+      urls.push(String(request.url))
+      answers(request, response)
+    })
+    expect(await verify(['--url', url, '--key', KEY])).toBe(1)
+    expect(printed.text()).toContain('Cloudflare Access answers before the relay')
+    expect(urls.join()).not.toContain(KEY)
+  })
+
+  it('names a redirect', async () => {
+    const url = await serverThat((_, response) => {
+      response.writeHead(301, { location: 'https://relay.example.com/health' }).end()
+    })
+    expect(await verify(['--url', url, '--key', KEY])).toBe(1)
+    expect(printed.text()).toContain('Redirects to https://relay.example.com/health (301)')
+  })
+
+  it('names an address at which something else answers, or nothing', async () => {
+    const url = await serverThat((_, response) => {
+      response
+        .writeHead(404, { 'content-type': 'text/html' })
+        .end('<h1>There is nothing here yet</h1>')
+    })
+    expect(await verify(['--url', url, '--key', KEY])).toBe(1)
+    expect(printed.text()).toContain('it is not deployed at this address')
+    printed.forget()
+    expect(await verify(['--url', `http://127.0.0.1:${await freePort()}`, '--key', KEY])).toBe(1)
+    expect(printed.text()).toContain('No connection (ECONNREFUSED)')
+  })
+
+  it.each([
+    [['--key', KEY], '--url'],
+    [['--url', 'https://relay.example.com'], 'WEBHOOK_KEYS'],
+    [['--url', 'http://relay.example.com', '--key', KEY], 'https'],
+    [['--url', 'relay.example.com', '--key', KEY], '--url'],
+    [['--nonsense'], '--nonsense'],
+  ])('ends with 2 for %j', async (args, named) => {
+    expect(await verify(args)).toBe(2)
+    expect(printed.text()).toContain(named)
+  })
+})

@@ -1,0 +1,130 @@
+/** `npm run verify` against a real Worker, which streams into the local Adobe (xdm, authenticated on demand). */
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { type LocalWorker, startWorker } from '../../src/cli/lib/local-worker.ts'
+import { main as send } from '../../src/cli/send/main.ts'
+import { main as verify } from '../../src/cli/verify/main.ts'
+import { type LocalAdobeServer, startLocalAdobe } from '../../src/local-adobe/server.ts'
+import { ROUTE_KINDS } from '../../src/worker/chatlio/kind.ts'
+import { ADMIN_TOKEN, capturePrinted, freePort, KEY } from './relay-test.ts'
+
+const FLOW_ID = 'flow-of-the-relay'
+
+const printed = capturePrinted()
+let aep: LocalAdobeServer
+let worker: LocalWorker
+
+beforeAll(async () => {
+  aep = await startLocalAdobe({ mode: 'xdm', flowId: FLOW_ID })
+  const { inletId, orgId, datasetId, schemaId, tenant } = aep.adobe.settings
+  worker = startWorker(await freePort(), {
+    AEP_ENDPOINT: `${aep.url}/collection/${inletId}`,
+    AEP_FORMAT: 'xdm',
+    AEP_FLOW_ID: FLOW_ID,
+    AEP_ORG_ID: orgId,
+    AEP_DATASET_ID: datasetId,
+    AEP_SCHEMA_ID: schemaId,
+    AEP_TENANT: tenant,
+    AEP_CLIENT_ID: 'local-client',
+    AEP_CLIENT_SECRET: 'local-client-secret',
+    AEP_IMS_URL: aep.url,
+    WEBHOOK_KEYS: `another-key-of-this-test,${KEY}`,
+    ADMIN_TOKEN,
+    RETRY_BASE_MS: '20',
+    RETRY_CAP_MS: '50',
+  })
+  await worker.ready(new AbortController().signal)
+})
+afterAll(async () => {
+  await worker.stop()
+  await aep.close()
+})
+
+function tryRelay(...args: string[]): Promise<number> {
+  return verify(['--url', worker.url, '--key', KEY, '--admin-token', ADMIN_TOKEN, ...args])
+}
+
+/** AEP takes events again, and everything that waits has reached it. */
+async function recovered(settings: Parameters<typeof aep.adobe.set>[0]): Promise<void> {
+  aep.adobe.set(settings)
+  aep.adobe.clearRules()
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` }
+  await vi.waitFor(
+    async () => {
+      expect(await send(['transcript', '--url', worker.url, '--key', KEY])).toBe(0)
+      const status = await fetch(`${worker.url}/admin/status`, { headers })
+      expect(await status.json()).toMatchObject({ pending: 0, hold: null })
+    },
+    { timeout: 20_000, interval: 100 },
+  )
+  printed.forget()
+}
+
+describe('verify', () => {
+  it('says that all is well, having sent one event of each kind of a visitor of its own', async () => {
+    const before = aep.adobe.lake.length
+    expect(await tryRelay(), printed.text()).toBe(0)
+    expect(printed.text()).toContain('All is well.')
+    const events = aep.adobe.lake.slice(before).map(({ record }) => record)
+    expect(events).toHaveLength(ROUTE_KINDS.length)
+    for (const event of events) expect(JSON.stringify(event)).toContain('relay-test-')
+    expect(printed.text()).toMatch(/npm run erase -- --email relay-test-[0-9a-f]+@example\.com/)
+    expect(printed.text()).not.toContain(KEY)
+    expect(printed.text()).not.toContain(ADMIN_TOKEN)
+  })
+
+  it('takes the key and the token from the environment', async () => {
+    vi.stubEnv('WEBHOOK_KEYS', `${KEY},another-key-of-this-test`)
+    vi.stubEnv('ADMIN_TOKEN', ADMIN_TOKEN)
+    expect(await verify(['--url', worker.url]), printed.text()).toBe(0)
+    expect(printed.text()).toMatch(/admin token +accepted/)
+  })
+
+  it('names a wrong key, and sends no second webhook with it', async () => {
+    const before = aep.adobe.lake.length
+    expect(await verify(['--url', worker.url, '--key', 'not-the-key-of-the-relay'])).toBe(1)
+    expect(printed.text()).toMatch(/✘ key +wrong/)
+    expect(aep.adobe.lake.length).toBe(before)
+  })
+
+  it('names a wrong admin token', async () => {
+    expect(await tryRelay('--admin-token', 'not-the-token-of-the-relay')).toBe(1)
+    expect(printed.text()).toMatch(/✘ admin token +wrong/)
+  })
+
+  it.each([
+    ['a wrong flow id', { flowId: 'another-flow' }, { flowId: FLOW_ID }, 'Wrong flow id'],
+    [
+      'a wrong organization',
+      { orgId: 'OTHER@AdobeOrg' },
+      { orgId: 'LOCAL@AdobeOrg' },
+      'Wrong organization',
+    ],
+    [
+      'another inlet',
+      { inletId: 'another-inlet' },
+      { inletId: 'local-inlet' },
+      'AEP has no streaming endpoint at AEP_ENDPOINT',
+    ],
+  ])('names %s', async (_, wrong, right, words) => {
+    aep.adobe.set(wrong)
+    expect(await tryRelay('--wait', '1')).toBe(1)
+    expect(printed.text()).toContain(words)
+    await recovered(right)
+  })
+
+  it('names refused credentials', async () => {
+    aep.adobe.set({ auth: true, clientSecret: 'changed-since' })
+    aep.adobe.revoke()
+    expect(await tryRelay('--wait', '1')).toBe(1)
+    expect(printed.text()).toContain('refuses the credentials')
+    await recovered({ auth: false, clientSecret: 'local-client-secret' })
+  })
+
+  it('names an AEP that is down, and says that nothing is lost', async () => {
+    aep.adobe.rule({ answer: { type: 'status', status: 503 } })
+    expect(await tryRelay('--wait', '0')).toBe(1)
+    expect(printed.text()).toContain('AEP is down, slow or throttling')
+    expect(printed.text()).toContain('Nothing is lost')
+    await recovered({})
+  })
+})
