@@ -4,11 +4,24 @@ import { TokenSource } from './aep/client/token.ts'
 import { type Config, configOf } from './config/config.ts'
 import { logLine } from './log.ts'
 import { Shards } from './outbox/shards.ts'
+import { Carrier } from './receipts/carrier.ts'
+import { Refresh } from './refresh.ts'
 import { Relay } from './relay.ts'
 
 export type AppContext = Context<{ Bindings: Env }>
 
-export type Services = { config: Config; shards: Shards; relay: Relay }
+export type Services = {
+  config: Config
+  shards: Shards
+  relay: Relay
+  carrier: Carrier
+  refresh: Refresh
+}
+
+/** How a request waits for its carry. An object, so that tests can put their own clock in its place. */
+export const waits = {
+  wait: (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms)),
+}
 
 const services = new WeakMap<Env, Services>()
 
@@ -18,12 +31,21 @@ export function servicesOf(env: Env): Services {
     const config = configOf(env)
     const shards = new Shards(env.OUTBOX, config.outboxShards)
     const tokens = new TokenSource((refused) => shards.tokenKeeper().token(refused), Date.now)
-    const relay = new Relay(config, shards, {
-      fetch: (url, init) => fetch(url, init),
+    const carrier = new Carrier(shards, Date.now, crypto.randomUUID())
+    const relay = new Relay(
+      config,
+      shards,
+      { fetch: (url, init) => fetch(url, init), now: Date.now, tokens },
+      carrier,
+    )
+    const refresh = new Refresh({
+      shards,
+      relay,
+      carrier,
       now: Date.now,
-      tokens,
+      wait: (ms) => waits.wait(ms),
     })
-    known = { config, shards, relay }
+    known = { config, shards, relay, carrier, refresh }
     services.set(env, known)
     if (config.problems.length > 0) {
       logLine('error', { event: 'configuration', problems: config.problems })

@@ -19,6 +19,12 @@ export const CursorSchema = v.pipe(
   }),
 )
 
+/** The same for a listing whose newest is first: positions below this. Shards are in order within one position. */
+export function before(cursor: Cursor | undefined, shard: number, end: number): number {
+  if (!cursor) return end
+  return Math.min(shard <= cursor.shard ? cursor.position : cursor.position + 1, end)
+}
+
 /** What a shard is asked for: positions greater than this. Shards are in order within one position. */
 export function after(cursor: Cursor | undefined, shard: number): number {
   if (!cursor) return -1

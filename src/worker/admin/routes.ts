@@ -9,12 +9,16 @@ import type { MiddlewareHandler } from 'hono'
 import { Hono } from 'hono'
 import * as v from 'valibot'
 import { holdsKey } from '../http/auth.ts'
+import { fingerprintOf } from '../http/noted.ts'
 import { problemResponse } from '../http/problem.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
 import { isObject, parseJson } from '../lib/json.ts'
 import { MAX_BODY_BYTES, REDRIVE_PAGE } from '../limits.ts'
 import { type AppContext, servicesOf } from '../services.ts'
+import { logAction } from './action.ts'
 import { after, encodeCursor } from './cursor.ts'
+import { erasure } from './erase.ts'
+import { lookup } from './find.ts'
 import { explain, ListSchema, RedriveSchema } from './parameters.ts'
 import { eventDetailView, eventView, statusView } from './view.ts'
 
@@ -30,6 +34,8 @@ admin.delete('/events/:id', eraseEvent)
 admin.post('/redrive', redriveEvents)
 admin.post('/pause', (c) => setPause(c, true))
 admin.post('/resume', (c) => setPause(c, false))
+admin.route('/', lookup)
+admin.route('/', erasure)
 for (const [path, allow] of [
   ['/status', 'GET, HEAD'],
   ['/events', 'GET, HEAD'],
@@ -63,8 +69,9 @@ function tokenList(token: string): readonly string[] {
 }
 
 async function status(c: AppContext): Promise<Response> {
-  const { shards } = servicesOf(c.env)
-  return c.json(statusView(await shards.all((shard) => shard.status())))
+  const { shards, config } = servicesOf(c.env)
+  const keys = await Promise.all(config.webhookKeys.map(fingerprintOf))
+  return c.json(statusView(await shards.all((shard) => shard.status()), keys))
 }
 
 async function listEvents(c: AppContext): Promise<Response> {
@@ -95,7 +102,9 @@ async function showEvent(c: AppContext): Promise<Response> {
 async function eraseEvent(c: AppContext): Promise<Response> {
   const id = c.req.param('id') ?? ''
   const erased = await servicesOf(c.env).shards.all((shard) => shard.erase(id))
-  return erased.includes(true) ? c.body(null, 204) : notFound()
+  if (!erased.includes(true)) return notFound()
+  await logAction(c, 'delete', { erased: 1 })
+  return c.body(null, 204)
 }
 
 async function redriveEvents(c: AppContext): Promise<Response> {
@@ -125,6 +134,7 @@ async function redriveEvents(c: AppContext): Promise<Response> {
       next = page.next
     }
   })
+  if (!dryRun) await logAction(c, 'redrive', sums)
   return c.json(sums)
 }
 
@@ -134,6 +144,7 @@ async function setPause(c: AppContext, paused: boolean): Promise<Response> {
   const states = await shards.all((shard) => shard.pause(paused, now))
   // This isolate need not wait for its next refresh.
   for (const state of states) relay.mergeUpstream(state)
+  await logAction(c, paused ? 'pause' : 'resume', {})
   return status(c)
 }
 

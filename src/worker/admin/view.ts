@@ -2,6 +2,8 @@
 
 import { toIso } from '../chatlio/timestamp.ts'
 import { parseJson } from '../lib/json.ts'
+import type { Totals } from '../outbox/receipts/carried-store.ts'
+import type { Found } from '../outbox/receipts/find.ts'
 import type { EventDetail, EventSummary, Ledger, ShardStatus } from '../outbox/state.ts'
 
 const iso = (ms: number | null) => (ms === null ? null : toIso(ms))
@@ -20,6 +22,12 @@ export function eventView({ receivedAt, nextAttemptAt, ...event }: EventSummary)
   }
 }
 
+/** `settledAt`: when AEP accepted it; `via`: `forwarded` inside its request, or `drained` by the outbox. */
+export function foundView({ settledAt, via, state, ...event }: Found) {
+  const view = eventView({ ...event, state: state === 'delivered' ? 'pending' : state })
+  return { ...view, state, settledAt: iso(settledAt), via }
+}
+
 /** The one place where a payload, and AEP's own words, are shown. */
 export function eventDetailView(event: EventDetail) {
   const parsed = parseJson(event.body)
@@ -27,12 +35,23 @@ export function eventDetailView(event: EventDetail) {
   return { ...eventView(event), payload, answer: event.answer }
 }
 
-export function statusView(shards: readonly ShardStatus[]) {
-  return { ...shardView(total(shards)), shards: shards.map(shardView) }
+/** `keys`: fingerprints of the webhook keys that are set. */
+export function statusView(shards: readonly ShardStatus[], keys: readonly string[]) {
+  const used = shards.flatMap((shard) => shard.keys)
+  const lastUse = (key: string) =>
+    Math.max(...used.filter(({ fingerprint }) => fingerprint === key).map((use) => use.lastUsedAt))
+  return {
+    ...shardView(total(shards)),
+    keys: keys.map((fingerprint) => {
+      const at = lastUse(fingerprint)
+      return { fingerprint, lastUsedAt: Number.isFinite(at) ? toIso(at) : null }
+    }),
+    shards: shards.map(shardView),
+  }
 }
 
 function shardView({ oldestPendingAt, hold, nextAttemptAt, ...ledger }: ShardStatus) {
-  const { accepted, delivered, pending, dead, quarantined, erased } = ledger
+  const { accepted, delivered, pending, dead, quarantined, erased, forwarded, suppressed } = ledger
   return {
     accepted,
     delivered,
@@ -40,6 +59,8 @@ function shardView({ oldestPendingAt, hold, nextAttemptAt, ...ledger }: ShardSta
     dead,
     quarantined,
     erased,
+    forwarded,
+    suppressed,
     oldestPendingAt: iso(oldestPendingAt),
     hold: hold && { reason: hold.reason, since: toIso(hold.since) },
     nextAttemptAt: iso(nextAttemptAt),
@@ -47,7 +68,8 @@ function shardView({ oldestPendingAt, hold, nextAttemptAt, ...ledger }: ShardSta
 }
 
 function total(shards: readonly ShardStatus[]): ShardStatus {
-  const sum = (count: keyof Ledger) => shards.reduce((all, shard) => all + shard[count], 0)
+  const sum = (count: keyof Ledger | keyof Totals) =>
+    shards.reduce((all, shard) => all + shard[count], 0)
   const holds = shards.flatMap(({ hold }) => (hold ? [hold] : []))
   return {
     accepted: sum('accepted'),
@@ -56,6 +78,9 @@ function total(shards: readonly ShardStatus[]): ShardStatus {
     dead: sum('dead'),
     quarantined: sum('quarantined'),
     erased: sum('erased'),
+    forwarded: sum('forwarded'),
+    suppressed: sum('suppressed'),
+    keys: [],
     oldestPendingAt: earliest(shards.map(({ oldestPendingAt }) => oldestPendingAt)),
     hold: holds.find(({ reason }) => reason === 'paused') ?? holds[0] ?? null,
     nextAttemptAt: earliest(shards.map(({ nextAttemptAt }) => nextAttemptAt)),

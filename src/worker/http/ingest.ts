@@ -7,6 +7,7 @@
 import { type Reading, readEvent } from '../chatlio/event.ts'
 import { eventId } from '../chatlio/id.ts'
 import type { Route, StoredKind } from '../chatlio/kind.ts'
+import { type Subject, subjectOf } from '../chatlio/subject.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
 import { parseJson } from '../lib/json.ts'
 import { MAX_BODY_BYTES } from '../limits.ts'
@@ -19,6 +20,8 @@ export type Ingested = RelayResult & {
   id: string
   kind: StoredKind
   bytes: number
+  receivedAt: number
+  subject: Subject
   refusal: Refusal | null
 }
 export type Refused = { outcome: 'refused'; kind: Route; refusal: Refusal }
@@ -50,8 +53,10 @@ export async function ingest(
   const id = await eventId(route, body, parsed, receivedAt)
   const reading = readEvent({ id, kind: route, receivedAt }, parsed)
   const { kind } = reading
-  const taken = await custodian.accept({ id, kind, receivedAt, body }, reading)
-  return { ...taken, id, kind, bytes: body.length, refusal: refusalOf(reading, id) }
+  const subject = subjectOf(kind, parsed, body)
+  const taken = await custodian.accept({ id, kind, receivedAt, body, subject }, reading)
+  const arrived = { id, kind, bytes: body.length, receivedAt, subject }
+  return { ...taken, ...arrived, refusal: refusalOf(reading, id) }
 }
 
 function refusalOf(reading: Reading, id: string): Refusal | null {

@@ -11,6 +11,7 @@ import { type Level, logLine } from '../log.ts'
 import { type AppContext, servicesOf } from '../services.ts'
 import { holdsKey } from './auth.ts'
 import { type Ingested, ingest, type Refused } from './ingest.ts'
+import { fingerprintOf, notedOf } from './noted.ts'
 import { problemResponse, type Refusal } from './problem.ts'
 
 type Result = Ingested | Refused
@@ -23,9 +24,11 @@ export function webhook(c: AppContext): Promise<Response> {
 }
 
 async function answer({ env, req, executionCtx }: AppContext, at: number): Promise<Response> {
-  const { config, relay } = servicesOf(env)
+  const { config, relay, carrier, refresh } = servicesOf(env)
   const route = routeOf(req.path)
-  const keyHeld = await holdsKey(req.query('key'), config.webhookKeys)
+  const given = req.query('key')
+  const keyHeld = await holdsKey(given, config.webhookKeys)
+  const key = keyHeld && given ? await fingerprintOf(given) : null
   const admitted = admit(route, req.method, keyHeld, config)
   const result: Result =
     typeof admitted === 'string'
@@ -34,9 +37,9 @@ async function answer({ env, req, executionCtx }: AppContext, at: number): Promi
   const response = toResponse(result)
   const endedAt = Date.now()
   logWebhook(result, response.status, endedAt - at)
-  if (result.outcome !== 'refused' && relay.isRefreshDue(endedAt)) {
-    executionCtx.waitUntil(relay.refresh())
-  }
+  carrier.note(notedOf(result, key, endedAt, endedAt - at))
+  // Strangers are counted with the next webhook: by themselves they cost the outbox nothing.
+  if (key !== null) refresh.afterAnswer(endedAt, (work) => executionCtx.waitUntil(work))
   return response
 }
 
@@ -72,6 +75,7 @@ function toResponse(result: Result): Response {
       return Response.json({ status: result.outcome, id: result.id })
     case 'buffered':
     case 'dead-lettered':
+    case 'suppressed':
       return Response.json({ status: result.outcome, id: result.id }, { status: 202 })
     case 'quarantined':
       return problemResponse(result.refusal ?? UNAVAILABLE)

@@ -1,14 +1,14 @@
 /**
  * Sends dead or quarantined events on their way again, a page at a time.
  * Promises: a quarantined event is read again first and stays where it is when it is still not valid; a dry run
- * changes nothing and counts the same.
+ * changes nothing and counts the same. An event of a suppressed person is counted, and stays.
  */
 import { readEvent } from '../chatlio/event.ts'
 import type { StoredKind } from '../chatlio/kind.ts'
 import { parseJson } from '../lib/json.ts'
 import type { EventState } from './state.ts'
 import type { Listing } from './storage/listing.ts'
-import type { EventReader } from './storage/reader.ts'
+import type { EventReader, Place } from './storage/reader.ts'
 import type { EventStore } from './storage/store.ts'
 
 export type RedriveRequest = {
@@ -33,6 +33,7 @@ export function redrive(
   { state, kind, ids, dryRun, after, limit }: RedriveRequest,
   { store, reader, listing }: { store: EventStore; reader: EventReader; listing: Listing },
   requeued: (position: number) => void,
+  isSuppressed: (place: Place) => boolean,
 ): RedrivePage {
   const filter = { state, kind }
   const positions = ids
@@ -51,7 +52,7 @@ export function redrive(
       page.stillInvalid += 1
       continue
     }
-    if (dryRun) continue
+    if (dryRun || isSuppressed({ position, state })) continue
     store.requeue(position, state, reading.kind, null)
     requeued(position)
     page.redriven += 1

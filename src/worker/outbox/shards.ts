@@ -18,7 +18,11 @@ export class Shards {
   }
 
   of(id: string): OutboxStub {
-    return this.#stub(Number.parseInt(id.slice(0, 8), 16) % this.count)
+    return this.#stub(this.indexOf(id))
+  }
+
+  indexOf(id: string): number {
+    return Number.parseInt(id.slice(0, 8), 16) % this.count
   }
 
   tokenKeeper(): OutboxStub {

@@ -3,6 +3,8 @@
 import type { AttemptError } from '../aep/client/verdict.ts'
 import type { Hold, UpstreamState } from '../aep/upstream/state.ts'
 import type { StoredKind } from '../chatlio/kind.ts'
+import type { Hashes } from '../receipts/lookup-hash.ts'
+import type { KeyUse, Totals } from './receipts/carried-store.ts'
 
 /** `pending` will be relayed, `dead` was refused for good, `quarantined` never was a valid event. */
 export const EVENT_STATES = ['pending', 'dead', 'quarantined'] as const
@@ -32,10 +34,14 @@ export type StoreRequest = {
   /** Why it is quarantined. */
   error: StoredError | null
   upstream: UpstreamState
+  /** What it is looked up by; absent or `null`: the shard finds out. */
+  hashes?: Hashes | null
 }
 
-/** `state` is the state really held. */
-export type StoreResult = { state: EventState; upstream: UpstreamState }
+/** The state really held, or that its person is suppressed, and nothing is stored. */
+export type HeldState = EventState | 'suppressed'
+
+export type StoreResult = { state: HeldState; upstream: UpstreamState }
 
 /** Promise 2: accepted = delivered + pending + dead + quarantined + erased. */
 export type Ledger = {
@@ -47,11 +53,14 @@ export type Ledger = {
   erased: number
 }
 
-export type ShardStatus = Ledger & {
-  oldestPendingAt: number | null
-  hold: Hold | null
-  nextAttemptAt: number | null
-}
+/** `keys`: webhook keys by fingerprint, and when each was last used. */
+export type ShardStatus = Ledger &
+  Totals & {
+    keys: readonly KeyUse[]
+    oldestPendingAt: number | null
+    hold: Hold | null
+    nextAttemptAt: number | null
+  }
 
 export type ShardHealth = {
   /** What the shard knows, for whoever asks to learn from. */

@@ -48,6 +48,21 @@ export class Listing {
       .map(toListed)
   }
 
+  at(position: number): Listed | null {
+    for (const table of ['pending', 'parked']) {
+      const state = table === 'pending' ? "'pending' AS state" : 'state'
+      const [row] = this.#sql
+        .exec<Row>(
+          `SELECT ${COLUMNS}, ${state} FROM ${table} LEFT JOIN tries USING (position)
+           WHERE position = ?`,
+          position,
+        )
+        .toArray()
+      if (row) return toListed(row)
+    }
+    return null
+  }
+
   get(id: string): EventDetail | null {
     for (const table of ['pending', 'parked']) {
       const state = table === 'pending' ? "'pending' AS state" : 'state'

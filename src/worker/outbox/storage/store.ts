@@ -2,7 +2,8 @@
  * The events of a shard in SQLite: every statement that changes them.
  *
  * Promises: a change and its count happen in one transaction, or not at all. An event that is stored and delivered costs
- * five rows written in all (three to store it, two to forget it).
+ * five rows written in all (three to store it, two to forget it), and those of its index entries and its receipt
+ * (`receipts/receipts.ts`). What is erased is overwritten first.
  * Never looks at the clock, at AEP or at the alarm: that is `Outbox`'s.
  */
 
@@ -10,8 +11,10 @@ import type { AttemptError } from '../../aep/client/verdict.ts'
 import type { UpstreamState } from '../../aep/upstream/state.ts'
 import type { StoredKind } from '../../chatlio/kind.ts'
 import type { EventState, StoredError, StoreRequest } from '../state.ts'
+import { Bodies } from './bodies.ts'
 import type { Delta, LedgerStore } from './ledger.ts'
-import { type EventReader, PER_MS, type PendingEvent, type Place, type Tries } from './reader.ts'
+import { freePosition } from './position.ts'
+import type { EventReader, PendingEvent, Place, Tries } from './reader.ts'
 import { resolveState } from './resolve-state.ts'
 
 export type FailedTry = Tries & {
@@ -22,8 +25,20 @@ export type FailedTry = Tries & {
   answer: string | null
 }
 
+/** What is kept of an event beside it, and after it. */
+export type EventIndex = {
+  link(position: number, hashes: string | null): void
+  unlink(position: number, hashes: string | null): void
+  /** It is delivered; its row is still there. */
+  settle(event: PendingEvent): void
+  /** Its delivery is on record. */
+  count(event: PendingEvent): void
+}
+
 export class EventStore {
+  readonly bodies: Bodies
   readonly #sql: SqlStorage
+  readonly #index: EventIndex
   readonly #ledger: LedgerStore
   readonly #reader: EventReader
   readonly #upstream: () => UpstreamState
@@ -34,8 +49,11 @@ export class EventStore {
     ledger: LedgerStore,
     reader: EventReader,
     destination: () => UpstreamState,
+    index: EventIndex,
   ) {
+    this.bodies = new Bodies(sql)
     this.#sql = sql
+    this.#index = index
     this.#ledger = ledger
     this.#reader = reader
     this.#upstream = destination
@@ -49,9 +67,10 @@ export class EventStore {
     const stored = this.#reader.find(request.id)
     const state = resolveState(stored?.state ?? null, request.state)
     if (!stored) {
-      const position = this.#freePosition(request.receivedAt)
+      const position = freePosition(this.#reader, request.receivedAt)
       this.#change({ accepted: 1, ...counted(state, 1) }, () => {
         this.#insert(position, request, state)
+        this.#index.link(position, request.hashes ?? null)
         this.#writeParts(position, request.parts)
         if (tried) this.#writeTries(position, tried)
       })
@@ -70,7 +89,11 @@ export class EventStore {
 
   /** AEP has it: forget it. */
   delivered(event: PendingEvent): void {
-    this.#change({ delivered: 1 }, () => this.#forget('pending', event.position))
+    this.#change({ delivered: 1 }, () => {
+      this.#index.settle(event)
+      this.#forget('pending', event.position)
+    })
+    this.#index.count(event)
   }
 
   /** Decides, once, into which records an event is split: before the first of them is sent. */
@@ -118,8 +141,8 @@ export class EventStore {
   park(position: number, state: 'dead' | 'quarantined', tried: FailedTry): void {
     this.#change(counted(state, 1), () => {
       this.#sql.exec(
-        `INSERT INTO parked (position, id, state, kind, received_at, body)
-         SELECT position, id, ?2, kind, received_at, body FROM pending WHERE position = ?1`,
+        `INSERT INTO parked (position, id, state, kind, received_at, body, hashes)
+         SELECT position, id, ?2, kind, received_at, body, hashes FROM pending WHERE position = ?1`,
         position,
         state,
       )
@@ -132,8 +155,8 @@ export class EventStore {
   requeue(position: number, from: EventState, kind: StoredKind, tried: FailedTry | null): void {
     this.#change(counted(from, -1), () => {
       this.#sql.exec(
-        `INSERT INTO pending (position, id, kind, received_at, body)
-         SELECT position, id, ?2, received_at, body FROM parked WHERE position = ?1`,
+        `INSERT INTO pending (position, id, kind, received_at, body, hashes)
+         SELECT position, id, ?2, received_at, body, hashes FROM parked WHERE position = ?1`,
         position,
         kind,
       )
@@ -144,36 +167,44 @@ export class EventStore {
     })
   }
 
-  erase({ position, state }: Place): void {
-    this.#change({ ...counted(state, -1), erased: 1 }, () =>
-      this.#forget(state === 'pending' ? 'pending' : 'parked', position),
-    )
+  erase(place: Place): void {
+    const { position, state } = place
+    this.#change({ ...counted(state, -1), erased: 1 }, () => {
+      this.#index.unlink(position, this.bodies.hashes(place))
+      this.bodies.overwrite(place)
+      this.#forget(state === 'pending' ? 'pending' : 'parked', position)
+    })
   }
 
   #change(delta: Delta, write: () => void): void {
     this.#ledger.change(delta, this.#upstream(), write)
   }
 
-  #insert(position: number, { id, kind, receivedAt, body }: StoreRequest, state: EventState): void {
+  #insert(position: number, request: StoreRequest, state: EventState): void {
+    const { id, kind, receivedAt, body, hashes = null } = request
     const bytes = body.slice().buffer
     if (state === 'pending') {
       this.#sql.exec(
-        'INSERT INTO pending VALUES (?, ?, ?, ?, ?)',
+        `INSERT INTO pending (position, id, kind, received_at, body, hashes)
+         VALUES (?, ?, ?, ?, ?, ?)`,
         position,
         id,
         kind,
         receivedAt,
         bytes,
+        hashes,
       )
     } else {
       this.#sql.exec(
-        'INSERT INTO parked VALUES (?, ?, ?, ?, ?, ?)',
+        `INSERT INTO parked (position, id, state, kind, received_at, body, hashes)
+         VALUES (?, ?, ?, ?, ?, ?, ?)`,
         position,
         id,
         state,
         kind,
         receivedAt,
         bytes,
+        hashes,
       )
     }
   }
@@ -208,15 +239,6 @@ export class EventStore {
       tried.error.message,
       tried.answer,
     )
-  }
-
-  /** The first free position of the millisecond of receipt, or of a later one when that one is full. */
-  #freePosition(receivedAt: number): number {
-    for (let first = receivedAt * PER_MS; ; first += PER_MS) {
-      const last = this.#reader.lastPosition(first, first + PER_MS - 1)
-      if (last === null) return first
-      if (last + 1 < first + PER_MS) return last + 1
-    }
   }
 }
 
