@@ -12,7 +12,7 @@ import {
   type LocalAdobe,
   type LocalAdobeOptions,
 } from '../../src/local-adobe/app.ts'
-import { waits } from '../../src/worker/services.ts'
+import { servicesOf, waits } from '../../src/worker/services.ts'
 import { worker } from '../../src/worker/worker.ts'
 
 export const KEY = 'test-webhook-key-number-one'
@@ -82,7 +82,11 @@ export function startRelay(variables: Record<string, unknown> = {}) {
     command: (path: string, body?: unknown) =>
       admin(path, { method: 'POST', ...(body !== undefined && { body: JSON.stringify(body) }) }),
     erase: (id: string) => admin(`/events/${id}`, { method: 'DELETE' }),
+    remove: (path: string, body: unknown) =>
+      admin(path, { method: 'DELETE', body: JSON.stringify(body) }),
     health: () => send('/health'),
+    /** Carries counters and receipts now, and learns of pauses, holds and suppressions. */
+    carry: () => servicesOf(ownEnv).refresh.now(),
     async scheduled() {
       const ctx = createExecutionContext()
       await worker.scheduled({} as ScheduledController, ownEnv)
