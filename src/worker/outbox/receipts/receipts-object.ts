@@ -95,7 +95,9 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
     if (page.erased > 0) this.#needsScrub = true
     if (page.next === null && !request.dryRun) {
       await this.ctx.storage.sync()
-      if (this.#needsScrub || page.receipts > 0) await scrub(this.ctx.storage)
+      if (this.#needsScrub || page.receipts > 0) {
+        await scrub(this.ctx.storage, records.peak)
+      }
       this.#needsScrub = false
     }
     return page

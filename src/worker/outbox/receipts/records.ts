@@ -23,7 +23,7 @@ import { CarriedStore, type KeyUse, type Totals } from './carried-store.ts'
 import { LookupKey } from './lookup-key.ts'
 import { OperatorLog } from './operator-log.ts'
 import { ReceiptStore } from './receipts.ts'
-import { notePeak } from './scrub.ts'
+import { DatabasePeak } from './scrub.ts'
 import { Suppressions } from './suppressions.ts'
 
 export type RecordsDeps = {
@@ -40,6 +40,7 @@ export class Records implements EventIndex {
   readonly suppressions: Suppressions
   readonly log: OperatorLog
   readonly key: LookupKey
+  readonly peak: DatabasePeak
   readonly #deps: RecordsDeps
   readonly #bodies: Bodies
   readonly #activity: ActivityStore
@@ -53,6 +54,7 @@ export class Records implements EventIndex {
     const { sql } = storage
     this.#deps = deps
     this.#bodies = new Bodies(sql)
+    this.peak = new DatabasePeak(storage)
     this.key = new LookupKey(storage, env, shard)
     this.receipts = new ReceiptStore(sql, config.receiptMs)
     this.suppressions = new Suppressions(sql)
@@ -103,6 +105,7 @@ export class Records implements EventIndex {
 
   link(position: number, hashes: Hashes | null): void {
     this.receipts.link(position, hashes)
+    this.peak.note()
   }
 
   unlink(position: number, hashes: Hashes | null): void {
@@ -112,6 +115,7 @@ export class Records implements EventIndex {
   /** The outbox has delivered an event; called within the transaction that forgets it. */
   settle(event: PendingEvent): void {
     this.receipts.settle(event, this.#deps.now())
+    this.peak.note()
   }
 
   /** Counts a delivery; `flush` writes it. */
@@ -145,7 +149,6 @@ export class Records implements EventIndex {
     const now = this.#deps.now()
     this.flush()
     this.#attempt(() => {
-      notePeak(this.#deps.storage)
       this.receipts.sweep(now)
       this.#activity.sweep(now)
       this.#carried.sweep(now)

@@ -1,73 +1,99 @@
 /**
  * Overwrites what SQLite leaves of deleted rows on disk. Durable Objects refuse `PRAGMA secure_delete` and `VACUUM`.
  *
- * Promises: after `rebuild` and `overwriteFreePages` no page of the database holds a row that has been deleted, however it
- * was deleted and wherever SQLite had moved it. A crash in between loses nothing: each rebuild is one transaction.
+ * Promises: afterwards no page of the database holds a row that has been deleted, however it was deleted and wherever
+ * SQLite had moved it. A crash in between loses nothing: the rebuild is one transaction.
  * Accepts: storage above a limit is not rebuilt, for its cost; there, the overwritten rows and the free pages up to the
  * limit are what is clean. Cloudflare's own history of the storage (30 days) is out of reach.
  */
 import { SCRUB_BYTES } from '../../limits.ts'
 
-/** Tables in which content of events is, or has been. */
-const TABLES = ['pending', 'parked', 'tries', 'parts'] as const
-
-/** A filler row takes one page to itself. */
+const PAGE_BYTES = 4_096
+/** As much as fits into a page beside its own fields. */
 const FILLER_BYTES = 4_000
 
 const PEAK = 'database-peak'
 
-/** The file never shrinks, so its free pages are what lies between its size now and its largest. */
-export function notePeak(storage: DurableObjectStorage): number {
-  const size = storage.sql.databaseSize
-  const known = storage.kv.get<number>(PEAK) ?? 0
-  if (size > known) storage.kv.put(PEAK, size)
-  return Math.max(size, known)
-}
+/** The peak is written down in steps of this, and what happens between two looks at it is within one more. */
+const PEAK_STEP_BYTES = 2_097_152
 
-export async function scrub(storage: DurableObjectStorage): Promise<void> {
-  const { sql } = storage
-  const before = notePeak(storage)
-  if (sql.databaseSize <= SCRUB_BYTES) {
-    for (const table of TABLES) storage.transactionSync(() => rebuild(sql, table))
+/** The largest that the database has been: its file never shrinks, so free pages are what lies between that and today. */
+export class DatabasePeak {
+  readonly #storage: DurableObjectStorage
+  #bytes: number
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage
+    this.#bytes = storage.kv.get<number>(PEAK) ?? 0
   }
-  // A rebuilt table is made beside the old one, so the file may have grown.
-  const peak = Math.max(before, notePeak(storage))
-  await storage.sync()
-  await overwriteFreePages(storage, peak)
+
+  /** At least the peak, when `note` is called where it grows. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  note(): void {
+    const { databaseSize } = this.#storage.sql
+    if (databaseSize + PEAK_STEP_BYTES <= this.#bytes) return
+    this.#bytes = Math.ceil(databaseSize / PEAK_STEP_BYTES + 2) * PEAK_STEP_BYTES
+    this.#storage.kv.put(PEAK, this.#bytes)
+  }
 }
 
-/** Copies the rows that are there into a new table, which takes the old one's name. Indexes and triggers are made anew. */
-function rebuild(sql: SqlStorage, table: string): void {
+export async function scrub(storage: DurableObjectStorage, peak: DatabasePeak): Promise<void> {
+  const { sql } = storage
+  peak.note()
+  storage.transactionSync(() => fillFreePages(sql, peak))
+  await dropFiller(storage)
+  if (sql.databaseSize > SCRUB_BYTES) return
+  storage.transactionSync(() => rebuild(sql, peak))
+  await dropFiller(storage)
+}
+
+type SchemaObject = { type: string; name: string; sql: string }
+
+/**
+ * Copies the rows of every table into a new one, made of pages that are clean, which then takes its name. The old pages are
+ * filled before indexes are made anew, or these would be made of them.
+ */
+function rebuild(sql: SqlStorage, peak: DatabasePeak): void {
   const objects = sql
-    .exec<{ type: string; sql: string }>(
-      "SELECT type, sql FROM sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL ORDER BY type = 'trigger'",
-      table,
+    .exec<SchemaObject>(
+      `SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL
+         AND tbl_name NOT LIKE '\\_cf\\_%' ESCAPE '\\' AND tbl_name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+       ORDER BY type = 'trigger'`,
     )
     .toArray()
-  const made = objects.find(({ type }) => type === 'table')
-  if (!made) return
-  const inParentheses = made.sql.slice(made.sql.indexOf('('))
-  sql.exec(`CREATE TABLE rebuilt ${inParentheses}`)
-  sql.exec(`INSERT INTO rebuilt SELECT * FROM ${table}`)
-  sql.exec(`DROP TABLE ${table}`)
-  sql.exec(`ALTER TABLE rebuilt RENAME TO ${table}`)
+  const tables = objects.filter(({ type }) => type === 'table')
+  for (const { name, sql: made } of tables) {
+    sql.exec(`CREATE TABLE rebuilt_${name} ${made.slice(made.indexOf('('))}`)
+    sql.exec(`INSERT INTO rebuilt_${name} SELECT * FROM ${name}`)
+  }
+  peak.note()
+  // A trigger whose table is missing for a moment would stop a rename.
+  for (const { type, name } of objects) if (type === 'trigger') sql.exec(`DROP TRIGGER ${name}`)
+  for (const { name } of tables) {
+    sql.exec(`DROP TABLE ${name}`)
+    sql.exec(`ALTER TABLE rebuilt_${name} RENAME TO ${name}`)
+  }
+  fillFreePages(sql, peak)
   for (const { type, sql: statement } of objects) if (type !== 'table') sql.exec(statement)
 }
 
-async function overwriteFreePages(storage: DurableObjectStorage, peak: number): Promise<void> {
-  const { sql } = storage
-  const pages = Math.ceil(Math.min(peak - sql.databaseSize, SCRUB_BYTES) / 4_096) + 16
-  storage.transactionSync(() => {
-    sql.exec('DROP TABLE IF EXISTS filler')
-    sql.exec('CREATE TABLE filler (zeros BLOB)')
-    sql.exec(
-      `WITH RECURSIVE pages (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM pages WHERE n < ?)
-       INSERT INTO filler SELECT zeroblob(${FILLER_BYTES}) FROM pages`,
-      pages,
-    )
-  })
-  // Pages that are freed in the transaction that wrote them are never written: the zeros must be on disk first.
+/** A filler row takes one page. */
+function fillFreePages(sql: SqlStorage, peak: DatabasePeak): void {
+  const pages = Math.ceil(Math.min(peak.bytes - sql.databaseSize, SCRUB_BYTES) / PAGE_BYTES)
+  sql.exec('DROP TABLE IF EXISTS filler')
+  sql.exec('CREATE TABLE filler (zeros BLOB)')
+  sql.exec(
+    `WITH RECURSIVE pages (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM pages WHERE n < ?)
+     INSERT INTO filler SELECT zeroblob(${FILLER_BYTES}) FROM pages`,
+    pages,
+  )
+}
+
+/** Pages that are freed in the transaction that wrote them are never written: the zeros must be on disk first. */
+async function dropFiller(storage: DurableObjectStorage): Promise<void> {
   await storage.sync()
-  sql.exec('DROP TABLE filler')
-  notePeak(storage)
+  storage.sql.exec('DROP TABLE filler')
 }
