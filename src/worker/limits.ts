@@ -151,8 +151,9 @@ export const KEY_MEMORY_MS = 400 * 86_400_000
 /** Receipts read or deleted in one statement's turn. */
 export const RECEIPT_PAGE = 500
 
-/** Events that one step of an erasure reads: each may have 1.5 MB. */
-export const ERASE_PAGE = 20
+/** Events, and bytes of their bodies, that one step of an erasure reads before the outbox may do something else. */
+export const ERASE_PAGE = 500
+export const ERASE_BYTES = 8_388_608
 
 /** Storage up to this size is written anew after an erasure, and as much free space overwritten. */
 export const SCRUB_BYTES = 33_554_432

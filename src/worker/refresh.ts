@@ -6,10 +6,11 @@
  * request until it is carried, so that a quiet relay loses nothing. One request at a time waits for all: a promise of one
  * request does not wake another.
  */
+
+import type { Carrier } from './carrier.ts'
 import { REFRESH_INTERVAL_MS } from './limits.ts'
 import { logLine } from './log.ts'
 import type { Shards } from './outbox/shards.ts'
-import type { Carrier } from './receipts/carrier.ts'
 import type { Relay } from './relay.ts'
 
 export type RefreshDeps = {

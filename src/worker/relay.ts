@@ -21,6 +21,7 @@ import {
   merge,
   type UpstreamState,
 } from './aep/upstream/state.ts'
+import type { Carrier } from './carrier.ts'
 import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
 import type { Subject } from './chatlio/subject.ts'
 import type { Config } from './config/config.ts'
@@ -31,7 +32,6 @@ import type { EventEnd } from './outbox/delivery/waiters.ts'
 import { quarantineError } from './outbox/quarantine.ts'
 import type { OutboxStub, Shards } from './outbox/shards.ts'
 import type { FailedAttempt, HeldState, StoreRequest } from './outbox/state.ts'
-import type { Carrier } from './receipts/carrier.ts'
 
 /** Where an event is now. `upstreamStatus`: the HTTP status that AEP answered; `null` when it did not. */
 export type RelayResult = {

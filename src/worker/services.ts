@@ -1,10 +1,10 @@
 /** What a request works with, made once per isolate and environment: configuration, shards of the outbox, relay. */
 import type { Context } from 'hono'
 import { TokenSource } from './aep/client/token.ts'
+import { Carrier } from './carrier.ts'
 import { type Config, configOf } from './config/config.ts'
 import { logLine } from './log.ts'
 import { Shards } from './outbox/shards.ts'
-import { Carrier } from './receipts/carrier.ts'
 import { Refresh } from './refresh.ts'
 import { Relay } from './relay.ts'
 

@@ -151,6 +151,17 @@ describe('a person who is erased', () => {
     expect([again.status, again.body.status]).toEqual([202, 'suppressed'])
   })
 
+  it('is erased in as many steps as it takes', async () => {
+    relay = startRelay({ FORWARD_TIMEOUT_MS: '0' })
+    await relay.command('/pause')
+    const message = 'long '.repeat(290_000)
+    for (let each = 0; each < 9; each += 1) {
+      await relay.post('feedback', conversation({ visitor: { UUID: 'canary' }, message }))
+    }
+    expect(await erase({ visitor: 'canary' })).toMatchObject({ matched: 9, erased: 9 })
+    expect(await everything()).not.toContain('canary')
+  })
+
   it('loses an escaped address as well', async () => {
     await relay.post('feedback', '{"visitor":{"email":"canary\\u0040example.com"},"message":1}')
     expect(await erase({ email: EMAIL })).toMatchObject({ matched: 1, erased: 1 })

@@ -17,6 +17,7 @@ import {
   textOfBytes,
 } from '../../chatlio/subject.ts'
 import { isObject, parseJson } from '../../lib/json.ts'
+import { ERASE_BYTES } from '../../limits.ts'
 import type { StoredBody } from '../storage/bodies.ts'
 import type { Place } from '../storage/reader.ts'
 
@@ -52,9 +53,13 @@ export function erasePage(request: EraseRequest, deps: EraseDeps): ErasePage {
   const { person, hash, dryRun, after, limit } = request
   const page: ErasePage = { matched: 0, erased: 0, receipts: 0, mentioned: 0, next: null }
   const places = deps.places(after, limit)
+  let bytes = 0
   for (const place of places) {
+    if (bytes >= ERASE_BYTES) break
+    page.next = place.position
     const stored = deps.body(place)
     if (!stored) continue
+    bytes += stored.body.length
     const relation = relationOf(stored, person)
     if (relation === 'theirs') {
       page.matched += 1
@@ -69,9 +74,8 @@ export function erasePage(request: EraseRequest, deps: EraseDeps): ErasePage {
       deps.blankAnswer(place.position)
     }
   }
-  if (places.length === limit) page.next = places.at(-1)?.position ?? null
-  else page.receipts = deps.eraseReceipts(hash, dryRun)
-  return page
+  const isLast = places.length < limit && page.next === (places.at(-1)?.position ?? null)
+  return isLast ? { ...page, next: null, receipts: deps.eraseReceipts(hash, dryRun) } : page
 }
 
 export function relationOf(

@@ -12,6 +12,7 @@ import type { UpstreamState } from '../../aep/upstream/state.ts'
 import type { StoredKind } from '../../chatlio/kind.ts'
 import type { EventState, StoredError, StoreRequest } from '../state.ts'
 import { Bodies } from './bodies.ts'
+import type { EventIndex } from './event-index.ts'
 import type { Delta, LedgerStore } from './ledger.ts'
 import { freePosition } from './position.ts'
 import type { EventReader, PendingEvent, Place, Tries } from './reader.ts'
@@ -23,16 +24,6 @@ export type FailedTry = Tries & {
   askedToWait: boolean
   error: StoredError | AttemptError
   answer: string | null
-}
-
-/** What is kept of an event beside it, and after it. */
-export type EventIndex = {
-  link(position: number, hashes: string | null): void
-  unlink(position: number, hashes: string | null): void
-  /** It is delivered; its row is still there. */
-  settle(event: PendingEvent): void
-  /** Its delivery is on record. */
-  count(event: PendingEvent): void
 }
 
 export class EventStore {
@@ -182,29 +173,19 @@ export class EventStore {
 
   #insert(position: number, request: StoreRequest, state: EventState): void {
     const { id, kind, receivedAt, body, hashes = null } = request
-    const bytes = body.slice().buffer
+    const columns = [position, id, kind, receivedAt, body.slice().buffer, hashes]
     if (state === 'pending') {
       this.#sql.exec(
         `INSERT INTO pending (position, id, kind, received_at, body, hashes)
          VALUES (?, ?, ?, ?, ?, ?)`,
-        position,
-        id,
-        kind,
-        receivedAt,
-        bytes,
-        hashes,
+        ...columns,
       )
     } else {
       this.#sql.exec(
-        `INSERT INTO parked (position, id, state, kind, received_at, body, hashes)
+        `INSERT INTO parked (position, id, kind, received_at, body, hashes, state)
          VALUES (?, ?, ?, ?, ?, ?, ?)`,
-        position,
-        id,
+        ...columns,
         state,
-        kind,
-        receivedAt,
-        bytes,
-        hashes,
       )
     }
   }

@@ -5,12 +5,12 @@
  * sent again as it is: it counts once. Addresses and ids leave the isolate as keyed hashes only.
  * Accepts: an isolate that ends loses what it has not carried, so these figures are a lower bound.
  */
-import type { Subject } from '../chatlio/subject.ts'
-import { CARRY_AT_RECEIPTS, CARRY_TIMEOUT_MS } from '../limits.ts'
-import type { Shards } from '../outbox/shards.ts'
-import type { Carried, Exchanged, Receipt, Suppression } from './carried.ts'
-import { Held, type HeldReceipt, type Noted } from './held.ts'
-import { type Hashes, LookupHash, unpacked } from './lookup-hash.ts'
+import type { Subject } from './chatlio/subject.ts'
+import { CARRY_AT_RECEIPTS, CARRY_TIMEOUT_MS } from './limits.ts'
+import type { Shards } from './outbox/shards.ts'
+import type { Carried, Exchanged, Receipt, Suppression } from './receipts/carried.ts'
+import { Held, type HeldReceipt, type Noted } from './receipts/held.ts'
+import { type Hashes, LookupHash, unpacked } from './receipts/lookup-hash.ts'
 
 export class Carrier {
   readonly #shards: Shards
