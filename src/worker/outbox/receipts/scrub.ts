@@ -24,6 +24,8 @@ export class DatabasePeak {
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage
+    // Of an erasure that a restart has cut short.
+    storage.sql.exec('DROP TABLE IF EXISTS filler')
     this.#bytes = storage.kv.get<number>(PEAK) ?? 0
   }
 
@@ -95,5 +97,5 @@ function fillFreePages(sql: SqlStorage, peak: DatabasePeak): void {
 /** Pages that are freed in the transaction that wrote them are never written: the zeros must be on disk first. */
 async function dropFiller(storage: DurableObjectStorage): Promise<void> {
   await storage.sync()
-  storage.sql.exec('DROP TABLE filler')
+  storage.sql.exec('DROP TABLE IF EXISTS filler')
 }
