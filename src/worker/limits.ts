@@ -118,3 +118,9 @@ export const LARGE_BODY_BYTES = 262_144
 
 /** Tries of one event that began and never ended, before it is tried alone; one more, and it goes to quarantine. */
 export const MAX_UNFINISHED_TRIES = 3
+
+/** While AEP refuses everything, a new event is tried at once, but no more often than this. */
+export const PROBE_INTERVAL_MS = 1_000
+
+/** Dead events that are made pending again in one transaction, when a hold shows that their refusal was none. */
+export const REQUEUE_PAGE = 100

@@ -9,6 +9,7 @@ import type { Services } from '../services.ts'
 export const HEALTH_REASONS = [
   'configuration',
   'credentials',
+  'rejecting',
   'paused',
   'upstream',
   'expiring',

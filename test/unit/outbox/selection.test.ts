@@ -59,7 +59,7 @@ describe('which event is sent next', () => {
       ],
     )
     const probes = Array.from({ length: 4 }, () => {
-      const position = selection.nextProbe()?.position ?? -1
+      const position = selection.nextProbe(false)?.position ?? -1
       selection.done(position)
       return position
     })

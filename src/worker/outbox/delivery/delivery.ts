@@ -8,7 +8,7 @@ import { Sender } from '../../aep/client/sender.ts'
 import type { TokenSource } from '../../aep/client/token.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import type { Config } from '../../config/config.ts'
-import { MAX_RETRY_AFTER_MS } from '../../limits.ts'
+import { MAX_RETRY_AFTER_MS, REQUEUE_PAGE } from '../../limits.ts'
 import { logLine } from '../../log.ts'
 import { expire } from '../expire.ts'
 import { ageOf } from '../health.ts'
@@ -76,10 +76,30 @@ export class Delivery {
   /** An event was stored, or came back, at this position. */
   added(position: number): void {
     this.#selection.added(position)
+    this.#deps.watch.probeSoon()
   }
 
   nextAttemptAt(now: number): number | null {
     return this.#schedule.nextAttemptAt(now)
+  }
+
+  /**
+   * AEP refuses everything, so what it refused since its last acceptance was no event's fault. Also called when the
+   * hold is heard of late, even after its end.
+   */
+  takeBackRefusals({ since, from }: { since: number; from: number }): void {
+    const { shard, reader, store } = this.#deps
+    let requeued = 0
+    for (let after = -1; ; ) {
+      const positions = reader.refusedSince(from, after, REQUEUE_PAGE)
+      store.takeBackRefusals(positions, Date.now())
+      requeued += positions.length
+      const last = positions.at(-1)
+      if (last === undefined || positions.length < REQUEUE_PAGE) break
+      after = last
+    }
+    if (requeued > 0)
+      logLine('warn', { event: 'requeued', shard, requeued, heldSince: toIso(since) })
   }
 
   /** Called by cron; re-arms a lost alarm, and erases what has expired. */
@@ -159,6 +179,7 @@ export class Delivery {
     const { store, ledger, config } = this.#deps
     const now = Date.now()
     store.correctWaits(now, config.retryCapMs, Math.max(config.retryCapMs, MAX_RETRY_AFTER_MS))
+    if (ledger.read().pending === 0 && config.outboxShards === 1) this.#deps.watch.endRejecting()
     // The ledger knows of work that the selection has lost sight of: it must look again.
     if (ledger.read().pending > 0 && !this.#schedule.knowsWork()) this.#selection.restart()
     const owedAt = this.#schedule.nextWakeAt(now)

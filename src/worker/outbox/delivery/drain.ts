@@ -107,6 +107,7 @@ class DrainRun {
     try {
       const job = nextJob(this.#jobDeps, {
         probe,
+        newestFirst: watch.rejecting,
         batches: !rests,
         roomBytes: this.#running.size === 0 ? null : MAX_BYTES_IN_FLIGHT - inFlight,
         now: at,

@@ -54,9 +54,12 @@ export class Selection {
     return due && this.#take(due, 'tried')
   }
 
-  /** While AEP fails any event will do, whether its wait is over or not: the point is to ask. */
-  nextProbe(): Selected | null {
-    const untried = this.#firstUntried()
+  /**
+   * While AEP fails any event will do, whether its wait is over or not: the point is to ask. `newest`: AEP refuses
+   * everything, and an event that was not there when that began is the most likely to be accepted.
+   */
+  nextProbe(newest: boolean): Selected | null {
+    const untried = newest ? this.#newestUntried() : this.#firstUntried()
     const waiting = untried
       ? null
       : this.#reader
@@ -102,6 +105,14 @@ export class Selection {
       this.#cursor = this.#untried.at(-1)?.position ?? this.#reader.lastPending() ?? this.#cursor
     }
     return this.#untried.shift() ?? null
+  }
+
+  #newestUntried(): Located | null {
+    const [first] = this.#reader
+      .newestUntried(1 + this.#inFlight.size)
+      .filter(({ position }) => !this.#inFlight.has(position))
+    if (first) this.#untried = this.#untried.filter(({ position }) => position !== first.position)
+    return first ?? null
   }
 
   /** Untried events behind the cursor, at most `limit` of them, without those in flight. */

@@ -19,6 +19,8 @@ export type Tries = {
   strikes: number
   throttles: number
   triedAt: number | null
+  /** AEP refused it, and a hold took the refusal back. */
+  refused: boolean
 }
 
 export type PendingEvent = {
@@ -96,6 +98,32 @@ export class EventReader {
     )
   }
 
+  /** Events never tried, newest first. */
+  newestUntried(limit: number): Located[] {
+    return this.#located(
+      `SELECT position, length(body) AS bytes FROM pending WHERE NOT EXISTS
+         (SELECT 1 FROM tries WHERE tries.position = pending.position)
+       ORDER BY position DESC LIMIT ?`,
+      limit,
+    )
+  }
+
+  /** Dead events that AEP refused after a moment (413 apart), in pages by position. */
+  refusedSince(from: number, after: number, limit: number): number[] {
+    return this.#sql
+      .exec<{ position: number }>(
+        `SELECT position FROM parked JOIN tries USING (position)
+         WHERE state = 'dead' AND position > ? AND code = 'rejected' AND status <> 413
+           AND tried_at > ?
+         ORDER BY position LIMIT ?`,
+        after,
+        from,
+        limit,
+      )
+      .toArray()
+      .map(({ position }) => position)
+  }
+
   /** Tried events whose wait is over, longest over first. */
   due(now: number, limit: number): Located[] {
     return this.#located(
@@ -154,20 +182,27 @@ export class EventReader {
         attempts: number | null
         strikes: number | null
         throttles: number | null
+        code: string | null
         triedAt: number | null
       }>(
-        `SELECT id, kind, received_at AS receivedAt, body, attempts, strikes, throttles,
+        `SELECT id, kind, received_at AS receivedAt, body, attempts, strikes, throttles, code,
            tried_at AS triedAt
          FROM pending LEFT JOIN tries USING (position) WHERE position = ?`,
         position,
       )
       .toArray()
     if (!row) return null
-    const { id, kind, receivedAt, attempts, strikes, throttles, triedAt } = row
+    const { id, kind, receivedAt, attempts, strikes, throttles, triedAt, code } = row
     const tries =
       attempts === null
         ? null
-        : { attempts, strikes: strikes ?? 0, throttles: throttles ?? 0, triedAt }
+        : {
+            attempts,
+            strikes: strikes ?? 0,
+            throttles: throttles ?? 0,
+            triedAt,
+            refused: code === 'rejected',
+          }
     return { position, id, kind, receivedAt, body: new Uint8Array(row.body), tries }
   }
 

@@ -14,7 +14,7 @@ import type { Delta, LedgerStore } from './ledger.ts'
 import { type EventReader, PER_MS, type PendingEvent, type Place, type Tries } from './reader.ts'
 import { resolveState } from './resolve-state.ts'
 
-export type FailedTry = Tries & {
+export type FailedTry = Omit<Tries, 'refused'> & {
   nextAt: number | null
   /** `nextAt` is what AEP's `Retry-After` asked for. */
   askedToWait: boolean
@@ -142,6 +142,21 @@ export class EventStore {
       this.#sql.exec('DELETE FROM unfinished WHERE position = ?', position)
       if (tried) this.#writeTries(position, tried)
     })
+  }
+
+  /** Dead events that AEP refused with everything else: pending again, tried, and due at once. */
+  takeBackRefusals(positions: readonly number[], now: number): void {
+    for (const position of positions) {
+      this.#change(counted('dead', -1), () => {
+        this.#sql.exec(
+          `INSERT INTO pending (position, id, kind, received_at, body)
+           SELECT position, id, kind, received_at, body FROM parked WHERE position = ?`,
+          position,
+        )
+        this.#sql.exec('DELETE FROM parked WHERE position = ?', position)
+        this.#sql.exec('UPDATE tries SET next_at = ? WHERE position = ?', now, position)
+      })
+    }
   }
 
   erase({ position, state }: Place): void {
