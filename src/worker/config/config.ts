@@ -1,10 +1,10 @@
 /**
- * The environment, parsed once into what the relay works with.
+ * Parses the environment, once, into the configuration of the relay.
  *
- * Promises: a broken value never throws and never costs an event. It becomes a problem that names the variable
- * and what is expected there, never its value; the relay then stores instead of relaying. Fails closed: without
- * a usable webhook key nothing is let in, without a usable admin token there are no admin routes.
- * Defaults live here; `wrangler.toml` only overrides.
+ * Promises: an invalid value never throws and never costs an event. It becomes a problem that names the variable and
+ * the expected form, never the value, and the relay stores events instead of relaying them. Fails closed: without a
+ * usable webhook key every webhook is refused, without a usable admin token there are no admin routes.
+ * Defaults live here; `wrangler.toml` only overrides them.
  */
 import * as v from 'valibot'
 import {
@@ -34,11 +34,11 @@ export type {
 export type { Variables } from './variables.ts'
 
 export type Config = {
-  /** Empty: no webhook is let in. */
+  /** Empty: every webhook is refused. */
   webhookKeys: readonly string[]
   /** `null`: there are no admin routes. */
   adminToken: string | null
-  /** `null`: something about AEP, or a number, does not parse. Everything is stored, nothing relayed (hold `configuration`). */
+  /** `null`: a setting of AEP, or a number, is invalid. Events are stored and not relayed (hold `configuration`). */
   destination: Destination | null
   problems: readonly ConfigProblem[]
   forwardTimeoutMs: number
@@ -50,7 +50,7 @@ export type Config = {
   retentionMs: number
 }
 
-/** Parsed once per isolate: the runtime hands every request the same environment. */
+/** Caches one configuration per isolate, because the runtime passes the same `env` object to every request. */
 const parsed = new WeakMap<object, Config>()
 
 export function configOf(env: object): Config {
@@ -62,6 +62,7 @@ export function configOf(env: object): Config {
   return config
 }
 
+/** Pure. Durations are in milliseconds, sizes in bytes. */
 export function parseConfig(env: Variables): Config {
   const problems: ConfigProblem[] = []
   const read = variableReader(env, problems)
@@ -79,7 +80,7 @@ export function parseConfig(env: Variables): Config {
   const retentionDays = read('RETENTION_DAYS', days) ?? 30
   const parsedDestination = readDestination(format, read, problems)
   const usable = problems.length === 0
-  // Read last: a secret of the wrong form closes its own door, it does not stop relaying.
+  // Read after `usable` is decided: an invalid secret closes its own routes and does not stop relaying.
   return {
     webhookKeys: webhookKeys(env.WEBHOOK_KEYS, problems),
     adminToken: read('ADMIN_TOKEN', secret) ?? null,
@@ -100,7 +101,7 @@ const secret = v.pipe(
   v.minLength(MIN_SECRET_CHARACTERS, `${MIN_SECRET_CHARACTERS} characters or more`),
 )
 
-/** One key too short, and none counts: a typing error must not leave an easy key beside the good ones. */
+/** If one key is too short, none is used: a typing error must not leave a weak key beside strong ones. */
 function webhookKeys(value: unknown, problems: ConfigProblem[]): string[] {
   const keys = trimmedText(value)
     .split(',')

@@ -1,13 +1,13 @@
 /**
- * Bytes to JSON, and small questions about JSON values.
- * Never throws, never changes a value beyond what `JSON.parse` does (the last of duplicate keys wins).
+ * Parses JSON from bytes, and checks JSON values.
+ * Never throws. Values are exactly those of `JSON.parse` (the last of duplicate keys wins).
  */
 import { MAX_JSON_DEPTH } from '../limits.ts'
 
 export type JsonObject = Record<string, unknown>
 export type Parsed = { ok: true; value: unknown } | { ok: false }
 
-/** Fatal: bytes that are not UTF-8 must not be relayed as replacement characters. Drops a leading BOM. */
+/** Fatal, so that invalid UTF-8 is refused instead of relayed as replacement characters. Drops a leading BOM. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
 export function parseJson(bytes: Uint8Array): Parsed {
@@ -27,8 +27,8 @@ export function isNonEmptyString(value: unknown): value is string {
 }
 
 /**
- * Whether a value nests deeper than `limit`. `JSON.parse` takes any depth, `JSON.stringify` recurses: a body of
- * a million brackets would be accepted and then could not be sent. The recursion here ends at the limit.
+ * Whether a value nests deeper than `limit` levels. `JSON.parse` takes any depth but `JSON.stringify` recurses, so a
+ * body of a million brackets could be parsed and then not sent. The recursion here stops at the limit.
  */
 export function nestsDeeper(value: unknown, limit = MAX_JSON_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) return false
@@ -40,7 +40,7 @@ export function nestsDeeper(value: unknown, limit = MAX_JSON_DEPTH): boolean {
   return false
 }
 
-/** What a string that holds JSON parses to; `undefined` for any other, and for JSON too deep to be sent again. */
+/** Parses JSON embedded in a string. `undefined` if the text is not JSON, or nests too deeply to be sent. */
 export function parseEmbedded(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text)
