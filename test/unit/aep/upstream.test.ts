@@ -44,9 +44,7 @@ const refusals: fc.Arbitrary<Refusals> = fc.record({
     .map((each) => each.sort((a, b) => b.at - a.at || (a.id < b.id ? -1 : 1))),
   refusedAt: moment,
   acceptedFrom: moment,
-  hold: fc
-    .tuple(moment, moment)
-    .map(([since, from]) => ({ since, from: Math.min(since, from) })),
+  hold: fc.tuple(moment, moment).map(([since, from]) => ({ since, from: Math.min(since, from) })),
   endedAt: moment,
 })
 
