@@ -13,8 +13,10 @@ import { logLine } from '../../log.ts'
 import { expire } from '../expire.ts'
 import { ageOf } from '../health.ts'
 import type { LedgerStore } from '../storage/ledger.ts'
+import { PendingQueue } from '../storage/pending-queue.ts'
 import type { EventReader } from '../storage/reader.ts'
 import type { EventStore } from '../storage/store.ts'
+import { UnfinishedTries } from '../storage/unfinished-tries.ts'
 import { ShardAlarm } from './alarm.ts'
 import type { Backoff } from './backoff.ts'
 import { drain } from './drain.ts'
@@ -40,6 +42,8 @@ export type DeliveryDeps = {
 export class Delivery {
   readonly waiters = new Waiters()
   readonly #deps: DeliveryDeps
+  readonly #queue: PendingQueue
+  readonly #unfinished: UnfinishedTries
   readonly #selection: Selection
   readonly #schedule: WorkSchedule
   readonly #alarm: ShardAlarm
@@ -52,8 +56,10 @@ export class Delivery {
   constructor(deps: DeliveryDeps) {
     const { config, backoff, storage, reader, watch, tokens } = deps
     this.#deps = deps
-    this.#selection = new Selection(reader)
-    this.#schedule = new WorkSchedule(reader, this.#selection, watch, config)
+    this.#queue = new PendingQueue(storage.sql)
+    this.#unfinished = new UnfinishedTries(storage.sql)
+    this.#selection = new Selection(this.#queue)
+    this.#schedule = new WorkSchedule(reader, this.#queue, this.#selection, watch, config)
     this.#alarm = new ShardAlarm(storage, backoff)
     this.#sender =
       config.destination &&
@@ -88,10 +94,10 @@ export class Delivery {
    * hold is heard of late, even after its end.
    */
   takeBackRefusals({ since, from }: { since: number; from: number }): void {
-    const { shard, reader, store } = this.#deps
+    const { shard, store } = this.#deps
     let requeued = 0
     for (let after = -1; ; ) {
-      const positions = reader.refusedSince(from, after, REQUEUE_PAGE)
+      const positions = this.#queue.refusedSince(from, after, REQUEUE_PAGE)
       store.takeBackRefusals(positions, Date.now())
       requeued += positions.length
       const last = positions.at(-1)
@@ -153,6 +159,7 @@ export class Delivery {
     const report = await drain({
       ...this.#deps,
       selection: this.#selection,
+      unfinished: this.#unfinished,
       destination: config.destination,
       sender: this.#sender,
       maxEventBytes: config.maxEventBytes,

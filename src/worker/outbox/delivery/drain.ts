@@ -130,7 +130,7 @@ class DrainRun {
   }
 
   async #workLarge({ selected }: Extract<Job, { kind: 'large' }>): Promise<void> {
-    const { selection, store, sync } = this.#deps
+    const { selection, unfinished, sync } = this.#deps
     const { position } = selected
     try {
       const begun = await beginLarge(selected, sync, this.#jobDeps)
@@ -138,7 +138,7 @@ class DrainRun {
       if (prepared) await this.#transmit([prepared])
       else selection.done(position)
     } finally {
-      store.finish(position)
+      unfinished.finish(position)
     }
   }
 

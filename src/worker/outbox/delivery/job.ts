@@ -42,7 +42,7 @@ export function nextJob(deps: JobDeps, turn: Turn): Job | 'wait' | null {
     }
     looked.add(position)
     const isLarge = bytes > LARGE_BODY_BYTES
-    const alone = isLarge && deps.reader.unfinishedTries(position) >= MAX_UNFINISHED_TRIES
+    const alone = isLarge && deps.unfinished.count(position) >= MAX_UNFINISHED_TRIES
     if (turn.roomBytes !== null && (alone || bytes > turn.roomBytes)) {
       selection.giveBack(selected)
       return 'wait'

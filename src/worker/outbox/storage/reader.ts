@@ -33,9 +33,6 @@ export type PendingEvent = {
   tries: Tries | null
 }
 
-/** Where an event is, and the bytes of its body. */
-export type Located = { position: number; bytes: number }
-
 /** One record of an event that is too large for one, as JSON text without an envelope. */
 export type StoredPart = { part: number; record: string }
 
@@ -67,11 +64,6 @@ export class EventReader {
       .map(({ part, record }) => ({ part, record: withoutEnvelope(record) }))
   }
 
-  /** How often processing this large event has begun and not ended. */
-  unfinishedTries(position: number): number {
-    return this.#number('SELECT tries AS n FROM unfinished WHERE position = ?', position) ?? 0
-  }
-
   /** The oldest events received before a moment, whatever their state. */
   receivedBefore(ms: number, limit: number): Place[] {
     return this.#sql
@@ -85,71 +77,6 @@ export class EventReader {
         limit,
       )
       .toArray()
-  }
-
-  /** Events never tried, oldest first, after a position. */
-  untried(after: number, limit: number): Located[] {
-    return this.#located(
-      `SELECT position, length(body) AS bytes FROM pending WHERE position > ? AND NOT EXISTS
-         (SELECT 1 FROM tries WHERE tries.position = pending.position)
-       ORDER BY position LIMIT ?`,
-      after,
-      limit,
-    )
-  }
-
-  /** Events never tried, newest first. */
-  newestUntried(limit: number): Located[] {
-    return this.#located(
-      `SELECT position, length(body) AS bytes FROM pending WHERE NOT EXISTS
-         (SELECT 1 FROM tries WHERE tries.position = pending.position)
-       ORDER BY position DESC LIMIT ?`,
-      limit,
-    )
-  }
-
-  /** Dead events that AEP refused after a moment (413 apart), in pages by position. */
-  refusedSince(from: number, after: number, limit: number): number[] {
-    return this.#sql
-      .exec<{ position: number }>(
-        `SELECT position FROM parked JOIN tries USING (position)
-         WHERE state = 'dead' AND position > ? AND code = 'rejected' AND status <> 413
-           AND tried_at > ?
-         ORDER BY position LIMIT ?`,
-        after,
-        from,
-        limit,
-      )
-      .toArray()
-      .map(({ position }) => position)
-  }
-
-  /** Tried events whose wait is over, longest over first. */
-  due(now: number, limit: number): Located[] {
-    return this.#located(
-      `SELECT position, length(body) AS bytes FROM tries JOIN pending USING (position)
-       WHERE next_at <= ? ORDER BY next_at, position LIMIT ?`,
-      now,
-      limit,
-    )
-  }
-
-  /** Tried events, whether their wait is over or not, in the order it ends. */
-  waiting(limit: number): Located[] {
-    return this.#located(
-      `SELECT position, length(body) AS bytes FROM tries JOIN pending USING (position)
-       WHERE next_at IS NOT NULL ORDER BY next_at, position LIMIT ?`,
-      limit,
-    )
-  }
-
-  /** The newest position of any pending event. */
-  lastPending(): number | null {
-    return this.#number('SELECT MAX(position) AS n FROM pending')
-  }
-
-  nextDueAt(): number | null {
-    return this.#number('SELECT MIN(next_at) AS n FROM tries WHERE next_at IS NOT NULL')
   }
 
   oldestPendingAt(): number | null {
@@ -225,10 +152,6 @@ export class EventReader {
       first,
       last,
     )
-  }
-
-  #located(query: string, ...bindings: number[]): Located[] {
-    return this.#sql.exec<Located>(query, ...bindings).toArray()
   }
 
   #number(query: string, ...bindings: number[]): number | null {

@@ -87,19 +87,6 @@ export class EventStore {
     this.#writeTries(position, tried)
   }
 
-  /** Processing a large event begins: see `beginLarge`. */
-  begin(position: number): void {
-    this.#sql.exec(
-      `INSERT INTO unfinished VALUES (?, 1)
-       ON CONFLICT (position) DO UPDATE SET tries = tries + 1`,
-      position,
-    )
-  }
-
-  finish(position: number): void {
-    this.#sql.exec('DELETE FROM unfinished WHERE position = ?', position)
-  }
-
   /**
    * Cuts waits that are longer than any can be: a clock that ran ahead wrote them. `capMs`: the longest backoff,
    * `askedMs`: the longest wait that AEP can ask for.
