@@ -12,13 +12,18 @@ import { type Connection, type Sleep, sleep } from './connection.ts'
 import { controlRoutes } from './control.ts'
 import { Ims } from './ims.ts'
 import { type Endpoint, Plan, type Rule } from './plan.ts'
+import { receptionAt } from './platform/inlets.ts'
+import { platformRoutes } from './platform/routes.ts'
+import { type Snapshot, Store } from './platform/store.ts'
 import type { Violation } from './problem.ts'
 import { DEFAULT_SETTINGS, type Settings } from './settings.ts'
 import { forget, type State } from './state.ts'
 import { ingest } from './streaming/inlet.ts'
 import {
+  type FailedRecord,
   Lake,
   type LakeRecord,
+  type PlatformRequestRecord,
   type RequestRecord,
   type TokenRequestRecord,
 } from './streaming/lake.ts'
@@ -33,6 +38,11 @@ export type LocalAdobeOptions = Partial<Settings> & {
   validate?: (entity: unknown) => readonly Violation[]
   /** Keep the body of every request in the log. On unless turned off. */
   keepBodies?: boolean
+  /** What the Platform APIs hold at the start. */
+  snapshot?: Snapshot | null
+  /** Called with all that they hold, after each change and before it is answered. */
+  onChange?: (snapshot: Snapshot) => void
+  uuid?: () => string
 }
 
 export type LocalAdobe = {
@@ -45,6 +55,10 @@ export type LocalAdobe = {
   /** Every request to anything but the token endpoint and the control routes, refused ones too. */
   readonly requests: readonly RequestRecord[]
   readonly tokenRequests: readonly TokenRequestRecord[]
+  /** Every request to a Platform API, refused ones too. */
+  readonly platformRequests: readonly PlatformRequestRecord[]
+  /** Records that were accepted, and then were not let into their dataset. */
+  readonly failed: readonly FailedRecord[]
   /** The most requests to the inlet that were open at the same time. */
   readonly peak: number
   readonly settings: Settings
@@ -53,6 +67,7 @@ export type LocalAdobe = {
   /** Answers to give next, one per request; they come before any rule. */
   script(...answers: Answer[]): void
   scriptToken(...answers: Answer[]): void
+  scriptPlatform(...answers: Answer[]): void
   rule(rule: Rule): void
   clearRules(): void
   set(settings: Partial<Settings>): void
@@ -63,8 +78,9 @@ export type LocalAdobe = {
 }
 
 export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
-  const { now = Date.now, validate = () => [], keepBodies = true, ...settings } = options
-  const { sleep: pause = sleep, ...ownSettings } = settings
+  const { now = Date.now, validate = () => [], keepBodies = true, ...more } = options
+  const { snapshot = null, onChange = () => {}, uuid = () => crypto.randomUUID(), ...rest } = more
+  const { sleep: pause = sleep, ...ownSettings } = rest
   const state: State = {
     settings: { ...DEFAULT_SETTINGS, ...ownSettings },
     plan: new Plan(now),
@@ -78,7 +94,8 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
   }
   const { plan, lake, ims } = state
   const script = (answers: readonly Answer[], on: Endpoint) => plan.script(answers, on)
-  const app = routes(state)
+  const store = new Store({ now, uuid, onChange }, snapshot)
+  const app = routes(state, store)
   const handle = async (request: Request, connection?: Connection) =>
     app.fetch(request, { connection })
 
@@ -88,6 +105,8 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
     lake: lake.records,
     requests: lake.requests,
     tokenRequests: lake.tokenRequests,
+    platformRequests: lake.platformRequests,
+    failed: lake.failed,
     get peak() {
       return lake.peak
     },
@@ -97,6 +116,7 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
     profile: () => profileOf(lake.records, state.settings),
     script: (...answers) => script(answers, 'ingest'),
     scriptToken: (...answers) => script(answers, 'token'),
+    scriptPlatform: (...answers) => script(answers, 'platform'),
     rule: (rule) => plan.rule(rule),
     clearRules: () => plan.clearRules(),
     set: (settings) => {
@@ -107,7 +127,7 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
   }
 }
 
-function routes(state: State) {
+function routes(state: State, store: Store) {
   const app = new Hono<{ Bindings: { connection?: Connection } }>()
   // A lost connection is not an answer: let it through to whoever asked.
   app.onError((error) => {
@@ -115,6 +135,11 @@ function routes(state: State) {
   })
   app.route('/_', controlRoutes(state))
   app.post('/ims/token/v3', (c) => issueToken(c.req.raw, c.env.connection, state))
-  app.all('*', (c) => state.lake.open(() => ingest(c.req.raw, c.env.connection, state)))
+  app.route('/data', platformRoutes(store, state))
+  app.all('*', (c) => {
+    const reception = receptionAt(c.req.path, store, state.settings)
+    const own = reception ? { ...state, ...reception } : state
+    return state.lake.open(() => ingest(c.req.raw, c.env.connection, own))
+  })
   return app
 }

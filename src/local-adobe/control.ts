@@ -75,6 +75,23 @@ export function controlRoutes(state: State): Hono {
     return c.json({ ...figures, events })
   })
 
+  app.get('/failed', (c) => {
+    const query = checkedQuery(c)
+    if (!query.ok) return query.response
+    const count = lake.failed.length
+    return c.json(
+      query.value.count === '1' ? { count } : { count, events: page(lake.failed, query.value) },
+    )
+  })
+
+  app.get('/platform', (c) => {
+    const query = checkedQuery(c)
+    if (!query.ok) return query.response
+    const count = lake.platformRequests.length
+    if (query.value.count === '1') return c.json({ count })
+    return c.json({ count, requests: page(lake.platformRequests, query.value) })
+  })
+
   app.get('/profile', (c) => {
     const query = checkedQuery(c)
     if (!query.ok) return query.response

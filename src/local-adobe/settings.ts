@@ -34,6 +34,12 @@ export const SettingsSchema = v.strictObject({
   identity: v.record(Text, v.union([Text, v.array(Text)])),
   /** Namespaces that exist in the organisation; Profile refuses identities of any other. */
   namespaces: v.array(Text),
+  /** Sandboxes that exist. */
+  sandboxes: v.array(Text),
+  /** Refuse Platform requests without `x-sandbox-name` instead of taking `prod` for it. */
+  requireSandbox: v.boolean(),
+  /** How long a new dataflow is `initializing` before it is `enabled`. */
+  flowEnableMs: v.pipe(v.number(), v.minValue(0)),
 })
 export type Settings = v.InferOutput<typeof SettingsSchema>
 
@@ -60,4 +66,7 @@ export const DEFAULT_SETTINGS: Settings = {
     Email: ['visitor.email', 'visitorEmail', 'email'],
   },
   namespaces: ['ChatlioVisitor', 'Email', 'Phone', 'ECID'],
+  sandboxes: ['prod', 'stage', 'dev'],
+  requireSandbox: false,
+  flowEnableMs: 2_000,
 }

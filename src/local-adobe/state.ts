@@ -5,6 +5,7 @@ import type { Plan } from './plan.ts'
 import type { Violation } from './problem.ts'
 import type { Settings } from './settings.ts'
 import type { Lake } from './streaming/lake.ts'
+import type { Destination } from './streaming/message.ts'
 import type { Xactions } from './streaming/responses.ts'
 
 export type State = {
@@ -18,6 +19,8 @@ export type State = {
   readonly sleep: Sleep
   readonly validate: (entity: unknown) => readonly Violation[]
   readonly keepBodies: boolean
+  /** Only while a request to an inlet that the Flow Service gave out is handled. */
+  readonly destination?: Destination
 }
 
 /** Settings and tokens stay. */

@@ -48,6 +48,8 @@ export type Arrival = {
   readonly messages: readonly unknown[]
   readonly targets: readonly Target[]
   readonly flowId: string | null
+  /** Asked for, and possible: for a single XDM message only. */
+  readonly syncValidation: boolean
 }
 
 /** Reads a request, whatever it is, and puts it into the log. */
@@ -83,16 +85,21 @@ export async function readArrival(request: Request, state: State): Promise<Arriv
   const misrouted = routeRefusal(entry, settings.inletId)
   const refusal = misrouted ?? refusalOf(entry, credential, parsed, batch, state)
   const flowId = flowIdHeader ?? url.searchParams.get('x-adobe-flow-id')
-  return { entry, routed: misrouted === null, batch, refusal, messages, targets, flowId }
+  const syncValidation =
+    url.searchParams.get('syncValidation') === 'true' && !batch && settings.mode === 'xdm'
+  const routed = misrouted === null
+  return { entry, routed, batch, refusal, messages, targets, flowId, syncValidation }
 }
 
 export function judge(message: unknown, arrival: Arrival, state: State): Judged {
   const { settings } = state
   const envelope = open(message, arrival, state)
   if (!envelope.ok) return { status: 400, message: envelope.message }
-  if (!settings.strict) return { status: 200, envelope }
-  const { record } = envelope
-  const violations = violationsOf(record, settings, state.now(), state.validate)
+  const { record, landing } = envelope
+  const sync = landing !== undefined && arrival.syncValidation
+  if (!settings.strict && !sync) return { status: 200, envelope }
+  const violations =
+    landing?.violations ?? violationsOf(record, settings, state.now(), state.validate)
   if (violations.length === 0) return { status: 200, envelope }
   const where = `inletId: [${settings.inletId}] imsOrgId: [${settings.orgId}]`
   return { status: 400, message: `${where} Message is invalid`, violations }
@@ -104,7 +111,12 @@ export function problemOf(judged: Extract<Judged, { status: 400 }>): Problem {
   return violations ? validationProblem(message, violations) : inletProblem(400, message)
 }
 
-function open(message: unknown, { batch, flowId }: Arrival, { settings }: State): Envelope {
+function open(
+  message: unknown,
+  { batch, flowId }: Arrival,
+  { settings, destination }: State,
+): Envelope {
+  if (destination) return destination.open(message, flowId, batch)
   if (settings.mode === 'xdm') return openXdm(message, settings)
   return batch ? openRawInBatch(message, settings) : openRaw(message, flowId, settings)
 }

@@ -92,11 +92,20 @@ function fateOf(
 function record(verdict: Judged, fate: Fate | undefined, arrival: Arrival, state: State): void {
   // What AEP refuses by itself is never in its lake, whatever the script says.
   if (verdict.status !== 200 || !fate?.recorded) return
-  const { record, header, flowId } = verdict.envelope
+  const { record, header, flowId, landing } = verdict.envelope
+  const { at } = arrival.entry
+  const common = { at, flowId: flowId ?? arrival.flowId }
+  if (landing) {
+    state.lake.land(
+      { ...common, path: arrival.batch ? 'batch' : 'single', header },
+      landing,
+      fate.told,
+    )
+    return
+  }
   state.lake.record({
-    at: arrival.entry.at,
+    ...common,
     path: arrival.batch ? 'batch' : 'single',
-    flowId: flowId ?? arrival.flowId,
     _id: idOf(record),
     record,
     header,

@@ -2,7 +2,8 @@
  * Lake: everything this stand-in has received, in order, duplicates included, and the log of all
  * requests that led there or did not. It only grows; `clear` is the one way back.
  */
-import type { JsonObject } from './message.ts'
+import type { Violation } from '../problem.ts'
+import { idOf, type JsonObject, type Landing, type MarkedIdentity } from './message.ts'
 
 /** One event as it lies in the data lake. */
 export type LakeRecord = {
@@ -20,6 +21,25 @@ export type LakeRecord = {
   readonly bytes: number
   /** What the sender was told about this event; null when it never heard. */
   readonly acceptedStatus: number | null
+  /** These four only of what came through an inlet of the Flow Service; `record` is XDM then. */
+  readonly datasetId?: string
+  /** The raw record, as it was sent. */
+  readonly source?: JsonObject
+  readonly warnings?: readonly string[]
+  /** Null when the dataset is not enabled for Profile. */
+  readonly profile?: readonly MarkedIdentity[] | null
+}
+
+/** A record that was accepted, and then was not let into its dataset. */
+export type FailedRecord = {
+  readonly seq: number
+  readonly at: number
+  readonly flowId: string | null
+  readonly datasetId: string | null
+  readonly _id: string | null
+  readonly violations: readonly Violation[]
+  readonly warnings: readonly string[]
+  readonly source: JsonObject
 }
 
 /** One request to anything but the control routes and the token endpoint. */
@@ -44,12 +64,28 @@ export type RequestRecord = {
   cut?: 'stall' | 'reset'
 }
 
+/** One request to a Platform API. */
+export type PlatformRequestRecord = {
+  readonly seq: number
+  readonly at: number
+  readonly method: string
+  readonly path: string
+  readonly query: string
+  readonly sandbox: string | null
+  /** Only where bodies are kept. */
+  readonly body?: string
+  /** What was answered; null when the caller never got an answer. */
+  status: number | null
+}
+
 /** One request to the token endpoint. */
 export type TokenRequestRecord = { readonly at: number; status: number | null }
 
 export class Lake {
   readonly records: LakeRecord[] = []
+  readonly failed: FailedRecord[] = []
   readonly requests: RequestRecord[] = []
+  readonly platformRequests: PlatformRequestRecord[] = []
   readonly tokenRequests: TokenRequestRecord[] = []
   /** The most requests to the inlet that were open at the same time. */
   peak = 0
@@ -71,8 +107,26 @@ export class Lake {
     this.records.push({ seq: this.records.length + 1, bytes, ...received })
   }
 
+  land(
+    received: Pick<LakeRecord, 'at' | 'path' | 'flowId' | 'header'>,
+    { datasetId, record, source, violations, warnings, profile }: Landing,
+    acceptedStatus: number | null,
+  ): void {
+    const _id = idOf(record)
+    const { at, flowId, header } = received
+    if (violations.length > 0 || datasetId === null) {
+      const seq = this.failed.length + 1
+      this.failed.push({ seq, at, flowId, datasetId, _id, violations, warnings, source })
+      return
+    }
+    const raw = header === null ? { source } : {}
+    this.record({ ...received, ...raw, _id, record, acceptedStatus, datasetId, warnings, profile })
+  }
+
   clear(): void {
     this.records.length = 0
+    this.failed.length = 0
+    this.platformRequests.length = 0
     this.requests.length = 0
     this.tokenRequests.length = 0
     this.peak = 0

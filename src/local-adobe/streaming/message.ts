@@ -2,6 +2,7 @@
  * Message: is this what the inlet takes? Checks of the documented envelope, one message at a time.
  * Pure. The event inside is looked at by `violations.ts`, and only in strict mode.
  */
+import type { Violation } from '../problem.ts'
 import type { Settings } from '../settings.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>
@@ -12,8 +13,37 @@ export type Envelope =
       readonly record: JsonObject
       readonly header: JsonObject | null
       readonly flowId: string | null
+      /** Only at an inlet that the Flow Service gave out. */
+      readonly landing?: Landing
     }
   | { readonly ok: false; readonly message: string }
+
+export type MarkedIdentity = {
+  readonly namespace: string
+  readonly id: string
+  readonly primary: boolean
+  /** The namespace exists in the organization. */
+  readonly known: boolean
+}
+
+/** What a record becomes in its dataset, and what keeps it out of there. */
+export type Landing = {
+  readonly datasetId: string | null
+  /** XDM. */
+  readonly record: JsonObject
+  /** As it was sent. */
+  readonly source: JsonObject
+  readonly violations: readonly Violation[]
+  /** Rows of the mapping that gave nothing because a value could not be converted. */
+  readonly warnings: readonly string[]
+  /** Null when the dataset is not enabled for Profile. */
+  readonly profile: readonly MarkedIdentity[] | null
+}
+
+/** An inlet other than the one in the settings: it opens messages by itself. */
+export type Destination = {
+  open(message: unknown, flowId: string | null, batch: boolean): Envelope
+}
 
 const NO_HEADER = "The 'header' field is mandatory. Provide a valid 'header' value and try again."
 const CONTENT_TYPE = /^application\/vnd\.adobe\.xed-full(-notext)?\+json; ?version=\d+(\.\d+)?$/
