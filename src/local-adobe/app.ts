@@ -91,11 +91,11 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
     sleep: pause,
     validate,
     keepBodies,
+    platform: new Store({ now, uuid, onChange }, snapshot),
   }
   const { plan, lake, ims } = state
   const script = (answers: readonly Answer[], on: Endpoint) => plan.script(answers, on)
-  const store = new Store({ now, uuid, onChange }, snapshot)
-  const app = routes(state, store)
+  const app = routes(state)
   const handle = async (request: Request, connection?: Connection) =>
     app.fetch(request, { connection })
 
@@ -127,7 +127,7 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
   }
 }
 
-function routes(state: State, store: Store) {
+function routes(state: State) {
   const app = new Hono<{ Bindings: { connection?: Connection } }>()
   // A lost connection is not an answer: let it through to whoever asked.
   app.onError((error) => {
@@ -135,9 +135,9 @@ function routes(state: State, store: Store) {
   })
   app.route('/_', controlRoutes(state))
   app.post('/ims/token/v3', (c) => issueToken(c.req.raw, c.env.connection, state))
-  app.route('/data', platformRoutes(store, state))
+  app.route('/data', platformRoutes(state))
   app.all('*', (c) => {
-    const reception = receptionAt(c.req.path, store, state.settings)
+    const reception = receptionAt(c.req.path, state.platform, state.settings)
     const own = reception ? { ...state, ...reception } : state
     return state.lake.open(() => ingest(c.req.raw, c.env.connection, own))
   })

@@ -56,6 +56,7 @@ export function controlRoutes(state: State): Hono {
 
   app.post('/reset', (c) => {
     forget(state)
+    if (c.req.query('platform') === '1') state.platform.clear()
     return c.json(plan.pending())
   })
 

@@ -2,6 +2,7 @@
 import type { Sleep } from './connection.ts'
 import type { Ims } from './ims.ts'
 import type { Plan } from './plan.ts'
+import type { Store } from './platform/store.ts'
 import type { Violation } from './problem.ts'
 import type { Settings } from './settings.ts'
 import type { Lake } from './streaming/lake.ts'
@@ -19,11 +20,13 @@ export type State = {
   readonly sleep: Sleep
   readonly validate: (entity: unknown) => readonly Violation[]
   readonly keepBodies: boolean
+  /** What has been created through the Platform APIs. */
+  readonly platform: Store
   /** Only while a request to an inlet that the Flow Service gave out is handled. */
   readonly destination?: Destination
 }
 
-/** Settings and tokens stay. */
+/** Settings, tokens and what the Platform APIs hold stay. */
 export function forget({ lake, plan }: State): void {
   lake.clear()
   plan.clearRules()

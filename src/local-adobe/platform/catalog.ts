@@ -9,7 +9,7 @@ import { catalogError } from './errors.ts'
 import { holds, parseCondition } from './filter.ts'
 import type { Caller, PlatformEnv } from './gateway.ts'
 import { applyPatch } from './json-patch.ts'
-import { findTenant } from './registry/resources.ts'
+import { classOf, findTenant } from './registry/resources.ts'
 import { isUnion } from './registry/unions.ts'
 import type { Resource, Store } from './store.ts'
 
@@ -44,7 +44,7 @@ export function catalogRoutes(store: Store): Hono<PlatformEnv> {
     app.get(path, (c) => {
       const caller = c.get('caller')
       const resource = found(c.req.param('id') ?? '', caller)
-      return c.json({ [resource.id]: only(view(resource, caller), c) })
+      return c.json({ [resource.id]: only(view(store, resource, caller), c) })
     })
     app.patch(path, async (c) => {
       const { sandbox } = c.get('caller')
@@ -74,7 +74,7 @@ export function catalogRoutes(store: Store): Hono<PlatformEnv> {
     const views = store
       .list('dataSets', caller.sandbox)
       .toReversed()
-      .map((one) => ({ id: one.id, view: view(one, caller) }))
+      .map((one) => ({ id: one.id, view: view(store, one, caller) }))
     const conditions = [
       ...query.getAll('property').map(parseCondition),
       ...FILTERS.flatMap((name) => {
@@ -131,10 +131,19 @@ function hasTag(tags: unknown, tag: string): boolean {
   return list.some((one) => String(one).replaceAll(' ', '') === value.join(':'))
 }
 
-function view({ id, createdAt, updatedAt, body }: Resource, { orgId }: Caller): JsonObject {
+function view(store: Store, resource: Resource, { orgId }: Caller): JsonObject {
+  const { id, sandbox, createdAt, updatedAt, body } = resource
+  const ref = isObject(body.schemaRef) ? String(body.schemaRef.id) : ''
+  const schema = findTenant(store, sandbox, 'schemas', ref)
+  const behavior = schema ? classOf(store, sandbox, schema.body)?.behavior : undefined
+  const own = isObject(body.tags) ? body.tags : {}
   return {
-    tags: {},
     ...body,
+    tags: { 'adobe/pqs/table': [tableName(String(body.name))], ...own },
+    classification: {
+      dataBehavior: behavior?.split('/').at(-1) ?? 'record',
+      managedBy: 'CUSTOMER',
+    },
     version: '1.0.0',
     imsOrg: orgId,
     created: createdAt,
@@ -148,6 +157,9 @@ function view({ id, createdAt, updatedAt, body }: Resource, { orgId }: Caller): 
     observableSchema: {},
   }
 }
+
+/** Under which Query Service shows a dataset; clients of Adobe's rely on the tag. */
+const tableName = (name: string) => name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_')
 
 /** `properties=name,tags` asks for these alone. */
 function only(own: JsonObject, c: Context<PlatformEnv>): JsonObject {

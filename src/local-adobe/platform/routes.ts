@@ -19,12 +19,11 @@ import { identityRoutes } from './identities.ts'
 import { mappingRoutes } from './mapping/routes.ts'
 import { registryRoutes } from './registry/routes.ts'
 import { bodyForStatus } from './scripted.ts'
-import type { Store } from './store.ts'
 
 type Env = PlatformEnv & { Bindings: { connection?: Connection } }
 
-export function platformRoutes(store: Store, state: State): Hono<Env> {
-  const services = serviceRoutes(store, state)
+export function platformRoutes(state: State): Hono<Env> {
+  const services = serviceRoutes(state)
   const app = new Hono<Env>()
   app.all('*', async (c) => {
     const request = c.req.raw
@@ -86,7 +85,8 @@ async function scripted(
   }
 }
 
-function serviceRoutes(store: Store, state: State): Hono<PlatformEnv> {
+function serviceRoutes(state: State): Hono<PlatformEnv> {
+  const { platform: store } = state
   const app = new Hono<PlatformEnv>().basePath('/data')
   const settings = () => state.settings
   app.use('*', async (c, next) => {

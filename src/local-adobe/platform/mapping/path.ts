@@ -14,7 +14,9 @@ const PART = /^(?:\$\{([^}]+)\}|([^.[\]{}]+))((?:\[(?:\*|\d*)\])*)$/
 /** Null when this is no path. */
 export function parsePath(text: string): Path | null {
   const steps: Path[number][] = []
-  for (const part of text.match(/(?:\$\{[^}]+\}|[^.])+/g) ?? []) {
+  const parts = text.match(/(?:\$\{[^}]+\}|[^.])+/g) ?? []
+  if (parts.join('.') !== text || text !== text.trim()) return null
+  for (const part of parts) {
     const match = PART.exec(part)
     if (!match) return null
     const [, wrapped, plain, brackets = ''] = match
@@ -23,7 +25,7 @@ export function parsePath(text: string): Path | null {
       steps.push(inside && inside !== '*' ? { index: Number(inside) } : { all: true })
     }
   }
-  return steps.length > 0 && text === text.trim() && !text.includes('..') ? steps : null
+  return steps.length > 0 ? steps : null
 }
 
 export const keysOf = (path: Path): readonly string[] =>

@@ -8,6 +8,13 @@ import globals from './global.json' with { type: 'json' }
 
 export type RegistryKind = 'classes' | 'fieldgroups' | 'datatypes' | 'schemas'
 
+/** What classes build on; the `global` container has no others. */
+export const BEHAVIORS = [
+  { $id: 'https://ns.adobe.com/xdm/data/record', title: 'Record Schema' },
+  { $id: 'https://ns.adobe.com/xdm/data/time-series', title: 'Time-series Schema' },
+  { $id: 'https://ns.adobe.com/xdm/data/adhoc', title: 'Ad Hoc Schema' },
+] as const
+
 /** The registry still calls field groups what they once were. */
 export const RESOURCE_TYPES: Readonly<Record<RegistryKind, string>> = {
   classes: 'classes',

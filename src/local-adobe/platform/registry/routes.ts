@@ -13,6 +13,8 @@ import { descriptorRoutes } from './descriptors.ts'
 import { pageOf } from './paging.ts'
 import { resolve } from './resolve.ts'
 import {
+  altIdOf,
+  BEHAVIORS,
   findGlobal,
   findTenant,
   globalResources,
@@ -58,6 +60,12 @@ export function registryRoutes(store: Store, settings: () => Settings): Hono<Pla
     )
     if (!found) throw notFound(id)
     return c.json(shown(found, form, sandbox))
+  })
+
+  app.get('/global/behaviors', (c) => {
+    const form = listForm(c.req.header('accept'))
+    const rows = BEHAVIORS.map((one) => ({ ...one, 'meta:altId': altIdOf(one.$id), version: '1' }))
+    return c.json(listed(rows, form, c.req.url))
   })
 
   app.get('/:container{tenant|global}/:kind{[a-z]+}', (c) => {
