@@ -19,7 +19,10 @@ export const latestVersion = (set: Resource): number =>
   Array.isArray(set.hidden.versions) ? set.hidden.versions.length - 1 : 0
 
 /** Dates are rounded to the second on read, as Adobe's are. */
-export function mappingSetView(set: Resource, version: number): JsonObject {
+export function mappingSetView(
+  set: Resource,
+  version: number,
+): JsonObject & { mappings: readonly JsonObject[] } {
   const own = versionOf(set, version) ?? set.body
   const dates = {
     createdDate: seconds(set.createdAt),

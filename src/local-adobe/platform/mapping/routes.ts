@@ -74,6 +74,14 @@ export function mappingRoutes(store: Store): Hono<PlatformEnv> {
     return c.json({ data: mappingSetView(set, latestVersion(set)).mappings })
   })
 
+  app.get('/:id/mappings/:rowId', (c) => {
+    const set = found(c.req.param('id'), c.get('caller'))
+    const rowId = c.req.param('rowId')
+    const row = mappingSetView(set, latestVersion(set)).mappings.find((one) => one.id === rowId)
+    if (!row) throw notFound(rowId)
+    return c.json(row)
+  })
+
   app.put('/:id', async (c) => {
     const caller = c.get('caller')
     const set = found(c.req.param('id'), caller)
