@@ -1,10 +1,10 @@
 /**
- * Local Adobe: a local stand-in for Adobe Experience Platform's streaming ingestion, its token endpoint,
- * its data lake and its Profile store, as far as their documented behaviour is visible from outside.
+ * Local Adobe: a stand-in for Adobe Experience Platform: streaming ingestion, token endpoint, Platform APIs,
+ * data lake and Profile store, as far as their behaviour is documented and visible from outside.
  *
- * Runs wherever `fetch` does: put `adobe.fetch` in the place of the global `fetch` in a test, or serve
- * `adobe.handle` from a socket (`server.ts`). Holds everything in memory, and only there.
- * Never does what a real inlet would not, unless told to by a script or a rule.
+ * Runs wherever `fetch` does: put `adobe.fetch` in place of the global `fetch` in a test, or serve
+ * `adobe.handle` from a socket (`server.ts`). Everything is in memory; `onChange` lets a caller keep it.
+ * Behaves as documented unless a script or a rule says otherwise.
  */
 import { Hono } from 'hono'
 import type { Answer } from './answer.ts'
@@ -34,37 +34,37 @@ import { issueToken } from './token.ts'
 export type LocalAdobeOptions = Partial<Settings> & {
   now?: () => number
   sleep?: Sleep
-  /** Of an `xdmEntity` against its schema; asked in strict mode only. */
+  /** Checks an `xdmEntity` against its schema, in strict mode, for the inlet of the settings. */
   validate?: (entity: unknown) => readonly Violation[]
-  /** Keep the body of every request in the log. On unless turned off. */
+  /** Keep request bodies in the log; true by default. */
   keepBodies?: boolean
-  /** What the Platform APIs hold at the start. */
+  /** Resources that the Platform APIs start with. */
   snapshot?: Snapshot | null
-  /** Called with all that they hold, after each change and before it is answered. */
+  /** Called with all their resources after each change, before the change is answered. */
   onChange?: (snapshot: Snapshot) => void
   uuid?: () => string
 }
 
 export type LocalAdobe = {
-  /** Stands in for the global `fetch`. */
+  /** Use it in place of the global `fetch`. */
   fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>
   /** The same for a server, which can cut the connection for real. */
   handle(request: Request, connection?: Connection): Promise<Response>
   /** Everything received, in order, duplicates included. */
   readonly lake: readonly LakeRecord[]
-  /** Every request to anything but the token endpoint and the control routes, refused ones too. */
+  /** Every request to the streaming endpoint and to unknown paths, refused ones included. */
   readonly requests: readonly RequestRecord[]
   readonly tokenRequests: readonly TokenRequestRecord[]
-  /** Every request to a Platform API, refused ones too. */
+  /** Every request to a Platform API, refused ones included. */
   readonly platformRequests: readonly PlatformRequestRecord[]
-  /** Records that were accepted, and then were not let into their dataset. */
+  /** Records that were accepted and then kept out of their dataset. */
   readonly failed: readonly FailedRecord[]
-  /** The most requests to the inlet that were open at the same time. */
+  /** The largest number of requests to the inlet that were open at once. */
   readonly peak: number
   readonly settings: Settings
-  /** What Real-Time Customer Profile would keep of the lake, and what it would drop. */
+  /** Which events of the lake Real-Time Customer Profile would keep, and which it would drop. */
   profile(): Profile
-  /** Answers to give next, one per request; they come before any rule. */
+  /** Answers for the next requests, one each, before any rule. */
   script(...answers: Answer[]): void
   scriptToken(...answers: Answer[]): void
   scriptPlatform(...answers: Answer[]): void
@@ -129,7 +129,7 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
 
 function routes(state: State) {
   const app = new Hono<{ Bindings: { connection?: Connection } }>()
-  // A lost connection is not an answer: let it through to whoever asked.
+  // A lost connection is not an answer: the caller gets the error itself.
   app.onError((error) => {
     throw error
   })

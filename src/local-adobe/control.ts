@@ -1,6 +1,6 @@
 /**
- * Control: the routes under `/_/` that script this stand-in and show what it received. Every input is
- * checked; a wrong one answers 400 with the place and what was expected there, and changes nothing.
+ * Control: the routes under `/_/` that script the local Adobe and show the requests and records it received.
+ * Every input is checked; a wrong one answers 400, names the place and the expected value, and changes nothing.
  */
 import { type Context, Hono } from 'hono'
 import * as v from 'valibot'
@@ -16,7 +16,7 @@ const ListQuery = v.strictObject({
   count: Flag,
   /** Only the `_id`s. */
   ids: Flag,
-  /** Only what came after the one with this `seq`. */
+  /** Only entries after the one with this `seq`. */
   since: v.optional(Count),
   limit: v.optional(Count),
 })

@@ -1,10 +1,10 @@
 /**
- * Plan: which answer a request gets. First what the script holds, then the first rule that applies,
- * else the documented behaviour.
+ * Plan: decides which answer a request gets: the next one of the script, else that of the first rule that
+ * applies, else the documented one.
  *
  * A rule that names an event (`id`, `containing`) gives a `status` to that event's item of a batch and
- * leaves its neighbours alone. What has no per-item form (a stall, a reset, a garbage body), and any
- * answer of a rule with `whole`, is given to the whole request that carries the event.
+ * leaves the other items alone. Answers without a per-item form (stall, reset, garbage), and all answers
+ * of a rule with `whole`, go to the whole request that carries the event.
  * Chance is seeded per rule, so the same requests in the same order get the same answers.
  */
 import * as v from 'valibot'
@@ -22,15 +22,15 @@ export const RuleSchema = v.strictObject({
   /** Only for events whose JSON has this text. */
   containing: v.optional(v.pipe(v.string(), v.nonEmpty())),
   whole: v.optional(v.boolean()),
-  /** Of `platform`: only for this method. */
+  /** Platform APIs: only for this method. */
   method: v.optional(v.picklist(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])),
-  /** Of `platform`: only for paths that begin with this. */
+  /** Platform APIs: only for paths that begin with this. */
   path: v.optional(v.pipe(v.string(), v.startsWith('/data'))),
-  /** Leaves this many that it would apply to alone, so that it begins with the next. */
+  /** Does not apply to the first N matching requests. */
   skip: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
-  /** Ends this long after it was made. */
+  /** Expires this long after it was made. */
   forMs: v.optional(v.pipe(v.number(), v.minValue(0))),
-  /** Ends after it was applied this often. */
+  /** Expires after it has applied this often. */
   times: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   probability: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   seed: v.optional(v.pipe(v.number(), v.integer())),
@@ -155,7 +155,7 @@ function fires(armed: Armed): boolean {
   return true
 }
 
-/** A small seeded generator of numbers in [0, 1); good enough to spread faults, nothing more. */
+/** A small seeded generator of numbers in [0, 1), good enough to spread faults. */
 function mulberry32(seed: number): () => number {
   let state = seed >>> 0
   return () => {

@@ -1,4 +1,4 @@
-/** State: everything one stand-in knows, and what it was given from outside (time, validation). */
+/** State: everything that one local Adobe holds, with the clock and the functions passed to it. */
 import type { Sleep } from './connection.ts'
 import type { Ims } from './ims.ts'
 import type { Plan } from './plan.ts'
@@ -20,13 +20,13 @@ export type State = {
   readonly sleep: Sleep
   readonly validate: (entity: unknown) => readonly Violation[]
   readonly keepBodies: boolean
-  /** What has been created through the Platform APIs. */
+  /** The resources of the Platform APIs. */
   readonly platform: Store
-  /** Only while a request to an inlet that the Flow Service gave out is handled. */
+  /** Set while handling a request to an inlet of the Flow Service. */
   readonly destination?: Destination
 }
 
-/** Settings, tokens and what the Platform APIs hold stay. */
+/** Clears lake, logs, rules and scripts; keeps settings, tokens and Platform resources. */
 export function forget({ lake, plan }: State): void {
   lake.clear()
   plan.clearRules()

@@ -1,5 +1,5 @@
 /**
- * Catalog: datasets, and batches, of which a streaming stand-in has none. Lists are objects keyed by id,
+ * Catalog: datasets, and batches, of which there are none here. Lists are objects keyed by id,
  * newest first; a change answers with a reference such as `["@/dataSets/ID"]`.
  */
 import { type Context, Hono } from 'hono'
@@ -39,7 +39,7 @@ export function catalogRoutes(store: Store): Hono<PlatformEnv> {
     return c.json([`@/dataSets/${id}`], 201, { location: `@/dataSets/${id}` })
   })
 
-  // The path with `v2` is what the pages on enabling a dataset show.
+  // Adobe's pages on enabling a dataset use the path with `v2`.
   for (const path of ['/dataSets/:id', '/v2/dataSets/:id']) {
     app.get(path, (c) => {
       const caller = c.get('caller')

@@ -96,7 +96,7 @@ export function mappingError(status: number, title: string, message: string): Re
   })
 }
 
-/** What Adobe's gateway says before any service sees the request. */
+/** Refusals of Adobe's gateway, before any service sees the request. */
 export function gatewayError(code: string, message: string): Refused {
   return new Refused(Number(code.slice(0, 3)), { error_code: code, message })
 }

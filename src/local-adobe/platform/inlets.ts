@@ -1,10 +1,10 @@
 /**
- * Inlets: what becomes of a record that is sent to an address which the Flow Service gave out. A raw record
- * goes through the flow's mapping set, an XDM one is checked against the schema of its dataset; what passes
- * lands in the dataset.
+ * Inlets: takes records at the addresses that the Flow Service gave out. A raw record goes through the flow's
+ * mapping set; the result, or an XDM record as it is, is validated against the schema of its dataset and
+ * then lands there.
  *
- * As with Adobe, what does not pass is accepted all the same, and then is not in the dataset: `lake.failed`
- * has it, with reasons. It is refused at once in strict mode, and for XDM with `syncValidation=true`.
+ * As with Adobe, an invalid record is accepted all the same and kept out of the dataset: `lake.failed` has
+ * it, with reasons. Strict mode, and `syncValidation=true` for XDM, refuse it at once.
  */
 import type { Violation } from '../problem.ts'
 import type { Settings } from '../settings.ts'

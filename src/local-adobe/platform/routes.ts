@@ -2,8 +2,8 @@
  * Platform: Adobe's Platform APIs under `/data`, one room for each service, behind one gateway. Every
  * request is logged, then meets the script, then the headers that Adobe demands, then its service.
  *
- * An answer with `recorded` lets the service do its work first and then hides the result: what a caller
- * sees whose call took effect and whose answer was lost.
+ * An answer with `recorded` lets the service do its work first and then hides the result, as when a call
+ * takes effect and its answer is lost.
  */
 import { type Context, Hono } from 'hono'
 import type { Answer } from '../answer.ts'

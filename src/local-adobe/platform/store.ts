@@ -1,9 +1,9 @@
 /**
  * Store: everything that has been created through the Platform APIs, in the order of its creation.
  *
- * Promises: `onChange` is called with a complete snapshot before the change is answered, so that what a
- * client was told exists is also in the state file. Sandboxes do not see each other's resources.
- * Accepts that every change copies everything: a stand-in holds dozens of resources, not thousands.
+ * Promises: `onChange` is called with a complete snapshot before a change is answered, so that the state
+ * file has every resource a client knows of. Sandboxes do not see each other's resources.
+ * Accepts that every change writes everything: there are dozens of resources, not thousands.
  */
 import * as v from 'valibot'
 import type { JsonObject } from '../streaming/message.ts'
@@ -34,7 +34,7 @@ const ResourceSchema = v.object({
   body: Body,
   hidden: Body,
 })
-/** `body` is what clients see of it, `hidden` what only this stand-in needs. */
+/** `body` is shown to clients; `hidden` is for internal use. */
 export type Resource = {
   readonly id: string
   readonly sandbox: string

@@ -1,6 +1,6 @@
 /**
- * Arrival: one request to the inlet, read and checked as documented. Finds out what AEP would say to
- * it by itself; whether it gets to say that is the plan's business.
+ * Arrival: reads one request to the inlet and checks it as documented: AEP's own verdict, which the plan
+ * may override.
  */
 import type { Credential } from '../ims.ts'
 import type { Target } from '../plan.ts'
@@ -29,7 +29,7 @@ const MAX_REQUEST_BYTES = 1_000_000
 
 export type Refusal = { readonly status: number; readonly body: Problem }
 
-/** One message and AEP's own opinion of it. */
+/** AEP's own verdict on one message. */
 export type Judged =
   | { readonly status: 200; readonly envelope: Extract<Envelope, { ok: true }> }
   | {
@@ -40,7 +40,7 @@ export type Judged =
 
 export type Arrival = {
   readonly entry: RequestRecord
-  /** A POST to one of the inlet's two paths: only that is something to script. */
+  /** A POST to one of the inlet's two paths: only these can be scripted. */
   readonly routed: boolean
   readonly batch: boolean
   /** Why the request as a whole is refused; null when its messages are looked at. */
@@ -48,11 +48,11 @@ export type Arrival = {
   readonly messages: readonly unknown[]
   readonly targets: readonly Target[]
   readonly flowId: string | null
-  /** Asked for, and possible: for a single XDM message only. */
+  /** Requested, and possible: a single XDM message. */
   readonly syncValidation: boolean
 }
 
-/** Reads a request, whatever it is, and puts it into the log. */
+/** Reads any request and logs it. */
 export async function readArrival(request: Request, state: State): Promise<Arrival> {
   const { settings, lake } = state
   const url = new URL(request.url)
@@ -123,7 +123,7 @@ function open(
 
 function routeRefusal({ method, path }: RequestRecord, inletId: string): Refusal | null {
   if (path !== `/collection/${inletId}` && path !== `/collection/batch/${inletId}`) {
-    // What AEP says to an unknown inlet is not documented. 404: no event can be the cause of it.
+    // AEP's answer to an unknown inlet is not documented; 404 cannot be blamed on an event.
     return { status: 404, body: inletProblem(404, 'Inlet not found') }
   }
   return method === 'POST' ? null : { status: 405, body: inletProblem(405, 'Method not allowed') }
@@ -144,7 +144,7 @@ function refusalOf(
     status,
     body: inletProblem(status, message),
   })
-  // Adobe documents the header and not what its absence costs.
+  // Adobe documents the header, and no error for its absence.
   if (!/^application\/json\b/i.test(entry.contentType ?? '')) {
     return refuse(415, 'Content-Type must be application/json')
   }

@@ -1,6 +1,6 @@
 /**
- * Lake: everything this stand-in has received, in order, duplicates included, and the log of all
- * requests that led there or did not. It only grows; `clear` is the one way back.
+ * Lake: every record received, in order, duplicates included, and the logs of all requests. It only
+ * grows, until `clear`.
  */
 import type { Violation } from '../problem.ts'
 import { idOf, type JsonObject, type Landing, type MarkedIdentity } from './message.ts'
@@ -19,9 +19,9 @@ export type LakeRecord = {
   readonly header: JsonObject | null
   /** UTF-8 bytes of `record` as uncompressed JSON. */
   readonly bytes: number
-  /** What the sender was told about this event; null when it never heard. */
+  /** The status the sender got for this event; null when no answer reached it. */
   readonly acceptedStatus: number | null
-  /** These four only of what came through an inlet of the Flow Service; `record` is XDM then. */
+  /** These four exist only for records of a Flow Service inlet, whose `record` is XDM. */
   readonly datasetId?: string
   /** The raw record, as it was sent. */
   readonly source?: JsonObject
@@ -30,7 +30,7 @@ export type LakeRecord = {
   readonly profile?: readonly MarkedIdentity[] | null
 }
 
-/** A record that was accepted, and then was not let into its dataset. */
+/** A record that was accepted and then kept out of its dataset. */
 export type FailedRecord = {
   readonly seq: number
   readonly at: number
@@ -58,7 +58,7 @@ export type RequestRecord = {
   readonly ids: readonly (string | null)[]
   /** Only where bodies are kept. */
   readonly body?: string
-  /** What was answered; null until it is, and for good when the sender never got an answer. */
+  /** The status answered; null before the answer, and for good when none was sent. */
   status: number | null
   /** Why there was no answer, or none that could be read to its end. */
   cut?: 'stall' | 'reset'
@@ -74,7 +74,7 @@ export type PlatformRequestRecord = {
   readonly sandbox: string | null
   /** Only where bodies are kept. */
   readonly body?: string
-  /** What was answered; null when the caller never got an answer. */
+  /** The status answered; null when none was sent. */
   status: number | null
 }
 

@@ -1,9 +1,9 @@
 /**
- * Profile: what Real-Time Customer Profile would keep of the lake. The first event of each `_id`;
- * nothing over 10 KB, which it drops without a word; nothing without an identity it can use.
+ * Profile: the events of the lake that Real-Time Customer Profile would keep: the first of each `_id`, up to
+ * 10 KB (larger ones are dropped silently), with an identity it can use.
  *
- * A raw record's ExperienceEvent is made by a mapping on Adobe's side that cannot be run here: its
- * identities are found by `settings.identity`, and its size is taken to be the raw record's.
+ * At the inlet of the settings no mapping turns a raw record into an ExperienceEvent: its identities are
+ * found by `settings.identity`, and its size is that of the raw record.
  */
 
 import type { Settings } from '../settings.ts'

@@ -1,6 +1,6 @@
 /**
- * Common: what every Flow Service collection shares: lists with filters and pages, the error for something
- * that is not there, and the etag that a change must bring.
+ * Common: the parts that all Flow Service collections share: lists with filters and pages, the error for a
+ * missing resource, and the check of the etag that a change must bring.
  */
 import type { Context } from 'hono'
 import type { JsonObject } from '../../streaming/message.ts'

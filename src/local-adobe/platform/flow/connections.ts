@@ -105,7 +105,7 @@ function connectionView(
 const specIdOf = (body: JsonObject): string =>
   isObject(body.connectionSpec) ? String(body.connectionSpec.id) : ''
 
-/** An HTTP API source streams to the inlet of its base connection, any other to one of its own. */
+/** An HTTP API source uses the inlet of its base connection; any other source has an inlet itself. */
 function hasInlet(kind: ConnectionKind, body: JsonObject): boolean {
   if (kind === 'connections') return specIdOf(body) === HTTP_API
   return kind === 'sourceConnections' && !text(body.baseConnectionId)

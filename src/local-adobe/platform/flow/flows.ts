@@ -1,6 +1,6 @@
 /**
- * Flows: a flow is `initializing` when it is created, and `enabled`, with a new etag, some time later. That
- * it is time is found out when somebody looks, so nothing runs in the background.
+ * Flows: a new flow is `initializing`, and becomes `enabled`, with a new etag, after `flowEnableMs`. The
+ * change is made by the first request that looks at flows after that time; nothing runs in the background.
  */
 import { Hono } from 'hono'
 import type { Settings } from '../../settings.ts'

@@ -1,5 +1,5 @@
 /**
- * Functions: those of Data Prep's documented functions that this stand-in computes. Hashing, user agent,
+ * Functions: the documented functions of Data Prep that this server computes. Hashing, user agent,
  * URL and date-pattern functions are not among them: an expression with one of these is refused as such.
  * Pure but for the current time, which is passed in.
  */

@@ -1,7 +1,7 @@
 /**
  * Path: field paths of a mapping, such as `visitor.UUID`, `messages[*].text`, `tags[0]` or `${First Name}`.
- * Pure. A path through all items of an array gives a list with a place for each item, so that what belongs
- * together stays together.
+ * Pure. A path through all items of an array gives a list with a place for each item, so that the fields of
+ * one item stay together.
  */
 import { isObject } from '../../streaming/message.ts'
 

@@ -36,7 +36,7 @@ export function readRow(input: unknown): Row | null {
   }
 }
 
-/** What a row has wrong by itself; `schema` is the target's. */
+/** The faults of one row; `schema` is the target's. */
 export function rowProblems(row: Row, schema: Schema): readonly string[] {
   const destination = parsePath(row.destination)
   const problems: string[] = []

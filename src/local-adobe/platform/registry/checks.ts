@@ -1,5 +1,5 @@
 /**
- * Checks: what the Schema Registry refuses in a field group, class, data type or schema. Each throws
+ * Checks: the rules of the Schema Registry for field groups, classes, data types and schemas. Each throws
  * Adobe's documented error.
  */
 import { isObject, type JsonObject } from '../../streaming/message.ts'

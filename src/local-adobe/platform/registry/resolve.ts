@@ -6,7 +6,7 @@ import { isObject, type JsonObject } from '../../streaming/message.ts'
 import type { Store } from '../store.ts'
 import { findGlobal, findTenant, type RegistryKind } from './resources.ts'
 
-/** The keywords that XDM uses and this stand-in checks; an object with `properties` and no
+/** The keywords of XDM that are checked here; an object with `properties` and no
  * `additionalProperties` takes no others. */
 export type Schema = {
   readonly type?: string

@@ -8,14 +8,14 @@ import globals from './global.json' with { type: 'json' }
 
 export type RegistryKind = 'classes' | 'fieldgroups' | 'datatypes' | 'schemas'
 
-/** What classes build on; the `global` container has no others. */
+/** Behaviors, on which classes build. */
 export const BEHAVIORS = [
   { $id: 'https://ns.adobe.com/xdm/data/record', title: 'Record Schema' },
   { $id: 'https://ns.adobe.com/xdm/data/time-series', title: 'Time-series Schema' },
   { $id: 'https://ns.adobe.com/xdm/data/adhoc', title: 'Ad Hoc Schema' },
 ] as const
 
-/** The registry still calls field groups what they once were. */
+/** The registry still calls field groups by their former name, mixins. */
 export const RESOURCE_TYPES: Readonly<Record<RegistryKind, string>> = {
   classes: 'classes',
   fieldgroups: 'mixins',

@@ -1,4 +1,4 @@
-/** Usage: refuses to delete what something else in the registry or the catalog still needs. */
+/** Usage: refuses to delete a resource that another resource, a dataset or Profile still uses. */
 
 import { isObject } from '../../streaming/message.ts'
 import { xdmError } from '../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Validate: what is wrong with an XDM entity, checked against a resolved schema in the words of AEP's
+ * Validate: checks an XDM entity against a resolved schema and reports violations in the words of AEP's
  * streaming validation: type, presence, enum, pattern, format, range, and no key that the schema lacks.
  *
  * Covers the keywords that XDM uses, not all of JSON Schema; written by hand since it also runs in workerd,
@@ -14,7 +14,6 @@ const FORMATS: Readonly<Record<string, (value: string) => boolean>> = {
   'date-time': (value) => DATE_TIME.test(value) && !Number.isNaN(Date.parse(value)),
   date: (value) => /^\d{4}-\d\d-\d\d$/.test(value) && !Number.isNaN(Date.parse(value)),
   uri: (value) => /^[a-z][a-z0-9+.-]*:\S*$/i.test(value),
-  // Adobe spells out what this means for an `_id`: no colon. Elsewhere too, a reference has no scheme.
   'uri-reference': (value) => /^\S+$/.test(value),
   email: (value) => /^\S+@\S+$/.test(value),
   ipv4: (value) =>
