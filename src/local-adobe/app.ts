@@ -128,7 +128,8 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
 }
 
 function routes(state: State) {
-  const app = new Hono<{ Bindings: { connection?: Connection } }>()
+  // A slash at the end of a path makes no difference, as with Adobe.
+  const app = new Hono<{ Bindings: { connection?: Connection } }>({ strict: false })
   // A lost connection is not an answer: the caller gets the error itself.
   app.onError((error) => {
     throw error
