@@ -6,7 +6,7 @@
  * one with the `index` of the one before it goes on with its text. All else is the same in every part.
  */
 
-import { keysOf, TEXTS } from '../../../src/worker/aep/record/draft.ts'
+import { TEXTS } from '../../../src/worker/aep/record/draft.ts'
 import { isObject, type JsonObject } from '../../../src/worker/lib/json.ts'
 
 export type Joined = {
@@ -73,4 +73,18 @@ function holderOf(record: JsonObject, path: readonly string[]): JsonObject {
 
 function partOf({ part }: JsonObject): JsonObject {
   return isObject(part) ? part : {}
+}
+
+/** The keys of a dotted path: the inverse of `dotted`. */
+function keysOf(path: string): string[] {
+  const keys: string[] = []
+  let key = ''
+  for (let at = 0; at < path.length; at++) {
+    const char = path.charAt(at)
+    if (char === '.') {
+      keys.push(key)
+      key = ''
+    } else key += char === '\\' ? path.charAt(++at) : char
+  }
+  return [...keys, key]
 }

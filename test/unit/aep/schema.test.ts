@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { encodeXdm } from '../../../src/worker/aep/record/xdm.ts'
 import fieldGroup from '../../../src/worker/aep/schema/field-group.json'
 import namespace from '../../../src/worker/aep/schema/identity-namespace.json'
 import schema from '../../../src/worker/aep/schema/schema.json'
@@ -12,12 +11,13 @@ import offlineMessage from '../../fixtures/offline-message.json'
 import transcript from '../../fixtures/transcript.json'
 import sparse from '../../fixtures/transcript-sparse.json'
 import { encodeParts } from './encode-parts.ts'
+import { encodeXdm } from './encode-xdm.ts'
 import { validator } from './schema-validator.ts'
 import { anyEvent, eventOf, holds, XDM } from './split-arbitraries.ts'
 
 const validate = validator('acme')
 const entityOf = (event: ReturnType<typeof eventOf>): unknown =>
-  JSON.parse(JSON.stringify(encodeXdm(event, XDM).body.xdmEntity))
+  JSON.parse(encodeXdm(event, XDM)).body.xdmEntity
 
 describe('every event is right by the schema', () => {
   it.each([

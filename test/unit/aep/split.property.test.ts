@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { itemOf } from '../../../src/worker/aep/record/draft.ts'
 import { pack } from '../../../src/worker/aep/record/split/pack.ts'
-import { encodeXdm } from '../../../src/worker/aep/record/xdm.ts'
 import { draftXdm } from '../../../src/worker/aep/record/xdm-draft.ts'
 import { encodeParts } from './encode-parts.ts'
+import { encodeXdm } from './encode-xdm.ts'
 import { validator } from './schema-validator.ts'
 import { anyEvent, holds, ID, RAW, XDM } from './split-arbitraries.ts'
 import {
@@ -13,7 +13,6 @@ import {
   expectWholeXdm,
   LIMITS,
   type Loose,
-  plain,
   record,
   utf8,
 } from './split-whole.ts'
@@ -28,7 +27,7 @@ describe('whatever is in an event', () => {
     holds(
       fc.property(anyEvent, anywhere, (event, limit) => {
         const parts = encodeParts(event, XDM, limit)
-        const whole = plain(encodeXdm(event, XDM).body.xdmEntity)
+        const whole = entity(encodeXdm(event, XDM))
         for (const [index, part] of parts.entries()) {
           const held = entity(part)
           expect(utf8(JSON.stringify(held))).toBeLessThanOrEqual(limit)
@@ -52,7 +51,7 @@ describe('whatever is in an event', () => {
       fc.property(anyEvent, anywhere, (event, limit) => {
         const parts = encodeParts(event, XDM, limit).map(entity)
         if (parts[0]._acme.chatlio.part) expectWholeXdm(event, parts)
-        else expect(parts).toEqual([plain(encodeXdm(event, XDM).body.xdmEntity)])
+        else expect(parts).toEqual([entity(encodeXdm(event, XDM))])
       }),
       RUNS,
     )

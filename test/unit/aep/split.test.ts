@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { encodeRaw } from '../../../src/worker/aep/record/raw.ts'
-import { encodeXdm } from '../../../src/worker/aep/record/xdm.ts'
 import { cutAt } from '../../../src/worker/lib/json-text.ts'
 import { encodeParts } from './encode-parts.ts'
+import { encodeXdm } from './encode-xdm.ts'
 import { joinParts } from './join-parts.ts'
 import { eventOf, ID, RAW, XDM } from './split-arbitraries.ts'
 import {
@@ -11,7 +11,6 @@ import {
   expectWholeRaw,
   expectWholeXdm,
   LIMITS,
-  plain,
   record,
   utf8,
 } from './split-whole.ts'
@@ -19,13 +18,13 @@ import {
 describe('an event within the limit', () => {
   it('is one record with the event’s id and no part', () => {
     const event = eventOf('feedback', { visitor: { UUID: 'u1' }, message: 'Hi' })
-    expect(encodeParts(event, XDM, 9_500)).toEqual([JSON.stringify(encodeXdm(event, XDM))])
+    expect(encodeParts(event, XDM, 9_500)).toEqual([encodeXdm(event, XDM)])
     expect(encodeParts(event, RAW, 9_500)).toEqual([JSON.stringify(encodeRaw(event))])
   })
 
   it('is split one byte above the limit, and not one below', () => {
     const event = eventOf('feedback', { visitor: { UUID: 'u1' }, message: 'é"😀'.repeat(500) })
-    const bytes = utf8(JSON.stringify(encodeXdm(event, XDM).body.xdmEntity))
+    const bytes = utf8(JSON.stringify(entity(encodeXdm(event, XDM))))
     expect(encodeParts(event, XDM, bytes)).toHaveLength(1)
     expect(encodeParts(event, XDM, bytes - 1)).toHaveLength(2)
   })
@@ -60,7 +59,7 @@ describe('what is too large', () => {
   it('has its identities and small fields in every part', () => {
     const visitor = { UUID, email: 'ada@example.com' }
     const event = eventOf('feedback', { visitor, message: 'Hi! '.repeat(10_000), ...small })
-    const whole = plain(encodeXdm(event, XDM).body.xdmEntity)
+    const whole = entity(encodeXdm(event, XDM))
     const parts = encodeParts(event, XDM, 9_500).map(entity)
     expect(parts.length).toBeGreaterThan(3)
     for (const part of parts) {

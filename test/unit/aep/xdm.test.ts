@@ -1,19 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { identityOf } from '../../../src/worker/aep/record/identity.ts'
-import { encodeXdm } from '../../../src/worker/aep/record/xdm.ts'
 import type { EventKind } from '../../../src/worker/chatlio/kind.ts'
 import conversation from '../../fixtures/conversation.json'
 import offlineMessage from '../../fixtures/offline-message.json'
 import transcript from '../../fixtures/transcript.json'
 import sparse from '../../fixtures/transcript-sparse.json'
+import { encodeXdm } from './encode-xdm.ts'
 import { eventOf, ID, XDM } from './split-arbitraries.ts'
+import { entity, record } from './split-whole.ts'
 
 const RECEIVED_AT = '2026-11-02T09:30:00.123Z'
 
 function entityOf(kind: EventKind, payload: unknown, destination = XDM) {
-  const { body } = encodeXdm(eventOf(kind, payload), destination)
-  // biome-ignore lint/suspicious/noExplicitAny: walked freely, as a reader of the lake would
-  return JSON.parse(JSON.stringify(body.xdmEntity)) as any
+  return entity(encodeXdm(eventOf(kind, payload), destination))
 }
 
 const feedback = (visitor: object, more: object = {}) =>
@@ -144,18 +143,18 @@ describe('the envelope', () => {
   }
 
   it('names schema, organisation, dataset and source', () => {
-    const { header, body } = encodeXdm(event, XDM)
+    const { header, body } = record(encodeXdm(event, XDM))
     const source = { name: 'Chatlio' }
     expect(header).toEqual({ schemaRef, imsOrgId: 'ORG@AdobeOrg', datasetId: 'dataset', source })
     expect(body.xdmMeta).toEqual({ schemaRef })
   })
 
   it('has the flow id only when one is set', () => {
-    expect(encodeXdm(event, { ...XDM, flowId: 'flow-1' }).header.flowId).toBe('flow-1')
+    expect(record(encodeXdm(event, { ...XDM, flowId: 'flow-1' })).header.flowId).toBe('flow-1')
   })
 
   it('has the schema version of the configuration', () => {
-    const { header } = encodeXdm(event, { ...XDM, schemaVersion: '1.7' })
+    const { header } = record(encodeXdm(event, { ...XDM, schemaVersion: '1.7' }))
     expect(header.schemaRef.contentType).toBe('application/vnd.adobe.xed-full+json;version=1.7')
   })
 })
@@ -175,7 +174,7 @@ describe('identities', () => {
 
   it('one namespace for both holds both, with one primary', () => {
     const event = eventOf('feedback', { visitor: { UUID: 'u1', email: 'a@b' } })
-    const { body } = encodeXdm(event, { ...XDM, visitorNamespace: 'Email' })
+    const { body } = record(encodeXdm(event, { ...XDM, visitorNamespace: 'Email' }))
     expect(body.xdmEntity.identityMap).toEqual({ Email: [item('u1', true), item('a@b', false)] })
   })
 
@@ -292,7 +291,7 @@ describe('what strangers send', () => {
     const payload = JSON.parse(
       '{"visitor":{"UUID":"u1","__proto__":{"a":1}},"__proto__":{"a":1},"x":{"__proto__":{"a":1}}}',
     )
-    const text = JSON.stringify(encodeXdm(eventOf('feedback', payload), XDM))
+    const text = encodeXdm(eventOf('feedback', payload), XDM)
     expect(text).toContain('__proto__')
     expect(({} as { a?: number }).a).toBeUndefined()
     const names = { tenant: '_proto__', visitorNamespace: '__proto__' }
