@@ -20,10 +20,10 @@ import {
 const RUNS = 150
 const validate = validator('acme')
 
-describe('whatever is in an event', () => {
+describe('an event with any content', () => {
   const anywhere = fc.constantFrom(...LIMITS)
 
-  it('xdm: every part is within the limit, right by the schema, and of the same event', () => {
+  it('xdm: every part is within the limit, valid by the schema, and of the same event', () => {
     holds(
       fc.property(anyEvent, anywhere, (event, limit) => {
         const parts = encodeParts(event, XDM, limit)
@@ -46,7 +46,7 @@ describe('whatever is in an event', () => {
     )
   })
 
-  it('xdm: parts joined in order are the whole event', () => {
+  it('xdm: the parts joined in order give the whole event', () => {
     holds(
       fc.property(anyEvent, anywhere, (event, limit) => {
         const parts = encodeParts(event, XDM, limit).map(entity)
@@ -57,7 +57,7 @@ describe('whatever is in an event', () => {
     )
   })
 
-  it('raw: every part is within the limit, and joined they are the whole record', () => {
+  it('raw: every part is within the limit, and joined they give the whole record', () => {
     holds(
       fc.property(anyEvent, anywhere, (event, limit) => {
         const parts = encodeParts(event, RAW, limit)
@@ -68,7 +68,7 @@ describe('whatever is in an event', () => {
     )
   })
 
-  it('counts what parts hold beside their common fields to the byte', () => {
+  it('counts the content of parts to the byte', () => {
     holds(
       fc.property(anyEvent, fc.integer({ min: 64, max: 3_000 }), (event, room) => {
         for (const contents of pack(draftXdm(event, XDM), [['x', 'y']], room)) {
@@ -80,7 +80,7 @@ describe('whatever is in an event', () => {
     )
   })
 
-  it('cuts nothing that fits into one part', () => {
+  it('is never cut where it fits into one part', () => {
     const fits = (value: unknown, room: number) => utf8(JSON.stringify(value)) + 40 < room
     holds(
       fc.property(anyEvent, fc.integer({ min: 64, max: 3_000 }), (event, room) => {
@@ -103,7 +103,7 @@ describe('whatever is in an event', () => {
     )
   })
 
-  it('the same event gives the same parts', () => {
+  it('always gives the same parts', () => {
     holds(
       fc.property(anyEvent, fc.constantFrom(RAW, XDM), (event, destination) => {
         expect(encodeParts(structuredClone(event), destination, 2_000)).toEqual(
