@@ -1,4 +1,4 @@
-/** What a request works with, made once per isolate and environment: configuration, shards of the outbox, relay. */
+/** Builds the services of a request, once for each isolate and environment: configuration, outbox shards, relay. */
 import type { Context } from 'hono'
 import { TokenSource } from './aep/client/token.ts'
 import { type Config, configOf } from './config/config.ts'
@@ -12,6 +12,7 @@ export type Services = { config: Config; shards: Shards; relay: Relay }
 
 const services = new WeakMap<Env, Services>()
 
+/** Logs the problems of the configuration when it builds the services. */
 export function servicesOf(env: Env): Services {
   let known = services.get(env)
   if (!known) {

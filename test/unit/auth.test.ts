@@ -5,7 +5,7 @@ const KEY = 'correct-horse-battery-staple'
 const OLD = 'the-key-that-is-rotated-out'
 
 describe('a caller', () => {
-  it('holds a key that is one of those set, at any place among them', async () => {
+  it('is admitted with any of the configured keys', async () => {
     const keys = [OLD, KEY, 'x'.repeat(20)]
     for (const key of keys) expect(await holdsKey(key, keys)).toBe(true)
   })
@@ -22,18 +22,18 @@ describe('a caller', () => {
     ['all keys at once', `${KEY},${OLD}`],
     ['a key escaped for a URL', 'correct%2Dhorse-battery-staple'],
     ['something of the same length', 'x'.repeat(KEY.length)],
-    ['undefined as a word', 'undefined'],
-  ])('holds no key where it gives %s', async (_, given) => {
+    ['the word undefined', 'undefined'],
+  ])('is refused with %s', async (_, given) => {
     expect(await holdsKey(given, [KEY, OLD])).toBe(false)
   })
 
-  it('holds no key where none is set', async () => {
+  it('is refused if no key is configured', async () => {
     for (const given of [undefined, '', KEY, 'undefined']) {
       expect(await holdsKey(given, [])).toBe(false)
     }
   })
 
-  it('holds a key of base64 letters, pasted into a URL as it is', async () => {
+  it('is admitted with a base64 key pasted into a URL unescaped', async () => {
     const key = 'ab+cd/ef+ghijklmnopq=='
     const pasted = new URL(`https://relay.example/chatlio?key=${key}`).searchParams.get('key')
     expect(pasted).not.toBe(key)
@@ -42,7 +42,7 @@ describe('a caller', () => {
     expect(await holdsKey(key.replaceAll('+', '-'), [key])).toBe(false)
   })
 
-  it('holds a key of any letters', async () => {
+  it('is admitted with a key of any characters', async () => {
     const key = 'schlüssel-🔑-schlüssel-🔑'
     expect(await holdsKey(key, [key])).toBe(true)
     expect(await holdsKey(key.normalize('NFD'), [key])).toBe(false)
@@ -50,7 +50,7 @@ describe('a caller', () => {
 })
 
 describe('the comparison', () => {
-  it('is made in constant time, of hashes of one length, with every key', async () => {
+  it('compares hashes of one length, in constant time, with every key', async () => {
     const equal = vi.spyOn(crypto.subtle, 'timingSafeEqual')
     const keys = [KEY, OLD, 'a much longer key than any of the other two']
     for (const given of [KEY, 'x', 'x'.repeat(1_000)]) {
@@ -63,7 +63,7 @@ describe('the comparison', () => {
     }
   })
 
-  it('hashes the keys that are set once, and what is given each time', async () => {
+  it('hashes configured keys once, and the given one each time', async () => {
     const keys = [KEY, OLD]
     await holdsKey('first', keys)
     const digest = vi.spyOn(crypto.subtle, 'digest')
@@ -73,7 +73,7 @@ describe('the comparison', () => {
     expect(digest.mock.calls.map(([algorithm]) => algorithm)).toEqual(['SHA-256', 'SHA-256'])
   })
 
-  it('keeps the keys of two configurations apart', async () => {
+  it('keeps two configurations apart', async () => {
     const before = [OLD]
     const after = [KEY]
     expect(await holdsKey(OLD, before)).toBe(true)

@@ -2,12 +2,12 @@
  * Wraps encoded records in the envelope of the streaming endpoint, alone or as a batch.
  *
  * Promises: the envelope (schema, organization, dataset, flow) is added when a record is sent and never stored, so that
- * correcting a setting also corrects every pending event, split ones included.
+ * correcting a setting also corrects every pending event, split ones included. The same record gives the same message,
+ * byte for byte.
  */
-import type { Destination } from '../../config/config.ts'
+import type { Destination, XdmDestination } from '../../config/config.ts'
 import { utf8Length } from '../../lib/json-text.ts'
 import { AEP_MAX_REQUEST_BYTES, BATCH_MAX_BYTES, BATCH_MAX_MESSAGES } from '../../limits.ts'
-import { envelopeOf } from '../record/xdm.ts'
 
 export class Envelope {
   readonly #before: string
@@ -24,7 +24,7 @@ export class Envelope {
       this.#bytes = 0
       return
     }
-    const { header, xdmMeta } = envelopeOf(destination)
+    const { header, xdmMeta } = headersOf(destination)
     const body = JSON.stringify({ xdmMeta }).slice(0, -1)
     this.#before = `{"header":${JSON.stringify(header)},"body":${body},"xdmEntity":`
     this.#after = '}}'
@@ -46,7 +46,7 @@ export class Envelope {
     return Math.min(maxEventBytes, AEP_MAX_REQUEST_BYTES - this.#bytes)
   }
 
-  /** How many of `records`, from the first on, fit into one request. At most 1 for raw, whose batching is undocumented. */
+  /** How many of `records`, from the first, fit into one request. At most 1 for raw: its batching is undocumented. */
   batchLength(records: readonly string[]): number {
     if (!this.#batches) return Math.min(records.length, 1)
     let bytes = 0
@@ -57,5 +57,19 @@ export class Envelope {
       if (index > 0 && !fits) return index
     }
     return records.length
+  }
+}
+
+/**
+ * The envelope's `header`, and the `xdmMeta` of its `body` (TS, MULTI). Omits the optional `createdAt` and `msgId`,
+ * which would repeat the record's `receivedAt` and `_id`.
+ */
+function headersOf({ schemaId, schemaVersion, orgId, datasetId, flowId }: XdmDestination) {
+  const contentType = `application/vnd.adobe.xed-full+json;version=${schemaVersion}`
+  const schemaRef = { id: schemaId, contentType }
+  const flow = flowId === null ? {} : { flowId }
+  return {
+    header: { schemaRef, imsOrgId: orgId, datasetId, ...flow, source: { name: 'Chatlio' } },
+    xdmMeta: { schemaRef },
   }
 }
