@@ -66,7 +66,7 @@ export function activeFailure(state: UpstreamState): UpstreamFailure | null {
   return superseded ? null : failure
 }
 
-/** No request before this moment: AEP's `Retry-After`, unless an operator resumed since. 0 when there is none. */
+/** No request before this moment: AEP's `Retry-After`, unless an operator resumed since; 0 without one. */
 export function notBefore({ retryAfter, resumedAt }: UpstreamState): number {
   return retryAfter && retryAfter.at > resumedAt ? retryAfter.until : 0
 }

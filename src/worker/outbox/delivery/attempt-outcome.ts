@@ -85,7 +85,7 @@ export function attemptOutcome(verdict: Verdict, context: AttemptContext): Attem
   return { end: 'retry', blamed, tried: { ...tried, nextAt } }
 }
 
-/** The try that a request made before it stored the event: not repeated at once, whoever is to blame for its end. */
+/** The attempt that a request made before it stored the event. The outbox does not repeat it at once. */
 export function tryOfRequest(
   { attempt, error, state }: StoreRequest,
   backoff: Backoff,

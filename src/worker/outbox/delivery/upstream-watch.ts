@@ -70,7 +70,7 @@ export class UpstreamWatch {
     return this.#state.pause.paused
   }
 
-  /** AEP's `Retry-After`; 0 when there is none. */
+  /** Until when AEP's `Retry-After` runs; 0 without one. */
   get notBefore(): number {
     return notBefore(this.state)
   }
