@@ -11,11 +11,33 @@ export const MAX_BODY_BYTES = 1_572_864
 /** Deepest JSON taken. Far beyond any chat, and far below where `JSON.stringify` runs out of stack. */
 export const MAX_JSON_DEPTH = 1_000
 
+/**
+ * Most object members and array elements in one body. The largest body that Chatlio's documented message can fill, with
+ * one-word texts and all six fields, has some 90,000; a hostile one of the same size 780,000, which take 100 MB once parsed
+ * and normalized, of the 128 MB that an isolate has (workers/platform/limits).
+ */
+export const MAX_JSON_VALUES = 100_000
+
 /** Most places named in one 422. A transcript with ten thousand broken messages needs no ten thousand lines. */
 export const MAX_ISSUES = 20
 
+/** Most of these in a log line: enough to see which field changed. */
+export const MAX_LOGGED_ISSUES = 3
+
+/** Longest name of an unknown parameter that an error repeats. */
+export const MAX_PARAMETER_CHARACTERS = 64
+
 /** Shortest webhook key or admin token, in characters. Shorter ones are guessed, so they count as not set. */
 export const MIN_SECRET_CHARACTERS = 20
+
+/**
+ * Bytes of a compressed body that are decompressed before what came of them is counted: the runtime holds all of it
+ * meanwhile, at most a thousand times as much (deflate's best ratio is 1,032 to 1).
+ */
+export const DECOMPRESSION_STEP_BYTES = 1_024
+
+/** How long one `/health` answer serves an isolate. Anyone may ask, and each fresh answer asks every shard. */
+export const HEALTH_CACHE_MS = 2_000
 
 /** `Retry-After` of our own 503, in seconds: neither AEP nor the outbox could take the event just now. */
 export const UNAVAILABLE_RETRY_AFTER_SECONDS = 10

@@ -5,7 +5,7 @@
  * An issue names the place by documented names and says what was expected there, never what stood there.
  */
 import * as v from 'valibot'
-import { isObject, type JsonObject, nestsDeeper, type Parsed } from '../lib/json.ts'
+import { exceededLimit, isObject, type JsonObject, type Parsed } from '../lib/json.ts'
 import { MAX_ISSUES } from '../limits.ts'
 import { EVENT_TYPES, type EventKind, inferKind, type Route, type StoredKind } from './kind.ts'
 import {
@@ -36,9 +36,11 @@ export type ChatEvent = Typed & {
 /** `path` is dotted, empty for the whole body; made of documented names and array positions only. */
 export type Issue = { path: string; message: string }
 
+/** `too-many-values`: more than `MAX_JSON_VALUES`, and therefore not validated. */
 export type Reading =
   | { outcome: 'valid'; kind: EventKind; event: ChatEvent }
   | { outcome: 'malformed'; kind: StoredKind }
+  | { outcome: 'too-many-values'; kind: StoredKind }
   | { outcome: 'invalid'; kind: StoredKind; issues: Issue[] }
 
 /** What was taken in, as it is stored: everything an event can be made from, again and again. */
@@ -49,7 +51,9 @@ export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
   const json = parsed.value
   if (!isObject(json)) return invalid(arrival.kind, 'expected an object')
   const kind = arrival.kind === 'auto' ? inferKind(json) : arrival.kind
-  if (nestsDeeper(json)) return invalid(kind, 'expected less deeply nested JSON')
+  const exceeded = exceededLimit(json)
+  if (exceeded === 'values') return { outcome: 'too-many-values', kind }
+  if (exceeded === 'depth') return invalid(kind, 'expected less deeply nested JSON')
   if (kind === 'auto') {
     return invalid(kind, 'expected a transcript, an offline message or a conversation')
   }

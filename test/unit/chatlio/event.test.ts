@@ -7,7 +7,12 @@ import {
 } from '../../../src/worker/chatlio/event.ts'
 import { EVENT_TYPES, ROUTE_KINDS, STORED_KINDS } from '../../../src/worker/chatlio/kind.ts'
 import { parseJson } from '../../../src/worker/lib/json.ts'
-import { MAX_BODY_BYTES, MAX_ISSUES, MAX_JSON_DEPTH } from '../../../src/worker/limits.ts'
+import {
+  MAX_BODY_BYTES,
+  MAX_ISSUES,
+  MAX_JSON_DEPTH,
+  MAX_JSON_VALUES,
+} from '../../../src/worker/limits.ts'
 import conversation from '../../fixtures/conversation.json'
 import conversationMinimal from '../../fixtures/conversation-minimal.json'
 import offlineMessage from '../../fixtures/offline-message.json'
@@ -327,9 +332,9 @@ describe('hostile JSON', () => {
     })
   })
 
-  it('is told in few words where 500,000 messages are broken', () => {
+  it('has few issues where tens of thousands of messages are broken', () => {
     for (const broken of ['7', 'null', '{"text":7,"ts":7,"sentAt":7}']) {
-      const count = Math.min(500_000, Math.floor(MAX_BODY_BYTES / (broken.length + 1)))
+      const count = broken.length > 4 ? 20_000 : 90_000
       const text = `{"messages":[${Array(count).fill(broken).join()}]}`
       const issues = issuesOf(readText('transcript', text))
       expect(issues).toHaveLength(MAX_ISSUES)
@@ -337,10 +342,10 @@ describe('hostile JSON', () => {
     }
   })
 
-  it('is told in few words where the broken message is the last of 500,000', () => {
-    const text = `{"messages":[${'{},'.repeat(499_999)}7]}`
+  it('has one issue where the broken message is the last of 90,000', () => {
+    const text = `{"messages":[${'{},'.repeat(89_999)}7]}`
     expect(issuesOf(readText('transcript', text))).toEqual([
-      { path: 'messages.499999', message: 'expected an object' },
+      { path: 'messages.89999', message: 'expected an object' },
     ])
   })
 
@@ -360,10 +365,35 @@ describe('hostile JSON', () => {
     expect(reads).toBeLessThan(count + 3 * MAX_ISSUES)
   })
 
-  it('is taken where 500,000 elements stand in a field that may hold them', () => {
-    const text = `{"messages":[],"extraData":[${'7,'.repeat(499_999)}7]}`
+  it('is taken where 90,000 elements stand in a field that may hold them', () => {
+    const text = `{"messages":[],"extraData":[${'7,'.repeat(89_999)}7]}`
     const reading = readText('transcript', text)
     expect(reading.outcome === 'valid' && JSON.stringify(reading.event.payload) === text).toBe(true)
+  })
+
+  it.each([
+    ['transcript', `{"messages":[${'{},'.repeat(499_999)}{}]}`],
+    ['transcript', `{"messages":[],"extraData":[${'7,'.repeat(499_999)}7]}`],
+    ['feedback', `{"visitor":{"UUID":"u"},"more":[${'{},'.repeat(499_999)}{}]}`],
+  ] as const)('is not validated where it has 500,000 values: %s', (kind, text) => {
+    expect(readText(kind, text)).toEqual({ outcome: 'too-many-values', kind })
+  })
+
+  it('is an event up to the limit of values, which no real transcript reaches', () => {
+    const message = {
+      text: 'ok',
+      ts: '1526745489.000005',
+      sentAt: '2018-05-19T15:58:09Z',
+      userId: 'U1NABCDEF',
+      username: 'ada',
+      isVisitorMsg: true,
+    }
+    const count = Math.floor(MAX_BODY_BYTES / (JSON.stringify(message).length + 1)) - 1
+    const largest = { messages: Array(count).fill(message) as unknown[] }
+    expect(read('transcript', largest).outcome).toBe('valid')
+    const list = (length: number) => ({ messages: [], extraData: Array(length).fill(7) })
+    expect(read('transcript', list(MAX_JSON_VALUES - 2)).outcome).toBe('valid')
+    expect(read('transcript', list(MAX_JSON_VALUES - 1)).outcome).toBe('too-many-values')
   })
 
   it('is no event that a prototype-named key made look like one', () => {
