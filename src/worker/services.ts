@@ -1,4 +1,6 @@
-/** Everything that a request works with, made once per isolate and environment: configuration, shards of the outbox, relay. */
+/**
+ * Builds the services of a request, once for each isolate and environment: configuration, keys, outbox shards, relay.
+ */
 import type { Context } from 'hono'
 import { TokenSource } from './aep/client/token.ts'
 import { type Config, parseConfig } from './config/config.ts'
@@ -22,6 +24,7 @@ export type Services = {
 
 const services = new WeakMap<Env, Services>()
 
+/** Logs the problems of the configuration when it builds the services. */
 export function servicesOf(env: Env): Services {
   let known = services.get(env)
   if (!known) {

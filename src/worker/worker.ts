@@ -1,4 +1,4 @@
-/** The Worker: requests, and the cron trigger that wakes the outbox. */
+/** The Worker's handlers: requests, and the cron trigger, which makes every shard re-arm a lost alarm. */
 import { app } from './app.ts'
 import { servicesOf } from './services.ts'
 

@@ -1,10 +1,10 @@
 /**
- * The environment, parsed once into what the relay works with.
+ * Parses the environment, once, into the configuration of the relay.
  *
- * Promises: a broken value never throws and never costs an event. It becomes a problem that names the variable
- * and what is expected there, never its value; the relay then stores instead of relaying. Fails closed: without
- * a usable webhook key nothing is let in, without a usable admin token there are no admin routes.
- * Defaults live here; `wrangler.toml` only overrides.
+ * Promises: an invalid value never throws and never costs an event. It becomes a problem that names the variable and
+ * the expected form, never the value, and the relay stores events instead of relaying them. Fails closed: without a
+ * usable webhook key every webhook is refused, without a usable admin token there are no admin routes.
+ * Defaults live here; `wrangler.toml` only overrides them.
  */
 import * as v from 'valibot'
 import {
@@ -37,13 +37,13 @@ export type { Variables } from './variables.ts'
 export type KeyFault = 'none' | 'too-short' | 'placeholder'
 
 export type Config = {
-  /** Empty: no webhook is let in. */
+  /** Empty: every webhook is refused. */
   webhookKeys: readonly string[]
   /** Why there are none; `null` when there are some. */
   webhookKeysFault: KeyFault | null
   /** `null`: there are no admin routes. */
   adminToken: string | null
-  /** `null`: something about AEP, or a number, does not parse. Everything is stored, nothing relayed (hold `configuration`). */
+  /** `null`: a setting of AEP, or a number, is invalid. Events are stored and not relayed (hold `configuration`). */
   destination: Destination | null
   problems: readonly ConfigProblem[]
   forwardTimeoutMs: number
@@ -55,7 +55,7 @@ export type Config = {
   retentionMs: number
 }
 
-/** `env`: the variables, among bindings. Pure. */
+/** Pure. `env` may hold bindings beside the variables. Durations are in milliseconds, sizes in bytes. */
 export function parseConfig(env: object): Config {
   const variables = env as Variables
   const problems: ConfigProblem[] = []
@@ -74,7 +74,7 @@ export function parseConfig(env: object): Config {
   const retentionDays = read('RETENTION_DAYS', days) ?? 30
   const parsedDestination = readDestination(format, read, problems)
   const usable = problems.length === 0
-  // Read last: a secret of the wrong form closes its own door, it does not stop relaying.
+  // Read after `usable` is decided: an invalid secret closes its own routes and does not stop relaying.
   return {
     ...readWebhookKeys(variables.WEBHOOK_KEYS, problems),
     adminToken: read('ADMIN_TOKEN', secret) ?? null,

@@ -1,13 +1,13 @@
 /**
- * Bytes to JSON, and small questions about JSON values.
- * Never throws, never changes a value beyond what `JSON.parse` does (the last of duplicate keys wins).
+ * Parses JSON from bytes, and checks JSON values.
+ * Never throws. Values are exactly those of `JSON.parse` (the last of duplicate keys wins).
  */
 import { MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../limits.ts'
 
 export type JsonObject = Record<string, unknown>
 export type Parsed = { ok: true; value: unknown } | { ok: false }
 
-/** Fatal: bytes that are not UTF-8 must not be relayed as replacement characters. Drops a leading BOM. */
+/** Fatal, so that invalid UTF-8 is refused instead of relayed as replacement characters. Drops a leading BOM. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
 export function parseJson(bytes: Uint8Array): Parsed {
@@ -67,7 +67,7 @@ export function exceededLimit(
 /** Half of each limit, so that the event around it stays within them too. */
 const EMBEDDED_LIMITS: JsonLimits = { depth: MAX_JSON_DEPTH / 2, values: MAX_JSON_VALUES / 2 }
 
-/** What a string that holds JSON parses to; `undefined` for any other, and for JSON too deep or too large to be sent again. */
+/** Parses JSON embedded in a string. `undefined` if the text is not JSON, or holds too much to be sent as an object. */
 export function parseEmbedded(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text)

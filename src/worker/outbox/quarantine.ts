@@ -1,4 +1,4 @@
-/** Why an event that cannot be read is in quarantine: places and expectations, never values. */
+/** Explains why an event is in quarantine: names places and expectations, never values. */
 import type { Reading } from '../chatlio/event.ts'
 import { MAX_JSON_VALUES } from '../limits.ts'
 import type { StoredError } from './state.ts'

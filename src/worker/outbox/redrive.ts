@@ -1,7 +1,7 @@
 /**
- * Sends dead or quarantined events on their way again, a page at a time.
- * Promises: a quarantined event is read again first and stays where it is when it is still not valid; a dry run
- * changes nothing and counts the same.
+ * Makes dead or quarantined events pending again, one page at a time.
+ * Promises: a quarantined event is validated again first, and stays quarantined if it is still invalid. A dry run
+ * changes nothing, and reports what a real one would find.
  */
 import { readEvent } from '../chatlio/event.ts'
 import type { StoredKind } from '../chatlio/kind.ts'
@@ -14,14 +14,14 @@ import type { EventStore } from './storage/store.ts'
 export type RedriveRequest = {
   state: Exclude<EventState, 'pending'>
   kind: StoredKind | null
-  /** Only these; `null`: all, from `after` on. */
+  /** Only these ids; `null`: all events after position `after`, at most `limit` of them. */
   ids: readonly string[] | null
   dryRun: boolean
   after: number
   limit: number
 }
 
-/** `next` is where the next page begins; `null` after the last. */
+/** `next`: the `after` of the next page; `null` if this is the last one. */
 export type RedrivePage = {
   matched: number
   redriven: number
@@ -29,6 +29,7 @@ export type RedrivePage = {
   next: number | null
 }
 
+/** Calls `requeued` for each event that is pending again. */
 export function redrive(
   { state, kind, ids, dryRun, after, limit }: RedriveRequest,
   { store, reader, listing }: { store: EventStore; reader: EventReader; listing: Listing },

@@ -1,6 +1,7 @@
 /**
- * What an operator sees of the events of a shard. Reads only; a page goes on after a position, so that it stays right
- * while events come and go between two pages.
+ * Lists the events of a shard for operators.
+ * Promises: reads only. Pages continue after a position, so that events stored or erased between two pages neither
+ * repeat nor hide others.
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
 import type { EventDetail, EventState, Listed, ListFilter, StoredError } from '../state.ts'
@@ -29,7 +30,7 @@ export class Listing {
     this.#sql = sql
   }
 
-  /** Oldest first. */
+  /** At most `limit` events after position `after`, oldest first. */
   list({ state, kind }: ListFilter, after: number, limit: number): Listed[] {
     const from =
       state === 'pending'
@@ -48,6 +49,7 @@ export class Listing {
       .map(toListed)
   }
 
+  /** One event with its body; `null` if it is not stored. */
   get(id: string): EventDetail | null {
     for (const table of ['pending', 'parked']) {
       const state = table === 'pending' ? "'pending' AS state" : 'state'

@@ -1,18 +1,19 @@
 /**
- * The events of a shard in SQLite: every statement that looks for the next thing to do. (What operators see:
- * `listing.ts`.)
+ * Queries the events of a shard in SQLite: every statement that the outbox needs to find its next work. (`listing.ts`
+ * has those for operators, `store.ts` those that write.)
  *
- * Promises: no statement reads more rows than a few beyond what it returns, however many are stored.
+ * Promises: each statement reads only a few rows more than it returns, however many are stored.
+ * A position is a unique number that orders events by receipt. Times are epoch milliseconds, sizes are bytes.
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
 import type { EventState } from '../state.ts'
 
-/** Positions per millisecond of receipt. 4096 × today's epoch milliseconds stays below 2^53. */
+/** Positions for each millisecond of receipt. 4096 × today's epoch milliseconds stays below 2^53. */
 export const PER_MS = 4096
 
 /**
- * The attempts on an event so far. `throttles`: how often in a row AEP throttled it, each time with an acceptance of
- * another event in between.
+ * The history of an event's attempts. `strikes`: failures blamed on the event. `throttles`: how often in a row AEP
+ * throttled it while accepting other events in between. `triedAt`: the end of the latest attempt.
  */
 export type Tries = {
   attempts: number
@@ -31,10 +32,10 @@ export type PendingEvent = {
   tries: Tries | null
 }
 
-/** Where an event is, and the bytes of its body. */
+/** The position of an event, and the size of its body. */
 export type Located = { position: number; bytes: number }
 
-/** One record of an event that is too large for one, as JSON text without an envelope. */
+/** One record of a split event, as JSON text without an envelope. `part`: its index. */
 export type StoredPart = { part: number; record: string }
 
 export type Place = { position: number; state: EventState }
@@ -46,6 +47,7 @@ export class EventReader {
     this.#sql = sql
   }
 
+  /** `null` if no event is stored under the id. */
   find(id: string): Place | null {
     const [row] = this.#sql
       .exec<Place>(
@@ -57,7 +59,7 @@ export class EventReader {
     return row ?? null
   }
 
-  /** Parts still to be sent; none where the event is one record, or is not encoded yet. */
+  /** The parts that AEP has not accepted yet, in order. Empty if the event is not split, or not encoded yet. */
   parts(position: number): StoredPart[] {
     return this.#sql
       .exec<StoredPart>('SELECT part, record FROM parts WHERE position = ? ORDER BY part', position)
@@ -65,12 +67,12 @@ export class EventReader {
       .map(({ part, record }) => ({ part, record: withoutEnvelope(record) }))
   }
 
-  /** How often processing this large event has begun and not ended. */
+  /** How many attempts to process this large event started and never finished. */
   unfinishedTries(position: number): number {
     return this.#number('SELECT tries AS n FROM unfinished WHERE position = ?', position) ?? 0
   }
 
-  /** The oldest events received before a moment, whatever their state. */
+  /** Events received before `ms`, in any state: up to `limit` pending and `limit` others, oldest first. */
   receivedBefore(ms: number, limit: number): Place[] {
     return this.#sql
       .exec<Place>(
@@ -85,7 +87,7 @@ export class EventReader {
       .toArray()
   }
 
-  /** Events never tried, oldest first, after a position. */
+  /** Events without an attempt, oldest first, starting after a position. */
   untried(after: number, limit: number): Located[] {
     return this.#located(
       `SELECT position, length(body) AS bytes FROM pending WHERE position > ? AND NOT EXISTS
@@ -96,7 +98,7 @@ export class EventReader {
     )
   }
 
-  /** Tried events whose wait is over, longest over first. */
+  /** Tried events that are due, the longest overdue first. */
   due(now: number, limit: number): Located[] {
     return this.#located(
       `SELECT position, length(body) AS bytes FROM tries JOIN pending USING (position)
@@ -106,7 +108,7 @@ export class EventReader {
     )
   }
 
-  /** Tried events, whether their wait is over or not, in the order it ends. */
+  /** Tried events, due or not, in the order in which they become due. */
   waiting(limit: number): Located[] {
     return this.#located(
       `SELECT position, length(body) AS bytes FROM tries JOIN pending USING (position)
@@ -115,19 +117,22 @@ export class EventReader {
     )
   }
 
-  /** The newest position of any pending event. */
+  /** The highest position of a pending event; `null` if none is pending. */
   lastPending(): number | null {
     return this.#number('SELECT MAX(position) AS n FROM pending')
   }
 
+  /** When the first tried event becomes due; `null` if none waits. */
   nextDueAt(): number | null {
     return this.#number('SELECT MIN(next_at) AS n FROM tries WHERE next_at IS NOT NULL')
   }
 
+  /** When the oldest pending event was received; `null` if none is pending. */
   oldestPendingAt(): number | null {
     return this.#number('SELECT received_at AS n FROM pending ORDER BY position LIMIT 1')
   }
 
+  /** When the oldest event in any state was received; `null` if none is stored. */
   oldestAt(): number | null {
     return this.#number(
       `SELECT MIN(n) AS n FROM (
@@ -136,7 +141,7 @@ export class EventReader {
     )
   }
 
-  /** Whether an operator or its age has not taken the event away meanwhile. */
+  /** False if the event was parked or erased since it was read. */
   stillPending({ position, id }: PendingEvent): boolean {
     const [row] = this.#sql
       .exec('SELECT 1 FROM pending WHERE position = ? AND id = ?', position, id)
@@ -144,6 +149,7 @@ export class EventReader {
     return row !== undefined
   }
 
+  /** `null` if no pending event is at the position. */
   readPending(position: number): PendingEvent | null {
     const [row] = this.#sql
       .exec<{
@@ -171,6 +177,7 @@ export class EventReader {
     return { position, id, kind, receivedAt, body: new Uint8Array(row.body), tries }
   }
 
+  /** Reads a dead or quarantined event; `null` if none is at the position. */
   readParked(position: number): Omit<PendingEvent, 'tries'> | null {
     const [row] = this.#sql
       .exec<{ id: string; kind: StoredKind; receivedAt: number; body: ArrayBuffer }>(
@@ -181,7 +188,7 @@ export class EventReader {
     return row ? { ...row, position, body: new Uint8Array(row.body) } : null
   }
 
-  /** The highest position taken within a range; `null` where none is. */
+  /** The highest position in use from `first` to `last`; `null` if all are free. */
   lastPosition(first: number, last: number): number | null {
     return this.#number(
       `SELECT MAX(n) AS n FROM (
@@ -202,7 +209,7 @@ export class EventReader {
   }
 }
 
-/** Earlier versions stored parts with the envelope of the day; the one that counts is added when they are sent. */
+/** Earlier versions stored parts inside an envelope. Strips it, because sending adds the current one. */
 function withoutEnvelope(stored: string): string {
   const entity = ',"xdmEntity":'
   return stored.startsWith('{"header":')

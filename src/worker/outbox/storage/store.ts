@@ -1,9 +1,9 @@
 /**
- * The events of a shard in SQLite: every statement that changes them.
+ * Changes the events of a shard in SQLite: every statement that writes them.
  *
- * Promises: a change and its count happen in one transaction, or not at all. An event that is stored and delivered costs
- * five rows written in all (three to store it, two to forget it).
- * Never looks at the clock, at AEP or at the alarm: that is `Outbox`'s.
+ * Promises: a change and its ledger entry are one transaction. Storing and delivering an event writes five rows in all
+ * (three to store it, two to forget it).
+ * Never reads the clock, calls AEP or sets the alarm: the callers do.
  */
 
 import type { AttemptError } from '../../aep/client/verdict.ts'
@@ -14,9 +14,10 @@ import type { Delta, LedgerStore } from './ledger.ts'
 import { type EventReader, PER_MS, type PendingEvent, type Place, type Tries } from './reader.ts'
 import { resolveState } from './resolve-state.ts'
 
+/** A failed attempt as stored. `nextAt`: epoch ms of the next one; `null` if there is none. `answer`: AEP's text. */
 export type FailedTry = Tries & {
   nextAt: number | null
-  /** `nextAt` is what AEP's `Retry-After` asked for. */
+  /** Whether `nextAt` follows AEP's `Retry-After`. */
   askedToWait: boolean
   error: StoredError | AttemptError
   answer: string | null
@@ -28,22 +29,22 @@ export class EventStore {
   readonly #reader: EventReader
   readonly #upstream: () => UpstreamState
 
-  /** `destination` is written along with the counters, at no cost of its own. */
+  /** `upstream`: AEP's state, written in the same row as the counters, so it costs no extra row. */
   constructor(
     sql: SqlStorage,
     ledger: LedgerStore,
     reader: EventReader,
-    destination: () => UpstreamState,
+    upstream: () => UpstreamState,
   ) {
     this.#sql = sql
     this.#ledger = ledger
     this.#reader = reader
-    this.#upstream = destination
+    this.#upstream = upstream
   }
 
   /**
-   * Stores an event, or merges it with the one stored under its id (`resolveState`). Returns where it is and the state
-   * it is really in. `tried`: the attempt that its request has made.
+   * Stores an event, or merges it with the one already stored under its id (`resolveState`). Returns its position and
+   * resulting state. `tried`: the attempt that the request made; `null` if it made none.
    */
   put(request: StoreRequest, tried: FailedTry | null): Place {
     const stored = this.#reader.find(request.id)
@@ -68,26 +69,27 @@ export class EventStore {
     return { position: stored.position, state }
   }
 
-  /** AEP has it: forget it. */
+  /** Forgets an event that AEP has accepted, and counts it. */
   delivered(event: PendingEvent): void {
     this.#change({ delivered: 1 }, () => this.#forget('pending', event.position))
   }
 
-  /** Decides, once, into which records an event is split: before the first of them is sent. */
+  /** Stores the parts of an event, before the first is sent, so that every attempt sends the same ones. */
   split(position: number, records: readonly string[]): void {
     this.#change({}, () => this.#writeParts(position, records))
   }
 
+  /** Forgets a part that AEP has accepted. */
   partDelivered(position: number, part: number): void {
     this.#sql.exec('DELETE FROM parts WHERE position = ? AND part = ?', position, part)
   }
 
-  /** Stays pending, with a note of the attempt that failed. */
+  /** Records a failed attempt; the event stays pending. */
   retryLater(position: number, tried: FailedTry): void {
     this.#writeTries(position, tried)
   }
 
-  /** Processing a large event begins: see `beginLarge`. */
+  /** Counts an attempt to process a large event before it starts, in case it ends the isolate: see `beginLarge`. */
   begin(position: number): void {
     this.#sql.exec(
       `INSERT INTO unfinished VALUES (?, 1)
@@ -96,13 +98,14 @@ export class EventStore {
     )
   }
 
+  /** The attempt counted by `begin` has ended. */
   finish(position: number): void {
     this.#sql.exec('DELETE FROM unfinished WHERE position = ?', position)
   }
 
   /**
-   * Cuts waits that are longer than any can be: a clock that ran ahead wrote them. `capMs`: the longest backoff,
-   * `askedMs`: the longest wait that AEP can ask for.
+   * Shortens waits that exceed every allowed one, because a clock that ran ahead wrote them. `capMs`: the longest
+   * backoff. `askedMs`: the longest `Retry-After` that is honoured.
    */
   correctWaits(now: number, capMs: number, askedMs: number): void {
     this.#sql.exec(
@@ -114,7 +117,7 @@ export class EventStore {
     )
   }
 
-  /** Takes a pending event out of the way, for an operator. */
+  /** Moves a pending event to `dead` or `quarantined`, where an operator decides about it. */
   park(position: number, state: 'dead' | 'quarantined', tried: FailedTry): void {
     this.#change(counted(state, 1), () => {
       this.#sql.exec(
@@ -128,7 +131,7 @@ export class EventStore {
     })
   }
 
-  /** Back to the events that are relayed, with a clean slate but for `tried`. */
+  /** Makes a dead or quarantined event pending again. Clears its history; `tried` starts a new one. */
   requeue(position: number, from: EventState, kind: StoredKind, tried: FailedTry | null): void {
     this.#change(counted(from, -1), () => {
       this.#sql.exec(
@@ -144,6 +147,7 @@ export class EventStore {
     })
   }
 
+  /** Erases an event in any state, and counts it. */
   erase({ position, state }: Place): void {
     this.#change({ ...counted(state, -1), erased: 1 }, () =>
       this.#forget(state === 'pending' ? 'pending' : 'parked', position),
@@ -210,7 +214,7 @@ export class EventStore {
     )
   }
 
-  /** The first free position of the millisecond of receipt, or of a later one when that one is full. */
+  /** The first free position of the millisecond of receipt, or of a later millisecond if that one is full. */
   #freePosition(receivedAt: number): number {
     for (let first = receivedAt * PER_MS; ; first += PER_MS) {
       const last = this.#reader.lastPosition(first, first + PER_MS - 1)
@@ -220,7 +224,7 @@ export class EventStore {
   }
 }
 
-/** `pending` has no counter of its own: it is what the others leave. */
+/** `pending` is not counted: it is the difference of the other counters. */
 function counted(state: EventState, by: number): Delta {
   return state === 'pending' ? {} : { [state]: by }
 }
