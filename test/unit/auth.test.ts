@@ -8,7 +8,7 @@ const isAdmitted = async (presented: string | undefined, keys: readonly string[]
   (await new AccessKeys(keys).find(presented)) !== null
 
 describe('a caller', () => {
-  it('holds a key that is one of those set, at any place among them', async () => {
+  it('is admitted with any of the configured keys', async () => {
     const keys = [OLD, KEY, 'x'.repeat(20)]
     for (const key of keys) expect(await isAdmitted(key, keys)).toBe(true)
   })
@@ -25,18 +25,18 @@ describe('a caller', () => {
     ['all keys at once', `${KEY},${OLD}`],
     ['a key escaped for a URL', 'correct%2Dhorse-battery-staple'],
     ['something of the same length', 'x'.repeat(KEY.length)],
-    ['undefined as a word', 'undefined'],
-  ])('holds no key where it gives %s', async (_, given) => {
+    ['the word undefined', 'undefined'],
+  ])('is refused with %s', async (_, given) => {
     expect(await isAdmitted(given, [KEY, OLD])).toBe(false)
   })
 
-  it('holds no key where none is set', async () => {
+  it('is refused if no key is configured', async () => {
     for (const given of [undefined, '', KEY, 'undefined']) {
       expect(await isAdmitted(given, [])).toBe(false)
     }
   })
 
-  it('holds a key of base64 letters, pasted into a URL as it is', async () => {
+  it('is admitted with a base64 key pasted into a URL unescaped', async () => {
     const key = 'ab+cd/ef+ghijklmnopq=='
     const pasted = new URL(`https://relay.example/chatlio?key=${key}`).searchParams.get('key')
     expect(pasted).not.toBe(key)
@@ -45,7 +45,7 @@ describe('a caller', () => {
     expect(await isAdmitted(key.replaceAll('+', '-'), [key])).toBe(false)
   })
 
-  it('holds a key of any letters', async () => {
+  it('is admitted with a key of any characters', async () => {
     const key = 'schlüssel-🔑-schlüssel-🔑'
     expect(await isAdmitted(key, [key])).toBe(true)
     expect(await isAdmitted(key.normalize('NFD'), [key])).toBe(false)
@@ -72,7 +72,7 @@ describe('the fingerprint of a key', () => {
 })
 
 describe('the comparison', () => {
-  it('is made in constant time, of hashes of one length, with every key', async () => {
+  it('compares hashes of one length, in constant time, with every key', async () => {
     const equal = vi.spyOn(crypto.subtle, 'timingSafeEqual')
     const keys = new AccessKeys([KEY, OLD, 'a much longer key than any of the other two'])
     for (const presented of [KEY, 'x', 'x'.repeat(1_000)]) {
@@ -85,7 +85,7 @@ describe('the comparison', () => {
     }
   })
 
-  it('hashes the configured keys once, a good key once, and a wrong one each time', async () => {
+  it('hashes configured keys once, a good key once, and a wrong one each time', async () => {
     const keys = new AccessKeys([KEY, OLD])
     await keys.find('first')
     const digest = vi.spyOn(crypto.subtle, 'digest')
@@ -94,7 +94,7 @@ describe('the comparison', () => {
     expect(digest.mock.calls.map(([algorithm]) => algorithm)).toEqual(Array(3).fill('SHA-256'))
   })
 
-  it('keeps the keys of two configurations apart', async () => {
+  it('keeps two configurations apart', async () => {
     const before = new AccessKeys([OLD])
     const after = new AccessKeys([KEY])
     expect(await before.find(OLD)).not.toBeNull()

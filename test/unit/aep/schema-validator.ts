@@ -54,7 +54,7 @@ export function eventSchema(tenant: string): Schema {
   return closed({ ...event, required: ['_id', 'timestamp'] }) as Schema
 }
 
-/** Refuses what is unknown, and what is empty, on every level. */
+/** Refuses unknown fields and empty values on every level. */
 function closed(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(closed)
   if (typeof schema !== 'object' || schema === null) return schema

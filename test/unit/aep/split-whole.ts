@@ -27,7 +27,7 @@ export function expectWholeRaw(event: ChatEvent, parts: JsonObject[]): void {
   }
   const joined = joinParts(parts, [])
   for (const name of joined.dropped) delete whole[String(name)]
-  // What was empty to begin with leaves nothing that a part could hold.
+  // Parts hold no empty objects or lists.
   if (JSON.stringify(whole.visitor) === '{}') delete whole.visitor
   if (JSON.stringify(whole.messages) === '[]') delete whole.messages
   expect(asJson(restoreRaw(joined))).toEqual(whole)

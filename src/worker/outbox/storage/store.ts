@@ -14,7 +14,7 @@ import type { Delta, LedgerStore } from './ledger.ts'
 import { type EventReader, PER_MS, type PendingEvent, type Place, type Tries } from './reader.ts'
 import { resolveState } from './resolve-state.ts'
 
-/** A failed attempt as stored. `nextAt`: epoch ms of the next one; `null` if there is none. `answer`: AEP's text. */
+/** A failed attempt as stored. `nextAt`: epoch ms of the next one; `null` if it is dead or quarantined. */
 export type FailedTry = Tries & {
   nextAt: number | null
   /** Whether `nextAt` follows AEP's `Retry-After`. */
