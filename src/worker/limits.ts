@@ -144,3 +144,9 @@ export const LARGE_BODY_BYTES = 262_144
 
 /** Unfinished attempts to process an event before it is processed alone; one more, and it is quarantined. */
 export const MAX_UNFINISHED_TRIES = 3
+
+/** While AEP refuses everything, a new event is tried at once, but no more often than this. */
+export const PROBE_INTERVAL_MS = 1_000
+
+/** Dead events that are made pending again in one transaction, when a hold shows that their refusal was none. */
+export const REQUEUE_PAGE = 100

@@ -282,10 +282,16 @@ describe('one event', () => {
 
 describe('POST /admin/redrive', () => {
   async function deadLetters(count: number): Promise<unknown[]> {
-    aep.rule({ answer: { type: 'status', status: 400 } })
+    aep.rule({ containing: 'refused', answer: { type: 'status', status: 400 } })
     const ids: unknown[] = []
-    for (let each = 0; each < count; each += 1) ids.push((await post()).body.id)
-    aep.clearRules()
+    for (let each = 0; each < count; each += 1) {
+      clock.advance(1)
+      ids.push((await post({ message: `refused ${each}` })).body.id)
+      // AEP takes others, so that each refusal is the event's own.
+      clock.advance(1)
+      await post()
+    }
+    aep.reset()
     return ids
   }
 

@@ -14,6 +14,7 @@ import type { Relay } from '../relay.ts'
 export const HEALTH_REASONS = [
   'configuration',
   'credentials',
+  'rejecting',
   'paused',
   'upstream',
   'expiring',

@@ -11,6 +11,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { TokenResult } from '../aep/client/ims.ts'
 import type { TokenSource } from '../aep/client/token.ts'
+import { settingsOf } from '../aep/upstream/settings.ts'
 import { holdOf, type UpstreamState } from '../aep/upstream/state.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import { tryOfRequest } from './delivery/attempt-outcome.ts'
@@ -58,7 +59,9 @@ export class Outbox extends DurableObject<Env> {
     this.#ledger = new LedgerStore(storage)
     this.#watch = new UpstreamWatch(this.#ledger, {
       shard: this.#shard,
+      settings: settingsOf(this.#config.destination),
       backoff: this.#backoff,
+      rejecting: (hold) => this.#delivery.takeBackRefusals(hold),
       now: Date.now,
       random: Math.random,
     })
@@ -97,8 +100,9 @@ export class Outbox extends DurableObject<Env> {
 
   async #put(request: StoreRequest): Promise<EventState> {
     this.#watch.mergeFrom(request.upstream)
-    const tried = tryOfRequest(request, this.#backoff, Math.random)
-    const { position, state } = this.#store.put(request, tried)
+    const asStored = this.#watch.rejecting ? withoutRefusal(request) : request
+    const tried = tryOfRequest(asStored, this.#backoff, Math.random)
+    const { position, state } = this.#store.put(asStored, tried)
     if (state === 'dead' && request.state === 'dead' && request.attempt) {
       logDeadLetter(this.#shard, request, request.attempt.error)
     }
@@ -119,9 +123,15 @@ export class Outbox extends DurableObject<Env> {
     return this.#watch.state
   }
 
-  /** Called by cron; re-arms a lost alarm. */
-  async wake(): Promise<void> {
+  /** Called by cron; re-arms a lost alarm. Returns how many events are pending. */
+  async wake(): Promise<number> {
     await this.#delivery.wake()
+    return this.#ledger.read().pending
+  }
+
+  /** Called by cron when no shard has anything pending. */
+  async endRejecting(): Promise<void> {
+    this.#watch.endRejecting()
   }
 
   /** Resuming opens at once: a hold, a backoff and AEP's `Retry-After` end; the next answer closes again if it must. */
@@ -196,4 +206,10 @@ export class Outbox extends DurableObject<Env> {
     }
     return this.#hasWritten
   }
+}
+
+/** While AEP refuses everything, its refusal of one event is no reason to give that event up. */
+function withoutRefusal(request: StoreRequest): StoreRequest {
+  const isRefusal = request.state === 'dead' && request.attempt?.error.status !== 413
+  return isRefusal ? { ...request, state: 'pending' } : request
 }

@@ -7,21 +7,24 @@ import {
   type Failed,
 } from '../../../src/worker/aep/upstream/blame.ts'
 import { allowsRequest, CLOSED } from '../../../src/worker/aep/upstream/breaker.ts'
+import { correctClock } from '../../../src/worker/aep/upstream/clock.ts'
+import { merge } from '../../../src/worker/aep/upstream/merge.ts'
+import type { Refusals } from '../../../src/worker/aep/upstream/refusals.ts'
 import {
   activeFailure,
+  type FailureReason,
+  holdOf,
+  INITIAL_UPSTREAM,
+  notBefore,
+  type UpstreamState,
+} from '../../../src/worker/aep/upstream/state.ts'
+import {
   afterAcceptance,
   afterCommand,
   afterFailure,
   afterRejection,
   afterThrottle,
-  correctClock,
-  type FailureReason,
-  holdOf,
-  INITIAL_UPSTREAM,
-  merge,
-  notBefore,
-  type UpstreamState,
-} from '../../../src/worker/aep/upstream/state.ts'
+} from '../../../src/worker/aep/upstream/transitions.ts'
 
 /** Whether AEP may be called without restraint. */
 const isOpen = (state: UpstreamState, now: number) =>
@@ -31,6 +34,20 @@ const failAt = (state: UpstreamState, at: number, since: number, reason: Failure
   afterFailure(state, { at, since, reason, code: 'unavailable', status: 503 })
 
 const moment = fc.integer({ min: 0, max: 50 })
+const refusals: fc.Arbitrary<Refusals> = fc.record({
+  settings: fc.constant('settings'),
+  newest: fc
+    .uniqueArray(
+      fc.record({ id: fc.constantFrom('a', 'b', 'c', 'd'), at: moment, status: fc.constant(400) }),
+      { selector: ({ id }) => id, maxLength: 3 },
+    )
+    .map((each) => each.sort((a, b) => b.at - a.at || (a.id < b.id ? -1 : 1))),
+  refusedAt: moment,
+  acceptedFrom: moment,
+  hold: fc.tuple(moment, moment).map(([since, from]) => ({ since, from: Math.min(since, from) })),
+  endedAt: moment,
+})
+
 const state: fc.Arbitrary<UpstreamState> = fc.record({
   acceptedAt: moment,
   answeredAt: moment,
@@ -48,6 +65,7 @@ const state: fc.Arbitrary<UpstreamState> = fc.record({
   throttled: fc.option(fc.record({ id: fc.constantFrom('a', 'b'), at: moment })),
   pause: fc.record({ paused: fc.boolean(), at: moment }),
   resumedAt: moment,
+  refusals,
 })
 
 describe('the state of AEP', () => {
@@ -58,6 +76,7 @@ describe('the state of AEP', () => {
         expect(merge(a, merge(b, c))).toEqual(merge(merge(a, b), c))
         expect(merge(a, a)).toEqual(a)
         expect(merge(a, INITIAL_UPSTREAM)).toEqual(merge(INITIAL_UPSTREAM, a))
+        expect(merge(a, INITIAL_UPSTREAM)).toEqual(a)
       }),
     )
   })
@@ -118,6 +137,8 @@ const attempt = (over: Partial<AttemptInfo> = {}): AttemptInfo => ({
   beganAt: 100,
   previousAt: null,
   throttles: 0,
+  refusedBefore: false,
+  isPart: false,
   ...over,
 })
 
@@ -259,6 +280,7 @@ function shifted(value: UpstreamState, by: number): UpstreamState {
     throttled: throttled && { ...throttled, at: throttled.at + by },
     pause: { ...pause, at: pause.at + by },
     resumedAt: value.resumedAt + by,
+    refusals: value.refusals,
   }
 }
 

@@ -46,20 +46,29 @@ const attempt = (previousAt: number | null) => ({
   beganAt: BEGAN,
   previousAt,
   throttles: 0,
+  refusedBefore: false,
+  isPart: false,
 })
 
 /** A second try, five seconds after the first; AEP has accepted nothing in between. */
 const context = (more: Partial<AttemptContext> = {}): AttemptContext => ({
   at: NOW,
   attempt: attempt(PREVIOUS),
-  tries: { attempts: 1, strikes: 0, throttles: 0, triedAt: PREVIOUS },
+  tries: { attempts: 1, strikes: 0, throttles: 0, triedAt: PREVIOUS, refused: false },
   state: INITIAL_UPSTREAM,
+  rejecting: false,
   backoff,
   random: longest,
   ...more,
 })
 const firstTry = { attempt: attempt(null), tries: null }
-const struck = (strikes: number) => ({ attempts: 40, strikes, throttles: 0, triedAt: PREVIOUS })
+const struck = (strikes: number) => ({
+  attempts: 40,
+  strikes,
+  throttles: 0,
+  triedAt: PREVIOUS,
+  refused: false,
+})
 
 describe('an attempt', () => {
   it('delivers the event if AEP accepted it, even after many failures', () => {
@@ -99,6 +108,7 @@ describe('an attempt', () => {
         strikes: fc.nat(MAX_STRIKES - 1),
         throttles: fc.nat(3),
         triedAt: moment,
+        refused: fc.boolean(),
       }),
     )
     const verdict = fc.constantFrom(ACCEPTED, REJECTED, THROTTLED, ...FAILED)

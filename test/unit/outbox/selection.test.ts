@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Selection } from '../../../src/worker/outbox/delivery/selection.ts'
-import type { EventReader } from '../../../src/worker/outbox/storage/reader.ts'
+import type { PendingQueue } from '../../../src/worker/outbox/storage/pending-queue.ts'
 
 type Tried = { position: number; nextAt: number }
 
@@ -25,7 +25,7 @@ function selectionOf(untried: number[], tried: Tried[]) {
         .map(({ position }) => located(position)),
     lastPending: () => untried.at(-1) ?? null,
   }
-  return new Selection(reader as unknown as EventReader)
+  return new Selection(reader as unknown as PendingQueue)
 }
 
 const taken = (selection: Selection, now: number, count: number) =>
@@ -59,7 +59,7 @@ describe('Selection', () => {
       ],
     )
     const probes = Array.from({ length: 4 }, () => {
-      const position = selection.nextProbe()?.position ?? -1
+      const position = selection.nextProbe(false)?.position ?? -1
       selection.done(position)
       return position
     })

@@ -1,9 +1,9 @@
 /**
- * Changes the events of a shard in SQLite: every statement that writes them.
+ * The events of a shard in SQLite: every statement that changes them.
  *
- * Promises: a change and its ledger entry are one transaction. Storing and delivering an event writes five rows in all
- * (three to store it, two to forget it).
- * Never reads the clock, calls AEP or sets the alarm: the callers do.
+ * Promises: a change and its count happen in one transaction, or not at all. An event that is stored and delivered costs
+ * five rows written in all (three to store it, two to forget it).
+ * Never looks at the clock, at AEP or at the alarm: that is `Outbox`'s.
  */
 
 import type { AttemptError } from '../../aep/client/verdict.ts'
@@ -14,10 +14,9 @@ import type { Delta, LedgerStore } from './ledger.ts'
 import { type EventReader, PER_MS, type PendingEvent, type Place, type Tries } from './reader.ts'
 import { resolveState } from './resolve-state.ts'
 
-/** A failed attempt as stored. `nextAt`: epoch ms of the next one; `null` if it is dead or quarantined. */
-export type FailedTry = Tries & {
+export type FailedTry = Omit<Tries, 'refused'> & {
   nextAt: number | null
-  /** Whether `nextAt` follows AEP's `Retry-After`. */
+  /** `nextAt` is what AEP's `Retry-After` asked for. */
   askedToWait: boolean
   error: StoredError | AttemptError
   answer: string | null
@@ -29,22 +28,22 @@ export class EventStore {
   readonly #reader: EventReader
   readonly #upstream: () => UpstreamState
 
-  /** `upstream`: AEP's state, written in the same row as the counters, so it costs no extra row. */
+  /** `destination` is written along with the counters, at no cost of its own. */
   constructor(
     sql: SqlStorage,
     ledger: LedgerStore,
     reader: EventReader,
-    upstream: () => UpstreamState,
+    destination: () => UpstreamState,
   ) {
     this.#sql = sql
     this.#ledger = ledger
     this.#reader = reader
-    this.#upstream = upstream
+    this.#upstream = destination
   }
 
   /**
-   * Stores an event, or merges it with the one already stored under its id (`resolveState`). Returns its position and
-   * resulting state. `tried`: the attempt that the request made; `null` if it made none.
+   * Stores an event, or merges it with the one stored under its id (`resolveState`). Returns where it is and the state
+   * it is really in. `tried`: the attempt that its request has made.
    */
   put(request: StoreRequest, tried: FailedTry | null): Place {
     const stored = this.#reader.find(request.id)
@@ -69,43 +68,28 @@ export class EventStore {
     return { position: stored.position, state }
   }
 
-  /** Forgets an event that AEP has accepted, and counts it. */
+  /** AEP has it: forget it. */
   delivered(event: PendingEvent): void {
     this.#change({ delivered: 1 }, () => this.#forget('pending', event.position))
   }
 
-  /** Stores the parts of an event, before the first is sent, so that every attempt sends the same ones. */
+  /** Decides, once, into which records an event is split: before the first of them is sent. */
   split(position: number, records: readonly string[]): void {
     this.#change({}, () => this.#writeParts(position, records))
   }
 
-  /** Forgets a part that AEP has accepted. */
   partDelivered(position: number, part: number): void {
     this.#sql.exec('DELETE FROM parts WHERE position = ? AND part = ?', position, part)
   }
 
-  /** Records a failed attempt; the event stays pending. */
+  /** Stays pending, with a note of the attempt that failed. */
   retryLater(position: number, tried: FailedTry): void {
     this.#writeTries(position, tried)
   }
 
-  /** Counts an attempt to process a large event before it starts, in case it ends the isolate: see `beginLarge`. */
-  begin(position: number): void {
-    this.#sql.exec(
-      `INSERT INTO unfinished VALUES (?, 1)
-       ON CONFLICT (position) DO UPDATE SET tries = tries + 1`,
-      position,
-    )
-  }
-
-  /** The attempt counted by `begin` has ended. */
-  finish(position: number): void {
-    this.#sql.exec('DELETE FROM unfinished WHERE position = ?', position)
-  }
-
   /**
-   * Shortens waits that exceed every allowed one, because a clock that ran ahead wrote them. `capMs`: the longest
-   * backoff. `askedMs`: the longest `Retry-After` that is honoured.
+   * Cuts waits that are longer than any can be: a clock that ran ahead wrote them. `capMs`: the longest backoff,
+   * `askedMs`: the longest wait that AEP can ask for.
    */
   correctWaits(now: number, capMs: number, askedMs: number): void {
     this.#sql.exec(
@@ -117,7 +101,7 @@ export class EventStore {
     )
   }
 
-  /** Moves a pending event to `dead` or `quarantined`, where an operator decides about it. */
+  /** Takes a pending event out of the way, for an operator. */
   park(position: number, state: 'dead' | 'quarantined', tried: FailedTry): void {
     this.#change(counted(state, 1), () => {
       this.#sql.exec(
@@ -131,7 +115,7 @@ export class EventStore {
     })
   }
 
-  /** Makes a dead or quarantined event pending again. Clears its history; `tried` starts a new one. */
+  /** Back to the events that are relayed, with a clean slate but for `tried`. */
   requeue(position: number, from: EventState, kind: StoredKind, tried: FailedTry | null): void {
     this.#change(counted(from, -1), () => {
       this.#sql.exec(
@@ -147,7 +131,21 @@ export class EventStore {
     })
   }
 
-  /** Erases an event in any state, and counts it. */
+  /** Dead events that AEP refused with everything else: pending again, tried, and due at once. */
+  takeBackRefusals(positions: readonly number[], now: number): void {
+    for (const position of positions) {
+      this.#change(counted('dead', -1), () => {
+        this.#sql.exec(
+          `INSERT INTO pending (position, id, kind, received_at, body)
+           SELECT position, id, kind, received_at, body FROM parked WHERE position = ?`,
+          position,
+        )
+        this.#sql.exec('DELETE FROM parked WHERE position = ?', position)
+        this.#sql.exec('UPDATE tries SET next_at = ? WHERE position = ?', now, position)
+      })
+    }
+  }
+
   erase({ position, state }: Place): void {
     this.#change({ ...counted(state, -1), erased: 1 }, () =>
       this.#forget(state === 'pending' ? 'pending' : 'parked', position),
@@ -214,7 +212,7 @@ export class EventStore {
     )
   }
 
-  /** The first free position of the millisecond of receipt, or of a later millisecond if that one is full. */
+  /** The first free position of the millisecond of receipt, or of a later one when that one is full. */
   #freePosition(receivedAt: number): number {
     for (let first = receivedAt * PER_MS; ; first += PER_MS) {
       const last = this.#reader.lastPosition(first, first + PER_MS - 1)
@@ -224,7 +222,7 @@ export class EventStore {
   }
 }
 
-/** `pending` is not counted: it is the difference of the other counters. */
+/** `pending` has no counter of its own: it is what the others leave. */
 function counted(state: EventState, by: number): Delta {
   return state === 'pending' ? {} : { [state]: by }
 }
