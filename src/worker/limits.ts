@@ -9,11 +9,33 @@ export const MAX_BODY_BYTES = 1_572_864
 /** Deepest JSON accepted: far deeper than any chat, and far from where `JSON.stringify` overflows the stack. */
 export const MAX_JSON_DEPTH = 1_000
 
+/**
+ * Most object members and array elements in one body. The largest body that is full of one-word messages with every
+ * documented field has some 90,000. A hostile body of that size has up to 780,000, which take 100 MB once they are
+ * parsed and normalized, of the 128 MB that an isolate has (workers/platform/limits).
+ */
+export const MAX_JSON_VALUES = 100_000
+
 /** Most issues reported in one 422, even if ten thousand messages are invalid. */
 export const MAX_ISSUES = 20
 
+/** Most issues in one log line: enough to see which field changed. */
+export const MAX_LOGGED_ISSUES = 3
+
+/** How much of the name of an unknown parameter an error repeats. */
+export const MAX_PARAMETER_CHARACTERS = 64
+
 /** Shortest webhook key or admin token. Shorter ones can be guessed, so they count as not set. */
 export const MIN_SECRET_CHARACTERS = 20
+
+/**
+ * How much of a compressed body is decompressed at a time. The runtime buffers the output, up to 1,032 times as much
+ * (the best ratio of deflate), before it can be counted.
+ */
+export const DECOMPRESSION_STEP_BYTES = 1_024
+
+/** How long an isolate repeats a `/health` answer. Anyone may ask, and every new answer asks all shards. */
+export const HEALTH_CACHE_MS = 2_000
 
 /** `Retry-After` of the relay's own 503, sent if neither AEP nor the outbox could take the event. */
 export const UNAVAILABLE_RETRY_AFTER_SECONDS = 10

@@ -1,14 +1,26 @@
-/** Builds the services of a request, once for each isolate and environment: configuration, outbox shards, relay. */
+/**
+ * Builds the services of a request, once for each isolate and environment: configuration, keys, outbox shards, relay.
+ */
 import type { Context } from 'hono'
 import { TokenSource } from './aep/client/token.ts'
-import { type Config, configOf } from './config/config.ts'
+import { type Config, parseConfig } from './config/config.ts'
+import { AccessKeys } from './http/auth.ts'
+import { HealthCheck } from './http/health.ts'
 import { logLine } from './log.ts'
 import { Shards } from './outbox/shards.ts'
 import { Relay } from './relay.ts'
 
 export type AppContext = Context<{ Bindings: Env }>
 
-export type Services = { config: Config; shards: Shards; relay: Relay }
+export type Services = {
+  config: Config
+  shards: Shards
+  relay: Relay
+  health: HealthCheck
+  webhookKeys: AccessKeys
+  /** `null`: there are no admin routes. */
+  adminKeys: AccessKeys | null
+}
 
 const services = new WeakMap<Env, Services>()
 
@@ -16,7 +28,7 @@ const services = new WeakMap<Env, Services>()
 export function servicesOf(env: Env): Services {
   let known = services.get(env)
   if (!known) {
-    const config = configOf(env)
+    const config = parseConfig(env)
     const shards = new Shards(env.OUTBOX, config.outboxShards)
     const tokens = new TokenSource((refused) => shards.tokenKeeper().token(refused), Date.now)
     const relay = new Relay(config, shards, {
@@ -24,7 +36,14 @@ export function servicesOf(env: Env): Services {
       now: Date.now,
       tokens,
     })
-    known = { config, shards, relay }
+    known = {
+      config,
+      shards,
+      relay,
+      health: new HealthCheck(config, shards, relay, Date.now),
+      webhookKeys: new AccessKeys(config.webhookKeys),
+      adminKeys: config.adminToken === null ? null : new AccessKeys([config.adminToken]),
+    }
     services.set(env, known)
     if (config.problems.length > 0) {
       logLine('error', { event: 'configuration', problems: config.problems })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { isObject, nestsDeeper, parseEmbedded, parseJson } from '../../src/worker/lib/json.ts'
-import { MAX_JSON_DEPTH } from '../../src/worker/limits.ts'
+import { exceededLimit, isObject, parseEmbedded, parseJson } from '../../src/worker/lib/json.ts'
+import { MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../../src/worker/limits.ts'
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
 const brackets = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
@@ -98,7 +98,7 @@ describe('isObject', () => {
   })
 })
 
-describe('nestsDeeper', () => {
+describe('exceededLimit, of depth', () => {
   it.each([
     ['a text', '"[[[["', 0, false],
     ['null', 'null', 0, false],
@@ -112,19 +112,43 @@ describe('nestsDeeper', () => {
     ['a deep last member', '{"a":1,"b":[2],"c":[[[]]]}', 3, true],
     ['depth under a key named __proto__', '{"__proto__":{"a":{}}}', 2, true],
   ])('counts every level: %s', (_, text, limit, deeper) => {
-    expect(nestsDeeper(JSON.parse(text), limit)).toBe(deeper)
+    const exceeded = exceededLimit(JSON.parse(text), { depth: limit, values: 100 })
+    expect(exceeded).toBe(deeper ? 'depth' : null)
   })
 
   it('uses MAX_JSON_DEPTH by default, at which JSON can still be written', () => {
     const deepest: unknown = JSON.parse(brackets(MAX_JSON_DEPTH))
-    expect(nestsDeeper(deepest)).toBe(false)
+    expect(exceededLimit(deepest)).toBeNull()
     expect(JSON.stringify(deepest)).toBe(brackets(MAX_JSON_DEPTH))
-    expect(nestsDeeper(JSON.parse(brackets(MAX_JSON_DEPTH + 1)))).toBe(true)
+    expect(exceededLimit(JSON.parse(brackets(MAX_JSON_DEPTH + 1)))).toBe('depth')
   })
 
   it('finds 100,000 levels too deep without a stack overflow', () => {
-    expect(nestsDeeper(JSON.parse(brackets(100_000)))).toBe(true)
-    expect(nestsDeeper(JSON.parse(`${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`))).toBe(true)
+    const objects = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`
+    for (const deep of [brackets(100_000), objects]) {
+      expect(exceededLimit(JSON.parse(deep))).toBe('depth')
+    }
+  })
+})
+
+describe('exceededLimit, of values', () => {
+  it.each([
+    ['a text', '"x"', 0, false],
+    ['an empty array', '[]', 0, false],
+    ['elements, at the limit', '[1,2,3]', 3, false],
+    ['elements, above it', '[1,2,3]', 2, true],
+    ['members, at the limit', '{"a":1,"b":2}', 2, false],
+    ['members, above it', '{"a":1,"b":2}', 1, true],
+    ['all levels together, at the limit', '{"a":[{},{"b":[1,2]}],"c":{}}', 7, false],
+    ['all levels together, above it', '{"a":[{},{"b":[1,2]}],"c":{}}', 6, true],
+  ])('counts object members and array elements: %s', (_, text, values, more) => {
+    const exceeded = exceededLimit(JSON.parse(text), { depth: 100, values })
+    expect(exceeded).toBe(more ? 'values' : null)
+  })
+
+  it('applies the limit of all JSON by default', () => {
+    expect(exceededLimit(Array(MAX_JSON_VALUES).fill(0))).toBeNull()
+    expect(exceededLimit(Array(MAX_JSON_VALUES + 1).fill(0))).toBe('values')
   })
 })
 
@@ -153,5 +177,11 @@ describe('JSON inside a string', () => {
     expect(JSON.stringify(parseEmbedded(brackets(deepest)))).toBe(brackets(deepest))
     expect(parseEmbedded(brackets(deepest + 1))).toBeUndefined()
     expect(parseEmbedded(brackets(100_000))).toBeUndefined()
+  })
+
+  it('is undefined if it holds too many values to be sent beside the rest', () => {
+    const list = (length: number) => JSON.stringify(Array(length).fill(0))
+    expect(parseEmbedded(list(MAX_JSON_VALUES / 2))).toHaveLength(MAX_JSON_VALUES / 2)
+    expect(parseEmbedded(list(MAX_JSON_VALUES / 2 + 1))).toBeUndefined()
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isAcceptedMediaType } from '../../src/worker/http/media-type.ts'
+import { compressionOf, isAcceptedMediaType } from '../../src/worker/http/media-type.ts'
 
 describe('the content type of a webhook', () => {
   it.each([
@@ -58,4 +58,25 @@ describe('the content type of a webhook', () => {
     expect(isAcceptedMediaType(`a/${'+'.repeat(100_000)}x`)).toBe(false)
     expect(isAcceptedMediaType(`${'a/'.repeat(50_000)}+json`)).toBe(false)
   })
+})
+
+describe('the content encoding of a webhook', () => {
+  it.each([
+    [null, null],
+    ['', null],
+    ['identity', null],
+    ['gzip', 'gzip'],
+    [' GZIP ', 'gzip'],
+    ['deflate', 'deflate'],
+    ['Deflate', 'deflate'],
+  ])('is none, gzip or deflate: %j', (header, compression) => {
+    expect(compressionOf(header)).toBe(compression)
+  })
+
+  it.each(['br', 'zstd', 'gzip, gzip', 'deflate, gzip', 'gzip,', 'gzip;q=1', 'x', 'gzipped'])(
+    'is no other, and not several: %j',
+    (header) => {
+      expect(compressionOf(header)).toBe('unsupported')
+    },
+  )
 })

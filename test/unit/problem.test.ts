@@ -26,10 +26,20 @@ const TABLE: {
     status: 405,
     headers: { allow: 'GET, HEAD' },
   },
-  { refusal: { code: 'unsupported-media-type' }, status: 415 },
+  { refusal: { code: 'unsupported-media-type', header: 'content-type' }, status: 415 },
+  {
+    refusal: { code: 'unsupported-media-type', header: 'content-encoding' },
+    status: 415,
+    headers: { 'accept-encoding': 'gzip, deflate' },
+  },
   { refusal: { code: 'payload-too-large', limitBytes: 1_572_864 }, status: 413 },
   { refusal: { code: 'malformed-json' }, status: 400 },
   { refusal: { code: 'malformed-json', id: 'id-1' }, status: 400, members: { id: 'id-1' } },
+  {
+    refusal: { code: 'too-many-values', id: 'id-1', limit: 100_000 },
+    status: 422,
+    members: { id: 'id-1' },
+  },
   {
     refusal: { code: 'invalid-payload', issues: [] },
     status: 422,

@@ -5,7 +5,7 @@
  * documented field names and states the expectation, never the value found there.
  */
 import * as v from 'valibot'
-import { isObject, type JsonObject, nestsDeeper, type Parsed } from '../lib/json.ts'
+import { exceededLimit, isObject, type JsonObject, type Parsed } from '../lib/json.ts'
 import { MAX_ISSUES } from '../limits.ts'
 import { EVENT_TYPES, type EventKind, inferKind, type Route, type StoredKind } from './kind.ts'
 import {
@@ -38,10 +38,14 @@ export type ChatEvent = Typed & {
 /** `path` is dotted and consists of documented names and array positions only; empty for the whole body. */
 export type Issue = { path: string; message: string }
 
-/** `malformed`: not JSON in UTF-8. `invalid`: JSON of the wrong shape; `issues` has 1 to `MAX_ISSUES` entries. */
+/**
+ * `malformed`: not JSON in UTF-8. `too-many-values`: more than `MAX_JSON_VALUES`, and therefore not validated.
+ * `invalid`: JSON of the wrong shape; `issues` has 1 to `MAX_ISSUES` entries.
+ */
 export type Reading =
   | { outcome: 'valid'; kind: EventKind; event: ChatEvent }
   | { outcome: 'malformed'; kind: StoredKind }
+  | { outcome: 'too-many-values'; kind: StoredKind }
   | { outcome: 'invalid'; kind: StoredKind; issues: Issue[] }
 
 /**
@@ -56,7 +60,9 @@ export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
   const json = parsed.value
   if (!isObject(json)) return invalid(arrival.kind, 'expected an object')
   const kind = arrival.kind === 'auto' ? inferKind(json) : arrival.kind
-  if (nestsDeeper(json)) return invalid(kind, 'expected less deeply nested JSON')
+  const exceeded = exceededLimit(json)
+  if (exceeded === 'values') return { outcome: 'too-many-values', kind }
+  if (exceeded === 'depth') return invalid(kind, 'expected less deeply nested JSON')
   if (kind === 'auto') {
     return invalid(kind, 'expected a transcript, an offline message or a conversation')
   }

@@ -33,9 +33,14 @@ export type {
 } from './destination.ts'
 export type { Variables } from './variables.ts'
 
+/** Why no webhook key can be used. */
+export type KeyFault = 'none' | 'too-short' | 'placeholder'
+
 export type Config = {
   /** Empty: every webhook is refused. */
   webhookKeys: readonly string[]
+  /** Why there are none; `null` when there are some. */
+  webhookKeysFault: KeyFault | null
   /** `null`: there are no admin routes. */
   adminToken: string | null
   /** `null`: a setting of AEP, or a number, is invalid. Events are stored and not relayed (hold `configuration`). */
@@ -50,22 +55,11 @@ export type Config = {
   retentionMs: number
 }
 
-/** Caches one configuration per isolate, because the runtime passes the same `env` object to every request. */
-const parsed = new WeakMap<object, Config>()
-
-export function configOf(env: object): Config {
-  let config = parsed.get(env)
-  if (!config) {
-    config = parseConfig(env as Variables)
-    parsed.set(env, config)
-  }
-  return config
-}
-
-/** Pure. Durations are in milliseconds, sizes in bytes. */
-export function parseConfig(env: Variables): Config {
+/** Pure. `env` may hold bindings beside the variables. Durations are in milliseconds, sizes in bytes. */
+export function parseConfig(env: object): Config {
+  const variables = env as Variables
   const problems: ConfigProblem[] = []
-  const read = variableReader(env, problems)
+  const read = variableReader(variables, problems)
   const forwardTimeoutMs =
     read('FORWARD_TIMEOUT_MS', integerBetween(0, MAX_FORWARD_TIMEOUT_MS)) ?? 3_000
   const drainTimeoutMs = read('DRAIN_TIMEOUT_MS', integerBetween(1, MAX_DRAIN_TIMEOUT_MS)) ?? 15_000
@@ -82,7 +76,7 @@ export function parseConfig(env: Variables): Config {
   const usable = problems.length === 0
   // Read after `usable` is decided: an invalid secret closes its own routes and does not stop relaying.
   return {
-    webhookKeys: webhookKeys(env.WEBHOOK_KEYS, problems),
+    ...readWebhookKeys(variables.WEBHOOK_KEYS, problems),
     adminToken: read('ADMIN_TOKEN', secret) ?? null,
     destination: usable ? parsedDestination : null,
     problems,
@@ -96,21 +90,40 @@ export function parseConfig(env: Variables): Config {
   }
 }
 
+/** As written in guides and example files. A copied one is known to everybody, so it counts as not set. */
+const PLACEHOLDER = /change-me|example|placeholder|your-/i
+
+const LONG_ENOUGH = `${MIN_SECRET_CHARACTERS} characters or more`
+
 const secret = v.pipe(
   v.string(),
-  v.minLength(MIN_SECRET_CHARACTERS, `${MIN_SECRET_CHARACTERS} characters or more`),
+  v.minLength(MIN_SECRET_CHARACTERS, LONG_ENOUGH),
+  v.check((value) => !PLACEHOLDER.test(value), 'a secret, not a placeholder'),
 )
 
-/** If one key is too short, none is used: a typing error must not leave a weak key beside strong ones. */
-function webhookKeys(value: unknown, problems: ConfigProblem[]): string[] {
+const EXPECTED_KEYS: Record<KeyFault, string> = {
+  none: `keys of ${LONG_ENOUGH}, separated by commas`,
+  'too-short': `keys of ${LONG_ENOUGH} each, separated by commas`,
+  placeholder: 'keys, not a placeholder',
+}
+
+/** If one key cannot be used, none is: a typing error must not leave a weak key beside strong ones. */
+function readWebhookKeys(
+  value: unknown,
+  problems: ConfigProblem[],
+): Pick<Config, 'webhookKeys' | 'webhookKeysFault'> {
   const keys = trimmedText(value)
     .split(',')
     .map((key) => key.trim())
     .filter((key) => key !== '')
-  if (keys.length > 0 && keys.every((key) => key.length >= MIN_SECRET_CHARACTERS)) return keys
-  problems.push({
-    variable: 'WEBHOOK_KEYS',
-    expected: `keys of ${MIN_SECRET_CHARACTERS} characters or more, separated by commas`,
-  })
-  return []
+  const fault = keysFault(keys)
+  if (!fault) return { webhookKeys: keys, webhookKeysFault: null }
+  problems.push({ variable: 'WEBHOOK_KEYS', expected: EXPECTED_KEYS[fault] })
+  return { webhookKeys: [], webhookKeysFault: fault }
+}
+
+function keysFault(keys: readonly string[]): KeyFault | null {
+  if (keys.length === 0) return 'none'
+  if (keys.some((key) => PLACEHOLDER.test(key))) return 'placeholder'
+  return keys.some((key) => key.length < MIN_SECRET_CHARACTERS) ? 'too-short' : null
 }

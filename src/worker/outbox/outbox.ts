@@ -13,7 +13,7 @@ import type { TokenResult } from '../aep/client/ims.ts'
 import type { TokenSource } from '../aep/client/token.ts'
 import { settingsOf } from '../aep/upstream/settings.ts'
 import { holdOf, type UpstreamState } from '../aep/upstream/state.ts'
-import { type Config, configOf } from '../config/config.ts'
+import { type Config, parseConfig } from '../config/config.ts'
 import { tryOfRequest } from './delivery/attempt-outcome.ts'
 import { Delivery } from './delivery/delivery.ts'
 import { logDeadLetter } from './delivery/record-outcome.ts'
@@ -40,7 +40,7 @@ import { tokenSource } from './token-keeper.ts'
 
 export class Outbox extends DurableObject<Env> {
   readonly #shard = this.ctx.id.name ?? 'outbox'
-  readonly #config: Config = configOf(this.env)
+  readonly #config: Config = parseConfig(this.env)
   readonly #backoff = { baseMs: this.#config.retryBaseMs, capMs: this.#config.retryCapMs }
   readonly #ledger: LedgerStore
   readonly #watch: UpstreamWatch

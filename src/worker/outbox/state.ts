@@ -10,7 +10,12 @@ export type EventState = (typeof EVENT_STATES)[number]
 
 /** Why an event is in its state. `message` is safe to log; `status` is the HTTP status, if there was an answer. */
 export type StoredError = {
-  code: AttemptError['code'] | 'malformed-json' | 'invalid-payload' | 'processing-failed'
+  code:
+    | AttemptError['code']
+    | 'malformed-json'
+    | 'invalid-payload'
+    | 'too-many-values'
+    | 'processing-failed'
   status: number | null
   message: string
 }

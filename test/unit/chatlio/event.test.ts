@@ -7,7 +7,12 @@ import {
 } from '../../../src/worker/chatlio/event.ts'
 import { EVENT_TYPES, ROUTE_KINDS, STORED_KINDS } from '../../../src/worker/chatlio/kind.ts'
 import { parseJson } from '../../../src/worker/lib/json.ts'
-import { MAX_BODY_BYTES, MAX_ISSUES, MAX_JSON_DEPTH } from '../../../src/worker/limits.ts'
+import {
+  MAX_BODY_BYTES,
+  MAX_ISSUES,
+  MAX_JSON_DEPTH,
+  MAX_JSON_VALUES,
+} from '../../../src/worker/limits.ts'
 import conversation from '../../fixtures/conversation.json'
 import conversationMinimal from '../../fixtures/conversation-minimal.json'
 import offlineMessage from '../../fixtures/offline-message.json'
@@ -324,9 +329,9 @@ describe('hostile JSON', () => {
     })
   })
 
-  it('yields few issues if 500,000 messages are invalid', () => {
+  it('yields few issues if tens of thousands of messages are invalid', () => {
     for (const broken of ['7', 'null', '{"text":7,"ts":7,"sentAt":7}']) {
-      const count = Math.min(500_000, Math.floor(MAX_BODY_BYTES / (broken.length + 1)))
+      const count = broken.length > 4 ? 20_000 : 90_000
       const text = `{"messages":[${Array(count).fill(broken).join()}]}`
       const issues = issuesOf(readText('transcript', text))
       expect(issues).toHaveLength(MAX_ISSUES)
@@ -334,10 +339,10 @@ describe('hostile JSON', () => {
     }
   })
 
-  it('yields one issue if the last of 500,000 messages is invalid', () => {
-    const text = `{"messages":[${'{},'.repeat(499_999)}7]}`
+  it('yields one issue if the last of 90,000 messages is invalid', () => {
+    const text = `{"messages":[${'{},'.repeat(89_999)}7]}`
     expect(issuesOf(readText('transcript', text))).toEqual([
-      { path: 'messages.499999', message: 'expected an object' },
+      { path: 'messages.89999', message: 'expected an object' },
     ])
   })
 
@@ -357,10 +362,35 @@ describe('hostile JSON', () => {
     expect(reads).toBeLessThan(count + 3 * MAX_ISSUES)
   })
 
-  it('is accepted with 500,000 elements in a field without a limit', () => {
-    const text = `{"messages":[],"extraData":[${'7,'.repeat(499_999)}7]}`
+  it('is accepted with 90,000 elements in a field without a limit', () => {
+    const text = `{"messages":[],"extraData":[${'7,'.repeat(89_999)}7]}`
     const reading = readText('transcript', text)
     expect(reading.outcome === 'valid' && JSON.stringify(reading.event.payload) === text).toBe(true)
+  })
+
+  it.each([
+    ['transcript', `{"messages":[${'{},'.repeat(499_999)}{}]}`],
+    ['transcript', `{"messages":[],"extraData":[${'7,'.repeat(499_999)}7]}`],
+    ['feedback', `{"visitor":{"UUID":"u"},"more":[${'{},'.repeat(499_999)}{}]}`],
+  ] as const)('is not validated if it has 500,000 values: %s', (kind, text) => {
+    expect(readText(kind, text)).toEqual({ outcome: 'too-many-values', kind })
+  })
+
+  it('is an event up to the limit of values, which no real transcript reaches', () => {
+    const message = {
+      text: 'ok',
+      ts: '1526745489.000005',
+      sentAt: '2018-05-19T15:58:09Z',
+      userId: 'U1NABCDEF',
+      username: 'ada',
+      isVisitorMsg: true,
+    }
+    const count = Math.floor(MAX_BODY_BYTES / (JSON.stringify(message).length + 1)) - 1
+    const largest = { messages: Array(count).fill(message) as unknown[] }
+    expect(read('transcript', largest).outcome).toBe('valid')
+    const list = (length: number) => ({ messages: [], extraData: Array(length).fill(7) })
+    expect(read('transcript', list(MAX_JSON_VALUES - 2)).outcome).toBe('valid')
+    expect(read('transcript', list(MAX_JSON_VALUES - 1)).outcome).toBe('too-many-values')
   })
 
   it('cannot gain fields from a key named like a prototype', () => {
