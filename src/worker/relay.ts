@@ -102,6 +102,11 @@ export class Relay {
     return result
   }
 
+  /** Accepts an event that our own code fails to read: it is stored, and tried again. */
+  async acceptUnread(received: Received, thrown: unknown): Promise<RelayResult> {
+    return this.#storeAfterFault(received, thrown)
+  }
+
   isRefreshDue(now: number): boolean {
     // A clock that was set back must not put it off.
     return now - this.#refreshedAt >= REFRESH_INTERVAL_MS || now < this.#refreshedAt

@@ -317,6 +317,17 @@ describe('POST /admin/redrive', () => {
     expect(new Set(aep.lake.map(({ _id }) => _id)).size).toBe(120)
   })
 
+  it('filters by code, as the list does', async () => {
+    await deadLetters(2)
+    const list = async (code: string) =>
+      ((await relay.get(`/events?state=dead&code=${code}`)).body.events as unknown[]).length
+    expect([await list('rejected'), await list('timeout')]).toEqual([2, 0])
+    const none = await relay.command('/redrive', { state: 'dead', code: 'timeout' })
+    expect(none.body.matched).toBe(0)
+    const all = await relay.command('/redrive', { state: 'dead', code: 'rejected' })
+    expect(all.body.redriven).toBe(2)
+  })
+
   it('filters by kind', async () => {
     await deadLetters(2)
     const none = await relay.command('/redrive', { state: 'dead', kind: 'transcript' })

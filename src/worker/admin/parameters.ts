@@ -14,12 +14,19 @@ import { CursorSchema } from './cursor.ts'
 const oneOf = <const Names extends readonly string[]>(names: Names) =>
   v.picklist(names, `expected one of ${names.join(', ')}`)
 
+/** A `lastError.code`. Any word will do: a code that no event has matches none. */
+const code = v.pipe(
+  v.string('expected an error code'),
+  v.regex(/^[a-z-]{1,40}$/, 'expected an error code, such as rejected'),
+)
+
 const LIMIT = 'expected a whole number from 1 to 200'
 
 /** `GET /admin/events`. */
 export const ListSchema = v.object({
   state: oneOf(EVENT_STATES),
   kind: v.optional(oneOf(STORED_KINDS)),
+  code: v.optional(code),
   limit: v.optional(
     v.pipe(
       v.string(),
@@ -42,6 +49,7 @@ export const RedriveSchema = v.object({
     v.pipe(v.array(v.string(IDS), IDS), v.minLength(1, IDS), v.maxLength(1_000, IDS)),
   ),
   kind: v.optional(oneOf(STORED_KINDS)),
+  code: v.optional(code),
   dryRun: v.optional(v.boolean('expected true or false'), false),
 })
 

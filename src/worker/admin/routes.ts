@@ -62,10 +62,10 @@ async function status(c: AppContext): Promise<Response> {
 async function listEvents(c: AppContext): Promise<Response> {
   const query = checkQuery(ListSchema, new URL(c.req.url).searchParams)
   if (!query.ok) return badRequest(query.detail)
-  const { state, kind = null, limit, cursor } = query.output
+  const { state, kind = null, code = null, limit, cursor } = query.output
   // One more than requested shows whether there is another page.
   const pages = await servicesOf(c.env).shards.all(async (shard, index) => {
-    const listed = await shard.list({ state, kind }, after(cursor, index), limit + 1)
+    const listed = await shard.list({ state, kind, code }, after(cursor, index), limit + 1)
     return listed.map((event) => ({ ...event, shard: index }))
   })
   const events = pages.flat().sort((a, b) => a.position - b.position || a.shard - b.shard)
@@ -110,7 +110,7 @@ async function redriveEvents(c: AppContext): Promise<Response> {
   const parsed = parseJson(bytes)
   const body = checkBody(RedriveSchema, complete && parsed.ok ? parsed.value : undefined)
   if (!body.ok) return badRequest(body.detail)
-  const { state, ids = null, kind = null, dryRun } = body.output
+  const { state, ids = null, kind = null, code = null, dryRun } = body.output
   const sums = { matched: 0, redriven: 0, stillInvalid: 0 }
   await servicesOf(c.env).shards.all(async (shard) => {
     // A page at a time, so that a shard with a hundred thousand events goes on relaying between two pages.
@@ -118,6 +118,7 @@ async function redriveEvents(c: AppContext): Promise<Response> {
       const page: Awaited<ReturnType<typeof shard.redrive>> = await shard.redrive({
         state,
         kind,
+        code,
         ids,
         dryRun,
         after: next,

@@ -29,7 +29,11 @@ export type Ingested = RelayResult & {
 export type Refused = { outcome: 'refused'; kind: Route; refusal: Refusal }
 
 /** Relays or stores an event; an invalid one goes to quarantine. */
-export type EventAcceptor = { accept(received: Received, reading: Reading): Promise<RelayResult> }
+export type EventAcceptor = {
+  accept(received: Received, reading: Reading): Promise<RelayResult>
+  /** Stores an event that our own code fails to read. */
+  acceptUnread(received: Received, thrown: unknown): Promise<RelayResult>
+}
 
 /** `receivedAt`: epoch milliseconds. */
 export async function ingest(
@@ -50,7 +54,14 @@ export async function ingest(
   if ('code' in read) return refused(route, read)
   const { body, parsed } = read
   const id = await eventId(route, body, parsed, receivedAt)
-  const reading = readEvent({ id, kind: route, receivedAt }, parsed)
+  const arrival = { id, kind: route, receivedAt }
+  let reading: Reading
+  try {
+    reading = readEvent(arrival, parsed)
+  } catch (thrown) {
+    const result = await acceptor.acceptUnread({ ...arrival, body }, thrown)
+    return { ...result, id, kind: route, bytes: body.length, refusal: null }
+  }
   const { kind } = reading
   const result = await acceptor.accept({ id, kind, receivedAt, body }, reading)
   return { ...result, id, kind, bytes: body.length, refusal: refusalOf(reading, id) }

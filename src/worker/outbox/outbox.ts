@@ -156,7 +156,7 @@ export class Outbox extends DurableObject<Env> {
     await this.refresh(upstream)
     return shardHealth(this.#watch.state, {
       writable: await this.#isWritable(),
-      oldestPendingAt: this.#reader.oldestPendingAt(),
+      oldestAt: this.#reader.oldestAt(),
       retentionMs: this.#config.retentionMs,
       now: Date.now(),
     })

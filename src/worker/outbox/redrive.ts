@@ -3,7 +3,7 @@
  * Promises: a quarantined event is validated again first, and stays quarantined if it is still invalid. A dry run
  * changes nothing, and reports what a real one would find.
  */
-import { readEvent } from '../chatlio/event.ts'
+import { type Arrival, type Reading, readEvent } from '../chatlio/event.ts'
 import type { StoredKind } from '../chatlio/kind.ts'
 import { parseJson } from '../lib/json.ts'
 import type { EventState } from './state.ts'
@@ -14,6 +14,8 @@ import type { EventStore } from './storage/store.ts'
 export type RedriveRequest = {
   state: Exclude<EventState, 'pending'>
   kind: StoredKind | null
+  /** Only those with this `lastError.code`; `null`: any. */
+  code: string | null
   /** Only these ids; `null`: all events after position `after`, at most `limit` of them. */
   ids: readonly string[] | null
   dryRun: boolean
@@ -31,11 +33,11 @@ export type RedrivePage = {
 
 /** Calls `requeued` for each event that is pending again. */
 export function redrive(
-  { state, kind, ids, dryRun, after, limit }: RedriveRequest,
+  { state, kind, code, ids, dryRun, after, limit }: RedriveRequest,
   { store, reader, listing }: { store: EventStore; reader: EventReader; listing: Listing },
   requeued: (position: number) => void,
 ): RedrivePage {
-  const filter = { state, kind }
+  const filter = { state, kind, code }
   const positions = ids
     ? [...new Set(ids)].flatMap((id) => {
         const place = reader.find(id)
@@ -46,17 +48,27 @@ export function redrive(
   for (const position of positions) {
     const event = reader.readParked(position)
     if (!event || (kind !== null && event.kind !== kind)) continue
+    if (ids && code !== null && listing.get(event.id)?.lastError?.code !== code) continue
     page.matched += 1
-    const reading = readEvent(event, parseJson(event.body))
-    if (state === 'quarantined' && reading.outcome !== 'valid') {
+    const reading = readAgain(event)
+    if (state === 'quarantined' && reading?.outcome !== 'valid') {
       page.stillInvalid += 1
       continue
     }
     if (dryRun) continue
-    store.requeue(position, state, reading.kind, null)
+    store.requeue(position, state, reading?.kind ?? event.kind, null)
     requeued(position)
     page.redriven += 1
   }
   if (!ids && positions.length === limit) page.next = positions.at(-1) ?? null
   return page
+}
+
+/** `null`: our own code fails on it, which must not stop the others. */
+function readAgain(event: Arrival & { body: Uint8Array }): Reading | null {
+  try {
+    return readEvent(event, parseJson(event.body))
+  } catch {
+    return null
+  }
 }

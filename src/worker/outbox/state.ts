@@ -87,4 +87,4 @@ export type Listed = EventSummary & { position: number }
 
 export type EventDetail = EventSummary & { body: Uint8Array; answer: string | null }
 
-export type ListFilter = { state: EventState; kind: StoredKind | null }
+export type ListFilter = { state: EventState; kind: StoredKind | null; code: string | null }

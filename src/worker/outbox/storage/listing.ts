@@ -31,7 +31,7 @@ export class Listing {
   }
 
   /** At most `limit` events after position `after`, oldest first. */
-  list({ state, kind }: ListFilter, after: number, limit: number): Listed[] {
+  list({ state, kind, code }: ListFilter, after: number, limit: number): Listed[] {
     const from =
       state === 'pending'
         ? "'pending' AS state FROM pending LEFT JOIN tries USING (position) WHERE ?1 = 'pending'"
@@ -39,11 +39,13 @@ export class Listing {
     return this.#sql
       .exec<Row>(
         `SELECT ${COLUMNS}, ${from} AND position > ?2 AND (?3 IS NULL OR kind = ?3)
+           AND (?5 IS NULL OR code = ?5)
          ORDER BY position LIMIT ?4`,
         state,
         after,
         kind,
         limit,
+        code,
       )
       .toArray()
       .map(toListed)
