@@ -2,13 +2,21 @@
 import type { Context } from 'hono'
 import { TokenSource } from './aep/client/token.ts'
 import { type Config, configOf } from './config/config.ts'
+import { DriftDetector } from './drift/detector.ts'
 import { logLine } from './log.ts'
+import { type Metrics, metricsOf } from './metrics.ts'
 import { Shards } from './outbox/shards.ts'
 import { Relay } from './relay.ts'
 
 export type AppContext = Context<{ Bindings: Env }>
 
-export type Services = { config: Config; shards: Shards; relay: Relay }
+export type Services = {
+  config: Config
+  shards: Shards
+  relay: Relay
+  drift: DriftDetector
+  metrics: Metrics
+}
 
 const services = new WeakMap<Env, Services>()
 
@@ -23,7 +31,7 @@ export function servicesOf(env: Env): Services {
       now: Date.now,
       tokens,
     })
-    known = { config, shards, relay }
+    known = { config, shards, relay, drift: new DriftDetector(), metrics: metricsOf(env) }
     services.set(env, known)
     if (config.problems.length > 0) {
       logLine('error', { event: 'configuration', problems: config.problems })

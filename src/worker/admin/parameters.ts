@@ -7,7 +7,7 @@ import { STORED_KINDS } from '../chatlio/kind.ts'
 import { EVENT_STATES } from '../outbox/state.ts'
 import { CursorSchema } from './cursor.ts'
 
-const oneOf = <const Names extends readonly string[]>(names: Names) =>
+export const oneOf = <const Names extends readonly string[]>(names: Names) =>
   v.picklist(names, `expected one of ${names.join(', ')}`)
 
 const LIMIT = 'expected a whole number from 1 to 200'

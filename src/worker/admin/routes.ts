@@ -14,7 +14,9 @@ import { readUpTo } from '../lib/bounded-body.ts'
 import { isObject, parseJson } from '../lib/json.ts'
 import { MAX_BODY_BYTES, REDRIVE_PAGE } from '../limits.ts'
 import { type AppContext, servicesOf } from '../services.ts'
+import { listAlerts, sendTestAlert } from './alerts.ts'
 import { after, encodeCursor } from './cursor.ts'
+import { acceptDrift, listDrift } from './drift.ts'
 import { explain, ListSchema, RedriveSchema } from './parameters.ts'
 import { eventDetailView, eventView, statusView } from './view.ts'
 
@@ -30,6 +32,10 @@ admin.delete('/events/:id', eraseEvent)
 admin.post('/redrive', redriveEvents)
 admin.post('/pause', (c) => setPause(c, true))
 admin.post('/resume', (c) => setPause(c, false))
+admin.get('/alerts', listAlerts)
+admin.post('/alerts/test', sendTestAlert)
+admin.get('/drift', listDrift)
+admin.post('/drift/accept', acceptDrift)
 for (const [path, allow] of [
   ['/status', 'GET, HEAD'],
   ['/events', 'GET, HEAD'],
@@ -37,6 +43,10 @@ for (const [path, allow] of [
   ['/redrive', 'POST'],
   ['/pause', 'POST'],
   ['/resume', 'POST'],
+  ['/alerts', 'GET, HEAD'],
+  ['/alerts/test', 'POST'],
+  ['/drift', 'GET, HEAD'],
+  ['/drift/accept', 'POST'],
 ] as const) {
   admin.all(path, () => problemResponse({ code: 'method-not-allowed', allow }))
 }

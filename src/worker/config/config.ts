@@ -15,6 +15,7 @@ import {
   MIN_EVENT_BYTES,
   MIN_SECRET_CHARACTERS,
 } from '../limits.ts'
+import { type AlertConfig, readAlertUrls } from './alerts.ts'
 import { type Destination, readDestination } from './destination.ts'
 import {
   type ConfigProblem,
@@ -48,6 +49,7 @@ export type Config = {
   retryBaseMs: number
   retryCapMs: number
   retentionMs: number
+  alerts: AlertConfig
 }
 
 /** Parsed once per isolate: the runtime hands every request the same environment. */
@@ -77,6 +79,7 @@ export function parseConfig(env: Variables): Config {
   )
   const outboxShards = read('OUTBOX_SHARDS', integerBetween(1, MAX_SHARDS)) ?? 1
   const retentionDays = read('RETENTION_DAYS', days) ?? 30
+  const alertAgeMinutes = read('ALERT_AGE_MINUTES', integerBetween(1, 43_200)) ?? 15
   const parsedDestination = readDestination(format, read, problems)
   const usable = problems.length === 0
   // Read last: a secret of the wrong form closes its own door, it does not stop relaying.
@@ -92,6 +95,7 @@ export function parseConfig(env: Variables): Config {
     retryBaseMs,
     retryCapMs: Math.max(retryCapMs, retryBaseMs),
     retentionMs: retentionDays * 86_400_000,
+    alerts: { ageMs: alertAgeMinutes * 60_000, ...readAlertUrls(read) },
   }
 }
 

@@ -8,7 +8,7 @@ import { type Reading, readEvent } from '../chatlio/event.ts'
 import { eventId } from '../chatlio/id.ts'
 import type { Route, StoredKind } from '../chatlio/kind.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
-import { parseJson } from '../lib/json.ts'
+import { type Parsed, parseJson } from '../lib/json.ts'
 import { MAX_BODY_BYTES } from '../limits.ts'
 import type { Received, RelayResult } from '../relay.ts'
 import { isAcceptedMediaType } from './media-type.ts'
@@ -26,12 +26,16 @@ export type Refused = { outcome: 'refused'; kind: Route; refusal: Refusal }
 /** Takes whatever could be read, valid or not. */
 export type EventAcceptor = { accept(received: Received, reading: Reading): Promise<RelayResult> }
 
+/** Sees every event that could be read, once it is in custody. */
+export type Observer = (reading: Reading, parsed: Parsed, id: string) => void
+
 /** `receivedAt`: epoch milliseconds. */
 export async function ingest(
   request: Request,
   route: Route,
   receivedAt: number,
   custodian: EventAcceptor,
+  observe: Observer = () => undefined,
 ): Promise<Ingested | Refused> {
   const refused = (refusal: Refusal): Refused => ({ outcome: 'refused', kind: route, refusal })
   if (!isAcceptedMediaType(request.headers.get('content-type'))) {
@@ -51,6 +55,7 @@ export async function ingest(
   const reading = readEvent({ id, kind: route, receivedAt }, parsed)
   const { kind } = reading
   const taken = await custodian.accept({ id, kind, receivedAt, body }, reading)
+  observe(reading, parsed, id)
   return { ...taken, id, kind, bytes: body.length, refusal: refusalOf(reading, id) }
 }
 

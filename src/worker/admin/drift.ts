@@ -1,0 +1,51 @@
+/** `GET /admin/drift`: how what Chatlio sends differs from what it documents; `POST /admin/drift/accept` silences one. */
+import * as v from 'valibot'
+import { STORED_KINDS } from '../chatlio/kind.ts'
+import { toIso } from '../chatlio/timestamp.ts'
+import { DRIFT_CHANGES, type DriftRow } from '../drift/drift.ts'
+import { problemResponse } from '../http/problem.ts'
+import { type AppContext, servicesOf } from '../services.ts'
+import { explain, oneOf } from './parameters.ts'
+import { readJson } from './read-json.ts'
+
+export const AcceptDriftSchema = v.strictObject({
+  kind: oneOf(STORED_KINDS),
+  path: v.pipe(
+    v.string('expected a path as listed'),
+    v.maxLength(1_000, 'expected a path as listed'),
+  ),
+  change: oneOf(DRIFT_CHANGES),
+})
+
+export async function listDrift(c: AppContext): Promise<Response> {
+  const rows = await servicesOf(c.env).shards.at(0).driftRows()
+  return c.json({ rows: rows.map(driftView) })
+}
+
+/** Answers with the row. */
+export async function acceptDrift(c: AppContext): Promise<Response> {
+  const body = v.safeParse(AcceptDriftSchema, await readJson(c.req.raw))
+  if (!body.success) {
+    const detail = body.issues.map(explain).join('; ')
+    return problemResponse({ code: 'invalid-request', detail })
+  }
+  const row = await servicesOf(c.env).shards.at(0).acceptDrift(body.output)
+  return row ? c.json(driftView(row)) : problemResponse({ code: 'not-found' })
+}
+
+function driftView({ firstAt, lastAt, ...row }: DriftRow) {
+  const { kind, path, change, from, to, count, eventId, sample, accepted } = row
+  return {
+    kind,
+    path,
+    change,
+    from,
+    to,
+    count,
+    firstAt: toIso(firstAt),
+    lastAt: toIso(lastAt),
+    eventId,
+    sample,
+    accepted,
+  }
+}
