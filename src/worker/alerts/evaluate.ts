@@ -103,7 +103,10 @@ function noticeOf(
 const RESOLVED: Record<AlertName, { title: string; meaning: string }> = {
   hold: { title: 'AEP takes events again', meaning: 'What has waited is being sent.' },
   'queue-age': { title: 'Events no longer wait', meaning: 'What has waited was sent.' },
-  expiring: { title: 'No event is about to be erased', meaning: '' },
+  expiring: {
+    title: 'No event is about to be erased any more',
+    meaning: 'They were sent, or erased: a log line `expired` counts those.',
+  },
   rejected: {
     title: 'No event refused for 24 hours',
     meaning: 'Those refused before are still stored.',

@@ -74,8 +74,7 @@ async function alert(facts: Facts, deps: AlertDeps): Promise<void> {
   const { shards, config } = deps
   const kept = await asked(shards, 0, async (shard) => readStates(await shard.alertStates()))
   const held = unsaved.get(shards)
-  const before = kept ?? held ?? INITIAL_STATES
-  if (kept && held) before.alerts.storage = held.alerts.storage
+  const before = kept && held ? withStorage(kept, held) : (kept ?? held ?? INITIAL_STATES)
   const found = evaluate(facts, before)
   const evaluation = kept ? found : onStorage(found, before)
   const states = await say(evaluation, facts.now, deps)
@@ -87,11 +86,14 @@ async function alert(facts: Facts, deps: AlertDeps): Promise<void> {
   else unsaved.set(shards, states)
 }
 
+function withStorage(states: AlertStates, other: AlertStates): AlertStates {
+  return { ...states, alerts: { ...states.alerts, storage: other.alerts.storage } }
+}
+
 /** Without its memory a run cannot tell what has been said: it speaks of the storage alone. */
 function onStorage({ states, notices }: Evaluation, before: AlertStates): Evaluation {
-  const { storage } = states.alerts
   return {
-    states: { ...before, alerts: { ...before.alerts, storage } },
+    states: withStorage(before, states),
     notices: notices.filter(({ name }) => name === 'storage'),
   }
 }
