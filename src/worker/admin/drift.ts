@@ -1,21 +1,11 @@
 /** `GET /admin/drift`: how what Chatlio sends differs from what it documents; `POST /admin/drift/accept` silences one. */
 import * as v from 'valibot'
-import { STORED_KINDS } from '../chatlio/kind.ts'
 import { toIso } from '../chatlio/timestamp.ts'
-import { DRIFT_CHANGES, type DriftRow } from '../drift/drift.ts'
+import type { DriftRow } from '../drift/drift.ts'
 import { problemResponse } from '../http/problem.ts'
 import { type AppContext, servicesOf } from '../services.ts'
-import { explain, oneOf } from './parameters.ts'
+import { AcceptDriftSchema, explain } from './parameters.ts'
 import { readJson } from './read-json.ts'
-
-export const AcceptDriftSchema = v.strictObject({
-  kind: oneOf(STORED_KINDS),
-  path: v.pipe(
-    v.string('expected a path as listed'),
-    v.maxLength(1_000, 'expected a path as listed'),
-  ),
-  change: oneOf(DRIFT_CHANGES),
-})
 
 export async function listDrift(c: AppContext): Promise<Response> {
   const rows = await servicesOf(c.env).shards.at(0).driftRows()

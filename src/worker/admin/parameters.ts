@@ -4,10 +4,11 @@
  */
 import * as v from 'valibot'
 import { STORED_KINDS } from '../chatlio/kind.ts'
+import { DRIFT_CHANGES } from '../drift/drift.ts'
 import { EVENT_STATES } from '../outbox/state.ts'
 import { CursorSchema } from './cursor.ts'
 
-export const oneOf = <const Names extends readonly string[]>(names: Names) =>
+const oneOf = <const Names extends readonly string[]>(names: Names) =>
   v.picklist(names, `expected one of ${names.join(', ')}`)
 
 const LIMIT = 'expected a whole number from 1 to 200'
@@ -39,6 +40,16 @@ export const RedriveSchema = v.strictObject({
   ),
   kind: v.optional(oneOf(STORED_KINDS)),
   dryRun: v.optional(v.boolean('expected true or false'), false),
+})
+
+/** `POST /admin/drift/accept`. */
+export const AcceptDriftSchema = v.strictObject({
+  kind: oneOf(STORED_KINDS),
+  path: v.pipe(
+    v.string('expected a path as listed'),
+    v.maxLength(1_000, 'expected a path as listed'),
+  ),
+  change: oneOf(DRIFT_CHANGES),
 })
 
 /** The place and what is expected there; never the value. */

@@ -8,6 +8,7 @@
 import type { MiddlewareHandler } from 'hono'
 import { Hono } from 'hono'
 import * as v from 'valibot'
+import openapi from '../../../docs/openapi.json'
 import { holdsKey } from '../http/auth.ts'
 import { problemResponse } from '../http/problem.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
@@ -34,6 +35,7 @@ admin.post('/pause', (c) => setPause(c, true))
 admin.post('/resume', (c) => setPause(c, false))
 admin.get('/alerts', listAlerts)
 admin.post('/alerts/test', sendTestAlert)
+admin.get('/openapi.json', (c) => c.json(openapi))
 admin.get('/drift', listDrift)
 admin.post('/drift/accept', acceptDrift)
 for (const [path, allow] of [
@@ -43,6 +45,7 @@ for (const [path, allow] of [
   ['/redrive', 'POST'],
   ['/pause', 'POST'],
   ['/resume', 'POST'],
+  ['/openapi.json', 'GET, HEAD'],
   ['/alerts', 'GET, HEAD'],
   ['/alerts/test', 'POST'],
   ['/drift', 'GET, HEAD'],

@@ -4,9 +4,8 @@
  */
 import { activeFailure, type Hold, holdOf, type UpstreamState } from '../../aep/upstream/state.ts'
 import type { StoredKind } from '../../chatlio/kind.ts'
-import { DAY_MS, EXPIRY_WARNING_MS, MAX_COUNTED_EXPIRING } from '../../limits.ts'
+import { DAY_MS, EXPIRY_WARNING_MS } from '../../limits.ts'
 import type { EventState } from '../state.ts'
-import { PER_MS } from '../storage/reader.ts'
 
 /** Events refused for the same reason. `place`: the field, by its documented name; empty where that is not known. */
 export type Cause = {
@@ -51,33 +50,5 @@ export function warnings(retentionMs: number): { soonMs: number; todayMs: number
   return {
     soonMs: Math.min(EXPIRY_WARNING_MS, retentionMs / 2),
     todayMs: Math.min(DAY_MS, retentionMs / 4),
-  }
-}
-
-export function expiringFacts(
-  sql: SqlStorage,
-  oldestAt: number | null,
-  retentionMs: number,
-  now: number,
-): ShardFacts['expiring'] {
-  const { soonMs, todayMs } = warnings(retentionMs)
-  const receivedBefore = (ms: number) => {
-    if (oldestAt === null || oldestAt > ms) return 0
-    return Number(
-      sql
-        .exec(
-          `SELECT COUNT(*) AS n FROM (
-             SELECT * FROM (SELECT 1 FROM pending WHERE position <= ?1 LIMIT ?2)
-             UNION ALL SELECT * FROM (SELECT 1 FROM parked WHERE position <= ?1 LIMIT ?2))`,
-          (ms + 1) * PER_MS - 1,
-          MAX_COUNTED_EXPIRING,
-        )
-        .one().n,
-    )
-  }
-  return {
-    soon: receivedBefore(now - retentionMs + soonMs),
-    today: receivedBefore(now - retentionMs + todayMs),
-    oldestAt,
   }
 }
