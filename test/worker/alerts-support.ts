@@ -1,4 +1,5 @@
 /** What tests of alerts share: facts to evaluate, and a webhook and a heartbeat beside the local AEP. */
+import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import type { Facts } from '../../src/worker/alerts/rules.ts'
@@ -72,3 +73,14 @@ export function startReceiver(aep: LocalAdobe) {
   return receiver
 }
 export type Receiver = ReturnType<typeof startReceiver>
+
+/** The outbox, where calls to some shards fail. */
+export function namespaceWithout(...names: string[]) {
+  const missing = new Set(names)
+  const refuse = () => Promise.reject(new Error('Durable Object is overloaded.'))
+  return {
+    missing,
+    getByName: (name: string) =>
+      missing.has(name) ? new Proxy({}, { get: () => refuse }) : env.OUTBOX.getByName(name),
+  }
+}

@@ -1,6 +1,5 @@
 /** Promise 8, over the wire: what the cron trigger sends, to whom, and what an operator can see of it. */
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import {
@@ -8,6 +7,7 @@ import {
   HEARTBEAT,
   HOUR,
   MINUTE,
+  namespaceWithout,
   PAGERDUTY,
   type Receiver,
   startReceiver,
@@ -270,17 +270,6 @@ describe('the heartbeat', () => {
     expect(said(1)).toContain('Resolved: The outbox answers again')
   })
 })
-
-/** The outbox, where calls to some shards fail. */
-function namespaceWithout(...names: string[]) {
-  const missing = new Set(names)
-  const refuse = () => Promise.reject(new Error('Durable Object is overloaded.'))
-  return {
-    missing,
-    getByName: (name: string) =>
-      missing.has(name) ? new Proxy({}, { get: () => refuse }) : env.OUTBOX.getByName(name),
-  }
-}
 
 describe('PagerDuty, recognised by its host', () => {
   it('gets an incident for each alert, which ends with it', async () => {
