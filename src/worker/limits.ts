@@ -150,3 +150,37 @@ export const PROBE_INTERVAL_MS = 1_000
 
 /** Dead events that are made pending again in one transaction, when a hold shows that their refusal was none. */
 export const REQUEUE_PAGE = 100
+export const DAY_MS = 86_400_000
+
+/** Events that an alert counts as about to be erased; beyond it says "more than": counting reads every row. */
+export const MAX_COUNTED_EXPIRING = 1_000
+
+/** Refused events that one run of the cron trigger counts; the rest is counted at the next. */
+export const MAX_REFUSALS_READ = 10_000
+
+/** Different causes of refusals that one shard tells of at a time, the most frequent first. */
+export const MAX_CAUSES_READ = 50
+
+/** Causes of refusals that alerts remember for a day; the rarest are forgotten first, and told anew when they return. */
+export const MAX_CAUSES_KEPT = 100
+
+/** An alert that goes on is repeated at most this often. */
+export const ALERT_REPEAT_MS = 4 * 3_600_000
+
+/** One request to the alert webhook or the heartbeat, answer included. */
+export const ALERT_TIMEOUT_MS = 10_000
+
+/** Differences from the documented shape that are reported of one event. */
+export const MAX_DRIFT_FINDINGS = 50
+
+/** Shapes of events that an isolate remembers; Chatlio's own are a few dozen. */
+export const MAX_DRIFT_SHAPES = 1_000
+
+/** New shapes looked at in one interval. */
+export const MAX_DRIFT_LOOKS = 60
+
+/** How often an isolate reports a difference that goes on, to count it. */
+export const DRIFT_REPORT_INTERVAL_MS = 300_000
+
+/** Differences kept of one kind. */
+export const MAX_DRIFT_ROWS_PER_KIND = 200

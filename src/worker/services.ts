@@ -4,9 +4,11 @@
 import type { Context } from 'hono'
 import { TokenSource } from './aep/client/token.ts'
 import { type Config, parseConfig } from './config/config.ts'
+import { DriftDetector } from './drift/detector.ts'
 import { AccessKeys } from './http/auth.ts'
 import { HealthCheck } from './http/health.ts'
 import { logLine } from './log.ts'
+import { type Metrics, metricsOf } from './metrics.ts'
 import { Shards } from './outbox/shards.ts'
 import { Relay } from './relay.ts'
 
@@ -20,6 +22,8 @@ export type Services = {
   webhookKeys: AccessKeys
   /** `null`: there are no admin routes. */
   adminKeys: AccessKeys | null
+  drift: DriftDetector
+  metrics: Metrics
 }
 
 const services = new WeakMap<Env, Services>()
@@ -43,6 +47,8 @@ export function servicesOf(env: Env): Services {
       health: new HealthCheck(config, shards, relay, Date.now),
       webhookKeys: new AccessKeys(config.webhookKeys),
       adminKeys: config.adminToken === null ? null : new AccessKeys([config.adminToken]),
+      drift: new DriftDetector(),
+      metrics: metricsOf(env),
     }
     services.set(env, known)
     if (config.problems.length > 0) {

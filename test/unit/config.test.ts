@@ -33,6 +33,7 @@ describe('the defaults', () => {
       retryBaseMs: 1_000,
       retryCapMs: 60_000,
       retentionMs: 30 * 86_400_000,
+      alerts: { ageMs: 900_000, webhook: null, heartbeatUrl: null, publicUrl: null },
     })
   })
 

@@ -6,6 +6,7 @@
  */
 import * as v from 'valibot'
 import { STORED_KINDS } from '../chatlio/kind.ts'
+import { DRIFT_CHANGES } from '../drift/drift.ts'
 import { isObject, type JsonObject } from '../lib/json.ts'
 import { MAX_PARAMETER_CHARACTERS } from '../limits.ts'
 import { EVENT_STATES } from '../outbox/state.ts'
@@ -51,6 +52,16 @@ export const RedriveSchema = v.object({
   kind: v.optional(oneOf(STORED_KINDS)),
   code: v.optional(code),
   dryRun: v.optional(v.boolean('expected true or false'), false),
+})
+
+/** `POST /admin/drift/accept`. */
+export const AcceptDriftSchema = v.object({
+  kind: oneOf(STORED_KINDS),
+  path: v.pipe(
+    v.string('expected a path as listed'),
+    v.maxLength(1_000, 'expected a path as listed'),
+  ),
+  change: oneOf(DRIFT_CHANGES),
 })
 
 /** `detail` names the parameter and the expected value, never the value that was given. */

@@ -6,13 +6,16 @@
  */
 import type { MiddlewareHandler } from 'hono'
 import { Hono } from 'hono'
+import openapi from '../../../docs/openapi.json'
 import { problemResponse } from '../http/problem.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
 import { parseJson } from '../lib/json.ts'
 import { MAX_BODY_BYTES, REDRIVE_PAGE } from '../limits.ts'
 import type { EventDetail } from '../outbox/state.ts'
 import { type AppContext, servicesOf } from '../services.ts'
+import { listAlerts, sendTestAlert } from './alerts.ts'
 import { after, encodeCursor } from './cursor.ts'
+import { acceptDrift, listDrift } from './drift.ts'
 import { checkBody, checkQuery, ListSchema, RedriveSchema } from './parameters.ts'
 import { eventDetailView, eventView, statusView } from './view.ts'
 
@@ -29,6 +32,11 @@ admin.delete('/events/:id', eraseEvent)
 admin.post('/redrive', redriveEvents)
 admin.post('/pause', (c) => setPause(c, true))
 admin.post('/resume', (c) => setPause(c, false))
+admin.get('/alerts', listAlerts)
+admin.post('/alerts/test', sendTestAlert)
+admin.get('/openapi.json', (c) => c.json(openapi))
+admin.get('/drift', listDrift)
+admin.post('/drift/accept', acceptDrift)
 for (const [path, allow] of [
   ['/status', 'GET, HEAD'],
   ['/events', 'GET, HEAD'],
@@ -37,6 +45,11 @@ for (const [path, allow] of [
   ['/redrive', 'POST'],
   ['/pause', 'POST'],
   ['/resume', 'POST'],
+  ['/openapi.json', 'GET, HEAD'],
+  ['/alerts', 'GET, HEAD'],
+  ['/alerts/test', 'POST'],
+  ['/drift', 'GET, HEAD'],
+  ['/drift/accept', 'POST'],
 ] as const) {
   admin.all(path, () => problemResponse({ code: 'method-not-allowed', allow }))
 }

@@ -15,6 +15,7 @@ import {
   MIN_EVENT_BYTES,
   MIN_SECRET_CHARACTERS,
 } from '../limits.ts'
+import { type AlertConfig, readAlertUrls } from './alerts.ts'
 import { type Destination, readDestination } from './destination.ts'
 import {
   type ConfigProblem,
@@ -53,6 +54,7 @@ export type Config = {
   retryBaseMs: number
   retryCapMs: number
   retentionMs: number
+  alerts: AlertConfig
 }
 
 /** Pure. `env` may hold bindings beside the variables. Durations are in milliseconds, sizes in bytes. */
@@ -72,6 +74,7 @@ export function parseConfig(env: object): Config {
   )
   const outboxShards = read('OUTBOX_SHARDS', integerBetween(1, MAX_SHARDS)) ?? 1
   const retentionDays = read('RETENTION_DAYS', days) ?? 30
+  const alertAgeMinutes = read('ALERT_AGE_MINUTES', integerBetween(1, 43_200)) ?? 15
   const parsedDestination = readDestination(format, read, problems)
   const usable = problems.length === 0
   // Read after `usable` is decided: an invalid secret closes its own routes and does not stop relaying.
@@ -87,6 +90,7 @@ export function parseConfig(env: object): Config {
     retryBaseMs,
     retryCapMs: Math.max(retryCapMs, retryBaseMs),
     retentionMs: retentionDays * 86_400_000,
+    alerts: { ageMs: alertAgeMinutes * 60_000, ...readAlertUrls(read) },
   }
 }
 

@@ -34,7 +34,7 @@ export type Destination = RawDestination | XdmDestination
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
 /** An address that may receive credentials and events: encrypted, except on loopback. */
-const httpUrl = v.pipe(
+export const httpUrl = v.pipe(
   v.string(),
   v.check((value) => !/[{}]/.test(value), 'the real address, with no {PLACEHOLDER} left'),
   v.check(URL.canParse, 'a URL'),

@@ -35,12 +35,16 @@ export type EventAcceptor = {
   acceptUnread(received: Received, thrown: unknown): Promise<RelayResult>
 }
 
+/** Sees every event that could be read, once it is in custody. */
+export type Observer = (reading: Reading, parsed: Parsed, id: string) => void
+
 /** `receivedAt`: epoch milliseconds. */
 export async function ingest(
   request: Request,
   route: Route,
   receivedAt: number,
   acceptor: EventAcceptor,
+  observe: Observer = () => undefined,
 ): Promise<Ingested | Refused> {
   const { headers } = request
   if (!isAcceptedMediaType(headers.get('content-type'))) {
@@ -64,6 +68,7 @@ export async function ingest(
   }
   const { kind } = reading
   const result = await acceptor.accept({ id, kind, receivedAt, body }, reading)
+  observe(reading, parsed, id)
   return { ...result, id, kind, bytes: body.length, refusal: refusalOf(reading, id) }
 }
 

@@ -8,9 +8,11 @@ import { isRouteKind, type Route } from '../chatlio/kind.ts'
 import type { Config, KeyFault } from '../config/config.ts'
 import { MAX_LOGGED_ISSUES, MIN_SECRET_CHARACTERS } from '../limits.ts'
 import { type Level, logLine } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
 import { type AppContext, servicesOf } from '../services.ts'
 import { type Ingested, ingest, type Refused } from './ingest.ts'
 import { problemResponse, type Refusal } from './problem.ts'
+import { reportDrift } from './report-drift.ts'
 
 type Result = Ingested | Refused
 
@@ -22,20 +24,25 @@ export function webhook(c: AppContext): Promise<Response> {
 }
 
 async function answer({ env, req, executionCtx }: AppContext, at: number): Promise<Response> {
-  const { config, relay, webhookKeys } = servicesOf(env)
+  const { config, relay, webhookKeys, drift, metrics, shards } = servicesOf(env)
   const route = routeOf(req.path)
   const key = await webhookKeys.find(req.query('key'))
   const admitted = admit(route, req.method, key, config)
   const result: Result =
     typeof admitted === 'string'
-      ? await ingest(req.raw, admitted, at, relay)
+      ? await ingest(req.raw, admitted, at, relay, (reading, parsed, id) =>
+          drift.saw(reading, parsed, id, at),
+        )
       : { outcome: 'refused', kind: route ?? 'auto', refusal: admitted }
   const response = toResponse(result)
   const endedAt = Date.now()
   logWebhook(result, response.status, endedAt - at, key)
+  measure(metrics, result, response.status, endedAt - at)
   if (result.outcome !== 'refused' && relay.isRefreshDue(endedAt)) {
     executionCtx.waitUntil(relay.refresh())
   }
+  const reports = drift.takeReports(endedAt)
+  if (reports.length > 0) executionCtx.waitUntil(reportDrift(shards, reports))
   return response
 }
 
@@ -87,6 +94,26 @@ function toResponse(result: Result): Response {
     case 'refused':
       return problemResponse(result.refusal)
   }
+}
+
+function measure(metrics: Metrics, result: Result, status: number, ms: number): void {
+  const { kind, outcome } = result
+  if (outcome === 'refused') {
+    const { code } = result.refusal
+    metrics.webhook({
+      kind,
+      outcome,
+      status,
+      upstreamStatus: null,
+      code,
+      identity: '',
+      ms,
+      bytes: 0,
+    })
+    return
+  }
+  const { upstreamStatus, bytes, code = '', identity = '' } = result
+  metrics.webhook({ kind, outcome, status, upstreamStatus, code, identity, ms, bytes })
 }
 
 function logWebhook(result: Result, status: number, ms: number, key: string | null): void {

@@ -14,11 +14,17 @@ import type { TokenSource } from '../aep/client/token.ts'
 import { settingsOf } from '../aep/upstream/settings.ts'
 import { holdOf, type UpstreamState } from '../aep/upstream/state.ts'
 import { type Config, parseConfig } from '../config/config.ts'
+import type { DriftKey, DriftReport, DriftRow, DriftSummary } from '../drift/drift.ts'
+import { metricsOf } from '../metrics.ts'
+import { AlertStore } from './alerts/alert-store.ts'
+import { expiringFacts } from './alerts/expiring.ts'
+import { holdFacts, type ShardFacts } from './alerts/facts.ts'
 import { tryOfRequest } from './delivery/attempt-outcome.ts'
 import { Delivery } from './delivery/delivery.ts'
 import { logDeadLetter } from './delivery/record-outcome.ts'
 import { UpstreamWatch } from './delivery/upstream-watch.ts'
 import type { EventEnd } from './delivery/waiters.ts'
+import { DriftStore } from './drift/drift-store.ts'
 import { shardHealth } from './health.ts'
 import { type RedrivePage, type RedriveRequest, redrive } from './redrive.ts'
 import type {
@@ -49,6 +55,8 @@ export class Outbox extends DurableObject<Env> {
   readonly #listing: Listing
   readonly #tokens: TokenSource
   readonly #delivery: Delivery
+  readonly #alerts: AlertStore
+  readonly #drift: DriftStore
   /** A write has become durable since the object started. */
   #hasWritten = false
 
@@ -68,6 +76,8 @@ export class Outbox extends DurableObject<Env> {
     this.#reader = new EventReader(storage.sql)
     this.#store = new EventStore(storage.sql, this.#ledger, this.#reader, () => this.#watch.state)
     this.#listing = new Listing(storage.sql)
+    this.#alerts = new AlertStore(storage.sql)
+    this.#drift = new DriftStore(storage)
     this.#tokens = tokenSource(storage, env, this.#shard, this.#config)
     this.#delivery = new Delivery({
       shard: this.#shard,
@@ -79,6 +89,7 @@ export class Outbox extends DurableObject<Env> {
       ledger: this.#ledger,
       watch: this.#watch,
       tokens: this.#tokens,
+      metrics: metricsOf(env),
     })
     void ctx.blockConcurrencyWhile(() => this.#delivery.start())
   }
@@ -160,6 +171,55 @@ export class Outbox extends DurableObject<Env> {
       retentionMs: this.#config.retentionMs,
       now: Date.now(),
     })
+  }
+
+  /** What may be worth an alert, at a run of the cron trigger. */
+  async alertFacts(): Promise<ShardFacts> {
+    return {
+      ...holdFacts(this.#watch.state),
+      pending: this.#ledger.read().pending,
+      oldestPendingAt: this.#reader.oldestPendingAt(),
+      expiring: expiringFacts(
+        this.ctx.storage.sql,
+        this.#reader.oldestAt(),
+        this.#config.retentionMs,
+        Date.now(),
+      ),
+      writable: await this.#isWritable(),
+      refusals: this.#alerts.refusals(),
+    }
+  }
+
+  refusalsCounted(upTo: number): void {
+    this.#alerts.refusalsCounted(upTo)
+  }
+
+  /** Shard 0 keeps the states of alerts for all. JSON text; `null` before the first run. */
+  alertStates(): string | null {
+    return this.#alerts.states()
+  }
+
+  async saveAlertStates(states: string): Promise<void> {
+    this.#alerts.saveStates(states)
+    await this.ctx.storage.sync()
+  }
+
+  /** Shard 0 keeps what isolates have seen of changes in what Chatlio sends. */
+  reportDrift(reports: readonly DriftReport[]): void {
+    this.#drift.record(reports, Date.now())
+  }
+
+  driftRows(): DriftRow[] {
+    return this.#drift.rows()
+  }
+
+  driftSummary(): DriftSummary {
+    return this.#drift.summary()
+  }
+
+  /** The row, accepted; `null` where there is none. */
+  acceptDrift(key: DriftKey): DriftRow | null {
+    return this.#drift.accept(key)
   }
 
   list(filter: ListFilter, after: number, limit: number): Listed[] {

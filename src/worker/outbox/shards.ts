@@ -23,6 +23,11 @@ export class Shards {
     return this.#stub(Number.parseInt(id.slice(0, 8), 16) % this.count)
   }
 
+  /** Shard 0 also keeps what there is only once: states of alerts, changes of what Chatlio sends. */
+  at(index: number): OutboxStub {
+    return this.#stub(index)
+  }
+
   /** The shard that keeps the access token for all others. */
   tokenKeeper(): OutboxStub {
     return this.#namespace.getByName(TOKEN_SHARD)

@@ -10,6 +10,7 @@ import { toIso } from '../../chatlio/timestamp.ts'
 import type { Config } from '../../config/config.ts'
 import { MAX_RETRY_AFTER_MS, REQUEUE_PAGE } from '../../limits.ts'
 import { logLine } from '../../log.ts'
+import type { Metrics } from '../../metrics.ts'
 import { expire } from '../expire.ts'
 import { ageOf } from '../health.ts'
 import type { LedgerStore } from '../storage/ledger.ts'
@@ -37,6 +38,7 @@ export type DeliveryDeps = {
   ledger: LedgerStore
   watch: UpstreamWatch
   tokens: TokenSource
+  metrics: Metrics
 }
 
 export class Delivery {
@@ -174,11 +176,11 @@ export class Delivery {
     })
     if (report.sent === 0) return
     const now = Date.now()
-    logDrain(shard, report, {
-      pending: ledger.read().pending,
-      oldestAgeMs: ageOf(reader.oldestPendingAt(), now),
-      nextAttemptAt: this.nextAttemptAt(now),
-    })
+    const pending = ledger.read().pending
+    const oldestAgeMs = ageOf(reader.oldestPendingAt(), now)
+    logDrain(shard, report, { pending, oldestAgeMs, nextAttemptAt: this.nextAttemptAt(now) })
+    const code = report.failure?.code ?? ''
+    this.#deps.metrics.drain({ ...report, shard, code, pending, oldestAgeMs })
   }
 
   /** Sets the alarm for the next moment that work is owed, unless it is set for then or before. */
