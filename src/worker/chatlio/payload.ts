@@ -124,7 +124,7 @@ export const OfflineMessageSchema = documented({
   ),
 })
 
-const MessageSchema = documented({
+export const MessageSchema = documented({
   text,
   ts: text,
   sentAt: text,

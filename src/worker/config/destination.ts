@@ -128,7 +128,7 @@ function batchUrl(endpoint: URL, problems: ConfigProblem[]): string {
 }
 
 /** Scopes that Adobe's own streaming connector asks for; a project's own are shown in the Developer Console. */
-const DEFAULT_SCOPES =
+export const DEFAULT_SCOPES =
   'openid,AdobeID,read_organizations,additional_info.projectedProductContext,session'
 
 function credentials(read: ReadVariable, problems: ConfigProblem[]): Credentials | null {
