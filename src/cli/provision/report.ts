@@ -84,7 +84,7 @@ export function differsText(surveyed: readonly Surveyed[], wanted: Wanted): stri
 }
 
 /** Why a run ended, what usually causes that, and what there is so far. */
-export function failureText(error: unknown, done: readonly Done[], wanted: Wanted | null): string {
+export function failureText(error: unknown, done: readonly Done[], wanted: Wanted): string {
   const lines: string[] = []
   if (error instanceof StepFailed) {
     lines.push(`${called(error.step, wanted)}: ${error.cause.message}`)
