@@ -9,8 +9,9 @@ import type { Subject } from './chatlio/subject.ts'
 import { CARRY_AT_RECEIPTS, CARRY_TIMEOUT_MS } from './limits.ts'
 import type { Shards } from './outbox/shards.ts'
 import type { Carried, Exchanged, Receipt, Suppression } from './receipts/carried.ts'
+import { type Hashes, unpacked } from './receipts/hashes.ts'
 import { Held, type HeldReceipt, type Noted } from './receipts/held.ts'
-import { type Hashes, LookupHash, unpacked } from './receipts/lookup-hash.ts'
+import { LookupHash } from './receipts/lookup-hash.ts'
 
 export class Carrier {
   readonly #shards: Shards

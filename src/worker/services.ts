@@ -1,9 +1,15 @@
-/** What a request works with, made once per isolate and environment: configuration, shards of the outbox, relay. */
+/**
+ * Builds the services of a request, once for each isolate and environment: configuration, keys, outbox shards, relay.
+ */
 import type { Context } from 'hono'
 import { TokenSource } from './aep/client/token.ts'
 import { Carrier } from './carrier.ts'
-import { type Config, configOf } from './config/config.ts'
+import { type Config, parseConfig } from './config/config.ts'
+import { DriftDetector } from './drift/detector.ts'
+import { AccessKeys } from './http/auth.ts'
+import { HealthCheck } from './http/health.ts'
 import { logLine } from './log.ts'
+import { type Metrics, metricsOf } from './metrics.ts'
 import { Shards } from './outbox/shards.ts'
 import { Refresh } from './refresh.ts'
 import { Relay } from './relay.ts'
@@ -16,6 +22,12 @@ export type Services = {
   relay: Relay
   carrier: Carrier
   refresh: Refresh
+  health: HealthCheck
+  webhookKeys: AccessKeys
+  /** `null`: there are no admin routes. */
+  adminKeys: AccessKeys | null
+  drift: DriftDetector
+  metrics: Metrics
 }
 
 /** How a request waits for its carry. An object, so that tests can put their own clock in its place. */
@@ -25,10 +37,11 @@ export const waits = {
 
 const services = new WeakMap<Env, Services>()
 
+/** Logs the problems of the configuration when it builds the services. */
 export function servicesOf(env: Env): Services {
   let known = services.get(env)
   if (!known) {
-    const config = configOf(env)
+    const config = parseConfig(env)
     const shards = new Shards(env.OUTBOX, config.outboxShards)
     const tokens = new TokenSource((refused) => shards.tokenKeeper().token(refused), Date.now)
     const carrier = new Carrier(shards, Date.now, crypto.randomUUID())
@@ -45,7 +58,18 @@ export function servicesOf(env: Env): Services {
       now: Date.now,
       wait: (ms) => waits.wait(ms),
     })
-    known = { config, shards, relay, carrier, refresh }
+    known = {
+      config,
+      shards,
+      relay,
+      carrier,
+      refresh,
+      health: new HealthCheck(config, shards, relay, Date.now),
+      webhookKeys: new AccessKeys(config.webhookKeys),
+      adminKeys: config.adminToken === null ? null : new AccessKeys([config.adminToken]),
+      drift: new DriftDetector(),
+      metrics: metricsOf(env),
+    }
     services.set(env, known)
     if (config.problems.length > 0) {
       logLine('error', { event: 'configuration', problems: config.problems })

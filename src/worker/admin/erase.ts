@@ -4,33 +4,19 @@
  * Promises: suppresses first, on every shard, so that nothing new is stored while the old is erased; then erases from every
  * state. Repeating it is safe. Neither the address nor an id is kept, answered or logged.
  */
-import { Hono } from 'hono'
 import { toIso } from '../chatlio/timestamp.ts'
-import { problemResponse } from '../http/problem.ts'
-import { ERASE_PAGE } from '../limits.ts'
+import { DAY_MS, ERASE_PAGE } from '../limits.ts'
 import { type AppContext, servicesOf } from '../services.ts'
 import { logAction } from './action.ts'
-import { readBody } from './body.ts'
 import { hashOf } from './find.ts'
 import { EraseSchema, PersonSchema, personOf } from './lookup-parameters.ts'
+import { checkBody } from './parameters.ts'
+import { badRequest, notFound } from './problems.ts'
+import { readJson } from './read-json.ts'
 
-export const erasure = new Hono<{ Bindings: Env }>({ strict: false })
-
-erasure.post('/erase', erase)
-erasure.get('/suppressions', listSuppressions)
-erasure.delete('/suppressions', endSuppression)
-for (const [path, allow] of [
-  ['/erase', 'POST'],
-  ['/suppressions', 'GET, HEAD, DELETE'],
-] as const) {
-  erasure.all(path, () => problemResponse({ code: 'method-not-allowed', allow }))
-}
-
-const DAY_MS = 86_400_000
-
-async function erase(c: AppContext): Promise<Response> {
-  const body = await readBody(c, EraseSchema)
-  if ('problem' in body) return body.problem
+export async function erasePerson(c: AppContext): Promise<Response> {
+  const body = checkBody(EraseSchema, await readJson(c.req.raw))
+  if (!body.ok) return badRequest(body.detail)
   const { suppressDays, dryRun } = body.output
   const person = personOf(body.output)
   const hash = await hashOf(c, person.field, person.value)
@@ -68,7 +54,7 @@ async function erase(c: AppContext): Promise<Response> {
 }
 
 /** Every shard has them all. */
-async function listSuppressions(c: AppContext): Promise<Response> {
+export async function listSuppressions(c: AppContext): Promise<Response> {
   const { shards } = servicesOf(c.env)
   const rows = await shards.tokenKeeper().suppressions(Date.now())
   rows.sort((a, b) => a.since - b.since)
@@ -78,15 +64,15 @@ async function listSuppressions(c: AppContext): Promise<Response> {
   })
 }
 
-async function endSuppression(c: AppContext): Promise<Response> {
-  const body = await readBody(c, PersonSchema)
-  if ('problem' in body) return body.problem
+export async function endSuppression(c: AppContext): Promise<Response> {
+  const body = checkBody(PersonSchema, await readJson(c.req.raw))
+  if (!body.ok) return badRequest(body.detail)
   const person = personOf(body.output)
   const hash = await hashOf(c, person.field, person.value)
   const { shards, refresh } = servicesOf(c.env)
   const now = Date.now()
   const ended = await shards.all((shard) => shard.endSuppression(hash, now))
-  if (!ended.includes(true)) return problemResponse({ code: 'not-found' })
+  if (!ended.includes(true)) return notFound()
   await refresh.now()
   await logAction(c, 'end-suppression', { ended: 1 })
   return c.body(null, 204)

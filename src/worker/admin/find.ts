@@ -2,38 +2,24 @@
  * Where is the chat of yesterday, how many were there, and which operator did what.
  * An address or id of a person comes in a body, since URLs are shown by `wrangler tail`, and is compared as a keyed hash.
  */
-import { Hono } from 'hono'
 import { normalizedKey } from '../chatlio/subject.ts'
 import { toIso } from '../chatlio/timestamp.ts'
-import { problemResponse } from '../http/problem.ts'
+import { DAY_MS } from '../limits.ts'
 import { STEP_MS, summed } from '../outbox/receipts/activity.ts'
 import { PER_MS } from '../outbox/storage/reader.ts'
 import { percentile } from '../receipts/histogram.ts'
 import { type LookupField, LookupHash } from '../receipts/lookup-hash.ts'
 import { type AppContext, servicesOf } from '../services.ts'
-import { readBody, readQuery } from './body.ts'
 import { before, encodeCursor } from './cursor.ts'
 import { ActivitySchema, FindSchema, LogSchema } from './lookup-parameters.ts'
+import { checkBody, checkQuery } from './parameters.ts'
+import { badRequest } from './problems.ts'
+import { readJson } from './read-json.ts'
 import { foundView } from './view.ts'
 
-export const lookup = new Hono<{ Bindings: Env }>({ strict: false })
-
-lookup.post('/find', findEvents)
-lookup.get('/activity', showActivity)
-lookup.get('/log', showLog)
-for (const [path, allow] of [
-  ['/find', 'POST'],
-  ['/activity', 'GET, HEAD'],
-  ['/log', 'GET, HEAD'],
-] as const) {
-  lookup.all(path, () => problemResponse({ code: 'method-not-allowed', allow }))
-}
-
-const DAY_MS = 86_400_000
-
-async function findEvents(c: AppContext): Promise<Response> {
-  const body = await readBody(c, FindSchema)
-  if ('problem' in body) return body.problem
+export async function findEvents(c: AppContext): Promise<Response> {
+  const body = checkBody(FindSchema, await readJson(c.req.raw))
+  if (!body.ok) return badRequest(body.detail)
   const { id, conversation, visitor, email, day, limit, cursor } = body.output
   const { shards } = servicesOf(c.env)
   const by =
@@ -70,9 +56,9 @@ export async function hashOf(c: AppContext, field: LookupField, value: string): 
   return new LookupHash(await shards.tokenKeeper().lookupKey()).of(field, value)
 }
 
-async function showActivity(c: AppContext): Promise<Response> {
-  const query = readQuery(c, ActivitySchema)
-  if ('problem' in query) return query.problem
+export async function showActivity(c: AppContext): Promise<Response> {
+  const query = checkQuery(ActivitySchema, new URL(c.req.url).searchParams)
+  if (!query.ok) return badRequest(query.detail)
   const { step, to = Date.now() + 1, from = to - DAY_MS } = query.output
   const rows = await servicesOf(c.env).shards.all((shard) => shard.activity(from, to, step))
   const points = summed(rows.flat(), STEP_MS[step])
@@ -90,9 +76,9 @@ async function showActivity(c: AppContext): Promise<Response> {
   })
 }
 
-async function showLog(c: AppContext): Promise<Response> {
-  const query = readQuery(c, LogSchema)
-  if ('problem' in query) return query.problem
+export async function showLog(c: AppContext): Promise<Response> {
+  const query = checkQuery(LogSchema, new URL(c.req.url).searchParams)
+  if (!query.ok) return badRequest(query.detail)
   const { limit, cursor } = query.output
   const below = before(cursor, 0, Number.MAX_SAFE_INTEGER)
   const entries = await servicesOf(c.env)

@@ -3,27 +3,19 @@ import * as v from 'valibot'
 import { normalizedKey, type PersonKey } from '../chatlio/subject.ts'
 import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../limits.ts'
 import { CursorSchema } from './cursor.ts'
+import { LIMIT, limitText } from './parameters.ts'
 
 const TEXT = 'expected a non-empty string of up to 1024 characters'
 const text = v.optional(
   v.pipe(v.string(TEXT), v.trim(), v.minLength(1, TEXT), v.maxLength(1_024, TEXT)),
 )
 
-const LIMIT = 'expected a whole number from 1 to 200'
 const limitNumber = v.pipe(
   v.number(LIMIT),
   v.integer(LIMIT),
   v.minValue(1, LIMIT),
   v.maxValue(200, LIMIT),
 )
-const limitText = v.pipe(
-  v.string(),
-  v.regex(/^\d{1,3}$/, LIMIT),
-  v.transform(Number),
-  v.minValue(1, LIMIT),
-  v.maxValue(200, LIMIT),
-)
-
 const DAY = 'expected a day, YYYY-MM-DD'
 const day = v.pipe(
   v.string(DAY),
@@ -42,7 +34,7 @@ function givesOne(values: readonly unknown[]): boolean {
 
 /** `POST /admin/find`. */
 export const FindSchema = v.pipe(
-  v.strictObject({
+  v.object({
     id: text,
     conversation: text,
     visitor: text,
@@ -61,7 +53,7 @@ const DAYS = `expected a number of days from 0 to ${MAX_SUPPRESS_DAYS}`
 
 /** `POST /admin/erase`. */
 export const EraseSchema = v.pipe(
-  v.strictObject({
+  v.object({
     email: text,
     visitor: text,
     suppressDays: v.optional(
@@ -75,7 +67,7 @@ export const EraseSchema = v.pipe(
 
 /** `DELETE /admin/suppressions`. */
 export const PersonSchema = v.pipe(
-  v.strictObject({ email: text, visitor: text }),
+  v.object({ email: text, visitor: text }),
   v.check(({ email, visitor }) => givesOne([email, visitor]), ONE_PERSON),
 )
 
@@ -112,6 +104,6 @@ export const ActivitySchema = v.object({
 
 /** `GET /admin/log`. */
 export const LogSchema = v.object({
-  limit: v.optional(limitText, '50'),
+  limit: limitText,
   cursor: v.optional(CursorSchema),
 })

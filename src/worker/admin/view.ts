@@ -1,10 +1,8 @@
-/** What an operator is shown: stored things with ISO times and readable payloads, sums over shards. Pure. */
-
+/** Answers for operators: stored events with ISO times and readable payloads, and sums over shards. Pure. */
 import { toIso } from '../chatlio/timestamp.ts'
 import { parseJson } from '../lib/json.ts'
-import type { Totals } from '../outbox/receipts/carried-store.ts'
 import type { Found } from '../outbox/receipts/find.ts'
-import type { EventDetail, EventSummary, Ledger, ShardStatus } from '../outbox/state.ts'
+import type { EventDetail, EventSummary, Ledger, ShardStatus, Totals } from '../outbox/state.ts'
 
 const iso = (ms: number | null) => (ms === null ? null : toIso(ms))
 
@@ -28,7 +26,7 @@ export function foundView({ settledAt, via, state, ...event }: Found) {
   return { ...view, state, settledAt: iso(settledAt), via }
 }
 
-/** The one place where a payload, and AEP's own words, are shown. */
+/** The only view that shows a payload and AEP's own words. A payload that is not JSON is shown as text. */
 export function eventDetailView(event: EventDetail) {
   const parsed = parseJson(event.body)
   const payload = parsed.ok ? parsed.value : new TextDecoder().decode(event.body)

@@ -30,7 +30,18 @@ export function normalizedKey({ field, value }: PersonKey): PersonKey {
   return { field, value: field === 'email' ? trimmed.toLowerCase() : trimmed }
 }
 
+const NOBODY: Subject = { conversation: null, visitor: null, emails: [] }
+
+/** An event that our own code fails on names nobody: it must not be lost for that. */
 export function subjectOf(kind: StoredKind, parsed: Parsed, body: Uint8Array): Subject {
+  try {
+    return namedIn(kind, parsed, body)
+  } catch {
+    return NOBODY
+  }
+}
+
+function namedIn(kind: StoredKind, parsed: Parsed, body: Uint8Array): Subject {
   if (!parsed.ok || !isObject(parsed.value)) {
     return { conversation: null, visitor: null, emails: emailsIn(textOfBytes(body)) }
   }

@@ -1,10 +1,9 @@
 /** What is remembered of a webhook once it has been answered: its count, its key, and the receipt of what went straight. */
 import type { EventKind } from '../chatlio/kind.ts'
-import { utf8Bytes } from '../lib/json-text.ts'
 import type { Noted } from '../receipts/held.ts'
 import type { Ingested, Refused } from './ingest.ts'
 
-/** `at`: epoch milliseconds of the answer; `ms`: how long it took. */
+/** `key`: fingerprint of the webhook key; `at`: epoch milliseconds of the answer; `ms`: how long it took. */
 export function notedOf(
   result: Ingested | Refused,
   key: string | null,
@@ -21,17 +20,4 @@ export function notedOf(
     ? { id, kind: kind as EventKind, receivedAt, settledAt: at, bytes, subject }
     : null
   return { at, ms, kind, outcome, key, straight, receipt }
-}
-
-const fingerprints = new Map<string, string>()
-
-/** The first 6 hex digits of its SHA-256. For keys that are good: no more of them than there are ways to write those. */
-export async function fingerprintOf(key: string): Promise<string> {
-  let fingerprint = fingerprints.get(key)
-  if (fingerprint === undefined) {
-    const digest = await crypto.subtle.digest('SHA-256', utf8Bytes(key.replaceAll(' ', '+')))
-    fingerprint = new Uint8Array(digest).toHex().slice(0, 6)
-    fingerprints.set(key, fingerprint)
-  }
-  return fingerprint
 }

@@ -10,13 +10,20 @@
  */
 import type { TokenResult } from '../aep/client/ims.ts'
 import type { TokenSource } from '../aep/client/token.ts'
+import { settingsOf } from '../aep/upstream/settings.ts'
 import { holdOf, type UpstreamState } from '../aep/upstream/state.ts'
-import { type Config, configOf } from '../config/config.ts'
+import { type Config, parseConfig } from '../config/config.ts'
+import type { DriftKey, DriftReport, DriftRow, DriftSummary } from '../drift/drift.ts'
+import { metricsOf } from '../metrics.ts'
+import { AlertStore } from './alerts/alert-store.ts'
+import { expiringFacts } from './alerts/expiring.ts'
+import { holdFacts, type ShardFacts } from './alerts/facts.ts'
 import { tryOfRequest } from './delivery/attempt-outcome.ts'
 import { Delivery } from './delivery/delivery.ts'
 import { logDeadLetter } from './delivery/record-outcome.ts'
 import { UpstreamWatch } from './delivery/upstream-watch.ts'
 import type { EventEnd } from './delivery/waiters.ts'
+import { DriftStore } from './drift/drift-store.ts'
 import { shardHealth } from './health.ts'
 import { ReceiptsObject, type RecordsParts } from './receipts/receipts-object.ts'
 import { Records } from './receipts/records.ts'
@@ -41,7 +48,7 @@ import { tokenSource } from './token-keeper.ts'
 export class Outbox extends ReceiptsObject {
   protected override readonly parts: RecordsParts
   readonly #shard = this.ctx.id.name ?? 'outbox'
-  readonly #config: Config = configOf(this.env)
+  readonly #config: Config = parseConfig(this.env)
   readonly #backoff = { baseMs: this.#config.retryBaseMs, capMs: this.#config.retryCapMs }
   readonly #ledger: LedgerStore
   readonly #watch: UpstreamWatch
@@ -51,6 +58,8 @@ export class Outbox extends ReceiptsObject {
   readonly #records: Records
   readonly #tokens: TokenSource
   readonly #delivery: Delivery
+  readonly #alerts: AlertStore
+  readonly #drift: DriftStore
   /** A write has become durable since the object started. */
   #hasWritten = false
 
@@ -61,7 +70,9 @@ export class Outbox extends ReceiptsObject {
     this.#ledger = new LedgerStore(storage)
     this.#watch = new UpstreamWatch(this.#ledger, {
       shard: this.#shard,
+      settings: settingsOf(this.#config.destination),
       backoff: this.#backoff,
+      rejecting: (hold) => this.#delivery.takeBackRefusals(hold),
       now: Date.now,
       random: Math.random,
     })
@@ -89,6 +100,8 @@ export class Outbox extends ReceiptsObject {
       listing: this.#listing,
       erased: (id) => this.#delivery.waiters.ended(id, 'erased'),
     }
+    this.#alerts = new AlertStore(storage.sql)
+    this.#drift = new DriftStore(storage)
     this.#tokens = tokenSource(storage, env, this.#shard, this.#config)
     this.#delivery = new Delivery({
       shard: this.#shard,
@@ -100,6 +113,7 @@ export class Outbox extends ReceiptsObject {
       ledger: this.#ledger,
       watch: this.#watch,
       tokens: this.#tokens,
+      metrics: metricsOf(env),
     })
     void ctx.blockConcurrencyWhile(() => this.#delivery.start())
   }
@@ -123,8 +137,9 @@ export class Outbox extends ReceiptsObject {
     const { hashes, suppressed } = await this.#records.admit(request)
     if (suppressed) return 'suppressed'
     this.#watch.mergeFrom(request.upstream)
-    const tried = tryOfRequest(request, this.#backoff, Math.random)
-    const { position, state } = this.#store.put({ ...request, hashes }, tried)
+    const asStored = this.#watch.rejecting ? withoutRefusal(request) : request
+    const tried = tryOfRequest(asStored, this.#backoff, Math.random)
+    const { position, state } = this.#store.put({ ...asStored, hashes }, tried)
     if (state === 'dead' && request.state === 'dead' && request.attempt) {
       logDeadLetter(this.#shard, request, request.attempt.error)
     }
@@ -145,11 +160,17 @@ export class Outbox extends ReceiptsObject {
     return this.#watch.state
   }
 
-  /** Called by cron; re-arms a lost alarm, and forgets records that are over. */
-  async wake(): Promise<void> {
+  /** Called by cron; re-arms a lost alarm, and forgets records that are over. Returns how many events are pending. */
+  async wake(): Promise<number> {
     this.#records.sweep()
     await this.#delivery.wake()
     await this.#records.addMissingHashes()
+    return this.#ledger.read().pending
+  }
+
+  /** Called by cron when no shard has anything pending. */
+  async endRejecting(): Promise<void> {
+    this.#watch.endRejecting()
   }
 
   /** Resuming opens at once: a hold, a backoff and AEP's `Retry-After` end; the next answer closes again if it must. */
@@ -175,10 +196,59 @@ export class Outbox extends ReceiptsObject {
     await this.refresh(upstream)
     return shardHealth(this.#watch.state, {
       writable: await this.#isWritable(),
-      oldestPendingAt: this.#reader.oldestPendingAt(),
+      oldestAt: this.#reader.oldestAt(),
       retentionMs: this.#config.retentionMs,
       now: Date.now(),
     })
+  }
+
+  /** What may be worth an alert, at a run of the cron trigger. */
+  async alertFacts(): Promise<ShardFacts> {
+    return {
+      ...holdFacts(this.#watch.state),
+      pending: this.#ledger.read().pending,
+      oldestPendingAt: this.#reader.oldestPendingAt(),
+      expiring: expiringFacts(
+        this.ctx.storage.sql,
+        this.#reader.oldestAt(),
+        this.#config.retentionMs,
+        Date.now(),
+      ),
+      writable: await this.#isWritable(),
+      refusals: this.#alerts.refusals(),
+    }
+  }
+
+  refusalsCounted(upTo: number): void {
+    this.#alerts.refusalsCounted(upTo)
+  }
+
+  /** Shard 0 keeps the states of alerts for all. JSON text; `null` before the first run. */
+  alertStates(): string | null {
+    return this.#alerts.states()
+  }
+
+  async saveAlertStates(states: string): Promise<void> {
+    this.#alerts.saveStates(states)
+    await this.ctx.storage.sync()
+  }
+
+  /** Shard 0 keeps what isolates have seen of changes in what Chatlio sends. */
+  reportDrift(reports: readonly DriftReport[]): void {
+    this.#drift.record(reports, Date.now())
+  }
+
+  driftRows(): DriftRow[] {
+    return this.#drift.rows()
+  }
+
+  driftSummary(): DriftSummary {
+    return this.#drift.summary()
+  }
+
+  /** The row, accepted; `null` where there is none. */
+  acceptDrift(key: DriftKey): DriftRow | null {
+    return this.#drift.accept(key)
   }
 
   list(filter: ListFilter, after: number, limit: number): Listed[] {
@@ -228,4 +298,10 @@ export class Outbox extends ReceiptsObject {
     }
     return this.#hasWritten
   }
+}
+
+/** While AEP refuses everything, its refusal of one event is no reason to give that event up. */
+function withoutRefusal(request: StoreRequest): StoreRequest {
+  const isRefusal = request.state === 'dead' && request.attempt?.error.status !== 413
+  return isRefusal ? { ...request, state: 'pending' } : request
 }

@@ -1,8 +1,8 @@
 /** What an isolate carries to a shard with a refresh, and what it learns in return. */
 import type { UpstreamState } from '../aep/upstream/state.ts'
 import type { EventKind, StoredKind } from '../chatlio/kind.ts'
+import type { Hashes } from './hashes.ts'
 import type { Histogram } from './histogram.ts'
-import type { Hashes } from './lookup-hash.ts'
 
 /** What a webhook was answered, or `drained`: delivered by the outbox. */
 export const OUTCOMES = [

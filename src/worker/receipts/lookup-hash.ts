@@ -6,6 +6,7 @@
  */
 import type { Subject } from '../chatlio/subject.ts'
 import { utf8Bytes } from '../lib/json-text.ts'
+import { type Hashes, packed } from './hashes.ts'
 
 export type LookupField = 'conversation' | 'visitor' | 'email'
 
@@ -45,15 +46,4 @@ export class LookupHash {
     ])
     return packed(hashes.filter((hash) => hash !== null))
   }
-}
-
-/** The hashes of an event, separated by blanks: a column of its row. Empty: nothing to look it up by but its id. */
-export type Hashes = string
-
-export function packed(hashes: readonly string[]): Hashes {
-  return hashes.join(' ')
-}
-
-export function unpacked(hashes: Hashes | null): string[] {
-  return hashes ? hashes.split(' ') : []
 }

@@ -1,61 +1,36 @@
 /**
- * Which place each field of Chatlio has in XDM: standard paths first, else one of our own field group.
+ * Maps each Chatlio field to its XDM path: a standard one if there is one, else one in our field group.
  *
- * Promises: a value has a place only as what the schema demands there (a date-time is RFC 3339, an address is
- * one), and stands there as it is; what has no place is not lost but `unmapped`. Kind-independent: a field that
- * Chatlio documents for one webhook has the same place in every other.
- * Names of our own are camelCase letters and digits, as XDM wants them (FIELDS). They can never be renamed
- * once a schema is saved: add, do not change.
+ * Promises: a value is mapped, unchanged, only if it satisfies the schema there (a date-time is RFC 3339, a URL is
+ * valid); any other value goes into `unmapped`. Independent of kind: a field has the same path in every webhook.
+ * Names in our field group are camelCase letters and digits, as XDM requires (FIELDS). A saved schema cannot rename
+ * them: add names, never change one.
  */
 import { readTimestamp, toIso } from '../../chatlio/timestamp.ts'
 import { isNonEmptyString } from '../../lib/json.ts'
+import { FIELDS, type Form } from '../schema/fields.ts'
 
-/** The place for a value, dotted; below `chatlio` it is ours. `undefined`: not this value. */
+/** The dotted XDM path for a value; `chatlio.` stands for our field group. `undefined` if the value does not fit. */
 type Place = (value: unknown) => string | undefined
 
-const text = (path: string) => when(isNonEmptyString, path)
-const url = (path: string) => when(isUrl, path)
-const dateTime = (path: string) => when(isDateTime, path)
+/** Where a value of each form fits. No field of XDM is a map of texts. */
+const PLACE: Record<Form, (path: string) => Place> = {
+  text: (path) => when(isNonEmptyString, path),
+  url: (path) => when(isUrl, path),
+  dateTime: (path) => when(isDateTime, path),
+  texts: (path) => when(isTexts, path),
+  textMap: () => () => undefined,
+  ip: (path) => (value) => ipAddress(path, value),
+}
 
-const PLACES = new Map<string, Place>([
-  ['visitor.UUID', text('chatlio.visitor.uuid')],
-  ['visitor.email', text('chatlio.visitor.email')],
-  ['visitor.name', text('chatlio.visitor.name')],
-  ['visitor.identUserId', text('chatlio.visitor.identUserId')],
-  ['visitor.identTraits', text('chatlio.visitor.identTraits')],
-  ['visitor.handle', text('chatlio.visitor.handle')],
-  ['visitor.createdAt', dateTime('chatlio.visitor.createdAt')],
-  ['visitor.location', text('chatlio.visitor.location')],
-  ['visitor.userAgent', text('environment.browserDetails.userAgent')],
-  ['visitor.currentPage', url('web.webPageDetails.URL')],
-  ['visitor.referrerURL', url('web.webReferrer.URL')],
-  ['visitor.IPAddress', ipAddress],
-  ['conversationUUID', text('chatlio.conversationUuid')],
-  ['channelId', text('chatlio.channelId')],
-  ['channelName', text('chatlio.channelName')],
-  ['slackChannelId', text('chatlio.slackChannelId')],
-  ['slackChannelName', text('chatlio.slackChannelName')],
-  ['slackTeamID', text('chatlio.slackTeamId')],
-  ['name', text('chatlio.name')],
-  ['email', text('chatlio.email')],
-  ['emailPretty', text('chatlio.emailPretty')],
-  ['subject', text('chatlio.subject')],
-  ['visitorEmail', text('chatlio.visitor.email')],
-  ['visitorName', text('chatlio.visitor.name')],
-  ['replyToEmail', text('chatlio.replyToEmail')],
-  ['agentEmail', text('chatlio.agent.email')],
-  ['agentName', text('chatlio.agent.name')],
-  ['archiveUrl', text('chatlio.archiveUrl')],
-  ['startedAt', dateTime('chatlio.startedAt')],
-  ['endedAt', dateTime('chatlio.endedAt')],
-  ['extraData', when(isTexts, 'chatlio.extraData')],
-])
+const PLACES = new Map<string, Place>(FIELDS.map(({ from, to, form }) => [from, PLACE[form](to)]))
 
+/** `from`: the dotted payload path. Returns the dotted XDM path; `undefined` sends the value to `unmapped`. */
 export function placeOf(from: string, value: unknown): string | undefined {
   return PLACES.get(from)?.(value)
 }
 
-/** Fields of a message, besides its text; they keep their names. */
+/** Fields of a message other than its text. They keep their names in XDM. */
 const MESSAGE_FIELDS = new Map<string, (value: unknown) => boolean>([
   ['ts', isNonEmptyString],
   ['sentAt', isDateTime],
@@ -76,14 +51,14 @@ function isTexts(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0 && value.every(isNonEmptyString)
 }
 
-/** Only as the normalizer leaves it: then it is not in the future either. */
+/** True only for the normalized form, which is never later than receipt. */
 function isDateTime(value: unknown): boolean {
   if (typeof value !== 'string') return false
   const timestamp = readTimestamp(value)
   return timestamp.state === 'read' && toIso(timestamp.ms) === value
 }
 
-/** XDM gives these no format today, but gave the older data type a pattern: an address, without white space. */
+/** The current XDM data type sets no format, but an older one required a URL pattern without white space. */
 const URL_FORM = /^[a-z][a-z\d+.-]*:\/\/[^\s\p{C}]+$/iu
 
 function isUrl(value: unknown): boolean {
@@ -93,9 +68,9 @@ function isUrl(value: unknown): boolean {
 const IPV4 = /^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(?!$)|$)){4}$/
 const IPV6_CHARACTERS = /^[\da-f:.]{2,45}$/i
 
-function ipAddress(value: unknown): string | undefined {
+function ipAddress(path: string, value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined
-  if (IPV4.test(value)) return 'environment.ipV4'
+  if (IPV4.test(value)) return `${path}.ipV4`
   const isIpv6 = IPV6_CHARACTERS.test(value) && URL.canParse(`http://[${value}]/`)
-  return isIpv6 ? 'environment.ipV6' : undefined
+  return isIpv6 ? `${path}.ipV6` : undefined
 }

@@ -7,14 +7,10 @@
  */
 import { CARRIER_MEMORY_MS, KEY_MEMORY_MS, KEY_USE_STEP_MS } from '../../limits.ts'
 import type { Carried } from '../../receipts/carried.ts'
+import type { KeyUse, Totals } from '../state.ts'
 import type { ActivityStore } from './activity.ts'
 import type { ReceiptStore } from './receipts.ts'
 import type { Suppressions } from './suppressions.ts'
-
-/** Went straight through, or were dropped as suppressed: ever, and at least. */
-export type Totals = { forwarded: number; suppressed: number }
-
-export type KeyUse = { fingerprint: string; lastUsedAt: number }
 
 type CarriedDeps = {
   activity: ActivityStore

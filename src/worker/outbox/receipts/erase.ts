@@ -6,7 +6,7 @@
  * kept with them are blanked when they quote the person. Compares the stored bodies themselves, so an event whose hashes
  * are missing is found as well. A dry run changes nothing.
  */
-import { readEvent } from '../../chatlio/event.ts'
+import { readEventOrNull } from '../../chatlio/event.ts'
 import {
   isOf,
   mentions,
@@ -94,6 +94,7 @@ export function relationOf(
   if (!mentions(strings, value)) return 'none'
   if (!isJson) return 'theirs'
   const isUnread =
-    state === 'quarantined' && readEvent({ id, kind, receivedAt }, parsed).outcome !== 'valid'
+    state === 'quarantined' &&
+    readEventOrNull({ id, kind, receivedAt }, parsed)?.outcome !== 'valid'
   return isUnread && namesNobody(subject) ? 'theirs' : 'mentioned'
 }

@@ -10,7 +10,7 @@
 import type { StoredKind } from '../../chatlio/kind.ts'
 import { RECEIPT_PAGE } from '../../limits.ts'
 import type { Receipt } from '../../receipts/carried.ts'
-import { type Hashes, unpacked } from '../../receipts/lookup-hash.ts'
+import { type Hashes, unpacked } from '../../receipts/hashes.ts'
 import { PER_MS, type PendingEvent } from '../storage/reader.ts'
 
 /** How it was delivered: inside its request, or by the outbox. */

@@ -4,22 +4,23 @@
  * Promises: nothing here is in the way of an event. A record that cannot be written is logged, and the isolate that brought
  * it brings it again; an event is stored without its hashes while the key is not known, and gets them later.
  */
-import { readEvent } from '../../chatlio/event.ts'
+import { readEventOrNull } from '../../chatlio/event.ts'
 import { subjectOf } from '../../chatlio/subject.ts'
 import type { Config } from '../../config/config.ts'
 import { parseJson } from '../../lib/json.ts'
 import { logLine } from '../../log.ts'
 import type { Carried, CountRow, LookupNews } from '../../receipts/carried.ts'
+import type { Hashes } from '../../receipts/hashes.ts'
 import { addDuration, type Histogram } from '../../receipts/histogram.ts'
-import type { Hashes, LookupHash } from '../../receipts/lookup-hash.ts'
-import type { StoreRequest } from '../state.ts'
+import type { LookupHash } from '../../receipts/lookup-hash.ts'
+import type { KeyUse, StoreRequest, Totals } from '../state.ts'
 import { Bodies } from '../storage/bodies.ts'
 import type { EventIndex } from '../storage/event-index.ts'
 import { freePosition } from '../storage/position.ts'
 import type { EventReader, PendingEvent, Place } from '../storage/reader.ts'
 import { TOKEN_SHARD } from '../token-keeper.ts'
 import { ActivityStore, STEP_MS, type Step, summed } from './activity.ts'
-import { CarriedStore, type KeyUse, type Totals } from './carried-store.ts'
+import { CarriedStore } from './carried-store.ts'
 import { LookupKey } from './lookup-key.ts'
 import { OperatorLog } from './operator-log.ts'
 import { ReceiptStore } from './receipts.ts'
@@ -194,8 +195,8 @@ export class Records implements EventIndex {
   ): Promise<Hashes | null> {
     if (!key) return null
     const parsed = parseJson(body)
-    const reading = readEvent({ id, kind, receivedAt }, parsed)
-    return key.ofSubject(subjectOf(reading.kind, parsed, body))
+    const reading = readEventOrNull({ id, kind, receivedAt }, parsed)
+    return key.ofSubject(subjectOf(reading?.kind ?? kind, parsed, body))
   }
 
   #attempt(write: () => void): void {

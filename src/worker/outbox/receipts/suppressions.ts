@@ -3,7 +3,7 @@
  * In memory too, since every stored event is compared while there are any.
  */
 import type { Suppression } from '../../receipts/carried.ts'
-import { type Hashes, unpacked } from '../../receipts/lookup-hash.ts'
+import { type Hashes, unpacked } from '../../receipts/hashes.ts'
 
 export class Suppressions {
   readonly #sql: SqlStorage

@@ -3,7 +3,7 @@
  * before its row goes, since Durable Objects refuse SQLite's own `secure_delete`.
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
-import type { Hashes } from '../../receipts/lookup-hash.ts'
+import type { Hashes } from '../../receipts/hashes.ts'
 import type { EventState } from '../state.ts'
 import type { Place } from './reader.ts'
 

@@ -72,6 +72,36 @@ export const STEPS: readonly string[] = [
   ALTER TABLE tries ADD COLUMN asked_to_wait INTEGER NOT NULL DEFAULT 0;
   CREATE TABLE unfinished (position INTEGER PRIMARY KEY, tries INTEGER NOT NULL);
   `,
+  // States of alerts (shard 0), a record of refused events for them, and changes of what Chatlio sends (shard 0).
+  `
+  CREATE TABLE alerts (only INTEGER PRIMARY KEY CHECK (only = 1), states TEXT NOT NULL);
+  CREATE TABLE refused (seq INTEGER PRIMARY KEY, position INTEGER NOT NULL);
+  CREATE TRIGGER parked_refused AFTER INSERT ON parked BEGIN
+    INSERT INTO refused (position) VALUES (NEW.position);
+  END;
+  CREATE TRIGGER parked_dead AFTER UPDATE OF state ON parked BEGIN
+    INSERT INTO refused (position) VALUES (NEW.position);
+  END;
+  CREATE TABLE drift (
+    kind TEXT NOT NULL,
+    path TEXT NOT NULL,
+    change TEXT NOT NULL,
+    from_type TEXT,
+    to_type TEXT,
+    count INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    event_id TEXT NOT NULL,
+    sample TEXT,
+    accepted INTEGER NOT NULL,
+    PRIMARY KEY (kind, path, change)
+  ) WITHOUT ROWID;
+  CREATE TABLE drift_known (
+    kind TEXT NOT NULL,
+    path TEXT NOT NULL,
+    PRIMARY KEY (kind, path)
+  ) WITHOUT ROWID;
+  `,
   // Events are found by keyed hashes, receipts remember delivered ones; counters, suppressions, operators' actions.
   `
   ALTER TABLE pending ADD COLUMN hashes TEXT;

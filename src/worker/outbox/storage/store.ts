@@ -18,7 +18,7 @@ import { freePosition } from './position.ts'
 import type { EventReader, PendingEvent, Place, Tries } from './reader.ts'
 import { resolveState } from './resolve-state.ts'
 
-export type FailedTry = Tries & {
+export type FailedTry = Omit<Tries, 'refused'> & {
   nextAt: number | null
   /** `nextAt` is what AEP's `Retry-After` asked for. */
   askedToWait: boolean
@@ -34,12 +34,12 @@ export class EventStore {
   readonly #reader: EventReader
   readonly #upstream: () => UpstreamState
 
-  /** `destination` is written along with the counters, at no cost of its own. */
+  /** `upstream` is written along with the counters, so it costs no further row. */
   constructor(
     sql: SqlStorage,
     ledger: LedgerStore,
     reader: EventReader,
-    destination: () => UpstreamState,
+    upstream: () => UpstreamState,
     index: EventIndex,
   ) {
     this.bodies = new Bodies(sql)
@@ -47,7 +47,7 @@ export class EventStore {
     this.#index = index
     this.#ledger = ledger
     this.#reader = reader
-    this.#upstream = destination
+    this.#upstream = upstream
   }
 
   /**
@@ -101,19 +101,6 @@ export class EventStore {
     this.#writeTries(position, tried)
   }
 
-  /** Processing a large event begins: see `beginLarge`. */
-  begin(position: number): void {
-    this.#sql.exec(
-      `INSERT INTO unfinished VALUES (?, 1)
-       ON CONFLICT (position) DO UPDATE SET tries = tries + 1`,
-      position,
-    )
-  }
-
-  finish(position: number): void {
-    this.#sql.exec('DELETE FROM unfinished WHERE position = ?', position)
-  }
-
   /**
    * Cuts waits that are longer than any can be: a clock that ran ahead wrote them. `capMs`: the longest backoff,
    * `askedMs`: the longest wait that AEP can ask for.
@@ -142,16 +129,11 @@ export class EventStore {
     })
   }
 
-  /** Back to the events that are relayed, with a clean slate but for `tried`. */
+  /** Pending again, with a clean slate apart from `tried`. */
   requeue(position: number, from: EventState, kind: StoredKind, tried: FailedTry | null): void {
     this.#change(counted(from, -1), () => {
-      this.#sql.exec(
-        `INSERT INTO pending (position, id, kind, received_at, body, hashes)
-         SELECT position, id, ?2, received_at, body, hashes FROM parked WHERE position = ?1`,
-        position,
-        kind,
-      )
-      this.#sql.exec('DELETE FROM parked WHERE position = ?', position)
+      this.#unpark(position)
+      this.#sql.exec('UPDATE pending SET kind = ? WHERE position = ?', kind, position)
       this.#sql.exec('DELETE FROM tries WHERE position = ?', position)
       this.#sql.exec('DELETE FROM unfinished WHERE position = ?', position)
       if (tried) this.#writeTries(position, tried)
@@ -165,6 +147,25 @@ export class EventStore {
       this.bodies.overwrite(place)
       this.#forget(state === 'pending' ? 'pending' : 'parked', position)
     })
+  }
+
+  /** Dead events that AEP refused along with everything else: pending again, as tried, and due at once. */
+  takeBackRefusals(positions: readonly number[], now: number): void {
+    this.#change(counted('dead', -positions.length), () => {
+      for (const position of positions) {
+        this.#unpark(position)
+        this.#sql.exec('UPDATE tries SET next_at = ? WHERE position = ?', now, position)
+      }
+    })
+  }
+
+  #unpark(position: number): void {
+    this.#sql.exec(
+      `INSERT INTO pending (position, id, kind, received_at, body, hashes)
+       SELECT position, id, kind, received_at, body, hashes FROM parked WHERE position = ?`,
+      position,
+    )
+    this.#sql.exec('DELETE FROM parked WHERE position = ?', position)
   }
 
   #change(delta: Delta, write: () => void): void {
@@ -223,7 +224,7 @@ export class EventStore {
   }
 }
 
-/** `pending` has no counter of its own: it is what the others leave. */
+/** `pending` has no counter: it is what the other counters leave. */
 function counted(state: EventState, by: number): Delta {
   return state === 'pending' ? {} : { [state]: by }
 }

@@ -1,0 +1,120 @@
+/**
+ * One message about everything that there is to say at one run of the cron trigger, in the form of who gets it:
+ * a Slack-compatible incoming webhook (Slack, Mattermost, Google Chat, Discord with `/slack`), or PagerDuty Events v2,
+ * where each alert is an incident that ends with it.
+ * Pure.
+ */
+import type { AlertWebhook } from '../config/alerts.ts'
+import type { AlertName, Notice } from './state.ts'
+import { duration, moment } from './words.ts'
+
+const SOURCE = 'chatlio-edge-relay'
+
+/** Slack refuses a section over 3,000 characters. */
+const MAX_SECTION = 2_900
+
+/** PagerDuty cuts a summary at 1,024 characters. */
+const MAX_SUMMARY = 1_000
+
+/** JSON bodies to post, in order: one, or for PagerDuty one an alert. */
+export function bodiesFor(
+  webhook: AlertWebhook,
+  notices: readonly Notice[],
+  publicUrl: string | null,
+): unknown[] {
+  const link = publicUrl === null ? null : `${publicUrl}/admin`
+  return webhook.service === 'pagerduty'
+    ? notices.map((notice) => pagerDutyEvent(notice, webhook.routingKey, link))
+    : [slackMessage(notices, link)]
+}
+
+const MARKS: Record<Notice['event'], string> = {
+  firing: 'Alert',
+  still: 'Still',
+  resolved: 'Resolved',
+}
+
+function headline({ event, title }: Notice): string {
+  return `${MARKS[event]}: ${title}`
+}
+
+function when({ event, since, durationMs }: Notice): string {
+  return event === 'resolved' && durationMs !== null
+    ? `It lasted ${duration(durationMs)}, since ${moment(since)}.`
+    : `Since ${moment(since)}.`
+}
+
+function slackMessage(notices: readonly Notice[], link: string | null) {
+  const text = notices.map(headline).join('\n')
+  return {
+    text: link ? `${text}\n${link}` : text,
+    blocks: [
+      ...notices.map((notice) => section(paragraphs(notice))),
+      ...(link ? [section(`<${link}|Open the relay's page>`)] : []),
+    ],
+  }
+}
+
+function paragraphs(notice: Notice): string {
+  const { name, facts, meaning, action } = notice
+  const details = facts.map((fact) => `• ${escaped(fact)}`)
+  return [
+    `*${escaped(headline(notice))}* (${name})`,
+    [when(notice), ...details].join('\n'),
+    escaped(meaning),
+    action === '' ? '' : `*What to do:* ${escaped(action)}`,
+  ]
+    .filter((part) => part !== '')
+    .join('\n')
+}
+
+function section(text: string) {
+  return { type: 'section', text: { type: 'mrkdwn', text: text.slice(0, MAX_SECTION) } }
+}
+
+/** The three characters that Slack's text gives a meaning to. */
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+}
+
+function pagerDutyEvent(notice: Notice, routingKey: string, link: string | null) {
+  const { name, event, title, since, urgent, facts, meaning, action } = notice
+  const about = { routing_key: routingKey, dedup_key: `${SOURCE}/${link ?? ''}/${name}` }
+  if (event === 'resolved') return { ...about, event_action: 'resolve' }
+  return {
+    ...about,
+    event_action: 'trigger',
+    payload: {
+      summary: title.slice(0, MAX_SUMMARY),
+      source: link ?? SOURCE,
+      severity: urgent ? 'critical' : 'warning',
+      component: name,
+      timestamp: new Date(since).toISOString(),
+      custom_details: { since: moment(since), facts, meaning, action },
+    },
+    ...(link && { links: [{ href: link, text: "The relay's page" }] }),
+  }
+}
+
+/** What `POST /admin/alerts/test` sends. A PagerDuty incident is opened and ended again. */
+export function testBodies(
+  webhook: AlertWebhook,
+  publicUrl: string | null,
+  now: number,
+): unknown[] {
+  const test: Notice = {
+    name: 'test' as AlertName,
+    event: 'firing',
+    keys: [],
+    since: now,
+    durationMs: null,
+    urgent: false,
+    title: 'This is a test of the relay’s alerts',
+    facts: ['Nothing is wrong'],
+    meaning: 'Real alerts come to the same place.',
+    action: 'Nothing.',
+  }
+  const ended: Notice = { ...test, event: 'resolved', durationMs: 0 }
+  const notices = webhook.service === 'pagerduty' ? [test, ended] : [test]
+  return bodiesFor(webhook, notices, publicUrl)
+}

@@ -1,0 +1,53 @@
+/**
+ * Posts to the alert webhook and pings the heartbeat.
+ *
+ * Promises: one request each, with a deadline, that follows no redirect; what failed is told in our words, which repeat
+ * neither the address (it is a secret) nor the answer.
+ */
+import type { Fetch } from '../aep/client/post.ts'
+import type { AlertWebhook } from '../config/alerts.ts'
+import { isTimeout } from '../lib/timeout.ts'
+import { ALERT_TIMEOUT_MS } from '../limits.ts'
+
+/** `null`: all of them got through; otherwise why one did not. The rest is then not sent. */
+export async function post(
+  { url }: AlertWebhook,
+  bodies: readonly unknown[],
+  fetch: Fetch,
+): Promise<string | null> {
+  for (const body of bodies) {
+    const error = await request(
+      url,
+      {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      },
+      fetch,
+    )
+    if (error !== null) return error
+  }
+  return null
+}
+
+/** `/fail` behind the path says that the relay runs, and is not well. */
+export function ping(url: string, isWell: boolean, fetch: Fetch): Promise<string | null> {
+  const address = new URL(url)
+  if (!isWell) address.pathname = `${address.pathname.replace(/\/+$/, '')}/fail`
+  return request(address.href, { method: 'GET' }, fetch)
+}
+
+async function request(url: string, init: RequestInit, fetch: Fetch): Promise<string | null> {
+  try {
+    const signal = AbortSignal.timeout(ALERT_TIMEOUT_MS)
+    const response = await fetch(url, { ...init, redirect: 'manual', signal })
+    // Never read: the answer may be anything.
+    await response.body?.cancel()
+    if (response.ok) return null
+    return `it answered ${response.status}`
+  } catch (thrown) {
+    return isTimeout(thrown)
+      ? `it did not answer within ${ALERT_TIMEOUT_MS / 1_000} s`
+      : 'no connection to it'
+  }
+}

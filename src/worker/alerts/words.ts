@@ -1,0 +1,50 @@
+/** Moments, durations and counts as a person reads them, and what to do about each reason of a hold. */
+
+/** `2026-11-24 10:02 UTC` */
+export function moment(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+}
+
+/** `3 days 4 h`, `2 h 5 min`, `12 min`. */
+export function duration(ms: number): string {
+  const minutes = Math.max(Math.round(ms / 60_000), 1)
+  const days = Math.floor(minutes / 1_440)
+  const hours = Math.floor((minutes % 1_440) / 60)
+  if (days > 0) return `${count(days, 'day')}${hours > 0 ? ` ${hours} h` : ''}`
+  return hours > 0 ? `${hours} h ${minutes % 60} min` : `${minutes} min`
+}
+
+/** `1 event`, `2 events`. */
+export function count(number: number, noun: string): string {
+  return `${number.toLocaleString('en-US')} ${noun}${number === 1 ? '' : 's'}`
+}
+
+export type Advice = { title: string; action: string }
+
+const ADVICE: { readonly [reason: string]: Advice } = {
+  credentials: {
+    title: 'AEP refuses our credentials',
+    action:
+      'Check the client secret and the rights of the credential in the Adobe Developer Console. A new secret: `npx wrangler secret put AEP_CLIENT_SECRET`. Relaying then resumes without a restart.',
+  },
+  configuration: {
+    title: 'AEP cannot be reached as configured',
+    action:
+      'The log line `configuration` names a variable that does not parse; without one, AEP does not know the address in AEP_ENDPOINT. Correct it in wrangler.toml and run `npm run deploy`.',
+  },
+  rejecting: {
+    title: 'AEP refuses every event',
+    action:
+      'The flow, organization, dataset or schema does not belong to this endpoint. Compare with `npm run provision -- --status`, correct wrangler.toml and run `npm run deploy`. Nothing needs to be sent again by hand.',
+  },
+}
+
+/** A reason that has no advice yet still gets an alert. */
+export function adviceFor(reason: string): Advice {
+  return (
+    ADVICE[reason] ?? {
+      title: `Relaying is on hold (${reason})`,
+      action: 'See "hold" in docs/operations.md, and the log line `hold`.',
+    }
+  )
+}

@@ -1,0 +1,113 @@
+/**
+ * How one event differs from the documented shape of its kind.
+ *
+ * Promises: no value is looked at beyond its type and its size, none is kept; the number of findings is bounded.
+ * Pure.
+ */
+import type { Issue } from '../chatlio/event.ts'
+import type { EventKind, StoredKind } from '../chatlio/kind.ts'
+import { isObject, type JsonObject } from '../lib/json.ts'
+import { MAX_DRIFT_FINDINGS } from '../limits.ts'
+import { DOCUMENTED, type Documented } from './documented.ts'
+import type { Finding } from './drift.ts'
+import { MAX_NEW_SIBLINGS, shownName } from './names.ts'
+
+export function typeOf(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'array' : typeof value
+}
+
+/** `string(14)`, `array(3)`, `object(2)`: how much there is, not what. */
+export function maskedShape(value: unknown): string {
+  if (typeof value === 'string') return `string(${value.length})`
+  if (Array.isArray(value)) return `array(${value.length})`
+  return isObject(value) ? `object(${Object.keys(value).length})` : typeOf(value)
+}
+
+type Analysis = { findings: Finding[]; present: string[] }
+
+/** A valid event: fields that are new or of another type, and which of the documented ones are there. */
+export function analyzeValid(kind: EventKind, payload: JsonObject): Analysis {
+  const findings = new Map<string, Finding>()
+  const present = new Set<string>()
+  walk(payload, '', DOCUMENTED[kind], findings, present)
+  return { findings: [...findings.values()], present: [...present] }
+}
+
+function walk(
+  holder: JsonObject,
+  prefix: string,
+  documented: Documented,
+  findings: Map<string, Finding>,
+  present: Set<string>,
+): void {
+  const keys = Object.keys(holder)
+  const unknown = keys.filter((key) => !Object.hasOwn(documented, prefix + key))
+  const isMap = unknown.length > MAX_NEW_SIBLINGS
+  for (const key of keys) {
+    const value = holder[key]
+    const path = prefix + key
+    const expected = Object.hasOwn(documented, path) ? documented[path] : undefined
+    const to = typeOf(value)
+    if (expected === undefined) {
+      const shown = prefix + (isMap ? '*' : shownName(key))
+      const finding = { from: null, to, sample: maskedShape(value) }
+      add(findings, { path: shown, change: 'new', ...finding })
+      continue
+    }
+    present.add(path)
+    if (value === null || value === '') continue
+    if (!expected.split(' or ').includes(to)) {
+      add(findings, { path, change: 'type', from: expected, to, sample: maskedShape(value) })
+    } else if (isObject(value) && Object.hasOwn(documented, firstBelow(path, documented))) {
+      walk(value, `${path}.`, documented, findings, present)
+    } else if (Array.isArray(value) && Object.hasOwn(documented, `${path}.*`)) {
+      for (const item of value) {
+        if (isObject(item)) walk(item, `${path}.*.`, documented, findings, present)
+      }
+    }
+  }
+}
+
+/** Some documented path below; empty where what is below is the customer's own. */
+function firstBelow(path: string, documented: Documented): string {
+  return Object.keys(documented).find((each) => each.startsWith(`${path}.`)) ?? ''
+}
+
+function add(findings: Map<string, Finding>, finding: Finding): void {
+  const key = `${finding.change} ${finding.path}`
+  if (findings.size < MAX_DRIFT_FINDINGS && !findings.has(key)) findings.set(key, finding)
+}
+
+/** An event that is not valid: its issues, and for one that nothing documented is in, the names of its fields. */
+export function analyzeInvalid(
+  kind: StoredKind,
+  payload: unknown,
+  issues: readonly Issue[],
+): Finding[] {
+  const findings = new Map<string, Finding>()
+  if (kind === 'auto' && isObject(payload)) walk(payload, '', {}, findings, new Set())
+  for (const { path, message } of issues) {
+    const value = valueAt(payload, path)
+    if (kind === 'auto' && isObject(value)) continue
+    const from = /^expected (?:a |an )?(.*)$/.exec(message)?.[1] ?? null
+    const at = path.replaceAll(/\b\d+\b/g, '*')
+    add(findings, {
+      path: at,
+      change: value === undefined ? 'gone' : 'type',
+      from,
+      to: value === undefined ? null : typeOf(value),
+      sample: value === undefined ? null : maskedShape(value),
+    })
+  }
+  return [...findings.values()]
+}
+
+function valueAt(payload: unknown, path: string): unknown {
+  let value = payload
+  for (const key of path === '' ? [] : path.split('.')) {
+    if (typeof value !== 'object' || value === null) return undefined
+    value = Object.hasOwn(value, key) ? (value as JsonObject)[key] : undefined
+  }
+  return value
+}

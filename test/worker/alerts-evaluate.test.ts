@@ -1,0 +1,333 @@
+/** Promise 8, as a pure matter: when each alert is said, when it is repeated, when it ends. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { evaluate } from '../../src/worker/alerts/evaluate.ts'
+import type { Facts } from '../../src/worker/alerts/rules.ts'
+import {
+  type AlertStates,
+  afterFailure,
+  afterSent,
+  INITIAL_STATES,
+  type Notice,
+} from '../../src/worker/alerts/state.ts'
+import type { ShardFacts } from '../../src/worker/outbox/alerts/facts.ts'
+import { cause, DAY, factsAt, HOUR, MINUTE } from './alerts-support.ts'
+
+const START = Date.UTC(2026, 10, 24, 10, 0)
+const TICK = 5 * MINUTE
+
+/** Runs tick after tick; what is said gets through unless `sends` says otherwise. */
+function clockwork(sends: (tick: number) => boolean = () => true) {
+  let states: AlertStates = INITIAL_STATES
+  let tick = 0
+  let now = START
+  return {
+    get states() {
+      return states
+    },
+    get now() {
+      return now
+    },
+    /** Notices as `event name`. */
+    run(build: (now: number) => Facts, stepMs = TICK): Notice[] {
+      now += tick === 0 ? 0 : stepMs
+      const found = evaluate(build(now), states)
+      states = sends(tick)
+        ? afterSent(found.states, found.notices, now)
+        : afterFailure(found.states, found.notices, 'it answered 500')
+      tick += 1
+      return found.notices
+    },
+    said(build: (now: number) => Facts, stepMs = TICK): string[] {
+      return this.run(build, stepMs).map(({ event, name }) => `${event} ${name}`)
+    },
+  }
+}
+
+const hold = (reason: string, since = START): Partial<ShardFacts> => ({
+  hold: { reason: reason as 'credentials', since, code: reason, status: 403 },
+})
+
+describe('hold', () => {
+  it.each(['credentials', 'configuration', 'rejecting', 'some-later-reason'])(
+    'says %s at the first run, and its end once, with how long it lasted',
+    (reason) => {
+      const clock = clockwork()
+      const [first] = clock.run((now) => factsAt(now, hold(reason, START - 2 * MINUTE)))
+      expect(first).toMatchObject({ name: 'hold', event: 'firing', since: START - 2 * MINUTE })
+      expect(first?.facts.join()).toContain(reason)
+      expect(first?.action).not.toBe('')
+      expect(clock.said((now) => factsAt(now, hold(reason)))).toEqual([])
+      const [end] = clock.run(factsAt)
+      expect(end).toMatchObject({ event: 'resolved', durationMs: 12 * MINUTE })
+      expect(clock.said(factsAt)).toEqual([])
+    },
+  )
+
+  it('does not say that an operator has paused', () => {
+    const clock = clockwork()
+    const paused = { hold: { reason: 'paused' as const, since: START, code: null, status: null } }
+    expect(clock.said((now) => factsAt(now, { ...paused, pausedSince: START }))).toEqual([])
+  })
+
+  it('repeats itself after four hours, not before', () => {
+    const clock = clockwork()
+    const said = Array.from({ length: 100 }, () =>
+      clock.said((now) => factsAt(now, hold('credentials'))),
+    )
+    const ticks = said.flatMap((each, tick) => (each.length > 0 ? [tick] : []))
+    expect(ticks).toEqual([0, 48, 96])
+    expect(said[48]).toEqual(['still hold'])
+  })
+
+  it('says another reason at once, and a known one that comes back not again', () => {
+    const clock = clockwork()
+    clock.said((now) => factsAt(now, hold('credentials')))
+    const both = (now: number) => factsAt(now, hold('credentials'), hold('configuration'))
+    expect(clock.said(both)).toEqual(['firing hold'])
+    expect(clock.said((now) => factsAt(now, hold('credentials')))).toEqual([])
+    expect(clock.said(both)).toEqual([])
+  })
+})
+
+describe('queue-age', () => {
+  const waitingSince = (at: number) => (now: number) =>
+    factsAt(now, { pending: 3, oldestPendingAt: at })
+
+  it('is pending at the first run over the age and fires at the second', () => {
+    const clock = clockwork()
+    const over = waitingSince(START - 16 * MINUTE)
+    expect(clock.said(over)).toEqual([])
+    expect(clock.states.alerts['queue-age']).toMatchObject({ state: 'pending', since: START })
+    expect(clock.said(over)).toEqual(['firing queue-age'])
+  })
+
+  it('is ok again when the second run is not over', () => {
+    const clock = clockwork()
+    clock.said(waitingSince(START - 16 * MINUTE))
+    expect(clock.said(waitingSince(START + 4 * MINUTE))).toEqual([])
+    expect(clock.states.alerts['queue-age'].state).toBe('ok')
+  })
+
+  it('ends at half the age, so that it does not come and go around it', () => {
+    const clock = clockwork()
+    const over = waitingSince(START - 16 * MINUTE)
+    clock.said(over)
+    clock.said(over)
+    expect(clock.said((now) => waitingSince(now - 10 * MINUTE)(now))).toEqual([])
+    expect(clock.said((now) => waitingSince(now - 16 * MINUTE)(now))).toEqual([])
+    expect(clock.said((now) => waitingSince(now - 7 * MINUTE)(now))).toEqual(['resolved queue-age'])
+  })
+
+  it('is silent while a hold says it, and begins to count when that is over', () => {
+    const clock = clockwork()
+    const old = { pending: 3, oldestPendingAt: START - DAY }
+    const held = (now: number) => factsAt(now, { ...hold('credentials'), ...old })
+    expect(clock.said(held)).toEqual(['firing hold'])
+    expect(clock.said(held)).toEqual([])
+    expect(clock.said(held)).toEqual([])
+    expect(clock.said((now) => factsAt(now, old))).toEqual(['resolved hold'])
+    expect(clock.said((now) => factsAt(now, old))).toEqual(['firing queue-age'])
+  })
+
+  it('says a pause that nobody has ended', () => {
+    const clock = clockwork()
+    const forgotten = (now: number) =>
+      factsAt(now, { pending: 1, oldestPendingAt: START - HOUR, pausedSince: START - HOUR })
+    clock.run(forgotten)
+    expect(clock.run(forgotten)[0]?.action).toContain('/admin/resume')
+  })
+})
+
+describe('expiring', () => {
+  const expiring = (soon: number, today: number) => (now: number) =>
+    factsAt(now, { expiring: { soon, today, oldestAt: now - 29 * DAY } })
+
+  it('is said at seven days, again at one day, and its end', () => {
+    const clock = clockwork()
+    const [week] = clock.run(expiring(4, 0))
+    expect(week).toMatchObject({ name: 'expiring', event: 'firing', urgent: false })
+    expect(week?.title).toContain('7 days')
+    expect(clock.said(expiring(4, 0))).toEqual([])
+    const [today] = clock.run(expiring(4, 2))
+    expect(today).toMatchObject({ event: 'firing', urgent: true })
+    expect(today?.title).toContain('1 day')
+    expect(today?.facts.join()).toContain('2 events')
+    expect(clock.said(factsAt)).toEqual(['resolved expiring'])
+  })
+
+  it('is repeated daily while there are days left', () => {
+    const clock = clockwork()
+    clock.said(expiring(4, 0))
+    expect(clock.said(expiring(4, 0), 23 * HOUR)).toEqual([])
+    expect(clock.said(expiring(4, 0), HOUR)).toEqual(['still expiring'])
+  })
+})
+
+describe('rejected', () => {
+  const refused =
+    (...causes: Parameters<typeof cause>[0][]) =>
+    (now: number) =>
+      factsAt(now, { refusals: { causes: causes.map(cause), upTo: causes.length } })
+
+  it('says the first of a cause at once, and the others of that day together', () => {
+    const clock = clockwork()
+    expect(clock.run(refused({ count: 2 }))[0]?.facts).toEqual([
+      '2 events dead: feedback, rejected 400',
+    ])
+    expect(clock.said(refused({ count: 3 }))).toEqual([])
+    expect(clock.said(refused({ count: 5 }), 23 * HOUR)).toEqual([])
+    const [digest] = clock.run(factsAt, HOUR)
+    expect(digest).toMatchObject({ name: 'rejected', event: 'still' })
+    expect(digest?.facts).toEqual(['8 events dead: feedback, rejected 400'])
+  })
+
+  it('says another cause at once', () => {
+    const clock = clockwork()
+    clock.said(refused({}))
+    const quarantined = { state: 'quarantined', code: 'invalid-payload', status: null } as const
+    const [notice] = clock.run(refused({ ...quarantined, place: 'messages.*.text' }))
+    expect(notice).toMatchObject({ event: 'firing' })
+    expect(notice?.facts.join()).toContain('messages.*.text')
+    expect(clock.said(refused({ report: 'r2' }))).toEqual(['firing rejected'])
+  })
+
+  it('ends when none was refused for 24 hours, and a cause is news again after that', () => {
+    const clock = clockwork()
+    clock.said(refused({}))
+    expect(clock.said(factsAt, 23 * HOUR)).toEqual([])
+    expect(clock.said(factsAt, HOUR)).toEqual(['resolved rejected'])
+    expect(clock.said(refused({}))).toEqual(['firing rejected'])
+  })
+
+  it('forgets a cause that was told and has not come for 24 hours, while others go on', () => {
+    const clock = clockwork()
+    clock.said(refused({}))
+    for (let day = 0; day < 2; day += 1) clock.said(refused({ report: 'other' }), 13 * HOUR)
+    expect(clock.said(refused({}))).toEqual(['firing rejected'])
+  })
+
+  it('keeps the count of what could not be said', () => {
+    const clock = clockwork((tick) => tick >= 3)
+    for (let run = 0; run < 3; run += 1) {
+      expect(clock.said(refused({ count: 2 }))).toEqual(['firing rejected'])
+    }
+    expect(clock.run(factsAt)[0]?.facts).toEqual(['6 events dead: feedback, rejected 400'])
+    expect(clock.run(factsAt)).toEqual([])
+  })
+})
+
+describe('drift', () => {
+  const drifted = (newestAt: number) => (now: number) => ({
+    ...factsAt(now),
+    drift: [{ kind: 'feedback' as const, change: 'new' as const, count: 2, newestAt }],
+  })
+
+  it('is a digest a day at most, only of what is new since the last, and ends when all is accepted', () => {
+    const clock = clockwork()
+    const [first] = clock.run(drifted(START - MINUTE))
+    expect(first).toMatchObject({ name: 'drift', event: 'firing', urgent: false })
+    expect(first?.facts).toEqual(['feedback: 2 new fields'])
+    expect(clock.said(drifted(START + MINUTE), HOUR)).toEqual([])
+    expect(clock.said(drifted(START + MINUTE), 23 * HOUR)).toEqual(['still drift'])
+    expect(clock.said(drifted(START + MINUTE), 5 * DAY)).toEqual([])
+    expect(clock.said(factsAt)).toEqual(['resolved drift'])
+    expect(clock.said((now) => drifted(now)(now))).toEqual([])
+    expect(clock.said(drifted(clock.now), DAY)).toEqual(['firing drift'])
+  })
+})
+
+describe('storage', () => {
+  it('says shards that do not answer or cannot write, and when they do again', () => {
+    const clock = clockwork()
+    const [notice] = clock.run((now) => factsAt(now, {}, null, { writable: false }))
+    expect(notice).toMatchObject({ name: 'storage', event: 'firing', urgent: true })
+    expect(notice?.facts).toEqual(['1 shard did not answer', '1 shard could not write'])
+    expect(clock.said((now) => factsAt(now, {}, {}, {}))).toEqual(['resolved storage'])
+  })
+
+  it('takes nothing to have ended while a shard does not answer', () => {
+    const clock = clockwork()
+    clock.said((now) => factsAt(now, hold('credentials'), {}))
+    expect(clock.said((now) => factsAt(now, null, {}))).toEqual(['firing storage'])
+    expect(clock.said((now) => factsAt(now, {}, {}))).toEqual(['resolved hold', 'resolved storage'])
+  })
+})
+
+describe('whatever happens, and whatever gets through', () => {
+  const condition = fc.record({
+    held: fc.option(fc.constantFrom('credentials', 'configuration', 'rejecting'), { freq: 2 }),
+    ageMinutes: fc.option(fc.integer({ min: 0, max: 60 })),
+    soon: fc.nat(3),
+    refused: fc.option(fc.constantFrom('a', 'b', 'c')),
+    missing: fc.boolean(),
+    sent: fc.boolean(),
+    stepMinutes: fc.constantFrom(5, 5, 5, 60, 600, -30),
+  })
+
+  it('says each beginning before its end, each end once, and repeats nothing within four hours', () => {
+    fc.assert(
+      fc.property(fc.array(condition, { maxLength: 60 }), (conditions) => {
+        let states = INITIAL_STATES
+        let now = START
+        const open = new Map<string, { at: number; keys: string[] }>()
+        for (const { held, ageMinutes, soon, refused, missing, sent, stepMinutes } of conditions) {
+          now += stepMinutes * MINUTE
+          const facts = factsAt(
+            now,
+            missing
+              ? null
+              : {
+                  ...(held && hold(held, now)),
+                  oldestPendingAt: ageMinutes === null ? null : now - ageMinutes * MINUTE,
+                  expiring: { soon, today: 0, oldestAt: now },
+                  refusals: { causes: refused ? [cause({ report: refused })] : [], upTo: 1 },
+                },
+          )
+          const found = evaluate(facts, states)
+          const { notices } = found
+          expect(new Set(notices.map(({ name }) => name)).size).toBe(notices.length)
+          for (const { name, event, keys } of notices) {
+            const said = open.get(name)
+            if (event === 'resolved') expect(said).toBeDefined()
+            // Its end may have been seen before, and not got through.
+            if (event === 'resolved' && missing) expect(states.alerts[name].state).toBe('ok')
+            if (event === 'still') expect(now - (said?.at ?? now)).toBeGreaterThanOrEqual(4 * HOUR)
+            if (event === 'firing' && said && name !== 'rejected') {
+              expect(keys.some((key) => !said.keys.includes(key))).toBe(true)
+            }
+            if (!sent) continue
+            if (event === 'resolved') open.delete(name)
+            else open.set(name, { at: now, keys })
+          }
+          states = sent
+            ? afterSent(found.states, notices, now)
+            : afterFailure(found.states, notices, 'it answered 500')
+          // What is kept between two runs is JSON.
+          states = JSON.parse(JSON.stringify(states))
+          for (const [name, { told }] of Object.entries(states.alerts)) {
+            expect(told !== null).toBe(open.has(name))
+          }
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('says everything that is still true once messages get through again', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 30 }), (failures) => {
+        const clock = clockwork((tick) => tick >= failures)
+        const facts = (now: number) => factsAt(now, hold('credentials'))
+        for (let run = 0; run < failures; run += 1) {
+          expect(clock.said(facts)).toEqual(['firing hold'])
+          expect(clock.states.alerts.hold.lastError).toBe('it answered 500')
+        }
+        expect(clock.said(facts)).toEqual(['firing hold'])
+        expect(clock.states.alerts.hold.lastError).toBeNull()
+        expect(clock.said(facts)).toEqual([])
+      }),
+      { numRuns: 20 },
+    )
+  })
+})

@@ -1,0 +1,356 @@
+/** Promise 8, over the wire: what the cron trigger sends, to whom, and what an operator can see of it. */
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { describe, expect, it, vi } from 'vitest'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import {
+  DAY,
+  HEARTBEAT,
+  HOUR,
+  MINUTE,
+  namespaceWithout,
+  PAGERDUTY,
+  type Receiver,
+  startReceiver,
+  WEBHOOK,
+} from './alerts-support.ts'
+import {
+  type Clock,
+  conversation,
+  drainAll,
+  eachTest,
+  type Relay,
+  shard,
+  startRelay,
+} from './support.ts'
+
+let aep: LocalAdobe
+let clock: Clock
+let relay: Relay
+let logs: string[]
+let receiver: Receiver
+
+const SETTINGS = {
+  ALERT_WEBHOOK_URL: WEBHOOK,
+  ALERT_HEARTBEAT_URL: HEARTBEAT,
+  PUBLIC_URL: 'https://relay.example.com/',
+}
+
+eachTest((world) => {
+  ;({ aep, clock, logs } = world)
+  receiver = startReceiver(aep)
+  relay = startRelay(SETTINGS)
+})
+
+type Alert = {
+  name: string
+  state: string
+  since: string | null
+  lastSentAt: string | null
+  lastError: string | null
+}
+
+async function alertNamed(name: string): Promise<Alert | undefined> {
+  const { body } = await relay.get('/alerts')
+  return (body.alerts as Alert[]).find((each) => each.name === name)
+}
+
+async function tick(): Promise<void> {
+  clock.advance(5 * MINUTE)
+  await relay.scheduled()
+}
+
+/** All text of the messages so far, or of one of them. */
+function said(index?: number): string {
+  const { messages } = receiver
+  return JSON.stringify(
+    index === undefined ? messages.map(({ body }) => body) : messages[index]?.body,
+  )
+}
+
+/** AEP refuses the credentials, and one event finds out. */
+async function holdCredentials() {
+  aep.rule({ answer: { type: 'status', status: 403, body: { title: 'secret words of AEP' } } })
+  await relay.post('feedback', conversation())
+}
+
+async function recover() {
+  aep.clearRules()
+  await drainAll(clock)
+}
+
+describe('a hold', () => {
+  it('is one message at the next run: what, since when, how many, what to do, and a link', async () => {
+    await holdCredentials()
+    await relay.post('feedback', conversation())
+    await tick()
+    expect(receiver.messages).toHaveLength(1)
+    const [message] = receiver.messages
+    expect(message?.url).toBe(WEBHOOK)
+    expect(message?.body).toEqual({
+      text: 'Alert: AEP refuses our credentials\nhttps://relay.example.com/admin',
+      blocks: [
+        { type: 'section', text: { type: 'mrkdwn', text: expect.any(String) } },
+        { type: 'section', text: { type: 'mrkdwn', text: expect.any(String) } },
+      ],
+    })
+    const whole = said()
+    expect(whole).toContain('2 events waiting')
+    expect(whole).toContain('credentials 403')
+    expect(whole).toMatch(/Since \d{4}-\d\d-\d\d \d\d:\d\d UTC/)
+    expect(whole).toContain('wrangler secret put')
+    expect(whole).not.toContain('secret words')
+  })
+
+  it('is said once, also by another isolate and after the object was evicted, until it is resolved once', async () => {
+    await holdCredentials()
+    await tick()
+    await evictDurableObject(shard())
+    const other = startRelay(SETTINGS)
+    clock.advance(5 * MINUTE)
+    await other.scheduled()
+    expect(receiver.messages).toHaveLength(1)
+    expect(await alertNamed('hold')).toMatchObject({ state: 'firing', lastError: null })
+    await recover()
+    await tick()
+    await tick()
+    expect(receiver.messages).toHaveLength(2)
+    expect(said(1)).toMatch(/Resolved: AEP takes events again.*It lasted \d+ min/)
+    expect(await alertNamed('hold')).toMatchObject({ state: 'ok' })
+  })
+
+  it('is no alert when an operator paused, until events have waited too long', async () => {
+    await relay.command('/pause')
+    await relay.post('feedback', conversation())
+    await tick()
+    await tick()
+    expect(receiver.messages).toEqual([])
+    await tick()
+    await tick()
+    await tick()
+    expect(receiver.messages).toHaveLength(1)
+    expect(said(0)).toContain('An operator paused relaying')
+  })
+})
+
+describe('a message that does not get through', () => {
+  it('is shown in our words, keeps nothing waiting, and is sent at a later run', async () => {
+    receiver.answer = async () => new Response('a secret answer', { status: 404 })
+    await holdCredentials()
+    await tick()
+    expect(await alertNamed('hold')).toMatchObject({
+      state: 'firing',
+      lastSentAt: null,
+      lastError: 'it answered 404',
+    })
+    await tick()
+    expect(receiver.messages).toHaveLength(2)
+    receiver.answer = async () => new Response('ok')
+    await tick()
+    await tick()
+    expect(receiver.messages).toHaveLength(3)
+    expect((await alertNamed('hold'))?.lastSentAt).not.toBeNull()
+    for (const line of logs) expect(line).not.toMatch(/hooks\.example|a secret answer/)
+  })
+
+  it.each([
+    ['no connection', new TypeError(`fetch failed: ${WEBHOOK}`), 'no connection to it'],
+    [
+      'no answer in time',
+      new DOMException('late', 'TimeoutError'),
+      'it did not answer within 10 s',
+    ],
+  ])('says so where there is %s', async (_, thrown, error) => {
+    receiver.answer = () => Promise.reject(thrown)
+    await holdCredentials()
+    await tick()
+    expect((await alertNamed('hold'))?.lastError).toBe(error)
+    await recover()
+    expect((await relay.get('/status')).body).toMatchObject({ pending: 0, delivered: 1 })
+  })
+
+  it('is asked to end after ten seconds, and not to follow a redirect', async () => {
+    const timeout = vi.spyOn(AbortSignal, 'timeout')
+    receiver.answer = async () => Response.redirect('https://elsewhere.example.com/', 302)
+    await holdCredentials()
+    await tick()
+    expect(timeout).toHaveBeenCalledWith(10_000)
+    expect(receiver.messages[0]?.init.redirect).toBe('manual')
+    expect((await alertNamed('hold'))?.lastError).toBe('it answered 302')
+  })
+})
+
+describe('refused events', () => {
+  it('are told by kind, code and place, once a cause', async () => {
+    aep.script({ type: 'status', status: 400, body: { title: 'words of AEP' } })
+    await relay.post('feedback', conversation())
+    await relay.post('transcript', { messages: 'none today' })
+    await tick()
+    const text = said(0)
+    expect(text).toContain('2 events refused')
+    expect(text).toContain('1 event dead: feedback, rejected 400')
+    expect(text).toContain('1 event quarantined: transcript, invalid-payload at messages')
+    expect(text).not.toContain('words of AEP')
+    await relay.post('transcript', { messages: 'none today either' })
+    await tick()
+    expect(receiver.messages).toHaveLength(1)
+    clock.advance(DAY)
+    await tick()
+    expect(said(1)).toContain('1 event quarantined: transcript')
+  })
+
+  it('are read once: what has been counted leaves no row', async () => {
+    for (let number = 0; number < 3; number += 1) {
+      await relay.post('transcript', { messages: `none ${number}` })
+    }
+    await tick()
+    const rows = () =>
+      runInDurableObject(shard(), (_, { storage }) =>
+        storage.sql.exec('SELECT COUNT(*) AS n FROM refused').one(),
+      )
+    expect(await rows()).toEqual({ n: 0 })
+  })
+
+  it('do not count when an operator has erased them before the run', async () => {
+    const { body } = await relay.post('transcript', { messages: 'none today' })
+    await relay.erase(String(body.id))
+    await tick()
+    expect(said()).not.toContain('refused')
+  })
+})
+
+describe('events that are about to be erased', () => {
+  it('are told at seven days and at one, whatever their state', async () => {
+    await relay.post('transcript', { messages: 'none today' })
+    await tick()
+    expect(said()).not.toContain('erased')
+    clock.advance(23 * DAY)
+    await tick()
+    expect(said()).toContain('Events will be erased within 7 days')
+    expect(said()).toContain('1 event, the first at')
+    clock.advance(6 * DAY)
+    await tick()
+    expect(said()).toContain('Events will be erased within 1 day')
+  })
+})
+
+describe('the heartbeat', () => {
+  it('is pinged by a run that reached every shard, and says when the relay is degraded', async () => {
+    await tick()
+    expect(receiver.pings).toEqual([HEARTBEAT])
+    await holdCredentials()
+    await tick()
+    expect(receiver.pings).toEqual([HEARTBEAT, `${HEARTBEAT}/fail`])
+  })
+
+  it('is not pinged when a shard did not answer; the storage alert says how many', async () => {
+    const broken = startRelay({
+      ...SETTINGS,
+      OUTBOX_SHARDS: '2',
+      OUTBOX: namespaceWithout('shard-1'),
+    })
+    await expect(broken.scheduled()).rejects.toThrow()
+    expect(receiver.pings).toEqual([])
+    expect(said(0)).toContain('1 shard did not answer')
+    clock.advance(5 * MINUTE)
+    await expect(broken.scheduled()).rejects.toThrow()
+    expect(receiver.messages).toHaveLength(1)
+  })
+
+  it('says so once when the shard that remembers does not answer, and its end when it does', async () => {
+    const namespace = namespaceWithout('shard-0')
+    const isolate = startRelay({ ...SETTINGS, OUTBOX: namespace })
+    await expect(isolate.scheduled()).rejects.toThrow()
+    clock.advance(5 * MINUTE)
+    await expect(isolate.scheduled()).rejects.toThrow()
+    expect(receiver.messages).toHaveLength(1)
+    namespace.missing.clear()
+    clock.advance(5 * MINUTE)
+    await isolate.scheduled()
+    expect(receiver.messages).toHaveLength(2)
+    expect(said(1)).toContain('Resolved: The outbox answers again')
+  })
+})
+
+describe('PagerDuty, recognised by its host', () => {
+  it('gets an incident for each alert, which ends with it', async () => {
+    relay = startRelay({ ...SETTINGS, ALERT_WEBHOOK_URL: PAGERDUTY })
+    await holdCredentials()
+    await tick()
+    const [trigger] = receiver.messages
+    expect(trigger?.url).toBe('https://events.pagerduty.com/v2/enqueue')
+    expect(trigger?.body).toMatchObject({
+      routing_key: 'secret-routing-key',
+      event_action: 'trigger',
+      payload: { severity: 'critical', component: 'hold' },
+    })
+    await recover()
+    await tick()
+    expect(receiver.messages[1]?.body).toEqual({
+      routing_key: 'secret-routing-key',
+      event_action: 'resolve',
+      dedup_key: trigger?.body.dedup_key,
+    })
+  })
+})
+
+describe('without an address', () => {
+  it('sends nothing, and still shows the states', async () => {
+    relay = startRelay()
+    await holdCredentials()
+    await tick()
+    expect(receiver.messages).toEqual([])
+    expect(receiver.pings).toEqual([])
+    expect(await alertNamed('hold')).toMatchObject({ state: 'firing', lastSentAt: null })
+  })
+
+  it('relays all the same when the address is none, and says which variable it is', async () => {
+    relay = startRelay({ ALERT_WEBHOOK_URL: 'http://hooks.example.com/secret' })
+    expect((await relay.post('feedback', conversation())).body.status).toBe('forwarded')
+    const line = logs.find((each) => each.includes('"configuration"'))
+    expect(line).toContain('ALERT_WEBHOOK_URL')
+    expect(line).not.toContain('secret')
+  })
+})
+
+describe('GET /admin/alerts', () => {
+  it('lists every alert, before the first run too', async () => {
+    const { body } = await relay.get('/alerts')
+    const quiet = { state: 'ok', since: null, lastSentAt: null, lastError: null }
+    expect(body).toEqual({
+      alerts: ['hold', 'queue-age', 'expiring', 'rejected', 'drift', 'storage'].map((name) => ({
+        name,
+        ...quiet,
+      })),
+    })
+  })
+})
+
+describe('POST /admin/alerts/test', () => {
+  it('sends one message, and says whether it got through', async () => {
+    expect((await relay.command('/alerts/test')).body).toEqual({ sent: true })
+    expect(said(0)).toContain('test')
+    receiver.answer = async () => new Response(null, { status: 410 })
+    expect((await relay.command('/alerts/test')).body).toEqual({
+      sent: false,
+      error: 'it answered 410',
+    })
+  })
+
+  it('says that there is no address', async () => {
+    const { body } = await startRelay().command('/alerts/test')
+    expect(body).toMatchObject({ sent: false, error: expect.stringContaining('ALERT_WEBHOOK_URL') })
+  })
+})
+
+it('an alert costs delivery nothing: what waits is sent while the webhook hangs', async () => {
+  await holdCredentials()
+  const stuck = Promise.withResolvers<Response>()
+  receiver.answer = () => stuck.promise
+  clock.advance(HOUR)
+  const run = relay.scheduled()
+  await vi.waitFor(() => expect(receiver.messages).toHaveLength(1))
+  await recover()
+  expect((await relay.get('/status')).body).toMatchObject({ pending: 0, delivered: 1 })
+  stuck.resolve(new Response('ok'))
+  await run
+})

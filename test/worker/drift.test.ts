@@ -1,0 +1,270 @@
+/** What Chatlio sends and does not document: seen once a shape, by names and types, and never in the way. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { readEvent } from '../../src/worker/chatlio/event.ts'
+import type { EventKind } from '../../src/worker/chatlio/kind.ts'
+import { DriftDetector } from '../../src/worker/drift/detector.ts'
+import type { DriftRow } from '../../src/worker/drift/drift.ts'
+import { shownName } from '../../src/worker/drift/names.ts'
+import { shapeHash } from '../../src/worker/drift/shape-hash.ts'
+import conversationSample from '../fixtures/conversation.json'
+import transcript from '../fixtures/transcript.json'
+import { namespaceWithout } from './alerts-support.ts'
+import { type Clock, conversation, eachTest, type Relay, shard, startRelay } from './support.ts'
+
+let relay: Relay
+let clock: Clock
+let logs: string[]
+
+eachTest((world) => {
+  ;({ relay, clock, logs } = world)
+})
+
+async function rows(): Promise<(DriftRow & { firstAt: string; lastAt: string })[]> {
+  return (await relay.get('/drift')).body.rows as never
+}
+
+const brief = async () =>
+  (await rows()).map(({ kind, path, change, from, to }) =>
+    [kind, change, path, from, to].filter((each) => each !== null).join(' '),
+  )
+
+describe('GET /admin/drift', () => {
+  it('is empty for what is documented', async () => {
+    await relay.post('transcript', transcript)
+    await relay.post('new-conversation', conversationSample)
+    await relay.post('feedback', { ...conversationSample, message: '', channelId: null })
+    expect(await rows()).toEqual([])
+  })
+
+  it('names a new field with its type and the shape of its value, never the value', async () => {
+    const { body } = await relay.post('feedback', conversation({ rating: 'very-secret!' }))
+    expect(await rows()).toEqual([
+      {
+        kind: 'feedback',
+        path: 'rating',
+        change: 'new',
+        from: null,
+        to: 'string',
+        count: 1,
+        firstAt: expect.stringMatching(/Z$/),
+        lastAt: expect.stringMatching(/Z$/),
+        eventId: body.id,
+        sample: 'string(12)',
+        accepted: false,
+      },
+    ])
+  })
+
+  it('names new fields below documented ones, and in the items of lists', async () => {
+    await relay.post('transcript', {
+      messages: [{ text: 'a' }, { text: 'b', mood: 5 }],
+      agentName: 'A',
+    })
+    await relay.post('feedback', conversation({ visitor: { UUID: 'v', plan: { seats: 3 } } }))
+    expect((await brief()).toSorted()).toEqual([
+      'feedback new visitor.plan object',
+      'transcript new messages.*.mood number',
+    ])
+  })
+
+  it('says that a documented field has another type, valid or not', async () => {
+    const visitor = { UUID: 'v', identTraits: { plan: 'pro' } }
+    await relay.post('feedback', conversation({ visitor }))
+    await relay.post('feedback', conversation({ message: { text: 'now an object' } }))
+    await relay.post('transcript', { messages: [{ text: 'a' }, { text: 7 }] })
+    expect((await brief()).toSorted()).toEqual([
+      'feedback type message string object',
+      'feedback type visitor.identTraits string object',
+      'transcript type messages.*.text string number',
+    ])
+  })
+
+  it('says that a field is gone only where it came before', async () => {
+    await relay.post('feedback', { visitor: { UUID: 'v' }, message: 'no channel' })
+    expect(await rows()).toEqual([])
+    await relay.post('feedback', conversationSample)
+    await relay.post('feedback', { visitor: { UUID: 'v' }, message: 'no channel', more: 1 })
+    expect(await brief()).toContain('feedback gone channelId')
+    expect((await brief()).filter((row) => row.includes('visitor.UUID'))).toEqual([])
+  })
+
+  it('says that a new field has changed its type', async () => {
+    await relay.post('feedback', conversation({ rating: 5 }))
+    await relay.post('feedback', conversation({ rating: null }))
+    await relay.post('feedback', conversation({ rating: 'five' }))
+    expect((await brief()).toSorted()).toEqual([
+      'feedback new rating number',
+      'feedback type rating number string',
+    ])
+  })
+
+  it('names the fields of what could not be told apart', async () => {
+    await relay.post('auto', { ticket: 1, state: 'open' })
+    expect((await brief()).toSorted()).toEqual(['auto new state string', 'auto new ticket number'])
+  })
+
+  it('says nothing of what is no JSON', async () => {
+    await relay.post('feedback', '{"message": ')
+    expect(await rows()).toEqual([])
+  })
+})
+
+describe('keys that are data', () => {
+  it.each([
+    'ada@example.com',
+    '3f2504e0-4f89-41d3-9a0c-0305e82c3301',
+    'user_20391847',
+    'a'.repeat(41),
+    'Ada Lovelace',
+    '+31612345678',
+    'a1b2c3d4',
+  ])('%s is shown as *', (key) => expect(shownName(key)).toBe('*'))
+
+  it.each(['rating', 'ipV4', 'address2', 'utm_source', 'x-custom'])('%s is a name', (name) =>
+    expect(shownName(name)).toBe(name),
+  )
+
+  it('make one row, however many there are', async () => {
+    for (let number = 0; number < 5; number += 1) {
+      const own = Object.fromEntries(
+        Array.from({ length: 60 }, (_, key) => [`word${'abcdefgh'[key % 8]}${number}${key}`, key]),
+      )
+      await relay.post('feedback', conversation({ visitor: { UUID: 'v', ...own } }))
+    }
+    expect(await brief()).toEqual(['feedback new visitor.* number'])
+  })
+
+  it('never make more than 200 rows of a kind; those accepted stay', async () => {
+    const report = (path: string) => ({
+      kind: 'feedback' as const,
+      eventId: 'e',
+      findings: [{ path, change: 'new' as const, from: null, to: 'string', sample: 'string(1)' }],
+      present: [],
+      complete: true,
+      count: 1,
+    })
+    const name = (number: number) => `field.${number}`
+    await shard().reportDrift([report(name(0))])
+    await shard().acceptDrift({ kind: 'feedback', path: name(0), change: 'new' })
+    for (let number = 1; number < 250; number += 1) {
+      clock.advance(1)
+      await shard().reportDrift([report(name(number))])
+    }
+    const paths = (await rows()).map(({ path }) => path)
+    expect(paths).toHaveLength(200)
+    expect(paths).toContain(name(0))
+    expect(paths).toContain(name(249))
+    expect(paths).not.toContain(name(1))
+  })
+})
+
+describe('POST /admin/drift/accept', () => {
+  it('silences one difference, which is counted on', async () => {
+    await relay.post('feedback', conversation({ rating: 5, mood: 'fine' }))
+    const key = { kind: 'feedback', path: 'rating', change: 'new' }
+    const accepted = await relay.command('/drift/accept', key)
+    expect(accepted).toMatchObject({ status: 200, body: { ...key, accepted: true } })
+    expect(await shard().driftSummary()).toMatchObject([{ change: 'new', count: 1 }])
+    await startRelay().post('feedback', conversation({ rating: 5, mood: 'fine' }))
+    expect(await rows()).toMatchObject([
+      { path: 'mood', count: 2, accepted: false },
+      { path: 'rating', count: 2, accepted: true },
+    ])
+  })
+
+  it('answers 404 where there is none, and 400 to what it does not know', async () => {
+    const key = { kind: 'feedback', path: 'rating', change: 'new' }
+    expect((await relay.command('/drift/accept', key)).status).toBe(404)
+    const wrong = await relay.command('/drift/accept', { ...key, change: 'other' })
+    expect(wrong).toMatchObject({ status: 400, body: { code: 'invalid-request' } })
+    expect(wrong.body.detail).toContain('change')
+    expect((await relay.command('/drift/accept', key.path)).status).toBe(400)
+  })
+})
+
+/** Reports of a detector that has seen these bodies. */
+function detect(
+  kind: EventKind,
+  bodies: readonly unknown[],
+  detector = new DriftDetector(),
+  now = 0,
+) {
+  for (const value of bodies) {
+    const parsed = { ok: true as const, value }
+    const reading = readEvent({ id: `id-${now}`, kind, receivedAt: now }, parsed)
+    detector.saw(reading, parsed, `id-${now}`, now)
+  }
+  return detector.takeReports(now)
+}
+
+describe('the detector', () => {
+  it('reports a shape once, then what goes on, with its count, at most every five minutes', () => {
+    const detector = new DriftDetector()
+    const body = () => ({ visitor: { UUID: crypto.randomUUID() }, message: 'm', rating: 1 })
+    expect(detect('feedback', [body()], detector)).toHaveLength(1)
+    expect(detect('feedback', [body(), body()], detector, 1_000)).toEqual([])
+    const [later] = detect('feedback', [body()], detector, 300_000)
+    expect(later).toMatchObject({ count: 3, eventId: 'id-300000' })
+    expect(detect('feedback', [body()], detector, 300_001)).toEqual([])
+  })
+
+  it('looks at a bounded number of new shapes, whatever is sent', () => {
+    const detector = new DriftDetector()
+    const random = Array.from({ length: 500 }, (_, number) => ({
+      visitor: { UUID: 'v' },
+      [`field_${number.toString(36)}`]: 1,
+    }))
+    expect(detect('feedback', random, detector).length).toBeLessThanOrEqual(60)
+  })
+
+  it('sees every new field in any event that is valid, and holds no value', () => {
+    fc.assert(
+      fc.property(
+        fc.stringMatching(/^[a-z]{5,12}$/).filter((name) => !(name in conversationSample)),
+        fc.jsonValue(),
+        (name, value) => {
+          const secret = 'value-of-a-visitor'
+          const body = { ...conversationSample, message: secret, [name]: [value, secret] }
+          const [report] = detect('feedback', [body])
+          expect(report?.findings.map(({ path, change }) => `${change} ${path}`)).toEqual([
+            `new ${name}`,
+          ])
+          expect(JSON.stringify(report)).not.toContain(secret)
+        },
+      ),
+      { numRuns: 100 },
+    )
+  })
+
+  it('never throws and never changes the event', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const before = JSON.stringify(value)
+        detect('transcript', [value, { messages: [value] }])
+        expect(JSON.stringify(value)).toBe(before)
+      }),
+      { numRuns: 200 },
+    )
+    let deep: unknown = 'end'
+    for (let level = 0; level < 100_000; level += 1) deep = [deep]
+    expect(() => detect('feedback', [deep])).not.toThrow()
+  })
+})
+
+describe('the number of a shape', () => {
+  it('is that of names and types: not of values, nor of how many items there are', () => {
+    const shape = (text: string, items: number) =>
+      shapeHash({ a: text, list: Array.from({ length: items }, () => ({ b: 1 })) })
+    expect(shape('x', 1)).toBe(shape('another', 500))
+    const others = [{ a: 1 }, { a: null }, { b: 'x' }, { a: { a: 'x' } }, { a: ['x'] }, ['a'], 'a']
+    expect(new Set([{ a: 'x' }, ...others].map((each) => shapeHash(each))).size).toBe(8)
+  })
+})
+
+it('a shard that does not take the report costs the webhook nothing, and says so in the log', async () => {
+  const isolate = startRelay({ OUTBOX: namespaceWithout('shard-0') })
+  const { body } = await isolate.post('unanswered', conversation({ rating: 1 }))
+  expect(body.status).toBe('forwarded')
+  expect(logs.filter((line) => line.includes('"drift-not-reported"'))).toHaveLength(1)
+})
