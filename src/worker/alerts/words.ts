@@ -21,6 +21,9 @@ export function count(number: number, noun: string): string {
 
 export type Advice = { title: string; action: string }
 
+/** Not a hold of the outbox, but of what comes before it. */
+export const NO_KEY = 'webhook-keys'
+
 const ADVICE: { readonly [reason: string]: Advice } = {
   credentials: {
     title: 'AEP refuses our credentials',
@@ -31,6 +34,11 @@ const ADVICE: { readonly [reason: string]: Advice } = {
     title: 'AEP cannot be reached as configured',
     action:
       'The log line `configuration` names a variable that does not parse; without one, AEP does not know the address in AEP_ENDPOINT. Correct it in wrangler.toml and run `npm run deploy`.',
+  },
+  [NO_KEY]: {
+    title: 'No webhook key is usable',
+    action:
+      'Set the secret WEBHOOK_KEYS (`npx wrangler secret put WEBHOOK_KEYS`): keys of 20 characters or more, separated by commas; one that is shorter, and none counts.',
   },
   rejecting: {
     title: 'AEP refuses every event',
