@@ -1,12 +1,12 @@
 /**
- * Answer: the one closed list of things this stand-in can do with a request.
- * A script is a list of answers, a rule is an answer with a condition; both reach the inlet and the
- * token endpoint through the same type (where the two forms of a 207 have no meaning: `normal`; so has
- * a `miscount` for a single message, which takes of `items` the first).
+ * Answer: the closed list of things the local Adobe can do with a request.
+ * A script is a list of answers; a rule is an answer with conditions. `items` and `miscount`, two forms of
+ * a 207, mean `normal` at the token endpoint and at the Platform APIs. For a single message `miscount` means
+ * `normal` too, and `items` stands for its first status.
  *
- * `recorded` says what AEP did behind an answer that does not show it: with `true` the messages that
- * pass the documented checks are in the lake although the sender cannot know. It is false by default,
- * the harder case: a relay that takes such an answer for an acceptance has lost an event.
+ * `recorded: true` lets the request take effect behind an answer that does not show it: the messages are
+ * in the lake, or the resource exists, although the caller cannot know. The default is false, the harder
+ * case: a relay that takes such an answer for an acceptance has lost an event.
  */
 import * as v from 'valibot'
 
@@ -19,7 +19,7 @@ const Status = v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(599))
 const common = { delayMs: v.optional(Milliseconds), recorded: v.optional(v.boolean()) }
 
 export const AnswerSchema = v.variant('type', [
-  /** What AEP documents for this request, late by `delayMs` if given. */
+  /** The documented answer, `delayMs` later if given. */
   v.strictObject({ type: v.literal('normal'), delayMs: v.optional(Milliseconds) }),
   /** A status, for the whole request or, by a rule that names an event, for its item of a batch. */
   v.strictObject({
@@ -29,14 +29,14 @@ export const AnswerSchema = v.variant('type', [
     retryAfter: v.optional(v.union([v.number(), v.string()])),
     /** `date` turns a numeric `retryAfter` into the HTTP-date that many seconds from now. */
     retryAfterForm: v.optional(v.picklist(['seconds', 'date'])),
-    /** Of a 3xx; without it `/moved`, where nothing is, so that whoever follows shows in the log. */
+    /** Of a 3xx; `/moved` by default, where nothing is, so that a followed redirect shows in the log. */
     location: v.optional(v.string()),
     headers: v.optional(v.record(v.string(), v.string())),
-    /** Text is sent as it is, anything else as JSON. Without it: what is documented for the status. */
+    /** Text is sent unchanged, anything else as JSON. By default the body documented for the status. */
     body: v.optional(v.unknown()),
     ...common,
   }),
-  /** A 2xx whose body is no answer. */
+  /** A 2xx with an unusable body. */
   v.strictObject({
     type: v.literal('garbage'),
     garbage: v.picklist(['empty', 'text', 'html', 'array', 'null', 'truncated']),

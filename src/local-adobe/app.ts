@@ -1,10 +1,10 @@
 /**
- * Local Adobe: a local stand-in for Adobe Experience Platform's streaming ingestion, its token endpoint,
- * its data lake and its Profile store, as far as their documented behaviour is visible from outside.
+ * Local Adobe: a stand-in for Adobe Experience Platform: streaming ingestion, token endpoint, Platform APIs,
+ * data lake and Profile store, as far as their behaviour is documented and visible from outside.
  *
- * Runs wherever `fetch` does: put `adobe.fetch` in the place of the global `fetch` in a test, or serve
- * `adobe.handle` from a socket (`server.ts`). Holds everything in memory, and only there.
- * Never does what a real inlet would not, unless told to by a script or a rule.
+ * Runs wherever `fetch` does: put `adobe.fetch` in place of the global `fetch` in a test, or serve
+ * `adobe.handle` from a socket (`server.ts`). Everything is in memory; `onChange` lets a caller keep it.
+ * Behaves as documented unless a script or a rule says otherwise.
  */
 import { Hono } from 'hono'
 import type { Answer } from './answer.ts'
@@ -12,13 +12,18 @@ import { type Connection, type Sleep, sleep } from './connection.ts'
 import { controlRoutes } from './control.ts'
 import { Ims } from './ims.ts'
 import { type Endpoint, Plan, type Rule } from './plan.ts'
+import { receptionAt } from './platform/inlets.ts'
+import { platformRoutes } from './platform/routes.ts'
+import { type Snapshot, Store } from './platform/store.ts'
 import type { Violation } from './problem.ts'
 import { DEFAULT_SETTINGS, type Settings } from './settings.ts'
 import { forget, type State } from './state.ts'
 import { ingest } from './streaming/inlet.ts'
 import {
+  type FailedRecord,
   Lake,
   type LakeRecord,
+  type PlatformRequestRecord,
   type RequestRecord,
   type TokenRequestRecord,
 } from './streaming/lake.ts'
@@ -29,30 +34,40 @@ import { issueToken } from './token.ts'
 export type LocalAdobeOptions = Partial<Settings> & {
   now?: () => number
   sleep?: Sleep
-  /** Of an `xdmEntity` against its schema; asked in strict mode only. */
+  /** Checks an `xdmEntity` against its schema, in strict mode, for the inlet of the settings. */
   validate?: (entity: unknown) => readonly Violation[]
-  /** Keep the body of every request in the log. On unless turned off. */
+  /** Keep request bodies in the log; true by default. */
   keepBodies?: boolean
+  /** Resources that the Platform APIs start with. */
+  snapshot?: Snapshot | null
+  /** Called with all their resources after each change, before the change is answered. */
+  onChange?: (snapshot: Snapshot) => void
+  uuid?: () => string
 }
 
 export type LocalAdobe = {
-  /** Stands in for the global `fetch`. */
+  /** Use it in place of the global `fetch`. */
   fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>
   /** The same for a server, which can cut the connection for real. */
   handle(request: Request, connection?: Connection): Promise<Response>
   /** Everything received, in order, duplicates included. */
   readonly lake: readonly LakeRecord[]
-  /** Every request to anything but the token endpoint and the control routes, refused ones too. */
+  /** Every request to the streaming endpoint and to unknown paths, refused ones included. */
   readonly requests: readonly RequestRecord[]
   readonly tokenRequests: readonly TokenRequestRecord[]
-  /** The most requests to the inlet that were open at the same time. */
+  /** Every request to a Platform API, refused ones included. */
+  readonly platformRequests: readonly PlatformRequestRecord[]
+  /** Records that were accepted and then kept out of their dataset. */
+  readonly failed: readonly FailedRecord[]
+  /** The largest number of requests to the inlet that were open at once. */
   readonly peak: number
   readonly settings: Settings
-  /** What Real-Time Customer Profile would keep of the lake, and what it would drop. */
+  /** Which events of the lake Real-Time Customer Profile would keep, and which it would drop. */
   profile(): Profile
-  /** Answers to give next, one per request; they come before any rule. */
+  /** Answers for the next requests, one each, before any rule. */
   script(...answers: Answer[]): void
   scriptToken(...answers: Answer[]): void
+  scriptPlatform(...answers: Answer[]): void
   rule(rule: Rule): void
   clearRules(): void
   set(settings: Partial<Settings>): void
@@ -63,8 +78,9 @@ export type LocalAdobe = {
 }
 
 export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
-  const { now = Date.now, validate = () => [], keepBodies = true, ...settings } = options
-  const { sleep: pause = sleep, ...ownSettings } = settings
+  const { now = Date.now, validate = () => [], keepBodies = true, ...more } = options
+  const { snapshot = null, onChange = () => {}, uuid = () => crypto.randomUUID(), ...rest } = more
+  const { sleep: pause = sleep, ...ownSettings } = rest
   const state: State = {
     settings: { ...DEFAULT_SETTINGS, ...ownSettings },
     plan: new Plan(now),
@@ -75,6 +91,7 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
     sleep: pause,
     validate,
     keepBodies,
+    platform: new Store({ now, uuid, onChange }, snapshot),
   }
   const { plan, lake, ims } = state
   const script = (answers: readonly Answer[], on: Endpoint) => plan.script(answers, on)
@@ -88,6 +105,8 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
     lake: lake.records,
     requests: lake.requests,
     tokenRequests: lake.tokenRequests,
+    platformRequests: lake.platformRequests,
+    failed: lake.failed,
     get peak() {
       return lake.peak
     },
@@ -97,6 +116,7 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
     profile: () => profileOf(lake.records, state.settings),
     script: (...answers) => script(answers, 'ingest'),
     scriptToken: (...answers) => script(answers, 'token'),
+    scriptPlatform: (...answers) => script(answers, 'platform'),
     rule: (rule) => plan.rule(rule),
     clearRules: () => plan.clearRules(),
     set: (settings) => {
@@ -108,13 +128,19 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
 }
 
 function routes(state: State) {
-  const app = new Hono<{ Bindings: { connection?: Connection } }>()
-  // A lost connection is not an answer: let it through to whoever asked.
+  // A slash at the end of a path makes no difference, as with Adobe.
+  const app = new Hono<{ Bindings: { connection?: Connection } }>({ strict: false })
+  // A lost connection is not an answer: the caller gets the error itself.
   app.onError((error) => {
     throw error
   })
   app.route('/_', controlRoutes(state))
   app.post('/ims/token/v3', (c) => issueToken(c.req.raw, c.env.connection, state))
-  app.all('*', (c) => state.lake.open(() => ingest(c.req.raw, c.env.connection, state)))
+  app.route('/data', platformRoutes(state))
+  app.all('*', (c) => {
+    const reception = receptionAt(c.req.path, state.platform, state.settings)
+    const own = reception ? { ...state, ...reception } : state
+    return state.lake.open(() => ingest(c.req.raw, c.env.connection, own))
+  })
   return app
 }

@@ -1,10 +1,10 @@
 /**
- * Connection: the ways an answer fails to arrive. On a server the socket is destroyed; where there is
- * none (a test that puts this stand-in in the place of `fetch`) the caller sees what `fetch` would
- * show it: a rejection with workerd's words, or silence until its own signal aborts.
+ * Connection: the ways in which an answer fails to arrive. A server destroys the socket. Without a socket
+ * (in a test that uses the local Adobe in place of `fetch`) the call rejects with workerd's message, or stays
+ * pending until the caller's signal aborts.
  */
 
-/** What the rim must be able to do; absent where there is no socket. */
+/** The socket of a request; absent where there is none. */
 export type Connection = { destroy(): void }
 
 export class ConnectionLost extends Error {
@@ -18,7 +18,7 @@ export type Sleep = (ms: number, signal: AbortSignal) => Promise<void>
 export const sleep: Sleep = (ms, signal) =>
   new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason)
-    // No timer where none is needed: a test that has taken over the timers would wait for ever.
+    // A test with fake timers would wait for ever.
     if (ms === 0) return resolve()
     const timer = setTimeout(() => {
       signal.removeEventListener('abort', onAbort)
@@ -44,7 +44,7 @@ export function reset(connection: Connection | undefined): never {
   throw new ConnectionLost()
 }
 
-/** A body that begins like an answer, and then goes no further or is cut. */
+/** A body that begins like an answer and then stalls, or is cut. */
 export function unfinishedBody(
   start: string,
   then: 'stall' | 'reset',

@@ -1,6 +1,6 @@
 /**
- * Control: the routes under `/_/` that script this stand-in and show what it received. Every input is
- * checked; a wrong one answers 400 with the place and what was expected there, and changes nothing.
+ * Control: the routes under `/_/` that script the local Adobe and show the requests and records it received.
+ * Every input is checked; a wrong one answers 400, names the place and the expected value, and changes nothing.
  */
 import { type Context, Hono } from 'hono'
 import * as v from 'valibot'
@@ -16,7 +16,7 @@ const ListQuery = v.strictObject({
   count: Flag,
   /** Only the `_id`s. */
   ids: Flag,
-  /** Only what came after the one with this `seq`. */
+  /** Only entries after the one with this `seq`. */
   since: v.optional(Count),
   limit: v.optional(Count),
 })
@@ -56,6 +56,7 @@ export function controlRoutes(state: State): Hono {
 
   app.post('/reset', (c) => {
     forget(state)
+    if (c.req.query('platform') === '1') state.platform.clear()
     return c.json(plan.pending())
   })
 
@@ -73,6 +74,23 @@ export function controlRoutes(state: State): Hono {
     const events = page(lake.records, query.value)
     if (query.value.ids === '1') return c.json({ ...figures, ids: events.map(({ _id }) => _id) })
     return c.json({ ...figures, events })
+  })
+
+  app.get('/failed', (c) => {
+    const query = checkedQuery(c)
+    if (!query.ok) return query.response
+    const count = lake.failed.length
+    return c.json(
+      query.value.count === '1' ? { count } : { count, events: page(lake.failed, query.value) },
+    )
+  })
+
+  app.get('/platform', (c) => {
+    const query = checkedQuery(c)
+    if (!query.ok) return query.response
+    const count = lake.platformRequests.length
+    if (query.value.count === '1') return c.json({ count })
+    return c.json({ count, requests: page(lake.platformRequests, query.value) })
   })
 
   app.get('/profile', (c) => {

@@ -1,13 +1,13 @@
 /**
- * Ims: Adobe's token endpoint for OAuth server-to-server credentials. Issues tokens that expire after
- * the set number of seconds and can be revoked all at once.
- * Credentials are taken from the form body only: Adobe advises against the query, which gets logged.
+ * Ims: Adobe's token endpoint for OAuth server-to-server credentials. Its tokens expire after
+ * `tokenLifetimeS` seconds and can be revoked all at once.
+ * It reads credentials from the form body only: Adobe advises against the query, which gets logged.
  */
 import type { Settings } from './settings.ts'
 
 export type TokenAnswer = { readonly status: number; readonly body: unknown }
 
-/** What a request's Authorization header was good for. `label` says so without giving the token away. */
+/** The result of checking an Authorization header; `label` identifies the token without revealing it. */
 export type Credential = { readonly valid: boolean; readonly label: string; readonly why: string }
 
 type Token = { readonly label: string; readonly expiresAt: number; revoked: boolean }

@@ -1,17 +1,17 @@
 /**
- * Plan: which answer a request gets. First what the script holds, then the first rule that applies,
- * else the documented behaviour.
+ * Plan: decides which answer a request gets: the next one of the script, else that of the first rule that
+ * applies, else the documented one.
  *
  * A rule that names an event (`id`, `containing`) gives a `status` to that event's item of a batch and
- * leaves its neighbours alone. What has no per-item form (a stall, a reset, a garbage body), and any
- * answer of a rule with `whole`, is given to the whole request that carries the event.
+ * leaves the other items alone. Answers without a per-item form (stall, reset, garbage), and all answers
+ * of a rule with `whole`, go to the whole request that carries the event.
  * Chance is seeded per rule, so the same requests in the same order get the same answers.
  */
 import * as v from 'valibot'
 import { type Answer, AnswerSchema } from './answer.ts'
 
-/** `token` is the token endpoint, `ingest` everything under `/collection/`. */
-const EndpointSchema = v.picklist(['ingest', 'token'])
+/** `token` is the token endpoint, `ingest` everything under `/collection/`, `platform` under `/data/`. */
+const EndpointSchema = v.picklist(['ingest', 'token', 'platform'])
 export type Endpoint = v.InferOutput<typeof EndpointSchema>
 
 export const RuleSchema = v.strictObject({
@@ -22,9 +22,15 @@ export const RuleSchema = v.strictObject({
   /** Only for events whose JSON has this text. */
   containing: v.optional(v.pipe(v.string(), v.nonEmpty())),
   whole: v.optional(v.boolean()),
-  /** Ends this long after it was made. */
+  /** Platform APIs: only for this method. */
+  method: v.optional(v.picklist(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])),
+  /** Platform APIs: only for paths that begin with this. */
+  path: v.optional(v.pipe(v.string(), v.startsWith('/data'))),
+  /** Does not apply to the first N matching requests. */
+  skip: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  /** Expires this long after it was made. */
   forMs: v.optional(v.pipe(v.number(), v.minValue(0))),
-  /** Ends after it was applied this often. */
+  /** Expires after it has applied this often. */
   times: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   probability: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   seed: v.optional(v.pipe(v.number(), v.integer())),
@@ -41,7 +47,7 @@ export type Target = { readonly id: string | null; readonly text: string }
 
 export type Decision = { readonly request: Answer; readonly items: ReadonlyMap<number, Answer> }
 
-type Armed = { rule: Rule; expiresAt: number; left: number; chance: () => number }
+type Armed = { rule: Rule; expiresAt: number; left: number; skip: number; chance: () => number }
 
 const NORMAL: Answer = { type: 'normal' }
 const NO_ITEMS: ReadonlyMap<number, Answer> = new Map()
@@ -49,7 +55,7 @@ const NO_ITEMS: ReadonlyMap<number, Answer> = new Map()
 export class Plan {
   readonly #now: () => number
   #rules: Armed[] = []
-  readonly #scripts: Record<Endpoint, Answer[]> = { ingest: [], token: [] }
+  readonly #scripts: Record<Endpoint, Answer[]> = { ingest: [], token: [], platform: [] }
 
   constructor(now: () => number) {
     this.#now = now
@@ -64,6 +70,7 @@ export class Plan {
       rule,
       expiresAt: rule.forMs === undefined ? Infinity : this.#now() + rule.forMs,
       left: rule.times ?? Infinity,
+      skip: rule.skip ?? 0,
       chance: mulberry32(rule.seed ?? 1),
     })
   }
@@ -78,9 +85,9 @@ export class Plan {
 
   /** How many answers of the scripts are still to be given, and the rules that can still apply. */
   pending(): { script: Record<Endpoint, number>; rules: Rule[] } {
-    const { ingest, token } = this.#scripts
+    const { ingest, token, platform } = this.#scripts
     return {
-      script: { ingest: ingest.length, token: token.length },
+      script: { ingest: ingest.length, token: token.length, platform: platform.length },
       rules: this.#active().map((armed) => armed.rule),
     }
   }
@@ -108,6 +115,20 @@ export class Plan {
     return { request: NORMAL, items }
   }
 
+  /** For a request to a Platform API, whose path has no slash at its end. */
+  decideCall(method: string, path: string): Answer {
+    const scripted = this.#scripts.platform.shift()
+    if (scripted) return scripted
+    const applies = ({ rule }: Armed) =>
+      rule.on === 'platform' &&
+      (rule.method === undefined || rule.method === method) &&
+      (rule.path === undefined || path.startsWith(rule.path))
+    for (const armed of this.#active()) {
+      if (applies(armed) && fires(armed)) return armed.rule.answer
+    }
+    return NORMAL
+  }
+
   #active(): Armed[] {
     const now = this.#now()
     this.#rules = this.#rules.filter((armed) => armed.left > 0 && now < armed.expiresAt)
@@ -124,13 +145,17 @@ function matches(rule: Rule, target: Target): boolean {
 
 function fires(armed: Armed): boolean {
   if (armed.left <= 0) return false
+  if (armed.skip > 0) {
+    armed.skip -= 1
+    return false
+  }
   const { probability } = armed.rule
   if (probability !== undefined && armed.chance() >= probability) return false
   armed.left -= 1
   return true
 }
 
-/** A small seeded generator of numbers in [0, 1); good enough to spread faults, nothing more. */
+/** A small seeded generator of numbers in [0, 1), good enough to spread faults. */
 function mulberry32(seed: number): () => number {
   let state = seed >>> 0
   return () => {

@@ -1,7 +1,7 @@
 /**
- * Bodies of refusals, in the shapes Adobe documents: the inlet's problem, the authorization problem
- * (whose `status` is a string), and the report of a validation.
- * Where no text is documented one of the same form stands in; nothing may depend on it.
+ * Problem: the error bodies of the streaming endpoint, in the shapes that Adobe documents: the inlet's
+ * problem, the authorization problem (whose `status` is a string), and the report of a validation.
+ * Where Adobe documents no text, a made-up one has the same shape; nothing may depend on it.
  */
 
 /** One thing wrong with an event. `message` quotes the value, as AEP's texts do. */
@@ -60,7 +60,7 @@ export function validationProblem(message: string, violations: readonly Violatio
   return { ...problem, report: { message, cause: { _streamingValidation: [root] } } }
 }
 
-/** What a scripted status says when the script gives it no body. */
+/** The body of a scripted status for which the script has none. */
 export function bodyForStatus(status: number, inletId: string): Problem | string | null {
   if (status < 400) return null
   if (status === 401 || status === 403) {

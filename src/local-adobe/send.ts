@@ -1,9 +1,9 @@
-/** Send: a status and a body, scripted or not, as a Response. */
+/** Send: turns a status and a body into a Response. */
 import type { Answer } from './answer.ts'
 
 const NULL_BODY_STATUSES = [204, 205, 304]
 
-/** Text goes out as it is, anything else as JSON; null is no body. */
+/** Sends text unchanged, anything else as JSON, and null as an empty body. */
 export function send(
   status: number,
   body: unknown,

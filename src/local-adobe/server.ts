@@ -1,10 +1,11 @@
 /**
- * Server: the adobe AEP on a socket of 127.0.0.1, for `npm start`, drills, and whoever wants to look.
- * Connections are cut for real here: the sender sees a reset.
+ * Server: the local Adobe on a socket of 127.0.0.1. Connections are cut for real here: the sender sees a
+ * reset. With a state file, what the Platform APIs hold outlives the process; the lake never does.
  */
 import type { Server } from 'node:http'
 import { type Http2Bindings, type HttpBindings, serve } from '@hono/node-server'
 import { createLocalAdobe, type LocalAdobe, type LocalAdobeOptions } from './app.ts'
+import { readStateFile, writeStateFile } from './state-file.ts'
 
 export type LocalAdobeServer = {
   readonly url: string
@@ -13,12 +14,24 @@ export type LocalAdobeServer = {
   close(): Promise<void>
 }
 
-/** Rejects with the system's error, `code` and all, when the port is not to be had. */
-export function startLocalAdobe({
+export type ServerOptions = LocalAdobeOptions & { port?: number; stateFile?: string }
+
+/**
+ * Rejects with the system's error, `code` included, when the port cannot be used, and with a
+ * `StateFileError` when the state file cannot.
+ */
+export async function startLocalAdobe({
   port = 0,
+  stateFile,
   ...options
-}: LocalAdobeOptions & { port?: number } = {}): Promise<LocalAdobeServer> {
-  const adobe = createLocalAdobe({ keepBodies: false, ...options })
+}: ServerOptions = {}): Promise<LocalAdobeServer> {
+  const stored: LocalAdobeOptions = stateFile
+    ? {
+        snapshot: readStateFile(stateFile),
+        onChange: (snapshot) => writeStateFile(stateFile, snapshot),
+      }
+    : {}
+  const adobe = createLocalAdobe({ keepBodies: false, ...stored, ...options })
   const fetch = (request: Request, { incoming }: HttpBindings | Http2Bindings) =>
     adobe.handle(request, { destroy: () => incoming.socket.resetAndDestroy() })
   return new Promise((resolve, reject) => {

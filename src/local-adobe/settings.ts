@@ -1,6 +1,6 @@
 /**
- * Settings: which inlet this stand-in is, and how it is set up on Adobe's side.
- * All of them have a default that works for a first try, and can be changed while it runs.
+ * Settings: the organization, its credential, and the fixed inlet that needs no dataflow.
+ * Every setting has a default that works for a first try, and can change while the server runs.
  */
 import * as v from 'valibot'
 import { DialectSchema } from './answer.ts'
@@ -10,7 +10,7 @@ const Text = v.pipe(v.string(), v.nonEmpty())
 export const SettingsSchema = v.strictObject({
   /** Kind of the streaming connection: raw records for a mapping, or finished XDM. */
   mode: v.picklist(['raw', 'xdm']),
-  /** Refuse what AEP would drop later, out of sight: see `violations.ts`. */
+  /** Refuse at once the events that AEP would accept and drop later: see `violations.ts`. */
   strict: v.boolean(),
   inletId: Text,
   /** The one dataflow there is; null takes any flow id. */
@@ -28,12 +28,18 @@ export const SettingsSchema = v.strictObject({
   clientSecret: Text,
   tokenLifetimeS: v.pipe(v.number(), v.minValue(0)),
   dialect: DialectSchema,
-  /** Delay of every answer that does not bring its own `delayMs`. */
+  /** Delay of every answer without a `delayMs`. */
   latencyMs: v.pipe(v.number(), v.minValue(0)),
   /** Raw mode: the mapping's identities, namespace to dotted source paths, the first non-empty wins. */
   identity: v.record(Text, v.union([Text, v.array(Text)])),
   /** Namespaces that exist in the organisation; Profile refuses identities of any other. */
   namespaces: v.array(Text),
+  /** Sandboxes that exist. */
+  sandboxes: v.array(Text),
+  /** Refuse Platform requests without `x-sandbox-name` instead of taking `prod` for it. */
+  requireSandbox: v.boolean(),
+  /** How long a new dataflow is `initializing` before it is `enabled`. */
+  flowEnableMs: v.pipe(v.number(), v.minValue(0)),
 })
 export type Settings = v.InferOutput<typeof SettingsSchema>
 
@@ -60,4 +66,7 @@ export const DEFAULT_SETTINGS: Settings = {
     Email: ['visitor.email', 'visitorEmail', 'email'],
   },
   namespaces: ['ChatlioVisitor', 'Email', 'Phone', 'ECID'],
+  sandboxes: ['prod', 'stage', 'dev'],
+  requireSandbox: false,
+  flowEnableMs: 2_000,
 }

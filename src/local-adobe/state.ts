@@ -1,10 +1,12 @@
-/** State: everything one stand-in knows, and what it was given from outside (time, validation). */
+/** State: everything that one local Adobe holds, with the clock and the functions passed to it. */
 import type { Sleep } from './connection.ts'
 import type { Ims } from './ims.ts'
 import type { Plan } from './plan.ts'
+import type { Store } from './platform/store.ts'
 import type { Violation } from './problem.ts'
 import type { Settings } from './settings.ts'
 import type { Lake } from './streaming/lake.ts'
+import type { Destination } from './streaming/message.ts'
 import type { Xactions } from './streaming/responses.ts'
 
 export type State = {
@@ -18,9 +20,13 @@ export type State = {
   readonly sleep: Sleep
   readonly validate: (entity: unknown) => readonly Violation[]
   readonly keepBodies: boolean
+  /** The resources of the Platform APIs. */
+  readonly platform: Store
+  /** Set while handling a request to an inlet of the Flow Service. */
+  readonly destination?: Destination
 }
 
-/** Settings and tokens stay. */
+/** Clears lake, logs, rules and scripts; keeps settings, tokens and Platform resources. */
 export function forget({ lake, plan }: State): void {
   lake.clear()
   plan.clearRules()

@@ -1,4 +1,4 @@
-/** Token: the route of the token endpoint, with the same scripted trouble as the inlet. */
+/** Token: the route of the token endpoint; the same trouble can be scripted for it as for the inlet. */
 import { type Connection, reset, unfinishedBody, untilAborted } from './connection.ts'
 import { send, sendStatus } from './send.ts'
 import type { State } from './state.ts'
@@ -40,7 +40,7 @@ export async function issueToken(
   return response
 }
 
-/** No form content type, no form: its fields count as missing. */
+/** Without a form content type all fields count as missing. */
 async function readForm(request: Request): Promise<URLSearchParams> {
   const text = new TextDecoder().decode(await request.arrayBuffer())
   const type = request.headers.get('content-type') ?? ''

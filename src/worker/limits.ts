@@ -1,122 +1,148 @@
 /**
- * Every limit of the relay, in one place: its unit in the name, its reason above the number.
- * Sources: "MULTI", "GUARD", "PGUARD", "OAS" are Adobe's pages ingestion/tutorials/streaming-multiple-messages,
- * ingestion/guardrails, profile/guardrails and the data-ingestion OpenAPI file; "DO limits" is Cloudflare's
- * durable-objects/platform/limits page.
+ * Every limit of the relay in one place: the unit in its name, the reason above the number.
+ * docs/sources.md resolves the source keys.
  */
 
-/** Largest webhook body. A stored row (body and metadata) stays well below the 2 MB of a Durable Object row (DO limits). */
+/** Largest webhook body. Keeps a stored row (body and metadata) well below the 2 MB of a Durable Object (DO limits). */
 export const MAX_BODY_BYTES = 1_572_864
 
-/** Deepest JSON taken. Far beyond any chat, and far below where `JSON.stringify` runs out of stack. */
+/** Deepest JSON accepted: far deeper than any chat, and far from where `JSON.stringify` overflows the stack. */
 export const MAX_JSON_DEPTH = 1_000
 
-/** Most places named in one 422. A transcript with ten thousand broken messages needs no ten thousand lines. */
+/**
+ * Most object members and array elements in one body. The largest body that is full of one-word messages with every
+ * documented field has some 90,000. A hostile body of that size has up to 780,000, which take 100 MB once they are
+ * parsed and normalized, of the 128 MB that an isolate has (workers/platform/limits).
+ */
+export const MAX_JSON_VALUES = 100_000
+
+/** Most issues reported in one 422, even if ten thousand messages are invalid. */
 export const MAX_ISSUES = 20
 
-/** Shortest webhook key or admin token, in characters. Shorter ones are guessed, so they count as not set. */
+/** Most issues in one log line: enough to see which field changed. */
+export const MAX_LOGGED_ISSUES = 3
+
+/** How much of the name of an unknown parameter an error repeats. */
+export const MAX_PARAMETER_CHARACTERS = 64
+
+/** Shortest webhook key or admin token. Shorter ones can be guessed, so they count as not set. */
 export const MIN_SECRET_CHARACTERS = 20
 
-/** `Retry-After` of our own 503, in seconds: neither AEP nor the outbox could take the event just now. */
+/**
+ * How much of a compressed body is decompressed at a time. The runtime buffers the output, up to 1,032 times as much
+ * (the best ratio of deflate), before it can be counted.
+ */
+export const DECOMPRESSION_STEP_BYTES = 1_024
+
+/** How long an isolate repeats a `/health` answer. Anyone may ask, and every new answer asks all shards. */
+export const HEALTH_CACHE_MS = 2_000
+
+/** `Retry-After` of the relay's own 503, sent if neither AEP nor the outbox could take the event. */
 export const UNAVAILABLE_RETRY_AFTER_SECONDS = 10
 
-/** AEP refuses a larger request with 413 (MULTI, OAS: "1 MB", read as the smaller of its two meanings). */
+/** AEP refuses a larger request with 413 (MULTI, OAS: "1 MB", taken as the smaller of its two meanings). */
 export const AEP_MAX_REQUEST_BYTES = 1_000_000
 
-/** Most of an AEP answer that is read: a batch of 100 refused messages fits several times over. */
+/** How much of an AEP answer is read. The answer to a batch of 100 refused messages fits several times over. */
 export const MAX_ANSWER_BYTES = 262_144
 
-/** Most of an AEP answer that is kept with an event for the operator. */
+/** How much of an AEP answer is stored with an event, for the operator. */
 export const KEPT_ANSWER_BYTES = 8_192
 
-/** Longest piece of AEP's title, keyword or pointer that is repeated in a log line or an error. */
+/** How much of AEP's title, keyword or pointer appears in a log line or an error. */
 export const MAX_REPORT_CHARACTERS = 120
 
-/** A `Retry-After` of AEP is honoured up to here: one typing error on its side must not stop relaying for a day. */
+/** Longest `Retry-After` of AEP that is honoured: a mistake there must not stop relaying for a day. */
 export const MAX_RETRY_AFTER_MS = 3_600_000
 
-/** Failures blamed on one event before it is dead. A destination that fails three times out of four kills a good event with 0.75^30, once in 5,600. */
+/**
+ * Failures blamed on one event before it is dead. If AEP fails three requests out of four, a good event dies with a
+ * probability of 0.75^30, once in 5,600.
+ */
 export const MAX_STRIKES = 30
 
-/** Connections of one drain: a Durable Object has six at a time, and a seventh waits with its timeout running (DO limits). */
+/**
+ * Parallel requests of one drain. A Durable Object has six connections; a seventh request would wait while its timeout
+ * runs (DO limits).
+ */
 export const DRAIN_CONCURRENCY = 6
 
-/** Slots that tried events may take while untried ones wait: what hangs again and again must not fill the pool. */
+/** Slots for tried events while untried ones wait, so that events whose requests hang cannot fill the pool. */
 export const DRAIN_RETRY_SLOTS = 3
 
-/** Events sent in one alarm: well below its 30 s of CPU, after which the next alarm goes on. */
+/** Events sent in one alarm. Stays well below its 30 s of CPU; the next alarm continues. */
 export const MAX_EVENTS_PER_RUN = 5_000
 
-/** No attempt begins later than this in one alarm, whose wall time is 15 minutes (wall-time-limits). */
+/** No attempt starts later than this in one alarm, whose wall time is limited to 15 minutes (wall-time-limits). */
 export const MAX_RUN_MS = 300_000
 
-/** Positions read ahead of the pool. */
+/** Positions that a drain reads from SQLite at a time. */
 export const DRAIN_READ_AHEAD = 64
 
-/** Expired events erased in one transactional sweep. */
+/** Expired events read at a time. */
 export const EXPIRE_BATCH = 100
 
-/** How long a request waits for the outbox before it answers 503. The runtime's own retries end at 10 s (automatic-retries). */
+/** How long a request waits for the outbox before it answers 503. The runtime retries for 10 s (automatic-retries). */
 export const STORE_TIMEOUT_MS = 10_000
 
-/** Each isolate asks the outbox at most this often for pause and hold, after it has answered. */
+/** Minimum interval at which an isolate asks the outbox about pause and hold; it does so after it has answered. */
 export const REFRESH_INTERVAL_MS = 10_000
 
-/** Longest time between two inline tries while the destination fails. */
+/** Longest time between two attempts inside requests while AEP fails. */
 export const MAX_BREAKER_WINDOW_MS = 60_000
 
-/** `/health` says `expiring` from this long before a pending event is erased, or from half the retention if that is shorter. */
+/** How long before a pending event is erased `/health` reports `expiring`; half the retention if that is shorter. */
 export const EXPIRY_WARNING_MS = 7 * 86_400_000
 
-/** Events that one redrive step reads again before the outbox may do something else. */
+/** Events that one redrive step processes before the outbox can do other work. */
 export const REDRIVE_PAGE = 50
 
-/** One request for a token. Its callers have shorter deadlines of their own; what comes later still serves the next. */
+/** Deadline of a token request. Callers may give up earlier; a token that arrives later serves the next caller. */
 export const IMS_TIMEOUT_MS = 15_000
 
-/** A token is not used in the last minute (or the last tenth) of its life: it must still be good when it arrives. */
+/** A token is not used in the last minute (or tenth, if shorter) of its life, so that it is still valid on arrival. */
 export const TOKEN_MARGIN_MS = 60_000
 
-/** Messages of one batch request. No limit is documented; "MULTI" speaks of 200 small ones. */
+/** Messages in one batch request. Adobe documents no limit; MULTI mentions 200 small ones. */
 export const BATCH_MAX_MESSAGES = 100
 
-/** Bytes of one batch request, just under what AEP refuses. */
+/** Size of one batch request, just below the size that AEP refuses. */
 export const BATCH_MAX_BYTES = 990_000
 
-/** A request may go on for 30 s after its sender has hung up (workers/platform/limits), storing included. */
+/** A request may run for 30 s after its sender disconnects (workers/platform/limits), and must also store the event. */
 export const MAX_FORWARD_TIMEOUT_MS = 25_000
 
-/** Many attempts must fit into the 15 minutes of an alarm. */
+/** Many attempts must fit into the 15 minutes of an alarm (wall-time-limits). */
 export const MAX_DRAIN_TIMEOUT_MS = 60_000
 
-/** Everything that lists or refreshes asks all shards at once. */
+/** Listings and refreshes call all shards at once, which bounds their number. */
 export const MAX_SHARDS = 256
 
-/** Below this a part has no room for its own fields beside a piece of text. */
+/** Smallest `MAX_EVENT_BYTES`. Below it, a part has no room for text beside its fixed fields. */
 export const MIN_EVENT_BYTES = 1_000
 
-/** Clocks of machines differ. A time that is further ahead than this comes from a clock that was wrong. */
+/** Machine clocks differ. A time further ahead than this came from a wrong clock. */
 export const MAX_CLOCK_SKEW_MS = 1_000
 
-/** Longest access token: what fits beside the other headers into the 16 kB that common servers take. */
+/** Longest access token: fits, with the other headers, into the 16 kB that common servers accept. */
 export const MAX_TOKEN_CHARACTERS = 8_192
 
 /**
- * After an inlet refused a whole batch whose events it then took one by one, events are sent alone for this long:
- * a batch that is refused costs twice as many requests as sending its events alone.
+ * How long events are sent one by one after an inlet refused a whole batch and then accepted its events singly. A
+ * refused batch costs twice as many requests as sending its events one by one.
  */
 export const BATCH_REST_MS = 600_000
 
-/** Events that one slot of a drain looks at before it gives up finding one that can be encoded. */
+/** Events that one slot of a drain tries before it gives up finding one that can be encoded. */
 export const MAX_UNSENDABLE_PER_TURN = 100
 
-/** Bytes of stored bodies in flight in one drain: a body takes up to a hundred times as much memory when it is parsed. */
+/** Bytes of stored bodies in flight in one drain. A parsed body takes up to a hundred times its size in memory. */
 export const MAX_BYTES_IN_FLIGHT = 3_145_728
 
-/** A body above this is put on record before it is processed, in case processing it ends the isolate. */
+/** Attempts to process a body above this are counted before they start, in case one ends the isolate. */
 export const LARGE_BODY_BYTES = 262_144
 
-/** Tries of one event that began and never ended, before it is tried alone; one more, and it goes to quarantine. */
+/** Unfinished attempts to process an event before it is processed alone; one more, and it is quarantined. */
 export const MAX_UNFINISHED_TRIES = 3
 
 export const DAY_MS = 86_400_000
@@ -153,3 +179,9 @@ export const DRIFT_REPORT_INTERVAL_MS = 300_000
 
 /** Differences kept of one kind. */
 export const MAX_DRIFT_ROWS_PER_KIND = 200
+
+/** While AEP refuses everything, a new event is tried at once, but no more often than this. */
+export const PROBE_INTERVAL_MS = 1_000
+
+/** Dead events that are made pending again in one transaction, when a hold shows that their refusal was none. */
+export const REQUEUE_PAGE = 100

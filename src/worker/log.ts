@@ -1,6 +1,6 @@
 /**
- * Log lines: one JSON object each, for `wrangler tail` and Workers Logs, which index the fields.
- * Never a body, a name, an address, a key, a token or a query string: callers pass ids, codes and counts only.
+ * Writes log lines: one JSON object each, whose fields Workers Logs indexes and `wrangler tail` prints.
+ * Never contains a body, name, address, key, token or query string: callers pass ids, codes and counts only.
  */
 
 type Fields = { event: string } & Record<
@@ -10,7 +10,7 @@ type Fields = { event: string } & Record<
 
 export type Level = 'log' | 'warn' | 'error'
 
-/** Fields that are `undefined` are left out. */
+/** Leaves out fields that are `undefined`. `event` names the kind of line; docs/operations.md explains each. */
 export function logLine(level: Level, fields: Fields): void {
   console[level](JSON.stringify(fields))
 }

@@ -13,12 +13,14 @@ import { encode } from './aep/record/encode.ts'
 import { identityOf, type PrimaryIdentity } from './aep/record/identity.ts'
 import { afterAttempt, isFailed } from './aep/upstream/blame.ts'
 import { allowsRequest, type Breaker, CLOSED } from './aep/upstream/breaker.ts'
+import { correctClock } from './aep/upstream/clock.ts'
+import { takeIn, underSettings } from './aep/upstream/merge.ts'
+import { isRejecting } from './aep/upstream/refusals.ts'
+import { settingsOf } from './aep/upstream/settings.ts'
 import {
   activeFailure,
-  correctClock,
   holdOf,
   INITIAL_UPSTREAM,
-  merge,
   type UpstreamState,
 } from './aep/upstream/state.ts'
 import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
@@ -64,7 +66,7 @@ export class Relay {
   readonly #shards: Shards
   readonly #now: () => number
   readonly #sender: Sender | null
-  #state: UpstreamState = INITIAL_UPSTREAM
+  #state: UpstreamState
   #breaker: Breaker = CLOSED
   #refreshedAt = 0
 
@@ -72,6 +74,7 @@ export class Relay {
     this.#config = config
     this.#shards = shards
     this.#now = deps.now
+    this.#state = underSettings(INITIAL_UPSTREAM, settingsOf(config.destination))
     this.#sender = config.destination && new Sender(config.destination, deps)
   }
 
@@ -81,7 +84,7 @@ export class Relay {
   }
 
   mergeUpstream(theirs: UpstreamState): void {
-    this.#state = merge(this.state, correctClock(theirs, this.#now()))
+    this.#state = takeIn(this.state, theirs, this.#now())
     if (!activeFailure(this.#state)) this.#breaker = CLOSED
   }
 
@@ -97,6 +100,11 @@ export class Relay {
       : await this.#forward(received, reading.event)
     if (this.#config.destination?.format === 'xdm') result.identity = identityOf(reading.event)
     return result
+  }
+
+  /** Accepts an event that our own code fails to read: it is stored, and tried again. */
+  async acceptUnread(received: Received, thrown: unknown): Promise<RelayResult> {
+    return this.#storeAfterFault(received, thrown)
   }
 
   isRefreshDue(now: number): boolean {
@@ -149,7 +157,8 @@ export class Relay {
     }
     const { error, answer } = verdict
     const attempt: FailedAttempt = { at, error, answer }
-    const state = isFailed(verdict) ? 'pending' : 'dead'
+    const isRefused = !isFailed(verdict) && !this.#refusesEverything(error.status)
+    const state = isRefused ? 'dead' : 'pending'
     // The status of a token request is IMS's, not AEP's.
     const upstreamStatus = error.code === 'token' ? null : error.status
     return this.#store(received, { ...AS_PENDING, state, attempt }, upstreamStatus, error.code)
@@ -172,8 +181,20 @@ export class Relay {
     return this.#store(received, { ...AS_PENDING, attempt }, null, error.code)
   }
 
+  /** Then the refusal is the setting's fault, not the event's. 413 is always the event's. */
+  #refusesEverything(status: number | null): boolean {
+    return status !== 413 && isRejecting(this.#state.refusals)
+  }
+
   #recordAttempt(id: string, verdict: Verdict, beganAt: number, at: number): void {
-    const attempt = { id, beganAt, previousAt: null, throttles: 0 }
+    const attempt = {
+      id,
+      beganAt,
+      previousAt: null,
+      throttles: 0,
+      refusedBefore: false,
+      isPart: false,
+    }
     this.#state = afterAttempt(this.state, verdict, attempt, at)
     this.#breaker = activeFailure(this.#state)
       ? { ...this.#breaker, failures: this.#breaker.failures + 1 }

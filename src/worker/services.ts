@@ -1,8 +1,12 @@
-/** What a request works with, made once per isolate and environment: configuration, shards of the outbox, relay. */
+/**
+ * Builds the services of a request, once for each isolate and environment: configuration, keys, outbox shards, relay.
+ */
 import type { Context } from 'hono'
 import { TokenSource } from './aep/client/token.ts'
-import { type Config, configOf } from './config/config.ts'
+import { type Config, parseConfig } from './config/config.ts'
 import { DriftDetector } from './drift/detector.ts'
+import { AccessKeys } from './http/auth.ts'
+import { HealthCheck } from './http/health.ts'
 import { logLine } from './log.ts'
 import { type Metrics, metricsOf } from './metrics.ts'
 import { Shards } from './outbox/shards.ts'
@@ -16,14 +20,19 @@ export type Services = {
   relay: Relay
   drift: DriftDetector
   metrics: Metrics
+  health: HealthCheck
+  webhookKeys: AccessKeys
+  /** `null`: there are no admin routes. */
+  adminKeys: AccessKeys | null
 }
 
 const services = new WeakMap<Env, Services>()
 
+/** Logs the problems of the configuration when it builds the services. */
 export function servicesOf(env: Env): Services {
   let known = services.get(env)
   if (!known) {
-    const config = configOf(env)
+    const config = parseConfig(env)
     const shards = new Shards(env.OUTBOX, config.outboxShards)
     const tokens = new TokenSource((refused) => shards.tokenKeeper().token(refused), Date.now)
     const relay = new Relay(config, shards, {
@@ -31,7 +40,16 @@ export function servicesOf(env: Env): Services {
       now: Date.now,
       tokens,
     })
-    known = { config, shards, relay, drift: new DriftDetector(), metrics: metricsOf(env) }
+    known = {
+      config,
+      shards,
+      relay,
+      health: new HealthCheck(config, shards, relay, Date.now),
+      webhookKeys: new AccessKeys(config.webhookKeys),
+      adminKeys: config.adminToken === null ? null : new AccessKeys([config.adminToken]),
+      drift: new DriftDetector(),
+      metrics: metricsOf(env),
+    }
     services.set(env, known)
     if (config.problems.length > 0) {
       logLine('error', { event: 'configuration', problems: config.problems })

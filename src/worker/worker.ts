@@ -1,26 +1,33 @@
-/** The Worker: requests, and the cron trigger that wakes the outbox and raises alerts. */
+/** The Worker's handlers: requests, and the cron trigger, which re-arms lost alarms and raises alerts. */
 import { runAlerts } from './alerts/tick.ts'
 import { app } from './app.ts'
-import { health } from './http/health.ts'
 import { within } from './lib/timeout.ts'
 import { STORE_TIMEOUT_MS } from './limits.ts'
-import { servicesOf } from './services.ts'
+import { type Services, servicesOf } from './services.ts'
 
 export const worker = {
   fetch: app.fetch,
   async scheduled(_controller, env) {
     const services = servicesOf(env)
     try {
-      await services.shards.all((shard) => within(STORE_TIMEOUT_MS, shard.wake()))
+      await wake(services)
     } finally {
       // A shard that does not answer is one of the things to alert about.
       await runAlerts({
         ...services,
         fetch: (url, init) => fetch(url, init),
         now: Date.now,
-        isWell: async () =>
-          ((await (await health(services)).json()) as { status: string }).status === 'ok',
+        isWell: () => services.health.isWell(),
       })
     }
   },
 } satisfies ExportedHandler<Env>
+
+async function wake({ shards, relay }: Services): Promise<void> {
+  const pending = await shards.all((shard) => within(STORE_TIMEOUT_MS, shard.wake()))
+  // With nothing left to ask AEP with, no acceptance can end a hold for refusals.
+  if (pending.every((count) => count === 0)) await shards.all((shard) => shard.endRejecting())
+  // Once collects what the shards know of AEP, once more gives it to all of them.
+  await relay.refresh()
+  if (shards.count > 1) await relay.refresh()
+}

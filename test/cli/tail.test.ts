@@ -153,7 +153,7 @@ describe('what is not the relay’s own', () => {
   })
 })
 
-describe('trouble', () => {
+describe('failures', () => {
   it('shows exceptions, and an outcome that is not ok', async () => {
     const exceptions = [
       { name: 'TypeError', message: `no fetch of ${URL_WITH_KEY}`, timestamp: AT },

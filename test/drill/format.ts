@@ -56,8 +56,8 @@ export function byEvent(lake: readonly LakeRecord[], format: Format): Map<string
 function rawFaults(record: JsonObject, expected: Expected): string[] {
   const { timestamp, receivedAt, ...rest } = record
   const { eventType, payload } = expected.webhook
-  const whole = { ...payload, _id: expected.id, eventType }
-  return [...differences(rest, whole, ''), ...receiptFaults({ timestamp, receivedAt }, expected)]
+  const posted = { ...payload, _id: expected.id, eventType }
+  return [...differences(rest, posted, ''), ...receiptFaults({ timestamp, receivedAt }, expected)]
 }
 
 /** Checks the two times of a record. */

@@ -60,12 +60,15 @@ export function readOptions(args: readonly string[]): Options | 'help' | { wrong
     const phases = phasesOf(values.phase)
     return {
       phases,
-      seed: values.seed === undefined ? randomInt(1_000_000) : whole('--seed', values.seed, 0),
-      events: whole('--events', values.events, 1),
-      kills: whole('--kills', values.kills, 0),
+      seed:
+        values.seed === undefined ? randomInt(1_000_000) : integerAtLeast('--seed', values.seed, 0),
+      events: integerAtLeast('--events', values.events, 1),
+      kills: integerAtLeast('--kills', values.kills, 0),
       durationMs:
-        values.duration === undefined ? Infinity : whole('--duration', values.duration, 1) * 1_000,
-      shards: whole('--shards', values.shards, 1),
+        values.duration === undefined
+          ? Infinity
+          : integerAtLeast('--duration', values.duration, 1) * 1_000,
+      shards: integerAtLeast('--shards', values.shards, 1),
       storeFirst: values['store-first'],
       format,
       keep,
@@ -82,7 +85,7 @@ function phasesOf(name: string | undefined): readonly Phase[] | null {
   throw new Error(`--phase is all, ${PHASES.map((each) => each.name).join(', ')}.`)
 }
 
-function whole(flag: string, text: string, min: number): number {
+function integerAtLeast(flag: string, text: string, min: number): number {
   const value = Number(text)
   if (!/^\d{1,9}$/.test(text) || value < min) {
     throw new Error(`${flag} is a whole number, ${min} or more.`)

@@ -108,8 +108,8 @@ function wholeFaults(records: readonly LakeRecord[], expected: XdmContents): str
     const kept = Object.entries(expected.texts).filter(([name]) => !dropped.includes(name))
     const { messages: own } = expected
     const unread = dropped.length > 0 && !own.some(({ text }) => text !== undefined)
-    const whole = { texts: Object.fromEntries(kept), messages: own, unmapped: expected.unmapped }
-    return differences({ texts, messages, unmapped }, whole, '').concat(
+    const held = { texts: Object.fromEntries(kept), messages: own, unmapped: expected.unmapped }
+    return differences({ texts, messages, unmapped }, held, '').concat(
       unread ? ['dropped texts that no message repeats'] : [],
     )
   } catch (error) {

@@ -1,13 +1,16 @@
 import { describe, expect, it, vi } from 'vitest'
-import { holdsKey } from '../../src/worker/http/auth.ts'
+import { AccessKeys } from '../../src/worker/http/auth.ts'
 
 const KEY = 'correct-horse-battery-staple'
 const OLD = 'the-key-that-is-rotated-out'
 
+const isAdmitted = async (presented: string | undefined, keys: readonly string[]) =>
+  (await new AccessKeys(keys).find(presented)) !== null
+
 describe('a caller', () => {
-  it('holds a key that is one of those set, at any place among them', async () => {
+  it('is admitted with any of the configured keys', async () => {
     const keys = [OLD, KEY, 'x'.repeat(20)]
-    for (const key of keys) expect(await holdsKey(key, keys)).toBe(true)
+    for (const key of keys) expect(await isAdmitted(key, keys)).toBe(true)
   })
 
   it.each([
@@ -22,40 +25,59 @@ describe('a caller', () => {
     ['all keys at once', `${KEY},${OLD}`],
     ['a key escaped for a URL', 'correct%2Dhorse-battery-staple'],
     ['something of the same length', 'x'.repeat(KEY.length)],
-    ['undefined as a word', 'undefined'],
-  ])('holds no key where it gives %s', async (_, given) => {
-    expect(await holdsKey(given, [KEY, OLD])).toBe(false)
+    ['the word undefined', 'undefined'],
+  ])('is refused with %s', async (_, given) => {
+    expect(await isAdmitted(given, [KEY, OLD])).toBe(false)
   })
 
-  it('holds no key where none is set', async () => {
+  it('is refused if no key is configured', async () => {
     for (const given of [undefined, '', KEY, 'undefined']) {
-      expect(await holdsKey(given, [])).toBe(false)
+      expect(await isAdmitted(given, [])).toBe(false)
     }
   })
 
-  it('holds a key of base64 letters, pasted into a URL as it is', async () => {
+  it('is admitted with a base64 key pasted into a URL unescaped', async () => {
     const key = 'ab+cd/ef+ghijklmnopq=='
     const pasted = new URL(`https://relay.example/chatlio?key=${key}`).searchParams.get('key')
     expect(pasted).not.toBe(key)
-    expect(await holdsKey(pasted ?? undefined, [key])).toBe(true)
-    expect(await holdsKey(key, [key])).toBe(true)
-    expect(await holdsKey(key.replaceAll('+', '-'), [key])).toBe(false)
+    expect(await isAdmitted(pasted ?? undefined, [key])).toBe(true)
+    expect(await isAdmitted(key, [key])).toBe(true)
+    expect(await isAdmitted(key.replaceAll('+', '-'), [key])).toBe(false)
   })
 
-  it('holds a key of any letters', async () => {
+  it('is admitted with a key of any characters', async () => {
     const key = 'schlüssel-🔑-schlüssel-🔑'
-    expect(await holdsKey(key, [key])).toBe(true)
-    expect(await holdsKey(key.normalize('NFD'), [key])).toBe(false)
+    expect(await isAdmitted(key, [key])).toBe(true)
+    expect(await isAdmitted(key.normalize('NFD'), [key])).toBe(false)
+  })
+})
+
+describe('the fingerprint of a key', () => {
+  it('is the first 6 hex digits of its SHA-256, as sha256sum gives it', async () => {
+    // printf %s correct-horse-battery-staple | sha256sum
+    expect(await new AccessKeys([OLD, KEY]).find(KEY)).toBe('87cbeb')
+    // printf %s ab+cd/ef+ghijklmnopq== | sha256sum
+    const base64 = 'ab+cd/ef+ghijklmnopq=='
+    const keys = new AccessKeys([KEY, base64])
+    for (const presented of [base64, base64.replaceAll('+', ' ')]) {
+      expect(await keys.find(presented)).toBe('9bac40')
+    }
+  })
+
+  it('is the same each time', async () => {
+    const keys = new AccessKeys([KEY, OLD])
+    expect(await keys.find(OLD)).toBe(await keys.find(OLD))
+    expect(await keys.find(OLD)).not.toBe(await keys.find(KEY))
   })
 })
 
 describe('the comparison', () => {
-  it('is made in constant time, of hashes of one length, with every key', async () => {
+  it('compares hashes of one length, in constant time, with every key', async () => {
     const equal = vi.spyOn(crypto.subtle, 'timingSafeEqual')
-    const keys = [KEY, OLD, 'a much longer key than any of the other two']
-    for (const given of [KEY, 'x', 'x'.repeat(1_000)]) {
+    const keys = new AccessKeys([KEY, OLD, 'a much longer key than any of the other two'])
+    for (const presented of [KEY, 'x', 'x'.repeat(1_000)]) {
       equal.mockClear()
-      await holdsKey(given, keys)
+      await keys.find(presented)
       expect(equal).toHaveBeenCalledTimes(3)
       for (const sides of equal.mock.calls) {
         expect(sides.map(({ byteLength }) => byteLength)).toEqual([32, 32])
@@ -63,22 +85,21 @@ describe('the comparison', () => {
     }
   })
 
-  it('hashes the keys that are set once, and what is given each time', async () => {
-    const keys = [KEY, OLD]
-    await holdsKey('first', keys)
+  it('hashes configured keys once, a good key once, and a wrong one each time', async () => {
+    const keys = new AccessKeys([KEY, OLD])
+    await keys.find('first')
     const digest = vi.spyOn(crypto.subtle, 'digest')
-    expect(await holdsKey(KEY, keys)).toBe(true)
-    expect(await holdsKey('third', keys)).toBe(false)
-    expect(digest).toHaveBeenCalledTimes(2)
-    expect(digest.mock.calls.map(([algorithm]) => algorithm)).toEqual(['SHA-256', 'SHA-256'])
+    for (const presented of [KEY, KEY, 'wrong', 'wrong', KEY]) await keys.find(presented)
+    expect(digest).toHaveBeenCalledTimes(3)
+    expect(digest.mock.calls.map(([algorithm]) => algorithm)).toEqual(Array(3).fill('SHA-256'))
   })
 
-  it('keeps the keys of two configurations apart', async () => {
-    const before = [OLD]
-    const after = [KEY]
-    expect(await holdsKey(OLD, before)).toBe(true)
-    expect(await holdsKey(OLD, after)).toBe(false)
-    expect(await holdsKey(KEY, after)).toBe(true)
-    expect(await holdsKey(KEY, before)).toBe(false)
+  it('keeps two configurations apart', async () => {
+    const before = new AccessKeys([OLD])
+    const after = new AccessKeys([KEY])
+    expect(await before.find(OLD)).not.toBeNull()
+    expect(await after.find(OLD)).toBeNull()
+    expect(await after.find(KEY)).not.toBeNull()
+    expect(await before.find(KEY)).toBeNull()
   })
 })

@@ -3,7 +3,7 @@ import { readUpTo } from '../../src/worker/lib/bounded-body.ts'
 
 type Sent = { stream: ReadableStream<Uint8Array>; pulls: () => number; cancelled: () => boolean }
 
-/** Hands out one chunk per read, nothing ahead of it. */
+/** A stream that produces one chunk per read and buffers none. */
 function sending(...sizes: number[]): Sent {
   let pulls = 0
   let cancelled = false
@@ -30,13 +30,13 @@ const counting = (length: number) => Uint8Array.from({ length }, (_, index) => i
 
 describe('reading up to a limit', () => {
   it.each([
-    ['nothing at all', [], 0],
+    ['no bytes', [], 0],
     ['one chunk', [10], 10],
     ['several chunks', [3, 4, 3], 10],
     ['empty chunks between them', [0, 5, 0, 0, 5, 0], 10],
     ['a chunk for each byte', Array<number>(10).fill(1), 10],
     ['fewer than the limit', [4, 5], 9],
-  ])('gives all bytes in their order where there are no more: %s', async (_, sizes, length) => {
+  ])('returns all bytes in order if they are within the limit: %s', async (_, sizes, length) => {
     const { stream, cancelled } = sending(...sizes)
     expect(await readUpTo(new Response(stream), 10)).toEqual({
       bytes: counting(length),
@@ -49,7 +49,7 @@ describe('reading up to a limit', () => {
     ['in one chunk', [11]],
     ['with the last byte', [5, 5, 1]],
     ['by far', [1_000_000]],
-  ])('says so where there are more, %s', async (_, sizes) => {
+  ])('reports an incomplete body above the limit, %s', async (_, sizes) => {
     const { stream } = sending(...sizes)
     const length = sizes.reduce((sum, size) => sum + size, 0)
     expect(await readUpTo(new Response(stream), 10)).toEqual({
@@ -58,7 +58,7 @@ describe('reading up to a limit', () => {
     })
   })
 
-  it('reads nothing after the first byte too many', async () => {
+  it('stops reading at the first chunk above the limit', async () => {
     const { stream, pulls } = sending(6, 6, 6, 6)
     expect(await readUpTo(new Response(stream), 10)).toEqual({
       bytes: counting(12),
@@ -67,7 +67,7 @@ describe('reading up to a limit', () => {
     expect(pulls()).toBe(2)
   })
 
-  it('never cancels what it did not finish, so that the sender sees its answer', async () => {
+  it('never cancels an incomplete body, so that the sender sees its answer', async () => {
     const { stream, cancelled } = sending(6, 6, 6)
     await readUpTo(new Response(stream), 10)
     expect(cancelled()).toBe(false)
@@ -76,13 +76,13 @@ describe('reading up to a limit', () => {
     expect(rest.value).toHaveLength(6)
   })
 
-  it('lets go of the stream at its end', async () => {
+  it('releases the stream at its end', async () => {
     const { stream } = sending(6)
     await readUpTo(new Response(stream), 10)
     expect(stream.locked).toBe(false)
   })
 
-  it('takes no stream for an empty one', async () => {
+  it('treats a missing body as empty', async () => {
     expect(await readUpTo(new Response(null), 10)).toEqual({
       bytes: new Uint8Array(),
       complete: true,
@@ -93,7 +93,7 @@ describe('reading up to a limit', () => {
     })
   })
 
-  it('fails as the stream does, and lets go of it', async () => {
+  it('rejects with the error of the stream, and releases it', async () => {
     const broken = new Error('connection reset')
     const stream = new ReadableStream<Uint8Array>({
       start: (controller) => controller.enqueue(counting(5)),
@@ -103,7 +103,7 @@ describe('reading up to a limit', () => {
     expect(stream.locked).toBe(false)
   })
 
-  it('reads the body of a request, whatever its length header says', async () => {
+  it('reads the body of a request', async () => {
     const request = (length: string) =>
       new Request('https://relay.example/', {
         method: 'POST',
@@ -115,17 +115,17 @@ describe('reading up to a limit', () => {
   })
 
   it.each([
-    ['less than there is', '3', 11, 4],
-    ['more than is taken', '99', 11, 4],
-    ['nonsense', 'many', 11, 4],
-    ['the truth', '11', 11, 4],
-  ])('is not misled by a length header that says %s', async (_, declared, length, limit) => {
+    ['too small', '3', 11, 4],
+    ['above the limit', '99', 11, 4],
+    ['not a number', 'many', 11, 4],
+    ['correct', '11', 11, 4],
+  ])('is not misled by a Content-Length that is %s', async (_, declared, length, limit) => {
     const { stream } = sending(length)
     const response = new Response(stream, { headers: { 'content-length': declared } })
     expect((await readUpTo(response, limit)).complete).toBe(false)
   })
 
-  it('reads in one piece what says its length, byte for byte', async () => {
+  it('returns the exact bytes of a body with a Content-Length', async () => {
     const bytes = counting(10)
     const response = new Response(bytes, { headers: { 'content-length': '10' } })
     expect(await readUpTo(response, 10)).toEqual({ bytes, complete: true })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { isObject, nestsDeeper, parseEmbedded, parseJson } from '../../src/worker/lib/json.ts'
-import { MAX_JSON_DEPTH } from '../../src/worker/limits.ts'
+import { exceededLimit, isObject, parseEmbedded, parseJson } from '../../src/worker/lib/json.ts'
+import { MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../../src/worker/limits.ts'
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
 const brackets = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
@@ -11,7 +11,7 @@ describe('bytes to JSON', () => {
     ['an object', '{"a":[1,"x",null,true,-0.5e3]}', { a: [1, 'x', null, true, -500] }],
     ['white space around it', ' \t\r\n{"a":1}\n', { a: 1 }],
     ['a byte order mark before it', `${BOM}{"a":1}`, { a: 1 }],
-    ['a value that is no object', '"Hi"', 'Hi'],
+    ['a value other than an object', '"Hi"', 'Hi'],
     ['null', 'null', null],
     ['text of two, three and four bytes', '{"a":"é€😀"}', { a: 'é€😀' }],
     ['a byte order mark inside a text', `{"a":"${BOM}x"}`, { a: `${BOM}x` }],
@@ -42,27 +42,24 @@ describe('bytes to JSON', () => {
     ['Latin-1', [0x41, 0xe9, 0x41]],
     ['an overlong form', [0xc0, 0xaf]],
     ['a surrogate', [0xed, 0xa0, 0x80]],
-    ['something beyond U+10FFFF', [0xf4, 0x90, 0x80, 0x80]],
+    ['a code point beyond U+10FFFF', [0xf4, 0x90, 0x80, 0x80]],
     ['a code point cut short', [0xf0, 0x9f, 0x98]],
-  ])(
-    'finds text that holds %s malformed, rather than reading replacement characters',
-    (_, bytes) => {
-      const body = [...utf8('{"a":"'), ...bytes, ...utf8('"}')]
-      expect(parseJson(new Uint8Array(body))).toEqual({ ok: false })
-    },
-  )
+  ])('finds text with %s malformed, and never reads replacement characters', (_, bytes) => {
+    const body = [...utf8('{"a":"'), ...bytes, ...utf8('"}')]
+    expect(parseJson(new Uint8Array(body))).toEqual({ ok: false })
+  })
 
   it('finds UTF-16 malformed', () => {
     const utf16 = [0xff, 0xfe, ...[...'{"a":1}'].flatMap((char) => [char.charCodeAt(0), 0])]
     expect(parseJson(new Uint8Array(utf16))).toEqual({ ok: false })
   })
 
-  it('reads a good body after one that broke off inside a code point', () => {
+  it('reads a valid body after one that was cut inside a code point', () => {
     expect(parseJson(new Uint8Array([0x22, 0xf0, 0x9f]))).toEqual({ ok: false })
     expect(parseJson(utf8(`${BOM}"é"`))).toEqual({ ok: true, value: 'é' })
   })
 
-  it('keeps lone surrogates and NULs that came as escapes, and they leave as valid JSON again', () => {
+  it('keeps lone surrogates and NULs from escapes, and writes them as valid JSON', () => {
     const text = String.raw`{"text":"a\ud800b\udc00c\u0000d"}`
     const parsed = parseJson(utf8(text))
     const value = parsed.ok ? (parsed.value as { text: string }) : { text: '' }
@@ -72,7 +69,7 @@ describe('bytes to JSON', () => {
     expect(JSON.stringify(value)).toBe(text)
   })
 
-  it('takes prototype-named keys for keys like any other, and pollutes nothing', () => {
+  it('treats keys named like prototypes as ordinary keys', () => {
     const text = '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}'
     const parsed = parseJson(utf8(text))
     expect(parsed.ok && JSON.stringify(parsed.value)).toBe(text)
@@ -80,13 +77,13 @@ describe('bytes to JSON', () => {
     expect(({} as Record<string, unknown>).polluted).toBeUndefined()
   })
 
-  it('reads 100,000 levels without running out of stack', () => {
+  it('reads 100,000 levels without a stack overflow', () => {
     expect(parseJson(utf8(brackets(100_000))).ok).toBe(true)
     expect(parseJson(utf8(`${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`)).ok).toBe(true)
   })
 })
 
-describe('whether a value is an object', () => {
+describe('isObject', () => {
   it.each([
     [{}, true],
     [{ length: 0 }, true],
@@ -101,7 +98,7 @@ describe('whether a value is an object', () => {
   })
 })
 
-describe('whether a value nests deeper than a limit', () => {
+describe('exceededLimit, of depth', () => {
   it.each([
     ['a text', '"[[[["', 0, false],
     ['null', 'null', 0, false],
@@ -115,19 +112,43 @@ describe('whether a value nests deeper than a limit', () => {
     ['a deep last member', '{"a":1,"b":[2],"c":[[[]]]}', 3, true],
     ['depth under a key named __proto__', '{"__proto__":{"a":{}}}', 2, true],
   ])('counts every level: %s', (_, text, limit, deeper) => {
-    expect(nestsDeeper(JSON.parse(text), limit)).toBe(deeper)
+    const exceeded = exceededLimit(JSON.parse(text), { depth: limit, values: 100 })
+    expect(exceeded).toBe(deeper ? 'depth' : null)
   })
 
-  it('takes the limit of all JSON where none is given, and that much can be written again', () => {
+  it('uses MAX_JSON_DEPTH by default, at which JSON can still be written', () => {
     const deepest: unknown = JSON.parse(brackets(MAX_JSON_DEPTH))
-    expect(nestsDeeper(deepest)).toBe(false)
+    expect(exceededLimit(deepest)).toBeNull()
     expect(JSON.stringify(deepest)).toBe(brackets(MAX_JSON_DEPTH))
-    expect(nestsDeeper(JSON.parse(brackets(MAX_JSON_DEPTH + 1)))).toBe(true)
+    expect(exceededLimit(JSON.parse(brackets(MAX_JSON_DEPTH + 1)))).toBe('depth')
   })
 
-  it('finds 100,000 levels too deep without running out of stack', () => {
-    expect(nestsDeeper(JSON.parse(brackets(100_000)))).toBe(true)
-    expect(nestsDeeper(JSON.parse(`${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`))).toBe(true)
+  it('finds 100,000 levels too deep without a stack overflow', () => {
+    const objects = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`
+    for (const deep of [brackets(100_000), objects]) {
+      expect(exceededLimit(JSON.parse(deep))).toBe('depth')
+    }
+  })
+})
+
+describe('exceededLimit, of values', () => {
+  it.each([
+    ['a text', '"x"', 0, false],
+    ['an empty array', '[]', 0, false],
+    ['elements, at the limit', '[1,2,3]', 3, false],
+    ['elements, above it', '[1,2,3]', 2, true],
+    ['members, at the limit', '{"a":1,"b":2}', 2, false],
+    ['members, above it', '{"a":1,"b":2}', 1, true],
+    ['all levels together, at the limit', '{"a":[{},{"b":[1,2]}],"c":{}}', 7, false],
+    ['all levels together, above it', '{"a":[{},{"b":[1,2]}],"c":{}}', 6, true],
+  ])('counts object members and array elements: %s', (_, text, values, more) => {
+    const exceeded = exceededLimit(JSON.parse(text), { depth: 100, values })
+    expect(exceeded).toBe(more ? 'values' : null)
+  })
+
+  it('applies the limit of all JSON by default', () => {
+    expect(exceededLimit(Array(MAX_JSON_VALUES).fill(0))).toBeNull()
+    expect(exceededLimit(Array(MAX_JSON_VALUES + 1).fill(0))).toBe('values')
   })
 })
 
@@ -145,16 +166,22 @@ describe('JSON inside a string', () => {
   })
 
   it.each(['', 'gold', '{"plan":', "{'plan':'gold'}", '[object Object]', 'undefined'])(
-    'is nothing where it is broken: %j',
+    'is undefined if it is invalid: %j',
     (text) => {
       expect(parseEmbedded(text)).toBeUndefined()
     },
   )
 
-  it('is nothing where it is so deep that it could not be sent beside the rest', () => {
+  it('is undefined if it is too deep to be sent inside an event', () => {
     const deepest = MAX_JSON_DEPTH / 2
     expect(JSON.stringify(parseEmbedded(brackets(deepest)))).toBe(brackets(deepest))
     expect(parseEmbedded(brackets(deepest + 1))).toBeUndefined()
     expect(parseEmbedded(brackets(100_000))).toBeUndefined()
+  })
+
+  it('is undefined if it holds too many values to be sent beside the rest', () => {
+    const list = (length: number) => JSON.stringify(Array(length).fill(0))
+    expect(parseEmbedded(list(MAX_JSON_VALUES / 2))).toHaveLength(MAX_JSON_VALUES / 2)
+    expect(parseEmbedded(list(MAX_JSON_VALUES / 2 + 1))).toBeUndefined()
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isAcceptedMediaType } from '../../src/worker/http/media-type.ts'
+import { compressionOf, isAcceptedMediaType } from '../../src/worker/http/media-type.ts'
 
 describe('the content type of a webhook', () => {
   it.each([
@@ -17,7 +17,7 @@ describe('the content type of a webhook', () => {
     'application/vnd.one&two+json',
     'text/plain',
     'TEXT/PLAIN; charset=us-ascii',
-  ])('is taken where it is JSON by any name, or plain text: %j', (header) => {
+  ])('is accepted if it is any JSON type, or plain text: %j', (header) => {
     expect(isAcceptedMediaType(header)).toBe(true)
   })
 
@@ -50,12 +50,33 @@ describe('the content type of a webhook', () => {
     'application/xml; a=application/json',
     'application/json, text/html',
     'application/json text/html',
-  ])('is refused where it is anything else: %j', (header) => {
+  ])('is refused if it is anything else: %j', (header) => {
     expect(isAcceptedMediaType(header)).toBe(false)
   })
 
-  it('is judged without a pause, however long it is', () => {
+  it('may be of any length', () => {
     expect(isAcceptedMediaType(`a/${'+'.repeat(100_000)}x`)).toBe(false)
     expect(isAcceptedMediaType(`${'a/'.repeat(50_000)}+json`)).toBe(false)
   })
+})
+
+describe('the content encoding of a webhook', () => {
+  it.each([
+    [null, null],
+    ['', null],
+    ['identity', null],
+    ['gzip', 'gzip'],
+    [' GZIP ', 'gzip'],
+    ['deflate', 'deflate'],
+    ['Deflate', 'deflate'],
+  ])('is none, gzip or deflate: %j', (header, compression) => {
+    expect(compressionOf(header)).toBe(compression)
+  })
+
+  it.each(['br', 'zstd', 'gzip, gzip', 'deflate, gzip', 'gzip,', 'gzip;q=1', 'x', 'gzipped'])(
+    'is no other, and not several: %j',
+    (header) => {
+      expect(compressionOf(header)).toBe('unsupported')
+    },
+  )
 })

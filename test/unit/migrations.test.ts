@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { STEPS } from '../../src/worker/outbox/storage/migrations.ts'
 
 /**
- * SHA-256 of each step that has landed, in order. Storage exists on which these have run: a line here is never changed or
- * taken away. A new step adds a line.
+ * SHA-256 of each released step, in order. Storage exists on which these have run, so never change or remove a line. A
+ * new step adds one.
  */
 const LANDED: readonly string[] = [
   '4656e91ed9b6232ae6a6aae5924968ea4abb7be8473b77470cdc0c9b3ab28105',
@@ -18,7 +18,7 @@ async function sha256(text: string): Promise<string> {
 }
 
 describe('the steps of the schema', () => {
-  it('are never edited once they have landed', async () => {
+  it('are never edited after their release', async () => {
     expect(await Promise.all(STEPS.map(sha256))).toEqual(LANDED)
   })
 })

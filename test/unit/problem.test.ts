@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { problemResponse, type Refusal, toWire } from '../../src/worker/http/problem.ts'
 
-/** One of each, with what the contract says of it. */
+/** One refusal of each reason, with its status and code in the contract. */
 const TABLE: {
   refusal: Refusal
   status: number
@@ -26,10 +26,20 @@ const TABLE: {
     status: 405,
     headers: { allow: 'GET, HEAD' },
   },
-  { refusal: { code: 'unsupported-media-type' }, status: 415 },
+  { refusal: { code: 'unsupported-media-type', header: 'content-type' }, status: 415 },
+  {
+    refusal: { code: 'unsupported-media-type', header: 'content-encoding' },
+    status: 415,
+    headers: { 'accept-encoding': 'gzip, deflate' },
+  },
   { refusal: { code: 'payload-too-large', limitBytes: 1_572_864 }, status: 413 },
   { refusal: { code: 'malformed-json' }, status: 400 },
   { refusal: { code: 'malformed-json', id: 'id-1' }, status: 400, members: { id: 'id-1' } },
+  {
+    refusal: { code: 'too-many-values', id: 'id-1', limit: 100_000 },
+    status: 422,
+    members: { id: 'id-1' },
+  },
   {
     refusal: { code: 'invalid-payload', issues: [] },
     status: 422,
@@ -72,16 +82,16 @@ describe('a refusal', () => {
     })
   })
 
-  it('is never a 4xx for trouble of our own', () => {
+  it('is never a 4xx for a fault of the relay', () => {
     expect(toWire({ code: 'unavailable', detail: 'x' }).status).toBe(503)
   })
 
-  it('says what its caller wrote for it', () => {
+  it('has the detail that its caller gives', () => {
     expect(toWire({ code: 'unavailable', detail: 'No keys.' }).detail).toBe('No keys.')
     expect(toWire({ code: 'invalid-request', detail: 'limit' }).detail).toBe('limit')
   })
 
-  it('says what would have been right', () => {
+  it('states the accepted alternative', () => {
     const detail = (refusal: Refusal) => toWire(refusal).detail
     expect(detail({ code: 'payload-too-large', limitBytes: 1_572_864 })).toContain('1572864')
     expect(detail({ code: 'method-not-allowed', allow: 'POST' })).toContain('POST')
@@ -91,11 +101,11 @@ describe('a refusal', () => {
     expect(detail({ code: 'unknown-kind' })).toContain('feedback')
   })
 
-  it('keeps any text in its issues as JSON', async () => {
+  it('encodes any text in its issues as JSON', async () => {
     const issues = [{ path: 'messages.0.text', message: 'expected "a"\n\u2028\uD800' }]
     const response = problemResponse({ code: 'invalid-payload', issues })
     const body: { issues?: unknown } = await response.json()
-    // Compared as text, in which a lone surrogate is escaped.
+    // Compared as text, which escapes a lone surrogate.
     expect(JSON.stringify(body.issues)).toBe(JSON.stringify(issues))
   })
 })

@@ -2,6 +2,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { INITIAL_UPSTREAM } from '../../src/worker/aep/upstream/state.ts'
 import {
   type Clock,
   conversation,
@@ -38,6 +39,7 @@ describe('who may ask', () => {
     ['GET', '/status'],
     ['GET', '/events?state=dead'],
     ['GET', '/events/x'],
+    ['GET', '/events/x/body'],
     ['DELETE', '/events/x'],
     ['POST', '/redrive'],
     ['POST', '/pause'],
@@ -222,6 +224,12 @@ describe('GET /admin/events', () => {
     ['state=dead&limit=201', 'limit'],
     ['state=dead&limit=1.5', 'limit'],
     ['state=dead&cursor=!', 'cursor'],
+    ['state=dead&kinds=feedback', 'kinds'],
+    ['state=dead&kinds=', 'kinds'],
+    ['state=dead&state=pending', 'state'],
+    ['state=dead&limit=5&limit=5', 'limit'],
+    ['state=dead&kind=&kind=feedback', 'kind'],
+    ['state=dead&__proto__=x', '__proto__'],
   ])('answers 400 to ?%s, naming %s', async (query, name) => {
     const { status, body } = await relay.get(`/events?${query}`)
     expect([status, body.code]).toEqual([400, 'invalid-request'])
@@ -243,6 +251,26 @@ describe('one event', () => {
     expect((await relay.get('/status')).body).toMatchObject({ accepted: 1, erased: 1, pending: 0 })
   })
 
+  it.each([
+    ['text that is not UTF-8', [0x7b, 0xe9, 0xff, 0x00]],
+    ['UTF-16', [0xff, 0xfe, 0x7b, 0x00]],
+    ['a byte order mark', [0xef, 0xbb, 0xbf, 0x7b]],
+    ['nothing', []],
+  ])('gives its bytes back as they came: %s', async (_, bytes) => {
+    const { body } = await relay.post('feedback', new Uint8Array(bytes))
+    const { status, response } = await relay.get(`/events/${body.id}/body`)
+    expect(status).toBe(200)
+    expect([...(await response.bytes())]).toEqual(bytes)
+    expect(response.headers.get('content-type')).toBe('application/octet-stream')
+    expect(response.headers.get('content-disposition')).toBe('attachment')
+  })
+
+  it('has a body only where there is an event, and nothing but GET', async () => {
+    expect((await relay.get(`/events/${'0'.repeat(64)}/body`)).body.code).toBe('not-found')
+    const { status, response } = await relay.command('/events/x/body')
+    expect([status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+  })
+
   it('cuts AEP’s answer at 8 KiB', async () => {
     aep.script({ type: 'status', status: 400, body: 'ü'.repeat(10_000) })
     const { body } = await post()
@@ -254,10 +282,16 @@ describe('one event', () => {
 
 describe('POST /admin/redrive', () => {
   async function deadLetters(count: number): Promise<unknown[]> {
-    aep.rule({ answer: { type: 'status', status: 400 } })
+    aep.rule({ containing: 'refused', answer: { type: 'status', status: 400 } })
     const ids: unknown[] = []
-    for (let each = 0; each < count; each += 1) ids.push((await post()).body.id)
-    aep.clearRules()
+    for (let each = 0; each < count; each += 1) {
+      clock.advance(1)
+      ids.push((await post({ message: `refused ${each}` })).body.id)
+      // AEP takes others, so that each refusal is the event's own.
+      clock.advance(1)
+      await post()
+    }
+    aep.reset()
     return ids
   }
 
@@ -283,6 +317,17 @@ describe('POST /admin/redrive', () => {
     expect(new Set(aep.lake.map(({ _id }) => _id)).size).toBe(120)
   })
 
+  it('filters by code, as the list does', async () => {
+    await deadLetters(2)
+    const list = async (code: string) =>
+      ((await relay.get(`/events?state=dead&code=${code}`)).body.events as unknown[]).length
+    expect([await list('rejected'), await list('timeout')]).toEqual([2, 0])
+    const none = await relay.command('/redrive', { state: 'dead', code: 'timeout' })
+    expect(none.body.matched).toBe(0)
+    const all = await relay.command('/redrive', { state: 'dead', code: 'rejected' })
+    expect(all.body.redriven).toBe(2)
+  })
+
   it('filters by kind', async () => {
     await deadLetters(2)
     const none = await relay.command('/redrive', { state: 'dead', kind: 'transcript' })
@@ -301,7 +346,6 @@ describe('POST /admin/redrive', () => {
 
   it('sends on its way what has become valid', async () => {
     // As after a mended schema: what was once refused is put into the store as it came.
-    const { INITIAL_UPSTREAM } = await import('../../src/worker/aep/upstream/state.ts')
     await shard().store({
       id: 'f'.repeat(64),
       kind: 'feedback',
@@ -329,12 +373,34 @@ describe('POST /admin/redrive', () => {
     [{ state: 'dead', kind: 'x' }, 'kind'],
     [{ state: 'dead', dryRun: 'yes' }, 'dryRun'],
     [{ state: 'dead', dryrun: true }, 'dryrun'],
+    [{ state: 'dead', constructor: true }, 'constructor'],
   ])('answers 400 to %j, naming %s, and redrives nothing', async (body, name) => {
     await deadLetters(1)
     const { status, body: problem } = await relay.command('/redrive', body)
     expect([status, problem.code]).toEqual([400, 'invalid-request'])
     expect(problem.detail).toContain(name)
     expect(await shard().status()).toMatchObject({ dead: 1, pending: 0 })
+  })
+})
+
+describe('a hostile redrive', () => {
+  it.each([
+    ['700,000 wrong ids', `{"state":"dead","ids":[${'0,'.repeat(700_000)}0]}`, 'ids'],
+    ['too many right ids', JSON.stringify({ state: 'dead', ids: Array(400_000).fill('') }), 'ids'],
+    ['an endless parameter', `{"state":"dead","${'x'.repeat(1_000_000)}":1}`, 'xxx'],
+  ])('gets a short 400: %s', async (_, body, name) => {
+    const {
+      status,
+      response,
+      body: problem,
+    } = await relay.send('/admin/redrive', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${TOKEN}` },
+      body,
+    })
+    expect([status, problem.code]).toEqual([400, 'invalid-request'])
+    expect(problem.detail).toContain(name)
+    expect((await response.bytes()).length).toBeLessThan(500)
   })
 })
 
@@ -376,6 +442,28 @@ describe('GET /health', () => {
     })
     const { status, body } = await broken.health()
     expect([status, body]).toEqual([503, { status: 'degraded', reasons: ['storage'] }])
+  })
+
+  it('asks the shards once in two seconds, however often it is asked itself', async () => {
+    let asked = 0
+    let answer: () => Promise<unknown> = () => Promise.reject(new Error('gone'))
+    const health = () => {
+      asked += 1
+      return answer()
+    }
+    const counted = startRelay({ OUTBOX: { getByName: () => ({ health }) }, OUTBOX_SHARDS: '3' })
+    for (let each = 0; each < 5; each += 1) {
+      expect((await counted.health()).status).toBe(503)
+      clock.advance(399)
+    }
+    expect(asked).toBe(3)
+    answer = () => shard().health(INITIAL_UPSTREAM)
+    clock.advance(5)
+    expect(await counted.health()).toMatchObject({ status: 200, body: { status: 'ok' } })
+    expect(asked).toBe(6)
+    vi.setSystemTime(clock.now - 60_000)
+    await counted.health()
+    expect(asked).toBe(9)
   })
 
   it('is not degraded by dead or quarantined events', async () => {

@@ -135,6 +135,20 @@ describe('a hold', () => {
   })
 })
 
+it('a wrong flow is one message, with the status of AEP, and no refused event', async () => {
+  aep.rule({ answer: { type: 'status', status: 400, body: { title: 'words of AEP' } } })
+  for (let number = 0; number < 5; number += 1) await relay.post('feedback', conversation())
+  await tick()
+  expect(receiver.messages).toHaveLength(1)
+  expect(said(0)).toContain('AEP refuses every event')
+  expect(said(0)).toContain('Reason: rejecting (rejected 400)')
+  expect(said(0)).toContain('5 events waiting')
+  expect(said(0)).not.toMatch(/words of AEP|events? dead/)
+  await recover()
+  await tick()
+  expect(said(1)).toContain('Resolved: AEP takes events again')
+})
+
 it('says that no webhook key is usable, since Chatlio is then answered 503', async () => {
   relay = startRelay({ ...SETTINGS, WEBHOOK_KEYS: 'too-short' })
   await tick()

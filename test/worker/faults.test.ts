@@ -76,6 +76,39 @@ describe('an event that our own encoder fails on', () => {
   })
 })
 
+describe('an event that our own reader fails on', () => {
+  const breakReader = () => {
+    const { trim } = String.prototype
+    return vi.spyOn(String.prototype, 'trim').mockImplementation(function (this: string) {
+      if (this.startsWith('unreadable')) throw new RangeError('quoting a body')
+      return trim.call(this)
+    })
+  }
+  const visitor = { UUID: 'visitor', email: 'unreadable' }
+
+  it('is stored as pending with code internal, answered 202, and delivered once it can be read', async () => {
+    const broken = breakReader()
+    const { status, body } = await relay.post('auto', conversation({ visitor }))
+    expect([status, body.status]).toEqual([202, 'buffered'])
+    expect(lines('webhook')).toMatchObject([{ id: body.id, outcome: 'buffered', code: 'internal' }])
+    expect(logs.join()).not.toContain('quoting')
+    broken.mockRestore()
+    const { body: event } = await relay.get(`/events/${body.id}`)
+    expect(event).toMatchObject({ state: 'pending', lastError: { code: 'internal' } })
+    await drainAll(clock)
+    expect(aep.lake.map(({ _id }) => _id)).toEqual([body.id])
+  })
+
+  it('stops no other event of a redrive', async () => {
+    await relay.post('feedback', { visitor: { email: visitor.email } })
+    await relay.post('feedback', { wrong: 1 })
+    const broken = breakReader()
+    const { body } = await relay.command('/redrive', { state: 'quarantined' })
+    broken.mockRestore()
+    expect(body).toEqual({ matched: 2, redriven: 0, stillInvalid: 2 })
+  })
+})
+
 const large = (text: string) => conversation({ message: `${text} ${'x'.repeat(LARGE_BODY_BYTES)}` })
 
 describe('a large event that ends whatever processes it', () => {
@@ -168,8 +201,10 @@ describe('storage that cannot be written', () => {
   it('makes /health 503 with storage, until a write works again', async () => {
     expect((await relay.health()).status).toBe(200)
     await breakWrites()
-    aep.rule({ answer: { type: 'status', status: 503 } })
-    expect((await post()).status).toBe(503)
+    // Inside the object: the runtime prints what an RPC method throws, though its caller handles it.
+    await runInDurableObject(shard(), async (outbox) => {
+      await expect(outbox.pause(true, clock.now)).rejects.toThrow('disk full')
+    })
     clock.advance(3_000)
     const sick = await relay.health()
     expect(sick.status).toBe(503)

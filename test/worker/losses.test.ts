@@ -88,8 +88,8 @@ it('Retry-After clamped away', async () => {
 
 it('no jitter', () => {
   const policy = { baseMs: 1_000, capMs: 60_000 }
-  const waits = [0, 0.25, 0.5, 1].map((random) => fullJitterMs(4, policy, () => random))
-  expect(waits).toEqual([0, 2_000, 4_000, 8_000])
+  const delays = [0, 0.25, 0.5, 1].map((random) => fullJitterMs(4, policy, () => random))
+  expect(delays).toEqual([0, 2_000, 4_000, 8_000])
   expect(fullJitterMs(50, policy, () => 1)).toBe(60_000)
 })
 

@@ -305,4 +305,11 @@ describe('age', () => {
     })
     expect(lines('expired')).toMatchObject([{ erased: 2 }])
   })
+
+  it('makes /health say so for an event in quarantine too', async () => {
+    await relay.post('feedback', { wrong: 1 })
+    expect((await relay.health()).body).toEqual({ status: 'ok' })
+    clock.advance(24 * 24 * HOUR)
+    expect((await relay.health()).body.reasons).toEqual(['expiring'])
+  })
 })

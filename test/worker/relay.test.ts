@@ -2,6 +2,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { Answer } from '../../src/local-adobe/answer.ts'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { HEALTH_CACHE_MS } from '../../src/worker/limits.ts'
 import {
   type Clock,
   conversation,
@@ -118,6 +119,7 @@ describe('held: no event can cause this', () => {
       pending: 0,
       hold: null,
     })
+    clock.advance(HEALTH_CACHE_MS)
     expect((await relay.health()).body).toEqual({ status: 'ok' })
   })
 
@@ -210,6 +212,7 @@ describe('the breaker', () => {
     await post()
     expect((await relay.health()).body).toEqual({ status: 'degraded', reasons: ['upstream'] })
     await drainAll(clock)
+    clock.advance(HEALTH_CACHE_MS)
     expect((await relay.health()).body).toEqual({ status: 'ok' })
     expect((await post()).body.status).toBe('forwarded')
   })

@@ -57,7 +57,7 @@ export function startRelay(variables: Record<string, unknown> = {}) {
     const ctx = createExecutionContext()
     const request = new Request(`https://relay.example${path}`, init)
     const response = await worker.fetch(request as never, ownEnv, ctx)
-    const text = await response.clone().text()
+    const text = new TextDecoder().decode(await response.clone().bytes())
     await waitOnExecutionContext(ctx)
     const isJson = text !== '' && response.headers.get('content-type')?.includes('json')
     return { response, status: response.status, body: isJson ? JSON.parse(text) : {} }

@@ -1,6 +1,7 @@
 import { reset } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { compress } from '../compress.ts'
 import conversationSample from '../fixtures/conversation.json'
 import minimal from '../fixtures/conversation-minimal.json'
 import offline from '../fixtures/offline-message.json'
@@ -101,13 +102,24 @@ describe('who may post', () => {
     }
   })
 
-  it.each([undefined, '', 'short', 'test-webhook-key-number-one,short'])(
-    'lets nobody in when WEBHOOK_KEYS is %j',
-    async (WEBHOOK_KEYS) => {
+  it.each([
+    [undefined, /none is set/],
+    ['', /none is set/],
+    ['short', /too short/],
+    ['test-webhook-key-number-one,short', /too short/],
+    ['change-me-to-a-long-random-key', /placeholder/],
+    ['test-webhook-key-number-one,your-key-of-twenty-characters', /placeholder/],
+  ])(
+    'lets nobody in when WEBHOOK_KEYS is %j, and says why without its value',
+    async (WEBHOOK_KEYS, why) => {
       const closed = startRelay({ WEBHOOK_KEYS })
       const { status, body, response } = await closed.post('feedback', conversation())
       expect(status).toBe(503)
       expect(body.code).toBe('unavailable')
+      expect(body.detail).toMatch(why)
+      for (const key of WEBHOOK_KEYS?.split(',') ?? []) {
+        if (key !== '' && key !== 'short') expect(body.detail).not.toContain(key)
+      }
       expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0)
       expect(aep.requests).toHaveLength(0)
       expect((await closed.health()).status).toBe(503)
@@ -235,6 +247,24 @@ describe('what is refused, in the order of the checks', () => {
     expect((await relay.post('feedback', deep)).status).toBe(422)
   })
 
+  it('answers 422 to a body of absurdly many values, and keeps it', async () => {
+    const text = `{"conversationUUID":"many","messages":[${'{},'.repeat(499_999)}{}]}`
+    const { status, body } = await relay.post('transcript', text)
+    expect([status, body.code]).toEqual([422, 'too-many-values'])
+    expect(aep.requests).toHaveLength(0)
+    const kept = await relay.get('/events?state=quarantined')
+    expect(kept.body.events).toMatchObject([
+      {
+        id: body.id,
+        kind: 'transcript',
+        bytes: text.length,
+        lastError: { code: 'too-many-values', status: null, message: 'more than 100000 values' },
+      },
+    ])
+    const redriven = await relay.command('/redrive', { state: 'quarantined' })
+    expect(redriven.body).toEqual({ matched: 1, redriven: 0, stillInvalid: 1 })
+  })
+
   it('answers 404 elsewhere, and 405 with Allow to a changing method on /health', async () => {
     expect((await relay.send('/')).body.code).toBe('not-found')
     const { response } = await relay.send('/health', { method: 'POST' })
@@ -242,7 +272,147 @@ describe('what is refused, in the order of the checks', () => {
   })
 })
 
+describe.each(['gzip', 'deflate'] as const)('a webhook compressed with %s', (encoding) => {
+  const bytes = new TextEncoder().encode(JSON.stringify(conversation()))
+  const headers = { 'content-encoding': encoding }
+
+  it('arrives as the same event as the plain one', async () => {
+    const plain = await relay.post('feedback', bytes)
+    const compressed = await relay.post('feedback', await compress(bytes, encoding), headers)
+    expect([compressed.status, compressed.body]).toEqual([200, plain.body])
+    expect(aep.lake[1]?.record).toMatchObject(JSON.parse(new TextDecoder().decode(bytes)))
+  })
+
+  it('is stored decoded', async () => {
+    const invalid = new TextEncoder().encode('{"visitor":{}}')
+    const { status, body } = await relay.post(
+      'feedback',
+      await compress(invalid, encoding),
+      headers,
+    )
+    expect([status, body.code]).toEqual([422, 'invalid-payload'])
+    expect((await relay.get(`/events/${body.id}`)).body).toMatchObject({
+      bytes: invalid.length,
+      payload: { visitor: {} },
+    })
+  })
+
+  it('may have up to 1.5 MiB decoded, and 50 MB in 50 kB are refused', async () => {
+    const frame = JSON.stringify(conversation({ message: '' }))
+    const filled = (length: number) =>
+      new TextEncoder().encode(
+        frame.replace('"message":""', `"message":"${'x'.repeat(length - frame.length)}"`),
+      )
+    const post = async (body: Uint8Array) =>
+      (await relay.post('feedback', await compress(body, encoding), headers)).status
+    expect(await post(filled(1_572_864))).toBeLessThan(300)
+    expect(await post(filled(1_572_865))).toBe(413)
+    expect(await post(new Uint8Array(50_000_000))).toBe(413)
+  })
+
+  it('is quarantined as malformed when it cannot be decoded, with its bytes as they came', async () => {
+    const broken = (await compress(bytes, encoding)).subarray(0, -3)
+    for (const sent of [broken, bytes]) {
+      const { status, body } = await relay.post('feedback', sent, headers)
+      expect([status, body.code]).toEqual([400, 'malformed-json'])
+      const kept = await relay.get(`/events/${body.id}/body`)
+      expect(new Uint8Array(await kept.response.arrayBuffer())).toEqual(sent)
+    }
+    expect(aep.requests).toHaveLength(0)
+  })
+})
+
+it.each(['br', 'zstd', 'gzip, gzip'])(
+  'refuses content encoding %j, and says which it takes',
+  async (encoding) => {
+    const headers = { 'content-encoding': encoding }
+    const { status, body, response } = await relay.post('feedback', conversation(), headers)
+    expect([status, body.code]).toEqual([415, 'unsupported-media-type'])
+    expect(response.headers.get('accept-encoding')).toBe('gzip, deflate')
+  },
+)
+
+describe('every answer', () => {
+  it('may neither be stored by a cache nor taken for another type', async () => {
+    const broken = startRelay({ OUTBOX: {} })
+    const { id } = (await relay.post('feedback', '{')).body
+    const answers = [
+      await relay.post('feedback', conversation()),
+      await relay.post('feedback', '{'),
+      await relay.post('nothing', conversation()),
+      await relay.send('/chatlio/feedback', { method: 'POST' }),
+      await relay.send(`/chatlio?key=${KEY}`, { method: 'HEAD' }),
+      await relay.health(),
+      await relay.send('/health', { method: 'DELETE' }),
+      await relay.send('/'),
+      await relay.send('/admin/status'),
+      await relay.get('/status'),
+      await relay.get(`/events/${id}`),
+      await relay.get(`/events/${id}/body`),
+      await relay.erase(String(id)),
+      await broken.get('/status'),
+    ]
+    expect(answers.map(({ status }) => status)).toEqual([
+      200, 400, 404, 401, 405, 200, 405, 404, 401, 200, 200, 200, 204, 503,
+    ])
+    for (const { response } of answers) {
+      expect(response.headers.get('cache-control')).toBe('no-store')
+      expect(response.headers.get('x-content-type-options')).toBe('nosniff')
+    }
+  })
+})
+
 describe('log lines', () => {
+  const lines = () =>
+    logs.map((line) => JSON.parse(line)).filter(({ event }) => event === 'webhook')
+  const fingerprintOf = async (key: string) =>
+    new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(key)))
+      .toHex()
+      .slice(0, 6)
+
+  it('name the key of every admitted request by its fingerprint, and no key of others', async () => {
+    const second = 'test-webhook-key-number-two'
+    for (const [path, body] of [
+      [`/chatlio/feedback?key=${KEY}`, JSON.stringify(conversation())],
+      [`/chatlio/feedback?key=${second}`, '{'],
+      [`/chatlio/nothing?key=${second}`, '{'],
+      ['/chatlio/feedback?key=wrong', '{'],
+    ] as const) {
+      await relay.send(path, { method: 'POST', body })
+    }
+    const fingerprints = [await fingerprintOf(KEY), await fingerprintOf(second)]
+    expect(lines().map(({ key }) => key)).toEqual([
+      fingerprints[0],
+      fingerprints[1],
+      fingerprints[1],
+      undefined,
+    ])
+  })
+
+  it('of a quarantined event hold its first issues', async () => {
+    const messages = Array.from({ length: 50 }, () => ({ text: 7 }))
+    await relay.post('transcript', { messages })
+    expect(lines()).toMatchObject([
+      {
+        outcome: 'quarantined',
+        code: 'invalid-payload',
+        issues: [0, 1, 2].map((index) => ({
+          path: `messages.${index}.text`,
+          message: 'expected a string',
+        })),
+      },
+    ])
+  })
+
+  it('are no warning where the settings say to store first', async () => {
+    const warn = vi.spyOn(console, 'warn')
+    await startRelay({ FORWARD_TIMEOUT_MS: '0' }).post('feedback', conversation())
+    expect(lines()).toMatchObject([{ outcome: 'buffered', status: 202, code: 'store-first' }])
+    expect(warn).not.toHaveBeenCalled()
+    await startRelay({ AEP_ENDPOINT: undefined }).post('feedback', conversation())
+    expect(warn).toHaveBeenCalled()
+  })
+
   it('one JSON line per webhook, and nothing else on the healthy path', async () => {
     const { body } = await relay.post('feedback', conversation())
     expect(logs.map((line) => JSON.parse(line))).toEqual([
@@ -255,6 +425,7 @@ describe('log lines', () => {
         upstreamStatus: 200,
         ms: expect.any(Number),
         bytes: expect.any(Number),
+        key: expect.stringMatching(/^[0-9a-f]{6}$/),
       },
     ])
   })

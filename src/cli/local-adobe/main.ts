@@ -1,52 +1,45 @@
-/** `npm run local-adobe`: the local Adobe alone, on a port of 127.0.0.1. */
-import { parseArgs } from 'node:util'
-import type { LocalAdobeOptions } from '../../local-adobe/app.ts'
-import { startLocalAdobe } from '../../local-adobe/server.ts'
+/** `npm run local-adobe`: the local Adobe alone, on a port of 127.0.0.1, until it is ended. */
+import { type LocalAdobeServer, startLocalAdobe } from '../../local-adobe/server.ts'
+import { StateFileError } from '../../local-adobe/state-file.ts'
+import { type Options, readOptions, USAGE } from './options.ts'
 
-const USAGE = `Usage: node test/adobe-aep/server.ts [options]
-  --port N        8788 by default; 0 for any free port
-  --mode M        raw (default) or xdm
-  --strict        refuse what AEP would drop later
-  --auth          an authenticated inlet
-  --inlet-id ID   local-inlet by default
-  --flow-id ID    the only dataflow; any by default`
-
-/** Resolves with the exit code when the command line is wrong; otherwise it serves until it is ended. */
+/** Resolves with the exit code when it cannot start; otherwise it serves until it is ended. */
 export async function main(args: readonly string[]): Promise<number | undefined> {
   const options = readOptions(args)
-  if (!options) {
-    console.error(USAGE)
+  if (options === 'help') {
+    console.log(USAGE)
+    return 0
+  }
+  if ('wrong' in options) {
+    console.error(`${options.wrong}\n\n${USAGE}`)
     return 2
   }
-  const { url, adobe } = await startLocalAdobe(options)
-  console.log(`Local Adobe, ${adobe.settings.mode} mode`)
-  console.log(`  inlet    ${url}/collection/${adobe.settings.inletId}`)
-  console.log(`  lake     ${url}/_/lake`)
-  console.log(`  profile  ${url}/_/profile`)
-  return undefined
+  try {
+    console.log(description(await startLocalAdobe(options), options))
+    return undefined
+  } catch (error) {
+    console.error(reasonOf(error, options.port))
+    return 2
+  }
 }
 
-function readOptions(args: readonly string[]): (LocalAdobeOptions & { port: number }) | null {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        port: { type: 'string', default: '8788' },
-        mode: { type: 'string', default: 'raw' },
-        strict: { type: 'boolean', default: false },
-        auth: { type: 'boolean', default: false },
-        'inlet-id': { type: 'string', default: 'local-inlet' },
-        'flow-id': { type: 'string' },
-      },
-    })
-    const { mode, strict, auth } = values
-    const port = Number(values.port)
-    if (mode !== 'raw' && mode !== 'xdm') throw new Error('--mode is raw or xdm')
-    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error('--port is no port')
-    const flowId = values['flow-id'] ?? null
-    return { port, mode, strict, auth, inletId: values['inlet-id'], flowId }
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error))
-    return null
-  }
+function description({ url, adobe }: LocalAdobeServer, { stateFile }: Options): string {
+  const { mode, inletId, orgId, clientId, clientSecret, sandboxes, tenant } = adobe.settings
+  return [
+    `Local Adobe on ${url}`,
+    `  Platform APIs   ${url}/data   (AEP_PLATFORM_URL=${url})`,
+    `  tokens          ${url}/ims/token/v3   (AEP_IMS_URL=${url})`,
+    `  credential      ${clientId}, secret ${clientSecret}, organization ${orgId}`,
+    `  sandboxes       ${sandboxes.join(', ')}; tenant id ${tenant}`,
+    `  inlet           ${url}/collection/${inletId} (${mode}), and those of the dataflows you make`,
+    `  look inside     ${url}/_/lake  /_/failed  /_/profile  /_/requests  /_/platform  /_/settings`,
+    `  state           ${stateFile ?? 'in memory only; --state FILE keeps it'}`,
+  ].join('\n')
+}
+
+function reasonOf(error: unknown, port: number): string {
+  if (error instanceof StateFileError) return error.message
+  const code = error instanceof Error && 'code' in error ? error.code : null
+  if (code === 'EADDRINUSE') return `Port ${port} is in use. Choose another one: --port N`
+  return error instanceof Error ? error.message : String(error)
 }

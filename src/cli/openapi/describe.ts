@@ -69,7 +69,8 @@ function pathsOf(operations: readonly Operation[]) {
 /** What any route of an operator may answer: no such route or thing, a wrong token, a shard that does not answer. */
 const ADMIN_PROBLEMS = [401, 404, 503]
 
-function described({ summary, access, parameters, body, answers, problems = [] }: Operation) {
+function described(operation: Operation) {
+  const { summary, access, parameters, body, answers, problems = [], bytes } = operation
   const refused = access === 'admin' ? [...problems, ...ADMIN_PROBLEMS] : problems
   return {
     summary,
@@ -80,7 +81,11 @@ function described({ summary, access, parameters, body, answers, problems = [] }
       ...Object.fromEntries(
         Object.entries(answers).map(([status, name]) => [
           status,
-          { description: summary, ...(name && { content: json(ref(name)) }) },
+          {
+            description: summary,
+            ...(name && { content: json(ref(name)) }),
+            ...(bytes && { content: { 'application/octet-stream': {} } }),
+          },
         ]),
       ),
       ...Object.fromEntries(

@@ -19,15 +19,17 @@ export type Operation = {
   access: 'key' | 'admin' | 'open'
   parameters?: readonly Parameter[]
   body?: JsonSchema
-  /** Status and the name of the answer's schema; `null`: no body. Problems are added by `access`. */
+  /** Status and the name of the answer's schema; `null`: no body, or bytes. Problems are added by `access`. */
   answers: Readonly<Record<number, string | null>>
   problems?: readonly number[]
+  /** The answer is the bytes themselves. */
+  bytes?: boolean
 }
 
 /** What an operator sends, as the Worker checks it. */
 function taken(schema: v.GenericSchema): JsonSchema {
   const { $schema: _, ...json } = toJsonSchema(schema, { typeMode: 'input' }) as JsonSchema
-  return json
+  return { ...json, additionalProperties: false }
 }
 
 /** Each field of a schema as a parameter of the query. */
@@ -104,6 +106,15 @@ export const OPERATIONS: readonly Operation[] = [
     access: 'admin',
     parameters: [id],
     answers: { 200: 'EventDetail' },
+  },
+  {
+    method: 'get',
+    path: '/admin/events/{id}/body',
+    summary: 'The stored bytes of one event, as they came',
+    access: 'admin',
+    parameters: [id],
+    answers: { 200: null },
+    bytes: true,
   },
   {
     method: 'delete',

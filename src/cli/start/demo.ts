@@ -83,6 +83,8 @@ export async function runDemo(world: DemoWorld): Promise<boolean> {
     '/health says what is wrong. Its status stays 200, since webhooks are still taken.',
     `curl ${world.worker}/health`,
   )
+  // One answer of /health serves for two seconds, so the first may be from before the outage.
+  await until(async () => (await health(world)).reasons.includes('upstream'), world)
   const during = await health(world)
   check(during.ok && during.reasons.includes('upstream'), `/health: ${during.text}`)
   const waiting = await status(world)

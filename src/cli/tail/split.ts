@@ -26,9 +26,9 @@ export class Splitter {
     if (line.trimEnd() === '{') return [...this.end(), ...this.push(line)]
     this.#lines.push(line)
     if (line.trimEnd() !== '}' && this.#lines.length < MAX_LINES) return []
-    const whole = this.#lines.join('\n')
+    const object = this.#lines.join('\n')
     this.#lines = []
-    return piecesOf(whole)
+    return piecesOf(object)
   }
 
   /** What is left when nothing follows. */

@@ -1,6 +1,6 @@
 /**
- * Arrival: one request to the inlet, read and checked as documented. Finds out what AEP would say to
- * it by itself; whether it gets to say that is the plan's business.
+ * Arrival: reads one request to the inlet and checks it as documented: AEP's own verdict, which the plan
+ * may override.
  */
 import type { Credential } from '../ims.ts'
 import type { Target } from '../plan.ts'
@@ -29,7 +29,7 @@ const MAX_REQUEST_BYTES = 1_000_000
 
 export type Refusal = { readonly status: number; readonly body: Problem }
 
-/** One message and AEP's own opinion of it. */
+/** AEP's own verdict on one message. */
 export type Judged =
   | { readonly status: 200; readonly envelope: Extract<Envelope, { ok: true }> }
   | {
@@ -40,7 +40,7 @@ export type Judged =
 
 export type Arrival = {
   readonly entry: RequestRecord
-  /** A POST to one of the inlet's two paths: only that is something to script. */
+  /** A POST to one of the inlet's two paths: only these can be scripted. */
   readonly routed: boolean
   readonly batch: boolean
   /** Why the request as a whole is refused; null when its messages are looked at. */
@@ -48,9 +48,11 @@ export type Arrival = {
   readonly messages: readonly unknown[]
   readonly targets: readonly Target[]
   readonly flowId: string | null
+  /** Requested, and possible: a single XDM message. */
+  readonly syncValidation: boolean
 }
 
-/** Reads a request, whatever it is, and puts it into the log. */
+/** Reads any request and logs it. */
 export async function readArrival(request: Request, state: State): Promise<Arrival> {
   const { settings, lake } = state
   const url = new URL(request.url)
@@ -83,16 +85,21 @@ export async function readArrival(request: Request, state: State): Promise<Arriv
   const misrouted = routeRefusal(entry, settings.inletId)
   const refusal = misrouted ?? refusalOf(entry, credential, parsed, batch, state)
   const flowId = flowIdHeader ?? url.searchParams.get('x-adobe-flow-id')
-  return { entry, routed: misrouted === null, batch, refusal, messages, targets, flowId }
+  const syncValidation =
+    url.searchParams.get('syncValidation') === 'true' && !batch && settings.mode === 'xdm'
+  const routed = misrouted === null
+  return { entry, routed, batch, refusal, messages, targets, flowId, syncValidation }
 }
 
 export function judge(message: unknown, arrival: Arrival, state: State): Judged {
   const { settings } = state
   const envelope = open(message, arrival, state)
   if (!envelope.ok) return { status: 400, message: envelope.message }
-  if (!settings.strict) return { status: 200, envelope }
-  const { record } = envelope
-  const violations = violationsOf(record, settings, state.now(), state.validate)
+  const { record, landing } = envelope
+  const sync = landing !== undefined && arrival.syncValidation
+  if (!settings.strict && !sync) return { status: 200, envelope }
+  const violations =
+    landing?.violations ?? violationsOf(record, settings, state.now(), state.validate)
   if (violations.length === 0) return { status: 200, envelope }
   const where = `inletId: [${settings.inletId}] imsOrgId: [${settings.orgId}]`
   return { status: 400, message: `${where} Message is invalid`, violations }
@@ -104,14 +111,19 @@ export function problemOf(judged: Extract<Judged, { status: 400 }>): Problem {
   return violations ? validationProblem(message, violations) : inletProblem(400, message)
 }
 
-function open(message: unknown, { batch, flowId }: Arrival, { settings }: State): Envelope {
+function open(
+  message: unknown,
+  { batch, flowId }: Arrival,
+  { settings, destination }: State,
+): Envelope {
+  if (destination) return destination.open(message, flowId, batch)
   if (settings.mode === 'xdm') return openXdm(message, settings)
   return batch ? openRawInBatch(message, settings) : openRaw(message, flowId, settings)
 }
 
 function routeRefusal({ method, path }: RequestRecord, inletId: string): Refusal | null {
   if (path !== `/collection/${inletId}` && path !== `/collection/batch/${inletId}`) {
-    // What AEP says to an unknown inlet is not documented. 404: no event can be the cause of it.
+    // AEP's answer to an unknown inlet is not documented; 404 cannot be blamed on an event.
     return { status: 404, body: inletProblem(404, 'Inlet not found') }
   }
   return method === 'POST' ? null : { status: 405, body: inletProblem(405, 'Method not allowed') }
@@ -132,7 +144,7 @@ function refusalOf(
     status,
     body: inletProblem(status, message),
   })
-  // Adobe documents the header and not what its absence costs.
+  // Adobe documents the header, and no error for its absence.
   if (!/^application\/json\b/i.test(entry.contentType ?? '')) {
     return refuse(415, 'Content-Type must be application/json')
   }

@@ -1,9 +1,9 @@
 /**
- * Inlet: takes a request, asks the plan what to do with it, and does that. The only place where
- * something enters the lake.
+ * Inlet: answers one request to the streaming endpoint as the plan decides. The only place where records
+ * enter the lake.
  *
- * Events are recorded before any delay: AEP has the request once it has arrived, whether or not the
- * sender waits for the answer.
+ * Records are stored before any delay: AEP has the request once it has arrived, whether or not the sender
+ * waits for the answer.
  */
 import type { Answer } from '../answer.ts'
 import { type Connection, reset, unfinishedBody, untilAborted } from '../connection.ts'
@@ -15,8 +15,8 @@ import { type Arrival, type Judged, judge, problemOf, readArrival } from './arri
 import { idOf } from './message.ts'
 import { batchAnswered, GARBAGE, type ItemOutcome, singleAccepted } from './responses.ts'
 
-/** What becomes of one message: what the sender is told, if anything, and whether AEP has it. */
-type Fate = { readonly told: number | null; readonly recorded: boolean }
+/** The status that the sender sees for one message, if any, and whether AEP has the message. */
+type Fate = { readonly answered: number | null; readonly recorded: boolean }
 
 export async function ingest(
   request: Request,
@@ -48,7 +48,7 @@ export async function ingest(
   return response
 }
 
-/** Answers that only a batch can have, in their form for a single message. */
+/** Translates the answers that only a batch can have for a single message. */
 function forSingle(answer: Answer): Answer {
   const { delayMs } = answer
   if (answer.type === 'miscount') return { type: 'normal', delayMs }
@@ -68,39 +68,48 @@ function fateOf(
   switch (answer.type) {
     case 'normal': {
       const item = items.get(index)
-      if (item?.type !== 'status') return { told: status, recorded: true }
-      return { told: item.status, recorded: item.recorded ?? item.status < 300 }
+      if (item?.type !== 'status') return { answered: status, recorded: true }
+      return { answered: item.status, recorded: item.recorded ?? item.status < 300 }
     }
     case 'items': {
-      const told = answer.items[index] ?? status
-      return { told, recorded: answer.recorded ?? told < 300 }
+      const answered = answer.items[index] ?? status
+      return { answered, recorded: answer.recorded ?? answered < 300 }
     }
     case 'miscount': {
-      const told = index >= -(answer.by ?? -1)
-      return { told: told ? status : null, recorded: told || answer.recorded === true }
+      const shown = index >= -(answer.by ?? -1)
+      return { answered: shown ? status : null, recorded: shown || answer.recorded === true }
     }
     case 'status':
-      return { told: answer.status, recorded: answer.recorded === true }
+      return { answered: answer.status, recorded: answer.recorded === true }
     case 'garbage':
-      return { told: answer.status ?? 200, recorded: answer.recorded === true }
+      return { answered: answer.status ?? 200, recorded: answer.recorded === true }
     case 'stall':
     case 'reset':
-      return { told: null, recorded: answer.recorded === true }
+      return { answered: null, recorded: answer.recorded === true }
   }
 }
 
 function record(verdict: Judged, fate: Fate | undefined, arrival: Arrival, state: State): void {
-  // What AEP refuses by itself is never in its lake, whatever the script says.
+  // A message that AEP refuses by itself is never in its lake, whatever the script says.
   if (verdict.status !== 200 || !fate?.recorded) return
-  const { record, header, flowId } = verdict.envelope
+  const { record, header, flowId, landing } = verdict.envelope
+  const { at } = arrival.entry
+  const common = { at, flowId: flowId ?? arrival.flowId }
+  if (landing) {
+    state.lake.land(
+      { ...common, path: arrival.batch ? 'batch' : 'single', header },
+      landing,
+      fate.answered,
+    )
+    return
+  }
   state.lake.record({
-    at: arrival.entry.at,
+    ...common,
     path: arrival.batch ? 'batch' : 'single',
-    flowId: flowId ?? arrival.flowId,
     _id: idOf(record),
     record,
     header,
-    acceptedStatus: fate.told,
+    acceptedStatus: fate.answered,
   })
 }
 
@@ -135,7 +144,7 @@ function respond(
 }
 
 function outcomeOf(verdict: Judged, fate: Fate | undefined): ItemOutcome {
-  const status = fate?.told ?? verdict.status
+  const status = fate?.answered ?? verdict.status
   if (verdict.status === 200) return { status, message: status < 300 ? '' : `Status ${status}` }
   const details = verdict.violations?.map(({ message }) => message).join('; ')
   return { status, message: details ? `${verdict.message}: ${details}` : verdict.message }

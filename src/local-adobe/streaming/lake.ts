@@ -1,8 +1,9 @@
 /**
- * Lake: everything this stand-in has received, in order, duplicates included, and the log of all
- * requests that led there or did not. It only grows; `clear` is the one way back.
+ * Lake: every record received, in order, duplicates included, and the logs of all requests. It only
+ * grows, until `clear`.
  */
-import type { JsonObject } from './message.ts'
+import type { Violation } from '../problem.ts'
+import { idOf, type JsonObject, type Landing, type MarkedIdentity } from './message.ts'
 
 /** One event as it lies in the data lake. */
 export type LakeRecord = {
@@ -18,8 +19,27 @@ export type LakeRecord = {
   readonly header: JsonObject | null
   /** UTF-8 bytes of `record` as uncompressed JSON. */
   readonly bytes: number
-  /** What the sender was told about this event; null when it never heard. */
+  /** The status the sender got for this event; null when no answer reached it. */
   readonly acceptedStatus: number | null
+  /** These four exist only for records of a Flow Service inlet, whose `record` is XDM. */
+  readonly datasetId?: string
+  /** The raw record, as it was sent. */
+  readonly source?: JsonObject
+  readonly warnings?: readonly string[]
+  /** Null when the dataset is not enabled for Profile. */
+  readonly profile?: readonly MarkedIdentity[] | null
+}
+
+/** A record that was accepted and then kept out of its dataset. */
+export type FailedRecord = {
+  readonly seq: number
+  readonly at: number
+  readonly flowId: string | null
+  readonly datasetId: string | null
+  readonly _id: string | null
+  readonly violations: readonly Violation[]
+  readonly warnings: readonly string[]
+  readonly source: JsonObject
 }
 
 /** One request to anything but the control routes and the token endpoint. */
@@ -38,10 +58,24 @@ export type RequestRecord = {
   readonly ids: readonly (string | null)[]
   /** Only where bodies are kept. */
   readonly body?: string
-  /** What was answered; null until it is, and for good when the sender never got an answer. */
+  /** The status answered; null before the answer, and for good when none was sent. */
   status: number | null
   /** Why there was no answer, or none that could be read to its end. */
   cut?: 'stall' | 'reset'
+}
+
+/** One request to a Platform API. */
+export type PlatformRequestRecord = {
+  readonly seq: number
+  readonly at: number
+  readonly method: string
+  readonly path: string
+  readonly query: string
+  readonly sandbox: string | null
+  /** Only where bodies are kept. */
+  readonly body?: string
+  /** The status answered; null when none was sent. */
+  status: number | null
 }
 
 /** One request to the token endpoint. */
@@ -49,7 +83,9 @@ export type TokenRequestRecord = { readonly at: number; status: number | null }
 
 export class Lake {
   readonly records: LakeRecord[] = []
+  readonly failed: FailedRecord[] = []
   readonly requests: RequestRecord[] = []
+  readonly platformRequests: PlatformRequestRecord[] = []
   readonly tokenRequests: TokenRequestRecord[] = []
   /** The most requests to the inlet that were open at the same time. */
   peak = 0
@@ -71,8 +107,26 @@ export class Lake {
     this.records.push({ seq: this.records.length + 1, bytes, ...received })
   }
 
+  land(
+    received: Pick<LakeRecord, 'at' | 'path' | 'flowId' | 'header'>,
+    { datasetId, record, source, violations, warnings, profile }: Landing,
+    acceptedStatus: number | null,
+  ): void {
+    const _id = idOf(record)
+    const { at, flowId, header } = received
+    if (violations.length > 0 || datasetId === null) {
+      const seq = this.failed.length + 1
+      this.failed.push({ seq, at, flowId, datasetId, _id, violations, warnings, source })
+      return
+    }
+    const raw = header === null ? { source } : {}
+    this.record({ ...received, ...raw, _id, record, acceptedStatus, datasetId, warnings, profile })
+  }
+
   clear(): void {
     this.records.length = 0
+    this.failed.length = 0
+    this.platformRequests.length = 0
     this.requests.length = 0
     this.tokenRequests.length = 0
     this.peak = 0

@@ -1,7 +1,8 @@
 /**
- * Message: is this what the inlet takes? Checks of the documented envelope, one message at a time.
- * Pure. The event inside is looked at by `violations.ts`, and only in strict mode.
+ * Message: checks the documented envelope, one message at a time. Pure. The event inside is checked by
+ * `violations.ts`, in strict mode only.
  */
+import type { Violation } from '../problem.ts'
 import type { Settings } from '../settings.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>
@@ -12,8 +13,37 @@ export type Envelope =
       readonly record: JsonObject
       readonly header: JsonObject | null
       readonly flowId: string | null
+      /** Only at an inlet of the Flow Service. */
+      readonly landing?: Landing
     }
   | { readonly ok: false; readonly message: string }
+
+export type MarkedIdentity = {
+  readonly namespace: string
+  readonly id: string
+  readonly primary: boolean
+  /** The namespace exists in the organization. */
+  readonly known: boolean
+}
+
+/** A record on its way into a dataset, with the violations that keep it out. */
+export type Landing = {
+  readonly datasetId: string | null
+  /** XDM. */
+  readonly record: JsonObject
+  /** As it was sent. */
+  readonly source: JsonObject
+  readonly violations: readonly Violation[]
+  /** Rows of the mapping that gave nothing because a value could not be converted. */
+  readonly warnings: readonly string[]
+  /** Null when the dataset is not enabled for Profile. */
+  readonly profile: readonly MarkedIdentity[] | null
+}
+
+/** An inlet of the Flow Service, which opens messages itself. */
+export type Destination = {
+  open(message: unknown, flowId: string | null, batch: boolean): Envelope
+}
 
 const NO_HEADER = "The 'header' field is mandatory. Provide a valid 'header' value and try again."
 const CONTENT_TYPE = /^application\/vnd\.adobe\.xed-full(-notext)?\+json; ?version=\d+(\.\d+)?$/
@@ -34,7 +64,7 @@ export function idOf(record: JsonObject | null): string | null {
   return typeof record?._id === 'string' ? record._id : null
 }
 
-/** A raw message of the single endpoint is the bare source object; the flow id is the request's. */
+/** A raw message of the single endpoint is the bare source object; the request names the flow. */
 export function openRaw(message: unknown, flowId: string | null, settings: Settings): Envelope {
   const refuse = refuser(settings)
   if (!isObject(message)) return refuse('Message has unknown format')
@@ -46,8 +76,8 @@ export function openRaw(message: unknown, flowId: string | null, settings: Setti
 }
 
 /**
- * The batch endpoint is documented for XDM messages only; bare raw objects in it were seen refused for
- * want of a header, and nobody documents one that would help.
+ * The batch endpoint is documented for XDM messages only. Bare raw objects in it were seen refused because
+ * they have no header, and no header for raw messages is documented.
  */
 export function openRawInBatch(message: unknown, settings: Settings): Envelope {
   if (!isObject(message) || !isObject(message.header)) return { ok: false, message: NO_HEADER }

@@ -1,14 +1,14 @@
 /**
- * Profile: what Real-Time Customer Profile would keep of the lake. The first event of each `_id`;
- * nothing over 10 KB, which it drops without a word; nothing without an identity it can use.
+ * Profile: the events of the lake that Real-Time Customer Profile would keep: the first of each `_id`, up to
+ * 10 KB (larger ones are dropped silently), with an identity it can use.
  *
- * A raw record's ExperienceEvent is made by a mapping on Adobe's side that cannot be run here: its
- * identities are found by `settings.identity`, and its size is taken to be the raw record's.
+ * At the inlet of the settings no mapping turns a raw record into an ExperienceEvent: its identities are
+ * found by `settings.identity`, and its size is that of the raw record.
  */
 
 import type { Settings } from '../settings.ts'
 import type { LakeRecord } from './lake.ts'
-import { isObject, type JsonObject } from './message.ts'
+import { isObject, type JsonObject, type MarkedIdentity } from './message.ts'
 
 /** Adobe says 10 KB and not which: the smaller reading, 10 × 1000 bytes of UTF-8 JSON. */
 const MAX_EVENT_BYTES = 10_000
@@ -31,6 +31,7 @@ export type Dropped = {
     | 'no identity'
     | 'unknown namespace'
     | 'not exactly one primary identity'
+    | 'dataset not enabled for Profile'
 }
 
 export type Profile = { readonly kept: ProfileEvent[]; readonly dropped: Dropped[] }
@@ -52,13 +53,15 @@ export function profileOf(lake: readonly LakeRecord[], settings: Settings): Prof
 }
 
 function judge(
-  { _id, seq, record, header, bytes }: LakeRecord,
+  { _id, seq, record, header, bytes, profile }: LakeRecord,
   settings: Settings,
   seen: ReadonlySet<string>,
 ): ProfileEvent | Dropped['why'] {
   if (!_id) return 'no _id'
   if (seen.has(_id)) return 'duplicate'
+  if (profile === null) return 'dataset not enabled for Profile'
   if (bytes > MAX_EVENT_BYTES) return 'over 10 KB'
+  if (profile) return judgeMarked(_id, seq, profile)
   if (header === null) {
     const identities = mappedIdentities(record, settings)
     return identities.length > 0 ? { _id, seq, identities } : 'no identity'
@@ -70,6 +73,21 @@ function judge(
   }
   if (items.filter((item) => item.primary).length !== 1) return 'not exactly one primary identity'
   return { _id, seq, identities: items.map(({ namespace, id }) => ({ namespace, id })) }
+}
+
+function judgeMarked(
+  _id: string,
+  seq: number,
+  marked: readonly MarkedIdentity[],
+): ProfileEvent | Dropped['why'] {
+  if (marked.length === 0) return 'no identity'
+  if (marked.some((one) => !one.known)) return 'unknown namespace'
+  // The same person may be marked twice: in identityMap and by a descriptor.
+  const primary = new Set(
+    marked.filter((one) => one.primary).map((one) => `${one.namespace} ${one.id}`),
+  )
+  if (primary.size !== 1) return 'not exactly one primary identity'
+  return { _id, seq, identities: marked.map(({ namespace, id }) => ({ namespace, id })) }
 }
 
 function mappedIdentities(record: JsonObject, settings: Settings): Identity[] {

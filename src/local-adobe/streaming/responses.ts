@@ -8,7 +8,7 @@
  */
 import type { Dialect } from '../answer.ts'
 
-/** What became of one message: accepted (status below 300) or not, with AEP's words. */
+/** The outcome of one message: accepted (status below 300) or not, with AEP's message. */
 export type ItemOutcome = { readonly status: number; readonly message: string }
 
 type BatchItem = {
@@ -42,7 +42,7 @@ export function batchAnswered(
   const digits = batchId.replaceAll(/\D/g, '').slice(-12).padStart(12, '0')
   const ids: BatchIds = { batchId, uuid: `9341f8eb-494a-4c89-9879-${digits}` }
   const responses = outcomes.map((outcome, index) =>
-    // Counts down, so that whoever reads the suffix as an index picks the wrong message.
+    // Counts down, so that a client that reads the suffix as an index picks the wrong message.
     batchItem(outcome, ids, { index, colon: outcomes.length - index }, dialect),
   )
   return { inletId, batchId, receivedTimeMs: at, responses }
@@ -67,7 +67,7 @@ function batchItem(
   }
 }
 
-/** Bodies of a 2xx that say nothing about the messages. */
+/** Bodies of a 2xx that do not mention the messages. */
 export const GARBAGE = {
   empty: '',
   text: 'OK',

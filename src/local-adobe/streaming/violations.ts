@@ -1,10 +1,9 @@
 /**
- * Violations: what is wrong with an event that AEP would take and drop later, out of the sender's
- * sight. Used in strict mode, where such an event is refused at once, in the form of AEP's
- * synchronous validation.
+ * Violations: finds the faults for which AEP accepts an event and drops it later, unseen by the sender. In
+ * strict mode such an event is refused at once, in the form of AEP's synchronous validation.
  *
- * What every ExperienceEvent needs is checked here; the rest of a schema by a `validate` function
- * that is passed in. Messages quote the offending value on purpose, as AEP's do: that is how
+ * Checks the fields that every ExperienceEvent needs; a `validate` function passed in checks the rest of
+ * the schema. Messages quote the offending value on purpose, as AEP's do: that is how
  * personal data gets into error texts.
  */
 

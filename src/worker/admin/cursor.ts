@@ -1,6 +1,6 @@
 /**
- * Where a listing goes on: behind the last event shown, told by position and shard. Opaque to the caller, and right
- * whatever happens to events between two pages, because it names a place and not a count.
+ * Where the next page of a list begins: after the last event shown, given by its position and its shard. Opaque to the
+ * caller. It names a place and not a count, so it stays right while events come and go between two pages.
  */
 import * as v from 'valibot'
 
@@ -19,7 +19,7 @@ export const CursorSchema = v.pipe(
   }),
 )
 
-/** What a shard is asked for: positions greater than this. Shards are in order within one position. */
+/** The position after which a shard lists its events. Events of equal position are in the order of their shards. */
 export function after(cursor: Cursor | undefined, shard: number): number {
   if (!cursor) return -1
   return shard <= cursor.shard ? cursor.position : cursor.position - 1

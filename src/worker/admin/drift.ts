@@ -1,10 +1,9 @@
 /** `GET /admin/drift`: how what Chatlio sends differs from what it documents; `POST /admin/drift/accept` silences one. */
-import * as v from 'valibot'
 import { toIso } from '../chatlio/timestamp.ts'
 import type { DriftRow } from '../drift/drift.ts'
 import { problemResponse } from '../http/problem.ts'
 import { type AppContext, servicesOf } from '../services.ts'
-import { AcceptDriftSchema, explain } from './parameters.ts'
+import { AcceptDriftSchema, checkBody } from './parameters.ts'
 import { readJson } from './read-json.ts'
 
 export async function listDrift(c: AppContext): Promise<Response> {
@@ -14,11 +13,8 @@ export async function listDrift(c: AppContext): Promise<Response> {
 
 /** Answers with the row. */
 export async function acceptDrift(c: AppContext): Promise<Response> {
-  const body = v.safeParse(AcceptDriftSchema, await readJson(c.req.raw))
-  if (!body.success) {
-    const detail = body.issues.map(explain).join('; ')
-    return problemResponse({ code: 'invalid-request', detail })
-  }
+  const body = checkBody(AcceptDriftSchema, await readJson(c.req.raw))
+  if (!body.ok) return problemResponse({ code: 'invalid-request', detail: body.detail })
   const row = await servicesOf(c.env).shards.at(0).acceptDrift(body.output)
   return row ? c.json(driftView(row)) : problemResponse({ code: 'not-found' })
 }

@@ -1,24 +1,22 @@
 /**
- * The operators' routes: where is it, why, and send it again.
+ * The operators' routes: where is an event, why, and send it again.
  *
- * Promises: without a configured token there are no such routes; a wrong token learns nothing more. What is asked goes
- * over all shards. A shard that does not answer is our trouble, so 503, never a wrong sum.
+ * Promises: without a configured token these routes do not exist; a wrong token learns nothing but that. Every route
+ * asks all shards. When one does not answer, the answer is 503, never an incomplete sum.
  */
-
 import type { MiddlewareHandler } from 'hono'
 import { Hono } from 'hono'
-import * as v from 'valibot'
 import openapi from '../../../docs/openapi.json'
-import { holdsKey } from '../http/auth.ts'
 import { problemResponse } from '../http/problem.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
-import { isObject, parseJson } from '../lib/json.ts'
+import { parseJson } from '../lib/json.ts'
 import { MAX_BODY_BYTES, REDRIVE_PAGE } from '../limits.ts'
+import type { EventDetail } from '../outbox/state.ts'
 import { type AppContext, servicesOf } from '../services.ts'
 import { listAlerts, sendTestAlert } from './alerts.ts'
 import { after, encodeCursor } from './cursor.ts'
 import { acceptDrift, listDrift } from './drift.ts'
-import { explain, ListSchema, RedriveSchema } from './parameters.ts'
+import { checkBody, checkQuery, ListSchema, RedriveSchema } from './parameters.ts'
 import { eventDetailView, eventView, statusView } from './view.ts'
 
 type AdminEnv = { Bindings: Env }
@@ -29,6 +27,7 @@ admin.use('*', adminOnly())
 admin.get('/status', status)
 admin.get('/events', listEvents)
 admin.get('/events/:id', showEvent)
+admin.get('/events/:id/body', downloadBody)
 admin.delete('/events/:id', eraseEvent)
 admin.post('/redrive', redriveEvents)
 admin.post('/pause', (c) => setPause(c, true))
@@ -42,6 +41,7 @@ for (const [path, allow] of [
   ['/status', 'GET, HEAD'],
   ['/events', 'GET, HEAD'],
   ['/events/:id', 'GET, HEAD, DELETE'],
+  ['/events/:id/body', 'GET, HEAD'],
   ['/redrive', 'POST'],
   ['/pause', 'POST'],
   ['/resume', 'POST'],
@@ -57,22 +57,14 @@ admin.all('*', () => notFound())
 
 function adminOnly(): MiddlewareHandler<AdminEnv> {
   return async function adminOnly(c, next) {
-    const { adminToken } = servicesOf(c.env).config
-    if (adminToken === null) return notFound()
+    const { adminKeys } = servicesOf(c.env)
+    if (!adminKeys) return notFound()
     const [, token] = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '') ?? []
-    if (!(await holdsKey(token, tokenList(adminToken)))) {
+    if ((await adminKeys.find(token)) === null) {
       return problemResponse({ code: 'unauthorized', realm: 'admin' })
     }
     return next()
   }
-}
-
-/** The list is the key under which its hashes are remembered, so the same token must give the same list. */
-const lists = new Map<string, readonly string[]>()
-function tokenList(token: string): readonly string[] {
-  const list = lists.get(token) ?? [token]
-  lists.set(token, list)
-  return list
 }
 
 async function status(c: AppContext): Promise<Response> {
@@ -81,13 +73,12 @@ async function status(c: AppContext): Promise<Response> {
 }
 
 async function listEvents(c: AppContext): Promise<Response> {
-  const given = Object.entries(c.req.query()).filter(([, value]) => value !== '')
-  const query = v.safeParse(ListSchema, Object.fromEntries(given))
-  if (!query.success) return badRequest(query.issues)
-  const { state, kind = null, limit, cursor } = query.output
-  // One more than asked for tells whether there is another page.
+  const query = checkQuery(ListSchema, new URL(c.req.url).searchParams)
+  if (!query.ok) return badRequest(query.detail)
+  const { state, kind = null, code = null, limit, cursor } = query.output
+  // One more than requested shows whether there is another page.
   const pages = await servicesOf(c.env).shards.all(async (shard, index) => {
-    const listed = await shard.list({ state, kind }, after(cursor, index), limit + 1)
+    const listed = await shard.list({ state, kind, code }, after(cursor, index), limit + 1)
     return listed.map((event) => ({ ...event, shard: index }))
   })
   const events = pages.flat().sort((a, b) => a.position - b.position || a.shard - b.shard)
@@ -98,11 +89,27 @@ async function listEvents(c: AppContext): Promise<Response> {
   })
 }
 
-async function showEvent(c: AppContext): Promise<Response> {
+async function findEvent(c: AppContext): Promise<EventDetail | undefined> {
   const id = c.req.param('id') ?? ''
   const found = await servicesOf(c.env).shards.all((shard) => shard.get(id))
-  const event = found.find((each) => each !== null)
+  return found.find((event) => event !== null)
+}
+
+async function showEvent(c: AppContext): Promise<Response> {
+  const event = await findEvent(c)
   return event ? c.json(eventDetailView(event)) : notFound()
+}
+
+/** The stored bytes, whatever their encoding. As a download, since a browser must never show them as a page. */
+async function downloadBody(c: AppContext): Promise<Response> {
+  const event = await findEvent(c)
+  if (!event) return notFound()
+  return new Response(event.body, {
+    headers: {
+      'content-type': 'application/octet-stream',
+      'content-disposition': 'attachment',
+    },
+  })
 }
 
 async function eraseEvent(c: AppContext): Promise<Response> {
@@ -114,19 +121,17 @@ async function eraseEvent(c: AppContext): Promise<Response> {
 async function redriveEvents(c: AppContext): Promise<Response> {
   const { bytes, complete } = await readUpTo(c.req.raw, MAX_BODY_BYTES)
   const parsed = parseJson(bytes)
-  if (!complete || !parsed.ok || !isObject(parsed.value)) {
-    return problemResponse({ code: 'invalid-request', detail: 'body: expected a JSON object' })
-  }
-  const body = v.safeParse(RedriveSchema, parsed.value)
-  if (!body.success) return badRequest(body.issues)
-  const { state, ids = null, kind = null, dryRun } = body.output
+  const body = checkBody(RedriveSchema, complete && parsed.ok ? parsed.value : undefined)
+  if (!body.ok) return badRequest(body.detail)
+  const { state, ids = null, kind = null, code = null, dryRun } = body.output
   const sums = { matched: 0, redriven: 0, stillInvalid: 0 }
   await servicesOf(c.env).shards.all(async (shard) => {
-    // A page at a time, so that a shard with a hundred thousand of them goes on relaying meanwhile.
+    // A page at a time, so that a shard with a hundred thousand events goes on relaying between two pages.
     for (let next: number | null = -1; next !== null; ) {
       const page: Awaited<ReturnType<typeof shard.redrive>> = await shard.redrive({
         state,
         kind,
+        code,
         ids,
         dryRun,
         after: next,
@@ -145,13 +150,13 @@ async function setPause(c: AppContext, paused: boolean): Promise<Response> {
   const { shards, relay } = servicesOf(c.env)
   const now = Date.now()
   const states = await shards.all((shard) => shard.pause(paused, now))
-  // This isolate need not wait for its next refresh.
+  // So this isolate does not wait for its next refresh.
   for (const state of states) relay.mergeUpstream(state)
   return status(c)
 }
 
-function badRequest(issues: readonly v.BaseIssue<unknown>[]): Response {
-  return problemResponse({ code: 'invalid-request', detail: issues.map(explain).join('; ') })
+function badRequest(detail: string): Response {
+  return problemResponse({ code: 'invalid-request', detail })
 }
 
 function notFound(): Response {

@@ -1,5 +1,4 @@
-/** What an operator is shown: stored things with ISO times and readable payloads, sums over shards. Pure. */
-
+/** Answers for operators: stored events with ISO times and readable payloads, and sums over shards. Pure. */
 import { toIso } from '../chatlio/timestamp.ts'
 import { parseJson } from '../lib/json.ts'
 import type { EventDetail, EventSummary, Ledger, ShardStatus } from '../outbox/state.ts'
@@ -20,7 +19,7 @@ export function eventView({ receivedAt, nextAttemptAt, ...event }: EventSummary)
   }
 }
 
-/** The one place where a payload, and AEP's own words, are shown. */
+/** The only view that shows a payload and AEP's own words. A payload that is not JSON is shown as text. */
 export function eventDetailView(event: EventDetail) {
   const parsed = parseJson(event.body)
   const payload = parsed.ok ? parsed.value : new TextDecoder().decode(event.body)

@@ -1,11 +1,11 @@
 /**
- * From parsed JSON to a chat event: which kind it is, whether its shape is right, when it happened.
+ * Turns parsed JSON into a chat event: decides its kind, validates its shape, and dates it.
  *
- * Promises: pure; the clock is the moment of receipt, passed in. Never throws on any JSON.
- * An issue names the place by documented names and says what was expected there, never what stood there.
+ * Promises: pure (the time of receipt is passed in); never throws, whatever the JSON. An issue names a place by
+ * documented field names and states the expectation, never the value found there.
  */
 import * as v from 'valibot'
-import { isObject, type JsonObject, nestsDeeper, type Parsed } from '../lib/json.ts'
+import { exceededLimit, isObject, type JsonObject, type Parsed } from '../lib/json.ts'
 import { MAX_ISSUES } from '../limits.ts'
 import { EVENT_TYPES, type EventKind, inferKind, type Route, type StoredKind } from './kind.ts'
 import {
@@ -24,32 +24,45 @@ type Typed =
   | { kind: 'offline-message'; payload: OfflineMessage }
   | { kind: Exclude<EventKind, 'transcript' | 'offline-message'>; payload: Conversation }
 
-/** A normalized event. Times are RFC 3339, UTC, with milliseconds. */
+/** A validated, normalized event. Times are RFC 3339 in UTC, with milliseconds. */
 export type ChatEvent = Typed & {
+  /** See `id.ts`; becomes `_id` in AEP. */
   id: string
+  /** One of `EVENT_TYPES`. */
   eventType: string
-  /** When it happened: a transcript's `endedAt`, otherwise the moment of receipt. Never in the future. */
+  /** A transcript's `endedAt` if it can be read, otherwise the time of receipt. Never later than receipt. */
   timestamp: string
   receivedAt: string
 }
 
-/** `path` is dotted, empty for the whole body; made of documented names and array positions only. */
+/** `path` is dotted and consists of documented names and array positions only; empty for the whole body. */
 export type Issue = { path: string; message: string }
 
+/**
+ * `malformed`: not JSON in UTF-8. `too-many-values`: more than `MAX_JSON_VALUES`, and therefore not validated.
+ * `invalid`: JSON of the wrong shape; `issues` has 1 to `MAX_ISSUES` entries.
+ */
 export type Reading =
   | { outcome: 'valid'; kind: EventKind; event: ChatEvent }
   | { outcome: 'malformed'; kind: StoredKind }
+  | { outcome: 'too-many-values'; kind: StoredKind }
   | { outcome: 'invalid'; kind: StoredKind; issues: Issue[] }
 
-/** What was taken in, as it is stored: everything an event can be made from, again and again. */
+/**
+ * A webhook's metadata, stored beside its body so that the event can be read again at any time.
+ * `receivedAt`: epoch ms.
+ */
 export type Arrival = { id: string; kind: Route | StoredKind; receivedAt: number }
 
+/** Reads an event. `parsed` is never changed, so the same arrival can be read again. */
 export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
   if (!parsed.ok) return { outcome: 'malformed', kind: arrival.kind }
   const json = parsed.value
   if (!isObject(json)) return invalid(arrival.kind, 'expected an object')
   const kind = arrival.kind === 'auto' ? inferKind(json) : arrival.kind
-  if (nestsDeeper(json)) return invalid(kind, 'expected less deeply nested JSON')
+  const exceeded = exceededLimit(json)
+  if (exceeded === 'values') return { outcome: 'too-many-values', kind }
+  if (exceeded === 'depth') return invalid(kind, 'expected less deeply nested JSON')
   if (kind === 'auto') {
     return invalid(kind, 'expected a transcript, an offline message or a conversation')
   }
@@ -57,7 +70,7 @@ export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
   if (!result.success) {
     return { outcome: 'invalid', kind, issues: result.issues.slice(0, MAX_ISSUES).map(toIssue) }
   }
-  // The table of schemas ties each kind to its payload, which the type of a table look-up does not say.
+  // SCHEMAS pairs each kind with its payload; a look-up in it loses that pairing in the type.
   const typed = { kind, payload: result.output } as Typed
   const receivedAt = toIso(arrival.receivedAt)
   const event: ChatEvent = {
@@ -88,9 +101,9 @@ function toIssue(issue: v.BaseIssue<unknown>): Issue {
 }
 
 /**
- * Every documented timestamp in UTC milliseconds, none after receipt. Writes in place: the schemas have made
- * fresh objects of everything documented. (A transcript documents no visitor: one in it stays as it came.)
- * Answers when it happened, where the payload says so in a form that can be read.
+ * Rewrites every documented timestamp in UTC with milliseconds, capped at `receivedAt` (epoch ms). Writes in place,
+ * because the schemas already copied every documented object. A `visitor` in a transcript is undocumented and stays
+ * unchanged. Returns a transcript's `endedAt`, if it can be read.
  */
 function normalizeTimestamps({ kind, payload }: Typed, receivedAt: number): string | undefined {
   if (kind !== 'transcript') {
@@ -102,7 +115,7 @@ function normalizeTimestamps({ kind, payload }: Typed, receivedAt: number): stri
   return normalizeTimestamp(payload, 'endedAt', receivedAt) ? payload.endedAt : undefined
 }
 
-/** Whether there was a time that can be read. */
+/** Returns whether the field held a readable time. */
 function normalizeTimestamp(
   holder: JsonObject | undefined,
   field: string,

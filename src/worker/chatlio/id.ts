@@ -1,16 +1,21 @@
 /**
- * The id of an event: the `_id` that AEP sees, and the key under which it is stored.
+ * Computes an event's id: its `_id` in AEP, and its key in the outbox.
  *
- * Promises: the same webhook posted again has the same id, so that Real-Time Customer Profile drops the copy
- * ("drops events if an event with the same `_id` already exists", DUP). Hexadecimal, since an `_id` must hold
- * no colon (EE). Computed once, at receipt, and stored.
- * Accepts: a body with neither `conversationUUID` nor `endedAt` is told from an equal one by the day only.
+ * Promises: the same webhook posted again gets the same id, so that Real-Time Customer Profile drops the copy
+ * ("drops events if an event with the same `_id` already exists", DUP). Hexadecimal, since an `_id` must not contain
+ * a colon (EE). Computed once, at receipt, and stored.
+ * Accepts: if a body has neither `conversationUUID` nor `endedAt`, two identical bodies on one UTC day count as one
+ * event, and a copy posted on the next day counts as another.
  */
 import { isNonEmptyString, isObject, type Parsed } from '../lib/json.ts'
 import { utf8Bytes } from '../lib/json-text.ts'
 import type { Route } from './kind.ts'
 import { utcDay } from './timestamp.ts'
 
+/**
+ * SHA-256 of the route, the UTC day of `receivedAt` (epoch ms; left out if the body identifies itself) and the body,
+ * as 64 hexadecimal digits.
+ */
 export async function eventId(
   route: Route,
   body: Uint8Array,
@@ -26,7 +31,7 @@ export async function eventId(
   return new Uint8Array(await crypto.subtle.digest('SHA-256', hashed)).toHex()
 }
 
-/** Whether the body holds something that makes it one of a kind. */
+/** Whether the body holds a field that tells it apart from every other event. */
 function identifiesItself(parsed: Parsed): boolean {
   if (!parsed.ok || !isObject(parsed.value)) return false
   return isNonEmptyString(parsed.value.conversationUUID) || isNonEmptyString(parsed.value.endedAt)

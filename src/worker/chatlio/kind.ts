@@ -1,9 +1,9 @@
 /**
- * The kinds of chat event: which webhook field of Chatlio's widget settings (tab Behavior) an event came
- * through, and what it is called in Adobe Experience Platform.
+ * The kinds of chat event: one for each webhook field in Chatlio's widget settings (tab Behavior), with its name in
+ * Adobe Experience Platform.
  *
- * Promises: a kind told from the route is taken as it is; a kind told from the shape is never a guess
- * between the three webhooks that Chatlio documents with one same body: those become `conversation`.
+ * Promises: the kind in a URL is final. A kind inferred from the body never guesses between the three webhooks that
+ * Chatlio documents with the same body: those become `conversation`.
  */
 
 /** The last segment of `POST /chatlio/{kind}`. */
@@ -16,13 +16,13 @@ export const ROUTE_KINDS = [
 ] as const
 export type RouteKind = (typeof ROUTE_KINDS)[number]
 
-/** How an event came in: by one of the five URLs, or by the one URL for everything. */
+/** The URL that received the event: one of the five, or the single URL for all kinds (`auto`). */
 export type Route = RouteKind | 'auto'
 
-/** What an event is. `conversation`: came by the one URL, and is one of three that share a body. */
+/** `conversation`: received on the single URL, and one of the three webhooks that share a body. */
 export type EventKind = RouteKind | 'conversation'
 
-/** What a stored event is known as: `auto` where the one URL took something whose kind could not be told. */
+/** The kind of a stored event. `auto`: received on the single URL, and its body matches no kind. */
 export type StoredKind = EventKind | 'auto'
 export const STORED_KINDS = [...ROUTE_KINDS, 'conversation', 'auto'] as const
 
@@ -43,9 +43,9 @@ export function isRouteKind(text: string): text is RouteKind {
 const has = Object.hasOwn
 
 /**
- * Tells the kind from the shape. A transcript has `messages`; an offline message has `emailPretty`, or `name`,
- * `email` or `subject` beside `message`; what else has a `visitor` or a `message` is a conversation.
- * `auto`: nothing documented is in it, so it cannot be told.
+ * Infers the kind from the fields present. A transcript has `messages`; an offline message has `emailPretty`, or
+ * `message` together with `name`, `email` or `subject`; any other body with `visitor` or `message` is a conversation.
+ * `auto` if it has none of these.
  */
 export function inferKind(payload: object): StoredKind {
   if (has(payload, 'messages')) return 'transcript'

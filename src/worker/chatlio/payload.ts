@@ -1,24 +1,24 @@
 /**
- * What Chatlio posts: the documented shape of each webhook, as valibot schemas that also normalize.
- * Source: Chatlio's public webhook and transcript pages, and what older receivers are seen to read.
+ * The documented body of each Chatlio webhook, as valibot schemas that validate and normalize.
+ * Source: Chatlio's webhook and transcript pages, and the fields that older receivers read (docs/sources.md).
  *
- * Promises: a documented field has its documented type on the way out, or is absent (empty strings and nulls
- * are dropped); emails are trimmed and lower-cased; a field nobody documented passes through as it came.
- * Messages of issues are our own words: valibot's default ones repeat the value, which may be personal data.
- * Never looks at the clock: timestamps are dealt with in `event.ts`.
+ * Promises: a documented field has its documented type in the output, or is absent (empty strings and nulls are
+ * dropped); emails are trimmed and lower-cased; undocumented fields pass through unchanged.
+ * Never repeats a value in an issue: it may be personal data, so no message is valibot's default.
+ * Never reads the clock: `event.ts` normalizes timestamps.
  */
 import * as v from 'valibot'
 import { isObject, type JsonObject, parseEmbedded } from '../lib/json.ts'
 import { MAX_ISSUES } from '../limits.ts'
 
 /**
- * An object with the documented entries and any others. Documented fields that are empty, or null, are absent:
- * `JSON.stringify` leaves out what is undefined.
+ * An object with the documented entries and any others. Sets documented fields that are empty or null to
+ * `undefined`, which `JSON.stringify` leaves out.
  */
 function documented<const Entries extends v.ObjectEntries>(entries: Entries) {
   const fields = Object.keys(entries)
   return v.pipe(
-    // `looseObject` alone takes an array for an object.
+    // `looseObject` alone accepts arrays.
     v.custom<JsonObject>(isObject, 'expected an object'),
     v.looseObject(entries, ({ path }) => (path ? 'required, and missing' : 'expected an object')),
     v.transform((found) => withoutEmpty(found, fields)),
@@ -27,7 +27,7 @@ function documented<const Entries extends v.ObjectEntries>(entries: Entries) {
 
 type WithoutEmpty<Found> = { [Field in keyof Found]: Exclude<Found[Field], null> }
 
-/** Writes in place: `looseObject` has made a fresh object. */
+/** Writes in place, because `looseObject` returns a new object. */
 function withoutEmpty<Found extends object>(
   found: Found,
   fields: readonly string[],
@@ -46,7 +46,7 @@ const email = v.pipe(
   v.transform((value) => value?.trim().toLowerCase()),
 )
 
-/** Also takes what is empty, whatever the type: it is dropped with the other empty ones. */
+/** Accepts an empty string for any type; `withoutEmpty` drops it. */
 function orEmpty<Value>(is: (value: unknown) => boolean, message: string) {
   return v.nullish(v.custom<Value>((value) => value === '' || is(value), message))
 }
@@ -75,7 +75,7 @@ const visitorEntries = {
   location: text,
 }
 
-/** `identTraits` stays the string it is documented as; what it parses to stands beside it. */
+/** Keeps `identTraits` as its documented string, and adds the JSON in it as `identTraitsParsed`. */
 function withIdentTraits<Visitor extends { identTraits?: Traits; identTraitsParsed?: unknown }>(
   visitor: Visitor,
 ) {
@@ -92,9 +92,9 @@ const identifiedVisitor = v.pipe(
   v.transform(withIdentTraits),
 )
 
-/** New conversation, unanswered and feedback: one documented body for the three. */
+/** New conversation, unanswered and feedback share one documented body. */
 export const ConversationSchema = documented({
-  // The default makes a missing visitor say what is really required: `visitor.UUID`.
+  // The default makes the issue of a missing visitor name the required field, `visitor.UUID`.
   visitor: v.pipe(
     v.nullish(v.unknown(), {}),
     v.transform((value) => (value === '' ? {} : value)),
@@ -107,7 +107,7 @@ export const ConversationSchema = documented({
   slackChannelId: text,
 })
 
-/** An older receiver also reads `subject`, and gets no `visitor` at all. */
+/** `visitor` is optional and `subject` is added because older receivers read bodies like that. */
 export const OfflineMessageSchema = documented({
   message: v.pipe(
     v.string('expected a string, possibly empty'),
@@ -134,7 +134,7 @@ export const MessageSchema = documented({
 })
 export type Message = v.InferOutput<typeof MessageSchema>
 
-/** Stops at the first few broken messages: one issue object per element of a hostile array is a lot of memory. */
+/** Stops after `MAX_ISSUES` issues: one issue object for each element of a hostile array would fill the memory. */
 const messages = v.pipe(
   v.array(v.unknown(), 'expected an array'),
   v.rawTransform<unknown[], Message[]>(({ dataset, addIssue, NEVER }) => {
@@ -165,12 +165,12 @@ const messages = v.pipe(
 
 type TraitsObject = { visitorTraits?: JsonObject | undefined }
 
-/** `visitorTraits` is an object; older senders put a string there, which may hold one. */
+/** `visitorTraits` is documented as an object; older senders post a string, which may contain one as JSON. */
 function withTraitsObject<
   Transcript extends { visitorTraits?: Traits; visitorTraitsText?: unknown },
 >(transcript: Transcript): Transcript & TraitsObject {
   const { visitorTraits: traits } = transcript
-  // The type of what holds it is not narrowed with it.
+  // Narrowing `traits` does not narrow the type of `transcript`.
   if (typeof traits !== 'string') return transcript as Transcript & TraitsObject
   const parsed = parseEmbedded(traits)
   return isObject(parsed)

@@ -1,15 +1,16 @@
 /**
- * Chatlio's timestamps, which are Go's RFC 3339 with up to nine decimals and an offset, as AEP takes them:
+ * Converts Chatlio's timestamps (Go's RFC 3339, with up to nine decimals and an offset) to the form that AEP takes:
  * UTC with milliseconds ("must occur in the past", EE; Parquet keeps milliseconds, FCON).
  *
- * Promises: truncates, never rounds up into the future; Go's zero time counts as absent; what cannot be
- * read stays as it came, since a strange date is no reason to lose a chat.
+ * Promises: truncates decimals, so that no time moves into the future; treats Go's zero time as absent; leaves an
+ * unreadable timestamp unchanged, since a strange date is no reason to lose a chat.
  */
 
-/** Date and time as `Date.parse` reads them too; only whether the day exists is left to be seen. */
+/** Date and time in a form that `Date.parse` also accepts. Does not check that the day exists in the calendar. */
 const RFC_3339 =
   /^\d{4}-(?:0\d|1[0-2])-[0-3]\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/
 
+/** `ms`: epoch milliseconds. */
 export type Timestamp =
   | { state: 'read'; ms: number }
   /** Go's zero time, year 1. */
@@ -20,7 +21,7 @@ const UNREADABLE: Timestamp = { state: 'unreadable' }
 
 export function readTimestamp(text: string): Timestamp {
   if (!RFC_3339.test(text) || !isCalendarDay(text)) return UNREADABLE
-  // Decimals beyond the third are cut off (ECMA-262 leaves them open; V8 does).
+  // V8 truncates decimals beyond the third; ECMA-262 leaves this to the implementation.
   const ms = Date.parse(text.toUpperCase())
   if (Number.isNaN(ms)) return UNREADABLE
   return ms < YEAR_2 ? { state: 'absent' } : { state: 'read', ms }
@@ -28,7 +29,7 @@ export function readTimestamp(text: string): Timestamp {
 
 const YEAR_2 = Date.parse('0002-01-01T00:00:00Z')
 
-/** A day that does not exist (30 February) would silently become another one. */
+/** `Date.parse` would silently turn a day that does not exist (30 February) into another one. */
 function isCalendarDay(text: string): boolean {
   if (Number(text.slice(8, 10)) <= 28) return true
   const date = text.slice(0, 10)
@@ -36,7 +37,7 @@ function isCalendarDay(text: string): boolean {
   return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(date)
 }
 
-/** The field as it leaves: UTC milliseconds, not after receipt; `undefined` where it counts as absent. */
+/** The normalized text: UTC with milliseconds, at most `receivedAt` (epoch ms); `undefined` if it counts as absent. */
 export function writeTimestamp(
   timestamp: Timestamp,
   text: string,
@@ -47,6 +48,7 @@ export function writeTimestamp(
   return toIso(Math.min(timestamp.ms, receivedAt))
 }
 
+/** RFC 3339 in UTC with milliseconds. */
 export function toIso(ms: number): string {
   return new Date(ms).toISOString()
 }

@@ -1,10 +1,10 @@
 /**
- * The environment, parsed once into what the relay works with.
+ * Parses the environment, once, into the configuration of the relay.
  *
- * Promises: a broken value never throws and never costs an event. It becomes a problem that names the variable
- * and what is expected there, never its value; the relay then stores instead of relaying. Fails closed: without
- * a usable webhook key nothing is let in, without a usable admin token there are no admin routes.
- * Defaults live here; `wrangler.toml` only overrides.
+ * Promises: an invalid value never throws and never costs an event. It becomes a problem that names the variable and
+ * the expected form, never the value, and the relay stores events instead of relaying them. Fails closed: without a
+ * usable webhook key every webhook is refused, without a usable admin token there are no admin routes.
+ * Defaults live here; `wrangler.toml` only overrides them.
  */
 import * as v from 'valibot'
 import {
@@ -34,12 +34,17 @@ export type {
 } from './destination.ts'
 export type { Variables } from './variables.ts'
 
+/** Why no webhook key can be used. */
+export type KeyFault = 'none' | 'too-short' | 'placeholder'
+
 export type Config = {
-  /** Empty: no webhook is let in. */
+  /** Empty: every webhook is refused. */
   webhookKeys: readonly string[]
+  /** Why there are none; `null` when there are some. */
+  webhookKeysFault: KeyFault | null
   /** `null`: there are no admin routes. */
   adminToken: string | null
-  /** `null`: something about AEP, or a number, does not parse. Everything is stored, nothing relayed (hold `configuration`). */
+  /** `null`: a setting of AEP, or a number, is invalid. Events are stored and not relayed (hold `configuration`). */
   destination: Destination | null
   problems: readonly ConfigProblem[]
   forwardTimeoutMs: number
@@ -52,21 +57,11 @@ export type Config = {
   alerts: AlertConfig
 }
 
-/** Parsed once per isolate: the runtime hands every request the same environment. */
-const parsed = new WeakMap<object, Config>()
-
-export function configOf(env: object): Config {
-  let config = parsed.get(env)
-  if (!config) {
-    config = parseConfig(env as Variables)
-    parsed.set(env, config)
-  }
-  return config
-}
-
-export function parseConfig(env: Variables): Config {
+/** Pure. `env` may hold bindings beside the variables. Durations are in milliseconds, sizes in bytes. */
+export function parseConfig(env: object): Config {
+  const variables = env as Variables
   const problems: ConfigProblem[] = []
-  const read = variableReader(env, problems)
+  const read = variableReader(variables, problems)
   const forwardTimeoutMs =
     read('FORWARD_TIMEOUT_MS', integerBetween(0, MAX_FORWARD_TIMEOUT_MS)) ?? 3_000
   const drainTimeoutMs = read('DRAIN_TIMEOUT_MS', integerBetween(1, MAX_DRAIN_TIMEOUT_MS)) ?? 15_000
@@ -82,9 +77,9 @@ export function parseConfig(env: Variables): Config {
   const alertAgeMinutes = read('ALERT_AGE_MINUTES', integerBetween(1, 43_200)) ?? 15
   const parsedDestination = readDestination(format, read, problems)
   const usable = problems.length === 0
-  // Read last: a secret of the wrong form closes its own door, it does not stop relaying.
+  // Read after `usable` is decided: an invalid secret closes its own routes and does not stop relaying.
   return {
-    webhookKeys: webhookKeys(env.WEBHOOK_KEYS, problems),
+    ...readWebhookKeys(variables.WEBHOOK_KEYS, problems),
     adminToken: read('ADMIN_TOKEN', secret) ?? null,
     destination: usable ? parsedDestination : null,
     problems,
@@ -99,21 +94,40 @@ export function parseConfig(env: Variables): Config {
   }
 }
 
+/** As written in guides and example files. A copied one is known to everybody, so it counts as not set. */
+const PLACEHOLDER = /change-me|example|placeholder|your-/i
+
+const LONG_ENOUGH = `${MIN_SECRET_CHARACTERS} characters or more`
+
 const secret = v.pipe(
   v.string(),
-  v.minLength(MIN_SECRET_CHARACTERS, `${MIN_SECRET_CHARACTERS} characters or more`),
+  v.minLength(MIN_SECRET_CHARACTERS, LONG_ENOUGH),
+  v.check((value) => !PLACEHOLDER.test(value), 'a secret, not a placeholder'),
 )
 
-/** One key too short, and none counts: a typing error must not leave an easy key beside the good ones. */
-function webhookKeys(value: unknown, problems: ConfigProblem[]): string[] {
+const EXPECTED_KEYS: Record<KeyFault, string> = {
+  none: `keys of ${LONG_ENOUGH}, separated by commas`,
+  'too-short': `keys of ${LONG_ENOUGH} each, separated by commas`,
+  placeholder: 'keys, not a placeholder',
+}
+
+/** If one key cannot be used, none is: a typing error must not leave a weak key beside strong ones. */
+function readWebhookKeys(
+  value: unknown,
+  problems: ConfigProblem[],
+): Pick<Config, 'webhookKeys' | 'webhookKeysFault'> {
   const keys = trimmedText(value)
     .split(',')
     .map((key) => key.trim())
     .filter((key) => key !== '')
-  if (keys.length > 0 && keys.every((key) => key.length >= MIN_SECRET_CHARACTERS)) return keys
-  problems.push({
-    variable: 'WEBHOOK_KEYS',
-    expected: `keys of ${MIN_SECRET_CHARACTERS} characters or more, separated by commas`,
-  })
-  return []
+  const fault = keysFault(keys)
+  if (!fault) return { webhookKeys: keys, webhookKeysFault: null }
+  problems.push({ variable: 'WEBHOOK_KEYS', expected: EXPECTED_KEYS[fault] })
+  return { webhookKeys: [], webhookKeysFault: fault }
+}
+
+function keysFault(keys: readonly string[]): KeyFault | null {
+  if (keys.length === 0) return 'none'
+  if (keys.some((key) => PLACEHOLDER.test(key))) return 'placeholder'
+  return keys.some((key) => key.length < MIN_SECRET_CHARACTERS) ? 'too-short' : null
 }

@@ -1,16 +1,18 @@
 /**
- * The variables that say where events go: AEP_ENDPOINT and what belongs to it.
- * What is missing or does not fit together is a problem with a name; whether there is any is for `config.ts` to say.
+ * Parses the variables that say where events go: AEP_ENDPOINT and its companions.
+ * Promises: every missing or inconsistent variable adds a problem. If there are problems, the returned destination is
+ * not usable; `config.ts` then discards it.
  */
 import * as v from 'valibot'
 import { type ConfigProblem, type ReadVariable, text } from './variables.ts'
 
-/** OAuth server-to-server credentials of an authenticated inlet (landing/api-authentication). */
+/** OAuth server-to-server credentials of an authenticated inlet (AUTH). `imsUrl` has no trailing slash. */
 export type Credentials = { clientId: string; clientSecret: string; scopes: string; imsUrl: string }
 
 type Inlet = {
-  /** The streaming endpoint, as configured: `https://dcs.adobedc.net/collection/{INLET_ID}`, its query included. */
+  /** The streaming endpoint as configured, with its query: `https://dcs.adobedc.net/collection/{INLET_ID}`. */
   url: string
+  /** `null`: the inlet needs no authentication. */
   credentials: Credentials | null
 }
 export type RawDestination = Inlet & { format: 'raw'; flowId: string }
@@ -31,7 +33,7 @@ export type Destination = RawDestination | XdmDestination
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
-/** An address that credentials and events may be sent to: encrypted, unless it never leaves this machine. */
+/** An address that may receive credentials and events: encrypted, except on loopback. */
 export const httpUrl = v.pipe(
   v.string(),
   v.check((value) => !/[{}]/.test(value), 'the real address, with no {PLACEHOLDER} left'),
@@ -45,6 +47,7 @@ export const httpUrl = v.pipe(
   v.check(({ username, password }) => username + password === '', 'a URL without user or password'),
 )
 
+/** Adds to `problems`; if it added any, the result holds empty strings in place of invalid values. */
 export function readDestination(
   format: 'raw' | 'xdm',
   read: ReadVariable,
@@ -82,7 +85,7 @@ export function readDestination(
   }
 }
 
-/** Adobe shows the tenant with its underscore, the API without. */
+/** Adobe's UI shows the tenant id with a leading underscore, the API without it: both are accepted. */
 function tenantOf(text: string, problems: ConfigProblem[]): string {
   const tenant = text.replace(/^_/, '')
   if (text !== '' && tenant === '') {
@@ -93,10 +96,13 @@ function tenantOf(text: string, problems: ConfigProblem[]): string {
 
 const FLOW_ID_PARAMETER = 'x-adobe-flow-id'
 
-/** It travels in a header, which takes no other characters. */
+/** Sent as a header value, so only visible ASCII is accepted. */
 const flowId = v.pipe(v.string(), v.regex(/^[\x21-\x7e]+$/, 'an id without spaces'))
 
-/** Adobe's UI hands the endpoint out with the flow id in its query ("as either a query parameter or as part of your HTTP header", HTTP). */
+/**
+ * Also reads the endpoint's query, where Adobe's UI puts the flow id ("as either a query parameter or as part of your
+ * HTTP header", HTTP).
+ */
 function flowIdOf(
   endpoint: URL | undefined,
   read: ReadVariable,
@@ -116,7 +122,7 @@ function flowIdOf(
   return given ?? inUrl ?? null
 }
 
-/** Same host and query, `/collection/` turned into `/collection/batch/`. */
+/** The endpoint with `/collection/` replaced by `/collection/batch/`; host and query stay (MULTI). */
 function batchUrl(endpoint: URL, problems: ConfigProblem[]): string {
   const url = new URL(endpoint)
   const inlet = /^\/collection\/([^/]+)$/.exec(endpoint.pathname)?.[1]
@@ -127,7 +133,7 @@ function batchUrl(endpoint: URL, problems: ConfigProblem[]): string {
   return url.href
 }
 
-/** Scopes that Adobe's own streaming connector asks for; a project's own are shown in the Developer Console. */
+/** The scopes that Adobe's own streaming connector requests. The Developer Console shows those of each project. */
 const DEFAULT_SCOPES =
   'openid,AdobeID,read_organizations,additional_info.projectedProductContext,session'
 

@@ -1,13 +1,13 @@
 /**
- * Reading variables: each by its own valibot schema, so that one that does not parse takes no other with it.
- * A problem names the variable and what is expected there, never its value.
+ * Reads variables, each with its own valibot schema, so that one invalid variable never hides another.
+ * A problem names the variable and the expected form, never the value.
  */
 import * as v from 'valibot'
 
-/** What is wrong with one variable. */
+/** `expected`: the form that the value must have, such as `an https URL`. */
 export type ConfigProblem = { variable: string; expected: string }
 
-/** Any record of variables: numbers and booleans are what `[vars]` in TOML may hold. */
+/** Values are `unknown` because `[vars]` in TOML may also hold numbers and booleans. */
 export type Variables = { readonly [name: string]: unknown }
 
 export type ReadVariable = <T>(
@@ -15,7 +15,7 @@ export type ReadVariable = <T>(
   schema: v.GenericSchema<string, T>,
 ) => T | undefined
 
-/** Reads one variable; unset or blank is `undefined`, a value that does not parse is a problem and `undefined`. */
+/** Makes a reader that returns `undefined` for an unset, blank or invalid variable; an invalid one adds a problem. */
 export function variableReader(env: Variables, problems: ConfigProblem[]): ReadVariable {
   return (variable, schema) => {
     const text = trimmedText(env[variable])
@@ -27,10 +27,12 @@ export function variableReader(env: Variables, problems: ConfigProblem[]): ReadV
   }
 }
 
+/** The value as text without surrounding white space; empty if it is unset. */
 export function trimmedText(value: unknown): string {
   return value === undefined || value === null ? '' : String(value).trim()
 }
 
+/** Both bounds are included. */
 export function integerBetween(min: number, max: number) {
   const expected = `a whole number from ${min} to ${max}`
   return v.pipe(

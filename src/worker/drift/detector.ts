@@ -23,7 +23,7 @@ export class DriftDetector {
 
   /** `now`: epoch milliseconds. */
   saw(reading: Reading, parsed: Parsed, id: string, now: number): void {
-    if (!parsed.ok || reading.outcome === 'malformed') return
+    if (!parsed.ok || (reading.outcome !== 'valid' && reading.outcome !== 'invalid')) return
     const key = `${reading.kind} ${reading.outcome} ${shapeHash(parsed.value)}`
     const known = this.#shapes.get(key)
     if (known === undefined) {
@@ -57,7 +57,7 @@ export class DriftDetector {
 
   #look(
     key: string,
-    reading: Exclude<Reading, { outcome: 'malformed' }>,
+    reading: Extract<Reading, { outcome: 'valid' | 'invalid' }>,
     value: unknown,
     id: string,
   ) {

@@ -1,30 +1,39 @@
 /**
- * One webhook, from its bytes to custody.
+ * Takes one webhook from its bytes into custody.
  *
- * Promises: reads at most the limit; whatever could be read is given into custody, valid or not, so that a change on
- * Chatlio's side loses nothing; a result says everything that the answer and the log line need.
+ * Promises: reads no more than the limit, compressed or not; everything that could be read is passed on, valid or not,
+ * so that a change on Chatlio's side loses nothing; the result holds all that the answer and the log line need.
+ * A compressed body is decoded first: its id and the stored bytes are those of the decoded body. One that cannot be
+ * decoded goes to quarantine as malformed, with its bytes as they came.
  */
 import { type Reading, readEvent } from '../chatlio/event.ts'
 import { eventId } from '../chatlio/id.ts'
 import type { Route, StoredKind } from '../chatlio/kind.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
+import { type Compression, decompress } from '../lib/decompress.ts'
 import { type Parsed, parseJson } from '../lib/json.ts'
-import { MAX_BODY_BYTES } from '../limits.ts'
+import { MAX_BODY_BYTES, MAX_JSON_VALUES } from '../limits.ts'
 import type { Received, RelayResult } from '../relay.ts'
-import { isAcceptedMediaType } from './media-type.ts'
+import { compressionOf, isAcceptedMediaType } from './media-type.ts'
 import type { Refusal } from './problem.ts'
 
-/** `refusal`: what the sender is told of an event in quarantine. */
+/** `bytes`: length of the stored body. `refusal`: the answer to an event in quarantine. */
 export type Ingested = RelayResult & {
   id: string
   kind: StoredKind
   bytes: number
   refusal: Refusal | null
 }
+
+/** Nothing is stored. */
 export type Refused = { outcome: 'refused'; kind: Route; refusal: Refusal }
 
-/** Takes whatever could be read, valid or not. */
-export type EventAcceptor = { accept(received: Received, reading: Reading): Promise<RelayResult> }
+/** Relays or stores an event; an invalid one goes to quarantine. */
+export type EventAcceptor = {
+  accept(received: Received, reading: Reading): Promise<RelayResult>
+  /** Stores an event that our own code fails to read. */
+  acceptUnread(received: Received, thrown: unknown): Promise<RelayResult>
+}
 
 /** Sees every event that could be read, once it is in custody. */
 export type Observer = (reading: Reading, parsed: Parsed, id: string) => void
@@ -34,35 +43,64 @@ export async function ingest(
   request: Request,
   route: Route,
   receivedAt: number,
-  custodian: EventAcceptor,
+  acceptor: EventAcceptor,
   observe: Observer = () => undefined,
 ): Promise<Ingested | Refused> {
-  const refused = (refusal: Refusal): Refused => ({ outcome: 'refused', kind: route, refusal })
-  if (!isAcceptedMediaType(request.headers.get('content-type'))) {
-    return refused({ code: 'unsupported-media-type' })
+  const { headers } = request
+  if (!isAcceptedMediaType(headers.get('content-type'))) {
+    return refused(route, { code: 'unsupported-media-type', header: 'content-type' })
   }
-  let body: Uint8Array
-  try {
-    const read = await readUpTo(request, MAX_BODY_BYTES)
-    if (!read.complete) return refused({ code: 'payload-too-large', limitBytes: MAX_BODY_BYTES })
-    body = read.bytes
-  } catch {
-    // The sender has gone before its body was whole: nobody hears this but the log.
-    return refused({ code: 'malformed-json' })
+  const compression = compressionOf(headers.get('content-encoding'))
+  if (compression === 'unsupported') {
+    return refused(route, { code: 'unsupported-media-type', header: 'content-encoding' })
   }
-  const parsed = parseJson(body)
+  const read = await readBody(request, compression)
+  if ('code' in read) return refused(route, read)
+  const { body, parsed } = read
   const id = await eventId(route, body, parsed, receivedAt)
-  const reading = readEvent({ id, kind: route, receivedAt }, parsed)
+  const arrival = { id, kind: route, receivedAt }
+  let reading: Reading
+  try {
+    reading = readEvent(arrival, parsed)
+  } catch (thrown) {
+    const result = await acceptor.acceptUnread({ ...arrival, body }, thrown)
+    return { ...result, id, kind: route, bytes: body.length, refusal: null }
+  }
   const { kind } = reading
-  const taken = await custodian.accept({ id, kind, receivedAt, body }, reading)
+  const result = await acceptor.accept({ id, kind, receivedAt, body }, reading)
   observe(reading, parsed, id)
-  return { ...taken, id, kind, bytes: body.length, refusal: refusalOf(reading, id) }
+  return { ...result, id, kind, bytes: body.length, refusal: refusalOf(reading, id) }
+}
+
+function refused(kind: Route, refusal: Refusal): Refused {
+  return { outcome: 'refused', kind, refusal }
+}
+
+async function readBody(
+  request: Request,
+  compression: Compression | null,
+): Promise<{ body: Uint8Array; parsed: Parsed } | Refusal> {
+  const tooLarge: Refusal = { code: 'payload-too-large', limitBytes: MAX_BODY_BYTES }
+  try {
+    const { bytes, complete } = await readUpTo(request, MAX_BODY_BYTES)
+    if (!complete) return tooLarge
+    if (!compression) return { body: bytes, parsed: parseJson(bytes) }
+    const decompressed = await decompress(bytes, compression, MAX_BODY_BYTES)
+    if (decompressed === 'too-large') return tooLarge
+    if (decompressed === 'broken') return { body: bytes, parsed: { ok: false } }
+    return { body: decompressed.bytes, parsed: parseJson(decompressed.bytes) }
+  } catch {
+    // The sender disconnected before the body was complete: only the log line records this.
+    return { code: 'malformed-json' }
+  }
 }
 
 function refusalOf(reading: Reading, id: string): Refusal | null {
   switch (reading.outcome) {
     case 'malformed':
       return { code: 'malformed-json', id }
+    case 'too-many-values':
+      return { code: 'too-many-values', id, limit: MAX_JSON_VALUES }
     case 'invalid':
       return { code: 'invalid-payload', id, issues: reading.issues }
     case 'valid':

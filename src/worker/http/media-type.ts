@@ -1,9 +1,31 @@
+/** Which `Content-Type` and `Content-Encoding` a webhook may have. */
+import type { Compression } from '../lib/decompress.ts'
+
 /**
- * Which content types a webhook may have: JSON in any of its names, `text/plain`, or none, since senders differ.
- * Parameters (charset) are ignored: whether the bytes are UTF-8 is seen when they are read.
+ * JSON under any of its names, `text/plain`, or no type at all, since senders differ. Parameters (charset) are ignored:
+ * parsing shows whether the bytes are UTF-8.
  */
-const TAKEN = /^\s*(?:application\/json|[\w!#$&^.+-]+\/[\w!#$&^.+-]+\+json|text\/plain)?\s*(?:;|$)/i
+const ACCEPTED =
+  /^\s*(?:application\/json|[\w!#$&^.+-]+\/[\w!#$&^.+-]+\+json|text\/plain)?\s*(?:;|$)/i
 
 export function isAcceptedMediaType(header: string | null): boolean {
-  return header === null || TAKEN.test(header)
+  return header === null || ACCEPTED.test(header)
+}
+
+/** `Accept-Encoding` of a 415 (RFC 9110, 12.5.3). */
+export const ACCEPTED_ENCODINGS = 'gzip, deflate'
+
+/** `null`: not compressed. `unsupported`: any other encoding, or several of them, one inside the other. */
+export function compressionOf(header: string | null): Compression | 'unsupported' | null {
+  const encoding = header?.trim().toLowerCase() ?? ''
+  switch (encoding) {
+    case '':
+    case 'identity':
+      return null
+    case 'gzip':
+    case 'deflate':
+      return encoding
+    default:
+      return 'unsupported'
+  }
 }

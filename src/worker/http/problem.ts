@@ -1,25 +1,31 @@
 /**
- * Every way to say no, named by what the sender should do about it, and one exhaustive map to HTTP:
+ * Every refusal, named by what the sender should do about it, and one exhaustive map of them to HTTP:
  * `application/problem+json` (RFC 9457) with a stable `code`.
- * Never repeats anything of the request but the id computed from it and the places of its faults.
+ * Never repeats anything of the request, apart from the id computed from it, the places of its issues and, to an
+ * operator, the name of an unknown parameter.
  */
 import type { Issue } from '../chatlio/event.ts'
 import { UNAVAILABLE_RETRY_AFTER_SECONDS } from '../limits.ts'
+import { ACCEPTED_ENCODINGS } from './media-type.ts'
 
 export type Refusal =
-  /** Send it again later: neither AEP nor the outbox could take it, or no webhook key is set. */
+  /** Send it again later: it could neither be relayed nor stored, or no webhook key is usable. */
   | { code: 'unavailable'; detail: string }
   | { code: 'unauthorized'; realm: 'webhook' | 'admin' }
   | { code: 'unknown-kind' }
   | { code: 'not-found' }
   | { code: 'method-not-allowed'; allow: string }
-  | { code: 'unsupported-media-type' }
+  /** `header`: the one whose value is not accepted. */
+  | { code: 'unsupported-media-type'; header: 'content-type' | 'content-encoding' }
   | { code: 'payload-too-large'; limitBytes: number }
+  /** With an `id`, this and the next two are of an event that is stored in quarantine. */
   | { code: 'malformed-json'; id?: string }
+  | { code: 'too-many-values'; id?: string; limit: number }
   | { code: 'invalid-payload'; id?: string; issues: readonly Issue[] }
-  /** An operator's parameters. `detail` names the parameter and what is expected. */
+  /** For operators: `detail` names the parameter and the expected value. */
   | { code: 'invalid-request'; detail: string }
 
+/** The HTTP form of a refusal. */
 type Wire = {
   status: 400 | 401 | 404 | 405 | 413 | 415 | 422 | 503
   title: string
@@ -70,12 +76,12 @@ export function toWire(refusal: Refusal): Wire {
           'The path after /chatlio/ must be transcript, offline-message, new-conversation, unanswered or feedback.',
       }
     case 'not-found':
-      return { status: 404, title: 'Not Found', detail: 'There is nothing here.' }
+      return { status: 404, title: 'Not Found', detail: 'There is nothing at this address.' }
     case 'method-not-allowed':
       return {
         status: 405,
         title: 'Method Not Allowed',
-        detail: `This route takes ${refusal.allow}.`,
+        detail: `This route accepts ${refusal.allow}.`,
         headers: { allow: refusal.allow },
       }
     case 'payload-too-large':
@@ -85,22 +91,31 @@ export function toWire(refusal: Refusal): Wire {
         detail: `A webhook body may have up to ${refusal.limitBytes} bytes.`,
       }
     case 'unsupported-media-type':
-      return {
-        status: 415,
-        title: 'Unsupported Media Type',
-        detail: 'Send application/json.',
-      }
+      return refusal.header === 'content-type'
+        ? { status: 415, title: 'Unsupported Media Type', detail: 'Send application/json.' }
+        : {
+            status: 415,
+            title: 'Unsupported Media Type',
+            detail: 'Send the body as it is, or compressed once with gzip or deflate.',
+            headers: { 'accept-encoding': ACCEPTED_ENCODINGS },
+          }
     case 'malformed-json':
       return {
         status: 400,
         title: 'Bad Request',
         detail: 'The body is not JSON in UTF-8.',
       }
+    case 'too-many-values':
+      return {
+        status: 422,
+        title: 'Unprocessable Content',
+        detail: `The JSON may have up to ${refusal.limit} object members and array elements.`,
+      }
     case 'invalid-payload':
       return {
         status: 422,
         title: 'Unprocessable Content',
-        detail: 'The JSON does not have the documented shape; see issues.',
+        detail: 'The JSON does not have the documented shape: see issues.',
       }
     case 'invalid-request':
       return { status: 400, title: 'Bad Request', detail: refusal.detail }

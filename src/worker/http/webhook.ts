@@ -1,16 +1,15 @@
 /**
- * The webhook routes: who may post, the order of the checks, the answer and the one log line.
+ * The webhook routes: who may post, the order of the checks, the answer, and the one log line.
  *
- * Order: 503 (no keys set), 401, 404, 405, then what `ingest` checks: 415, 413, 400, 422. Nothing of a request is
+ * Order: 503 (no usable key), 401, 404, 405, then the checks of `ingest`: 415, 413, 400, 422. Nothing of a request is
  * read before its key is known to be good.
  */
-
 import { isRouteKind, type Route } from '../chatlio/kind.ts'
-import type { Config } from '../config/config.ts'
+import type { Config, KeyFault } from '../config/config.ts'
+import { MAX_LOGGED_ISSUES, MIN_SECRET_CHARACTERS } from '../limits.ts'
 import { type Level, logLine } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { type AppContext, servicesOf } from '../services.ts'
-import { holdsKey } from './auth.ts'
 import { type Ingested, ingest, type Refused } from './ingest.ts'
 import { problemResponse, type Refusal } from './problem.ts'
 import { reportDrift } from './report-drift.ts'
@@ -19,16 +18,16 @@ type Result = Ingested | Refused
 
 export function webhook(c: AppContext): Promise<Response> {
   const answered = answer(c, Date.now())
-  // A sender who hangs up cancels its request; what it sent is taken care of all the same.
+  // When the sender disconnects, the runtime cancels the request; its event must reach custody all the same.
   c.executionCtx.waitUntil(answered)
   return answered
 }
 
 async function answer({ env, req, executionCtx }: AppContext, at: number): Promise<Response> {
-  const { config, relay, drift, shards, metrics } = servicesOf(env)
+  const { config, relay, webhookKeys, drift, shards, metrics } = servicesOf(env)
   const route = routeOf(req.path)
-  const keyHeld = await holdsKey(req.query('key'), config.webhookKeys)
-  const admitted = admit(route, req.method, keyHeld, config)
+  const key = await webhookKeys.find(req.query('key'))
+  const admitted = admit(route, req.method, key, config)
   const result: Result =
     typeof admitted === 'string'
       ? await ingest(req.raw, admitted, at, relay, (reading, parsed, id) =>
@@ -37,7 +36,7 @@ async function answer({ env, req, executionCtx }: AppContext, at: number): Promi
       : { outcome: 'refused', kind: route ?? 'auto', refusal: admitted }
   const response = toResponse(result)
   const endedAt = Date.now()
-  logWebhook(result, response.status, endedAt - at)
+  logWebhook(result, response.status, endedAt - at, key)
   measure(metrics, result, response.status, endedAt - at)
   if (result.outcome !== 'refused' && relay.isRefreshDue(endedAt)) {
     executionCtx.waitUntil(relay.refresh())
@@ -54,16 +53,24 @@ function routeOf(path: string): Route | null {
   return isRouteKind(segment) ? segment : null
 }
 
+const KEY_FAULTS: Record<KeyFault, string> = {
+  none: 'WEBHOOK_KEYS holds no key: none is set.',
+  'too-short': `WEBHOOK_KEYS holds a key that is too short: ${MIN_SECRET_CHARACTERS} characters is the minimum.`,
+  placeholder: 'WEBHOOK_KEYS holds a placeholder instead of a key.',
+}
+
+/** The route to ingest for, or the refusal. `key`: fingerprint of the caller's key, `null` if it holds none. */
 function admit(
   route: Route | null,
   method: string,
-  keyHeld: boolean,
-  { webhookKeys }: Config,
+  key: string | null,
+  { webhookKeysFault }: Config,
 ): Route | Refusal {
-  if (webhookKeys.length === 0) {
-    return { code: 'unavailable', detail: 'WEBHOOK_KEYS is not set up.' }
+  if (webhookKeysFault) {
+    const detail = `${KEY_FAULTS[webhookKeysFault]} Webhooks are refused until this is corrected.`
+    return { code: 'unavailable', detail }
   }
-  if (!keyHeld) return { code: 'unauthorized', realm: 'webhook' }
+  if (key === null) return { code: 'unauthorized', realm: 'webhook' }
   if (!route) return { code: 'unknown-kind' }
   return method === 'POST' ? route : { code: 'method-not-allowed', allow: 'POST' }
 }
@@ -109,14 +116,16 @@ function measure(metrics: Metrics, result: Result, status: number, ms: number): 
   metrics.webhook({ kind, outcome, status, upstreamStatus, code, identity, ms, bytes })
 }
 
-function logWebhook(result: Result, status: number, ms: number): void {
-  const level: Level = status >= 500 ? 'error' : status === 200 ? 'log' : 'warn'
+function logWebhook(result: Result, status: number, ms: number, key: string | null): void {
+  const level = levelOf(result, status)
   const { kind, outcome } = result
+  const caller = key ?? undefined
   if (outcome === 'refused') {
-    logLine(level, { event: 'webhook', kind, outcome, status, ms, code: result.refusal.code })
+    const { code } = result.refusal
+    logLine(level, { event: 'webhook', kind, outcome, status, ms, code, key: caller })
     return
   }
-  const { id, upstreamStatus, bytes, code, identity } = result
+  const { id, upstreamStatus, bytes, code, identity, refusal } = result
   logLine(level, {
     event: 'webhook',
     id,
@@ -127,6 +136,16 @@ function logWebhook(result: Result, status: number, ms: number): void {
     ms,
     bytes,
     code,
+    issues:
+      refusal?.code === 'invalid-payload' ? refusal.issues.slice(0, MAX_LOGGED_ISSUES) : undefined,
     identity,
+    key: caller,
   })
+}
+
+/** A warning is something to look into: an event that is stored because the settings say so is not. */
+function levelOf(result: Result, status: number): Level {
+  if (status >= 500) return 'error'
+  if (status === 200) return 'log'
+  return result.outcome === 'buffered' && result.code === 'store-first' ? 'log' : 'warn'
 }

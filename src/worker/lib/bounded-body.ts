@@ -1,18 +1,19 @@
 /**
- * Reads a message's body up to a limit.
+ * Reads the body of a request or response up to a limit.
  *
- * Promises: never holds much more than the limit, whatever a length header says or does not say: without one, the bytes
- * are counted while reading; with one, HTTP itself ends the body there, and what was read is counted all the same.
- * Never cancels what it did not finish: cancelling a refused request's body resets the sender's connection, and
- * it never sees the answer. The reader is released, and the caller decides.
+ * Promises: memory stays near the limit. With a `Content-Length`, HTTP ends the body there; without one, the bytes are
+ * counted as they arrive.
+ * Never cancels the body, complete or not: cancelling a refused request's body resets the sender's connection, and the
+ * sender never sees the answer. The reader is released, so the caller can cancel.
  */
 
-/** `complete` is false where there was more than `limit` bytes; `bytes` is then what had been read. */
+/** `complete` is false if the body is longer than `limit` bytes; `bytes` then holds the beginning of it. */
 export type BoundedBody = { bytes: Uint8Array; complete: boolean }
 
+/** Reads bytes. Rejects if the body cannot be read, such as when the connection breaks. */
 export function readUpTo(message: Request | Response, limit: number): Promise<BoundedBody> {
   if (declaresAtMost(limit, message.headers)) {
-    // In one piece, at less than half the cost of a reader: what nearly every message comes to.
+    // The fast path, which nearly every message takes: less than half the cost of a reader.
     return message.arrayBuffer().then((buffer) => {
       return { bytes: new Uint8Array(buffer), complete: buffer.byteLength <= limit }
     })
@@ -26,7 +27,7 @@ const decoder = new TextDecoder()
 
 export type BoundedText = { text: string; complete: boolean }
 
-/** The same as text; what is not UTF-8 becomes U+FFFD. */
+/** Reads text. Bytes that are not UTF-8 become U+FFFD. Rejects if the body cannot be read. */
 export function readTextUpTo(message: Request | Response, limit: number): Promise<BoundedText> {
   if (declaresAtMost(limit, message.headers)) {
     return message.text().then((text) => ({ text, complete: true }))
@@ -36,7 +37,7 @@ export function readTextUpTo(message: Request | Response, limit: number): Promis
   })
 }
 
-/** An encoded body is longer than its length says. */
+/** False for a compressed body: its `Content-Length` counts the bytes before decompression. */
 function declaresAtMost(limit: number, headers: Headers): boolean {
   const length = headers.get('content-length')
   return length !== null && Number(length) <= limit && !headers.has('content-encoding')

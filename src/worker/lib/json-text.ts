@@ -1,8 +1,8 @@
 /**
- * How long a text is as JSON in UTF-8, and where to cut it so that a piece of it fits.
+ * Measures text as UTF-8 and as a JSON string, and cuts it into pieces that fit.
  *
- * Promises: no code point is cut in two, and a surrogate that has lost its other half stays whole too: as JSON
- * it is an escape (`\ud83d`), which is what `JSON.stringify` makes of it. Pieces put together are the text.
+ * Promises: never cuts a code point in two. A lone surrogate counts as the six-byte escape that `JSON.stringify`
+ * writes (`\ud83d`). The pieces, concatenated, equal the text.
  */
 
 const encoder = new TextEncoder()
@@ -16,8 +16,9 @@ export function utf8Length(text: string): number {
 }
 
 /**
- * The end of the longest piece of `text` that starts at `from` and takes at most `maxBytes` between its quotes;
- * never less than one code point, so that whoever loops comes to an end.
+ * The end (exclusive, in UTF-16 units) of the longest piece of `text` that starts at `from` and takes at most
+ * `maxBytes` UTF-8 bytes between the quotes of a JSON string. Takes at least one code point even if that exceeds
+ * `maxBytes`, so that a caller's loop always ends.
  */
 export function cutAt(text: string, from: number, maxBytes: number): number {
   let bytes = 0
@@ -32,9 +33,10 @@ export function cutAt(text: string, from: number, maxBytes: number): number {
   return at
 }
 
-/** `"`, `\`, and the control characters with a short escape: \b \t \n \f \r. */
+/** Characters that JSON escapes in two bytes: `"`, `\` and \b \t \n \f \r. */
 const SHORT_ESCAPES = new Set([0x22, 0x5c, 0x08, 0x09, 0x0a, 0x0c, 0x0d])
 
+/** UTF-8 bytes of one UTF-16 unit that is not part of a surrogate pair, inside a JSON string. */
 function jsonBytes(unit: number): number {
   if (SHORT_ESCAPES.has(unit)) return 2
   if (unit < 0x20 || (unit >= 0xd800 && unit <= 0xdfff)) return 6

@@ -1,8 +1,9 @@
-/** Deadlines for one piece of work. The time runs from when the work begins: one deadline per attempt. */
+/** A deadline for one promise. The time runs from the call, so every attempt gets its own deadline. */
 
 /**
- * Resolves as `work` does, or rejects with a `TimeoutError` after `ms`. The work itself goes on: it is let go, not
- * aborted. The timer ends with the work, since one that went on would keep a Durable Object awake, and billed.
+ * Settles as `work` does, or rejects with a `TimeoutError` after `ms` milliseconds. Never aborts `work`: it continues,
+ * and its result is ignored. Clears the timer as soon as `work` settles, because a running timer keeps a Durable
+ * Object awake and billed.
  */
 export async function within<Result>(ms: number, work: Promise<Result>): Promise<Result> {
   const { promise, reject } = Promise.withResolvers<never>()
@@ -18,6 +19,7 @@ export function timeoutError(): DOMException {
   return new DOMException('The time is over.', 'TimeoutError')
 }
 
+/** Whether `thrown` is a timeout, in either form in which `fetch` and `AbortSignal` throw it. */
 export function isTimeout(thrown: unknown): boolean {
   return thrown instanceof Error && (thrown.name === 'TimeoutError' || thrown.name === 'AbortError')
 }

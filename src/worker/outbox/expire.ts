@@ -1,10 +1,10 @@
-/** Any stored event is erased when its time is over, and counted as erased: custody is not for ever. */
+/** Erases events older than the retention period, in any state, and counts them as erased. */
 import { EXPIRE_BATCH } from '../limits.ts'
 import { logLine } from '../log.ts'
 import type { EventReader } from './storage/reader.ts'
 import type { EventStore } from './storage/store.ts'
 
-/** `before`: epoch milliseconds of receipt. */
+/** Erases every event received before `before` (epoch ms). */
 export function expire(
   shard: string,
   reader: EventReader,

@@ -6,18 +6,18 @@ import type { ShardHealth } from './state.ts'
 export type HealthFacts = {
   /** Whether the latest write became durable. */
   writable: boolean
-  /** Epoch milliseconds of receipt; `null` when nothing is pending. */
-  oldestPendingAt: number | null
+  /** Epoch milliseconds of receipt of the oldest event in any state; `null` when nothing is stored. */
+  oldestAt: number | null
   retentionMs: number
   now: number
 }
 
 export function shardHealth(
   state: UpstreamState,
-  { writable, oldestPendingAt, retentionMs, now }: HealthFacts,
+  { writable, oldestAt, retentionMs, now }: HealthFacts,
 ): ShardHealth {
   const warnMs = Math.min(EXPIRY_WARNING_MS, retentionMs / 2)
-  const age = ageOf(oldestPendingAt, now)
+  const age = ageOf(oldestAt, now)
   return {
     upstream: state,
     writable,

@@ -11,8 +11,9 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { TokenResult } from '../aep/client/ims.ts'
 import type { TokenSource } from '../aep/client/token.ts'
+import { settingsOf } from '../aep/upstream/settings.ts'
 import { holdOf, type UpstreamState } from '../aep/upstream/state.ts'
-import { type Config, configOf } from '../config/config.ts'
+import { type Config, parseConfig } from '../config/config.ts'
 import type { DriftKey, DriftReport, DriftRow, DriftSummary } from '../drift/drift.ts'
 import { metricsOf } from '../metrics.ts'
 import { AlertStore } from './alerts/alert-store.ts'
@@ -45,7 +46,7 @@ import { tokenSource } from './token-keeper.ts'
 
 export class Outbox extends DurableObject<Env> {
   readonly #shard = this.ctx.id.name ?? 'outbox'
-  readonly #config: Config = configOf(this.env)
+  readonly #config: Config = parseConfig(this.env)
   readonly #backoff = { baseMs: this.#config.retryBaseMs, capMs: this.#config.retryCapMs }
   readonly #ledger: LedgerStore
   readonly #watch: UpstreamWatch
@@ -66,7 +67,9 @@ export class Outbox extends DurableObject<Env> {
     this.#ledger = new LedgerStore(storage)
     this.#watch = new UpstreamWatch(this.#ledger, {
       shard: this.#shard,
+      settings: settingsOf(this.#config.destination),
       backoff: this.#backoff,
+      rejecting: (hold) => this.#delivery.takeBackRefusals(hold),
       now: Date.now,
       random: Math.random,
     })
@@ -108,8 +111,9 @@ export class Outbox extends DurableObject<Env> {
 
   async #put(request: StoreRequest): Promise<EventState> {
     this.#watch.mergeFrom(request.upstream)
-    const tried = tryOfRequest(request, this.#backoff, Math.random)
-    const { position, state } = this.#store.put(request, tried)
+    const asStored = this.#watch.rejecting ? withoutRefusal(request) : request
+    const tried = tryOfRequest(asStored, this.#backoff, Math.random)
+    const { position, state } = this.#store.put(asStored, tried)
     if (state === 'dead' && request.state === 'dead' && request.attempt) {
       logDeadLetter(this.#shard, request, request.attempt.error)
     }
@@ -130,9 +134,15 @@ export class Outbox extends DurableObject<Env> {
     return this.#watch.state
   }
 
-  /** Called by cron; re-arms a lost alarm. */
-  async wake(): Promise<void> {
+  /** Called by cron; re-arms a lost alarm. Returns how many events are pending. */
+  async wake(): Promise<number> {
     await this.#delivery.wake()
+    return this.#ledger.read().pending
+  }
+
+  /** Called by cron when no shard has anything pending. */
+  async endRejecting(): Promise<void> {
+    this.#watch.endRejecting()
   }
 
   /** Resuming opens at once: a hold, a backoff and AEP's `Retry-After` end; the next answer closes again if it must. */
@@ -157,7 +167,7 @@ export class Outbox extends DurableObject<Env> {
     await this.refresh(upstream)
     return shardHealth(this.#watch.state, {
       writable: await this.#isWritable(),
-      oldestPendingAt: this.#reader.oldestPendingAt(),
+      oldestAt: this.#reader.oldestAt(),
       retentionMs: this.#config.retentionMs,
       now: Date.now(),
     })
@@ -256,4 +266,10 @@ export class Outbox extends DurableObject<Env> {
     }
     return this.#hasWritten
   }
+}
+
+/** While AEP refuses everything, its refusal of one event is no reason to give that event up. */
+function withoutRefusal(request: StoreRequest): StoreRequest {
+  const isRefusal = request.state === 'dead' && request.attempt?.error.status !== 413
+  return isRefusal ? { ...request, state: 'pending' } : request
 }

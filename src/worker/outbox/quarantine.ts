@@ -1,10 +1,15 @@
-/** Why an event that cannot be read is in quarantine: places and expectations, never values. */
+/** Explains why an event is in quarantine: names places and expectations, never values. */
 import type { Reading } from '../chatlio/event.ts'
+import { MAX_JSON_VALUES } from '../limits.ts'
 import type { StoredError } from './state.ts'
 
 export function quarantineError(reading: Exclude<Reading, { outcome: 'valid' }>): StoredError {
   if (reading.outcome === 'malformed') {
     return { code: 'malformed-json', status: null, message: 'not JSON in UTF-8' }
+  }
+  if (reading.outcome === 'too-many-values') {
+    const message = `more than ${MAX_JSON_VALUES} values`
+    return { code: 'too-many-values', status: null, message }
   }
   const places = reading.issues.map(({ path, message }) => (path ? `${path}: ${message}` : message))
   return { code: 'invalid-payload', status: null, message: places.join('; ') }

@@ -1,9 +1,9 @@
 /**
- * Sends dead or quarantined events on their way again, a page at a time.
- * Promises: a quarantined event is read again first and stays where it is when it is still not valid; a dry run
- * changes nothing and counts the same.
+ * Makes dead or quarantined events pending again, one page at a time.
+ * Promises: a quarantined event is validated again first, and stays quarantined if it is still invalid. A dry run
+ * changes nothing, and reports what a real one would find.
  */
-import { readEvent } from '../chatlio/event.ts'
+import { type Arrival, type Reading, readEvent } from '../chatlio/event.ts'
 import type { StoredKind } from '../chatlio/kind.ts'
 import { parseJson } from '../lib/json.ts'
 import type { EventState } from './state.ts'
@@ -14,14 +14,16 @@ import type { EventStore } from './storage/store.ts'
 export type RedriveRequest = {
   state: Exclude<EventState, 'pending'>
   kind: StoredKind | null
-  /** Only these; `null`: all, from `after` on. */
+  /** Only those with this `lastError.code`; `null`: any. */
+  code: string | null
+  /** Only these ids; `null`: all events after position `after`, at most `limit` of them. */
   ids: readonly string[] | null
   dryRun: boolean
   after: number
   limit: number
 }
 
-/** `next` is where the next page begins; `null` after the last. */
+/** `next`: the `after` of the next page; `null` if this is the last one. */
 export type RedrivePage = {
   matched: number
   redriven: number
@@ -29,12 +31,13 @@ export type RedrivePage = {
   next: number | null
 }
 
+/** Calls `requeued` for each event that is pending again. */
 export function redrive(
-  { state, kind, ids, dryRun, after, limit }: RedriveRequest,
+  { state, kind, code, ids, dryRun, after, limit }: RedriveRequest,
   { store, reader, listing }: { store: EventStore; reader: EventReader; listing: Listing },
   requeued: (position: number) => void,
 ): RedrivePage {
-  const filter = { state, kind }
+  const filter = { state, kind, code }
   const positions = ids
     ? [...new Set(ids)].flatMap((id) => {
         const place = reader.find(id)
@@ -45,17 +48,27 @@ export function redrive(
   for (const position of positions) {
     const event = reader.readParked(position)
     if (!event || (kind !== null && event.kind !== kind)) continue
+    if (ids && code !== null && listing.get(event.id)?.lastError?.code !== code) continue
     page.matched += 1
-    const reading = readEvent(event, parseJson(event.body))
-    if (state === 'quarantined' && reading.outcome !== 'valid') {
+    const reading = readAgain(event)
+    if (state === 'quarantined' && reading?.outcome !== 'valid') {
       page.stillInvalid += 1
       continue
     }
     if (dryRun) continue
-    store.requeue(position, state, reading.kind, null)
+    store.requeue(position, state, reading?.kind ?? event.kind, null)
     requeued(position)
     page.redriven += 1
   }
   if (!ids && positions.length === limit) page.next = positions.at(-1) ?? null
   return page
+}
+
+/** `null`: our own code fails on it, which must not stop the others. */
+function readAgain(event: Arrival & { body: Uint8Array }): Reading | null {
+  try {
+    return readEvent(event, parseJson(event.body))
+  } catch {
+    return null
+  }
 }

@@ -1,7 +1,8 @@
 /**
- * The outbox as the Worker sees it: one object, or several.
- * An event's shard follows from its id. The number of shards may be raised (an event stored before stays where it is,
- * and is found, because everything but storing goes over all of them), never lowered.
+ * Gives the Worker access to the shards of the outbox, each one Durable Object.
+ * Promises: an event's shard depends only on its id and the number of shards.
+ * Accepts: that number may be raised, never lowered. Events stored before stay in their shard and are still found,
+ * because every operation except storing asks all shards.
  */
 import type { Outbox } from './outbox.ts'
 import { TOKEN_SHARD } from './token-keeper.ts'
@@ -17,6 +18,7 @@ export class Shards {
     this.count = count
   }
 
+  /** The shard that stores the event with this id (hexadecimal). */
   of(id: string): OutboxStub {
     return this.#stub(Number.parseInt(id.slice(0, 8), 16) % this.count)
   }
@@ -26,18 +28,19 @@ export class Shards {
     return this.#stub(index)
   }
 
+  /** The shard that keeps the access token for all others. */
   tokenKeeper(): OutboxStub {
     return this.#namespace.getByName(TOKEN_SHARD)
   }
 
-  /** Asks every shard at once; rejects when one does not answer. */
-  all<Result>(ask: (shard: OutboxStub, index: number) => Promise<Result>): Promise<Result[]> {
+  /** Calls every shard at once; resolves to the results by shard, or rejects if one shard fails. */
+  all<Result>(call: (shard: OutboxStub, index: number) => Promise<Result>): Promise<Result[]> {
     return Promise.all(
-      Array.from({ length: this.count }, (_, index) => ask(this.#stub(index), index)),
+      Array.from({ length: this.count }, (_, index) => call(this.#stub(index), index)),
     )
   }
 
-  /** A fresh stub every time: one that has thrown may stay broken (durable-objects/best-practices/error-handling). */
+  /** A new stub for every call: one that threw may stay broken (durable-objects/best-practices/error-handling). */
   #stub(index: number): OutboxStub {
     return this.#namespace.getByName(`shard-${index}`)
   }

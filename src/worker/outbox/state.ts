@@ -1,43 +1,49 @@
-/** The words of the outbox: what is stored, in which state, and what others are told of it. */
+/** The types of the outbox: stored events, their states, and its answers to callers. Times are epoch milliseconds. */
 
 import type { AttemptError } from '../aep/client/verdict.ts'
 import type { Hold, UpstreamState } from '../aep/upstream/state.ts'
 import type { StoredKind } from '../chatlio/kind.ts'
 
-/** `pending` will be relayed, `dead` was refused for good, `quarantined` never was a valid event. */
+/** `pending`: will be relayed. `dead`: AEP refused it for good. `quarantined`: could not be read as a valid event. */
 export const EVENT_STATES = ['pending', 'dead', 'quarantined'] as const
 export type EventState = (typeof EVENT_STATES)[number]
 
-/** Why an event is where it is. */
+/** Why an event is in its state. `message` is safe to log; `status` is the HTTP status, if there was an answer. */
 export type StoredError = {
-  code: AttemptError['code'] | 'malformed-json' | 'invalid-payload' | 'processing-failed'
+  code:
+    | AttemptError['code']
+    | 'malformed-json'
+    | 'invalid-payload'
+    | 'too-many-values'
+    | 'processing-failed'
   status: number | null
   message: string
 }
 
-/** A try that was made, inside a request or by the outbox. `at` is when it ended. */
+/** A failed attempt. `at`: when it ended. `answer`: AEP's answer, cut. */
 export type FailedAttempt = { at: number; error: AttemptError; answer: string | null }
 
-/** What a request brings to the outbox. Times are epoch milliseconds. */
+/** A request's order to store an event. */
 export type StoreRequest = {
   id: string
   kind: StoredKind
   receivedAt: number
   body: Uint8Array
   state: EventState
-  /** The records it is split into, where it is too large for one and the request has encoded it. */
+  /** The records of an event that the request has split, as JSON texts; empty if it is not split. */
   parts: readonly string[]
-  /** The try that the request has made, if it made one. */
+  /** The attempt that the request made; `null` if it made none. */
   attempt: FailedAttempt | null
-  /** Why it is quarantined. */
+  /** Why the event is quarantined; `null` in the other states. */
   error: StoredError | null
+  /** What the request's isolate knows about AEP; the outbox merges it with its own. */
   upstream: UpstreamState
 }
 
-/** `state` is the state really held. */
+/** `state`: the state of the event after merging it with a stored copy. */
 export type StoreResult = { state: EventState; upstream: UpstreamState }
 
-/** Promise 2: accepted = delivered + pending + dead + quarantined + erased. */
+/** Always balances: accepted = delivered + pending + dead + quarantined + erased. */
 export type Ledger = {
   accepted: number
   delivered: number
@@ -54,13 +60,14 @@ export type ShardStatus = Ledger & {
 }
 
 export type ShardHealth = {
-  /** What the shard knows, for whoever asks to learn from. */
+  /** What the shard knows about AEP; the caller merges it with its own. */
   upstream: UpstreamState
-  /** Whether the latest write became durable. */
+  /** Whether the latest write reached durable storage. */
   writable: boolean
   hold: Hold['reason'] | null
-  /** AEP fails, or asked to wait. */
+  /** Whether AEP is failing, or has asked for a wait. */
   failing: boolean
+  /** Whether the oldest pending event is close to its erasure. */
   expiring: boolean
 }
 
@@ -75,9 +82,9 @@ export type EventSummary = {
   bytes: number
 }
 
-/** `position` orders by receipt, over all shards. */
+/** `position` orders events by receipt, across all shards. */
 export type Listed = EventSummary & { position: number }
 
 export type EventDetail = EventSummary & { body: Uint8Array; answer: string | null }
 
-export type ListFilter = { state: EventState; kind: StoredKind | null }
+export type ListFilter = { state: EventState; kind: StoredKind | null; code: string | null }

@@ -24,7 +24,7 @@ export type LocalCloudflare = {
   /** As if a Worker had been deployed there. */
   put(name: string, metadata: Metadata): Worker
   /** Called with each request before it is answered. */
-  watch(look: (seen: Seen) => void): void
+  watch(onRequest: (seen: Seen) => void): void
   /** The next request that matches gets this status, once. */
   fail(pattern: RegExp, status: number): void
   /** Forgets Workers, requests and failures. */
@@ -39,11 +39,11 @@ export async function startLocalCloudflare(): Promise<LocalCloudflare> {
   const workers = new Map<string, Worker>()
   const requests: Seen[] = []
   const failures: Failure[] = []
-  let look: (seen: Seen) => void = () => {}
+  let onRequest: (seen: Seen) => void = () => {}
   const server = createServer(async (request, response) => {
     const { status, body } = await answer(request, workers, failures, (seen) => {
       requests.push(seen)
-      look(seen)
+      onRequest(seen)
     })
     response.writeHead(status, { 'content-type': 'application/json' })
     response.end(JSON.stringify(body))
@@ -61,14 +61,14 @@ export async function startLocalCloudflare(): Promise<LocalCloudflare> {
       return worker
     },
     watch: (to) => {
-      look = to
+      onRequest = to
     },
     fail: (pattern, status) => failures.push({ pattern, status }),
     reset: () => {
       workers.clear()
       requests.length = 0
       failures.length = 0
-      look = () => {}
+      onRequest = () => {}
     },
     close: () => stop(server),
   }

@@ -6,6 +6,7 @@ import { badToken } from './bad-token.ts'
 import { clockJump } from './clock-jump.ts'
 import { encoderFault } from './encoder-fault.ts'
 import type { Phase } from './phase.ts'
+import { refusesEverything } from './refuses-everything.ts'
 import { splitThrottled } from './split-throttled.ts'
 import { throttledEvent } from './throttled-event.ts'
 
@@ -15,6 +16,12 @@ export const PHASES: readonly Phase[] = [
   clockJump,
   throttledEvent,
   badToken,
+  refusesEverything,
 ]
 
-export const IN_EVERY_DRILL: readonly Phase[] = []
+export const IN_EVERY_DRILL: readonly Phase[] = [
+  encoderFault,
+  splitThrottled,
+  badToken,
+  refusesEverything,
+]

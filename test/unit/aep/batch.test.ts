@@ -21,8 +21,8 @@ const verdicts = (given: Answer, count: number) => {
 
 const OK = { xactionId: '1565650704337:2124:92:3' }
 
-describe('an answer with one entry for each message', () => {
-  it('accepts those whose entry says nothing else', () => {
+describe('an answer with one entry per message', () => {
+  it('accepts each message whose entry reports no failure', () => {
     expect(verdicts(multi(OK, {}, { status: 200, ...OK }, { statusCode: 202 }), 4)).toEqual([
       'accepted',
       'accepted',
@@ -31,7 +31,7 @@ describe('an answer with one entry for each message', () => {
     ])
   })
 
-  it('never counts a failed message as accepted because its neighbours are', () => {
+  it('never accepts a failed message because others were accepted', () => {
     expect(verdicts(multi(OK, { status: 400 }, OK, { statusCode: 503 }, OK), 5)).toEqual([
       'accepted',
       'rejected',
@@ -65,7 +65,7 @@ describe('an answer with one entry for each message', () => {
     expect(verdicts(multi({ status }), 1)).toEqual([verdict])
   })
 
-  it('keeps the entry with its event, and no other', () => {
+  it('stores with each event its own entry only', () => {
     const judged = judgeBatch(multi(OK, { status: 400, title: 'Refused' }), 2, NOW)
     expect(judged).toMatchObject([
       { verdict: 'accepted' },
@@ -73,7 +73,7 @@ describe('an answer with one entry for each message', () => {
     ])
   })
 
-  it('matches by position, whatever ids the entries name', () => {
+  it('matches entries by position and ignores their ids', () => {
     const swapped = multi({ messageId: 'second', status: 500 }, { messageId: 'first' })
     expect(verdicts(swapped, 2)).toEqual(['deferred', 'accepted'])
   })
@@ -82,7 +82,7 @@ describe('an answer with one entry for each message', () => {
     ['null', null],
     ['a text', 'ok'],
     ['a list', []],
-    ['a status that is no number', { status: 'success' }],
+    ['a non-numeric status', { status: 'success' }],
     ['a status below 200', { status: 100 }],
     ['a status above 599', { status: 700 }],
     ['a status with a fraction', { status: 200.5 }],
@@ -91,7 +91,7 @@ describe('an answer with one entry for each message', () => {
   })
 })
 
-describe('an unreadable batch answer is sent again, never counted as success', () => {
+describe('an unreadable batch answer', () => {
   it.each<[string, Answer]>([
     ['nothing', answer(207, '')],
     ['a page', answer(200, '<html></html>')],
@@ -101,7 +101,7 @@ describe('an unreadable batch answer is sent again, never counted as success', (
       answer(207, { responses: [{}, {}] }, { complete: false }),
     ],
     ['no list of responses', answer(200, { inletId: 'inlet-1' })],
-    ['responses that are no list', answer(207, { responses: { 0: {}, 1: {} } })],
+    ['responses that are not a list', answer(207, { responses: { 0: {}, 1: {} } })],
     ['a list without the object around it', answer(207, [{}, {}])],
     ['one entry too few', multi({})],
     ['one entry too many', multi({}, {}, {})],
@@ -110,7 +110,7 @@ describe('an unreadable batch answer is sent again, never counted as success', (
     expect(verdicts(given, 2)).toEqual(['unknown', 'unknown'])
   })
 
-  it('has a verdict for each message, whatever comes back', () => {
+  it('gives every message a verdict, whatever the answer', () => {
     const body = fc.oneof(
       fc.string(),
       fc.json(),
@@ -132,7 +132,7 @@ describe('an unreadable batch answer is sent again, never counted as success', (
 })
 
 describe('an answer to the batch as a whole', () => {
-  it.each([400, 413, 422])('is for bisecting where one message may be at fault: %i', (status) => {
+  it.each([400, 413, 422])('bisects the batch if one message may be at fault: %i', (status) => {
     expect(judgeBatch(answer(status, { title: 'Refused' }), 3, NOW)).toBe('bisect')
   })
 
@@ -145,11 +145,11 @@ describe('an answer to the batch as a whole', () => {
     [429, 'deferred'],
     [500, 'deferred'],
     [503, 'deferred'],
-  ])('holds for every message: %i is %s', (status, verdict) => {
+  ])('applies to every message: %i is %s', (status, verdict) => {
     expect(verdicts(answer(status, ''), 3)).toEqual([verdict, verdict, verdict])
   })
 
-  it('passes on its Retry-After with every message', () => {
+  it('applies its Retry-After to every message', () => {
     const judged = judgeBatch(answer(429, '', { retryAfter: '30' }), 2, NOW)
     expect(judged).toMatchObject([{ retryAfterMs: 30_000 }, { retryAfterMs: 30_000 }])
   })

@@ -26,7 +26,7 @@ const issued = (fields: Record<string, unknown> = {}) => ({
 })
 
 describe('a token request', () => {
-  it('is one POST of a form, with the secret in its body and nowhere else', async () => {
+  it('is one POST of a form, with the secret only in its body', async () => {
     const fetch = vi.fn<Fetch>(async () => new Response(JSON.stringify(issued())))
     await request(fetch)
     expect(fetch).toHaveBeenCalledTimes(1)
@@ -47,17 +47,14 @@ describe('a token request', () => {
     ['ten minutes', 600, 600_000 - 60_000],
     ['a minute: the margin is a tenth of it', 60, 54_000],
     ['a day, in milliseconds', 86_399_000, 86_399_000 - 60_000],
-  ])(
-    'gives a token that is used until shortly before it expires: %s',
-    async (_, lifetime, useMs) => {
-      expect(await answering(issued({ expires_in: lifetime }))).toEqual({
-        token: { value: TOKEN, obtainedAt: NOW, useUntil: NOW + useMs },
-      })
-    },
-  )
+  ])('yields a token to use until shortly before it expires: %s', async (_, lifetime, useMs) => {
+    expect(await answering(issued({ expires_in: lifetime }))).toEqual({
+      token: { value: TOKEN, obtainedAt: NOW, useUntil: NOW + useMs },
+    })
+  })
 })
 
-describe('an answer that is no token', () => {
+describe('an answer without a usable token', () => {
   it.each<[string, unknown]>([
     ['nothing', ''],
     ['a page', '<html></html>'],
@@ -65,10 +62,10 @@ describe('an answer that is no token', () => {
     ['a list', [issued()]],
     ['no token', issued({ access_token: undefined })],
     ['an empty token', issued({ access_token: '' })],
-    ['a token that is no text', issued({ access_token: 7 })],
+    ['a token that is not text', issued({ access_token: 7 })],
     ['a token with a line feed', issued({ access_token: 'ey.line\nfeed' })],
     ['a token of 100 kB', issued({ access_token: 'e'.repeat(100_000) })],
-    ['a token that no header takes', issued({ access_token: 'clé' })],
+    ['a token that cannot be a header value', issued({ access_token: 'clé' })],
     ['no lifetime', issued({ expires_in: undefined })],
     ['a lifetime in a text', issued({ expires_in: '86399' })],
   ])('is a failed request, never a token: %s', async (_, body) => {
@@ -84,7 +81,7 @@ describe('an answer that is no token', () => {
     [429, 'deferred', 'token'],
     [500, 'deferred', 'token'],
     [503, 'deferred', 'token'],
-  ])('costs no event: %i is %s, %s', async (status, verdict, code) => {
+  ])('never counts against the event: %i is %s, %s', async (status, verdict, code) => {
     const result = await answering({ error: 'invalid_client' }, { status })
     expect(result).toMatchObject({
       failed: {
@@ -94,12 +91,12 @@ describe('an answer that is no token', () => {
     })
   })
 
-  it('passes on how long IMS asks to wait', async () => {
+  it('reports how long IMS asks to wait', async () => {
     const result = await answering('', { status: 429, headers: { 'retry-after': '30' } })
     expect(result).toMatchObject({ failed: { retryAfterMs: 30_000 } })
   })
 
-  it('repeats neither a secret nor what IMS said', async () => {
+  it('repeats neither a secret nor the text of IMS', async () => {
     const texts = await Promise.all(
       [200, 400, 500].map((status) => answering(`${SECRET} ${TOKEN}`, { status })),
     )
@@ -107,18 +104,18 @@ describe('an answer that is no token', () => {
   })
 })
 
-describe('no answer at all', () => {
+describe('a token request without an answer', () => {
   beforeEach(() => void vi.useFakeTimers())
   afterEach(() => void vi.useRealTimers())
 
-  it('is a failed request, not a throw, where the connection breaks', async () => {
+  it('resolves to a failure, and never rejects, if the connection breaks', async () => {
     const result = await request(() => Promise.reject(new TypeError('connection reset')))
     expect(result).toMatchObject({
       failed: { verdict: 'deferred', error: { code: 'token', status: null } },
     })
   })
 
-  it('is a failed request after the deadline, and the request is aborted', async () => {
+  it('resolves to a failure after the deadline, and aborts the request', async () => {
     let signal: AbortSignal | null | undefined
     const pending = request((_, init) => {
       signal = init.signal

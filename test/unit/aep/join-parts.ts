@@ -1,16 +1,16 @@
 /**
- * The parts of one event put together again: what a reader of the lake has to do, as code.
+ * Joins the parts of one event, as a reader of the data lake has to.
  *
- * The rule: order by `part.index`. `message`, `textBody` and `htmlBody` go on from part to part, and so does
- * `unmapped`, whose pieces together are one JSON object keyed by the payload's paths. Messages follow each other;
- * one with the `index` of the one before it goes on with its text. All else is the same in every part.
+ * The rule: order by `part.index`. Concatenate `message`, `textBody`, `htmlBody` and `unmapped` over the parts;
+ * `unmapped` then is a JSON object keyed by payload paths. Append the `messages`; one with the `index` of the message
+ * before it continues its text. Everything else is the same in every part.
  */
 
-import { keysOf, TEXTS } from '../../../src/worker/aep/record/draft.ts'
+import { TEXTS } from '../../../src/worker/aep/record/draft.ts'
 import { isObject, type JsonObject } from '../../../src/worker/lib/json.ts'
 
 export type Joined = {
-  /** What every part says, without `part`; its `_id` is the event's. */
+  /** The fields that every part repeats, without `part`; `_id` is the event's. */
   record: JsonObject
   texts: { [name: string]: string }
   messages: JsonObject[]
@@ -18,7 +18,7 @@ export type Joined = {
   dropped: readonly unknown[]
 }
 
-/** `base`: the path of the object that `part` stands in; empty for raw records. At least one part. */
+/** `records`: at least one. `base`: the path of the object that holds `part`; empty for raw records. */
 export function joinParts(records: readonly JsonObject[], base: readonly string[]): Joined {
   const parts = records
     .map((record) => holderOf(record, base))
@@ -50,7 +50,7 @@ export function joinParts(records: readonly JsonObject[], base: readonly string[
   }
 }
 
-/** A raw record that was split, with everything back at its own path. */
+/** The raw record before the split: every value at its own path again. */
 export function restoreRaw({ record, texts, messages, unmapped }: Joined): JsonObject {
   const restored: JsonObject = { ...record, ...texts }
   if (messages.length > 0) restored.messages = messages.map(({ index: _, ...message }) => message)
@@ -73,4 +73,18 @@ function holderOf(record: JsonObject, path: readonly string[]): JsonObject {
 
 function partOf({ part }: JsonObject): JsonObject {
   return isObject(part) ? part : {}
+}
+
+/** The keys of a dotted path: the inverse of `dotted`. */
+function keysOf(path: string): string[] {
+  const keys: string[] = []
+  let key = ''
+  for (let at = 0; at < path.length; at++) {
+    const char = path.charAt(at)
+    if (char === '.') {
+      keys.push(key)
+      key = ''
+    } else key += char === '\\' ? path.charAt(++at) : char
+  }
+  return [...keys, key]
 }

@@ -3,7 +3,7 @@ import { type Fetch, type PostRequest, post } from '../../../src/worker/aep/clie
 import { judge, noAnswer, type Verdict } from '../../../src/worker/aep/client/verdict.ts'
 import { MAX_ANSWER_BYTES } from '../../../src/worker/limits.ts'
 
-/** As `deliver` does it: an exchange, judged. */
+/** Posts and judges as `Sender` does. */
 async function send(attempt: PostRequest, timeoutMs: number, fetch: Fetch): Promise<Verdict> {
   try {
     return judge(await post(attempt, timeoutMs, fetch), NOW)
@@ -34,7 +34,7 @@ function breaking(text: string, cause: unknown): ReadableStream<Uint8Array> {
   })
 }
 
-/** A body without an end, which counts what was taken of it. */
+/** An endless body that counts how many chunks were read. */
 function endless(chunk: string) {
   const bytes = new TextEncoder().encode(chunk)
   const seen = { bytes: 0, cancelled: false }
@@ -54,7 +54,7 @@ function endless(chunk: string) {
 }
 
 describe('one request', () => {
-  it('is posted as it was made, once, and follows no redirect', async () => {
+  it('is sent once, unchanged, and follows no redirect', async () => {
     const fetch = answering(ACCEPTANCE)
     expect(await sending(fetch)).toEqual({ verdict: 'accepted', status: 200 })
     expect(fetch.mock.calls).toEqual([
@@ -91,14 +91,14 @@ describe('one request', () => {
     expect(fetch).toHaveBeenCalledTimes(1)
   })
 
-  it('is judged with the wait that the answer asks for, from now', async () => {
+  it('reports the wait that the answer asks for, counted from now', async () => {
     const asking = (value: string) =>
       sending(answering('', { status: 503, headers: { 'retry-after': value } }))
     expect(await asking('5')).toMatchObject({ retryAfterMs: 5_000 })
     expect(await asking('Sun, 01 Nov 2026 12:00:30 GMT')).toMatchObject({ retryAfterMs: 30_000 })
   })
 
-  it('is judged though the answer is not UTF-8', async () => {
+  it('is judged even if the answer is not UTF-8', async () => {
     const bytes = new Uint8Array([0xff, 0xfe, 0x80])
     expect(await sending(answering(bytes, { status: 500 }))).toMatchObject({ verdict: 'deferred' })
     expect(await sending(answering(bytes))).toMatchObject({ verdict: 'unknown' })
@@ -114,7 +114,7 @@ describe('a request without an answer', () => {
     ['it is aborted', new DOMException(canary, 'AbortError'), 'timeout'],
     ['something strange is thrown', canary, 'network'],
     ['nothing is thrown', undefined, 'network'],
-  ])('is deferred, never thrown, where %s', async (_, cause, code) => {
+  ])('is deferred, and never throws, if %s', async (_, cause, code) => {
     const rejecting = () => Promise.reject(cause)
     const throwing = () => {
       throw cause
@@ -126,7 +126,7 @@ describe('a request without an answer', () => {
     }
   })
 
-  it('ends in time', async () => {
+  it('ends at its deadline', async () => {
     const stalled: Fetch = () => new Promise(() => undefined)
     expect(await sending(stalled, SHORT_MS)).toMatchObject({
       verdict: 'deferred',
@@ -134,7 +134,7 @@ describe('a request without an answer', () => {
     })
   })
 
-  it('is aborted when the time is over, so that nothing of it goes on', async () => {
+  it('is aborted at its deadline, so that nothing keeps running', async () => {
     let seen: AbortSignal | null | undefined
     const stalled: Fetch = (_, { signal }) => {
       seen = signal
@@ -152,13 +152,16 @@ describe('an answer that breaks off', () => {
   it.each([
     [reset, 'network'],
     [late, 'timeout'],
-  ])('is no acceptance, though what came reads like one: %s', async (cause, code) => {
-    for (const status of [200, 202, 207]) {
-      const verdict = await sending(answering(breaking(ACCEPTANCE, cause), { status }))
-      expect(verdict.verdict).not.toBe('accepted')
-      expect(verdict).toMatchObject({ error: { code } })
-    }
-  })
+  ])(
+    'is never an acceptance, even if the part received reads like one: %s',
+    async (cause, code) => {
+      for (const status of [200, 202, 207]) {
+        const verdict = await sending(answering(breaking(ACCEPTANCE, cause), { status }))
+        expect(verdict.verdict).not.toBe('accepted')
+        expect(verdict).toMatchObject({ error: { code } })
+      }
+    },
+  )
 
   it.each([
     [400, { verdict: 'rejected' }],
@@ -166,7 +169,7 @@ describe('an answer that breaks off', () => {
     [404, { verdict: 'held', reason: 'configuration' }],
     [429, { verdict: 'deferred', error: { code: 'throttled', status: 429 } }],
     [503, { verdict: 'deferred', error: { code: 'unavailable', status: 503 } }],
-  ])('is still the refusal that its status says: %i', async (status, verdict) => {
+  ])('is still a refusal if its status is: %i', async (status, verdict) => {
     for (const cause of [reset, late]) {
       const init = { status, headers: { 'retry-after': '9' } }
       expect(await sending(answering(breaking('{"title":', cause), init))).toMatchObject({
@@ -177,8 +180,8 @@ describe('an answer that breaks off', () => {
   })
 })
 
-describe('an answer that does not end', () => {
-  it('is judged by its status where it is a refusal', async () => {
+describe('an answer without an end', () => {
+  it('is judged by its status if that is a refusal', async () => {
     const stuck = () => new ReadableStream<Uint8Array>({ pull: () => new Promise(() => undefined) })
     const refused = await sending(answering(stuck(), { status: 400 }), SHORT_MS)
     expect(refused).toMatchObject({ verdict: 'rejected', answer: null })
@@ -188,7 +191,7 @@ describe('an answer that does not end', () => {
     })
   })
 
-  it('is read so far and no further, and its connection is given back', async () => {
+  it('is read up to the limit, and its connection released', async () => {
     const chunk = 'x'.repeat(10_000)
     for (const [status, verdict] of [
       [200, 'unknown'],
@@ -203,13 +206,13 @@ describe('an answer that does not end', () => {
     }
   })
 
-  it('is no acceptance, though what was read of it is a whole object', async () => {
+  it('is never an acceptance, even if the part read is a complete object', async () => {
     const filled = ACCEPTANCE + ' '.repeat(MAX_ANSWER_BYTES - ACCEPTANCE.length)
     expect(await sending(answering(filled))).toMatchObject({ verdict: 'accepted' })
     expect(await sending(answering(`${filled} `))).toMatchObject({ verdict: 'unknown' })
   })
 
-  it('is judged though its connection cannot be given back', async () => {
+  it('is judged even if its connection cannot be released', async () => {
     const stuck = () =>
       new ReadableStream<Uint8Array>({
         pull: (controller) => controller.enqueue(new Uint8Array(MAX_ANSWER_BYTES).fill(0x78)),
@@ -223,8 +226,8 @@ describe('an answer that does not end', () => {
   })
 })
 
-describe('the bare exchange', () => {
-  it('gives what was answered, unjudged', async () => {
+describe('post', () => {
+  it('resolves to the answer without judging it', async () => {
     const fetch = answering('busy', { status: 503, headers: { 'retry-after': '5' } })
     expect(await post(ATTEMPT, LONG_MS, fetch)).toEqual({
       status: 503,
@@ -234,7 +237,7 @@ describe('the bare exchange', () => {
     })
   })
 
-  it('rejects with what was thrown', async () => {
+  it('rejects with the error of fetch', async () => {
     const lost = new TypeError('Network connection lost')
     await expect(post(ATTEMPT, LONG_MS, () => Promise.reject(lost))).rejects.toBe(lost)
   })

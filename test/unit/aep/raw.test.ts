@@ -5,7 +5,7 @@ import sparse from '../../fixtures/transcript-sparse.json'
 import { eventOf, ID } from './split-arbitraries.ts'
 
 describe('the raw record', () => {
-  it('has every path of Adobe’s sample mapping where Chatlio has it', () => {
+  it('keeps every path of Adobe’s sample mapping', () => {
     expect(JSON.parse(JSON.stringify(encodeRaw(eventOf('feedback', minimal))))).toEqual({
       ...minimal,
       _id: ID,
@@ -15,7 +15,7 @@ describe('the raw record', () => {
     })
   })
 
-  it('has what an ExperienceEvent needs in place of own fields of the same name', () => {
+  it('overrides payload fields with those that an ExperienceEvent needs', () => {
     const own = { _id: 'x:y', timestamp: 1, eventType: null, receivedAt: {} }
     expect(encodeRaw(eventOf('transcript', { ...sparse, ...own }))).toMatchObject({
       _id: ID,
@@ -25,7 +25,7 @@ describe('the raw record', () => {
     })
   })
 
-  it('keeps a field nobody documented as it came', () => {
+  it('keeps undocumented fields unchanged', () => {
     const rating = { stars: 4, why: [null, ''] }
     const event = eventOf('feedback', { visitor: { UUID: 'u1', vip: true }, rating })
     expect(encodeRaw(event)).toMatchObject({ visitor: { vip: true }, rating })

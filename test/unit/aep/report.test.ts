@@ -4,7 +4,7 @@ import { MAX_REPORT_CHARACTERS } from '../../../src/worker/limits.ts'
 
 const CANARY = 'canary-7f3a'
 
-/** As in Adobe's documentation of synchronous validation, with values of a customer where AEP quotes them. */
+/** An answer from Adobe's page on synchronous validation, with a customer's values in the places that AEP quotes. */
 const VIOLATED = {
   type: 'http://ns.adobe.com/adobecloud/problem/data-collection-service/inlet',
   status: 400,
@@ -49,14 +49,14 @@ function nested(levels: number): unknown {
 const report = (cause: unknown, title: unknown = 'Invalid') =>
   safeReport({ title, report: { cause: { _streamingValidation: cause } } }, 400)
 
-describe('what is repeated of an answer', () => {
-  it('is its title, and keyword and pointer of each violation', () => {
+describe('the report of an answer', () => {
+  it('has its title, and the keyword and pointer of each violation', () => {
     expect(safeReport(VIOLATED, 400)).toBe(
       'Invalid XDM Message Format: type at #/_id, additionalProperties at #',
     )
   })
 
-  it('is its title where there is nothing else', () => {
+  it('has only its title if there are no violations', () => {
     const body = { status: '401', title: 'Authorization', report: { message: `[${CANARY}] empty` } }
     expect(safeReport(body, 401)).toBe('Authorization')
   })
@@ -68,13 +68,13 @@ describe('what is repeated of an answer', () => {
     ['a list', [{ title: CANARY }]],
     ['an object without a title', { message: CANARY, detail: CANARY, error: CANARY }],
     ['an empty title', { title: '' }],
-    ['a title that is no text', { title: { text: CANARY } }],
+    ['a title that is not text', { title: { text: CANARY } }],
     ['a batch answer', { responses: [{ status: 400, message: CANARY }] }],
   ])('is its status where it is %s', (_, answer) => {
     expect(safeReport(answer, 503)).toBe('AEP answered 503')
   })
 
-  it('is nothing that stands anywhere else, since it may quote a value', () => {
+  it('repeats no other text, since it may quote a value', () => {
     const everywhere = {
       ...VIOLATED,
       type: CANARY,
@@ -90,47 +90,47 @@ describe('what is repeated of an answer', () => {
   })
 })
 
-describe('what is repeated of violations', () => {
-  it('is told without a pointer as of the whole', () => {
+describe('the report of violations', () => {
+  it('names the root if there is no pointer', () => {
     expect(report([{ keyword: 'required' }, { keyword: 'type', pointerToViolation: 7 }])).toBe(
       'Invalid: required at #, type at #',
     )
   })
 
-  it('stands beside the status where there is no title', () => {
+  it('follows the status if there is no title', () => {
     expect(
       safeReport({ report: { cause: { _streamingValidation: [{ keyword: 'enum' }] } } }, 422),
     ).toBe('AEP answered 422: enum at #')
   })
 
-  it('is told of a cause and of what caused it', () => {
+  it('names a violation and the ones nested in it', () => {
     const cause = [{ keyword: 'allOf', causingExceptions: [{ keyword: 'type' }] }]
     expect(report(cause)).toBe('Invalid: allOf at #, type at #')
   })
 
   it.each([
-    ['no list', { keyword: 'type' }],
+    ['not a list', { keyword: 'type' }],
     ['a text', CANARY],
-    ['a list of no objects', [null, 7, CANARY, [{ keyword: 'type' }]]],
-    ['keywords that are no text', [{ keyword: 7 }, { keyword: '' }, { keyword: [CANARY] }]],
-    ['causes that are no list', [{ causingExceptions: { keyword: 'type' } }]],
-  ])('is nothing where they are %s', (_, cause) => {
+    ['a list without objects', [null, 7, CANARY, [{ keyword: 'type' }]]],
+    ['keywords that are not text', [{ keyword: 7 }, { keyword: '' }, { keyword: [CANARY] }]],
+    ['causes that are not a list', [{ causingExceptions: { keyword: 'type' } }]],
+  ])('is empty if they are %s', (_, cause) => {
     expect(report(cause)).toBe('Invalid')
   })
 
-  it('is told of five, however many there are', () => {
+  it('names at most five', () => {
     const many = Array.from({ length: 10_000 }, (_, index) => ({ keyword: `k${index}` }))
     const five = 'Invalid: k0 at #, k1 at #, k2 at #, k3 at #, k4 at #'
     expect(report(many)).toBe(five)
     expect(report([{ causingExceptions: many }])).toBe(five)
   })
 
-  it('ends somewhere, however deep they go', () => {
+  it('stops at a limited depth', () => {
     expect(report([nested(3)])).toBe('Invalid: type at #/deep')
     expect(report([nested(50_000)])).toBe('Invalid')
   })
 
-  it('is short, however long AEP is', () => {
+  it('shortens long texts', () => {
     const long = 'x'.repeat(100_000)
     const cut = 'x'.repeat(MAX_REPORT_CHARACTERS)
     expect(report([{ keyword: long, pointerToViolation: long }], long)).toBe(

@@ -1,9 +1,8 @@
 /**
- * The whole JSON Schema of an event, put together from the field group in `src/aep/schema` and the standard
- * parts of XDM that are used (github.com/adobe/xdm: experienceevent, time-series, identitymap, webinfo,
- * environment, placecontext, geo).
+ * The complete JSON Schema of an event: the field group in `src/worker/aep/schema` and the standard parts of XDM in use
+ * (github.com/adobe/xdm: experienceevent, time-series, identitymap, webinfo, environment, placecontext, geo).
  *
- * Stricter than XDM's own: nothing unknown anywhere, as AEP refuses it (VAL), and nothing empty.
+ * Stricter than XDM: refuses unknown fields everywhere, as AEP does (VAL), and empty values.
  */
 import { Ajv, type ErrorObject } from 'ajv'
 import addFormats from 'ajv-formats'
@@ -55,7 +54,7 @@ export function eventSchema(tenant: string): Schema {
   return closed({ ...event, required: ['_id', 'timestamp'] }) as Schema
 }
 
-/** Refuses what is unknown, and what is empty, on every level. */
+/** Refuses unknown fields and empty values on every level. */
 function closed(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(closed)
   if (typeof schema !== 'object' || schema === null) return schema

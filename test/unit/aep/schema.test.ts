@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { encodeXdm } from '../../../src/worker/aep/record/xdm.ts'
 import fieldGroup from '../../../src/worker/aep/schema/field-group.json'
 import namespace from '../../../src/worker/aep/schema/identity-namespace.json'
 import schema from '../../../src/worker/aep/schema/schema.json'
@@ -12,14 +11,15 @@ import offlineMessage from '../../fixtures/offline-message.json'
 import transcript from '../../fixtures/transcript.json'
 import sparse from '../../fixtures/transcript-sparse.json'
 import { encodeParts } from './encode-parts.ts'
+import { encodeXdm } from './encode-xdm.ts'
 import { validator } from './schema-validator.ts'
 import { anyEvent, eventOf, holds, XDM } from './split-arbitraries.ts'
 
 const validate = validator('acme')
 const entityOf = (event: ReturnType<typeof eventOf>): unknown =>
-  JSON.parse(JSON.stringify(encodeXdm(event, XDM).body.xdmEntity))
+  JSON.parse(encodeXdm(event, XDM)).body.xdmEntity
 
-describe('every event is right by the schema', () => {
+describe('every event is valid by the schema', () => {
   it.each([
     ['new-conversation', conversation],
     ['unanswered', conversation],
@@ -32,7 +32,7 @@ describe('every event is right by the schema', () => {
     expect(validate(entityOf(eventOf(kind, payload)))).toEqual([])
   })
 
-  it('whatever is in it', () => {
+  it('with any content', () => {
     holds(
       fc.property(anyEvent, (event) => {
         expect(validate(entityOf(event))).toEqual([])
@@ -46,14 +46,14 @@ describe('the schema refuses', () => {
   const entity = () => entityOf(eventOf('feedback', conversation)) as Record<string, unknown>
 
   it.each([
-    ['a field it does not know', { stranger: 1 }],
-    ['a tenant that is not ours', { _other: {} }],
-    ['a time that is none', { timestamp: 'yesterday' }],
+    ['an unknown field', { stranger: 1 }],
+    ['another tenant', { _other: {} }],
+    ['an invalid time', { timestamp: 'yesterday' }],
     ['an id with a colon', { _id: 'a:b' }],
     ['an empty object', { web: {} }],
     ['an empty text', { eventType: '' }],
     ['null', { producedBy: null }],
-    ['an address that is none', { environment: { ipV4: '1.2.3' } }],
+    ['an invalid IP address', { environment: { ipV4: '1.2.3' } }],
   ])('%s', (_, change) => {
     expect(validate({ ...entity(), ...change })).not.toEqual([])
   })
@@ -62,7 +62,7 @@ describe('the schema refuses', () => {
 describe('the schema as data', () => {
   const own = fieldGroup.definitions.chatlio.properties['_{TENANT_ID}'].properties
 
-  it('has no field that no event fills', () => {
+  it('has no field that every event leaves empty', () => {
     const full = {
       ...offlineMessage,
       subject: 'x',
@@ -85,13 +85,13 @@ describe('the schema as data', () => {
     expect(declared.filter((path) => !filled.has(path))).toEqual([])
   })
 
-  it('has names that XDM takes', () => {
+  it('has only names that XDM accepts', () => {
     for (const path of leavesOfSchema({ properties: own })) {
       for (const name of path.split('.')) expect(name).toMatch(/^[a-z][A-Za-z0-9]*$/)
     }
   })
 
-  it('is put together of the class, the two standard groups and ours, for Profile', () => {
+  it('consists of the class, two standard groups and our own, enabled for Profile', () => {
     expect(schema.allOf.map(({ $ref }) => $ref)).toEqual([
       ...fieldGroup['meta:intendedToExtend'],
       'https://ns.adobe.com/xdm/context/experienceevent-web',
@@ -102,7 +102,7 @@ describe('the schema as data', () => {
     expect(fieldGroup.allOf).toEqual([{ $ref: '#/definitions/chatlio' }])
   })
 
-  it('makes the namespace that is the default of the configuration', () => {
+  it('defines the namespace that the configuration uses by default', () => {
     const { destination } = parseConfig({
       AEP_FORMAT: 'xdm',
       AEP_ENDPOINT: 'https://dcs.adobedc.net/collection/inlet',
@@ -116,7 +116,7 @@ describe('the schema as data', () => {
 })
 
 describe('kinds', () => {
-  it('each has an event type and a producer of its own', () => {
+  it('each has its own event type', () => {
     const types = ROUTE_KINDS.map((kind) => {
       const payload = { visitor: { UUID: 'u' }, message: 'm', messages: [] }
       return (entityOf(eventOf(kind, payload)) as { eventType: string }).eventType
@@ -125,7 +125,7 @@ describe('kinds', () => {
   })
 })
 
-/** Paths of all that is no object; a list counts as what is in it. */
+/** Paths of all values that are not objects; a list has the paths of its items. */
 function leaves(value: unknown): string[] {
   if (Array.isArray(value)) return value.flatMap(leaves)
   if (typeof value !== 'object' || value === null) return ['']

@@ -1,4 +1,4 @@
-/** Payloads that no one would think of, and the events that they become. */
+/** Arbitrary payloads, and the events made from them. */
 import fc from 'fast-check'
 import { type ChatEvent, readEvent } from '../../../src/worker/chatlio/event.ts'
 import type { EventKind, Route } from '../../../src/worker/chatlio/kind.ts'
@@ -28,7 +28,7 @@ export const XDM: XdmDestination = {
   visitorNamespace: 'ChatlioVisitor',
 }
 
-/** The event of a payload, by way of its JSON as a webhook has it. */
+/** The event of a payload, read from its JSON as a webhook is. */
 export function eventOf(kind: Route | EventKind, payload: unknown): ChatEvent {
   const value: unknown = JSON.parse(JSON.stringify(payload))
   const reading = readEvent({ id: ID, kind, receivedAt: RECEIVED_AT }, { ok: true, value })
@@ -94,7 +94,7 @@ const location = fc.constantFrom(
 )
 const json = fc.jsonValue({ maxDepth: 2 })
 
-/** Unknown fields, some of them with names that mean something elsewhere. */
+/** Unknown fields, some named like fields of other objects. */
 const unknown = fc.dictionary(
   fc.oneof(
     fc.constantFrom(
@@ -124,7 +124,7 @@ const unknown = fc.dictionary(
 
 type Fields = Record<string, fc.Arbitrary<unknown>>
 
-/** Some of the optional fields, empty strings and nulls among them; all of the others; and unknown ones. */
+/** The required fields, some optional ones (also empty or null), and unknown ones. */
 function object(optional: Fields, required: Fields = {}) {
   const maybe = Object.entries(optional).map(([key, arbitrary]) => [
     key,
@@ -199,12 +199,12 @@ const payloads: [EventKind, fc.Arbitrary<unknown>][] = [
   ['conversation', conversation],
 ]
 
-/** An event of any kind, from a payload as wild as the schemas let in. */
+/** An event of any kind, from any payload that the schemas accept. */
 export const anyEvent: fc.Arbitrary<ChatEvent> = fc
   .oneof(...payloads.map(([kind, payload]) => payload.map((held) => tryEvent(kind, held))))
   .filter((event) => event !== null)
 
-/** An unknown field may have the name of a known one, and then the wrong type. */
+/** An unknown field may have the name of a known one, and then a wrong type. */
 function tryEvent(kind: EventKind, payload: unknown): ChatEvent | null {
   try {
     return eventOf(kind, payload)
@@ -214,8 +214,8 @@ function tryEvent(kind: EventKind, payload: unknown): ChatEvent | null {
 }
 
 /**
- * Like `fc.assert`, but what failed is told as text that is well-formed: half a character in an error breaks the
- * connection over which workerd reports it, and then nobody sees what it was.
+ * Like `fc.assert`, but reports a failure as well-formed text: a lone surrogate in an error breaks the connection over
+ * which workerd reports it, and the failure would stay invisible.
  */
 export function holds<T>(property: fc.IProperty<T>, numRuns: number): void {
   const { failed, seed, counterexamplePath, counterexample, errorInstance } = fc.check(property, {

@@ -1,4 +1,4 @@
-/** Whether the parts of an event are, together, the whole event. */
+/** Asserts that the parts of an event, joined, equal the whole event. */
 import { expect } from 'vitest'
 import { encodeRaw } from '../../../src/worker/aep/record/raw.ts'
 import { draftXdm } from '../../../src/worker/aep/record/xdm-draft.ts'
@@ -16,21 +16,21 @@ export type Loose = any
 
 export const record = (part: string): Loose => JSON.parse(part)
 export const entity = (part: string): Loose => record(part).body.xdmEntity
-/** As it comes out of JSON: without what is undefined. */
-export const plain = (value: unknown): Loose => JSON.parse(JSON.stringify(value))
+/** The value after a round trip through JSON, which drops undefined fields. */
+export const asJson = (value: unknown): Loose => JSON.parse(JSON.stringify(value))
 
 export function expectWholeRaw(event: ChatEvent, parts: JsonObject[]): void {
-  const whole = plain(encodeRaw(event))
+  const whole = asJson(encodeRaw(event))
   if (parts[0]?._id === ID) {
     expect(parts).toEqual([whole])
     return
   }
   const joined = joinParts(parts, [])
   for (const name of joined.dropped) delete whole[String(name)]
-  // What was empty to begin with leaves nothing that a part could hold.
+  // Parts hold no empty objects or lists.
   if (JSON.stringify(whole.visitor) === '{}') delete whole.visitor
   if (JSON.stringify(whole.messages) === '[]') delete whole.messages
-  expect(plain(restoreRaw(joined))).toEqual(whole)
+  expect(asJson(restoreRaw(joined))).toEqual(whole)
 }
 
 export function expectWholeXdm(event: ChatEvent, parts: JsonObject[]): void {

@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { itemOf } from '../../../src/worker/aep/record/draft.ts'
 import { pack } from '../../../src/worker/aep/record/split/pack.ts'
-import { encodeXdm } from '../../../src/worker/aep/record/xdm.ts'
 import { draftXdm } from '../../../src/worker/aep/record/xdm-draft.ts'
 import { encodeParts } from './encode-parts.ts'
+import { encodeXdm } from './encode-xdm.ts'
 import { validator } from './schema-validator.ts'
 import { anyEvent, holds, ID, RAW, XDM } from './split-arbitraries.ts'
 import {
@@ -13,7 +13,6 @@ import {
   expectWholeXdm,
   LIMITS,
   type Loose,
-  plain,
   record,
   utf8,
 } from './split-whole.ts'
@@ -21,14 +20,14 @@ import {
 const RUNS = 150
 const validate = validator('acme')
 
-describe('whatever is in an event', () => {
+describe('an event with any content', () => {
   const anywhere = fc.constantFrom(...LIMITS)
 
-  it('xdm: every part is within the limit, right by the schema, and of the same event', () => {
+  it('xdm: every part is within the limit, valid by the schema, and of the same event', () => {
     holds(
       fc.property(anyEvent, anywhere, (event, limit) => {
         const parts = encodeParts(event, XDM, limit)
-        const whole = plain(encodeXdm(event, XDM).body.xdmEntity)
+        const whole = entity(encodeXdm(event, XDM))
         for (const [index, part] of parts.entries()) {
           const held = entity(part)
           expect(utf8(JSON.stringify(held))).toBeLessThanOrEqual(limit)
@@ -47,18 +46,18 @@ describe('whatever is in an event', () => {
     )
   })
 
-  it('xdm: parts joined in order are the whole event', () => {
+  it('xdm: the parts joined in order give the whole event', () => {
     holds(
       fc.property(anyEvent, anywhere, (event, limit) => {
         const parts = encodeParts(event, XDM, limit).map(entity)
         if (parts[0]._acme.chatlio.part) expectWholeXdm(event, parts)
-        else expect(parts).toEqual([plain(encodeXdm(event, XDM).body.xdmEntity)])
+        else expect(parts).toEqual([entity(encodeXdm(event, XDM))])
       }),
       RUNS,
     )
   })
 
-  it('raw: every part is within the limit, and joined they are the whole record', () => {
+  it('raw: every part is within the limit, and joined they give the whole record', () => {
     holds(
       fc.property(anyEvent, anywhere, (event, limit) => {
         const parts = encodeParts(event, RAW, limit)
@@ -69,7 +68,7 @@ describe('whatever is in an event', () => {
     )
   })
 
-  it('counts what parts hold beside their common fields to the byte', () => {
+  it('counts the content of parts to the byte', () => {
     holds(
       fc.property(anyEvent, fc.integer({ min: 64, max: 3_000 }), (event, room) => {
         for (const contents of pack(draftXdm(event, XDM), [['x', 'y']], room)) {
@@ -81,7 +80,7 @@ describe('whatever is in an event', () => {
     )
   })
 
-  it('cuts nothing that fits into one part', () => {
+  it('is never cut where it fits into one part', () => {
     const fits = (value: unknown, room: number) => utf8(JSON.stringify(value)) + 40 < room
     holds(
       fc.property(anyEvent, fc.integer({ min: 64, max: 3_000 }), (event, room) => {
@@ -104,7 +103,7 @@ describe('whatever is in an event', () => {
     )
   })
 
-  it('the same event gives the same parts', () => {
+  it('always gives the same parts', () => {
     holds(
       fc.property(anyEvent, fc.constantFrom(RAW, XDM), (event, destination) => {
         expect(encodeParts(structuredClone(event), destination, 2_000)).toEqual(

@@ -7,23 +7,26 @@ import {
   type Failed,
 } from '../../../src/worker/aep/upstream/blame.ts'
 import { allowsRequest, CLOSED } from '../../../src/worker/aep/upstream/breaker.ts'
+import { correctClock } from '../../../src/worker/aep/upstream/clock.ts'
+import { merge } from '../../../src/worker/aep/upstream/merge.ts'
+import type { Refusals } from '../../../src/worker/aep/upstream/refusals.ts'
 import {
   activeFailure,
+  type FailureReason,
+  holdOf,
+  INITIAL_UPSTREAM,
+  notBefore,
+  type UpstreamState,
+} from '../../../src/worker/aep/upstream/state.ts'
+import {
   afterAcceptance,
   afterCommand,
   afterFailure,
   afterRejection,
   afterThrottle,
-  correctClock,
-  type FailureReason,
-  holdOf,
-  INITIAL_UPSTREAM,
-  merge,
-  notBefore,
-  type UpstreamState,
-} from '../../../src/worker/aep/upstream/state.ts'
+} from '../../../src/worker/aep/upstream/transitions.ts'
 
-/** Nothing stands against asking AEP at full speed. */
+/** Whether AEP may be called without restraint. */
 const isOpen = (state: UpstreamState, now: number) =>
   !state.pause.paused && notBefore(state) <= now && activeFailure(state) === null
 
@@ -31,6 +34,20 @@ const failAt = (state: UpstreamState, at: number, since: number, reason: Failure
   afterFailure(state, { at, since, reason, code: 'unavailable', status: 503 })
 
 const moment = fc.integer({ min: 0, max: 50 })
+const refusals: fc.Arbitrary<Refusals> = fc.record({
+  settings: fc.constant('settings'),
+  newest: fc
+    .uniqueArray(
+      fc.record({ id: fc.constantFrom('a', 'b', 'c', 'd'), at: moment, status: fc.constant(400) }),
+      { selector: ({ id }) => id, maxLength: 3 },
+    )
+    .map((each) => each.sort((a, b) => b.at - a.at || (a.id < b.id ? -1 : 1))),
+  refusedAt: moment,
+  acceptedFrom: moment,
+  hold: fc.tuple(moment, moment).map(([since, from]) => ({ since, from: Math.min(since, from) })),
+  endedAt: moment,
+})
+
 const state: fc.Arbitrary<UpstreamState> = fc.record({
   acceptedAt: moment,
   answeredAt: moment,
@@ -48,23 +65,25 @@ const state: fc.Arbitrary<UpstreamState> = fc.record({
   throttled: fc.option(fc.record({ id: fc.constantFrom('a', 'b'), at: moment })),
   pause: fc.record({ paused: fc.boolean(), at: moment }),
   resumedAt: moment,
+  refusals,
 })
 
-describe('the one value about AEP', () => {
-  it('merges to the same whoever tells whom, how often, and in which order', () => {
+describe('the state of AEP', () => {
+  it('merges to the same value in any order and any number of times', () => {
     return fc.assert(
       fc.property(state, state, state, (a, b, c) => {
         expect(merge(a, b)).toEqual(merge(b, a))
         expect(merge(a, merge(b, c))).toEqual(merge(merge(a, b), c))
         expect(merge(a, a)).toEqual(a)
         expect(merge(a, INITIAL_UPSTREAM)).toEqual(merge(INITIAL_UPSTREAM, a))
+        expect(merge(a, INITIAL_UPSTREAM)).toEqual(a)
       }),
     )
   })
 
   const failed = failAt(INITIAL_UPSTREAM, 100, 90, 'upstream')
 
-  it('fails from a failure on until something newer speaks against it', () => {
+  it('is failing from a failure until something newer supersedes it', () => {
     expect(activeFailure(failed)).toMatchObject({ at: 100 })
     expect(isOpen(failed, 200)).toBe(false)
     expect(isOpen(afterAcceptance(failed, 101), 200)).toBe(true)
@@ -72,7 +91,7 @@ describe('the one value about AEP', () => {
     expect(isOpen(afterRejection(failed, 95), 200)).toBe(false)
   })
 
-  it('takes a failure back when another event was accepted since the failed one was tried before', () => {
+  it('drops a failure if another event was accepted since the failed event’s previous attempt', () => {
     expect(isOpen(merge(failed, afterAcceptance(INITIAL_UPSTREAM, 95)), 200)).toBe(true)
     expect(isOpen(merge(failed, afterAcceptance(INITIAL_UPSTREAM, 90)), 200)).toBe(false)
   })
@@ -80,19 +99,19 @@ describe('the one value about AEP', () => {
   it.each([
     ['an acceptance', afterAcceptance],
     ['a refusal of one event', afterRejection],
-  ])('works again after %s that is learnt in the same millisecond', (_, after) => {
+  ])('is not failing after %s in the same millisecond', (_, after) => {
     const failing = failAt(INITIAL_UPSTREAM, 100, 100, 'upstream')
     expect(activeFailure(failing)).not.toBeNull()
     expect(activeFailure(after(failing, 100))).toBeNull()
   })
 
-  it('waits for a Retry-After whatever is accepted meanwhile', () => {
-    const told = afterThrottle(INITIAL_UPSTREAM, 'a', 400, 100)
-    expect(isOpen(afterAcceptance(told, 400), 499)).toBe(false)
-    expect(isOpen(told, 500)).toBe(true)
+  it('waits for a Retry-After even if AEP accepts events meanwhile', () => {
+    const throttled = afterThrottle(INITIAL_UPSTREAM, 'a', 400, 100)
+    expect(isOpen(afterAcceptance(throttled, 400), 499)).toBe(false)
+    expect(isOpen(throttled, 500)).toBe(true)
   })
 
-  it('keeps the beginning of a hold while it goes on, and begins anew with another reason', () => {
+  it('keeps the beginning of a hold until its reason changes', () => {
     const held = failAt(INITIAL_UPSTREAM, 10, 9, 'credentials')
     const still = failAt(held, 20, 19, 'credentials')
     expect(holdOf(still)).toEqual({ reason: 'credentials', since: 10 })
@@ -101,7 +120,7 @@ describe('the one value about AEP', () => {
     expect(holdOf(failed)).toBeNull()
   })
 
-  it('a resume lifts the hold that stands, and not one that comes after it', () => {
+  it('a resume ends the current hold, and no later one', () => {
     const held = failAt(INITIAL_UPSTREAM, 10, 9, 'credentials')
     const resumed = afterCommand(held, false, 11)
     expect(holdOf(resumed)).toBeNull()
@@ -118,6 +137,8 @@ const attempt = (over: Partial<AttemptInfo> = {}): AttemptInfo => ({
   beganAt: 100,
   previousAt: null,
   throttles: 0,
+  refusedBefore: false,
+  isPart: false,
   ...over,
 })
 
@@ -161,7 +182,7 @@ describe('blame', () => {
     ['429 or 408', failure({ error: { code: 'throttled', status: 429, message: '' } })],
     ['any Retry-After', failure({ retryAfterMs: 0 })],
   ])(
-    '%s is AEP’s, as long as it throttles others too, or has accepted none in between',
+    '%s is AEP’s while it throttles other events too, or has accepted none in between',
     (_, verdict) => {
       const times = attempt({ beganAt: 100, previousAt: 50 })
       expect(blame(verdict, times, accepted(99))).toBe('upstream')
@@ -169,19 +190,19 @@ describe('blame', () => {
     },
   )
 
-  it('an event’s own fault says nothing about AEP', () => {
+  it('a failure blamed on the event leaves AEP’s state unchanged', () => {
     const times = attempt({ beganAt: 100, previousAt: 50 })
     expect(afterAttempt(accepted(60), failure(), times, 110)).toEqual(accepted(60))
   })
 })
 
-describe('an event that is throttled again and again', () => {
+describe('an event that is throttled repeatedly', () => {
   const throttled = failure({
     error: { code: 'throttled', status: 429, message: '' },
     retryAfterMs: 15_000,
   })
 
-  it('is at fault from the second time on, when AEP accepted others in between', () => {
+  it('is blamed from the second time on, if AEP accepted others in between', () => {
     const first = afterAttempt(INITIAL_UPSTREAM, throttled, attempt(), 110)
     expect(notBefore(first)).toBe(15_110)
     const others = afterAcceptance(first, 20_000)
@@ -190,13 +211,13 @@ describe('an event that is throttled again and again', () => {
     expect(afterAttempt(others, throttled, second, 21_100)).toBe(others)
   })
 
-  it('is not, when AEP accepted nothing in between', () => {
+  it('is not blamed if AEP accepted nothing in between', () => {
     const first = afterAttempt(INITIAL_UPSTREAM, throttled, attempt(), 110)
     const second = attempt({ beganAt: 21_000, previousAt: 110, throttles: 1 })
     expect(blame(throttled, second, first)).toBe('upstream')
   })
 
-  it('is not, when another event was throttled since the latest acceptance', () => {
+  it('is not blamed if another event was throttled since the latest acceptance', () => {
     const others = afterAcceptance(INITIAL_UPSTREAM, 20_000)
     const busy = afterThrottle(others, 'b', null, 20_500)
     const second = attempt({ beganAt: 21_000, previousAt: 110, throttles: 1 })
@@ -205,11 +226,11 @@ describe('an event that is throttled again and again', () => {
   })
 })
 
-describe('a clock that ran ahead and was set right', () => {
+describe('a clock that ran ahead and was corrected', () => {
   const HOUR = 3_600_000
   const ahead = 6 * HOUR
 
-  it('leaves nothing in the future but a pause and its order', () => {
+  it('leaves no time in the future except that of a pause', () => {
     return fc.assert(
       fc.property(state, fc.integer({ min: 0, max: 60 }), (any, now) => {
         const later = correctClock(shifted(any, ahead), now)
@@ -223,7 +244,7 @@ describe('a clock that ran ahead and was set right', () => {
     )
   })
 
-  it('does not keep an operator’s resume from ending a hold, nor a later failure from beginning one', () => {
+  it('prevents neither a resume from ending a hold nor a failure from beginning one', () => {
     const now = 1_000_000
     const held = correctClock(
       failAt(INITIAL_UPSTREAM, now + ahead, now + ahead, 'credentials'),
@@ -235,7 +256,7 @@ describe('a clock that ran ahead and was set right', () => {
     expect(holdOf(failAt(resumed, now + 1, now + 1, 'credentials'))).not.toBeNull()
   })
 
-  it('changes nothing of a state whose times are in the past', () => {
+  it('leaves a state alone whose times are in the past', () => {
     return fc.assert(
       fc.property(state, (any) => {
         expect(correctClock(any, 60)).toBe(any)
@@ -259,17 +280,18 @@ function shifted(value: UpstreamState, by: number): UpstreamState {
     throttled: throttled && { ...throttled, at: throttled.at + by },
     pause: { ...pause, at: pause.at + by },
     resumedAt: value.resumedAt + by,
+    refusals: value.refusals,
   }
 }
 
 describe('a resume', () => {
-  it('opens at once: a failure, a hold and a Retry-After from before it count no more', () => {
+  it('ends every earlier failure, hold and Retry-After at once', () => {
     const busy = afterThrottle(failAt(INITIAL_UPSTREAM, 10, 9, 'upstream'), 'a', 60_000, 12)
     expect(isOpen(busy, 20)).toBe(false)
     expect(isOpen(afterCommand(busy, false, 20), 20)).toBe(true)
   })
 
-  it('is overtaken by the next answer', () => {
+  it('is superseded by the next answer', () => {
     const resumed = afterCommand(INITIAL_UPSTREAM, false, 20)
     expect(isOpen(afterThrottle(resumed, 'a', 60_000, 21), 22)).toBe(false)
   })
@@ -289,7 +311,7 @@ describe('the breaker', () => {
     expect(allowsRequest(failed, breaker, 3_000, now)).toBe(may)
   })
 
-  it('never tries while paused or told to wait', () => {
+  it('allows no request while paused or during a Retry-After', () => {
     const paused = { ...INITIAL_UPSTREAM, pause: { paused: true, at: 1 } }
     expect(allowsRequest(paused, CLOSED, 3_000, 1e12)).toBe(false)
     expect(allowsRequest(afterThrottle(INITIAL_UPSTREAM, 'a', 40, 10), CLOSED, 3_000, 49)).toBe(

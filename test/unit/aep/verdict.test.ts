@@ -19,7 +19,7 @@ const answer = (status: number, more: Partial<Answer> = {}): Answer => ({
 })
 const verdictOf = (status: number, more?: Partial<Answer>) => judge(answer(status, more), NOW)
 
-/** All statuses from `first` to `last`, but those named elsewhere. */
+/** All statuses from `first` to `last` except those in `but`. */
 const statuses = (first: number, last: number, but: number[] = []) =>
   Array.from({ length: last - first + 1 }, (_, index) => first + index).filter(
     (status) => !but.includes(status),
@@ -30,7 +30,7 @@ const ACCEPTANCE =
 
 describe('a 2xx', () => {
   it.each([200, 201, 202, 203, 206, 207, 226, 299])(
-    'accepts the event where its body is a JSON object: %i',
+    'accepts the event if its body is a JSON object: %i',
     (status) => {
       for (const body of [ACCEPTANCE, '{}', ' {"a":[1]}\n']) {
         expect(verdictOf(status, { body })).toEqual({ verdict: 'accepted', status })
@@ -50,7 +50,7 @@ describe('a 2xx', () => {
     ['a page', '<!doctype html><title>Welcome to the hotel</title>'],
     ['an object cut off', '{"inletId":"inlet-1"'],
     ['two objects', '{}{}'],
-  ])('is unknown, and sent again, where its body is %s', (_, body) => {
+  ])('is unknown, and sent again, if its body is %s', (_, body) => {
     for (const status of [200, 202, 204, 207]) {
       expect(verdictOf(status, { body })).toEqual({
         verdict: 'unknown',
@@ -61,7 +61,7 @@ describe('a 2xx', () => {
     }
   })
 
-  it('is unknown where its body was not read to the end, though what was read is an object', () => {
+  it('is unknown if its body was not read to the end, even if the part read is an object', () => {
     expect(verdictOf(200, { body: ACCEPTANCE, complete: false })).toMatchObject({
       verdict: 'unknown',
       answer: ACCEPTANCE,
@@ -81,7 +81,7 @@ describe('any other status', () => {
     })
   })
 
-  it.each(CREDENTIALS)('holds everything because of credentials: %i', (status) => {
+  it.each(CREDENTIALS)('holds all events because of the credentials: %i', (status) => {
     expect(verdictOf(status)).toMatchObject({
       verdict: 'held',
       reason: 'credentials',
@@ -95,7 +95,7 @@ describe('any other status', () => {
       '4xx that no event can cause',
       statuses(400, 499, [...REJECTED, ...CREDENTIALS, ...THROTTLED]),
     ],
-  ])('holds everything because of the configuration: each %s', (_, each) => {
+  ])('holds all events because of the configuration: each %s', (_, each) => {
     expect(each.length).toBeGreaterThan(90)
     for (const status of each) {
       expect(verdictOf(status)).toMatchObject({
@@ -115,7 +115,7 @@ describe('any other status', () => {
     }
   })
 
-  it('is judged the same whatever the body says, or how much of it came', () => {
+  it('is judged independently of its body', () => {
     const bodies = [ACCEPTANCE, '{"status":200}', 'OK', '{"status":"ok"', '\0']
     for (const status of statuses(300, 599)) {
       const { verdict } = verdictOf(status)
@@ -128,7 +128,7 @@ describe('any other status', () => {
 })
 
 describe('a failure', () => {
-  it('has the status of the answer, where that in its body is a text', () => {
+  it('has the HTTP status if the status in the body is not a number', () => {
     const body = JSON.stringify({
       type: 'https://ns.adobe.com/adobecloud/problem/data-collection-service-authorization',
       status: '401',
@@ -144,7 +144,7 @@ describe('a failure', () => {
     })
   })
 
-  it("tells AEP's title, keyword and pointer, and nothing that quotes a value", () => {
+  it("reports AEP's title, keyword and pointer, and nothing that quotes a value", () => {
     const canary = 'canary-7f3a'
     const body = JSON.stringify({
       title: 'Invalid XDM Message Format',
@@ -171,14 +171,14 @@ describe('a failure', () => {
     }
   })
 
-  it('keeps the answer as it came, for the operator who asks', () => {
+  it('keeps the answer unchanged for the operator', () => {
     for (const body of ['<html>\0\uFEFF', '{"title": "x"}', 'x'.repeat(KEPT_ANSWER_BYTES)]) {
       expect(verdictOf(400, { body })).toMatchObject({ answer: body })
     }
     expect(verdictOf(400)).toMatchObject({ answer: null })
   })
 
-  it('keeps no more than 8 KiB of the answer, and cuts no code point', () => {
+  it('keeps at most 8 KiB of the answer, and cuts no code point', () => {
     for (const character of ['x', 'é', '€', '😀']) {
       for (const shift of ['', 'x', 'xx', 'xxx']) {
         const body = shift + character.repeat(KEPT_ANSWER_BYTES)
@@ -194,7 +194,7 @@ describe('a failure', () => {
   })
 
   it.each([408, 429, 500, 503, 400, 401, 404])(
-    'has the wait that the answer asks for: %i',
+    'reports the wait that the answer asks for: %i',
     (status) => {
       expect(verdictOf(status, { retryAfter: '7' })).toMatchObject({ retryAfterMs: 7_000 })
       expect(verdictOf(status, { retryAfter: 'Sun, 01 Nov 2026 12:00:09 GMT' })).toMatchObject({
@@ -215,7 +215,7 @@ describe('no answer', () => {
     ['a thrown object', { name: 'canary' }, 'network'],
     ['nothing thrown', undefined, 'network'],
     ['null thrown', null, 'network'],
-  ])('defers the event, and quotes nothing: %s', (_, cause, code) => {
+  ])('defers the event and quotes nothing: %s', (_, cause, code) => {
     const verdict = noAnswer(cause)
     expect(verdict).toEqual({
       verdict: 'deferred',
@@ -226,7 +226,7 @@ describe('no answer', () => {
     expect(JSON.stringify(verdict)).not.toContain('canary')
   })
 
-  it('in time is told from none at all, as the runtime throws it', async () => {
+  it('is a timeout for the errors that the runtime throws', async () => {
     const signal = AbortSignal.timeout(1)
     await new Promise((resolve) => signal.addEventListener('abort', resolve))
     expect(noAnswer(signal.reason)).toMatchObject({ error: { code: 'timeout' } })
@@ -280,11 +280,11 @@ describe('Retry-After', () => {
     '2026-11-01T12:00:30Z',
     'NaN',
     'Infinity',
-  ])('is nothing where it cannot be read: %j', (header) => {
+  ])('is ignored if it cannot be read: %j', (header) => {
     expect(retryAfterMs(header, NOW)).toBeNull()
   })
 
-  it('is never negative, never more than an hour, never NaN, whatever is sent', () => {
+  it('is never negative, never above an hour and never NaN, whatever AEP sends', () => {
     const header = fc.oneof(
       fc.string(),
       fc.nat().map(String),

@@ -27,13 +27,13 @@ describe('placeContext.geo', () => {
   it.each([
     ['a region that is a country’s namesake', 'Atlanta, Georgia'],
     ['a city alone', 'Utrecht'],
-    ['a country it does not know', 'Utrecht, Utrecht, Middle-earth'],
+    ['an unknown country', 'Utrecht, Utrecht, Middle-earth'],
     ['a code', 'San Francisco, San Francisco County, CA'],
     ['more places than three', 'Jung-gu, Seoul, Seoul, South Korea'],
     ['nothing', ''],
-    ['nothing but commas', ', , '],
+    ['commas only', ', , '],
     ['a megabyte', `${'x'.repeat(1_000_000)}, , Netherlands`],
-    ['a name every object has', 'a, b, constructor'],
+    ['a name that every object has', 'a, b, constructor'],
   ])('says nothing about %s', (_, location) => {
     expect(geoOf(location)).toEqual({})
   })

@@ -1,19 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { identityOf } from '../../../src/worker/aep/record/identity.ts'
-import { encodeXdm } from '../../../src/worker/aep/record/xdm.ts'
 import type { EventKind } from '../../../src/worker/chatlio/kind.ts'
 import conversation from '../../fixtures/conversation.json'
 import offlineMessage from '../../fixtures/offline-message.json'
 import transcript from '../../fixtures/transcript.json'
 import sparse from '../../fixtures/transcript-sparse.json'
+import { encodeXdm } from './encode-xdm.ts'
 import { eventOf, ID, XDM } from './split-arbitraries.ts'
+import { entity, record } from './split-whole.ts'
 
 const RECEIVED_AT = '2026-11-02T09:30:00.123Z'
 
 function entityOf(kind: EventKind, payload: unknown, destination = XDM) {
-  const { body } = encodeXdm(eventOf(kind, payload), destination)
-  // biome-ignore lint/suspicious/noExplicitAny: walked freely, as a reader of the lake would
-  return JSON.parse(JSON.stringify(body.xdmEntity)) as any
+  return entity(encodeXdm(eventOf(kind, payload), destination))
 }
 
 const feedback = (visitor: object, more: object = {}) =>
@@ -144,18 +143,18 @@ describe('the envelope', () => {
   }
 
   it('names schema, organisation, dataset and source', () => {
-    const { header, body } = encodeXdm(event, XDM)
+    const { header, body } = record(encodeXdm(event, XDM))
     const source = { name: 'Chatlio' }
     expect(header).toEqual({ schemaRef, imsOrgId: 'ORG@AdobeOrg', datasetId: 'dataset', source })
     expect(body.xdmMeta).toEqual({ schemaRef })
   })
 
-  it('has the flow id only when one is set', () => {
-    expect(encodeXdm(event, { ...XDM, flowId: 'flow-1' }).header.flowId).toBe('flow-1')
+  it('has the flow id only if one is set', () => {
+    expect(record(encodeXdm(event, { ...XDM, flowId: 'flow-1' })).header.flowId).toBe('flow-1')
   })
 
   it('has the schema version of the configuration', () => {
-    const { header } = encodeXdm(event, { ...XDM, schemaVersion: '1.7' })
+    const { header } = record(encodeXdm(event, { ...XDM, schemaVersion: '1.7' }))
     expect(header.schemaRef.contentType).toBe('application/vnd.adobe.xed-full+json;version=1.7')
   })
 })
@@ -163,7 +162,7 @@ describe('the envelope', () => {
 describe('identities', () => {
   const item = (id: string, primary: boolean) => ({ id, authenticatedState: 'ambiguous', primary })
 
-  it('the visitor is primary under the namespace of the configuration, the email second', () => {
+  it('have the visitor as primary, under the configured namespace, and the email second', () => {
     const entity = entityOf(
       'feedback',
       { visitor: { UUID: 'u1', email: ' Ada@Example.com ' } },
@@ -173,33 +172,33 @@ describe('identities', () => {
     expect(entity.identityMap).toEqual(identityMap)
   })
 
-  it('one namespace for both holds both, with one primary', () => {
+  it('share one namespace, with one primary, if both use the same', () => {
     const event = eventOf('feedback', { visitor: { UUID: 'u1', email: 'a@b' } })
-    const { body } = encodeXdm(event, { ...XDM, visitorNamespace: 'Email' })
+    const { body } = record(encodeXdm(event, { ...XDM, visitorNamespace: 'Email' }))
     expect(body.xdmEntity.identityMap).toEqual({ Email: [item('u1', true), item('a@b', false)] })
   })
 
-  it('an old offline message has only the email it was left with', () => {
+  it('of an offline message without a visitor are its email only', () => {
     const entity = entityOf('offline-message', { message: 'Hi', email: 'Ada@Example.com' })
     expect(entity.identityMap).toEqual({ Email: [item('ada@example.com', true)] })
   })
 
-  it('an offline message prefers the visitor’s email, when that is one', () => {
+  it('of an offline message prefer the visitor’s email if it is valid', () => {
     const with_ = (email: string) => ({ message: 'Hi', email: 'typed@x', visitor: { email } })
     expect(entityOf('offline-message', with_('known@x')).identityMap.Email[0].id).toBe('known@x')
     expect(entityOf('offline-message', with_('unknown')).identityMap.Email[0].id).toBe('typed@x')
   })
 
   it.each([
-    ['an agent’s', { agentEmail: 'agent@example.com' }],
+    ['the agent’s', { agentEmail: 'agent@example.com' }],
     ['the fallback for replies', { replyToEmail: 'fallback@example.com' }],
-    ['one of a visitor no one documents there', { visitor: { UUID: 'u1', email: 'a@b' } }],
-    ['no address', { visitorEmail: 'nobody' }],
+    ['one of an undocumented visitor', { visitor: { UUID: 'u1', email: 'a@b' } }],
+    ['not an address', { visitorEmail: 'nobody' }],
     ['two addresses', { visitorEmail: 'a@b@c' }],
     ['one with a blank', { visitorEmail: 'a b@c' }],
     ['a very long one', { visitorEmail: `${'a'.repeat(1023)}@b` }],
-    ['half a character', { visitorEmail: 'a\ud83d@b' }],
-  ])('a transcript’s is never %s', (_, fields) => {
+    ['one with a lone surrogate', { visitorEmail: 'a\ud83d@b' }],
+  ])('of a transcript never include an email that is %s', (_, fields) => {
     const payload = { messages: [], ...fields }
     expect(entityOf('transcript', payload).identityMap).toBeUndefined()
     expect(identityOf(eventOf('transcript', payload))).toBe('none')
@@ -207,31 +206,31 @@ describe('identities', () => {
 
   it.each([
     ['blanks', '  '],
-    ['very long', 'u'.repeat(1025)],
-    ['half a character', '\udc00'],
-    ['a NUL', 'u\0'],
-  ])('a visitor’s UUID that is %s is none, and the email becomes primary', (_, UUID) => {
+    ['too long', 'u'.repeat(1025)],
+    ['a lone surrogate', '\udc00'],
+    ['one with a NUL', 'u\0'],
+  ])('have the email as primary if the visitor’s UUID is %s', (_, UUID) => {
     const payload = { visitor: { UUID, email: 'a@b' } }
     expect(entityOf('feedback', payload).identityMap).toEqual({ Email: [item('a@b', true)] })
     expect(entityOf('feedback', payload)._acme.chatlio.visitor.uuid).toBe(UUID)
     expect(identityOf(eventOf('feedback', payload))).toBe('email')
   })
 
-  it('the log line names the primary one', () => {
+  it('name the primary one in the log line', () => {
     expect(identityOf(eventOf('feedback', { visitor: { UUID: 'u1', email: 'a@b' } }))).toBe(
       'visitor',
     )
   })
 })
 
-describe('what has no place in the schema is unmapped, under its own path', () => {
-  it('a field nobody documented, whatever is in it', () => {
+describe('a value without a path in the schema goes into `unmapped`', () => {
+  it('an undocumented field, whatever its value', () => {
     const rating = { stars: null, 'a.b': [''] }
     const entity = feedback({ vip: false }, { rating, note: '' })
     expect(unmappedOf(entity)).toEqual({ 'visitor.vip': false, rating, note: '' })
   })
 
-  it('a page that is no address', () => {
+  it('a page that is not a URL', () => {
     const entity = feedback({ currentPage: '/orders', referrerURL: 'about:blank' })
     expect(entity.web).toBeUndefined()
     expect(unmappedOf(entity)).toEqual({
@@ -241,7 +240,7 @@ describe('what has no place in the schema is unmapped, under its own path', () =
   })
 
   it.each(['203.0.113.21, 10.0.0.1', '256.1.1.1', '1.2.3', 'fe80::1%eth0', '::1]/[', 'localhost'])(
-    'the address %s',
+    'the invalid IP address %s',
     (IPAddress) => {
       const entity = feedback({ IPAddress })
       expect(entity.environment).toBeUndefined()
@@ -249,7 +248,7 @@ describe('what has no place in the schema is unmapped, under its own path', () =
     },
   )
 
-  it('a time that cannot be read', () => {
+  it('an unreadable time', () => {
     const messages = [{ text: 'Hi', sentAt: 'yesterday' }]
     const entity = entityOf('transcript', { messages, startedAt: '2018-05-19', endedAt: 'soon' })
     expect(unmappedOf(entity)).toEqual({
@@ -260,12 +259,12 @@ describe('what has no place in the schema is unmapped, under its own path', () =
     expect(entity.timestamp).toBe(RECEIVED_AT)
   })
 
-  it('a list that is not all text', () => {
+  it('a list that does not consist of texts', () => {
     const entity = entityOf('transcript', { messages: [], extraData: ['a', { b: 1 }] })
     expect(unmappedOf(entity)).toEqual({ extraData: ['a', { b: 1 }] })
   })
 
-  it('a second value for a place that is taken', () => {
+  it('a second value for the same path', () => {
     const payload = { messages: [], visitorName: 'Ada', visitor: { name: 'Bo', UUID: 'u1' } }
     const entity = entityOf('transcript', payload)
     const { name } = entity._acme.chatlio.visitor
@@ -273,14 +272,14 @@ describe('what has no place in the schema is unmapped, under its own path', () =
     expect([name, moved['visitor.name'] ?? moved.visitorName].sort()).toEqual(['Ada', 'Bo'])
   })
 
-  it('keys with dots name one place only', () => {
+  it('escapes dots in keys, so that each path names one place', () => {
     const entity = feedback({ a: 1 }, { 'visitor.a': 2, 'b\\.c': 3 })
     expect(unmappedOf(entity)).toEqual({ 'visitor.a': 1, 'visitor\\.a': 2, 'b\\\\\\.c': 3 })
   })
 })
 
-describe('what strangers send', () => {
-  it('is carried, half characters and NULs too, as valid JSON', () => {
+describe('hostile content', () => {
+  it('is encoded as valid JSON, lone surrogates and NULs included', () => {
     const message = 'a\0b \ud83d c \ude00 😀 "\\" \u2028'
     expect(feedback({ name: message }, { message })._acme.chatlio).toMatchObject({
       message,
@@ -288,11 +287,11 @@ describe('what strangers send', () => {
     })
   })
 
-  it('does not reach a prototype', () => {
+  it('never reaches a prototype', () => {
     const payload = JSON.parse(
       '{"visitor":{"UUID":"u1","__proto__":{"a":1}},"__proto__":{"a":1},"x":{"__proto__":{"a":1}}}',
     )
-    const text = JSON.stringify(encodeXdm(eventOf('feedback', payload), XDM))
+    const text = encodeXdm(eventOf('feedback', payload), XDM)
     expect(text).toContain('__proto__')
     expect(({} as { a?: number }).a).toBeUndefined()
     const names = { tenant: '_proto__', visitorNamespace: '__proto__' }
@@ -301,7 +300,7 @@ describe('what strangers send', () => {
     expect(Object.keys(entity)).toContain('__proto__')
   })
 
-  it('cannot stand in a place of its own choosing', () => {
+  it('cannot choose its own path', () => {
     const entity = feedback(
       {},
       { _acme: { chatlio: { message: 'x' } }, identityMap: { Email: [] } },

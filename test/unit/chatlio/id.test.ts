@@ -19,7 +19,7 @@ function idOf(route: Route, body: string | Uint8Array, receivedAt = NOON): Promi
   return eventId(route, bytes, parseJson(bytes), receivedAt)
 }
 
-/** The contract's words, with nothing of ours: SHA-256 in hex of the parts one after the other. */
+/** The contract, implemented independently: SHA-256 in hexadecimal of the concatenated parts. */
 async function sha256Hex(...parts: (string | Uint8Array)[]): Promise<string> {
   const bytes = await new Blob(parts).arrayBuffer()
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
@@ -45,28 +45,25 @@ describe('the id of an event', () => {
       '9ed1e613e1e8224f7ebea5661ece92201d96af729b8c551c50966e504887ab6c',
     ],
     ['offline-message', '', '0767dc772612f3d147d0ec551bc7dc3a7845ce5216f982c5c17c140434932f14'],
-  ])(
-    'is the SHA-256 of the route, the day where it is needed, and the body: %s %s',
-    async (...row) => {
-      const [route, body, id] = row
-      expect(await idOf(route, body)).toBe(id)
-    },
-  )
+  ])('is the SHA-256 of the route, the day if needed, and the body: %s %s', async (...row) => {
+    const [route, body, id] = row
+    expect(await idOf(route, body)).toBe(id)
+  })
 
-  it('is made of the bytes, even of those that are no text', async () => {
+  it('depends on the exact bytes, even if they are not text', async () => {
     expect(await idOf('feedback', new Uint8Array([0xff]))).toBe(
       'f04f8b88d1f189562567a313f9f40ed2a7b2cb0b99ef4fae26d5fb3c8d1c9a08',
     )
   })
 
-  it('is the same for a repeat on another day where the body is one of a kind', async () => {
+  it('is the same on another day if the body identifies itself', async () => {
     for (const sample of [conversation, transcript]) {
       const body = JSON.stringify(sample)
       expect(await idOf('auto', body, MONTH_LATER)).toBe(await idOf('auto', body, NOON))
     }
   })
 
-  it('is the same within one UTC day, and another one the next, where it is not', async () => {
+  it('is the same within one UTC day only, if the body does not identify itself', async () => {
     const midnight = Date.parse('2026-11-01T00:00:00.000Z')
     const lastMoment = Date.parse('2026-11-01T23:59:59.999Z')
     for (const sample of [conversationMinimal, offlineMessage, transcriptSparse]) {
@@ -79,13 +76,13 @@ describe('the id of an event', () => {
     }
   })
 
-  it('is another one on each route', async () => {
+  it('differs between routes', async () => {
     const body = JSON.stringify(conversation)
     const ids = await Promise.all(ROUTES.map((route) => idOf(route, body)))
     expect(new Set(ids).size).toBe(ROUTES.length)
   })
 
-  it('is another one for other bytes, though they say the same', async () => {
+  it('differs between bodies that are equal as JSON but not in bytes', async () => {
     const bodies = [
       '{"conversationUUID":"c","message":"Hi"}',
       '{"conversationUUID":"c", "message":"Hi"}',
@@ -97,14 +94,14 @@ describe('the id of an event', () => {
     expect(new Set(ids).size).toBe(bodies.length)
   })
 
-  it('leaves the body as it was', async () => {
+  it('leaves the body unchanged', async () => {
     const bytes = utf8('{"message":"Hi"}')
     await idOf('feedback', bytes)
     expect(bytes).toEqual(utf8('{"message":"Hi"}'))
   })
 })
 
-describe('what makes a body one of a kind', () => {
+describe('a field that identifies a body', () => {
   it.each([
     '{"conversationUUID":"b9d3"}',
     '{"endedAt":"2018-05-19T18:14:32Z"}',
@@ -113,7 +110,7 @@ describe('what makes a body one of a kind', () => {
     '{"conversationUUID":"","endedAt":"x"}',
     '{"conversationUUID":7,"endedAt":"x"}',
     '\uFEFF{"conversationUUID":"b9d3"}',
-  ])('is a text that is not empty: %s', async (body) => {
+  ])('is a conversationUUID or endedAt that is a non-empty string: %s', async (body) => {
     for (const route of ROUTES) {
       expect(await idOf(route, body, NOON)).toBe(await sha256Hex(`${route}\n`, body))
       expect(await idOf(route, body, MONTH_LATER)).toBe(await sha256Hex(`${route}\n`, body))
@@ -149,7 +146,7 @@ describe('what makes a body one of a kind', () => {
     }
   })
 
-  it('is what the contract says, for any JSON and for any bytes', async () => {
+  it('follows the contract for any JSON and any bytes', async () => {
     const own = fc.record(
       {
         conversationUUID: fc.oneof(fc.constantFrom('', null, 0), fc.string()),

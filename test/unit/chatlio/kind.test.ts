@@ -13,13 +13,13 @@ import transcript from '../../fixtures/transcript.json'
 import transcriptSparse from '../../fixtures/transcript-sparse.json'
 
 describe('the kinds', () => {
-  it('are the five webhooks, what the one URL adds, and what could not be told', () => {
+  it('are the five webhooks, `conversation` and `auto`', () => {
     const routes = ['transcript', 'offline-message', 'new-conversation', 'unanswered', 'feedback']
     expect(ROUTE_KINDS).toEqual(routes)
     expect(STORED_KINDS).toEqual([...routes, 'conversation', 'auto'])
   })
 
-  it('have the event types that a mapping in AEP relies on', () => {
+  it('have the event types on which a mapping in AEP relies', () => {
     expect(EVENT_TYPES).toEqual({
       transcript: 'chatlio.transcript',
       'offline-message': 'chatlio.offlineMessage',
@@ -54,7 +54,7 @@ describe('the kinds', () => {
   })
 })
 
-describe('the kind told from the shape', () => {
+describe('the kind inferred from the body', () => {
   it.each([
     ['the transcript sample', transcript, 'transcript'],
     ['the sparse transcript', transcriptSparse, 'transcript'],

@@ -9,7 +9,7 @@ type Json = Record<string, unknown>
 type Type = 'text' | 'required text' | 'email' | 'time' | 'boolean' | 'array' | 'text or object'
 type Fields = Record<string, Type>
 
-/** What Chatlio documents, and what older receivers are seen to read. */
+/** The fields that Chatlio documents, and those that older receivers read. */
 const VISITOR: Fields = {
   UUID: 'text',
   email: 'email',
@@ -65,7 +65,7 @@ const TRANSCRIPT: Fields = {
   slackTeamID: 'text',
 }
 
-/** One place in a payload where fields are documented. */
+/** An object of a payload that has documented fields. */
 type Place = { path: string; documented: Fields }
 const CONVERSATION_PLACES: Place[] = [
   { path: '', documented: CONVERSATION },
@@ -104,7 +104,7 @@ function readBytes(kind: StoredKind, bytes: Uint8Array): Reading {
 const read = (kind: StoredKind, payload: unknown) =>
   readBytes(kind, new TextEncoder().encode(JSON.stringify(payload)))
 
-/** The payload in memory, and as it leaves. */
+/** The normalized payload in memory, and as JSON. */
 function normalize(kind: Kind, payload: unknown): { payload: Json; leaves: Json } {
   const reading = read(kind, payload)
   if (reading.outcome !== 'valid') throw new Error(`${kind} is ${JSON.stringify(reading)}`)
@@ -114,7 +114,7 @@ function normalize(kind: Kind, payload: unknown): { payload: Json; leaves: Json 
 
 const MAY_BE_DROPPED = ['__proto__', 'prototype', 'constructor']
 
-/** One text for one value, whatever the order of its keys; without the keys that may be dropped. */
+/** A canonical text of a value: independent of key order, without the keys that may be dropped. */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'undefined'
@@ -195,9 +195,9 @@ const WELL_TYPED: Record<Type, fc.Arbitrary<unknown>> = {
   'text or object': fc.oneof({ arbitrary: traits, weight: 3 }, empty),
 }
 
-/** Names that normalizing writes beside what came. */
+/** Fields that normalizing adds. */
 const DERIVED = ['identTraitsParsed', 'visitorTraitsText']
-/** Objects that have documented fields of their own. */
+/** Fields whose values are objects with documented fields. */
 const NESTED = { '': ['visitor', 'messages'], visitor: [], messages: [] } as const
 
 function documentedAt({ path, documented }: Place, name: string): boolean {
@@ -233,7 +233,7 @@ function webhook(kind: Kind): fc.Arbitrary<Json> {
 }
 
 describe('normalizing', () => {
-  it('never throws, and pollutes nothing, on any bytes and any JSON, as any kind', () => {
+  it('never throws and pollutes no prototype, on any bytes, JSON and kind', () => {
     const intrinsics = () =>
       [Object, Array, String, Function].map(({ prototype }) => Reflect.ownKeys(prototype).length)
     const before = intrinsics()
@@ -254,7 +254,7 @@ describe('normalizing', () => {
     )
   })
 
-  it('changes no documented type, on any JSON that it takes', () => {
+  it('changes no documented type, on any JSON that it accepts', () => {
     const nearly = fc.constantFrom(...KINDS).chain((kind) => {
       const wrong = fc.option(fc.tuple(fc.constantFrom(...documentedNames), json), { freq: 2 })
       return fc.tuple(fc.constant(kind), webhook(kind), wrong)
@@ -265,7 +265,7 @@ describe('normalizing', () => {
         const reading = read(kind, wrong ? { ...payload, [wrong[0]]: wrong[1] } : payload)
         if (reading.outcome !== 'valid') return
         taken += 1
-        // As a raw record, which is what a mapping in AEP sees.
+        // As a raw record, the form that a mapping in AEP reads.
         const record = JSON.parse(JSON.stringify(encodeRaw(reading.event))) as Json
         for (const place of PLACES[kind]) {
           for (const held of holders(record, place)) {
@@ -284,11 +284,11 @@ describe('normalizing', () => {
   describe.each(KINDS)('a webhook of the kind %s', (kind) => {
     const runs = { numRuns: 80 }
 
-    it('leaves the same when what left is read again', () => {
+    it('is idempotent', () => {
       fc.assert(
         fc.property(webhook(kind), (came) => {
           const { leaves } = normalize(kind, came)
-          // The one required field that may be empty is dropped like any other empty one.
+          // `message` is required but may be empty, and is then dropped like any empty field.
           const again = kind === 'offline-message' ? { message: '', ...leaves } : leaves
           expect(canonical(normalize(kind, again).leaves)).toBe(canonical(leaves))
         }),
@@ -296,7 +296,7 @@ describe('normalizing', () => {
       )
     })
 
-    it('keeps every unknown field exactly as it came, and makes up none', () => {
+    it('keeps every unknown field unchanged, and adds none', () => {
       fc.assert(
         fc.property(webhook(kind), (came) => {
           const { leaves } = normalize(kind, came)
@@ -315,7 +315,7 @@ describe('normalizing', () => {
       )
     })
 
-    it('keeps what is documented: text as it came, emails trimmed and lower-cased', () => {
+    it('keeps documented fields: text unchanged, emails trimmed and lower-cased', () => {
       fc.assert(
         fc.property(webhook(kind), (came) => {
           const { leaves } = normalize(kind, came)
@@ -333,7 +333,7 @@ describe('normalizing', () => {
       )
     })
 
-    it('leaves every object with the prototype it should have', () => {
+    it('gives every object the prototype it should have', () => {
       fc.assert(
         fc.property(webhook(kind), (came) => {
           const { payload } = normalize(kind, came)
@@ -386,7 +386,7 @@ describe('an issue', () => {
     ),
   )
 
-  it.each(fields)('names $path of $kind, and repeats nothing of it', (field) => {
+  it.each(fields)('names $path of $kind, and never repeats its value', (field) => {
     const { kind, place, name, type, path } = field
     for (const [form, value] of Object.entries(VALUES)) {
       const payload = structuredClone(MINIMAL[kind])
@@ -406,7 +406,7 @@ describe('an issue', () => {
     }
   })
 
-  it.each(['visitor', 'messages'])('repeats nothing of a broken %s', (name) => {
+  it.each(['visitor', 'messages'])('never repeats the value of an invalid %s', (name) => {
     const kind = name === 'visitor' ? 'feedback' : 'transcript'
     for (const value of [CANARY, [CANARY], [[CANARY]], { [CANARY]: CANARY }, NUMBER]) {
       const reading = read(kind, { [name]: value })
@@ -426,7 +426,7 @@ function expectType(value: unknown, name: string, type: Type): void {
   expect(value).not.toBe('')
 }
 
-/** How a field leaves, where this can be said in a word; `time` and traits have tests of their own. */
+/** The expected form of a field. `time` and traits have separate tests. */
 function expectedLeaving(came: unknown, type: Type): { value: unknown } | undefined {
   if (came === undefined || came === null || came === '') return { value: undefined }
   switch (type) {
@@ -447,7 +447,7 @@ function only(object: Json, wanted: (name: string) => boolean): Json {
   return Object.fromEntries(Object.entries(object).filter(([name]) => wanted(name)))
 }
 
-/** An offline message's visitor may be null or empty, which is the same as none. */
+/** An offline message's visitor may be null or empty, which counts as absent. */
 function withoutEmptyVisitor(payload: Json): Json {
   return payload.visitor ? payload : only(payload, (name) => name !== 'visitor')
 }

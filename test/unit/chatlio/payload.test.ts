@@ -13,14 +13,14 @@ type Json = Record<string, unknown>
 const RECEIVED_AT = Date.parse('2026-11-01T12:00:00.000Z')
 const CONVERSATIONS = ['new-conversation', 'unanswered', 'feedback', 'conversation'] as const
 
-/** Through JSON text, as everything comes in. */
+/** Reads a payload through JSON text, as the relay does. */
 function read(kind: EventKind, payload: unknown) {
   const text = typeof payload === 'string' ? payload : JSON.stringify(payload)
   const parsed = parseJson(new TextEncoder().encode(text))
   return readEvent({ id: 'id', kind, receivedAt: RECEIVED_AT }, parsed)
 }
 
-/** The payload as it leaves. */
+/** The normalized payload, through JSON text. */
 function normalized(kind: EventKind, payload: unknown): Json {
   const reading = read(kind, payload)
   if (reading.outcome !== 'valid') throw new Error(`${kind} is ${JSON.stringify(reading)}`)
@@ -39,7 +39,7 @@ const transcriptOf = (fields: Json) => normalized('transcript', { messages: [], 
 const messageOf = (message: Json) => normalized('transcript', { messages: [message] }).messages
 
 describe('the samples', () => {
-  it.each(CONVERSATIONS)('leave without what is empty, the conversation as %s', (kind) => {
+  it.each(CONVERSATIONS)('lose their empty fields: the conversation as %s', (kind) => {
     const { visitor, ...rest } = conversation
     expect(normalized(kind, conversation)).toEqual({
       ...rest,
@@ -56,13 +56,13 @@ describe('the samples', () => {
   })
 
   it.each(CONVERSATIONS)(
-    'leave as they came where nothing is empty, the minimal one as %s',
+    'stay unchanged without empty fields: the minimal conversation as %s',
     (kind) => {
       expect(normalized(kind, conversationMinimal)).toEqual(conversationMinimal)
     },
   )
 
-  it('leave with what identTraits parses to beside it, and emails in lower case', () => {
+  it('gain identTraitsParsed, and have emails in lower case', () => {
     const { referrerURL: _, ...visitor } = offlineMessage.visitor
     expect(normalized('offline-message', offlineMessage)).toEqual({
       ...offlineMessage,
@@ -78,7 +78,7 @@ describe('the samples', () => {
     })
   })
 
-  it('leave with every time of a transcript in UTC', () => {
+  it('have every time of a transcript in UTC', () => {
     const { visitorEmail: _, ...rest } = transcript
     const [question, answer] = transcript.messages
     const { userId: __, ...asked } = question ?? {}
@@ -93,7 +93,7 @@ describe('the samples', () => {
     })
   })
 
-  it('leave as they came: a transcript with a message that holds nothing', () => {
+  it('stay unchanged: a transcript with an empty message', () => {
     expect(normalized('transcript', transcriptSparse)).toEqual(transcriptSparse)
   })
 
@@ -115,8 +115,8 @@ describe('the samples', () => {
   })
 })
 
-describe('what is required', () => {
-  it.each(CONVERSATIONS)('is visitor.UUID, not empty, for %s', (kind) => {
+describe('the required field', () => {
+  it.each(CONVERSATIONS)('of %s is visitor.UUID, not empty', (kind) => {
     const missing = [{}, { visitor: null }, { visitor: '' }, { visitor: {} }, { message: 'Hi' }]
     for (const payload of [...missing, { visitor: { UUID: '' } }, { visitor: { UUID: null } }]) {
       expect(issues(kind, payload)).toEqual([
@@ -126,13 +126,13 @@ describe('what is required', () => {
     expect(normalized(kind, { visitor: { UUID: ' ' } })).toEqual({ visitor: { UUID: ' ' } })
   })
 
-  it('is a message for an offline message, which may be empty', () => {
+  it('of an offline message is message, possibly empty', () => {
     expect(issues('offline-message', { email: 'a@b.c' })[0]?.path).toBe('message')
     expect(issues('offline-message', { message: null })[0]?.path).toBe('message')
     expect(read('offline-message', { message: '' }).outcome).toBe('valid')
   })
 
-  it('is no visitor for an offline message, and no UUID in the one it has', () => {
+  it('of an offline message is neither a visitor nor its UUID', () => {
     for (const visitor of [{}, null, { UUID: '', name: '' }]) {
       expect(read('offline-message', { message: 'Hi', visitor }).outcome).toBe('valid')
     }
@@ -140,7 +140,7 @@ describe('what is required', () => {
     expect(normalized('offline-message', older)).toEqual(older)
   })
 
-  it('is an array of messages for a transcript, which may be empty', () => {
+  it('of a transcript is messages, an array, possibly empty', () => {
     for (const payload of [{}, { messages: null }, { messages: {} }, { messages: 'none' }]) {
       expect(issues('transcript', payload).map(({ path }) => path)).toEqual(['messages'])
     }
@@ -191,7 +191,7 @@ describe('empty strings and nulls', () => {
   const all = (fields: string[], value: unknown) =>
     Object.fromEntries(fields.map((field) => [field, value]))
 
-  it.each(['', null])('are dropped from every documented field that is a text: %j', (empty) => {
+  it.each(['', null])('are dropped from every documented text field: %j', (empty) => {
     expect(visitorOf(all(visitorFields, empty))).toEqual({ UUID: 'u' })
     expect(
       normalized('new-conversation', {
@@ -210,11 +210,11 @@ describe('empty strings and nulls', () => {
     ).toEqual({ message: 'Hi', visitor: {} })
   })
 
-  it('are dropped from an offline message that says nothing', () => {
+  it('are dropped from an empty offline message', () => {
     expect(normalized('offline-message', { message: '' })).toEqual({})
   })
 
-  it.each([null, ''])('are dropped from a documented field that is no text: %j', (empty) => {
+  it.each([null, ''])('are dropped from a documented field of another type: %j', (empty) => {
     expect(transcriptOf({ extraData: empty })).toEqual({ messages: [] })
     expect(messageOf({ isVisitorMsg: empty })).toEqual([{}])
     expect(normalized('offline-message', { message: 'Hi', visitor: empty })).toEqual({
@@ -222,7 +222,7 @@ describe('empty strings and nulls', () => {
     })
   })
 
-  it('are dropped only where they are documented: false and 0 say something, blanks are text', () => {
+  it('are dropped only from documented fields; false, 0 and blanks are kept', () => {
     expect(messageOf({ isVisitorMsg: false, text: ' ' })).toEqual([
       { isVisitorMsg: false, text: ' ' },
     ])
@@ -255,12 +255,12 @@ describe('emails', () => {
     })
   })
 
-  it('count as absent where nothing but blanks is there', () => {
+  it('count as absent if they consist of blanks', () => {
     expect(visitorOf({ email: ' \t ' })).toEqual({ UUID: 'u' })
     expect(transcriptOf({ replyToEmail: ' ' })).toEqual({ messages: [] })
   })
 
-  it('are left alone in emailPretty, and where no email is documented', () => {
+  it('are left alone in emailPretty and in undocumented fields', () => {
     const emailPretty = ' "Ada" <Ada@Example.com> '
     const payload = { message: ' Hi ', emailPretty, name: ' Ada ', Email: 'A@B.C' }
     expect(normalized('offline-message', payload)).toEqual(payload)
@@ -277,7 +277,7 @@ describe('identTraits', () => {
     ['JSON text with blanks', ' { "plan" : "gold" } ', { plan: 'gold' }],
     ['JSON text of an array', '[1,2]', [1, 2]],
     ['JSON text of an empty object', '{}', {}],
-  ])('stays the string it is, with what it parses to beside it: %s', (_, identTraits, parsed) => {
+  ])('stays a string and is parsed into identTraitsParsed: %s', (_, identTraits, parsed) => {
     expect(visitorOf({ identTraits })).toEqual({
       UUID: 'u',
       identTraits,
@@ -286,13 +286,13 @@ describe('identTraits', () => {
   })
 
   it.each(['gold', '{"plan":', '{"plan":"gold"', "{'plan':'gold'}", 'undefined'])(
-    'stays alone where it holds no JSON: %s',
+    'is not parsed if it holds no JSON: %s',
     (identTraits) => {
       expect(visitorOf({ identTraits })).toEqual({ UUID: 'u', identTraits })
     },
   )
 
-  it('is serialized where it came as an object', () => {
+  it('is serialized if it is an object', () => {
     const identTraits = { plan: 'gold', nested: { list: [1, null, ''] }, '': 'é' }
     expect(visitorOf({ identTraits })).toEqual({
       UUID: 'u',
@@ -306,14 +306,14 @@ describe('identTraits', () => {
     })
   })
 
-  it('stays a string where it holds 100,000 levels, and nothing stands beside it', () => {
+  it('is not parsed if it nests 100,000 levels deep', () => {
     const identTraits = `${'[{"a":'.repeat(50_000)}1${'}]'.repeat(50_000)}`
     const visitor = visitorOf({ identTraits }) as Json
     expect(Object.keys(visitor)).toEqual(['UUID', 'identTraits'])
     expect(visitor.identTraits === identTraits).toBe(true)
   })
 
-  it('pollutes nothing, as text or as an object', () => {
+  it('pollutes no prototype, as text or as an object', () => {
     const hostile = '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}'
     for (const identTraits of [hostile, JSON.parse(hostile) as Json]) {
       const reading = read('feedback', { visitor: { UUID: 'u', identTraits } })
@@ -326,13 +326,16 @@ describe('identTraits', () => {
     expect(({} as Json).polluted).toBeUndefined()
   })
 
-  it.each([[['plan', 'gold']], 5, true])('is neither a string nor an object: %j', (identTraits) => {
-    expect(issues('feedback', { visitor: { UUID: 'u', identTraits } })).toEqual([
-      { path: 'visitor.identTraits', message: 'expected a string or an object' },
-    ])
-  })
+  it.each([[['plan', 'gold']], 5, true])(
+    'is refused if it is neither a string nor an object: %j',
+    (identTraits) => {
+      expect(issues('feedback', { visitor: { UUID: 'u', identTraits } })).toEqual([
+        { path: 'visitor.identTraits', message: 'expected a string or an object' },
+      ])
+    },
+  )
 
-  it('leaves a field named identTraitsParsed as it came where nothing parses', () => {
+  it('leaves a field named identTraitsParsed unchanged if nothing parses', () => {
     for (const identTraits of ['gold', '', undefined]) {
       expect(visitorOf({ identTraits, identTraitsParsed: [0, ''] })).toMatchObject({
         identTraitsParsed: [0, ''],
@@ -340,7 +343,7 @@ describe('identTraits', () => {
     }
   })
 
-  it('is read in the visitor of an offline message too', () => {
+  it('is parsed in the visitor of an offline message too', () => {
     const visitor = { identTraits: { plan: 'gold' } }
     expect(normalized('offline-message', { message: 'Hi', visitor }).visitor).toEqual({
       identTraits: '{"plan":"gold"}',
@@ -355,12 +358,12 @@ describe('visitorTraits', () => {
     ['an empty object', {}, {}],
     ['JSON text of an object', '{"current_page":"x","a":[1]}', { current_page: 'x', a: [1] }],
     ['JSON text of an empty object', ' {} ', {}],
-  ])('leaves as an object: %s', (_, visitorTraits, leaves) => {
+  ])('becomes an object: %s', (_, visitorTraits, leaves) => {
     expect(transcriptOf({ visitorTraits })).toEqual({ messages: [], visitorTraits: leaves })
   })
 
   it.each(['current_page: x', '{"current_page":', '[1,2]', '3', 'null', '"{}"', ' '])(
-    'becomes visitorTraitsText where it is a string that holds no object: %j',
+    'becomes visitorTraitsText if it is a string without an object: %j',
     (visitorTraits) => {
       expect(transcriptOf({ visitorTraits })).toEqual({
         messages: [],
@@ -369,20 +372,23 @@ describe('visitorTraits', () => {
     },
   )
 
-  it('becomes visitorTraitsText where the string holds 100,000 levels', () => {
+  it('becomes visitorTraitsText if the string nests 100,000 levels deep', () => {
     const visitorTraits = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`
     const payload = transcriptOf({ visitorTraits })
     expect(Object.keys(payload).sort()).toEqual(['messages', 'visitorTraitsText'])
     expect(payload.visitorTraitsText === visitorTraits).toBe(true)
   })
 
-  it.each([[['a']], 5, true])('is neither a string nor an object: %j', (visitorTraits) => {
-    expect(issues('transcript', { messages: [], visitorTraits })).toEqual([
-      { path: 'visitorTraits', message: 'expected a string or an object' },
-    ])
-  })
+  it.each([[['a']], 5, true])(
+    'is refused if it is neither a string nor an object: %j',
+    (visitorTraits) => {
+      expect(issues('transcript', { messages: [], visitorTraits })).toEqual([
+        { path: 'visitorTraits', message: 'expected a string or an object' },
+      ])
+    },
+  )
 
-  it('leaves a field named visitorTraitsText as it came where there is nothing to put there', () => {
+  it('leaves a field named visitorTraitsText unchanged if nothing replaces it', () => {
     for (const visitorTraits of [{ a: 1 }, '{"a":1}', '', undefined]) {
       expect(transcriptOf({ visitorTraits, visitorTraitsText: [0, ''] })).toMatchObject({
         visitorTraitsText: [0, ''],
@@ -391,7 +397,7 @@ describe('visitorTraits', () => {
   })
 })
 
-describe('fields that nobody documented', () => {
+describe('undocumented fields', () => {
   const unknown = {
     rating: 5,
     comment: 'Great',
@@ -403,7 +409,7 @@ describe('fields that nobody documented', () => {
     '0': 'zero',
   }
 
-  it('pass through as they came, at every place where fields are documented', () => {
+  it('pass through unchanged in every object', () => {
     expect(visitorOf(unknown)).toEqual({ UUID: 'u', ...unknown })
     expect(messageOf(unknown)).toEqual([unknown])
     expect(transcriptOf(unknown)).toEqual({ messages: [], ...unknown })
@@ -417,7 +423,7 @@ describe('fields that nobody documented', () => {
     })
   })
 
-  it('pass through where they are documented for another kind only', () => {
+  it('pass through even if they are documented for another kind', () => {
     const inTranscript = { visitor: ['x'], message: 7, emailPretty: { a: '' }, slackChannelId: 5 }
     expect(transcriptOf(inTranscript)).toEqual({ messages: [], ...inTranscript })
     const inConversation = {
@@ -432,7 +438,7 @@ describe('fields that nobody documented', () => {
     expect(normalized('offline-message', offline)).toEqual(offline)
   })
 
-  it('pollute nothing when they are named like prototypes, at any place', () => {
+  it('pollute nothing if they are named like prototypes', () => {
     const hostile =
       '"__proto__":{"polluted":1,"text":"x","UUID":"x"},"constructor":{"prototype":{"polluted":1}},' +
       '"prototype":{"polluted":1}'
@@ -456,7 +462,7 @@ describe('fields that nobody documented', () => {
     expect(({} as Json).polluted).toBeUndefined()
   })
 
-  it('take nothing required from a key named __proto__', () => {
+  it('cannot supply a required field from a key named __proto__', () => {
     expect(issues('feedback', '{"visitor":{"__proto__":{"UUID":"u"}}}')[0]?.path).toBe(
       'visitor.UUID',
     )
@@ -473,14 +479,14 @@ describe('text', () => {
     ['line separators', 'a\u2028b\u2029c\r\n'],
     ['markup', '<script>alert("x")</script>'],
     ['a megabyte', 'é'.repeat(500_000)],
-  ])('leaves as it came: %s', (_, message) => {
+  ])('passes through unchanged: %s', (_, message) => {
     const leaves = normalized('feedback', { visitor: { UUID: 'u' }, message }).message
     expect(leaves === message).toBe(true)
     const [inTranscript] = messageOf({ text: message }) as Json[]
     expect(inTranscript?.text === message).toBe(true)
   })
 
-  it('is that of the last of duplicate keys', () => {
+  it('has the value of the last duplicate key', () => {
     const body =
       '{"visitor":{"UUID":7},"message":"a","message":"b","visitor":{"UUID":"u","UUID":"v"}}'
     expect(normalized('feedback', body)).toEqual({ visitor: { UUID: 'v' }, message: 'b' })

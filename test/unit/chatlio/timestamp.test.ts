@@ -14,7 +14,7 @@ const RECEIVED_AT = Date.parse('2026-11-01T12:00:00.000Z')
 
 describe('a timestamp of Chatlio', () => {
   it.each([
-    // text, as it leaves
+    // text, normalized
     ['2018-05-19T16:14:32Z', '2018-05-19T16:14:32.000Z'],
     ['2018-05-19T18:14:32+02:00', '2018-05-19T16:14:32.000Z'],
     ['2016-02-07T11:02:17.839766-08:00', '2016-02-07T19:02:17.839Z'],
@@ -30,7 +30,7 @@ describe('a timestamp of Chatlio', () => {
     ['1969-12-31T23:59:59.9999Z', '1969-12-31T23:59:59.999Z'],
     ['0099-07-01T00:00:00Z', '0099-07-01T00:00:00.000Z'],
     ['0002-01-01T00:00:00Z', '0002-01-01T00:00:00.000Z'],
-  ])('leaves in UTC with milliseconds, truncated: %s', (text, expected) => {
+  ])('is normalized to UTC with milliseconds, truncated: %s', (text, expected) => {
     expect(readTimestamp(text)).toEqual({ state: 'read', ms: Date.parse(expected) })
     expect(normalizeTimestamp(text, RECEIVED_AT)).toBe(expected)
   })
@@ -77,7 +77,7 @@ describe('a timestamp of Chatlio', () => {
     '2018-05-19T18:14:32Z\n',
     '٢٠١٨-05-19T18:14:32Z',
     'Sat, 19 May 2018 18:14:32 GMT',
-  ])('stays as it came where it cannot be read: %j', (text) => {
+  ])('stays unchanged if it cannot be read: %j', (text) => {
     expect(readTimestamp(text)).toEqual({ state: 'unreadable' })
     expect(normalizeTimestamp(text, RECEIVED_AT)).toBe(text)
   })
@@ -87,7 +87,7 @@ describe('a timestamp of Chatlio', () => {
     '2026-11-01T13:30:00+01:00',
     '2027-01-01T00:00:00Z',
     '9999-12-31T23:59:59.999999999-23:59',
-  ])('leaves as the moment of receipt where it lies in the future: %s', (text) => {
+  ])('becomes the time of receipt if it lies in the future: %s', (text) => {
     expect(normalizeTimestamp(text, RECEIVED_AT)).toBe('2026-11-01T12:00:00.000Z')
   })
 
@@ -95,18 +95,18 @@ describe('a timestamp of Chatlio', () => {
     ['2026-11-01T12:00:00Z', '2026-11-01T12:00:00.000Z'],
     ['2026-11-01T12:00:00.000999999Z', '2026-11-01T12:00:00.000Z'],
     ['2026-11-01T13:59:59.999+02:00', '2026-11-01T11:59:59.999Z'],
-  ])('is left alone up to the moment of receipt: %s', (text, expected) => {
+  ])('is kept up to the time of receipt: %s', (text, expected) => {
     expect(normalizeTimestamp(text, RECEIVED_AT)).toBe(expected)
   })
 
-  it('takes 100,000 decimals, and as many that are none, without a pause', () => {
+  it('may have 100,000 decimals, valid or not', () => {
     const decimals = '9'.repeat(100_000)
     const long = `2018-05-19T18:14:32.${decimals}Z`
     expect(normalizeTimestamp(long, RECEIVED_AT)).toBe('2018-05-19T18:14:32.999Z')
     expect(normalizeTimestamp(`${long}!`, RECEIVED_AT)).toBe(`${long}!`)
   })
 
-  it('leaves as the same instant to the millisecond, whatever its offset and decimals', () => {
+  it('keeps its instant to the millisecond, with any offset and decimals', () => {
     const written = fc.record({
       ms: fc.integer({ min: Date.parse('0003-01-01T00:00:00Z'), max: RECEIVED_AT }),
       finer: fc.stringMatching(/^\d{0,6}$/),
@@ -123,7 +123,7 @@ describe('a timestamp of Chatlio', () => {
     )
   })
 
-  it('leaves the same when it is read again, whatever text it is', () => {
+  it('is unchanged when normalized again, whatever the text', () => {
     const text = fc.oneof(
       fc.string(),
       fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
@@ -141,7 +141,7 @@ describe('a timestamp of Chatlio', () => {
   })
 })
 
-describe('our own times', () => {
+describe('times of the relay', () => {
   it('are written in UTC with milliseconds', () => {
     expect(toIso(RECEIVED_AT + 7)).toBe('2026-11-01T12:00:00.007Z')
     expect(toIso(0)).toBe('1970-01-01T00:00:00.000Z')

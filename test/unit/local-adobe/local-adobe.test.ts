@@ -39,7 +39,8 @@ const batch = (adobe: LocalAdobe, messages: unknown) =>
 const json = async (response: Response): Promise<unknown> => await response.json()
 const control = (adobe: LocalAdobe, path: string, body: unknown, method = 'POST') =>
   adobe.fetch(`${BASE}/_${path}`, { method, body: JSON.stringify(body) })
-const look = async (adobe: LocalAdobe, path: string) => json(await adobe.fetch(`${BASE}/_${path}`))
+const inspect = async (adobe: LocalAdobe, path: string) =>
+  json(await adobe.fetch(`${BASE}/_${path}`))
 
 const raw = (id: string, more: object = {}) => ({
   _id: id,
@@ -147,7 +148,7 @@ describe('any inlet', () => {
       ['c', 400],
     ])
     expect(adobe.requests[3]?.authorization).toBe('unknown')
-    expect(JSON.stringify(await look(adobe, '/requests'))).not.toContain('secret')
+    expect(JSON.stringify(await inspect(adobe, '/requests'))).not.toContain('secret')
   })
 })
 
@@ -232,7 +233,7 @@ describe('strict mode', () => {
     expect(adobe.lake).toEqual([])
   })
 
-  it('refuses epoch timestamps and the namespace of another tenant, and takes what is right', async () => {
+  it('refuses epoch timestamps and the namespace of another tenant, and accepts a valid event', async () => {
     const adobe = localAdobe({ mode: 'xdm', strict: true })
     const wrong = [xdm('a', { timestamp: '1730000000' }), xdm('b', { _othertenant: {} })]
     const answer = await batch(adobe, [...wrong, xdm('c', { _localtenant: { chatlio: {} } })])
@@ -246,7 +247,7 @@ describe('strict mode', () => {
     expect(ids(adobe)).toEqual(['c'])
   })
 
-  it('looks at `_id` and `timestamp` of a raw record too', async () => {
+  it('checks `_id` and `timestamp` of a raw record too', async () => {
     const adobe = localAdobe({ strict: true })
     expect((await single(adobe, { message: 'Hi' })).status).toBe(400)
     expect((await single(adobe, raw('a'))).status).toBe(200)
@@ -331,7 +332,7 @@ describe('an authenticated inlet', () => {
     expect(await json(answer)).toMatchObject({ error })
   })
 
-  it('can be made to fail where tokens come from', async () => {
+  it('can make the token endpoint fail', async () => {
     const adobe = localAdobe({ auth: true })
     await control(adobe, '/script', { on: 'token', answers: [{ type: 'status', status: 503 }] })
     adobe.rule({ on: 'token', times: 1, answer: { type: 'garbage', garbage: 'html' } })
@@ -372,7 +373,7 @@ describe('Profile', () => {
         { _id: 'nobody', seq: 5, why: 'no identity' },
       ],
     })
-    expect(await look(adobe, '/profile')).toMatchObject({ count: 3, droppedCount: 3 })
+    expect(await inspect(adobe, '/profile')).toMatchObject({ count: 3, droppedCount: 3 })
   })
 
   it('finds the identities of raw records by the mapping it is given', async () => {
@@ -437,7 +438,7 @@ describe('scripts and rules', () => {
     expect(await response.text()).not.toMatch(/^\{/)
   })
 
-  it.each([301, 302, 307])('redirects with %i to where nothing is', async (code) => {
+  it.each([301, 302, 307])('redirects with %i to a path that does not exist', async (code) => {
     const adobe = localAdobe()
     adobe.script(status(code), { ...status(code), location: 'https://example.com/' })
     expect((await single(adobe, raw('a'))).headers.get('location')).toBe('/moved')
@@ -457,7 +458,7 @@ describe('scripts and rules', () => {
     expect(adobe.lake).toEqual([])
   })
 
-  it('records behind an answer that does not show it only where the script says so', async () => {
+  it('records an event despite a failing answer only if the script says so', async () => {
     const adobe = localAdobe()
     adobe.script(status(500), { ...status(500), recorded: true })
     await single(adobe, raw('a'))
@@ -612,17 +613,17 @@ describe('the control routes', () => {
     ['/settings', { moode: 'raw' }, 'moode'],
   ])('answer 400 to %s with %j, and name the place', async (path, body, place) => {
     const adobe = localAdobe()
-    const before = await look(adobe, '/settings')
+    const before = await inspect(adobe, '/settings')
     const response = await control(adobe, path, body)
     expect(response.status).toBe(400)
     expect(await json(response)).toEqual({
       error: 'invalid-request',
       issues: [{ path: place, message: expect.stringContaining('Expected') }],
     })
-    expect(await look(adobe, '/settings')).toEqual(before)
+    expect(await inspect(adobe, '/settings')).toEqual(before)
   })
 
-  it('answer 400 to a body that is no JSON, and 404 to a route that is none', async () => {
+  it('answer 400 to a body that is not JSON, and 404 to an unknown route', async () => {
     const adobe = localAdobe()
     const rule = await adobe.fetch(`${BASE}/_/rule`, { method: 'POST', body: '{' })
     expect(rule.status).toBe(400)
@@ -632,9 +633,9 @@ describe('the control routes', () => {
   it('show the lake in full, in figures, by id, or from a point on', async () => {
     const adobe = localAdobe()
     for (const id of ['a', 'b', 'a']) await single(adobe, raw(id))
-    expect(await look(adobe, '/lake?count=1')).toEqual({ count: 3, distinct: 2 })
-    expect(await look(adobe, '/lake?ids=1&since=1')).toMatchObject({ ids: ['b', 'a'] })
-    expect(await look(adobe, '/lake?since=1&limit=1')).toMatchObject({
+    expect(await inspect(adobe, '/lake?count=1')).toEqual({ count: 3, distinct: 2 })
+    expect(await inspect(adobe, '/lake?ids=1&since=1')).toMatchObject({ ids: ['b', 'a'] })
+    expect(await inspect(adobe, '/lake?since=1&limit=1')).toMatchObject({
       events: [{ seq: 2, _id: 'b', record: raw('b') }],
     })
     expect((await adobe.fetch(`${BASE}/_/lake?since=x`)).status).toBe(400)
@@ -647,9 +648,9 @@ describe('the control routes', () => {
     adobe.script({ type: 'stall' })
     adobe.rule({ answer: { type: 'stall' } })
     await control(adobe, '/reset', {})
-    expect(await look(adobe, '/lake')).toEqual({ count: 0, distinct: 0, events: [] })
-    expect(await look(adobe, '/requests?count=1')).toMatchObject({ count: 0, peak: 0 })
-    expect(await look(adobe, '/settings')).toMatchObject({
+    expect(await inspect(adobe, '/lake')).toEqual({ count: 0, distinct: 0, events: [] })
+    expect(await inspect(adobe, '/requests?count=1')).toMatchObject({ count: 0, peak: 0 })
+    expect(await inspect(adobe, '/settings')).toMatchObject({
       settings: { dialect: 'C' },
       script: { ingest: 0 },
       rules: [],

@@ -13,7 +13,7 @@ import type { StoreRequest } from '../../../src/worker/outbox/state.ts'
 const NOW = 1_000_000
 const BEGAN = NOW - 200
 const PREVIOUS = NOW - 5_000
-/** Without jitter: a wait is its longest. */
+/** Without jitter, every wait has its maximum. */
 const longest = () => 1
 const backoff = { baseMs: 1_000, capMs: 60_000 }
 
@@ -46,27 +46,36 @@ const attempt = (previousAt: number | null) => ({
   beganAt: BEGAN,
   previousAt,
   throttles: 0,
+  refusedBefore: false,
+  isPart: false,
 })
 
 /** A second try, five seconds after the first; AEP has accepted nothing in between. */
 const context = (more: Partial<AttemptContext> = {}): AttemptContext => ({
   at: NOW,
   attempt: attempt(PREVIOUS),
-  tries: { attempts: 1, strikes: 0, throttles: 0, triedAt: PREVIOUS },
+  tries: { attempts: 1, strikes: 0, throttles: 0, triedAt: PREVIOUS, refused: false },
   state: INITIAL_UPSTREAM,
+  rejecting: false,
   backoff,
   random: longest,
   ...more,
 })
 const firstTry = { attempt: attempt(null), tries: null }
-const struck = (strikes: number) => ({ attempts: 40, strikes, throttles: 0, triedAt: PREVIOUS })
+const struck = (strikes: number) => ({
+  attempts: 40,
+  strikes,
+  throttles: 0,
+  triedAt: PREVIOUS,
+  refused: false,
+})
 
-describe('an attempt that has ended', () => {
-  it('delivers the event when AEP has accepted it, however often it failed before', () => {
+describe('an attempt', () => {
+  it('delivers the event if AEP accepted it, even after many failures', () => {
     expect(attemptOutcome(ACCEPTED, context({ tries: struck(29) }))).toEqual({ end: 'delivered' })
   })
 
-  it('leaves a refused event to an operator at once, with the reason and AEP’s answer', () => {
+  it('makes a refused event dead at once, with the reason and AEP’s answer', () => {
     expect(attemptOutcome(REJECTED, context(firstTry))).toMatchObject({
       end: 'dead',
       tried: {
@@ -91,7 +100,7 @@ describe('an attempt that has ended', () => {
     })
   })
 
-  it('never drops an event and never counts a failure as delivery, whatever the verdict and the history', () => {
+  it('never drops an event or counts a failure as delivery, whatever its verdict and history', () => {
     const moment = fc.integer({ min: 0, max: NOW })
     const history = fc.option(
       fc.record({
@@ -99,6 +108,7 @@ describe('an attempt that has ended', () => {
         strikes: fc.nat(MAX_STRIKES - 1),
         throttles: fc.nat(3),
         triedAt: moment,
+        refused: fc.boolean(),
       }),
     )
     const verdict = fc.constantFrom(ACCEPTED, REJECTED, THROTTLED, ...FAILED)
@@ -139,7 +149,7 @@ describe('a failure while AEP accepts nothing', () => {
     })
   })
 
-  it('does not count an acceptance from before the previous try', () => {
+  it('ignores an acceptance from before the previous attempt', () => {
     const state = accepting(PREVIOUS - 1)
     expect(attemptOutcome(UNAVAILABLE, context({ state }))).toMatchObject({ blamed: 'upstream' })
   })
@@ -162,7 +172,7 @@ describe('a failure after AEP has accepted another event', () => {
     })
   })
 
-  it('is no strike on the first try, which may have met a passing fault', () => {
+  it('is not a strike on the first attempt, which may have met a passing fault', () => {
     const first = context({ ...firstTry, state: accepting(BEGAN) })
     expect(attemptOutcome(UNAVAILABLE, first)).toMatchObject({
       end: 'retry',
@@ -171,7 +181,7 @@ describe('a failure after AEP has accepted another event', () => {
     })
   })
 
-  it('makes the event dead with the thirtieth strike, and no sooner', () => {
+  it('makes the event dead with the thirtieth strike, and not before', () => {
     const ends = [28, 29].map((strikes) => {
       const outcome = attemptOutcome(UNAVAILABLE, context({ state, tries: struck(strikes) }))
       return outcome.end
@@ -182,16 +192,13 @@ describe('a failure after AEP has accepted another event', () => {
   it.each([
     ['429', THROTTLED],
     ['503 with Retry-After', { verdict: 'deferred', ...failure('unavailable', 503, 15_000) }],
-  ] satisfies [string, Verdict][])(
-    'is no strike where AEP says that it has too much load: %s',
-    (_, verdict) => {
-      const outcome = attemptOutcome(verdict, context({ state, tries: struck(29) }))
-      expect(outcome).toMatchObject({ end: 'retry', tried: { strikes: 29 } })
-    },
-  )
+  ] satisfies [string, Verdict][])('is not a strike if AEP reports overload: %s', (_, verdict) => {
+    const outcome = attemptOutcome(verdict, context({ state, tries: struck(29) }))
+    expect(outcome).toMatchObject({ end: 'retry', tried: { strikes: 29 } })
+  })
 })
 
-describe('the try that a request has made before it stored the event', () => {
+describe('the attempt of a request before it stored the event', () => {
   const error = { code: 'unavailable', status: 503, message: 'AEP answered 503' } as const
   const request = (more: Partial<StoreRequest>): StoreRequest => ({
     id: 'a'.repeat(64),
@@ -219,18 +226,18 @@ describe('the try that a request has made before it stored the event', () => {
     })
   })
 
-  it('has no next where AEP has refused the event', () => {
+  it('has no successor if AEP refused the event', () => {
     expect(tryOfRequest(request({ state: 'dead' }), backoff, longest)).toMatchObject({
       attempts: 1,
       nextAt: null,
     })
   })
 
-  it('is none where nothing was tried: the event is sent as soon as it may be', () => {
+  it('is null if the request made none, so that the event is sent at once', () => {
     expect(tryOfRequest(request({ attempt: null }), backoff, longest)).toBeNull()
   })
 
-  it('is none, but the reason is kept, for an event in quarantine', () => {
+  it('counts no attempt for a quarantined event, and keeps the reason', () => {
     const why = { code: 'malformed-json', status: null, message: 'not JSON in UTF-8' } as const
     const quarantined = request({ state: 'quarantined', attempt: null, error: why })
     expect(tryOfRequest(quarantined, backoff, longest)).toMatchObject({

@@ -14,35 +14,30 @@ const untried: PendingWork = { ...nothing, untried: true, expiresAt: 9_000 }
 
 describe('the next attempt', () => {
   it.each<[string, PendingWork, Partial<Gate>, number | null]>([
-    ['nothing owed', nothing, {}, null],
-    ['something new: at once', untried, {}, NOW],
-    ['a tried event: when its wait is over', { ...nothing, dueAt: 1_500 }, {}, 1_500],
+    ['no work: never', nothing, {}, null],
+    ['a new event: at once', untried, {}, NOW],
+    ['a tried event: when it is due', { ...nothing, dueAt: 1_500 }, {}, 1_500],
+    ['AEP failing: at the next probe', untried, { failing: true, retryAt: 1_200 }, 1_200],
     [
-      'failing: when the destination’s wait is over',
-      untried,
-      { failing: true, retryAt: 1_200 },
-      1_200,
-    ],
-    [
-      'failing: any event will do, its own wait or not',
+      'AEP failing: at the next probe, even if no event is due',
       { ...nothing, dueAt: 5_000 },
       { failing: true, retryAt: 1_200 },
       1_200,
     ],
-    ['told to wait', untried, { notBefore: 1_300 }, 1_300],
+    ['AEP asked for a wait: after it', untried, { notBefore: 1_300 }, 1_300],
     [
-      'told to wait, and failing',
+      'AEP failing and asked for a wait: after the later',
       untried,
       { failing: true, retryAt: 1_200, notBefore: 1_300 },
       1_300,
     ],
-    ['paused', untried, { paused: true }, null],
-    ['a configuration that does not parse', untried, { usable: false }, null],
-  ])('%s', (_, owed, gate, at) => {
-    expect(nextAttemptAt(owed, { ...open, ...gate }, NOW)).toBe(at)
+    ['paused: never', untried, { paused: true }, null],
+    ['an invalid configuration: never', untried, { usable: false }, null],
+  ])('%s', (_, work, gate, at) => {
+    expect(nextAttemptAt(work, { ...open, ...gate }, NOW)).toBe(at)
   })
 
-  it('there is always a next moment to wake while anything is stored', () => {
+  it('always schedules a wake-up while anything is stored', () => {
     const moment = fc.integer({ min: 0, max: 3_000 })
     return fc.assert(
       fc.property(
@@ -54,8 +49,8 @@ describe('the next attempt', () => {
           retryAt: moment,
           notBefore: moment,
         }),
-        (owed, gate) => {
-          expect(nextWakeAt(owed, gate, NOW, 60)).not.toBeNull()
+        (work, gate) => {
+          expect(nextWakeAt(work, gate, NOW, 60)).not.toBeNull()
         },
       ),
     )

@@ -1,18 +1,18 @@
 /**
- * What goes over the wire around encoded records: the envelope of the streaming endpoint, and of its batches.
+ * Wraps encoded records in the envelope of the streaming endpoint, alone or as a batch.
  *
- * The envelope (schema, organization, dataset, flow) is added when a record is sent, never when it is stored: so
- * correcting a wrong setting corrects every event that still waits, split ones too.
+ * Promises: the envelope (schema, organization, dataset, flow) is added when a record is sent and never stored, so that
+ * correcting a setting also corrects every pending event, split ones included. The same record gives the same message,
+ * byte for byte.
  */
-import type { Destination } from '../../config/config.ts'
+import type { Destination, XdmDestination } from '../../config/config.ts'
 import { utf8Length } from '../../lib/json-text.ts'
 import { AEP_MAX_REQUEST_BYTES, BATCH_MAX_BYTES, BATCH_MAX_MESSAGES } from '../../limits.ts'
-import { envelopeOf } from '../record/xdm.ts'
 
 export class Envelope {
   readonly #before: string
   readonly #after: string
-  /** UTF-8 bytes around a record, with what a batch of one message has around it. */
+  /** UTF-8 bytes of everything around a record in a batch of one message. */
   readonly #bytes: number
   readonly #batches: boolean
 
@@ -24,37 +24,52 @@ export class Envelope {
       this.#bytes = 0
       return
     }
-    const { header, xdmMeta } = envelopeOf(destination)
+    const { header, xdmMeta } = headersOf(destination)
     const body = JSON.stringify({ xdmMeta }).slice(0, -1)
     this.#before = `{"header":${JSON.stringify(header)},"body":${body},"xdmEntity":`
     this.#after = '}}'
     this.#bytes = utf8Length(this.batch(['']))
   }
 
+  /** The request body of one record (JSON text). */
   message(record: string): string {
     return this.#before + record + this.#after
   }
 
-  /** Records of an xdm destination (MULTI). */
+  /** The request body of several records (JSON texts), for an xdm destination only (MULTI). */
   batch(records: readonly string[]): string {
     return `{"messages":[${records.map((record) => this.message(record)).join(',')}]}`
   }
 
-  /** The largest record that fits into a request (UTF-8 bytes), and is within `maxEventBytes`. */
+  /** The size limit of a record in UTF-8 bytes: `maxEventBytes`, or less so that it fits into a request. */
   maxRecordBytes(maxEventBytes: number): number {
     return Math.min(maxEventBytes, AEP_MAX_REQUEST_BYTES - this.#bytes)
   }
 
-  /** How many of `records`, from the first on, go into one request: one in raw, where batching is undocumented. */
+  /** How many of `records`, from the first, fit into one request. At most 1 for raw: its batching is undocumented. */
   batchLength(records: readonly string[]): number {
     if (!this.#batches) return Math.min(records.length, 1)
     let bytes = 0
     for (const [index, record] of records.entries()) {
-      // A comma beside each message is within the margin of the limit.
+      // 1: the comma.
       bytes += this.#bytes + utf8Length(record) + 1
       const fits = index < BATCH_MAX_MESSAGES && bytes <= BATCH_MAX_BYTES
       if (index > 0 && !fits) return index
     }
     return records.length
+  }
+}
+
+/**
+ * The envelope's `header`, and the `xdmMeta` of its `body` (TS, MULTI). Omits the optional `createdAt` and `msgId`,
+ * which would repeat the record's `receivedAt` and `_id`.
+ */
+function headersOf({ schemaId, schemaVersion, orgId, datasetId, flowId }: XdmDestination) {
+  const contentType = `application/vnd.adobe.xed-full+json;version=${schemaVersion}`
+  const schemaRef = { id: schemaId, contentType }
+  const flow = flowId === null ? {} : { flowId }
+  return {
+    header: { schemaRef, imsOrgId: orgId, datasetId, ...flow, source: { name: 'Chatlio' } },
+    xdmMeta: { schemaRef },
   }
 }

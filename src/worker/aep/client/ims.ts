@@ -1,29 +1,30 @@
 /**
- * An access token from Adobe's Identity Management Service, OAuth server-to-server
- * (developer console, "IMS": POST /ims/token/v3, form body, `expires_in` in seconds).
+ * Requests an access token from Adobe's Identity Management Service, OAuth server-to-server (IMS: POST /ims/token/v3,
+ * form body, `expires_in` in seconds).
  *
- * Promises: one request, with a deadline; never throws; never puts a token or a secret into an error; takes nothing
- * for a token that could not stand in a header.
- * Never caches: see `outbox/token-keeper.ts`.
+ * Promises: one request, with a deadline; never throws; never puts a token or a secret into an error; never returns a
+ * token that cannot be sent in a header.
+ * Never caches: `outbox/token-keeper.ts` does.
  */
 import type { Credentials } from '../../config/config.ts'
 import { isObject } from '../../lib/json.ts'
 import { IMS_TIMEOUT_MS, MAX_TOKEN_CHARACTERS, TOKEN_MARGIN_MS } from '../../limits.ts'
 import { type Fetch, post } from './post.ts'
-import { type Answer, type Failure, retryAfterMs, type Verdict } from './verdict.ts'
+import { type Answer, type Failure, jsonOf, retryAfterMs, type Verdict } from './verdict.ts'
 
-/** `useUntil`: shortly before it expires. Both in epoch milliseconds. */
+/** `useUntil` is shortly before the token expires. Both times are epoch milliseconds. */
 export type Token = { value: string; obtainedAt: number; useUntil: number }
 
+/** `failed` is the verdict for every event that needed the token. */
 export type TokenResult = { token: Token } | { failed: Verdict }
 
-/** Above this `expires_in` can only be milliseconds, as in the deprecated JWT exchange (AUTH). */
+/** A larger `expires_in` must be in milliseconds, as in the deprecated JWT exchange (AUTH). */
 const MAX_PLAUSIBLE_SECONDS = 1_000_000
 
 /** RFC 6750, 2.1: b64token. */
 const B64_TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
 
-/** A token from the future was dated by a clock that ran ahead: nobody knows when it expires. */
+/** A token dated in the future is not usable: the clock that dated it ran ahead, so its expiry is unknown. */
 export function isUsable({ value, obtainedAt, useUntil }: Token, now: number): boolean {
   return obtainedAt <= now && now < useUntil && isToken(value)
 }
@@ -32,6 +33,7 @@ function isToken(value: unknown): value is string {
   return typeof value === 'string' && value.length <= MAX_TOKEN_CHARACTERS && B64_TOKEN.test(value)
 }
 
+/** Resolves to a token, or to a verdict with code `token`: `held` if IMS refuses the credentials, else `deferred`. */
 export async function requestToken(
   { clientId, clientSecret, scopes, imsUrl }: Credentials,
   { fetch, now }: { fetch: Fetch; now: () => number },
@@ -58,11 +60,11 @@ export async function requestToken(
 }
 
 function readToken(answer: Answer, now: number): TokenResult {
-  const body = parse(answer)
-  const { access_token: value, expires_in: lifetime } = body
+  const json = jsonOf(answer)
+  const { access_token: value, expires_in: lifetime } = isObject(json) ? json : {}
   const isLifetime = typeof lifetime === 'number' && lifetime > 0
   if (!isToken(value) || !isLifetime) {
-    const message = 'IMS answered 200 without a token that can be used'
+    const message = 'IMS answered 200 without a usable token'
     return { failed: { verdict: 'deferred', ...failure(200, message, null) } }
   }
   const lifetimeMs = lifetime > MAX_PLAUSIBLE_SECONDS ? lifetime : lifetime * 1_000
@@ -70,17 +72,7 @@ function readToken(answer: Answer, now: number): TokenResult {
   return { token: { value, obtainedAt: now, useUntil } }
 }
 
-function parse({ body, complete }: Answer): Record<string, unknown> {
-  if (!complete) return {}
-  try {
-    const json: unknown = JSON.parse(body)
-    return isObject(json) ? json : {}
-  } catch {
-    return {}
-  }
-}
-
-/** IMS refuses the credentials (a 4xx), or cannot answer just now. Its texts are not repeated. */
+/** `held` if IMS refuses the credentials (a 4xx), `deferred` if it fails for now. Never repeats the text of IMS. */
 function judgeRefusal({ status, retryAfter }: Answer, now: number): Verdict {
   const wait = retryAfterMs(retryAfter, now)
   const isTemporary = status === 429 || status === 408 || status < 300 || status >= 500

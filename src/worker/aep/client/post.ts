@@ -1,9 +1,9 @@
 /**
- * One POST, and its answer.
+ * Sends one POST and reads its answer.
  *
- * Promises: follows no redirect (an event must not go to an address that nobody configured); reads a bounded part of
- * the answer; ends within `timeoutMs`, the answer's body included.
- * Never retries: that is for the callers to decide.
+ * Promises: follows no redirect (an event must not go to an address that nobody configured); reads at most
+ * `MAX_ANSWER_BYTES` of the answer; ends within `timeoutMs`, including the answer's body.
+ * Never retries: callers decide that.
  */
 
 import { readTextUpTo } from '../../lib/bounded-body.ts'
@@ -15,7 +15,7 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
 export type PostRequest = { url: string; headers: HeadersInit; body: string }
 
-/** Rejects with what `fetch` threw (a `TimeoutError` when the time is over) if there is no answer to judge. */
+/** Rejects if there is no answer to judge: with the error of `fetch`, or with a `TimeoutError` after `timeoutMs`. */
 export async function post(
   { url, headers, body }: PostRequest,
   timeoutMs: number,
@@ -42,11 +42,11 @@ async function readAnswer(response: Response, late: Promise<never>): Promise<Ans
   const retryAfter = response.headers.get('retry-after')
   try {
     const { text, complete } = await Promise.race([readTextUpTo(response, MAX_ANSWER_BYTES), late])
-    // Gives the connection back. That it is gone already is no matter.
+    // Releases the connection. If it is already closed, nothing is left to do.
     if (!complete) await response.body?.cancel().catch(() => undefined)
     return { status, retryAfter, body: text, complete }
   } catch (thrown) {
-    // A refusal is a refusal with or without its explanation; an acceptance is one only when read to its end.
+    // A refusal stands without its body. A 2xx counts only if its whole body was read.
     if (response.ok) throw thrown
     return { status, retryAfter, body: '', complete: false }
   }

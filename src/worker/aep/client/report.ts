@@ -1,15 +1,15 @@
 /**
- * What of AEP's answer may be repeated in a log line or a list: its title, and keyword and pointer of each
- * schema violation. AEP's other texts quote the values they complain about, which may be personal data.
- * Source: the problem documents in ingestion/quality/streaming-validation (VAL).
+ * Extracts from AEP's answer the parts that are safe in a log line or a listing: its title, and the keyword and pointer
+ * of each schema violation. AEP's other texts quote the offending values, which may be personal data.
+ * Source: the problem documents of VAL.
  */
 import { isObject } from '../../lib/json.ts'
 import { MAX_REPORT_CHARACTERS } from '../../limits.ts'
 
-/** Most violations named; AEP itself stops at five ("once five errors are encountered", VAL). */
+/** AEP itself stops after five ("once five errors are encountered", VAL). */
 const MAX_VIOLATIONS = 5
 
-/** `answer` is the parsed JSON of AEP's answer, or anything else: then there is nothing to report but the status. */
+/** `answer`: the parsed JSON of AEP's answer. If it is not an object, the report names the status only. */
 export function safeReport(answer: unknown, status: number): string {
   const fallback = `AEP answered ${status}`
   if (!isObject(answer)) return fallback
@@ -22,7 +22,7 @@ export function safeReport(answer: unknown, status: number): string {
     : `${title}: ${violations.slice(0, MAX_VIOLATIONS).join(', ')}`
 }
 
-/** The leaves of the tree of causes: `keyword at pointer`. */
+/** The violations of a node and its causes, each as `keyword at pointer`. */
 function violationsOf(node: unknown, depth: number): string[] {
   if (!isObject(node) || depth > 8) return []
   const nested = Array.isArray(node.causingExceptions) ? node.causingExceptions : []

@@ -1,10 +1,9 @@
 /**
- * Sends encoded records in one request, with an access token where the inlet wants one, and judges the answer.
+ * Sends encoded records in one request, with an access token if the inlet needs one, and judges the answer.
  *
- * Promises: never throws; every record gets a verdict; a token that AEP refuses is renewed once, which counts as no
- * failure of any event.
- * Never sends a second request for the same records, apart from that renewal: what a verdict means, and whether to
- * go on, is for the caller to decide after each request.
+ * Promises: never throws; every record gets a verdict; if AEP refuses the token, it is renewed once, and no event is
+ * charged with that failure.
+ * Never retries, apart from that renewal: the caller decides after each request whether to continue.
  */
 import type { Destination } from '../../config/config.ts'
 import { isTimeout, within } from '../../lib/timeout.ts'
@@ -17,7 +16,7 @@ import { type Answer, type AttemptError, judge, noAnswer, type Verdict } from '.
 
 export type SenderDeps = { fetch: Fetch; now: () => number; tokens: TokenSource }
 
-/** One per destination: what its requests have in common is made once. */
+/** One for each destination: envelope and headers are built once. */
 export class Sender {
   readonly envelope: Envelope
   readonly #destination: Destination
@@ -32,7 +31,7 @@ export class Sender {
     if (destination.flowId !== null) this.#headers.set('x-adobe-flow-id', destination.flowId)
   }
 
-  /** `record`: JSON text, as `encode` makes it. `timeoutMs` covers the token, the request and its answer. */
+  /** Sends one record: JSON text from `encode`. `timeoutMs` covers the token, the request and its answer. */
   async deliverOne(record: string, timeoutMs: number): Promise<Verdict> {
     try {
       const body = this.envelope.message(record)
@@ -44,8 +43,8 @@ export class Sender {
   }
 
   /**
-   * As many records as `Envelope.batchLength` allows, in one request. Verdicts are in the order of the records.
-   * `bisect`: AEP refused the request as a whole for what may be the fault of one record.
+   * Sends records, at most as many as `Envelope.batchLength` allows, in one request. Resolves to verdicts in the order
+   * of the records, or to `bisect`: AEP refused the whole request, perhaps because of a single record.
    */
   async deliverBatch(records: readonly string[], timeoutMs: number): Promise<Verdict[] | 'bisect'> {
     const destination = this.#destination
@@ -65,7 +64,7 @@ export class Sender {
     }
   }
 
-  /** AEP's answer, or the verdict when there is no token to ask it with. Rejects when there is neither. */
+  /** Resolves to AEP's answer, or to a verdict if there is no token. Rejects if AEP does not answer. */
   #send(url: string, body: string, timeoutMs: number): Promise<Answer | Verdict> {
     const request = { url, headers: this.#headers, body }
     return this.#destination.credentials
@@ -74,7 +73,7 @@ export class Sender {
   }
 }
 
-/** Renews the token once if AEP refuses it. Waiting for tokens counts towards the same time. */
+/** Renews the token once if AEP refuses it. `timeoutMs` includes the time spent waiting for tokens. */
 async function sendWithToken(
   request: PostRequest,
   timeoutMs: number,
@@ -90,11 +89,11 @@ async function sendWithToken(
     const headers = new Headers(request.headers)
     headers.set('authorization', `Bearer ${value}`)
     const answer = await post({ ...request, headers }, leftMs(), fetch).catch((thrown) => {
-      // The token itself may be what no connection survives.
+      // The token itself may break the connection, for example if it is too long for a proxy.
       if (!isTimeout(thrown)) tokens.discard(value)
       throw thrown
     })
-    // 431: the header fields are too large, and the token is the only one that varies.
+    // 431: the header fields are too large, and only the token varies in size.
     if (answer.status === 431) tokens.discard(value)
     const unauthorized = answer.status === 401 || answer.status === 403
     if (!unauthorized || refused !== null) return answer
@@ -105,7 +104,7 @@ async function sendWithToken(
 function noToken(thrown: unknown): { failed: Verdict } {
   const message = isTimeout(thrown)
     ? 'no token from IMS in time'
-    : 'the outbox could not be asked for a token'
+    : 'the outbox did not answer the request for a token'
   const error: AttemptError = { code: 'token', status: null, message }
   return { failed: { verdict: 'deferred', error, answer: null, retryAfterMs: null } }
 }

@@ -1,10 +1,10 @@
 /**
- * The access token as a sender sees it: remembered here, obtained by way of shard 0 (`outbox/token-keeper.ts`).
- * Remembers the token, never a promise: a promise made in another request may never resolve in this one.
+ * Gives senders the access token: cached here, obtained through shard 0 (`outbox/token-keeper.ts`).
+ * Never caches a promise: a promise created in one request may never settle in another.
  */
 import { isUsable, type Token, type TokenResult } from './ims.ts'
 
-/** Returns a token other than `refused`, if there is one to be had. */
+/** Resolves to a token other than `refused`, or to a verdict without one. Rejects if the outbox does not answer. */
 export type ObtainToken = (refused: string | null) => Promise<TokenResult>
 
 export class TokenSource {
@@ -18,7 +18,7 @@ export class TokenSource {
     this.#now = now
   }
 
-  /** `refused`: a token that AEP did not take; `null` for any. */
+  /** Resolves to a token other than `refused`, which AEP did not accept; `null` if any will do. */
   async get(refused: string | null): Promise<TokenResult> {
     const unwanted = refused ?? this.#discarded
     const known = this.#token
@@ -31,7 +31,7 @@ export class TokenSource {
     return result
   }
 
-  /** Never used again: a request with it found no connection, or was refused for the size of its headers. */
+  /** Stops using a token: with it the connection failed, or the headers were refused as too large. */
   discard(value: string): void {
     this.#discarded = value
   }

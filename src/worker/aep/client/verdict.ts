@@ -1,16 +1,17 @@
 /**
- * What an answer of AEP means for the event that was sent, named by what to do next.
+ * Judges AEP's answer to one event: each verdict is named by the next step.
  *
- * Promises: every answer has a verdict; only a 2xx that reads like AEP's own counts as accepted. What the event
- * cannot have caused (a token, a wrong address) never counts against it.
- * Pure: the moment is passed in.
+ * Promises: every answer gets a verdict; only a 2xx whose body is a JSON object counts as accepted. A failure that the
+ * event cannot have caused (a refused token, a wrong address) never counts against it.
+ * Pure: the time is passed in.
  */
 import { isObject } from '../../lib/json.ts'
 import { utf8Bytes } from '../../lib/json-text.ts'
+import { isTimeout } from '../../lib/timeout.ts'
 import { KEPT_ANSWER_BYTES, MAX_RETRY_AFTER_MS } from '../../limits.ts'
 import { safeReport } from './report.ts'
 
-/** Why an attempt failed, in our words. `message` holds no personal data; AEP's full answer is kept apart. */
+/** Why an attempt failed. `message` is safe to log: it holds no personal data. `status`: `null` without an answer. */
 export type AttemptError = { code: ErrorCode; status: number | null; message: string }
 
 export type ErrorCode =
@@ -22,37 +23,38 @@ export type ErrorCode =
   | 'unavailable'
   | 'timeout'
   | 'network'
-  /** IMS gave no token: `status` is the one that IMS answered. */
+  /** No token: `status` is that of IMS. */
   | 'token'
-  /** A fault of our own. */
+  /** A fault of the relay. */
   | 'internal'
 
 export type HoldReason = 'credentials' | 'configuration'
 
 export type Failure = {
   error: AttemptError
-  /** AEP's answer as it came, cut; only ever shown to an operator who asks for this one event. */
+  /** AEP's answer, cut to `KEPT_ANSWER_BYTES`; shown only to an operator who asks for this one event. */
   answer: string | null
   retryAfterMs: number | null
 }
 
 export type Verdict =
-  /** Forget it: AEP has it. */
+  /** AEP has it: forget it. */
   | { verdict: 'accepted'; status: number }
-  /** Send it again with the same `_id`: AEP may have it. */
+  /** AEP may have it: send it again with the same `_id`. */
   | ({ verdict: 'unknown' } & Failure)
-  /** Same bytes, same answer: keep it for an operator. */
+  /** The same bytes would get the same answer: keep it for an operator. */
   | ({ verdict: 'rejected' } & Failure)
-  /** No event can cause this: keep all until somebody or something has mended it. */
+  /** A fault of the settings, not of the event: keep all events until it is corrected. */
   | ({ verdict: 'held'; reason: HoldReason } & Failure)
   /** Send it again later. */
   | ({ verdict: 'deferred' } & Failure)
 
-/** What came back. `body` is the answer's text as far as it was read, `complete` whether that was all. */
+/** `body`: the text read so far. `complete`: whether that is the whole body. `retryAfter`: the header's value. */
 export type Answer = { status: number; retryAfter: string | null; body: string; complete: boolean }
 
+/** `now`: epoch ms, needed for a `Retry-After` that is a date. */
 export function judge(answer: Answer, now: number): Verdict {
-  const json = parse(answer)
+  const json = jsonOf(answer)
   const status = statusOf(answer, json)
   if (status >= 200 && status < 300) {
     return isObject(json)
@@ -84,18 +86,16 @@ export function judge(answer: Answer, now: number): Verdict {
     : { verdict: 'deferred', ...failure('unavailable', answer, json, now) }
 }
 
-/** The status of a 2xx is that of its body, where the body says that it failed. */
+/** The HTTP status, or the status in the body of a 2xx if that reports a failure. */
 function statusOf({ status }: Answer, json: unknown): number {
   if (status < 200 || status > 299 || !isObject(json)) return status
   const stated = Number(json.status ?? json.statusCode)
   return Number.isInteger(stated) && stated >= 400 && stated <= 599 ? stated : status
 }
 
-/** No answer at all, or none in time. `cause` is what `fetch` threw; only its name is looked at. */
+/** The verdict without an answer. `cause`: the error of `fetch`; only its name is read. */
 export function noAnswer(cause: unknown): Verdict {
-  const name = cause instanceof Error ? cause.name : ''
-  const timeout = name === 'TimeoutError' || name === 'AbortError'
-  const error: AttemptError = timeout
+  const error: AttemptError = isTimeout(cause)
     ? { code: 'timeout', status: null, message: 'AEP did not answer in time' }
     : { code: 'network', status: null, message: 'no connection to AEP' }
   return { verdict: 'deferred', error, answer: null, retryAfterMs: null }
@@ -113,10 +113,11 @@ function failure(code: ErrorCode, answer: Answer, json: unknown, now: number): F
   }
 }
 
-function parse(answer: Answer): unknown {
-  if (!answer.complete) return undefined
+/** The JSON of a complete body; `undefined` if it was not read to its end, or is not JSON. */
+export function jsonOf({ body, complete }: Answer): unknown {
+  if (!complete) return undefined
   try {
-    return JSON.parse(answer.body)
+    return JSON.parse(body)
   } catch {
     return undefined
   }
@@ -126,11 +127,11 @@ function cut(body: string): string | null {
   if (body === '') return null
   const bytes = utf8Bytes(body)
   if (bytes.length <= KEPT_ANSWER_BYTES) return body
-  // Not fatal: a code point cut in two at the end is dropped with `slice`.
+  // Not fatal: a code point that is cut in two decodes to U+FFFD, which `replace` drops.
   return new TextDecoder().decode(bytes.slice(0, KEPT_ANSWER_BYTES)).replace(/\uFFFD$/, '')
 }
 
-/** Seconds or an HTTP date (RFC 9110 10.2.3), in milliseconds from now; `null` where absent or unreadable. */
+/** `Retry-After`, in seconds or as an HTTP date (RFC 9110 10.2.3), in ms from `now`; `null` if absent or unreadable. */
 export function retryAfterMs(header: string | null, now: number): number | null {
   const text = header?.trim()
   if (!text) return null
@@ -138,7 +139,7 @@ export function retryAfterMs(header: string | null, now: number): number | null 
   return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS)
 }
 
-/** All three forms of an HTTP date begin with a weekday; `Date.parse` alone would take "1.5" for a month. */
+/** All three forms of an HTTP date begin with a weekday; `Date.parse` alone would accept "1.5" as a month. */
 function httpDate(text: string): number {
   return /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text) ? Date.parse(text) : Number.NaN
 }

@@ -1,43 +1,43 @@
 /**
- * A draft: a record taken apart by what may happen to its pieces when it is too large for one event.
- * Drafts are made for raw and for XDM; whoever splits one need not know which it is.
+ * A draft: the content of a record, sorted by how each piece is treated if the record must be split.
+ * Both formats (raw and XDM) produce drafts, so that splitting is independent of the format.
  *
- * Paths in `unmapped` are dotted, and a dot within a key is written `\.`, so that each names one place only.
+ * Paths in `unmapped` are dotted; a dot inside a key is written `\.`, so that each path names exactly one place.
  */
 import type { JsonObject } from '../../lib/json.ts'
 
-/** `at`: where it stands in the record. `from`: the payload's path; `null` for what only repeats or derives. */
+/** `at`: the path in the record. `from`: the path in the payload; `null` if the value only repeats or derives. */
 export type Field = { at: readonly string[]; from: string | null; value: unknown }
 
-/** A path of the payload, and what stands there. */
+/** A path of the payload, and its value. */
 export type Unmapped = readonly [from: string, value: unknown]
 
-/** One message of a transcript; `index` is its position there. */
+/** One message of a transcript. `index`: its position there. `rest`: its fields other than `text`. */
 export type DraftMessage = {
   index: number
   text: string | undefined
   rest: readonly (readonly [key: string, value: unknown])[]
 }
 
-/** The long texts beside `messages`, in the order in which parts hold them. */
+/** The long texts other than messages, in the order in which parts hold them. */
 export const TEXTS = ['message', 'textBody', 'htmlBody'] as const
 export type TextName = (typeof TEXTS)[number]
 
 export type Draft = {
-  /** In every part, whatever happens. */
+  /** Always in every part. */
   core: readonly Field[]
-  /** In every part as far as there is room, the most important first. */
+  /** In every part while there is room, the most important first. */
   identities: readonly Field[]
-  /** In every part as long as they are small together; else in `unmapped`. */
+  /** The smallest ones are in every part, up to a budget; the others go into `unmapped`. */
   fields: readonly Field[]
-  /** The object in which the rest stands, and `part`. */
+  /** The path of the object that holds `texts`, `messages`, `unmapped` and `part`; empty for raw. */
   base: readonly string[]
   texts: ReadonlyMap<TextName, string>
   messages: readonly DraftMessage[]
   unmapped: readonly Unmapped[]
 }
 
-/** The record of a draft in one piece. `extra` fields win over those of the draft. */
+/** The unsplit record of a draft. `extra` fields override those of the draft. */
 export function recordOf(draft: Draft, extra: readonly Field[] = []): JsonObject {
   const contents: [string, unknown][] = [...draft.texts]
   if (draft.messages.length > 0) contents.push(['messages', draft.messages.map(itemOf)])
@@ -46,17 +46,19 @@ export function recordOf(draft: Draft, extra: readonly Field[] = []): JsonObject
   return assemble([...core, ...identities, ...fields, ...inside(base, contents), ...extra])
 }
 
-/** A message as it stands in a record. */
+/** A message as it appears in a record. */
 export function itemOf({ index, text, rest }: DraftMessage): JsonObject {
   const item: JsonObject = { index, ...Object.fromEntries(rest) }
   if (text !== undefined) item.text = text
   return item
 }
 
+/** The text of the `unmapped` field: a JSON object keyed by payload paths. */
 export function unmappedText(unmapped: readonly Unmapped[]): string {
   return JSON.stringify(Object.fromEntries(unmapped))
 }
 
+/** Fields placed inside the object at `base`. */
 export function inside(
   base: readonly string[],
   contents: Iterable<readonly [string, unknown]>,
@@ -64,7 +66,7 @@ export function inside(
   return Array.from(contents, ([key, value]) => ({ at: [...base, key], from: null, value }))
 }
 
-/** Objects without a prototype: a key named `__proto__` is a key like any other. */
+/** Builds the record; later fields override earlier ones. No prototypes, so that `__proto__` is an ordinary key. */
 export function assemble(fields: readonly Field[]): JsonObject {
   const root: JsonObject = Object.create(null)
   for (const { at, value } of fields) {
@@ -78,20 +80,7 @@ export function assemble(fields: readonly Field[]): JsonObject {
   return root
 }
 
+/** Joins keys to a dotted path, escaping dots and backslashes in them. */
 export function dotted(...keys: string[]): string {
   return keys.map((key) => key.replace(/[\\.]/g, '\\$&')).join('.')
-}
-
-/** The keys of a dotted path. */
-export function keysOf(path: string): string[] {
-  const keys: string[] = []
-  let key = ''
-  for (let at = 0; at < path.length; at++) {
-    const char = path.charAt(at)
-    if (char === '.') {
-      keys.push(key)
-      key = ''
-    } else key += char === '\\' ? path.charAt(++at) : char
-  }
-  return [...keys, key]
 }

@@ -1,12 +1,11 @@
 /**
- * An event as the JSON texts to be sent: one record, or, where that is too large, several parts.
+ * Encodes an event as JSON texts: one record, or several parts if that record is too large.
  *
- * Profile drops an ExperienceEvent over 10 KB and says nothing (PGUARD); AEP refuses a request over 1 MB (MULTI).
- * Promises: each record within `maxEventBytes` (UTF-8 of the `xdmEntity`, or of the raw record) and each message
- * within the request limit; parts joined in order give the whole text (`split-join.ts`); every part has the
- * event's time and kind, and its identities where they leave room; the same input gives the same parts. Never
- * throws, always ends.
- * Accepts: where the tenant's or a namespace's name alone fills a part, its parts are larger than the limit.
+ * Why: Profile silently drops an ExperienceEvent over 10 KB (PGUARD), and AEP refuses a request over 1 MB (MULTI).
+ * Promises: each record is at most `maxRecordBytes` long; parts joined in order give the whole text; every part has the
+ * event's time and kind, and its identities if there is room; the same input gives the same parts. Never throws, always
+ * ends.
+ * Accepts: if the name of the tenant or of a namespace alone fills a part, its parts exceed the limit.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
 import type { Destination } from '../../config/config.ts'
@@ -18,22 +17,22 @@ import { pack } from './split/pack.ts'
 import { draftRaw } from './split/raw-draft.ts'
 import { draftXdm } from './xdm-draft.ts'
 
-/** Beside the parts' own fields: said of a part, and in `part`. `of` is the event's id. */
+/** The `part` field of each part. `of`: the event's id. `dropped`: texts left out because they repeat the messages. */
 export type PartInfo = { index: number; count: number; of: string; dropped?: TextName[] }
 
 /**
- * JSON texts as they are sent. `parts` must be stored before the first is sent, also where dropping what repeats the
- * messages has left only one: its `_id` is another than that of the whole.
+ * JSON texts without an envelope. Store `parts` before the first is sent, even if there is only one (dropping repeated
+ * texts was enough): its `_id` differs from that of the unsplit record.
  */
 export type Encoded = { split: false; record: string } | { split: true; parts: string[] }
 
-/** `maxRecordBytes`: UTF-8 bytes (`Envelope.maxRecordBytes`). */
+/** `maxRecordBytes`: UTF-8 bytes of one record (`Envelope.maxRecordBytes`). */
 export function encode(
   event: ChatEvent,
   destination: Destination,
   maxRecordBytes: number,
 ): Encoded {
-  // Three bytes a character at most: most records need not be measured.
+  // A UTF-16 unit takes at most three bytes, so short records need no measuring.
   const fits = (record: string) =>
     record.length * 3 <= maxRecordBytes || utf8Length(record) <= maxRecordBytes
   const record = JSON.stringify(
@@ -44,13 +43,13 @@ export function encode(
   return { split: true, parts: split(draft, event.id, maxRecordBytes, fits) }
 }
 
-/** These repeat what the messages say: they go before anything is cut. */
+/** These repeat the messages, so they are dropped before anything is cut. */
 const REPEATING: readonly TextName[] = ['htmlBody', 'textBody']
 
-/** Room that a part has at the least, however long the names around it: enough for any character in any place. */
+/** The least room that a part has for content, even if long names fill it: enough for any character in any field. */
 const LEAST_ROOM_BYTES = 64
 
-/** More parts than the largest body can be cut into; stands for index and count while they are not known. */
+/** Exceeds the number of parts of the largest body. Reserves room for index and count before they are known. */
 const MANY = 999_999
 
 function split(

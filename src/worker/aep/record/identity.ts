@@ -1,16 +1,16 @@
 /**
- * Who an event is about: the visitor's UUID and the visitor's email, and no one else's.
+ * Finds the visitor's identities: UUID and email.
  *
  * Promises: never an agent's address, never `replyToEmail` (it can be a fallback that many visitors share).
- * A value that cannot be an identity is left out: one that a stranger has typed into a thousand profiles, or
- * that Profile refuses after AEP has said 200 (TROUB), does more harm than no identity.
+ * Leaves out implausible values: one that would merge the profiles of strangers, or that Profile refuses after AEP has
+ * answered 200 (TROUB), does more harm than no identity.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
 
 /** Longest identity value that AEP is known to take, in characters. */
 const MAX_IDENTITY_CHARACTERS = 1_024
 
-/** An identity and the payload's path it comes from. */
+/** An identity value, and its path in the payload. */
 export type Identity = { from: string; id: string }
 
 export type Identities = { visitor?: Identity; email?: Identity }
@@ -26,19 +26,19 @@ export function identitiesOf(event: ChatEvent): Identities {
 
 export type PrimaryIdentity = 'visitor' | 'email' | 'none'
 
-/** The primary identity, for the log line. */
+/** Which identity is primary, for the log line. */
 export function identityOf(event: ChatEvent): PrimaryIdentity {
   const { visitor, email } = identitiesOf(event)
   return visitor ? 'visitor' : email ? 'email' : 'none'
 }
 
 function visitorUuid({ kind, payload }: ChatEvent): Identity | undefined {
-  // A transcript documents no visitor: one in it has not been normalized.
+  // A transcript documents no `visitor`, so one in it is not normalized.
   const id = kind === 'transcript' ? undefined : payload.visitor?.UUID
   return id !== undefined && isPlausible(id) ? { from: 'visitor.UUID', id } : undefined
 }
 
-/** Candidates, the best first. */
+/** Candidates, best first. */
 function emails({ kind, payload }: ChatEvent): Identity[] {
   const candidates =
     kind === 'transcript'
@@ -50,7 +50,7 @@ function emails({ kind, payload }: ChatEvent): Identity[] {
 
 const EMAIL = /^[^\s@]+@[^\s@]+$/
 
-/** Something other than blanks, of sane length, without control characters and halves of characters. */
+/** Not blank, not too long, and free of control characters and lone surrogates. */
 function isPlausible(id: string): boolean {
   return id.length <= MAX_IDENTITY_CHARACTERS && /\S/.test(id) && !/[\p{Cc}\p{Cs}]/u.test(id)
 }

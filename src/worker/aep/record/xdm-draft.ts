@@ -1,9 +1,9 @@
 /**
- * The draft of an XDM ExperienceEvent: every field of an event at its place in the schema.
+ * Drafts an XDM ExperienceEvent: puts every field of an event at its path in the schema.
  *
- * Promises: every value of the payload is at one place, or in `unmapped` under its own path; no null, no empty
- * string, no empty object or list leaves (whether AEP takes them is not documented). Left out are only what
- * `identTraits` already says (`identTraitsParsed`) and messages with nothing in them, which are still counted.
+ * Promises: every value of the payload is at exactly one path, or in `unmapped` under its payload path. Mapped fields
+ * hold no null, empty string, object or list (Adobe does not document whether AEP accepts them). Leaves out only
+ * `identTraitsParsed`, which repeats `identTraits`, and empty messages, which `messageCount` still counts.
  */
 
 import type { ChatEvent } from '../../chatlio/event.ts'
@@ -24,8 +24,8 @@ import { identitiesOf } from './identity.ts'
 import { isMessageField, placeOf } from './xdm-fields.ts'
 
 /**
- * XDM suggests `self`, `system`, `salesRef` and `customerRep` (EE). `self`: what the visitor did. `system`: a
- * wait that got too long, and a transcript that was exported.
+ * XDM suggests `self`, `system`, `salesRef` and `customerRep` (EE). `self`: the visitor acted. `system`: Chatlio did
+ * (it reported an unanswered conversation or exported a transcript).
  */
 const PRODUCED_BY: Record<EventKind, 'self' | 'system'> = {
   transcript: 'system',
@@ -36,6 +36,7 @@ const PRODUCED_BY: Record<EventKind, 'self' | 'system'> = {
   conversation: 'self',
 }
 
+/** Pure, never throws. Texts and messages are kept apart from fields, because they can be cut. */
 export function draftXdm(event: ChatEvent, destination: XdmDestination): Draft {
   const base = [`_${destination.tenant}`, 'chatlio']
   const at = (place: string) => {
@@ -55,7 +56,7 @@ export function draftXdm(event: ChatEvent, destination: XdmDestination): Draft {
     else if (place === undefined || places.has(place)) unmapped.push([from, value])
     else put(place, from, value)
   }
-  // The widget runs in the page: a user agent is a browser's.
+  // The widget runs in a web page, so a user agent is always a browser's.
   if (places.has('environment.browserDetails.userAgent')) put('environment.type', null, 'browser')
   const geo = geoOf(String(places.get('chatlio.visitor.location')?.value ?? ''))
   for (const [key, value] of Object.entries(geo)) put(`placeContext.geo.${key}`, null, value)
@@ -78,7 +79,7 @@ export function draftXdm(event: ChatEvent, destination: XdmDestination): Draft {
   }
 }
 
-/** Values of the payload by their paths. What is not there is `undefined`, after normalizing. */
+/** The values of the payload with their dotted paths. Skips `undefined`, which normalizing leaves for empty fields. */
 function* leavesOf({ kind, payload }: ChatEvent): Generator<[from: string, value: unknown]> {
   for (const [key, value] of Object.entries(payload)) {
     if (value === undefined || (key === 'messages' && kind === 'transcript')) continue
@@ -115,8 +116,8 @@ function messagesOf(messages: readonly object[], unmapped: Unmapped[]): DraftMes
 }
 
 /**
- * One field for each namespace, so that the primary identity is the last to go. Nothing that a widget says of a
- * visitor has been proven: always `ambiguous`.
+ * One field for each namespace, the primary identity first, so that it is the last to be dropped from a part. Always
+ * `ambiguous`, because a visitor can type anything into the widget.
  */
 function identityMap(event: ChatEvent, visitorNamespace: string): Field[] {
   const { visitor, email } = identitiesOf(event)

@@ -1,16 +1,15 @@
 /**
- * Which place each field of Chatlio has in XDM: standard paths first, else one of our own field group.
+ * Maps each Chatlio field to its XDM path: a standard one if there is one, else one in our field group.
  *
- * Promises: a value has a place only as what the schema demands there (a date-time is RFC 3339, an address is
- * one), and stands there as it is; what has no place is not lost but `unmapped`. Kind-independent: a field that
- * Chatlio documents for one webhook has the same place in every other.
- * Names of our own are camelCase letters and digits, as XDM wants them (FIELDS). They can never be renamed
- * once a schema is saved: add, do not change.
+ * Promises: a value is mapped, unchanged, only if it satisfies the schema there (a date-time is RFC 3339, a URL is
+ * valid); any other value goes into `unmapped`. Independent of kind: a field has the same path in every webhook.
+ * Names in our field group are camelCase letters and digits, as XDM requires (FIELDS). A saved schema cannot rename
+ * them: add names, never change one.
  */
 import { readTimestamp, toIso } from '../../chatlio/timestamp.ts'
 import { isNonEmptyString } from '../../lib/json.ts'
 
-/** The place for a value, dotted; below `chatlio` it is ours. `undefined`: not this value. */
+/** The dotted XDM path for a value; `chatlio.` stands for our field group. `undefined` if the value does not fit. */
 type Place = (value: unknown) => string | undefined
 
 const text = (path: string) => when(isNonEmptyString, path)
@@ -51,11 +50,12 @@ const PLACES = new Map<string, Place>([
   ['extraData', when(isTexts, 'chatlio.extraData')],
 ])
 
+/** `from`: the dotted payload path. Returns the dotted XDM path; `undefined` sends the value to `unmapped`. */
 export function placeOf(from: string, value: unknown): string | undefined {
   return PLACES.get(from)?.(value)
 }
 
-/** Fields of a message, besides its text; they keep their names. */
+/** Fields of a message other than its text. They keep their names in XDM. */
 const MESSAGE_FIELDS = new Map<string, (value: unknown) => boolean>([
   ['ts', isNonEmptyString],
   ['sentAt', isDateTime],
@@ -76,14 +76,14 @@ function isTexts(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0 && value.every(isNonEmptyString)
 }
 
-/** Only as the normalizer leaves it: then it is not in the future either. */
+/** True only for the normalized form, which is never later than receipt. */
 function isDateTime(value: unknown): boolean {
   if (typeof value !== 'string') return false
   const timestamp = readTimestamp(value)
   return timestamp.state === 'read' && toIso(timestamp.ms) === value
 }
 
-/** XDM gives these no format today, but gave the older data type a pattern: an address, without white space. */
+/** The current XDM data type sets no format, but an older one required a URL pattern without white space. */
 const URL_FORM = /^[a-z][a-z\d+.-]*:\/\/[^\s\p{C}]+$/iu
 
 function isUrl(value: unknown): boolean {

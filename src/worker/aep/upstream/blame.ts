@@ -6,14 +6,8 @@
  * Pure: times are epoch milliseconds.
  */
 import type { Failure, Verdict } from '../client/verdict.ts'
-import {
-  afterAcceptance,
-  afterFailure,
-  afterRejection,
-  afterThrottle,
-  type FailureReason,
-  type UpstreamState,
-} from './state.ts'
+import type { FailureReason, UpstreamState } from './state.ts'
+import { afterAcceptance, afterFailure, afterRejection, afterThrottle } from './transitions.ts'
 
 /** One attempt of one event. */
 export type AttemptInfo = {
@@ -23,6 +17,10 @@ export type AttemptInfo = {
   previousAt: number | null
   /** How often in a row it was throttled before, each time with an acceptance of another event in between. */
   throttles: number
+  /** AEP refused it before, and the refusal was taken back by a hold. */
+  refusedBefore: boolean
+  /** One part of a split event, and not its last: its acceptance says nothing about the settings. */
+  isPart: boolean
 }
 
 export type Blamed = 'event' | 'upstream'
@@ -66,8 +64,13 @@ export function afterAttempt(
   attempt: AttemptInfo,
   at: number,
 ): UpstreamState {
-  if (verdict.verdict === 'accepted') return afterAcceptance(state, at)
-  if (verdict.verdict === 'rejected') return afterRejection(state, at)
+  if (verdict.verdict === 'accepted') {
+    return afterAcceptance(state, at, attempt.isPart ? null : attempt.beganAt)
+  }
+  if (verdict.verdict === 'rejected') {
+    const { id, refusedBefore: before } = attempt
+    return afterRejection(state, at, { id, status: verdict.error.status, before })
+  }
   const blamed = blame(verdict, attempt, state)
   if (blamed === 'event') return state
   const throttled = isThrottled(verdict)

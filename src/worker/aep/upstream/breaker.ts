@@ -6,6 +6,7 @@
  */
 
 import { MAX_BREAKER_WINDOW_MS } from '../../limits.ts'
+import { isRejecting } from './refusals.ts'
 import { activeFailure, notBefore, type UpstreamState } from './state.ts'
 
 export type Breaker = {
@@ -24,7 +25,7 @@ export function allowsRequest(
   windowMs: number,
   now: number,
 ): boolean {
-  if (state.pause.paused || notBefore(state) > now) return false
+  if (state.pause.paused || isRejecting(state.refusals) || notBefore(state) > now) return false
   const failure = activeFailure(state)
   if (!failure) return true
   const news = Math.max(failure.at, state.acceptedAt, state.answeredAt, breaker.triedAt)

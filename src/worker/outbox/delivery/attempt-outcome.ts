@@ -15,7 +15,12 @@ import type { Tries } from '../storage/reader.ts'
 import type { FailedTry } from '../storage/store.ts'
 import { type Backoff, fullJitterMs } from './backoff.ts'
 
-export const NO_TRIES: Tries = { attempts: 0, strikes: 0, throttles: 0, triedAt: null }
+export const NO_TRIES: Omit<Tries, 'refused'> = {
+  attempts: 0,
+  strikes: 0,
+  throttles: 0,
+  triedAt: null,
+}
 
 export type AttemptOutcome =
   | { end: 'delivered' }
@@ -31,13 +36,15 @@ export type AttemptContext = {
   tries: Tries | null
   /** AEP as known before this attempt's verdict. */
   state: UpstreamState
+  /** AEP refuses everything, as this verdict has just confirmed: the setting is wrong, not the event. */
+  rejecting: boolean
   backoff: Backoff
   random: () => number
 }
 
 export function attemptOutcome(verdict: Verdict, context: AttemptContext): AttemptOutcome {
   if (verdict.verdict === 'accepted') return { end: 'delivered' }
-  const { at, attempt, tries, state, backoff, random } = context
+  const { at, attempt, tries, state, rejecting, backoff, random } = context
   const { error, answer } = verdict
   const strikes = tries?.strikes ?? 0
   const tried: FailedTry = {
@@ -50,7 +57,11 @@ export function attemptOutcome(verdict: Verdict, context: AttemptContext): Attem
     error,
     answer,
   }
-  if (!isFailed(verdict)) return { end: 'dead', tried }
+  if (!isFailed(verdict)) {
+    if (!rejecting || error.status === 413) return { end: 'dead', tried }
+    const nextAt = at + fullJitterMs(1, backoff, random)
+    return { end: 'retry', blamed: 'upstream', tried: { ...tried, nextAt } }
+  }
 
   const blamed = blame(verdict, attempt, state)
   tried.throttles = throttlesAfter(verdict, attempt, state)
@@ -74,7 +85,7 @@ export function attemptOutcome(verdict: Verdict, context: AttemptContext): Attem
   return { end: 'retry', blamed, tried: { ...tried, nextAt } }
 }
 
-/** The try that a request made before it stored the event: not repeated at once, whoever is to blame for its end. */
+/** The attempt that a request made before it stored the event. The outbox does not repeat it at once. */
 export function tryOfRequest(
   { attempt, error, state }: StoreRequest,
   backoff: Backoff,

@@ -8,14 +8,16 @@ import { Sender } from '../../aep/client/sender.ts'
 import type { TokenSource } from '../../aep/client/token.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import type { Config } from '../../config/config.ts'
-import { MAX_RETRY_AFTER_MS } from '../../limits.ts'
+import { MAX_RETRY_AFTER_MS, REQUEUE_PAGE } from '../../limits.ts'
 import { logLine } from '../../log.ts'
 import type { Metrics } from '../../metrics.ts'
 import { expire } from '../expire.ts'
 import { ageOf } from '../health.ts'
 import type { LedgerStore } from '../storage/ledger.ts'
+import { PendingQueue } from '../storage/pending-queue.ts'
 import type { EventReader } from '../storage/reader.ts'
 import type { EventStore } from '../storage/store.ts'
+import { UnfinishedTries } from '../storage/unfinished-tries.ts'
 import { ShardAlarm } from './alarm.ts'
 import type { Backoff } from './backoff.ts'
 import { drain } from './drain.ts'
@@ -42,6 +44,8 @@ export type DeliveryDeps = {
 export class Delivery {
   readonly waiters = new Waiters()
   readonly #deps: DeliveryDeps
+  readonly #queue: PendingQueue
+  readonly #unfinished: UnfinishedTries
   readonly #selection: Selection
   readonly #schedule: WorkSchedule
   readonly #alarm: ShardAlarm
@@ -54,8 +58,10 @@ export class Delivery {
   constructor(deps: DeliveryDeps) {
     const { config, backoff, storage, reader, watch, tokens } = deps
     this.#deps = deps
-    this.#selection = new Selection(reader)
-    this.#schedule = new WorkSchedule(reader, this.#selection, watch, config)
+    this.#queue = new PendingQueue(storage.sql)
+    this.#unfinished = new UnfinishedTries(storage.sql)
+    this.#selection = new Selection(this.#queue)
+    this.#schedule = new WorkSchedule(reader, this.#queue, this.#selection, watch, config)
     this.#alarm = new ShardAlarm(storage, backoff)
     this.#sender =
       config.destination &&
@@ -78,10 +84,30 @@ export class Delivery {
   /** An event was stored, or came back, at this position. */
   added(position: number): void {
     this.#selection.added(position)
+    this.#deps.watch.probeSoon()
   }
 
   nextAttemptAt(now: number): number | null {
     return this.#schedule.nextAttemptAt(now)
+  }
+
+  /**
+   * AEP refuses everything, so what it refused since its last acceptance was no event's fault. Also called when the
+   * hold is heard of late, even after its end.
+   */
+  takeBackRefusals({ since, from }: { since: number; from: number }): void {
+    const { shard, store } = this.#deps
+    let requeued = 0
+    for (let after = -1; ; ) {
+      const positions = this.#queue.refusedSince(from, after, REQUEUE_PAGE)
+      store.takeBackRefusals(positions, Date.now())
+      requeued += positions.length
+      const last = positions.at(-1)
+      if (last === undefined || positions.length < REQUEUE_PAGE) break
+      after = last
+    }
+    if (requeued > 0)
+      logLine('warn', { event: 'requeued', shard, requeued, heldSince: toIso(since) })
   }
 
   /** Called by cron; re-arms a lost alarm, and erases what has expired. */
@@ -135,6 +161,7 @@ export class Delivery {
     const report = await drain({
       ...this.#deps,
       selection: this.#selection,
+      unfinished: this.#unfinished,
       destination: config.destination,
       sender: this.#sender,
       maxEventBytes: config.maxEventBytes,
@@ -161,6 +188,7 @@ export class Delivery {
     const { store, ledger, config } = this.#deps
     const now = Date.now()
     store.correctWaits(now, config.retryCapMs, Math.max(config.retryCapMs, MAX_RETRY_AFTER_MS))
+    if (ledger.read().pending === 0 && config.outboxShards === 1) this.#deps.watch.endRejecting()
     // The ledger knows of work that the selection has lost sight of: it must look again.
     if (ledger.read().pending > 0 && !this.#schedule.knowsWork()) this.#selection.restart()
     const owedAt = this.#schedule.nextWakeAt(now)

@@ -107,6 +107,7 @@ class DrainRun {
     try {
       const job = nextJob(this.#jobDeps, {
         probe,
+        newestFirst: watch.rejecting,
         batches: !rests,
         roomBytes: this.#running.size === 0 ? null : MAX_BYTES_IN_FLIGHT - inFlight,
         now: at,
@@ -129,7 +130,7 @@ class DrainRun {
   }
 
   async #workLarge({ selected }: Extract<Job, { kind: 'large' }>): Promise<void> {
-    const { selection, store, sync } = this.#deps
+    const { selection, unfinished, sync } = this.#deps
     const { position } = selected
     try {
       const begun = await beginLarge(selected, sync, this.#jobDeps)
@@ -137,7 +138,7 @@ class DrainRun {
       if (prepared) await this.#transmit([prepared])
       else selection.done(position)
     } finally {
-      store.finish(position)
+      unfinished.finish(position)
     }
   }
 

@@ -19,6 +19,8 @@ export type JobDeps = PrepareDeps & { selection: Selection; envelope: Envelope }
 export type Turn = {
   /** AEP fails, and one event is to ask whether it still does. */
   probe: boolean
+  /** AEP refuses everything: the newest event asks. */
+  newestFirst: boolean
   /** Several events may share a request. */
   batches: boolean
   /** Bytes of bodies that may be in flight beside what is; `null` when nothing is, and anything may. */
@@ -31,7 +33,7 @@ export function nextJob(deps: JobDeps, turn: Turn): Job | 'wait' | null {
   const { selection } = deps
   const looked = new Set<number>()
   while (looked.size < MAX_UNSENDABLE_PER_TURN) {
-    const selected = turn.probe ? selection.nextProbe() : selection.next(turn.now)
+    const selected = turn.probe ? selection.nextProbe(turn.newestFirst) : selection.next(turn.now)
     if (!selected) return null
     const { position, bytes } = selected
     if (looked.has(position)) {
@@ -40,7 +42,7 @@ export function nextJob(deps: JobDeps, turn: Turn): Job | 'wait' | null {
     }
     looked.add(position)
     const isLarge = bytes > LARGE_BODY_BYTES
-    const alone = isLarge && deps.reader.unfinishedTries(position) >= MAX_UNFINISHED_TRIES
+    const alone = isLarge && deps.unfinished.count(position) >= MAX_UNFINISHED_TRIES
     if (turn.roomBytes !== null && (alone || bytes > turn.roomBytes)) {
       selection.giveBack(selected)
       return 'wait'

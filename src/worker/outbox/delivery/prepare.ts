@@ -17,6 +17,7 @@ import { logLine } from '../../log.ts'
 import { quarantineError } from '../quarantine.ts'
 import type { EventReader, PendingEvent } from '../storage/reader.ts'
 import type { EventStore } from '../storage/store.ts'
+import type { UnfinishedTries } from '../storage/unfinished-tries.ts'
 import { NO_TRIES } from './attempt-outcome.ts'
 import type { Selected } from './selection.ts'
 
@@ -34,6 +35,7 @@ export type PrepareDeps = {
   shard: string
   reader: EventReader
   store: EventStore
+  unfinished: UnfinishedTries
   destination: Destination
   maxRecordBytes: number
   retryCapMs: number
@@ -80,7 +82,7 @@ export async function beginLarge(
   deps: PrepareDeps,
 ): Promise<'begun' | 'quarantined'> {
   const event =
-    deps.reader.unfinishedTries(position) > MAX_UNFINISHED_TRIES
+    deps.unfinished.count(position) > MAX_UNFINISHED_TRIES
       ? deps.reader.readPending(position)
       : null
   if (event) {
@@ -88,7 +90,7 @@ export async function beginLarge(
     quarantine(event, { code: 'processing-failed', status: null, message }, deps)
     return 'quarantined'
   }
-  deps.store.begin(position)
+  deps.unfinished.begin(position)
   await sync()
   return 'begun'
 }

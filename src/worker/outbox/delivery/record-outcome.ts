@@ -54,7 +54,7 @@ export class OutcomeRecorder {
   partAccepted = ({ event }: Prepared, part: number, verdict: Verdict, beganAt: number): void => {
     const { reader, store, watch, now } = this.#deps
     this.#write(event, 'part delivered', () => {
-      watch.recordAttempt(verdict, attemptOf(event, beganAt), now())
+      watch.recordAttempt(verdict, { ...attemptOf(event, beganAt), isPart: true }, now())
       if (reader.stillPending(event)) store.partDelivered(event.position, part)
     })
   }
@@ -65,15 +65,24 @@ export class OutcomeRecorder {
     const attempt = attemptOf(event, beganAt)
     const { state } = watch
     const { tries } = event
-    const outcome = attemptOutcome(verdict, { at, attempt, tries, state, backoff, random })
+    const outcomeOf = () =>
+      attemptOutcome(verdict, {
+        at,
+        attempt,
+        tries,
+        state,
+        rejecting: watch.rejecting,
+        backoff,
+        random,
+      })
     report[verdict.verdict === 'unknown' ? 'deferred' : verdict.verdict] += 1
     if (verdict.verdict !== 'accepted') {
       report.failure = { code: verdict.error.code, status: verdict.error.status }
     }
     try {
-      this.#write(event, outcome.end, () => {
+      this.#write(event, verdict.verdict === 'accepted' ? 'delivered' : verdict.verdict, () => {
         watch.recordAttempt(verdict, attempt, at)
-        if (reader.stillPending(event)) this.#record(event, outcome)
+        if (reader.stillPending(event)) this.#record(event, outcomeOf())
       })
     } finally {
       selection.done(event.position)
@@ -109,7 +118,14 @@ export class OutcomeRecorder {
 }
 
 function attemptOf({ id, tries }: PendingEvent, beganAt: number): AttemptInfo {
-  return { id, beganAt, previousAt: tries?.triedAt ?? null, throttles: tries?.throttles ?? 0 }
+  return {
+    id,
+    beganAt,
+    previousAt: tries?.triedAt ?? null,
+    throttles: tries?.throttles ?? 0,
+    refusedBefore: tries?.refused ?? false,
+    isPart: false,
+  }
 }
 
 /** AEP refused this event for good, or it ran out of strikes: it waits for an operator. */

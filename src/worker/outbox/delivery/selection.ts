@@ -5,12 +5,12 @@
  * ones wait; a probe is never the same event twice while another waits.
  */
 import { DRAIN_READ_AHEAD, DRAIN_RETRY_SLOTS } from '../../limits.ts'
-import type { EventReader, Located } from '../storage/reader.ts'
+import type { Located, PendingQueue } from '../storage/pending-queue.ts'
 
 export type Selected = Located & { as: 'tried' | 'untried' }
 
 export class Selection {
-  readonly #reader: EventReader
+  readonly #queue: PendingQueue
   /** Positions being sent, and whether each had been tried before. */
   readonly #inFlight = new Map<number, Selected['as']>()
   /** Untried events up to here have been read. */
@@ -18,8 +18,8 @@ export class Selection {
   #untried: Located[] = []
   #lastProbe: number | null = null
 
-  constructor(reader: EventReader) {
-    this.#reader = reader
+  constructor(queue: PendingQueue) {
+    this.#queue = queue
   }
 
   /**
@@ -54,12 +54,15 @@ export class Selection {
     return due && this.#take(due, 'tried')
   }
 
-  /** While AEP fails any event will do, whether its wait is over or not: the point is to ask. */
-  nextProbe(): Selected | null {
-    const untried = this.#firstUntried()
+  /**
+   * While AEP fails any event will do, whether its wait is over or not: the point is to ask. `newest`: AEP refuses
+   * everything, and an event that was not there when that began is the most likely to be accepted.
+   */
+  nextProbe(newest: boolean): Selected | null {
+    const untried = newest ? this.#newestUntried() : this.#firstUntried()
     const waiting = untried
       ? null
-      : this.#reader
+      : this.#queue
           .waiting(2 + this.#inFlight.size)
           .filter((each) => !this.#inFlight.has(each.position))
     const probe =
@@ -91,7 +94,7 @@ export class Selection {
   }
 
   #due(now: number): Located | null {
-    const waited = this.#reader.due(now, this.#inFlight.size + 1)
+    const waited = this.#queue.due(now, this.#inFlight.size + 1)
     return waited.find(({ position }) => !this.#inFlight.has(position)) ?? null
   }
 
@@ -99,14 +102,22 @@ export class Selection {
     if (this.#untried.length === 0) {
       this.#untried = this.#unread(DRAIN_READ_AHEAD)
       // Nothing untried behind the cursor: the next look begins behind all that is stored.
-      this.#cursor = this.#untried.at(-1)?.position ?? this.#reader.lastPending() ?? this.#cursor
+      this.#cursor = this.#untried.at(-1)?.position ?? this.#queue.lastPending() ?? this.#cursor
     }
     return this.#untried.shift() ?? null
   }
 
+  #newestUntried(): Located | null {
+    const [first] = this.#queue
+      .newestUntried(1 + this.#inFlight.size)
+      .filter(({ position }) => !this.#inFlight.has(position))
+    if (first) this.#untried = this.#untried.filter(({ position }) => position !== first.position)
+    return first ?? null
+  }
+
   /** Untried events behind the cursor, at most `limit` of them, without those in flight. */
   #unread(limit: number): Located[] {
-    return this.#reader
+    return this.#queue
       .untried(this.#cursor, limit)
       .filter(({ position }) => !this.#inFlight.has(position))
   }

@@ -1,4 +1,4 @@
-/** Wakes whoever waits for something to have happened, each time it does. */
+/** A repeatable event: everyone who waits for it resumes each time it fires. */
 export class Signal {
   #next = Promise.withResolvers<void>()
 

@@ -9,25 +9,23 @@
 
 import type { Verdict } from '../../aep/client/verdict.ts'
 import { type AttemptInfo, afterAttempt } from '../../aep/upstream/blame.ts'
-import {
-  activeFailure,
-  afterCommand,
-  afterFailure,
-  correctClock,
-  type Hold,
-  holdOf,
-  merge,
-  notBefore,
-  type UpstreamFailure,
-  type UpstreamState,
-} from '../../aep/upstream/state.ts'
-import { logLine } from '../../log.ts'
+import { correctClock } from '../../aep/upstream/clock.ts'
+import { takeIn, underSettings } from '../../aep/upstream/merge.ts'
+import { endHold, isRejecting } from '../../aep/upstream/refusals.ts'
+import { activeFailure, notBefore, type UpstreamState } from '../../aep/upstream/state.ts'
+import { afterCommand, afterFailure } from '../../aep/upstream/transitions.ts'
+import { PROBE_INTERVAL_MS } from '../../limits.ts'
 import type { LedgerStore } from '../storage/ledger.ts'
 import { type Backoff, fullJitterMs } from './backoff.ts'
+import { logUpstream } from './upstream-log.ts'
 
 export type WatchDeps = {
   shard: string
+  /** The settings that events are sent under (`settingsOf`). */
+  settings: string
   backoff: Backoff
+  /** Called when everything refused since this moment has to become pending again. */
+  rejecting: (hold: { since: number; from: number }) => void
   now: () => number
   random: () => number
 }
@@ -45,7 +43,7 @@ export class UpstreamWatch {
   constructor(ledger: LedgerStore, deps: WatchDeps) {
     this.#ledger = ledger
     this.#deps = deps
-    this.#state = correctClock(ledger.upstream, deps.now())
+    this.#state = underSettings(correctClock(ledger.upstream, deps.now()), deps.settings)
   }
 
   get state(): UpstreamState {
@@ -54,7 +52,12 @@ export class UpstreamWatch {
   }
 
   get failing(): boolean {
-    return activeFailure(this.state) !== null
+    return activeFailure(this.state) !== null || this.rejecting
+  }
+
+  /** AEP refuses everything: the setting is wrong, not the events. */
+  get rejecting(): boolean {
+    return isRejecting(this.#state.refusals)
   }
 
   /** While AEP fails: when it may be asked again. Never further ahead than the longest backoff. */
@@ -67,7 +70,7 @@ export class UpstreamWatch {
     return this.#state.pause.paused
   }
 
-  /** AEP's `Retry-After`; 0 when there is none. */
+  /** Until when AEP's `Retry-After` runs; 0 without one. */
   get notBefore(): number {
     return notBefore(this.state)
   }
@@ -94,7 +97,7 @@ export class UpstreamWatch {
 
   /** Merges in the state of an isolate or another shard. */
   mergeFrom(theirs: UpstreamState): void {
-    this.#set(merge(this.state, correctClock(theirs, this.#deps.now())))
+    this.#set(takeIn(this.state, theirs, this.#deps.now()))
   }
 
   recordAttempt(verdict: Verdict, attempt: AttemptInfo, at: number): void {
@@ -115,6 +118,20 @@ export class UpstreamWatch {
     this.#set(afterCommand(this.state, paused, Math.max(now, this.#deps.now())))
   }
 
+  /** A new event during a hold for refusals is the best probe there is: at once, but at most one a second. */
+  probeSoon(): void {
+    if (!this.rejecting) return
+    const now = this.#deps.now()
+    const soon = Math.max(now, this.#state.refusals.refusedAt + PROBE_INTERVAL_MS)
+    this.#retryAt = Math.min(this.retryAt, soon)
+  }
+
+  /** Nothing is pending any more: there is nothing to ask AEP with. */
+  endRejecting(): void {
+    if (!this.rejecting) return
+    this.#set({ ...this.state, refusals: endHold(this.state.refusals, this.#deps.now()) })
+  }
+
   /** A probe found no event that can be sent: asking again at once would find none either. */
   waitLonger(): void {
     this.#failures += 1
@@ -126,13 +143,16 @@ export class UpstreamWatch {
     if (!sameStatus(before, next)) this.#ledger.change({}, next, () => undefined)
     this.#state = next
     this.#scheduleRetry(next)
-    this.#log(before, next)
+    logUpstream(this.#deps.shard, before, next, this.#deps.now())
+    const { hold } = next.refusals
+    if (hold.since > before.refusals.hold.since) this.#deps.rejecting(hold)
   }
 
   /** Failures of one burst count once: the others end while the wait already runs. */
   #scheduleRetry(state: UpstreamState): void {
     const now = this.#deps.now()
-    const failure = activeFailure(state)
+    const failure =
+      activeFailure(state) ?? (this.rejecting ? { at: state.refusals.refusedAt } : null)
     if (!failure) {
       this.#failures = 0
       this.#retryAt = 0
@@ -147,51 +167,9 @@ export class UpstreamWatch {
   }
 
   #jitterMs(): number {
-    return fullJitterMs(this.#failures, this.#deps.backoff, this.#deps.random)
+    // At least one, so that the next failure is later than the one that it is counted after.
+    return Math.max(1, fullJitterMs(this.#failures, this.#deps.backoff, this.#deps.random))
   }
-
-  #log(before: UpstreamState, after: UpstreamState): void {
-    const { shard, now } = this.#deps
-    logHold(shard, holdOf(before), holdOf(after), activeFailure(after))
-    const [ended, begun] = [outageOf(before), outageOf(after)]
-    if (begun && !ended) {
-      const { code, status: upstreamStatus } = begun
-      logLine('warn', { event: 'upstream', shard, status: 'failing', code, upstreamStatus })
-    }
-    if (ended && !begun && !holdOf(after)) {
-      const failedForMs = Math.max(now() - ended.firstAt, 0)
-      logLine('log', { event: 'upstream', shard, status: 'recovered', failedForMs })
-    }
-  }
-}
-
-function outageOf(state: UpstreamState): UpstreamFailure | null {
-  const failure = activeFailure(state)
-  return failure?.reason === 'upstream' ? failure : null
-}
-
-function logHold(
-  shard: string,
-  before: Hold | null,
-  after: Hold | null,
-  failure: UpstreamFailure | null,
-): void {
-  if (before?.reason === after?.reason) return
-  if (!after) {
-    logLine('log', { event: 'hold', shard, reason: null, lifted: before?.reason })
-    return
-  }
-  const cause = after.reason === 'paused' ? null : failure
-  logLine('warn', {
-    event: 'hold',
-    shard,
-    reason: after.reason,
-    code: cause?.code,
-    // The status is AEP's, or that of IMS when IMS gave no token.
-    ...(cause?.code === 'token'
-      ? { imsStatus: cause.status }
-      : { upstreamStatus: cause?.status ?? undefined }),
-  })
 }
 
 function sameStatus(a: UpstreamState, b: UpstreamState): boolean {
@@ -201,6 +179,9 @@ function sameStatus(a: UpstreamState, b: UpstreamState): boolean {
     failure?.firstAt === other?.firstAt &&
     notBefore(a) === notBefore(b) &&
     a.resumedAt === b.resumedAt &&
+    a.refusals.hold.since === b.refusals.hold.since &&
+    isRejecting(a.refusals) === isRejecting(b.refusals) &&
+    a.refusals.newest.length === b.refusals.newest.length &&
     a.pause.at === b.pause.at &&
     a.pause.paused === b.pause.paused
   )

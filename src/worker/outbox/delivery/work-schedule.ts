@@ -1,5 +1,6 @@
 /** When a shard has to be awake: `schedule.ts` applied to the events that are stored and to what is known of AEP. */
 import type { Config } from '../../config/config.ts'
+import type { PendingQueue } from '../storage/pending-queue.ts'
 import type { EventReader } from '../storage/reader.ts'
 import {
   earliestAttemptAt,
@@ -13,12 +14,20 @@ import type { UpstreamWatch } from './upstream-watch.ts'
 
 export class WorkSchedule {
   readonly #reader: EventReader
+  readonly #queue: PendingQueue
   readonly #selection: Selection
   readonly #watch: UpstreamWatch
   readonly #config: Config
 
-  constructor(reader: EventReader, selection: Selection, watch: UpstreamWatch, config: Config) {
+  constructor(
+    reader: EventReader,
+    queue: PendingQueue,
+    selection: Selection,
+    watch: UpstreamWatch,
+    config: Config,
+  ) {
     this.#reader = reader
+    this.#queue = queue
     this.#selection = selection
     this.#watch = watch
     this.#config = config
@@ -31,7 +40,7 @@ export class WorkSchedule {
 
   /** Whether any event is known that is to be sent, now or later. */
   knowsWork(): boolean {
-    return this.#selection.hasUntried() || this.#reader.nextDueAt() !== null
+    return this.#selection.hasUntried() || this.#queue.nextDueAt() !== null
   }
 
   earliestAttemptAt(now: number): number {
@@ -46,7 +55,7 @@ export class WorkSchedule {
     const oldest = this.#reader.oldestAt()
     return {
       untried: this.#selection.hasUntried(),
-      dueAt: this.#reader.nextDueAt(),
+      dueAt: this.#queue.nextDueAt(),
       expiresAt: oldest === null ? null : oldest + this.#config.retentionMs,
     }
   }

@@ -1,6 +1,7 @@
 /**
- * What an operator sees of the events of a shard. Reads only; a page goes on after a position, so that it stays right
- * while events come and go between two pages.
+ * Lists the events of a shard for operators.
+ * Promises: reads only. Pages continue after a position, so that events stored or erased between two pages neither
+ * repeat nor hide others.
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
 import type { EventDetail, EventState, Listed, ListFilter, StoredError } from '../state.ts'
@@ -29,8 +30,8 @@ export class Listing {
     this.#sql = sql
   }
 
-  /** Oldest first. */
-  list({ state, kind }: ListFilter, after: number, limit: number): Listed[] {
+  /** At most `limit` events after position `after`, oldest first. */
+  list({ state, kind, code }: ListFilter, after: number, limit: number): Listed[] {
     const from =
       state === 'pending'
         ? "'pending' AS state FROM pending LEFT JOIN tries USING (position) WHERE ?1 = 'pending'"
@@ -38,16 +39,19 @@ export class Listing {
     return this.#sql
       .exec<Row>(
         `SELECT ${COLUMNS}, ${from} AND position > ?2 AND (?3 IS NULL OR kind = ?3)
+           AND (?5 IS NULL OR code = ?5)
          ORDER BY position LIMIT ?4`,
         state,
         after,
         kind,
         limit,
+        code,
       )
       .toArray()
       .map(toListed)
   }
 
+  /** One event with its body; `null` if it is not stored. */
   get(id: string): EventDetail | null {
     for (const table of ['pending', 'parked']) {
       const state = table === 'pending' ? "'pending' AS state" : 'state'

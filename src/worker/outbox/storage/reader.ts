@@ -19,6 +19,8 @@ export type Tries = {
   strikes: number
   throttles: number
   triedAt: number | null
+  /** AEP refused it, and a hold took the refusal back. */
+  refused: boolean
 }
 
 export type PendingEvent = {
@@ -30,9 +32,6 @@ export type PendingEvent = {
   /** `null`: never tried. */
   tries: Tries | null
 }
-
-/** Where an event is, and the bytes of its body. */
-export type Located = { position: number; bytes: number }
 
 /** One record of an event that is too large for one, as JSON text without an envelope. */
 export type StoredPart = { part: number; record: string }
@@ -65,11 +64,6 @@ export class EventReader {
       .map(({ part, record }) => ({ part, record: withoutEnvelope(record) }))
   }
 
-  /** How often processing this large event has begun and not ended. */
-  unfinishedTries(position: number): number {
-    return this.#number('SELECT tries AS n FROM unfinished WHERE position = ?', position) ?? 0
-  }
-
   /** The oldest events received before a moment, whatever their state. */
   receivedBefore(ms: number, limit: number): Place[] {
     return this.#sql
@@ -83,45 +77,6 @@ export class EventReader {
         limit,
       )
       .toArray()
-  }
-
-  /** Events never tried, oldest first, after a position. */
-  untried(after: number, limit: number): Located[] {
-    return this.#located(
-      `SELECT position, length(body) AS bytes FROM pending WHERE position > ? AND NOT EXISTS
-         (SELECT 1 FROM tries WHERE tries.position = pending.position)
-       ORDER BY position LIMIT ?`,
-      after,
-      limit,
-    )
-  }
-
-  /** Tried events whose wait is over, longest over first. */
-  due(now: number, limit: number): Located[] {
-    return this.#located(
-      `SELECT position, length(body) AS bytes FROM tries JOIN pending USING (position)
-       WHERE next_at <= ? ORDER BY next_at, position LIMIT ?`,
-      now,
-      limit,
-    )
-  }
-
-  /** Tried events, whether their wait is over or not, in the order it ends. */
-  waiting(limit: number): Located[] {
-    return this.#located(
-      `SELECT position, length(body) AS bytes FROM tries JOIN pending USING (position)
-       WHERE next_at IS NOT NULL ORDER BY next_at, position LIMIT ?`,
-      limit,
-    )
-  }
-
-  /** The newest position of any pending event. */
-  lastPending(): number | null {
-    return this.#number('SELECT MAX(position) AS n FROM pending')
-  }
-
-  nextDueAt(): number | null {
-    return this.#number('SELECT MIN(next_at) AS n FROM tries WHERE next_at IS NOT NULL')
   }
 
   oldestPendingAt(): number | null {
@@ -154,20 +109,27 @@ export class EventReader {
         attempts: number | null
         strikes: number | null
         throttles: number | null
+        code: string | null
         triedAt: number | null
       }>(
-        `SELECT id, kind, received_at AS receivedAt, body, attempts, strikes, throttles,
+        `SELECT id, kind, received_at AS receivedAt, body, attempts, strikes, throttles, code,
            tried_at AS triedAt
          FROM pending LEFT JOIN tries USING (position) WHERE position = ?`,
         position,
       )
       .toArray()
     if (!row) return null
-    const { id, kind, receivedAt, attempts, strikes, throttles, triedAt } = row
+    const { id, kind, receivedAt, attempts, strikes, throttles, triedAt, code } = row
     const tries =
       attempts === null
         ? null
-        : { attempts, strikes: strikes ?? 0, throttles: throttles ?? 0, triedAt }
+        : {
+            attempts,
+            strikes: strikes ?? 0,
+            throttles: throttles ?? 0,
+            triedAt,
+            refused: code === 'rejected',
+          }
     return { position, id, kind, receivedAt, body: new Uint8Array(row.body), tries }
   }
 
@@ -190,10 +152,6 @@ export class EventReader {
       first,
       last,
     )
-  }
-
-  #located(query: string, ...bindings: number[]): Located[] {
-    return this.#sql.exec<Located>(query, ...bindings).toArray()
   }
 
   #number(query: string, ...bindings: number[]): number | null {

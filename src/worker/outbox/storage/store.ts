@@ -14,7 +14,7 @@ import type { Delta, LedgerStore } from './ledger.ts'
 import { type EventReader, PER_MS, type PendingEvent, type Place, type Tries } from './reader.ts'
 import { resolveState } from './resolve-state.ts'
 
-export type FailedTry = Tries & {
+export type FailedTry = Omit<Tries, 'refused'> & {
   nextAt: number | null
   /** `nextAt` is what AEP's `Retry-After` asked for. */
   askedToWait: boolean
@@ -28,17 +28,17 @@ export class EventStore {
   readonly #reader: EventReader
   readonly #upstream: () => UpstreamState
 
-  /** `destination` is written along with the counters, at no cost of its own. */
+  /** `upstream` is written along with the counters, so it costs no further row. */
   constructor(
     sql: SqlStorage,
     ledger: LedgerStore,
     reader: EventReader,
-    destination: () => UpstreamState,
+    upstream: () => UpstreamState,
   ) {
     this.#sql = sql
     this.#ledger = ledger
     this.#reader = reader
-    this.#upstream = destination
+    this.#upstream = upstream
   }
 
   /**
@@ -87,19 +87,6 @@ export class EventStore {
     this.#writeTries(position, tried)
   }
 
-  /** Processing a large event begins: see `beginLarge`. */
-  begin(position: number): void {
-    this.#sql.exec(
-      `INSERT INTO unfinished VALUES (?, 1)
-       ON CONFLICT (position) DO UPDATE SET tries = tries + 1`,
-      position,
-    )
-  }
-
-  finish(position: number): void {
-    this.#sql.exec('DELETE FROM unfinished WHERE position = ?', position)
-  }
-
   /**
    * Cuts waits that are longer than any can be: a clock that ran ahead wrote them. `capMs`: the longest backoff,
    * `askedMs`: the longest wait that AEP can ask for.
@@ -128,20 +115,34 @@ export class EventStore {
     })
   }
 
-  /** Back to the events that are relayed, with a clean slate but for `tried`. */
+  /** Pending again, with a clean slate apart from `tried`. */
   requeue(position: number, from: EventState, kind: StoredKind, tried: FailedTry | null): void {
     this.#change(counted(from, -1), () => {
-      this.#sql.exec(
-        `INSERT INTO pending (position, id, kind, received_at, body)
-         SELECT position, id, ?2, received_at, body FROM parked WHERE position = ?1`,
-        position,
-        kind,
-      )
-      this.#sql.exec('DELETE FROM parked WHERE position = ?', position)
+      this.#unpark(position)
+      this.#sql.exec('UPDATE pending SET kind = ? WHERE position = ?', kind, position)
       this.#sql.exec('DELETE FROM tries WHERE position = ?', position)
       this.#sql.exec('DELETE FROM unfinished WHERE position = ?', position)
       if (tried) this.#writeTries(position, tried)
     })
+  }
+
+  /** Dead events that AEP refused along with everything else: pending again, as tried, and due at once. */
+  takeBackRefusals(positions: readonly number[], now: number): void {
+    this.#change(counted('dead', -positions.length), () => {
+      for (const position of positions) {
+        this.#unpark(position)
+        this.#sql.exec('UPDATE tries SET next_at = ? WHERE position = ?', now, position)
+      }
+    })
+  }
+
+  #unpark(position: number): void {
+    this.#sql.exec(
+      `INSERT INTO pending (position, id, kind, received_at, body)
+       SELECT position, id, kind, received_at, body FROM parked WHERE position = ?`,
+      position,
+    )
+    this.#sql.exec('DELETE FROM parked WHERE position = ?', position)
   }
 
   erase({ position, state }: Place): void {
@@ -220,7 +221,7 @@ export class EventStore {
   }
 }
 
-/** `pending` has no counter of its own: it is what the others leave. */
+/** `pending` has no counter: it is what the other counters leave. */
 function counted(state: EventState, by: number): Delta {
   return state === 'pending' ? {} : { [state]: by }
 }

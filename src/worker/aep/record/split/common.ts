@@ -1,22 +1,23 @@
 /**
- * What every part of a split event says: who, when, what kind, which part, and the small fields.
+ * Chooses the fields that every part of a split event repeats: identities, time, kind, part number, and the small ones.
  *
- * Promises: what is in no part's common fields is in `unmapped`, unless it only repeats or derives from
- * something that is kept. Identities go only where they would leave next to no room (the email before the
- * visitor), so that parts reach Profile.
+ * Promises: a field left out goes into `unmapped`, unless it only repeats or derives from another. Identities stay, so
+ * that Profile can use each part; they are dropped (the email before the visitor) only if they leave almost no room.
  */
 
 import { utf8Length } from '../../../lib/json-text.ts'
 import { assemble, type Draft, type Field, type Unmapped } from '../draft.ts'
 
-/** Below this a part has so little room beside its common fields that identities are given up. */
+/** Identities are dropped until a part has at least this much room beside them. */
 const MIN_ROOM_BYTES = 400
 
-/** Small fields are repeated in every part up to this, and never beyond half of a part. */
+/** The most that repeated fields may take, unless half of a part is less. */
 const MAX_COMMON_BYTES = 10_000
 
+/** `bytes`: UTF-8 size of `fields` as a record. `moved`: fields left out, for `unmapped`. */
 export type Common = { fields: readonly Field[]; bytes: number; moved: readonly Unmapped[] }
 
+/** `limit`: UTF-8 bytes of a part. */
 export function commonOf(draft: Draft, partFields: readonly Field[], limit: number): Common {
   const sizeOf = (fields: readonly Field[]) =>
     utf8Length(JSON.stringify(assemble([...draft.core, ...fields, ...partFields])))
@@ -43,7 +44,7 @@ function smallestFirst(fields: readonly Field[]): { field: Field; bytes: number 
     .sort((a, b) => a.bytes - b.bytes)
 }
 
-/** What a field takes at most: as if no other were in the same objects. */
+/** An upper bound of a field's UTF-8 size: as if it shared no object with another field. */
 function maxBytes({ at, value }: Field): number {
   const alone = at.reduceRight((held, key) => ({ [key]: held }), value)
   return utf8Length(JSON.stringify(alone))

@@ -1,8 +1,9 @@
 /**
- * The long things of an event, laid out over parts: texts, messages, and at last `unmapped`.
+ * Distributes the long content of an event over parts: texts, then messages, then `unmapped`.
  *
- * Promises: in the order of the parts they are whole again; what fits into one part is not cut; every step
- * takes something, so that there is an end. Sizes are counted as things are added: nothing is encoded twice.
+ * Promises: joined in the order of the parts, the content is whole again; nothing that fits into one part is cut; every
+ * step places at least one character, so packing always ends. Counts sizes as content is added, instead of encoding the
+ * part again.
  */
 import type { JsonObject } from '../../../lib/json.ts'
 import { cutAt, utf8Length } from '../../../lib/json-text.ts'
@@ -15,13 +16,13 @@ import {
   unmappedText,
 } from '../draft.ts'
 
-/** What one part holds besides the common fields. */
+/** The content of one part besides the common fields, by field name. */
 export type Contents = Map<string, string | JsonObject[]>
 
-/** A piece is not begun where less than this is left of a part. */
+/** With less room than this, a text starts in the next part. */
 const MIN_PIECE_BYTES = 64
 
-/** `room`: bytes that a part has besides its common fields. */
+/** `room`: UTF-8 bytes of a part that its common fields leave. `moved`: fields to add to `unmapped`. */
 export function pack(draft: Draft, moved: readonly Unmapped[], room: number): Contents[] {
   const packer = new Packer(room)
   const unmapped: Unmapped[] = [...draft.unmapped, ...moved]
@@ -35,7 +36,7 @@ export function pack(draft: Draft, moved: readonly Unmapped[], room: number): Co
   return packer.parts
 }
 
-/** A message that fits into no part, without the fields that leave too little room for its text. */
+/** Moves the large fields of a message that fits into no part to `unmapped`, so that its text has room. */
 function slimmed(message: DraftMessage, room: number, unmapped: Unmapped[]): DraftMessage {
   let left = room / 4
   const rest = message.rest.filter(([key, value]) => {
@@ -48,7 +49,7 @@ function slimmed(message: DraftMessage, room: number, unmapped: Unmapped[]): Dra
   return { ...message, rest }
 }
 
-/** What a value takes in an object that holds others: a comma, a key, a colon, the value. */
+/** The UTF-8 size of an entry in an object: comma, key, colon and value. */
 function entryBytes(key: string, valueBytes: number): number {
   return utf8Length(JSON.stringify(key)) + 2 + valueBytes
 }
@@ -78,12 +79,12 @@ class Packer {
       end = cutAt(text, from, this.#left - overhead)
       const piece = text.slice(from, end)
       this.#part.set(key, piece)
-      // Only the last piece leaves anything: what it takes need not be known of the others.
+      // Every piece but the last fills its part, so only the last one's size matters.
       if (end === text.length) this.#left -= utf8Length(JSON.stringify(piece)) - 2 + overhead
     }
   }
 
-  /** Adds it whole, or, where it fits into no part, not at all. */
+  /** Adds the message uncut and returns true, or returns false if it fits into no part. */
   addMessage(message: DraftMessage): boolean {
     const bytes = itemBytes(message)
     if (bytes + LIST_BYTES > this.#room) return false
@@ -92,7 +93,7 @@ class Packer {
     return true
   }
 
-  /** Pieces of one message have its index; its other fields stand with the first. */
+  /** Every piece repeats the message's `index`; only the first has its other fields. */
   cutMessage({ index, text = '', rest }: DraftMessage): void {
     let piece: DraftMessage = { index, text: '', rest }
     this.#makeRoom(Number.POSITIVE_INFINITY, itemBytes(piece) + LIST_BYTES)
@@ -112,12 +113,12 @@ class Packer {
     else this.#part.set('messages', [itemOf(message)])
   }
 
-  /** What the list takes that a first message stands in. */
+  /** The size of the `messages` list itself, which only the first message of a part pays for. */
   #listBytes(): number {
     return this.#part.has('messages') ? 0 : LIST_BYTES
   }
 
-  /** A fresh part for what is whole there and not here, or could only just begin here. */
+  /** Starts a new part if the content fits there uncut but not here, or if a first piece here would be tiny. */
   #makeRoom(bytes: number, overhead: number): void {
     if (bytes <= this.#left || this.#part.size === 0) return
     if (bytes <= this.#room || this.#left < overhead + MIN_PIECE_BYTES) this.#next()

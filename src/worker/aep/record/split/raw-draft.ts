@@ -1,9 +1,9 @@
 /**
- * The draft of a raw record: only for one that has to be split, since others are sent as they are.
+ * Drafts a raw record that must be split. (Others are sent by `encodeRaw`.)
  *
- * Promises: a documented field that is not split stands at its documented path in every part it is in. What
- * has a name that means something in a part (`part`, `unmapped`, a message's own `index`, a text that is no
- * text) goes into `unmapped`.
+ * Promises: a documented field that is not cut keeps its documented path in every part that holds it. A payload field
+ * whose name has a meaning in a part (`part`, `unmapped`, `index` of a message, a text field that holds no text) goes
+ * into `unmapped`.
  */
 import type { ChatEvent } from '../../../chatlio/event.ts'
 import { isNonEmptyString, isObject } from '../../../lib/json.ts'

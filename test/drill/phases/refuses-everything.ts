@@ -1,0 +1,40 @@
+/** AEP refuses everything for a while, as it does with a wrong schema: no event dies of it, and all of them arrive. */
+import { until } from '../recovery.ts'
+import type { Phase } from './phase.ts'
+import { ARRIVAL_TIMEOUT_MS, post, settledLedger, wait } from './phase.ts'
+
+const EVENTS = 120
+const REFUSED_FOR_MS = 2_000
+
+export const refusesEverything: Phase = {
+  name: 'refuses-everything',
+  promise:
+    'while AEP refuses everything no event is dead from the third refusal on, and then all arrive',
+  format: 'raw',
+  vars: { OUTBOX_SHARDS: '2' },
+  async run(harness) {
+    const { adobe } = harness
+    adobe.rule({ answer: { type: 'status', status: 400 } })
+    const ids: (string | null)[] = []
+    for (let each = 0; each < EVENTS; each += 1) {
+      ids.push((await post(harness, `refused ${each}`)).id)
+      await wait(REFUSED_FOR_MS / EVENTS)
+    }
+    const asked = adobe.requests.length
+    adobe.clearRules()
+    const missing = () => {
+      const landed = new Set(adobe.lake.map(({ _id }) => _id))
+      return ids.filter((id) => id === null || !landed.has(id))
+    }
+    // What a shard or an isolate knows reaches the others with the next webhooks.
+    for (let each = 0; each < 8 && missing().length > 0; each += 1) {
+      ids.push((await post(harness, `accepted ${each}`)).id)
+      await until(() => missing().length === 0, ARRIVAL_TIMEOUT_MS / 8)
+    }
+    // AEP has an event a moment before the relay has noted it.
+    await wait(500)
+    const breaches = missing().map((id) => `${id} is not in AEP`)
+    if (asked > EVENTS / 3) breaches.push(`${asked} requests while AEP refused everything`)
+    return [...breaches, ...(await settledLedger(harness))]
+  },
+}
