@@ -145,6 +145,11 @@ export const LARGE_BODY_BYTES = 262_144
 /** Unfinished attempts to process an event before it is processed alone; one more, and it is quarantined. */
 export const MAX_UNFINISHED_TRIES = 3
 
+/** While AEP refuses everything, a new event is tried at once, but no more often than this. */
+export const PROBE_INTERVAL_MS = 1_000
+
+/** Dead events that are made pending again in one transaction, when a hold shows that their refusal was none. */
+export const REQUEUE_PAGE = 100
 export const DAY_MS = 86_400_000
 
 /** Events that an alert counts as about to be erased; beyond it says "more than": counting reads every row. */
@@ -179,9 +184,3 @@ export const DRIFT_REPORT_INTERVAL_MS = 300_000
 
 /** Differences kept of one kind. */
 export const MAX_DRIFT_ROWS_PER_KIND = 200
-
-/** While AEP refuses everything, a new event is tried at once, but no more often than this. */
-export const PROBE_INTERVAL_MS = 1_000
-
-/** Dead events that are made pending again in one transaction, when a hold shows that their refusal was none. */
-export const REQUEUE_PAGE = 100

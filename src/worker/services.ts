@@ -18,12 +18,12 @@ export type Services = {
   config: Config
   shards: Shards
   relay: Relay
-  drift: DriftDetector
-  metrics: Metrics
   health: HealthCheck
   webhookKeys: AccessKeys
   /** `null`: there are no admin routes. */
   adminKeys: AccessKeys | null
+  drift: DriftDetector
+  metrics: Metrics
 }
 
 const services = new WeakMap<Env, Services>()

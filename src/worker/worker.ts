@@ -1,4 +1,4 @@
-/** The Worker's handlers: requests, and the cron trigger, which re-arms lost alarms and raises alerts. */
+/** The Worker's handlers: requests, and the cron trigger, which makes every shard re-arm a lost alarm and raises alerts. */
 import { runAlerts } from './alerts/tick.ts'
 import { app } from './app.ts'
 import { within } from './lib/timeout.ts'
@@ -10,7 +10,7 @@ export const worker = {
   async scheduled(_controller, env) {
     const services = servicesOf(env)
     try {
-      await wake(services)
+      await wakeShards(services)
     } finally {
       // A shard that does not answer is one of the things to alert about.
       await runAlerts({
@@ -23,7 +23,7 @@ export const worker = {
   },
 } satisfies ExportedHandler<Env>
 
-async function wake({ shards, relay }: Services): Promise<void> {
+async function wakeShards({ shards, relay }: Services): Promise<void> {
   const pending = await shards.all((shard) => within(STORE_TIMEOUT_MS, shard.wake()))
   // With nothing left to ask AEP with, no acceptance can end a hold for refusals.
   if (pending.every((count) => count === 0)) await shards.all((shard) => shard.endRejecting())

@@ -10,6 +10,9 @@ import { payloadSchema } from './payload-schema.ts'
 import { OPERATIONS, type Operation } from './routes.ts'
 import { type JsonSchema, ref } from './schema.ts'
 
+/** OpenAPI 3.1 leaves the schema of raw bytes out. */
+const BYTES = { 'application/octet-stream': {} }
+
 const PAYLOADS: Readonly<Record<string, JsonSchema>> = {
   transcript: payloadSchema(TranscriptSchema, MessageSchema),
   'offline-message': payloadSchema(OfflineMessageSchema, null),
@@ -69,8 +72,7 @@ function pathsOf(operations: readonly Operation[]) {
 /** What any route of an operator may answer: no such route or thing, a wrong token, a shard that does not answer. */
 const ADMIN_PROBLEMS = [401, 404, 503]
 
-function described(operation: Operation) {
-  const { summary, access, parameters, body, answers, problems = [], bytes } = operation
+function described({ summary, access, parameters, body, answers, problems = [] }: Operation) {
   const refused = access === 'admin' ? [...problems, ...ADMIN_PROBLEMS] : problems
   return {
     summary,
@@ -83,8 +85,7 @@ function described(operation: Operation) {
           status,
           {
             description: summary,
-            ...(name && { content: json(ref(name)) }),
-            ...(bytes && { content: { 'application/octet-stream': {} } }),
+            ...(name && { content: name === 'bytes' ? BYTES : json(ref(name)) }),
           },
         ]),
       ),

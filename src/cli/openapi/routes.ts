@@ -19,11 +19,9 @@ export type Operation = {
   access: 'key' | 'admin' | 'open'
   parameters?: readonly Parameter[]
   body?: JsonSchema
-  /** Status and the name of the answer's schema; `null`: no body, or bytes. Problems are added by `access`. */
+  /** Status and the name of the answer's schema; `bytes`: not JSON, `null`: no body. Problems are added by `access`. */
   answers: Readonly<Record<number, string | null>>
   problems?: readonly number[]
-  /** The answer is the bytes themselves. */
-  bytes?: boolean
 }
 
 /** What an operator sends, as the Worker checks it. */
@@ -113,8 +111,7 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'The stored bytes of one event, as they came',
     access: 'admin',
     parameters: [id],
-    answers: { 200: null },
-    bytes: true,
+    answers: { 200: 'bytes' },
   },
   {
     method: 'delete',

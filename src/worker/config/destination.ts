@@ -134,7 +134,7 @@ function batchUrl(endpoint: URL, problems: ConfigProblem[]): string {
 }
 
 /** The scopes that Adobe's own streaming connector requests. The Developer Console shows those of each project. */
-const DEFAULT_SCOPES =
+export const DEFAULT_SCOPES =
   'openid,AdobeID,read_organizations,additional_info.projectedProductContext,session'
 
 function credentials(read: ReadVariable, problems: ConfigProblem[]): Credentials | null {

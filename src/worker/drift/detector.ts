@@ -23,7 +23,8 @@ export class DriftDetector {
 
   /** `now`: epoch milliseconds. */
   saw(reading: Reading, parsed: Parsed, id: string, now: number): void {
-    if (!parsed.ok || (reading.outcome !== 'valid' && reading.outcome !== 'invalid')) return
+    if (!parsed.ok) return
+    if (reading.outcome !== 'valid' && reading.outcome !== 'invalid') return
     const key = `${reading.kind} ${reading.outcome} ${shapeHash(parsed.value)}`
     const known = this.#shapes.get(key)
     if (known === undefined) {
@@ -57,7 +58,7 @@ export class DriftDetector {
 
   #look(
     key: string,
-    reading: Extract<Reading, { outcome: 'valid' | 'invalid' }>,
+    reading: Exclude<Reading, { outcome: 'malformed' | 'too-many-values' }>,
     value: unknown,
     id: string,
   ) {

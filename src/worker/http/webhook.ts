@@ -24,7 +24,7 @@ export function webhook(c: AppContext): Promise<Response> {
 }
 
 async function answer({ env, req, executionCtx }: AppContext, at: number): Promise<Response> {
-  const { config, relay, webhookKeys, drift, shards, metrics } = servicesOf(env)
+  const { config, relay, webhookKeys, drift, metrics, shards } = servicesOf(env)
   const route = routeOf(req.path)
   const key = await webhookKeys.find(req.query('key'))
   const admitted = admit(route, req.method, key, config)

@@ -73,6 +73,8 @@ function sizeOf([value]: Values): number {
   return isObject(value) ? Object.keys(value).length : 0
 }
 
+const objectOrNull = (value: unknown) => (isObject(value) ? value : null)
+
 const least = (args: Values, sign: 1 | -1): unknown =>
   spread(args).reduce((best, one) => {
     const smaller = typeof best === 'number' ? num(one) < best : str(one) < str(best)
@@ -111,6 +113,8 @@ export const FUNCTIONS: Readonly<Record<string, DataPrepFunction>> = {
   is_set: ([value]) => !isNull(value),
   contains_key: ([value]) => !isNull(value),
   to_object: pairs,
+  to_map: (args) => (args.length === 1 ? objectOrNull(args[0]) : pairs(args)),
+  object_to_map: (args) => (args.length === 1 ? objectOrNull(args[0]) : pairs(args)),
   nullify: () => null,
   get_keys: ([value]) => (isObject(value) ? Object.keys(value) : null),
   coalesce: (args) => spread(args).find((value) => !isNull(value)) ?? null,

@@ -8,47 +8,22 @@
  */
 import { readTimestamp, toIso } from '../../chatlio/timestamp.ts'
 import { isNonEmptyString } from '../../lib/json.ts'
+import { FIELDS, type Form } from '../schema/fields.ts'
 
 /** The dotted XDM path for a value; `chatlio.` stands for our field group. `undefined` if the value does not fit. */
 type Place = (value: unknown) => string | undefined
 
-const text = (path: string) => when(isNonEmptyString, path)
-const url = (path: string) => when(isUrl, path)
-const dateTime = (path: string) => when(isDateTime, path)
+/** Where a value of each form fits. No field of XDM is a map of texts. */
+const PLACE: Record<Form, (path: string) => Place> = {
+  text: (path) => when(isNonEmptyString, path),
+  url: (path) => when(isUrl, path),
+  dateTime: (path) => when(isDateTime, path),
+  texts: (path) => when(isTexts, path),
+  textMap: () => () => undefined,
+  ip: (path) => (value) => ipAddress(path, value),
+}
 
-const PLACES = new Map<string, Place>([
-  ['visitor.UUID', text('chatlio.visitor.uuid')],
-  ['visitor.email', text('chatlio.visitor.email')],
-  ['visitor.name', text('chatlio.visitor.name')],
-  ['visitor.identUserId', text('chatlio.visitor.identUserId')],
-  ['visitor.identTraits', text('chatlio.visitor.identTraits')],
-  ['visitor.handle', text('chatlio.visitor.handle')],
-  ['visitor.createdAt', dateTime('chatlio.visitor.createdAt')],
-  ['visitor.location', text('chatlio.visitor.location')],
-  ['visitor.userAgent', text('environment.browserDetails.userAgent')],
-  ['visitor.currentPage', url('web.webPageDetails.URL')],
-  ['visitor.referrerURL', url('web.webReferrer.URL')],
-  ['visitor.IPAddress', ipAddress],
-  ['conversationUUID', text('chatlio.conversationUuid')],
-  ['channelId', text('chatlio.channelId')],
-  ['channelName', text('chatlio.channelName')],
-  ['slackChannelId', text('chatlio.slackChannelId')],
-  ['slackChannelName', text('chatlio.slackChannelName')],
-  ['slackTeamID', text('chatlio.slackTeamId')],
-  ['name', text('chatlio.name')],
-  ['email', text('chatlio.email')],
-  ['emailPretty', text('chatlio.emailPretty')],
-  ['subject', text('chatlio.subject')],
-  ['visitorEmail', text('chatlio.visitor.email')],
-  ['visitorName', text('chatlio.visitor.name')],
-  ['replyToEmail', text('chatlio.replyToEmail')],
-  ['agentEmail', text('chatlio.agent.email')],
-  ['agentName', text('chatlio.agent.name')],
-  ['archiveUrl', text('chatlio.archiveUrl')],
-  ['startedAt', dateTime('chatlio.startedAt')],
-  ['endedAt', dateTime('chatlio.endedAt')],
-  ['extraData', when(isTexts, 'chatlio.extraData')],
-])
+const PLACES = new Map<string, Place>(FIELDS.map(({ from, to, form }) => [from, PLACE[form](to)]))
 
 /** `from`: the dotted payload path. Returns the dotted XDM path; `undefined` sends the value to `unmapped`. */
 export function placeOf(from: string, value: unknown): string | undefined {
@@ -93,9 +68,9 @@ function isUrl(value: unknown): boolean {
 const IPV4 = /^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(?!$)|$)){4}$/
 const IPV6_CHARACTERS = /^[\da-f:.]{2,45}$/i
 
-function ipAddress(value: unknown): string | undefined {
+function ipAddress(path: string, value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined
-  if (IPV4.test(value)) return 'environment.ipV4'
+  if (IPV4.test(value)) return `${path}.ipV4`
   const isIpv6 = IPV6_CHARACTERS.test(value) && URL.canParse(`http://[${value}]/`)
-  return isIpv6 ? 'environment.ipV6' : undefined
+  return isIpv6 ? `${path}.ipV6` : undefined
 }

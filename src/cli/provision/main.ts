@@ -1,0 +1,63 @@
+/**
+ * `npm run provision`: everything the relay needs in Adobe Experience Platform, made or found in order, and its
+ * address written into wrangler.toml.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { environmentOf } from '../lib/env-file.ts'
+import type { ApiRequest } from '../lib/platform-request.ts'
+import { processTerminal } from '../lib/terminal.ts'
+import { type Config, readConfig } from './config-file.ts'
+import { dryRun } from './dry-run.ts'
+import { existing } from './existing.ts'
+import { make } from './make.ts'
+import { readOptions, USAGE } from './options.ts'
+import { complainOf, settingsFor, startRun, type World } from './run.ts'
+import { status } from './status.ts'
+
+function processWorld(): World {
+  return {
+    env: process.env,
+    io: { fetch: globalThis.fetch, sleep: (ms) => delay(ms), random: Math.random },
+    terminal: processTerminal(),
+  }
+}
+
+/** Resolves with the exit code. */
+export async function main(
+  args: readonly string[],
+  world: World = processWorld(),
+): Promise<number> {
+  const { terminal } = world
+  const options = readOptions(args)
+  if (options === 'help') {
+    terminal.say(USAGE)
+    return 0
+  }
+  if ('wrong' in options) {
+    terminal.complain(`${options.wrong}\n\n${USAGE}`)
+    return 2
+  }
+  let config: Config
+  let own: World
+  try {
+    own = { ...world, env: environmentOf(world.env, options.envFile) }
+    config = readConfig(options)
+  } catch (error) {
+    terminal.complain(error instanceof Error ? error.message : String(error))
+    return 2
+  }
+  if (options.existing) return existing(options, options.existing, own, config)
+  const settings = await settingsFor(own.env, terminal)
+  if (!settings) return 2
+  const sent: ApiRequest[] = []
+  try {
+    const run = await startRun(options, settings, config.vars ?? {}, own, (request) =>
+      sent.push(request),
+    )
+    if (options.mode === 'status') return await status(run, config.vars)
+    if (options.mode === 'dry-run') return await dryRun(run, sent)
+    return await make(run, config.write)
+  } catch (error) {
+    return complainOf(error, terminal)
+  }
+}

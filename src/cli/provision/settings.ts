@@ -1,0 +1,56 @@
+/**
+ * Settings: Adobe's side of `provision`, from the environment or `--env-file`.
+ * Promises: pure; what is missing or wrong is named, its value never shown. Plain http for loopback only.
+ */
+
+import { DEFAULT_SCOPES } from '../../worker/config/destination.ts'
+import { type Environment, variable } from '../lib/env-file.ts'
+import type { PlatformSettings } from '../lib/platform-client.ts'
+
+export const REQUIRED = ['AEP_CLIENT_ID', 'AEP_CLIENT_SECRET', 'AEP_ORG_ID'] as const
+
+export const isSecret = (name: string) => name === 'AEP_CLIENT_SECRET'
+
+export function missingSettings(env: Environment): readonly string[] {
+  return REQUIRED.filter((name) => variable(env, name) === undefined)
+}
+
+/** The text says what is wrong. Call it when nothing is missing. */
+export function readSettings(env: Environment): PlatformSettings | { readonly wrong: string } {
+  const imsUrl = baseUrl(variable(env, 'AEP_IMS_URL') ?? 'https://ims-na1.adobelogin.com')
+  const platformUrl = baseUrl(variable(env, 'AEP_PLATFORM_URL') ?? 'https://platform.adobe.io')
+  if (imsUrl === null) return { wrong: `AEP_IMS_URL is ${EXPECTED}.` }
+  if (platformUrl === null) return { wrong: `AEP_PLATFORM_URL is ${EXPECTED}.` }
+  const sandbox = variable(env, 'AEP_SANDBOX') ?? 'prod'
+  const orgId = variable(env, 'AEP_ORG_ID') ?? ''
+  const clientId = variable(env, 'AEP_CLIENT_ID') ?? ''
+  for (const [name, value] of Object.entries({
+    AEP_SANDBOX: sandbox,
+    AEP_ORG_ID: orgId,
+    AEP_CLIENT_ID: clientId,
+  })) {
+    if (!/^[\x21-\x7e]+$/.test(value))
+      return { wrong: `${name} has a character that no header takes.` }
+  }
+  return {
+    clientId,
+    clientSecret: variable(env, 'AEP_CLIENT_SECRET') ?? '',
+    orgId,
+    sandbox,
+    scopes: variable(env, 'AEP_SCOPES') ?? DEFAULT_SCOPES,
+    imsUrl,
+    platformUrl,
+  }
+}
+
+const EXPECTED = 'an https URL (http for loopback only), without user, password, query or fragment'
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
+
+function baseUrl(text: string): string | null {
+  if (!URL.canParse(text)) return null
+  const url = new URL(text)
+  const isSafe =
+    url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname))
+  const isBare = url.username + url.password + url.search + url.hash === ''
+  return isSafe && isBare ? url.href.replace(/\/+$/, '') : null
+}

@@ -1,0 +1,78 @@
+/**
+ * Step: the mapping set of a raw dataflow. A set is never changed: where the rows differ, a new set is made and the
+ * flow is pointed to it, as Adobe describes it (update-dataflows).
+ *
+ * The set that matters is the one the flow uses, so that is looked at first, whatever it is called; otherwise one is
+ * looked up by name, and since names are not unique there, only one with the right rows counts.
+ * "Right" is decided on source and destination alone: Adobe reads `sourceType` back in other words.
+ */
+import { mappingRows } from '../../../worker/aep/schema/mapping.ts'
+import { at, type Json, listAt, textAt } from '../../lib/platform-request.ts'
+import { byFlowServiceName, MAPPING_SETS, mappingSetById, mappingSetsByName } from '../lookup.ts'
+import { type Context, type Difference, difference, type Found, idOf, type Step } from '../step.ts'
+import { SCHEMA_CONTENT_TYPE } from '../wanted.ts'
+import { made, SOURCES } from './connections.ts'
+
+export const MAPPING: Step = {
+  key: 'mapping',
+  title: 'Mapping set',
+  name: ({ flowName }) => flowName,
+  permission: SOURCES,
+  async find(context) {
+    const named = await mappingSetsByName(context.send, context.wanted.flowName)
+    const right: Found[] = []
+    for (const { id } of named) {
+      const body = await mappingSetById(context.send, id, null)
+      if (rowDifferences(body, context).length === 0) right.push({ id, body })
+    }
+    if (right.length > 0) return right
+    const used = await usedByFlow(context)
+    return used === null ? [] : [used]
+  },
+  compare: ({ body }, context) => rowDifferences(body, context),
+  create: (context) => ({
+    method: 'POST',
+    path: MAPPING_SETS,
+    body: { name: context.wanted.flowName, ...mappingSetOf(context) },
+  }),
+  made,
+  amend: (_, differences, context) => ({
+    what: `make a new mapping set, since the present one differs in ${differences.length} place(s), and let the dataflow use it`,
+    request: MAPPING.create(context),
+    replaces: true,
+  }),
+}
+
+/** As `preview` and `validate` take it too. */
+export function mappingSetOf(context: Context) {
+  const { tenant, visitorNamespace } = context.wanted
+  return {
+    outputSchema: {
+      schemaRef: { id: idOf(context, 'schema'), contentType: SCHEMA_CONTENT_TYPE },
+    },
+    mappings: mappingRows(tenant, visitorNamespace).map((row) => ({ ...row })),
+  }
+}
+
+async function usedByFlow({ send, wanted }: Context): Promise<Found | null> {
+  const [flow, ...others] = await byFlowServiceName(send, 'flows', wanted.flowName)
+  const params = at(flow?.body ?? null, 'transformations', 0, 'params')
+  const id = textAt(params, 'mappingId')
+  if (id === null || others.length > 0) return null
+  return { id, body: await mappingSetById(send, id, at(params, 'mappingVersion')) }
+}
+
+export function rowDifferences(set: Json, context: Context): readonly Difference[] {
+  const { tenant, visitorNamespace } = context.wanted
+  const there = new Map(
+    listAt(set, 'mappings').map((row) => [
+      textAt(row, 'destination') ?? textAt(row, 'destinationXdmPath') ?? '',
+      textAt(row, 'source') ?? textAt(row, 'sourceAttribute'),
+    ]),
+  )
+  const rows = mappingRows(tenant, visitorNamespace).flatMap(({ source, destination }) =>
+    difference(destination, source, there.get(destination) ?? null),
+  )
+  const schemaId = textAt(set, 'outputSchema', 'schemaRef', 'id')
+  return [...difference('outputSchema.schemaRef.id', idOf(context, 'schema'), schemaId), ...rows]
+}

@@ -1,0 +1,122 @@
+/**
+ * Steps: the field group, the schema made of it, and the union tag that enables the schema for Profile.
+ * A field group or schema that lacks something gets it added, after a question; nothing is ever taken out of it.
+ */
+import fieldGroup from '../../../worker/aep/schema/field-group.json' with { type: 'json' }
+import schema from '../../../worker/aep/schema/schema.json' with { type: 'json' }
+import { at, type Json, listAt, textAt } from '../../lib/platform-request.ts'
+import { byTitle, REGISTRY } from '../lookup.ts'
+import { fieldDifferences, missingFieldOperations } from '../schema-fields.ts'
+import { type Context, difference, idOf, type Step } from '../step.ts'
+
+const PERMISSION = 'Data Modeling: Manage Schemas'
+
+export const FIELD_GROUP: Step = {
+  key: 'fieldGroup',
+  title: 'Field group',
+  name: ({ fieldGroupName }) => fieldGroupName,
+  permission: PERMISSION,
+  find: ({ send, wanted }) => byTitle(send, 'fieldgroups', wanted.fieldGroupName),
+  compare: ({ body }, context) => fieldDifferences(groupOf(context), body, context.wanted.tenant),
+  create: (context) => ({
+    method: 'POST',
+    path: `${REGISTRY}/tenant/fieldgroups`,
+    body: groupOf(context),
+  }),
+  made: registered,
+  amend({ id, body }, _, context) {
+    const operations = missingFieldOperations(groupOf(context), body, context.wanted.tenant)
+    if (operations === null) return null
+    const path = `${REGISTRY}/tenant/fieldgroups/${encodeURIComponent(textAt(body, 'meta:altId') ?? id)}`
+    return {
+      what: `add ${operations.length} field(s) to the field group, which can never be renamed afterwards`,
+      request: { method: 'PATCH', path, body: operations },
+    }
+  },
+}
+
+function groupOf({ wanted }: Context): Json {
+  const text = JSON.stringify(fieldGroup).replaceAll('{TENANT_ID}', wanted.tenant)
+  return {
+    ...(JSON.parse(text) as typeof fieldGroup),
+    title: wanted.fieldGroupName,
+  } as unknown as Json
+}
+
+export const SCHEMA: Step = {
+  key: 'schema',
+  title: 'Schema',
+  name: ({ name }) => name,
+  permission: PERMISSION,
+  find: ({ send, wanted }) => byTitle(send, 'schemas', wanted.name),
+  compare: ({ body }, context) => {
+    const missing = missingReferences(body, context)
+    return missing.length === 0 ? [] : difference('allOf', missing.join(', '), null)
+  },
+  // Without the union tag: it cannot be taken back, and comes after the descriptors.
+  create: (context) => {
+    const { 'meta:immutableTags': _, ...body } = schema
+    const allOf = referencesOf(context).map(($ref) => ({ $ref }))
+    return {
+      method: 'POST',
+      path: `${REGISTRY}/tenant/schemas`,
+      body: { ...body, title: context.wanted.name, allOf },
+    }
+  },
+  made: registered,
+  amend({ id, body }, _, context) {
+    const missing = missingReferences(body, context)
+    // A schema of another class only has the name in common with ours.
+    if (!listAt(body, 'allOf').some((one) => at(one, '$ref') === EVENT_CLASS)) return null
+    return {
+      what: `add ${missing.length} field group(s) to the schema`,
+      request: {
+        method: 'PATCH',
+        path: schemaPath(id, body),
+        body: missing.map(($ref) => ({ op: 'add', path: '/allOf/-', value: { $ref } })),
+      },
+    }
+  },
+}
+
+const EVENT_CLASS = 'https://ns.adobe.com/xdm/context/experienceevent'
+
+function referencesOf(context: Context): readonly string[] {
+  return schema.allOf.map(({ $ref }) =>
+    $ref.replace('{FIELD_GROUP_ID}', idOf(context, 'fieldGroup')),
+  )
+}
+
+function missingReferences(body: Json, context: Context): readonly string[] {
+  const there = listAt(body, 'allOf').map((one) => textAt(one, '$ref'))
+  return referencesOf(context).filter(($ref) => !there.includes($ref))
+}
+
+export const UNION: Step = {
+  key: 'union',
+  title: 'Schema in Profile',
+  name: ({ name }) => name,
+  permission: PERMISSION,
+  forever:
+    'A schema that has been enabled for Real-Time Customer Profile stays so: this cannot be undone.',
+  find: async ({ known }) => {
+    const found = known.get('schema')
+    return found && listAt(found.body, 'meta:immutableTags').includes('union') ? [found] : []
+  },
+  compare: () => [],
+  create: (context) => ({
+    method: 'PATCH',
+    path: schemaPath(idOf(context, 'schema'), context.known.get('schema')?.body ?? null),
+    body: [{ op: 'add', path: '/meta:immutableTags', value: ['union'] }],
+  }),
+  made: (body, context) => ({ id: idOf(context, 'schema'), body }),
+}
+
+function schemaPath(id: string, body: Json): string {
+  return `${REGISTRY}/tenant/schemas/${encodeURIComponent(textAt(body, 'meta:altId') ?? id)}`
+}
+
+function registered(body: Json) {
+  const id = textAt(body, '$id')
+  return id === null ? null : { id, body }
+}

@@ -1,0 +1,235 @@
+/** What exists already and is not as it should be. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import {
+  type ApiRequest,
+  at,
+  type Json,
+  listAt,
+  textAt,
+} from '../../src/cli/lib/platform-request.ts'
+import fieldGroup from '../../src/worker/aep/schema/field-group.json' with { type: 'json' }
+import { Bench, oneOfEach, TOML } from './provision-support.ts'
+
+const FLOW_SERVICE = '/data/foundation/flowservice'
+const NAME = 'Chatlio chat events'
+
+let bench: Bench
+beforeEach(async () => {
+  bench = await Bench.start()
+})
+afterEach(() => bench.stop())
+
+const send = (request: ApiRequest) => bench.api.send(request)
+const post = (path: string, body: Json) => send({ method: 'POST', path, body })
+
+async function first(kind: string): Promise<Json> {
+  return listAt(await send({ method: 'GET', path: `${FLOW_SERVICE}/${kind}` }), 'items')[0] ?? null
+}
+
+async function dataset(): Promise<[string, Json]> {
+  const answer = await send({ method: 'GET', path: '/data/foundation/catalog/dataSets' })
+  return Object.entries(answer as Record<string, Json>)[0] as [string, Json]
+}
+
+describe('--status', () => {
+  it('ends with 4 and a table when nothing is there', async () => {
+    const { code, out } = await bench.run(['--status'])
+    expect(code).toBe(4)
+    expect(out.match(/missing/g)).toHaveLength(11)
+    expect(bench.toml).toBe(TOML)
+  })
+
+  it('ends with 0 when everything is as it should be', async () => {
+    await bench.run([])
+    const { code, out } = await bench.run(['--status'])
+    expect([code, out]).toEqual([0, expect.stringContaining('Everything is as it should be.')])
+  })
+
+  it('sees a mapping that lacks a field of this version of the relay', async () => {
+    await bench.run([])
+    await editMapping((rows) => rows.filter((row) => textAt(row, 'source') !== 'visitor.handle'))
+    const { code, out } = await bench.run(['--status'])
+    expect(code).toBe(4)
+    expect(out).toContain('visitor.handle')
+  })
+
+  it('sees a field that the schema lacks', async () => {
+    await bench.run([])
+    await removeHandle()
+    const { code, out } = await bench.run(['--status'])
+    expect(code).toBe(4)
+    expect(out).toContain('_localtenant.chatlio.visitor.handle: nothing, should be string')
+  })
+
+  it('sees a relay that is set up for another dataflow', async () => {
+    await bench.run([])
+    const { writeFileSync } = await import('node:fs')
+    writeFileSync(
+      bench.config,
+      bench.toml.replace(/AEP_FLOW_ID = "[^"]+"\n(?=AEP)/, 'AEP_FLOW_ID = "other"\n'),
+    )
+    const { code, out } = await bench.run(['--status'])
+    expect(code).toBe(4)
+    expect(out).toContain('AEP_FLOW_ID is other')
+  })
+
+  it('sees a dataflow that somebody disabled', async () => {
+    await bench.run([])
+    const flow = await first('flows')
+    await post(`${FLOW_SERVICE}/flows/${textAt(flow, 'id')}/action?op=disable`, null)
+    const { code, out } = await bench.run(['--status'])
+    expect([code, out]).toEqual([4, expect.stringContaining('state: disabled')])
+  })
+})
+
+describe('two of one name', () => {
+  it.each(['sourceConnections', 'targetConnections', 'flows'])(
+    '%s: 3, and nothing is touched',
+    async (kind) => {
+      await bench.run([])
+      const { name, description, ...rest } = (await first(kind)) as Record<string, Json>
+      const body = Object.fromEntries(
+        Object.entries({ name, description, ...rest }).filter(([key]) =>
+          /^(name|description|.*Spec|data|params|.*ConnectionIds|transformations)$/.test(key),
+        ),
+      ) as Json
+      const id = textAt(await post(`${FLOW_SERVICE}/${kind}`, body), 'id')
+      const before = bench.toml
+      for (const args of [[], ['--status'], ['--dry-run']]) {
+        const { code, out, err } = await bench.run(args)
+        expect([args, code]).toEqual([args, 3])
+        expect(out + err).toContain(id)
+      }
+      expect(bench.toml).toBe(before)
+      expect((await bench.counts())[kind]).toBe(2)
+    },
+  )
+
+  it('mapping sets', async () => {
+    await bench.run([])
+    const path = '/data/foundation/conversion/mappingSets'
+    const sets = await send({ method: 'GET', path, query: { limit: '10', start: '0' } })
+    const [set = null] = listAt(sets, 'data')
+    const mappings = listAt(set, 'mappings').map((row) => ({
+      source: at(row, 'source'),
+      destination: at(row, 'destination'),
+      sourceType: /[( ]/.test(String(at(row, 'source'))) ? 'EXPRESSION' : 'ATTRIBUTE',
+    }))
+    const outputSchema = { schemaRef: at(set, 'outputSchema', 'schemaRef') }
+    await post(path, { name: NAME, outputSchema, mappings })
+    expect((await bench.run([])).code).toBe(3)
+  })
+
+  it('datasets', async () => {
+    await bench.run([])
+    const [, body] = await dataset()
+    await post('/data/foundation/catalog/dataSets', {
+      name: NAME,
+      schemaRef: at(body, 'schemaRef'),
+    })
+    expect((await bench.run([])).code).toBe(3)
+  })
+})
+
+describe('something of its name that is another', () => {
+  it('a dataset of another schema: 4, a table, and the way out', async () => {
+    const [schema] = ['other'].map((title) => ({
+      type: 'object',
+      title,
+      allOf: [{ $ref: 'https://ns.adobe.com/xdm/context/experienceevent' }],
+    }))
+    const made = await post('/data/foundation/schemaregistry/tenant/schemas', schema as Json)
+    const contentType = 'application/vnd.adobe.xed-full+json;version=1'
+    await post('/data/foundation/catalog/dataSets', {
+      name: NAME,
+      schemaRef: { id: at(made, '$id'), contentType },
+    })
+    const { code, err } = await bench.run([])
+    expect(code).toBe(4)
+    expect(err).toContain('schemaRef.id')
+    expect(err).toContain('--name')
+    expect(await bench.counts()).toMatchObject({ namespaces: 0, fieldGroups: 0, dataSets: 1 })
+    expect((await bench.run(['--name', 'Another one'])).code).toBe(0)
+  })
+
+  it('a namespace of another type: it can never be changed', async () => {
+    await post('/data/core/idnamespace/identities', {
+      code: 'ChatlioVisitor',
+      name: 'x',
+      idType: 'EMAIL',
+    })
+    const { code, err } = await bench.run([])
+    expect([code, err]).toEqual([4, expect.stringContaining('idType')])
+    expect((await bench.run([], { env: { AEP_VISITOR_NAMESPACE: 'ChatlioVisitor2' } })).code).toBe(
+      0,
+    )
+  })
+})
+
+describe('what can be mended', () => {
+  it('is not mended unasked', async () => {
+    await bench.run([])
+    await editMapping((rows) => rows.slice(0, 5))
+    const { code, err } = await bench.run([])
+    expect([code, err]).toEqual([4, expect.stringContaining('--yes')])
+    expect(await bench.counts()).toMatchObject({ mappingSets: 1 })
+    expect((await bench.run([], { answer: false })).code).toBe(2)
+    expect(await bench.counts()).toMatchObject({ mappingSets: 1 })
+  })
+
+  it('a mapping: a new set, and the dataflow uses it', async () => {
+    await bench.run([])
+    await editMapping((rows) => rows.slice(0, 5))
+    const before = bench.toml
+    const { code, out } = await bench.run(['--yes'])
+    expect(code).toBe(0)
+    expect(out).toContain('Wait five minutes')
+    expect(await bench.counts()).toMatchObject({ ...oneOfEach([]), mappingSets: 2 })
+    expect((await bench.run(['--status'])).code).toBe(0)
+    expect(bench.toml).toBe(before)
+  })
+
+  it('a field that the field group lacks', async () => {
+    await bench.run([])
+    await removeHandle()
+    expect((await bench.run(['--yes'])).code).toBe(0)
+    expect((await bench.run(['--status'])).code).toBe(0)
+    expect(await bench.counts()).toMatchObject({ fieldGroups: 1, mappingSets: 1 })
+  })
+})
+
+async function editMapping(edit: (rows: readonly Json[]) => readonly Json[]): Promise<void> {
+  const flow = await first('flows')
+  const id = textAt(flow, 'transformations', 0, 'params', 'mappingId')
+  const path = `/data/foundation/conversion/mappingSets/${id}`
+  const set = await send({ method: 'GET', path })
+  const mappings = edit(listAt(set, 'mappings')).map((row) => ({
+    source: at(row, 'source'),
+    destination: at(row, 'destination'),
+    sourceType: /[( ]/.test(String(at(row, 'source'))) ? 'EXPRESSION' : 'ATTRIBUTE',
+  }))
+  const outputSchema = { schemaRef: at(set, 'outputSchema', 'schemaRef') }
+  await send({ method: 'PUT', path, body: { name: NAME, outputSchema, mappings } })
+  await send({
+    method: 'PATCH',
+    path: `${FLOW_SERVICE}/flows/${textAt(flow, 'id')}`,
+    headers: { 'if-match': textAt(flow, 'etag') ?? '' },
+    body: [{ op: 'replace', path: '/transformations/0/params/mappingVersion', value: 1 }],
+  })
+}
+
+/** As an older version of the relay would have made the field group. */
+async function removeHandle(): Promise<void> {
+  const path = '/data/foundation/schemaregistry/tenant/fieldgroups'
+  const headers = { accept: 'application/vnd.adobe.xed-id+json' }
+  const entry = listAt(await send({ method: 'GET', path, headers }), 'results')[0] ?? null
+  const own = JSON.parse(
+    JSON.stringify(fieldGroup).replaceAll('{TENANT_ID}', 'localtenant'),
+  ) as typeof fieldGroup
+  const text = JSON.stringify(own).replace(/"handle":\{[^}]*\},/, '')
+  await send({
+    method: 'PUT',
+    path: `${path}/${encodeURIComponent(textAt(entry, 'meta:altId') ?? '')}`,
+    body: JSON.parse(text) as Json,
+  })
+}

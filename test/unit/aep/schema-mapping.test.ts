@@ -1,0 +1,158 @@
+/** The mapping set of a raw dataflow covers what the encoder can send, and leads to what the schema has. */
+import type * as v from 'valibot'
+import { describe, expect, it } from 'vitest'
+import { sampleRecords } from '../../../src/cli/provision/sample.ts'
+import { encodeRaw } from '../../../src/worker/aep/record/raw.ts'
+import { mappingRows, NOT_MAPPED } from '../../../src/worker/aep/schema/mapping.ts'
+import {
+  ConversationSchema,
+  MessageSchema,
+  OfflineMessageSchema,
+  TranscriptSchema,
+} from '../../../src/worker/chatlio/payload.ts'
+import conversation from '../../fixtures/conversation.json'
+import offlineMessage from '../../fixtures/offline-message.json'
+import transcript from '../../fixtures/transcript.json'
+import { encodeParts } from './encode-parts.ts'
+import { eventSchema } from './schema-validator.ts'
+import { eventOf, RAW } from './split-arbitraries.ts'
+
+const ROWS = mappingRows('acme', 'ChatlioVisitor')
+
+/** Paths that some row reads, in expressions too. */
+const READ = new Set(
+  ROWS.flatMap(({ source, sourceType }) =>
+    sourceType === 'ATTRIBUTE'
+      ? [source]
+      : (source.replaceAll(/"[^"]*"/g, '').match(/[A-Za-z_][\w.]*(?![\w.]*\()/g) ?? []),
+  ),
+)
+
+const isCovered = (path: string) =>
+  READ.has(path) ||
+  Object.keys(NOT_MAPPED).some((known) => path === known || path.startsWith(`${known}.`)) ||
+  // A map takes every key.
+  path.startsWith('visitorTraits.')
+
+describe('the mapping covers', () => {
+  it.each([
+    ['a conversation', '', ConversationSchema],
+    ['an offline message', '', OfflineMessageSchema],
+    ['a transcript', '', TranscriptSchema],
+    ['a message of a transcript', 'messages[*].', MessageSchema],
+  ])('every documented field of %s', (_, prefix, schema) => {
+    const fields = documentedFields(schema).filter((path) => path !== 'messages')
+    expect(fields.length).toBeGreaterThan(4)
+    expect(fields.map((path) => prefix + path).filter((path) => !isCovered(path))).toEqual([])
+  })
+
+  it('every field of a record as it is sent', () => {
+    const records = [
+      encodeRaw(eventOf('feedback', conversation)),
+      encodeRaw(eventOf('offline-message', offlineMessage)),
+      encodeRaw(eventOf('transcript', transcript)),
+      encodeRaw(eventOf('transcript', { ...transcript, visitorTraits: 'not JSON' })),
+      ...sampleRecords(),
+    ]
+    expect(records.flatMap(leaves).filter((path) => !isCovered(path))).toEqual([])
+  })
+
+  it('every field of the parts of an event that is too large', () => {
+    const messages = [{ index: 1, text: 'x'.repeat(30_000) }]
+    const long = { ...transcript, rating: 5, messages }
+    const parts = encodeParts(eventOf('transcript', long), RAW, 9_500).map((part) =>
+      JSON.parse(part),
+    )
+    expect(parts.length).toBeGreaterThan(1)
+    const paths = parts.flatMap(leaves).filter((path) => path !== 'rating')
+    expect(paths.some((path) => path.startsWith('part.'))).toBe(true)
+    expect(paths.filter((path) => !isCovered(path))).toEqual([])
+  })
+})
+
+describe('the mapping', () => {
+  it('begins with what AEP refuses a record without', () => {
+    expect(ROWS.slice(0, 2)).toEqual([
+      { sourceType: 'ATTRIBUTE', source: '_id', destination: '_id' },
+      { sourceType: 'ATTRIBUTE', source: 'timestamp', destination: 'timestamp' },
+    ])
+  })
+
+  it('writes each place once', () => {
+    const destinations = ROWS.map(({ destination }) => destination)
+    expect(new Set(destinations).size).toBe(destinations.length)
+  })
+
+  it('writes only what the schema has', () => {
+    const schema = eventSchema('acme')
+    expect(ROWS.filter(({ destination }) => !hasPlace(schema, destination))).toEqual([])
+  })
+
+  it('has Adobe’s own sample mapping in it', () => {
+    for (const path of [
+      'visitor.UUID',
+      'message',
+      'channelId',
+      'slackChannelId',
+      'slackChannelName',
+    ]) {
+      expect(ROWS.filter(({ source }) => source === path)).toHaveLength(1)
+    }
+  })
+
+  it('never makes an agent or a reply-to address an identity', () => {
+    const identity = ROWS.find(({ destination }) => destination === 'identityMap')?.source ?? ''
+    expect(identity).toContain('visitor.UUID')
+    expect(identity).not.toMatch(/agent|replyTo/i)
+  })
+
+  it('has expressions that Data Prep takes: under 4,096 characters', () => {
+    for (const { source } of ROWS) expect(source.length).toBeLessThan(4_096)
+  })
+})
+
+/** Dotted; the entries are in one of the parts of a pipe. */
+function documentedFields(schema: unknown): string[] {
+  const { entries, pipe, wrapped } = schema as Partial<{
+    entries: Record<string, v.GenericSchema>
+    pipe: readonly unknown[]
+    wrapped: unknown
+  }>
+  if (entries) {
+    return Object.entries(entries).flatMap(([key, value]) => {
+      const below = documentedFields(value)
+      return below.length > 0 ? below.map((path) => `${key}.${path}`) : [key]
+    })
+  }
+  for (const part of [...(pipe ?? []), wrapped]) {
+    const found = part && part !== schema ? documentedFields(part) : []
+    if (found.length > 0) return found
+  }
+  return []
+}
+
+/** Items of a list of objects under `[*]`, any other list as itself. */
+function leaves(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return ['']
+  if (Array.isArray(value)) {
+    const isOfObjects = value.some((item) => typeof item === 'object')
+    return isOfObjects ? [...new Set(value.flatMap(leaves))].map((path) => `[*].${path}`) : ['']
+  }
+  return Object.entries(value).flatMap(([key, held]) =>
+    held === undefined
+      ? []
+      : leaves(held).map((path) =>
+          path === '' || path.startsWith('[') ? key + path : `${key}.${path}`,
+        ),
+  )
+}
+
+type Node = { properties?: Record<string, Node>; items?: Node }
+
+function hasPlace(schema: Node, destination: string): boolean {
+  const place = destination
+    .replaceAll('[*]', '')
+    .split('.')
+    .reduce<Node | undefined>((node, key) => (node?.items ?? node)?.properties?.[key], schema)
+  return place !== undefined
+}
