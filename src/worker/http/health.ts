@@ -10,6 +10,7 @@ import type { Config } from '../config/config.ts'
 import { HEALTH_CACHE_MS } from '../limits.ts'
 import type { Shards } from '../outbox/shards.ts'
 import type { Relay } from '../relay.ts'
+import { ANSWER_HEADERS } from './response-headers.ts'
 
 export const HEALTH_REASONS = [
   'configuration',
@@ -42,7 +43,7 @@ export class HealthCheck {
 
   async respond(): Promise<Response> {
     const { status, body } = await this.#report()
-    return Response.json(body, { status })
+    return Response.json(body, { status, headers: ANSWER_HEADERS })
   }
 
   /** Whether the answer is `ok`. */

@@ -13,6 +13,7 @@ import { readUpTo } from '../lib/bounded-body.ts'
 import { type Compression, decompress } from '../lib/decompress.ts'
 import { type Parsed, parseJson } from '../lib/json.ts'
 import { MAX_BODY_BYTES, MAX_JSON_VALUES } from '../limits.ts'
+import { logLine } from '../log.ts'
 import type { Received, RelayResult } from '../relay.ts'
 import { compressionOf, isAcceptedMediaType } from './media-type.ts'
 import type { Refusal } from './problem.ts'
@@ -68,7 +69,13 @@ export async function ingest(
   }
   const { kind } = reading
   const result = await acceptor.accept({ id, kind, receivedAt, body }, reading)
-  observe(reading, parsed, id)
+  try {
+    observe(reading, parsed, id)
+  } catch (thrown) {
+    // The event is in custody: a fault of the observer must not change the answer.
+    const name = thrown instanceof Error ? thrown.name : 'unknown'
+    logLine('error', { event: 'error', name })
+  }
   return { ...result, id, kind, bytes: body.length, refusal: refusalOf(reading, id) }
 }
 
