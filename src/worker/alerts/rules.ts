@@ -7,10 +7,9 @@
  */
 import type { DriftSummary } from '../drift/drift.ts'
 import { ALERT_REPEAT_MS, DAY_MS, MAX_COUNTED_EXPIRING } from '../limits.ts'
-import type { ShardFacts } from '../outbox/alerts/facts.ts'
-import { warnings } from '../outbox/alerts/facts.ts'
+import { type ShardFacts, warnings } from '../outbox/alerts/facts.ts'
 import type { KnownCause, Notice } from './state.ts'
-import { adviceFor, count, duration, moment, NO_KEY } from './words.ts'
+import { adviceFor, answerOf, causeLine, count, duration, moment, NO_KEY } from './words.ts'
 
 export type Facts = {
   now: number
@@ -87,9 +86,6 @@ export function readHold(facts: Facts): Reading {
     action: advice.map(({ action }) => action).join(' '),
   }
 }
-
-const answerOf = (code: string, status: number | null) =>
-  status === null ? code : `${code} ${status}`
 
 function waiting(facts: Facts): string {
   const pending = sum(answered(facts).map((shard) => shard.pending))
@@ -168,11 +164,6 @@ export function readRejected(facts: Facts, causes: Readonly<Record<string, Known
     action:
       'GET /admin/events?state=dead or state=quarantined shows which and why. Correct the cause, deploy, then POST /admin/redrive.',
   }
-}
-
-function causeLine({ state, kind, code, status, place, fresh }: KnownCause): string {
-  const where = place === '' ? '' : ` at ${place}`
-  return `${count(fresh, 'event')} ${state}: ${kind}, ${answerOf(code, status)}${where}`
 }
 
 export function readDrift({ drift, now }: Facts, toldAt: number | null): Reading {

@@ -1,4 +1,5 @@
 /** Moments, durations and counts as a person reads them, and what to do about each reason of a hold. */
+import type { KnownCause } from './state.ts'
 
 /** `2026-11-24 10:02 UTC` */
 export function moment(ms: number): string {
@@ -56,3 +57,13 @@ export function adviceFor(reason: string): Advice {
     }
   )
 }
+
+/** One cause of refusals: how often, of which kind, and why. */
+export function causeLine({ state, kind, code, status, place, fresh }: KnownCause): string {
+  const where = place === '' ? '' : ` at ${place}`
+  return `${count(fresh, 'event')} ${state}: ${kind}, ${answerOf(code, status)}${where}`
+}
+
+/** The error code, with the HTTP status if there was one. */
+export const answerOf = (code: string, status: number | null) =>
+  status === null ? code : `${code} ${status}`
