@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import { admin } from './admin/routes.ts'
 import { problemResponse } from './http/problem.ts'
-import { responseHeaders } from './http/response-headers.ts'
+import { answerHeaders } from './http/response-headers.ts'
 import { webhook } from './http/webhook.ts'
 import { logLine } from './log.ts'
 import { servicesOf } from './services.ts'
@@ -10,14 +10,13 @@ import { servicesOf } from './services.ts'
 /** Not strict: trailing slashes are accepted. */
 export const app = new Hono<{ Bindings: Env }>({ strict: false })
 
-app.use(responseHeaders)
-
 app.all('/chatlio', webhook)
 app.all('/chatlio/*', webhook)
 
 app.get('/health', (c) => servicesOf(c.env).health.respond())
 app.all('/health', () => problemResponse({ code: 'method-not-allowed', allow: 'GET, HEAD' }))
 
+app.use('/admin/*', answerHeaders)
 app.route('/admin', admin)
 
 app.notFound(() => problemResponse({ code: 'not-found' }))

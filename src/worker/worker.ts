@@ -17,8 +17,7 @@ export const worker = {
         ...services,
         fetch: (url, init) => fetch(url, init),
         now: Date.now,
-        isWell: async () =>
-          ((await (await services.health.respond()).json()) as { status: string }).status === 'ok',
+        isWell: () => services.health.isWell(),
       })
     }
   },

@@ -70,7 +70,7 @@ describe('a refusal', () => {
       expect(response.headers.get(name)).toMatch(value)
     }
     expect([...response.headers.keys()].sort()).toEqual(
-      ['content-type', ...Object.keys(headers)].sort(),
+      ['cache-control', 'content-type', 'x-content-type-options', ...Object.keys(headers)].sort(),
     )
     expect(await response.json()).toEqual({
       type: 'about:blank',

@@ -5,7 +5,7 @@ import conversationSample from '../fixtures/conversation.json'
 import offline from '../fixtures/offline-message.json'
 import transcript from '../fixtures/transcript.json'
 import { DAY, HEARTBEAT, PAGERDUTY, startReceiver, WEBHOOK } from './alerts-support.ts'
-import { type Clock, eachTest, KEY, startRelay, TOKEN } from './support.ts'
+import { type Clock, drainAll, eachTest, KEY, startRelay, TOKEN } from './support.ts'
 
 const CANARY = 'canary-7f3a'
 
@@ -47,7 +47,9 @@ it('finds no canary in any message, ping, list, point or log line, whatever goes
     // 500 before the refusals: while everything is held, nothing is said of the age of what waits.
     for (const status of [200, 500, 400, 422, 403, 404]) {
       const type = status === 200 ? ('normal' as const) : ('status' as const)
+      // What the last answer has held is sent first, so that each answer has its own effect.
       aep.clearRules()
+      await drainAll(clock)
       aep.rule({ answer: { type, status, body: quoting } as never })
       let serial = 0
       for (const [route, sample] of Object.entries({

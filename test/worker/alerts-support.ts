@@ -25,7 +25,7 @@ export function shardFacts(own: Partial<ShardFacts> = {}): ShardFacts {
 
 export function factsAt(now: number, ...shards: (Partial<ShardFacts> | null)[]): Facts {
   const all = (shards.length === 0 ? [{}] : shards).map((own) => own && shardFacts(own))
-  return { now, shards: all, drift: [], ageMs: 15 * MINUTE, retentionMs: 30 * DAY }
+  return { now, shards: all, letsIn: true, drift: [], ageMs: 15 * MINUTE, retentionMs: 30 * DAY }
 }
 
 export function cause(own: Partial<Cause> = {}): Cause {

@@ -2,6 +2,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { AlertStore } from '../../src/worker/outbox/alerts/alert-store.ts'
 import {
   DAY,
   HEARTBEAT,
@@ -87,7 +88,9 @@ describe('a hold', () => {
     const [message] = receiver.messages
     expect(message?.url).toBe(WEBHOOK)
     expect(message?.body).toEqual({
-      text: 'Alert: AEP refuses our credentials\nhttps://relay.example.com/admin',
+      text: expect.stringMatching(
+        /^\*Alert: AEP refuses our credentials\* \(hold\)\n[\s\S]*\nhttps:\/\/relay\.example\.com\/admin$/,
+      ),
       blocks: [
         { type: 'section', text: { type: 'mrkdwn', text: expect.any(String) } },
         { type: 'section', text: { type: 'mrkdwn', text: expect.any(String) } },
@@ -130,6 +133,28 @@ describe('a hold', () => {
     expect(receiver.messages).toHaveLength(1)
     expect(said(0)).toContain('An operator paused relaying')
   })
+})
+
+it('a wrong flow is one message, with the status of AEP, and no refused event', async () => {
+  aep.rule({ answer: { type: 'status', status: 400, body: { title: 'words of AEP' } } })
+  for (let number = 0; number < 5; number += 1) await relay.post('feedback', conversation())
+  await tick()
+  expect(receiver.messages).toHaveLength(1)
+  expect(said(0)).toContain('AEP refuses every event')
+  expect(said(0)).toContain('Reason: rejecting (rejected 400)')
+  expect(said(0)).toContain('5 events waiting')
+  expect(said(0)).not.toMatch(/words of AEP|events? dead/)
+  await recover()
+  await tick()
+  expect(said(1)).toContain('Resolved: AEP takes events again')
+})
+
+it('says that no webhook key is usable, since Chatlio is then answered 503', async () => {
+  relay = startRelay({ ...SETTINGS, WEBHOOK_KEYS: 'too-short' })
+  await tick()
+  expect(said(0)).toContain('No webhook key is usable')
+  expect(said(0)).not.toContain('too-short')
+  expect(receiver.pings).toEqual([`${HEARTBEAT}/fail`])
 })
 
 describe('a message that does not get through', () => {
@@ -303,6 +328,16 @@ describe('without an address', () => {
     expect(await alertNamed('hold')).toMatchObject({ state: 'firing', lastSentAt: null })
   })
 
+  it('ends the alert on refused events a day after the last', async () => {
+    relay = startRelay()
+    await relay.post('transcript', { messages: 'none today' })
+    await tick()
+    expect(await alertNamed('rejected')).toMatchObject({ state: 'firing' })
+    clock.advance(DAY)
+    await tick()
+    expect(await alertNamed('rejected')).toMatchObject({ state: 'ok' })
+  })
+
   it('relays all the same when the address is none, and says which variable it is', async () => {
     relay = startRelay({ ALERT_WEBHOOK_URL: 'http://hooks.example.com/secret' })
     expect((await relay.post('feedback', conversation())).body.status).toBe('forwarded')
@@ -310,6 +345,25 @@ describe('without an address', () => {
     expect(line).toContain('ALERT_WEBHOOK_URL')
     expect(line).not.toContain('secret')
   })
+})
+
+it('a run where nothing has changed writes no row', async () => {
+  await holdCredentials()
+  await tick()
+  const states = await shard().alertStates()
+  await tick()
+  expect(await shard().alertStates()).toBe(states)
+  const written = await runInDurableObject(shard(), (_, { storage }) => {
+    const cursors: SqlStorageCursor<never>[] = []
+    const exec = (query: string, ...values: unknown[]) => {
+      const cursor = storage.sql.exec<never>(query, ...values)
+      cursors.push(cursor)
+      return cursor
+    }
+    new AlertStore({ exec } as unknown as SqlStorage).saveStates(states ?? '')
+    return cursors.map(({ rowsWritten }) => rowsWritten)
+  })
+  expect(written).toEqual([0])
 })
 
 describe('GET /admin/alerts', () => {

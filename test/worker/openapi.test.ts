@@ -104,6 +104,9 @@ describe('docs/openapi.json', () => {
       const answered = await relay.command(`/${path}`, body)
       expect(misfit('post', `/admin/${path}`, answered), path).toEqual([])
     }
+    const body = await relay.get(`/events/${stored.body.id}/body`)
+    expect(body.response.headers.get('content-type')).toBe('application/octet-stream')
+    expect(body.status).toBe(200)
     const erased = await relay.erase(String(stored.body.id))
     expect(misfit('delete', '/admin/events/{id}', erased)).toEqual([])
   })

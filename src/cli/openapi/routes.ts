@@ -37,7 +37,7 @@ function taken(schema: v.GenericSchema): JsonSchema {
     typeMode: 'input',
     errorMode: 'ignore',
   }) as JsonSchema
-  return json
+  return { ...json, additionalProperties: false }
 }
 
 /** Exactly one of these fields is given. */

@@ -13,6 +13,9 @@ const SOURCE = 'chatlio-edge-relay'
 /** Slack refuses a section over 3,000 characters. */
 const MAX_SECTION = 2_900
 
+/** Slack cuts a text at 40,000 characters, Google Chat at 4,096. */
+const MAX_TEXT = 4_000
+
 /** PagerDuty cuts a summary at 1,024 characters. */
 const MAX_SUMMARY = 1_000
 
@@ -44,14 +47,12 @@ function when({ event, since, durationMs }: Notice): string {
     : `Since ${moment(since)}.`
 }
 
+/** All of it in `text` too: Google Chat and Discord show no blocks. */
 function slackMessage(notices: readonly Notice[], link: string | null) {
-  const text = notices.map(headline).join('\n')
+  const texts = notices.map(paragraphs)
   return {
-    text: link ? `${text}\n${link}` : text,
-    blocks: [
-      ...notices.map((notice) => section(paragraphs(notice))),
-      ...(link ? [section(`<${link}|Open the relay's page>`)] : []),
-    ],
+    text: [...texts, ...(link ? [link] : [])].join('\n\n').slice(0, MAX_TEXT),
+    blocks: [...texts.map(section), ...(link ? [section(`<${link}|Open the relay's page>`)] : [])],
   }
 }
 

@@ -7,15 +7,16 @@
  */
 import type { DriftSummary } from '../drift/drift.ts'
 import { ALERT_REPEAT_MS, DAY_MS, MAX_COUNTED_EXPIRING } from '../limits.ts'
-import type { ShardFacts } from '../outbox/alerts/facts.ts'
-import { warnings } from '../outbox/alerts/facts.ts'
+import { type ShardFacts, warnings } from '../outbox/alerts/facts.ts'
 import type { KnownCause, Notice } from './state.ts'
-import { adviceFor, count, duration, moment } from './words.ts'
+import { adviceFor, answerOf, causeLine, count, duration, moment, NO_KEY } from './words.ts'
 
 export type Facts = {
   now: number
   /** `null`: a shard that did not answer. */
   shards: readonly (ShardFacts | null)[]
+  /** Whether there is a usable webhook key; without one Chatlio is answered 503. */
+  letsIn: boolean
   /** `null`: shard 0 did not answer. */
   drift: DriftSummary | null
   ageMs: number
@@ -65,6 +66,7 @@ export function readHold(facts: Facts): Reading {
     hold && hold.reason !== 'paused' ? [hold] : [],
   )
   const reasons = [...new Set<string>(holds.map(({ reason }) => reason))].sort()
+  if (!facts.letsIn) reasons.unshift(NO_KEY)
   const [first] = reasons
   if (first === undefined) return otherwise(facts, CLEAR)
   const codes = holds.flatMap(({ code, status }) => (code ? [answerOf(code, status)] : []))
@@ -72,19 +74,18 @@ export function readHold(facts: Facts): Reading {
   return {
     ...OVER,
     keys: reasons,
-    since: Math.min(...holds.map(({ since }) => since)),
+    since: Math.min(facts.now, ...holds.map(({ since }) => since)),
     title: advice.map(({ title }) => title).join('; '),
     facts: [
       `Reason: ${reasons.join(', ')}${codes.length > 0 ? ` (${[...new Set(codes)].join(', ')})` : ''}`,
       waiting(facts),
     ],
-    meaning: 'Webhooks are still taken and stored; nothing is relayed, and nothing is lost.',
+    meaning: facts.letsIn
+      ? 'Webhooks are still taken and stored; nothing is relayed, and nothing is lost.'
+      : 'Webhooks are answered 503, and Chatlio may not send them again.',
     action: advice.map(({ action }) => action).join(' '),
   }
 }
-
-const answerOf = (code: string, status: number | null) =>
-  status === null ? code : `${code} ${status}`
 
 function waiting(facts: Facts): string {
   const pending = sum(answered(facts).map((shard) => shard.pending))
@@ -163,11 +164,6 @@ export function readRejected(facts: Facts, causes: Readonly<Record<string, Known
     action:
       'GET /admin/events?state=dead or state=quarantined shows which and why. Correct the cause, deploy, then POST /admin/redrive.',
   }
-}
-
-function causeLine({ state, kind, code, status, place, fresh }: KnownCause): string {
-  const where = place === '' ? '' : ` at ${place}`
-  return `${count(fresh, 'event')} ${state}: ${kind}, ${answerOf(code, status)}${where}`
 }
 
 export function readDrift({ drift, now }: Facts, toldAt: number | null): Reading {

@@ -96,12 +96,13 @@ export function afterSent(
     alerts[name] = { ...alerts[name], told, lastSentAt: now, lastError: null }
   }
   const said = notices.some(({ name, event }) => name === 'rejected' && event !== 'resolved')
-  const causes = said
-    ? Object.fromEntries(
-        Object.entries(states.causes).map(([id, cause]) => [id, { ...cause, fresh: 0 }]),
-      )
-    : states.causes
-  return { alerts, causes }
+  return said ? { ...withNobodyToTell(states), alerts } : { ...states, alerts }
+}
+
+/** Refusals are not kept to be told, where nobody is: the alert then ends a day after the last. */
+export function withNobodyToTell(states: AlertStates): AlertStates {
+  const causes = Object.entries(states.causes).map(([id, cause]) => [id, { ...cause, fresh: 0 }])
+  return { ...states, causes: Object.fromEntries(causes) }
 }
 
 /** `error` in our words: it never repeats an address or an answer. */

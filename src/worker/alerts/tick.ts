@@ -16,7 +16,14 @@ import { type Evaluation, evaluate } from './evaluate.ts'
 import { bodiesFor } from './message.ts'
 import type { Facts } from './rules.ts'
 import { ping, post } from './send.ts'
-import { type AlertStates, afterFailure, afterSent, INITIAL_STATES, readStates } from './state.ts'
+import {
+  type AlertStates,
+  afterFailure,
+  afterSent,
+  INITIAL_STATES,
+  readStates,
+  withNobodyToTell,
+} from './state.ts'
 
 export type AlertDeps = {
   config: Config
@@ -50,8 +57,9 @@ async function gather({ config, shards, now }: AlertDeps): Promise<Facts> {
     ),
     asked(shards, 0, (shard) => shard.driftSummary()),
   ])
-  const { alerts, retentionMs } = config
-  return { now: at, shards: answers, drift, ageMs: alerts.ageMs, retentionMs }
+  const { alerts, retentionMs, webhookKeys } = config
+  const letsIn = webhookKeys.length > 0
+  return { now: at, shards: answers, letsIn, drift, ageMs: alerts.ageMs, retentionMs }
 }
 
 /** `null` when a shard has not answered, asked twice: one that a deploy restarts fails the first time. */
@@ -80,7 +88,8 @@ async function alert(facts: Facts, deps: AlertDeps): Promise<void> {
   const states = await say(evaluation, facts.now, deps)
   for (const { name, event } of evaluation.notices) {
     const sent = config.alerts.webhook !== null && states.alerts[name].lastSentAt === facts.now
-    logLine('warn', { event: 'alert', name, state: event, sent })
+    const level = event === 'resolved' ? 'log' : 'warn'
+    logLine(level, { event: 'alert', name, state: event, sent })
   }
   if (kept) await save(states, facts, deps)
   else unsaved.set(shards, states)
@@ -104,7 +113,8 @@ async function say(
   { config, fetch }: AlertDeps,
 ): Promise<AlertStates> {
   const { webhook, publicUrl } = config.alerts
-  if (notices.length === 0 || !webhook) return states
+  if (!webhook) return withNobodyToTell(states)
+  if (notices.length === 0) return states
   const error = await post(webhook, bodiesFor(webhook, notices, publicUrl), fetch)
   if (error === null) return afterSent(states, notices, now)
   logLine('warn', { event: 'alert-not-sent', reason: error })

@@ -1,4 +1,5 @@
 /** Moments, durations and counts as a person reads them, and what to do about each reason of a hold. */
+import type { KnownCause } from './state.ts'
 
 /** `2026-11-24 10:02 UTC` */
 export function moment(ms: number): string {
@@ -21,6 +22,9 @@ export function count(number: number, noun: string): string {
 
 export type Advice = { title: string; action: string }
 
+/** Not a hold of the outbox, but of what comes before it. */
+export const NO_KEY = 'webhook-keys'
+
 const ADVICE: { readonly [reason: string]: Advice } = {
   credentials: {
     title: 'AEP refuses our credentials',
@@ -31,6 +35,11 @@ const ADVICE: { readonly [reason: string]: Advice } = {
     title: 'AEP cannot be reached as configured',
     action:
       'The log line `configuration` names a variable that does not parse; without one, AEP does not know the address in AEP_ENDPOINT. Correct it in wrangler.toml and run `npm run deploy`.',
+  },
+  [NO_KEY]: {
+    title: 'No webhook key is usable',
+    action:
+      'Set the secret WEBHOOK_KEYS (`npx wrangler secret put WEBHOOK_KEYS`): keys of 20 characters or more, separated by commas; one that is shorter, and none counts.',
   },
   rejecting: {
     title: 'AEP refuses every event',
@@ -48,3 +57,13 @@ export function adviceFor(reason: string): Advice {
     }
   )
 }
+
+/** One cause of refusals: how often, of which kind, and why. */
+export function causeLine({ state, kind, code, status, place, fresh }: KnownCause): string {
+  const where = place === '' ? '' : ` at ${place}`
+  return `${count(fresh, 'event')} ${state}: ${kind}, ${answerOf(code, status)}${where}`
+}
+
+/** The error code, with the HTTP status if there was one. */
+export const answerOf = (code: string, status: number | null) =>
+  status === null ? code : `${code} ${status}`

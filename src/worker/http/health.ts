@@ -10,6 +10,7 @@ import type { Config } from '../config/config.ts'
 import { HEALTH_CACHE_MS } from '../limits.ts'
 import type { Shards } from '../outbox/shards.ts'
 import type { Relay } from '../relay.ts'
+import { ANSWER_HEADERS } from './response-headers.ts'
 
 export const HEALTH_REASONS = [
   'configuration',
@@ -41,14 +42,23 @@ export class HealthCheck {
   }
 
   async respond(): Promise<Response> {
+    const { status, body } = await this.#report()
+    return Response.json(body, { status, headers: ANSWER_HEADERS })
+  }
+
+  /** Whether the answer is `ok`. */
+  async isWell(): Promise<boolean> {
+    return (await this.#report()).body.status === 'ok'
+  }
+
+  async #report(): Promise<Report> {
     const now = this.#now()
     // A report from the future is one from before the clock was set back.
     const age = this.#latest ? now - this.#latest.at : -1
     if (!this.#latest || age < 0 || age >= HEALTH_CACHE_MS) {
       this.#latest = { at: now, report: await this.#check() }
     }
-    const { status, body } = this.#latest.report
-    return Response.json(body, { status })
+    return this.#latest.report
   }
 
   async #check(): Promise<Report> {

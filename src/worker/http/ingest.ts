@@ -14,6 +14,7 @@ import { readUpTo } from '../lib/bounded-body.ts'
 import { type Compression, decompress } from '../lib/decompress.ts'
 import { type Parsed, parseJson } from '../lib/json.ts'
 import { MAX_BODY_BYTES, MAX_JSON_VALUES } from '../limits.ts'
+import { logLine } from '../log.ts'
 import type { Received, RelayResult } from '../relay.ts'
 import { compressionOf, isAcceptedMediaType } from './media-type.ts'
 import type { Refusal } from './problem.ts'
@@ -76,7 +77,15 @@ export async function ingest(
   const { kind } = reading
   const subject = subjectOf(kind, parsed, body)
   const result = await acceptor.accept({ id, kind, receivedAt, body, subject }, reading)
-  if (result.outcome !== 'suppressed') observe(reading, parsed, id)
+  if (result.outcome !== 'suppressed') {
+    try {
+      observe(reading, parsed, id)
+    } catch (thrown) {
+      // The event is in custody: a fault of the observer must not change the answer.
+      const name = thrown instanceof Error ? thrown.name : 'unknown'
+      logLine('error', { event: 'error', name })
+    }
+  }
   return { ...result, ...arrived(kind, subject), refusal: refusalOf(reading, id) }
 }
 

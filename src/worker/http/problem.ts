@@ -7,6 +7,7 @@
 import type { Issue } from '../chatlio/event.ts'
 import { UNAVAILABLE_RETRY_AFTER_SECONDS } from '../limits.ts'
 import { ACCEPTED_ENCODINGS } from './media-type.ts'
+import { ANSWER_HEADERS } from './response-headers.ts'
 
 export type Refusal =
   /** Send it again later: it could neither be relayed nor stored, or no webhook key is usable. */
@@ -46,7 +47,7 @@ export function problemResponse(refusal: Refusal): Response {
   }
   return new Response(JSON.stringify(body), {
     status,
-    headers: { 'content-type': 'application/problem+json', ...headers },
+    headers: { ...ANSWER_HEADERS, 'content-type': 'application/problem+json', ...headers },
   })
 }
 

@@ -4,8 +4,11 @@
  */
 import type { MiddlewareHandler } from 'hono'
 
-export const responseHeaders: MiddlewareHandler = async (c, next) => {
+/** For answers that are made here. Webhooks are answered with these: a middleware would be one more step on each. */
+export const ANSWER_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+
+/** For answers that Hono makes. */
+export const answerHeaders: MiddlewareHandler = async (c, next) => {
   await next()
-  c.res.headers.set('cache-control', 'no-store')
-  c.res.headers.set('x-content-type-options', 'nosniff')
+  for (const [name, value] of Object.entries(ANSWER_HEADERS)) c.res.headers.set(name, value)
 }

@@ -14,6 +14,7 @@ import { type Ingested, ingest, type Refused } from './ingest.ts'
 import { notedOf } from './noted.ts'
 import { problemResponse, type Refusal } from './problem.ts'
 import { reportDrift } from './report-drift.ts'
+import { ANSWER_HEADERS } from './response-headers.ts'
 
 type Result = Ingested | Refused
 
@@ -84,11 +85,14 @@ const UNAVAILABLE: Refusal = {
 function toResponse(result: Result): Response {
   switch (result.outcome) {
     case 'forwarded':
-      return Response.json({ status: result.outcome, id: result.id })
+      return Response.json({ status: result.outcome, id: result.id }, { headers: ANSWER_HEADERS })
     case 'buffered':
     case 'dead-lettered':
     case 'suppressed':
-      return Response.json({ status: result.outcome, id: result.id }, { status: 202 })
+      return Response.json(
+        { status: result.outcome, id: result.id },
+        { status: 202, headers: ANSWER_HEADERS },
+      )
     case 'quarantined':
       return problemResponse(result.refusal ?? UNAVAILABLE)
     case 'unavailable':

@@ -31,7 +31,12 @@ export class AlertStore {
   }
 
   saveStates(states: string): void {
-    this.#sql.exec('INSERT OR REPLACE INTO alerts (only, states) VALUES (1, ?)', states)
+    // Mostly nothing has changed, and nothing is written.
+    this.#sql.exec(
+      `INSERT INTO alerts (only, states) VALUES (1, ?)
+       ON CONFLICT (only) DO UPDATE SET states = excluded.states WHERE states != excluded.states`,
+      states,
+    )
   }
 
   /** Refusals since the last that were counted, by cause; what an operator has sent again or erased does not count. */

@@ -37,12 +37,21 @@ export type ShardFacts = {
 export function holdFacts(state: UpstreamState): Pick<ShardFacts, 'hold' | 'pausedSince'> {
   const { pause } = state
   const hold = holdOf({ ...state, pause: { ...pause, paused: false } })
-  const failure = activeFailure(state)
-  const answer = failure !== null && failure.reason === hold?.reason ? failure : null
+  const answer = hold && answerBehind(hold.reason, state)
   return {
     hold: hold && { ...hold, code: answer?.code ?? null, status: answer?.status ?? null },
     pausedSince: pause.paused ? pause.at : null,
   }
+}
+
+/** What AEP answered, as far as it is known. */
+function answerBehind(reason: Hold['reason'], state: UpstreamState) {
+  if (reason === 'rejecting') {
+    const [newest] = state.refusals.newest
+    return { code: 'rejected', status: newest?.status ?? null }
+  }
+  const failure = activeFailure(state)
+  return failure?.reason === reason ? failure : null
 }
 
 /** How long before they are erased events are worth a warning: shorter where they are kept for a short time only. */
