@@ -10,7 +10,7 @@
 import { Sender, type SenderDeps } from './aep/client/sender.ts'
 import type { AttemptError, Verdict } from './aep/client/verdict.ts'
 import { encode } from './aep/record/encode.ts'
-import { identityOf, type PrimaryIdentity } from './aep/record/identity.ts'
+import { identityOf } from './aep/record/identity.ts'
 import { afterAttempt, isFailed } from './aep/upstream/blame.ts'
 import { allowsRequest, type Breaker, CLOSED } from './aep/upstream/breaker.ts'
 import { correctClock } from './aep/upstream/clock.ts'
@@ -24,8 +24,7 @@ import {
   type UpstreamState,
 } from './aep/upstream/state.ts'
 import type { Carrier } from './carrier.ts'
-import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
-import type { Subject } from './chatlio/subject.ts'
+import type { ChatEvent, Reading } from './chatlio/event.ts'
 import type { Config } from './config/config.ts'
 import { within } from './lib/timeout.ts'
 import { STORE_TIMEOUT_MS } from './limits.ts'
@@ -34,31 +33,7 @@ import type { EventEnd } from './outbox/delivery/waiters.ts'
 import { quarantineError } from './outbox/quarantine.ts'
 import type { OutboxStub, Shards } from './outbox/shards.ts'
 import type { FailedAttempt, HeldState, StoreRequest } from './outbox/state.ts'
-
-/** Where an event is now. `upstreamStatus`: the HTTP status that AEP answered; `null` when it did not. */
-export type RelayResult = {
-  outcome: 'forwarded' | 'buffered' | 'dead-lettered' | 'quarantined' | 'suppressed' | 'unavailable'
-  /** It went to AEP without the outbox, which then knows nothing of it. */
-  straight?: true
-  upstreamStatus: number | null
-  /** Why it was not forwarded. */
-  code?: string
-  /** For xdm: the primary identity. An event with `none` reaches the lake, but not Profile. */
-  identity?: PrimaryIdentity
-}
-
-/** An event and its bytes, as they came, and whose it is. */
-export type Received = Arrival & { body: Uint8Array; subject: Subject }
-
-const OUTCOMES = {
-  pending: 'buffered',
-  dead: 'dead-lettered',
-  quarantined: 'quarantined',
-  delivered: 'forwarded',
-  // An operator erased it while its request waited: it was stored, and it was not relayed.
-  erased: 'buffered',
-  suppressed: 'suppressed',
-} as const satisfies Record<HeldState | EventEnd, RelayResult['outcome']>
+import { OUTCOMES, type Received, type RelayResult } from './relay-result.ts'
 
 type StoreAs = Pick<StoreRequest, 'state' | 'error' | 'attempt' | 'parts'>
 

@@ -81,7 +81,9 @@ describe('docs/openapi.json', () => {
     clock.advance(300_000)
     await relay.scheduled()
     expect(misfit('get', '/health', await relay.health())).toEqual([])
-    for (const path of ['status', 'alerts', 'drift', 'openapi.json']) {
+    await relay.carry()
+    const plain = ['status', 'activity', 'suppressions', 'log', 'alerts', 'drift', 'openapi.json']
+    for (const path of plain) {
       expect(misfit('get', `/admin/${path}`, await relay.get(`/${path}`)), path).toEqual([])
     }
     for (const state of ['pending', 'quarantined', 'wrong']) {
@@ -96,6 +98,12 @@ describe('docs/openapi.json', () => {
       ['resume', undefined],
       ['redrive', { state: 'quarantined' }],
       ['redrive', { state: 'pending' }],
+      ['find', { id: String(taken.body.id) }],
+      ['find', { id: String(stored.body.id) }],
+      ['find', { id: 'a', email: 'b' }],
+      ['erase', { email: 'ada@example.com' }],
+      ['erase', { email: 'ada@example.com', dryRun: true, suppressDays: 0 }],
+      ['erase', {}],
       ['alerts/test', undefined],
       ['drift/accept', { kind: 'transcript', path: 'messages', change: 'type' }],
       ['drift/accept', { kind: 'transcript', path: 'none', change: 'new' }],
@@ -107,6 +115,14 @@ describe('docs/openapi.json', () => {
     const body = await relay.get(`/events/${stored.body.id}/body`)
     expect(body.response.headers.get('content-type')).toBe('application/octet-stream')
     expect(body.status).toBe(200)
+    for (const path of ['suppressions', 'log', 'activity?step=year', 'log?limit=0']) {
+      const answered = await relay.get(`/${path}`)
+      expect(misfit('get', `/admin/${path.split('?')[0]}`, answered), path).toEqual([])
+    }
+    for (const email of ['ada@example.com', 'nobody@example.com', '']) {
+      const ended = await relay.remove('/suppressions', { email })
+      expect(misfit('delete', '/admin/suppressions', ended), email).toEqual([])
+    }
     const erased = await relay.erase(String(stored.body.id))
     expect(misfit('delete', '/admin/events/{id}', erased)).toEqual([])
   })

@@ -15,7 +15,7 @@ import { type Compression, decompress } from '../lib/decompress.ts'
 import { type Parsed, parseJson } from '../lib/json.ts'
 import { MAX_BODY_BYTES, MAX_JSON_VALUES } from '../limits.ts'
 import { logLine } from '../log.ts'
-import type { Received, RelayResult } from '../relay.ts'
+import type { Received, RelayResult } from '../relay-result.ts'
 import { compressionOf, isAcceptedMediaType } from './media-type.ts'
 import type { Refusal } from './problem.ts'
 

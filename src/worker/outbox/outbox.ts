@@ -6,38 +6,27 @@
  * Does not promise: order, or exactly once (Real-Time Customer Profile drops the copy by its `_id`).
  * Accepts: a crash between AEP's answer and our note of it sends that event twice.
  *
- * This file only wires: storage, delivery, and the RPC methods that the Worker calls.
+ * This file only wires: storage, delivery, and the RPC methods that a webhook or the cron trigger calls. Those of operators
+ * are in `ReceiptsObject`, those of alerts and drift in `AlertsObject`.
  */
 import type { TokenResult } from '../aep/client/ims.ts'
 import type { TokenSource } from '../aep/client/token.ts'
 import { settingsOf } from '../aep/upstream/settings.ts'
 import { holdOf, type UpstreamState } from '../aep/upstream/state.ts'
 import { type Config, parseConfig } from '../config/config.ts'
-import type { DriftKey, DriftReport, DriftRow, DriftSummary } from '../drift/drift.ts'
 import { metricsOf } from '../metrics.ts'
-import { AlertStore } from './alerts/alert-store.ts'
+import { AlertsObject } from './alerts/alerts-object.ts'
 import { expiringFacts } from './alerts/expiring.ts'
 import { holdFacts, type ShardFacts } from './alerts/facts.ts'
-import { tryOfRequest } from './delivery/attempt-outcome.ts'
+import { tryOfRequest, withoutRefusal } from './delivery/attempt-outcome.ts'
 import { Delivery } from './delivery/delivery.ts'
 import { logDeadLetter } from './delivery/record-outcome.ts'
 import { UpstreamWatch } from './delivery/upstream-watch.ts'
 import type { EventEnd } from './delivery/waiters.ts'
-import { DriftStore } from './drift/drift-store.ts'
 import { shardHealth } from './health.ts'
-import { ReceiptsObject, type RecordsParts } from './receipts/receipts-object.ts'
+import type { OperatorParts } from './receipts/receipts-object.ts'
 import { Records } from './receipts/records.ts'
-import { type RedrivePage, type RedriveRequest, redrive } from './redrive.ts'
-import type {
-  EventDetail,
-  HeldState,
-  Listed,
-  ListFilter,
-  ShardHealth,
-  ShardStatus,
-  StoreRequest,
-  StoreResult,
-} from './state.ts'
+import type { HeldState, ShardHealth, ShardStatus, StoreRequest, StoreResult } from './state.ts'
 import { LedgerStore } from './storage/ledger.ts'
 import { Listing } from './storage/listing.ts'
 import { migrate } from './storage/migrations.ts'
@@ -45,8 +34,8 @@ import { EventReader } from './storage/reader.ts'
 import { EventStore } from './storage/store.ts'
 import { tokenSource } from './token-keeper.ts'
 
-export class Outbox extends ReceiptsObject {
-  protected override readonly parts: RecordsParts
+export class Outbox extends AlertsObject {
+  protected override readonly parts: OperatorParts
   readonly #shard = this.ctx.id.name ?? 'outbox'
   readonly #config: Config = parseConfig(this.env)
   readonly #backoff = { baseMs: this.#config.retryBaseMs, capMs: this.#config.retryCapMs }
@@ -54,12 +43,9 @@ export class Outbox extends ReceiptsObject {
   readonly #watch: UpstreamWatch
   readonly #reader: EventReader
   readonly #store: EventStore
-  readonly #listing: Listing
   readonly #records: Records
   readonly #tokens: TokenSource
   readonly #delivery: Delivery
-  readonly #alerts: AlertStore
-  readonly #drift: DriftStore
   /** A write has become durable since the object started. */
   #hasWritten = false
 
@@ -85,23 +71,17 @@ export class Outbox extends ReceiptsObject {
       reader: this.#reader,
       now: Date.now,
     })
-    this.#store = new EventStore(
-      storage.sql,
-      this.#ledger,
-      this.#reader,
-      () => this.#watch.state,
-      this.#records,
-    )
-    this.#listing = new Listing(storage.sql)
+    const upstream = () => this.#watch.state
+    this.#store = new EventStore(storage.sql, this.#ledger, this.#reader, upstream, this.#records)
     this.parts = {
       records: this.#records,
       reader: this.#reader,
       store: this.#store,
-      listing: this.#listing,
+      listing: new Listing(storage.sql),
       erased: (id) => this.#delivery.waiters.ended(id, 'erased'),
+      requeued: (position) => this.#delivery.added(position),
+      schedule: () => this.#delivery.scheduleNewWork(),
     }
-    this.#alerts = new AlertStore(storage.sql)
-    this.#drift = new DriftStore(storage)
     this.#tokens = tokenSource(storage, env, this.#shard, this.#config)
     this.#delivery = new Delivery({
       shard: this.#shard,
@@ -204,81 +184,16 @@ export class Outbox extends ReceiptsObject {
 
   /** What may be worth an alert, at a run of the cron trigger. */
   async alertFacts(): Promise<ShardFacts> {
+    const { sql } = this.ctx.storage
+    const { retentionMs } = this.#config
     return {
       ...holdFacts(this.#watch.state),
       pending: this.#ledger.read().pending,
       oldestPendingAt: this.#reader.oldestPendingAt(),
-      expiring: expiringFacts(
-        this.ctx.storage.sql,
-        this.#reader.oldestAt(),
-        this.#config.retentionMs,
-        Date.now(),
-      ),
+      expiring: expiringFacts(sql, this.#reader.oldestAt(), retentionMs, Date.now()),
       writable: await this.#isWritable(),
-      refusals: this.#alerts.refusals(),
+      refusals: this.alerts.refusals(),
     }
-  }
-
-  refusalsCounted(upTo: number): void {
-    this.#alerts.refusalsCounted(upTo)
-  }
-
-  /** Shard 0 keeps the states of alerts for all. JSON text; `null` before the first run. */
-  alertStates(): string | null {
-    return this.#alerts.states()
-  }
-
-  async saveAlertStates(states: string): Promise<void> {
-    this.#alerts.saveStates(states)
-    await this.ctx.storage.sync()
-  }
-
-  /** Shard 0 keeps what isolates have seen of changes in what Chatlio sends. */
-  reportDrift(reports: readonly DriftReport[]): void {
-    this.#drift.record(reports, Date.now())
-  }
-
-  driftRows(): DriftRow[] {
-    return this.#drift.rows()
-  }
-
-  driftSummary(): DriftSummary {
-    return this.#drift.summary()
-  }
-
-  /** The row, accepted; `null` where there is none. */
-  acceptDrift(key: DriftKey): DriftRow | null {
-    return this.#drift.accept(key)
-  }
-
-  list(filter: ListFilter, after: number, limit: number): Listed[] {
-    return this.#listing.list(filter, after, limit)
-  }
-
-  get(id: string): EventDetail | null {
-    return this.#listing.get(id)
-  }
-
-  /** Whether there was such an event. */
-  async erase(id: string): Promise<boolean> {
-    const place = this.#reader.find(id)
-    if (place) {
-      this.#store.erase(place)
-      this.#delivery.waiters.ended(id, 'erased')
-    }
-    return place !== null
-  }
-
-  async redrive(request: RedriveRequest): Promise<RedrivePage> {
-    await this.#records.addMissingHashes()
-    const page = redrive(
-      request,
-      { store: this.#store, reader: this.#reader, listing: this.#listing },
-      (position) => this.#delivery.added(position),
-      (place) => this.#records.isSuppressed(place),
-    )
-    await this.#delivery.scheduleNewWork()
-    return page
   }
 
   override async alarm(): Promise<void> {
@@ -298,10 +213,4 @@ export class Outbox extends ReceiptsObject {
     }
     return this.#hasWritten
   }
-}
-
-/** While AEP refuses everything, its refusal of one event is no reason to give that event up. */
-function withoutRefusal(request: StoreRequest): StoreRequest {
-  const isRefusal = request.state === 'dead' && request.attempt?.error.status !== 413
-  return isRefusal ? { ...request, state: 'pending' } : request
 }

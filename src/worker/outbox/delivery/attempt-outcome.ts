@@ -12,7 +12,7 @@ import type { UpstreamState } from '../../aep/upstream/state.ts'
 import { MAX_STRIKES } from '../../limits.ts'
 import type { StoreRequest } from '../state.ts'
 import type { Tries } from '../storage/reader.ts'
-import type { FailedTry } from '../storage/store.ts'
+import type { FailedTry } from '../storage/tries.ts'
 import { type Backoff, fullJitterMs } from './backoff.ts'
 
 export const NO_TRIES: Omit<Tries, 'refused'> = {
@@ -102,4 +102,10 @@ export function tryOfRequest(
     error: attempt.error,
     answer: attempt.answer,
   }
+}
+
+/** While AEP refuses everything, its refusal of one event is no reason to give that event up. */
+export function withoutRefusal(request: StoreRequest): StoreRequest {
+  const isRefusal = request.state === 'dead' && request.attempt?.error.status !== 413
+  return isRefusal ? { ...request, state: 'pending' } : request
 }

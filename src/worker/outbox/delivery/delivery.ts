@@ -187,7 +187,11 @@ export class Delivery {
   async #setAlarm(): Promise<void> {
     const { store, ledger, config } = this.#deps
     const now = Date.now()
-    store.correctWaits(now, config.retryCapMs, Math.max(config.retryCapMs, MAX_RETRY_AFTER_MS))
+    store.tries.correctWaits(
+      now,
+      config.retryCapMs,
+      Math.max(config.retryCapMs, MAX_RETRY_AFTER_MS),
+    )
     if (ledger.read().pending === 0 && config.outboxShards === 1) this.#deps.watch.endRejecting()
     // The ledger knows of work that the selection has lost sight of: it must look again.
     if (ledger.read().pending > 0 && !this.#schedule.knowsWork()) this.#selection.restart()

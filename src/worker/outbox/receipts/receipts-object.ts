@@ -1,10 +1,12 @@
 /**
- * The RPC methods of a shard that have to do with its records, for `Outbox` to inherit: what isolates bring, finding,
- * activity, erasing a person, suppressions, operators' actions.
+ * The RPC methods of a shard for operators, and for what isolates carry, for `Outbox` to inherit: lists, redrive, finding,
+ * activity, erasing, suppressions, operators' actions.
  */
 import { DurableObject } from 'cloudflare:workers'
 import type { UpstreamState } from '../../aep/upstream/state.ts'
 import type { Carried, CountRow, Exchanged, Suppression } from '../../receipts/carried.ts'
+import { type RedrivePage, type RedriveRequest, redrive } from '../redrive.ts'
+import type { EventDetail, Listed, ListFilter } from '../state.ts'
 import type { Listing } from '../storage/listing.ts'
 import type { EventReader } from '../storage/reader.ts'
 import type { EventStore } from '../storage/store.ts'
@@ -15,17 +17,21 @@ import type { ListedEntry, LogEntry } from './operator-log.ts'
 import type { Records } from './records.ts'
 import { scrub } from './scrub.ts'
 
-export type RecordsParts = {
+export type OperatorParts = {
   records: Records
   reader: EventReader
   store: EventStore
   listing: Listing
   /** Requests that wait for this event. */
   erased: (id: string) => void
+  /** The event at this position is pending again. */
+  requeued: (position: number) => void
+  /** Makes the alarm fit the work that there is now. */
+  schedule: () => Promise<void>
 }
 
 export abstract class ReceiptsObject extends DurableObject<Env> {
-  protected abstract readonly parts: RecordsParts
+  protected abstract readonly parts: OperatorParts
   /** Something of the current erasure has been erased here. */
   #needsScrub = false
 
@@ -41,6 +47,35 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
     const { records } = this.parts
     const taken = carried === null || records.take(carried)
     return { upstream: await this.refresh(upstream), taken, news: records.news(version) }
+  }
+
+  list(filter: ListFilter, after: number, limit: number): Listed[] {
+    return this.parts.listing.list(filter, after, limit)
+  }
+
+  get(id: string): EventDetail | null {
+    return this.parts.listing.get(id)
+  }
+
+  /** Whether there was such an event. */
+  async erase(id: string): Promise<boolean> {
+    const { reader, store, erased } = this.parts
+    const place = reader.find(id)
+    if (place) {
+      store.erase(place)
+      erased(id)
+    }
+    return place !== null
+  }
+
+  async redrive(request: RedriveRequest): Promise<RedrivePage> {
+    const { records, store, reader, listing, requeued, schedule } = this.parts
+    await records.addMissingHashes()
+    const page = redrive(request, { store, reader, listing }, requeued, (place) =>
+      records.isSuppressed(place),
+    )
+    await schedule()
+    return page
   }
 
   /** Of shard 0. */

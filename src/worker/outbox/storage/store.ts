@@ -7,27 +7,20 @@
  * Never looks at the clock, at AEP or at the alarm: that is `Outbox`'s.
  */
 
-import type { AttemptError } from '../../aep/client/verdict.ts'
 import type { UpstreamState } from '../../aep/upstream/state.ts'
 import type { StoredKind } from '../../chatlio/kind.ts'
-import type { EventState, StoredError, StoreRequest } from '../state.ts'
+import type { EventState, StoreRequest } from '../state.ts'
 import { Bodies } from './bodies.ts'
 import type { EventIndex } from './event-index.ts'
 import type { Delta, LedgerStore } from './ledger.ts'
 import { freePosition } from './position.ts'
-import type { EventReader, PendingEvent, Place, Tries } from './reader.ts'
+import type { EventReader, PendingEvent, Place } from './reader.ts'
 import { resolveState } from './resolve-state.ts'
-
-export type FailedTry = Omit<Tries, 'refused'> & {
-  nextAt: number | null
-  /** `nextAt` is what AEP's `Retry-After` asked for. */
-  askedToWait: boolean
-  error: StoredError | AttemptError
-  answer: string | null
-}
+import { type FailedTry, TryStore } from './tries.ts'
 
 export class EventStore {
   readonly bodies: Bodies
+  readonly tries: TryStore
   readonly #sql: SqlStorage
   readonly #index: EventIndex
   readonly #ledger: LedgerStore
@@ -43,6 +36,7 @@ export class EventStore {
     index: EventIndex,
   ) {
     this.bodies = new Bodies(sql)
+    this.tries = new TryStore(sql)
     this.#sql = sql
     this.#index = index
     this.#ledger = ledger
@@ -63,7 +57,7 @@ export class EventStore {
         this.#insert(position, request, state)
         this.#index.link(position, request.hashes ?? null)
         this.#writeParts(position, request.parts)
-        if (tried) this.#writeTries(position, tried)
+        if (tried) this.tries.write(position, tried)
       })
       return { position, state }
     }
@@ -72,7 +66,7 @@ export class EventStore {
     else {
       this.#change({ ...counted(stored.state, -1), ...counted('dead', 1) }, () => {
         this.#sql.exec("UPDATE parked SET state = 'dead' WHERE position = ?", stored.position)
-        if (tried) this.#writeTries(stored.position, tried)
+        if (tried) this.tries.write(stored.position, tried)
       })
     }
     return { position: stored.position, state }
@@ -98,21 +92,7 @@ export class EventStore {
 
   /** Stays pending, with a note of the attempt that failed. */
   retryLater(position: number, tried: FailedTry): void {
-    this.#writeTries(position, tried)
-  }
-
-  /**
-   * Cuts waits that are longer than any can be: a clock that ran ahead wrote them. `capMs`: the longest backoff,
-   * `askedMs`: the longest wait that AEP can ask for.
-   */
-  correctWaits(now: number, capMs: number, askedMs: number): void {
-    this.#sql.exec(
-      `UPDATE tries SET next_at = ?1 + CASE asked_to_wait WHEN 1 THEN ?3 ELSE ?2 END
-       WHERE next_at > ?1 + ?2 AND (asked_to_wait = 0 OR next_at > ?1 + ?3)`,
-      now,
-      capMs,
-      askedMs,
-    )
+    this.tries.write(position, tried)
   }
 
   /** Takes a pending event out of the way, for an operator. */
@@ -125,7 +105,7 @@ export class EventStore {
         state,
       )
       this.#sql.exec('DELETE FROM pending WHERE position = ?', position)
-      this.#writeTries(position, tried)
+      this.tries.write(position, tried)
     })
   }
 
@@ -136,7 +116,7 @@ export class EventStore {
       this.#sql.exec('UPDATE pending SET kind = ? WHERE position = ?', kind, position)
       this.#sql.exec('DELETE FROM tries WHERE position = ?', position)
       this.#sql.exec('DELETE FROM unfinished WHERE position = ?', position)
-      if (tried) this.#writeTries(position, tried)
+      if (tried) this.tries.write(position, tried)
     })
   }
 
@@ -202,25 +182,6 @@ export class EventStore {
     for (const [part, record] of records.entries()) {
       this.#sql.exec('INSERT INTO parts VALUES (?, ?, ?)', position, part, record)
     }
-  }
-
-  #writeTries(position: number, tried: FailedTry): void {
-    this.#sql.exec(
-      `INSERT OR REPLACE INTO tries (position, attempts, strikes, throttles, tried_at, next_at,
-         asked_to_wait, code, status, message, answer)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      position,
-      tried.attempts,
-      tried.strikes,
-      tried.throttles,
-      tried.triedAt,
-      tried.nextAt,
-      tried.askedToWait ? 1 : 0,
-      tried.error.code,
-      tried.error.status,
-      tried.error.message,
-      tried.answer,
-    )
   }
 }
 
