@@ -38,7 +38,7 @@ export function page(recorded: readonly Recorded[]): string {
 
 /** Lines that say what came of it; what stands between two of them is left out. */
 const TOLD =
-  /^(made|changed) .*(Schema|Dataset|Mapping set|Dataflow) "|^Wrote |^Deployed\.|\/chatlio\/transcript\?|^[✔✘–] |is well\.$/
+  /^(made|changed) .*(Dataset|Dataflow) "|^Wrote |^Deployed\.|\/chatlio\/transcript\?|^[✔✘–] |is well\.$/
 
 const SHORT_WHERE = `Recorded by \`npm run recording\`, against the local Adobe and a local Cloudflare API, shortened
 ([all of it](docs/recording.md)). That API takes a deploy and cannot run it, so \`verify\` met the Worker under \`wrangler dev\`.`
