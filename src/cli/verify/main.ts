@@ -5,8 +5,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import { ROUTE_KINDS } from '../../worker/chatlio/kind.ts'
+import { paint, wrap } from '../lib/style.ts'
 import { testVisitor } from '../lib/test-webhook.ts'
-import { paint, wrap } from '../start/style.ts'
 import { platformFor } from './dataflow.ts'
 import { diagnose } from './diagnosis.ts'
 import { checkAdmin, checkFront, checkHealth } from './front.ts'
