@@ -145,6 +145,51 @@ export const LARGE_BODY_BYTES = 262_144
 /** Unfinished attempts to process an event before it is processed alone; one more, and it is quarantined. */
 export const MAX_UNFINISHED_TRIES = 3
 
+/** So many receipts are carried to the outbox at once, without waiting for the next refresh. */
+export const CARRY_AT_RECEIPTS = 1_000
+
+/** Receipts that an isolate holds; beyond them webhooks are counted only. About 2 MB. */
+export const MAX_HELD_RECEIPTS = 4_000
+
+/** Webhooks that an isolate notes down before it adds them up. */
+export const FOLD_AT = 256
+
+/** Rows of counters that an isolate holds while the outbox does not take them; then minutes become hours. */
+export const MAX_HELD_COUNTS = 2_000
+
+/** A carry that has not ended by now was lost with its request: the next one begins anew. */
+export const CARRY_TIMEOUT_MS = 60_000
+
+/** Activity by the minute is kept this long, then by the hour. */
+export const ACTIVITY_MINUTES_MS = 48 * 3_600_000
+export const ACTIVITY_HOURS_MS = 90 * 86_400_000
+
+/** Operators' actions are kept this long. */
+export const OPERATOR_LOG_MS = 90 * 86_400_000
+
+/** How long a shard remembers which batches of an isolate it has taken. */
+export const CARRIER_MEMORY_MS = 6 * 3_600_000
+
+/** A use of a webhook key is written down when the last one on record is older than this. */
+export const KEY_USE_STEP_MS = 60_000
+export const KEY_MEMORY_MS = 400 * 86_400_000
+
+/** Receipts read or deleted in one statement's turn. */
+export const RECEIPT_PAGE = 500
+
+/** Events, and bytes of their bodies, that one step of an erasure reads before the outbox may do something else. */
+export const ERASE_PAGE = 500
+export const ERASE_BYTES = 8_388_608
+
+/** Storage up to this size is written anew after an erasure, and as much free space overwritten. */
+export const SCRUB_BYTES = 33_554_432
+
+/** Longest suppression that an operator can ask for, and the one without asking: as long as Adobe's own deletion may take (Privacy Service: 15 to 45 days). */
+export const MAX_SUPPRESS_DAYS = 90
+export const DEFAULT_SUPPRESS_DAYS = 45
+
+/** Longest that a delivered event is remembered. */
+export const MAX_RECEIPT_DAYS = 90
 /** While AEP refuses everything, a new event is tried at once, but no more often than this. */
 export const PROBE_INTERVAL_MS = 1_000
 

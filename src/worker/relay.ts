@@ -23,19 +23,23 @@ import {
   INITIAL_UPSTREAM,
   type UpstreamState,
 } from './aep/upstream/state.ts'
+import type { Carrier } from './carrier.ts'
 import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
+import type { Subject } from './chatlio/subject.ts'
 import type { Config } from './config/config.ts'
 import { within } from './lib/timeout.ts'
-import { REFRESH_INTERVAL_MS, STORE_TIMEOUT_MS } from './limits.ts'
+import { STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine } from './log.ts'
 import type { EventEnd } from './outbox/delivery/waiters.ts'
 import { quarantineError } from './outbox/quarantine.ts'
 import type { OutboxStub, Shards } from './outbox/shards.ts'
-import type { EventState, FailedAttempt, StoreRequest } from './outbox/state.ts'
+import type { FailedAttempt, HeldState, StoreRequest } from './outbox/state.ts'
 
 /** Where an event is now. `upstreamStatus`: the HTTP status that AEP answered; `null` when it did not. */
 export type RelayResult = {
-  outcome: 'forwarded' | 'buffered' | 'dead-lettered' | 'quarantined' | 'unavailable'
+  outcome: 'forwarded' | 'buffered' | 'dead-lettered' | 'quarantined' | 'suppressed' | 'unavailable'
+  /** It went to AEP without the outbox, which then knows nothing of it. */
+  straight?: true
   upstreamStatus: number | null
   /** Why it was not forwarded. */
   code?: string
@@ -43,8 +47,8 @@ export type RelayResult = {
   identity?: PrimaryIdentity
 }
 
-/** An event and its bytes, as they came. */
-export type Received = Arrival & { body: Uint8Array }
+/** An event and its bytes, as they came, and whose it is. */
+export type Received = Arrival & { body: Uint8Array; subject: Subject }
 
 const OUTCOMES = {
   pending: 'buffered',
@@ -53,13 +57,14 @@ const OUTCOMES = {
   delivered: 'forwarded',
   // An operator erased it while its request waited: it was stored, and it was not relayed.
   erased: 'buffered',
-} as const satisfies Record<EventState | EventEnd, RelayResult['outcome']>
+  suppressed: 'suppressed',
+} as const satisfies Record<HeldState | EventEnd, RelayResult['outcome']>
 
 type StoreAs = Pick<StoreRequest, 'state' | 'error' | 'attempt' | 'parts'>
 
 const AS_PENDING: StoreAs = { state: 'pending', error: null, attempt: null, parts: [] }
 
-type Stored = { state: EventState | EventEnd; upstream: UpstreamState }
+type Stored = { state: HeldState | EventEnd; upstream: UpstreamState }
 
 export class Relay {
   readonly #config: Config
@@ -68,12 +73,13 @@ export class Relay {
   readonly #sender: Sender | null
   #state: UpstreamState
   #breaker: Breaker = CLOSED
-  #refreshedAt = 0
+  readonly #carrier: Carrier
 
-  constructor(config: Config, shards: Shards, deps: SenderDeps) {
+  constructor(config: Config, shards: Shards, deps: SenderDeps, carrier: Carrier) {
     this.#config = config
     this.#shards = shards
     this.#now = deps.now
+    this.#carrier = carrier
     this.#state = underSettings(INITIAL_UPSTREAM, settingsOf(config.destination))
     this.#sender = config.destination && new Sender(config.destination, deps)
   }
@@ -90,6 +96,8 @@ export class Relay {
 
   /** Accepts anything that could be read, valid or not. */
   async accept(received: Received, reading: Reading): Promise<RelayResult> {
+    const suppressed = await this.#ifSuppressed(received)
+    if (suppressed) return suppressed
     if (reading.outcome !== 'valid') {
       const error = quarantineError(reading)
       return this.#store(received, { ...AS_PENDING, state: 'quarantined', error }, null, error.code)
@@ -104,23 +112,12 @@ export class Relay {
 
   /** Accepts an event that our own code fails to read: it is stored, and tried again. */
   async acceptUnread(received: Received, thrown: unknown): Promise<RelayResult> {
-    return this.#storeAfterFault(received, thrown)
+    return (await this.#ifSuppressed(received)) ?? this.#storeAfterFault(received, thrown)
   }
 
-  isRefreshDue(now: number): boolean {
-    // A clock that was set back must not put it off.
-    return now - this.#refreshedAt >= REFRESH_INTERVAL_MS || now < this.#refreshedAt
-  }
-
-  /** Exchanges what is known of AEP, pauses and holds with every shard; after the answer, and not often. */
-  async refresh(): Promise<void> {
-    this.#refreshedAt = this.#now()
-    try {
-      const states = await this.#shards.all((shard) => shard.refresh(this.state))
-      for (const state of states) this.mergeUpstream(state)
-    } catch (thrown) {
-      logLine('warn', { event: 'refresh-failed', name: nameOf(thrown) })
-    }
+  async #ifSuppressed({ subject }: Received): Promise<RelayResult | null> {
+    if (!this.#carrier.suppresses || !(await this.#carrier.isSuppressed(subject))) return null
+    return { outcome: 'suppressed', upstreamStatus: null }
   }
 
   /** Why the event must not be relayed inside its request; `null` when it may. */
@@ -153,7 +150,7 @@ export class Relay {
     const at = this.#now()
     this.#recordAttempt(received.id, verdict, beganAt, at)
     if (verdict.verdict === 'accepted') {
-      return { outcome: 'forwarded', upstreamStatus: verdict.status }
+      return { outcome: 'forwarded', straight: true, upstreamStatus: verdict.status }
     }
     const { error, answer } = verdict
     const attempt: FailedAttempt = { at, error, answer }
@@ -203,13 +200,15 @@ export class Relay {
 
   /** `waitMs`: how long to wait for the delivery of the stored event; 0 does not wait. */
   async #store(
-    { id, kind, receivedAt, body }: Received,
+    { id, kind, receivedAt, body, subject }: Received,
     as: StoreAs,
     upstreamStatus: number | null,
     code: string,
     waitMs = 0,
   ): Promise<RelayResult> {
-    const request: StoreRequest = { id, kind, receivedAt, body, upstream: this.state, ...as }
+    const hashes = await this.#carrier.hashesOf(subject)
+    const { state: upstream } = this
+    const request: StoreRequest = { id, kind, receivedAt, body, hashes, upstream, ...as }
     const call = (shard: OutboxStub): Promise<Stored> =>
       waitMs === 0 ? shard.store(request) : shard.storeAndWait(request, waitMs)
     try {
@@ -217,8 +216,9 @@ export class Relay {
       const stored = await within(STORE_TIMEOUT_MS + waitMs, call(this.#shards.of(id)))
       this.mergeUpstream(stored.upstream)
       const outcome = OUTCOMES[stored.state]
-      return outcome === 'forwarded'
-        ? { outcome, upstreamStatus: 200 }
+      if (outcome === 'forwarded') return { outcome, upstreamStatus: 200 }
+      return outcome === 'suppressed'
+        ? { outcome, upstreamStatus }
         : { outcome, upstreamStatus, code }
     } catch (thrown) {
       logLine('error', { event: 'store-failed', id, name: nameOf(thrown) })

@@ -3,6 +3,7 @@
  */
 import type { Context } from 'hono'
 import { TokenSource } from './aep/client/token.ts'
+import { Carrier } from './carrier.ts'
 import { type Config, parseConfig } from './config/config.ts'
 import { DriftDetector } from './drift/detector.ts'
 import { AccessKeys } from './http/auth.ts'
@@ -10,6 +11,7 @@ import { HealthCheck } from './http/health.ts'
 import { logLine } from './log.ts'
 import { type Metrics, metricsOf } from './metrics.ts'
 import { Shards } from './outbox/shards.ts'
+import { Refresh } from './refresh.ts'
 import { Relay } from './relay.ts'
 
 export type AppContext = Context<{ Bindings: Env }>
@@ -18,12 +20,19 @@ export type Services = {
   config: Config
   shards: Shards
   relay: Relay
+  carrier: Carrier
+  refresh: Refresh
   health: HealthCheck
   webhookKeys: AccessKeys
   /** `null`: there are no admin routes. */
   adminKeys: AccessKeys | null
   drift: DriftDetector
   metrics: Metrics
+}
+
+/** How a request waits for its carry. An object, so that tests can put their own clock in its place. */
+export const waits = {
+  wait: (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms)),
 }
 
 const services = new WeakMap<Env, Services>()
@@ -35,15 +44,26 @@ export function servicesOf(env: Env): Services {
     const config = parseConfig(env)
     const shards = new Shards(env.OUTBOX, config.outboxShards)
     const tokens = new TokenSource((refused) => shards.tokenKeeper().token(refused), Date.now)
-    const relay = new Relay(config, shards, {
-      fetch: (url, init) => fetch(url, init),
+    const carrier = new Carrier(shards, Date.now, crypto.randomUUID())
+    const relay = new Relay(
+      config,
+      shards,
+      { fetch: (url, init) => fetch(url, init), now: Date.now, tokens },
+      carrier,
+    )
+    const refresh = new Refresh({
+      shards,
+      relay,
+      carrier,
       now: Date.now,
-      tokens,
+      wait: (ms) => waits.wait(ms),
     })
     known = {
       config,
       shards,
       relay,
+      carrier,
+      refresh,
       health: new HealthCheck(config, shards, relay, Date.now),
       webhookKeys: new AccessKeys(config.webhookKeys),
       adminKeys: config.adminToken === null ? null : new AccessKeys([config.adminToken]),

@@ -33,6 +33,7 @@ describe('the defaults', () => {
       retryBaseMs: 1_000,
       retryCapMs: 60_000,
       retentionMs: 30 * 86_400_000,
+      receiptMs: 7 * 86_400_000,
       alerts: { ageMs: 900_000, webhook: null, heartbeatUrl: null, publicUrl: null },
     })
   })
@@ -72,6 +73,7 @@ describe('the defaults', () => {
       'MAX_EVENT_BYTES',
       'RETRY_BASE_MS',
       'RETRY_CAP_MS',
+      'RECEIPT_DAYS',
       'RETENTION_DAYS',
     ]
     for (const blank of ['', '  ', null, undefined]) {
@@ -167,6 +169,8 @@ describe('a number', () => {
     ['MAX_EVENT_BYTES', '9000', { maxEventBytes: 9_000 }],
     ['RETRY_BASE_MS', '500', { retryBaseMs: 500 }],
     ['RETRY_CAP_MS', '120000', { retryCapMs: 120_000 }],
+    ['RECEIPT_DAYS', '0', { receiptMs: 0 }],
+    ['RECEIPT_DAYS', '90', { receiptMs: 90 * 86_400_000 }],
     ['RETENTION_DAYS', '7', { retentionMs: 7 * 86_400_000 }],
     ['RETENTION_DAYS', '0.5', { retentionMs: 43_200_000 }],
   ])('is accepted: %s=%j', (variable, value, expected) => {
@@ -180,6 +184,7 @@ describe('a number', () => {
     ['MAX_EVENT_BYTES', 'maxEventBytes'],
     ['RETRY_BASE_MS', 'retryBaseMs'],
     ['RETRY_CAP_MS', 'retryCapMs'],
+    ['RECEIPT_DAYS', 'receiptMs'],
     ['RETENTION_DAYS', 'retentionMs'],
   ] as const)('has its default and stops relaying if it is invalid: %s', (variable, field) => {
     const broken = ['-1', 'x', '1e3', '0x10', '1,000', '3 000', 'Infinity', '9'.repeat(30), true]

@@ -10,6 +10,7 @@ const LANDED: readonly string[] = [
   'b1fdacddb3bf6ee177b1fa8aaae5d905d9fb25ec2b8522706d747bb94f4be3d7',
   '1334be19b6db3df90047a14cdb0ba053926a16e4cb71f1c4fc92f5e3de55fbeb',
   'f8d8dffb706da6848b1a5085ddc60021bd9c52359c1ad08decda6e05a6455d87',
+  'f69bc2f81cc6d5464c5ee6e1d368a3f064147f46a2c4bf89bae4918ac4a39331',
 ]
 
 async function sha256(text: string): Promise<string> {

@@ -86,6 +86,25 @@ it('finds no canary in any log line or error body, whatever goes wrong', async (
           headers: { authorization: `Bearer ${TOKEN}` },
         },
       ],
+      ...(['/admin/find', '/admin/erase'] as const).flatMap((path) =>
+        [
+          { email: `${CANARY}@nobody.example` },
+          { email: CANARY, visitor: CANARY },
+          { id: [CANARY] },
+        ].map(
+          (body) =>
+            [
+              path,
+              {
+                method: 'POST',
+                body: JSON.stringify(body),
+                headers: { authorization: `Bearer ${TOKEN}` },
+              },
+            ] as const,
+        ),
+      ),
+      ['/admin/log', { headers: { authorization: `Bearer ${TOKEN}` } }],
+      ['/admin/suppressions', { headers: { authorization: `Bearer ${TOKEN}` } }],
       [
         `/chatlio/feedback?key=${KEY}`,
         { method: 'POST', body: CANARY, headers: { 'content-type': `x/${CANARY}` } },

@@ -12,6 +12,7 @@ import {
   type LocalAdobe,
   type LocalAdobeOptions,
 } from '../../src/local-adobe/app.ts'
+import { servicesOf, waits } from '../../src/worker/services.ts'
 import { worker } from '../../src/worker/worker.ts'
 
 export const KEY = 'test-webhook-key-number-one'
@@ -50,8 +51,12 @@ export type Clock = ReturnType<typeof startClock>
 
 export type Answered = { response: Response; status: number; body: Record<string, unknown> }
 
-/** One isolate of the Worker, with memory of its own: `variables` override the environment. */
+/**
+ * One isolate of the Worker, with memory of its own: `variables` override the environment. Its requests do not stay to carry
+ * counters and receipts: these go with the next refresh that is due.
+ */
 export function startRelay(variables: Record<string, unknown> = {}) {
+  vi.spyOn(waits, 'wait').mockRejectedValue(new Error('not in tests'))
   const ownEnv = { ...env, ...variables } as Env
   const send = async (path: string, init: RequestInit = {}): Promise<Answered> => {
     const ctx = createExecutionContext()
@@ -77,7 +82,11 @@ export function startRelay(variables: Record<string, unknown> = {}) {
     command: (path: string, body?: unknown) =>
       admin(path, { method: 'POST', ...(body !== undefined && { body: JSON.stringify(body) }) }),
     erase: (id: string) => admin(`/events/${id}`, { method: 'DELETE' }),
+    remove: (path: string, body: unknown) =>
+      admin(path, { method: 'DELETE', body: JSON.stringify(body) }),
     health: () => send('/health'),
+    /** Carries counters and receipts now, and learns of pauses, holds and suppressions. */
+    carry: () => servicesOf(ownEnv).refresh.now(),
     async scheduled() {
       const ctx = createExecutionContext()
       await worker.scheduled({} as ScheduledController, ownEnv)

@@ -64,11 +64,12 @@ function isAccessHost(hostname: string): boolean {
   return hostname === 'cloudflareaccess.com' || hostname.endsWith('.cloudflareaccess.com')
 }
 
-/** An acceptance or a health report has `status`, a problem `code`, an admin answer `accepted`, or `id` and `state`. */
+/** An acceptance or a health report has `status`, a problem `code`, an admin answer `accepted`, `matched`, or `id` and `state`. */
 function isRelays(body: Fields): boolean {
-  const { status, code, accepted, id, state } = body
+  const { status, code, accepted, matched, id, state } = body
   if (typeof status === 'string') return /^[a-z-]+$/.test(status)
-  return typeof code === 'string' || typeof accepted === 'number' || Boolean(id && state)
+  const isAdmins = typeof accepted === 'number' || typeof matched === 'number'
+  return typeof code === 'string' || isAdmins || Boolean(id && state)
 }
 
 function jsonOf(text: string): Fields | null {

@@ -3,6 +3,7 @@ import { ALERT_NAMES } from '../../worker/alerts/state.ts'
 import { STORED_KINDS } from '../../worker/chatlio/kind.ts'
 import { DRIFT_CHANGES } from '../../worker/drift/drift.ts'
 import { EVENT_STATES } from '../../worker/outbox/state.ts'
+import { OUTCOMES } from '../../worker/receipts/carried.ts'
 import {
   boolean,
   type JsonSchema,
@@ -23,6 +24,8 @@ const ledger = {
   dead: whole,
   quarantined: whole,
   erased: whole,
+  forwarded: whole,
+  suppressed: whole,
   oldestPendingAt: orNull(time),
   hold: orNull(object({ reason: string, since: time })),
   nextAttemptAt: orNull(time),
@@ -37,6 +40,29 @@ const event = {
   nextAttemptAt: orNull(time),
   lastError: orNull(object({ code: string, status: orNull(whole), message: string })),
   bytes: whole,
+}
+
+const found = {
+  ...event,
+  state: oneOf([...EVENT_STATES, 'delivered']),
+  settledAt: orNull(time),
+  via: orNull(oneOf(['forwarded', 'drained'])),
+}
+
+const point = {
+  at: time,
+  kind: oneOf(STORED_KINDS),
+  outcome: oneOf(OUTCOMES),
+  count: whole,
+  p50Ms: orNull(whole),
+  p99Ms: orNull(whole),
+}
+
+const logEntry = {
+  at: time,
+  by: string,
+  action: string,
+  counts: { type: 'object', additionalProperties: whole },
 }
 
 const drift = {
@@ -79,7 +105,11 @@ export const ANSWERS: Readonly<Record<string, JsonSchema>> = {
     },
     ['id', 'issues'],
   ),
-  Status: { ...object({ ...ledger, shards: list(object(ledger)) }), additionalProperties: true },
+  Status: object({
+    ...ledger,
+    keys: list(object({ fingerprint: string, lastUsedAt: orNull(time) })),
+    shards: list(object(ledger)),
+  }),
   Events: object({ events: list(ref('Event')), cursor: orNull(string) }),
   Event: object(event),
   EventDetail: object({
@@ -88,6 +118,21 @@ export const ANSWERS: Readonly<Record<string, JsonSchema>> = {
     answer: orNull(string),
   }),
   Redriven: object({ matched: whole, redriven: whole, stillInvalid: whole }),
+  Found: object({ events: list(object(found)), cursor: orNull(string) }),
+  Activity: object({
+    step: oneOf(['minute', 'hour', 'day']),
+    lowerBound: { const: true },
+    points: list(object(point)),
+  }),
+  Erased: object({
+    matched: whole,
+    erased: whole,
+    receipts: whole,
+    mentioned: whole,
+    suppressedUntil: orNull(time),
+  }),
+  Suppressions: object({ count: whole, rows: list(object({ since: time, until: time })) }),
+  OperatorLog: object({ entries: list(object(logEntry)), cursor: orNull(string) }),
   Alerts: object({ alerts: list(object(alert)) }),
   AlertTest: object({ sent: boolean, error: string }, ['error']),
   DriftRow: object(drift),

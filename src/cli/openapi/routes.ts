@@ -1,6 +1,13 @@
 /** Every route, what it takes and what it answers: the table that the description is made from. */
 import { toJsonSchema } from '@valibot/to-json-schema'
 import type * as v from 'valibot'
+import {
+  ActivitySchema,
+  EraseSchema,
+  FindSchema,
+  LogSchema,
+  PersonSchema,
+} from '../../worker/admin/lookup-parameters.ts'
 import { AcceptDriftSchema, ListSchema, RedriveSchema } from '../../worker/admin/parameters.ts'
 import { type JsonSchema, ref, string } from './schema.ts'
 
@@ -26,8 +33,16 @@ export type Operation = {
 
 /** What an operator sends, as the Worker checks it. */
 function taken(schema: v.GenericSchema): JsonSchema {
-  const { $schema: _, ...json } = toJsonSchema(schema, { typeMode: 'input' }) as JsonSchema
+  const { $schema: _, ...json } = toJsonSchema(schema, {
+    typeMode: 'input',
+    errorMode: 'ignore',
+  }) as JsonSchema
   return { ...json, additionalProperties: false }
+}
+
+/** Exactly one of these fields is given. */
+function takenByOne(schema: v.GenericSchema, ...fields: readonly string[]): JsonSchema {
+  return { ...taken(schema), oneOf: fields.map((field) => ({ required: [field] })) }
 }
 
 /** Each field of a schema as a parameter of the query. */
@@ -143,6 +158,58 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Relays again, at once',
     access: 'admin',
     answers: { 200: 'Status' },
+  },
+  {
+    method: 'post',
+    path: '/admin/find',
+    summary: 'Events of every state, and receipts of delivered ones, newest first',
+    access: 'admin',
+    body: takenByOne(FindSchema, 'id', 'conversation', 'visitor', 'email'),
+    answers: { 200: 'Found' },
+    problems: [400],
+  },
+  {
+    method: 'get',
+    path: '/admin/activity',
+    summary: 'How many webhooks were answered how, and how fast: a lower bound',
+    access: 'admin',
+    parameters: query(ActivitySchema),
+    answers: { 200: 'Activity' },
+    problems: [400],
+  },
+  {
+    method: 'post',
+    path: '/admin/erase',
+    summary: "Suppresses one person and erases that person's events and receipts",
+    access: 'admin',
+    body: takenByOne(EraseSchema, 'email', 'visitor'),
+    answers: { 200: 'Erased' },
+    problems: [400],
+  },
+  {
+    method: 'get',
+    path: '/admin/suppressions',
+    summary: 'How many persons are suppressed, and until when',
+    access: 'admin',
+    answers: { 200: 'Suppressions' },
+  },
+  {
+    method: 'delete',
+    path: '/admin/suppressions',
+    summary: 'Ends the suppression of one person',
+    access: 'admin',
+    body: takenByOne(PersonSchema, 'email', 'visitor'),
+    answers: { 204: null },
+    problems: [400],
+  },
+  {
+    method: 'get',
+    path: '/admin/log',
+    summary: 'Which operator did what, newest first',
+    access: 'admin',
+    parameters: query(LogSchema),
+    answers: { 200: 'OperatorLog' },
+    problems: [400],
   },
   {
     method: 'get',

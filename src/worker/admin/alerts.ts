@@ -4,6 +4,7 @@ import { post } from '../alerts/send.ts'
 import { ALERT_NAMES, readStates } from '../alerts/state.ts'
 import { toIso } from '../chatlio/timestamp.ts'
 import { type AppContext, servicesOf } from '../services.ts'
+import { logAction } from './action.ts'
 
 const iso = (ms: number | null) => (ms === null ? null : toIso(ms))
 
@@ -25,5 +26,6 @@ export async function sendTestAlert(c: AppContext): Promise<Response> {
   }
   const bodies = testBodies(webhook, publicUrl, Date.now())
   const error = await post(webhook, bodies, (url, init) => fetch(url, init))
+  await logAction(c, 'test-alert', { sent: error === null ? 1 : 0 })
   return c.json(error === null ? { sent: true } : { sent: false, error })
 }

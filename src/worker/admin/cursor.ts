@@ -19,6 +19,12 @@ export const CursorSchema = v.pipe(
   }),
 )
 
+/** The same for a list with the newest first: positions below this one, none from `end` on. */
+export function before(cursor: Cursor | undefined, shard: number, end: number): number {
+  if (!cursor) return end
+  return Math.min(shard <= cursor.shard ? cursor.position : cursor.position + 1, end)
+}
+
 /** The position after which a shard lists its events. Events of equal position are in the order of their shards. */
 export function after(cursor: Cursor | undefined, shard: number): number {
   if (!cursor) return -1

@@ -1,9 +1,10 @@
 /** `GET /admin/drift`: how what Chatlio sends differs from what it documents; `POST /admin/drift/accept` silences one. */
 import { toIso } from '../chatlio/timestamp.ts'
 import type { DriftRow } from '../drift/drift.ts'
-import { problemResponse } from '../http/problem.ts'
 import { type AppContext, servicesOf } from '../services.ts'
+import { logAction } from './action.ts'
 import { AcceptDriftSchema, checkBody } from './parameters.ts'
+import { badRequest, notFound } from './problems.ts'
 import { readJson } from './read-json.ts'
 
 export async function listDrift(c: AppContext): Promise<Response> {
@@ -14,9 +15,11 @@ export async function listDrift(c: AppContext): Promise<Response> {
 /** Answers with the row. */
 export async function acceptDrift(c: AppContext): Promise<Response> {
   const body = checkBody(AcceptDriftSchema, await readJson(c.req.raw))
-  if (!body.ok) return problemResponse({ code: 'invalid-request', detail: body.detail })
+  if (!body.ok) return badRequest(body.detail)
   const row = await servicesOf(c.env).shards.at(0).acceptDrift(body.output)
-  return row ? c.json(driftView(row)) : problemResponse({ code: 'not-found' })
+  if (!row) return notFound()
+  await logAction(c, 'accept-drift', {})
+  return c.json(driftView(row))
 }
 
 function driftView({ firstAt, lastAt, ...row }: DriftRow) {

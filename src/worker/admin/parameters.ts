@@ -21,23 +21,26 @@ const code = v.pipe(
   v.regex(/^[a-z-]{1,40}$/, 'expected an error code, such as rejected'),
 )
 
-const LIMIT = 'expected a whole number from 1 to 200'
+export const LIMIT = 'expected a whole number from 1 to 200'
+
+/** `limit` in a query. */
+export const limitText = v.optional(
+  v.pipe(
+    v.string(),
+    v.regex(/^\d{1,3}$/, LIMIT),
+    v.transform(Number),
+    v.minValue(1, LIMIT),
+    v.maxValue(200, LIMIT),
+  ),
+  '50',
+)
 
 /** `GET /admin/events`. */
 export const ListSchema = v.object({
   state: oneOf(EVENT_STATES),
   kind: v.optional(oneOf(STORED_KINDS)),
   code: v.optional(code),
-  limit: v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(/^\d{1,3}$/, LIMIT),
-      v.transform(Number),
-      v.minValue(1, LIMIT),
-      v.maxValue(200, LIMIT),
-    ),
-    '50',
-  ),
+  limit: limitText,
   cursor: v.optional(CursorSchema),
 })
 
@@ -67,7 +70,8 @@ export const AcceptDriftSchema = v.object({
 /** `detail` names the parameter and the expected value, never the value that was given. */
 export type Checked<Output> = { ok: true; output: Output } | { ok: false; detail: string }
 
-type ParameterSchema = v.ObjectSchema<v.ObjectEntries, undefined>
+/** An object schema, alone or followed by checks. */
+type ParameterSchema = v.GenericSchema & { entries: v.ObjectEntries }
 
 /** An empty parameter counts as not given; one that is given twice is refused, since only one could be used. */
 export function checkQuery<Schema extends ParameterSchema>(

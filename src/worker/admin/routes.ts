@@ -8,15 +8,18 @@ import type { MiddlewareHandler } from 'hono'
 import { Hono } from 'hono'
 import openapi from '../../../docs/openapi.json'
 import { problemResponse } from '../http/problem.ts'
-import { readUpTo } from '../lib/bounded-body.ts'
-import { parseJson } from '../lib/json.ts'
-import { MAX_BODY_BYTES, REDRIVE_PAGE } from '../limits.ts'
+import { REDRIVE_PAGE } from '../limits.ts'
 import type { EventDetail } from '../outbox/state.ts'
 import { type AppContext, servicesOf } from '../services.ts'
+import { logAction } from './action.ts'
 import { listAlerts, sendTestAlert } from './alerts.ts'
 import { after, encodeCursor } from './cursor.ts'
 import { acceptDrift, listDrift } from './drift.ts'
+import { endSuppression, erasePerson, listSuppressions } from './erase.ts'
+import { findEvents, showActivity, showLog } from './find.ts'
 import { checkBody, checkQuery, ListSchema, RedriveSchema } from './parameters.ts'
+import { badRequest, notFound } from './problems.ts'
+import { readJson } from './read-json.ts'
 import { eventDetailView, eventView, statusView } from './view.ts'
 
 type AdminEnv = { Bindings: Env }
@@ -32,6 +35,12 @@ admin.delete('/events/:id', eraseEvent)
 admin.post('/redrive', redriveEvents)
 admin.post('/pause', (c) => setPause(c, true))
 admin.post('/resume', (c) => setPause(c, false))
+admin.post('/find', findEvents)
+admin.get('/activity', showActivity)
+admin.get('/log', showLog)
+admin.post('/erase', erasePerson)
+admin.get('/suppressions', listSuppressions)
+admin.delete('/suppressions', endSuppression)
 admin.get('/alerts', listAlerts)
 admin.post('/alerts/test', sendTestAlert)
 admin.get('/openapi.json', (c) => c.json(openapi))
@@ -45,6 +54,11 @@ for (const [path, allow] of [
   ['/redrive', 'POST'],
   ['/pause', 'POST'],
   ['/resume', 'POST'],
+  ['/find', 'POST'],
+  ['/activity', 'GET, HEAD'],
+  ['/log', 'GET, HEAD'],
+  ['/erase', 'POST'],
+  ['/suppressions', 'GET, HEAD, DELETE'],
   ['/openapi.json', 'GET, HEAD'],
   ['/alerts', 'GET, HEAD'],
   ['/alerts/test', 'POST'],
@@ -68,8 +82,9 @@ function adminOnly(): MiddlewareHandler<AdminEnv> {
 }
 
 async function status(c: AppContext): Promise<Response> {
-  const { shards } = servicesOf(c.env)
-  return c.json(statusView(await shards.all((shard) => shard.status())))
+  const { shards, webhookKeys } = servicesOf(c.env)
+  const statuses = await shards.all((shard) => shard.status())
+  return c.json(statusView(statuses, await webhookKeys.fingerprints()))
 }
 
 async function listEvents(c: AppContext): Promise<Response> {
@@ -115,13 +130,13 @@ async function downloadBody(c: AppContext): Promise<Response> {
 async function eraseEvent(c: AppContext): Promise<Response> {
   const id = c.req.param('id') ?? ''
   const erased = await servicesOf(c.env).shards.all((shard) => shard.erase(id))
-  return erased.includes(true) ? c.body(null, 204) : notFound()
+  if (!erased.includes(true)) return notFound()
+  await logAction(c, 'delete', { erased: 1 })
+  return c.body(null, 204)
 }
 
 async function redriveEvents(c: AppContext): Promise<Response> {
-  const { bytes, complete } = await readUpTo(c.req.raw, MAX_BODY_BYTES)
-  const parsed = parseJson(bytes)
-  const body = checkBody(RedriveSchema, complete && parsed.ok ? parsed.value : undefined)
+  const body = checkBody(RedriveSchema, await readJson(c.req.raw))
   if (!body.ok) return badRequest(body.detail)
   const { state, ids = null, kind = null, code = null, dryRun } = body.output
   const sums = { matched: 0, redriven: 0, stillInvalid: 0 }
@@ -143,6 +158,7 @@ async function redriveEvents(c: AppContext): Promise<Response> {
       next = page.next
     }
   })
+  if (!dryRun) await logAction(c, 'redrive', sums)
   return c.json(sums)
 }
 
@@ -152,13 +168,6 @@ async function setPause(c: AppContext, paused: boolean): Promise<Response> {
   const states = await shards.all((shard) => shard.pause(paused, now))
   // So this isolate does not wait for its next refresh.
   for (const state of states) relay.mergeUpstream(state)
+  await logAction(c, paused ? 'pause' : 'resume', {})
   return status(c)
-}
-
-function badRequest(detail: string): Response {
-  return problemResponse({ code: 'invalid-request', detail })
-}
-
-function notFound(): Response {
-  return problemResponse({ code: 'not-found' })
 }

@@ -1,7 +1,8 @@
 /** Answers for operators: stored events with ISO times and readable payloads, and sums over shards. Pure. */
 import { toIso } from '../chatlio/timestamp.ts'
 import { parseJson } from '../lib/json.ts'
-import type { EventDetail, EventSummary, Ledger, ShardStatus } from '../outbox/state.ts'
+import type { Found } from '../outbox/receipts/find.ts'
+import type { EventDetail, EventSummary, Ledger, ShardStatus, Totals } from '../outbox/state.ts'
 
 const iso = (ms: number | null) => (ms === null ? null : toIso(ms))
 
@@ -19,6 +20,12 @@ export function eventView({ receivedAt, nextAttemptAt, ...event }: EventSummary)
   }
 }
 
+/** `settledAt`: when AEP accepted it; `via`: `forwarded` inside its request, or `drained` by the outbox. */
+export function foundView({ settledAt, via, state, ...event }: Found) {
+  const view = eventView({ ...event, state: state === 'delivered' ? 'pending' : state })
+  return { ...view, state, settledAt: iso(settledAt), via }
+}
+
 /** The only view that shows a payload and AEP's own words. A payload that is not JSON is shown as text. */
 export function eventDetailView(event: EventDetail) {
   const parsed = parseJson(event.body)
@@ -26,12 +33,23 @@ export function eventDetailView(event: EventDetail) {
   return { ...eventView(event), payload, answer: event.answer }
 }
 
-export function statusView(shards: readonly ShardStatus[]) {
-  return { ...shardView(total(shards)), shards: shards.map(shardView) }
+/** `keys`: fingerprints of the webhook keys that are set. */
+export function statusView(shards: readonly ShardStatus[], keys: readonly string[]) {
+  const used = shards.flatMap((shard) => shard.keys)
+  const lastUse = (key: string) =>
+    Math.max(...used.filter(({ fingerprint }) => fingerprint === key).map((use) => use.lastUsedAt))
+  return {
+    ...shardView(total(shards)),
+    keys: keys.map((fingerprint) => {
+      const at = lastUse(fingerprint)
+      return { fingerprint, lastUsedAt: Number.isFinite(at) ? toIso(at) : null }
+    }),
+    shards: shards.map(shardView),
+  }
 }
 
 function shardView({ oldestPendingAt, hold, nextAttemptAt, ...ledger }: ShardStatus) {
-  const { accepted, delivered, pending, dead, quarantined, erased } = ledger
+  const { accepted, delivered, pending, dead, quarantined, erased, forwarded, suppressed } = ledger
   return {
     accepted,
     delivered,
@@ -39,6 +57,8 @@ function shardView({ oldestPendingAt, hold, nextAttemptAt, ...ledger }: ShardSta
     dead,
     quarantined,
     erased,
+    forwarded,
+    suppressed,
     oldestPendingAt: iso(oldestPendingAt),
     hold: hold && { reason: hold.reason, since: toIso(hold.since) },
     nextAttemptAt: iso(nextAttemptAt),
@@ -46,7 +66,8 @@ function shardView({ oldestPendingAt, hold, nextAttemptAt, ...ledger }: ShardSta
 }
 
 function total(shards: readonly ShardStatus[]): ShardStatus {
-  const sum = (count: keyof Ledger) => shards.reduce((all, shard) => all + shard[count], 0)
+  const sum = (count: keyof Ledger | keyof Totals) =>
+    shards.reduce((all, shard) => all + shard[count], 0)
   const holds = shards.flatMap(({ hold }) => (hold ? [hold] : []))
   return {
     accepted: sum('accepted'),
@@ -55,6 +76,9 @@ function total(shards: readonly ShardStatus[]): ShardStatus {
     dead: sum('dead'),
     quarantined: sum('quarantined'),
     erased: sum('erased'),
+    forwarded: sum('forwarded'),
+    suppressed: sum('suppressed'),
+    keys: [],
     oldestPendingAt: earliest(shards.map(({ oldestPendingAt }) => oldestPendingAt)),
     hold: holds.find(({ reason }) => reason === 'paused') ?? holds[0] ?? null,
     nextAttemptAt: earliest(shards.map(({ nextAttemptAt }) => nextAttemptAt)),

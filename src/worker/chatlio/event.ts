@@ -83,6 +83,15 @@ export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
   return { outcome: 'valid', kind, event }
 }
 
+/** `null`: our own code fails on this event, which must not stop the others. */
+export function readEventOrNull(arrival: Arrival, parsed: Parsed): Reading | null {
+  try {
+    return readEvent(arrival, parsed)
+  } catch {
+    return null
+  }
+}
+
 const SCHEMAS = {
   transcript: TranscriptSchema,
   'offline-message': OfflineMessageSchema,

@@ -11,6 +11,7 @@ import {
   AEP_MAX_REQUEST_BYTES,
   MAX_DRAIN_TIMEOUT_MS,
   MAX_FORWARD_TIMEOUT_MS,
+  MAX_RECEIPT_DAYS,
   MAX_SHARDS,
   MIN_EVENT_BYTES,
   MIN_SECRET_CHARACTERS,
@@ -54,6 +55,8 @@ export type Config = {
   retryBaseMs: number
   retryCapMs: number
   retentionMs: number
+  /** How long delivered events are remembered; 0: not at all. */
+  receiptMs: number
   alerts: AlertConfig
 }
 
@@ -74,6 +77,7 @@ export function parseConfig(env: object): Config {
   )
   const outboxShards = read('OUTBOX_SHARDS', integerBetween(1, MAX_SHARDS)) ?? 1
   const retentionDays = read('RETENTION_DAYS', days) ?? 30
+  const receiptDays = read('RECEIPT_DAYS', integerBetween(0, MAX_RECEIPT_DAYS)) ?? 7
   const alertAgeMinutes = read('ALERT_AGE_MINUTES', integerBetween(1, 43_200)) ?? 15
   const parsedDestination = readDestination(format, read, problems)
   const usable = problems.length === 0
@@ -90,6 +94,7 @@ export function parseConfig(env: object): Config {
     retryBaseMs,
     retryCapMs: Math.max(retryCapMs, retryBaseMs),
     retentionMs: retentionDays * 86_400_000,
+    receiptMs: receiptDays * 86_400_000,
     alerts: { ageMs: alertAgeMinutes * 60_000, ...readAlertUrls(read) },
   }
 }

@@ -26,7 +26,7 @@ export class AccessKeys {
   async find(presented: string | undefined): Promise<string | null> {
     if (!presented) return null
     // Kept as a value, not as a promise: a request must not wait for one that another request started.
-    this.#known ??= await Promise.all(this.#keys.map(knownKey))
+    this.#known ??= await this.#hashKeys()
     const hash = this.#admitted.get(presented) ?? (await sha256(queryForm(presented)))
     let found: string | null = null
     for (const known of this.#known) {
@@ -34,6 +34,16 @@ export class AccessKeys {
     }
     if (found !== null) this.#admitted.set(presented, hash)
     return found
+  }
+
+  /** Of every key, in their order. */
+  async fingerprints(): Promise<string[]> {
+    this.#known ??= await this.#hashKeys()
+    return this.#known.map(({ fingerprint }) => fingerprint)
+  }
+
+  #hashKeys(): Promise<KnownKey[]> {
+    return Promise.all(this.#keys.map(knownKey))
   }
 }
 

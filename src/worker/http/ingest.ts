@@ -9,6 +9,7 @@
 import { type Reading, readEvent } from '../chatlio/event.ts'
 import { eventId } from '../chatlio/id.ts'
 import type { Route, StoredKind } from '../chatlio/kind.ts'
+import { type Subject, subjectOf } from '../chatlio/subject.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
 import { type Compression, decompress } from '../lib/decompress.ts'
 import { type Parsed, parseJson } from '../lib/json.ts'
@@ -23,6 +24,8 @@ export type Ingested = RelayResult & {
   id: string
   kind: StoredKind
   bytes: number
+  receivedAt: number
+  subject: Subject
   refusal: Refusal | null
 }
 
@@ -36,7 +39,7 @@ export type EventAcceptor = {
   acceptUnread(received: Received, thrown: unknown): Promise<RelayResult>
 }
 
-/** Sees every event that could be read, once it is in custody. */
+/** Sees every event that could be read, once it is in custody; never one of a suppressed person. */
 export type Observer = (reading: Reading, parsed: Parsed, id: string) => void
 
 /** `receivedAt`: epoch milliseconds. */
@@ -60,23 +63,30 @@ export async function ingest(
   const { body, parsed } = read
   const id = await eventId(route, body, parsed, receivedAt)
   const arrival = { id, kind: route, receivedAt }
+  const arrived = (kind: StoredKind, subject: Subject) => {
+    return { id, kind, bytes: body.length, receivedAt, subject }
+  }
   let reading: Reading
   try {
     reading = readEvent(arrival, parsed)
   } catch (thrown) {
-    const result = await acceptor.acceptUnread({ ...arrival, body }, thrown)
-    return { ...result, id, kind: route, bytes: body.length, refusal: null }
+    const subject = subjectOf(route, parsed, body)
+    const result = await acceptor.acceptUnread({ ...arrival, body, subject }, thrown)
+    return { ...result, ...arrived(route, subject), refusal: null }
   }
   const { kind } = reading
-  const result = await acceptor.accept({ id, kind, receivedAt, body }, reading)
-  try {
-    observe(reading, parsed, id)
-  } catch (thrown) {
-    // The event is in custody: a fault of the observer must not change the answer.
-    const name = thrown instanceof Error ? thrown.name : 'unknown'
-    logLine('error', { event: 'error', name })
+  const subject = subjectOf(kind, parsed, body)
+  const result = await acceptor.accept({ id, kind, receivedAt, body, subject }, reading)
+  if (result.outcome !== 'suppressed') {
+    try {
+      observe(reading, parsed, id)
+    } catch (thrown) {
+      // The event is in custody: a fault of the observer must not change the answer.
+      const name = thrown instanceof Error ? thrown.name : 'unknown'
+      logLine('error', { event: 'error', name })
+    }
   }
-  return { ...result, id, kind, bytes: body.length, refusal: refusalOf(reading, id) }
+  return { ...result, ...arrived(kind, subject), refusal: refusalOf(reading, id) }
 }
 
 function refused(kind: Route, refusal: Refusal): Refused {

@@ -11,6 +11,7 @@ import { type Level, logLine } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { type AppContext, servicesOf } from '../services.ts'
 import { type Ingested, ingest, type Refused } from './ingest.ts'
+import { notedOf } from './noted.ts'
 import { problemResponse, type Refusal } from './problem.ts'
 import { reportDrift } from './report-drift.ts'
 import { ANSWER_HEADERS } from './response-headers.ts'
@@ -25,7 +26,7 @@ export function webhook(c: AppContext): Promise<Response> {
 }
 
 async function answer({ env, req, executionCtx }: AppContext, at: number): Promise<Response> {
-  const { config, relay, webhookKeys, drift, metrics, shards } = servicesOf(env)
+  const { config, relay, webhookKeys, drift, metrics, shards, carrier, refresh } = servicesOf(env)
   const route = routeOf(req.path)
   const key = await webhookKeys.find(req.query('key'))
   const admitted = admit(route, req.method, key, config)
@@ -39,9 +40,9 @@ async function answer({ env, req, executionCtx }: AppContext, at: number): Promi
   const endedAt = Date.now()
   logWebhook(result, response.status, endedAt - at, key)
   measure(metrics, result, response.status, endedAt - at)
-  if (result.outcome !== 'refused' && relay.isRefreshDue(endedAt)) {
-    executionCtx.waitUntil(relay.refresh())
-  }
+  carrier.note(notedOf(result, key, endedAt, endedAt - at))
+  // Strangers are counted with the next webhook: by themselves they cost the outbox nothing.
+  if (key !== null) refresh.afterAnswer(endedAt, (work) => executionCtx.waitUntil(work))
   const reports = drift.takeReports(endedAt)
   if (reports.length > 0) executionCtx.waitUntil(reportDrift(shards, reports))
   return response
@@ -87,6 +88,7 @@ function toResponse(result: Result): Response {
       return Response.json({ status: result.outcome, id: result.id }, { headers: ANSWER_HEADERS })
     case 'buffered':
     case 'dead-lettered':
+    case 'suppressed':
       return Response.json(
         { status: result.outcome, id: result.id },
         { status: 202, headers: ANSWER_HEADERS },

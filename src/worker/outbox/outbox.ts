@@ -8,7 +8,6 @@
  *
  * This file only wires: storage, delivery, and the RPC methods that the Worker calls.
  */
-import { DurableObject } from 'cloudflare:workers'
 import type { TokenResult } from '../aep/client/ims.ts'
 import type { TokenSource } from '../aep/client/token.ts'
 import { settingsOf } from '../aep/upstream/settings.ts'
@@ -26,10 +25,12 @@ import { UpstreamWatch } from './delivery/upstream-watch.ts'
 import type { EventEnd } from './delivery/waiters.ts'
 import { DriftStore } from './drift/drift-store.ts'
 import { shardHealth } from './health.ts'
+import { ReceiptsObject, type RecordsParts } from './receipts/receipts-object.ts'
+import { Records } from './receipts/records.ts'
 import { type RedrivePage, type RedriveRequest, redrive } from './redrive.ts'
 import type {
   EventDetail,
-  EventState,
+  HeldState,
   Listed,
   ListFilter,
   ShardHealth,
@@ -44,7 +45,8 @@ import { EventReader } from './storage/reader.ts'
 import { EventStore } from './storage/store.ts'
 import { tokenSource } from './token-keeper.ts'
 
-export class Outbox extends DurableObject<Env> {
+export class Outbox extends ReceiptsObject {
+  protected override readonly parts: RecordsParts
   readonly #shard = this.ctx.id.name ?? 'outbox'
   readonly #config: Config = parseConfig(this.env)
   readonly #backoff = { baseMs: this.#config.retryBaseMs, capMs: this.#config.retryCapMs }
@@ -53,6 +55,7 @@ export class Outbox extends DurableObject<Env> {
   readonly #reader: EventReader
   readonly #store: EventStore
   readonly #listing: Listing
+  readonly #records: Records
   readonly #tokens: TokenSource
   readonly #delivery: Delivery
   readonly #alerts: AlertStore
@@ -74,8 +77,29 @@ export class Outbox extends DurableObject<Env> {
       random: Math.random,
     })
     this.#reader = new EventReader(storage.sql)
-    this.#store = new EventStore(storage.sql, this.#ledger, this.#reader, () => this.#watch.state)
+    this.#records = new Records({
+      shard: this.#shard,
+      config: this.#config,
+      storage,
+      env,
+      reader: this.#reader,
+      now: Date.now,
+    })
+    this.#store = new EventStore(
+      storage.sql,
+      this.#ledger,
+      this.#reader,
+      () => this.#watch.state,
+      this.#records,
+    )
     this.#listing = new Listing(storage.sql)
+    this.parts = {
+      records: this.#records,
+      reader: this.#reader,
+      store: this.#store,
+      listing: this.#listing,
+      erased: (id) => this.#delivery.waiters.ended(id, 'erased'),
+    }
     this.#alerts = new AlertStore(storage.sql)
     this.#drift = new DriftStore(storage)
     this.#tokens = tokenSource(storage, env, this.#shard, this.#config)
@@ -103,17 +127,19 @@ export class Outbox extends DurableObject<Env> {
   async storeAndWait(
     request: StoreRequest,
     waitMs: number,
-  ): Promise<{ state: EventState | EventEnd; upstream: UpstreamState }> {
+  ): Promise<{ state: HeldState | EventEnd; upstream: UpstreamState }> {
     const state = await this.#put(request)
     const end = state === 'pending' ? await this.#delivery.waiters.wait(request.id, waitMs) : null
     return { state: end ?? state, upstream: this.#watch.state }
   }
 
-  async #put(request: StoreRequest): Promise<EventState> {
+  async #put(request: StoreRequest): Promise<HeldState> {
+    const { hashes, suppressed } = await this.#records.admit(request)
+    if (suppressed) return 'suppressed'
     this.#watch.mergeFrom(request.upstream)
     const asStored = this.#watch.rejecting ? withoutRefusal(request) : request
     const tried = tryOfRequest(asStored, this.#backoff, Math.random)
-    const { position, state } = this.#store.put(asStored, tried)
+    const { position, state } = this.#store.put({ ...asStored, hashes }, tried)
     if (state === 'dead' && request.state === 'dead' && request.attempt) {
       logDeadLetter(this.#shard, request, request.attempt.error)
     }
@@ -134,9 +160,11 @@ export class Outbox extends DurableObject<Env> {
     return this.#watch.state
   }
 
-  /** Called by cron; re-arms a lost alarm. Returns how many events are pending. */
+  /** Called by cron; re-arms a lost alarm, and forgets records that are over. Returns how many events are pending. */
   async wake(): Promise<number> {
+    this.#records.sweep()
     await this.#delivery.wake()
+    await this.#records.addMissingHashes()
     return this.#ledger.read().pending
   }
 
@@ -156,6 +184,7 @@ export class Outbox extends DurableObject<Env> {
   status(): ShardStatus {
     return {
       ...this.#ledger.read(),
+      ...this.#records.status(),
       oldestPendingAt: this.#reader.oldestPendingAt(),
       hold: holdOf(this.#watch.state),
       nextAttemptAt: this.#delivery.nextAttemptAt(Date.now()),
@@ -241,10 +270,12 @@ export class Outbox extends DurableObject<Env> {
   }
 
   async redrive(request: RedriveRequest): Promise<RedrivePage> {
+    await this.#records.addMissingHashes()
     const page = redrive(
       request,
       { store: this.#store, reader: this.#reader, listing: this.#listing },
       (position) => this.#delivery.added(position),
+      (place) => this.#records.isSuppressed(place),
     )
     await this.#delivery.scheduleNewWork()
     return page
@@ -252,6 +283,7 @@ export class Outbox extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     await this.#delivery.run()
+    this.#records.flush()
   }
 
   /** Proves it by a write when the last one failed, or when there has been none yet. */

@@ -1,14 +1,14 @@
 /**
  * Makes dead or quarantined events pending again, one page at a time.
- * Promises: a quarantined event is validated again first, and stays quarantined if it is still invalid. A dry run
- * changes nothing, and reports what a real one would find.
+ * Promises: a quarantined event is validated again first, and stays quarantined if it is still invalid. An event of a
+ * suppressed person is counted, and stays. A dry run changes nothing, and reports what a real one would find.
  */
-import { type Arrival, type Reading, readEvent } from '../chatlio/event.ts'
+import { readEventOrNull } from '../chatlio/event.ts'
 import type { StoredKind } from '../chatlio/kind.ts'
 import { parseJson } from '../lib/json.ts'
 import type { EventState } from './state.ts'
 import type { Listing } from './storage/listing.ts'
-import type { EventReader } from './storage/reader.ts'
+import type { EventReader, Place } from './storage/reader.ts'
 import type { EventStore } from './storage/store.ts'
 
 export type RedriveRequest = {
@@ -36,6 +36,7 @@ export function redrive(
   { state, kind, code, ids, dryRun, after, limit }: RedriveRequest,
   { store, reader, listing }: { store: EventStore; reader: EventReader; listing: Listing },
   requeued: (position: number) => void,
+  isSuppressed: (place: Place) => boolean,
 ): RedrivePage {
   const filter = { state, kind, code }
   const positions = ids
@@ -50,25 +51,16 @@ export function redrive(
     if (!event || (kind !== null && event.kind !== kind)) continue
     if (ids && code !== null && listing.get(event.id)?.lastError?.code !== code) continue
     page.matched += 1
-    const reading = readAgain(event)
+    const reading = readEventOrNull(event, parseJson(event.body))
     if (state === 'quarantined' && reading?.outcome !== 'valid') {
       page.stillInvalid += 1
       continue
     }
-    if (dryRun) continue
+    if (dryRun || isSuppressed({ position, state })) continue
     store.requeue(position, state, reading?.kind ?? event.kind, null)
     requeued(position)
     page.redriven += 1
   }
   if (!ids && positions.length === limit) page.next = positions.at(-1) ?? null
   return page
-}
-
-/** `null`: our own code fails on it, which must not stop the others. */
-function readAgain(event: Arrival & { body: Uint8Array }): Reading | null {
-  try {
-    return readEvent(event, parseJson(event.body))
-  } catch {
-    return null
-  }
 }

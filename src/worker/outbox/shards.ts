@@ -20,7 +20,11 @@ export class Shards {
 
   /** The shard that stores the event with this id (hexadecimal). */
   of(id: string): OutboxStub {
-    return this.#stub(Number.parseInt(id.slice(0, 8), 16) % this.count)
+    return this.#stub(this.indexOf(id))
+  }
+
+  indexOf(id: string): number {
+    return Number.parseInt(id.slice(0, 8), 16) % this.count
   }
 
   /** Shard 0 also keeps what there is only once: states of alerts, changes of what Chatlio sends. */

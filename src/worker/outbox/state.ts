@@ -3,6 +3,7 @@
 import type { AttemptError } from '../aep/client/verdict.ts'
 import type { Hold, UpstreamState } from '../aep/upstream/state.ts'
 import type { StoredKind } from '../chatlio/kind.ts'
+import type { Hashes } from '../receipts/hashes.ts'
 
 /** `pending`: will be relayed. `dead`: AEP refused it for good. `quarantined`: could not be read as a valid event. */
 export const EVENT_STATES = ['pending', 'dead', 'quarantined'] as const
@@ -38,10 +39,14 @@ export type StoreRequest = {
   error: StoredError | null
   /** What the request's isolate knows about AEP; the outbox merges it with its own. */
   upstream: UpstreamState
+  /** What it is looked up by; absent or `null`: the shard finds out. */
+  hashes?: Hashes | null
 }
 
-/** `state`: the state of the event after merging it with a stored copy. */
-export type StoreResult = { state: EventState; upstream: UpstreamState }
+/** The state of an event after merging it with a stored copy; `suppressed`: its person is, and nothing is stored. */
+export type HeldState = EventState | 'suppressed'
+
+export type StoreResult = { state: HeldState; upstream: UpstreamState }
 
 /** Always balances: accepted = delivered + pending + dead + quarantined + erased. */
 export type Ledger = {
@@ -53,11 +58,19 @@ export type Ledger = {
   erased: number
 }
 
-export type ShardStatus = Ledger & {
-  oldestPendingAt: number | null
-  hold: Hold | null
-  nextAttemptAt: number | null
-}
+/** Went straight through, or were dropped as suppressed: ever, and at least. */
+export type Totals = { forwarded: number; suppressed: number }
+
+export type KeyUse = { fingerprint: string; lastUsedAt: number }
+
+/** `keys`: webhook keys by fingerprint, and when each was last used. */
+export type ShardStatus = Ledger &
+  Totals & {
+    keys: readonly KeyUse[]
+    oldestPendingAt: number | null
+    hold: Hold | null
+    nextAttemptAt: number | null
+  }
 
 export type ShardHealth = {
   /** What the shard knows about AEP; the caller merges it with its own. */

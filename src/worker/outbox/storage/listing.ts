@@ -51,6 +51,22 @@ export class Listing {
       .map(toListed)
   }
 
+  /** The event at a position, whatever its state; `null` if there is none. */
+  at(position: number): Listed | null {
+    for (const table of ['pending', 'parked']) {
+      const state = table === 'pending' ? "'pending' AS state" : 'state'
+      const [row] = this.#sql
+        .exec<Row>(
+          `SELECT ${COLUMNS}, ${state} FROM ${table} LEFT JOIN tries USING (position)
+           WHERE position = ?`,
+          position,
+        )
+        .toArray()
+      if (row) return toListed(row)
+    }
+    return null
+  }
+
   /** One event with its body; `null` if it is not stored. */
   get(id: string): EventDetail | null {
     for (const table of ['pending', 'parked']) {

@@ -102,6 +102,72 @@ export const STEPS: readonly string[] = [
     PRIMARY KEY (kind, path)
   ) WITHOUT ROWID;
   `,
+  // Events are found by keyed hashes, receipts remember delivered ones; counters, suppressions, operators' actions.
+  `
+  ALTER TABLE pending ADD COLUMN hashes TEXT;
+  ALTER TABLE parked ADD COLUMN hashes TEXT;
+  CREATE INDEX pending_without_hashes ON pending (position) WHERE hashes IS NULL;
+  CREATE INDEX parked_without_hashes ON parked (position) WHERE hashes IS NULL;
+  CREATE TABLE lookups (
+    hash TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (hash, position)
+  ) WITHOUT ROWID;
+  CREATE TABLE receipts (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    settled_at INTEGER NOT NULL,
+    via TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    hashes TEXT NOT NULL
+  );
+  CREATE TABLE minutes (
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    histogram TEXT NOT NULL,
+    PRIMARY KEY (at, kind, outcome)
+  ) WITHOUT ROWID;
+  CREATE TABLE hours (
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    histogram TEXT NOT NULL,
+    PRIMARY KEY (at, kind, outcome)
+  ) WITHOUT ROWID;
+  CREATE TABLE carriers (
+    isolate TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL,
+    at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE totals (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    forwarded INTEGER NOT NULL,
+    suppressed INTEGER NOT NULL
+  );
+  INSERT INTO totals VALUES (1, 0, 0);
+  CREATE TABLE webhook_keys (
+    fingerprint TEXT PRIMARY KEY,
+    last_used_at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE suppressions (
+    hash TEXT PRIMARY KEY,
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE operator_log (
+    position INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    action TEXT NOT NULL,
+    counts TEXT NOT NULL
+  );
+  `,
 ]
 
 /** Runs the steps that this storage has not seen, in one transaction: all of them or none. Throws what SQLite throws. */

@@ -148,7 +148,8 @@ export class EventReader {
     return this.#number(
       `SELECT MAX(n) AS n FROM (
          SELECT MAX(position) AS n FROM pending WHERE position BETWEEN ?1 AND ?2
-         UNION ALL SELECT MAX(position) FROM parked WHERE position BETWEEN ?1 AND ?2)`,
+         UNION ALL SELECT MAX(position) FROM parked WHERE position BETWEEN ?1 AND ?2
+         UNION ALL SELECT MAX(position) FROM receipts WHERE position BETWEEN ?1 AND ?2)`,
       first,
       last,
     )

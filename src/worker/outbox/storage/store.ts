@@ -2,7 +2,8 @@
  * The events of a shard in SQLite: every statement that changes them.
  *
  * Promises: a change and its count happen in one transaction, or not at all. An event that is stored and delivered costs
- * five rows written in all (three to store it, two to forget it).
+ * five rows written in all (three to store it, two to forget it), and those of its index entries and its receipt
+ * (`receipts/receipts.ts`). What is erased is overwritten first.
  * Never looks at the clock, at AEP or at the alarm: that is `Outbox`'s.
  */
 
@@ -10,8 +11,11 @@ import type { AttemptError } from '../../aep/client/verdict.ts'
 import type { UpstreamState } from '../../aep/upstream/state.ts'
 import type { StoredKind } from '../../chatlio/kind.ts'
 import type { EventState, StoredError, StoreRequest } from '../state.ts'
+import { Bodies } from './bodies.ts'
+import type { EventIndex } from './event-index.ts'
 import type { Delta, LedgerStore } from './ledger.ts'
-import { type EventReader, PER_MS, type PendingEvent, type Place, type Tries } from './reader.ts'
+import { freePosition } from './position.ts'
+import type { EventReader, PendingEvent, Place, Tries } from './reader.ts'
 import { resolveState } from './resolve-state.ts'
 
 export type FailedTry = Omit<Tries, 'refused'> & {
@@ -23,7 +27,9 @@ export type FailedTry = Omit<Tries, 'refused'> & {
 }
 
 export class EventStore {
+  readonly bodies: Bodies
   readonly #sql: SqlStorage
+  readonly #index: EventIndex
   readonly #ledger: LedgerStore
   readonly #reader: EventReader
   readonly #upstream: () => UpstreamState
@@ -34,8 +40,11 @@ export class EventStore {
     ledger: LedgerStore,
     reader: EventReader,
     upstream: () => UpstreamState,
+    index: EventIndex,
   ) {
+    this.bodies = new Bodies(sql)
     this.#sql = sql
+    this.#index = index
     this.#ledger = ledger
     this.#reader = reader
     this.#upstream = upstream
@@ -49,9 +58,10 @@ export class EventStore {
     const stored = this.#reader.find(request.id)
     const state = resolveState(stored?.state ?? null, request.state)
     if (!stored) {
-      const position = this.#freePosition(request.receivedAt)
+      const position = freePosition(this.#reader, request.receivedAt)
       this.#change({ accepted: 1, ...counted(state, 1) }, () => {
         this.#insert(position, request, state)
+        this.#index.link(position, request.hashes ?? null)
         this.#writeParts(position, request.parts)
         if (tried) this.#writeTries(position, tried)
       })
@@ -70,7 +80,11 @@ export class EventStore {
 
   /** AEP has it: forget it. */
   delivered(event: PendingEvent): void {
-    this.#change({ delivered: 1 }, () => this.#forget('pending', event.position))
+    this.#change({ delivered: 1 }, () => {
+      this.#index.settle(event)
+      this.#forget('pending', event.position)
+    })
+    this.#index.count(event)
   }
 
   /** Decides, once, into which records an event is split: before the first of them is sent. */
@@ -105,8 +119,8 @@ export class EventStore {
   park(position: number, state: 'dead' | 'quarantined', tried: FailedTry): void {
     this.#change(counted(state, 1), () => {
       this.#sql.exec(
-        `INSERT INTO parked (position, id, state, kind, received_at, body)
-         SELECT position, id, ?2, kind, received_at, body FROM pending WHERE position = ?1`,
+        `INSERT INTO parked (position, id, state, kind, received_at, body, hashes)
+         SELECT position, id, ?2, kind, received_at, body, hashes FROM pending WHERE position = ?1`,
         position,
         state,
       )
@@ -126,6 +140,15 @@ export class EventStore {
     })
   }
 
+  erase(place: Place): void {
+    const { position, state } = place
+    this.#change({ ...counted(state, -1), erased: 1 }, () => {
+      this.#index.unlink(position, this.bodies.hashes(place))
+      this.bodies.overwrite(place)
+      this.#forget(state === 'pending' ? 'pending' : 'parked', position)
+    })
+  }
+
   /** Dead events that AEP refused along with everything else: pending again, as tried, and due at once. */
   takeBackRefusals(positions: readonly number[], now: number): void {
     this.#change(counted('dead', -positions.length), () => {
@@ -138,43 +161,32 @@ export class EventStore {
 
   #unpark(position: number): void {
     this.#sql.exec(
-      `INSERT INTO pending (position, id, kind, received_at, body)
-       SELECT position, id, kind, received_at, body FROM parked WHERE position = ?`,
+      `INSERT INTO pending (position, id, kind, received_at, body, hashes)
+       SELECT position, id, kind, received_at, body, hashes FROM parked WHERE position = ?`,
       position,
     )
     this.#sql.exec('DELETE FROM parked WHERE position = ?', position)
-  }
-
-  erase({ position, state }: Place): void {
-    this.#change({ ...counted(state, -1), erased: 1 }, () =>
-      this.#forget(state === 'pending' ? 'pending' : 'parked', position),
-    )
   }
 
   #change(delta: Delta, write: () => void): void {
     this.#ledger.change(delta, this.#upstream(), write)
   }
 
-  #insert(position: number, { id, kind, receivedAt, body }: StoreRequest, state: EventState): void {
-    const bytes = body.slice().buffer
+  #insert(position: number, request: StoreRequest, state: EventState): void {
+    const { id, kind, receivedAt, body, hashes = null } = request
+    const columns = [position, id, kind, receivedAt, body.slice().buffer, hashes]
     if (state === 'pending') {
       this.#sql.exec(
-        'INSERT INTO pending VALUES (?, ?, ?, ?, ?)',
-        position,
-        id,
-        kind,
-        receivedAt,
-        bytes,
+        `INSERT INTO pending (position, id, kind, received_at, body, hashes)
+         VALUES (?, ?, ?, ?, ?, ?)`,
+        ...columns,
       )
     } else {
       this.#sql.exec(
-        'INSERT INTO parked VALUES (?, ?, ?, ?, ?, ?)',
-        position,
-        id,
+        `INSERT INTO parked (position, id, kind, received_at, body, hashes, state)
+         VALUES (?, ?, ?, ?, ?, ?, ?)`,
+        ...columns,
         state,
-        kind,
-        receivedAt,
-        bytes,
       )
     }
   }
@@ -209,15 +221,6 @@ export class EventStore {
       tried.error.message,
       tried.answer,
     )
-  }
-
-  /** The first free position of the millisecond of receipt, or of a later one when that one is full. */
-  #freePosition(receivedAt: number): number {
-    for (let first = receivedAt * PER_MS; ; first += PER_MS) {
-      const last = this.#reader.lastPosition(first, first + PER_MS - 1)
-      if (last === null) return first
-      if (last + 1 < first + PER_MS) return last + 1
-    }
   }
 }
 

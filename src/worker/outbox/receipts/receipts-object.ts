@@ -1,0 +1,114 @@
+/**
+ * The RPC methods of a shard that have to do with its records, for `Outbox` to inherit: what isolates bring, finding,
+ * activity, erasing a person, suppressions, operators' actions.
+ */
+import { DurableObject } from 'cloudflare:workers'
+import type { UpstreamState } from '../../aep/upstream/state.ts'
+import type { Carried, CountRow, Exchanged, Suppression } from '../../receipts/carried.ts'
+import type { Listing } from '../storage/listing.ts'
+import type { EventReader } from '../storage/reader.ts'
+import type { EventStore } from '../storage/store.ts'
+import type { Step } from './activity.ts'
+import { type ErasePage, type EraseRequest, erasePage } from './erase.ts'
+import { type FindRequest, type Found, find } from './find.ts'
+import type { ListedEntry, LogEntry } from './operator-log.ts'
+import type { Records } from './records.ts'
+import { scrub } from './scrub.ts'
+
+export type RecordsParts = {
+  records: Records
+  reader: EventReader
+  store: EventStore
+  listing: Listing
+  /** Requests that wait for this event. */
+  erased: (id: string) => void
+}
+
+export abstract class ReceiptsObject extends DurableObject<Env> {
+  protected abstract readonly parts: RecordsParts
+  /** Something of the current erasure has been erased here. */
+  #needsScrub = false
+
+  /** Both sides learn what the other knows of AEP. */
+  abstract refresh(upstream: UpstreamState): Promise<UpstreamState>
+
+  /** A refresh of an isolate, with what it has to carry. `version`: of the suppressions that it knows. */
+  async exchange(
+    upstream: UpstreamState,
+    carried: Carried | null,
+    version: string | null,
+  ): Promise<Exchanged> {
+    const { records } = this.parts
+    const taken = carried === null || records.take(carried)
+    return { upstream: await this.refresh(upstream), taken, news: records.news(version) }
+  }
+
+  /** Of shard 0. */
+  async lookupKey(): Promise<Uint8Array> {
+    const hash = await this.parts.records.key.get()
+    if (!hash) throw new Error('The lookup key is not known.')
+    return hash.raw
+  }
+
+  find(request: FindRequest): Found[] {
+    const { reader, listing, records } = this.parts
+    return find(request, { reader, listing, receipts: records.receipts })
+  }
+
+  activity(from: number, to: number, step: Step): CountRow[] {
+    return this.parts.records.points(from, to, step)
+  }
+
+  /** Returns the end of the suppression, in epoch milliseconds. */
+  async suppress(hash: string, now: number, until: number): Promise<number> {
+    const end = this.parts.records.suppressions.add(hash, now, until)
+    await this.ctx.storage.sync()
+    return end
+  }
+
+  suppressedUntil(hash: string, now: number): number | null {
+    return this.parts.records.suppressions.until(hash, now)
+  }
+
+  endSuppression(hash: string, now: number): boolean {
+    return this.parts.records.suppressions.end(hash, now)
+  }
+
+  suppressions(now: number): Suppression[] {
+    return this.parts.records.suppressions.list(now)
+  }
+
+  /** One page; with the last, what SQLite has left of the erased rows is overwritten. */
+  async erasePerson(request: EraseRequest): Promise<ErasePage> {
+    const { store, records, erased } = this.parts
+    const { bodies } = store
+    const page = erasePage(request, {
+      places: (after, limit) => bodies.places(after, limit),
+      body: (place) => bodies.read(place),
+      erase: (place, id) => {
+        store.erase(place)
+        erased(id)
+      },
+      blankAnswer: (position) => bodies.blankAnswer(position),
+      eraseReceipts: (hash, dryRun) => records.receipts.erase(hash, dryRun),
+    })
+    if (page.erased > 0) this.#needsScrub = true
+    if (page.next === null && !request.dryRun) {
+      await this.ctx.storage.sync()
+      if (this.#needsScrub || page.receipts > 0) {
+        await scrub(this.ctx.storage, records.peak)
+      }
+      this.#needsScrub = false
+    }
+    return page
+  }
+
+  /** Of shard 0. */
+  logAction(entry: LogEntry): void {
+    this.parts.records.log.add(entry)
+  }
+
+  actions(before: number, limit: number): ListedEntry[] {
+    return this.parts.records.log.list(before, limit)
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * Receipts, and the index by which stored and delivered events are found.
+ *
+ * Promises: one receipt an event, however often it is delivered or carried here; a receipt has no payload. Finding reads
+ * index entries only. The index entries of an event go with its last row.
+ * Rows written: an index entry for each of conversation, visitor and email, when an event is stored or its receipt is
+ * carried here; a receipt two more. The same again when they are deleted.
+ */
+
+import type { StoredKind } from '../../chatlio/kind.ts'
+import { RECEIPT_PAGE } from '../../limits.ts'
+import type { Receipt } from '../../receipts/carried.ts'
+import { type Hashes, unpacked } from '../../receipts/hashes.ts'
+import { PER_MS, type PendingEvent } from '../storage/reader.ts'
+
+/** How it was delivered: inside its request, or by the outbox. */
+export type Via = 'forwarded' | 'drained'
+
+export type KeptReceipt = Omit<Receipt, 'hashes' | 'kind'> & {
+  position: number
+  kind: StoredKind
+  via: Via
+  attempts: number
+}
+
+const COLUMNS = `position, id, kind, received_at AS receivedAt, settled_at AS settledAt, via,
+  attempts, bytes`
+
+export class ReceiptStore {
+  readonly #sql: SqlStorage
+  readonly #keepMs: number
+  /** Everything before has been swept, but for what was delivered late; that is looked at again at `#againAt`. */
+  #sweptTo = -1
+  #againAt = Number.POSITIVE_INFINITY
+
+  /** `keepMs`: 0 keeps none. */
+  constructor(sql: SqlStorage, keepMs: number) {
+    this.#sql = sql
+    this.#keepMs = keepMs
+  }
+
+  /** An event is stored at `position`. */
+  link(position: number, hashes: Hashes | null): void {
+    for (const hash of unpacked(hashes)) {
+      this.#sql.exec('INSERT OR IGNORE INTO lookups VALUES (?, ?)', hash, position)
+    }
+  }
+
+  unlink(position: number, hashes: Hashes | null): void {
+    for (const hash of unpacked(hashes)) {
+      this.#sql.exec('DELETE FROM lookups WHERE hash = ? AND position = ?', hash, position)
+    }
+  }
+
+  /** The outbox has delivered this event: its index entries stay, for the receipt. Part of the caller's transaction. */
+  settle(event: PendingEvent, at: number): void {
+    const { position, id, kind, receivedAt, body, tries } = event
+    const [row] = this.#sql
+      .exec<{ hashes: string | null }>('SELECT hashes FROM pending WHERE position = ?', position)
+      .toArray()
+    const hashes = row?.hashes ?? null
+    if (this.#keepMs === 0 || this.#has(id)) this.unlink(position, hashes)
+    else {
+      const attempts = (tries?.attempts ?? 0) + 1
+      this.#insert(
+        {
+          position,
+          id,
+          kind,
+          receivedAt,
+          settledAt: at,
+          via: 'drained',
+          attempts,
+          bytes: body.length,
+        },
+        hashes ?? '',
+      )
+    }
+  }
+
+  /** `freePosition` for a moment of receipt. Returns whether it was new. */
+  add({ hashes, ...receipt }: Receipt, freePosition: (receivedAt: number) => number): boolean {
+    if (this.#keepMs === 0 || this.#has(receipt.id)) return false
+    const position = freePosition(receipt.receivedAt)
+    this.#insert({ ...receipt, position, via: 'forwarded', attempts: 1 }, hashes)
+    this.link(position, hashes)
+    return true
+  }
+
+  at(position: number): KeptReceipt | null {
+    const [row] = this.#sql
+      .exec<KeptReceipt>(`SELECT ${COLUMNS} FROM receipts WHERE position = ?`, position)
+      .toArray()
+    return row ?? null
+  }
+
+  /** Positions of events and receipts below `before`, the newest first. */
+  positions(hash: string, from: number, before: number, limit: number): number[] {
+    return this.#sql
+      .exec<{ position: number }>(
+        `SELECT position FROM lookups WHERE hash = ? AND position >= ? AND position < ?
+         ORDER BY position DESC LIMIT ?`,
+        hash,
+        from,
+        before,
+        limit,
+      )
+      .toArray()
+      .map(({ position }) => position)
+  }
+
+  positionOf(id: string): number | null {
+    const [row] = this.#sql
+      .exec<{ position: number }>('SELECT position FROM receipts WHERE id = ?', id)
+      .toArray()
+    return row?.position ?? null
+  }
+
+  /** Receipts of whoever has this hash; returns how many there are, or were. */
+  erase(hash: string, dryRun: boolean): number {
+    let count = 0
+    for (let before = Number.MAX_SAFE_INTEGER; ; ) {
+      const positions = this.positions(hash, 0, before, RECEIPT_PAGE)
+      for (const position of positions) {
+        if (!this.at(position)) continue
+        count += 1
+        if (!dryRun) this.#delete(position)
+      }
+      const last = positions.at(-1)
+      if (last === undefined || positions.length < RECEIPT_PAGE) return count
+      before = last
+    }
+  }
+
+  /** Forgets receipts whose time is over. */
+  sweep(now: number): void {
+    if (now >= this.#againAt) {
+      this.#sweptTo = -1
+      this.#againAt = Number.POSITIVE_INFINITY
+    }
+    const cutoff = now - this.#keepMs
+    for (;;) {
+      const rows = this.#sql
+        .exec<{ position: number; settledAt: number }>(
+          `SELECT position, settled_at AS settledAt FROM receipts
+           WHERE position > ? AND position < ? ORDER BY position LIMIT ?`,
+          this.#sweptTo,
+          cutoff * PER_MS,
+          RECEIPT_PAGE,
+        )
+        .toArray()
+      for (const { position, settledAt } of rows) {
+        if (settledAt <= cutoff) this.#delete(position)
+        else this.#againAt = Math.min(this.#againAt, settledAt + this.#keepMs)
+        this.#sweptTo = position
+      }
+      if (rows.length < RECEIPT_PAGE) return
+    }
+  }
+
+  #has(id: string): boolean {
+    return this.positionOf(id) !== null
+  }
+
+  #insert(receipt: KeptReceipt, hashes: Hashes): void {
+    const { position, id, kind, receivedAt, settledAt, via, attempts, bytes } = receipt
+    this.#sql.exec(
+      `INSERT INTO receipts (position, id, kind, received_at, settled_at, via, attempts, bytes,
+         hashes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      position,
+      id,
+      kind,
+      receivedAt,
+      settledAt,
+      via,
+      attempts,
+      bytes,
+      hashes,
+    )
+  }
+
+  #delete(position: number): void {
+    const [row] = this.#sql
+      .exec<{ hashes: string }>('SELECT hashes FROM receipts WHERE position = ?', position)
+      .toArray()
+    this.unlink(position, row?.hashes ?? null)
+    this.#sql.exec('DELETE FROM receipts WHERE position = ?', position)
+  }
+}

@@ -1,0 +1,139 @@
+/** How many, answered what, how fast; which webhook key; and which operator did what. */
+import { describe, expect, it } from 'vitest'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { addDuration, percentile } from '../../src/worker/receipts/histogram.ts'
+import { type Clock, conversation, drainAll, eachTest, KEY, type Relay } from './support.ts'
+
+let aep: LocalAdobe
+let relay: Relay
+let clock: Clock
+
+eachTest((world) => {
+  ;({ clock, aep, relay } = world)
+})
+
+type Point = {
+  at: string
+  kind: string
+  outcome: string
+  count: number
+  p50Ms: number
+  p99Ms: number
+}
+async function points(query = ''): Promise<Point[]> {
+  const { body } = await relay.get(`/activity${query}`)
+  expect(body.lowerBound).toBe(true)
+  return body.points as Point[]
+}
+async function counts(query = ''): Promise<Record<string, number>> {
+  const sums: Record<string, number> = {}
+  for (const { outcome, count } of await points(query)) {
+    sums[outcome] = (sums[outcome] ?? 0) + count
+  }
+  return sums
+}
+
+async function oneOfEach(): Promise<void> {
+  await relay.post('feedback', conversation())
+  await relay.post('feedback', { wrong: 1 })
+  await relay.post('feedback', '{')
+  await relay.post('feedback', conversation(), { 'content-type': 'image/png' })
+  aep.script({ type: 'status', status: 422 }, { type: 'status', status: 503 })
+  await relay.post('feedback', conversation())
+  await relay.post('feedback', conversation())
+  await relay.carry()
+}
+
+describe('GET /admin/activity', () => {
+  it('counts every answer once, and what the outbox delivers as drained', async () => {
+    await oneOfEach()
+    const answered = { forwarded: 1, quarantined: 2, refused: 1, 'dead-lettered': 1, buffered: 1 }
+    expect(await counts()).toEqual(answered)
+    await drainAll(clock)
+    expect(await counts()).toEqual({ ...answered, drained: 1 })
+    const { body } = await relay.get('/status')
+    expect(body).toMatchObject({ forwarded: 1, suppressed: 0, accepted: 4, delivered: 1 })
+  })
+
+  it('has the same sums by minute, hour and day, also after minutes have become hours', async () => {
+    for (let each = 0; each < 5; each += 1) {
+      await relay.post('feedback', conversation())
+      clock.advance(50 * 60_000)
+    }
+    await relay.carry()
+    const range = `?from=${new Date(clock.now - 86_400_000).toISOString()}`
+    for (const step of ['minute', 'hour', 'day']) {
+      expect(await counts(`${range}&step=${step}`)).toEqual({ forwarded: 5 })
+    }
+    expect((await points(`${range}&step=minute`)).length).toBe(5)
+    clock.advance(49 * 3_600_000)
+    await relay.scheduled()
+    expect(await counts(`${range}&step=minute`)).toEqual({})
+    expect(await counts(`${range}&step=hour`)).toEqual({ forwarded: 5 })
+    clock.advance(91 * 86_400_000)
+    await relay.scheduled()
+    expect(await counts(`${range}&step=day`)).toEqual({})
+  })
+
+  it.each(['?step=week', '?from=yesterday', '?to=2026-13-01'])('refuses %s', async (query) => {
+    const { status, body } = await relay.get(`/activity${query}`)
+    expect([status, body.code]).toEqual([400, 'invalid-request'])
+  })
+
+  it('gives percentiles that are right to a fifth', () => {
+    const histogram = {}
+    for (let ms = 1; ms <= 1_000; ms += 1) addDuration(histogram, ms)
+    expect(percentile(histogram, 0.5)).toBeGreaterThanOrEqual(500)
+    expect(percentile(histogram, 0.5)).toBeLessThanOrEqual(600)
+    expect(percentile(histogram, 0.99)).toBeGreaterThanOrEqual(990)
+    expect(percentile(histogram, 0.99)).toBeLessThanOrEqual(1_190)
+    expect(percentile({}, 0.5)).toBeNull()
+  })
+})
+
+describe('webhook keys', () => {
+  it('are shown by fingerprint, each with its last use', async () => {
+    const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(KEY))
+    const fingerprint = new Uint8Array(hash).toHex().slice(0, 6)
+    await relay.post('feedback', conversation())
+    await relay.carry()
+    const { keys } = (await relay.get('/status')).body
+    expect(keys).toEqual([
+      { fingerprint, lastUsedAt: new Date(clock.now).toISOString() },
+      { fingerprint: expect.stringMatching(/^[0-9a-f]{6}$/), lastUsedAt: null },
+    ])
+  })
+})
+
+describe('GET /admin/log', () => {
+  it('says who did what, the newest first, in pages, and nothing of whom', async () => {
+    aep.rule({ answer: { type: 'status', status: 422 } })
+    const { body } = await relay.post('feedback', conversation())
+    await relay.command('/pause')
+    await relay.command('/resume')
+    await relay.command('/redrive', { state: 'dead', dryRun: true })
+    await relay.command('/redrive', { state: 'dead' })
+    await relay.erase(String(body.id))
+    await relay.command('/erase', { email: 'ada@example.com' })
+    const log = async (query: string) => {
+      const page = (await relay.get(`/log${query}`)).body
+      return { entries: page.entries as { action: string }[], cursor: page.cursor }
+    }
+    const { entries } = await log('')
+    const actions = ['erase', 'delete', 'redrive', 'resume', 'pause']
+    expect(entries.map(({ action }) => action)).toEqual(actions)
+    expect(entries[2]).toEqual({
+      at: expect.stringMatching(/Z$/),
+      by: 'token',
+      action: 'redrive',
+      counts: { matched: 1, redriven: 1, stillInvalid: 0 },
+    })
+    expect(JSON.stringify(entries)).not.toMatch(/ada@|[0-9a-f]{64}/)
+    const first = await log('?limit=2')
+    const rest = await log(`?limit=10&cursor=${first.cursor}`)
+    expect([...first.entries, ...rest.entries].map(({ action }) => action)).toEqual(actions)
+    clock.advance(91 * 86_400_000)
+    await relay.scheduled()
+    expect((await log('')).entries).toEqual([])
+  })
+})

@@ -1,0 +1,281 @@
+/** A privacy request: one person's events are gone from everywhere, nobody else's are, and no new ones are taken. */
+import { runInDurableObject } from 'cloudflare:test'
+import { describe, expect, it } from 'vitest'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import conversationSample from '../fixtures/conversation.json'
+import offline from '../fixtures/offline-message.json'
+import transcript from '../fixtures/transcript.json'
+import {
+  type Clock,
+  conversation,
+  drainAll,
+  eachTest,
+  type Relay,
+  shard,
+  startRelay,
+} from './support.ts'
+
+let aep: LocalAdobe
+let relay: Relay
+let clock: Clock
+let logs: string[]
+
+eachTest((world) => {
+  ;({ clock, aep, relay, logs } = world)
+})
+
+const EMAIL = 'canary@example.com'
+const erase = async (body: Record<string, unknown>, by = relay) => {
+  const answer = await by.command('/erase', body)
+  expect(answer.status, JSON.stringify(answer.body)).toBe(200)
+  return answer.body
+}
+
+/** A canary in every string. */
+function withCanaries(value: unknown): unknown {
+  if (typeof value === 'string') return `${value} canary`
+  if (Array.isArray(value)) return value.map(withCanaries)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, withCanaries(each)]))
+}
+
+const canaries = () => ({
+  transcript: { ...(withCanaries(transcript) as object), visitorEmail: ` ${EMAIL.toUpperCase()}` },
+  'offline-message': { ...(withCanaries(offline) as object), email: EMAIL },
+  'new-conversation': {
+    ...(withCanaries(conversationSample) as object),
+    visitor: { UUID: 'canary', email: EMAIL },
+  },
+})
+
+/** Every value of every table. */
+const everything = (index = 0) =>
+  runInDurableObject(shard(index), (_, { storage }) => {
+    const tables = storage.sql
+      .exec<{ name: string }>(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'",
+      )
+      .toArray()
+    const decoder = new TextDecoder()
+    return tables
+      .flatMap(({ name }) => storage.sql.exec(`SELECT * FROM "${name}"`).toArray())
+      .flatMap((row) => Object.values(row))
+      .map((value) => (value instanceof ArrayBuffer ? decoder.decode(value) : String(value)))
+      .join('\n')
+  })
+
+async function balance() {
+  const { body } = await relay.get('/status')
+  const { accepted, delivered, pending, dead, quarantined, erased } = body as Record<string, number>
+  const parts = [delivered, pending, dead, quarantined, erased] as number[]
+  expect(parts.reduce((sum, each) => sum + each, 0)).toBe(accepted)
+  return body
+}
+
+describe('a person who is erased', () => {
+  it('leaves no trace in any table, whatever state their events were in', async () => {
+    const quoting = { title: 'Invalid', report: { message: `found: ${EMAIL}` } }
+    await relay.post('new-conversation', canaries()['new-conversation'])
+    await relay.carry()
+    for (const [status, body] of [
+      [422, quoting],
+      [503, quoting],
+    ] as const) {
+      aep.rule({ answer: { type: 'status', status, body } })
+      for (const [kind, payload] of Object.entries(canaries())) {
+        clock.advance(120_000)
+        await relay.post(kind, { ...payload, serial: `${status} canary` })
+      }
+      aep.clearRules()
+    }
+    await relay.post('feedback', `{"visitor":{"email":"${EMAIL}"`)
+    await relay.post('feedback', { visitor: { email: EMAIL, UUID: 7 } })
+    await relay.post('transcript', { messages: 'none', note: EMAIL })
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    const long = conversation({
+      visitor: { UUID: 'v', email: EMAIL },
+      message: 'long canary '.repeat(90_000),
+    })
+    expect((await relay.post('feedback', long)).status).toBe(202)
+    const others = await relay.post('feedback', conversation({ message: `write to ${EMAIL}` }))
+    await relay.post('feedback', conversation({ message: `not x${EMAIL}` }))
+    expect(await everything()).toContain('canary')
+
+    const dry = await erase({ email: EMAIL, dryRun: true })
+    expect(dry).toEqual({
+      matched: 10,
+      erased: 0,
+      receipts: 1,
+      mentioned: 1,
+      suppressedUntil: null,
+    })
+    const done = await erase({ email: `  ${EMAIL.toUpperCase()} ` })
+    expect(done).toEqual({
+      matched: 10,
+      erased: 10,
+      receipts: 1,
+      mentioned: 1,
+      suppressedUntil: new Date(clock.now + 45 * 86_400_000).toISOString(),
+    })
+    const left = (await everything())
+      .replaceAll(`write to ${EMAIL}`, '')
+      .replaceAll(`x${EMAIL}`, '')
+    expect(left.toLowerCase()).not.toContain('canary')
+    expect(await balance()).toMatchObject({ pending: 2, erased: 10 })
+    expect(logs.join('\n').toLowerCase()).not.toContain('canary')
+    expect((await relay.get(`/events/${others.body.id}`)).status).toBe(200)
+    expect(await erase({ email: EMAIL })).toMatchObject({ matched: 0, erased: 0, receipts: 0 })
+
+    aep.clearRules()
+    await drainAll(clock)
+    expect(await balance()).toMatchObject({ pending: 0, delivered: 2 })
+  })
+
+  it('is erased by the visitor id too, and by exactly that', async () => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    await relay.post('feedback', conversation({ visitor: { UUID: 'canary-1' } }))
+    await relay.post('feedback', conversation({ visitor: { UUID: 'canary-12' } }))
+    expect(await erase({ visitor: 'canary-1' })).toMatchObject({ matched: 1, mentioned: 0 })
+    expect(await everything()).toContain('canary-12')
+  })
+
+  it('is erased on every shard', async () => {
+    relay = startRelay({ OUTBOX_SHARDS: '3' })
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    for (let each = 0; each < 30; each += 1) {
+      await relay.post('feedback', conversation({ visitor: { UUID: 'canary' } }))
+    }
+    expect(await erase({ visitor: 'canary' })).toMatchObject({ matched: 30, erased: 30 })
+    for (const index of [0, 1, 2]) expect(await everything(index)).not.toContain('canary')
+    const again = await relay.post('feedback', conversation({ visitor: { UUID: 'canary' } }))
+    expect([again.status, again.body.status]).toEqual([202, 'suppressed'])
+  })
+
+  it('is erased in as many steps as it takes', async () => {
+    relay = startRelay({ FORWARD_TIMEOUT_MS: '0' })
+    await relay.command('/pause')
+    const message = 'long '.repeat(290_000)
+    for (let each = 0; each < 9; each += 1) {
+      await relay.post('feedback', conversation({ visitor: { UUID: 'canary' }, message }))
+    }
+    expect(await erase({ visitor: 'canary' })).toMatchObject({ matched: 9, erased: 9 })
+    expect(await everything()).not.toContain('canary')
+  })
+
+  it('loses an escaped address as well', async () => {
+    await relay.post('feedback', '{"visitor":{"email":"canary\\u0040example.com"},"message":1}')
+    expect(await erase({ email: EMAIL })).toMatchObject({ matched: 1, erased: 1 })
+  })
+
+  it('keeps the schema of the storage, and relaying', async () => {
+    const schema = () =>
+      runInDurableObject(shard(), (_, { storage }) =>
+        storage.sql
+          .exec<{ sql: string }>(
+            'SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name',
+          )
+          .toArray()
+          .map(({ sql }) => sql.replaceAll('"', '').replaceAll(/\s+/g, ' ')),
+      )
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    await relay.post('feedback', conversation({ visitor: { UUID: 'canary' } }))
+    const before = await schema()
+    await erase({ visitor: 'canary', suppressDays: 0 })
+    expect(await schema()).toEqual(before)
+    await relay.post('feedback', conversation({ visitor: { UUID: 'canary' } }))
+    aep.clearRules()
+    await drainAll(clock)
+    expect(aep.lake).toHaveLength(1)
+  })
+})
+
+describe('a suppressed person', () => {
+  const post = (by = relay) => by.post('feedback', conversation({ visitor: { UUID: 'canary' } }))
+
+  it('is relayed and stored no more once an isolate has refreshed, only counted', async () => {
+    const other = startRelay()
+    await other.post('feedback', conversation())
+    await erase({ visitor: 'canary' })
+    await other.carry()
+    const before = aep.lake.length
+    const { status, body } = await post(other)
+    expect([status, body]).toEqual([202, { status: 'suppressed', id: expect.any(String) }])
+    const invalid = await other.post('feedback', { visitor: { UUID: 'canary' }, message: 1 })
+    expect([invalid.status, invalid.body.status]).toEqual([202, 'suppressed'])
+    await other.carry()
+    expect(aep.lake).toHaveLength(before)
+    expect((await relay.get('/status')).body).toMatchObject({ suppressed: 2, accepted: 0 })
+    expect((await relay.command('/find', { visitor: 'canary' })).body.events).toEqual([])
+  })
+
+  it('is not stored by a shard that knows, whatever the isolate knows', async () => {
+    await erase({ visitor: 'canary' })
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    const fresh = startRelay()
+    const { status, body } = await post(fresh)
+    expect([status, body.status]).toEqual([202, 'suppressed'])
+    expect((await relay.get('/status')).body).toMatchObject({ accepted: 0 })
+  })
+
+  it('leaves no receipt of what was on its way', async () => {
+    await post()
+    await relay.carry()
+    clock.advance(1_000)
+    await post()
+    await startRelay().command('/erase', { visitor: 'canary' })
+    await relay.carry()
+    expect((await relay.command('/find', { visitor: 'canary' })).body.events).toEqual([])
+  })
+
+  it('is taken again after suppressDays', async () => {
+    await erase({ visitor: 'canary', suppressDays: 2 })
+    expect((await post()).body.status).toBe('suppressed')
+    clock.advance(2 * 86_400_000 + 1)
+    expect((await post()).body.status).toBe('forwarded')
+    await relay.scheduled()
+    expect((await relay.get('/suppressions')).body).toEqual({ count: 0, rows: [] })
+  })
+
+  it('is taken again when the suppression is ended, and 404 says that there is none', async () => {
+    await erase({ visitor: 'canary' })
+    const since = new Date(clock.now).toISOString()
+    const until = new Date(clock.now + 45 * 86_400_000).toISOString()
+    expect((await relay.get('/suppressions')).body).toEqual({ count: 1, rows: [{ since, until }] })
+    const end = () => relay.remove('/suppressions', { visitor: 'canary' })
+    expect((await end()).status).toBe(204)
+    expect((await post()).body.status).toBe('forwarded')
+    expect((await end()).status).toBe(404)
+  })
+
+  it('is not redriven', async () => {
+    aep.script({ type: 'status', status: 422 })
+    await post()
+    // As after a restore of the storage: the event is back, and so is the suppression.
+    await runInDurableObject(shard(), async (instance) => {
+      const { LookupHash } = await import('../../src/worker/receipts/lookup-hash.ts')
+      const hash = await new LookupHash(await instance.lookupKey()).of('visitor', 'canary')
+      await instance.suppress(hash, clock.now, clock.now + 1_000_000)
+    })
+    const { body } = await relay.command('/redrive', { state: 'dead' })
+    expect(body).toEqual({ matched: 1, redriven: 0, stillInvalid: 0 })
+  })
+
+  it('by suppressDays 0 there is none', async () => {
+    expect((await erase({ visitor: 'canary', suppressDays: 0 })).suppressedUntil).toBeNull()
+    expect((await post()).body.status).toBe('forwarded')
+  })
+})
+
+describe('POST /admin/erase', () => {
+  it.each([
+    [{}, 'exactly one of'],
+    [{ email: 'a', visitor: 'b' }, 'exactly one of'],
+    [{ email: 'a', suppressDays: 91 }, 'suppressDays'],
+    [{ email: 'a', suppressDays: -1 }, 'suppressDays'],
+    [{ email: 'a', dryrun: true }, 'dryrun'],
+  ])('refuses %j, naming the place and not the value', async (body, named) => {
+    const answer = await relay.command('/erase', body)
+    expect([answer.status, answer.body.code]).toEqual([400, 'invalid-request'])
+    expect(answer.body.detail).toContain(named)
+  })
+})
