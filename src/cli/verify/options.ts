@@ -33,8 +33,8 @@ kind from a test visitor, and what AEP said to it.
   --env NAME         a named environment of it, such as staging
   --help
 
-With AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_ORG_ID (those of npm run provision) it also reads in
-AEP whether the dataflow is enabled, its mapping complete, and the records in its dataset.
+With AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_ORG_ID (those of npm run provision) it also reads
+in AEP whether the dataflow is enabled, its mapping complete, and the records in its dataset.
 
 Exit code: 0 all is well, 1 something is not, 2 usage.`
 
