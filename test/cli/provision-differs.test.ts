@@ -47,7 +47,9 @@ describe('--status', () => {
 
   it('sees a mapping that lacks a field of this version of the relay', async () => {
     await bench.run([])
-    await editMapping((rows) => rows.filter((row) => textAt(row, 'source') !== 'visitor.handle'))
+    await bench.editMapping((rows) =>
+      rows.filter((row) => textAt(row, 'source') !== 'visitor.handle'),
+    )
     const { code, out } = await bench.run(['--status'])
     expect(code).toBe(4)
     expect(out).toContain('visitor.handle')
@@ -169,7 +171,7 @@ describe('something of its name that is another', () => {
 describe('what can be mended', () => {
   it('is not mended unasked', async () => {
     await bench.run([])
-    await editMapping((rows) => rows.slice(0, 5))
+    await bench.editMapping((rows) => rows.slice(0, 5))
     const { code, err } = await bench.run([])
     expect([code, err]).toEqual([4, expect.stringContaining('--yes')])
     expect(await bench.counts()).toMatchObject({ mappingSets: 1 })
@@ -179,7 +181,7 @@ describe('what can be mended', () => {
 
   it('a mapping: a new set, and the dataflow uses it', async () => {
     await bench.run([])
-    await editMapping((rows) => rows.slice(0, 5))
+    await bench.editMapping((rows) => rows.slice(0, 5))
     const before = bench.toml
     const { code, out } = await bench.run(['--yes'])
     expect(code).toBe(0)
@@ -197,26 +199,6 @@ describe('what can be mended', () => {
     expect(await bench.counts()).toMatchObject({ fieldGroups: 1, mappingSets: 1 })
   })
 })
-
-async function editMapping(edit: (rows: readonly Json[]) => readonly Json[]): Promise<void> {
-  const flow = await first('flows')
-  const id = textAt(flow, 'transformations', 0, 'params', 'mappingId')
-  const path = `/data/foundation/conversion/mappingSets/${id}`
-  const set = await send({ method: 'GET', path })
-  const mappings = edit(listAt(set, 'mappings')).map((row) => ({
-    source: at(row, 'source'),
-    destination: at(row, 'destination'),
-    sourceType: /[( ]/.test(String(at(row, 'source'))) ? 'EXPRESSION' : 'ATTRIBUTE',
-  }))
-  const outputSchema = { schemaRef: at(set, 'outputSchema', 'schemaRef') }
-  await send({ method: 'PUT', path, body: { name: NAME, outputSchema, mappings } })
-  await send({
-    method: 'PATCH',
-    path: `${FLOW_SERVICE}/flows/${textAt(flow, 'id')}`,
-    headers: { 'if-match': textAt(flow, 'etag') ?? '' },
-    body: [{ op: 'replace', path: '/transformations/0/params/mappingVersion', value: 1 }],
-  })
-}
 
 /** As an older version of the relay would have made the field group. */
 async function removeHandle(): Promise<void> {

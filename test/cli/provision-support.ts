@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { platformClient } from '../../src/cli/lib/platform-client.ts'
-import { isRecord, type Json, listAt } from '../../src/cli/lib/platform-request.ts'
+import { at, isRecord, type Json, listAt, textAt } from '../../src/cli/lib/platform-request.ts'
 import type { Terminal } from '../../src/cli/lib/terminal.ts'
 import { main } from '../../src/cli/provision/main.ts'
 import { readSettings } from '../../src/cli/provision/settings.ts'
@@ -135,6 +135,35 @@ export class Bench {
       ).length,
       ...Object.fromEntries(await Promise.all(flows)),
     }
+  }
+
+  /** Makes a new version of the dataflow's mapping, as somebody in Adobe's interface does. */
+  async editMapping(edit: (rows: readonly Json[]) => readonly Json[]): Promise<void> {
+    const { send } = this.api
+    const flows = '/data/foundation/flowservice/flows'
+    const flow = listAt(await send({ method: 'GET', path: flows }), 'items')[0] ?? null
+    const id = textAt(flow, 'transformations', 0, 'params', 'mappingId')
+    const path = `/data/foundation/conversion/mappingSets/${id}`
+    const set = await send({ method: 'GET', path })
+    const mappings = edit(listAt(set, 'mappings')).map((row) => ({
+      source: at(row, 'source'),
+      destination: at(row, 'destination'),
+      sourceType: /[( ]/.test(String(at(row, 'source'))) ? 'EXPRESSION' : 'ATTRIBUTE',
+    }))
+    const outputSchema = { schemaRef: at(set, 'outputSchema', 'schemaRef') }
+    await send({ method: 'PUT', path, body: { name: at(set, 'name'), outputSchema, mappings } })
+    await send({
+      method: 'PATCH',
+      path: `${flows}/${textAt(flow, 'id')}`,
+      headers: { 'if-match': textAt(flow, 'etag') ?? '' },
+      body: [
+        {
+          op: 'replace',
+          path: '/transformations/0/params/mappingVersion',
+          value: (Number(at(flow, 'transformations', 0, 'params', 'mappingVersion')) || 0) + 1,
+        },
+      ],
+    })
   }
 
   async stop(): Promise<void> {

@@ -3,9 +3,10 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
+import { CHATLIO_FIELDS } from '../../src/cli/lib/chatlio-fields.ts'
 import { Envelope } from '../../src/worker/aep/client/envelope.ts'
 import { encode } from '../../src/worker/aep/record/encode.ts'
-import { placeOf } from '../../src/worker/aep/record/xdm-fields.ts'
+import { mappingRows } from '../../src/worker/aep/schema/mapping.ts'
 import { readEvent } from '../../src/worker/chatlio/event.ts'
 import { ROUTE_KINDS, type RouteKind } from '../../src/worker/chatlio/kind.ts'
 import {
@@ -166,45 +167,31 @@ describe('docs/samples', () => {
   })
 })
 
-describe('the mapping table of docs/setup.md', () => {
-  it('has a row for every field that a raw record can have, `_id` and `timestamp` first', async () => {
-    const rows = await mappingRows()
-    expect(rows.slice(0, 2).map(({ source }) => source)).toEqual(['_id', 'timestamp'])
-    const named = new Set(rows.flatMap(({ source }) => source.match(/[A-Za-z_][\w.[\]*]*/g) ?? []))
-    const own = ['eventType', 'receivedAt', 'visitor.identTraitsParsed', 'visitorTraitsText']
-    const parts = [
-      'part.index',
-      'part.count',
-      'part.of',
-      'part.dropped',
-      'unmapped',
-      'messages[*].index',
-    ]
-    const missing = [...documentedPaths(), ...own, ...parts].filter((path) => !named.has(path))
-    expect(missing).toEqual([])
+describe('docs/setup.md', () => {
+  it('has in its table the rows that provision makes, in their order', async () => {
+    const made = mappingRows('{TENANT}', 'ChatlioVisitor')
+    expect(await rowsOfTable('| Source field |')).toEqual(
+      made.map(({ source, destination }) => [source, destination]),
+    )
   })
 
-  it('leads each field to where the xdm format puts it', async () => {
-    const record = allFields()
-    const wrong: string[] = []
-    for (const { source, target } of await mappingRows()) {
-      const place = placeOf(source, valueAt(record, source))
-      if (!place) continue
-      const expected = place.replace(/^chatlio\./, '_{TENANT}.chatlio.')
-      if (target !== expected) wrong.push(`${source}: ${target}, expected ${expected}`)
-    }
-    expect(wrong).toEqual([])
+  it('names Chatlio’s events as deploy does, each with its URL', async () => {
+    const text = await readFile(file('docs/setup.md'), 'utf8')
+    const rows = CHATLIO_FIELDS.map(
+      ({ kind, label }) => `| *${label}* | \`https://WORKER/chatlio/${kind}?key=KEY\` |`,
+    )
+    expect(rows.filter((row) => !text.includes(row))).toEqual([])
   })
 })
 
-async function mappingRows(): Promise<{ source: string; target: string }[]> {
+/** The code in the first two cells of each row. */
+async function rowsOfTable(heading: string): Promise<string[][]> {
   const text = await readFile(file('docs/setup.md'), 'utf8')
-  const table = text.slice(text.indexOf('| Source field |'))
+  const table = text.slice(text.indexOf(heading))
   const rows = table.slice(0, table.indexOf('\n\n')).split('\n').slice(2)
-  return rows.map((row) => {
-    const [source = '', target = ''] = [...row.matchAll(/`([^`]+)`/g)].map(([, code]) => code ?? '')
-    return { source, target }
-  })
+  return rows.map((row) =>
+    [...row.matchAll(/`([^`]+)`/g)].map(([, code]) => code ?? '').slice(0, 2),
+  )
 }
 
 /** Every path in the wire schemas; `messages[*]` for what stands in each message. */

@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { printable } from '../lib/printable.ts'
 import { askRelay, explainReply, type Fields } from '../lib/relay-reply.ts'
-import { mark, wrap } from '../start/style.ts'
+import { mark, wrap } from '../lib/style.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { PRIVACY_JOBS_URL, privacyRequest } from './privacy-request.ts'
 

@@ -7,8 +7,8 @@ import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
 import { printable } from '../lib/printable.ts'
 import { askRelay, explainReply, type Fields } from '../lib/relay-reply.ts'
+import { mark, wrap } from '../lib/style.ts'
 import { testWebhook } from '../lib/test-webhook.ts'
-import { mark, wrap } from '../start/style.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 
 /** Resolves with the exit code. */

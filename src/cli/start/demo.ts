@@ -5,6 +5,7 @@
  * once it was back, and the ledger balances. Looks from outside only, over HTTP, as an operator would.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { mark, paint, wrap } from '../lib/style.ts'
 import {
   belongsTo,
   bodyOf,
@@ -13,7 +14,6 @@ import {
   type Sample,
   type WebhookAnswer,
 } from './samples.ts'
-import { mark, paint, wrap } from './style.ts'
 
 export type DemoWorld = {
   readonly worker: string

@@ -2,7 +2,7 @@
  * Log lines: the Worker's JSON lines as a person reads them, with the time at which they came.
  * Pure. A field that it does not know is shown as `name=value`, so that a new one is never hidden.
  */
-import { COLUMNS, paint, wrap } from './style.ts'
+import { COLUMNS, paint, wrap } from '../lib/style.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 

@@ -7,12 +7,12 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { type LocalAdobeServer, startLocalAdobe } from '../../local-adobe/server.ts'
 import { type LocalWorker, startWorker } from '../lib/local-worker.ts'
+import { paint } from '../lib/style.ts'
 import { DEMO_VARIABLES, runDemo } from './demo.ts'
 import { readableLine } from './log-lines.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { guide, profileNote, table } from './report.ts'
 import { type Posted, postSample, SAMPLES } from './samples.ts'
-import { paint } from './style.ts'
 
 /** Demo values: they open nothing but a Worker on this machine. */
 const WEBHOOK_KEY = 'local-demo-webhook-key'

@@ -1,8 +1,8 @@
 /** Report: the text that `npm start` prints about its samples. Pure. */
 import type { LakeRecord } from '../../local-adobe/streaming/lake.ts'
 import type { Profile } from '../../local-adobe/streaming/profile.ts'
+import { mark, paint, wrap } from '../lib/style.ts'
 import { type Posted, SAMPLES } from './samples.ts'
-import { mark, paint, wrap } from './style.ts'
 
 const COLUMNS = ['webhook', 'answer', 'AEP received', 'bytes', 'Profile'] as const
 

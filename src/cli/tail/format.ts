@@ -1,5 +1,5 @@
 /** Format: one line for a terminal: time, what, and the rest, in colours where they are wanted. Pure. */
-import { paint } from '../start/style.ts'
+import { paint } from '../lib/style.ts'
 import type { Level, Line } from './event.ts'
 
 const WHAT_WIDTH = 11

@@ -5,20 +5,17 @@
  */
 import { randomBytes } from 'node:crypto'
 import { ROUTE_KINDS } from '../../worker/chatlio/kind.ts'
+import { paint, wrap } from '../lib/style.ts'
 import { testVisitor } from '../lib/test-webhook.ts'
-import { paint, wrap } from '../start/style.ts'
+import { platformFor } from './dataflow.ts'
 import { diagnose } from './diagnosis.ts'
 import { checkAdmin, checkFront, checkHealth } from './front.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
-import { NO_PLATFORM, type Platform } from './platform.ts'
 import { type Row, table } from './row.ts'
 import { type SampleOutcome, sampleRow, trySample } from './sample.ts'
 
 /** Resolves with the exit code. */
-export async function main(
-  args: readonly string[],
-  platform: Platform = NO_PLATFORM,
-): Promise<number> {
+export async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args, process.env)
   if (options === 'help') {
     console.log(USAGE)
@@ -28,7 +25,7 @@ export async function main(
     console.error(`${options.wrong}\n\n${USAGE}`)
     return 2
   }
-  const { rows, notes } = await verify(options, platform)
+  const { rows, notes } = await verify(options)
   console.log(`${options.base}\n\n${table(rows)}`)
   for (const note of notes) console.log(`\n${wrap(note)}`)
   const well = rows.every(({ ok }) => ok !== false)
@@ -40,7 +37,7 @@ export async function main(
 
 type Report = { readonly rows: readonly Row[]; readonly notes: readonly string[] }
 
-async function verify(options: Options, platform: Platform): Promise<Report> {
+async function verify(options: Options): Promise<Report> {
   const { base, adminToken } = options
   const front = await checkFront(base)
   if (!front.open) return { rows: front.rows, notes: [] }
@@ -48,6 +45,7 @@ async function verify(options: Options, platform: Platform): Promise<Report> {
   const before = await checkAdmin(base, adminToken)
   const usable = { ...options, adminToken: before.usable ? adminToken : null }
   const run = randomBytes(5).toString('hex')
+  const platform = await platformFor(options)
   const ended = await platform.begin()
   const samples: SampleOutcome[] = []
   for (const kind of ROUTE_KINDS) {

@@ -1,5 +1,6 @@
 /** Options: the command line of `npm run verify`. */
 import { parseArgs } from 'node:util'
+import { type Environment, environmentOf } from '../lib/env-file.ts'
 import { parseRelayUrl } from '../lib/relay-url.ts'
 import { firstKey } from '../send/options.ts'
 
@@ -10,6 +11,12 @@ export type Options = {
   readonly adminToken: string | null
   /** How long a stored sample may take until AEP has it. */
   readonly waitMs: number
+  /** The environment, and the file of `--env-file` below it. */
+  readonly environment: Environment
+  /** Path of the wrangler configuration, where the dataflow is read. */
+  readonly config: string
+  /** A named environment of it; `null`: the top level. */
+  readonly env: string | null
 }
 
 export const USAGE = `Usage: npm run verify -- --url URL [options]
@@ -20,14 +27,21 @@ kind from a test visitor, and what AEP said to it.
   --key K            or the variable WEBHOOK_KEYS, whose first key is taken
   --admin-token T    or the variable ADMIN_TOKEN: needed to read why a webhook was stored
   --wait SECONDS     how long a stored webhook may take to reach AEP, 15 by default
+  --env-file FILE    variables from a file; the environment wins
+  --config FILE      where the relay's AEP_FLOW_ID is read, wrangler.toml by default; the
+                     variable AEP_FLOW_ID wins
+  --env NAME         a named environment of it, such as staging
   --help
+
+With AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_ORG_ID (those of npm run provision) it also reads
+in AEP whether the dataflow is enabled, its mapping complete, and the records in its dataset.
 
 Exit code: 0 all is well, 1 something is not, 2 usage.`
 
 /** The text says what is wrong with the command line. */
 export function readOptions(
   args: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
+  processEnvironment: Environment,
 ): Options | 'help' | { wrong: string } {
   try {
     const { values } = parseArgs({
@@ -37,18 +51,24 @@ export function readOptions(
         key: { type: 'string' },
         'admin-token': { type: 'string' },
         wait: { type: 'string', default: '15' },
+        'env-file': { type: 'string' },
+        config: { type: 'string', default: 'wrangler.toml' },
+        env: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     })
     if (values.help) return 'help'
     if (!values.url) return { wrong: '--url is missing: the address of the relay.' }
+    const environment = environmentOf(processEnvironment, values['env-file'] ?? null)
     const url = parseRelayUrl(values.url)
     if ('wrong' in url) return url
     const key = values.key || url.key || firstKey(environment.WEBHOOK_KEYS)
     if (!key) return { wrong: 'The key is missing: set WEBHOOK_KEYS, or give --key.' }
     if (!/^\d{1,3}$/.test(values.wait)) return { wrong: '--wait is a number of seconds up to 999.' }
     const adminToken = values['admin-token'] || environment.ADMIN_TOKEN?.trim() || null
-    return { base: url.base, key, adminToken, waitMs: Number(values.wait) * 1_000 }
+    const waitMs = Number(values.wait) * 1_000
+    const { config, env } = values
+    return { base: url.base, key, adminToken, waitMs, environment, config, env: env || null }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }
   }

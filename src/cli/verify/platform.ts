@@ -15,15 +15,15 @@ export type Platform = {
   begin(): Promise<(relayed: number) => Promise<readonly Row[]>>
 }
 
-/** Without credentials. */
-export const NO_PLATFORM: Platform = {
-  begin: async () => async () => [
-    {
-      check: 'dataset',
-      ok: null,
-      text: 'not checked without Platform credentials: look at it in AEP, some minutes from now',
-    },
-  ],
+/** Nothing on Adobe's side can be looked at; `why` says what is missing, `ok: false` that something is wrong. */
+export function noPlatform(why: string, ok: null | false = null): Platform {
+  const text = `not checked: ${why}`
+  return {
+    begin: async () => async () => [
+      { check: 'mapping', ok, text },
+      { check: 'dataset', ok, text },
+    ],
+  }
 }
 
 export type PlatformAccess = {
@@ -31,7 +31,7 @@ export type PlatformAccess = {
   get(path: string): Promise<unknown>
   /** `AEP_FLOW_ID` of the relay. */
   readonly flowId: string
-  /** Whether mapping and schema are as this version of the relay needs them, as `provision --status` says. */
+  /** Whether the dataflow and its mapping are as this version of the relay needs them. */
   mapping(): Promise<Row>
   /** How long the records may take to be counted. */
   readonly waitMs: number

@@ -1,6 +1,6 @@
 /** Row: one line of the table that `npm run verify` prints, and the table. Pure. */
 import { printable } from '../lib/printable.ts'
-import { COLUMNS, mark, paint, wrap } from '../start/style.ts'
+import { COLUMNS, mark, paint, wrap } from '../lib/style.ts'
 
 export type Row = {
   readonly check: string

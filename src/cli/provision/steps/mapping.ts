@@ -23,13 +23,13 @@ export const MAPPING: Step = {
     const right: Found[] = []
     for (const { id } of named) {
       const body = await mappingSetById(context.send, id, null)
-      if (rowDifferences(body, context).length === 0) right.push({ id, body })
+      if (differencesIn(body, context).length === 0) right.push({ id, body })
     }
     if (right.length > 0) return right
     const used = await usedByFlow(context)
     return used === null ? [] : [used]
   },
-  compare: ({ body }, context) => rowDifferences(body, context),
+  compare: ({ body }, context) => differencesIn(body, context),
   create: (context) => ({
     method: 'POST',
     path: MAPPING_SETS,
@@ -62,8 +62,16 @@ async function usedByFlow({ send, wanted }: Context): Promise<Found | null> {
   return { id, body: await mappingSetById(send, id, at(params, 'mappingVersion')) }
 }
 
-export function rowDifferences(set: Json, context: Context): readonly Difference[] {
-  const { tenant, visitorNamespace } = context.wanted
+function differencesIn(set: Json, context: Context): readonly Difference[] {
+  return rowDifferences(set, { ...context.wanted, schemaId: idOf(context, 'schema') })
+}
+
+/** `tenant` without its underscore. */
+export function rowDifferences(
+  set: Json,
+  should: { readonly tenant: string; readonly visitorNamespace: string; readonly schemaId: string },
+): readonly Difference[] {
+  const { tenant, visitorNamespace, schemaId } = should
   const there = new Map(
     listAt(set, 'mappings').map((row) => [
       textAt(row, 'destination') ?? textAt(row, 'destinationXdmPath') ?? '',
@@ -73,6 +81,6 @@ export function rowDifferences(set: Json, context: Context): readonly Difference
   const rows = mappingRows(tenant, visitorNamespace).flatMap(({ source, destination }) =>
     difference(destination, source, there.get(destination) ?? null),
   )
-  const schemaId = textAt(set, 'outputSchema', 'schemaRef', 'id')
-  return [...difference('outputSchema.schemaRef.id', idOf(context, 'schema'), schemaId), ...rows]
+  const found = textAt(set, 'outputSchema', 'schemaRef', 'id')
+  return [...difference('outputSchema.schemaRef.id', schemaId, found), ...rows]
 }

@@ -46,17 +46,40 @@ export class Envelope {
     return Math.min(maxEventBytes, AEP_MAX_REQUEST_BYTES - this.#bytes)
   }
 
-  /** How many of `records`, from the first, fit into one request. At most 1 for raw: its batching is undocumented. */
+  /** A request to be filled record by record. */
+  newBatch(): Batch {
+    return new Batch(this.#bytes, this.#batches ? BATCH_MAX_MESSAGES : 1)
+  }
+
+  /** How many of `records`, from the first, fit into one request. */
   batchLength(records: readonly string[]): number {
-    if (!this.#batches) return Math.min(records.length, 1)
-    let bytes = 0
-    for (const [index, record] of records.entries()) {
-      // 1: the comma.
-      bytes += this.#bytes + utf8Length(record) + 1
-      const fits = index < BATCH_MAX_MESSAGES && bytes <= BATCH_MAX_BYTES
-      if (index > 0 && !fits) return index
-    }
-    return records.length
+    const batch = this.newBatch()
+    const rest = records.findIndex((record) => !batch.add(record))
+    return rest === -1 ? records.length : rest
+  }
+}
+
+/** Measures a request while it is filled. Raw takes one record: its batching is undocumented. */
+export class Batch {
+  readonly #envelopeBytes: number
+  readonly #most: number
+  #messages = 0
+  #bytes = 0
+
+  constructor(envelopeBytes: number, most: number) {
+    this.#envelopeBytes = envelopeBytes
+    this.#most = most
+  }
+
+  /** Whether the record still fits; the first always does. */
+  add(record: string): boolean {
+    // 1: the comma.
+    const bytes = this.#bytes + this.#envelopeBytes + utf8Length(record) + 1
+    const fits = this.#messages < this.#most && bytes <= BATCH_MAX_BYTES
+    if (this.#messages > 0 && !fits) return false
+    this.#messages += 1
+    this.#bytes = bytes
+    return true
   }
 }
 

@@ -42,7 +42,14 @@ export function newest<Happened extends { at: number }>(
 ): Happened | null {
   if (!a || !b) return a ?? b
   if (a.at !== b.at) return a.at > b.at ? a : b
+  // Mostly the same one, come back: both sides of an exchange hold it.
+  if (isSame(a, b)) return a
   return JSON.stringify(a) >= JSON.stringify(b) ? a : b
+}
+
+function isSame<Happened extends object>(a: Happened, b: Happened): boolean {
+  for (const key in a) if (a[key] !== b[key]) return false
+  return true
 }
 
 function newestPause(a: UpstreamState['pause'], b: UpstreamState['pause']) {

@@ -59,6 +59,7 @@ function laterHold(a: Refusals['hold'], b: Refusals['hold']): Refusals['hold'] {
 
 /** Each event once, with its newest refusal. */
 function newestOf(refusals: readonly Refusal[]): readonly Refusal[] {
+  if (refusals.length < 2) return refusals
   const sorted = [...refusals].sort(
     (a, b) =>
       b.at - a.at || (a.id < b.id ? -1 : a.id > b.id ? 1 : (a.status ?? 0) - (b.status ?? 0)),

@@ -58,10 +58,11 @@ export function nextJob(deps: JobDeps, turn: Turn): Job | 'wait' | null {
 function fill(first: Prepared, deps: JobDeps, turn: Turn): Job {
   const { selection, envelope } = deps
   const events = [first]
-  const records = first.records.map(({ record }) => record)
+  const batch = envelope.newBatch()
+  for (const { record } of first.records) batch.add(record)
   let { bytes } = first.selected
   const job: Job = { kind: 'prepared', events, bytes }
-  const isShared = turn.batches && !turn.probe && records.length === 1 && !first.event.tries
+  const isShared = turn.batches && !turn.probe && first.records.length === 1 && !first.event.tries
   for (let looked = 0; isShared && looked < MAX_UNSENDABLE_PER_TURN; looked += 1) {
     const selected = selection.nextUntried()
     if (!selected) break
@@ -79,8 +80,7 @@ function fill(first: Prepared, deps: JobDeps, turn: Turn): Job {
       selection.giveBack(selected)
       break
     }
-    records.push(record)
-    if (envelope.batchLength(records) < records.length) {
+    if (!batch.add(record)) {
       selection.giveBack(selected)
       break
     }

@@ -1,5 +1,5 @@
 /**
- * Style: colours, marks and line breaks of `npm start`.
+ * Style: colours, marks and line breaks of the commands.
  * Colours only on a terminal that wants them: `styleText` respects NO_COLOR, FORCE_COLOR and pipes.
  */
 import { styleText } from 'node:util'
