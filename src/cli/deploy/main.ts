@@ -46,7 +46,7 @@ export async function main(args: readonly string[]): Promise<number> {
 async function deploy(options: Options, signal: AbortSignal): Promise<number> {
   const target = await readTarget(options.config, options.env)
   const selected = ['--config', path.resolve(options.config), '--env', options.env ?? '']
-  // Secrets are assumed to be there: what is wrong whatever Cloudflare has is told without asking it.
+  // Secrets are assumed to be there: settings that are wrong in any case are reported without asking Cloudflare.
   const assumed = new Set(['WEBHOOK_KEYS', 'ADMIN_TOKEN', ...clientSecretOf(target, new Set())])
   const wrong = checkSettings(target, assumed, options)
   if (isWorkersBuild() && !options.dryRun) {

@@ -43,7 +43,7 @@ const CAP_MS = 16_000
 const MAX_RETRY_AFTER_MS = 60_000
 const TIMEOUT_MS = 30_000
 
-/** `seen` is told each request before it is sent. */
+/** `seen` is called with each request before it is sent. */
 export function platformClient(
   settings: PlatformSettings,
   io: Io,

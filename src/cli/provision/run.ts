@@ -1,5 +1,5 @@
 /**
- * Run: what all modes share: the settings, the client, the tenant, and so what is wanted; and how a failure is told.
+ * Shared by all modes: the settings, the client, the tenant, the resources wanted, and how a failure is reported.
  */
 import namespace from '../../worker/aep/schema/identity-namespace.json' with { type: 'json' }
 import { type Environment, variable } from '../lib/env-file.ts'

@@ -62,7 +62,7 @@ export type Step = {
   create(context: Context): ApiRequest
   /** From the answer to `create`. */
   made(answer: Json, context: Context): Found | null
-  /** Null where a difference cannot be mended. */
+  /** Null when a difference cannot be corrected. */
   amend?(found: Found, differences: readonly Difference[], context: Context): Amendment | null
 }
 

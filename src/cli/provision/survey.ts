@@ -13,7 +13,7 @@ export type State =
       readonly is: 'differs'
       readonly found: Found
       readonly differences: readonly Difference[]
-      /** Null: it cannot be mended, only be avoided by another name. */
+      /** Null: it cannot be corrected, only avoided by another name. */
       readonly amendment: Amendment | null
     }
   | { readonly is: 'ambiguous'; readonly ids: readonly string[] }
@@ -45,7 +45,7 @@ export async function stateOf(step: Step, context: Context): Promise<State> {
   return { is: 'differs', found, differences, amendment }
 }
 
-/** It cannot be mended, only avoided by another name. */
+/** It cannot be corrected, only avoided by another name. */
 export function isUnavoidable({ state }: Surveyed): boolean {
   return state.is === 'differs' && state.amendment === null
 }

@@ -1,6 +1,6 @@
 /**
  * Diagnosis: from what happened to the samples, the one cause that explains it and what to do. Pure.
- * A cause is told apart by what only it can produce: a status, a hold, or the words in which AEP names the field. AEP's
+ * Each cause is recognised by something that only it produces: a status, a hold, or the words in which AEP names the field. AEP's
  * words are no contract, so where they say nothing the cause is given as open and the words are shown.
  */
 import { type AepError, type SampleOutcome, wordsOf } from './sample.ts'

@@ -1,7 +1,7 @@
 /**
  * Posts to the alert webhook and pings the heartbeat.
  *
- * Promises: one request each, with a deadline, that follows no redirect; what failed is told in our words, which repeat
+ * Promises: one request each, with a deadline, that follows no redirect; failures are reported in our words, which repeat
  * neither the address (it is a secret) nor the answer.
  */
 import type { Fetch } from '../aep/client/post.ts'

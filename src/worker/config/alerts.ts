@@ -1,6 +1,6 @@
 /**
  * Where alerts go. An address that does not parse closes its own door: relaying goes on, and the problem names the
- * variable. The webhook's and the heartbeat's addresses are secrets, since whoever has them can post there.
+ * variable. The webhook's and the heartbeat's addresses are secrets, since anyone who has them can post there.
  */
 import * as v from 'valibot'
 import { httpUrl } from './destination.ts'

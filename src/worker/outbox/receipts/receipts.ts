@@ -116,7 +116,7 @@ export class ReceiptStore {
     return row?.position ?? null
   }
 
-  /** Receipts of whoever has this hash; returns how many there are, or were. */
+  /** The receipts of the person with this hash; returns how many there are, or were. */
   erase(hash: string, dryRun: boolean): number {
     let count = 0
     for (let before = Number.MAX_SAFE_INTEGER; ; ) {
