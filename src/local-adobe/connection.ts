@@ -4,7 +4,7 @@
  * pending until the caller's signal aborts.
  */
 
-/** The socket of a request; absent where there is none. */
+/** The socket of a request; absent inside tests, which have no socket. */
 export type Connection = { destroy(): void }
 
 export class ConnectionLost extends Error {

@@ -131,7 +131,7 @@ async function storedOf(
 
 /**
  * The first https address among the targets that wrangler wrote down; a custom domain has no scheme there.
- * `null`, and never an error, when there is none: the key must be shown all the same.
+ * `null`, never an error, when it is unknown: the key must be shown in any case.
  */
 function addressIn(outputFile: string): string | null {
   try {

@@ -9,7 +9,7 @@ import { isObject } from '../../worker/lib/json.ts'
 export type Refusal = {
   /** 0: there was no answer. */
   readonly status: number
-  /** Adobe's, such as `FLOW-1425-400`, `403025` or `invalid_client`; empty when there is none. */
+  /** Adobe's, such as `FLOW-1425-400`, `403025` or `invalid_client`; empty when Adobe gave no code. */
   readonly code: string
   readonly message: string
   /** As the header has it. */

@@ -7,7 +7,7 @@ import { complainOf, type Run } from './run.ts'
 import type { Found, Key } from './step.ts'
 import { type Surveyed, survey } from './survey.ts'
 
-/** `vars`: `[vars]` of wrangler.toml; null where there is none to compare. */
+/** `vars`: `[vars]` of wrangler.toml; null when there is nothing to compare. */
 export async function status(run: Run, vars: Vars | null): Promise<number> {
   const { world, steps, api, wanted, settings } = run
   const { terminal } = world
