@@ -1,6 +1,5 @@
 /** Parameters of finding, activity, erasing, suppressions and the operators' log, checked with valibot. */
 import * as v from 'valibot'
-import { normalizedKey, type PersonKey } from '../chatlio/subject.ts'
 import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../limits.ts'
 import { CursorSchema } from './cursor.ts'
 import { LIMIT, limitText } from './parameters.ts'
@@ -70,16 +69,6 @@ export const PersonSchema = v.pipe(
   v.object({ email: text, visitor: text }),
   v.check(({ email, visitor }) => givesOne([email, visitor]), ONE_PERSON),
 )
-
-export function personOf(body: {
-  email?: string | undefined
-  visitor?: string | undefined
-}): PersonKey {
-  const { email, visitor = '' } = body
-  return email === undefined
-    ? normalizedKey({ field: 'visitor', value: visitor })
-    : normalizedKey({ field: 'email', value: email })
-}
 
 const MOMENT = 'expected a moment such as 2026-11-24T10:00:00Z'
 const moment = v.pipe(
