@@ -229,3 +229,9 @@ export const DRIFT_REPORT_INTERVAL_MS = 300_000
 
 /** Differences kept of one kind. */
 export const MAX_DRIFT_ROWS_PER_KIND = 200
+
+/** How long an operator stays signed in: a working day. */
+export const SESSION_MS = 12 * 3_600_000
+
+/** A form of the operators' page. Sign-in is open to anyone, so no more is read. */
+export const MAX_FORM_BYTES = 16_384

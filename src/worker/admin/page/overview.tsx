@@ -1,0 +1,35 @@
+/** `GET /admin`. */
+import { toIso } from '../../chatlio/timestamp.ts'
+import { type AppContext, servicesOf } from '../../services.ts'
+import { readActivity } from '../operations/activity.ts'
+import { readStatus } from '../operations/status.ts'
+import { readFlash } from './flash.ts'
+import { respond } from './respond.tsx'
+import { hoursOf } from './views/hours.ts'
+import { Overview } from './views/overview.tsx'
+import { sentences } from './views/state.ts'
+
+export async function showOverview(c: AppContext): Promise<Response> {
+  const services = servicesOf(c.env)
+  const [status, { points }, reasons] = await Promise.all([
+    readStatus(services),
+    readActivity(services, { step: 'hour' }),
+    services.health.reasons(),
+  ])
+  const { pending, hold } = status
+  const letsIn = services.config.webhookKeys.length > 0
+  const said = sentences({ reasons, pending, hold, letsIn })
+  const now = Date.now()
+  const { flash } = readFlash(c)
+  return respond(
+    c,
+    { title: said[0]?.title ?? '', place: '/admin', flash, refreshes: true },
+    <Overview
+      status={status}
+      sentences={said}
+      hours={hoursOf(points, pending, now)}
+      causes={[]}
+      now={toIso(now)}
+    />,
+  )
+}

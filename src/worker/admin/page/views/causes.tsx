@@ -1,0 +1,60 @@
+/** What was refused, grouped by what it has in common, with the two things to do about it. */
+import { count } from '../../../alerts/words.ts'
+import { codeWords, list, STATES } from './labels.ts'
+import { Action, href, Time } from './parts.tsx'
+
+export type Cause = {
+  state: 'dead' | 'quarantined'
+  code: string
+  path: string | null
+  count: number
+  firstAt: string
+  lastAt: string
+  kinds: Readonly<Record<string, number>>
+}
+
+export function Causes({ causes }: { causes: readonly Cause[] }) {
+  return (
+    <section aria-labelledby="problems">
+      <h2 id="problems">Problems by cause</h2>
+      {causes.length === 0 && <p>None: AEP refused no event, and all that came were valid.</p>}
+      {causes.map((cause) => (
+        <CauseCard cause={cause} />
+      ))}
+    </section>
+  )
+}
+
+function CauseCard({ cause }: { cause: Cause }) {
+  const { state, code, path, firstAt, lastAt, kinds } = cause
+  const filter = { state, code, path: path ?? undefined }
+  const number = cause.count.toLocaleString('en-US')
+  return (
+    <article class="card bad">
+      <h3>
+        {codeWords(code)}
+        {path && (
+          <>
+            {' '}
+            at <code>{path}</code>
+          </>
+        )}
+      </h3>
+      <p>
+        {count(cause.count, 'event')} ({STATES[state].toLowerCase()}): {list(kinds)}. First{' '}
+        <Time at={firstAt} />, last <Time at={lastAt} />.
+      </p>
+      <div class="row">
+        <a class="b" href={href('/admin/ui/events', filter)}>
+          See these {number}
+        </a>
+        <Action to="/ui/redrive" values={{ ...filter, dryRun: 1 }}>
+          Dry run
+        </Action>
+        <Action to="/ui/redrive" values={filter}>
+          Redrive these {number}
+        </Action>
+      </div>
+    </article>
+  )
+}

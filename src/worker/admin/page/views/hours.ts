@@ -1,0 +1,50 @@
+/** The last 24 hours, hour by hour, from the counters of webhooks. Pure. */
+
+/** What became of webhooks: what an operator tells apart at a glance. */
+export const SERIES = ['straight through', 'stored', 'set aside', 'refused or suppressed'] as const
+
+export type Hour = {
+  at: string
+  /** In the order of `SERIES`. */
+  counts: readonly number[]
+  /** Delivered from the store. */
+  drained: number
+  /** Events waiting at the end of the hour. */
+  waiting: number
+}
+
+export type Point = { at: string; outcome: string; count: number }
+
+const HOUR_MS = 3_600_000
+const SERIES_OF: { readonly [outcome: string]: number } = {
+  forwarded: 0,
+  buffered: 1,
+  'dead-lettered': 2,
+  quarantined: 2,
+  suppressed: 3,
+  refused: 3,
+}
+
+/**
+ * What waited is counted backwards from what waits now: less what came since, and more what was delivered since. Events
+ * that were set aside, erased or redriven meanwhile make it an estimate.
+ */
+export function hoursOf(points: readonly Point[], pending: number, now: number): Hour[] {
+  const last = Math.floor(now / HOUR_MS)
+  const hours: Hour[] = []
+  let waiting = pending
+  for (let hour = last; hour > last - 24; hour -= 1) {
+    const at = new Date(hour * HOUR_MS).toISOString()
+    const counts = SERIES.map(() => 0)
+    let drained = 0
+    for (const point of points) {
+      if (Math.floor(Date.parse(point.at) / HOUR_MS) !== hour) continue
+      const series = SERIES_OF[point.outcome]
+      if (series === undefined) drained += point.count
+      else counts[series] = (counts[series] ?? 0) + point.count
+    }
+    hours.unshift({ at, counts, drained, waiting })
+    waiting = Math.max(waiting - (counts[1] ?? 0) + drained, 0)
+  }
+  return hours
+}
