@@ -2,6 +2,7 @@
 import { toIso } from '../../chatlio/timestamp.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import { readActivity } from '../operations/activity.ts'
+import { readCauses } from '../operations/causes.ts'
 import { readStatus } from '../operations/status.ts'
 import { readFlash } from './flash.ts'
 import { respond } from './respond.tsx'
@@ -11,9 +12,10 @@ import { sentences } from './views/state.ts'
 
 export async function showOverview(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
-  const [status, { points }, reasons] = await Promise.all([
+  const [status, { points }, causes, reasons] = await Promise.all([
     readStatus(services),
     readActivity(services, { step: 'hour' }),
+    readCauses(services),
     services.health.reasons(),
   ])
   const { pending, hold } = status
@@ -28,7 +30,7 @@ export async function showOverview(c: AppContext): Promise<Response> {
       status={status}
       sentences={said}
       hours={hoursOf(points, pending, now)}
-      causes={[]}
+      causes={causes}
       now={toIso(now)}
     />,
   )

@@ -10,9 +10,13 @@ import { STORAGE } from '../../alerts/words.ts'
 import { problemResponse } from '../../http/problem.ts'
 import { logLine } from '../../log.ts'
 import { admit, hasOperators, isFromHere, nameOperator } from '../access.ts'
+import { downloadBody } from '../events.ts'
 import { notFound } from '../problems.ts'
 import { assetResponse } from './assets.ts'
+import { confirmDelete, redrive, remove, showEvent, showEvents } from './events.tsx'
 import { showOverview } from './overview.tsx'
+import { erase, findEvents, showErase, showFind, showSuppressions, unsuppress } from './person.tsx'
+import { accept, pause, showAlerts, showDrift, showLog } from './records.tsx'
 import { respondFault, seeOther } from './respond.tsx'
 import { showSignIn, signIn, signOut } from './sign-in.tsx'
 
@@ -46,6 +50,25 @@ page.post('/sign-in', signIn)
 page.post('/sign-out', exists, fromHere, signOut)
 page.get('/', exists, admitted, showOverview)
 page.use('/ui/*', exists, admitted, fromHere)
+page.get('/ui/events', showEvents)
+page.get('/ui/events/:id', showEvent)
+page.get('/ui/events/:id/body', downloadBody)
+page.post('/ui/redrive', redrive)
+page.get('/ui/delete', confirmDelete)
+page.post('/ui/delete', remove)
+page.post('/ui/pause', pause(true))
+page.post('/ui/resume', pause(false))
+page.get('/ui/find', showFind)
+page.post('/ui/find', findEvents)
+page.get('/ui/erase', showErase)
+page.post('/ui/erase', erase)
+page.get('/ui/suppressions', showSuppressions)
+page.post('/ui/suppressions/end', unsuppress)
+page.get('/ui/drift', showDrift)
+page.post('/ui/drift/accept', accept)
+page.get('/ui/alerts', showAlerts)
+page.post('/ui/alerts/test', showAlerts)
+page.get('/ui/log', showLog)
 page.all('/ui/*', (c) => respondFault(c, 404, 'Not found', 'There is nothing at this address.'))
 
 /** The text of a fault may quote anything, so only its name is logged. */

@@ -1,19 +1,11 @@
 /** What was refused, grouped by what it has in common, with the two things to do about it. */
 import { count } from '../../../alerts/words.ts'
+import type { CauseView } from '../../operations/causes.ts'
+import { NO_PATH } from '../../parameters.ts'
 import { codeWords, list, STATES } from './labels.ts'
 import { Action, href, Time } from './parts.tsx'
 
-export type Cause = {
-  state: 'dead' | 'quarantined'
-  code: string
-  path: string | null
-  count: number
-  firstAt: string
-  lastAt: string
-  kinds: Readonly<Record<string, number>>
-}
-
-export function Causes({ causes }: { causes: readonly Cause[] }) {
+export function Causes({ causes }: { causes: readonly CauseView[] }) {
   return (
     <section aria-labelledby="problems">
       <h2 id="problems">Problems by cause</h2>
@@ -25,9 +17,9 @@ export function Causes({ causes }: { causes: readonly Cause[] }) {
   )
 }
 
-function CauseCard({ cause }: { cause: Cause }) {
+function CauseCard({ cause }: { cause: CauseView }) {
   const { state, code, path, firstAt, lastAt, kinds } = cause
-  const filter = { state, code, path: path ?? undefined }
+  const filter = { state, code, path: path ?? NO_PATH }
   const number = cause.count.toLocaleString('en-US')
   return (
     <article class="card bad">

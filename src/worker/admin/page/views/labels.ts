@@ -35,8 +35,8 @@ const CODES: { readonly [code: string]: string } = {
 export const codeWords = (code: string) => CODES[code] ?? code
 
 /** `transcript 300, feedback 44` */
-export function list(counts: Readonly<Record<string, number>>): string {
+export function list(counts: Readonly<Partial<Record<string, number>>>): string {
   return Object.entries(counts)
-    .map(([name, count]) => `${name} ${count.toLocaleString('en-US')}`)
+    .map(([name, count = 0]) => `${name} ${count.toLocaleString('en-US')}`)
     .join(', ')
 }

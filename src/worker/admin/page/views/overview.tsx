@@ -1,7 +1,8 @@
 /** The overview: how things are, what to do, the ledger, the last 24 hours, problems by cause. */
 import { count } from '../../../alerts/words.ts'
+import type { CauseView } from '../../operations/causes.ts'
 import type { readStatus } from '../../operations/status.ts'
-import { type Cause, Causes } from './causes.tsx'
+import { Causes } from './causes.tsx'
 import { Charts } from './chart.tsx'
 import type { Hour } from './hours.ts'
 import { STATES } from './labels.ts'
@@ -14,7 +15,7 @@ export type OverviewProps = {
   status: Status
   sentences: readonly Sentence[]
   hours: readonly Hour[]
-  causes: readonly Cause[]
+  causes: readonly CauseView[]
   now: string
 }
 
