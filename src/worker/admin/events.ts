@@ -1,9 +1,10 @@
-/** Stored events: lists, one of them with its payload and its bytes, erasing, redriving. */
+/** Stored events: lists, causes, one with its payload and its bytes; redriving and erasing. */
 import { type AppContext, servicesOf } from '../services.ts'
 import { operatorOf } from './action.ts'
+import { readCauses } from './operations/causes.ts'
 import { deleteEvent, readEvent, readEvents } from './operations/events.ts'
-import { redriveMatching } from './operations/matching.ts'
-import { checkBody, checkQuery, ListSchema, RedriveSchema } from './parameters.ts'
+import { deleteMatching, redriveMatching } from './operations/matching.ts'
+import { checkBody, checkQuery, ListSchema, MatchingSchema } from './parameters.ts'
 import { badRequest, notFound } from './problems.ts'
 import { readJson } from './read-json.ts'
 
@@ -39,10 +40,21 @@ export async function eraseEvent(c: AppContext): Promise<Response> {
 }
 
 export async function redriveEvents(c: AppContext): Promise<Response> {
-  const body = checkBody(RedriveSchema, await readJson(c.req.raw))
+  const body = checkBody(MatchingSchema, await readJson(c.req.raw))
   if (!body.ok) return badRequest(body.detail)
   const { dryRun, ...matching } = body.output
   return c.json(await redriveMatching(servicesOf(c.env), operatorOf(c), matching, { dryRun }))
+}
+
+export async function deleteEvents(c: AppContext): Promise<Response> {
+  const body = checkBody(MatchingSchema, await readJson(c.req.raw))
+  if (!body.ok) return badRequest(body.detail)
+  const { dryRun, ...matching } = body.output
+  return c.json(await deleteMatching(servicesOf(c.env), operatorOf(c), matching, { dryRun }))
+}
+
+export async function listCauses(c: AppContext): Promise<Response> {
+  return c.json({ causes: await readCauses(servicesOf(c.env)) })
 }
 
 function idOf(c: AppContext): string {

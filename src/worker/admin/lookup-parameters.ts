@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../limits.ts'
 import { CursorSchema } from './cursor.ts'
-import { LIMIT, limitText } from './parameters.ts'
+import { day, LIMIT, limitText } from './parameters.ts'
 
 const TEXT = 'expected a non-empty string of up to 1024 characters'
 const text = v.optional(
@@ -15,16 +15,6 @@ const limitNumber = v.pipe(
   v.minValue(1, LIMIT),
   v.maxValue(200, LIMIT),
 )
-const DAY = 'expected a day, YYYY-MM-DD'
-const day = v.pipe(
-  v.string(DAY),
-  v.regex(/^\d{4}-\d{2}-\d{2}$/, DAY),
-  v.check((value) => {
-    const ms = Date.parse(value)
-    return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(value)
-  }, DAY),
-)
-
 const ONE_PERSON = 'expected exactly one of email, visitor'
 
 function givesOne(values: readonly unknown[]): boolean {

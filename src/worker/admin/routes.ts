@@ -13,7 +13,15 @@ import { operatorOf } from './action.ts'
 import { listAlerts, testAlert } from './alerts.ts'
 import { accept, listDrift } from './drift.ts'
 import { erase, listSuppressions, removeSuppression } from './erase.ts'
-import { downloadBody, eraseEvent, listEvents, redriveEvents, showEvent } from './events.ts'
+import {
+  deleteEvents,
+  downloadBody,
+  eraseEvent,
+  listCauses,
+  listEvents,
+  redriveEvents,
+  showEvent,
+} from './events.ts'
 import { findEvents, showActivity, showLog } from './find.ts'
 import { readStatus, setPaused } from './operations/status.ts'
 import { notFound } from './problems.ts'
@@ -28,7 +36,9 @@ admin.get('/events', listEvents)
 admin.get('/events/:id', showEvent)
 admin.get('/events/:id/body', downloadBody)
 admin.delete('/events/:id', eraseEvent)
+admin.get('/causes', listCauses)
 admin.post('/redrive', redriveEvents)
+admin.post('/delete', deleteEvents)
 admin.post('/pause', (c) => pause(c, true))
 admin.post('/resume', (c) => pause(c, false))
 admin.post('/find', findEvents)
@@ -47,7 +57,9 @@ for (const [path, allow] of [
   ['/events', 'GET, HEAD'],
   ['/events/:id', 'GET, HEAD, DELETE'],
   ['/events/:id/body', 'GET, HEAD'],
+  ['/causes', 'GET, HEAD'],
   ['/redrive', 'POST'],
+  ['/delete', 'POST'],
   ['/pause', 'POST'],
   ['/resume', 'POST'],
   ['/find', 'POST'],

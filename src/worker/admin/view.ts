@@ -30,7 +30,8 @@ export function foundView({ settledAt, via, state, ...event }: Found) {
 export function eventDetailView(event: EventDetail) {
   const parsed = parseJson(event.body)
   const payload = parsed.ok ? parsed.value : new TextDecoder().decode(event.body)
-  return { ...eventView(event), payload, answer: event.answer }
+  const tries = event.tries.map(({ at, code, status }) => ({ at: toIso(at), code, status }))
+  return { ...eventView(event), payload, answer: event.answer, tries }
 }
 
 /** `keys`: fingerprints of the webhook keys that are set. */

@@ -3,17 +3,26 @@ import type { StoredKind } from '../../chatlio/kind.ts'
 import type { EventState, ListFilter } from '../../outbox/state.ts'
 import type { Services } from '../../services.ts'
 import { after, type Cursor, encodeCursor } from '../cursor.ts'
+import { positionsOf } from '../position-range.ts'
 import { eventDetailView, eventView } from '../view.ts'
 import { logAction } from './log.ts'
 
-/** What is not given matches every event of the state. */
+/**
+ * What is not given matches every event of the state. `path`: `null` matches events without one; `day`: of receipt,
+ * `YYYY-MM-DD` in UTC.
+ */
 export type EventFilter<State extends EventState = EventState> = {
   state: State
   kind?: StoredKind | undefined
   code?: string | undefined
+  path?: string | null | undefined
+  day?: string | undefined
 }
 
-/** Oldest first, without payloads. */
+/**
+ * Oldest first, without payloads. A page may have fewer events than `limit`, or none, and still a cursor: a shard reads
+ * a limited number of pending events at a time.
+ */
 export async function readEvents(
   { shards }: Services,
   filter: EventFilter,
@@ -22,15 +31,25 @@ export async function readEvents(
   const asked = listFilter(filter)
   // One more than requested shows whether there is another page.
   const pages = await shards.all(async (shard, index) => {
-    const listed = await shard.list(asked, after(cursor, index), limit + 1)
-    return listed.map((event) => ({ ...event, shard: index }))
+    const { events, readTo } = await shard.list(asked, after(cursor, index), limit + 1)
+    const end = readTo === null ? null : { position: readTo, shard: index }
+    return { events: events.map((event) => ({ ...event, shard: index })), end }
   })
-  const events = pages.flat().sort((a, b) => a.position - b.position || a.shard - b.shard)
-  const last = events.length > limit ? events[limit - 1] : undefined
+  // Behind the place where the first shard stopped reading, there may be events that are not known yet.
+  const end = pages.flatMap((page) => page.end ?? []).sort(byPlace)[0] ?? null
+  const events = pages
+    .flatMap((page) => page.events)
+    .filter((event) => end === null || byPlace(event, end) <= 0)
+    .sort(byPlace)
+  const last = events.length > limit ? events[limit - 1] : end
   return {
     events: events.slice(0, limit).map(eventView),
     cursor: last ? encodeCursor(last) : null,
   }
+}
+
+function byPlace(a: Cursor, b: Cursor): number {
+  return a.position - b.position || a.shard - b.shard
 }
 
 /** With its payload, its bytes as they came (`body`) and AEP's answer; `null` if it is not stored. */
@@ -52,6 +71,12 @@ export async function deleteEvent(services: Services, by: string, id: string): P
 export function listFilter<State extends EventState>(
   filter: EventFilter<State>,
 ): ListFilter & { state: State } {
-  const { state, kind, code } = filter
-  return { state, kind: kind ?? null, code: code ?? null }
+  const { state, kind, code, path, day } = filter
+  return {
+    state,
+    kind: kind ?? null,
+    code: code ?? null,
+    path: path === undefined ? null : (path ?? ''),
+    ...positionsOf(day),
+  }
 }

@@ -3,11 +3,10 @@
  * A person's address or id is compared as a keyed hash.
  */
 import { normalizedKey } from '../../chatlio/subject.ts'
-import { DAY_MS } from '../../limits.ts'
-import { PER_MS } from '../../outbox/storage/reader.ts'
 import { type LookupField, LookupHash } from '../../receipts/lookup-hash.ts'
 import type { Services } from '../../services.ts'
 import { before, type Cursor, encodeCursor } from '../cursor.ts'
+import { positionsOf } from '../position-range.ts'
 import { foundView } from '../view.ts'
 
 /** Exactly one of these is given. */
@@ -26,8 +25,7 @@ export async function find(services: Services, what: FindBy, { day, limit, curso
   const { shards } = services
   const { id } = what
   const by = id !== undefined ? { id } : { hash: await hashOf(services, ...fieldOf(what)) }
-  const from = day === undefined ? 0 : Date.parse(day) * PER_MS
-  const end = day === undefined ? Number.MAX_SAFE_INTEGER : from + DAY_MS * PER_MS
+  const { from, end } = positionsOf(day)
   // One more than asked for tells whether there is another page.
   const pages = await shards.all(async (shard, index) => {
     const below = before(cursor ?? undefined, index, end)
