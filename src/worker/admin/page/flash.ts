@@ -21,7 +21,7 @@ const TEXTS = {
     return `${count(n.redriven, 'event')} redriven${invalid(n)}${suppressed}.`
   },
   'dry-run': (n: Counts) =>
-    `Dry run, nothing was changed: ${count(n.matched, 'event')} matched, ${n.matched - n.stillInvalid} to be sent again${invalid(n)}.`,
+    `Dry run, nothing was changed: ${count(n.matched, 'event')} match, ${n.matched - n.stillInvalid} would be sent again${invalid(n)}.`,
   delete: (n: Counts) => `${count(n.erased, 'event')} deleted.`,
   erase: (n: Counts) =>
     `${count(n.erased, 'event')} and ${count(n.receipts, 'receipt')} of this person erased. ${count(n.mentioned, 'event')} of others mention them, and were kept.`,

@@ -34,9 +34,10 @@ button:hover,.b:hover{background:var(--card)}
 .main:hover{background:var(--fg)}
 .no{color:var(--bad);border-color:var(--bad)}
 .plain{border:0;padding:0;background:none;color:var(--link);text-decoration:underline}
-label{display:grid;gap:.15rem;font-size:.875rem;color:var(--soft)}
-label>*{font-size:1rem;color:var(--fg)}
-.row{margin:.75rem 0;align-items:end}
+label{display:grid;gap:.15rem;font-size:.875rem;color:var(--soft);flex:0 1 14rem}
+label>*{font-size:1rem;color:var(--fg);width:100%}
+.row{margin:.75rem 0}
+form.row{align-items:end}
 .eq{margin:0;gap:.5rem .75rem}
 .eq dd{margin:0;font-size:1.35rem;font-variant-numeric:tabular-nums}
 .eq>span{font-size:1.35rem;color:var(--soft)}
@@ -44,8 +45,9 @@ label>*{font-size:1rem;color:var(--fg)}
 table{border-collapse:collapse;width:100%}
 caption{text-align:left;padding-bottom:.25rem}
 th,td{text-align:left;vertical-align:top;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line)}
-thead th{font-size:.875rem;color:var(--soft);font-weight:400}
-.n{text-align:right;font-variant-numeric:tabular-nums}
+thead th{font-size:.875rem;color:var(--soft)}
+th{font-weight:400}
+th,td{overflow-wrap:anywhere;min-width:5.5rem}
 code,pre{font:.875rem/1.5 ui-monospace,monospace;overflow-wrap:anywhere}
 pre{white-space:pre-wrap;margin:.5rem 0;padding:.75rem;background:var(--card);border:1px solid var(--line);border-radius:.4rem;max-height:40rem;overflow:auto}
 mark{background:none;color:var(--bad)}
@@ -57,5 +59,5 @@ svg{display:block;width:100%;height:6rem;border-bottom:1px solid var(--line)}
 .f2{fill:var(--bad);background:var(--bad)}.f3{fill:var(--off);background:var(--off)}
 .story{padding-left:1.25rem}.story li{padding-left:.25rem;margin:.4rem 0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--link)}
-@media(max-width:40rem){h1{font-size:1.3rem}th,td{padding-right:.5rem}}
+@media(max-width:48rem){nav{order:3}label{flex:1 1 8rem}th,td{padding-right:.5rem}}
 `

@@ -2,7 +2,7 @@
 import { count } from '../../../alerts/words.ts'
 import type { CauseView } from '../../operations/causes.ts'
 import { NO_PATH } from '../../parameters.ts'
-import { codeWords, list, STATES } from './labels.ts'
+import { codeWords, list, MEANINGS, STATES } from './labels.ts'
 import { Action, href, Time } from './parts.tsx'
 
 export function Causes({ causes }: { causes: readonly CauseView[] }) {
@@ -33,9 +33,10 @@ function CauseCard({ cause }: { cause: CauseView }) {
         )}
       </h3>
       <p>
-        {count(cause.count, 'event')} ({STATES[state].toLowerCase()}): {list(kinds)}. First{' '}
+        {count(cause.count, `${STATES[state].toLowerCase()} event`)}: {list(kinds)}. First{' '}
         <Time at={firstAt} />, last <Time at={lastAt} />.
       </p>
+      <p class="soft">{MEANINGS[state]}</p>
       <div class="row">
         <a class="b" href={href('/admin/ui/events', filter)}>
           See these {number}

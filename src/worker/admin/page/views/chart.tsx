@@ -28,11 +28,15 @@ export function Charts({ hours }: { hours: readonly Hour[] }) {
               </li>
             ))}
           </ul>
-          <Chart
-            hours={hours}
-            title="Events waiting at the end of each hour, about"
-            stacks={hours.map(({ waiting }) => [0, waiting])}
-          />
+          {hours.some(({ waiting }) => waiting > 0) ? (
+            <Chart
+              hours={hours}
+              title="Waiting at the end of each hour, about"
+              stacks={hours.map(({ waiting }) => [0, waiting])}
+            />
+          ) : (
+            <p>Nothing waited.</p>
+          )}
           <details>
             <summary>The same as a table</summary>
             <HourTable hours={hours} />

@@ -1,7 +1,7 @@
 /** Asks before events are deleted; needs no script. */
 import { count } from '../../../alerts/words.ts'
 import { STATES } from './labels.ts'
-import { Action, href, type Values } from './parts.tsx'
+import { Action, type Values } from './parts.tsx'
 
 /** `values`: what the form sends: a filter, or one id. */
 type ConfirmProps = { state: keyof typeof STATES; values: Values; matched: number; back: string }
@@ -9,9 +9,7 @@ type ConfirmProps = { state: keyof typeof STATES; values: Values; matched: numbe
 export function ConfirmDelete({ state, values, matched, back }: ConfirmProps) {
   return (
     <>
-      <h1>
-        Delete {count(matched, 'event')} ({STATES[state].toLowerCase()})?
-      </h1>
+      <h1>Delete {count(matched, `${STATES[state].toLowerCase()} event`)}?</h1>
       <p>
         They are erased here, with their payloads, and counted as erased. This cannot be undone.
       </p>
@@ -26,5 +24,3 @@ export function ConfirmDelete({ state, values, matched, back }: ConfirmProps) {
     </>
   )
 }
-
-export const listOf = (values: Values) => href('/admin/ui/events', values)

@@ -1,4 +1,5 @@
 /** One event: what it is, what happened to it, what comes next, and its payload for those who ask. */
+import { answerOf, count } from '../../../alerts/words.ts'
 import type { readEvent } from '../../operations/events.ts'
 import { codeWords, MEANINGS, STATES } from './labels.ts'
 import { Action, Facts, href, Time } from './parts.tsx'
@@ -21,7 +22,7 @@ export function Event({ event, withPayload }: { event: Detail; withPayload: bool
         of={[
           ['Received', <Time at={receivedAt} />],
           ['Bytes', bytes.toLocaleString('en-US')],
-          ['Tries', attempts],
+          ['Attempts', attempts],
         ]}
       />
       <div class="row">
@@ -40,10 +41,10 @@ export function Event({ event, withPayload }: { event: Detail; withPayload: bool
       <p>
         {!withPayload && (
           <>
-            <a href={`${path}?payload=1#payload`}>Show them</a> (personal data), or{' '}
+            <a href={`${path}?payload=1#payload`}>Show them</a> (personal data).{' '}
           </>
         )}
-        <a href={`${path}/body`}>download the bytes as they came</a>.
+        <a href={`${path}/body`}>Download the bytes as they came</a>
       </p>
       {withPayload && <Payload event={event} />}
     </>
@@ -58,16 +59,15 @@ function Story({ event }: { event: Detail }) {
       <li>
         <Time at={receivedAt} exact /> Received and stored.
       </li>
-      {untold > 0 && <li>{untold} earlier tries, of which nothing is kept.</li>}
+      {untold > 0 && <li>{count(untold, 'earlier attempt')}, of which no more is kept.</li>}
       {tries.map(({ at, code, status }) => (
         <li>
-          <Time at={at} exact /> Tried: {codeWords(code)} (<code>{code}</code>
-          {status !== null && ` ${status}`}).
+          <Time at={at} exact /> {codeWords(code)} (<code>{answerOf(code, status)}</code>).
         </li>
       ))}
       {lastError && (
         <li>
-          {state === 'pending' ? 'At last' : STATES[state]}: {codeWords(lastError.code)}.{' '}
+          {STATES[state]}: {attempts === 0 && `${codeWords(lastError.code)}. `}
           <code>{lastError.message}</code>
         </li>
       )}

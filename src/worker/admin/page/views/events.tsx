@@ -2,7 +2,7 @@
 import { count } from '../../../alerts/words.ts'
 import { STORED_KINDS } from '../../../chatlio/kind.ts'
 import type { readEvents } from '../../operations/events.ts'
-import { codeWords, MEANINGS, STATES } from './labels.ts'
+import { CODES, codeWords, MEANINGS, STATES } from './labels.ts'
 import { Action, Button, Choice, Field, href, Table, Time, type Values } from './parts.tsx'
 
 type Listing = Awaited<ReturnType<typeof readEvents>>
@@ -37,8 +37,8 @@ export function Events({ filter, events, cursor, matching, isFirst }: EventsProp
       <p class="soft">{MEANINGS[state]}</p>
       <form class="row" action={PATH}>
         <Choice label="State" name="state" value={state} options={LISTED} />
-        <Choice label="Kind" name="kind" value={kind} any="any" options={KINDS} />
-        <Field label="Code" name="code" value={code} />
+        <Choice label="Kind" name="kind" value={kind} any="any kind" options={KINDS} />
+        <Choice label="Why" name="code" value={code} any="any reason" options={CODES} />
         <Field label="Place at fault" name="path" value={path} />
         <Field label="Day of receipt (UTC)" name="day" type="date" value={day} />
         <Button>Filter</Button>
@@ -63,9 +63,7 @@ function Bulk({ filter, matching }: { filter: Values; matching: number | null })
   const all = matching === null ? 'all that match' : `these ${matching.toLocaleString('en-US')}`
   return (
     <div class="row">
-      <span>
-        {matching === null ? 'For all that match:' : `${count(matching, 'event')} match:`}
-      </span>
+      {matching !== null && <b>{count(matching, 'event')} match</b>}
       <Action to="/ui/redrive" values={{ ...filter, dryRun: 1 }}>
         Dry run
       </Action>
@@ -81,7 +79,7 @@ function Bulk({ filter, matching }: { filter: Values; matching: number | null })
 
 export function EventTable({ caption, events }: { caption: string; events: readonly Shown[] }) {
   return (
-    <Table caption={caption} heads={['Event', 'Received', 'How it is', 'Tries']}>
+    <Table caption={caption} heads={['Event', 'Received', 'Why']}>
       {events.map((event) => (
         <tr>
           <th scope="row">
@@ -97,7 +95,6 @@ export function EventTable({ caption, events }: { caption: string; events: reado
           <td>
             <Why event={event} />
           </td>
-          <td>{event.attempts}</td>
         </tr>
       ))}
     </Table>
@@ -105,29 +102,24 @@ export function EventTable({ caption, events }: { caption: string; events: reado
 }
 
 function Why({ event }: { event: Shown }) {
-  const { state, lastError, nextAttemptAt, settledAt } = event
+  const { state, attempts, lastError, nextAttemptAt, settledAt } = event
   return (
     <>
-      {STATES[state]}
-      {settledAt && (
-        <>
-          {' '}
-          <Time at={settledAt} />
-        </>
-      )}
-      {lastError && (
-        <>
-          : {codeWords(lastError.code)} <small>{lastError.message}</small>
-        </>
-      )}
-      {nextAttemptAt && (
-        <>
-          {' '}
-          <small>
-            next attempt <Time at={nextAttemptAt} />
-          </small>
-        </>
-      )}
+      {lastError ? codeWords(lastError.code) : STATES[state]} <small>{lastError?.message}</small>
+      <br />
+      <small>
+        {attempts > 0 && `${count(attempts, 'attempt')}. `}
+        {nextAttemptAt && (
+          <>
+            Next <Time at={nextAttemptAt} />.
+          </>
+        )}
+        {settledAt && (
+          <>
+            AEP accepted it <Time at={settledAt} />.
+          </>
+        )}
+      </small>
     </>
   )
 }

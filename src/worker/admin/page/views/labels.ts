@@ -9,13 +9,13 @@ export const STATES = {
 
 /** What an event of this state is, and what can be done with it. */
 export const MEANINGS = {
-  pending: 'They are stored, and sent as soon as AEP takes them.',
-  dead: 'AEP refused them for good. Correct what it refuses (a mapping, a schema), then redrive them.',
+  pending: 'Stored, and sent as soon as AEP takes it.',
+  dead: 'Refused by AEP for good. Correct what it refuses (a mapping, a schema), then redrive.',
   quarantined:
-    'They are no valid events, and were never sent. Redriving validates them again, after an upgrade for instance.',
+    'Not a valid event, and never sent. Redriving validates again, after an upgrade for instance.',
 } as const
 
-const CODES: { readonly [code: string]: string } = {
+export const CODES: { readonly [code: string]: string } = {
   rejected: 'AEP refused it',
   'unknown-answer': 'AEP’s answer was unclear',
   credentials: 'AEP refused our credentials',

@@ -5,9 +5,13 @@ import type { readLog } from '../../operations/log.ts'
 import { list } from './labels.ts'
 import { Action, Count, href, Table, Time } from './parts.tsx'
 
-const CHANGES = { new: 'New field', type: 'Other type', gone: 'No longer sent' } as const
+const CHANGES = { new: 'New field:', type: 'Other type:', gone: 'No longer sent' } as const
 
-export function Drift({ rows }: Awaited<ReturnType<typeof readDrift>>) {
+type DriftRows = Awaited<ReturnType<typeof readDrift>>['rows']
+
+export function Drift({ rows }: { rows: DriftRows }) {
+  const open = rows.filter(({ accepted }) => !accepted)
+  const accepted = rows.filter((row) => row.accepted)
   return (
     <>
       <h1>What Chatlio sends, against what it documents</h1>
@@ -16,45 +20,52 @@ export function Drift({ rows }: Awaited<ReturnType<typeof readDrift>>) {
         events that are no longer valid are in quarantine. Accept what is right: it raises no more
         alerts.
       </p>
-      {rows.length === 0 ? (
-        <p>No difference.</p>
+      {open.length === 0 ? (
+        <p>No difference is open.</p>
       ) : (
-        <Table caption="Differences" heads={['Field', 'Difference', 'Seen', '']}>
-          {rows.map((row) => (
-            <DriftLine row={row} />
-          ))}
-        </Table>
+        <DriftTable caption={`${open.length} to look at`} rows={open} />
+      )}
+      {accepted.length > 0 && (
+        <details>
+          <summary>{accepted.length} accepted</summary>
+          <DriftTable caption="Accepted" rows={accepted} />
+        </details>
       )}
     </>
   )
 }
 
-function DriftLine({ row }: { row: Awaited<ReturnType<typeof readDrift>>['rows'][number] }) {
-  const { kind, path, change, from, to, sample, count, firstAt, lastAt, eventId, accepted } = row
+function DriftTable({ caption, rows }: { caption: string; rows: DriftRows }) {
   return (
-    <tr>
-      <th scope="row">
-        <code>{path}</code>
-        <br />
-        <small>{kind}</small>
-      </th>
-      <td>
-        {CHANGES[change]}: {[from, to].filter(Boolean).join(' → ')} <small>{sample}</small>
-      </td>
-      <td>
-        <Count of={count} /> times, <Time at={firstAt} /> to <Time at={lastAt} />,{' '}
-        <a href={`/admin/ui/events/${eventId}`}>one of them</a>
-      </td>
-      <td>
-        {accepted ? (
-          'Accepted'
-        ) : (
-          <Action to="/ui/drift/accept" values={{ kind, path, change }}>
-            Accept
-          </Action>
-        )}
-      </td>
-    </tr>
+    <Table caption={caption} heads={['Field', 'Difference', 'Decision']}>
+      {rows.map(({ kind, path, change, from, to, sample, count, lastAt, eventId, accepted }) => (
+        <tr>
+          <th scope="row">
+            <code>{path}</code>
+            <br />
+            <small>{kind}</small>
+          </th>
+          <td>
+            {CHANGES[change]} {change !== 'gone' && [from, to].filter(Boolean).join(' → ')}{' '}
+            <small>{sample}</small>
+            <br />
+            <small>
+              <Count of={count} /> seen, <a href={`/admin/ui/events/${eventId}`}>one</a>{' '}
+              <Time at={lastAt} />
+            </small>
+          </td>
+          <td>
+            {accepted ? (
+              'Accepted'
+            ) : (
+              <Action to="/ui/drift/accept" values={{ kind, path, change }}>
+                Accept
+              </Action>
+            )}
+          </td>
+        </tr>
+      ))}
+    </Table>
   )
 }
 
