@@ -33,8 +33,20 @@ export async function showEvents(c: AppContext): Promise<Response> {
   return respond(
     c,
     { title: `${STATES[filter.state]} events`, place: EVENTS, flash },
-    <Events {...page} filter={values} matching={matching} isFirst={cursor === undefined} />,
+    <Events
+      {...page}
+      events={page.events.map(withoutPast)}
+      filter={values}
+      matching={matching}
+      isFirst={cursor === undefined}
+    />,
   )
+}
+
+/** While AEP fails or is on hold, an event's own time for the next attempt passes, and says nothing any more. */
+function withoutPast<Item extends { nextAttemptAt: string | null }>(event: Item): Item {
+  const { nextAttemptAt: at } = event
+  return { ...event, nextAttemptAt: at !== null && Date.parse(at) > Date.now() ? at : null }
 }
 
 /** From the causes, which are few; a day is not among what they tell apart. */
@@ -60,7 +72,9 @@ export async function showEvent(c: AppContext): Promise<Response> {
   const event = await readEvent(services, id)
   const withPayload = c.req.query('payload') === '1'
   const frame = { title: 'Event', place: EVENTS, flash }
-  if (event) return respond(c, frame, <Event event={event} withPayload={withPayload} />)
+  if (event) {
+    return respond(c, frame, <Event event={withoutPast(event)} withPayload={withPayload} />)
+  }
   const [receipt] = (await find(services, { id }, { limit: 1 })).events
   if (receipt) return respond(c, frame, <Delivered id={receipt.id} receipt={receipt} />)
   return respondFault(

@@ -34,7 +34,7 @@ button:hover,.b:hover{background:var(--card)}
 .main:hover{background:var(--fg)}
 .no{color:var(--bad);border-color:var(--bad)}
 .plain{border:0;padding:0;background:none;color:var(--link);text-decoration:underline}
-label{display:grid;gap:.15rem;font-size:.875rem;color:var(--soft);flex:0 1 14rem}
+label{display:grid;gap:.15rem;font-size:.875rem;color:var(--soft);flex:0 1 11rem}
 label>*{font-size:1rem;color:var(--fg);width:100%}
 .row{margin:.75rem 0}
 form.row{align-items:end}
@@ -53,7 +53,8 @@ pre{white-space:pre-wrap;margin:.5rem 0;padding:.75rem;background:var(--card);bo
 mark{background:none;color:var(--bad)}
 figure{margin:.75rem 0}
 svg{display:block;width:100%;height:6rem;border-bottom:1px solid var(--line)}
-.axis{display:flex;justify-content:space-between}
+.axis{display:flex;justify-content:space-between;gap:1rem}
+.axis>*{white-space:nowrap}.axis>:first-child{white-space:normal}
 .legend i{display:inline-block;width:.8rem;height:.8rem;border-radius:.15rem;margin-right:.35rem}
 .f0{fill:var(--ok);background:var(--ok)}.f1{fill:var(--wait);background:var(--wait)}
 .f2{fill:var(--bad);background:var(--bad)}.f3{fill:var(--off);background:var(--off)}
