@@ -18,8 +18,13 @@ const SCRIPT_NAME = nameOf(SCRIPT_ASSET, 'js')
 export const STYLE_PATH = `/admin/assets/${STYLE_NAME}`
 export const SCRIPT_PATH = `/admin/assets/${SCRIPT_NAME}`
 
+const ASSETS = new Map([
+  [STYLE_NAME, STYLE_ASSET],
+  [SCRIPT_NAME, SCRIPT_ASSET],
+])
+
 export function assetResponse(name: string): Response {
-  const asset = { [STYLE_NAME]: STYLE_ASSET, [SCRIPT_NAME]: SCRIPT_ASSET }[name]
+  const asset = ASSETS.get(name)
   if (!asset) return notFound()
   return new Response(asset.text, {
     headers: {
