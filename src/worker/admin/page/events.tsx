@@ -123,8 +123,10 @@ export async function confirmDelete(c: AppContext): Promise<Response> {
   }
   const checked = checkBody(MatchingSchema, filter)
   if (!checked.ok) return badRequest(c, checked.detail)
-  const mode = { dryRun: true }
-  const { matched } = await deleteMatching(servicesOf(c.env), '', checked.output, mode)
+  const services = servicesOf(c.env)
+  const matched =
+    (await countOf(services, checked.output)) ??
+    (await deleteMatching(services, '', checked.output, { dryRun: true })).matched
   return respond(
     c,
     { title, place: EVENTS },
