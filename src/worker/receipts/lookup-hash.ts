@@ -26,6 +26,30 @@ export class LookupHash {
 
   /** Hexadecimal. */
   async of(field: LookupField, value: string): Promise<string> {
+    return this.#mac(`${field}\n${value}`)
+  }
+
+  /** `known`: hashes by what is hashed, for events that are hashed together: a visitor writes more than once. */
+  async ofSubject(
+    { conversation, visitor, emails }: Subject,
+    known = new Map<string, string>(),
+  ): Promise<Hashes> {
+    const texts = emails.map((email) => `email\n${email}`)
+    if (visitor !== null) texts.unshift(`visitor\n${visitor}`)
+    if (conversation !== null) texts.unshift(`conversation\n${conversation}`)
+    const hashes: string[] = []
+    for (const text of texts) {
+      let hash = known.get(text)
+      if (hash === undefined) {
+        hash = await this.#mac(text)
+        known.set(text, hash)
+      }
+      hashes.push(hash)
+    }
+    return packed(hashes)
+  }
+
+  async #mac(text: string): Promise<string> {
     // Kept as a value: a request must not wait for a promise of another request.
     this.#key ??= await crypto.subtle.importKey(
       'raw',
@@ -34,16 +58,7 @@ export class LookupHash {
       false,
       ['sign'],
     )
-    const mac = await crypto.subtle.sign('HMAC', this.#key, utf8Bytes(`${field}\n${value}`))
+    const mac = await crypto.subtle.sign('HMAC', this.#key, utf8Bytes(text))
     return new Uint8Array(mac, 0, HASH_BYTES).toHex()
-  }
-
-  async ofSubject({ conversation, visitor, emails }: Subject): Promise<Hashes> {
-    const hashes = await Promise.all([
-      conversation === null ? null : this.of('conversation', conversation),
-      visitor === null ? null : this.of('visitor', visitor),
-      ...emails.map((email) => this.of('email', email)),
-    ])
-    return packed(hashes.filter((hash) => hash !== null))
   }
 }

@@ -16,7 +16,7 @@ import type { LookupHash } from '../../receipts/lookup-hash.ts'
 import type { KeyUse, StoreRequest, Totals } from '../state.ts'
 import { Bodies } from '../storage/bodies.ts'
 import type { EventIndex } from '../storage/event-index.ts'
-import { freePosition } from '../storage/position.ts'
+import { FreePositions } from '../storage/position.ts'
 import type { EventReader, PendingEvent, Place } from '../storage/reader.ts'
 import { TOKEN_SHARD } from '../token-keeper.ts'
 import { ActivityStore, STEP_MS, type Step, summed } from './activity.ts'
@@ -57,7 +57,11 @@ export class Records implements EventIndex {
     this.#bodies = new Bodies(sql)
     this.peak = new DatabasePeak(storage)
     this.key = new LookupKey(storage, env, shard)
-    this.receipts = new ReceiptStore(sql, config.receiptMs)
+    this.receipts = new ReceiptStore(
+      sql,
+      config.receiptMs,
+      (moments) => new FreePositions(reader, moments),
+    )
     this.suppressions = new Suppressions(sql)
     this.log = new OperatorLog(sql)
     this.#activity = new ActivityStore(sql)
@@ -65,7 +69,6 @@ export class Records implements EventIndex {
       activity: this.#activity,
       receipts: this.receipts,
       suppressions: this.suppressions,
-      freePosition: (receivedAt) => freePosition(reader, receivedAt),
     })
   }
 

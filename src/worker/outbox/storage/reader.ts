@@ -143,16 +143,32 @@ export class EventReader {
     return row ? { ...row, position, body: new Uint8Array(row.body) } : null
   }
 
-  /** The highest position taken within a range; `null` where none is. */
-  lastPosition(first: number, last: number): number | null {
-    return this.#number(
+  /** The first free position of a millisecond; of the next one when it is full. */
+  freePosition(ms: number): number {
+    const last = this.#number(
       `SELECT MAX(n) AS n FROM (
          SELECT MAX(position) AS n FROM pending WHERE position BETWEEN ?1 AND ?2
          UNION ALL SELECT MAX(position) FROM parked WHERE position BETWEEN ?1 AND ?2
          UNION ALL SELECT MAX(position) FROM receipts WHERE position BETWEEN ?1 AND ?2)`,
-      first,
-      last,
+      ms * PER_MS,
+      (ms + 1) * PER_MS - 1,
     )
+    return last === null ? ms * PER_MS : last + 1
+  }
+
+  /** The same of each of these milliseconds, in one statement. */
+  freePositions(moments: readonly number[]): [ms: number, free: number][] {
+    const last = (table: string) =>
+      `COALESCE((SELECT MAX(position) FROM ${table} WHERE position
+         BETWEEN moment.value * ${PER_MS} AND moment.value * ${PER_MS} + ${PER_MS - 1}), -1)`
+    return this.#sql
+      .exec<{ ms: number; last: number }>(
+        `SELECT moment.value AS ms, MAX(${['pending', 'parked', 'receipts'].map(last)}) AS last
+         FROM json_each(?) AS moment`,
+        JSON.stringify([...new Set(moments)]),
+      )
+      .toArray()
+      .map(({ ms, last }) => [ms, Math.max(ms * PER_MS, last + 1)])
   }
 
   #number(query: string, ...bindings: number[]): number | null {
