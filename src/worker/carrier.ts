@@ -121,11 +121,10 @@ export class Carrier {
     const byShard = new Map<number, Receipt[]>()
     const hash = this.#hash
     if (!hash) return byShard
-    const known = new Map<string, string>()
     for (const { id, kind, receivedAt, settledAt, bytes, subject } of this.#held.takeReceipts(
       isFree,
     )) {
-      const hashes = await hash.ofSubject(subject, known)
+      const hashes = await hash.ofSubject(subject)
       const index = this.#shards.indexOf(id)
       const list = byShard.get(index) ?? []
       list.push({ id, kind, receivedAt, settledAt, bytes, hashes })

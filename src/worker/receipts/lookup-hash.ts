@@ -6,6 +6,7 @@
  */
 import type { Subject } from '../chatlio/subject.ts'
 import { utf8Bytes } from '../lib/json-text.ts'
+import { MAX_KNOWN_HASHES } from '../limits.ts'
 import { type Hashes, packed } from './hashes.ts'
 
 export type LookupField = 'conversation' | 'visitor' | 'email'
@@ -19,6 +20,8 @@ export const LOOKUP_KEY_BYTES = 32
 export class LookupHash {
   readonly raw: Uint8Array
   #key: CryptoKey | null = null
+  /** In memory only: a conversation has several events, and its hashes are made once. */
+  readonly #known = new Map<string, string>()
 
   constructor(raw: Uint8Array) {
     this.raw = raw
@@ -26,26 +29,21 @@ export class LookupHash {
 
   /** Hexadecimal. */
   async of(field: LookupField, value: string): Promise<string> {
-    return this.#mac(`${field}\n${value}`)
+    const text = `${field}\n${value}`
+    let hash = this.#known.get(text)
+    if (hash === undefined) {
+      hash = await this.#mac(text)
+      if (this.#known.size >= MAX_KNOWN_HASHES) this.#known.clear()
+      this.#known.set(text, hash)
+    }
+    return hash
   }
 
-  /** `known`: hashes by what is hashed, for events that are hashed together: a visitor writes more than once. */
-  async ofSubject(
-    { conversation, visitor, emails }: Subject,
-    known = new Map<string, string>(),
-  ): Promise<Hashes> {
-    const texts = emails.map((email) => `email\n${email}`)
-    if (visitor !== null) texts.unshift(`visitor\n${visitor}`)
-    if (conversation !== null) texts.unshift(`conversation\n${conversation}`)
+  async ofSubject({ conversation, visitor, emails }: Subject): Promise<Hashes> {
     const hashes: string[] = []
-    for (const text of texts) {
-      let hash = known.get(text)
-      if (hash === undefined) {
-        hash = await this.#mac(text)
-        known.set(text, hash)
-      }
-      hashes.push(hash)
-    }
+    if (conversation !== null) hashes.push(await this.of('conversation', conversation))
+    if (visitor !== null) hashes.push(await this.of('visitor', visitor))
+    for (const email of emails) hashes.push(await this.of('email', email))
     return packed(hashes)
   }
 

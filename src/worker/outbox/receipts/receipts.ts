@@ -48,9 +48,12 @@ export class ReceiptStore {
 
   /** An event is stored at `position`. */
   link(position: number, hashes: Hashes | null): void {
-    for (const hash of unpacked(hashes)) {
-      this.#sql.exec('INSERT OR IGNORE INTO lookups VALUES (?, ?)', hash, position)
-    }
+    if (!hashes) return
+    this.#sql.exec(
+      'INSERT OR IGNORE INTO lookups SELECT value, ? FROM json_each(?)',
+      position,
+      JSON.stringify(unpacked(hashes)),
+    )
   }
 
   unlink(position: number, hashes: Hashes | null): void {

@@ -27,6 +27,9 @@ import { ReceiptStore } from './receipts.ts'
 import { DatabasePeak } from './scrub.ts'
 import { Suppressions } from './suppressions.ts'
 
+/** A receipt and its index entries take no more. */
+const RECEIPT_BYTES = 1_024
+
 export type RecordsDeps = {
   shard: string
   config: Config
@@ -60,7 +63,7 @@ export class Records implements EventIndex {
     this.receipts = new ReceiptStore(
       sql,
       config.receiptMs,
-      (moments) => new FreePositions(reader, moments),
+      (moments) => new FreePositions(reader, reader.freePositions(moments)),
     )
     this.suppressions = new Suppressions(sql)
     this.log = new OperatorLog(sql)
@@ -88,6 +91,7 @@ export class Records implements EventIndex {
   take(carried: Carried): boolean {
     try {
       this.#carried.take(carried, this.#deps.now())
+      this.peak.grew(carried.receipts.length * RECEIPT_BYTES)
       return true
     } catch (thrown) {
       this.#logFault(thrown)
@@ -107,9 +111,9 @@ export class Records implements EventIndex {
     }
   }
 
-  link(position: number, hashes: Hashes | null): void {
+  link(position: number, hashes: Hashes | null, bytes: number): void {
     this.receipts.link(position, hashes)
-    this.peak.note()
+    this.peak.grew(bytes)
   }
 
   unlink(position: number, hashes: Hashes | null): void {
@@ -119,7 +123,7 @@ export class Records implements EventIndex {
   /** The outbox has delivered an event; called within the transaction that forgets it. */
   settle(event: PendingEvent): void {
     this.receipts.settle(event, this.#deps.now())
-    this.peak.note()
+    this.peak.grew(0)
   }
 
   /** Counts a delivery; `flush` writes it. */
