@@ -361,7 +361,7 @@ describe('the tries of an event', () => {
         },
       }
       const store = new TryStore(sql as SqlStorage)
-      for (let attempts = 1; attempts <= 3; attempts += 1) {
+      for (const attempts of [1, 2, 3]) {
         const error = { code: 'timeout', status: null, message: 'no answer' } as const
         const times = { triedAt: attempts, nextAt: attempts + 1, askedToWait: false }
         store.write(1, { attempts, strikes: 0, throttles: 0, ...times, error, answer: null })

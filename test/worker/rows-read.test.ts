@@ -54,6 +54,12 @@ function fill(sql: SqlStorage, now: number, hash: string): void {
   )
   sql.exec(`${numbers} INSERT INTO operator_log (at, by, action, counts)
     SELECT ${at}, 'token', 'pause', '{}' FROM n`)
+  // Ten rows a minute for a day.
+  sql.exec(
+    `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT 14400)
+    INSERT INTO minutes SELECT (${Math.floor(now / 60_000)} - i / 10) * 60000, 'kind-' || (i % 10),
+      'forwarded', 1, '{}' FROM n`,
+  )
   sql.exec(
     'UPDATE ledger SET accepted = ?, dead = ?, quarantined = ?',
     2 * EVENTS,
@@ -117,7 +123,9 @@ describe('with twenty thousand events of each state, no more rows are read than 
   it.each([
     ['/status', BESIDE],
     ['/causes', BESIDE],
-    ['/activity', BESIDE],
+    // The minutes of the hours that are not whole.
+    ['/activity', 2 * 60 * 10 + BESIDE],
+    ['/activity?step=day', 2 * 60 * 10 + BESIDE],
     ['/alerts', BESIDE],
     ['/drift', BESIDE],
     ['/suppressions', BESIDE],

@@ -9,7 +9,7 @@ export async function readDrift({ shards }: Services) {
   return { rows: rows.map(driftView) }
 }
 
-/** The row; `null` where there is none. */
+/** The row; `null` if it is not known. */
 export async function acceptDrift(services: Services, by: string, key: DriftKey) {
   const row = await services.shards.at(0).acceptDrift(key)
   if (!row) return null

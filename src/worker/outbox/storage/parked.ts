@@ -82,7 +82,7 @@ const OF_STATE = `SELECT position FROM parked WHERE state = ?1 AND position > ?2
     AND ?5 IS NULL AND ?6 IS NULL AND ?7 IS NULL
   ORDER BY position LIMIT ?4`
 
-/** The next event of the same cause; `?3`, where events end, if there is none. */
+/** The next event of the same cause; `?3`, where events end, after the last. */
 const nextOf = (group: string, after: string) => `COALESCE((SELECT MIN(position) FROM parked AS p
     WHERE p.state = ?1 AND p.code = ${group}.code AND p.path = ${group}.path
       AND p.kind = ${group}.kind AND p.position > ${after}), ?3)`

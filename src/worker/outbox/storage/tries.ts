@@ -24,7 +24,8 @@ const WRITE = `
     throttles = excluded.throttles, tried_at = excluded.tried_at, next_at = excluded.next_at,
     asked_to_wait = excluded.asked_to_wait, code = excluded.code, status = excluded.status,
     message = excluded.message, answer = excluded.answer,
-    history = CASE WHEN excluded.attempts <= attempts THEN history ELSE json_insert(
+    history = CASE WHEN excluded.attempts = attempts AND excluded.tried_at IS tried_at THEN history
+      ELSE json_insert(
       CASE WHEN json_array_length(history) < ${MAX_KEPT_TRIES} THEN history
         ELSE json_remove(history, '$[1]') END,
       '$[#]', json_extract(excluded.history, '$[0]')) END`
