@@ -29,7 +29,7 @@ export async function showOverview(c: AppContext): Promise<Response> {
     <Overview
       status={status}
       sentences={said}
-      hours={hoursOf(points, pending, now)}
+      hours={hoursOf(points, status, now)}
       causes={causes}
       now={toIso(now)}
     />,
