@@ -106,6 +106,10 @@ describe('stored bytes', () => {
     )
   })
 
+  it('begin with the mark that they begin with', () => {
+    expect(readable(new Uint8Array([0xef, 0xbb, 0xbf, 0x7b]))).toBe('\\u{feff}{')
+  })
+
   it('are not guessed at when they are not UTF-8', () => {
     expect(readable(new Uint8Array([0x61, 0xff]))).toBeNull()
   })
