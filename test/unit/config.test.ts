@@ -24,6 +24,7 @@ describe('the defaults', () => {
       webhookKeys: [KEY],
       webhookKeysFault: null,
       adminToken: null,
+      accessAud: null,
       destination: { format: 'raw', url: ENDPOINT, flowId: 'flow-1', credentials: null },
       problems: [],
       forwardTimeoutMs: 3_000,

@@ -25,6 +25,9 @@ const SERIES_OF: { readonly [outcome: string]: number } = {
   refused: 3,
 }
 
+/** Where the first of them begins: hours are shown whole, but for the present one. */
+export const firstHour = (now: number) => (Math.floor(now / HOUR_MS) - 23) * HOUR_MS
+
 export type Waiting = { pending: number; oldestPendingAt: string | null }
 
 /**
