@@ -39,6 +39,11 @@ describe('the defaults', () => {
     })
   })
 
+  it('have no operators: neither a token nor an audience of Access', () => {
+    expect(parseConfig({ ...RAW, ACCESS_AUD: ' ' }).accessAud).toBeNull()
+    expect(parseConfig({ ...RAW, ACCESS_AUD: ' aud\n' }).accessAud).toBe('aud')
+  })
+
   it('are those of the contract for xdm too', () => {
     const config = parseConfig(XDM)
     expect(config.problems).toEqual([])
