@@ -36,12 +36,13 @@ export type DrainPoint = {
   oldestAgeMs: number | null
 }
 
-/** Nothing happens without a binding. */
-export function metricsOf(env: object): Metrics {
+/** `null` without a binding. */
+export function metricsOf(env: object): Metrics | null {
   const { METRICS: dataset } = env as { METRICS?: AnalyticsEngineDataset }
+  if (!dataset) return null
   const write = (index: string, blobs: string[], doubles: number[]) => {
     try {
-      dataset?.writeDataPoint({ indexes: [index], blobs, doubles })
+      dataset.writeDataPoint({ indexes: [index], blobs, doubles })
     } catch {
       // A binding of another kind, or a limit: relaying must not notice.
     }

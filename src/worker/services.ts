@@ -30,7 +30,8 @@ export type Services = {
   /** Of operators who signed in with the token; `null` with `adminKeys`. */
   sessions: Sessions | null
   drift: DriftDetector
-  metrics: Metrics
+  /** `null`: off. */
+  metrics: Metrics | null
 }
 
 /** How a request waits for its carry. An object, so that tests can put their own clock in its place. */

@@ -21,6 +21,8 @@ const PEAK_STEP_BYTES = 2_097_152
 export class DatabasePeak {
   readonly #storage: DurableObjectStorage
   #bytes: number
+  /** Written since the last look, at most. */
+  #written = 0
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage
@@ -34,7 +36,15 @@ export class DatabasePeak {
     return this.#bytes
   }
 
+  /** An event or receipt of so many bytes has been written. Looks at the size only now and then: that is a query. */
+  grew(bytes: number): void {
+    // Its records too, when it is split; and its index entries.
+    this.#written += 2 * bytes + PAGE_BYTES
+    if (this.#written >= PEAK_STEP_BYTES) this.note()
+  }
+
   note(): void {
+    this.#written = 0
     const { databaseSize } = this.#storage.sql
     if (databaseSize + PEAK_STEP_BYTES <= this.#bytes) return
     this.#bytes = Math.ceil(databaseSize / PEAK_STEP_BYTES + 2) * PEAK_STEP_BYTES
