@@ -6,22 +6,22 @@ import { readCauses } from '../operations/causes.ts'
 import { readStatus } from '../operations/status.ts'
 import { readFlash } from './flash.ts'
 import { respond } from './respond.tsx'
-import { hoursOf } from './views/hours.ts'
+import { firstHour, hoursOf } from './views/hours.ts'
 import { Overview } from './views/overview.tsx'
 import { sentences } from './views/state.ts'
 
 export async function showOverview(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
+  const now = Date.now()
   const [status, { points }, causes, reasons] = await Promise.all([
     readStatus(services),
-    readActivity(services, { step: 'hour' }),
+    readActivity(services, { step: 'hour', from: firstHour(now) }),
     readCauses(services),
     services.health.reasons(),
   ])
   const { pending, hold } = status
   const letsIn = services.config.webhookKeys.length > 0
   const said = sentences({ reasons, pending, hold, letsIn })
-  const now = Date.now()
   const { flash } = readFlash(c)
   return respond(
     c,
@@ -29,7 +29,7 @@ export async function showOverview(c: AppContext): Promise<Response> {
     <Overview
       status={status}
       sentences={said}
-      hours={hoursOf(points, pending, now)}
+      hours={hoursOf(points, status, now)}
       causes={causes}
       now={toIso(now)}
     />,

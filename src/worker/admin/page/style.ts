@@ -10,7 +10,8 @@ a{color:var(--link)}
 :focus-visible{outline:3px solid var(--link);outline-offset:2px}
 h1{font-size:1.5rem;line-height:1.25;margin:0 0 .5rem}
 h2{font-size:1.15rem;margin:2rem 0 .5rem}
-h3{font-size:1rem;margin:0}
+h3{font-size:1rem}
+h3,.card h2{margin:0}
 p,ul,ol,dl{margin:.5rem 0}
 header,main,footer{max-width:72rem;margin:auto;padding:.75rem 1rem}
 header{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;align-items:center;border-bottom:1px solid var(--line)}
@@ -34,7 +35,7 @@ button:hover,.b:hover{background:var(--card)}
 .main:hover{background:var(--fg)}
 .no{color:var(--bad);border-color:var(--bad)}
 .plain{border:0;padding:0;background:none;color:var(--link);text-decoration:underline}
-label{display:grid;gap:.15rem;font-size:.875rem;color:var(--soft);flex:0 1 11rem}
+label{display:grid;gap:.15rem;font-size:.875rem;color:var(--soft);flex:1 1 11rem;max-width:22rem}
 label>*{font-size:1rem;color:var(--fg);width:100%}
 .row{margin:.75rem 0}
 form.row{align-items:end}
@@ -60,5 +61,5 @@ svg{display:block;width:100%;height:6rem;border-bottom:1px solid var(--line)}
 .f2{fill:var(--bad);background:var(--bad)}.f3{fill:var(--off);background:var(--off)}
 .story{padding-left:1.25rem}.story li{padding-left:.25rem;margin:.4rem 0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--link)}
-@media(max-width:48rem){nav{order:3}label{flex:1 1 8rem}th,td{padding-right:.5rem}}
+@media(max-width:48rem){nav{order:3}label{flex-basis:8rem}th,td{padding-right:.5rem}}
 `

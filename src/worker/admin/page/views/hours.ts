@@ -25,14 +25,26 @@ const SERIES_OF: { readonly [outcome: string]: number } = {
   refused: 3,
 }
 
+/** Where the first of them begins: hours are shown whole, but for the present one. */
+export const firstHour = (now: number) => (Math.floor(now / HOUR_MS) - 23) * HOUR_MS
+
+export type Waiting = { pending: number; oldestPendingAt: string | null }
+
 /**
- * What waited is counted backwards from what waits now: less what came since, and more what was delivered since. Events
- * that were set aside, erased or redriven meanwhile make it an estimate.
+ * What waited is counted backwards from what waits now: less what was stored since, and more what was delivered since. What
+ * waited before the oldest that still waits has been delivered since. Events that were set aside, erased or redriven
+ * meanwhile make it an estimate.
  */
-export function hoursOf(points: readonly Point[], pending: number, now: number): Hour[] {
+export function hoursOf(
+  points: readonly Point[],
+  { pending, oldestPendingAt }: Waiting,
+  now: number,
+): Hour[] {
+  const oldest = oldestPendingAt === null ? Number.POSITIVE_INFINITY : Date.parse(oldestPendingAt)
   const last = Math.floor(now / HOUR_MS)
   const hours: Hour[] = []
   let waiting = pending
+  let drainedSince = 0
   for (let hour = last; hour > last - 24; hour -= 1) {
     const at = new Date(hour * HOUR_MS).toISOString()
     const counts = SERIES.map(() => 0)
@@ -44,7 +56,9 @@ export function hoursOf(points: readonly Point[], pending: number, now: number):
       else counts[series] = (counts[series] ?? 0) + point.count
     }
     hours.unshift({ at, counts, drained, waiting })
+    drainedSince += drained
     waiting = Math.max(waiting - (counts[1] ?? 0) + drained, 0)
+    if (hour * HOUR_MS <= oldest) waiting = Math.min(waiting, drainedSince)
   }
   return hours
 }

@@ -66,7 +66,7 @@ function State({ sentence, isFirst }: { sentence: Sentence; isFirst: boolean }) 
       {isFirst ? <h1>{title}</h1> : <h2>{title}</h2>}
       {since && (
         <p>
-          Since <Time at={since} />.
+          It began <Time at={since} />.
         </p>
       )}
       {meaning && <p>{meaning}</p>}

@@ -111,8 +111,10 @@ export function Alerts({ alerts, heard, test }: AlertsProps) {
               {ALERT_STATES[state]}
               {since && (
                 <>
-                  {' '}
-                  since <Time at={since} />
+                  <br />
+                  <small>
+                    changed <Time at={since} />
+                  </small>
                 </>
               )}
             </td>
@@ -137,15 +139,16 @@ export function Log({ entries, cursor }: Awaited<ReturnType<typeof readLog>>) {
       {entries.length === 0 ? (
         <p>Nothing in the last 90 days.</p>
       ) : (
-        <Table caption="The newest first, for 90 days" heads={['When', 'Who', 'What', 'Counts']}>
+        <Table caption="The newest first, for 90 days" heads={['When', 'Who', 'What']}>
           {entries.map(({ at, by, action, counts }) => (
             <tr>
               <td>
                 <Time at={at} exact />
               </td>
               <td>{by === 'token' ? 'admin token' : by}</td>
-              <td>{action.replaceAll('-', ' ')}</td>
-              <td>{list(counts)}</td>
+              <td>
+                {action.replaceAll('-', ' ')} <small>{list(counts)}</small>
+              </td>
             </tr>
           ))}
         </Table>
