@@ -75,11 +75,11 @@ describe('without JavaScript', () => {
     await operator.follow('Events')
     await page.getByLabel('State').selectOption('Quarantined')
     await operator.press('Filter')
-    expect(await operator.text()).toContain('1 event match')
+    expect(await operator.text()).toContain('1 event matches')
     await operator.press('Redrive these 1')
     expect(await operator.text()).toContain('0 events redriven, 1 still invalid.')
     await operator.follow('Find')
-    await page.getByLabel('By').selectOption('Event id')
+    await page.getByRole('combobox', { name: 'By' }).selectOption('Event id')
     await page.getByLabel('Exactly').fill(id)
     await operator.press('Find')
     await page.getByRole('link', { name: id.slice(0, 8) }).click()
@@ -117,7 +117,7 @@ describe('the overview', () => {
     await page.clock.runFor(60_000)
     expect(await shown(2).count()).toBe(1)
     await page.getByText('The same as a table').click()
-    // Whoever has opened a part and closed it again still has the focus there.
+    // A part that was opened and closed again still has the focus.
     await page.locator('header b').click()
     expect(asked).toBe(0)
     await Promise.all([refreshed(), page.clock.runFor(15_000)])

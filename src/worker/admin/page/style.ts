@@ -29,7 +29,7 @@ footer,small,.soft,dt,caption,figcaption{color:var(--soft);font-size:.875rem}
 .flash,.ok,.warn,.bad{border-left:.35rem solid var(--link)}
 .ok{border-left-color:var(--ok)}.warn{border-left-color:var(--warn)}.bad{border-left-color:var(--bad)}
 button,.b,input,select{font:inherit;color:inherit;min-height:2.4rem;padding:.3rem .75rem;border:1px solid var(--soft);border-radius:.4rem;background:var(--bg);max-width:100%}
-button,.b{cursor:pointer;display:inline-block;text-decoration:none}
+button,.b{cursor:pointer;display:inline-flex;align-items:center;text-decoration:none}
 button:hover,.b:hover{background:var(--card)}
 .main{background:var(--link);border-color:var(--link);color:var(--bg)}
 .main:hover{background:var(--fg)}
@@ -38,19 +38,19 @@ button:hover,.b:hover{background:var(--card)}
 label{display:grid;gap:.15rem;font-size:.875rem;color:var(--soft);flex:1 1 11rem;max-width:22rem}
 label>*{font-size:1rem;color:var(--fg);width:100%}
 .row{margin:.75rem 0}
-form.row{align-items:end}
+form.row{align-items:end}form.row>a{padding:.45rem 0}
 .eq{margin:0;gap:.5rem .75rem}
-.eq dd{margin:0;font-size:1.35rem;font-variant-numeric:tabular-nums}
-.eq>span{font-size:1.35rem;color:var(--soft)}
+.eq dd{display:flex;justify-content:space-between;align-items:baseline;gap:.5rem;margin:0;font-size:1.35rem;font-variant-numeric:tabular-nums}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%}
 caption{text-align:left;padding-bottom:.25rem}
 th,td{text-align:left;vertical-align:top;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line)}
 thead th{font-size:.875rem;color:var(--soft)}
 th{font-weight:400}
-th,td{overflow-wrap:anywhere;min-width:5.5rem}
+th,td{overflow-wrap:break-word;min-width:5.5rem}
 code,pre{font:.875rem/1.5 ui-monospace,monospace;overflow-wrap:anywhere}
 pre{white-space:pre-wrap;margin:.5rem 0;padding:.75rem;background:var(--card);border:1px solid var(--line);border-radius:.4rem;max-height:40rem;overflow:auto}
+.card code{display:inline-block}
 mark{background:none;color:var(--bad)}
 figure{margin:.75rem 0}
 svg{display:block;width:100%;height:6rem;border-bottom:1px solid var(--line)}
@@ -59,7 +59,7 @@ svg{display:block;width:100%;height:6rem;border-bottom:1px solid var(--line)}
 .legend i{display:inline-block;width:.8rem;height:.8rem;border-radius:.15rem;margin-right:.35rem}
 .f0{fill:var(--ok);background:var(--ok)}.f1{fill:var(--wait);background:var(--wait)}
 .f2{fill:var(--bad);background:var(--bad)}.f3{fill:var(--off);background:var(--off)}
-.story{padding-left:1.25rem}.story li{padding-left:.25rem;margin:.4rem 0}
+.story{padding-left:2rem}.story li{margin:.4rem 0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--link)}
 @media(max-width:48rem){nav{order:3}label{flex-basis:8rem}th,td{padding-right:.5rem}}
 `

@@ -11,7 +11,8 @@ export function ConfirmDelete({ state, values, matched, back }: ConfirmProps) {
     <>
       <h1>Delete {count(matched, `${STATES[state].toLowerCase()} event`)}?</h1>
       <p>
-        They are erased here, with their payloads, and counted as erased. This cannot be undone.
+        What is deleted is erased here with its payload, and counted as erased. This cannot be
+        undone.
       </p>
       <div class="row">
         {matched > 0 && (
@@ -19,7 +20,7 @@ export function ConfirmDelete({ state, values, matched, back }: ConfirmProps) {
             Delete {count(matched, 'event')}
           </Action>
         )}
-        <a href={back}>Keep them</a>
+        <a href={back}>Cancel</a>
       </div>
     </>
   )

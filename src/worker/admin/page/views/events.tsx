@@ -39,7 +39,7 @@ export function Events({ filter, events, cursor, matching, isFirst }: EventsProp
         <Choice label="State" name="state" value={state} options={LISTED} />
         <Choice label="Kind" name="kind" value={kind} any="any kind" options={KINDS} />
         <Choice label="Why" name="code" value={code} any="any reason" options={CODES} />
-        <Field label="Place at fault" name="path" value={path} />
+        <Field label="Place at fault (-: none)" name="path" value={path} />
         <Field label="Day of receipt (UTC)" name="day" type="date" value={day} />
         <Button>Filter</Button>
         {(kind || code || path || day) && <a href={href(PATH, { state })}>All {name}</a>}
@@ -63,7 +63,11 @@ function Bulk({ filter, matching }: { filter: Values; matching: number | null })
   const all = matching === null ? 'all that match' : `these ${matching.toLocaleString('en-US')}`
   return (
     <div class="row">
-      {matching !== null && <b>{count(matching, 'event')} match</b>}
+      {matching !== null && (
+        <b>
+          {count(matching, 'event')} {matching === 1 ? 'matches' : 'match'}
+        </b>
+      )}
       <Action to="/ui/redrive" values={{ ...filter, dryRun: 1 }}>
         Dry run
       </Action>
@@ -103,9 +107,11 @@ export function EventTable({ caption, events }: { caption: string; events: reado
 
 function Why({ event }: { event: Shown }) {
   const { state, attempts, lastError, nextAttemptAt, settledAt } = event
+  const words = lastError ? codeWords(lastError.code) : STATES[state]
+  const message = lastError?.message ?? ''
   return (
     <>
-      {lastError ? codeWords(lastError.code) : STATES[state]} <small>{lastError?.message}</small>
+      {words} {message.toLowerCase() !== words.toLowerCase() && <small>{message}</small>}
       <br />
       <small>
         {attempts > 0 && `${count(attempts, 'attempt')}. `}

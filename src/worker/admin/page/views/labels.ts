@@ -34,9 +34,11 @@ export const CODES: { readonly [code: string]: string } = {
 
 export const codeWords = (code: string) => CODES[code] ?? code
 
-/** `transcript 300, feedback 44` */
+const words = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+
+/** `transcript 300, feedback 44`; the name of a field is split into its words. */
 export function list(counts: Readonly<Partial<Record<string, number>>>): string {
   return Object.entries(counts)
-    .map(([name, count = 0]) => `${name} ${count.toLocaleString('en-US')}`)
+    .map(([name, count = 0]) => `${words(name)} ${count.toLocaleString('en-US')}`)
     .join(', ')
 }

@@ -85,7 +85,10 @@ function Ledger({ status }: { status: Status }) {
   const ends = [delivered, pending, dead, quarantined, erased]
   const sum = ends.reduce((all, each) => all + each, 0)
   const link = (state: keyof typeof STATES, number: number) => (
-    <a href={href('/admin/ui/events', { state })}>
+    <a
+      href={href('/admin/ui/events', { state })}
+      aria-label={`${number.toLocaleString('en-US')} ${STATES[state].toLowerCase()}`}
+    >
       <Count of={number} />
     </a>
   )

@@ -70,7 +70,7 @@ export function Erase({
       {done && <AdobesPart />}
       {matched ? (
         <section class="card warn">
-          <h2>Nothing was erased yet. Of this person:</h2>
+          <h2>Nothing was erased yet. Of {value}:</h2>
           <Facts
             of={[
               ['Stored events', matched.matched],

@@ -46,12 +46,12 @@ function DriftTable({ caption, rows }: { caption: string; rows: DriftRows }) {
             <small>{kind}</small>
           </th>
           <td>
-            {CHANGES[change]} {change !== 'gone' && [from, to].filter(Boolean).join(' → ')}{' '}
-            <small>{sample}</small>
+            {CHANGES[change]}{' '}
+            {change !== 'gone' && [from, sample ?? to].filter(Boolean).join(' → ')}
             <br />
             <small>
-              <Count of={count} /> seen, <a href={`/admin/ui/events/${eventId}`}>one</a>{' '}
-              <Time at={lastAt} />
+              <Count of={count} /> seen, last <Time at={lastAt} />.{' '}
+              <a href={`/admin/ui/events/${eventId}`}>An event with it</a>
             </small>
           </td>
           <td>
