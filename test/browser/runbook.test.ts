@@ -42,6 +42,7 @@ describe('the runbook on the page', () => {
     expect(text).toContain('No webhook came, and nothing waited.')
     expect(text).toContain('not used yet')
     await inspect(operator, 'keys')
+    await picture(operator, 'nothing')
   })
 
   it('an outage: the sentence, then what AEP answered to each try', async () => {

@@ -89,6 +89,19 @@ describe('the last 24 hours', () => {
       2,
     ])
   })
+
+  it('invent none before anything happened: what was delivered is known sooner than what was stored', () => {
+    const points = [{ at: at(10), outcome: 'drained', count: 13 }]
+    const waiting = hoursOf(points, idle, now).map((hour) => hour.waiting)
+    expect(waiting).toEqual(Array.from({ length: 24 }, () => 0))
+  })
+
+  it('keep a backlog that waits since before them, in hours without a webhook', () => {
+    const waiting = { pending: 3, oldestPendingAt: '2026-11-20T10:10:00.000Z' }
+    expect(hoursOf([], waiting, now).map((hour) => hour.waiting)).toEqual(
+      Array.from({ length: 24 }, () => 3),
+    )
+  })
 })
 
 describe('stored bytes', () => {

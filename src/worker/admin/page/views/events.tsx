@@ -39,7 +39,7 @@ export function Events({ filter, events, cursor, matching, isFirst }: EventsProp
         <Choice label="State" name="state" value={state} options={LISTED} />
         <Choice label="Kind" name="kind" value={kind} any="any kind" options={KINDS} />
         <Choice label="Why" name="code" value={code} any="any reason" options={CODES} />
-        <Field label="Place at fault (-: none)" name="path" value={path} />
+        <Field label="Place (-: none)" name="path" value={path} />
         <Field label="Day of receipt (UTC)" name="day" type="date" value={day} />
         <Button>Filter</Button>
         {(kind || code || path || day) && <a href={href(PATH, { state })}>All {name}</a>}

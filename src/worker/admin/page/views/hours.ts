@@ -60,5 +60,10 @@ export function hoursOf(
     waiting = Math.max(waiting - (counts[1] ?? 0) + drained, 0)
     if (hour * HOUR_MS <= oldest) waiting = Math.min(waiting, drainedSince)
   }
+  // What was delivered is counted at once, what was stored up to ten seconds later: no backlog before anything happened.
+  for (const hour of hours) {
+    if (hour.drained > 0 || hour.counts.some((count) => count > 0)) break
+    if (Date.parse(hour.at) + HOUR_MS <= oldest) hour.waiting = 0
+  }
   return hours
 }
