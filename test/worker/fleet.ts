@@ -22,7 +22,8 @@ export type Is = 'good' | 'bad'
 
 export type Step =
   | { do: 'event'; isolate: number; is: Is }
-  | { do: 'refresh' | 'cron'; isolate: number }
+  | { do: 'refresh'; isolate: number }
+  | { do: 'cron'; isolate: number }
   | { do: 'pass'; ms: number }
   | { do: 'restart'; shard: number }
 
