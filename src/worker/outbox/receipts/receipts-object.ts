@@ -15,7 +15,6 @@ import { type ErasePage, type EraseRequest, erasePage } from './erase.ts'
 import { type FindRequest, type Found, find } from './find.ts'
 import type { ListedEntry, LogEntry } from './operator-log.ts'
 import type { Records } from './records.ts'
-import { scrub } from './scrub.ts'
 
 export type OperatorParts = {
   records: Records
@@ -32,8 +31,6 @@ export type OperatorParts = {
 
 export abstract class ReceiptsObject extends DurableObject<Env> {
   protected abstract readonly parts: OperatorParts
-  /** Something of the current erasure has been erased here. */
-  #needsScrub = false
 
   /** Both sides learn what the other knows of AEP. */
   abstract refresh(upstream: UpstreamState): Promise<UpstreamState>
@@ -113,7 +110,7 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
     return this.parts.records.suppressions.list(now)
   }
 
-  /** One page; with the last, what SQLite has left of the erased rows is overwritten. */
+  /** One page; after the last, what SQLite has left of the erased rows is overwritten, or begun to be. */
   async erasePerson(request: EraseRequest): Promise<ErasePage> {
     const { store, records, erased } = this.parts
     const { bodies } = store
@@ -127,13 +124,10 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
       blankAnswer: (position) => bodies.blankAnswer(position),
       eraseReceipts: (hash, dryRun) => records.receipts.erase(hash, dryRun),
     })
-    if (page.erased > 0) this.#needsScrub = true
-    if (page.next === null && !request.dryRun) {
+    if (!request.dryRun && page.erased + page.receipts > 0) records.scrub.owe()
+    if (!request.dryRun && page.next === null) {
       await this.ctx.storage.sync()
-      if (this.#needsScrub || page.receipts > 0) {
-        await scrub(this.ctx.storage, records.peak)
-      }
-      this.#needsScrub = false
+      await records.scrub.step()
     }
     return page
   }

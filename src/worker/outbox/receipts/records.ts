@@ -24,7 +24,7 @@ import { CarriedStore } from './carried-store.ts'
 import { LookupKey } from './lookup-key.ts'
 import { OperatorLog } from './operator-log.ts'
 import { ReceiptStore } from './receipts.ts'
-import { DatabasePeak } from './scrub.ts'
+import { Scrub } from './scrub.ts'
 import { Suppressions } from './suppressions.ts'
 
 export type RecordsDeps = {
@@ -41,7 +41,7 @@ export class Records implements EventIndex {
   readonly suppressions: Suppressions
   readonly log: OperatorLog
   readonly key: LookupKey
-  readonly peak: DatabasePeak
+  readonly scrub: Scrub
   readonly #deps: RecordsDeps
   readonly #bodies: Bodies
   readonly #activity: ActivityStore
@@ -55,7 +55,7 @@ export class Records implements EventIndex {
     const { sql } = storage
     this.#deps = deps
     this.#bodies = new Bodies(sql)
-    this.peak = new DatabasePeak(storage)
+    this.scrub = new Scrub(storage)
     this.key = new LookupKey(storage, env, shard)
     this.receipts = new ReceiptStore(sql, config.receiptMs)
     this.suppressions = new Suppressions(sql)
@@ -106,7 +106,7 @@ export class Records implements EventIndex {
 
   link(position: number, hashes: Hashes | null): void {
     this.receipts.link(position, hashes)
-    this.peak.note()
+    this.scrub.notePeak()
   }
 
   unlink(position: number, hashes: Hashes | null): void {
@@ -116,7 +116,7 @@ export class Records implements EventIndex {
   /** The outbox has delivered an event; called within the transaction that forgets it. */
   settle(event: PendingEvent): void {
     this.receipts.settle(event, this.#deps.now())
-    this.peak.note()
+    this.scrub.notePeak()
   }
 
   /** Counts a delivery; `flush` writes it. */
@@ -156,6 +156,15 @@ export class Records implements EventIndex {
       this.suppressions.sweep(now)
       this.log.sweep(now)
     })
+  }
+
+  /** A step of overwriting what an erasure has left on disk. Never throws. */
+  async goOnScrubbing(): Promise<void> {
+    try {
+      await this.scrub.step()
+    } catch (thrown) {
+      this.#logFault(thrown)
+    }
   }
 
   /** Hashes for events that were stored while the key was not known here, or by an earlier version. Never throws. */
