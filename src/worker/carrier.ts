@@ -121,11 +121,13 @@ export class Carrier {
     const byShard = new Map<number, Receipt[]>()
     const hash = this.#hash
     if (!hash) return byShard
-    for (const { subject, ...receipt } of this.#held.takeReceipts(isFree)) {
+    for (const { id, kind, receivedAt, settledAt, bytes, subject } of this.#held.takeReceipts(
+      isFree,
+    )) {
       const hashes = await hash.ofSubject(subject)
-      const index = this.#shards.indexOf(receipt.id)
+      const index = this.#shards.indexOf(id)
       const list = byShard.get(index) ?? []
-      list.push({ ...receipt, hashes })
+      list.push({ id, kind, receivedAt, settledAt, bytes, hashes })
       byShard.set(index, list)
     }
     return byShard

@@ -151,6 +151,9 @@ export const CARRY_AT_RECEIPTS = 1_000
 /** Receipts that an isolate holds; beyond them webhooks are counted only. About 2 MB. */
 export const MAX_HELD_RECEIPTS = 4_000
 
+/** Lookup hashes that an isolate or shard remembers, so as not to make them again. */
+export const MAX_KNOWN_HASHES = 1_000
+
 /** Webhooks that an isolate notes down before it adds them up. */
 export const FOLD_AT = 256
 

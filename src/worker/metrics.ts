@@ -36,12 +36,15 @@ export type DrainPoint = {
   oldestAgeMs: number | null
 }
 
+const OFF: Metrics = { webhook: () => undefined, drain: () => undefined }
+
 /** Nothing happens without a binding. */
 export function metricsOf(env: object): Metrics {
   const { METRICS: dataset } = env as { METRICS?: AnalyticsEngineDataset }
+  if (!dataset) return OFF
   const write = (index: string, blobs: string[], doubles: number[]) => {
     try {
-      dataset?.writeDataPoint({ indexes: [index], blobs, doubles })
+      dataset.writeDataPoint({ indexes: [index], blobs, doubles })
     } catch {
       // A binding of another kind, or a limit: relaying must not notice.
     }

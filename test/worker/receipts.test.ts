@@ -171,9 +171,11 @@ describe('with RECEIPT_DAYS 0', () => {
     // The object reads its own environment, so the carried receipt is given to one that keeps none.
     const { ReceiptStore } = await import('../../src/worker/outbox/receipts/receipts.ts')
     await runInDurableObject(shard(), (_, { storage }) => {
-      const none = new ReceiptStore(storage.sql, 0)
+      const none = new ReceiptStore(storage.sql, 0, () => {
+        throw new Error('No place is needed.')
+      })
       const receipt = { id: 'a', kind: 'feedback' as const, receivedAt: 1, settledAt: 2, bytes: 3 }
-      expect(none.add({ ...receipt, hashes: 'x y' }, () => 1)).toBe(false)
+      none.addAll([{ ...receipt, hashes: 'x y' }])
     })
     expect(await rowsOf('receipts')).toBe(0)
     expect(await rowsOf('lookups')).toBe(0)

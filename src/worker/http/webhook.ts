@@ -85,14 +85,11 @@ const UNAVAILABLE: Refusal = {
 function toResponse(result: Result): Response {
   switch (result.outcome) {
     case 'forwarded':
-      return Response.json({ status: result.outcome, id: result.id }, { headers: ANSWER_HEADERS })
+      return inCustody(200, result)
     case 'buffered':
     case 'dead-lettered':
     case 'suppressed':
-      return Response.json(
-        { status: result.outcome, id: result.id },
-        { status: 202, headers: ANSWER_HEADERS },
-      )
+      return inCustody(202, result)
     case 'quarantined':
       return problemResponse(result.refusal ?? UNAVAILABLE)
     case 'unavailable':
@@ -100,6 +97,14 @@ function toResponse(result: Result): Response {
     case 'refused':
       return problemResponse(result.refusal)
   }
+}
+
+/** Made once: headers given as an object are parsed for every answer. */
+const JSON_HEADERS = new Headers({ ...ANSWER_HEADERS, 'content-type': 'application/json' })
+
+function inCustody(status: number, { outcome, id }: Ingested): Response {
+  const body = JSON.stringify({ status: outcome, id })
+  return new Response(body, { status, headers: JSON_HEADERS })
 }
 
 function measure(metrics: Metrics, result: Result, status: number, ms: number): void {

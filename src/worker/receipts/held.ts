@@ -44,7 +44,8 @@ const HOUR_MS = 3_600_000
 export class Held {
   #noted: Noted[] = []
   #counts = new Map<string, CountRow>()
-  #receipts: HeldReceipt[] = []
+  /** By id: a webhook that comes again leaves no second one. */
+  readonly #receipts = new Map<string, HeldReceipt>()
   #keys = new Map<string, number>()
   #straight = 0
 
@@ -53,12 +54,12 @@ export class Held {
   }
 
   get isEmpty(): boolean {
-    return this.#noted.length + this.#counts.size + this.#receipts.length === 0
+    return this.#noted.length + this.#counts.size + this.#receipts.size === 0
   }
 
   /** Receipts held, at most. */
   get size(): number {
-    return this.#noted.length + this.#receipts.length
+    return this.#noted.length + this.#receipts.size
   }
 
   takeCounts(): Counted | null {
@@ -78,8 +79,8 @@ export class Held {
   /** Those that `isWanted`; the others stay. */
   takeReceipts(isWanted: (receipt: HeldReceipt) => boolean): HeldReceipt[] {
     this.#fold()
-    const taken = this.#receipts.filter(isWanted)
-    if (taken.length > 0) this.#receipts = this.#receipts.filter((each) => !isWanted(each))
+    const taken = [...this.#receipts.values()].filter(isWanted)
+    for (const { id } of taken) this.#receipts.delete(id)
     return taken
   }
 
@@ -90,7 +91,8 @@ export class Held {
       addDuration(row.histogram, ms)
       if (key !== null) this.#keys.set(key, Math.max(at, this.#keys.get(key) ?? 0))
       if (straight) this.#straight += 1
-      if (receipt && this.#receipts.length < MAX_HELD_RECEIPTS) this.#receipts.push(receipt)
+      if (receipt && this.#receipts.size < MAX_HELD_RECEIPTS)
+        this.#receipts.set(receipt.id, receipt)
     }
     this.#noted = []
     if (this.#counts.size > MAX_HELD_COUNTS) this.#makeHours()

@@ -6,6 +6,7 @@
  */
 import type { Subject } from '../chatlio/subject.ts'
 import { utf8Bytes } from '../lib/json-text.ts'
+import { MAX_KNOWN_HASHES } from '../limits.ts'
 import { type Hashes, packed } from './hashes.ts'
 
 export type LookupField = 'conversation' | 'visitor' | 'email'
@@ -19,6 +20,8 @@ export const LOOKUP_KEY_BYTES = 32
 export class LookupHash {
   readonly raw: Uint8Array
   #key: CryptoKey | null = null
+  /** In memory only: a conversation has several events, and its hashes are made once. */
+  readonly #known = new Map<string, string>()
 
   constructor(raw: Uint8Array) {
     this.raw = raw
@@ -26,6 +29,25 @@ export class LookupHash {
 
   /** Hexadecimal. */
   async of(field: LookupField, value: string): Promise<string> {
+    const text = `${field}\n${value}`
+    let hash = this.#known.get(text)
+    if (hash === undefined) {
+      hash = await this.#mac(text)
+      if (this.#known.size >= MAX_KNOWN_HASHES) this.#known.clear()
+      this.#known.set(text, hash)
+    }
+    return hash
+  }
+
+  async ofSubject({ conversation, visitor, emails }: Subject): Promise<Hashes> {
+    const hashes: string[] = []
+    if (conversation !== null) hashes.push(await this.of('conversation', conversation))
+    if (visitor !== null) hashes.push(await this.of('visitor', visitor))
+    for (const email of emails) hashes.push(await this.of('email', email))
+    return packed(hashes)
+  }
+
+  async #mac(text: string): Promise<string> {
     // Kept as a value: a request must not wait for a promise of another request.
     this.#key ??= await crypto.subtle.importKey(
       'raw',
@@ -34,16 +56,7 @@ export class LookupHash {
       false,
       ['sign'],
     )
-    const mac = await crypto.subtle.sign('HMAC', this.#key, utf8Bytes(`${field}\n${value}`))
+    const mac = await crypto.subtle.sign('HMAC', this.#key, utf8Bytes(text))
     return new Uint8Array(mac, 0, HASH_BYTES).toHex()
-  }
-
-  async ofSubject({ conversation, visitor, emails }: Subject): Promise<Hashes> {
-    const hashes = await Promise.all([
-      conversation === null ? null : this.of('conversation', conversation),
-      visitor === null ? null : this.of('visitor', visitor),
-      ...emails.map((email) => this.of('email', email)),
-    ])
-    return packed(hashes.filter((hash) => hash !== null))
   }
 }

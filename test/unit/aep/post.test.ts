@@ -26,6 +26,25 @@ const answering = (...answer: ConstructorParameters<typeof Response>) =>
   vi.fn<Fetch>(async () => new Response(...answer))
 const sending = (fetch: Fetch, timeoutMs = LONG_MS) => send(ATTEMPT, timeoutMs, fetch)
 
+/** No answer comes; ends as the runtime's own `fetch` does, when its signal is aborted. */
+const stalled: Fetch = (_, { signal }) =>
+  new Promise((_resolve, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason))
+  })
+
+/** An answer whose body never comes; it too ends with its signal. */
+const withoutBody =
+  (status: number): Fetch =>
+  async (_, { signal }) =>
+    new Response(
+      new ReadableStream({
+        start(controller) {
+          signal?.addEventListener('abort', () => controller.error(signal.reason))
+        },
+      }),
+      { status },
+    )
+
 /** A body that breaks off after its first chunk. */
 function breaking(text: string, cause: unknown): ReadableStream<Uint8Array> {
   return new ReadableStream({
@@ -127,7 +146,6 @@ describe('a request without an answer', () => {
   })
 
   it('ends at its deadline', async () => {
-    const stalled: Fetch = () => new Promise(() => undefined)
     expect(await sending(stalled, SHORT_MS)).toMatchObject({
       verdict: 'deferred',
       error: { code: 'timeout' },
@@ -136,11 +154,11 @@ describe('a request without an answer', () => {
 
   it('is aborted at its deadline, so that nothing keeps running', async () => {
     let seen: AbortSignal | null | undefined
-    const stalled: Fetch = (_, { signal }) => {
-      seen = signal
-      return new Promise(() => undefined)
+    const watched: Fetch = (url, init) => {
+      seen = init.signal
+      return stalled(url, init)
     }
-    await sending(stalled, SHORT_MS)
+    await sending(watched, SHORT_MS)
     expect(seen?.aborted).toBe(true)
   })
 })
@@ -182,10 +200,9 @@ describe('an answer that breaks off', () => {
 
 describe('an answer without an end', () => {
   it('is judged by its status if that is a refusal', async () => {
-    const stuck = () => new ReadableStream<Uint8Array>({ pull: () => new Promise(() => undefined) })
-    const refused = await sending(answering(stuck(), { status: 400 }), SHORT_MS)
+    const refused = await sending(withoutBody(400), SHORT_MS)
     expect(refused).toMatchObject({ verdict: 'rejected', answer: null })
-    expect(await sending(answering(stuck()), SHORT_MS)).toMatchObject({
+    expect(await sending(withoutBody(200), SHORT_MS)).toMatchObject({
       verdict: 'deferred',
       error: { code: 'timeout' },
     })

@@ -22,26 +22,21 @@ export async function post(
   fetch: Fetch,
 ): Promise<Answer> {
   const controller = new AbortController()
-  const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => {
-    late.reject(timeoutError())
-    controller.abort()
-  }, timeoutMs)
+  const timer = setTimeout(() => controller.abort(timeoutError()), timeoutMs)
   try {
     const { signal } = controller
     const init = { method: 'POST', headers, body, signal, redirect: 'manual' } as const
-    const response = await Promise.race([fetch(url, init), late.promise])
-    return await readAnswer(response, late.promise)
+    return await readAnswer(await fetch(url, init))
   } finally {
     clearTimeout(timer)
   }
 }
 
-async function readAnswer(response: Response, late: Promise<never>): Promise<Answer> {
+async function readAnswer(response: Response): Promise<Answer> {
   const { status } = response
   const retryAfter = response.headers.get('retry-after')
   try {
-    const { text, complete } = await Promise.race([readTextUpTo(response, MAX_ANSWER_BYTES), late])
+    const { text, complete } = await readTextUpTo(response, MAX_ANSWER_BYTES)
     // Releases the connection. If it is already closed, nothing is left to do.
     if (!complete) await response.body?.cancel().catch(() => undefined)
     return { status, retryAfter, body: text, complete }

@@ -27,8 +27,10 @@ export function underSettings(state: UpstreamState, settings: string): UpstreamS
   return state.refusals.settings === settings ? state : { ...state, refusals: noRefusals(settings) }
 }
 
-/** What both know, as one that has `ours` takes it in. Fields that an older version does not send keep their defaults. */
+/** What both know, as one that has `ours` takes it in; `ours` itself when that is nothing new. Fields that an older version does not send keep their defaults. */
 export function takeIn(ours: UpstreamState, theirs: UpstreamState, now: number): UpstreamState {
+  // Mostly both know the same already: nothing is made, and nothing written.
+  if (isSame(ours, theirs)) return ours
   const complete = { ...INITIAL_UPSTREAM, ...theirs }
   const comparable = underSettings(correctClock(complete, now), ours.refusals.settings)
   const merged = merge(ours, comparable)
@@ -47,9 +49,16 @@ export function newest<Happened extends { at: number }>(
   return JSON.stringify(a) >= JSON.stringify(b) ? a : b
 }
 
-function isSame<Happened extends object>(a: Happened, b: Happened): boolean {
-  for (const key in a) if (a[key] !== b[key]) return false
+/** Of plain data of one shape. An array has a `length`, an object has none. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (!isObjectLike(a) || !isObjectLike(b) || a.length !== b.length) return false
+  for (const key in a) if (!isSame(a[key], b[key])) return false
   return true
+}
+
+function isObjectLike(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
 }
 
 function newestPause(a: UpstreamState['pause'], b: UpstreamState['pause']) {

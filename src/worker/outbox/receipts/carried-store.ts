@@ -16,7 +16,6 @@ type CarriedDeps = {
   activity: ActivityStore
   receipts: ReceiptStore
   suppressions: Suppressions
-  freePosition: (receivedAt: number) => number
 }
 
 export class CarriedStore {
@@ -31,7 +30,7 @@ export class CarriedStore {
   }
 
   take(carried: Carried, now: number): void {
-    const { activity, receipts, suppressions, freePosition } = this.#deps
+    const { activity, receipts, suppressions } = this.#deps
     this.#storage.transactionSync(() => {
       if (!this.#isNew(carried, now)) return
       activity.add(carried.counts)
@@ -48,10 +47,8 @@ export class CarriedStore {
       for (const [fingerprint, at] of Object.entries(carried.keys)) {
         this.#noteKey(fingerprint, Math.min(at, now))
       }
-      for (const receipt of carried.receipts) {
-        // Erased while it was on its way here.
-        if (!suppressions.has(receipt.hashes, now)) receipts.add(receipt, freePosition)
-      }
+      // The others were erased while they were on their way here.
+      receipts.addAll(carried.receipts.filter(({ hashes }) => !suppressions.has(hashes, now)))
     })
   }
 

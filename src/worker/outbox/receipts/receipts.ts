@@ -11,6 +11,7 @@ import type { StoredKind } from '../../chatlio/kind.ts'
 import { RECEIPT_PAGE } from '../../limits.ts'
 import type { Receipt } from '../../receipts/carried.ts'
 import { type Hashes, unpacked } from '../../receipts/hashes.ts'
+import type { FreePositions } from '../storage/position.ts'
 import { PER_MS, type PendingEvent } from '../storage/reader.ts'
 
 /** How it was delivered: inside its request, or by the outbox. */
@@ -29,21 +30,30 @@ const COLUMNS = `position, id, kind, received_at AS receivedAt, settled_at AS se
 export class ReceiptStore {
   readonly #sql: SqlStorage
   readonly #keepMs: number
+  readonly #places: (moments: readonly number[]) => FreePositions
   /** Everything before has been swept, but for what was delivered late; that is looked at again at `#againAt`. */
   #sweptTo = -1
   #againAt = Number.POSITIVE_INFINITY
 
   /** `keepMs`: 0 keeps none. */
-  constructor(sql: SqlStorage, keepMs: number) {
+  constructor(
+    sql: SqlStorage,
+    keepMs: number,
+    places: (moments: readonly number[]) => FreePositions,
+  ) {
     this.#sql = sql
     this.#keepMs = keepMs
+    this.#places = places
   }
 
   /** An event is stored at `position`. */
   link(position: number, hashes: Hashes | null): void {
-    for (const hash of unpacked(hashes)) {
-      this.#sql.exec('INSERT OR IGNORE INTO lookups VALUES (?, ?)', hash, position)
-    }
+    if (!hashes) return
+    this.#sql.exec(
+      'INSERT OR IGNORE INTO lookups SELECT value, ? FROM json_each(?)',
+      position,
+      JSON.stringify(unpacked(hashes)),
+    )
   }
 
   unlink(position: number, hashes: Hashes | null): void {
@@ -78,13 +88,42 @@ export class ReceiptStore {
     }
   }
 
-  /** `freePosition` for a moment of receipt. Returns whether it was new. */
-  add({ hashes, ...receipt }: Receipt, freePosition: (receivedAt: number) => number): boolean {
-    if (this.#keepMs === 0 || this.#has(receipt.id)) return false
-    const position = freePosition(receipt.receivedAt)
-    this.#insert({ ...receipt, position, via: 'forwarded', attempts: 1 }, hashes)
-    this.link(position, hashes)
-    return true
+  /** New ones of these, in a few statements for all of them. Part of the caller's transaction. */
+  addAll(receipts: readonly Receipt[]): void {
+    if (this.#keepMs === 0) return
+    for (let from = 0; from < receipts.length; from += RECEIPT_PAGE) {
+      this.#addPage(receipts.slice(from, from + RECEIPT_PAGE))
+    }
+  }
+
+  #addPage(receipts: readonly Receipt[]): void {
+    const byId = new Map(receipts.map((receipt) => [receipt.id, receipt]))
+    for (const { id } of this.#sql.exec<{ id: string }>(
+      'SELECT id FROM receipts WHERE id IN (SELECT value FROM json_each(?))',
+      JSON.stringify([...byId.keys()]),
+    )) {
+      byId.delete(id)
+    }
+    if (byId.size === 0) return
+    const places = this.#places([...byId.values()].map(({ receivedAt }) => receivedAt))
+    const rows: unknown[][] = []
+    const links: [hash: string, position: number][] = []
+    for (const { id, kind, receivedAt, settledAt, bytes, hashes } of byId.values()) {
+      const position = places.take(receivedAt)
+      rows.push([position, id, kind, receivedAt, settledAt, bytes, hashes])
+      for (const hash of unpacked(hashes)) links.push([hash, position])
+    }
+    this.#sql.exec(
+      `INSERT INTO receipts (position, id, kind, received_at, settled_at, bytes, hashes, via, attempts)
+       SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+         value ->> 6, 'forwarded', 1
+       FROM json_each(?)`,
+      JSON.stringify(rows),
+    )
+    this.#sql.exec(
+      'INSERT OR IGNORE INTO lookups SELECT value ->> 0, value ->> 1 FROM json_each(?)',
+      JSON.stringify(links),
+    )
   }
 
   at(position: number): KeptReceipt | null {

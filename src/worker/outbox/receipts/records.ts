@@ -16,7 +16,7 @@ import type { LookupHash } from '../../receipts/lookup-hash.ts'
 import type { KeyUse, StoreRequest, Totals } from '../state.ts'
 import { Bodies } from '../storage/bodies.ts'
 import type { EventIndex } from '../storage/event-index.ts'
-import { freePosition } from '../storage/position.ts'
+import { FreePositions } from '../storage/position.ts'
 import type { EventReader, PendingEvent, Place } from '../storage/reader.ts'
 import { TOKEN_SHARD } from '../token-keeper.ts'
 import { ActivityStore, STEP_MS, type Step, summed } from './activity.ts'
@@ -26,6 +26,9 @@ import { OperatorLog } from './operator-log.ts'
 import { ReceiptStore } from './receipts.ts'
 import { Scrub } from './scrub.ts'
 import { Suppressions } from './suppressions.ts'
+
+/** A receipt and its index entries take no more. */
+const RECEIPT_BYTES = 1_024
 
 export type RecordsDeps = {
   shard: string
@@ -57,7 +60,11 @@ export class Records implements EventIndex {
     this.#bodies = new Bodies(sql)
     this.scrub = new Scrub(storage)
     this.key = new LookupKey(storage, env, shard)
-    this.receipts = new ReceiptStore(sql, config.receiptMs)
+    this.receipts = new ReceiptStore(
+      sql,
+      config.receiptMs,
+      (moments) => new FreePositions(reader, reader.freePositions(moments)),
+    )
     this.suppressions = new Suppressions(sql)
     this.log = new OperatorLog(sql)
     this.#activity = new ActivityStore(sql)
@@ -65,7 +72,6 @@ export class Records implements EventIndex {
       activity: this.#activity,
       receipts: this.receipts,
       suppressions: this.suppressions,
-      freePosition: (receivedAt) => freePosition(reader, receivedAt),
     })
   }
 
@@ -85,6 +91,7 @@ export class Records implements EventIndex {
   take(carried: Carried): boolean {
     try {
       this.#carried.take(carried, this.#deps.now())
+      this.scrub.grew(carried.receipts.length * RECEIPT_BYTES)
       return true
     } catch (thrown) {
       this.#logFault(thrown)
@@ -104,9 +111,9 @@ export class Records implements EventIndex {
     }
   }
 
-  link(position: number, hashes: Hashes | null): void {
+  link(position: number, hashes: Hashes | null, bytes: number): void {
     this.receipts.link(position, hashes)
-    this.scrub.notePeak()
+    this.scrub.grew(bytes)
   }
 
   unlink(position: number, hashes: Hashes | null): void {
@@ -116,7 +123,7 @@ export class Records implements EventIndex {
   /** The outbox has delivered an event; called within the transaction that forgets it. */
   settle(event: PendingEvent): void {
     this.receipts.settle(event, this.#deps.now())
-    this.scrub.notePeak()
+    this.scrub.grew(0)
   }
 
   /** Counts a delivery; `flush` writes it. */

@@ -10,12 +10,14 @@
  */
 import { SCRUB_BYTES, SCRUB_EVENTS } from '../../limits.ts'
 
+const PAGE_BYTES = 4_096
+
 /**
  * A row that fills whole pages of 4,096 bytes: 4,061 bytes of it and of its header (4) stand in a page of the table, and
  * 255 more pages take 4,092 each (SQLite's file format).
  */
 const FILLER_BYTES = 4_061 + 255 * 4_092 - 4
-const FILLER_ON_DISK = 256 * 4_096
+const FILLER_ON_DISK = 256 * PAGE_BYTES
 
 const PEAK = 'database-peak'
 const OWED = 'scrub-owed'
@@ -33,6 +35,8 @@ export class Scrub {
   readonly #storage: DurableObjectStorage
   readonly #limitBytes: number
   #peakBytes: number
+  /** Written since the last look at the size, at most. */
+  #written = 0
   #owed: Owed | null
   #stepping = false
 
@@ -47,22 +51,25 @@ export class Scrub {
     return this.#owed !== null
   }
 
-  /**
-   * Called where the storage grows. The file never shrinks, so its free pages are what lies between the largest size that
-   * it had and the present one.
-   */
-  notePeak(): void {
+  /** An event or receipt of so many bytes has been written. Looks at the size only now and then: that is a query. */
+  grew(bytes: number): void {
+    // Its records too, when it is split; and its index entries.
+    this.#written += 2 * bytes + PAGE_BYTES
+    if (this.#written >= PEAK_STEP_BYTES) this.#notePeak()
+  }
+
+  /** The file never shrinks: its free pages are what lies between the largest size that it had and the present one. */
+  #notePeak(): void {
+    this.#written = 0
     const { databaseSize } = this.#storage.sql
-    // A filler takes free pages only.
-    const margin = this.#owed ? 0 : PEAK_STEP_BYTES
-    if (databaseSize + margin <= this.#peakBytes) return
+    if (databaseSize + PEAK_STEP_BYTES <= this.#peakBytes) return
     this.#peakBytes = Math.ceil(databaseSize / PEAK_STEP_BYTES + 2) * PEAK_STEP_BYTES
     this.#storage.kv.put(PEAK, this.#peakBytes)
   }
 
   /** Something has been erased. */
   owe(): void {
-    this.notePeak()
+    this.#notePeak()
     this.#setOwed({ fillTo: this.#peakBytes })
   }
 
@@ -149,7 +156,7 @@ export class Scrub {
       sql.exec(`CREATE TABLE rebuilt_${name} ${made.slice(made.indexOf('('))}`)
       sql.exec(`INSERT INTO rebuilt_${name} SELECT * FROM ${name}`)
     }
-    this.notePeak()
+    this.#notePeak()
     // A trigger whose table is missing for a moment would stop a rename.
     for (const { type, name } of objects) if (type === 'trigger') sql.exec(`DROP TRIGGER ${name}`)
     for (const name of tables) {

@@ -15,6 +15,8 @@ export type Delta = Partial<Record<keyof Counts, number>>
 export class LedgerStore {
   readonly #storage: DurableObjectStorage
   #upstream: UpstreamState
+  /** The same, as it is stored. */
+  #text: string
   #failing = false
 
   constructor(storage: DurableObjectStorage) {
@@ -24,11 +26,8 @@ export class LedgerStore {
       .toArray()
     // A newer version may know more fields than the row was written with.
     this.#upstream = { ...INITIAL_UPSTREAM, ...(row && JSON.parse(row.destination)) }
-    if (row) return
-    storage.sql.exec(
-      'INSERT INTO ledger VALUES (1, 0, 0, 0, 0, 0, ?)',
-      JSON.stringify(INITIAL_UPSTREAM),
-    )
+    this.#text = JSON.stringify(this.#upstream)
+    if (!row) storage.sql.exec('INSERT INTO ledger VALUES (1, 0, 0, 0, 0, 0, ?)', this.#text)
   }
 
   read(): Ledger {
@@ -52,6 +51,8 @@ export class LedgerStore {
   /** Runs `write` and moves the counters in one transaction; if it throws, neither has happened. */
   change(delta: Delta, upstream: UpstreamState, write: () => void): void {
     const { accepted = 0, delivered = 0, dead = 0, quarantined = 0, erased = 0 } = delta
+    // Mostly nothing new is known of AEP since the last write.
+    const text = upstream === this.#upstream ? this.#text : JSON.stringify(upstream)
     this.#failing = true
     this.#storage.transactionSync(() => {
       write()
@@ -63,9 +64,10 @@ export class LedgerStore {
         dead,
         quarantined,
         erased,
-        JSON.stringify(upstream),
+        text,
       )
     })
+    this.#text = text
     this.#failing = false
     this.#upstream = upstream
   }

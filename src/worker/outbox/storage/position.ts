@@ -1,11 +1,25 @@
-/** The place of a new event or receipt: by its moment of receipt, and taken by nothing else. */
+/** The place of new events and receipts: by their moment of receipt, and taken by nothing else. */
 import { type EventReader, PER_MS } from './reader.ts'
 
-/** The first free position of the millisecond of receipt, or of a later one when that one is full. */
-export function freePosition(reader: EventReader, receivedAt: number): number {
-  for (let first = receivedAt * PER_MS; ; first += PER_MS) {
-    const last = reader.lastPosition(first, first + PER_MS - 1)
-    if (last === null) return first
-    if (last + 1 < first + PER_MS) return last + 1
+/**
+ * Positions for several at once: each is given away once. The first free one of the millisecond of receipt, or of a
+ * later one when that one is full.
+ */
+export class FreePositions {
+  readonly #reader: EventReader
+  /** By millisecond: the first position that is free. */
+  readonly #next: Map<number, number>
+
+  constructor(reader: EventReader, next: Map<number, number>) {
+    this.#reader = reader
+    this.#next = next
+  }
+
+  take(receivedAt: number): number {
+    for (let ms = receivedAt; ; ms += 1) {
+      const free = this.#next.get(ms) ?? this.#reader.freePositions([ms]).get(ms) ?? ms * PER_MS
+      this.#next.set(ms, free + 1)
+      if (free < (ms + 1) * PER_MS) return free
+    }
   }
 }

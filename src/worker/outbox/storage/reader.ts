@@ -143,22 +143,55 @@ export class EventReader {
     return row ? { ...row, position, body: new Uint8Array(row.body) } : null
   }
 
-  /** The highest position taken within a range; `null` where none is. */
-  lastPosition(first: number, last: number): number | null {
-    return this.#number(
-      `SELECT MAX(n) AS n FROM (
-         SELECT MAX(position) AS n FROM pending WHERE position BETWEEN ?1 AND ?2
-         UNION ALL SELECT MAX(position) FROM parked WHERE position BETWEEN ?1 AND ?2
-         UNION ALL SELECT MAX(position) FROM receipts WHERE position BETWEEN ?1 AND ?2)`,
-      first,
-      last,
+  /** Where the event is stored, and the first free position of its millisecond of receipt: in one statement. */
+  findPlace(id: string, receivedAt: number): { stored: Place | null; free: number } {
+    const { pending, parked, state, last } = this.#sql
+      .exec<{
+        pending: number | null
+        parked: number | null
+        state: EventState | null
+        last: number
+      }>(
+        `SELECT (SELECT position FROM pending WHERE id = ?1) AS pending,
+           (SELECT position FROM parked WHERE id = ?1) AS parked,
+           (SELECT state FROM parked WHERE id = ?1) AS state, ${lastIn('?2')} AS last`,
+        id,
+        receivedAt,
+      )
+      .one()
+    const free = freeAfter(last, receivedAt)
+    if (pending !== null) return { stored: { position: pending, state: 'pending' }, free }
+    const stored = parked === null || state === null ? null : { position: parked, state }
+    return { stored, free }
+  }
+
+  /** The first free position of each of these milliseconds; of the next one when it is full. */
+  freePositions(moments: readonly number[]): Map<number, number> {
+    const rows = this.#sql.exec<{ ms: number; last: number }>(
+      `SELECT moment.value AS ms, ${lastIn('moment.value')} AS last FROM json_each(?) AS moment`,
+      JSON.stringify([...new Set(moments)]),
     )
+    return new Map([...rows].map(({ ms, last }) => [ms, freeAfter(last, ms)]))
   }
 
   #number(query: string, ...bindings: number[]): number | null {
     const [row] = this.#sql.exec<{ n: number | null }>(query, ...bindings).toArray()
     return row?.n ?? null
   }
+}
+
+/** The highest position taken within a millisecond, or -1: SQL. */
+function lastIn(ms: string): string {
+  const last = ['pending', 'parked', 'receipts'].map(
+    (table) =>
+      `COALESCE((SELECT MAX(position) FROM ${table} WHERE position
+         BETWEEN ${ms} * ${PER_MS} AND ${ms} * ${PER_MS} + ${PER_MS - 1}), -1)`,
+  )
+  return `MAX(${last})`
+}
+
+function freeAfter(last: number, ms: number): number {
+  return Math.max(last + 1, ms * PER_MS)
 }
 
 /** Earlier versions stored parts with the envelope of the day; the one that counts is added when they are sent. */

@@ -13,7 +13,7 @@ import type { EventState, StoreRequest } from '../state.ts'
 import { Bodies } from './bodies.ts'
 import type { EventIndex } from './event-index.ts'
 import type { Delta, LedgerStore } from './ledger.ts'
-import { freePosition } from './position.ts'
+import { FreePositions } from './position.ts'
 import type { EventReader, PendingEvent, Place } from './reader.ts'
 import { resolveState } from './resolve-state.ts'
 import { type FailedTry, TryStore } from './tries.ts'
@@ -49,13 +49,16 @@ export class EventStore {
    * it is really in. `tried`: the attempt that its request has made.
    */
   put(request: StoreRequest, tried: FailedTry | null): Place {
-    const stored = this.#reader.find(request.id)
+    const { stored, free } = this.#reader.findPlace(request.id, request.receivedAt)
     const state = resolveState(stored?.state ?? null, request.state)
     if (!stored) {
-      const position = freePosition(this.#reader, request.receivedAt)
+      const { receivedAt } = request
+      const position = new FreePositions(this.#reader, new Map([[receivedAt, free]])).take(
+        receivedAt,
+      )
       this.#change({ accepted: 1, ...counted(state, 1) }, () => {
         this.#insert(position, request, state)
-        this.#index.link(position, request.hashes ?? null)
+        this.#index.link(position, request.hashes ?? null, request.body.length)
         this.#writeParts(position, request.parts)
         if (tried) this.tries.write(position, tried)
       })
