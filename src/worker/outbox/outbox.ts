@@ -145,7 +145,7 @@ export class Outbox extends AlertsObject {
     this.#records.sweep()
     await this.#delivery.wake()
     await this.#records.addMissingHashes()
-    await this.#records.goOnScrubbing()
+    await this.scrubFurther()
     return this.#ledger.read().pending
   }
 

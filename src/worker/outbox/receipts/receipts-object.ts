@@ -4,6 +4,7 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import type { UpstreamState } from '../../aep/upstream/state.ts'
+import { logLine } from '../../log.ts'
 import type { Carried, CountRow, Exchanged, Suppression } from '../../receipts/carried.ts'
 import { type RedrivePage, type RedriveRequest, redrive } from '../redrive.ts'
 import type { EventDetail, Listed, ListFilter } from '../state.ts'
@@ -130,6 +131,16 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
       await records.scrub.step()
     }
     return page
+  }
+
+  /** A step of overwriting what an erasure has left on disk. Never throws. */
+  protected async scrubFurther(): Promise<void> {
+    try {
+      await this.parts.records.scrub.step()
+    } catch (thrown) {
+      const name = thrown instanceof Error ? thrown.name : 'unknown'
+      logLine('error', { event: 'records-failed', shard: this.ctx.id.name, name })
+    }
   }
 
   /** Of shard 0. */

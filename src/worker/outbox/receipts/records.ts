@@ -83,8 +83,7 @@ export class Records implements EventIndex {
 
   /** A stored event that must not be relayed: an operator has erased its person since. */
   isSuppressed(place: Place): boolean {
-    const hashes = this.#bodies.hashes(place)
-    return this.suppressions.has(hashes, this.#deps.now())
+    return this.suppressions.has(this.#bodies.hashes(place), this.#deps.now())
   }
 
   /** Whether the batch is written. */
@@ -163,15 +162,6 @@ export class Records implements EventIndex {
       this.suppressions.sweep(now)
       this.log.sweep(now)
     })
-  }
-
-  /** A step of overwriting what an erasure has left on disk. Never throws. */
-  async goOnScrubbing(): Promise<void> {
-    try {
-      await this.scrub.step()
-    } catch (thrown) {
-      this.#logFault(thrown)
-    }
   }
 
   /** Hashes for events that were stored while the key was not known here, or by an earlier version. Never throws. */
