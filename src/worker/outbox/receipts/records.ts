@@ -24,7 +24,7 @@ import { CarriedStore } from './carried-store.ts'
 import { LookupKey } from './lookup-key.ts'
 import { OperatorLog } from './operator-log.ts'
 import { ReceiptStore } from './receipts.ts'
-import { DatabasePeak } from './scrub.ts'
+import { Scrub } from './scrub.ts'
 import { Suppressions } from './suppressions.ts'
 
 /** A receipt and its index entries take no more. */
@@ -44,7 +44,7 @@ export class Records implements EventIndex {
   readonly suppressions: Suppressions
   readonly log: OperatorLog
   readonly key: LookupKey
-  readonly peak: DatabasePeak
+  readonly scrub: Scrub
   readonly #deps: RecordsDeps
   readonly #bodies: Bodies
   readonly #activity: ActivityStore
@@ -58,7 +58,7 @@ export class Records implements EventIndex {
     const { sql } = storage
     this.#deps = deps
     this.#bodies = new Bodies(sql)
-    this.peak = new DatabasePeak(storage)
+    this.scrub = new Scrub(storage)
     this.key = new LookupKey(storage, env, shard)
     this.receipts = new ReceiptStore(
       sql,
@@ -83,15 +83,14 @@ export class Records implements EventIndex {
 
   /** A stored event that must not be relayed: an operator has erased its person since. */
   isSuppressed(place: Place): boolean {
-    const hashes = this.#bodies.hashes(place)
-    return this.suppressions.has(hashes, this.#deps.now())
+    return this.suppressions.has(this.#bodies.hashes(place), this.#deps.now())
   }
 
   /** Whether the batch is written. */
   take(carried: Carried): boolean {
     try {
       this.#carried.take(carried, this.#deps.now())
-      this.peak.grew(carried.receipts.length * RECEIPT_BYTES)
+      this.scrub.grew(carried.receipts.length * RECEIPT_BYTES)
       return true
     } catch (thrown) {
       this.#logFault(thrown)
@@ -113,7 +112,7 @@ export class Records implements EventIndex {
 
   link(position: number, hashes: Hashes | null, bytes: number): void {
     this.receipts.link(position, hashes)
-    this.peak.grew(bytes)
+    this.scrub.grew(bytes)
   }
 
   unlink(position: number, hashes: Hashes | null): void {
@@ -123,7 +122,7 @@ export class Records implements EventIndex {
   /** The outbox has delivered an event; called within the transaction that forgets it. */
   settle(event: PendingEvent): void {
     this.receipts.settle(event, this.#deps.now())
-    this.peak.grew(0)
+    this.scrub.grew(0)
   }
 
   /** Counts a delivery; `flush` writes it. */
