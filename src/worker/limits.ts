@@ -238,3 +238,12 @@ export const DRIFT_REPORT_INTERVAL_MS = 300_000
 
 /** Differences kept of one kind. */
 export const MAX_DRIFT_ROWS_PER_KIND = 200
+
+/**
+ * Pending events that one page of a list with a filter looks at in a shard. Pending ones have no index by kind or code,
+ * which each of them would pay for with a row written; 500 are read in a few milliseconds.
+ */
+export const MAX_PENDING_SCANNED = 500
+
+/** Tries of an event that are remembered, the first among them: some 40 bytes each, written along with the row. */
+export const MAX_KEPT_TRIES = 20

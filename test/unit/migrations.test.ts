@@ -11,6 +11,7 @@ const LANDED: readonly string[] = [
   '1334be19b6db3df90047a14cdb0ba053926a16e4cb71f1c4fc92f5e3de55fbeb',
   'f8d8dffb706da6848b1a5085ddc60021bd9c52359c1ad08decda6e05a6455d87',
   'f69bc2f81cc6d5464c5ee6e1d368a3f064147f46a2c4bf89bae4918ac4a39331',
+  '18f609f641dc4b3a025e6afa4e819ca798733a402795e6126953ea06aecf224b',
 ]
 
 async function sha256(text: string): Promise<string> {

@@ -75,6 +75,27 @@ describe('GET /admin/activity', () => {
     expect(await counts(`${range}&step=day`)).toEqual({})
   })
 
+  it('stays right for an hour that has been shown before, however often, and when more is added to it', async () => {
+    clock.set(Math.ceil(clock.now / 3_600_000) * 3_600_000)
+    const [from, to] = [clock.now, clock.now + 7_200_000].map((ms) => new Date(ms).toISOString())
+    const shown = () => points(`?from=${from}&to=${to}&step=hour`)
+    await relay.post('feedback', conversation())
+    await relay.carry()
+    const first = await shown()
+    expect(first).toMatchObject([{ at: from, outcome: 'forwarded', count: 1 }])
+    expect(await shown()).toEqual(first)
+    expect(await points(`?from=${from}&to=${to}&step=day`)).toMatchObject([{ count: 1 }])
+    expect(await shown()).toEqual(first)
+    clock.advance(600_000)
+    await relay.post('feedback', conversation())
+    await relay.carry()
+    expect(await shown()).toMatchObject([{ at: from, outcome: 'forwarded', count: 2 }])
+    clock.advance(3_600_000)
+    await relay.post('feedback', conversation())
+    await relay.carry()
+    expect((await shown()).map(({ count }) => count)).toEqual([2, 1])
+  })
+
   it.each(['?step=week', '?from=yesterday', '?to=2026-13-01'])('refuses %s', async (query) => {
     const { status, body } = await relay.get(`/activity${query}`)
     expect([status, body.code]).toEqual([400, 'invalid-request'])

@@ -6,6 +6,8 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { causeOf } from '../../src/worker/outbox/cause.ts'
+import type { StoredError } from '../../src/worker/outbox/state.ts'
 import { STEPS } from '../../src/worker/outbox/storage/migrations.ts'
 import { type Clock, conversation, drainAll, eachTest, type Relay, shard } from './support.ts'
 
@@ -189,6 +191,52 @@ describe.each(landed)('storage as left by %s', (_, sql) => {
     expect(aep.lake.length).toBeGreaterThan(1)
     expect(aep.lake.every(({ _id }) => _id?.startsWith(`${body.id}-`))).toBe(true)
     expect(await shard().status()).toMatchObject({ accepted: 1, delivered: 1, pending: 0 })
+  })
+})
+
+describe('what step 6 makes of events that were set aside before', () => {
+  const step5 = landed.find(([name]) => name === 'step-5')?.[1] ?? ''
+
+  it.each<StoredError | null>([
+    {
+      code: 'invalid-payload',
+      status: null,
+      message: 'visitor.UUID: expected text; message: wrong',
+    },
+    { code: 'invalid-payload', status: null, message: 'messages.1024.text: expected text' },
+    { code: 'invalid-payload', status: null, message: 'expected an object' },
+    { code: 'invalid-payload', status: null, message: 'expected an object; visitor: wrong' },
+    { code: 'malformed-json', status: null, message: 'not JSON in UTF-8' },
+    { code: 'rejected', status: 400, message: 'Bad: required at #/a/10/b, type at #/c' },
+    { code: 'rejected', status: 400, message: 'Bad, at last: format at #/_t/chatlio' },
+    { code: 'rejected', status: 422, message: 'Bad: required at #' },
+    { code: 'rejected', status: 400, message: 'AEP answered 400' },
+    { code: 'unavailable', status: 503, message: 'AEP answered 503' },
+    null,
+  ])('has the cause of a new one: %j', async (error) => {
+    await reopenOn(step5, (sql) => {
+      sql.exec("INSERT INTO parked VALUES (1, 'id', 'dead', 'feedback', 7, x'7b', NULL)")
+      sql.exec("INSERT INTO parked VALUES (2, 'other', 'dead', 'feedback', 5, x'7b', NULL)")
+      if (!error) return
+      for (const position of [1, 2]) {
+        sql.exec(
+          `INSERT INTO tries (position, attempts, strikes, tried_at, code, status, message)
+           VALUES (?, ?, 0, 9, ?, ?, ?)`,
+          position,
+          position - 1,
+          error.code,
+          error.status,
+          error.message,
+        )
+      }
+    })
+    const { code, path } = causeOf(error)
+    expect(await shard().causes()).toEqual([
+      { state: 'dead', code, path, kind: 'feedback', count: 2, firstAt: 5, lastAt: 7 },
+    ])
+    const tries = error ? [{ at: 9, code: error.code, status: error.status }] : []
+    expect((await shard().get('other'))?.tries).toEqual(tries)
+    expect((await shard().get('id'))?.tries).toEqual([])
   })
 })
 

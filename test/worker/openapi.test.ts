@@ -82,7 +82,16 @@ describe('docs/openapi.json', () => {
     await relay.scheduled()
     expect(misfit('get', '/health', await relay.health())).toEqual([])
     await relay.carry()
-    const plain = ['status', 'activity', 'suppressions', 'log', 'alerts', 'drift', 'openapi.json']
+    const plain = [
+      'status',
+      'causes',
+      'activity',
+      'suppressions',
+      'log',
+      'alerts',
+      'drift',
+      'openapi.json',
+    ]
     for (const path of plain) {
       expect(misfit('get', `/admin/${path}`, await relay.get(`/${path}`)), path).toEqual([])
     }
@@ -98,6 +107,9 @@ describe('docs/openapi.json', () => {
       ['resume', undefined],
       ['redrive', { state: 'quarantined' }],
       ['redrive', { state: 'pending' }],
+      ['delete', { state: 'quarantined', path: null, dryRun: true }],
+      ['delete', { state: 'dead' }],
+      ['delete', {}],
       ['find', { id: String(taken.body.id) }],
       ['find', { id: String(stored.body.id) }],
       ['find', { id: 'a', email: 'b' }],

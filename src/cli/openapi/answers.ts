@@ -42,6 +42,16 @@ const event = {
   bytes: whole,
 }
 
+const cause = {
+  state: oneOf(['dead', 'quarantined']),
+  code: string,
+  path: orNull(string),
+  count: whole,
+  firstAt: time,
+  lastAt: time,
+  kinds: { type: 'object', additionalProperties: whole },
+}
+
 const found = {
   ...event,
   state: oneOf([...EVENT_STATES, 'delivered']),
@@ -116,7 +126,10 @@ export const ANSWERS: Readonly<Record<string, JsonSchema>> = {
     ...event,
     payload: { description: "The event's JSON, or its text where it is none." },
     answer: orNull(string),
+    tries: list(object({ at: time, code: string, status: orNull(whole) })),
   }),
+  Causes: object({ causes: list(object(cause)) }),
+  Deleted: object({ matched: whole, erased: whole }),
   Redriven: object({ matched: whole, redriven: whole, stillInvalid: whole }),
   Found: object({ events: list(object(found)), cursor: orNull(string) }),
   Activity: object({

@@ -8,7 +8,7 @@ import {
   LogSchema,
   PersonSchema,
 } from '../../worker/admin/lookup-parameters.ts'
-import { AcceptDriftSchema, ListSchema, RedriveSchema } from '../../worker/admin/parameters.ts'
+import { AcceptDriftSchema, ListSchema, MatchingSchema } from '../../worker/admin/parameters.ts'
 import { type JsonSchema, ref, string } from './schema.ts'
 
 export type Parameter = {
@@ -106,7 +106,8 @@ export const OPERATIONS: readonly Operation[] = [
   {
     method: 'get',
     path: '/admin/events',
-    summary: 'Stored events of one state, oldest first, without payloads',
+    summary:
+      'Stored events of one state, oldest first, without payloads; a page may be short and have a cursor',
     access: 'admin',
     parameters: query(ListSchema),
     answers: { 200: 'Events' },
@@ -137,11 +138,28 @@ export const OPERATIONS: readonly Operation[] = [
     answers: { 204: null },
   },
   {
+    method: 'get',
+    path: '/admin/causes',
+    summary:
+      'Why events are set aside: how many of each state, code and path, the most frequent first',
+    access: 'admin',
+    answers: { 200: 'Causes' },
+  },
+  {
+    method: 'post',
+    path: '/admin/delete',
+    summary: 'Erases every dead or quarantined event that the filter matches',
+    access: 'admin',
+    body: taken(MatchingSchema),
+    answers: { 200: 'Deleted' },
+    problems: [400],
+  },
+  {
     method: 'post',
     path: '/admin/redrive',
-    summary: 'Sends dead or quarantined events again',
+    summary: 'Sends every dead or quarantined event again that the filter matches',
     access: 'admin',
-    body: taken(RedriveSchema),
+    body: taken(MatchingSchema),
     answers: { 200: 'Redriven' },
     problems: [400],
   },

@@ -1,9 +1,8 @@
 /** Parameters of finding, activity, erasing, suppressions and the operators' log, checked with valibot. */
 import * as v from 'valibot'
-import { normalizedKey, type PersonKey } from '../chatlio/subject.ts'
 import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../limits.ts'
 import { CursorSchema } from './cursor.ts'
-import { LIMIT, limitText } from './parameters.ts'
+import { day, LIMIT, limitText } from './parameters.ts'
 
 const TEXT = 'expected a non-empty string of up to 1024 characters'
 const text = v.optional(
@@ -16,16 +15,6 @@ const limitNumber = v.pipe(
   v.minValue(1, LIMIT),
   v.maxValue(200, LIMIT),
 )
-const DAY = 'expected a day, YYYY-MM-DD'
-const day = v.pipe(
-  v.string(DAY),
-  v.regex(/^\d{4}-\d{2}-\d{2}$/, DAY),
-  v.check((value) => {
-    const ms = Date.parse(value)
-    return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(value)
-  }, DAY),
-)
-
 const ONE_PERSON = 'expected exactly one of email, visitor'
 
 function givesOne(values: readonly unknown[]): boolean {
@@ -70,16 +59,6 @@ export const PersonSchema = v.pipe(
   v.object({ email: text, visitor: text }),
   v.check(({ email, visitor }) => givesOne([email, visitor]), ONE_PERSON),
 )
-
-export function personOf(body: {
-  email?: string | undefined
-  visitor?: string | undefined
-}): PersonKey {
-  const { email, visitor = '' } = body
-  return email === undefined
-    ? normalizedKey({ field: 'visitor', value: visitor })
-    : normalizedKey({ field: 'email', value: email })
-}
 
 const MOMENT = 'expected a moment such as 2026-11-24T10:00:00Z'
 const moment = v.pipe(

@@ -12,6 +12,9 @@ import { MAX_PARAMETER_CHARACTERS } from '../limits.ts'
 import { EVENT_STATES } from '../outbox/state.ts'
 import { CursorSchema } from './cursor.ts'
 
+/** How a query names events without a path, since an empty parameter counts as not given. */
+export const NO_PATH = '-'
+
 const oneOf = <const Names extends readonly string[]>(names: Names) =>
   v.picklist(names, `expected one of ${names.join(', ')}`)
 
@@ -19,6 +22,26 @@ const oneOf = <const Names extends readonly string[]>(names: Names) =>
 const code = v.pipe(
   v.string('expected an error code'),
   v.regex(/^[a-z-]{1,40}$/, 'expected an error code, such as rejected'),
+)
+
+/** As listed; `-` for events that have none. */
+const path = v.pipe(
+  v.string('expected a path as listed'),
+  v.maxLength(1_000, 'expected a path as listed'),
+)
+const pathOrNone = v.pipe(
+  path,
+  v.transform((text) => (text === NO_PATH ? null : text)),
+)
+
+const DAY = 'expected a day, YYYY-MM-DD'
+export const day = v.pipe(
+  v.string(DAY),
+  v.regex(/^\d{4}-\d{2}-\d{2}$/, DAY),
+  v.check((value) => {
+    const ms = Date.parse(value)
+    return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(value)
+  }, DAY),
 )
 
 export const LIMIT = 'expected a whole number from 1 to 200'
@@ -40,30 +63,31 @@ export const ListSchema = v.object({
   state: oneOf(EVENT_STATES),
   kind: v.optional(oneOf(STORED_KINDS)),
   code: v.optional(code),
+  path: v.optional(pathOrNone),
+  day: v.optional(day),
   limit: limitText,
   cursor: v.optional(CursorSchema),
 })
 
 const IDS = 'expected a list of 1 to 1000 event ids'
 
-/** `POST /admin/redrive`. */
-export const RedriveSchema = v.object({
+/** `POST /admin/redrive`, `POST /admin/delete`. */
+export const MatchingSchema = v.object({
   state: oneOf(['dead', 'quarantined'] as const),
   ids: v.optional(
     v.pipe(v.array(v.string(IDS), IDS), v.minLength(1, IDS), v.maxLength(1_000, IDS)),
   ),
   kind: v.optional(oneOf(STORED_KINDS)),
   code: v.optional(code),
+  path: v.optional(v.nullable(pathOrNone)),
+  day: v.optional(day),
   dryRun: v.optional(v.boolean('expected true or false'), false),
 })
 
 /** `POST /admin/drift/accept`. */
 export const AcceptDriftSchema = v.object({
   kind: oneOf(STORED_KINDS),
-  path: v.pipe(
-    v.string('expected a path as listed'),
-    v.maxLength(1_000, 'expected a path as listed'),
-  ),
+  path,
   change: oneOf(DRIFT_CHANGES),
 })
 

@@ -4,7 +4,7 @@ import { parseJson } from '../lib/json.ts'
 import type { Found } from '../outbox/receipts/find.ts'
 import type { EventDetail, EventSummary, Ledger, ShardStatus, Totals } from '../outbox/state.ts'
 
-const iso = (ms: number | null) => (ms === null ? null : toIso(ms))
+export const isoOrNull = (ms: number | null) => (ms === null ? null : toIso(ms))
 
 export function eventView({ receivedAt, nextAttemptAt, ...event }: EventSummary) {
   const { id, kind, state, attempts, lastError, bytes } = event
@@ -14,7 +14,7 @@ export function eventView({ receivedAt, nextAttemptAt, ...event }: EventSummary)
     state,
     attempts,
     receivedAt: toIso(receivedAt),
-    nextAttemptAt: iso(nextAttemptAt),
+    nextAttemptAt: isoOrNull(nextAttemptAt),
     lastError,
     bytes,
   }
@@ -23,14 +23,15 @@ export function eventView({ receivedAt, nextAttemptAt, ...event }: EventSummary)
 /** `settledAt`: when AEP accepted it; `via`: `forwarded` inside its request, or `drained` by the outbox. */
 export function foundView({ settledAt, via, state, ...event }: Found) {
   const view = eventView({ ...event, state: state === 'delivered' ? 'pending' : state })
-  return { ...view, state, settledAt: iso(settledAt), via }
+  return { ...view, state, settledAt: isoOrNull(settledAt), via }
 }
 
 /** The only view that shows a payload and AEP's own words. A payload that is not JSON is shown as text. */
 export function eventDetailView(event: EventDetail) {
   const parsed = parseJson(event.body)
   const payload = parsed.ok ? parsed.value : new TextDecoder().decode(event.body)
-  return { ...eventView(event), payload, answer: event.answer }
+  const tries = event.tries.map(({ at, code, status }) => ({ at: toIso(at), code, status }))
+  return { ...eventView(event), payload, answer: event.answer, tries }
 }
 
 /** `keys`: fingerprints of the webhook keys that are set. */
@@ -59,9 +60,9 @@ function shardView({ oldestPendingAt, hold, nextAttemptAt, ...ledger }: ShardSta
     erased,
     forwarded,
     suppressed,
-    oldestPendingAt: iso(oldestPendingAt),
+    oldestPendingAt: isoOrNull(oldestPendingAt),
     hold: hold && { reason: hold.reason, since: toIso(hold.since) },
-    nextAttemptAt: iso(nextAttemptAt),
+    nextAttemptAt: isoOrNull(nextAttemptAt),
   }
 }
 

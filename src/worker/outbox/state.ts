@@ -8,6 +8,8 @@ import type { Hashes } from '../receipts/hashes.ts'
 /** `pending`: will be relayed. `dead`: AEP refused it for good. `quarantined`: could not be read as a valid event. */
 export const EVENT_STATES = ['pending', 'dead', 'quarantined'] as const
 export type EventState = (typeof EVENT_STATES)[number]
+/** Set aside, for an operator. */
+export type ParkedState = Exclude<EventState, 'pending'>
 
 /** Why an event is in its state. `message` is safe to log; `status` is the HTTP status, if there was an answer. */
 export type StoredError = {
@@ -98,6 +100,25 @@ export type EventSummary = {
 /** `position` orders events by receipt, across all shards. */
 export type Listed = EventSummary & { position: number }
 
-export type EventDetail = EventSummary & { body: Uint8Array; answer: string | null }
+/** A try that failed. `at`: when it ended. */
+export type KeptTry = { at: number; code: StoredError['code']; status: number | null }
 
-export type ListFilter = { state: EventState; kind: StoredKind | null; code: string | null }
+/** `tries`: the first and the latest (`MAX_KEPT_TRIES`), oldest first. */
+export type EventDetail = EventSummary & {
+  body: Uint8Array
+  answer: string | null
+  tries: readonly KeptTry[]
+}
+
+/** `null` matches any; `path`: empty matches where none is known (`cause.ts`). Positions from `from` on and below `end`. */
+export type ListFilter = {
+  state: EventState
+  kind: StoredKind | null
+  code: string | null
+  path: string | null
+  from: number
+  end: number
+}
+
+/** `readTo`: the position that a list has read up to; `null` when there is nothing after it. */
+export type ListedPage = { events: Listed[]; readTo: number | null }

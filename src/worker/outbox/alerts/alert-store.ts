@@ -11,7 +11,8 @@ import type { Cause, Refusals } from './facts.ts'
 type CauseRow = {
   state: Cause['state']
   kind: Cause['kind']
-  code: string | null
+  code: string
+  path: string
   status: number | null
   message: string | null
   count: number
@@ -50,9 +51,10 @@ export class AlertStore {
     if (upTo === null) return { causes: [], upTo: 0 }
     const rows = this.#sql
       .exec<CauseRow>(
-        `SELECT state, kind, code, status, message, COUNT(*) AS count
+        `SELECT state, kind, parked.code AS code, path, status, message, COUNT(*) AS count
          FROM refused JOIN parked USING (position) LEFT JOIN tries USING (position)
-         WHERE seq <= ? GROUP BY state, kind, code, status, message ORDER BY count DESC LIMIT ?`,
+         WHERE seq <= ? GROUP BY state, kind, parked.code, path, status, message
+         ORDER BY count DESC LIMIT ?`,
         upTo,
         MAX_CAUSES_READ,
       )
@@ -67,15 +69,15 @@ export class AlertStore {
 }
 
 /** Our own messages name places; what AEP reports only tells one cause from another. */
-function toCause({ state, kind, code, status, message, count }: CauseRow): Cause {
+function toCause({ state, kind, code, path, status, message, count }: CauseRow): Cause {
   const text = (message ?? '').replaceAll(/\d+/g, '*')
   const isOurs = code === 'invalid-payload'
   return {
     state,
     kind,
-    code: code ?? 'unknown',
+    code,
     status,
-    place: isOurs ? (/^([^;:]*):/.exec(text)?.[1] ?? '') : '',
+    place: isOurs ? path : '',
     report: isOurs ? '' : fingerprint(text),
     count,
   }

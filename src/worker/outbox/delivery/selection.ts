@@ -39,9 +39,12 @@ export class Selection {
     this.#untried = []
   }
 
-  /** Whether an event waits that has never been tried. Reads at most a few rows, and changes nothing. */
+  /** Whether an event waits that has never been tried. Tried ones before it are not looked at again. */
   hasUntried(): boolean {
-    return this.#untried.length > 0 || this.#unread(this.#inFlight.size + 1).length > 0
+    if (this.#untried.length > 0) return true
+    const [first] = this.#unread(this.#inFlight.size + 1)
+    this.#cursor = first ? first.position - 1 : this.#behindAll()
+    return first !== undefined
   }
 
   /** Any event, tried or not. */
@@ -101,8 +104,7 @@ export class Selection {
   #firstUntried(): Located | null {
     if (this.#untried.length === 0) {
       this.#untried = this.#unread(DRAIN_READ_AHEAD)
-      // Nothing untried behind the cursor: the next look begins behind all that is stored.
-      this.#cursor = this.#untried.at(-1)?.position ?? this.#queue.lastPending() ?? this.#cursor
+      this.#cursor = this.#untried.at(-1)?.position ?? this.#behindAll()
     }
     return this.#untried.shift() ?? null
   }
@@ -113,6 +115,11 @@ export class Selection {
       .filter(({ position }) => !this.#inFlight.has(position))
     if (first) this.#untried = this.#untried.filter(({ position }) => position !== first.position)
     return first ?? null
+  }
+
+  /** Nothing untried behind the cursor: the next look begins behind all that is stored. */
+  #behindAll(): number {
+    return this.#queue.lastPending() ?? this.#cursor
   }
 
   /** Untried events behind the cursor, at most `limit` of them, without those in flight. */

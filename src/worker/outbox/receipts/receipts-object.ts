@@ -6,9 +6,12 @@ import { DurableObject } from 'cloudflare:workers'
 import type { UpstreamState } from '../../aep/upstream/state.ts'
 import { logLine } from '../../log.ts'
 import type { Carried, CountRow, Exchanged, Suppression } from '../../receipts/carried.ts'
-import { type RedrivePage, type RedriveRequest, redrive } from '../redrive.ts'
-import type { EventDetail, Listed, ListFilter } from '../state.ts'
+import { type EraseMatchingPage, eraseMatching } from '../erase-matching.ts'
+import type { MatchRequest } from '../match.ts'
+import { type RedrivePage, redrive } from '../redrive.ts'
+import type { EventDetail, ListedPage, ListFilter } from '../state.ts'
 import type { Listing } from '../storage/listing.ts'
+import type { CauseRow } from '../storage/parked.ts'
 import type { EventReader } from '../storage/reader.ts'
 import type { EventStore } from '../storage/store.ts'
 import type { Step } from './activity.ts'
@@ -47,7 +50,7 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
     return { upstream: await this.refresh(upstream), taken, news: records.news(version) }
   }
 
-  list(filter: ListFilter, after: number, limit: number): Listed[] {
+  list(filter: ListFilter, after: number, limit: number): ListedPage {
     return this.parts.listing.list(filter, after, limit)
   }
 
@@ -66,14 +69,34 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
     return place !== null
   }
 
-  async redrive(request: RedriveRequest): Promise<RedrivePage> {
+  causes(): CauseRow[] {
+    return this.parts.listing.parked.causes()
+  }
+
+  /** One page, which is found and redriven in one transaction. */
+  async redrive(request: MatchRequest): Promise<RedrivePage> {
     const { records, store, reader, listing, requeued, schedule } = this.parts
+    const { parked } = listing
     await records.addMissingHashes()
-    const page = redrive(request, { store, reader, listing }, requeued, (place) =>
-      records.isSuppressed(place),
+    const positions: number[] = []
+    const page = this.ctx.storage.transactionSync(() =>
+      redrive(
+        request,
+        { store, reader, parked },
+        (position) => positions.push(position),
+        (place) => records.isSuppressed(place),
+      ),
     )
+    for (const position of positions) requeued(position)
     await schedule()
     return page
+  }
+
+  /** One page, which is found and erased in one transaction. */
+  async eraseMatching(request: MatchRequest): Promise<EraseMatchingPage> {
+    const { store, listing } = this.parts
+    const { parked } = listing
+    return this.ctx.storage.transactionSync(() => eraseMatching(request, { store, parked }))
   }
 
   /** Of shard 0. */

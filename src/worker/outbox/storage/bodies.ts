@@ -51,12 +51,14 @@ export class Bodies {
     return row ? { ...row, state, body: new Uint8Array(row.body) } : null
   }
 
-  /** Some event that was stored without its hashes; an index holds no others. */
+  /** Some event that was stored without its hashes. SQLite must be told of the index that holds no others, or reads every row. */
   withoutHashes(): Place | null {
     const [row] = this.#sql
       .exec<Place>(
-        `SELECT * FROM (SELECT position, 'pending' AS state FROM pending WHERE hashes IS NULL LIMIT 1)
-         UNION ALL SELECT * FROM (SELECT position, state FROM parked WHERE hashes IS NULL LIMIT 1)
+        `SELECT * FROM (SELECT position, 'pending' AS state
+           FROM pending INDEXED BY pending_without_hashes WHERE hashes IS NULL LIMIT 1)
+         UNION ALL SELECT * FROM (SELECT position, state
+           FROM parked INDEXED BY parked_without_hashes WHERE hashes IS NULL LIMIT 1)
          LIMIT 1`,
       )
       .toArray()

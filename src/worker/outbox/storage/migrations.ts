@@ -11,6 +11,8 @@
  * A body is written once; what changes with every try is in `tries`. The records of an event that is too large for one
  * are in `parts`: the split is decided once, and a part leaves the table when AEP has accepted it.
  */
+import { STEP_6 } from './step-6.ts'
+
 export const STEPS: readonly string[] = [
   `
   CREATE TABLE pending (
@@ -168,6 +170,7 @@ export const STEPS: readonly string[] = [
     counts TEXT NOT NULL
   );
   `,
+  STEP_6,
 ]
 
 /** Runs the steps that this storage has not seen, in one transaction: all of them or none. Throws what SQLite throws. */

@@ -40,7 +40,7 @@ export class PendingQueue {
     return this.#sql
       .exec<{ position: number }>(
         `SELECT position FROM parked JOIN tries USING (position)
-         WHERE state = 'dead' AND position > ? AND code = 'rejected' AND status <> 413
+         WHERE state = 'dead' AND position > ? AND tries.code = 'rejected' AND status <> 413
            AND tried_at > ?
          ORDER BY position LIMIT ?`,
         after,

@@ -9,6 +9,7 @@
 
 import type { UpstreamState } from '../../aep/upstream/state.ts'
 import type { StoredKind } from '../../chatlio/kind.ts'
+import { causeOf } from '../cause.ts'
 import type { EventState, StoreRequest } from '../state.ts'
 import { Bodies } from './bodies.ts'
 import type { EventIndex } from './event-index.ts'
@@ -57,7 +58,7 @@ export class EventStore {
         receivedAt,
       )
       this.#change({ accepted: 1, ...counted(state, 1) }, () => {
-        this.#insert(position, request, state)
+        this.#insert(position, request, state, tried)
         this.#index.link(position, request.hashes ?? null, request.body.length)
         this.#writeParts(position, request.parts)
         if (tried) this.tries.write(position, tried)
@@ -68,7 +69,13 @@ export class EventStore {
     if (state === 'pending') this.requeue(stored.position, stored.state, request.kind, tried)
     else {
       this.#change({ ...counted(stored.state, -1), ...counted('dead', 1) }, () => {
-        this.#sql.exec("UPDATE parked SET state = 'dead' WHERE position = ?", stored.position)
+        const { code, path } = causeOf(tried?.error ?? null)
+        this.#sql.exec(
+          "UPDATE parked SET state = 'dead', code = ?, path = ? WHERE position = ?",
+          code,
+          path,
+          stored.position,
+        )
         if (tried) this.tries.write(stored.position, tried)
       })
     }
@@ -100,12 +107,16 @@ export class EventStore {
 
   /** Takes a pending event out of the way, for an operator. */
   park(position: number, state: 'dead' | 'quarantined', tried: FailedTry): void {
+    const { code, path } = causeOf(tried.error)
     this.#change(counted(state, 1), () => {
       this.#sql.exec(
-        `INSERT INTO parked (position, id, state, kind, received_at, body, hashes)
-         SELECT position, id, ?2, kind, received_at, body, hashes FROM pending WHERE position = ?1`,
+        `INSERT INTO parked (position, id, state, kind, received_at, body, hashes, code, path)
+         SELECT position, id, ?2, kind, received_at, body, hashes, ?3, ?4 FROM pending
+         WHERE position = ?1`,
         position,
         state,
+        code,
+        path,
       )
       this.#sql.exec('DELETE FROM pending WHERE position = ?', position)
       this.tries.write(position, tried)
@@ -155,7 +166,12 @@ export class EventStore {
     this.#ledger.change(delta, this.#upstream(), write)
   }
 
-  #insert(position: number, request: StoreRequest, state: EventState): void {
+  #insert(
+    position: number,
+    request: StoreRequest,
+    state: EventState,
+    tried: FailedTry | null,
+  ): void {
     const { id, kind, receivedAt, body, hashes = null } = request
     const columns = [position, id, kind, receivedAt, body.slice().buffer, hashes]
     if (state === 'pending') {
@@ -165,11 +181,14 @@ export class EventStore {
         ...columns,
       )
     } else {
+      const { code, path } = causeOf(tried?.error ?? null)
       this.#sql.exec(
-        `INSERT INTO parked (position, id, kind, received_at, body, hashes, state)
-         VALUES (?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO parked (position, id, kind, received_at, body, hashes, state, code, path)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         ...columns,
         state,
+        code,
+        path,
       )
     }
   }

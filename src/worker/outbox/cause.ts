@@ -1,0 +1,18 @@
+/**
+ * Why an event was set aside, in the form by which such events are grouped: code and place. Pure.
+ * Accepts: numbers in a place become `*`, so `messages.0.text` and `messages.7.text` are one cause, and so are two names
+ * that differ in a digit only.
+ */
+import type { StoredError } from './state.ts'
+
+/** `path`: the first documented place that is not valid, or the first pointer of AEP's report; empty where neither is known. */
+export type ParkedCause = { code: string; path: string }
+
+/** Reads the two forms of `message`: `quarantine.ts`, `aep/client/report.ts`. Step 6 of the migrations does the same in SQL. */
+export function causeOf(error: Pick<StoredError, 'code' | 'message'> | null): ParkedCause {
+  if (!error) return { code: 'unknown', path: '' }
+  const { code, message } = error
+  const place = code === 'invalid-payload' ? /^([^;]*?): / : / at (#.*?)(?:, |$)/s
+  const path = (place.exec(message)?.[1] ?? '').replaceAll(/[\d*]+/g, '*')
+  return { code, path: path === '#' ? '' : path }
+}

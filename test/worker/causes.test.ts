@@ -1,0 +1,373 @@
+/** Operators see what is set aside by its cause, and act on all of one cause, or on one day, at once. */
+import { runInDurableObject } from 'cloudflare:test'
+import { describe, expect, it } from 'vitest'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { MAX_KEPT_TRIES, MAX_PENDING_SCANNED } from '../../src/worker/limits.ts'
+import { TryStore } from '../../src/worker/outbox/storage/tries.ts'
+import {
+  type Clock,
+  conversation,
+  drainAll,
+  drainOnce,
+  eachTest,
+  type Relay,
+  shard,
+  startRelay,
+} from './support.ts'
+
+let aep: LocalAdobe
+let relay: Relay
+let clock: Clock
+
+eachTest((world) => {
+  ;({ clock, aep, relay } = world)
+})
+
+const DAY = 86_400_000
+const dayOf = (ms: number) => new Date(ms).toISOString().slice(0, 10)
+const iso = (ms: number) => new Date(ms).toISOString()
+
+async function ids(query: string): Promise<unknown[]> {
+  const { body } = await relay.get(`/events?${query}`)
+  return (body.events as { id: string }[]).map(({ id }) => id)
+}
+const causes = async () => (await relay.get('/causes')).body.causes
+
+/** Refused by AEP, each for itself. */
+async function refused(message: string, report?: unknown): Promise<unknown> {
+  clock.advance(1_000)
+  const body = JSON.stringify({ title: 'Bad', report })
+  aep.script({ type: 'status', status: 400, body })
+  const { body: answer } = await relay.post('feedback', conversation({ message }))
+  clock.advance(1)
+  await relay.post('feedback', conversation())
+  return answer.id
+}
+const at = (pointerToViolation: string) => ({
+  cause: { _streamingValidation: [{ keyword: 'type', pointerToViolation }] },
+})
+
+async function invalid(body: unknown, route = 'feedback'): Promise<unknown> {
+  clock.advance(1_000)
+  return (await relay.post(route, body)).body.id
+}
+
+describe('GET /admin/causes', () => {
+  it('is empty where nothing is set aside', async () => {
+    expect(await causes()).toEqual([])
+  })
+
+  it('counts by state, code and place, over kinds and shards, the most frequent first', async () => {
+    relay = startRelay({ OUTBOX_SHARDS: '3' })
+    await refused('one', at('#/_t/chatlio/messages/1/text'))
+    const since = clock.now + 1_000
+    const wrong = [
+      await invalid({ visitor: 1 }),
+      await invalid({ visitor: 2 }),
+      await invalid({ visitor: 3 }, 'unanswered'),
+    ]
+    const until = clock.now
+    await invalid('{', 'transcript')
+    expect(wrong).toHaveLength(3)
+    expect(await causes()).toEqual([
+      {
+        state: 'quarantined',
+        code: 'invalid-payload',
+        path: 'visitor',
+        count: 3,
+        firstAt: iso(since),
+        lastAt: iso(until),
+        kinds: { feedback: 2, unanswered: 1 },
+      },
+      expect.objectContaining({ code: 'malformed-json', path: null, kinds: { transcript: 1 } }),
+      expect.objectContaining({
+        state: 'dead',
+        code: 'rejected',
+        path: '#/_t/chatlio/messages/*/text',
+        count: 1,
+      }),
+    ])
+  })
+
+  it('makes one cause of the same place in different messages', async () => {
+    const transcript = (...messages: unknown[]) => invalid({ messages }, 'transcript')
+    await transcript({ text: 1 })
+    await transcript({ text: 'good' }, { text: 1 })
+    expect(await causes()).toMatchObject([{ path: 'messages.*.text', count: 2 }])
+  })
+
+  it('forgets a cause with its last event', async () => {
+    const id = await invalid({ visitor: 1 })
+    expect(await causes()).toHaveLength(1)
+    await relay.erase(String(id))
+    expect(await causes()).toEqual([])
+  })
+})
+
+describe('each cause is a filter', () => {
+  it('which lists, redrives and erases exactly what it counts', async () => {
+    const plain = await refused('one')
+    const named = await refused('two', at('#/a'))
+    const other = await refused('three', at('#/b'))
+    const wrong = await invalid({ visitor: 1 })
+    expect(await ids('state=dead&code=rejected')).toEqual([plain, named, other])
+    expect(await ids('state=dead&code=rejected&path=%23/a')).toEqual([named])
+    expect(await ids('state=dead&path=%23/b&kind=feedback')).toEqual([other])
+    expect(await ids('state=dead&code=rejected&path=-')).toEqual([plain])
+    expect(await ids('state=quarantined&path=visitor')).toEqual([wrong])
+    expect(await ids('state=quarantined&path=visitor&kind=transcript')).toEqual([])
+
+    const a = { state: 'dead', code: 'rejected', path: '#/a' }
+    const dry = await relay.command('/redrive', { ...a, dryRun: true })
+    expect(dry.body).toEqual({ matched: 1, redriven: 0, stillInvalid: 0 })
+    expect((await relay.command('/redrive', a)).body).toMatchObject({ matched: 1, redriven: 1 })
+    await drainAll(clock)
+    expect(aep.lake.map(({ _id }) => _id)).toContain(named)
+
+    const none = { state: 'dead', path: null }
+    const wouldBe = await relay.command('/delete', { ...none, dryRun: true })
+    expect(wouldBe.body).toEqual({ matched: 1, erased: 0 })
+    expect(await ids('state=dead')).toEqual([plain, other])
+    expect((await relay.command('/delete', none)).body).toEqual({ matched: 1, erased: 1 })
+    expect(await ids('state=dead')).toEqual([other])
+    const byId = { state: 'dead', ids: [other, wrong, other], path: '#/a' }
+    expect((await relay.command('/delete', byId)).body).toEqual({ matched: 0, erased: 0 })
+    const { path: _, ...listed } = byId
+    expect((await relay.command('/delete', listed)).body).toEqual({ matched: 1, erased: 1 })
+    const { body } = await relay.get('/status')
+    expect(body).toMatchObject({ dead: 0, quarantined: 1, erased: 2 })
+  })
+
+  it('narrowed to a UTC day of receipt', async () => {
+    clock.set(Math.ceil(clock.now / DAY) * DAY + DAY - 1)
+    const before = (await relay.post('feedback', { visitor: 1 })).body.id
+    const today = clock.now + 1
+    clock.set(today)
+    const first = (await relay.post('feedback', { visitor: 2 })).body.id
+    clock.set(today + DAY - 1)
+    const last = (await relay.post('feedback', { visitor: 3 })).body.id
+    clock.set(today + DAY)
+    const after = (await relay.post('feedback', { visitor: 4 })).body.id
+    const day = dayOf(today)
+    for (const more of ['', '&code=invalid-payload', '&kind=feedback&path=visitor']) {
+      expect(await ids(`state=quarantined&day=${day}${more}`)).toEqual([first, last])
+    }
+    const what = { state: 'quarantined', day }
+    expect((await relay.command('/redrive', what)).body).toMatchObject({ stillInvalid: 2 })
+    const some = { ...what, ids: [before, first] }
+    expect((await relay.command('/delete', some)).body).toEqual({ matched: 1, erased: 1 })
+    expect((await relay.command('/delete', what)).body).toEqual({ matched: 1, erased: 1 })
+    expect(await ids('state=quarantined')).toEqual([before, after])
+  })
+})
+
+describe('POST /admin/delete', () => {
+  it('leaves nothing of what it erases, and is on record with its counts', async () => {
+    for (let each = 0; each < 3; each += 1) await invalid({ visitor: 1, secret: `canary-${each}` })
+    const zeros = await runInDurableObject(shard(), async (instance, { storage }) => {
+      // What is overwritten is seen by a trigger, just before its row goes.
+      storage.sql.exec(`CREATE TABLE seen (body BLOB);
+        CREATE TRIGGER goes BEFORE DELETE ON parked BEGIN INSERT INTO seen VALUES (OLD.body); END`)
+      const own = startRelay({ OUTBOX: { getByName: () => instance } })
+      const { body } = await own.command('/delete', { state: 'quarantined' })
+      expect(body).toEqual({ matched: 3, erased: 3 })
+      const seen = storage.sql.exec<{ body: ArrayBuffer }>('SELECT body FROM seen').toArray()
+      return seen.map((row) => new Uint8Array(row.body).every((byte) => byte === 0))
+    })
+    expect(zeros).toEqual([true, true, true])
+    const [entry] = (await relay.get('/log')).body.entries as unknown[]
+    expect(entry).toMatchObject({ action: 'delete', counts: { matched: 3, erased: 3 } })
+  })
+
+  it('goes over more events than one page', async () => {
+    await runInDurableObject(shard(), (_, { storage }) => {
+      storage.sql.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1200)
+        INSERT INTO parked (position, id, state, kind, received_at, body, code)
+        SELECT i, 'id-' || i, 'dead', 'feedback', 1, x'7b', 'rejected' FROM n`)
+      storage.sql.exec('UPDATE ledger SET accepted = 1200, dead = 1200')
+    })
+    const what = { state: 'dead', code: 'rejected' }
+    const dry = await relay.command('/delete', { ...what, dryRun: true })
+    expect(dry.body).toEqual({ matched: 1_200, erased: 0 })
+    expect((await relay.command('/delete', what)).body).toEqual({ matched: 1_200, erased: 1_200 })
+    expect(await shard().status()).toMatchObject({ dead: 0, erased: 1_200 })
+  })
+
+  it('ends a step when it has erased enough bytes, and goes on with the next', async () => {
+    await runInDurableObject(shard(), (_, { storage }) => {
+      storage.sql.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 9)
+        INSERT INTO parked (position, id, state, kind, received_at, body, code)
+        SELECT i, 'id-' || i, 'dead', 'feedback', 1, zeroblob(1500000), 'rejected' FROM n`)
+      storage.sql.exec('UPDATE ledger SET accepted = 9, dead = 9')
+    })
+    const filter = { kind: null, code: null, path: null, from: 0, end: Number.MAX_SAFE_INTEGER }
+    const step = (after: number) =>
+      shard().eraseMatching({
+        filter: { ...filter, state: 'dead' },
+        ids: null,
+        dryRun: false,
+        after,
+        limit: 500,
+      })
+    expect(await step(-1)).toEqual({ matched: 6, erased: 6, next: 6 })
+    expect(await step(6)).toEqual({ matched: 3, erased: 3, next: null })
+  })
+
+  it('erases all of a step or none of it, and so does a redrive', async () => {
+    const wrong = await invalid({ visitor: 1 })
+    const message = 'one'
+    const good = await refused(message)
+    await refused('two')
+    await runInDurableObject(shard(), async (instance, { storage }) => {
+      storage.sql.exec(`CREATE TRIGGER last BEFORE DELETE ON parked
+        WHEN (SELECT COUNT(*) FROM parked WHERE state = OLD.state) = 1
+        BEGIN SELECT RAISE(ABORT, 'in the midst of it'); END`)
+      const own = startRelay({ OUTBOX: { getByName: () => instance } })
+      expect((await own.command('/delete', { state: 'dead' })).status).toBe(503)
+      expect((await own.command('/redrive', { state: 'dead' })).status).toBe(503)
+    })
+    expect(await ids('state=dead')).toHaveLength(2)
+    expect(await ids('state=dead')).toContain(good)
+    expect(await ids('state=quarantined')).toEqual([wrong])
+    expect(await shard().status()).toMatchObject({ dead: 2, pending: 0, erased: 0 })
+  })
+
+  it.each([
+    [{}, 'state'],
+    [{ state: 'pending' }, 'state'],
+    [{ state: 'dead', day: '2026-02-30' }, 'day'],
+    [{ state: 'dead', path: 1 }, 'path'],
+    [{ state: 'dead', limit: 5 }, 'limit'],
+    [{ state: 'dead', dryRun: 'no' }, 'dryRun'],
+  ])('answers 400 to %j, naming %s, and erases nothing', async (body, name) => {
+    await refused('one')
+    const answer = await relay.command('/delete', body)
+    expect([answer.status, answer.body.code]).toEqual([400, 'invalid-request'])
+    expect(answer.body.detail).toContain(name)
+    expect(await shard().status()).toMatchObject({ dead: 1, erased: 0 })
+  })
+})
+
+describe('a filter on pending events', () => {
+  it.each([5, 200])(
+    'finds every match in order, over shards, in pages of %i at most',
+    async (limit) => {
+      relay = startRelay({ OUTBOX_SHARDS: '2' })
+      const perShard = 2 * MAX_PENDING_SCANNED + 100
+      for (const index of [0, 1]) {
+        await runInDurableObject(shard(index), (_, { storage }) => {
+          // Shard 1 has its events three times as close together, and the later of them far behind.
+          storage.sql.exec(
+            `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ${perShard})
+          INSERT INTO pending (position, id, kind, received_at, body, hashes)
+          SELECT i * ${index === 0 ? 3 : 1}, 'id-${index}-' || i,
+            CASE i % 90 WHEN 0 THEN 'unanswered' ELSE 'feedback' END, 1, x'7b', '' FROM n`,
+          )
+        })
+      }
+      const wanted = await Promise.all(
+        [0, 1].map((index) =>
+          runInDurableObject(shard(index), (_, { storage }) =>
+            storage.sql
+              .exec<{ position: number; id: string }>(
+                "SELECT position, id FROM pending WHERE kind = 'unanswered' ORDER BY position",
+              )
+              .toArray()
+              .map((row) => ({ ...row, index })),
+          ),
+        ),
+      )
+      const all = wanted
+        .flat()
+        .sort((a, b) => a.position - b.position || a.index - b.index)
+        .map(({ id }) => id)
+      const seen: unknown[] = []
+      let pages = 0
+      for (let cursor: unknown = ''; cursor !== null; pages += 1) {
+        const { body } = await relay.get(
+          `/events?state=pending&kind=unanswered&limit=${limit}&cursor=${cursor}`,
+        )
+        const events = body.events as { id: string }[]
+        expect(events.length).toBeLessThanOrEqual(limit)
+        seen.push(...events.map(({ id }) => id))
+        cursor = body.cursor
+      }
+      expect(seen).toEqual(all)
+      expect(pages).toBeGreaterThan(2)
+    },
+  )
+
+  it('goes by the last try', async () => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    const tried = (await relay.post('feedback', conversation())).body.id
+    await relay.command('/pause')
+    await relay.post('feedback', conversation())
+    expect(await ids('state=pending')).toHaveLength(2)
+    expect(await ids('state=pending&code=unavailable')).toEqual([tried])
+    expect(await ids('state=pending&code=timeout')).toEqual([])
+    expect(await ids(`state=pending&day=${dayOf(clock.now - DAY)}`)).toEqual([])
+  })
+})
+
+describe('the tries of an event', () => {
+  const triesOf = async (id: unknown) => (await relay.get(`/events/${id}`)).body.tries
+
+  it('are on record, each with its moment, and stay when it is set aside', async () => {
+    aep.script({ type: 'status', status: 503 })
+    const begun = clock.now
+    const { body } = await relay.post('feedback', conversation())
+    expect(await triesOf(body.id)).toEqual([{ at: iso(begun), code: 'unavailable', status: 503 }])
+    aep.script({ type: 'status', status: 500 }, { type: 'status', status: 422 })
+    await drainOnce(clock)
+    await drainOnce(clock)
+    expect(await triesOf(body.id)).toEqual([
+      { at: iso(begun), code: 'unavailable', status: 503 },
+      { at: expect.stringMatching(/Z$/), code: 'unavailable', status: 500 },
+      { at: expect.stringMatching(/Z$/), code: 'rejected', status: 422 },
+    ])
+    expect((await relay.get(`/events/${body.id}`)).body).toMatchObject({
+      attempts: 3,
+      state: 'dead',
+    })
+  })
+
+  it('are none for one that was never sent', async () => {
+    const { body } = await relay.post('feedback', { visitor: 1 })
+    expect(await triesOf(body.id)).toEqual([])
+  })
+
+  it('are the first and the latest after a long outage', async () => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    const begun = clock.now
+    const { body } = await relay.post('feedback', conversation())
+    for (let each = 0; each < MAX_KEPT_TRIES + 9; each += 1) await drainOnce(clock)
+    const { attempts, tries } = (await relay.get(`/events/${body.id}`)).body
+    const kept = tries as { at: string }[]
+    expect(attempts).toBe(MAX_KEPT_TRIES + 10)
+    expect(kept).toHaveLength(MAX_KEPT_TRIES)
+    expect(kept[0]?.at).toBe(iso(begun))
+    expect(kept.at(-1)?.at).toBe(iso(clock.now))
+    expect(kept).toEqual(kept.toSorted((a, b) => a.at.localeCompare(b.at)))
+  })
+
+  it('cost no row more: one, and the index entry of the next', async () => {
+    const written = await runInDurableObject(shard(), (_, { storage }) => {
+      const cursors: { rowsWritten: number }[] = []
+      const sql = {
+        exec: (query: string, ...bindings: unknown[]) => {
+          const cursor = storage.sql.exec(query, ...bindings)
+          cursors.push(cursor)
+          return cursor
+        },
+      }
+      const store = new TryStore(sql as SqlStorage)
+      for (const attempts of [1, 2, 3]) {
+        const error = { code: 'timeout', status: null, message: 'no answer' } as const
+        const times = { triedAt: attempts, nextAt: attempts + 1, askedToWait: false }
+        store.write(1, { attempts, strikes: 0, throttles: 0, ...times, error, answer: null })
+      }
+      return cursors.map(({ rowsWritten }) => rowsWritten)
+    })
+    expect(written).toEqual([2, 2, 2])
+  })
+})
