@@ -36,12 +36,10 @@ export type DrainPoint = {
   oldestAgeMs: number | null
 }
 
-const OFF: Metrics = { webhook: () => undefined, drain: () => undefined }
-
-/** Nothing happens without a binding. */
-export function metricsOf(env: object): Metrics {
+/** `null` without a binding. */
+export function metricsOf(env: object): Metrics | null {
   const { METRICS: dataset } = env as { METRICS?: AnalyticsEngineDataset }
-  if (!dataset) return OFF
+  if (!dataset) return null
   const write = (index: string, blobs: string[], doubles: number[]) => {
     try {
       dataset.writeDataPoint({ indexes: [index], blobs, doubles })

@@ -27,7 +27,8 @@ export type Services = {
   /** `null`: there are no admin routes. */
   adminKeys: AccessKeys | null
   drift: DriftDetector
-  metrics: Metrics
+  /** `null`: off. */
+  metrics: Metrics | null
 }
 
 /** How a request waits for its carry. An object, so that tests can put their own clock in its place. */

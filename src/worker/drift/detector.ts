@@ -6,6 +6,7 @@
  * Accepts: an isolate that ends before its report is sent says nothing; counts are a lower bound.
  */
 import type { Reading } from '../chatlio/event.ts'
+import { STORED_KINDS } from '../chatlio/kind.ts'
 import { isObject, type Parsed } from '../lib/json.ts'
 import { DRIFT_REPORT_INTERVAL_MS, MAX_DRIFT_LOOKS, MAX_DRIFT_SHAPES } from '../limits.ts'
 import { analyzeInvalid, analyzeValid } from './analyze.ts'
@@ -15,9 +16,12 @@ import { shapeHash } from './shape-hash.ts'
 /** `null`: nothing to report of this shape, or nothing since it was reported. */
 type Seen = DriftReport & { reportedAt: number | null }
 
+/** An event that is valid has another number than one of the same shape that is not. */
+const SEEDS = { valid: 0, invalid: 1_000 }
+
 export class DriftDetector {
-  /** By kind and shape. */
-  readonly #shapes = new Map<string, Seen | null>()
+  /** By the hash of kind, outcome and shape. */
+  readonly #shapes = new Map<number, Seen | null>()
   #looks = { since: 0, count: 0 }
   #isDue = false
 
@@ -25,7 +29,7 @@ export class DriftDetector {
   saw(reading: Reading, parsed: Parsed, id: string, now: number): void {
     if (!parsed.ok) return
     if (reading.outcome !== 'valid' && reading.outcome !== 'invalid') return
-    const key = `${reading.kind} ${reading.outcome} ${shapeHash(parsed.value)}`
+    const key = shapeHash(parsed.value, SEEDS[reading.outcome] + STORED_KINDS.indexOf(reading.kind))
     const known = this.#shapes.get(key)
     if (known === undefined) {
       if (this.#mayLook(now)) this.#look(key, reading, parsed.value, id)
@@ -57,7 +61,7 @@ export class DriftDetector {
   }
 
   #look(
-    key: string,
+    key: number,
     reading: Exclude<Reading, { outcome: 'malformed' | 'too-many-values' }>,
     value: unknown,
     id: string,

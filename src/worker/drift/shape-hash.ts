@@ -11,12 +11,17 @@ const PRIME = 0x01000193
 /** Documented fields end at the third level. */
 const MAX_DEPTH = 16
 
-export function shapeHash(value: unknown, depth = 0): number {
+/** `seed`: what else tells two shapes apart. */
+export function shapeHash(value: unknown, seed = 0): number {
+  return mix(hashAt(value, 0), seed)
+}
+
+function hashAt(value: unknown, depth: number): number {
   if (depth > MAX_DEPTH) return SEED
   if (Array.isArray(value)) {
     // Items of one shape count once, in any order: a long transcript has the shape of a short one.
     const shapes = new Set<number>()
-    for (const item of value) shapes.add(shapeHash(item, depth + 1))
+    for (const item of value) shapes.add(hashAt(item, depth + 1))
     let sum = 0
     for (const shape of shapes) sum = (sum + shape) | 0
     return mix(mix(SEED, 5), sum)
@@ -33,7 +38,7 @@ export function shapeHash(value: unknown, depth = 0): number {
   let hash = mix(SEED, 6)
   for (const key in value as object) {
     for (let at = 0; at < key.length; at += 1) hash = mix(hash, key.charCodeAt(at))
-    hash = mix(hash, shapeHash((value as Record<string, unknown>)[key], depth + 1))
+    hash = mix(hash, hashAt((value as Record<string, unknown>)[key], depth + 1))
   }
   return hash
 }

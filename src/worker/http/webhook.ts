@@ -39,7 +39,7 @@ async function answer({ env, req, executionCtx }: AppContext, at: number): Promi
   const response = toResponse(result)
   const endedAt = Date.now()
   logWebhook(result, response.status, endedAt - at, key)
-  measure(metrics, result, response.status, endedAt - at)
+  if (metrics) measure(metrics, result, response.status, endedAt - at)
   carrier.note(notedOf(result, key, endedAt, endedAt - at))
   // Strangers are counted with the next webhook: by themselves they cost the outbox nothing.
   if (key !== null) refresh.afterAnswer(endedAt, (work) => executionCtx.waitUntil(work))

@@ -38,7 +38,7 @@ export type DeliveryDeps = {
   ledger: LedgerStore
   watch: UpstreamWatch
   tokens: TokenSource
-  metrics: Metrics
+  metrics: Metrics | null
 }
 
 export class Delivery {
@@ -180,7 +180,7 @@ export class Delivery {
     const oldestAgeMs = ageOf(reader.oldestPendingAt(), now)
     logDrain(shard, report, { pending, oldestAgeMs, nextAttemptAt: this.nextAttemptAt(now) })
     const code = report.failure?.code ?? ''
-    this.#deps.metrics.drain({ ...report, shard, code, pending, oldestAgeMs })
+    this.#deps.metrics?.drain({ ...report, shard, code, pending, oldestAgeMs })
   }
 
   /** Sets the alarm for the next moment that work is owed, unless it is set for then or before. */

@@ -151,13 +151,7 @@ export class EventReader {
         parked: number | null
         state: EventState | null
         last: number
-      }>(
-        `SELECT (SELECT position FROM pending WHERE id = ?1) AS pending,
-           (SELECT position FROM parked WHERE id = ?1) AS parked,
-           (SELECT state FROM parked WHERE id = ?1) AS state, ${lastIn('?2')} AS last`,
-        id,
-        receivedAt,
-      )
+      }>(FIND_PLACE, id, receivedAt * PER_MS, (receivedAt + 1) * PER_MS - 1)
       .one()
     const free = freeAfter(last, receivedAt)
     if (pending !== null) return { stored: { position: pending, state: 'pending' }, free }
@@ -168,7 +162,7 @@ export class EventReader {
   /** The first free position of each of these milliseconds; of the next one when it is full. */
   freePositions(moments: readonly number[]): Map<number, number> {
     const rows = this.#sql.exec<{ ms: number; last: number }>(
-      `SELECT moment.value AS ms, ${lastIn('moment.value')} AS last FROM json_each(?) AS moment`,
+      LAST_POSITIONS,
       JSON.stringify([...new Set(moments)]),
     )
     return new Map([...rows].map(({ ms, last }) => [ms, freeAfter(last, ms)]))
@@ -180,15 +174,21 @@ export class EventReader {
   }
 }
 
-/** The highest position taken within a millisecond, or -1: SQL. */
-function lastIn(ms: string): string {
-  const last = ['pending', 'parked', 'receipts'].map(
+/** The highest position taken in a range, or -1: SQL. */
+function lastBetween(first: string, last: string): string {
+  const tables = ['pending', 'parked', 'receipts'].map(
     (table) =>
-      `COALESCE((SELECT MAX(position) FROM ${table} WHERE position
-         BETWEEN ${ms} * ${PER_MS} AND ${ms} * ${PER_MS} + ${PER_MS - 1}), -1)`,
+      `IFNULL((SELECT MAX(position) FROM ${table} WHERE position BETWEEN ${first} AND ${last}), -1)`,
   )
-  return `MAX(${last})`
+  return `MAX(${tables})`
 }
+
+// Made once: a statement is looked up by its text.
+const FIND_PLACE = `SELECT (SELECT position FROM pending WHERE id = ?1) AS pending, position AS parked, state,
+  ${lastBetween('?2', '?3')} AS last FROM (SELECT 1) LEFT JOIN parked ON id = ?1`
+
+const LAST_POSITIONS = `SELECT value AS ms, ${lastBetween(`value * ${PER_MS}`, `value * ${PER_MS} + ${PER_MS - 1}`)} AS last
+  FROM json_each(?)`
 
 function freeAfter(last: number, ms: number): number {
   return Math.max(last + 1, ms * PER_MS)
