@@ -109,6 +109,7 @@ export function refusingProperties(agreed: readonly Agreed[], options: LocalAdob
             await fleet.post('good', 0)
             await fleet.pass(600_000)
             const own = await fleet.dead()
+            await fleet.post('good', 1)
             await agree(fleet, setting, false, by)
             const since = aep.requests.length
             let known = false
