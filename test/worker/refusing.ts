@@ -11,7 +11,7 @@ import type { Settings } from '../../src/local-adobe/settings.ts'
 import { type Agreed, Fleet, type FleetSize, type Step } from './fleet.ts'
 import { type Clock, eachTest, shard } from './support.ts'
 
-const RUNS = 10
+const RUNS = 8
 /** Some seconds each; a failure is made smaller before it is shown. */
 const TIMEOUT_MS = 120_000
 const isolate = fc.nat(2)
