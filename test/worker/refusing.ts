@@ -11,7 +11,7 @@ import type { Settings } from '../../src/local-adobe/settings.ts'
 import { type Agreed, Fleet, type FleetSize, type Step } from './fleet.ts'
 import { type Clock, eachTest, shard } from './support.ts'
 
-const RUNS = 10
+const RUNS = 8
 /** Some seconds each; a failure is made smaller before it is shown. */
 const TIMEOUT_MS = 120_000
 const isolate = fc.nat(2)
@@ -109,6 +109,7 @@ export function refusingProperties(agreed: readonly Agreed[], options: LocalAdob
             await fleet.post('good', 0)
             await fleet.pass(600_000)
             const own = await fleet.dead()
+            await fleet.post('good', 1)
             await agree(fleet, setting, false, by)
             const since = aep.requests.length
             let known = false
