@@ -108,7 +108,8 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
 
   find(request: FindRequest): Found[] {
     const { reader, listing, records } = this.parts
-    return find(request, { reader, listing, receipts: records.receipts })
+    const { receipts, lookups } = records
+    return find(request, { reader, listing, receipts, lookups })
   }
 
   activity(from: number, to: number, step: Step): CountRow[] {

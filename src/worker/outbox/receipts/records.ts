@@ -22,6 +22,7 @@ import { TOKEN_SHARD } from '../token-keeper.ts'
 import { ActivityStore, STEP_MS, type Step, summed } from './activity.ts'
 import { CarriedStore } from './carried-store.ts'
 import { LookupKey } from './lookup-key.ts'
+import { Lookups } from './lookups.ts'
 import { OperatorLog } from './operator-log.ts'
 import { ReceiptStore } from './receipts.ts'
 import { Scrub } from './scrub.ts'
@@ -41,6 +42,7 @@ export type RecordsDeps = {
 
 export class Records implements EventIndex {
   readonly receipts: ReceiptStore
+  readonly lookups: Lookups
   readonly suppressions: Suppressions
   readonly log: OperatorLog
   readonly key: LookupKey
@@ -60,19 +62,15 @@ export class Records implements EventIndex {
     this.#bodies = new Bodies(sql)
     this.scrub = new Scrub(storage)
     this.key = new LookupKey(storage, env, shard)
-    this.receipts = new ReceiptStore(
-      sql,
-      config.receiptMs,
-      (moments) => new FreePositions(reader, reader.freePositions(moments)),
-    )
+    this.lookups = new Lookups(sql)
+    const places = (moments: readonly number[]) =>
+      new FreePositions(reader, reader.freePositions(moments))
+    this.receipts = new ReceiptStore(sql, this.lookups, config.receiptMs, places)
     this.suppressions = new Suppressions(sql)
     this.log = new OperatorLog(sql)
     this.#activity = new ActivityStore(sql)
-    this.#carried = new CarriedStore(storage, {
-      activity: this.#activity,
-      receipts: this.receipts,
-      suppressions: this.suppressions,
-    })
+    const [activity, receipts, suppressions] = [this.#activity, this.receipts, this.suppressions]
+    this.#carried = new CarriedStore(storage, { activity, receipts, suppressions })
   }
 
   /** What an arriving event is found by; `suppressed`: it must not be stored. */
@@ -111,12 +109,12 @@ export class Records implements EventIndex {
   }
 
   link(position: number, hashes: Hashes | null, bytes: number): void {
-    this.receipts.link(position, hashes)
+    this.lookups.link(position, hashes)
     this.scrub.grew(bytes)
   }
 
   unlink(position: number, hashes: Hashes | null): void {
-    this.receipts.unlink(position, hashes)
+    this.lookups.unlink(position, hashes)
   }
 
   /** The outbox has delivered an event; called within the transaction that forgets it. */
@@ -179,7 +177,7 @@ export class Records implements EventIndex {
         const hashes = await this.#hashesOf(stored, key)
         storage.transactionSync(() => {
           if (bodies.setHashes(place, stored.id, hashes ?? '')) {
-            this.receipts.link(place.position, hashes)
+            this.lookups.link(place.position, hashes)
           }
         })
       }
