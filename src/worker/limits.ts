@@ -34,6 +34,12 @@ export const MIN_SECRET_CHARACTERS = 20
  */
 export const DECOMPRESSION_STEP_BYTES = 1_024
 
+/** How long an operator stays signed in: a working day. */
+export const SESSION_MS = 12 * 3_600_000
+
+/** A form of the operators' page. Sign-in is open to anyone, so no more is read. */
+export const MAX_FORM_BYTES = 16_384
+
 /** How long an isolate repeats a `/health` answer. Anyone may ask, and every new answer asks all shards. */
 export const HEALTH_CACHE_MS = 2_000
 

@@ -8,6 +8,7 @@ import { type Config, parseConfig } from './config/config.ts'
 import { DriftDetector } from './drift/detector.ts'
 import { AccessKeys } from './http/auth.ts'
 import { HealthCheck } from './http/health.ts'
+import { Sessions } from './http/sessions.ts'
 import { logLine } from './log.ts'
 import { type Metrics, metricsOf } from './metrics.ts'
 import { Shards } from './outbox/shards.ts'
@@ -24,8 +25,10 @@ export type Services = {
   refresh: Refresh
   health: HealthCheck
   webhookKeys: AccessKeys
-  /** `null`: there are no admin routes. */
+  /** `null`: no token opens the admin routes. */
   adminKeys: AccessKeys | null
+  /** Of operators who signed in with the token; `null` with `adminKeys`. */
+  sessions: Sessions | null
   drift: DriftDetector
   /** `null`: off. */
   metrics: Metrics | null
@@ -68,6 +71,7 @@ export function servicesOf(env: Env): Services {
       health: new HealthCheck(config, shards, relay, Date.now),
       webhookKeys: new AccessKeys(config.webhookKeys),
       adminKeys: config.adminToken === null ? null : new AccessKeys([config.adminToken]),
+      sessions: config.adminToken === null ? null : new Sessions(config.adminToken),
       drift: new DriftDetector(),
       metrics: metricsOf(env),
     }

@@ -24,6 +24,7 @@ describe('the defaults', () => {
       webhookKeys: [KEY],
       webhookKeysFault: null,
       adminToken: null,
+      accessAud: null,
       destination: { format: 'raw', url: ENDPOINT, flowId: 'flow-1', credentials: null },
       problems: [],
       forwardTimeoutMs: 3_000,
@@ -36,6 +37,11 @@ describe('the defaults', () => {
       receiptMs: 7 * 86_400_000,
       alerts: { ageMs: 900_000, webhook: null, heartbeatUrl: null, publicUrl: null },
     })
+  })
+
+  it('have no operators: neither a token nor an audience of Access', () => {
+    expect(parseConfig({ ...RAW, ACCESS_AUD: ' ' }).accessAud).toBeNull()
+    expect(parseConfig({ ...RAW, ACCESS_AUD: ' aud\n' }).accessAud).toBe('aud')
   })
 
   it('are those of the contract for xdm too', () => {

@@ -19,6 +19,7 @@ const TABLE: {
     status: 401,
     headers: { 'www-authenticate': 'Bearer' },
   },
+  { refusal: { code: 'forbidden' }, status: 403 },
   { refusal: { code: 'unknown-kind' }, status: 404 },
   { refusal: { code: 'not-found' }, status: 404 },
   {

@@ -5,10 +5,19 @@
  */
 import { reset, runInDurableObject } from 'cloudflare:test'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Sessions } from '../../src/worker/http/sessions.ts'
 import { MAX_PENDING_SCANNED } from '../../src/worker/limits.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { LookupHash } from '../../src/worker/receipts/lookup-hash.ts'
-import { type Answered, captureLogs, type Relay, shard, startClock, startRelay } from './support.ts'
+import {
+  type Answered,
+  captureLogs,
+  type Relay,
+  shard,
+  startClock,
+  startRelay,
+  TOKEN,
+} from './support.ts'
 
 const EVENTS = 20_000
 /** Events on one page, and one more. */
@@ -61,12 +70,24 @@ function fill(sql: SqlStorage, now: number, hash: string): void {
 
 type Asked = { answer: Answered; rows: number }
 
+function ask(path: string, body?: unknown): Promise<Asked> {
+  return count((relay) => (body === undefined ? relay.get(path) : relay.command(path, body)))
+}
+
+/** A page, or a form of it. */
+async function visit(path: string, form?: Record<string, string>): Promise<Asked> {
+  const cookie = `__Host-admin=${await new Sessions(TOKEN).start(Date.now())}`
+  const headers = { cookie, accept: 'text/html', 'sec-fetch-site': 'same-origin' }
+  const body = form && new URLSearchParams(form)
+  const init = { headers, ...(body && { body, method: 'POST' }) }
+  return count((relay) => relay.send(`/admin${path}`, init))
+}
+
 /** Asks twice, inside the shard, and counts the second time: the first fills what a shard keeps in memory. */
-async function ask(path: string, body?: unknown): Promise<Asked> {
+async function count(ask: (relay: Relay) => Promise<Answered>): Promise<Asked> {
   return runInDurableObject(shard(), async (instance: Outbox, { storage }) => {
     const relay: Relay = startRelay({ OUTBOX: { getByName: () => instance } })
-    const request = () => (body === undefined ? relay.get(path) : relay.command(path, body))
-    await request()
+    await ask(relay)
     const real = storage.sql.exec.bind(storage.sql)
     const cursors: { rowsRead: number }[] = []
     const spy = vi.spyOn(storage.sql, 'exec')
@@ -75,7 +96,7 @@ async function ask(path: string, body?: unknown): Promise<Asked> {
       cursors.push(cursor)
       return cursor
     }) as typeof storage.sql.exec)
-    const answer = await request()
+    const answer = await ask(relay)
     spy.mockRestore()
     return { answer, rows: cursors.reduce((sum, { rowsRead }) => sum + rowsRead, 0) }
   })
@@ -173,5 +194,31 @@ describe('with twenty thousand events of each state, no more rows are read than 
     const none = await ask(path, { ...what, code: 'timeout' })
     expect(none.answer.body.matched).toBe(0)
     expect(none.rows).toBeLessThanOrEqual(BESIDE)
+  })
+
+  it.each([
+    // The minutes of this hour.
+    ['', 60 * 10 + BESIDE],
+    ['/ui/events', PER_EVENT * PAGE + BESIDE],
+    ['/ui/events?state=dead&code=rejected&path=%23/rare', PER_EVENT * PAGE + BESIDE],
+    ['/ui/events/pending-17', BESIDE],
+    ['/ui/events/parked-17?payload=1', BESIDE],
+    ['/ui/events/receipt-17', BESIDE],
+    ['/ui/delete?state=dead', BESIDE],
+    ['/ui/erase', BESIDE],
+    ['/ui/suppressions', BESIDE],
+    ['/ui/drift', BESIDE],
+    ['/ui/alerts', BESIDE],
+    ['/ui/log', PAGE + BESIDE],
+  ])('the page /admin%s', async (path, most) => {
+    const { answer, rows } = await visit(path)
+    expect(answer.status).toBe(200)
+    expect(rows).toBeLessThanOrEqual(most)
+  })
+
+  it('the page that finds a person', async () => {
+    const { answer, rows } = await visit('/ui/find', { by: 'email', value: 'ada@example.com' })
+    expect(answer.status).toBe(200)
+    expect(rows).toBeLessThanOrEqual(PER_EVENT * PAGE + BESIDE)
   })
 })

@@ -72,8 +72,13 @@ function pathsOf(operations: readonly Operation[]) {
 /** What any route of an operator may answer: no such route or thing, a wrong token, a shard that does not answer. */
 const ADMIN_PROBLEMS = [401, 404, 503]
 
-function described({ summary, access, parameters, body, answers, problems = [] }: Operation) {
-  const refused = access === 'admin' ? [...problems, ...ADMIN_PROBLEMS] : problems
+/** What Access admits without a token, and another site sent. */
+const FORBIDDEN = 403
+
+function described(operation: Operation) {
+  const { method, summary, access, parameters, body, answers, problems = [] } = operation
+  const refused = access === 'admin' ? [...problems, ...ADMIN_PROBLEMS] : [...problems]
+  if (access === 'admin' && method !== 'get') refused.push(FORBIDDEN)
   return {
     summary,
     security: access === 'open' ? [] : [{ [access]: [] }],

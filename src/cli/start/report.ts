@@ -101,6 +101,8 @@ export function guide({ worker, aep, key, adminToken }: Urls): string {
     `  health of the Worker     ${worker}/health`,
     ...(adminToken
       ? [
+          `  the operators' page      ${worker}/admin`,
+          `    with the token ${adminToken}`,
           '  what is in the outbox',
           `    curl -H 'authorization: Bearer ${adminToken}' \\`,
           `      ${worker}/admin/status`,

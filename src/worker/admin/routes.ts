@@ -4,11 +4,11 @@
  * Promises: without a configured token these routes do not exist; a wrong token learns nothing but that. Every route
  * asks all shards. When one does not answer, the answer is 503, never an incomplete sum.
  */
-import type { MiddlewareHandler } from 'hono'
 import { Hono } from 'hono'
 import openapi from '../../../docs/openapi.json'
 import { problemResponse } from '../http/problem.ts'
 import { type AppContext, servicesOf } from '../services.ts'
+import { apiAccess } from './access.ts'
 import { operatorOf } from './action.ts'
 import { listAlerts, testAlert } from './alerts.ts'
 import { accept, listDrift } from './drift.ts'
@@ -30,7 +30,7 @@ type AdminEnv = { Bindings: Env }
 
 export const admin = new Hono<AdminEnv>({ strict: false })
 
-admin.use('*', adminOnly())
+admin.use('*', apiAccess)
 admin.get('/status', status)
 admin.get('/events', listEvents)
 admin.get('/events/:id', showEvent)
@@ -76,18 +76,6 @@ for (const [path, allow] of [
   admin.all(path, () => problemResponse({ code: 'method-not-allowed', allow }))
 }
 admin.all('*', () => notFound())
-
-function adminOnly(): MiddlewareHandler<AdminEnv> {
-  return async function adminOnly(c, next) {
-    const { adminKeys } = servicesOf(c.env)
-    if (!adminKeys) return notFound()
-    const [, token] = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '') ?? []
-    if ((await adminKeys.find(token)) === null) {
-      return problemResponse({ code: 'unauthorized', realm: 'admin' })
-    }
-    return next()
-  }
-}
 
 async function status(c: AppContext): Promise<Response> {
   return c.json(await readStatus(servicesOf(c.env)))

@@ -9,7 +9,19 @@ import type { DriftSummary } from '../drift/drift.ts'
 import { ALERT_REPEAT_MS, DAY_MS, MAX_COUNTED_EXPIRING } from '../limits.ts'
 import { type ShardFacts, warnings } from '../outbox/alerts/facts.ts'
 import type { KnownCause, Notice } from './state.ts'
-import { adviceFor, answerOf, causeLine, count, duration, moment, NO_KEY } from './words.ts'
+import {
+  adviceFor,
+  answerOf,
+  causeLine,
+  count,
+  duration,
+  EXPIRING_MEANING,
+  moment,
+  NO_KEY,
+  OUTAGE_ENDS,
+  STORAGE,
+  STORED,
+} from './words.ts'
 
 export type Facts = {
   now: number
@@ -81,7 +93,7 @@ export function readHold(facts: Facts): Reading {
       waiting(facts),
     ],
     meaning: facts.letsIn
-      ? 'Webhooks are still taken and stored; nothing is relayed, and nothing is lost.'
+      ? STORED
       : 'Webhooks are answered 503, and Chatlio may not send them again.',
     action: advice.map(({ action }) => action).join(' '),
   }
@@ -109,7 +121,7 @@ export function readQueueAge(facts: Facts): Reading {
     meaning: `All of them are stored, for ${duration(facts.retentionMs)} from when they came.`,
     action:
       pausedSince === null
-        ? 'Look at GET /admin/events?state=pending: `lastError` says why. An outage of AEP ends by itself, and what waits is then sent: see Adobe’s status page. Events that AEP keeps refusing to answer for are in "A poisoned event" of docs/operations.md.'
+        ? `Look at GET /admin/events?state=pending: \`lastError\` says why. ${OUTAGE_ENDS} Events that AEP keeps refusing to answer for are in "A poisoned event" of docs/operations.md.`
         : `An operator paused relaying at ${moment(pausedSince)}: POST /admin/resume when it is no longer needed.`,
   }
 }
@@ -133,7 +145,7 @@ export function readExpiring(facts: Facts): Reading {
     facts: [
       `${counted > MAX_COUNTED_EXPIRING ? 'more than ' : ''}${count(Math.min(counted, MAX_COUNTED_EXPIRING), 'event')}, the first at ${moment(oldest + facts.retentionMs)}`,
     ],
-    meaning: 'What is erased is gone here, and AEP never got it.',
+    meaning: EXPIRING_MEANING,
     action:
       'Send again what can be (POST /admin/redrive for `dead` and `quarantined`), end the hold, or raise RETENTION_DAYS and run `npm run deploy`.',
   }
@@ -195,17 +207,13 @@ export function readStorage(facts: Facts): Reading {
   if (silentShards + readOnly === 0) return CLEAR
   return {
     ...OVER,
+    ...STORAGE,
     keys: ['storage'],
     since: facts.now,
-    title: 'The outbox does not answer',
     facts: [
       ...(silentShards > 0 ? [`${count(silentShards, 'shard')} did not answer`] : []),
       ...(readOnly > 0 ? [`${count(readOnly, 'shard')} could not write`] : []),
     ],
-    meaning:
-      'Webhooks that AEP does not take at once are answered 503, and Chatlio may not send them again.',
-    action:
-      'Look at Cloudflare’s status page, and at the limits of your plan (Workers & Pages, Usage). It recovers without a restart.',
   }
 }
 

@@ -1,4 +1,7 @@
-/** Moments, durations and counts as a person reads them, and what to do about each reason of a hold. */
+/**
+ * What alerts and the operators' page say alike: moments, durations and counts as a person reads them, and what to do about
+ * each thing that stops or threatens events.
+ */
 import type { KnownCause } from './state.ts'
 
 /** `2026-11-24 10:02 UTC` */
@@ -47,6 +50,23 @@ const ADVICE: { readonly [reason: string]: Advice } = {
       'The flow, organization, dataset or schema does not belong to this endpoint. Compare with `npm run provision -- --status`, correct wrangler.toml and run `npm run deploy`. Nothing needs to be sent again by hand.',
   },
 }
+
+/** Of a hold, whatever its reason. */
+export const STORED =
+  'Webhooks are still taken and stored; nothing is relayed, and nothing is lost.'
+
+export const OUTAGE_ENDS =
+  'An outage of AEP ends by itself, and what waits is then sent: see Adobe’s status page.'
+
+export const STORAGE = {
+  title: 'The outbox does not answer',
+  meaning:
+    'Webhooks that AEP does not take at once are answered 503, and Chatlio may not send them again.',
+  action:
+    'Look at Cloudflare’s status page, and at the limits of your plan (Workers & Pages, Usage). It recovers without a restart.',
+}
+
+export const EXPIRING_MEANING = 'What is erased is gone here, and AEP never got it.'
 
 /** A reason that has no advice yet still gets an alert. */
 export function adviceFor(reason: string): Advice {

@@ -43,8 +43,10 @@ export type Config = {
   webhookKeys: readonly string[]
   /** Why there are none; `null` when there are some. */
   webhookKeysFault: KeyFault | null
-  /** `null`: there are no admin routes. */
+  /** `null`: no token opens the admin routes. */
   adminToken: string | null
+  /** The audience of the Access application whose users are operators; `null`: Access opens nothing. */
+  accessAud: string | null
   /** `null`: a setting of AEP, or a number, is invalid. Events are stored and not relayed (hold `configuration`). */
   destination: Destination | null
   problems: readonly ConfigProblem[]
@@ -85,6 +87,7 @@ export function parseConfig(env: object): Config {
   return {
     ...readWebhookKeys(variables.WEBHOOK_KEYS, problems),
     adminToken: read('ADMIN_TOKEN', secret) ?? null,
+    accessAud: read('ACCESS_AUD', v.string()) ?? null,
     destination: usable ? parsedDestination : null,
     problems,
     forwardTimeoutMs,

@@ -48,7 +48,12 @@ export class HealthCheck {
 
   /** Whether the answer is `ok`. */
   async isWell(): Promise<boolean> {
-    return (await this.#report()).body.status === 'ok'
+    return (await this.reasons()).length === 0
+  }
+
+  /** Why the answer is `degraded`. */
+  async reasons(): Promise<readonly HealthReason[]> {
+    return (await this.#report()).body.reasons ?? []
   }
 
   async #report(): Promise<Report> {

@@ -13,6 +13,8 @@ export type Refusal =
   /** Send it again later: it could neither be relayed nor stored, or no webhook key is usable. */
   | { code: 'unavailable'; detail: string }
   | { code: 'unauthorized'; realm: 'webhook' | 'admin' }
+  /** An operator's browser sent this from a page that is not ours. */
+  | { code: 'forbidden' }
   | { code: 'unknown-kind' }
   | { code: 'not-found' }
   | { code: 'method-not-allowed'; allow: string }
@@ -28,7 +30,7 @@ export type Refusal =
 
 /** The HTTP form of a refusal. */
 type Wire = {
-  status: 400 | 401 | 404 | 405 | 413 | 415 | 422 | 503
+  status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 422 | 503
   title: string
   detail: string
   headers?: Record<string, string>
@@ -69,6 +71,8 @@ export function toWire(refusal: Refusal): Wire {
             detail: 'Send the admin token as Authorization: Bearer.',
             headers: { 'www-authenticate': 'Bearer' },
           }
+    case 'forbidden':
+      return { status: 403, title: 'Forbidden', detail: 'This must come from the page itself.' }
     case 'unknown-kind':
       return {
         status: 404,

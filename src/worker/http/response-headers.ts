@@ -7,8 +7,10 @@ import type { MiddlewareHandler } from 'hono'
 /** For answers that are made here. Webhooks are answered with these: a middleware would be one more step on each. */
 export const ANSWER_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
 
-/** For answers that Hono makes. */
+/** For answers that Hono makes; one that says itself how long it may be kept, such as a script, stays as it is. */
 export const answerHeaders: MiddlewareHandler = async (c, next) => {
   await next()
-  for (const [name, value] of Object.entries(ANSWER_HEADERS)) c.res.headers.set(name, value)
+  for (const [name, value] of Object.entries(ANSWER_HEADERS)) {
+    if (!c.res.headers.has(name)) c.res.headers.set(name, value)
+  }
 }

@@ -1,0 +1,65 @@
+/** The page's style: system fonts, light and dark by `light-dark()`, from 360 px up. Served as it stands. */
+export const STYLE = `:root{color-scheme:light dark;
+--bg:light-dark(#fff,#121518);--card:light-dark(#f5f7f9,#1b1f24);--fg:light-dark(#1c2126,#e4e7ea);
+--soft:light-dark(#57606a,#9da7b1);--line:light-dark(#d4dae0,#363d45);--link:light-dark(#0757c2,#80b8ff);
+--ok:light-dark(#1a7f37,#3fb950);--wait:light-dark(#2472d8,#58a6ff);--warn:light-dark(#8a5a00,#e3b341);
+--bad:light-dark(#c0272d,#ff7b72);--off:light-dark(#8a939c,#77818b)}
+*{box-sizing:border-box}
+body{margin:0;background:var(--bg);color:var(--fg);font:1rem/1.5 system-ui,sans-serif}
+a{color:var(--link)}
+:focus-visible{outline:3px solid var(--link);outline-offset:2px}
+h1{font-size:1.5rem;line-height:1.25;margin:0 0 .5rem}
+h2{font-size:1.15rem;margin:2rem 0 .5rem}
+h3{font-size:1rem}
+h3,.card h2{margin:0}
+p,ul,ol,dl{margin:.5rem 0}
+header,main,footer{max-width:72rem;margin:auto;padding:.75rem 1rem}
+header{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;align-items:center;border-bottom:1px solid var(--line)}
+header b{margin-right:auto}
+nav{flex:1 1 30rem}
+nav ul,.row,.legend,.eq{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:center;list-style:none;padding:0;margin:0}
+nav ul{gap:0 1rem}
+nav a{display:inline-block;padding:.3rem 0;text-decoration:none}
+nav a[aria-current]{color:var(--fg);font-weight:600;box-shadow:inset 0 -2px var(--link)}
+main{padding-top:1.25rem}
+footer,small,.soft,dt,caption,figcaption{color:var(--soft);font-size:.875rem}
+.skip,.vh{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden;white-space:nowrap}
+.skip:focus{clip-path:none;width:auto;height:auto;padding:.5rem;background:var(--bg)}
+.card,.flash{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.75rem 1rem;margin:.75rem 0}
+.flash,.ok,.warn,.bad{border-left:.35rem solid var(--link)}
+.ok{border-left-color:var(--ok)}.warn{border-left-color:var(--warn)}.bad{border-left-color:var(--bad)}
+button,.b,input,select{font:inherit;color:inherit;min-height:2.4rem;padding:.3rem .75rem;border:1px solid var(--soft);border-radius:.4rem;background:var(--bg);max-width:100%}
+button,.b{cursor:pointer;display:inline-block;text-decoration:none}
+button:hover,.b:hover{background:var(--card)}
+.main{background:var(--link);border-color:var(--link);color:var(--bg)}
+.main:hover{background:var(--fg)}
+.no{color:var(--bad);border-color:var(--bad)}
+.plain{border:0;padding:0;background:none;color:var(--link);text-decoration:underline}
+label{display:grid;gap:.15rem;font-size:.875rem;color:var(--soft);flex:1 1 11rem;max-width:22rem}
+label>*{font-size:1rem;color:var(--fg);width:100%}
+.row{margin:.75rem 0}
+form.row{align-items:end}
+.eq{margin:0;gap:.5rem .75rem}
+.eq dd{margin:0;font-size:1.35rem;font-variant-numeric:tabular-nums}
+.eq>span{font-size:1.35rem;color:var(--soft)}
+.scroll{overflow-x:auto}
+table{border-collapse:collapse;width:100%}
+caption{text-align:left;padding-bottom:.25rem}
+th,td{text-align:left;vertical-align:top;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line)}
+thead th{font-size:.875rem;color:var(--soft)}
+th{font-weight:400}
+th,td{overflow-wrap:anywhere;min-width:5.5rem}
+code,pre{font:.875rem/1.5 ui-monospace,monospace;overflow-wrap:anywhere}
+pre{white-space:pre-wrap;margin:.5rem 0;padding:.75rem;background:var(--card);border:1px solid var(--line);border-radius:.4rem;max-height:40rem;overflow:auto}
+mark{background:none;color:var(--bad)}
+figure{margin:.75rem 0}
+svg{display:block;width:100%;height:6rem;border-bottom:1px solid var(--line)}
+.axis{display:flex;justify-content:space-between;gap:1rem}
+.axis>*{white-space:nowrap}.axis>:first-child{white-space:normal}
+.legend i{display:inline-block;width:.8rem;height:.8rem;border-radius:.15rem;margin-right:.35rem}
+.f0{fill:var(--ok);background:var(--ok)}.f1{fill:var(--wait);background:var(--wait)}
+.f2{fill:var(--bad);background:var(--bad)}.f3{fill:var(--off);background:var(--off)}
+.story{padding-left:1.25rem}.story li{padding-left:.25rem;margin:.4rem 0}
+details{margin:.5rem 0}summary{cursor:pointer;color:var(--link)}
+@media(max-width:48rem){nav{order:3}label{flex-basis:8rem}th,td{padding-right:.5rem}}
+`

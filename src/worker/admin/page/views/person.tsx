@@ -1,0 +1,164 @@
+/** Finding a chat, erasing a person, suppressions. An address or id of a person is only ever sent in a form. */
+import { count } from '../../../alerts/words.ts'
+import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../../../limits.ts'
+import type { erasePerson, readSuppressions } from '../../operations/erase.ts'
+import type { find } from '../../operations/find.ts'
+import { EventTable } from './events.tsx'
+import { Action, Button, Choice, Facts, Field, href, Table, Time } from './parts.tsx'
+
+const PERSON = { email: 'Email', visitor: 'Visitor id' }
+const FIND_BY = { ...PERSON, conversation: 'Conversation id', id: 'Event id' }
+
+type Sought = { by?: string; value?: string; day?: string }
+
+export function Find({
+  sought,
+  found,
+}: {
+  sought: Sought
+  found: Awaited<ReturnType<typeof find>> | null
+}) {
+  const { by, value, day } = sought
+  return (
+    <>
+      <h1>Find</h1>
+      <p class="soft">
+        Events of every state, and receipts of delivered ones, also of those that went straight
+        through.
+      </p>
+      <form class="row" method="post" action="/admin/ui/find">
+        <Choice label="By" name="by" value={by} options={FIND_BY} />
+        <Field label="Exactly" name="value" value={value} required />
+        <Field label="Day of receipt (UTC), if known" name="day" type="date" value={day} />
+        <Button look="main">Find</Button>
+      </form>
+      {found && found.events.length === 0 && (
+        <p>Nothing found. It never came, was erased, or was delivered too long ago.</p>
+      )}
+      {found && found.events.length > 0 && (
+        <EventTable
+          caption={`${count(found.events.length, 'event')}, the newest first`}
+          events={found.events}
+        />
+      )}
+      {found?.cursor && (
+        <Action to="/ui/find" values={{ by, value, day, cursor: found.cursor }}>
+          Older
+        </Action>
+      )}
+    </>
+  )
+}
+
+type Matched = Awaited<ReturnType<typeof erasePerson>>
+type Person = { by?: string; value?: string; suppressDays?: string }
+
+/** `matched`: what a dry run has found; `done`: something has just been erased. */
+export function Erase({
+  person,
+  matched,
+  done,
+}: {
+  person: Person
+  matched: Matched | null
+  done: boolean
+}) {
+  const { by, value, suppressDays = DEFAULT_SUPPRESS_DAYS } = person
+  return (
+    <>
+      <h1>Erase a person</h1>
+      {done && <AdobesPart />}
+      {matched ? (
+        <section class="card warn">
+          <h2>Nothing was erased yet. Of this person:</h2>
+          <Facts
+            of={[
+              ['Stored events', matched.matched],
+              ['Receipts', matched.receipts],
+              ['Others that mention them, which are kept', matched.mentioned],
+            ]}
+          />
+          <div class="row">
+            <Action to="/ui/erase" values={{ by, value, suppressDays, confirm: 1 }} look="no">
+              Erase, and suppress for {suppressDays} days
+            </Action>
+            <a href="/admin/ui/erase">Cancel</a>
+          </div>
+        </section>
+      ) : (
+        <form class="row" method="post" action="/admin/ui/erase">
+          <Choice label="By" name="by" value={by} options={PERSON} />
+          <Field label="Exactly" name="value" required />
+          <Field
+            label="Days to suppress"
+            name="suppressDays"
+            type="number"
+            min={0}
+            max={MAX_SUPPRESS_DAYS}
+            value={suppressDays}
+            required
+          />
+          <Button look="main">Show what there is</Button>
+        </form>
+      )}
+      <p class="soft">
+        While suppressed, new events of this person are counted and dropped. Those who have an email
+        and a visitor id: erase both.
+      </p>
+      {!done && <AdobesPart />}
+    </>
+  )
+}
+
+function AdobesPart() {
+  return (
+    <p>
+      <b>Adobe still holds what it accepted.</b> It is deleted by a job of{' '}
+      <a href="https://experienceleague.adobe.com/en/docs/experience-platform/privacy/api/privacy-jobs">
+        Privacy Service
+      </a>
+      ; <code>npm run erase</code> prints its request.
+    </p>
+  )
+}
+
+export function Suppressions({
+  count: number,
+  rows,
+}: Awaited<ReturnType<typeof readSuppressions>>) {
+  return (
+    <>
+      <h1>Suppressed people: {number}</h1>
+      {number === 0 ? (
+        <p>Nobody is suppressed.</p>
+      ) : (
+        <>
+          <Table
+            caption="They are kept as keyed hashes, so nobody can be named here"
+            heads={['Since', 'Until']}
+          >
+            {rows.map(({ since, until }) => (
+              <tr>
+                <td>
+                  <Time at={since} />
+                </td>
+                <td>
+                  <Time at={until} />
+                </td>
+              </tr>
+            ))}
+          </Table>
+          <h2>End one</h2>
+          <form class="row" method="post" action="/admin/ui/suppressions/end">
+            <Choice label="By" name="by" options={PERSON} />
+            <Field label="Exactly" name="value" required />
+            <Button>End the suppression</Button>
+          </form>
+        </>
+      )}
+      <p>
+        <a href={href('/admin/ui/erase', {})}>Erase and suppress a person</a>
+      </p>
+    </>
+  )
+}

@@ -1,0 +1,286 @@
+/** The operators' page: see it, find it, fix it. */
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { addressesOf, startBrowser, textOf } from './page-support.ts'
+import { type Clock, conversation, drainAll, eachTest, type Relay } from './support.ts'
+
+let aep: LocalAdobe
+let clock: Clock
+let relay: Relay
+let browser: ReturnType<typeof startBrowser>
+
+eachTest((world) => {
+  ;({ aep, clock, relay } = world)
+})
+
+beforeEach(async () => {
+  browser = startBrowser()
+  await browser.signIn()
+})
+
+const textAt = async (path: string) => textOf((await browser.visit(path)).html)
+const invalidTranscript = (name: string) => ({ visitor: { UUID: name }, messages: name })
+
+/** Events that AEP refuses, and one that it takes, so that it is the events' fault. */
+async function refuse(count: number): Promise<string[]> {
+  aep.rule({ containing: 'poison', answer: { type: 'status', status: 400 } })
+  const ids: string[] = []
+  for (let each = 0; each < count; each += 1) {
+    clock.advance(1_000)
+    await relay.post('feedback', conversation())
+    ids.push(String((await relay.post('feedback', conversation({ message: 'poison' }))).body.id))
+  }
+  return ids
+}
+
+describe('the overview', () => {
+  it('says how things are, in one sentence, and what to do', async () => {
+    expect(await textAt('/admin')).toContain('Relaying. Nothing is waiting.')
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    await relay.post('feedback', conversation())
+    // An isolate repeats what it knows of the health of the relay for two seconds.
+    clock.advance(3_000)
+    expect(await textAt('/admin')).toMatch(
+      /AEP does not take events at the moment\. 1 event waiting\..*What to do: An outage of AEP ends by itself/,
+    )
+  })
+
+  it.each([
+    ['credentials', 401, 'AEP refuses our credentials', 'Check the client secret'],
+    ['configuration', 404, 'AEP cannot be reached as configured', 'Correct it in wrangler.toml'],
+  ])('names a hold for %s in the words of its alert', async (_reason, status, title, action) => {
+    aep.rule({ answer: { type: 'status', status } })
+    await relay.post('feedback', conversation())
+    const text = await textAt('/admin')
+    expect(text).toContain(`${title}. 1 event waiting.`)
+    expect(text).toContain(action)
+    expect(text).toContain('Try again now')
+  })
+
+  it('says that no webhook gets in when no key is usable', async () => {
+    const closed = startBrowser({ WEBHOOK_KEYS: '' })
+    const { html } = await closed.signIn()
+    expect(textOf(html)).toContain('No webhook key is usable')
+  })
+
+  it('shows a ledger whose sum a person can check', async () => {
+    await refuse(2)
+    await relay.post('transcript', invalidTranscript('q'))
+    await relay.carry()
+    const text = await textAt('/admin')
+    expect(text).toContain('It balances: 0 + 0 + 2 + 1 + 0 = 3.')
+    expect(text).toContain('at least 2 events went straight through')
+  })
+
+  it('draws what came in 24 hours, and has it as a table too', async () => {
+    await refuse(2)
+    await relay.carry()
+    const { html } = await browser.visit('/admin')
+    expect(html).toMatch(
+      /<svg [^>]*role="img"><title>Webhooks an hour, at least: 4 in all<\/title>/,
+    )
+    expect(html.match(/<rect /g)?.length).toBe(2)
+    expect(html.match(/<th scope="row">\d\d:00 UTC<\/th>/g)?.length).toBe(24)
+  })
+
+  it('groups what was refused by cause, each with its count and its two remedies', async () => {
+    await refuse(3)
+    await relay.post('transcript', invalidTranscript('q'))
+    const { html } = await browser.visit('/admin')
+    const text = textOf(html)
+    expect(text).toContain('AEP refused it 3 dead events: feedback 3.')
+    expect(text).toContain(
+      'Not of the documented shape at messages 1 quarantined event: transcript 1.',
+    )
+    expect(text).toContain('See these 3 Dry run Redrive these 3')
+    const link = addressesOf(html).find((address) => address.includes('code=rejected')) ?? ''
+    expect(await textAt(link)).toContain('3 events match')
+  })
+
+  it('pauses and resumes, and says so once', async () => {
+    const paused = await browser.submit('/admin/ui/pause')
+    expect(textOf(paused.html)).toMatch(/Paused\. Within 10 seconds .*Relaying is paused\./)
+    expect(paused.html).toContain('data-clean="/admin"')
+    const resumed = await browser.submit('/admin/ui/resume')
+    expect(textOf(resumed.html)).toMatch(/Resumed.*Relaying\./)
+  })
+})
+
+describe('events', () => {
+  it('are listed by every filter, which the address keeps', async () => {
+    const [id = ''] = await refuse(2)
+    await relay.post('transcript', invalidTranscript('q'))
+    expect(await textAt('/admin/ui/events')).toContain('No event matches: nothing is waiting here.')
+    const day = new Date(clock.now).toISOString().slice(0, 10)
+    for (const filter of ['', '&kind=feedback', '&code=rejected', '&path=-', `&day=${day}`]) {
+      const { html } = await browser.visit(`/admin/ui/events?state=dead${filter}`)
+      expect(html).toContain(`/admin/ui/events/${id}`)
+    }
+    for (const filter of ['&kind=transcript', '&code=timeout', '&path=x', '&day=2020-01-01']) {
+      expect(await textAt(`/admin/ui/events?state=dead${filter}`)).toContain('No event matches')
+    }
+  })
+
+  it('come a page at a time, each of them once', async () => {
+    await refuse(5)
+    const seen: string[] = []
+    let path = '/admin/ui/events?state=dead&limit=2'
+    for (let pages = 0; path !== '' && pages < 9; pages += 1) {
+      const { html } = await browser.visit(path)
+      seen.push(...[...html.matchAll(/events\/([0-9a-f]{64})"/g)].map(([, id = '']) => id))
+      path = addressesOf(html).find((address) => address.includes('cursor=')) ?? ''
+    }
+    expect([seen.length, new Set(seen).size]).toEqual([5, 5])
+  })
+
+  it('show their story: received, each try, what is next', async () => {
+    aep.rule({ answer: { type: 'status', status: 503 }, times: 2 })
+    const { body } = await relay.post('feedback', conversation())
+    expect(await textAt(`/admin/ui/events/${body.id}`)).toMatch(
+      /Waiting: feedback .*Received and stored\. .*AEP failed \( unavailable 503 \)\. .*Next attempt/,
+    )
+    await drainAll(clock)
+    await relay.carry()
+    expect(await textAt(`/admin/ui/events/${body.id}`)).toMatch(
+      /Delivered: feedback .*AEP accepted it, sent from the store/,
+    )
+  })
+
+  it('show their payload and AEP’s answer only to who asks', async () => {
+    const [id] = await refuse(1)
+    expect(await textAt(`/admin/ui/events/${id}`)).not.toContain('poison')
+    expect(await textAt(`/admin/ui/events/${id}?payload=1`)).toContain('"message":"poison"')
+  })
+
+  it('are redriven, all that match and not only those shown', async () => {
+    await refuse(5)
+    aep.clearRules()
+    const filter = { state: 'dead', code: 'rejected', limit: '2' }
+    const { limit: _, ...matching } = filter
+    const dry = await browser.submit('/admin/ui/redrive', { ...matching, dryRun: '1' })
+    expect(textOf(dry.html)).toContain(
+      'Dry run, nothing was changed: 5 events match, 5 would be sent',
+    )
+    expect(dry.path).toContain('state=dead&code=rejected')
+    const done = await browser.submit('/admin/ui/redrive', matching)
+    expect(textOf(done.html)).toContain('5 events redriven.')
+    expect(done.html).toContain('data-clean="/admin/ui/events?state=dead&amp;code=rejected"')
+    await drainAll(clock)
+    expect(await textAt('/admin')).toContain('It balances: 5 + 0 + 0 + 0 + 0 = 5.')
+  })
+
+  it('that are still invalid stay, and are counted in words', async () => {
+    await relay.post('transcript', invalidTranscript('q1'))
+    await relay.post('transcript', invalidTranscript('q2'))
+    const done = await browser.submit('/admin/ui/redrive', { state: 'quarantined' })
+    expect(textOf(done.html)).toContain('0 events redriven, 2 still invalid.')
+  })
+
+  it('are redriven one by one from their own page', async () => {
+    const [id = '', other = ''] = await refuse(2)
+    const done = await browser.submit('/admin/ui/redrive', { state: 'dead', id })
+    expect(textOf(done.html)).toMatch(/1 event redriven\. Waiting: feedback/)
+    expect(await textAt(`/admin/ui/events/${other}`)).toContain('Dead: feedback')
+  })
+
+  it('are deleted only after a question that names how many', async () => {
+    const [id = ''] = await refuse(3)
+    const asked = await browser.visit('/admin/ui/delete?state=dead&kind=feedback')
+    expect(textOf(asked.html)).toContain('Delete 3 dead events? ')
+    expect(await textAt(`/admin/ui/delete?state=dead&id=${id}`)).toContain('Delete 1 dead event?')
+    expect((await relay.get('/status')).body.dead).toBe(3)
+    const one = await browser.submit('/admin/ui/delete', { state: 'dead', id })
+    expect(textOf(one.html)).toMatch(/1 event deleted\. Dead events .*2 events match/)
+    const all = await browser.submit('/admin/ui/delete', { state: 'dead', kind: 'feedback' })
+    expect(textOf(all.html)).toContain('2 events deleted.')
+    expect((await relay.get('/status')).body).toMatchObject({ dead: 0, erased: 3 })
+  })
+})
+
+describe('a person', () => {
+  const EMAIL = 'anna@example.com'
+  const theirs = (fields = {}) =>
+    conversation({ visitor: { UUID: 'v-1', email: EMAIL }, ...fields })
+
+  it('is found by email, also what went straight through, and never by an address', async () => {
+    await relay.post('feedback', theirs())
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    await relay.post('feedback', theirs({ message: 'two' }))
+    await relay.carry()
+    const found = await browser.post('/admin/ui/find', { by: 'email', value: EMAIL, day: '' })
+    expect(found.status).toBe(200)
+    expect(textOf(found.html)).toMatch(/2 events, the newest first .*AEP failed .*Delivered/)
+    expect(addressesOf(found.html).join()).not.toContain('anna')
+    const nobody = await browser.post('/admin/ui/find', { by: 'visitor', value: 'v-2' })
+    expect(textOf(nobody.html)).toContain('Nothing found.')
+  })
+
+  it('is erased after a dry run, and suppressed until an operator ends it', async () => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    await relay.post('feedback', theirs())
+    await relay.post('feedback', conversation({ message: `ask ${EMAIL}` }))
+    const form = { by: 'email', value: EMAIL, suppressDays: '45' }
+    const dry = await browser.post('/admin/ui/erase', form)
+    expect(textOf(dry.html)).toMatch(
+      /Nothing was erased yet.*Stored events 1 .*Others that mention them, which are kept 1/,
+    )
+    expect((await relay.get('/status')).body.erased).toBe(0)
+    const done = await browser.post('/admin/ui/erase', { ...form, confirm: '1' })
+    expect(done.headers.get('location')).not.toContain('anna')
+    const said = textOf((await browser.visit(done.headers.get('location') ?? '')).html)
+    expect(said).toContain(
+      '1 event and 0 receipts of this person erased. 1 event of others mention',
+    )
+    expect(said).toContain('Adobe still holds what it accepted.')
+    expect(await textAt('/admin/ui/suppressions')).toContain('Suppressed people: 1')
+    const ended = await browser.submit('/admin/ui/suppressions/end', { by: 'email', value: EMAIL })
+    expect(textOf(ended.html)).toMatch(/The suppression has ended.*Nobody is suppressed\./)
+    const again = await browser.submit('/admin/ui/suppressions/end', { by: 'email', value: EMAIL })
+    expect(textOf(again.html)).toContain('Nobody by this address or id is suppressed.')
+  })
+})
+
+describe('drift, alerts and the log', () => {
+  it('show what Chatlio sends anew, until it is accepted', async () => {
+    await relay.post('feedback', conversation({ brandNew: 'x' }))
+    await relay.carry()
+    expect(await textAt('/admin/ui/drift')).toContain('brandNew feedback New field: string')
+    const key = { kind: 'feedback', path: 'brandNew', change: 'new' }
+    const done = await browser.submit('/admin/ui/drift/accept', key)
+    expect(textOf(done.html)).toMatch(/this difference raises no more alerts\..*1 accepted/)
+  })
+
+  it('show every alert, and whether a test gets through', async () => {
+    expect(await textAt('/admin/ui/alerts')).toMatch(
+      /Nobody is told.*Relaying is on hold hold Quiet/,
+    )
+    const test = await browser.submit('/admin/ui/alerts/test')
+    expect(textOf(test.html)).toContain('not sent: ALERT_WEBHOOK_URL is not set')
+    const url = 'http://127.0.0.1:8788/alerts'
+    const heard = startBrowser({ ALERT_WEBHOOK_URL: url })
+    heard.cookie = browser.cookie
+    expect(textOf((await heard.visit('/admin/ui/alerts')).html)).not.toContain('Nobody is told')
+  })
+
+  it('show who did what, the newest first, a page at a time', async () => {
+    await browser.submit('/admin/ui/pause')
+    await refuse(1)
+    await browser.submit('/admin/ui/delete', { state: 'dead' })
+    expect(await textAt('/admin/ui/log')).toMatch(
+      /admin token delete matched \d, erased \d .*admin token pause/,
+    )
+    const { html } = await browser.visit('/admin/ui/log?limit=1')
+    const older = addressesOf(html).find((address) => address.includes('cursor=')) ?? ''
+    expect(await textAt(older)).toContain('pause')
+  })
+})
+
+describe('when a shard does not answer', () => {
+  it('says so in words, and shows no half of the truth', async () => {
+    const blind = startBrowser({ OUTBOX: { getByName: () => ({}) } })
+    blind.cookie = browser.cookie
+    const { status, html } = await blind.visit('/admin')
+    expect(status).toBe(503)
+    expect(textOf(html)).toContain('The outbox does not answer')
+  })
+})
