@@ -190,8 +190,14 @@ export const RECEIPT_PAGE = 500
 export const ERASE_PAGE = 500
 export const ERASE_BYTES = 8_388_608
 
-/** Storage up to this size is written anew after an erasure, and as much free space overwritten. */
+/**
+ * After an erasure: free space that one step overwrites, and storage that one step writes anew. A step is a single
+ * transaction, which has to fit into the memory of the object.
+ */
 export const SCRUB_BYTES = 33_554_432
+
+/** Events that one step writes anew: some five rows written for each. */
+export const SCRUB_EVENTS = 5_000
 
 /** Longest suppression that an operator can ask for, and the one without asking: as long as Adobe's own deletion may take (Privacy Service: 15 to 45 days). */
 export const MAX_SUPPRESS_DAYS = 90

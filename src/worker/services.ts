@@ -52,7 +52,7 @@ export function servicesOf(env: Env): Services {
     const relay = new Relay(
       config,
       shards,
-      { fetch: (url, init) => fetch(url, init), now: Date.now, tokens },
+      { fetch: (url, init) => fetch(url, init), aborts: false, now: Date.now, tokens },
       carrier,
     )
     const refresh = new Refresh({

@@ -1,4 +1,5 @@
 /** Promise 6, for alerts, drift and metrics: no personal data, no secret and no word of AEP in any of them. */
+import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import conversationSample from '../fixtures/conversation.json'
@@ -33,7 +34,10 @@ function withCanaries(value: unknown): unknown {
 it('finds no canary in any message, ping, list, point or log line, whatever goes wrong', async () => {
   const receiver = startReceiver(aep)
   receiver.answer = async () => new Response(`${CANARY} ${WEBHOOK}`, { status: 500 })
-  const points: unknown[] = []
+  const points: { indexes: string[] }[] = []
+  const METRICS = { writeDataPoint: (point: { indexes: string[] }) => points.push(point) }
+  // The outbox has points of its own.
+  Object.assign(env, { METRICS })
   const seen: string[] = []
   const texts: Record<string, number> = {}
   for (const url of [WEBHOOK, PAGERDUTY]) {
@@ -41,7 +45,7 @@ it('finds no canary in any message, ping, list, point or log line, whatever goes
       ALERT_WEBHOOK_URL: url,
       ALERT_HEARTBEAT_URL: HEARTBEAT,
       PUBLIC_URL: 'https://relay.example.com',
-      METRICS: { writeDataPoint: (point: unknown) => points.push(point) },
+      METRICS,
     })
     const quoting = { title: CANARY, report: { message: `found: ${CANARY}` } }
     // 500 before the refusals: while everything is held, nothing is said of the age of what waits.
@@ -75,11 +79,26 @@ it('finds no canary in any message, ping, list, point or log line, whatever goes
     clock.advance(28 * DAY)
     await relay.scheduled()
   }
+  const quoting = () => Promise.reject(new Error(`${CANARY} ${KEY}`))
+  const without = startRelay({
+    ALERT_WEBHOOK_URL: WEBHOOK,
+    ALERT_HEARTBEAT_URL: HEARTBEAT,
+    OUTBOX_SHARDS: '2',
+    OUTBOX: {
+      getByName: (name: string) =>
+        name === 'shard-1' ? new Proxy({}, { get: () => quoting }) : env.OUTBOX.getByName(name),
+    },
+  })
+  for (let runs = 0; runs < 2; runs += 1) {
+    clock.advance(DAY)
+    await without.scheduled().catch(() => undefined)
+  }
+  Reflect.deleteProperty(env, 'METRICS')
   for (const { body } of receiver.messages) {
     const { routing_key: _, ...shown } = body
     seen.push(JSON.stringify(shown))
   }
-  for (const name of ['hold', 'queue-age', 'expiring', 'rejected', 'drift']) {
+  for (const name of ['hold', 'queue-age', 'expiring', 'rejected', 'drift', 'storage']) {
     texts[name] = seen.filter((text) => text.includes(`(${name})`)).length
   }
   expect(
@@ -87,6 +106,7 @@ it('finds no canary in any message, ping, list, point or log line, whatever goes
     JSON.stringify(texts),
   ).toBe(true)
   expect(points.length).toBeGreaterThan(50)
+  expect(points.filter(({ indexes }) => indexes[0] === 'drain').length).toBeGreaterThan(5)
   for (const text of [...seen, ...logs, ...points.map((point) => JSON.stringify(point))]) {
     for (const secret of [CANARY, KEY, TOKEN, 'secret-of-the', 'secret-routing-key', 'key=']) {
       expect(text).not.toContain(secret)

@@ -170,8 +170,10 @@ describe('with RECEIPT_DAYS 0', () => {
   it('nothing delivered is remembered', async () => {
     // The object reads its own environment, so the carried receipt is given to one that keeps none.
     const { ReceiptStore } = await import('../../src/worker/outbox/receipts/receipts.ts')
+    const { Lookups } = await import('../../src/worker/outbox/receipts/lookups.ts')
     await runInDurableObject(shard(), (_, { storage }) => {
-      const none = new ReceiptStore(storage.sql, 0, () => {
+      const lookups = new Lookups(storage.sql)
+      const none = new ReceiptStore(storage.sql, lookups, 0, () => {
         throw new Error('No place is needed.')
       })
       const receipt = { id: 'a', kind: 'feedback' as const, receivedAt: 1, settledAt: 2, bytes: 3 }

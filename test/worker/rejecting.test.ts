@@ -68,6 +68,14 @@ describe('when AEP refuses everything', () => {
     })
   })
 
+  it('counts the refusal of the very millisecond of the last acceptance, and takes it back as well', async () => {
+    expect((await post()).body.status).toBe('forwarded')
+    aep.rule({ answer: REFUSAL })
+    expect((await post()).body.status).toBe('dead-lettered')
+    await postMany(2)
+    expect(await shard().status()).toMatchObject({ dead: 0, hold: { reason: 'rejecting' } })
+  })
+
   it('says so in /health, in status, and in the log with AEP’s code', async () => {
     aep.rule({ answer: { type: 'status', status: 422 } })
     await postMany(3)

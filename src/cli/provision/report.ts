@@ -120,7 +120,7 @@ export function nextText(done: readonly Done[], { authenticated }: Wanted): stri
   if (touched(['fieldGroup', 'schema', 'union'])) lines.push(SCHEMA_PAUSE)
   if (authenticated) {
     lines.push(
-      'The endpoint is authenticated: store its credential with `npx wrangler secret put AEP_CLIENT_ID` and `npx wrangler secret put AEP_CLIENT_SECRET`.',
+      'The endpoint is authenticated: set AEP_CLIENT_ID under [vars] in wrangler.toml, and have AEP_CLIENT_SECRET in the environment of the deploy, which stores it as a secret.',
     )
   }
   lines.push('Next: npm run deploy')

@@ -145,6 +145,7 @@ export class Outbox extends AlertsObject {
     this.#records.sweep()
     await this.#delivery.wake()
     await this.#records.addMissingHashes()
+    await this.scrubFurther()
     return this.#ledger.read().pending
   }
 

@@ -4,9 +4,14 @@ import { judge, noAnswer, type Verdict } from '../../../src/worker/aep/client/ve
 import { MAX_ANSWER_BYTES } from '../../../src/worker/limits.ts'
 
 /** Posts and judges as `Sender` does. */
-async function send(attempt: PostRequest, timeoutMs: number, fetch: Fetch): Promise<Verdict> {
+async function send(
+  attempt: PostRequest,
+  timeoutMs: number,
+  fetch: Fetch,
+  aborts: boolean,
+): Promise<Verdict> {
   try {
-    return judge(await post(attempt, timeoutMs, fetch), NOW)
+    return judge(await post(attempt, timeoutMs, fetch, { aborts }), NOW)
   } catch (thrown) {
     return noAnswer(thrown)
   }
@@ -24,7 +29,8 @@ const LONG_MS = 20_000
 const SHORT_MS = 5
 const answering = (...answer: ConstructorParameters<typeof Response>) =>
   vi.fn<Fetch>(async () => new Response(...answer))
-const sending = (fetch: Fetch, timeoutMs = LONG_MS) => send(ATTEMPT, timeoutMs, fetch)
+const sending = (fetch: Fetch, timeoutMs = LONG_MS, aborts = true) =>
+  send(ATTEMPT, timeoutMs, fetch, aborts)
 
 /** No answer comes; ends as the runtime's own `fetch` does, when its signal is aborted. */
 const stalled: Fetch = (_, { signal }) =>
@@ -145,14 +151,14 @@ describe('a request without an answer', () => {
     }
   })
 
-  it('ends at its deadline', async () => {
-    expect(await sending(stalled, SHORT_MS)).toMatchObject({
+  it.each([true, false])('ends at its deadline: aborted %s', async (aborts) => {
+    expect(await sending(stalled, SHORT_MS, aborts)).toMatchObject({
       verdict: 'deferred',
       error: { code: 'timeout' },
     })
   })
 
-  it('is aborted at its deadline, so that nothing keeps running', async () => {
+  it('is aborted at its deadline where it would go on, and carries no signal else', async () => {
     let seen: AbortSignal | null | undefined
     const watched: Fetch = (url, init) => {
       seen = init.signal
@@ -160,6 +166,8 @@ describe('a request without an answer', () => {
     }
     await sending(watched, SHORT_MS)
     expect(seen?.aborted).toBe(true)
+    await sending(watched, SHORT_MS, false)
+    expect(seen).toBe(null)
   })
 })
 
@@ -199,14 +207,17 @@ describe('an answer that breaks off', () => {
 })
 
 describe('an answer without an end', () => {
-  it('is judged by its status if that is a refusal', async () => {
-    const refused = await sending(withoutBody(400), SHORT_MS)
-    expect(refused).toMatchObject({ verdict: 'rejected', answer: null })
-    expect(await sending(withoutBody(200), SHORT_MS)).toMatchObject({
-      verdict: 'deferred',
-      error: { code: 'timeout' },
-    })
-  })
+  it.each([true, false])(
+    'is judged by its status if that is a refusal: aborted %s',
+    async (aborts) => {
+      const refused = await sending(withoutBody(400), SHORT_MS, aborts)
+      expect(refused).toMatchObject({ verdict: 'rejected', answer: null })
+      expect(await sending(withoutBody(200), SHORT_MS, aborts)).toMatchObject({
+        verdict: 'deferred',
+        error: { code: 'timeout' },
+      })
+    },
+  )
 
   it('is read up to the limit, and its connection released', async () => {
     const chunk = 'x'.repeat(10_000)
@@ -246,7 +257,7 @@ describe('an answer without an end', () => {
 describe('post', () => {
   it('resolves to the answer without judging it', async () => {
     const fetch = answering('busy', { status: 503, headers: { 'retry-after': '5' } })
-    expect(await post(ATTEMPT, LONG_MS, fetch)).toEqual({
+    expect(await post(ATTEMPT, LONG_MS, fetch, { aborts: true })).toEqual({
       status: 503,
       retryAfter: '5',
       body: 'busy',
@@ -256,6 +267,8 @@ describe('post', () => {
 
   it('rejects with the error of fetch', async () => {
     const lost = new TypeError('Network connection lost')
-    await expect(post(ATTEMPT, LONG_MS, () => Promise.reject(lost))).rejects.toBe(lost)
+    await expect(post(ATTEMPT, LONG_MS, () => Promise.reject(lost), { aborts: true })).rejects.toBe(
+      lost,
+    )
   })
 })

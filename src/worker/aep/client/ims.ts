@@ -51,7 +51,7 @@ export async function requestToken(
   }
   let answer: Answer
   try {
-    answer = await post(request, IMS_TIMEOUT_MS, fetch)
+    answer = await post(request, IMS_TIMEOUT_MS, fetch, { aborts: true })
   } catch {
     return { failed: { verdict: 'deferred', ...failure(null, 'IMS did not answer', null) } }
   }

@@ -7,7 +7,7 @@
  */
 
 import { readTextUpTo } from '../../lib/bounded-body.ts'
-import { timeoutError } from '../../lib/timeout.ts'
+import { Deadline } from '../../lib/timeout.ts'
 import { MAX_ANSWER_BYTES } from '../../limits.ts'
 import type { Answer } from './verdict.ts'
 
@@ -15,28 +15,32 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
 export type PostRequest = { url: string; headers: HeadersInit; body: string }
 
-/** Rejects if there is no answer to judge: with the error of `fetch`, or with a `TimeoutError` after `timeoutMs`. */
+/**
+ * Rejects if there is no answer to judge: with the error of `fetch`, or with a `TimeoutError` after `timeoutMs`.
+ * `aborts`: for callers that outlive the attempt. The runtime cancels what a request leaves behind when it ends, and a
+ * signal costs 6 % of the healthy path.
+ */
 export async function post(
   { url, headers, body }: PostRequest,
   timeoutMs: number,
   fetch: Fetch,
+  { aborts }: { aborts: boolean },
 ): Promise<Answer> {
-  const controller = new AbortController()
-  const timer = setTimeout(() => controller.abort(timeoutError()), timeoutMs)
+  const deadline = new Deadline(timeoutMs, { aborts })
   try {
-    const { signal } = controller
+    const { signal } = deadline
     const init = { method: 'POST', headers, body, signal, redirect: 'manual' } as const
-    return await readAnswer(await fetch(url, init))
+    return await readAnswer(await deadline.limit(fetch(url, init)), deadline)
   } finally {
-    clearTimeout(timer)
+    deadline.end()
   }
 }
 
-async function readAnswer(response: Response): Promise<Answer> {
+async function readAnswer(response: Response, deadline: Deadline): Promise<Answer> {
   const { status } = response
   const retryAfter = response.headers.get('retry-after')
   try {
-    const { text, complete } = await readTextUpTo(response, MAX_ANSWER_BYTES)
+    const { text, complete } = await deadline.limit(readTextUpTo(response, MAX_ANSWER_BYTES))
     // Releases the connection. If it is already closed, nothing is left to do.
     if (!complete) await response.body?.cancel().catch(() => undefined)
     return { status, retryAfter, body: text, complete }

@@ -14,7 +14,8 @@ import { type Fetch, type PostRequest, post } from './post.ts'
 import type { TokenSource } from './token.ts'
 import { type Answer, type AttemptError, judge, noAnswer, type Verdict } from './verdict.ts'
 
-export type SenderDeps = { fetch: Fetch; now: () => number; tokens: TokenSource }
+/** `aborts`: a late request is aborted (`post`). */
+export type SenderDeps = { fetch: Fetch; aborts: boolean; now: () => number; tokens: TokenSource }
 
 /** One for each destination: envelope and headers are built once. */
 export class Sender {
@@ -69,7 +70,7 @@ export class Sender {
     const request = { url, headers: this.#headers, body }
     return this.#destination.credentials
       ? sendWithToken(request, timeoutMs, this.#deps)
-      : post(request, timeoutMs, this.#deps.fetch)
+      : post(request, timeoutMs, this.#deps.fetch, this.#deps)
   }
 }
 
@@ -77,7 +78,7 @@ export class Sender {
 async function sendWithToken(
   request: PostRequest,
   timeoutMs: number,
-  { fetch, now, tokens }: SenderDeps,
+  { fetch, aborts, now, tokens }: SenderDeps,
 ): Promise<Answer | Verdict> {
   const until = now() + timeoutMs
   const leftMs = () => Math.min(Math.max(until - now(), 0), timeoutMs)
@@ -88,11 +89,13 @@ async function sendWithToken(
     const { value }: Token = result.token
     const headers = new Headers(request.headers)
     headers.set('authorization', `Bearer ${value}`)
-    const answer = await post({ ...request, headers }, leftMs(), fetch).catch((thrown) => {
-      // The token itself may break the connection, for example if it is too long for a proxy.
-      if (!isTimeout(thrown)) tokens.discard(value)
-      throw thrown
-    })
+    const answer = await post({ ...request, headers }, leftMs(), fetch, { aborts }).catch(
+      (thrown) => {
+        // The token itself may break the connection, for example if it is too long for a proxy.
+        if (!isTimeout(thrown)) tokens.discard(value)
+        throw thrown
+      },
+    )
     // 431: the header fields are too large, and only the token varies in size.
     if (answer.status === 431) tokens.discard(value)
     const unauthorized = answer.status === 401 || answer.status === 403

@@ -24,7 +24,7 @@ export type Refusals = {
   refusedAt: number
   /** Newest beginning of an attempt that was accepted. */
   acceptedFrom: number
-  /** The latest hold: events refused after `from` are concerned. 0: there was none. */
+  /** The latest hold: events refused from `from` on are concerned. 0: there was none. */
   hold: { since: number; from: number }
   /** Holds that began up to here are over. */
   endedAt: number

@@ -67,6 +67,7 @@ export class Delivery {
       config.destination &&
       new Sender(config.destination, {
         fetch: (url, init) => fetch(url, init),
+        aborts: true,
         now: Date.now,
         tokens,
       })

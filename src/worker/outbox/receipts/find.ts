@@ -2,6 +2,7 @@
 import type { Listed } from '../state.ts'
 import type { Listing } from '../storage/listing.ts'
 import type { EventReader } from '../storage/reader.ts'
+import type { Lookups } from './lookups.ts'
 import type { KeptReceipt, ReceiptStore, Via } from './receipts.ts'
 
 /** Positions from `from` on and below `before`. */
@@ -19,12 +20,17 @@ export type Found = Omit<Listed, 'state'> & {
   via: Via | null
 }
 
-type FindDeps = { reader: EventReader; listing: Listing; receipts: ReceiptStore }
+type FindDeps = {
+  reader: EventReader
+  listing: Listing
+  receipts: ReceiptStore
+  lookups: Lookups
+}
 
 export function find({ by, from, before, limit }: FindRequest, deps: FindDeps): Found[] {
   const positions =
     'hash' in by
-      ? deps.receipts.positions(by.hash, from, before, limit)
+      ? deps.lookups.positions(by.hash, from, before, limit)
       : positionsOf(by.id, deps).filter((position) => position >= from && position < before)
   return positions.flatMap((position) => at(position, deps) ?? [])
 }

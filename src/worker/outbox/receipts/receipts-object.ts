@@ -4,6 +4,7 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import type { UpstreamState } from '../../aep/upstream/state.ts'
+import { logLine } from '../../log.ts'
 import type { Carried, CountRow, Exchanged, Suppression } from '../../receipts/carried.ts'
 import { type EraseMatchingPage, eraseMatching } from '../erase-matching.ts'
 import type { MatchRequest } from '../match.ts'
@@ -18,7 +19,6 @@ import { type ErasePage, type EraseRequest, erasePage } from './erase.ts'
 import { type FindRequest, type Found, find } from './find.ts'
 import type { ListedEntry, LogEntry } from './operator-log.ts'
 import type { Records } from './records.ts'
-import { scrub } from './scrub.ts'
 
 export type OperatorParts = {
   records: Records
@@ -35,8 +35,6 @@ export type OperatorParts = {
 
 export abstract class ReceiptsObject extends DurableObject<Env> {
   protected abstract readonly parts: OperatorParts
-  /** Something of the current erasure has been erased here. */
-  #needsScrub = false
 
   /** Both sides learn what the other knows of AEP. */
   abstract refresh(upstream: UpstreamState): Promise<UpstreamState>
@@ -110,7 +108,8 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
 
   find(request: FindRequest): Found[] {
     const { reader, listing, records } = this.parts
-    return find(request, { reader, listing, receipts: records.receipts })
+    const { receipts, lookups } = records
+    return find(request, { reader, listing, receipts, lookups })
   }
 
   activity(from: number, to: number, step: Step): CountRow[] {
@@ -136,7 +135,7 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
     return this.parts.records.suppressions.list(now)
   }
 
-  /** One page; with the last, what SQLite has left of the erased rows is overwritten. */
+  /** One page; after the last, what SQLite has left of the erased rows is overwritten, or begun to be. */
   async erasePerson(request: EraseRequest): Promise<ErasePage> {
     const { store, records, erased } = this.parts
     const { bodies } = store
@@ -150,15 +149,22 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
       blankAnswer: (position) => bodies.blankAnswer(position),
       eraseReceipts: (hash, dryRun) => records.receipts.erase(hash, dryRun),
     })
-    if (page.erased > 0) this.#needsScrub = true
-    if (page.next === null && !request.dryRun) {
+    if (!request.dryRun && page.erased + page.receipts > 0) records.scrub.owe()
+    if (!request.dryRun && page.next === null) {
       await this.ctx.storage.sync()
-      if (this.#needsScrub || page.receipts > 0) {
-        await scrub(this.ctx.storage, records.peak)
-      }
-      this.#needsScrub = false
+      await records.scrub.step()
     }
     return page
+  }
+
+  /** A step of overwriting what an erasure has left on disk. Never throws. */
+  protected async scrubFurther(): Promise<void> {
+    try {
+      await this.parts.records.scrub.step()
+    } catch (thrown) {
+      const name = thrown instanceof Error ? thrown.name : 'unknown'
+      logLine('error', { event: 'records-failed', shard: this.ctx.id.name, name })
+    }
   }
 
   /** Of shard 0. */

@@ -1,10 +1,9 @@
 /**
- * Receipts, and the index by which stored and delivered events are found.
+ * Receipts: where a delivered event went, and when.
  *
- * Promises: one receipt an event, however often it is delivered or carried here; a receipt has no payload. Finding reads
- * index entries only. The index entries of an event go with its last row.
- * Rows written: an index entry for each of conversation, visitor and email, when an event is stored or its receipt is
- * carried here; a receipt two more. The same again when they are deleted.
+ * Promises: one receipt an event, however often it is delivered or carried here; a receipt has no payload. Its index
+ * entries go with it.
+ * Rows written: two for a receipt, beside those of `lookups.ts`.
  */
 
 import type { StoredKind } from '../../chatlio/kind.ts'
@@ -13,6 +12,7 @@ import type { Receipt } from '../../receipts/carried.ts'
 import { type Hashes, unpacked } from '../../receipts/hashes.ts'
 import type { FreePositions } from '../storage/position.ts'
 import { PER_MS, type PendingEvent } from '../storage/reader.ts'
+import type { Lookups } from './lookups.ts'
 
 /** How it was delivered: inside its request, or by the outbox. */
 export type Via = 'forwarded' | 'drained'
@@ -29,6 +29,7 @@ const COLUMNS = `position, id, kind, received_at AS receivedAt, settled_at AS se
 
 export class ReceiptStore {
   readonly #sql: SqlStorage
+  readonly #lookups: Lookups
   readonly #keepMs: number
   readonly #places: (moments: readonly number[]) => FreePositions
   /** Everything before has been swept, but for what was delivered late; that is looked at again at `#againAt`. */
@@ -38,28 +39,14 @@ export class ReceiptStore {
   /** `keepMs`: 0 keeps none. */
   constructor(
     sql: SqlStorage,
+    lookups: Lookups,
     keepMs: number,
     places: (moments: readonly number[]) => FreePositions,
   ) {
     this.#sql = sql
+    this.#lookups = lookups
     this.#keepMs = keepMs
     this.#places = places
-  }
-
-  /** An event is stored at `position`. */
-  link(position: number, hashes: Hashes | null): void {
-    if (!hashes) return
-    this.#sql.exec(
-      'INSERT OR IGNORE INTO lookups SELECT value, ? FROM json_each(?)',
-      position,
-      JSON.stringify(unpacked(hashes)),
-    )
-  }
-
-  unlink(position: number, hashes: Hashes | null): void {
-    for (const hash of unpacked(hashes)) {
-      this.#sql.exec('DELETE FROM lookups WHERE hash = ? AND position = ?', hash, position)
-    }
   }
 
   /** The outbox has delivered this event: its index entries stay, for the receipt. Part of the caller's transaction. */
@@ -69,7 +56,7 @@ export class ReceiptStore {
       .exec<{ hashes: string | null }>('SELECT hashes FROM pending WHERE position = ?', position)
       .toArray()
     const hashes = row?.hashes ?? null
-    if (this.#keepMs === 0 || this.#has(id)) this.unlink(position, hashes)
+    if (this.#keepMs === 0 || this.#has(id)) this.#lookups.unlink(position, hashes)
     else {
       const attempts = (tries?.attempts ?? 0) + 1
       this.#insert(
@@ -120,10 +107,7 @@ export class ReceiptStore {
        FROM json_each(?)`,
       JSON.stringify(rows),
     )
-    this.#sql.exec(
-      'INSERT OR IGNORE INTO lookups SELECT value ->> 0, value ->> 1 FROM json_each(?)',
-      JSON.stringify(links),
-    )
+    this.#lookups.linkAll(links)
   }
 
   at(position: number): KeptReceipt | null {
@@ -131,21 +115,6 @@ export class ReceiptStore {
       .exec<KeptReceipt>(`SELECT ${COLUMNS} FROM receipts WHERE position = ?`, position)
       .toArray()
     return row ?? null
-  }
-
-  /** Positions of events and receipts below `before`, the newest first. */
-  positions(hash: string, from: number, before: number, limit: number): number[] {
-    return this.#sql
-      .exec<{ position: number }>(
-        `SELECT position FROM lookups WHERE hash = ? AND position >= ? AND position < ?
-         ORDER BY position DESC LIMIT ?`,
-        hash,
-        from,
-        before,
-        limit,
-      )
-      .toArray()
-      .map(({ position }) => position)
   }
 
   positionOf(id: string): number | null {
@@ -159,7 +128,7 @@ export class ReceiptStore {
   erase(hash: string, dryRun: boolean): number {
     let count = 0
     for (let before = Number.MAX_SAFE_INTEGER; ; ) {
-      const positions = this.positions(hash, 0, before, RECEIPT_PAGE)
+      const positions = this.#lookups.positions(hash, 0, before, RECEIPT_PAGE)
       for (const position of positions) {
         if (!this.at(position)) continue
         count += 1
@@ -222,7 +191,7 @@ export class ReceiptStore {
     const [row] = this.#sql
       .exec<{ hashes: string }>('SELECT hashes FROM receipts WHERE position = ?', position)
       .toArray()
-    this.unlink(position, row?.hashes ?? null)
+    this.#lookups.unlink(position, row?.hashes ?? null)
     this.#sql.exec('DELETE FROM receipts WHERE position = ?', position)
   }
 }

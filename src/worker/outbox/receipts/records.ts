@@ -22,9 +22,10 @@ import { TOKEN_SHARD } from '../token-keeper.ts'
 import { ActivityStore, STEP_MS, type Step, summed } from './activity.ts'
 import { CarriedStore } from './carried-store.ts'
 import { LookupKey } from './lookup-key.ts'
+import { Lookups } from './lookups.ts'
 import { OperatorLog } from './operator-log.ts'
 import { ReceiptStore } from './receipts.ts'
-import { DatabasePeak } from './scrub.ts'
+import { Scrub } from './scrub.ts'
 import { Suppressions } from './suppressions.ts'
 
 /** A receipt and its index entries take no more. */
@@ -41,10 +42,11 @@ export type RecordsDeps = {
 
 export class Records implements EventIndex {
   readonly receipts: ReceiptStore
+  readonly lookups: Lookups
   readonly suppressions: Suppressions
   readonly log: OperatorLog
   readonly key: LookupKey
-  readonly peak: DatabasePeak
+  readonly scrub: Scrub
   readonly #deps: RecordsDeps
   readonly #bodies: Bodies
   readonly #activity: ActivityStore
@@ -58,21 +60,17 @@ export class Records implements EventIndex {
     const { sql } = storage
     this.#deps = deps
     this.#bodies = new Bodies(sql)
-    this.peak = new DatabasePeak(storage)
+    this.scrub = new Scrub(storage)
     this.key = new LookupKey(storage, env, shard)
-    this.receipts = new ReceiptStore(
-      sql,
-      config.receiptMs,
-      (moments) => new FreePositions(reader, reader.freePositions(moments)),
-    )
+    this.lookups = new Lookups(sql)
+    const places = (moments: readonly number[]) =>
+      new FreePositions(reader, reader.freePositions(moments))
+    this.receipts = new ReceiptStore(sql, this.lookups, config.receiptMs, places)
     this.suppressions = new Suppressions(sql)
     this.log = new OperatorLog(sql)
     this.#activity = new ActivityStore(sql)
-    this.#carried = new CarriedStore(storage, {
-      activity: this.#activity,
-      receipts: this.receipts,
-      suppressions: this.suppressions,
-    })
+    const [activity, receipts, suppressions] = [this.#activity, this.receipts, this.suppressions]
+    this.#carried = new CarriedStore(storage, { activity, receipts, suppressions })
   }
 
   /** What an arriving event is found by; `suppressed`: it must not be stored. */
@@ -83,15 +81,14 @@ export class Records implements EventIndex {
 
   /** A stored event that must not be relayed: an operator has erased its person since. */
   isSuppressed(place: Place): boolean {
-    const hashes = this.#bodies.hashes(place)
-    return this.suppressions.has(hashes, this.#deps.now())
+    return this.suppressions.has(this.#bodies.hashes(place), this.#deps.now())
   }
 
   /** Whether the batch is written. */
   take(carried: Carried): boolean {
     try {
       this.#carried.take(carried, this.#deps.now())
-      this.peak.grew(carried.receipts.length * RECEIPT_BYTES)
+      this.scrub.grew(carried.receipts.length * RECEIPT_BYTES)
       return true
     } catch (thrown) {
       this.#logFault(thrown)
@@ -112,18 +109,18 @@ export class Records implements EventIndex {
   }
 
   link(position: number, hashes: Hashes | null, bytes: number): void {
-    this.receipts.link(position, hashes)
-    this.peak.grew(bytes)
+    this.lookups.link(position, hashes)
+    this.scrub.grew(bytes)
   }
 
   unlink(position: number, hashes: Hashes | null): void {
-    this.receipts.unlink(position, hashes)
+    this.lookups.unlink(position, hashes)
   }
 
   /** The outbox has delivered an event; called within the transaction that forgets it. */
   settle(event: PendingEvent): void {
     this.receipts.settle(event, this.#deps.now())
-    this.peak.grew(0)
+    this.scrub.grew(0)
   }
 
   /** Counts a delivery; `flush` writes it. */
@@ -180,7 +177,7 @@ export class Records implements EventIndex {
         const hashes = await this.#hashesOf(stored, key)
         storage.transactionSync(() => {
           if (bodies.setHashes(place, stored.id, hashes ?? '')) {
-            this.receipts.link(place.position, hashes)
+            this.lookups.link(place.position, hashes)
           }
         })
       }

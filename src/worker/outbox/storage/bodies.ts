@@ -89,7 +89,8 @@ export class Bodies {
   /** Zeros of the same length take the very bytes of what they replace. */
   overwrite({ position, state }: Place): void {
     this.#sql.exec(
-      `UPDATE ${tableOf(state)} SET body = zeroblob(length(body)) WHERE position = ?`,
+      `UPDATE ${tableOf(state)} SET body = zeroblob(length(body)),
+         hashes = zeroblob(length(hashes)) WHERE position = ?`,
       position,
     )
     this.#sql.exec(

@@ -35,13 +35,13 @@ export class PendingQueue {
     )
   }
 
-  /** Dead events that AEP refused after a moment (413 apart), in pages by position. */
+  /** Dead events that AEP refused from a moment on (413 apart), in pages by position. */
   refusedSince(from: number, after: number, limit: number): number[] {
     return this.#sql
       .exec<{ position: number }>(
         `SELECT position FROM parked JOIN tries USING (position)
          WHERE state = 'dead' AND position > ? AND tries.code = 'rejected' AND status <> 413
-           AND tried_at > ?
+           AND tried_at >= ?
          ORDER BY position LIMIT ?`,
         after,
         from,

@@ -1,0 +1,162 @@
+/**
+ * Several isolates and several shards under one local AEP, for tests of what no single one of them can know: which
+ * settings AEP takes, and whose fault a refusal is.
+ *
+ * Time passes as it does in production: every alarm fires when it is due, and the cron trigger every five minutes. A deploy
+ * changes the settings of isolates and shards, and begins all of them anew.
+ */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { vi } from 'vitest'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import type { Settings } from '../../src/local-adobe/settings.ts'
+import { seeded } from './oracle.ts'
+import { type Clock, conversation, type Relay, shard, startRelay } from './support.ts'
+
+const CRON_MS = 300_000
+
+/** One setting that AEP and the relay must agree on: the variable here, the setting there, and a value of neither. */
+export type Agreed = { variable: string; setting: keyof Settings; ours: string; other: string }
+
+export type Is = 'good' | 'bad'
+
+export type Step =
+  | { do: 'event'; isolate: number; is: Is }
+  | { do: 'refresh'; isolate: number }
+  | { do: 'cron'; isolate: number }
+  | { do: 'pass'; ms: number }
+  | { do: 'restart'; shard: number }
+
+/** `seed`: of everything that the relay itself leaves to chance. */
+export type FleetSize = { shards: number; isolates: number; seed: number }
+
+export class Fleet {
+  readonly good: string[] = []
+  readonly bad: string[] = []
+  readonly shards: readonly number[]
+  readonly #aep: LocalAdobe
+  readonly #clock: Clock
+  readonly #size: FleetSize
+  #relays: Relay[] = []
+  #cronAt: number
+
+  static async start(aep: LocalAdobe, clock: Clock, size: FleetSize): Promise<Fleet> {
+    const fleet = new Fleet(aep, clock, size)
+    vi.spyOn(Math, 'random').mockImplementation(seeded(size.seed))
+    aep.reset()
+    aep.rule({ containing: 'poison', answer: { type: 'status', status: 400 } })
+    await fleet.deploy({ OUTBOX_SHARDS: String(size.shards) })
+    return fleet
+  }
+
+  private constructor(aep: LocalAdobe, clock: Clock, size: FleetSize) {
+    this.#aep = aep
+    this.#clock = clock
+    this.#size = size
+    this.#cronAt = clock.now + CRON_MS
+    this.shards = Array.from({ length: size.shards }, (_, index) => index)
+  }
+
+  async deploy(variables: Record<string, string>): Promise<void> {
+    Object.assign(env, variables)
+    for (const index of this.shards) await this.#restart(index)
+    this.#relays = Array.from({ length: this.#size.isolates }, () => startRelay())
+  }
+
+  async step(step: Step): Promise<void> {
+    if (step.do === 'event') await this.post(step.is, step.isolate)
+    else if (step.do === 'refresh') await this.relay(step.isolate).carry()
+    else if (step.do === 'cron') await this.cron(step.isolate)
+    else if (step.do === 'pass') await this.pass(step.ms)
+    else await this.#restart(step.shard % this.#size.shards)
+  }
+
+  async post(is: Is, isolate: number): Promise<{ id: string; status: unknown }> {
+    // Events of one millisecond are not rare.
+    this.#clock.advance(Math.random() < 0.5 ? 0 : 1)
+    const message = is === 'bad' ? 'poison' : 'water'
+    const { body } = await this.relay(isolate).post('feedback', conversation({ message }))
+    const id = String(body.id)
+    this[is].push(id)
+    return { id, status: body.status }
+  }
+
+  async cron(isolate = 0): Promise<void> {
+    await this.relay(isolate).scheduled()
+  }
+
+  /** Every alarm and every cron run of this time, in order. */
+  async pass(ms: number): Promise<void> {
+    const until = this.#clock.now + ms
+    for (let runs = 0; runs < 5_000; runs += 1) {
+      const next = await this.#nextAlarm()
+      if (Math.min(next.at, this.#cronAt) > until) return this.#clock.set(until)
+      if (this.#cronAt <= next.at) {
+        this.#clock.set(this.#cronAt)
+        this.#cronAt += CRON_MS
+        await this.cron()
+      } else {
+        this.#clock.set(next.at)
+        await runDurableObjectAlarm(shard(next.shard))
+      }
+    }
+    throw new Error('the alarms never rest')
+  }
+
+  /** The alarms of one shard until it has asked AEP something, for so long at most. */
+  async probe(index: number, ms: number): Promise<void> {
+    const until = this.#clock.now + ms
+    const { length } = this.#aep.requests
+    while (this.#aep.requests.length === length) {
+      const at = await this.#alarmOf(index)
+      if (at === null || at > until) return
+      this.#clock.set(at)
+      await runDurableObjectAlarm(shard(index))
+    }
+  }
+
+  /** All know what any of them knows. */
+  async refreshAll(): Promise<void> {
+    for (const relay of [...this.#relays, ...this.#relays]) await relay.carry()
+  }
+
+  relay(isolate: number): Relay {
+    return this.#relays[isolate % this.#relays.length] as Relay
+  }
+
+  /** The shard that an event is stored in. */
+  shardOf(id: string): number {
+    return Number.parseInt(id.slice(0, 8), 16) % this.#size.shards
+  }
+
+  async dead(): Promise<number[]> {
+    return Promise.all(this.shards.map(async (index) => (await shard(index).status()).dead))
+  }
+
+  async holds(): Promise<(string | undefined)[]> {
+    return Promise.all(this.shards.map(async (index) => (await shard(index).status()).hold?.reason))
+  }
+
+  /** Ids in AEP. */
+  get delivered(): Set<string> {
+    return new Set(this.#aep.lake.map(({ _id }) => String(_id)))
+  }
+
+  async #nextAlarm(): Promise<{ at: number; shard: number }> {
+    const alarms = await Promise.all(
+      this.shards.map(async (index) => {
+        return { at: (await this.#alarmOf(index)) ?? Number.POSITIVE_INFINITY, shard: index }
+      }),
+    )
+    return alarms.reduce((first, each) => (each.at < first.at ? each : first))
+  }
+
+  #alarmOf(index: number): Promise<number | null> {
+    return runInDurableObject(shard(index), (_, { storage }) => storage.getAlarm())
+  }
+
+  /** An object that does not run has nothing to lose. */
+  async #restart(index: number): Promise<void> {
+    await evictDurableObject(shard(index)).catch(() => undefined)
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * Promise 6, for every line there is: each log event is provoked with a canary in all that could be quoted: bodies, AEP's
+ * answers, the text of every error that is thrown. In xdm, where batches are refused too.
+ */
+/// <reference types="vite/types/importMeta.d.ts" />
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { expect, it, vi } from 'vitest'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import {
+  type Clock,
+  conversation,
+  drainAll,
+  drainOnce,
+  eachTest,
+  KEY,
+  shard,
+  startRelay,
+  TOKEN,
+} from '../worker/support.ts'
+
+const CANARY = 'canary-7f3a'
+const ALERTS = 'https://hooks.example.com/services/secret-of-the-webhook'
+const HEARTBEAT = 'https://beat.example.com/secret-of-the-heartbeat'
+
+/** Of every call of `logLine`, so that a new line fails here until it is provoked below. */
+const EVENTS = Object.values(
+  import.meta.glob<string>('../../src/worker/**/*.ts', {
+    query: '?raw',
+    import: 'default',
+    eager: true,
+  }),
+).flatMap((text) =>
+  [...text.matchAll(/logLine\([^;]{0,80}?event: '([a-z-]+)'/g)].map(([, name]) => name),
+)
+
+let aep: LocalAdobe
+let clock: Clock
+let logs: string[]
+
+eachTest(
+  (world) => {
+    ;({ aep, clock, logs } = world)
+  },
+  { mode: 'xdm', auth: true },
+)
+
+/** The outbox, of which these methods fail, each with a canary in the text of its error. */
+const failing = new Set<PropertyKey>()
+const outbox = {
+  getByName: (name: string) =>
+    new Proxy(env.OUTBOX.getByName(name), {
+      get:
+        (stub, method) =>
+        (...values: unknown[]) => {
+          if (failing.has(method)) return Promise.reject(new TypeError(`${CANARY} ${KEY}`))
+          const methods = stub as unknown as Record<PropertyKey, (...values: unknown[]) => unknown>
+          return methods[method]?.(...values)
+        },
+    }),
+}
+async function without(method: string, work: () => Promise<unknown>) {
+  failing.add(method)
+  await work()
+  failing.delete(method)
+}
+
+/** Every write to this table fails, and quotes the canary. */
+async function unwritable(table: string, on: 'INSERT' | 'UPDATE', work: () => Promise<unknown>) {
+  const run = (statement: string) =>
+    runInDurableObject(shard(), (_, { storage }) => void storage.sql.exec(statement))
+  await run(`CREATE TRIGGER broken BEFORE ${on} ON ${table}
+    BEGIN SELECT RAISE(ABORT, '${CANARY}'); END`)
+  await work()
+  await run('DROP TRIGGER broken')
+}
+
+const answer = (status: number) =>
+  ({ type: 'status', status, body: { title: CANARY, report: { message: CANARY } } }) as const
+const body = () =>
+  conversation({
+    visitor: { UUID: `${CANARY}-${crypto.randomUUID()}`, email: `${CANARY}@example.com` },
+    message: CANARY,
+    [`${CANARY}-field`]: CANARY,
+  })
+
+it('finds no canary, key or token in any log event that there is', async () => {
+  const answers = { alerts: 200, heartbeat: 200, batches: true }
+  vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+    const url = String(input)
+    if (url === ALERTS) return new Response(CANARY, { status: answers.alerts })
+    if (url.startsWith(HEARTBEAT)) return new Response(CANARY, { status: answers.heartbeat })
+    if (!answers.batches && url.includes('/batch/')) return new Response(CANARY, { status: 400 })
+    return aep.fetch(input as string, init as RequestInit)
+  })
+  const own = { OUTBOX: outbox, ALERT_WEBHOOK_URL: ALERTS, ALERT_HEARTBEAT_URL: HEARTBEAT }
+  const relay = startRelay(own)
+  const storing = startRelay({ ...own, FORWARD_TIMEOUT_MS: '0' })
+  const post = (by = relay) => by.post('feedback', body())
+  const refused = async (status: number, times: number) => {
+    aep.rule({ answer: answer(status) })
+    for (let each = 0; each < times; each += 1) {
+      clock.advance(1_000)
+      await post()
+    }
+  }
+  const recover = async () => {
+    aep.clearRules()
+    clock.advance(120_000)
+    await drainAll(clock)
+    await relay.scheduled()
+  }
+
+  await startRelay({ AEP_ENDPOINT: `${CANARY}://x` }).post('feedback', body())
+  await relay.command('/resume')
+  await recover()
+  await without('reportDrift', () => post())
+  await without('exchange', () => relay.carry())
+  await without('status', () => relay.get('/status'))
+  await without('logAction', () => relay.command('/resume'))
+  await without('store', () => post(storing))
+  await without('alertFacts', () => relay.scheduled())
+
+  const { stringify } = JSON
+  vi.spyOn(JSON, 'stringify').mockImplementation((...values: Parameters<typeof stringify>) => {
+    const text = stringify(...values)
+    if (text?.includes('"eventType"') && text.includes(CANARY)) throw new RangeError(CANARY)
+    return text
+  })
+  await post()
+  vi.mocked(JSON.stringify).mockRestore()
+  await recover()
+
+  await refused(422, 1)
+  await recover()
+  await refused(400, 4)
+  answers.alerts = 500
+  answers.heartbeat = 500
+  await relay.scheduled()
+  answers.alerts = 200
+  await relay.scheduled()
+  await recover()
+  await refused(503, 2)
+  await drainOnce(clock)
+  await recover()
+
+  answers.batches = false
+  for (let each = 0; each < 4; each += 1) await post(storing)
+  await drainAll(clock)
+  answers.batches = true
+
+  await runInDurableObject(shard(), (_, { storage }) => {
+    const text = new TextEncoder().encode(`{"${CANARY}": `)
+    storage.sql.exec(
+      "INSERT INTO pending VALUES (?, ?, 'feedback', ?, ?, '')",
+      clock.now * 4_096,
+      'f'.repeat(64),
+      clock.now,
+      text.buffer,
+    )
+    storage.sql.exec('UPDATE ledger SET accepted = accepted + 1')
+  })
+  await relay.scheduled()
+  await drainAll(clock)
+
+  await post(storing)
+  await unwritable('ledger', 'UPDATE', () => drainOnce(clock))
+  await recover()
+  await post()
+  await unwritable('carriers', 'INSERT', () => relay.carry())
+  clock.advance(31 * 86_400_000)
+  await relay.scheduled()
+
+  const seen = new Set(logs.map((line) => JSON.parse(line).event))
+  expect(EVENTS.length).toBeGreaterThan(20)
+  expect(EVENTS.filter((name) => !seen.has(name))).toEqual([])
+  for (const line of logs) {
+    for (const secret of [CANARY, KEY, TOKEN, 'secret-of-the', 'key=']) {
+      expect(line).not.toContain(secret)
+    }
+  }
+})
