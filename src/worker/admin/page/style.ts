@@ -50,7 +50,6 @@ th{font-weight:400}
 th,td{overflow-wrap:break-word;min-width:5.5rem}
 code,pre{font:.875rem/1.5 ui-monospace,monospace;overflow-wrap:anywhere}
 pre{white-space:pre-wrap;margin:.5rem 0;padding:.75rem;background:var(--card);border:1px solid var(--line);border-radius:.4rem;max-height:40rem;overflow:auto}
-.card code{display:inline-block}
 mark{background:none;color:var(--bad)}
 figure{margin:.75rem 0}
 svg{display:block;width:100%;height:6rem;border-bottom:1px solid var(--line)}
@@ -61,5 +60,6 @@ svg{display:block;width:100%;height:6rem;border-bottom:1px solid var(--line)}
 .f2{fill:var(--bad);background:var(--bad)}.f3{fill:var(--off);background:var(--off)}
 .story{padding-left:2rem}.story li{margin:.4rem 0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--link)}
+@media(min-width:48rem){.card code{display:inline-block}}
 @media(max-width:48rem){nav{order:3}label{flex-basis:8rem}th,td{padding-right:.5rem}}
 `
