@@ -10,6 +10,7 @@ import {
   type BrowserContext,
   type BrowserContextOptions,
   chromium,
+  type Locator,
   type Page,
 } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
@@ -40,6 +41,8 @@ export type Operator = {
   readonly context: BrowserContext
   /** Opens a page of the relay. */
   open(path: string): Promise<void>
+  /** Clicks what leads to another page, and waits for that. */
+  go(target: Locator): Promise<void>
   press(name: string): Promise<void>
   follow(name: string): Promise<void>
   /** The text of the content, white space collapsed. */
@@ -130,14 +133,21 @@ async function operatorOf(
       complaints.push(message.text())
     }
   })
+  // A click does not wait for the page that it leads to, and what follows would still see this one.
+  const go = async (target: Locator) => {
+    const loaded = page.waitForEvent('load')
+    await target.click()
+    await loaded
+  }
   const text = async () => (await page.locator('main').innerText()).replaceAll(/\s+/g, ' ').trim()
   return {
     page,
     context,
     text,
     open: async (place) => void (await page.goto(`${relay.url}${place}`)),
-    press: (name) => page.getByRole('button', { name, exact: true }).click(),
-    follow: (name) => page.getByRole('link', { name, exact: true }).click(),
+    go,
+    press: (name) => go(page.getByRole('button', { name, exact: true })),
+    follow: (name) => go(page.getByRole('link', { name, exact: true })),
     async untilText(expected) {
       await expect
         .poll(

@@ -17,11 +17,10 @@ async function click(operator: Operator, ...names: [] | [string] | [string, stri
   await operator.open('/admin')
   for (const name of names) {
     const exact = { name, exact: true }
-    await page
-      .getByRole('link', exact)
-      .or(page.getByRole('button', exact))
-      .or(page.locator('summary', { hasText: name }))
-      .click()
+    const leads = page.getByRole('link', exact).or(page.getByRole('button', exact))
+    const opens = page.locator('summary', { hasText: name })
+    await leads.or(opens).waitFor()
+    await ((await opens.count()) > 0 ? opens.click() : operator.go(leads))
   }
   return operator.text()
 }

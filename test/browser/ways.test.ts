@@ -82,7 +82,7 @@ describe('without JavaScript', () => {
     await page.getByRole('combobox', { name: 'By' }).selectOption('Event id')
     await page.getByLabel('Exactly').fill(id)
     await operator.press('Find')
-    await page.getByRole('link', { name: id.slice(0, 8) }).click()
+    await operator.go(page.getByRole('link', { name: id.slice(0, 8) }))
     await operator.follow('Delete…')
     await operator.press('Delete 1 event')
     expect(await operator.text()).toContain('1 event deleted.')
