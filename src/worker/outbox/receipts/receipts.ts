@@ -9,7 +9,7 @@
 import type { StoredKind } from '../../chatlio/kind.ts'
 import { RECEIPT_PAGE } from '../../limits.ts'
 import type { Receipt } from '../../receipts/carried.ts'
-import { type Hashes, unpacked } from '../../receipts/hashes.ts'
+import { unpacked } from '../../receipts/hashes.ts'
 import type { FreePositions } from '../storage/position.ts'
 import { PER_MS, type PendingEvent } from '../storage/reader.ts'
 import type { Lookups } from './lookups.ts'
@@ -50,29 +50,27 @@ export class ReceiptStore {
   }
 
   /** The outbox has delivered this event: its index entries stay, for the receipt. Part of the caller's transaction. */
-  settle(event: PendingEvent, at: number): void {
-    const { position, id, kind, receivedAt, body, tries } = event
+  settle({ position, tries, body }: PendingEvent, at: number): void {
+    if (this.#keepMs > 0) {
+      const [kept] = this.#sql
+        .exec(
+          `INSERT INTO receipts (position, id, kind, received_at, settled_at, via, attempts, bytes,
+             hashes)
+           SELECT position, id, kind, received_at, ?, 'drained', ?, ?, IFNULL(hashes, '')
+           FROM pending WHERE position = ? ON CONFLICT (id) DO NOTHING RETURNING 1`,
+          at,
+          (tries?.attempts ?? 0) + 1,
+          body.length,
+          position,
+        )
+        .toArray()
+      if (kept) return
+    }
+    // It has a receipt already, elsewhere, or none is wanted.
     const [row] = this.#sql
       .exec<{ hashes: string | null }>('SELECT hashes FROM pending WHERE position = ?', position)
       .toArray()
-    const hashes = row?.hashes ?? null
-    if (this.#keepMs === 0 || this.#has(id)) this.#lookups.unlink(position, hashes)
-    else {
-      const attempts = (tries?.attempts ?? 0) + 1
-      this.#insert(
-        {
-          position,
-          id,
-          kind,
-          receivedAt,
-          settledAt: at,
-          via: 'drained',
-          attempts,
-          bytes: body.length,
-        },
-        hashes ?? '',
-      )
-    }
+    this.#lookups.unlink(position, row?.hashes ?? null)
   }
 
   /** New ones of these, in a few statements for all of them. Part of the caller's transaction. */
@@ -164,27 +162,6 @@ export class ReceiptStore {
       }
       if (rows.length < RECEIPT_PAGE) return
     }
-  }
-
-  #has(id: string): boolean {
-    return this.positionOf(id) !== null
-  }
-
-  #insert(receipt: KeptReceipt, hashes: Hashes): void {
-    const { position, id, kind, receivedAt, settledAt, via, attempts, bytes } = receipt
-    this.#sql.exec(
-      `INSERT INTO receipts (position, id, kind, received_at, settled_at, via, attempts, bytes,
-         hashes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      position,
-      id,
-      kind,
-      receivedAt,
-      settledAt,
-      via,
-      attempts,
-      bytes,
-      hashes,
-    )
   }
 
   #delete(position: number): void {
