@@ -27,12 +27,16 @@ export function startAep(options: LocalAdobeOptions = {}): LocalAdobe {
   return aep
 }
 
+const DAY_MS = 86_400_000
+/** Half a minute into it, so that a test that moves the clock a little stays in the same minute, hour and day. */
+const HALF_PAST_NOON_MS = 12 * 3_600_000 + 30 * 60_000 + 30_000
+
 /**
- * A clock of the test's own, a day ahead: real alarms, which run on the real clock, then never fire by themselves,
- * and waits of hours take no time.
+ * A clock of the test's own. More than a day ahead: real alarms, which run on the real clock, then never fire by
+ * themselves, and waits of hours take no time. Always at the same time of day, so that no hour ends within a test.
  */
 export function startClock() {
-  let now = Math.ceil(Date.now() / 1_000) * 1_000 + 86_400_000
+  let now = Math.floor(Date.now() / DAY_MS + 2) * DAY_MS + HALF_PAST_NOON_MS
   vi.useFakeTimers({ toFake: ['Date'], now })
   return {
     get now() {
