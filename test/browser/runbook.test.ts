@@ -143,7 +143,7 @@ describe('the runbook on the page', () => {
 
   it('alerts: which fire, and whether anybody hears them', async () => {
     const operator = await world.signedIn()
-    expect(await click(operator, 'Alerts')).toContain('Nobody is told: set the secret')
+    expect(await click(operator, 'Alerts')).toContain('Alerts go nowhere yet: set the secret')
     await picture(operator, 'alerts')
   })
 })

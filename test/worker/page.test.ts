@@ -252,14 +252,16 @@ describe('drift, alerts and the log', () => {
 
   it('show every alert, and whether a test gets through', async () => {
     expect(await textAt('/admin/ui/alerts')).toMatch(
-      /Nobody is told.*Relaying is on hold hold Quiet/,
+      /Alerts go nowhere yet.*Relaying is on hold hold Quiet/,
     )
     const test = await browser.submit('/admin/ui/alerts/test')
     expect(textOf(test.html)).toContain('not sent: ALERT_WEBHOOK_URL is not set')
     const url = 'http://127.0.0.1:8788/alerts'
     const heard = startBrowser({ ALERT_WEBHOOK_URL: url })
     heard.cookie = browser.cookie
-    expect(textOf((await heard.visit('/admin/ui/alerts')).html)).not.toContain('Nobody is told')
+    expect(textOf((await heard.visit('/admin/ui/alerts')).html)).not.toContain(
+      'Alerts go nowhere yet',
+    )
   })
 
   it('show who did what, the newest first, a page at a time', async () => {

@@ -131,6 +131,14 @@ describe('held: no event can cause this', () => {
 })
 
 describe('deferred: again later', () => {
+  it('the outbox can abort what is late, since it goes on; a request leaves that to its own end', async () => {
+    aep.script({ type: 'status', status: 503 })
+    await post()
+    await drainAll(clock)
+    const signals = vi.mocked(fetch).mock.calls.map(([, init]) => init?.signal ?? null)
+    expect(signals).toEqual([null, expect.any(AbortSignal)])
+  })
+
   it.each<[string, Answer, string]>([
     ['408', { type: 'status', status: 408 }, 'throttled'],
     ['429', { type: 'status', status: 429 }, 'throttled'],

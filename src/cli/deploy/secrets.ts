@@ -2,8 +2,8 @@
  * Secrets: makes those that are missing, and carries them to wrangler.
  *
  * Promises: a secret that Cloudflare has is never made again or overwritten; a made one is in no argument, no variable
- * and no file but one of mode 600 in a directory of its own outside the repository, which is gone when `use` has ended,
- * also when this process is ended by a signal. Only SIGKILL or a power cut can leave it behind.
+ * and no file but one of mode 600 in a temporary directory outside the repository, which is deleted when `use` ends,
+ * also when a signal ends this process. Only SIGKILL or a power cut can leave it behind.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'

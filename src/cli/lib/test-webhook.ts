@@ -1,7 +1,7 @@
 /**
  * Test webhooks: a body of each kind, as Chatlio would send it, from a visitor that is nobody.
  *
- * Promises: each run has a visitor and an address of its own, recognisable by `relay-test-`, so that everything a run
+ * Promises: each run has a new visitor and address, recognisable by `relay-test-`, so that everything a run
  * has left in AEP can be found and erased by them; no two runs are the same event. The address is of a domain that is
  * reserved for examples (RFC 2606), so no mail can reach anybody. Pure: the run's name and the moment are passed in.
  */

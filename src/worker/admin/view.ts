@@ -1,5 +1,6 @@
 /** Answers for operators: stored events with ISO times and readable payloads, and sums over shards. Pure. */
 import { toIso } from '../chatlio/timestamp.ts'
+import { earliest } from '../lib/earliest.ts'
 import { parseJson } from '../lib/json.ts'
 import type { Found } from '../outbox/receipts/find.ts'
 import type { EventDetail, EventSummary, Ledger, ShardStatus, Totals } from '../outbox/state.ts'
@@ -84,9 +85,4 @@ function total(shards: readonly ShardStatus[]): ShardStatus {
     hold: holds.find(({ reason }) => reason === 'paused') ?? holds[0] ?? null,
     nextAttemptAt: earliest(shards.map(({ nextAttemptAt }) => nextAttemptAt)),
   }
-}
-
-function earliest(moments: readonly (number | null)[]): number | null {
-  const known = moments.filter((moment) => moment !== null)
-  return known.length === 0 ? null : Math.min(...known)
 }

@@ -6,6 +6,7 @@
  * Pure. Texts hold counts, codes, kinds and documented field names; nothing of an event, and nothing that AEP wrote.
  */
 import type { DriftSummary } from '../drift/drift.ts'
+import { earliest } from '../lib/earliest.ts'
 import { ALERT_REPEAT_MS, DAY_MS, MAX_COUNTED_EXPIRING } from '../limits.ts'
 import { type ShardFacts, warnings } from '../outbox/alerts/facts.ts'
 import type { KnownCause, Notice } from './state.ts'
@@ -106,11 +107,11 @@ function waiting(facts: Facts): string {
 
 export function readQueueAge(facts: Facts): Reading {
   const { now, ageMs } = facts
-  const oldest = oldestOf(answered(facts).map(({ oldestPendingAt }) => oldestPendingAt))
+  const oldest = earliest(answered(facts).map(({ oldestPendingAt }) => oldestPendingAt))
   const age = oldest === null ? 0 : now - oldest
   if (oldest === null || age <= ageMs / 2) return otherwise(facts, CLEAR)
   if (age <= ageMs || readHold(facts).is === 'over') return SILENT
-  const pausedSince = oldestOf(answered(facts).map((shard) => shard.pausedSince))
+  const pausedSince = earliest(answered(facts).map((shard) => shard.pausedSince))
   return {
     ...OVER,
     runs: 2,
@@ -133,7 +134,7 @@ export function readExpiring(facts: Facts): Reading {
   if (soon === 0) return otherwise(facts, CLEAR)
   const { soonMs, todayMs } = warnings(facts.retentionMs)
   const urgent = today > 0
-  const oldest = oldestOf(all.map(({ oldestAt }) => oldestAt)) ?? facts.now
+  const oldest = earliest(all.map(({ oldestAt }) => oldestAt)) ?? facts.now
   const counted = urgent ? today : soon
   return {
     ...OVER,
@@ -215,9 +216,4 @@ export function readStorage(facts: Facts): Reading {
       ...(readOnly > 0 ? [`${count(readOnly, 'shard')} could not write`] : []),
     ],
   }
-}
-
-function oldestOf(moments: readonly (number | null)[]): number | null {
-  const known = moments.filter((each) => each !== null)
-  return known.length === 0 ? null : Math.min(...known)
 }

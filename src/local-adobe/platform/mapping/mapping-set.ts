@@ -3,7 +3,7 @@ import { isObject, type JsonObject } from '../../streaming/message.ts'
 import type { Resource } from '../store.ts'
 import { type Row, readRow } from './rows.ts'
 
-/** One version of a set; undefined when there is none of that number. */
+/** One version of a set; `undefined` if no version has that number. */
 export function versionOf(set: Resource, version: number): JsonObject | undefined {
   const versions = Array.isArray(set.hidden.versions) ? set.hidden.versions : []
   const own: unknown = versions[version]

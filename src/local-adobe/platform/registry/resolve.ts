@@ -99,7 +99,7 @@ export function merge(a: Schema, b: Schema): Schema {
   }
 }
 
-/** The schema at a path of field names; undefined where there is none. */
+/** The schema at a path of field names; `undefined` if no schema is there. */
 export function fieldAt(schema: Schema, path: readonly string[]): Schema | undefined {
   const [key, ...rest] = path
   if (key === undefined) return schema

@@ -1,6 +1,6 @@
 /**
  * The result of an action, shown once after the redirect: its name and its counts in the address, and no other data.
- * What is not a known name with numbers is ignored, so an address made by someone else can say nothing of its own.
+ * Anything but a known name with numbers is ignored, so a link from a stranger cannot put words on the page.
  */
 import { count } from '../../alerts/words.ts'
 import type { AppContext } from '../../services.ts'

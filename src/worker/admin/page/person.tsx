@@ -48,7 +48,7 @@ export async function erase(c: AppContext): Promise<Response> {
     dryRun,
   })
   if (!checked.ok) return badRequest(c, checked.detail)
-  const { suppressedUntil: _, ...counts } = await erasePerson(
+  const { suppressedUntil, ...counts } = await erasePerson(
     servicesOf(c.env),
     operatorOf(c),
     checked.output,
@@ -58,7 +58,7 @@ export async function erase(c: AppContext): Promise<Response> {
   return respond(
     c,
     ERASE,
-    <Erase person={person} matched={{ ...counts, suppressedUntil: _ }} done={false} />,
+    <Erase person={person} matched={{ ...counts, suppressedUntil }} done={false} />,
   )
 }
 

@@ -27,7 +27,10 @@ export function underSettings(state: UpstreamState, settings: string): UpstreamS
   return state.refusals.settings === settings ? state : { ...state, refusals: noRefusals(settings) }
 }
 
-/** What both know, as one that has `ours` takes it in; `ours` itself when that is nothing new. Fields that an older version does not send keep their defaults. */
+/**
+ * What both know, as one that has `ours` takes it in; `ours` itself when that is nothing new. Fields that an older version
+ * does not send keep their defaults.
+ */
 export function takeIn(ours: UpstreamState, theirs: UpstreamState, now: number): UpstreamState {
   // Mostly both know the same already: nothing is made, and nothing written.
   if (isSame(ours, theirs)) return ours

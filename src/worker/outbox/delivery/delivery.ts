@@ -188,14 +188,12 @@ export class Delivery {
   async #setAlarm(): Promise<void> {
     const { store, ledger, config } = this.#deps
     const now = Date.now()
-    store.tries.correctWaits(
-      now,
-      config.retryCapMs,
-      Math.max(config.retryCapMs, MAX_RETRY_AFTER_MS),
-    )
-    if (ledger.read().pending === 0 && config.outboxShards === 1) this.#deps.watch.endRejecting()
+    const longestMs = Math.max(config.retryCapMs, MAX_RETRY_AFTER_MS)
+    store.tries.correctWaits(now, config.retryCapMs, longestMs)
+    const { pending } = ledger.read()
+    if (pending === 0 && config.outboxShards === 1) this.#deps.watch.endRejecting()
     // The ledger knows of work that the selection has lost sight of: it must look again.
-    if (ledger.read().pending > 0 && !this.#schedule.knowsWork()) this.#selection.restart()
+    if (pending > 0 && !this.#schedule.knowsWork()) this.#selection.restart()
     const owedAt = this.#schedule.nextWakeAt(now)
     if (owedAt !== null) await this.#alarm.setFor(owedAt, now)
   }

@@ -80,7 +80,7 @@ const ALERTS = {
 const ALERT_STATES = { ok: 'Quiet', pending: 'About to fire', firing: 'Firing' } as const
 
 type AlertsProps = Awaited<ReturnType<typeof readAlerts>> & {
-  /** Whether anybody is told. */
+  /** Whether an alert goes anywhere. */
   heard: boolean
   test: Awaited<ReturnType<typeof sendTestAlert>> | null
 }
@@ -96,7 +96,7 @@ export function Alerts({ alerts, heard, test }: AlertsProps) {
       )}
       {!heard && (
         <p class="card warn">
-          Nobody is told: set the secret <code>ALERT_WEBHOOK_URL</code>.
+          Alerts go nowhere yet: set the secret <code>ALERT_WEBHOOK_URL</code>.
         </p>
       )}
       <Table caption="Looked at every five minutes" heads={['Alert', 'State', 'Last message']}>

@@ -49,7 +49,7 @@ export function sentences({ reasons, pending, hold, letsIn }: Situation): Senten
     say({
       tone: 'warn',
       title: `AEP does not take events at the moment. ${waiting}`,
-      meaning: STORED.replace('nothing is relayed', 'they are tried again'),
+      meaning: 'Webhooks are still taken and stored; they are tried again, and nothing is lost.',
       action: OUTAGE_ENDS,
     })
   }
