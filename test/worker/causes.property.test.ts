@@ -141,7 +141,7 @@ it('they equal a GROUP BY over what is set aside, and every filter finds what it
           error: null,
           upstream: INITIAL_UPSTREAM,
         }
-        store.put(request, step.state === 'pending' ? null : failedTry(step.error))
+        store.putAll([{ request, tried: step.state === 'pending' ? null : failedTry(step.error) }])
       } else if (!place) return
       else if (step.do === 'erase') store.erase(place)
       else if (step.do === 'park' && place.state === 'pending') {

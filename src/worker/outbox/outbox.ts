@@ -23,6 +23,7 @@ import { Delivery } from './delivery/delivery.ts'
 import { logDeadLetter } from './delivery/record-outcome.ts'
 import { UpstreamWatch } from './delivery/upstream-watch.ts'
 import type { EventEnd } from './delivery/waiters.ts'
+import { GroupCommit } from './group-commit.ts'
 import { shardHealth } from './health.ts'
 import type { OperatorParts } from './receipts/receipts-object.ts'
 import { Records } from './receipts/records.ts'
@@ -30,8 +31,8 @@ import type { HeldState, ShardHealth, ShardStatus, StoreRequest, StoreResult } f
 import { LedgerStore } from './storage/ledger.ts'
 import { Listing } from './storage/listing.ts'
 import { migrate } from './storage/migrations.ts'
-import { EventReader } from './storage/reader.ts'
-import { EventStore } from './storage/store.ts'
+import { EventReader, type Place } from './storage/reader.ts'
+import { type Arrival, EventStore } from './storage/store.ts'
 import { tokenSource } from './token-keeper.ts'
 
 export class Outbox extends AlertsObject {
@@ -46,6 +47,7 @@ export class Outbox extends AlertsObject {
   readonly #records: Records
   readonly #tokens: TokenSource
   readonly #delivery: Delivery
+  readonly #arrivals: GroupCommit<StoreRequest, HeldState>
   /** A write has become durable since the object started. */
   #hasWritten = false
 
@@ -95,6 +97,10 @@ export class Outbox extends AlertsObject {
       tokens: this.#tokens,
       metrics: metricsOf(env),
     })
+    this.#arrivals = new GroupCommit(
+      (requests) => this.#write(requests),
+      () => storage.sync(),
+    )
     void ctx.blockConcurrencyWhile(() => this.#delivery.start())
   }
 
@@ -114,18 +120,33 @@ export class Outbox extends AlertsObject {
   }
 
   async #put(request: StoreRequest): Promise<HeldState> {
-    const { hashes, suppressed } = await this.#records.admit(request)
-    if (suppressed) return 'suppressed'
-    this.#watch.mergeFrom(request.upstream)
-    const asStored = this.#watch.rejecting ? withoutRefusal(request) : request
-    const tried = tryOfRequest(asStored, this.#backoff, Math.random)
-    const { position, state } = this.#store.put({ ...asStored, hashes }, tried)
-    if (state === 'dead' && request.state === 'dead' && request.attempt) {
-      logDeadLetter(this.#shard, request, request.attempt.error)
-    }
-    this.#delivery.added(position)
-    await this.#delivery.scheduleNewWork()
+    const hashes = await this.#records.hashesOf(request)
+    const state = await this.#arrivals.add({ ...request, hashes })
+    if (state !== 'suppressed') await this.#delivery.scheduleNewWork()
     return state
+  }
+
+  /** What is known of AEP and of suppressed people is looked at here, as late as can be: they change while a group waits. */
+  #write(requests: readonly StoreRequest[]): HeldState[] {
+    const isSuppressed = requests.map(({ hashes = null }) => this.#records.isSuppressed(hashes))
+    const wanted = requests.filter((_, index) => !isSuppressed[index])
+    for (const { upstream } of wanted) this.#watch.mergeFrom(upstream)
+    const arrivals = wanted.map((each) => {
+      const request = this.#watch.rejecting ? withoutRefusal(each) : each
+      return { request, tried: tryOfRequest(request, this.#backoff, Math.random) }
+    })
+    const places = this.#store.putAll(arrivals)
+    for (const [index, { position, state }] of places.entries()) {
+      const { request } = arrivals[index] as Arrival
+      if (state === 'dead' && request.state === 'dead' && request.attempt) {
+        logDeadLetter(this.#shard, request, request.attempt.error)
+      }
+      this.#delivery.added(position)
+    }
+    const states = places.values()
+    return isSuppressed.map((suppressed) =>
+      suppressed ? 'suppressed' : (states.next().value as Place).state,
+    )
   }
 
   /** A token other than `refused`. Shard 0 keeps it for all; credentials that no longer work are a hold. */

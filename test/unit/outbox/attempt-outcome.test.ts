@@ -22,7 +22,6 @@ const failure = (code: ErrorCode, status: number | null, retryAfterMs: number | 
   answer: 'AEP’s own words',
   retryAfterMs,
 })
-const ACCEPTED: Verdict = { verdict: 'accepted', status: 200 }
 const REJECTED: Verdict = { verdict: 'rejected', ...failure('rejected', 400) }
 const UNAVAILABLE: Verdict = { verdict: 'deferred', ...failure('unavailable', 503) }
 const UNKNOWN: Verdict = { verdict: 'unknown', ...failure('unknown-answer', 200) }
@@ -71,10 +70,6 @@ const struck = (strikes: number) => ({
 })
 
 describe('an attempt', () => {
-  it('delivers the event if AEP accepted it, even after many failures', () => {
-    expect(attemptOutcome(ACCEPTED, context({ tries: struck(29) }))).toEqual({ end: 'delivered' })
-  })
-
   it('makes a refused event dead at once, with the reason and AEP’s answer', () => {
     expect(attemptOutcome(REJECTED, context(firstTry))).toMatchObject({
       end: 'dead',
@@ -100,7 +95,7 @@ describe('an attempt', () => {
     })
   })
 
-  it('never drops an event or counts a failure as delivery, whatever its verdict and history', () => {
+  it('never drops an event, whatever its verdict and history', () => {
     const moment = fc.integer({ min: 0, max: NOW })
     const history = fc.option(
       fc.record({
@@ -111,7 +106,7 @@ describe('an attempt', () => {
         refused: fc.boolean(),
       }),
     )
-    const verdict = fc.constantFrom(ACCEPTED, REJECTED, THROTTLED, ...FAILED)
+    const verdict = fc.constantFrom(REJECTED, THROTTLED, ...FAILED)
     fc.assert(
       fc.property(
         verdict,
@@ -129,9 +124,8 @@ describe('an attempt', () => {
               random: () => chance,
             }),
           )
-          expect(outcome.end === 'delivered').toBe(given.verdict === 'accepted')
-          if (outcome.end === 'delivered') return
           expect(outcome.tried.attempts).toBe((tries?.attempts ?? 0) + 1)
+          expect(['retry', 'dead']).toContain(outcome.end)
           if (outcome.end === 'retry') expect(outcome.tried.nextAt).toBeGreaterThanOrEqual(NOW)
           else expect(outcome.tried.nextAt).toBeNull()
         },

@@ -1,4 +1,4 @@
-/** What an attempt that has ended means for its event. Pure: moment, policy and randomness are passed in. */
+/** What an attempt that has failed means for its event. Pure: moment, policy and randomness are passed in. */
 import type { Verdict } from '../../aep/client/verdict.ts'
 import {
   type AttemptInfo,
@@ -22,11 +22,12 @@ export const NO_TRIES: Omit<Tries, 'refused'> = {
   triedAt: null,
 }
 
+/** AEP's word on an event that it did not accept. */
+export type FailedVerdict = Exclude<Verdict, { verdict: 'accepted' }>
+
 export type AttemptOutcome =
-  | { end: 'delivered' }
   /** Refused for good, or out of strikes: for an operator. */
-  | { end: 'dead'; tried: FailedTry }
-  | { end: 'retry'; tried: FailedTry; blamed: Blamed }
+  { end: 'dead'; tried: FailedTry } | { end: 'retry'; tried: FailedTry; blamed: Blamed }
 
 export type AttemptContext = {
   /** When it ended, in epoch milliseconds. */
@@ -42,8 +43,7 @@ export type AttemptContext = {
   random: () => number
 }
 
-export function attemptOutcome(verdict: Verdict, context: AttemptContext): AttemptOutcome {
-  if (verdict.verdict === 'accepted') return { end: 'delivered' }
+export function attemptOutcome(verdict: FailedVerdict, context: AttemptContext): AttemptOutcome {
   const { at, attempt, tries, state, rejecting, backoff, random } = context
   const { error, answer } = verdict
   const strikes = tries?.strikes ?? 0

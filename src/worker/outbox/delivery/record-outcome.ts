@@ -9,7 +9,7 @@ import type { AttemptInfo } from '../../aep/upstream/blame.ts'
 import { logLine } from '../../log.ts'
 import type { EventReader, PendingEvent } from '../storage/reader.ts'
 import type { EventStore } from '../storage/store.ts'
-import { type AttemptOutcome, attemptOutcome } from './attempt-outcome.ts'
+import { type AttemptOutcome, attemptOutcome, type FailedVerdict } from './attempt-outcome.ts'
 import type { Backoff } from './backoff.ts'
 import type { Prepared } from './prepare.ts'
 import type { Selection } from './selection.ts'
@@ -44,6 +44,11 @@ export type OutcomeDeps = {
   left: (id: string, end: EventEnd) => void
 }
 
+/** The end of an event's attempt. */
+export type End = { prepared: Prepared; verdict: Verdict }
+type Accepted = { event: PendingEvent; verdict: Verdict }
+type FailedEnd = { event: PendingEvent; verdict: FailedVerdict }
+
 export class OutcomeRecorder {
   readonly #deps: OutcomeDeps
 
@@ -53,67 +58,96 @@ export class OutcomeRecorder {
 
   partAccepted = ({ event }: Prepared, part: number, verdict: Verdict, beganAt: number): void => {
     const { reader, store, watch, now } = this.#deps
-    this.#write(event, 'part delivered', () => {
+    try {
       watch.recordAttempt(verdict, { ...attemptOf(event, beganAt), isPart: true }, now())
-      if (reader.stillPending(event)) store.partDelivered(event.position, part)
-    })
+      if (reader.stillPending([event]).length > 0) store.partDelivered(event.position, part)
+    } catch (thrown) {
+      this.#logUnrecorded(event, 'part delivered', thrown)
+      throw thrown
+    }
   }
 
-  ended = ({ event }: Prepared, verdict: Verdict, beganAt: number): void => {
-    const { reader, watch, selection, backoff, now, random, report } = this.#deps
+  /**
+   * Events whose attempts ended with one request. Acceptances first: they show that what else failed in the same request
+   * did so through its own fault. One that cannot be written keeps no other from being written.
+   */
+  ended = (ends: readonly End[], beganAt: number): void => {
+    const { selection, report } = this.#deps
+    const delivered: Accepted[] = []
+    const failed: FailedEnd[] = []
+    for (const { prepared, verdict } of ends) {
+      const { event } = prepared
+      report[verdict.verdict === 'unknown' ? 'deferred' : verdict.verdict] += 1
+      if (verdict.verdict === 'accepted') {
+        delivered.push({ event, verdict })
+        continue
+      }
+      failed.push({ event, verdict })
+      report.failure = { code: verdict.error.code, status: verdict.error.status }
+    }
+    const faults = [
+      ...this.#delivered(delivered, beganAt),
+      ...failed.flatMap((each) => this.#failed(each, beganAt)),
+    ]
+    for (const { prepared } of ends) selection.done(prepared.event.position)
+    if (faults.length > 0) throw faults[0]
+  }
+
+  /** All in one transaction, or, should it fail, each in one of its own. Returns what was thrown. */
+  #delivered(accepted: readonly Accepted[], beganAt: number): unknown[] {
+    const { store, watch, left, now } = this.#deps
+    try {
+      const at = now()
+      for (const { event, verdict } of accepted) {
+        watch.recordAttempt(verdict, attemptOf(event, beganAt), at)
+      }
+      for (const { id } of store.delivered(accepted.map(({ event }) => event)))
+        left(id, 'delivered')
+      return []
+    } catch (thrown) {
+      const [first] = accepted
+      if (accepted.length > 1) return accepted.flatMap((each) => this.#delivered([each], beganAt))
+      if (first) this.#logUnrecorded(first.event, 'delivered', thrown)
+      return [thrown]
+    }
+  }
+
+  #failed({ event, verdict }: FailedEnd, beganAt: number): unknown[] {
+    const { reader, watch, backoff, now, random } = this.#deps
     const at = now()
     const attempt = attemptOf(event, beganAt)
     const { state } = watch
-    const { tries } = event
-    const outcomeOf = () =>
-      attemptOutcome(verdict, {
-        at,
-        attempt,
-        tries,
-        state,
-        rejecting: watch.rejecting,
-        backoff,
-        random,
-      })
-    report[verdict.verdict === 'unknown' ? 'deferred' : verdict.verdict] += 1
-    if (verdict.verdict !== 'accepted') {
-      report.failure = { code: verdict.error.code, status: verdict.error.status }
-    }
     try {
-      this.#write(event, verdict.verdict === 'accepted' ? 'delivered' : verdict.verdict, () => {
-        watch.recordAttempt(verdict, attempt, at)
-        if (reader.stillPending(event)) this.#record(event, outcomeOf())
-      })
-    } finally {
-      selection.done(event.position)
+      watch.recordAttempt(verdict, attempt, at)
+      if (reader.stillPending([event]).length === 0) return []
+      const { tries } = event
+      const { rejecting } = watch
+      this.#record(
+        event,
+        attemptOutcome(verdict, { at, attempt, tries, state, rejecting, backoff, random }),
+      )
+      return []
+    } catch (thrown) {
+      this.#logUnrecorded(event, verdict.verdict, thrown)
+      return [thrown]
     }
   }
 
-  #record(event: PendingEvent, outcome: AttemptOutcome): void {
+  #record(event: PendingEvent, { end, tried }: AttemptOutcome): void {
     const { shard, store, left } = this.#deps
-    switch (outcome.end) {
-      case 'delivered':
-        store.delivered(event)
-        break
-      case 'retry':
-        store.retryLater(event.position, outcome.tried)
-        return
-      case 'dead':
-        store.park(event.position, 'dead', outcome.tried)
-        logDeadLetter(shard, event, outcome.tried.error)
+    if (end === 'retry') {
+      store.retryLater(event.position, tried)
+      return
     }
-    left(event.id, outcome.end)
+    store.park(event.position, 'dead', tried)
+    logDeadLetter(shard, event, tried.error)
+    left(event.id, 'dead')
   }
 
   /** In this line `outcome: "delivered"` means: AEP has the event, and will get it again under the same `_id`. */
-  #write({ id, kind }: PendingEvent, outcome: string, write: () => void): void {
-    try {
-      write()
-    } catch (thrown) {
-      const name = thrown instanceof Error ? thrown.name : 'unknown'
-      logLine('error', { event: 'not-recorded', shard: this.#deps.shard, id, kind, outcome, name })
-      throw thrown
-    }
+  #logUnrecorded({ id, kind }: PendingEvent, outcome: string, thrown: unknown): void {
+    const name = thrown instanceof Error ? thrown.name : 'unknown'
+    logLine('error', { event: 'not-recorded', shard: this.#deps.shard, id, kind, outcome, name })
   }
 }
 

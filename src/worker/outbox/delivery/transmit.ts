@@ -8,6 +8,7 @@
 import type { Sender } from '../../aep/client/sender.ts'
 import type { Verdict } from '../../aep/client/verdict.ts'
 import type { OutgoingRecord, Prepared } from './prepare.ts'
+import type { End } from './record-outcome.ts'
 
 export type TransmitDeps = {
   sender: Sender
@@ -20,8 +21,8 @@ export type TransmitDeps = {
   sending: (events: number) => void
   /** A part that AEP has accepted. */
   partAccepted: (prepared: Prepared, part: number, verdict: Verdict, beganAt: number) => void
-  /** The end of an event's attempt. */
-  ended: (prepared: Prepared, verdict: Verdict, beganAt: number) => void
+  /** The ends of the attempts that a request was the last of. */
+  ended: (ends: readonly End[], beganAt: number) => void
   /** Not sent, or not to its end: it stays as it is. */
   giveBack: (prepared: Prepared) => void
 }
@@ -48,10 +49,12 @@ export async function transmitEvent(
     else {
       recordParts(prepared, group, verdicts, beganAt, deps)
       const failed = worstOf(verdicts)
-      if (failed) return deps.ended(prepared, failed, beganAt)
+      if (failed) return deps.ended([{ prepared, verdict: failed }], beganAt)
       left = left.slice(group.length)
       const [accepted] = verdicts
-      if (left.length === 0 && accepted) return deps.ended(prepared, accepted, beganAt)
+      if (left.length === 0 && accepted) {
+        return deps.ended([{ prepared, verdict: accepted }], beganAt)
+      }
     }
     if (!deps.mayContinue()) return deps.giveBack(prepared)
   }
@@ -101,7 +104,13 @@ async function transmitHalves(
   const beganAt = deps.now()
   const verdicts = await deps.sender.deliverBatch(records, deps.timeoutMs)
   if (verdicts !== 'bisect') {
-    return { refused: false, accepted: recordAll(events, verdicts, beganAt, deps) }
+    const ends = verdicts.flatMap((verdict, index) => {
+      const prepared = events[index]
+      return prepared ? [{ prepared, verdict }] : []
+    })
+    deps.ended(ends, beganAt)
+    const accepted = verdicts.filter(({ verdict }) => verdict === 'accepted').length
+    return { refused: false, accepted }
   }
   const middle = Math.ceil(events.length / 2)
   let accepted = 0
@@ -110,24 +119,4 @@ async function transmitHalves(
     else for (const prepared of half) deps.giveBack(prepared)
   }
   return { refused: true, accepted }
-}
-
-/** Acceptances first: they show that what else failed in the same request did so through its own fault. */
-function recordAll(
-  events: readonly Prepared[],
-  verdicts: readonly Verdict[],
-  beganAt: number,
-  deps: TransmitDeps,
-): number {
-  const pairs = events.flatMap((prepared, index) => {
-    const verdict = verdicts[index]
-    return verdict ? [{ prepared, verdict }] : []
-  })
-  const isAccepted = ({ verdict }: { verdict: Verdict }) => verdict.verdict === 'accepted'
-  const accepted = pairs.filter(isAccepted)
-  const others = pairs.filter((pair) => !isAccepted(pair))
-  for (const { prepared, verdict } of [...accepted, ...others]) {
-    deps.ended(prepared, verdict, beganAt)
-  }
-  return accepted.length
 }

@@ -13,18 +13,12 @@ export class Lookups {
     this.#sql = sql
   }
 
-  /** An event is stored at `position`. */
-  link(position: number, hashes: Hashes | null): void {
-    if (!hashes) return
-    this.#sql.exec(
-      'INSERT OR IGNORE INTO lookups SELECT value, ? FROM json_each(?)',
-      position,
-      JSON.stringify(unpacked(hashes)),
+  /** In one statement for all of them. */
+  link(found: readonly { position: number; hashes: Hashes | null }[]): void {
+    const links = found.flatMap(({ position, hashes }) =>
+      unpacked(hashes).map((hash) => [hash, position]),
     )
-  }
-
-  /** Several in one statement. */
-  linkAll(links: readonly (readonly [hash: string, position: number])[]): void {
+    if (links.length === 0) return
     this.#sql.exec(
       'INSERT OR IGNORE INTO lookups SELECT value ->> 0, value ->> 1 FROM json_each(?)',
       JSON.stringify(links),

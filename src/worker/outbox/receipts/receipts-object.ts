@@ -84,7 +84,7 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
         request,
         { store, reader, parked },
         (position) => positions.push(position),
-        (place) => records.isSuppressed(place),
+        (place) => records.isSuppressed(store.bodies.hashes(place)),
       ),
     )
     for (const position of positions) requeued(position)

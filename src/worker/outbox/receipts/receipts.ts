@@ -9,7 +9,7 @@
 import type { StoredKind } from '../../chatlio/kind.ts'
 import { RECEIPT_PAGE } from '../../limits.ts'
 import type { Receipt } from '../../receipts/carried.ts'
-import { unpacked } from '../../receipts/hashes.ts'
+import type { Hashes } from '../../receipts/hashes.ts'
 import type { FreePositions } from '../storage/position.ts'
 import { PER_MS, type PendingEvent } from '../storage/reader.ts'
 import type { Lookups } from './lookups.ts'
@@ -49,28 +49,34 @@ export class ReceiptStore {
     this.#places = places
   }
 
-  /** The outbox has delivered this event: its index entries stay, for the receipt. Part of the caller's transaction. */
-  settle({ position, tries, body }: PendingEvent, at: number): void {
-    if (this.#keepMs > 0) {
-      const [kept] = this.#sql
-        .exec(
-          `INSERT INTO receipts (position, id, kind, received_at, settled_at, via, attempts, bytes,
-             hashes)
-           SELECT position, id, kind, received_at, ?, 'drained', ?, ?, IFNULL(hashes, '')
-           FROM pending WHERE position = ? ON CONFLICT (id) DO NOTHING RETURNING 1`,
-          at,
-          (tries?.attempts ?? 0) + 1,
-          body.length,
-          position,
-        )
+  /** The outbox has delivered these events: their index entries stay, for the receipts. Part of the caller's transaction. */
+  settle(events: readonly PendingEvent[], at: number): void {
+    const kept = new Set(this.#keepMs > 0 ? this.#keep(events, at) : [])
+    // They have a receipt already, elsewhere, or none is wanted.
+    const others = events.filter(({ position }) => !kept.has(position))
+    for (const { position } of others) {
+      const [row] = this.#sql
+        .exec<{ hashes: string | null }>('SELECT hashes FROM pending WHERE position = ?', position)
         .toArray()
-      if (kept) return
+      this.#lookups.unlink(position, row?.hashes ?? null)
     }
-    // It has a receipt already, elsewhere, or none is wanted.
-    const [row] = this.#sql
-      .exec<{ hashes: string | null }>('SELECT hashes FROM pending WHERE position = ?', position)
+  }
+
+  #keep(events: readonly PendingEvent[], at: number): number[] {
+    const rows = events.map(({ position, tries, body }) => {
+      return [position, (tries?.attempts ?? 0) + 1, body.length]
+    })
+    return this.#sql
+      .exec<{ position: number }>(
+        `INSERT INTO receipts (position, id, kind, received_at, settled_at, via, attempts, bytes, hashes)
+         SELECT position, pending.id, kind, received_at, ?, 'drained', value ->> 1, value ->> 2, IFNULL(hashes, '')
+         FROM json_each(?) JOIN pending ON position = value ->> 0 WHERE true
+         ON CONFLICT (id) DO NOTHING RETURNING position`,
+        at,
+        JSON.stringify(rows),
+      )
       .toArray()
-    this.#lookups.unlink(position, row?.hashes ?? null)
+      .map(({ position }) => position)
   }
 
   /** New ones of these, in a few statements for all of them. Part of the caller's transaction. */
@@ -92,11 +98,11 @@ export class ReceiptStore {
     if (byId.size === 0) return
     const places = this.#places([...byId.values()].map(({ receivedAt }) => receivedAt))
     const rows: unknown[][] = []
-    const links: [hash: string, position: number][] = []
+    const found: { position: number; hashes: Hashes }[] = []
     for (const { id, kind, receivedAt, settledAt, bytes, hashes } of byId.values()) {
       const position = places.take(receivedAt)
       rows.push([position, id, kind, receivedAt, settledAt, bytes, hashes])
-      for (const hash of unpacked(hashes)) links.push([hash, position])
+      found.push({ position, hashes })
     }
     this.#sql.exec(
       `INSERT INTO receipts (position, id, kind, received_at, settled_at, bytes, hashes, via, attempts)
@@ -105,7 +111,7 @@ export class ReceiptStore {
        FROM json_each(?)`,
       JSON.stringify(rows),
     )
-    this.#lookups.linkAll(links)
+    this.#lookups.link(found)
   }
 
   at(position: number): KeptReceipt | null {

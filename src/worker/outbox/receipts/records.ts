@@ -17,7 +17,7 @@ import type { KeyUse, StoreRequest, Totals } from '../state.ts'
 import { Bodies } from '../storage/bodies.ts'
 import type { EventIndex } from '../storage/event-index.ts'
 import { FreePositions } from '../storage/position.ts'
-import type { EventReader, PendingEvent, Place } from '../storage/reader.ts'
+import type { EventReader, PendingEvent } from '../storage/reader.ts'
 import { TOKEN_SHARD } from '../token-keeper.ts'
 import { ActivityStore, STEP_MS, type Step, summed } from './activity.ts'
 import { CarriedStore } from './carried-store.ts'
@@ -73,15 +73,14 @@ export class Records implements EventIndex {
     this.#carried = new CarriedStore(storage, { activity, receipts, suppressions })
   }
 
-  /** What an arriving event is found by; `suppressed`: it must not be stored. */
-  async admit(request: StoreRequest): Promise<{ hashes: Hashes | null; suppressed: boolean }> {
-    const hashes = request.hashes ?? (await this.#hashesOf(request, this.#knownKey()))
-    return { hashes, suppressed: this.suppressions.has(hashes, this.#deps.now()) }
+  /** What an arriving event is found by. */
+  async hashesOf(request: StoreRequest): Promise<Hashes | null> {
+    return request.hashes ?? (await this.#hashesOf(request, this.#knownKey()))
   }
 
-  /** A stored event that must not be relayed: an operator has erased its person since. */
-  isSuppressed(place: Place): boolean {
-    return this.suppressions.has(this.#bodies.hashes(place), this.#deps.now())
+  /** An event that must not be stored, or relayed: an operator has erased its person. */
+  isSuppressed(hashes: Hashes | null): boolean {
+    return this.suppressions.has(hashes, this.#deps.now())
   }
 
   /** Whether the batch is written. */
@@ -108,27 +107,29 @@ export class Records implements EventIndex {
     }
   }
 
-  link(position: number, hashes: Hashes | null, bytes: number): void {
-    this.lookups.link(position, hashes)
-    this.scrub.grew(bytes)
+  link(stored: readonly { position: number; hashes: Hashes | null; bytes: number }[]): void {
+    this.lookups.link(stored)
+    for (const { bytes } of stored) this.scrub.grew(bytes)
   }
 
   unlink(position: number, hashes: Hashes | null): void {
     this.lookups.unlink(position, hashes)
   }
 
-  /** The outbox has delivered an event; called within the transaction that forgets it. */
-  settle(event: PendingEvent): void {
-    this.receipts.settle(event, this.#deps.now())
-    this.scrub.grew(0)
+  /** The outbox has delivered events; called within the transaction that forgets them. */
+  settle(events: readonly PendingEvent[]): void {
+    this.receipts.settle(events, this.#deps.now())
+    this.scrub.grew(events.length * RECEIPT_BYTES)
   }
 
-  /** Counts a delivery; `flush` writes it. */
-  count({ kind, receivedAt }: PendingEvent): void {
+  /** Counts deliveries; `flush` writes them. */
+  count(events: readonly PendingEvent[]): void {
     const now = this.#deps.now()
-    const histogram: Histogram = {}
-    addDuration(histogram, now - receivedAt)
-    this.#drained.push({ minute: now, kind, outcome: 'drained', count: 1, histogram })
+    for (const { kind, receivedAt } of events) {
+      const histogram: Histogram = {}
+      addDuration(histogram, now - receivedAt)
+      this.#drained.push({ minute: now, kind, outcome: 'drained', count: 1, histogram })
+    }
     if (this.#drained.length >= 1_000) this.#drained = summed(this.#drained, STEP_MS.minute)
   }
 
@@ -177,7 +178,7 @@ export class Records implements EventIndex {
         const hashes = await this.#hashesOf(stored, key)
         storage.transactionSync(() => {
           if (bodies.setHashes(place, stored.id, hashes ?? '')) {
-            this.lookups.link(place.position, hashes)
+            this.lookups.link([{ position: place.position, hashes }])
           }
         })
       }

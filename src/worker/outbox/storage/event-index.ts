@@ -3,11 +3,11 @@ import type { PendingEvent } from './reader.ts'
 
 /** What is kept of an event beside it, and after it. */
 export type EventIndex = {
-  /** `bytes`: of the body that is stored there. */
-  link(position: number, hashes: string | null, bytes: number): void
+  /** Events are stored; `bytes`: of their bodies. */
+  link(stored: readonly { position: number; hashes: string | null; bytes: number }[]): void
   unlink(position: number, hashes: string | null): void
-  /** It is delivered; its row is still there. */
-  settle(event: PendingEvent): void
-  /** Its delivery is on record. */
-  count(event: PendingEvent): void
+  /** They are delivered; their rows are still there. */
+  settle(events: readonly PendingEvent[]): void
+  /** Their delivery is on record. */
+  count(events: readonly PendingEvent[]): void
 }

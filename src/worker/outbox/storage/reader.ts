@@ -91,12 +91,14 @@ export class EventReader {
     )
   }
 
-  /** Whether an operator or its age has not taken the event away meanwhile. */
-  stillPending({ position, id }: PendingEvent): boolean {
-    const [row] = this.#sql
-      .exec('SELECT 1 FROM pending WHERE position = ? AND id = ?', position, id)
-      .toArray()
-    return row !== undefined
+  /** Those that an operator or their age has not taken away meanwhile. */
+  stillPending(events: readonly PendingEvent[]): PendingEvent[] {
+    const rows = this.#sql.exec<{ index: number }>(
+      `SELECT key AS "index" FROM json_each(?) JOIN pending ON position = value ->> 0 AND pending.id = value ->> 1`,
+      JSON.stringify(events.map(({ position, id }) => [position, id])),
+    )
+    const indexes = new Set([...rows].map(({ index }) => index))
+    return events.filter((_, index) => indexes.has(index))
   }
 
   readPending(position: number): PendingEvent | null {
@@ -143,19 +145,28 @@ export class EventReader {
     return row ? { ...row, position, body: new Uint8Array(row.body) } : null
   }
 
-  /** Where the event is stored, and the first free position of its millisecond of receipt: in one statement. */
-  findPlace(id: string, receivedAt: number): { stored: Place | null; free: number } {
-    const { pending, parked, state, last } = this.#sql
-      .exec<{
-        pending: number | null
-        parked: number | null
-        state: EventState | null
-        last: number
-      }>(FIND_PLACE, id, receivedAt * PER_MS, (receivedAt + 1) * PER_MS - 1)
-      .one()
-    const free = freeAfter(last, receivedAt)
-    if (pending !== null) return { stored: { position: pending, state: 'pending' }, free }
-    const stored = parked === null || state === null ? null : { position: parked, state }
+  /**
+   * Where these events are stored, by id, and the first free positions of their milliseconds of receipt: in one statement.
+   */
+  findPlaces(events: readonly { id: string; receivedAt: number }[]): {
+    stored: Map<string, Place>
+    free: Map<number, number>
+  } {
+    const stored = new Map<string, Place>()
+    const free = new Map<number, number>()
+    const rows = this.#sql.exec<{
+      id: string
+      ms: number
+      pending: number | null
+      parked: number | null
+      state: EventState | null
+      last: number
+    }>(FIND_PLACES, JSON.stringify(events.map(({ id, receivedAt }) => [id, receivedAt])))
+    for (const { id, ms, pending, parked, state, last } of rows) {
+      free.set(ms, freeAfter(last, ms))
+      if (pending !== null) stored.set(id, { position: pending, state: 'pending' })
+      else if (parked !== null && state !== null) stored.set(id, { position: parked, state })
+    }
     return { stored, free }
   }
 
@@ -184,8 +195,11 @@ function lastBetween(first: string, last: string): string {
 }
 
 // Made once: a statement is looked up by its text.
-const FIND_PLACE = `SELECT (SELECT position FROM pending WHERE id = ?1) AS pending, position AS parked, state,
-  ${lastBetween('?2', '?3')} AS last FROM (SELECT 1) LEFT JOIN parked ON id = ?1`
+const FIND_PLACES = `SELECT value ->> 0 AS id, value ->> 1 AS ms,
+    (SELECT position FROM pending WHERE pending.id = value ->> 0) AS pending,
+    parked.position AS parked, parked.state,
+    ${lastBetween(`(value ->> 1) * ${PER_MS}`, `(value ->> 1) * ${PER_MS} + ${PER_MS - 1}`)} AS last
+  FROM json_each(?) LEFT JOIN parked ON parked.id = value ->> 0`
 
 const LAST_POSITIONS = `SELECT value AS ms, ${lastBetween(`value * ${PER_MS}`, `value * ${PER_MS} + ${PER_MS - 1}`)} AS last
   FROM json_each(?)`

@@ -19,6 +19,9 @@ import type { EventReader, PendingEvent, Place } from './reader.ts'
 import { resolveState } from './resolve-state.ts'
 import { type FailedTry, TryStore } from './tries.ts'
 
+/** `tried`: the attempt that its request has made. */
+export type Arrival = { request: StoreRequest; tried: FailedTry | null }
+
 export class EventStore {
   readonly bodies: Bodies
   readonly tries: TryStore
@@ -46,49 +49,81 @@ export class EventStore {
   }
 
   /**
-   * Stores an event, or merges it with the one stored under its id (`resolveState`). Returns where it is and the state
-   * it is really in. `tried`: the attempt that its request has made.
+   * Stores events, or merges each with the one stored under its id (`resolveState`). Returns where they are and the states
+   * they are really in. Those that are new are written in one transaction; if it throws, none of them is.
    */
-  put(request: StoreRequest, tried: FailedTry | null): Place {
-    const { stored, free } = this.#reader.findPlace(request.id, request.receivedAt)
-    const state = resolveState(stored?.state ?? null, request.state)
-    if (!stored) {
-      const { receivedAt } = request
-      const position = new FreePositions(this.#reader, new Map([[receivedAt, free]])).take(
-        receivedAt,
-      )
-      this.#change({ accepted: 1, ...counted(state, 1) }, () => {
+  putAll(arrivals: readonly Arrival[]): Place[] {
+    const { stored, free } = this.#reader.findPlaces(arrivals.map(({ request }) => request))
+    const positions = new FreePositions(this.#reader, free)
+    const added = arrivals.flatMap((arrival) => {
+      const { id, receivedAt, state } = arrival.request
+      if (stored.has(id)) return []
+      const place = { position: positions.take(receivedAt), state: resolveState(null, state) }
+      stored.set(id, place)
+      return [{ ...arrival, place }]
+    })
+    if (added.length > 0) this.#add(added)
+    const isNew = new Set(added.map(({ request }) => request))
+    return arrivals.map((arrival) => {
+      const { id } = arrival.request
+      const place = stored.get(id) as Place
+      if (isNew.has(arrival.request)) return place
+      const merged = this.#merge(place, arrival)
+      stored.set(id, merged)
+      return merged
+    })
+  }
+
+  #add(added: readonly (Arrival & { place: Place })[]): void {
+    const delta: Delta = { accepted: added.length }
+    for (const { place } of added) addCount(delta, place.state)
+    this.#change(delta, () => {
+      for (const { place, request, tried } of added) {
+        const { position, state } = place
         this.#insert(position, request, state, tried)
-        this.#index.link(position, request.hashes ?? null, request.body.length)
         this.#writeParts(position, request.parts)
         if (tried) this.tries.write(position, tried)
-      })
-      return { position, state }
-    }
-    if (state === stored.state) return { position: stored.position, state }
-    if (state === 'pending') this.requeue(stored.position, stored.state, request.kind, tried)
+      }
+      this.#index.link(
+        added.map(({ place: { position }, request: { hashes = null, body } }) => {
+          return { position, hashes, bytes: body.length }
+        }),
+      )
+    })
+  }
+
+  #merge({ position, state: held }: Place, { request, tried }: Arrival): Place {
+    const state = resolveState(held, request.state)
+    if (state === held) return { position, state }
+    if (state === 'pending') this.requeue(position, held, request.kind, tried)
     else {
-      this.#change({ ...counted(stored.state, -1), ...counted('dead', 1) }, () => {
+      this.#change({ ...counted(held, -1), ...counted('dead', 1) }, () => {
         const { code, path } = causeOf(tried?.error ?? null)
         this.#sql.exec(
           "UPDATE parked SET state = 'dead', code = ?, path = ? WHERE position = ?",
           code,
           path,
-          stored.position,
+          position,
         )
-        if (tried) this.tries.write(stored.position, tried)
+        if (tried) this.tries.write(position, tried)
       })
     }
-    return { position: stored.position, state }
+    return { position, state }
   }
 
-  /** AEP has it: forget it. */
-  delivered(event: PendingEvent): void {
-    this.#change({ delivered: 1 }, () => {
-      this.#index.settle(event)
-      this.#forget('pending', event.position)
+  /** AEP has them: forget those that are still pending, in one transaction. Returns which those were. */
+  delivered(events: readonly PendingEvent[]): PendingEvent[] {
+    const pending = this.#reader.stillPending(events)
+    if (pending.length === 0) return pending
+    this.#change({ delivered: pending.length }, () => {
+      this.#index.settle(pending)
+      this.#forget(
+        'pending',
+        pending.map(({ position }) => position),
+      )
     })
-    this.#index.count(event)
+    this.#index.count(pending)
+    return pending
   }
 
   /** Decides, once, into which records an event is split: before the first of them is sent. */
@@ -139,7 +174,7 @@ export class EventStore {
     this.#change({ ...counted(state, -1), erased: 1 }, () => {
       this.#index.unlink(position, this.bodies.hashes(place))
       this.bodies.overwrite(place)
-      this.#forget(state === 'pending' ? 'pending' : 'parked', position)
+      this.#forget(state === 'pending' ? 'pending' : 'parked', [position])
     })
   }
 
@@ -193,11 +228,11 @@ export class EventStore {
     }
   }
 
-  #forget(table: 'pending' | 'parked', position: number): void {
-    this.#sql.exec(`DELETE FROM ${table} WHERE position = ?`, position)
-    this.#sql.exec('DELETE FROM tries WHERE position = ?', position)
-    this.#sql.exec('DELETE FROM parts WHERE position = ?', position)
-    this.#sql.exec('DELETE FROM unfinished WHERE position = ?', position)
+  #forget(table: 'pending' | 'parked', positions: readonly number[]): void {
+    const list = JSON.stringify(positions)
+    for (const each of [table, 'tries', 'parts', 'unfinished'] as const) {
+      this.#sql.exec(FORGET[each], list)
+    }
   }
 
   #writeParts(position: number, records: readonly string[]): void {
@@ -207,7 +242,24 @@ export class EventStore {
   }
 }
 
+// Constant texts: a statement is looked up by its text.
+const FORGET = {
+  pending: forgetFrom('pending'),
+  parked: forgetFrom('parked'),
+  tries: forgetFrom('tries'),
+  parts: forgetFrom('parts'),
+  unfinished: forgetFrom('unfinished'),
+}
+
+function forgetFrom(table: string): string {
+  return `DELETE FROM ${table} WHERE position IN (SELECT value FROM json_each(?))`
+}
+
 /** `pending` has no counter: it is what the other counters leave. */
 function counted(state: EventState, by: number): Delta {
   return state === 'pending' ? {} : { [state]: by }
+}
+
+function addCount(delta: Delta, state: EventState): void {
+  if (state !== 'pending') delta[state] = (delta[state] ?? 0) + 1
 }

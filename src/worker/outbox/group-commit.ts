@@ -1,0 +1,54 @@
+/**
+ * Group commit: what arrives while a write is being made durable is written together, in one transaction.
+ *
+ * Promises: a lone item waits for nobody, its write happens at once; an item that cannot be written fails alone, the
+ * others of its group are written; nothing is written twice by one call of `add`.
+ * Accepts: under load an item waits for the write before it, and pays for a share of the next one instead of a whole.
+ */
+export class GroupCommit<Item, Result> {
+  readonly #write: (items: readonly Item[]) => Result[]
+  readonly #sync: () => Promise<void>
+  #waiting: Waiting<Item, Result>[] = []
+  #committing = false
+
+  /** `write`: writes all of them and returns a result each, or none and throws. `sync`: resolves when that is durable. */
+  constructor(write: (items: readonly Item[]) => Result[], sync: () => Promise<void>) {
+    this.#write = write
+    this.#sync = sync
+  }
+
+  /** Resolves when it is written: the runtime's output gate keeps an answer back until that is durable. */
+  add(item: Item): Promise<Result> {
+    const { promise, resolve, reject } = Promise.withResolvers<Result>()
+    this.#waiting.push({ item, resolve, reject })
+    if (!this.#committing) void this.#commit()
+    return promise
+  }
+
+  async #commit(): Promise<void> {
+    this.#committing = true
+    while (this.#waiting.length > 0) {
+      this.#writeGroup(this.#waiting.splice(0))
+      // If it cannot be made durable, the runtime fails every answer that waits for it, and starts the object anew.
+      await this.#sync().catch(() => undefined)
+    }
+    this.#committing = false
+  }
+
+  #writeGroup(group: readonly Waiting<Item, Result>[]): void {
+    try {
+      const results = this.#write(group.map(({ item }) => item))
+      for (const [index, { resolve }] of group.entries()) resolve(results[index] as Result)
+    } catch (thrown) {
+      const [first] = group
+      if (group.length === 1) first?.reject(thrown)
+      else for (const each of group) this.#writeGroup([each])
+    }
+  }
+}
+
+type Waiting<Item, Result> = {
+  item: Item
+  resolve: (result: Result) => void
+  reject: (thrown: unknown) => void
+}
