@@ -60,7 +60,7 @@ export class OutcomeRecorder {
     const { reader, store, watch, now } = this.#deps
     try {
       watch.recordAttempt(verdict, { ...attemptOf(event, beganAt), isPart: true }, now())
-      if (reader.stillPending([event]).length > 0) store.partDelivered(event.position, part)
+      if (reader.isPending(event)) store.partDelivered(event.position, part)
     } catch (thrown) {
       this.#logUnrecorded(event, 'part delivered', thrown)
       throw thrown
@@ -119,7 +119,7 @@ export class OutcomeRecorder {
     const { state } = watch
     try {
       watch.recordAttempt(verdict, attempt, at)
-      if (reader.stillPending([event]).length === 0) return []
+      if (!reader.isPending(event)) return []
       const { tries } = event
       const { rejecting } = watch
       this.#record(

@@ -36,6 +36,10 @@ export type PendingEvent = {
 /** One record of an event that is too large for one, as JSON text without an envelope. */
 export type StoredPart = { part: number; record: string }
 
+/** Beside its own row an event may have rows in these; mostly it has none. */
+export const SIDE_TABLES = ['tries', 'parts', 'unfinished'] as const
+export type SideTable = (typeof SIDE_TABLES)[number]
+
 export type Place = { position: number; state: EventState }
 
 export class EventReader {
@@ -91,14 +95,22 @@ export class EventReader {
     )
   }
 
-  /** Those that an operator or their age has not taken away meanwhile. */
-  stillPending(events: readonly PendingEvent[]): PendingEvent[] {
-    const rows = this.#sql.exec<{ index: number }>(
-      `SELECT key AS "index" FROM json_each(?) JOIN pending ON position = value ->> 0 AND pending.id = value ->> 1`,
-      JSON.stringify(events.map(({ position, id }) => [position, id])),
-    )
-    const indexes = new Set([...rows].map(({ index }) => index))
-    return events.filter((_, index) => indexes.has(index))
+  /** Whether no operator has taken the event away meanwhile, nor its age. */
+  isPending(event: PendingEvent): boolean {
+    return this.stillPending([event]).pending.length > 0
+  }
+
+  /** Those of these events that are still pending, and which tables hold more of them than `pending` does. */
+  stillPending(events: readonly PendingEvent[]): {
+    pending: PendingEvent[]
+    more: SideTable[]
+  } {
+    const list = JSON.stringify(events.map(({ position, id }) => [position, id]))
+    const rows = this.#sql.exec<Record<'key' | SideTable, number>>(STILL_PENDING, list).toArray()
+    return {
+      pending: rows.flatMap(({ key }) => events[key] ?? []),
+      more: SIDE_TABLES.filter((table) => rows.some((row) => row[table] === 1)),
+    }
   }
 
   readPending(position: number): PendingEvent | null {
@@ -195,6 +207,10 @@ function lastBetween(first: string, last: string): string {
 }
 
 // Made once: a statement is looked up by its text.
+const STILL_PENDING = `SELECT key, ${SIDE_TABLES.map(
+  (table) => `EXISTS (SELECT 1 FROM ${table} WHERE position = pending.position) AS ${table}`,
+)} FROM json_each(?) JOIN pending ON position = value ->> 0 AND pending.id = value ->> 1`
+
 const FIND_PLACES = `SELECT value ->> 0 AS id, value ->> 1 AS ms,
     (SELECT position FROM pending WHERE pending.id = value ->> 0) AS pending,
     parked.position AS parked, parked.state,

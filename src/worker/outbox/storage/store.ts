@@ -15,7 +15,7 @@ import { Bodies } from './bodies.ts'
 import type { EventIndex } from './event-index.ts'
 import type { Delta, LedgerStore } from './ledger.ts'
 import { FreePositions } from './position.ts'
-import type { EventReader, PendingEvent, Place } from './reader.ts'
+import { type EventReader, type PendingEvent, type Place, SIDE_TABLES } from './reader.ts'
 import { resolveState } from './resolve-state.ts'
 import { type FailedTry, TryStore } from './tries.ts'
 
@@ -113,14 +113,12 @@ export class EventStore {
 
   /** AEP has them: forget those that are still pending, in one transaction. Returns which those were. */
   delivered(events: readonly PendingEvent[]): PendingEvent[] {
-    const pending = this.#reader.stillPending(events)
+    const { pending, more } = this.#reader.stillPending(events)
     if (pending.length === 0) return pending
+    const positions = pending.map(({ position }) => position)
     this.#change({ delivered: pending.length }, () => {
       this.#index.settle(pending)
-      this.#forget(
-        'pending',
-        pending.map(({ position }) => position),
-      )
+      this.#forget(['pending', ...more], positions)
     })
     this.#index.count(pending)
     return pending
@@ -174,7 +172,7 @@ export class EventStore {
     this.#change({ ...counted(state, -1), erased: 1 }, () => {
       this.#index.unlink(position, this.bodies.hashes(place))
       this.bodies.overwrite(place)
-      this.#forget(state === 'pending' ? 'pending' : 'parked', [position])
+      this.#forget([state === 'pending' ? 'pending' : 'parked', ...SIDE_TABLES], [position])
     })
   }
 
@@ -228,11 +226,9 @@ export class EventStore {
     }
   }
 
-  #forget(table: 'pending' | 'parked', positions: readonly number[]): void {
+  #forget(tables: readonly (keyof typeof FORGET)[], positions: readonly number[]): void {
     const list = JSON.stringify(positions)
-    for (const each of [table, 'tries', 'parts', 'unfinished'] as const) {
-      this.#sql.exec(FORGET[each], list)
-    }
+    for (const table of tables) this.#sql.exec(FORGET[table], list)
   }
 
   #writeParts(position: number, records: readonly string[]): void {
@@ -242,7 +238,7 @@ export class EventStore {
   }
 }
 
-// Constant texts: a statement is looked up by its text.
+// Made once: a statement is looked up by its text.
 const FORGET = {
   pending: forgetFrom('pending'),
   parked: forgetFrom('parked'),
