@@ -8,6 +8,7 @@ import { eraseMatching } from '../../src/worker/outbox/erase-matching.ts'
 import { expire } from '../../src/worker/outbox/expire.ts'
 import { redrive } from '../../src/worker/outbox/redrive.ts'
 import type { ListFilter, ParkedState, StoredError } from '../../src/worker/outbox/state.ts'
+import { Arrivals } from '../../src/worker/outbox/storage/arrivals.ts'
 import { LedgerStore } from '../../src/worker/outbox/storage/ledger.ts'
 import { ParkedEvents } from '../../src/worker/outbox/storage/parked.ts'
 import { EventReader } from '../../src/worker/outbox/storage/reader.ts'
@@ -94,6 +95,7 @@ it('they equal a GROUP BY over what is set aside, and every filter finds what it
     const ledger = new LedgerStore(storage)
     const index = { link() {}, unlink() {}, settle() {}, count() {} }
     const store = new EventStore(sql, ledger, reader, () => INITIAL_UPSTREAM, index)
+    const arrivals = new Arrivals(sql, store, index)
     const rows = (query: string) => sql.exec(query).toArray()
 
     function act(step: Action): void {
@@ -141,7 +143,7 @@ it('they equal a GROUP BY over what is set aside, and every filter finds what it
           error: null,
           upstream: INITIAL_UPSTREAM,
         }
-        store.putAll([{ request, tried: step.state === 'pending' ? null : failedTry(step.error) }])
+        arrivals.put([{ request, tried: step.state === 'pending' ? null : failedTry(step.error) }])
       } else if (!place) return
       else if (step.do === 'erase') store.erase(place)
       else if (step.do === 'park' && place.state === 'pending') {

@@ -173,9 +173,7 @@ describe('with RECEIPT_DAYS 0', () => {
     const { Lookups } = await import('../../src/worker/outbox/receipts/lookups.ts')
     await runInDurableObject(shard(), (_, { storage }) => {
       const lookups = new Lookups(storage.sql)
-      const none = new ReceiptStore(storage.sql, lookups, 0, () => {
-        throw new Error('No place is needed.')
-      })
+      const none = new ReceiptStore(storage.sql, lookups, 0)
       const receipt = { id: 'a', kind: 'feedback' as const, receivedAt: 1, settledAt: 2, bytes: 3 }
       none.addAll([{ ...receipt, hashes: 'x y' }])
     })

@@ -18,21 +18,20 @@ import { metricsOf } from '../metrics.ts'
 import { AlertsObject } from './alerts/alerts-object.ts'
 import { expiringFacts } from './alerts/expiring.ts'
 import { holdFacts, type ShardFacts } from './alerts/facts.ts'
-import { tryOfRequest, withoutRefusal } from './delivery/attempt-outcome.ts'
 import { Delivery } from './delivery/delivery.ts'
-import { logDeadLetter } from './delivery/record-outcome.ts'
 import { UpstreamWatch } from './delivery/upstream-watch.ts'
 import type { EventEnd } from './delivery/waiters.ts'
-import { GroupCommit } from './group-commit.ts'
 import { shardHealth } from './health.ts'
+import { Intake } from './intake.ts'
 import type { OperatorParts } from './receipts/receipts-object.ts'
 import { Records } from './receipts/records.ts'
 import type { HeldState, ShardHealth, ShardStatus, StoreRequest, StoreResult } from './state.ts'
+import { Arrivals } from './storage/arrivals.ts'
 import { LedgerStore } from './storage/ledger.ts'
 import { Listing } from './storage/listing.ts'
 import { migrate } from './storage/migrations.ts'
-import { EventReader, type Place } from './storage/reader.ts'
-import { type Arrival, EventStore } from './storage/store.ts'
+import { EventReader } from './storage/reader.ts'
+import { EventStore } from './storage/store.ts'
 import { tokenSource } from './token-keeper.ts'
 
 export class Outbox extends AlertsObject {
@@ -47,7 +46,7 @@ export class Outbox extends AlertsObject {
   readonly #records: Records
   readonly #tokens: TokenSource
   readonly #delivery: Delivery
-  readonly #arrivals: GroupCommit<StoreRequest, HeldState>
+  readonly #intake: Intake
   /** A write has become durable since the object started. */
   #hasWritten = false
 
@@ -70,7 +69,6 @@ export class Outbox extends AlertsObject {
       config: this.#config,
       storage,
       env,
-      reader: this.#reader,
       now: Date.now,
     })
     const upstream = () => this.#watch.state
@@ -97,15 +95,21 @@ export class Outbox extends AlertsObject {
       tokens: this.#tokens,
       metrics: metricsOf(env),
     })
-    this.#arrivals = new GroupCommit(
-      (requests) => this.#write(requests),
-      () => storage.sync(),
-    )
+    this.#intake = new Intake({
+      shard: this.#shard,
+      backoff: this.#backoff,
+      watch: this.#watch,
+      records: this.#records,
+      arrivals: new Arrivals(storage.sql, this.#store, this.#records),
+      delivery: this.#delivery,
+      sync: () => storage.sync(),
+      random: Math.random,
+    })
     void ctx.blockConcurrencyWhile(() => this.#delivery.start())
   }
 
   async store(request: StoreRequest): Promise<StoreResult> {
-    const state = await this.#put(request)
+    const state = await this.#intake.store(request)
     return { state, upstream: this.#watch.state }
   }
 
@@ -114,39 +118,9 @@ export class Outbox extends AlertsObject {
     request: StoreRequest,
     waitMs: number,
   ): Promise<{ state: HeldState | EventEnd; upstream: UpstreamState }> {
-    const state = await this.#put(request)
+    const state = await this.#intake.store(request)
     const end = state === 'pending' ? await this.#delivery.waiters.wait(request.id, waitMs) : null
     return { state: end ?? state, upstream: this.#watch.state }
-  }
-
-  async #put(request: StoreRequest): Promise<HeldState> {
-    const hashes = await this.#records.hashesOf(request)
-    const state = await this.#arrivals.add({ ...request, hashes })
-    if (state !== 'suppressed') await this.#delivery.scheduleNewWork()
-    return state
-  }
-
-  /** What is known of AEP and of suppressed people is looked at here, as late as can be: they change while a group waits. */
-  #write(requests: readonly StoreRequest[]): HeldState[] {
-    const isSuppressed = requests.map(({ hashes = null }) => this.#records.isSuppressed(hashes))
-    const wanted = requests.filter((_, index) => !isSuppressed[index])
-    for (const { upstream } of wanted) this.#watch.mergeFrom(upstream)
-    const arrivals = wanted.map((each) => {
-      const request = this.#watch.rejecting ? withoutRefusal(each) : each
-      return { request, tried: tryOfRequest(request, this.#backoff, Math.random) }
-    })
-    const places = this.#store.putAll(arrivals)
-    for (const [index, { position, state }] of places.entries()) {
-      const { request } = arrivals[index] as Arrival
-      if (state === 'dead' && request.state === 'dead' && request.attempt) {
-        logDeadLetter(this.#shard, request, request.attempt.error)
-      }
-      this.#delivery.added(position)
-    }
-    const states = places.values()
-    return isSuppressed.map((suppressed) =>
-      suppressed ? 'suppressed' : (states.next().value as Place).state,
-    )
   }
 
   /** A token other than `refused`. Shard 0 keeps it for all; credentials that no longer work are a hold. */

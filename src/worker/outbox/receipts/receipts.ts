@@ -10,7 +10,7 @@ import type { StoredKind } from '../../chatlio/kind.ts'
 import { RECEIPT_PAGE } from '../../limits.ts'
 import type { Receipt } from '../../receipts/carried.ts'
 import type { Hashes } from '../../receipts/hashes.ts'
-import type { FreePositions } from '../storage/position.ts'
+import { Positions } from '../storage/position.ts'
 import { PER_MS, type PendingEvent } from '../storage/reader.ts'
 import type { Lookups } from './lookups.ts'
 
@@ -31,22 +31,17 @@ export class ReceiptStore {
   readonly #sql: SqlStorage
   readonly #lookups: Lookups
   readonly #keepMs: number
-  readonly #places: (moments: readonly number[]) => FreePositions
+  readonly #positions: Positions
   /** Everything before has been swept, but for what was delivered late; that is looked at again at `#againAt`. */
   #sweptTo = -1
   #againAt = Number.POSITIVE_INFINITY
 
   /** `keepMs`: 0 keeps none. */
-  constructor(
-    sql: SqlStorage,
-    lookups: Lookups,
-    keepMs: number,
-    places: (moments: readonly number[]) => FreePositions,
-  ) {
+  constructor(sql: SqlStorage, lookups: Lookups, keepMs: number) {
     this.#sql = sql
     this.#lookups = lookups
     this.#keepMs = keepMs
-    this.#places = places
+    this.#positions = new Positions(sql)
   }
 
   /** The outbox has delivered these events: their index entries stay, for the receipts. Part of the caller's transaction. */
@@ -96,7 +91,7 @@ export class ReceiptStore {
       byId.delete(id)
     }
     if (byId.size === 0) return
-    const places = this.#places([...byId.values()].map(({ receivedAt }) => receivedAt))
+    const places = this.#positions.free([...byId.values()].map(({ receivedAt }) => receivedAt))
     const rows: unknown[][] = []
     const found: { position: number; hashes: Hashes }[] = []
     for (const { id, kind, receivedAt, settledAt, bytes, hashes } of byId.values()) {

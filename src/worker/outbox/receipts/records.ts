@@ -16,8 +16,7 @@ import type { LookupHash } from '../../receipts/lookup-hash.ts'
 import type { KeyUse, StoreRequest, Totals } from '../state.ts'
 import { Bodies } from '../storage/bodies.ts'
 import type { EventIndex } from '../storage/event-index.ts'
-import { FreePositions } from '../storage/position.ts'
-import type { EventReader, PendingEvent } from '../storage/reader.ts'
+import type { PendingEvent } from '../storage/reader.ts'
 import { TOKEN_SHARD } from '../token-keeper.ts'
 import { ActivityStore, STEP_MS, type Step, summed } from './activity.ts'
 import { CarriedStore } from './carried-store.ts'
@@ -36,7 +35,6 @@ export type RecordsDeps = {
   config: Config
   storage: DurableObjectStorage
   env: Env
-  reader: EventReader
   now: () => number
 }
 
@@ -56,16 +54,14 @@ export class Records implements EventIndex {
   #isAddingHashes = false
 
   constructor(deps: RecordsDeps) {
-    const { storage, config, env, shard, reader } = deps
+    const { storage, config, env, shard } = deps
     const { sql } = storage
     this.#deps = deps
     this.#bodies = new Bodies(sql)
     this.scrub = new Scrub(storage)
     this.key = new LookupKey(storage, env, shard)
     this.lookups = new Lookups(sql)
-    const places = (moments: readonly number[]) =>
-      new FreePositions(reader, reader.freePositions(moments))
-    this.receipts = new ReceiptStore(sql, this.lookups, config.receiptMs, places)
+    this.receipts = new ReceiptStore(sql, this.lookups, config.receiptMs)
     this.suppressions = new Suppressions(sql)
     this.log = new OperatorLog(sql)
     this.#activity = new ActivityStore(sql)

@@ -7,7 +7,7 @@
  * storage by mistake still count right.
  */
 import { INITIAL_UPSTREAM, type UpstreamState } from '../../aep/upstream/state.ts'
-import type { Ledger } from '../state.ts'
+import type { EventState, Ledger } from '../state.ts'
 
 type Counts = Omit<Ledger, 'pending'>
 export type Delta = Partial<Record<keyof Counts, number>>
@@ -71,4 +71,9 @@ export class LedgerStore {
     this.#failing = false
     this.#upstream = upstream
   }
+}
+
+/** One event more or less in this state. `pending` has no counter: it is what the other counters leave. */
+export function counted(state: EventState, by: number): Delta {
+  return state === 'pending' ? {} : { [state]: by }
 }

@@ -157,72 +157,16 @@ export class EventReader {
     return row ? { ...row, position, body: new Uint8Array(row.body) } : null
   }
 
-  /**
-   * Where these events are stored, by id, and the first free positions of their milliseconds of receipt: in one statement.
-   */
-  findPlaces(events: readonly { id: string; receivedAt: number }[]): {
-    stored: Map<string, Place>
-    free: Map<number, number>
-  } {
-    const stored = new Map<string, Place>()
-    const free = new Map<number, number>()
-    const rows = this.#sql.exec<{
-      id: string
-      ms: number
-      pending: number | null
-      parked: number | null
-      state: EventState | null
-      last: number
-    }>(FIND_PLACES, JSON.stringify(events.map(({ id, receivedAt }) => [id, receivedAt])))
-    for (const { id, ms, pending, parked, state, last } of rows) {
-      free.set(ms, freeAfter(last, ms))
-      if (pending !== null) stored.set(id, { position: pending, state: 'pending' })
-      else if (parked !== null && state !== null) stored.set(id, { position: parked, state })
-    }
-    return { stored, free }
-  }
-
-  /** The first free position of each of these milliseconds; of the next one when it is full. */
-  freePositions(moments: readonly number[]): Map<number, number> {
-    const rows = this.#sql.exec<{ ms: number; last: number }>(
-      LAST_POSITIONS,
-      JSON.stringify([...new Set(moments)]),
-    )
-    return new Map([...rows].map(({ ms, last }) => [ms, freeAfter(last, ms)]))
-  }
-
   #number(query: string, ...bindings: number[]): number | null {
     const [row] = this.#sql.exec<{ n: number | null }>(query, ...bindings).toArray()
     return row?.n ?? null
   }
 }
 
-/** The highest position taken in a range, or -1: SQL. */
-function lastBetween(first: string, last: string): string {
-  const tables = ['pending', 'parked', 'receipts'].map(
-    (table) =>
-      `IFNULL((SELECT MAX(position) FROM ${table} WHERE position BETWEEN ${first} AND ${last}), -1)`,
-  )
-  return `MAX(${tables})`
-}
-
 // Made once: a statement is looked up by its text.
 const STILL_PENDING = `SELECT key, ${SIDE_TABLES.map(
   (table) => `EXISTS (SELECT 1 FROM ${table} WHERE position = pending.position) AS ${table}`,
 )} FROM json_each(?) JOIN pending ON position = value ->> 0 AND pending.id = value ->> 1`
-
-const FIND_PLACES = `SELECT value ->> 0 AS id, value ->> 1 AS ms,
-    (SELECT position FROM pending WHERE pending.id = value ->> 0) AS pending,
-    parked.position AS parked, parked.state,
-    ${lastBetween(`(value ->> 1) * ${PER_MS}`, `(value ->> 1) * ${PER_MS} + ${PER_MS - 1}`)} AS last
-  FROM json_each(?) LEFT JOIN parked ON parked.id = value ->> 0`
-
-const LAST_POSITIONS = `SELECT value AS ms, ${lastBetween(`value * ${PER_MS}`, `value * ${PER_MS} + ${PER_MS - 1}`)} AS last
-  FROM json_each(?)`
-
-function freeAfter(last: number, ms: number): number {
-  return Math.max(last + 1, ms * PER_MS)
-}
 
 /** Earlier versions stored parts with the envelope of the day; the one that counts is added when they are sent. */
 function withoutEnvelope(stored: string): string {

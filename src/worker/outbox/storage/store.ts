@@ -10,17 +10,12 @@
 import type { UpstreamState } from '../../aep/upstream/state.ts'
 import type { StoredKind } from '../../chatlio/kind.ts'
 import { causeOf } from '../cause.ts'
-import type { EventState, StoreRequest } from '../state.ts'
+import type { EventState } from '../state.ts'
 import { Bodies } from './bodies.ts'
 import type { EventIndex } from './event-index.ts'
-import type { Delta, LedgerStore } from './ledger.ts'
-import { FreePositions } from './position.ts'
+import { counted, type Delta, type LedgerStore } from './ledger.ts'
 import { type EventReader, type PendingEvent, type Place, SIDE_TABLES } from './reader.ts'
-import { resolveState } from './resolve-state.ts'
 import { type FailedTry, TryStore } from './tries.ts'
-
-/** `tried`: the attempt that its request has made. */
-export type Arrival = { request: StoreRequest; tried: FailedTry | null }
 
 export class EventStore {
   readonly bodies: Bodies
@@ -48,75 +43,12 @@ export class EventStore {
     this.#upstream = upstream
   }
 
-  /**
-   * Stores events, or merges each with the one stored under its id (`resolveState`). Returns where they are and the states
-   * they are really in. Those that are new are written in one transaction; if it throws, none of them is.
-   */
-  putAll(arrivals: readonly Arrival[]): Place[] {
-    const { stored, free } = this.#reader.findPlaces(arrivals.map(({ request }) => request))
-    const positions = new FreePositions(this.#reader, free)
-    const added = arrivals.flatMap((arrival) => {
-      const { id, receivedAt, state } = arrival.request
-      if (stored.has(id)) return []
-      const place = { position: positions.take(receivedAt), state: resolveState(null, state) }
-      stored.set(id, place)
-      return [{ ...arrival, place }]
-    })
-    if (added.length > 0) this.#add(added)
-    const isNew = new Set(added.map(({ request }) => request))
-    return arrivals.map((arrival) => {
-      const { id } = arrival.request
-      const place = stored.get(id) as Place
-      if (isNew.has(arrival.request)) return place
-      const merged = this.#merge(place, arrival)
-      stored.set(id, merged)
-      return merged
-    })
-  }
-
-  #add(added: readonly (Arrival & { place: Place })[]): void {
-    const delta: Delta = { accepted: added.length }
-    for (const { place } of added) addCount(delta, place.state)
-    this.#change(delta, () => {
-      for (const { place, request, tried } of added) {
-        const { position, state } = place
-        this.#insert(position, request, state, tried)
-        this.#writeParts(position, request.parts)
-        if (tried) this.tries.write(position, tried)
-      }
-      this.#index.link(
-        added.map(({ place: { position }, request: { hashes = null, body } }) => {
-          return { position, hashes, bytes: body.length }
-        }),
-      )
-    })
-  }
-
-  #merge({ position, state: held }: Place, { request, tried }: Arrival): Place {
-    const state = resolveState(held, request.state)
-    if (state === held) return { position, state }
-    if (state === 'pending') this.requeue(position, held, request.kind, tried)
-    else {
-      this.#change({ ...counted(held, -1), ...counted('dead', 1) }, () => {
-        const { code, path } = causeOf(tried?.error ?? null)
-        this.#sql.exec(
-          "UPDATE parked SET state = 'dead', code = ?, path = ? WHERE position = ?",
-          code,
-          path,
-          position,
-        )
-        if (tried) this.tries.write(position, tried)
-      })
-    }
-    return { position, state }
-  }
-
   /** AEP has them: forget those that are still pending, in one transaction. Returns which those were. */
   delivered(events: readonly PendingEvent[]): PendingEvent[] {
     const { pending, more } = this.#reader.stillPending(events)
     if (pending.length === 0) return pending
     const positions = pending.map(({ position }) => position)
-    this.#change({ delivered: pending.length }, () => {
+    this.change({ delivered: pending.length }, () => {
       this.#index.settle(pending)
       this.#forget(['pending', ...more], positions)
     })
@@ -126,7 +58,7 @@ export class EventStore {
 
   /** Decides, once, into which records an event is split: before the first of them is sent. */
   split(position: number, records: readonly string[]): void {
-    this.#change({}, () => this.#writeParts(position, records))
+    this.change({}, () => this.writeParts(position, records))
   }
 
   partDelivered(position: number, part: number): void {
@@ -141,7 +73,7 @@ export class EventStore {
   /** Takes a pending event out of the way, for an operator. */
   park(position: number, state: 'dead' | 'quarantined', tried: FailedTry): void {
     const { code, path } = causeOf(tried.error)
-    this.#change(counted(state, 1), () => {
+    this.change(counted(state, 1), () => {
       this.#sql.exec(
         `INSERT INTO parked (position, id, state, kind, received_at, body, hashes, code, path)
          SELECT position, id, ?2, kind, received_at, body, hashes, ?3, ?4 FROM pending
@@ -158,7 +90,7 @@ export class EventStore {
 
   /** Pending again, with a clean slate apart from `tried`. */
   requeue(position: number, from: EventState, kind: StoredKind, tried: FailedTry | null): void {
-    this.#change(counted(from, -1), () => {
+    this.change(counted(from, -1), () => {
       this.#unpark(position)
       this.#sql.exec('UPDATE pending SET kind = ? WHERE position = ?', kind, position)
       this.#sql.exec('DELETE FROM tries WHERE position = ?', position)
@@ -169,7 +101,7 @@ export class EventStore {
 
   erase(place: Place): void {
     const { position, state } = place
-    this.#change({ ...counted(state, -1), erased: 1 }, () => {
+    this.change({ ...counted(state, -1), erased: 1 }, () => {
       this.#index.unlink(position, this.bodies.hashes(place))
       this.bodies.overwrite(place)
       this.#forget([state === 'pending' ? 'pending' : 'parked', ...SIDE_TABLES], [position])
@@ -178,7 +110,7 @@ export class EventStore {
 
   /** Dead events that AEP refused along with everything else: pending again, as tried, and due at once. */
   takeBackRefusals(positions: readonly number[], now: number): void {
-    this.#change(counted('dead', -positions.length), () => {
+    this.change(counted('dead', -positions.length), () => {
       for (const position of positions) {
         this.#unpark(position)
         this.#sql.exec('UPDATE tries SET next_at = ? WHERE position = ?', now, position)
@@ -195,35 +127,9 @@ export class EventStore {
     this.#sql.exec('DELETE FROM parked WHERE position = ?', position)
   }
 
-  #change(delta: Delta, write: () => void): void {
+  /** Runs `write` and moves the counters in one transaction, or does neither and throws. */
+  change(delta: Delta, write: () => void): void {
     this.#ledger.change(delta, this.#upstream(), write)
-  }
-
-  #insert(
-    position: number,
-    request: StoreRequest,
-    state: EventState,
-    tried: FailedTry | null,
-  ): void {
-    const { id, kind, receivedAt, body, hashes = null } = request
-    const columns = [position, id, kind, receivedAt, body.slice().buffer, hashes]
-    if (state === 'pending') {
-      this.#sql.exec(
-        `INSERT INTO pending (position, id, kind, received_at, body, hashes)
-         VALUES (?, ?, ?, ?, ?, ?)`,
-        ...columns,
-      )
-    } else {
-      const { code, path } = causeOf(tried?.error ?? null)
-      this.#sql.exec(
-        `INSERT INTO parked (position, id, kind, received_at, body, hashes, state, code, path)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        ...columns,
-        state,
-        code,
-        path,
-      )
-    }
   }
 
   #forget(tables: readonly (keyof typeof FORGET)[], positions: readonly number[]): void {
@@ -231,7 +137,7 @@ export class EventStore {
     for (const table of tables) this.#sql.exec(FORGET[table], list)
   }
 
-  #writeParts(position: number, records: readonly string[]): void {
+  writeParts(position: number, records: readonly string[]): void {
     for (const [part, record] of records.entries()) {
       this.#sql.exec('INSERT INTO parts VALUES (?, ?, ?)', position, part, record)
     }
@@ -249,13 +155,4 @@ const FORGET = {
 
 function forgetFrom(table: string): string {
   return `DELETE FROM ${table} WHERE position IN (SELECT value FROM json_each(?))`
-}
-
-/** `pending` has no counter: it is what the other counters leave. */
-function counted(state: EventState, by: number): Delta {
-  return state === 'pending' ? {} : { [state]: by }
-}
-
-function addCount(delta: Delta, state: EventState): void {
-  if (state !== 'pending') delta[state] = (delta[state] ?? 0) + 1
 }
