@@ -27,7 +27,7 @@ describe('signing in', () => {
     await page.goBack()
     expect(page.url()).toBe(`${world.relay.url}/admin/sign-in`)
     await operator.open('/admin/ui/log')
-    expect(page.url()).toBe(`${world.relay.url}/admin/sign-in`)
+    expect(page.url()).toBe(`${world.relay.url}/admin/sign-in?next=%2Fadmin%2Fui%2Flog`)
   })
 
   it('says so to a wrong token, and takes the right one then', async () => {
@@ -90,6 +90,27 @@ describe('another site', () => {
     expect(frame?.url()).toBe('chrome-error://chromewebdata/')
     expect(await frame?.locator('body').innerText()).not.toMatch(/Relaying|Sign in/)
     await visitor.close()
+  })
+
+  it('may link to a page, which an operator who is signed in sees at once', async () => {
+    const operator = await world.signedIn()
+    const asked = `${world.relay.url}/admin/ui/events?state=dead`
+    await operator.page.goto(await elsewhere('localhost', `<a href="${asked}">Look</a>`))
+    await operator.page.getByRole('link', { name: 'Look' }).click()
+    await operator.page.getByRole('heading', { name: 'Events' }).waitFor()
+    expect(operator.page.url()).toBe(asked)
+  })
+
+  it('may link to a page, which anyone else sees after signing in', async () => {
+    const operator = await world.signedOut()
+    const { page } = operator
+    const asked = `${world.relay.url}/admin/ui/events?state=dead`
+    await page.goto(await elsewhere('localhost', `<a href="${asked}">Look</a>`))
+    await page.getByRole('link', { name: 'Look' }).click()
+    await page.getByLabel('Admin token').fill(TOKEN)
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Events' }).waitFor()
+    expect(page.url()).toBe(asked)
   })
 
   it('cannot pause relaying with the cookie of an operator', async () => {

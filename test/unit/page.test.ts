@@ -1,8 +1,10 @@
 /** What the operators' page says, before it is written as HTML. */
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { hoursOf } from '../../src/worker/admin/page/views/hours.ts'
 import { readable } from '../../src/worker/admin/page/views/readable.ts'
 import { type Situation, sentences } from '../../src/worker/admin/page/views/state.ts'
+import { ownPage, signInAddress } from '../../src/worker/admin/page/way-back.ts'
 
 describe('the sentence about the relay', () => {
   const well: Situation = { reasons: [], pending: 0, hold: null, letsIn: true }
@@ -125,5 +127,49 @@ describe('stored bytes', () => {
 
   it('are not guessed at when they are not UTF-8', () => {
     expect(readable(new Uint8Array([0x61, 0xff]))).toBeNull()
+  })
+})
+
+describe('the way back after signing in', () => {
+  it('leads to a page of ours, whatever was asked for', () => {
+    const ours = 'https://relay.example'
+    const part = fc.constantFrom(
+      '/',
+      '//',
+      '\\',
+      '..',
+      '.',
+      'admin',
+      'ui',
+      'evil.example',
+      ':',
+      '@',
+      '?',
+      '#',
+      '%2e',
+      '\t',
+    )
+    const wild = fc.oneof(
+      fc.string(),
+      fc.webUrl(),
+      fc.array(part).map((parts) => parts.join('')),
+    )
+    fc.assert(
+      fc.property(wild, fc.boolean(), (text, prefixed) => {
+        const { origin, pathname } = new URL(ownPage(prefixed ? `/admin/ui/${text}` : text), ours)
+        expect(origin).toBe(ours)
+        expect(pathname).toMatch(/^\/admin($|\/ui\/)/)
+      }),
+    )
+  })
+
+  it('keeps the filters of a list', () => {
+    expect(
+      signInAddress('GET', 'https://relay.example/admin/ui/events?state=dead&kind=feedback'),
+    ).toBe('/admin/sign-in?next=%2Fadmin%2Fui%2Fevents%3Fstate%3Ddead%26kind%3Dfeedback')
+  })
+
+  it('does not lead to what was to be done by a form', () => {
+    expect(signInAddress('POST', 'https://relay.example/admin/ui/pause')).toBe('/admin/sign-in')
   })
 })

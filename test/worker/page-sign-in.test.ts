@@ -78,11 +78,56 @@ describe('signing in', () => {
   it('opens no page to someone who has not', async () => {
     const browser = startBrowser()
     for (const path of PAGES) {
-      expect((await browser.visit(path)).headers.get('location')).toBe('/admin/sign-in')
+      const { html, headers } = await browser.visit(path)
+      const way = path === '/admin' ? '' : `?next=${encodeURIComponent(path)}`
+      expect([html, headers.get('location')]).toEqual(['', `/admin/sign-in${way}`])
     }
     for (const path of FORMS) {
       expect((await browser.post(path, {})).headers.get('location')).toBe('/admin/sign-in')
     }
+  })
+
+  it('leads on to the page that was asked for, after a wrong token too', async () => {
+    const browser = startBrowser()
+    const asked = '/admin/ui/events?state=dead&code=rejected'
+    const way = (await browser.visit(asked)).headers.get('location') ?? ''
+    const nextOf = ({ html }: { html: string }) =>
+      /name="next" value="([^"]*)"/.exec(html)?.[1]?.replaceAll('&amp;', '&') ?? ''
+    const form = await browser.visit(way)
+    const wrong = await browser.submit('/admin/sign-in', { token: 'wrong', next: nextOf(form) })
+    expect(wrong.status).toBe(401)
+    const { status, path } = await browser.submit('/admin/sign-in', {
+      token: TOKEN,
+      next: nextOf(wrong),
+    })
+    expect([status, path]).toEqual([200, asked])
+  })
+
+  it.each([
+    'https://evil.example/admin/ui/events',
+    '//evil.example/admin/ui/events',
+    '/\\evil.example/admin/ui/events',
+    '/admin/ui/..//evil.example',
+    '/admin/uix',
+    '/chatlio',
+    'javascript:alert(1)',
+  ])('leads nowhere but to our own pages: %s', async (next) => {
+    const browser = startBrowser()
+    const { headers } = await browser.post('/admin/sign-in', { token: TOKEN, next })
+    expect(headers.get('location')).toBe('/admin')
+  })
+
+  it('asks once more when a link on another site led here, since the browser has kept the cookie back', async () => {
+    const browser = startBrowser()
+    await browser.signIn()
+    const asked = '/admin/ui/events?state=dead&code="<script>'
+    const other = await relay.send(asked, {
+      headers: { accept: 'text/html', 'sec-fetch-site': 'cross-site' },
+    })
+    const html = await other.response.text()
+    expect(other.status).toBe(200)
+    expect(html).toContain('content="0;url=/admin/ui/events?state=dead&amp;code=%22%3Cscript%3E"')
+    expect(textOf(html)).not.toContain('Events')
   })
 
   it('answers a program with 401, and does not send it to a form', async () => {

@@ -43,6 +43,18 @@ export function respondFault(c: AppContext, status: Status, title: string, text:
   return respond(c, { title, place: '/' }, content, status)
 }
 
+/** Has the browser ask for the same page again, from here. Shows nothing of it. */
+export function askAgain(c: AppContext): Response {
+  const { pathname, search } = new URL(c.req.url)
+  const address = pathname + search
+  const content = (
+    <p>
+      <a href={address}>Continue</a>
+    </p>
+  )
+  return respond(c, { title: 'One moment', place: '', goTo: address }, content)
+}
+
 /** After something was done: the browser asks for `path` with GET. */
 export function seeOther(path: string, headers: Record<string, string> = {}): Response {
   return new Response(null, { status: 303, headers: { location: path, ...headers } })

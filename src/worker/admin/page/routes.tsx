@@ -17,8 +17,9 @@ import { confirmDelete, redrive, remove, showEvent, showEvents } from './events.
 import { showOverview } from './overview.tsx'
 import { erase, findEvents, showErase, showFind, showSuppressions, unsuppress } from './person.tsx'
 import { accept, pause, showAlerts, showDrift, showLog } from './records.tsx'
-import { respondFault, seeOther } from './respond.tsx'
+import { askAgain, respondFault, seeOther } from './respond.tsx'
 import { showSignIn, signIn, signOut } from './sign-in.tsx'
+import { signInAddress } from './way-back.ts'
 
 type AdminEnv = { Bindings: Env }
 
@@ -30,9 +31,12 @@ const exists: MiddlewareHandler<AdminEnv> = async (c, next) =>
 const admitted: MiddlewareHandler<AdminEnv> = async (c, next) => {
   const admission = await admit(c, 'session')
   if (!admission) {
-    return c.req.header('accept')?.includes('text/html')
-      ? seeOther('/admin/sign-in')
-      : problemResponse({ code: 'unauthorized', realm: 'admin' })
+    if (!c.req.header('accept')?.includes('text/html')) {
+      return problemResponse({ code: 'unauthorized', realm: 'admin' })
+    }
+    // A browser keeps a strict cookie back from a link on another site (an alert in Slack): asked again from here, it sends it.
+    const fromElsewhere = c.req.method === 'GET' && c.req.header('sec-fetch-site') === 'cross-site'
+    return fromElsewhere ? askAgain(c) : seeOther(signInAddress(c.req.method, c.req.url))
   }
   await nameOperator(c, admission)
   return next()

@@ -25,15 +25,18 @@ export type Frame = {
   /** A session can be ended here; Access has its own address for that. */
   signOut?: boolean
   refreshes?: boolean
+  /** The browser goes there at once. */
+  goTo?: string
 }
 
 export function Page(props: PropsWithChildren<Frame>) {
-  const { title, place, flash, signOut, refreshes, children } = props
+  const { title, place, flash, signOut, refreshes, goTo, children } = props
   return (
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
+        {goTo && <meta http-equiv="refresh" content={`0;url=${goTo}`} />}
         <title>{title} · Chatlio relay</title>
         <link rel="icon" href="data:," />
         <link rel="stylesheet" href={STYLE_PATH} />

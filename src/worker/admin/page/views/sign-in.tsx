@@ -1,13 +1,15 @@
 /** The only page that anyone may see. */
-import { Button, Field } from './parts.tsx'
+import { Button, Field, Hidden } from './parts.tsx'
 
 export type SignInProps = {
   /** Whether the admin token signs in here; otherwise Cloudflare Access does. */
   takesToken: boolean
+  /** The page to show then. */
+  next: string
   fault?: string
 }
 
-export function SignIn({ takesToken, fault }: SignInProps) {
+export function SignIn({ takesToken, next, fault }: SignInProps) {
   return (
     <>
       <h1>Sign in</h1>
@@ -18,6 +20,7 @@ export function SignIn({ takesToken, fault }: SignInProps) {
       )}
       {takesToken ? (
         <form method="post" action="/admin/sign-in">
+          <Hidden values={{ next }} />
           <Field
             label="Admin token"
             name="token"
