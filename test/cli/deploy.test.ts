@@ -67,6 +67,7 @@ describe('the first deploy', () => {
       expect(test.printed().split(`${base}/${kind}?key=${WEBHOOK_KEYS}`)).toHaveLength(2)
     }
     expect(test.printed().split(ADMIN_TOKEN)).toHaveLength(2)
+    expect(test.printed()).toContain(`https://${NAME}.local.workers.dev/admin\n`)
     expect(test.printed()).toContain('Webhook when a new conversation starts')
     expect(test.printed()).toContain('send the transcript to the webhook automatically')
 

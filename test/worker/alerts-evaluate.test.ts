@@ -135,7 +135,7 @@ describe('queue-age', () => {
     const forgotten = (now: number) =>
       factsAt(now, { pending: 1, oldestPendingAt: START - HOUR, pausedSince: START - HOUR })
     clock.run(forgotten)
-    expect(clock.run(forgotten)[0]?.action).toContain('/admin/resume')
+    expect(clock.run(forgotten)[0]?.action).toContain('Resume it on /admin')
   })
 })
 

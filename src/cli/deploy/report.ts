@@ -88,9 +88,12 @@ export function doneText(url: string | null, env: string | null, made: Secrets):
           'YOUR_KEY is the key that Cloudflare already has: it cannot be shown, and was not changed.',
           `If it is lost, replace it (\`${put}\`) and paste the URLs anew.`,
         ]),
+    '',
+    "The operators' page, and the routes below it:",
+    `  ${base}/admin`,
     ...(made.ADMIN_TOKEN
-      ? ['', `ADMIN_TOKEN, for the admin routes, also shown only now:`, `  ${made.ADMIN_TOKEN}`]
-      : []),
+      ? ['ADMIN_TOKEN, which signs you in, also shown only now:', `  ${made.ADMIN_TOKEN}`]
+      : ['It asks for the ADMIN_TOKEN that Cloudflare already has.']),
     '',
     'Try it from outside (the key and the token are read from the environment, so that no shell',
     'history has them: `read -rs WEBHOOK_KEYS && export WEBHOOK_KEYS`, and ADMIN_TOKEN likewise):',

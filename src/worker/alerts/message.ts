@@ -25,10 +25,21 @@ export function bodiesFor(
   notices: readonly Notice[],
   publicUrl: string | null,
 ): unknown[] {
-  const link = publicUrl === null ? null : `${publicUrl}/admin`
   return webhook.service === 'pagerduty'
-    ? notices.map((notice) => pagerDutyEvent(notice, webhook.routingKey, link))
-    : [slackMessage(notices, link)]
+    ? notices.map((notice) => pagerDutyEvent(notice, webhook.routingKey, publicUrl))
+    : [slackMessage(notices, publicUrl)]
+}
+
+/** Where the operators' page shows more than its overview does. */
+const PLACES: { readonly [name in AlertName]?: string } = {
+  'queue-age': '/ui/events?state=pending',
+  drift: '/ui/drift',
+}
+
+/** The page about these: the overview if they have none in common. */
+function linkTo(names: readonly AlertName[], publicUrl: string | null): string | null {
+  const [place = '', ...others] = new Set(names.map((name) => PLACES[name] ?? ''))
+  return publicUrl && `${publicUrl}/admin${others.length > 0 ? '' : place}`
 }
 
 const MARKS: Record<Notice['event'], string> = {
@@ -48,7 +59,11 @@ function when({ event, since, durationMs }: Notice): string {
 }
 
 /** All of it in `text` too: Google Chat and Discord show no blocks. */
-function slackMessage(notices: readonly Notice[], link: string | null) {
+function slackMessage(notices: readonly Notice[], publicUrl: string | null) {
+  const link = linkTo(
+    notices.map(({ name }) => name),
+    publicUrl,
+  )
   const texts = notices.map(paragraphs)
   return {
     text: [...texts, ...(link ? [link] : [])].join('\n\n').slice(0, MAX_TEXT),
@@ -78,16 +93,19 @@ function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
 
-function pagerDutyEvent(notice: Notice, routingKey: string, link: string | null) {
+function pagerDutyEvent(notice: Notice, routingKey: string, publicUrl: string | null) {
   const { name, event, title, since, urgent, facts, meaning, action } = notice
-  const about = { routing_key: routingKey, dedup_key: `${SOURCE}/${link ?? ''}/${name}` }
+  const link = linkTo([name], publicUrl)
+  // The same for all events of an incident, those of earlier versions too.
+  const overview = linkTo([], publicUrl)
+  const about = { routing_key: routingKey, dedup_key: `${SOURCE}/${overview ?? ''}/${name}` }
   if (event === 'resolved') return { ...about, event_action: 'resolve' }
   return {
     ...about,
     event_action: 'trigger',
     payload: {
       summary: title.slice(0, MAX_SUMMARY),
-      source: link ?? SOURCE,
+      source: overview ?? SOURCE,
       severity: urgent ? 'critical' : 'warning',
       component: name,
       timestamp: new Date(since).toISOString(),

@@ -122,8 +122,8 @@ export function readQueueAge(facts: Facts): Reading {
     meaning: `All of them are stored, for ${duration(facts.retentionMs)} from when they came.`,
     action:
       pausedSince === null
-        ? `Look at GET /admin/events?state=pending: \`lastError\` says why. ${OUTAGE_ENDS} Events that AEP keeps refusing to answer for are in "A poisoned event" of docs/operations.md.`
-        : `An operator paused relaying at ${moment(pausedSince)}: POST /admin/resume when it is no longer needed.`,
+        ? `On /admin, Events with the state "pending" says why each of them waits. ${OUTAGE_ENDS} Events that AEP keeps refusing to answer for are in "A poisoned event" of docs/operations.md.`
+        : `An operator paused relaying at ${moment(pausedSince)}. Resume it on /admin when the pause is no longer needed.`,
   }
 }
 
@@ -148,7 +148,7 @@ export function readExpiring(facts: Facts): Reading {
     ],
     meaning: EXPIRING_MEANING,
     action:
-      'Send again what can be (POST /admin/redrive for `dead` and `quarantined`), end the hold, or raise RETENTION_DAYS and run `npm run deploy`.',
+      'Redrive what is dead or quarantined on /admin, end the hold, or raise RETENTION_DAYS and run `npm run deploy`.',
   }
 }
 
@@ -175,7 +175,7 @@ export function readRejected(facts: Facts, causes: Readonly<Record<string, Known
     meaning:
       'They are stored and not relayed. The others go on; no further message about the same causes for 24 hours.',
     action:
-      'GET /admin/events?state=dead or state=quarantined shows which and why. Correct the cause, deploy, then POST /admin/redrive.',
+      'The overview on /admin groups them by cause. Correct the cause, deploy, then redrive them there.',
   }
 }
 
@@ -198,7 +198,7 @@ export function readDrift({ drift, now }: Facts, toldAt: number | null): Reading
     meaning:
       'Unknown fields of valid events are relayed as they come. Events that are no longer valid are in quarantine, and stored.',
     action:
-      'GET /admin/drift names the fields. Accept what is right with POST /admin/drift/accept; a changed type needs "Chatlio changed a field" of docs/operations.md.',
+      'Drift on /admin names the fields. Accept there what is right; a changed type needs "Chatlio changed a field" of docs/operations.md.',
   }
 }
 
