@@ -72,7 +72,7 @@ describe('a wrong flow id', () => {
     const text = await operator.text()
     expect(text).toContain('does not belong to this endpoint. Compare with npm run provision')
     expect(text).toContain('Nothing needs to be sent again by hand')
-    expect(text).toContain('None: AEP refused no event')
+    expect(text).toContain('None: no event is dead or quarantined.')
     await inspect(operator, 'rejecting')
 
     await operator.follow('4 waiting')

@@ -9,7 +9,7 @@ export function Causes({ causes }: { causes: readonly CauseView[] }) {
   return (
     <section aria-labelledby="problems">
       <h2 id="problems">Problems by cause</h2>
-      {causes.length === 0 && <p>None: AEP refused no event, and all that came were valid.</p>}
+      {causes.length === 0 && <p>None: no event is dead or quarantined.</p>}
       {causes.map((cause) => (
         <CauseCard cause={cause} />
       ))}
