@@ -145,6 +145,9 @@ export const MAX_UNSENDABLE_PER_TURN = 100
 /** Bytes of stored bodies in flight in one drain. A parsed body takes up to a hundred times its size in memory. */
 export const MAX_BYTES_IN_FLIGHT = 3_145_728
 
+/** Bytes of bodies that wait for the next write of the outbox: it is made at once when there are more. */
+export const MAX_WAITING_BYTES = 4_194_304
+
 /** Attempts to process a body above this are counted before they start, in case one ends the isolate. */
 export const LARGE_BODY_BYTES = 262_144
 

@@ -1,6 +1,6 @@
 /** Events that arrive together are stored together: each still gets its own answer, and none is stored twice or lost. */
 import { runInDurableObject } from 'cloudflare:test'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { INITIAL_UPSTREAM } from '../../src/worker/aep/upstream/state.ts'
 import { afterRejection } from '../../src/worker/aep/upstream/transitions.ts'
 import type { StoreRequest } from '../../src/worker/outbox/state.ts'
@@ -61,6 +61,11 @@ const store = (requests: readonly StoreRequest[]) =>
     return { results, groups }
   })
 
+/** Lets events arrive, without I/O: the first is written, the others wait until it is durable. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await Promise.resolve()
+}
+
 describe('events that arrive together', () => {
   it('are stored in one transaction, but for the first, and are all delivered', async () => {
     const requests = Array.from({ length: 40 }, (_, index) => event(index))
@@ -103,9 +108,10 @@ describe('events that arrive together', () => {
     expect(landed()).toEqual([0, 1, 2, 4, 5].map(idOf))
   })
 
-  it('are not stored when their person is erased while they wait', async () => {
+  it('are not stored when their person is suppressed while they wait', async () => {
     const { results } = await runInDurableObject(shard(), async (outbox) => {
       const stored = [0, 1, 2].map((index) => outbox.store(event(index)))
+      await turns()
       await outbox.suppress('hash-1', clock.now, clock.now + 86_400_000)
       return { results: await Promise.all(stored) }
     })
@@ -124,8 +130,7 @@ describe('events that arrive together', () => {
       const stored = [1, 2, 3].map((index) =>
         outbox.store(event(index, { ...refused(), upstream: known })),
       )
-      // Without I/O, so that they wait: the event before them is not durable yet.
-      for (let turns = 0; turns < 5; turns += 1) await Promise.resolve()
+      await turns()
       await outbox.refresh(rejecting)
       const states = (await Promise.all(stored)).map(({ state }) => state)
       expect(states).toEqual(['pending', 'pending', 'pending'])
@@ -135,6 +140,42 @@ describe('events that arrive together', () => {
       dead: 0,
       hold: { reason: 'rejecting' },
     })
+  })
+
+  it('are erased by an operator while they wait, one by one or all of a person', async () => {
+    await runInDurableObject(shard(), async (outbox) => {
+      const stored = [0, 1, 2, 1].map((index) => outbox.store(event(index)))
+      await turns()
+      expect(await outbox.erase(idOf(1))).toBe(true)
+      expect((await Promise.all(stored)).map(({ state }) => state)).toEqual(
+        stored.map(() => 'pending'),
+      )
+      expect(await outbox.erase(idOf(1))).toBe(false)
+    })
+    expect(await shard().status()).toMatchObject({ accepted: 3, erased: 1, pending: 2 })
+  })
+
+  it('are written before the group is due when they take too much memory', async () => {
+    const large = new Uint8Array(1_500_000).fill(32)
+    const sizes = await runInDurableObject(shard(), async (outbox, { storage }) => {
+      const counted = () => Number(storage.sql.exec('SELECT COUNT(*) AS n FROM pending').one().n)
+      const stored = [0, 1, 2, 3, 4].map((index) => outbox.store(event(index, { body: large })))
+      await turns()
+      const early = counted()
+      await Promise.all(stored)
+      return [early, counted()]
+    })
+    expect(sizes).toEqual([4, 5])
+  })
+
+  it('set the alarm once', async () => {
+    const calls = await runInDurableObject(shard(), async (outbox, { storage }) => {
+      await outbox.suppress('hash-0', clock.now, clock.now + 86_400_000)
+      const setAlarm = vi.spyOn(storage, 'setAlarm')
+      await Promise.all([0, 1, 2, 3, 4].map((index) => outbox.store(event(index))))
+      return setAlarm.mock.calls.length
+    })
+    expect(calls).toBe(1)
   })
 
   it('are logged as dead letters each by itself', async () => {

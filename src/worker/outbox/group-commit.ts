@@ -2,7 +2,7 @@
  * Group commit: what arrives while a write is being made durable is written together, in one transaction.
  *
  * Promises: a lone item waits for nobody, its write happens at once; an item that cannot be written fails alone, the
- * others of its group are written; nothing is written twice by one call of `add`.
+ * others of its group are written; no item waits for ever.
  * Accepts: under load an item waits for the write before it, and pays for a share of the next one instead of a whole.
  */
 export class GroupCommit<Item, Result> {
@@ -11,7 +11,10 @@ export class GroupCommit<Item, Result> {
   #waiting: Waiting<Item, Result>[] = []
   #committing = false
 
-  /** `write`: writes all of them and returns a result each, or none and throws. `sync`: resolves when that is durable. */
+  /**
+   * `write`: returns a result for each. When it throws, each is written again alone, so what it has written until then must
+   * be none, or the same when it is written again. `sync`: resolves when all that has been written is durable.
+   */
   constructor(write: (items: readonly Item[]) => Result[], sync: () => Promise<void>) {
     this.#write = write
     this.#sync = sync
@@ -25,12 +28,20 @@ export class GroupCommit<Item, Result> {
     return promise
   }
 
+  /** Writes what waits, now: for what must see it, or when it takes too much memory. */
+  flush(): void {
+    if (this.#waiting.length > 0) this.#writeGroup(this.#waiting.splice(0))
+  }
+
   async #commit(): Promise<void> {
     this.#committing = true
     while (this.#waiting.length > 0) {
-      this.#writeGroup(this.#waiting.splice(0))
-      // If it cannot be made durable, the runtime fails every answer that waits for it, and starts the object anew.
-      await this.#sync().catch(() => undefined)
+      this.flush()
+      try {
+        await this.#sync()
+      } catch {
+        // The runtime fails every answer that waits for what is not durable, and starts the object anew.
+      }
     }
     this.#committing = false
   }

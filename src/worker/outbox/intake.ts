@@ -5,6 +5,8 @@
  * written together (`GroupCommit`); what decides how an event is stored (its person, AEP's state) is looked at in the
  * moment of writing, since both may change while it waits.
  */
+
+import { MAX_WAITING_BYTES } from '../limits.ts'
 import { tryOfRequest, withoutRefusal } from './delivery/attempt-outcome.ts'
 import type { Backoff } from './delivery/backoff.ts'
 import type { Delivery } from './delivery/delivery.ts'
@@ -31,6 +33,8 @@ export type IntakeDeps = {
 export class Intake {
   readonly #deps: IntakeDeps
   readonly #commit: GroupCommit<StoreRequest, HeldState>
+  /** Of bodies, at most. */
+  #waitingBytes = 0
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps
@@ -40,13 +44,23 @@ export class Intake {
   async store(request: StoreRequest): Promise<HeldState> {
     const { records, delivery } = this.#deps
     const hashes = await records.hashesOf(request)
-    const state = await this.#commit.add({ ...request, hashes })
+    this.#waitingBytes += request.body.length
+    const stored = this.#commit.add({ ...request, hashes })
+    if (this.#waitingBytes > MAX_WAITING_BYTES) this.flush()
+    const state = await stored
     if (state !== 'suppressed') await delivery.scheduleNewWork()
     return state
   }
 
+  /** Writes what waits: for an operator's command, which is to see it. */
+  flush(): void {
+    this.#waitingBytes = 0
+    this.#commit.flush()
+  }
+
   #write(requests: readonly StoreRequest[]): HeldState[] {
     const { records } = this.#deps
+    this.#waitingBytes = 0
     const states = this.#put(requests.filter(({ hashes = null }) => !records.isSuppressed(hashes)))
     return requests.map((request) => states.get(request) ?? 'suppressed')
   }

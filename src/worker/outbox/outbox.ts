@@ -78,6 +78,7 @@ export class Outbox extends AlertsObject {
       reader: this.#reader,
       store: this.#store,
       listing: new Listing(storage.sql),
+      flush: () => this.#intake.flush(),
       erased: (id) => this.#delivery.waiters.ended(id, 'erased'),
       requeued: (position) => this.#delivery.added(position),
       schedule: () => this.#delivery.scheduleNewWork(),

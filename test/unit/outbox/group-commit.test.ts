@@ -64,6 +64,33 @@ describe('a group commit', () => {
     expect(writes).toEqual([[1], [2], [3]])
   })
 
+  it('goes on after a sync that throws at once, too', async () => {
+    let broken = true
+    const commit = new GroupCommit<number, number>(
+      (items) => [...items],
+      () => {
+        if (broken) throw new Error('disk gone')
+        return Promise.resolve()
+      },
+    )
+    expect(await Promise.all([commit.add(1), commit.add(2)])).toEqual([1, 2])
+    broken = false
+    expect(await commit.add(3)).toBe(3)
+  })
+
+  it('writes what waits when it is told to, and nothing of it again', async () => {
+    const { commit, writes, syncs } = startStore()
+    const added = [1, 2, 3].map((item) => commit.add(item))
+    commit.flush()
+    expect(writes).toEqual([[1], [2, 3]])
+    expect(await Promise.all(added)).toEqual(['written 1', 'written 2', 'written 3'])
+    syncs[0]?.resolve()
+    await settle()
+    commit.flush()
+    expect(await commit.add(4)).toBe('written 4')
+    expect(writes).toEqual([[1], [2, 3], [4]])
+  })
+
   it('never loses, repeats or mixes up an item, and fails only those that cannot be written', async () => {
     const steps = fc.array(fc.oneof(fc.constant('sync' as const), fc.integer({ min: 1, max: 4 })))
     const failing = fc.array(fc.nat(30))

@@ -42,7 +42,14 @@ export class ShardAlarm {
     const rest = this.#breaks === 0 ? 0 : fullJitterMs(this.#breaks, this.#backoff, Math.random)
     const at = Math.max(owedAt, now + rest)
     if (this.#at !== null && this.#at <= at) return
-    await this.#storage.setAlarm(at)
+    const before = this.#at
+    // At once: those who ask meanwhile need not set it again.
     this.#at = at
+    try {
+      await this.#storage.setAlarm(at)
+    } catch (thrown) {
+      this.#at = before
+      throw thrown
+    }
   }
 }

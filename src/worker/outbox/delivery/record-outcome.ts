@@ -96,6 +96,7 @@ export class OutcomeRecorder {
   /** All in one transaction, or, should it fail, each in one of its own. Returns what was thrown. */
   #delivered(accepted: readonly Accepted[], beganAt: number): unknown[] {
     const { store, watch, left, now } = this.#deps
+    if (accepted.length === 0) return []
     try {
       const at = now()
       for (const { event, verdict } of accepted) {

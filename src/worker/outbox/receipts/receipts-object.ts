@@ -25,6 +25,8 @@ export type OperatorParts = {
   reader: EventReader
   store: EventStore
   listing: Listing
+  /** Writes the events that wait for the next transaction. */
+  flush: () => void
   /** Requests that wait for this event. */
   erased: (id: string) => void
   /** The event at this position is pending again. */
@@ -60,7 +62,8 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
 
   /** Whether there was such an event. */
   async erase(id: string): Promise<boolean> {
-    const { reader, store, erased } = this.parts
+    const { reader, store, erased, flush } = this.parts
+    flush()
     const place = reader.find(id)
     if (place) {
       store.erase(place)
@@ -75,9 +78,10 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
 
   /** One page, which is found and redriven in one transaction. */
   async redrive(request: MatchRequest): Promise<RedrivePage> {
-    const { records, store, reader, listing, requeued, schedule } = this.parts
+    const { records, store, reader, listing, flush, requeued, schedule } = this.parts
     const { parked } = listing
     await records.addMissingHashes()
+    flush()
     const positions: number[] = []
     const page = this.ctx.storage.transactionSync(() =>
       redrive(
@@ -94,8 +98,9 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
 
   /** One page, which is found and erased in one transaction. */
   async eraseMatching(request: MatchRequest): Promise<EraseMatchingPage> {
-    const { store, listing } = this.parts
+    const { store, listing, flush } = this.parts
     const { parked } = listing
+    flush()
     return this.ctx.storage.transactionSync(() => eraseMatching(request, { store, parked }))
   }
 
@@ -137,8 +142,9 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
 
   /** One page; after the last, what SQLite has left of the erased rows is overwritten, or begun to be. */
   async erasePerson(request: EraseRequest): Promise<ErasePage> {
-    const { store, records, erased } = this.parts
+    const { store, records, erased, flush } = this.parts
     const { bodies } = store
+    flush()
     const page = erasePage(request, {
       places: (after, limit) => bodies.places(after, limit),
       body: (place) => bodies.read(place),

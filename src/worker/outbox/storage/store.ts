@@ -1,5 +1,6 @@
 /**
- * The events of a shard in SQLite: every statement that changes them.
+ * The events of a shard in SQLite: every statement that changes them, but for those that write what arrives
+ * (`arrivals.ts`).
  *
  * Promises: a change and its count happen in one transaction, or not at all. An event that is stored and delivered costs
  * five rows written in all (three to store it, two to forget it), and those of its index entries and its receipt
