@@ -5,7 +5,6 @@
  * written together (`GroupCommit`); what decides how an event is stored (its person, AEP's state) is looked at in the
  * moment of writing, since both may change while it waits.
  */
-
 import { MAX_WAITING_BYTES } from '../limits.ts'
 import { tryOfRequest, withoutRefusal } from './delivery/attempt-outcome.ts'
 import type { Backoff } from './delivery/backoff.ts'
@@ -33,7 +32,7 @@ export type IntakeDeps = {
 export class Intake {
   readonly #deps: IntakeDeps
   readonly #commit: GroupCommit<StoreRequest, HeldState>
-  /** Of bodies, at most. */
+  /** Bytes of the bodies that wait, at most. */
   #waitingBytes = 0
 
   constructor(deps: IntakeDeps) {
@@ -54,7 +53,6 @@ export class Intake {
 
   /** Writes what waits: for an operator's command, which is to see it. */
   flush(): void {
-    this.#waitingBytes = 0
     this.#commit.flush()
   }
 
