@@ -97,9 +97,6 @@ export class Selection {
   }
 
   #due(now: number): Located | null {
-    // Mostly no wait is over, and that is the cheaper question.
-    const first = this.#queue.nextDueAt()
-    if (first === null || first > now) return null
     const waited = this.#queue.due(now, this.#inFlight.size + 1)
     return waited.find(({ position }) => !this.#inFlight.has(position)) ?? null
   }

@@ -53,6 +53,9 @@ export class PendingQueue {
 
   /** Tried events whose wait is over, longest over first. */
   due(now: number, limit: number): Located[] {
+    // Mostly no wait is over, and that is the cheaper question.
+    const first = this.nextDueAt()
+    if (first === null || first > now) return []
     return this.#located(
       `SELECT position, length(body) AS bytes FROM tries JOIN pending USING (position)
        WHERE next_at <= ? ORDER BY next_at, position LIMIT ?`,
