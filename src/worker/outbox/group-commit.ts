@@ -2,7 +2,7 @@
  * Group commit: what arrives while a write is being made durable is written together, in one transaction.
  *
  * Promises: a lone item waits for nobody, its write happens at once; an item that cannot be written fails alone, the
- * others of its group are written; no item waits for ever.
+ * others of its group are written; none waits forever.
  * Accepts: under load an item waits for the write before it, and pays for a share of the next one instead of a whole.
  */
 export class GroupCommit<Item, Result> {
@@ -28,7 +28,7 @@ export class GroupCommit<Item, Result> {
     return promise
   }
 
-  /** Writes what waits, now: for what must see it, or when it takes too much memory. */
+  /** Writes what waits at once. */
   flush(): void {
     if (this.#waiting.length > 0) this.#writeGroup(this.#waiting.splice(0))
   }

@@ -51,7 +51,7 @@ export class Intake {
     return state
   }
 
-  /** Writes what waits: for an operator's command, which is to see it. */
+  /** Writes what waits, so that an operator's command sees it. */
   flush(): void {
     this.#commit.flush()
   }

@@ -78,7 +78,7 @@ describe('a group commit', () => {
     expect(await commit.add(3)).toBe(3)
   })
 
-  it('writes what waits when it is told to, and nothing of it again', async () => {
+  it('writes what waits on demand, and none of it twice', async () => {
     const { commit, writes, syncs } = startStore()
     const added = [1, 2, 3].map((item) => commit.add(item))
     commit.flush()

@@ -3,7 +3,7 @@
  * Promises: leads to nothing but our own pages, whatever an address says. Pure.
  */
 
-/** Any origin will do: only what is the same as it is ours. */
+/** Any origin will do: an address that resolves to another one is not ours. */
 const OURS = 'https://relay.invalid'
 
 /** The address of the sign-in page, which knows what was asked for. Only what was asked for by GET can be again. */

@@ -93,7 +93,7 @@ export class OutcomeRecorder {
     if (faults.length > 0) throw faults[0]
   }
 
-  /** All in one transaction, or, should it fail, each in one of its own. Returns what was thrown. */
+  /** All in one transaction; if that fails, each in a separate one. Returns what was thrown. */
   #delivered(accepted: readonly Accepted[], beganAt: number): unknown[] {
     const { store, watch, left, now } = this.#deps
     if (accepted.length === 0) return []

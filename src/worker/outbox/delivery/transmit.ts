@@ -21,7 +21,7 @@ export type TransmitDeps = {
   sending: (events: number) => void
   /** A part that AEP has accepted. */
   partAccepted: (prepared: Prepared, part: number, verdict: Verdict, beganAt: number) => void
-  /** The ends of the attempts that a request was the last of. */
+  /** Attempts that ended with one request. */
   ended: (ends: readonly End[], beganAt: number) => void
   /** Not sent, or not to its end: it stays as it is. */
   giveBack: (prepared: Prepared) => void

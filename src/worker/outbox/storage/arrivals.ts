@@ -31,7 +31,7 @@ export class Arrivals {
     this.#index = index
   }
 
-  /** Returns of each where it is, and the state that it is really in. */
+  /** Returns where each of them is, and in which state it really is. */
   put(arrivals: readonly Arrival[]): Place[] {
     const { stored, free } = this.#positions.find(arrivals.map(({ request }) => request))
     const added: Added[] = []

@@ -1,7 +1,7 @@
 /**
  * The places of events and receipts: a number that orders them by their moment of receipt, and that nothing else has.
  *
- * Promises: one statement however many are looked for; it reads no more rows than a few for each.
+ * Promises: one statement, however many are looked for, and a few rows read for each.
  */
 import type { EventState } from '../state.ts'
 import { PER_MS, type Place } from './reader.ts'
