@@ -146,6 +146,19 @@ export function conversation(fields: Record<string, unknown> = {}) {
   }
 }
 
+/** Stores events without asking AEP, so that they are drained together. Returns their ids. */
+export async function storeEvents(
+  count: number,
+  fields: (index: number) => Record<string, unknown> = () => ({}),
+): Promise<string[]> {
+  const storing = startRelay({ FORWARD_TIMEOUT_MS: '0' })
+  const ids: string[] = []
+  for (let index = 0; index < count; index += 1) {
+    ids.push(String((await storing.post('feedback', conversation(fields(index)))).body.id))
+  }
+  return ids
+}
+
 /** Every line logged from now on, as text. */
 export function captureLogs(): string[] {
   const lines: string[] = []

@@ -11,7 +11,7 @@ import {
   eachTest,
   type Relay,
   shard,
-  startRelay,
+  storeEvents,
 } from '../worker/support.ts'
 
 let aep: LocalAdobe
@@ -29,16 +29,6 @@ eachTest(
 const logged = (event: string) =>
   logs.map((line) => JSON.parse(line)).filter((line) => line.event === event)
 
-/** Stores events without asking AEP, so that they are drained together. */
-async function buffer(count: number, fields: Record<string, unknown> = {}): Promise<string[]> {
-  const storing = startRelay({ FORWARD_TIMEOUT_MS: '0' })
-  const ids: string[] = []
-  for (let each = 0; each < count; each += 1) {
-    ids.push(String((await storing.post('feedback', conversation(fields))).body.id))
-  }
-  return ids
-}
-
 describe('a split event', () => {
   const long = { message: 'a long message '.repeat(3_000) }
   const partsOf = () =>
@@ -49,7 +39,7 @@ describe('a split event', () => {
     )
   /** A try that AEP refuses, so that the parts are stored and the first is still there. */
   async function storeParts(): Promise<void> {
-    await buffer(1, long)
+    await storeEvents(1, () => long)
     aep.script({ type: 'status', status: 503 })
     await drainOnce(clock)
     expect((await partsOf()).length).toBeGreaterThan(2)
@@ -85,7 +75,7 @@ describe('a split event', () => {
 
 describe('a batch that AEP refuses as a whole', () => {
   it('is on record half by half, before the next request leaves', async () => {
-    await buffer(8, {})
+    await storeEvents(8)
     aep.rule({
       containing: 'message',
       whole: true,
@@ -104,7 +94,7 @@ describe('a batch that AEP refuses as a whole', () => {
   })
 
   it('is on record for the half that AEP took, when the other half finds no connection', async () => {
-    const ids = await buffer(8)
+    const ids = await storeEvents(8)
     let batches = 0
     vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
       if (!String(input).includes('/batch/')) return aep.fetch(input as string, init as RequestInit)
@@ -119,7 +109,7 @@ describe('a batch that AEP refuses as a whole', () => {
   })
 
   it('is not tried again for a while, when AEP takes each of its events alone', async () => {
-    await buffer(6)
+    await storeEvents(6)
     const refusingBatches = () =>
       vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
         const { messages = [] } = String(input).includes('/batch/')
@@ -135,7 +125,7 @@ describe('a batch that AEP refuses as a whole', () => {
     expect(logged('batches-refused')).toHaveLength(1)
 
     const before = vi.mocked(globalThis.fetch).mock.calls.length
-    await buffer(6)
+    await storeEvents(6)
     await drainAll(clock)
     expect(vi.mocked(globalThis.fetch).mock.calls.length - before).toBe(6)
 
@@ -144,7 +134,7 @@ describe('a batch that AEP refuses as a whole', () => {
       aep.fetch(input as string, init as RequestInit),
     )
     const later = aep.requests.length
-    await buffer(6)
+    await storeEvents(6)
     await drainAll(clock)
     expect(aep.requests.length - later).toBe(1)
   })

@@ -4,13 +4,12 @@ import { expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import {
   type Clock,
-  conversation,
   drainAll,
   drainOnce,
   eachTest,
   type Relay,
   shard,
-  startRelay,
+  storeEvents,
 } from '../worker/support.ts'
 
 let aep: LocalAdobe
@@ -25,20 +24,11 @@ eachTest(
   { mode: 'xdm' },
 )
 
-async function buffer(count: number): Promise<string[]> {
-  const storing = startRelay({ FORWARD_TIMEOUT_MS: '0' })
-  const ids: string[] = []
-  for (let each = 0; each < count; each += 1) {
-    ids.push(String((await storing.post('feedback', conversation())).body.id))
-  }
-  return ids
-}
-
 const run = (statement: string) =>
   runInDurableObject(shard(), (_, { storage }) => storage.sql.exec(statement).toArray())
 
 it('a batch of 20 that AEP accepts moves the counters once', async () => {
-  const ids = await buffer(20)
+  const ids = await storeEvents(20)
   await run(`CREATE TABLE moves (delivered INTEGER);
     CREATE TRIGGER moved AFTER UPDATE ON ledger WHEN NEW.delivered > OLD.delivered BEGIN
       INSERT INTO moves VALUES (NEW.delivered - OLD.delivered); END`)
@@ -53,7 +43,7 @@ it('a batch of 20 that AEP accepts moves the counters once', async () => {
 })
 
 it('one whose delivery cannot be written stays pending and is sent again, the others are forgotten', async () => {
-  const ids = await buffer(5)
+  const ids = await storeEvents(5)
   const stuck = ids[2]
   await run(`CREATE TRIGGER no_delete BEFORE DELETE ON pending WHEN OLD.id = '${stuck}'
     BEGIN SELECT RAISE(ABORT, 'row refused'); END`)
@@ -71,7 +61,7 @@ it('one whose delivery cannot be written stays pending and is sent again, the ot
 })
 
 it('one that was erased while the batch was under way is counted as erased, the others as delivered', async () => {
-  const ids = await buffer(4)
+  const ids = await storeEvents(4)
   const fetch = aep.fetch.bind(aep)
   let erased: Promise<unknown> | null = null
   aep.fetch = async (...args: Parameters<typeof fetch>) => {

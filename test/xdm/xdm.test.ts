@@ -19,6 +19,7 @@ import {
   type Relay,
   shard,
   startRelay,
+  storeEvents,
 } from '../worker/support.ts'
 
 let aep: LocalAdobe
@@ -44,20 +45,6 @@ const violationsOf = (entity: unknown) =>
   }))
 
 const post = (fields = {}) => relay.post('feedback', conversation(fields))
-
-/** Stores events without asking AEP, so that they are drained together. */
-async function buffer(
-  count: number,
-  fields: (index: number) => Record<string, unknown> = () => ({}),
-) {
-  const storing = startRelay({ FORWARD_TIMEOUT_MS: '0' })
-  const ids: string[] = []
-  for (let index = 0; index < count; index += 1) {
-    const { body } = await storing.post('feedback', conversation(fields(index)))
-    ids.push(String(body.id))
-  }
-  return ids
-}
 
 const landed = () => aep.lake.map(({ _id }) => _id)
 const entity = (index = -1) =>
@@ -160,7 +147,7 @@ describe('what is too large for one record', () => {
 
 describe('batches', () => {
   it('fill a request up to 100 messages', async () => {
-    const ids = await buffer(250)
+    const ids = await storeEvents(250)
     await drainAll(clock)
     expect(new Set(landed())).toEqual(new Set(ids))
     expect(aep.requests.map(({ path, ids }) => [path, ids.length])).toEqual([
@@ -171,7 +158,10 @@ describe('batches', () => {
   })
 
   it('fill a request up to just under 1 MB', async () => {
-    const ids = await buffer(100, () => ({ message: 'x'.repeat(9_000), visitor: { UUID: 'v' } }))
+    const ids = await storeEvents(100, () => ({
+      message: 'x'.repeat(9_000),
+      visitor: { UUID: 'v' },
+    }))
     aep.set({ latencyMs: 0 })
     await drainAll(clock)
     expect(new Set(landed())).toEqual(new Set(ids))
@@ -182,7 +172,7 @@ describe('batches', () => {
   it.each(['A', 'B', 'C'] as const)(
     'per-item failures in dialect %s are told apart by position: refused, throttled, failed, accepted',
     async (dialect) => {
-      const ids = await buffer(5)
+      const ids = await storeEvents(5)
       aep.script({ type: 'items', items: [null, 400, 429, 503, null], dialect })
       expect(await drainOnce(clock)).toBe(true)
       expect(landed()).toEqual([ids[0], ids[4]])
@@ -202,7 +192,7 @@ describe('batches', () => {
     ['500', { type: 'status', status: 500 }],
     ['403', { type: 'status', status: 403 }],
   ])('%s to a whole batch loses nothing', async (_, answer) => {
-    const ids = await buffer(12)
+    const ids = await storeEvents(12)
     aep.script(answer, answer)
     await drainAll(clock)
     expect(new Set(landed())).toEqual(new Set(ids))
@@ -212,7 +202,7 @@ describe('batches', () => {
   it.each([400, 413])(
     'a whole batch refused with %i is halved until the culprit stands alone',
     async (status) => {
-      const ids = await buffer(20, (index) => (index === 13 ? { message: 'culprit' } : {}))
+      const ids = await storeEvents(20, (index) => (index === 13 ? { message: 'culprit' } : {}))
       aep.rule({ containing: 'culprit', whole: true, answer: { type: 'status', status } })
       await drainAll(clock)
       expect(new Set(landed())).toEqual(new Set(ids.filter((_, index) => index !== 13)))
@@ -224,7 +214,7 @@ describe('batches', () => {
     ['500', { type: 'status', status: 500 }],
     ['no answer', { type: 'stall' }],
   ])('an event that gives its whole batch %s takes no other with it', async (_, answer) => {
-    const ids = await buffer(30, (index) => (index === 7 ? { message: 'poison' } : {}))
+    const ids = await storeEvents(30, (index) => (index === 7 ? { message: 'poison' } : {}))
     aep.rule({ containing: 'poison', whole: true, answer })
     for (let runs = 0; runs < 60 && (await shard().status()).delivered < 29; runs += 1) {
       await drainOnce(clock)
@@ -235,7 +225,7 @@ describe('batches', () => {
     aep.reset()
     aep.rule({ containing: 'poison', whole: true, answer })
     for (let rounds = 0; rounds < 3; rounds += 1) {
-      await buffer(4)
+      await storeEvents(4)
       clock.advance(60_000)
       await drainAll(clock, 0, 3).catch(() => undefined)
     }
@@ -271,7 +261,7 @@ describe('the access token of an authenticated inlet', () => {
     async (authRefusal) => {
       aep.set({ authRefusal })
       await post()
-      const ids = await buffer(150)
+      const ids = await storeEvents(150)
       aep.revoke()
       await drainAll(clock)
       expect(landed().slice(1).sort()).toEqual(ids.sort())

@@ -89,7 +89,7 @@ export function doneText(url: string | null, env: string | null, made: Secrets):
           `If it is lost, replace it (\`${put}\`) and paste the URLs anew.`,
         ]),
     '',
-    "The operators' page, and the routes below it:",
+    "The operators' page (the API is at the same address):",
     `  ${base}/admin`,
     ...(made.ADMIN_TOKEN
       ? ['ADMIN_TOKEN, which signs you in, also shown only now:', `  ${made.ADMIN_TOKEN}`]

@@ -1,4 +1,4 @@
-/** The JSON body of an operator's request; `undefined` for what is none, or is too large. */
+/** The JSON body of an operator's request; `undefined` if it is not JSON, or too large. */
 import { readUpTo } from '../lib/bounded-body.ts'
 import { parseJson } from '../lib/json.ts'
 import { MAX_BODY_BYTES } from '../limits.ts'

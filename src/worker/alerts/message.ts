@@ -30,6 +30,10 @@ export function bodiesFor(
     : [slackMessage(notices, publicUrl)]
 }
 
+function overviewOf(publicUrl: string | null): string | null {
+  return publicUrl && `${publicUrl}/admin`
+}
+
 /** Where the operators' page shows more than its overview does. */
 const PLACES: { readonly [name in AlertName]?: string } = {
   'queue-age': '/ui/events?state=pending',
@@ -39,7 +43,8 @@ const PLACES: { readonly [name in AlertName]?: string } = {
 /** The page about these: the overview if they have none in common. */
 function linkTo(names: readonly AlertName[], publicUrl: string | null): string | null {
   const [place = '', ...others] = new Set(names.map((name) => PLACES[name] ?? ''))
-  return publicUrl && `${publicUrl}/admin${others.length > 0 ? '' : place}`
+  const overview = overviewOf(publicUrl)
+  return overview && overview + (others.length > 0 ? '' : place)
 }
 
 const MARKS: Record<Notice['event'], string> = {
@@ -97,7 +102,7 @@ function pagerDutyEvent(notice: Notice, routingKey: string, publicUrl: string | 
   const { name, event, title, since, urgent, facts, meaning, action } = notice
   const link = linkTo([name], publicUrl)
   // The same for all events of an incident, those of earlier versions too.
-  const overview = linkTo([], publicUrl)
+  const overview = overviewOf(publicUrl)
   const about = { routing_key: routingKey, dedup_key: `${SOURCE}/${overview ?? ''}/${name}` }
   if (event === 'resolved') return { ...about, event_action: 'resolve' }
   return {

@@ -15,12 +15,12 @@ import { ownPage } from './way-back.ts'
 const LIMIT_SECONDS = 60
 
 export function showSignIn(c: AppContext): Response {
-  return answer(c, 200, c.req.query('next'))
+  return answer(c, 200, ownPage(c.req.query('next')))
 }
 
 export async function signIn(c: AppContext): Promise<Response> {
   const { adminKeys, sessions } = servicesOf(c.env)
-  if (!adminKeys || !sessions) return answer(c, 401)
+  if (!adminKeys || !sessions) return answer(c, 401, '/admin')
   const form = await readForm(c)
   const next = ownPage(form.get('next'))
   // A deployment may have no such binding, a named environment for instance.
@@ -39,8 +39,8 @@ export function signOut(): Response {
   return seeOther('/admin/sign-in', { 'set-cookie': sessionCookie('') })
 }
 
-function answer(c: AppContext, status: 200 | 401 | 429, next?: string, fault?: string): Response {
+function answer(c: AppContext, status: 200 | 401 | 429, next: string, fault?: string): Response {
   const takesToken = servicesOf(c.env).adminKeys !== null
-  const content = <SignIn takesToken={takesToken} next={ownPage(next)} {...(fault && { fault })} />
+  const content = <SignIn takesToken={takesToken} next={next} {...(fault && { fault })} />
   return respond(c, { title: 'Sign in', place: '' }, content, status)
 }

@@ -6,7 +6,7 @@
  * pages show in the same use (`coalesce`, `iif`, `to_map` for an identityMap).
  * Not mapped, since XDM has no place for it: fields that Chatlio does not document, and `visitor.identTraitsParsed`,
  * which repeats `visitor.identTraits`.
- * Accepts: Data Prep empties a field whose value does not fit (traits that are no texts, a date that is none) and
+ * Accepts: Data Prep empties a field whose value does not fit (traits that are not texts, a date that cannot be read) and
  * takes the rest of the record.
  * Sources: data-prep/functions, data-prep/api/mapping-set, sources "Talon.One" (`[*]`) and "Lava" (identityMap).
  */
@@ -72,7 +72,7 @@ function rowsOf(places: readonly FieldPlace[], destination: string): readonly Ma
 /** Where the visitor's address can stand: in a conversation, a transcript, an offline message. */
 const EMAIL = 'coalesce(visitor.email, visitorEmail, email)'
 
-/** The visitor's UUID is the primary identity, the email when there is none; as the XDM encoder has it. */
+/** The visitor's UUID is the primary identity; without one the email is, as in the XDM encoder. */
 function identityMap(visitorNamespace: string): string {
   const one = (namespace: string, id: string, primary: boolean) =>
     `"${namespace}", to_array(false, to_object("id", ${id}, "authenticatedState", "ambiguous", "primary", ${primary}))`

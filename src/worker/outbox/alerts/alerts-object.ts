@@ -38,7 +38,7 @@ export abstract class AlertsObject extends ReceiptsObject {
     return this.#drift.summary()
   }
 
-  /** The row, accepted; `null` where there is none. */
+  /** The row, now accepted; `null` if there is no such row. */
   acceptDrift(key: DriftKey): DriftRow | null {
     return this.#drift.accept(key)
   }

@@ -37,7 +37,7 @@ export class DriftStore {
       .map(toDriftRow)
   }
 
-  /** The row, accepted; `null` where there is none. */
+  /** The row, now accepted; `null` if there is no such row. */
   accept({ kind, path, change }: DriftKey): DriftRow | null {
     const [row] = this.#storage.sql
       .exec<Row>(

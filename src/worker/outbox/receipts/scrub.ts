@@ -174,7 +174,7 @@ export class Scrub {
   }
 }
 
-/** Adds to the filler; a table of its own, so that it is gone at once. */
+/** Adds to the filler: a separate table, so that dropping it removes it at once. */
 function fillPages(sql: SqlStorage, bytes: number): void {
   sql.exec('CREATE TABLE IF NOT EXISTS filler (zeros BLOB)')
   sql.exec(

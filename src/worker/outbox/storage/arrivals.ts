@@ -15,8 +15,8 @@ import type { EventStore } from './store.ts'
 import type { FailedTry } from './tries.ts'
 
 /** `tried`: the attempt that its request has made. */
-export type Arrival = { request: StoreRequest; tried: FailedTry | null }
-type Added = Arrival & { place: Place }
+export type TriedRequest = { request: StoreRequest; tried: FailedTry | null }
+type Added = TriedRequest & { place: Place }
 
 export class Arrivals {
   readonly #sql: SqlStorage
@@ -32,7 +32,7 @@ export class Arrivals {
   }
 
   /** Returns where each of them is, and in which state it really is. */
-  put(arrivals: readonly Arrival[]): Place[] {
+  put(arrivals: readonly TriedRequest[]): Place[] {
     const { stored, free } = this.#positions.find(arrivals.map(({ request }) => request))
     const added: Added[] = []
     for (const arrival of arrivals) {
@@ -93,7 +93,7 @@ export class Arrivals {
     }
   }
 
-  #merge({ position, state: held }: Place, { request, tried }: Arrival): Place {
+  #merge({ position, state: held }: Place, { request, tried }: TriedRequest): Place {
     const state = resolveState(held, request.state)
     if (state === held) return { position, state }
     if (state === 'pending') this.#store.requeue(position, held, request.kind, tried)
