@@ -3,13 +3,12 @@
  * Accepts: numbers in a place become `*`, so `messages.0.text` and `messages.7.text` are one cause, and so are two names
  * that differ in a digit only.
  */
-import type { StoredError } from './state.ts'
 
 /** `path`: the first documented place that is not valid, or the first pointer of AEP's report; empty where neither is known. */
-export type ParkedCause = { code: string; path: string }
+export type Cause = { code: string; path: string }
 
-/** Reads the two forms of `message`: `quarantine.ts`, `aep/client/report.ts`. Step 6 of the migrations does the same in SQL. */
-export function causeOf(error: Pick<StoredError, 'code' | 'message'> | null): ParkedCause {
+/** Reads the two forms of `message`: `quarantine.ts`, `aep/client/report.ts`. */
+export function causeOf(error: { code: string; message: string } | null): Cause {
   if (!error) return { code: 'unknown', path: '' }
   const { code, message } = error
   const place = code === 'invalid-payload' ? /^([^;]*?): / : / at (#.*?)(?:, |$)/s

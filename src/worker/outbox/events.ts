@@ -1,0 +1,749 @@
+/**
+ * The events in custody: one table, and every statement that changes it. (What operators see of it: `list.ts`.)
+ *
+ * Promises: a change and its count happen in one transaction, or not at all; storing an event again changes nothing, unless
+ * `stateOnArrival` says so; no statement reads more rows than a few beyond those it returns.
+ * Never looks at the clock, at AEP or at the alarm.
+ * Accepts: a body is written again when its event changes its state, which few events do. What changes with each attempt
+ * has a row of its own (`attempts`).
+ *
+ * `position` orders by receipt: epoch milliseconds × 4096 + a counter within the millisecond. It is the primary key, so
+ * that a drain reads neighbouring pages. Every index costs each event one more row written.
+ */
+import type { AttemptError } from '../aep/client/verdict.ts'
+import type { StoredKind } from '../chatlio/kind.ts'
+import { MAX_KEPT_ATTEMPTS, MAX_RETRY_AFTER_MS } from '../limits.ts'
+import { type Cause, causeOf } from './cause.ts'
+
+/** `pending`: will be relayed. `dead`: AEP refused it for good. `quarantined`: cannot be read as a valid event. */
+export const EVENT_STATES = ['pending', 'dead', 'quarantined'] as const
+export type EventState = (typeof EVENT_STATES)[number]
+export type ParkedState = Exclude<EventState, 'pending'>
+
+/** Why an event is in its state. `message` is safe to log; `status` is the HTTP status, if there was an answer. */
+export type StoredError = {
+  code:
+    | AttemptError['code']
+    | 'malformed-json'
+    | 'invalid-payload'
+    | 'too-many-values'
+    | 'processing-failed'
+    | 'settings-changed'
+    | 'unsupported-media-type'
+  status: number | null
+  message: string
+}
+
+/** Positions per millisecond of receipt. 4096 × today's epoch milliseconds stays below 2^53. */
+export const PER_MS = 4096
+
+/** Columns stand here once: the tables and the statements that fill them are made of these. */
+const EVENT_COLUMNS = {
+  position: 'INTEGER PRIMARY KEY',
+  id: 'TEXT NOT NULL UNIQUE',
+  state: 'TEXT NOT NULL',
+  kind: 'TEXT NOT NULL',
+  // The name of its webhook key.
+  source: 'TEXT',
+  received_at: 'INTEGER NOT NULL',
+  // What it is found by, see `records/`.
+  hashes: 'TEXT NOT NULL',
+  // Why it is set aside, see `cause.ts`; NULL while it is pending.
+  code: 'TEXT',
+  path: 'TEXT',
+  // How often processing it has begun and not ended; counted for large events only.
+  begun: 'INTEGER NOT NULL',
+  body: 'BLOB NOT NULL',
+} as const
+
+const ATTEMPT_COLUMNS = {
+  position: 'INTEGER PRIMARY KEY',
+  attempts: 'INTEGER NOT NULL',
+  strikes: 'INTEGER NOT NULL',
+  struck_at: 'INTEGER',
+  throttles: 'INTEGER NOT NULL',
+  // AEP refused it, and a hold took the refusal back.
+  taken_back: 'INTEGER NOT NULL',
+  ended_at: 'INTEGER',
+  due_at: 'INTEGER',
+  // `due_at` is what AEP's `Retry-After` asked for.
+  asked_to_wait: 'INTEGER NOT NULL',
+  code: 'TEXT NOT NULL',
+  status: 'INTEGER',
+  message: 'TEXT NOT NULL',
+  answer: 'TEXT',
+  // `[[ended_at, code, status], …]`: the first and the latest.
+  history: 'TEXT NOT NULL',
+} as const
+
+const createTable = (name: string, columns: Record<string, string>) =>
+  `CREATE TABLE ${name} (${Object.entries(columns).map((column) => column.join(' '))});`
+
+const CAUSE_ROW = '(NEW.state, NEW.code, NEW.path, NEW.kind, 1, NEW.received_at, NEW.received_at)'
+const COUNT_CAUSE = `INSERT INTO causes VALUES ${CAUSE_ROW}
+  ON CONFLICT (state, code, path, kind) DO UPDATE SET count = count + 1,
+    first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at);`
+const OLD_CAUSE =
+  'state = OLD.state AND code = OLD.code AND path = OLD.path AND kind = OLD.kind'
+const UNCOUNT_CAUSE = `UPDATE causes SET count = count - 1 WHERE ${OLD_CAUSE};
+  DELETE FROM causes WHERE ${OLD_CAUSE} AND count = 0;`
+
+/**
+ * `causes` equals a `GROUP BY` over the events that are set aside, after whatever statement, since triggers keep it: a page
+ * that reads it reads a few rows, not all events. `first_at` and `last_at` are those of all events that a group has had
+ * since it was last empty.
+ */
+export const EVENTS_TABLES = `
+${createTable('events', EVENT_COLUMNS)}
+CREATE INDEX events_state ON events (state, position);
+CREATE INDEX events_cause ON events (state, code, path, kind, position) WHERE code IS NOT NULL;
+${createTable('attempts', ATTEMPT_COLUMNS)}
+CREATE INDEX attempts_due ON attempts (due_at) WHERE due_at IS NOT NULL;
+CREATE TABLE parts (
+  position INTEGER NOT NULL,
+  part INTEGER NOT NULL,
+  record TEXT NOT NULL,
+  PRIMARY KEY (position, part)
+) WITHOUT ROWID;
+CREATE TABLE splits (
+  position INTEGER PRIMARY KEY,
+  made_for TEXT NOT NULL,
+  parts INTEGER NOT NULL,
+  generation INTEGER NOT NULL
+);
+CREATE TABLE causes (
+  state TEXT NOT NULL,
+  code TEXT NOT NULL,
+  path TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  first_at INTEGER NOT NULL,
+  last_at INTEGER NOT NULL,
+  PRIMARY KEY (state, code, path, kind)
+) WITHOUT ROWID;
+CREATE TRIGGER cause_counted AFTER INSERT ON events WHEN NEW.code IS NOT NULL BEGIN
+  ${COUNT_CAUSE}
+END;
+CREATE TRIGGER cause_uncounted AFTER DELETE ON events WHEN OLD.code IS NOT NULL BEGIN
+  ${UNCOUNT_CAUSE}
+END;
+CREATE TRIGGER cause_left AFTER UPDATE OF state, code, path, kind ON events
+  WHEN OLD.code IS NOT NULL BEGIN
+  ${UNCOUNT_CAUSE}
+END;
+CREATE TRIGGER cause_entered AFTER UPDATE OF state, code, path, kind ON events
+  WHEN NEW.code IS NOT NULL BEGIN
+  ${COUNT_CAUSE}
+END;
+CREATE TABLE ledger (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  accepted INTEGER NOT NULL,
+  delivered INTEGER NOT NULL,
+  expired INTEGER NOT NULL,
+  deleted INTEGER NOT NULL,
+  person INTEGER NOT NULL,
+  aep TEXT NOT NULL
+);
+INSERT INTO ledger VALUES (1, 0, 0, 0, 0, 0, '{}');
+`
+
+/** Always balances: accepted = delivered + pending + dead + quarantined + erased. */
+export type Ledger = Record<EventState, number> & {
+  accepted: number
+  delivered: number
+  erased: number
+  erasedBy: Record<Eraser, number>
+}
+
+/** Why an event was erased: too old, by an operator, or with all of a person's. */
+export type Eraser = 'expired' | 'deleted' | 'person'
+
+export type Place = { position: number; state: EventState }
+
+/** Where a pending event is, and the bytes of its body. */
+export type Located = { position: number; bytes: number }
+
+/** The attempts on an event so far. Times are epoch milliseconds. */
+export type Attempts = {
+  attempts: number
+  strikes: number
+  /** When the first of the strikes was. */
+  struckAt: number | null
+  /** How often in a row AEP throttled it, each time with an acceptance of another event in between. */
+  throttles: number
+  /** When the latest ended. */
+  endedAt: number | null
+  /** AEP refused it, and a hold took the refusal back. */
+  takenBack: boolean
+}
+
+/** What is written down of an attempt that failed, or of an event that cannot be sent. */
+export type FailedAttempt = Attempts & {
+  dueAt: number | null
+  askedToWait: boolean
+  error: StoredError
+  /** AEP's, cut. */
+  answer: string | null
+}
+
+/** An event as it arrived, and what its attempts have left. `attempts` is `null` while it has not been tried. */
+export type StoredEvent = {
+  position: number
+  id: string
+  kind: StoredKind
+  source: string | null
+  receivedAt: number
+  hashes: string
+  body: Uint8Array
+  attempts: Attempts | null
+}
+
+/** One record of an event that is too large for one, as JSON text without an envelope. */
+export type StoredPart = { part: number; record: string }
+
+/** `madeFor`: the settings that decided the parts; `parts`: how many there were; `generation`: of their ids, from 0. */
+export type Split = { madeFor: string; parts: number; generation: number }
+
+/** An event that arrives. `attempt`: the one that its request made, as the outbox writes it down. */
+export type Arrival = Omit<StoredEvent, 'position' | 'attempts'> & {
+  state: EventState
+  parts: readonly string[]
+  madeFor: string
+  attempt: FailedAttempt | null
+}
+
+/**
+ * The state of an event after it arrives, given the state stored under its id (`null`: none).
+ *
+ * The runtime and the sender both repeat inserts, so arriving twice must not change or count anything twice. One that could
+ * be relayed is never demoted by a late repeat; one that was set aside becomes pending as soon as it can be.
+ */
+export function stateOnArrival(stored: EventState | null, arriving: EventState): EventState {
+  return stored === null ? arriving : ON_ARRIVAL[stored][arriving]
+}
+
+const ON_ARRIVAL: Record<EventState, Record<EventState, EventState>> = {
+  pending: { pending: 'pending', dead: 'pending', quarantined: 'pending' },
+  dead: { pending: 'pending', dead: 'dead', quarantined: 'dead' },
+  quarantined: { pending: 'pending', dead: 'dead', quarantined: 'quarantined' },
+}
+
+type Counts = { accepted?: number; delivered?: number } & { [by in Eraser]?: number }
+
+export class Events {
+  readonly #storage: DurableObjectStorage
+  readonly #sql: SqlStorage
+  #aep: object
+  #aepIsSaved = true
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage
+    this.#sql = storage.sql
+    this.#aep = JSON.parse(this.#sql.exec<{ aep: string }>('SELECT aep FROM ledger').one().aep)
+  }
+
+  /** What is known of AEP, as it was last written (`aep.ts`). */
+  get aep(): object {
+    return this.#aep
+  }
+
+  /** Written with the next change of a counter, so that it costs no further row; at once with `saveAep`. */
+  setAep(aep: object): void {
+    this.#aepIsSaved &&= aep === this.#aep
+    this.#aep = aep
+  }
+
+  saveAep(): void {
+    if (!this.#aepIsSaved) this.#count({})
+  }
+
+  ledger(): Ledger {
+    const [counters] = this.#sql
+      .exec<Record<'accepted' | 'delivered' | Eraser, number>>(
+        'SELECT accepted, delivered, expired, deleted, person FROM ledger',
+      )
+      .toArray()
+    const { accepted = 0, delivered = 0, expired = 0, deleted = 0, person = 0 } = counters ?? {}
+    const parked = { dead: 0, quarantined: 0 }
+    for (const { state, count } of this.#sql.exec<{ state: ParkedState; count: number }>(
+      'SELECT state, SUM(count) AS count FROM causes GROUP BY state',
+    )) {
+      parked[state] = count
+    }
+    const erased = expired + deleted + person
+    const pending = accepted - delivered - erased - parked.dead - parked.quarantined
+    return { accepted, delivered, pending, ...parked, erased, erasedBy: { expired, deleted, person } }
+  }
+
+  /** Stores them in one transaction. Returns where each of them is, and in which state it really is. */
+  put(arrivals: readonly Arrival[]): Place[] {
+    return this.#storage.transactionSync(() => {
+      const { stored, free } = this.#look(arrivals)
+      let added = 0
+      const places = arrivals.map((arrival) => {
+        const held = stored.get(arrival.id)
+        const place = held ? this.#merge(held, arrival) : this.#insert(free(arrival), arrival)
+        if (!held) added += 1
+        stored.set(arrival.id, place)
+        return place
+      })
+      if (added > 0) this.#count({ accepted: added })
+      return places
+    })
+  }
+
+  #insert(position: number, arrival: Arrival): Place {
+    const { id, kind, source, receivedAt, hashes, body, state, parts, madeFor, attempt } = arrival
+    const { code, path } = causeIn(state, attempt)
+    this.#write(INSERT_EVENT, EVENT_COLUMNS, {
+      position,
+      id,
+      state,
+      kind,
+      source,
+      received_at: receivedAt,
+      hashes,
+      code,
+      path,
+      begun: 0,
+      body: body.slice().buffer,
+    })
+    if (parts.length > 0) this.#split(position, parts, madeFor, 0)
+    if (attempt) this.#writeAttempt(position, attempt)
+    return { position, state }
+  }
+
+  #merge({ position, state }: Place, { kind, attempt, ...arriving }: Arrival): Place {
+    const next = stateOnArrival(state, arriving.state)
+    if (next === state) return { position, state }
+    if (next === 'pending') this.#requeue(position, kind, attempt)
+    else this.#park(position, next, attempt)
+    return { position, state: next }
+  }
+
+  /** Where these are stored, by id, and a free position for each moment of receipt. */
+  #look(arrivals: readonly Arrival[]) {
+    const stored = new Map<string, Place>()
+    const next = new Map<number, number>()
+    const asked = JSON.stringify(arrivals.map(({ id, receivedAt }) => [id, receivedAt]))
+    const rows = this.#sql.exec<{
+      id: string
+      ms: number
+      position: number | null
+      state: EventState | null
+      last: number | null
+    }>(LOOK, asked)
+    for (const { id, ms, position, state, last } of rows) {
+      next.set(ms, Math.max((last ?? -1) + 1, ms * PER_MS))
+      if (position !== null && state !== null) stored.set(id, { position, state })
+    }
+    const free = ({ receivedAt }: Arrival): number => {
+      for (let ms = receivedAt; ; ms += 1) {
+        const position = next.get(ms) ?? this.#firstFree(ms)
+        next.set(ms, position + 1)
+        // A millisecond that is full: the next one.
+        if (position < (ms + 1) * PER_MS) return position
+      }
+    }
+    return { stored, free }
+  }
+
+  #firstFree(ms: number): number {
+    const last = this.#number(
+      'SELECT MAX(position) AS n FROM events WHERE position BETWEEN ? AND ?',
+      ms * PER_MS,
+      ms * PER_MS + PER_MS - 1,
+    )
+    return Math.max((last ?? -1) + 1, ms * PER_MS)
+  }
+
+  find(id: string): Place | null {
+    const [row] = this.#sql
+      .exec<Place>('SELECT position, state FROM events WHERE id = ?', id)
+      .toArray()
+    return row ?? null
+  }
+
+  read(position: number): StoredEvent | null {
+    const [row] = this.#sql.exec<StoredRow>(READ, position).toArray()
+    return row ? toStored(row) : null
+  }
+
+  /** Events never tried, oldest first, after a position. */
+  untried(after: number, limit: number): Located[] {
+    return this.#located(`${UNTRIED} AND position > ? ORDER BY position LIMIT ?`, after, limit)
+  }
+
+  newestUntried(limit: number): Located[] {
+    return this.#located(`${UNTRIED} ORDER BY position DESC LIMIT ?`, limit)
+  }
+
+  /** Tried events whose wait is over, longest over first. */
+  due(now: number, limit: number): Located[] {
+    // Mostly no wait is over, and that is the cheaper question.
+    const first = this.nextDueAt()
+    if (first === null || first > now) return []
+    return this.#located(`${TRIED} due_at <= ? ORDER BY due_at, position LIMIT ?`, now, limit)
+  }
+
+  /** Tried events, whether their wait is over or not, in the order in which it ends. */
+  waiting(limit: number): Located[] {
+    return this.#located(`${TRIED} due_at IS NOT NULL ORDER BY due_at, position LIMIT ?`, limit)
+  }
+
+  nextDueAt(): number | null {
+    return this.#number('SELECT MIN(due_at) AS n FROM attempts WHERE due_at IS NOT NULL')
+  }
+
+  newestPending(): number | null {
+    return this.#number("SELECT MAX(position) AS n FROM events WHERE state = 'pending'")
+  }
+
+  oldestPendingAt(): number | null {
+    return this.#number(
+      "SELECT received_at AS n FROM events WHERE state = 'pending' ORDER BY position LIMIT 1",
+    )
+  }
+
+  oldestAt(): number | null {
+    return this.#number('SELECT received_at AS n FROM events ORDER BY position LIMIT 1')
+  }
+
+  /** The oldest events received before a moment, whatever their state. */
+  receivedBefore(ms: number, limit: number): number[] {
+    return this.#positions(
+      'SELECT position FROM events WHERE position < ? ORDER BY position LIMIT ?',
+      ms * PER_MS,
+      limit,
+    )
+  }
+
+  /** Those of these events that are still pending: no operator has taken them away meanwhile, nor has their age. */
+  stillPending<Event extends { position: number; id: string }>(events: readonly Event[]): Event[] {
+    const asked = JSON.stringify(events.map(({ position, id }) => [position, id]))
+    return [...this.#sql.exec<{ key: number }>(STILL_PENDING, asked)].flatMap(
+      ({ key }) => events[key] ?? [],
+    )
+  }
+
+  /**
+   * AEP has them: those that are still pending leave, in one transaction. Returns these. `record`: writes down what is
+   * remembered of them, in the same transaction.
+   */
+  accepted(
+    events: readonly StoredEvent[],
+    record: (events: readonly StoredEvent[]) => void,
+  ): StoredEvent[] {
+    const pending = this.stillPending(events)
+    if (pending.length === 0) return pending
+    this.#storage.transactionSync(() => {
+      record(pending)
+      this.#forget(pending.map(({ position }) => position))
+      this.#count({ delivered: pending.length })
+    })
+    return pending
+  }
+
+  /** Parts still to be sent; none where the event is one record, or is not encoded yet. */
+  parts(position: number): StoredPart[] {
+    return this.#sql
+      .exec<StoredPart>('SELECT part, record FROM parts WHERE position = ? ORDER BY part', position)
+      .toArray()
+  }
+
+  splitOf(position: number): Split | null {
+    const [row] = this.#sql
+      .exec<Split>(
+        'SELECT made_for AS madeFor, parts, generation FROM splits WHERE position = ?',
+        position,
+      )
+      .toArray()
+    return row ?? null
+  }
+
+  /** Decides into which records an event is split, before the first of them is sent. */
+  split(position: number, records: readonly string[], madeFor: string, generation: number): void {
+    this.#storage.transactionSync(() => this.#split(position, records, madeFor, generation))
+  }
+
+  #split(position: number, records: readonly string[], madeFor: string, generation: number): void {
+    this.#sql.exec('DELETE FROM parts WHERE position = ?', position)
+    this.#sql.exec(
+      'INSERT OR REPLACE INTO splits (position, made_for, parts, generation) VALUES (?, ?, ?, ?)',
+      position,
+      madeFor,
+      records.length,
+      generation,
+    )
+    for (const [part, record] of records.entries()) {
+      this.#sql.exec('INSERT INTO parts VALUES (?, ?, ?)', position, part, record)
+    }
+  }
+
+  partAccepted(position: number, part: number): void {
+    this.#sql.exec('DELETE FROM parts WHERE position = ? AND part = ?', position, part)
+  }
+
+  /** An attempt has failed, and the event stays pending. */
+  failed(position: number, attempt: FailedAttempt): void {
+    this.#writeAttempt(position, attempt)
+  }
+
+  /** Sets a pending event aside, for an operator. */
+  park(position: number, state: ParkedState, attempt: FailedAttempt): void {
+    this.#storage.transactionSync(() => this.#park(position, state, attempt))
+  }
+
+  #park(position: number, state: ParkedState, attempt: FailedAttempt | null): void {
+    const { code, path } = causeIn(state, attempt)
+    this.#sql.exec(
+      'UPDATE events SET state = ?, code = ?, path = ? WHERE position = ?',
+      state,
+      code,
+      path,
+      position,
+    )
+    if (attempt) this.#writeAttempt(position, { ...attempt, dueAt: null })
+  }
+
+  /** Pending again, with a clean slate apart from `attempt`. Parts that AEP has not accepted stay. */
+  requeue(position: number, kind: StoredKind, attempt: FailedAttempt | null = null): void {
+    this.#storage.transactionSync(() => this.#requeue(position, kind, attempt))
+  }
+
+  #requeue(position: number, kind: StoredKind, attempt: FailedAttempt | null): void {
+    this.#sql.exec(
+      `UPDATE events SET state = 'pending', code = NULL, path = NULL, kind = ?, begun = 0
+       WHERE position = ?`,
+      kind,
+      position,
+    )
+    this.#sql.exec('DELETE FROM attempts WHERE position = ?', position)
+    if (attempt) this.#writeAttempt(position, attempt)
+  }
+
+  /**
+   * Dead events that AEP refused from a moment on (413 apart) along with everything else are pending again, as tried, and
+   * due at once. At most `limit` of them after position `after`; returns their positions.
+   */
+  takeBackRefusals(from: number, now: number, after: number, limit: number): number[] {
+    return this.#storage.transactionSync(() => {
+      const positions = this.#positions(REFUSED_SINCE, after, from, limit)
+      const list = JSON.stringify(positions)
+      this.#sql.exec(TAKE_BACK, list)
+      this.#sql.exec(
+        `UPDATE attempts SET due_at = ?, taken_back = 1
+         WHERE position IN (SELECT value FROM json_each(?))`,
+        now,
+        list,
+      )
+      return positions
+    })
+  }
+
+  /** Erases events of any state: what is in their rows is overwritten at its size, then the rows go. */
+  erase(positions: readonly number[], by: Eraser): void {
+    if (positions.length === 0) return
+    this.#storage.transactionSync(() => {
+      const list = JSON.stringify(positions)
+      for (const overwrite of OVERWRITE) this.#sql.exec(overwrite, list)
+      const erased = this.#forget(positions)
+      this.#count({ [by]: erased })
+    })
+  }
+
+  /** AEP's kept answer goes, the event stays. */
+  eraseAnswer(position: number): void {
+    this.#sql.exec(
+      `UPDATE attempts SET answer = zeroblob(length(CAST(answer AS BLOB)))
+       WHERE position = ? AND answer IS NOT NULL`,
+      position,
+    )
+    this.#sql.exec('UPDATE attempts SET answer = NULL WHERE position = ?', position)
+  }
+
+  /** How often processing this event has begun and not ended. */
+  begun(position: number): number {
+    return this.#number('SELECT begun AS n FROM events WHERE position = ?', position) ?? 0
+  }
+
+  begin(position: number): void {
+    this.#sql.exec('UPDATE events SET begun = begun + 1 WHERE position = ?', position)
+  }
+
+  end(position: number): void {
+    this.#sql.exec('UPDATE events SET begun = 0 WHERE position = ?', position)
+  }
+
+  /** Cuts waits that are longer than any can be: a clock that ran ahead wrote them. `capMs`: the longest backoff. */
+  correctWaits(now: number, capMs: number): void {
+    this.#sql.exec(
+      `UPDATE attempts SET due_at = ?1 + CASE asked_to_wait WHEN 1 THEN ?3 ELSE ?2 END
+       WHERE due_at > ?1 + ?2 AND (asked_to_wait = 0 OR due_at > ?1 + ?3)`,
+      now,
+      capMs,
+      Math.max(capMs, MAX_RETRY_AFTER_MS),
+    )
+  }
+
+  #writeAttempt(position: number, attempt: FailedAttempt): void {
+    const { attempts, endedAt, error } = attempt
+    const isAttempt = attempts > 0 && endedAt !== null
+    this.#write(WRITE_ATTEMPT, ATTEMPT_COLUMNS, {
+      position,
+      attempts,
+      strikes: attempt.strikes,
+      struck_at: attempt.struckAt,
+      throttles: attempt.throttles,
+      taken_back: attempt.takenBack ? 1 : 0,
+      ended_at: endedAt,
+      due_at: attempt.dueAt,
+      asked_to_wait: attempt.askedToWait ? 1 : 0,
+      code: error.code,
+      status: error.status,
+      message: error.message,
+      answer: attempt.answer,
+      history: JSON.stringify(isAttempt ? [[endedAt, error.code, error.status]] : []),
+    })
+  }
+
+  /** Returns how many of them there were. */
+  #forget(positions: readonly number[]): number {
+    const list = JSON.stringify(positions)
+    const [side] = this.#sql.exec<Record<SideTable, number>>(HAS_SIDE_ROWS, list).toArray()
+    for (const table of SIDE_TABLES) if (side?.[table]) this.#sql.exec(FORGET[table], list)
+    return this.#sql.exec<{ position: number }>(FORGET_EVENTS, list).toArray().length
+  }
+
+  #count(counts: Counts): void {
+    const { accepted = 0, delivered = 0, expired = 0, deleted = 0, person = 0 } = counts
+    this.#sql.exec(COUNT, accepted, delivered, expired, deleted, person, JSON.stringify(this.#aep))
+    this.#aepIsSaved = true
+  }
+
+  #write<Columns extends object>(
+    statement: string,
+    columns: Columns,
+    row: Record<keyof Columns, SqlStorageValue>,
+  ): void {
+    const names = Object.keys(columns) as (keyof Columns)[]
+    this.#sql.exec(statement, ...names.map((name) => row[name]))
+  }
+
+  #located(query: string, ...bindings: number[]): Located[] {
+    return this.#sql.exec<Located>(query, ...bindings).toArray()
+  }
+
+  #positions(query: string, ...bindings: number[]): number[] {
+    return [...this.#sql.exec<{ position: number }>(query, ...bindings)].map(
+      ({ position }) => position,
+    )
+  }
+
+  #number(query: string, ...bindings: number[]): number | null {
+    const [row] = this.#sql.exec<{ n: number | null }>(query, ...bindings).toArray()
+    return row?.n ?? null
+  }
+}
+
+function causeIn(
+  state: EventState,
+  attempt: FailedAttempt | null,
+): Cause | { code: null; path: null } {
+  return state === 'pending' ? { code: null, path: null } : causeOf(attempt?.error ?? null)
+}
+
+type StoredRow = Omit<StoredEvent, 'body' | 'attempts'> & {
+  body: ArrayBuffer
+  attempts: number | null
+  strikes: number
+  struckAt: number | null
+  throttles: number
+  endedAt: number | null
+  takenBack: number
+}
+
+function toStored({ attempts, strikes, struckAt, throttles, endedAt, takenBack, ...row }: StoredRow) {
+  return {
+    ...row,
+    body: new Uint8Array(row.body),
+    attempts:
+      attempts === null
+        ? null
+        : { attempts, strikes, struckAt, throttles, endedAt, takenBack: takenBack === 1 },
+  }
+}
+
+// Statements are made once: SQLite's are looked up by their text.
+
+const placeholders = (columns: object) => Object.keys(columns).map(() => '?')
+
+const INSERT_EVENT = `INSERT INTO events (${Object.keys(EVENT_COLUMNS)})
+  VALUES (${placeholders(EVENT_COLUMNS)})`
+
+const OTHERS = Object.keys(ATTEMPT_COLUMNS).filter(
+  (name) => name !== 'position' && name !== 'history',
+)
+
+/** What is no further attempt (an event that could not be encoded) leaves the history as it is. */
+const WRITE_ATTEMPT = `INSERT INTO attempts (${Object.keys(ATTEMPT_COLUMNS)})
+  VALUES (${placeholders(ATTEMPT_COLUMNS)})
+  ON CONFLICT (position) DO UPDATE SET ${OTHERS.map((name) => `${name} = excluded.${name}`)},
+    history = CASE WHEN excluded.attempts = attempts AND excluded.ended_at IS ended_at THEN history
+      ELSE json_insert(
+        CASE WHEN json_array_length(history) < ${MAX_KEPT_ATTEMPTS} THEN history
+          ELSE json_remove(history, '$[1]') END,
+        '$[#]', json_extract(excluded.history, '$[0]')) END`
+
+const LOOK = `SELECT value ->> 0 AS id, value ->> 1 AS ms, events.position AS position, state,
+    (SELECT MAX(position) FROM events WHERE position BETWEEN (value ->> 1) * ${PER_MS}
+      AND (value ->> 1) * ${PER_MS} + ${PER_MS - 1}) AS last
+  FROM json_each(?) LEFT JOIN events ON events.id = value ->> 0`
+
+const READ = `SELECT position, id, kind, source, received_at AS receivedAt, hashes, body, attempts,
+    strikes, struck_at AS struckAt, throttles, ended_at AS endedAt, taken_back AS takenBack
+  FROM events LEFT JOIN attempts USING (position) WHERE position = ?`
+
+const UNTRIED = `SELECT position, length(body) AS bytes FROM events WHERE state = 'pending'
+  AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.position = events.position)`
+
+/** Only pending events have a moment at which they are due. */
+const TRIED = `SELECT position, length(body) AS bytes FROM attempts JOIN events USING (position) WHERE`
+
+const STILL_PENDING = `SELECT key FROM json_each(?) JOIN events ON position = value ->> 0
+  WHERE events.id = value ->> 1 AND state = 'pending'`
+
+const REFUSED_SINCE = `SELECT position FROM events JOIN attempts USING (position)
+  WHERE state = 'dead' AND position > ? AND attempts.code = 'rejected' AND status <> 413
+    AND ended_at >= ? ORDER BY position LIMIT ?`
+
+const TAKE_BACK = `UPDATE events SET state = 'pending', code = NULL, path = NULL
+  WHERE position IN (SELECT value FROM json_each(?))`
+
+const COUNT = `UPDATE ledger SET accepted = accepted + ?, delivered = delivered + ?,
+  expired = expired + ?, deleted = deleted + ?, person = person + ?, aep = ?`
+
+const LISTED = 'position IN (SELECT value FROM json_each(?))'
+
+const SIDE_TABLES = ['attempts', 'parts', 'splits'] as const
+type SideTable = (typeof SIDE_TABLES)[number]
+
+const HAS_SIDE_ROWS = `SELECT ${SIDE_TABLES.map(
+  (table) => `EXISTS (SELECT 1 FROM ${table} WHERE ${LISTED.replace('?', '?1')}) AS ${table}`,
+)}`
+
+const FORGET = {
+  attempts: `DELETE FROM attempts WHERE ${LISTED}`,
+  parts: `DELETE FROM parts WHERE ${LISTED}`,
+  splits: `DELETE FROM splits WHERE ${LISTED}`,
+} satisfies Record<SideTable, string>
+
+const FORGET_EVENTS = `DELETE FROM events WHERE ${LISTED} RETURNING position`
+
+const OVERWRITE = [
+  `UPDATE events SET body = zeroblob(length(body)), hashes = zeroblob(length(hashes))
+   WHERE ${LISTED}`,
+  `UPDATE attempts SET answer = zeroblob(length(CAST(answer AS BLOB)))
+   WHERE answer IS NOT NULL AND ${LISTED}`,
+  `UPDATE parts SET record = zeroblob(length(CAST(record AS BLOB))) WHERE ${LISTED}`,
+]
