@@ -62,10 +62,20 @@ export const MAX_REPORT_CHARACTERS = 120
 export const MAX_RETRY_AFTER_MS = 3_600_000
 
 /**
- * Failures blamed on one event before it is dead. If AEP fails three requests out of four, a good event dies with a
- * probability of 0.75^30, once in 5,600.
+ * Failures blamed on one event before it is dead, over at least a day: an AEP that fails nine requests out of ten must
+ * not kill a good event by chance.
  */
 export const MAX_STRIKES = 30
+export const MIN_STRIKES_MS = 86_400_000
+
+/** Distinct refused events that make the setting suspect, once AEP has accepted nothing for so long. */
+export const REFUSALS_TO_HOLD = 3
+export const QUIET_MS = 60_000
+
+/** AEP is silent when so many requests have waited longer than this, or than twice its slowest acceptance lately. */
+export const SILENT_REQUESTS = 3
+export const MIN_SILENCE_MS = 500
+export const SLOWEST_MEMORY_MS = 300_000
 
 /**
  * Parallel requests of one drain. A Durable Object has six connections; a seventh request would wait while its timeout
