@@ -6,6 +6,7 @@
  * nothing to ask with. When AEP falls silent, the requests under way say so before the first of them times out.
  * Pure but for its own memory: moments (epoch milliseconds) are passed in; no timers.
  */
+import type { Ending } from './aep/client/verdict.ts'
 import {
   MAX_BREAKER_WINDOW_MS,
   MAX_FORWARD_TIMEOUT_MS,
@@ -14,7 +15,7 @@ import {
   SLOWEST_MEMORY_MS,
 } from './limits.ts'
 import { type Aep, type Hold, INITIAL_AEP, known } from './outbox/aep.ts'
-import { type Ending, isThrottled, type Policy } from './outbox/blame.ts'
+import { isThrottled, type Policy } from './outbox/blame.ts'
 
 export type BreakerDeps = {
   /** The settings that this isolate sends under (`settingsOf`). */

@@ -5,15 +5,12 @@
  * the destination is. Never both: a long outage kills nothing, and one poisoned event holds up nothing.
  * Pure: moments (epoch milliseconds), policy and randomness are passed in.
  */
-import type { Failure, Verdict } from '../aep/client/verdict.ts'
+import type { Ending, Failure, Verdict } from '../aep/client/verdict.ts'
 import { MAX_STRIKES, MIN_STRIKES_MS } from '../limits.ts'
 
 export type Backoff = { baseMs: number; capMs: number }
 export type Policy = { backoff: Backoff; random: () => number }
 
-/** The runtime ended the attempt (a limit, a reset, overload): nobody's failure. Ends the run. */
-export type Aborted = { verdict: 'aborted' } & Failure
-export type Ending = Verdict | Aborted
 type Failed = Extract<Verdict, { verdict: 'unknown' | 'held' | 'deferred' }>
 
 /** Earlier attempts of an event, as its row keeps them. */

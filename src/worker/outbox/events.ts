@@ -13,6 +13,7 @@
 import type { AttemptError } from '../aep/client/verdict.ts'
 import type { StoredKind } from '../chatlio/kind.ts'
 import { MAX_KEPT_ATTEMPTS, MAX_RETRY_AFTER_MS } from '../limits.ts'
+import type { History, Recorded } from './blame.ts'
 import { type Cause, causeOf } from './cause.ts'
 
 /** `pending`: will be relayed. `dead`: AEP refused it for good. `quarantined`: cannot be read as a valid event. */
@@ -62,17 +63,17 @@ const ATTEMPT_COLUMNS = {
   strikes: 'INTEGER NOT NULL',
   struck_at: 'INTEGER',
   throttles: 'INTEGER NOT NULL',
-  // AEP refused it, and a hold took the refusal back.
-  taken_back: 'INTEGER NOT NULL',
-  ended_at: 'INTEGER',
-  due_at: 'INTEGER',
-  // `due_at` is what AEP's `Retry-After` asked for.
+  // AEP refused it, and that was not held against it.
+  refused: 'INTEGER NOT NULL',
+  tried_at: 'INTEGER',
+  next_at: 'INTEGER',
+  // `next_at` is what AEP's `Retry-After` asked for.
   asked_to_wait: 'INTEGER NOT NULL',
   code: 'TEXT NOT NULL',
   status: 'INTEGER',
   message: 'TEXT NOT NULL',
   answer: 'TEXT',
-  // `[[ended_at, code, status], …]`: the first and the latest.
+  // `[[tried_at, code, status], …]`: the first and the latest.
   history: 'TEXT NOT NULL',
 } as const
 
@@ -98,7 +99,7 @@ ${createTable('events', EVENT_COLUMNS)}
 CREATE INDEX events_state ON events (state, position);
 CREATE INDEX events_cause ON events (state, code, path, kind, position) WHERE code IS NOT NULL;
 ${createTable('attempts', ATTEMPT_COLUMNS)}
-CREATE INDEX attempts_due ON attempts (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX attempts_due ON attempts (next_at) WHERE next_at IS NOT NULL;
 CREATE TABLE parts (
   position INTEGER NOT NULL,
   part INTEGER NOT NULL,
@@ -161,32 +162,12 @@ export type Eraser = 'expired' | 'deleted' | 'person'
 export type Place = { position: number; state: EventState }
 
 /** Where a pending event is, and the bytes of its body. */
-export type Located = { position: number; bytes: number }
+export type Located = { position: number; kind: StoredKind; bytes: number }
 
-/** The attempts on an event so far. Times are epoch milliseconds. */
-export type Attempts = {
-  attempts: number
-  strikes: number
-  /** When the first of the strikes was. */
-  struckAt: number | null
-  /** How often in a row AEP throttled it, each time with an acceptance of another event in between. */
-  throttles: number
-  /** When the latest ended. */
-  endedAt: number | null
-  /** AEP refused it, and a hold took the refusal back. */
-  takenBack: boolean
-}
+/** The latest attempt of an event that failed, with its history; or why it cannot be sent. */
+export type StoredAttempt = Omit<Recorded, 'error'> & { error: StoredError }
 
-/** What is written down of an attempt that failed, or of an event that cannot be sent. */
-export type FailedAttempt = Attempts & {
-  dueAt: number | null
-  askedToWait: boolean
-  error: StoredError
-  /** AEP's, cut. */
-  answer: string | null
-}
-
-/** An event as it arrived, and what its attempts have left. `attempts` is `null` while it has not been tried. */
+/** An event as it arrived, and what its attempts have left. `history` is `null` while it has not been tried. */
 export type StoredEvent = {
   position: number
   id: string
@@ -195,7 +176,7 @@ export type StoredEvent = {
   receivedAt: number
   hashes: string
   body: Uint8Array
-  attempts: Attempts | null
+  history: History | null
 }
 
 /** One record of an event that is too large for one, as JSON text without an envelope. */
@@ -205,11 +186,11 @@ export type StoredPart = { part: number; record: string }
 export type Split = { madeFor: string; parts: number; generation: number }
 
 /** An event that arrives. `attempt`: the one that its request made, as the outbox writes it down. */
-export type Arrival = Omit<StoredEvent, 'position' | 'attempts'> & {
+export type Arrival = Omit<StoredEvent, 'position' | 'history'> & {
   state: EventState
   parts: readonly string[]
   madeFor: string
-  attempt: FailedAttempt | null
+  attempt: StoredAttempt | null
 }
 
 /**
@@ -383,16 +364,16 @@ export class Events {
     // Mostly no wait is over, and that is the cheaper question.
     const first = this.nextDueAt()
     if (first === null || first > now) return []
-    return this.#located(`${TRIED} due_at <= ? ORDER BY due_at, position LIMIT ?`, now, limit)
+    return this.#located(`${TRIED} next_at <= ? ORDER BY next_at, position LIMIT ?`, now, limit)
   }
 
   /** Tried events, whether their wait is over or not, in the order in which it ends. */
   waiting(limit: number): Located[] {
-    return this.#located(`${TRIED} due_at IS NOT NULL ORDER BY due_at, position LIMIT ?`, limit)
+    return this.#located(`${TRIED} next_at IS NOT NULL ORDER BY next_at, position LIMIT ?`, limit)
   }
 
   nextDueAt(): number | null {
-    return this.#number('SELECT MIN(due_at) AS n FROM attempts WHERE due_at IS NOT NULL')
+    return this.#number('SELECT MIN(next_at) AS n FROM attempts WHERE next_at IS NOT NULL')
   }
 
   newestPending(): number | null {
@@ -480,21 +461,27 @@ export class Events {
     }
   }
 
+  /** It is one record after all. */
+  unsplit(position: number): void {
+    this.#sql.exec('DELETE FROM parts WHERE position = ?', position)
+    this.#sql.exec('DELETE FROM splits WHERE position = ?', position)
+  }
+
   partAccepted(position: number, part: number): void {
     this.#sql.exec('DELETE FROM parts WHERE position = ? AND part = ?', position, part)
   }
 
   /** An attempt has failed, and the event stays pending. */
-  failed(position: number, attempt: FailedAttempt): void {
+  failed(position: number, attempt: StoredAttempt): void {
     this.#writeAttempt(position, attempt)
   }
 
   /** Sets a pending event aside, for an operator. */
-  park(position: number, state: ParkedState, attempt: FailedAttempt): void {
+  park(position: number, state: ParkedState, attempt: StoredAttempt): void {
     this.#storage.transactionSync(() => this.#park(position, state, attempt))
   }
 
-  #park(position: number, state: ParkedState, attempt: FailedAttempt | null): void {
+  #park(position: number, state: ParkedState, attempt: StoredAttempt | null): void {
     const { code, path } = causeIn(state, attempt)
     this.#sql.exec(
       'UPDATE events SET state = ?, code = ?, path = ? WHERE position = ?',
@@ -503,21 +490,27 @@ export class Events {
       path,
       position,
     )
-    if (attempt) this.#writeAttempt(position, { ...attempt, dueAt: null })
+    if (attempt) this.#writeAttempt(position, { ...attempt, nextAt: null })
   }
 
-  /** Pending again, with a clean slate apart from `attempt`. Parts that AEP has not accepted stay. */
-  requeue(position: number, kind: StoredKind, attempt: FailedAttempt | null = null): void {
+  /**
+   * Pending again, with a clean slate apart from `attempt`. Parts that AEP has not accepted stay; where the settings have
+   * changed meanwhile, it is split anew, under new ids.
+   */
+  requeue(position: number, kind: StoredKind, attempt: StoredAttempt | null = null): void {
     this.#storage.transactionSync(() => this.#requeue(position, kind, attempt))
   }
 
-  #requeue(position: number, kind: StoredKind, attempt: FailedAttempt | null): void {
+  #requeue(position: number, kind: StoredKind, attempt: StoredAttempt | null): void {
     this.#sql.exec(
       `UPDATE events SET state = 'pending', code = NULL, path = NULL, kind = ?, begun = 0
        WHERE position = ?`,
       kind,
       position,
     )
+    if (this.#sql.exec(SPLIT_ANEW, position).rowsWritten > 0) {
+      this.#sql.exec('DELETE FROM parts WHERE position = ?', position)
+    }
     this.#sql.exec('DELETE FROM attempts WHERE position = ?', position)
     if (attempt) this.#writeAttempt(position, attempt)
   }
@@ -532,7 +525,7 @@ export class Events {
       const list = JSON.stringify(positions)
       this.#sql.exec(TAKE_BACK, list)
       this.#sql.exec(
-        `UPDATE attempts SET due_at = ?, taken_back = 1
+        `UPDATE attempts SET next_at = ?, refused = 1
          WHERE position IN (SELECT value FROM json_each(?))`,
         now,
         list,
@@ -578,32 +571,32 @@ export class Events {
   /** Cuts waits that are longer than any can be: a clock that ran ahead wrote them. `capMs`: the longest backoff. */
   correctWaits(now: number, capMs: number): void {
     this.#sql.exec(
-      `UPDATE attempts SET due_at = ?1 + CASE asked_to_wait WHEN 1 THEN ?3 ELSE ?2 END
-       WHERE due_at > ?1 + ?2 AND (asked_to_wait = 0 OR due_at > ?1 + ?3)`,
+      `UPDATE attempts SET next_at = ?1 + CASE asked_to_wait WHEN 1 THEN ?3 ELSE ?2 END
+       WHERE next_at > ?1 + ?2 AND (asked_to_wait = 0 OR next_at > ?1 + ?3)`,
       now,
       capMs,
       Math.max(capMs, MAX_RETRY_AFTER_MS),
     )
   }
 
-  #writeAttempt(position: number, attempt: FailedAttempt): void {
-    const { attempts, endedAt, error } = attempt
-    const isAttempt = attempts > 0 && endedAt !== null
+  #writeAttempt(position: number, attempt: StoredAttempt): void {
+    const { attempts, triedAt, error } = attempt
+    const isAttempt = attempts > 0 && triedAt !== null
     this.#write(WRITE_ATTEMPT, ATTEMPT_COLUMNS, {
       position,
       attempts,
       strikes: attempt.strikes,
       struck_at: attempt.struckAt,
       throttles: attempt.throttles,
-      taken_back: attempt.takenBack ? 1 : 0,
-      ended_at: endedAt,
-      due_at: attempt.dueAt,
+      refused: attempt.refused ? 1 : 0,
+      tried_at: triedAt,
+      next_at: attempt.nextAt,
       asked_to_wait: attempt.askedToWait ? 1 : 0,
       code: error.code,
       status: error.status,
       message: error.message,
       answer: attempt.answer,
-      history: JSON.stringify(isAttempt ? [[endedAt, error.code, error.status]] : []),
+      history: JSON.stringify(isAttempt ? [[triedAt, error.code, error.status]] : []),
     })
   }
 
@@ -648,30 +641,24 @@ export class Events {
 
 function causeIn(
   state: EventState,
-  attempt: FailedAttempt | null,
+  attempt: StoredAttempt | null,
 ): Cause | { code: null; path: null } {
   return state === 'pending' ? { code: null, path: null } : causeOf(attempt?.error ?? null)
 }
 
-type StoredRow = Omit<StoredEvent, 'body' | 'attempts'> & {
+type StoredRow = Omit<StoredEvent, 'body' | 'history'> & {
   body: ArrayBuffer
   attempts: number | null
-  strikes: number
-  struckAt: number | null
-  throttles: number
-  endedAt: number | null
-  takenBack: number
-}
+  refused: number
+} & Pick<History, 'strikes' | 'struckAt' | 'throttles' | 'triedAt'>
 
-function toStored({ attempts, strikes, struckAt, throttles, endedAt, takenBack, ...row }: StoredRow) {
-  return {
-    ...row,
-    body: new Uint8Array(row.body),
-    attempts:
-      attempts === null
-        ? null
-        : { attempts, strikes, struckAt, throttles, endedAt, takenBack: takenBack === 1 },
-  }
+function toStored(row: StoredRow): StoredEvent {
+  const { attempts, strikes, struckAt, throttles, triedAt, refused, body, ...event } = row
+  const history =
+    attempts === null
+      ? null
+      : { attempts, strikes, struckAt, throttles, triedAt, refused: refused === 1 }
+  return { ...event, body: new Uint8Array(body), history }
 }
 
 // Statements are made once: SQLite's are looked up by their text.
@@ -689,7 +676,7 @@ const OTHERS = Object.keys(ATTEMPT_COLUMNS).filter(
 const WRITE_ATTEMPT = `INSERT INTO attempts (${Object.keys(ATTEMPT_COLUMNS)})
   VALUES (${placeholders(ATTEMPT_COLUMNS)})
   ON CONFLICT (position) DO UPDATE SET ${OTHERS.map((name) => `${name} = excluded.${name}`)},
-    history = CASE WHEN excluded.attempts = attempts AND excluded.ended_at IS ended_at THEN history
+    history = CASE WHEN excluded.attempts = attempts AND excluded.tried_at IS tried_at THEN history
       ELSE json_insert(
         CASE WHEN json_array_length(history) < ${MAX_KEPT_ATTEMPTS} THEN history
           ELSE json_remove(history, '$[1]') END,
@@ -701,24 +688,28 @@ const LOOK = `SELECT value ->> 0 AS id, value ->> 1 AS ms, events.position AS po
   FROM json_each(?) LEFT JOIN events ON events.id = value ->> 0`
 
 const READ = `SELECT position, id, kind, source, received_at AS receivedAt, hashes, body, attempts,
-    strikes, struck_at AS struckAt, throttles, ended_at AS endedAt, taken_back AS takenBack
+    strikes, struck_at AS struckAt, throttles, tried_at AS triedAt, refused
   FROM events LEFT JOIN attempts USING (position) WHERE position = ?`
 
-const UNTRIED = `SELECT position, length(body) AS bytes FROM events WHERE state = 'pending'
+const UNTRIED = `SELECT position, kind, length(body) AS bytes FROM events WHERE state = 'pending'
   AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.position = events.position)`
 
 /** Only pending events have a moment at which they are due. */
-const TRIED = `SELECT position, length(body) AS bytes FROM attempts JOIN events USING (position) WHERE`
+const TRIED = `SELECT position, kind, length(body) AS bytes FROM attempts JOIN events USING (position) WHERE`
 
 const STILL_PENDING = `SELECT key FROM json_each(?) JOIN events ON position = value ->> 0
   WHERE events.id = value ->> 1 AND state = 'pending'`
 
 const REFUSED_SINCE = `SELECT position FROM events JOIN attempts USING (position)
   WHERE state = 'dead' AND position > ? AND attempts.code = 'rejected' AND status <> 413
-    AND ended_at >= ? ORDER BY position LIMIT ?`
+    AND tried_at >= ? ORDER BY position LIMIT ?`
 
 const TAKE_BACK = `UPDATE events SET state = 'pending', code = NULL, path = NULL
   WHERE position IN (SELECT value FROM json_each(?))`
+
+const SPLIT_ANEW = `UPDATE splits SET generation = generation + 1, parts = 0
+  WHERE position = ?1 AND EXISTS (SELECT 1 FROM attempts
+    WHERE attempts.position = ?1 AND code = 'settings-changed')`
 
 const COUNT = `UPDATE ledger SET accepted = accepted + ?, delivered = delivered + ?,
   expired = expired + ?, deleted = deleted + ?, person = person + ?, aep = ?`

@@ -194,23 +194,23 @@ type Row = {
   receivedAt: number
   bytes: number
   attempts: number | null
-  dueAt: number | null
+  nextAt: number | null
   code: StoredError['code'] | null
   status: number | null
   message: string | null
 }
 
-function toListed({ attempts, dueAt, code, status, message, ...row }: Row): Listed {
+function toListed({ attempts, nextAt, code, status, message, ...row }: Row): Listed {
   return {
     ...row,
     attempts: attempts ?? 0,
-    nextAttemptAt: dueAt,
+    nextAttemptAt: nextAt,
     lastError: code === null ? null : { code, status, message: message ?? '' },
   }
 }
 
 const COLUMNS = `position, id, kind, source, state, received_at AS receivedAt, length(body) AS bytes,
-  attempts, due_at AS dueAt, attempts.code AS code, status, message`
+  attempts, next_at AS nextAt, attempts.code AS code, status, message`
 const FROM = 'FROM events LEFT JOIN attempts USING (position)'
 
 const AT = `SELECT ${COLUMNS} ${FROM} WHERE position = ?`

@@ -10,21 +10,25 @@ import { isTimeout, within } from '../../lib/timeout.ts'
 import { judgeBatch } from './batch.ts'
 import { Envelope } from './envelope.ts'
 import type { Token, TokenResult } from './ims.ts'
-import { type Fetch, type PostRequest, post } from './post.ts'
+import type { PostRequest } from './post.ts'
 import type { TokenSource } from './token.ts'
-import { type Answer, type AttemptError, judge, noAnswer, type Verdict } from './verdict.ts'
+import { type Answer, type AttemptError, type Ending, judge, noAnswer } from './verdict.ts'
 
-/** `aborts`: a late request is aborted (`post`). */
-export type SenderDeps = { fetch: Fetch; aborts: boolean; now: () => number; tokens: TokenSource }
+/** `post`: one request with a deadline; rejects with what `fetch` throws, or with `Aborted`. */
+export type ClientDeps = {
+  post: (request: PostRequest, timeoutMs: number) => Promise<Answer>
+  now: () => number
+  tokens: TokenSource
+}
 
 /** One for each destination: envelope and headers are built once. */
-export class Sender {
+export class AepClient {
   readonly envelope: Envelope
   readonly #destination: Destination
   readonly #headers: Headers
-  readonly #deps: SenderDeps
+  readonly #deps: ClientDeps
 
-  constructor(destination: Destination, deps: SenderDeps) {
+  constructor(destination: Destination, deps: ClientDeps) {
     this.envelope = new Envelope(destination)
     this.#destination = destination
     this.#deps = deps
@@ -33,7 +37,7 @@ export class Sender {
   }
 
   /** Sends one record: JSON text from `encode`. `timeoutMs` covers the token, the request and its answer. */
-  async deliverOne(record: string, timeoutMs: number): Promise<Verdict> {
+  async deliverOne(record: string, timeoutMs: number): Promise<Ending> {
     try {
       const body = this.envelope.message(record)
       const answer = await this.#send(this.#destination.url, body, timeoutMs)
@@ -47,7 +51,7 @@ export class Sender {
    * Sends records, at most as many as `Envelope.batchLength` allows, in one request. Resolves to verdicts in the order
    * of the records, or to `bisect`: AEP refused the whole request, perhaps because of a single record.
    */
-  async deliverBatch(records: readonly string[], timeoutMs: number): Promise<Verdict[] | 'bisect'> {
+  async deliverBatch(records: readonly string[], timeoutMs: number): Promise<Ending[] | 'bisect'> {
     const destination = this.#destination
     const [first] = records
     if (first === undefined) return []
@@ -66,11 +70,11 @@ export class Sender {
   }
 
   /** Resolves to AEP's answer, or to a verdict if there is no token. Rejects if AEP does not answer. */
-  #send(url: string, body: string, timeoutMs: number): Promise<Answer | Verdict> {
+  #send(url: string, body: string, timeoutMs: number): Promise<Answer | Ending> {
     const request = { url, headers: this.#headers, body }
     return this.#destination.credentials
       ? sendWithToken(request, timeoutMs, this.#deps)
-      : post(request, timeoutMs, this.#deps.fetch, this.#deps)
+      : this.#deps.post(request, timeoutMs)
   }
 }
 
@@ -78,8 +82,8 @@ export class Sender {
 async function sendWithToken(
   request: PostRequest,
   timeoutMs: number,
-  { fetch, aborts, now, tokens }: SenderDeps,
-): Promise<Answer | Verdict> {
+  { post, now, tokens }: ClientDeps,
+): Promise<Answer | Ending> {
   const until = now() + timeoutMs
   const leftMs = () => Math.min(Math.max(until - now(), 0), timeoutMs)
   let refused: string | null = null
@@ -89,13 +93,11 @@ async function sendWithToken(
     const { value }: Token = result.token
     const headers = new Headers(request.headers)
     headers.set('authorization', `Bearer ${value}`)
-    const answer = await post({ ...request, headers }, leftMs(), fetch, { aborts }).catch(
-      (thrown) => {
-        // The token itself may break the connection, for example if it is too long for a proxy.
-        if (!isTimeout(thrown)) tokens.discard(value)
-        throw thrown
-      },
-    )
+    const answer = await post({ ...request, headers }, leftMs()).catch((thrown) => {
+      // The token itself may break the connection, for example if it is too long for a proxy.
+      if (!isTimeout(thrown)) tokens.discard(value)
+      throw thrown
+    })
     // 431: the header fields are too large, and only the token varies in size.
     if (answer.status === 431) tokens.discard(value)
     const unauthorized = answer.status === 401 || answer.status === 403
@@ -104,7 +106,7 @@ async function sendWithToken(
   }
 }
 
-function noToken(thrown: unknown): { failed: Verdict } {
+function noToken(thrown: unknown): { failed: Ending } {
   const message = isTimeout(thrown)
     ? 'no token from IMS in time'
     : 'the outbox did not answer the request for a token'
