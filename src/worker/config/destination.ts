@@ -37,7 +37,7 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 export const httpUrl = v.pipe(
   v.string(),
   v.check((value) => !/[{}]/.test(value), 'the real address, with no {PLACEHOLDER} left'),
-  v.check(URL.canParse, 'a URL'),
+  v.check((value) => URL.canParse(value), 'a URL'),
   v.transform((value) => new URL(value)),
   v.check(
     ({ protocol, hostname }) =>
