@@ -81,7 +81,7 @@ export const SLOWEST_MEMORY_MS = 300_000
 export const MIN_CONCURRENCY = 6
 
 /** Most requests under way that can be configured: 845 events a second at 100 ms of latency, as measured in workerd. */
-export const MAX_CONCURRENCY = 96
+export const MAX_DELIVERY_CONCURRENCY = 96
 
 /** How much longer than its request an invocation that sends it may take to say how it went. */
 export const SENDER_GRACE_MS = 2_000
