@@ -14,7 +14,8 @@ export type Policy = { backoff: Backoff; random: () => number }
 /** The runtime ended the attempt (a limit, a reset, overload): nobody's failure. Ends the run. */
 export type Aborted = { verdict: 'aborted' } & Failure
 export type Ending = Verdict | Aborted
-type Failed = Extract<Verdict, { verdict: 'unknown' | 'held' | 'deferred' }>
+/** Neither accepted nor refused. */
+export type Failed = Extract<Verdict, { verdict: 'unknown' | 'held' | 'deferred' }>
 
 /** Earlier attempts of an event, as its row keeps them. */
 export type History = {
