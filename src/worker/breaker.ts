@@ -10,19 +10,19 @@ import type { Ending } from './aep/client/verdict.ts'
 import {
   MAX_BREAKER_WINDOW_MS,
   MAX_FORWARD_TIMEOUT_MS,
+  MAX_RETRY_AFTER_MS,
   MIN_SILENCE_MS,
   SILENT_REQUESTS,
   SLOWEST_MEMORY_MS,
 } from './limits.ts'
-import { type Aep, type Hold, INITIAL_AEP, known } from './outbox/aep.ts'
-import { isThrottled, type Policy } from './outbox/blame.ts'
+import { type Aep, INITIAL_AEP } from './outbox/aep.ts'
+import type { Hold } from './outbox/known.ts'
 
 export type BreakerDeps = {
   /** The settings that this isolate sends under (`settingsOf`). */
   settings: string
   /** The shortest time between two requests that try AEP while it fails. It doubles with each that fails. */
   windowMs: number
-  policy: Policy
 }
 
 /** A request that is trying AEP. */
@@ -31,16 +31,19 @@ export type UnderWay = { readonly beganAt: number }
 export class Breaker {
   readonly #deps: BreakerDeps
   #aep: Aep = INITIAL_AEP
+  /** The newest acceptance of this isolate. */
   #accepted: { beganAt: number; at: number } | null = null
-  /** This isolate's newest failure that the outbox has not answered yet. */
-  #failedAt: number | null = null
-  #failures = 0
-  #notBefore = 0
+  /** Its newest answer of AEP: an acceptance or a refusal. */
   #answeredAt = 0
+  /** Its newest failure that the outbox does not know of yet, and the wait that AEP asked for with it. */
+  #failedAt: number | null = null
+  #notBefore = 0
+  /** Its failures in a row. */
+  #failures = 0
   /** When a request last used the one attempt of a window. */
   #triedAt = 0
   readonly #underWay = new Set<UnderWay>()
-  /** The slowest acceptance of each of the last minutes. */
+  /** The slowest acceptance of each of the last minutes, newest first. */
   #slowest: { minute: number; ms: number }[] = []
 
   constructor(deps: BreakerDeps) {
@@ -52,7 +55,7 @@ export class Breaker {
     return this.#aep
   }
 
-  /** This isolate's newest acceptance, to report. */
+  /** To report. */
   get accepted(): { beganAt: number; at: number } | null {
     return this.#accepted
   }
@@ -61,6 +64,7 @@ export class Breaker {
   heard(aep: Aep, askedAt: number): void {
     if (aep.version < this.#aep.version) return
     this.#aep = aep
+    // It was told of that failure when it was asked, and has judged it.
     if (this.#failedAt !== null && this.#failedAt <= askedAt) {
       this.#failedAt = null
       this.#notBefore = 0
@@ -68,16 +72,17 @@ export class Breaker {
     if (!this.#isFailing()) this.#failures = 0
   }
 
-  /** Why a request that comes now goes to the outbox; `null` when it may try AEP, which then counts as the window's. */
+  /** Why a request that comes now goes to the outbox; `null`: it may try AEP, which uses the window's one attempt. */
   reasonToStore(now: number): Hold['reason'] | 'upstream' | null {
-    const { hold, gate } = known(this.#aep, now, this.#deps.policy)
-    const reason = hold?.reason ?? 'upstream'
-    if (hold?.reason === 'paused') return reason
-    if (gate !== 'open' && hold?.reason === 'rejecting' && this.#sameSettings()) return reason
-    if (Math.max(this.#aep.notBefore, this.#notBefore) > now) return reason
+    this.#correct(now)
+    const { pause, refusals, failure, notBefore } = this.#aep
+    if (pause.paused) return 'paused'
+    if (refusals.hold && refusals.settings === this.#deps.settings) return 'rejecting'
+    const reason = failure?.reason ?? 'upstream'
+    if (Math.max(notBefore, this.#notBefore) > now) return reason
     if (this.#isSilent(now)) return 'upstream'
     if (!this.#isFailing()) return null
-    if (now < this.#nextAt(now)) return reason
+    if (now < this.#windowEndsAt(now)) return reason
     this.#triedAt = now
     return null
   }
@@ -89,62 +94,73 @@ export class Breaker {
     return underWay
   }
 
-  /** It ended; `null`: without asking AEP. */
+  /** It has ended; `null`: AEP was not asked. */
   ended(underWay: UnderWay, ending: Ending | null, now: number): void {
     this.#underWay.delete(underWay)
-    if (!ending || ending.verdict === 'aborted') return
-    if (ending.verdict === 'accepted' || ending.verdict === 'rejected') {
-      this.#answered(underWay, ending.verdict === 'accepted', now)
-      return
+    switch (ending?.verdict) {
+      case undefined:
+      case 'aborted':
+        return
+      case 'accepted':
+        this.#answered(now)
+        this.#accepted = { beganAt: underWay.beganAt, at: now }
+        this.#rememberSlowest(now - underWay.beganAt, now)
+        return
+      case 'rejected':
+        this.#answered(now)
+        return
+      default:
+        this.#failedAt = now
+        this.#failures += 1
+        this.#notBefore = Math.max(this.#notBefore, now + (ending?.retryAfterMs ?? 0))
     }
-    this.#failedAt = now
-    this.#failures += 1
-    if (isThrottled(ending)) this.#notBefore = now + (ending.retryAfterMs ?? 0)
   }
 
-  #answered({ beganAt }: UnderWay, accepted: boolean, now: number): void {
+  #answered(now: number): void {
     this.#answeredAt = now
     this.#failedAt = null
     this.#failures = 0
-    if (!accepted) return
-    this.#accepted = { beganAt, at: now }
-    const minute = Math.floor(now / 60_000)
-    const [latest] = this.#slowest
-    if (latest?.minute === minute) latest.ms = Math.max(latest.ms, now - beganAt)
-    else this.#slowest = [{ minute, ms: now - beganAt }, ...this.#slowest].slice(0, 6)
-  }
-
-  #sameSettings(): boolean {
-    return this.#aep.refusals.settings === this.#deps.settings
   }
 
   #isFailing(): boolean {
-    if (this.#failedAt !== null) return true
     const { failure } = this.#aep
-    return failure !== null && this.#answeredAt < failure.at
+    if (this.#failedAt !== null) return true
+    if (!failure) return false
+    const worksAfterAll = (this.#accepted?.at ?? 0) > failure.validFrom
+    return !worksAfterAll && this.#answeredAt < failure.at
   }
 
-  #nextAt(now: number): number {
+  /** Without news since, one request may try AEP again. */
+  #windowEndsAt(now: number): number {
     const { windowMs } = this.#deps
     const { failure, acceptedAt, answeredAt } = this.#aep
-    const doubled = windowMs * 2 ** Math.min(Math.max(this.#failures - 1, 0), 20)
-    const waitMs = Math.min(doubled, Math.max(windowMs, MAX_BREAKER_WINDOW_MS))
-    const latest = Math.max(failure?.at ?? 0, acceptedAt, answeredAt, this.#failedAt ?? 0)
-    return Math.min(Math.max(latest, this.#triedAt), now) + waitMs
+    const doubledMs = windowMs * 2 ** Math.min(Math.max(this.#failures - 1, 0), 20)
+    const waitMs = Math.min(doubledMs, Math.max(windowMs, MAX_BREAKER_WINDOW_MS))
+    const known = Math.max(failure?.at ?? 0, acceptedAt, answeredAt)
+    const news = Math.max(known, this.#failedAt ?? 0, this.#triedAt)
+    return Math.min(news, now) + waitMs
   }
 
+  /** Requests wait longer than any that was accepted lately, and none that began with them has had an answer. */
   #isSilent(now: number): boolean {
     let waiting = 0
     for (const underWay of this.#underWay) {
-      const { beganAt } = underWay
-      const waitedMs = now - beganAt
-      if (waitedMs <= MIN_SILENCE_MS || waitedMs <= 2 * this.#slowestMs(now)) break
-      // No request tries for longer: its end has been missed, or the clock has jumped.
+      const waitedMs = now - underWay.beganAt
+      // They stand in the order in which they began. Mostly the first has not waited long, and this ends here.
+      if (waitedMs <= MIN_SILENCE_MS || waitedMs <= 2 * this.#slowestMs(now)) return false
+      // No request tries for so long: its end was missed, or the clock has jumped.
       if (waitedMs > 2 * MAX_FORWARD_TIMEOUT_MS) this.#underWay.delete(underWay)
-      else if (beganAt >= this.#answeredAt) waiting += 1
-      if (waiting >= SILENT_REQUESTS) return true
+      else if (underWay.beganAt >= this.#answeredAt) waiting += 1
+      if (waiting === SILENT_REQUESTS) return true
     }
     return false
+  }
+
+  #rememberSlowest(ms: number, now: number): void {
+    const minute = Math.floor(now / 60_000)
+    const [latest] = this.#slowest
+    if (latest?.minute === minute) latest.ms = Math.max(latest.ms, ms)
+    else this.#slowest = [{ minute, ms }, ...this.#slowest].slice(0, SLOWEST_MEMORY_MS / 60_000 + 1)
   }
 
   #slowestMs(now: number): number {
@@ -153,5 +169,22 @@ export class Breaker {
       (most, { minute, ms }) => (minute >= since ? Math.max(most, ms) : most),
       0,
     )
+  }
+
+  /** A clock that ran ahead and was set back: what happened is not ahead of now, and no wait longer than AEP may ask. */
+  #correct(now: number): void {
+    this.#notBefore = Math.min(this.#notBefore, now + MAX_RETRY_AFTER_MS)
+    const latest = Math.max(this.#answeredAt, this.#failedAt ?? 0, this.#triedAt)
+    if (latest <= now) return
+    const accepted = this.#accepted
+    this.#accepted = accepted && {
+      beganAt: Math.min(accepted.beganAt, now),
+      at: Math.min(accepted.at, now),
+    }
+    // An answer of an unknown age: it is not held against what the outbox says.
+    this.#answeredAt = 0
+    this.#failedAt = this.#failedAt && Math.min(this.#failedAt, now)
+    this.#triedAt = Math.min(this.#triedAt, now)
+    this.#slowest = []
   }
 }

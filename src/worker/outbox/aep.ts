@@ -1,19 +1,19 @@
 /**
  * What is known of AEP: one small value, which the outbox alone changes.
  *
- * `after` says what it is once something has happened, `known` what follows from it at a moment: whether AEP may be
- * asked, why everything waits, whether a refusal may kill. Isolates report, and hold a copy.
+ * `after` says what it is once something has happened; `known.ts` what follows from it. Isolates report, and hold a copy.
  *
  * Promises: every wait is bounded, whatever the clock did; while AEP fails it gets one probe at a time, at most one a
  * second; a refusal begins a hold only when AEP accepts nothing else, and never ends one.
  * Pure: moments are epoch milliseconds, 0 is never; randomness and backoff are passed in.
  */
 import type { HoldReason } from '../aep/client/verdict.ts'
-import { MAX_RETRY_AFTER_MS, PROBE_INTERVAL_MS, QUIET_MS, REFUSALS_TO_HOLD } from '../limits.ts'
+import { MAX_RETRY_AFTER_MS, QUIET_MS, REFUSALS_TO_HOLD } from '../limits.ts'
 import {
   type Attempt,
   attemptOutcome,
   blame,
+  type Failed,
   fullJitterMs,
   isThrottled,
   isTooLarge,
@@ -119,10 +119,10 @@ export type Happened =
 /** The value once something has happened; the same object when that changes nothing. */
 export function after(aep: Aep, happened: Happened, now: number, policy: Policy): Aep {
   const before = corrected(aep, now, policy)
-  const next = step(before, happened, now, policy)
-  const held = withHold(next, now)
-  if (held === aep) return aep
-  return { ...held, version: Math.max(aep.version + 1, now) }
+  const next = withHold(step(before, happened, now, policy), now, policy)
+  if (next === aep) return aep
+  // By the clock, since a restart may forget changes that were not written down.
+  return { ...next, version: Math.max(aep.version + 1, now) }
 }
 
 /** An attempt's end, for what is known of AEP and for its event. Of those of one request, acceptances come first. */
@@ -147,12 +147,8 @@ function step(aep: Aep, happened: Happened, now: number, policy: Policy): Aep {
   switch (happened.what) {
     case 'attempt':
       return attempted(aep, notAhead(happened.attempt, now), now, policy)
-    case 'report': {
-      const { accepted, settings } = happened
-      const at = Math.min(accepted.at, now)
-      const beganAt = Math.min(accepted.beganAt, at)
-      return settings === aep.refusals.settings ? withAcceptance(aep, beganAt, at) : aep
-    }
+    case 'report':
+      return reported(aep, happened, now)
     case 'probe':
       return { ...aep, probedAt: now }
     case 'no-probe':
@@ -166,7 +162,7 @@ function step(aep: Aep, happened: Happened, now: number, policy: Policy): Aep {
     case 'start':
       return started(aep, happened, now)
     case 'nothing-pending':
-      return aep.refusals.hold ? settled({ ...aep, refusals: withoutHold(aep.refusals) }) : aep
+      return settled(aep, withoutHold(aep.refusals))
     case 'time':
       return aep
   }
@@ -186,68 +182,90 @@ function attempted(aep: Aep, attempt: Attempt, now: number, policy: Policy): Aep
   const { ending, beganAt, endedAt, isPart } = attempt
   // Under other settings, or ended by the runtime: it says nothing of AEP.
   if (attempt.settings !== aep.refusals.settings || ending.verdict === 'aborted') return aep
-  if (ending.verdict === 'accepted') {
-    return isPart ? withAnswer(aep, endedAt) : withAcceptance(aep, beganAt, endedAt)
+  switch (ending.verdict) {
+    case 'accepted':
+      return isPart ? withAnswer(aep, endedAt) : withAcceptance(aep, beganAt, endedAt)
+    case 'rejected':
+      return withRefusal(aep, attempt, ending.error.status, now, policy)
+    default:
+      return blame(ending, attempt, aep) === 'event'
+        ? aep
+        : withFailure(aep, attempt, ending, now, policy)
   }
-  if (ending.verdict === 'rejected') return withRefusal(aep, attempt, now, policy)
-  if (blame(ending, attempt, aep) === 'event') return aep
-  const stale =
-    aep.answeredAt > endedAt || (!aep.pause.paused && aep.pause.at >= endedAt && aep.pause.at > 0)
-  return stale ? aep : withFailure(aep, attempt, ending, now, policy)
+}
+
+/** An isolate repeats its newest acceptance until it has a newer one. */
+function reported(aep: Aep, report: Extract<Happened, { what: 'report' }>, now: number): Aep {
+  const { accepted, settings } = aep.refusals
+  const at = Math.min(report.accepted.at, now)
+  const beganAt = Math.min(report.accepted.beganAt, at)
+  if (report.settings !== settings) return aep
+  const isKnown = accepted !== null && at <= accepted.at && beganAt <= accepted.beganAt
+  return isKnown ? aep : withAcceptance(aep, beganAt, at)
 }
 
 /** AEP answers, so it is not failing. */
 function withAnswer(aep: Aep, at: number): Aep {
+  const { failure } = aep
   const answered = { ...aep, answeredAt: Math.max(aep.answeredAt, at) }
-  return aep.failure && at >= aep.failure.at ? settled({ ...answered, failure: null }) : answered
+  return settled(failure && at >= failure.at ? { ...answered, failure: null } : answered)
 }
 
 function withAcceptance(aep: Aep, beganAt: number, at: number): Aep {
-  const { refusals, failure } = aep
+  const { failure, refusals } = aep
   const accepted = {
     beganAt: Math.max(beganAt, refusals.accepted?.beganAt ?? 0),
     at: Math.max(at, refusals.accepted?.at ?? 0),
   }
   const known = { ...refusals, accepted }
-  return settled({
-    ...aep,
+  const answered: Aep = {
+    ...withAnswer(aep, at),
     acceptedAt: Math.max(aep.acceptedAt, at),
-    answeredAt: Math.max(aep.answeredAt, at),
-    failure: failure && (at > failure.validFrom || at >= failure.at) ? null : failure,
-    refusals: accepted.beganAt > refusals.refusedAt ? withoutHold(known) : known,
-  })
-}
-
-function withRefusal(aep: Aep, attempt: Attempt, now: number, policy: Policy): Aep {
-  const { id, endedAt: at, ending, history, beganAt } = attempt
-  const answered = withAnswer(aep, at)
-  if (isTooLarge(attempt) || ending.verdict !== 'rejected') return answered
-  const { refusals } = answered
-  // What an earlier hold gave back is refused once more when that is over: no sign of a wrong setting.
-  const counts = !history.refused || refusals.hold !== null || refusals.accepted === null
-  if (!counts) return answered
-  const others = refusals.newest.filter((each) => each.id !== id)
-  const newest = [{ id, at, status: ending.error.status }, ...others]
-    .sort((a, b) => b.at - a.at)
-    .slice(0, REFUSALS_TO_HOLD)
-  const refused = {
-    ...answered,
-    refusals: { ...refusals, newest, refusedAt: Math.max(refusals.refusedAt, at) },
+    // Reported late, it may be older than a failure and still show that AEP worked after all.
+    failure: failure && at <= failure.validFrom && at < failure.at ? failure : null,
   }
-  return refusals.hold && beganAt >= refused.retryAt ? waitingLonger(refused, now, policy) : refused
+  return settled(answered, accepted.beganAt > refusals.refusedAt ? withoutHold(known) : known)
 }
 
-function withFailure(
+function withRefusal(
   aep: Aep,
   attempt: Attempt,
-  failed: Extract<Attempt['ending'], { verdict: 'unknown' | 'held' | 'deferred' }>,
+  status: number | null,
   now: number,
   policy: Policy,
 ): Aep {
+  const { id, endedAt: at, history, beganAt } = attempt
+  const answered = withAnswer(aep, at)
+  const { refusals } = answered
+  const { accepted, hold } = refusals
+  // Refused before AEP accepted others, and again after that: the event's own fault, and no sign of a wrong setting.
+  const isOwn = history.refused && accepted !== null && accepted.beganAt > (history.triedAt ?? 0)
+  if (isTooLarge(attempt) || (isOwn && !hold)) return answered
+  const others = refusals.newest.filter((each) => each.id !== id)
+  const newest = [{ id, at, status }, ...others]
+    .sort((a, b) => b.at - a.at)
+    .slice(0, REFUSALS_TO_HOLD)
+  const refusedAt = Math.max(refusals.refusedAt, at)
+  const refused = { ...answered, refusals: { ...refusals, newest, refusedAt } }
+  return hold ? afterProbe(refused, aep, beganAt, now, policy) : refused
+}
+
+function withFailure(aep: Aep, attempt: Attempt, failed: Failed, now: number, policy: Policy): Aep {
   const { id, beganAt, endedAt, history } = attempt
+  const { failure: last, pause } = aep
+  // An operator has resumed since: whatever was waited for, AEP is asked anew.
+  if (!pause.paused && pause.at > 0 && pause.at >= endedAt) return aep
   const throttled = isThrottled(failed)
+  const asked: Aep = throttled
+    ? {
+        ...aep,
+        throttled: { id, at: endedAt },
+        notBefore: Math.max(aep.notBefore, endedAt + (failed.retryAfterMs ?? 0)),
+      }
+    : aep
+  // Heard late, and AEP has answered meanwhile.
+  if (aep.answeredAt > endedAt) return asked
   const reason = failed.verdict === 'held' ? failed.reason : 'upstream'
-  const { failure: last } = aep
   // An acceptance from before AEP said that it is busy does not take that back.
   const validFrom = throttled ? endedAt : (history.triedAt ?? beganAt)
   const failure: DestinationFailure = {
@@ -258,15 +276,12 @@ function withFailure(
     code: failed.error.code,
     status: failed.error.status,
   }
-  const asked = failed.retryAfterMs === null ? 0 : now + failed.retryAfterMs
-  const failing: Aep = {
-    ...aep,
-    failure,
-    notBefore: Math.max(aep.notBefore, asked),
-    throttled: throttled ? { id, at: endedAt } : aep.throttled,
-  }
-  // Those that were under way when the wait began end while it runs: they are one failure.
-  return isFailing(aep) && beganAt < aep.retryAt ? failing : waitingLonger(failing, now, policy)
+  return afterProbe({ ...asked, failure }, aep, beganAt, now, policy)
+}
+
+/** Requests that were under way when a wait began end while it runs: together they are one failure. */
+function afterProbe(next: Aep, before: Aep, beganAt: number, now: number, policy: Policy): Aep {
+  return isFailing(before) && beganAt < before.retryAt ? next : waitingLonger(next, now, policy)
 }
 
 function waitingLonger(aep: Aep, now: number, policy: Policy): Aep {
@@ -282,14 +297,9 @@ function withArrival(aep: Aep, now: number): Aep {
 
 /** An operator: whatever AEP is waited for, ask it now. */
 function resumed(aep: Aep, now: number): Aep {
-  return settled({
-    ...aep,
-    pause: { paused: false, at: Math.max(now, aep.pause.at + 1) },
-    failure: null,
-    notBefore: 0,
-    throttled: null,
-    refusals: withoutHold(aep.refusals),
-  })
+  const pause = { paused: false, at: Math.max(now, aep.pause.at + 1) }
+  const opened = { ...aep, pause, failure: null, notBefore: 0, throttled: null }
+  return settled(opened, withoutHold(aep.refusals))
 }
 
 /** A deployment may have mended what fails: it is tried at once. Any other start goes on waiting. */
@@ -299,30 +309,29 @@ function started(aep: Aep, start: Extract<Happened, { what: 'start' }>, now: num
   const unusableSince = usable ? null : (aep.unusableSince ?? now)
   const deployed = deployment !== aep.deployment || !same
   if (!deployed && unusableSince === aep.unusableSince) return aep
-  return settled({
-    ...aep,
-    deployment,
-    unusableSince,
-    refusals: same ? aep.refusals : noRefusals(settings, now),
-    ...(deployed ? { retryAt: 0, failures: 0 } : {}),
-  })
+  const wait = deployed ? { retryAt: 0, failures: 0 } : {}
+  const begun = { ...aep, deployment, unusableSince, ...wait }
+  return settled(begun, same ? aep.refusals : noRefusals(settings, now))
 }
 
-/** Without a failure and a hold there is nothing to wait for. */
-function settled(aep: Aep): Aep {
-  return isFailing(aep) ? aep : { ...aep, failures: 0, retryAt: 0 }
+/** With these refusals. Without a failure and a hold there is nothing to wait for. */
+function settled(aep: Aep, refusals: Refusals = aep.refusals): Aep {
+  const next = refusals === aep.refusals ? aep : { ...aep, refusals }
+  const waits = next.failures > 0 || next.retryAt > 0
+  return isFailing(next) || !waits ? next : { ...next, failures: 0, retryAt: 0 }
 }
 
-function isFailing({ failure, refusals }: Aep): boolean {
+export function isFailing({ failure, refusals }: Aep): boolean {
   return failure !== null || refusals.hold !== null
 }
 
 function withoutHold(refusals: Refusals): Refusals {
-  return { ...refusals, newest: [], hold: null }
+  const { newest, hold } = refusals
+  return newest.length === 0 && !hold ? refusals : { ...refusals, newest: [], hold: null }
 }
 
 /** When the hold `rejecting` begins if nothing is accepted until then; `null` when too little has been refused. */
-function rejectingFrom({ refusals }: Aep): number | null {
+export function rejectingFrom({ refusals }: Aep): number | null {
   const { newest, accepted, hold } = refusals
   const first = newest[REFUSALS_TO_HOLD - 1]
   if (hold || !first) return null
@@ -330,131 +339,60 @@ function rejectingFrom({ refusals }: Aep): number | null {
   return accepted.beganAt > first.at ? null : accepted.at + QUIET_MS
 }
 
-function withHold(aep: Aep, now: number): Aep {
+function withHold(aep: Aep, now: number, policy: Policy): Aep {
   const from = rejectingFrom(aep)
   if (from === null || from > now) return aep
   const { refusals } = aep
   const takenBackFrom = Math.max(refusals.from, refusals.accepted?.beganAt ?? 0)
-  return { ...aep, refusals: { ...refusals, hold: { since: now, takenBackFrom } } }
+  const held = { ...aep, refusals: { ...refusals, hold: { since: now, takenBackFrom } } }
+  return isFailing(aep) ? held : waitingLonger(held, now, policy)
 }
+
+/** Moments of what happened, wherever they stand in the value. */
+const HAPPENED = new Set([
+  ...['at', 'since', 'from', 'acceptedAt', 'answeredAt', 'probedAt', 'refusedAt', 'beganAt'],
+  ...['unusableSince', 'validFrom', 'takenBackFrom'],
+])
 
 /**
  * What a clock that ran ahead left in the value: what happened is dated back to now, a planned moment is brought to its
  * own maximum. The same object when there is nothing to correct.
  */
 export function corrected(aep: Aep, now: number, { backoff }: Policy): Aep {
-  const { failure, throttled, refusals, pause } = aep
-  const latest = Math.max(
-    aep.acceptedAt,
-    aep.answeredAt,
-    aep.probedAt,
-    aep.unusableSince ?? 0,
-    pause.at,
-    failure?.at ?? 0,
-    throttled?.at ?? 0,
-    refusals.from,
-    refusals.refusedAt,
-    refusals.accepted?.at ?? 0,
-    refusals.hold?.since ?? 0,
+  // A change is never later than its version, so nothing in an older value is ahead.
+  if (aep.version <= now) return aep
+  const planned = new Map([
+    ['retryAt', now + backoff.capMs],
+    ['notBefore', now + MAX_RETRY_AFTER_MS],
+  ])
+  let isAhead = false
+  const past: Aep = JSON.parse(JSON.stringify(aep), (key, value) => {
+    const latest = HAPPENED.has(key) ? now : planned.get(key)
+    if (latest === undefined || typeof value !== 'number' || value <= latest) return value
+    isAhead = true
+    return latest
+  })
+  return isAhead ? past : aep
+}
+
+/**
+ * Whether a change must be on disk before anyone hears of it: what decides whether and when AEP is asked, and whether a
+ * refusal kills. When AEP last accepted or failed may be old after a restart.
+ */
+export function mustPersist(a: Aep, b: Aep): boolean {
+  if (a === b) return false
+  const [before, next] = [a.refusals, b.refusals]
+  return (
+    a.deployment !== b.deployment ||
+    a.unusableSince !== b.unusableSince ||
+    a.pause !== b.pause ||
+    a.failure?.reason !== b.failure?.reason ||
+    a.failure?.since !== b.failure?.since ||
+    a.retryAt !== b.retryAt ||
+    a.notBefore !== b.notBefore ||
+    before.settings !== next.settings ||
+    before.newest !== next.newest ||
+    before.hold !== next.hold ||
+    (before.accepted === null) !== (next.accepted === null)
   )
-  const [retryAt, notBefore] = [now + backoff.capMs, now + MAX_RETRY_AFTER_MS]
-  if (latest <= now && aep.retryAt <= retryAt && aep.notBefore <= notBefore) return aep
-  const past = (at: number) => Math.min(at, now)
-  return {
-    ...aep,
-    unusableSince: aep.unusableSince === null ? null : past(aep.unusableSince),
-    pause: { ...pause, at: past(pause.at) },
-    acceptedAt: past(aep.acceptedAt),
-    answeredAt: past(aep.answeredAt),
-    failure: failure && {
-      ...failure,
-      since: past(failure.since),
-      at: past(failure.at),
-      validFrom: past(failure.validFrom),
-    },
-    retryAt: Math.min(aep.retryAt, retryAt),
-    probedAt: past(aep.probedAt),
-    notBefore: Math.min(aep.notBefore, notBefore),
-    throttled: throttled && { ...throttled, at: past(throttled.at) },
-    refusals: {
-      ...refusals,
-      from: past(refusals.from),
-      accepted: refusals.accepted && {
-        beganAt: past(refusals.accepted.beganAt),
-        at: past(refusals.accepted.at),
-      },
-      newest: refusals.newest.map((each) => ({ ...each, at: past(each.at) })),
-      refusedAt: past(refusals.refusedAt),
-      hold: refusals.hold && {
-        since: past(refusals.hold.since),
-        takenBackFrom: past(refusals.hold.takenBackFrom),
-      },
-    },
-  }
-}
-
-/** Why everything waits, for an operator. */
-export type Hold = { reason: 'paused' | 'rejecting' | HoldReason; since: number }
-
-/** Everything that follows from the value at a moment: derived once, and handed around. */
-export type Known = {
-  hold: Hold | null
-  /** AEP fails, refuses everything, or has asked for a wait: `/health` says `upstream`. */
-  failing: boolean
-  /** `open`: any number of requests. `probe`: one, to ask whether AEP works again. */
-  gate: 'open' | 'probe' | 'closed'
-  /** The earliest moment at which AEP may be asked, which may be past; `null` while only an operator can change that. */
-  mayAskAt: number | null
-  /** AEP refuses everything: probes take the newest events first. */
-  rejecting: boolean
-  /** While it does: events refused from here on under these settings become pending again; otherwise `null`. */
-  refusedFrom: number | null
-  /** When time alone changes something: `after` with `time` must be called then. */
-  nextThoughtAt: number | null
-  /** AEP fails, and this is no hold: an outage. */
-  outageSince: number | null
-  /** What is behind a hold or an outage, for the log. */
-  cause: { code: string; status: number | null } | null
-}
-
-export function known(value: Aep, now: number, policy: Policy): Known {
-  const aep = corrected(value, now, policy)
-  const { failure, refusals, pause } = aep
-  const failing = isFailing(aep)
-  const stopped = pause.paused || aep.unusableSince !== null
-  const probeAt = failing ? Math.max(aep.retryAt, aep.probedAt + PROBE_INTERVAL_MS) : 0
-  const mayAskAt = Math.max(aep.notBefore, probeAt)
-  const [refused] = refusals.newest
-  return {
-    hold: holdOf(aep),
-    failing: failing || aep.notBefore > now,
-    gate: stopped || mayAskAt > now ? 'closed' : failing ? 'probe' : 'open',
-    mayAskAt: stopped ? null : mayAskAt,
-    rejecting: refusals.hold !== null,
-    refusedFrom: refusals.hold?.takenBackFrom ?? null,
-    nextThoughtAt: rejectingFrom(aep),
-    outageSince: failure?.reason === 'upstream' ? failure.since : null,
-    cause: refusals.hold
-      ? { code: 'rejected', status: refused?.status ?? null }
-      : failure && { code: failure.code, status: failure.status },
-  }
-}
-
-function holdOf({ pause, unusableSince, refusals, failure }: Aep): Hold | null {
-  if (pause.paused) return { reason: 'paused', since: pause.at }
-  if (unusableSince !== null) return { reason: 'configuration', since: unusableSince }
-  if (refusals.hold) return { reason: 'rejecting', since: refusals.hold.since }
-  if (!failure || failure.reason === 'upstream') return null
-  return { reason: failure.reason, since: failure.since }
-}
-
-/** Whether a change must be on disk before anyone hears of it. Acceptances and probes may be old after a restart. */
-export function mustPersist(before: Aep, next: Aep): boolean {
-  if (before === next) return false
-  const lasting = ({ refusals, ...aep }: Aep) => {
-    const ever = refusals.accepted !== null
-    const times = { version: 0, acceptedAt: 0, answeredAt: 0, probedAt: 0 }
-    return JSON.stringify({ ...aep, ...times, refusals: { ...refusals, accepted: ever } })
-  }
-  return lasting(before) !== lasting(next)
 }

@@ -11,7 +11,8 @@ import { MAX_STRIKES, MIN_STRIKES_MS } from '../limits.ts'
 export type Backoff = { baseMs: number; capMs: number }
 export type Policy = { backoff: Backoff; random: () => number }
 
-type Failed = Extract<Verdict, { verdict: 'unknown' | 'held' | 'deferred' }>
+/** Neither accepted nor refused. */
+export type Failed = Extract<Verdict, { verdict: 'unknown' | 'held' | 'deferred' }>
 
 /** Earlier attempts of an event, as its row keeps them. */
 export type History = {
