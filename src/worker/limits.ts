@@ -43,6 +43,9 @@ export const MAX_FORM_BYTES = 16_384
 /** How long an isolate repeats a `/health` answer. Anyone may ask, and every new answer asks all shards. */
 export const HEALTH_CACHE_MS = 2_000
 
+/** How often the outbox proves by a write that events can be stored, while no event does. */
+export const WRITE_PROBE_INTERVAL_MS = 60_000
+
 /** `Retry-After` of the relay's own 503, sent if neither AEP nor the outbox could take the event. */
 export const UNAVAILABLE_RETRY_AFTER_SECONDS = 10
 
@@ -104,6 +107,9 @@ export const EXPIRE_BATCH = 100
 
 /** How long a request waits for the outbox before it answers 503. The runtime retries for 10 s (automatic-retries). */
 export const STORE_TIMEOUT_MS = 10_000
+
+/** How long AEP is asked when nothing can be stored and requests do not ask it otherwise. */
+export const LAST_RESORT_TIMEOUT_MS = 3_000
 
 /** Minimum interval at which an isolate asks the outbox about pause and hold; it does so after it has answered. */
 export const REFRESH_INTERVAL_MS = 10_000

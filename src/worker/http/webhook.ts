@@ -8,12 +8,9 @@ import { isRouteKind, type Route } from '../chatlio/kind.ts'
 import type { Config } from '../config/config.ts'
 import { MAX_LOGGED_ISSUES } from '../limits.ts'
 import { type Level, logLine } from '../log.ts'
-import type { Metrics } from '../metrics.ts'
 import { type AppContext, servicesOf } from '../services.ts'
 import { type Ingested, ingest, type Refused } from './ingest.ts'
-import { notedOf } from './noted.ts'
 import { problemResponse, type Refusal } from './problem.ts'
-import { reportDrift } from './report-drift.ts'
 import { ANSWER_HEADERS } from './response-headers.ts'
 
 type Result = Ingested | Refused
@@ -25,27 +22,19 @@ export function webhook(c: AppContext): Promise<Response> {
   return answered
 }
 
-async function answer({ env, req, executionCtx }: AppContext, at: number): Promise<Response> {
-  const { config, relay, webhookKeys, drift, metrics, shards, carrier, refresh } = servicesOf(env)
+async function answer({ env, req }: AppContext, at: number): Promise<Response> {
+  const { config, relay, webhookKeys } = servicesOf(env)
   const route = routeOf(req.path)
   const holder = await webhookKeys.find(req.query('key'))
   const key = holder?.fingerprint ?? null
   const admitted = admit(route, req.method, key, config)
   const result: Result =
     typeof admitted === 'string'
-      ? await ingest(req.raw, admitted, at, relay, (reading, parsed, id) =>
-          drift.saw(reading, parsed, id, at),
-        )
+      ? await ingest(req.raw, admitted, at, relay, holder?.name ?? null)
       : { outcome: 'refused', kind: route ?? 'auto', refusal: admitted }
   const response = toResponse(result)
   const endedAt = Date.now()
   logWebhook(result, response.status, endedAt - at, key)
-  if (metrics) measure(metrics, result, response.status, endedAt - at)
-  carrier.note(notedOf(result, key, endedAt, endedAt - at))
-  // Strangers are counted with the next webhook: by themselves they cost the outbox nothing.
-  if (key !== null) refresh.afterAnswer(endedAt, (work) => executionCtx.waitUntil(work))
-  const reports = drift.takeReports(endedAt)
-  if (reports.length > 0) executionCtx.waitUntil(reportDrift(shards, reports))
   return response
 }
 
@@ -100,26 +89,6 @@ const JSON_HEADERS = new Headers({ ...ANSWER_HEADERS, 'content-type': 'applicati
 function inCustody(status: number, { outcome, id }: Ingested): Response {
   const body = JSON.stringify({ status: outcome, id })
   return new Response(body, { status, headers: JSON_HEADERS })
-}
-
-function measure(metrics: Metrics, result: Result, status: number, ms: number): void {
-  const { kind, outcome } = result
-  if (outcome === 'refused') {
-    const { code } = result.refusal
-    metrics.webhook({
-      kind,
-      outcome,
-      status,
-      upstreamStatus: null,
-      code,
-      identity: '',
-      ms,
-      bytes: 0,
-    })
-    return
-  }
-  const { upstreamStatus, bytes, code = '', identity = '' } = result
-  metrics.webhook({ kind, outcome, status, upstreamStatus, code, identity, ms, bytes })
 }
 
 function logWebhook(result: Result, status: number, ms: number, key: string | null): void {

@@ -84,8 +84,7 @@ const CAUSE_ROW = '(NEW.state, NEW.code, NEW.path, NEW.kind, 1, NEW.received_at,
 const COUNT_CAUSE = `INSERT INTO causes VALUES ${CAUSE_ROW}
   ON CONFLICT (state, code, path, kind) DO UPDATE SET count = count + 1,
     first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at);`
-const OLD_CAUSE =
-  'state = OLD.state AND code = OLD.code AND path = OLD.path AND kind = OLD.kind'
+const OLD_CAUSE = 'state = OLD.state AND code = OLD.code AND path = OLD.path AND kind = OLD.kind'
 const UNCOUNT_CAUSE = `UPDATE causes SET count = count - 1 WHERE ${OLD_CAUSE};
   DELETE FROM causes WHERE ${OLD_CAUSE} AND count = 0;`
 
@@ -253,7 +252,14 @@ export class Events {
     }
     const erased = expired + deleted + person
     const pending = accepted - delivered - erased - parked.dead - parked.quarantined
-    return { accepted, delivered, pending, ...parked, erased, erasedBy: { expired, deleted, person } }
+    return {
+      accepted,
+      delivered,
+      pending,
+      ...parked,
+      erased,
+      erasedBy: { expired, deleted, person },
+    }
   }
 
   /** Stores them in one transaction. Returns where each of them is, and in which state it really is. */

@@ -4,6 +4,7 @@
  */
 import type { HoldReason } from '../aep/client/verdict.ts'
 import { PROBE_INTERVAL_MS } from '../limits.ts'
+import type { logLine } from '../log.ts'
 import { type Aep, corrected, isFailing, rejectingFrom } from './aep.ts'
 import type { Policy } from './blame.ts'
 
@@ -65,7 +66,7 @@ function holdOf({ pause, unusableSince, refusals, failure }: Aep): Hold | null {
   return { reason: failure.reason, since: failure.since }
 }
 
-export type LogLine = { level: 'log' | 'warn'; fields: Record<string, string | number | null> }
+export type LogLine = { level: 'log' | 'warn'; fields: Parameters<typeof logLine>[1] }
 
 /** What a change says to an operator: a hold or an outage begins or ends. */
 export function linesOf(before: Known, next: Known, now: number): LogLine[] {

@@ -6,10 +6,11 @@
  * and of an outage are log lines.
  * Accepts: mere acceptances are written with the counters, so their times may be old after a restart.
  */
-import { type Aep, after, afterAttempt, type Happened, INITIAL_AEP, type Known, known, mustPersist } from './aep.ts'
+import { logLine } from '../log.ts'
+import { type Aep, after, afterAttempt, type Happened, INITIAL_AEP, mustPersist } from './aep.ts'
 import type { Attempt, Outcome, Policy } from './blame.ts'
 import type { Events } from './events.ts'
-import { logChange } from './watch-log.ts'
+import { type Known, known, linesOf } from './known.ts'
 
 export type WatchDeps = {
   events: Events
@@ -18,6 +19,9 @@ export type WatchDeps = {
   /** AEP refuses everything: events that it refused from this moment on become pending again. */
   takeBack: (refusedFrom: number, heldSince: number) => void
 }
+
+/** `with-events`: the caller writes events next, and the value with them (`Events.saveAep`). */
+type Save = 'now' | 'with-events'
 
 export class AepWatch {
   readonly #deps: WatchDeps
@@ -41,30 +45,30 @@ export class AepWatch {
     return this.#known.known
   }
 
-  happened(happened: Happened): void {
+  happened(happened: Happened, save: Save = 'now'): void {
     const { now, policy } = this.#deps
-    this.#set(after(this.#aep, happened, now(), policy))
+    this.#set(after(this.#aep, happened, now(), policy), save)
   }
 
   /** What an attempt that has ended means for its event. Of those of one request, acceptances come first. */
-  attempted(attempt: Attempt): Outcome {
+  attempted(attempt: Attempt, save: Save = 'now'): Outcome {
     const { now, policy } = this.#deps
     const { aep, outcome } = afterAttempt(this.#aep, attempt, now(), policy)
-    this.#set(aep)
+    this.#set(aep, save)
     return outcome
   }
 
-  #set(next: Aep): void {
+  #set(next: Aep, save: Save): void {
     const before = this.#aep
     if (next === before) return
     const { events, takeBack } = this.#deps
     const known = this.known()
     events.setAep(next)
-    if (mustPersist(before, next)) events.saveAep()
+    if (save === 'now' && mustPersist(before, next)) events.saveAep()
     this.#aep = next
     this.#known = null
     const now = this.known()
-    logChange(known, now, this.#deps.now())
+    for (const { level, fields } of linesOf(known, now, this.#deps.now())) logLine(level, fields)
     if (now.refusedFrom !== null && known.refusedFrom === null) {
       takeBack(now.refusedFrom, now.hold?.since ?? this.#deps.now())
     }

@@ -24,13 +24,13 @@ export type ClientDeps = {
 /** One for each destination: envelope and headers are built once. */
 export class AepClient {
   readonly envelope: Envelope
-  readonly #destination: Destination
+  readonly destination: Destination
   readonly #headers: Headers
   readonly #deps: ClientDeps
 
   constructor(destination: Destination, deps: ClientDeps) {
     this.envelope = new Envelope(destination)
-    this.#destination = destination
+    this.destination = destination
     this.#deps = deps
     this.#headers = new Headers({ 'content-type': 'application/json' })
     if (destination.flowId !== null) this.#headers.set('x-adobe-flow-id', destination.flowId)
@@ -40,7 +40,7 @@ export class AepClient {
   async deliverOne(record: string, timeoutMs: number): Promise<Ending> {
     try {
       const body = this.envelope.message(record)
-      const answer = await this.#send(this.#destination.url, body, timeoutMs)
+      const answer = await this.#send(this.destination.url, body, timeoutMs)
       return 'verdict' in answer ? answer : judge(answer, this.#deps.now())
     } catch (thrown) {
       return noAnswer(thrown)
@@ -52,7 +52,7 @@ export class AepClient {
    * of the records, or to `bisect`: AEP refused the whole request, perhaps because of a single record.
    */
   async deliverBatch(records: readonly string[], timeoutMs: number): Promise<Ending[] | 'bisect'> {
-    const destination = this.#destination
+    const destination = this.destination
     const [first] = records
     if (first === undefined) return []
     if (records.length === 1 || destination.format === 'raw') {
@@ -72,7 +72,7 @@ export class AepClient {
   /** Resolves to AEP's answer, or to a verdict if there is no token. Rejects if AEP does not answer. */
   #send(url: string, body: string, timeoutMs: number): Promise<Answer | Ending> {
     const request = { url, headers: this.#headers, body }
-    return this.#destination.credentials
+    return this.destination.credentials
       ? sendWithToken(request, timeoutMs, this.#deps)
       : this.#deps.post(request, timeoutMs)
   }

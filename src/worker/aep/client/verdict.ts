@@ -59,7 +59,9 @@ export type Ending = Verdict | Aborted
 const RUNTIME = /too many (subrequests|api requests)|exceeded (its )?(cpu|memory)|overloaded|was reset/i
 
 /** An invocation ended without saying how its request did. */
-export class Interrupted extends Error {}
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+}
 
 export function isAbort(thrown: unknown): boolean {
   if (thrown instanceof Interrupted) return true

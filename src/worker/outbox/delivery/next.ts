@@ -7,9 +7,9 @@
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
 import { PROBE_LOOK, READ_AHEAD } from '../../limits.ts'
-import type { Known } from '../aep.ts'
 import { type Backoff, fullJitterMs } from '../blame.ts'
 import type { Events, Located } from '../events.ts'
+import type { Known } from '../known.ts'
 
 export type Selected = Located & { as: 'tried' | 'untried' }
 

@@ -163,12 +163,7 @@ export class Outcomes {
     left(event.id, state)
   }
 
-  #attempt(
-    { id, history }: StoredEvent,
-    ending: Ending,
-    beganAt: number,
-    isPart = false,
-  ): Attempt {
+  #attempt({ id, history }: StoredEvent, ending: Ending, beganAt: number, isPart = false): Attempt {
     const { now, settings } = this.#deps
     const endedAt = now()
     return { id, beganAt, endedAt, settings, history: history ?? NO_HISTORY, isPart, ending }

@@ -49,9 +49,10 @@ export class Pool {
     const run = new Run(this.#deps.now() + MAX_RUN_MS)
     for (;;) {
       while (run.jobs.size < this.#slots(run)) {
-        const job = this.#next(run)
+        const isProbe = this.#deps.watch.known().gate === 'probe'
+        const job = this.#next(run, isProbe)
         if (!job) break
-        const slot = this.#work(job, run).finally(() => run.jobs.delete(slot))
+        const slot = this.#work(job, isProbe, run).finally(() => run.jobs.delete(slot))
         run.jobs.set(slot, job)
       }
       if (run.jobs.size === 0) break
@@ -75,10 +76,9 @@ export class Pool {
     return gate === 'probe' ? 1 : 0
   }
 
-  #next(run: Run): Job | null {
+  #next(run: Run, probe: boolean): Job | null {
     const { send, watch, maxConcurrency, now } = this.#deps
-    const { gate, rejecting } = watch.known()
-    const probe = gate === 'probe'
+    const { rejecting } = watch.known()
     const at = now()
     try {
       const job = send.nextJob({
@@ -98,9 +98,8 @@ export class Pool {
     }
   }
 
-  async #work(job: Job, run: Run): Promise<void> {
+  async #work(job: Job, isProbe: boolean, run: Run): Promise<void> {
     const { send, watch, outcomes } = this.#deps
-    const { failing } = watch.known()
     const { report } = outcomes
     const mayContinue = () => run.fault === null && watch.known().gate === 'open'
     const wasFull = run.jobs.size + 1 >= this.#concurrency
@@ -108,7 +107,7 @@ export class Pool {
     report.sent += job.kind === 'large' ? 1 : job.events.length
     run.bytes += job.bytes
     try {
-      const result = await send.send(job, failing, mayContinue)
+      const result = await send.send(job, isProbe, mayContinue)
       if (outcomes.aborted) run.fault ??= { thrown: new Interrupted() }
       if (wasFull && report.accepted > accepted) this.#concurrency += 1
       if (result === 'as-usual') return

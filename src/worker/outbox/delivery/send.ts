@@ -281,7 +281,8 @@ export class Send {
     if (split) {
       const parts = events.parts(position)
       generation = split.generation
-      if (parts.length > 0 && (split.madeFor === this.#madeFor || split.madeFor === '')) return parts
+      if (parts.length > 0 && (split.madeFor === this.#madeFor || split.madeFor === ''))
+        return parts
       if (parts.length > 0 && parts.length < split.parts) {
         // AEP has some of them, in a form that the others cannot have any more.
         const message = `${split.parts - parts.length} of ${split.parts} parts are in AEP`

@@ -1,0 +1,2 @@
+export const ALERTS_TABLES = ''
+export const ALERTS_FROM_LAST_LAYOUT = ''

@@ -1,0 +1,2 @@
+export const RECORDS_TABLES = ''
+export const RECORDS_FROM_LAST_LAYOUT = ''
