@@ -6,207 +6,27 @@
  * Never looks at the clock, at AEP or at the alarm.
  * Accepts: a body is written again when its event changes its state, which few events do. What changes with each attempt
  * has a row of its own (`attempts`).
- *
- * `position` orders by receipt: epoch milliseconds × 4096 + a counter within the millisecond. It is the primary key, so
- * that a drain reads neighbouring pages. Every index costs each event one more row written.
  */
-import type { AttemptError } from '../aep/client/verdict.ts'
 import type { StoredKind } from '../chatlio/kind.ts'
 import { MAX_KEPT_ATTEMPTS, MAX_RETRY_AFTER_MS } from '../limits.ts'
-import type { History, Recorded } from './blame.ts'
+import type { History } from './blame.ts'
 import { type Cause, causeOf } from './cause.ts'
-
-/** `pending`: will be relayed. `dead`: AEP refused it for good. `quarantined`: cannot be read as a valid event. */
-export const EVENT_STATES = ['pending', 'dead', 'quarantined'] as const
-export type EventState = (typeof EVENT_STATES)[number]
-export type ParkedState = Exclude<EventState, 'pending'>
-
-/** Why an event is in its state. `message` is safe to log; `status` is the HTTP status, if there was an answer. */
-export type StoredError = {
-  code:
-    | AttemptError['code']
-    | 'malformed-json'
-    | 'invalid-payload'
-    | 'too-many-values'
-    | 'processing-failed'
-    | 'settings-changed'
-    | 'unsupported-media-type'
-  status: number | null
-  message: string
-}
-
-/** Positions per millisecond of receipt. 4096 × today's epoch milliseconds stays below 2^53. */
-export const PER_MS = 4096
-
-/** Columns stand here once: the tables and the statements that fill them are made of these. */
-const EVENT_COLUMNS = {
-  position: 'INTEGER PRIMARY KEY',
-  id: 'TEXT NOT NULL UNIQUE',
-  state: 'TEXT NOT NULL',
-  kind: 'TEXT NOT NULL',
-  // The name of its webhook key.
-  source: 'TEXT',
-  received_at: 'INTEGER NOT NULL',
-  // What it is found by, see `records/`.
-  hashes: 'TEXT NOT NULL',
-  // Why it is set aside, see `cause.ts`; NULL while it is pending.
-  code: 'TEXT',
-  path: 'TEXT',
-  // How often processing it has begun and not ended; counted for large events only.
-  begun: 'INTEGER NOT NULL',
-  body: 'BLOB NOT NULL',
-} as const
-
-const ATTEMPT_COLUMNS = {
-  position: 'INTEGER PRIMARY KEY',
-  attempts: 'INTEGER NOT NULL',
-  strikes: 'INTEGER NOT NULL',
-  struck_at: 'INTEGER',
-  throttles: 'INTEGER NOT NULL',
-  // AEP refused it, and that was not held against it.
-  refused: 'INTEGER NOT NULL',
-  tried_at: 'INTEGER',
-  next_at: 'INTEGER',
-  // `next_at` is what AEP's `Retry-After` asked for.
-  asked_to_wait: 'INTEGER NOT NULL',
-  code: 'TEXT NOT NULL',
-  status: 'INTEGER',
-  message: 'TEXT NOT NULL',
-  answer: 'TEXT',
-  // `[[tried_at, code, status], …]`: the first and the latest.
-  history: 'TEXT NOT NULL',
-} as const
-
-const createTable = (name: string, columns: Record<string, string>) =>
-  `CREATE TABLE ${name} (${Object.entries(columns).map((column) => column.join(' '))});`
-
-const CAUSE_ROW = '(NEW.state, NEW.code, NEW.path, NEW.kind, 1, NEW.received_at, NEW.received_at)'
-const COUNT_CAUSE = `INSERT INTO causes VALUES ${CAUSE_ROW}
-  ON CONFLICT (state, code, path, kind) DO UPDATE SET count = count + 1,
-    first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at);`
-const OLD_CAUSE = 'state = OLD.state AND code = OLD.code AND path = OLD.path AND kind = OLD.kind'
-const UNCOUNT_CAUSE = `UPDATE causes SET count = count - 1 WHERE ${OLD_CAUSE};
-  DELETE FROM causes WHERE ${OLD_CAUSE} AND count = 0;`
-
-/**
- * `causes` equals a `GROUP BY` over the events that are set aside, after whatever statement, since triggers keep it: a page
- * that reads it reads a few rows, not all events. `first_at` and `last_at` are those of all events that a group has had
- * since it was last empty.
- */
-export const EVENTS_TABLES = `
-${createTable('events', EVENT_COLUMNS)}
-CREATE INDEX events_state ON events (state, position);
-CREATE INDEX events_cause ON events (state, code, path, kind, position) WHERE code IS NOT NULL;
-${createTable('attempts', ATTEMPT_COLUMNS)}
-CREATE INDEX attempts_due ON attempts (next_at) WHERE next_at IS NOT NULL;
-CREATE TABLE parts (
-  position INTEGER NOT NULL,
-  part INTEGER NOT NULL,
-  record TEXT NOT NULL,
-  PRIMARY KEY (position, part)
-) WITHOUT ROWID;
-CREATE TABLE splits (
-  position INTEGER PRIMARY KEY,
-  made_for TEXT NOT NULL,
-  parts INTEGER NOT NULL,
-  generation INTEGER NOT NULL
-);
-CREATE TABLE causes (
-  state TEXT NOT NULL,
-  code TEXT NOT NULL,
-  path TEXT NOT NULL,
-  kind TEXT NOT NULL,
-  count INTEGER NOT NULL,
-  first_at INTEGER NOT NULL,
-  last_at INTEGER NOT NULL,
-  PRIMARY KEY (state, code, path, kind)
-) WITHOUT ROWID;
-CREATE TRIGGER cause_counted AFTER INSERT ON events WHEN NEW.code IS NOT NULL BEGIN
-  ${COUNT_CAUSE}
-END;
-CREATE TRIGGER cause_uncounted AFTER DELETE ON events WHEN OLD.code IS NOT NULL BEGIN
-  ${UNCOUNT_CAUSE}
-END;
-CREATE TRIGGER cause_left AFTER UPDATE OF state, code, path, kind ON events
-  WHEN OLD.code IS NOT NULL BEGIN
-  ${UNCOUNT_CAUSE}
-END;
-CREATE TRIGGER cause_entered AFTER UPDATE OF state, code, path, kind ON events
-  WHEN NEW.code IS NOT NULL BEGIN
-  ${COUNT_CAUSE}
-END;
-CREATE TABLE ledger (
-  only INTEGER PRIMARY KEY CHECK (only = 1),
-  accepted INTEGER NOT NULL,
-  delivered INTEGER NOT NULL,
-  expired INTEGER NOT NULL,
-  deleted INTEGER NOT NULL,
-  person INTEGER NOT NULL,
-  aep TEXT NOT NULL
-);
-INSERT INTO ledger VALUES (1, 0, 0, 0, 0, 0, '{}');
-`
-
-/** Always balances: accepted = delivered + pending + dead + quarantined + erased. */
-export type Ledger = Record<EventState, number> & {
-  accepted: number
-  delivered: number
-  erased: number
-  erasedBy: Record<Eraser, number>
-}
-
-/** Why an event was erased: too old, by an operator, or with all of a person's. */
-export type Eraser = 'expired' | 'deleted' | 'person'
-
-export type Place = { position: number; state: EventState }
-
-/** Where a pending event is, and the bytes of its body. */
-export type Located = { position: number; kind: StoredKind; bytes: number }
-
-/** The latest attempt of an event that failed, with its history; or why it cannot be sent. */
-export type StoredAttempt = Omit<Recorded, 'error'> & { error: StoredError }
-
-/** An event as it arrived, and what its attempts have left. `history` is `null` while it has not been tried. */
-export type StoredEvent = {
-  position: number
-  id: string
-  kind: StoredKind
-  source: string | null
-  receivedAt: number
-  hashes: string
-  body: Uint8Array
-  history: History | null
-}
-
-/** One record of an event that is too large for one, as JSON text without an envelope. */
-export type StoredPart = { part: number; record: string }
-
-/** `madeFor`: the settings that decided the parts; `parts`: how many there were; `generation`: of their ids, from 0. */
-export type Split = { madeFor: string; parts: number; generation: number }
-
-/** An event that arrives. `attempt`: the one that its request made, as the outbox writes it down. */
-export type Arrival = Omit<StoredEvent, 'position' | 'history'> & {
-  state: EventState
-  parts: readonly string[]
-  madeFor: string
-  attempt: StoredAttempt | null
-}
-
-/**
- * The state of an event after it arrives, given the state stored under its id (`null`: none).
- *
- * The runtime and the sender both repeat inserts, so arriving twice must not change or count anything twice. One that could
- * be relayed is never demoted by a late repeat; one that was set aside becomes pending as soon as it can be.
- */
-export function stateOnArrival(stored: EventState | null, arriving: EventState): EventState {
-  return stored === null ? arriving : ON_ARRIVAL[stored][arriving]
-}
-
-const ON_ARRIVAL: Record<EventState, Record<EventState, EventState>> = {
-  pending: { pending: 'pending', dead: 'pending', quarantined: 'pending' },
-  dead: { pending: 'pending', dead: 'dead', quarantined: 'dead' },
-  quarantined: { pending: 'pending', dead: 'dead', quarantined: 'quarantined' },
-}
+import {
+  type Arrival,
+  type Eraser,
+  type EventState,
+  type Ledger,
+  type Located,
+  type ParkedState,
+  PER_MS,
+  type Place,
+  type Split,
+  type StoredAttempt,
+  type StoredEvent,
+  type StoredPart,
+  stateOnArrival,
+} from './event.ts'
+import { ATTEMPT_COLUMNS, EVENT_COLUMNS } from './schema.ts'
 
 type Counts = { accepted?: number; delivered?: number } & { [by in Eraser]?: number }
 

@@ -9,7 +9,7 @@
 import type { StoredKind } from '../chatlio/kind.ts'
 import { MAX_SCANNED } from '../limits.ts'
 import { causeOf } from './cause.ts'
-import { type EventState, type ParkedState, PER_MS, type StoredError } from './events.ts'
+import { type EventState, type ParkedState, PER_MS, type StoredError } from './event.ts'
 
 export type EventSummary = {
   id: string

@@ -2,12 +2,122 @@
  * The tables of the outbox, as numbered steps; and storage of the last layout before 1.0.0, opened as one of these.
  *
  * Promises: storage of any version that has landed ends with the same tables as new storage, with every event kept.
+ * `position` orders by receipt: epoch milliseconds × 4096 + a counter within the millisecond. It is the primary key, so
+ * that a drain reads neighbouring pages. Every index costs each event one more row written.
  * Never: edits a step of a released version. The number of steps done stands in a table, because Durable Objects refuse
  * `PRAGMA user_version`.
  */
 import { ALERTS_FROM_LAST_LAYOUT, ALERTS_TABLES } from './alerts/tables.ts'
-import { EVENTS_TABLES } from './events.ts'
 import { RECORDS_FROM_LAST_LAYOUT, RECORDS_TABLES } from './records/tables.ts'
+
+/** Columns stand here once: the tables and the statements that fill them are made of these. */
+export const EVENT_COLUMNS = {
+  position: 'INTEGER PRIMARY KEY',
+  id: 'TEXT NOT NULL UNIQUE',
+  state: 'TEXT NOT NULL',
+  kind: 'TEXT NOT NULL',
+  // The name of its webhook key.
+  source: 'TEXT',
+  received_at: 'INTEGER NOT NULL',
+  // What it is found by, see `records/`.
+  hashes: 'TEXT NOT NULL',
+  // Why it is set aside, see `cause.ts`; NULL while it is pending.
+  code: 'TEXT',
+  path: 'TEXT',
+  // How often processing it has begun and not ended; counted for large events only.
+  begun: 'INTEGER NOT NULL',
+  body: 'BLOB NOT NULL',
+} as const
+
+export const ATTEMPT_COLUMNS = {
+  position: 'INTEGER PRIMARY KEY',
+  attempts: 'INTEGER NOT NULL',
+  strikes: 'INTEGER NOT NULL',
+  struck_at: 'INTEGER',
+  throttles: 'INTEGER NOT NULL',
+  // AEP refused it, and that was not held against it.
+  refused: 'INTEGER NOT NULL',
+  tried_at: 'INTEGER',
+  next_at: 'INTEGER',
+  // `next_at` is what AEP's `Retry-After` asked for.
+  asked_to_wait: 'INTEGER NOT NULL',
+  code: 'TEXT NOT NULL',
+  status: 'INTEGER',
+  message: 'TEXT NOT NULL',
+  answer: 'TEXT',
+  // `[[tried_at, code, status], …]`: the first and the latest.
+  history: 'TEXT NOT NULL',
+} as const
+
+const createTable = (name: string, columns: Record<string, string>) =>
+  `CREATE TABLE ${name} (${Object.entries(columns).map((column) => column.join(' '))});`
+
+const CAUSE_ROW = '(NEW.state, NEW.code, NEW.path, NEW.kind, 1, NEW.received_at, NEW.received_at)'
+const COUNT_CAUSE = `INSERT INTO causes VALUES ${CAUSE_ROW}
+  ON CONFLICT (state, code, path, kind) DO UPDATE SET count = count + 1,
+    first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at);`
+const OLD_CAUSE = 'state = OLD.state AND code = OLD.code AND path = OLD.path AND kind = OLD.kind'
+const UNCOUNT_CAUSE = `UPDATE causes SET count = count - 1 WHERE ${OLD_CAUSE};
+  DELETE FROM causes WHERE ${OLD_CAUSE} AND count = 0;`
+
+/**
+ * `causes` equals a `GROUP BY` over the events that are set aside, after whatever statement, since triggers keep it: a page
+ * that reads it reads a few rows, not all events. `first_at` and `last_at` are those of all events that a group has had
+ * since it was last empty.
+ */
+const EVENTS_TABLES = `
+${createTable('events', EVENT_COLUMNS)}
+CREATE INDEX events_state ON events (state, position);
+CREATE INDEX events_cause ON events (state, code, path, kind, position) WHERE code IS NOT NULL;
+${createTable('attempts', ATTEMPT_COLUMNS)}
+CREATE INDEX attempts_due ON attempts (next_at) WHERE next_at IS NOT NULL;
+CREATE TABLE parts (
+  position INTEGER NOT NULL,
+  part INTEGER NOT NULL,
+  record TEXT NOT NULL,
+  PRIMARY KEY (position, part)
+) WITHOUT ROWID;
+CREATE TABLE splits (
+  position INTEGER PRIMARY KEY,
+  made_for TEXT NOT NULL,
+  parts INTEGER NOT NULL,
+  generation INTEGER NOT NULL
+);
+CREATE TABLE causes (
+  state TEXT NOT NULL,
+  code TEXT NOT NULL,
+  path TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  first_at INTEGER NOT NULL,
+  last_at INTEGER NOT NULL,
+  PRIMARY KEY (state, code, path, kind)
+) WITHOUT ROWID;
+CREATE TRIGGER cause_counted AFTER INSERT ON events WHEN NEW.code IS NOT NULL BEGIN
+  ${COUNT_CAUSE}
+END;
+CREATE TRIGGER cause_uncounted AFTER DELETE ON events WHEN OLD.code IS NOT NULL BEGIN
+  ${UNCOUNT_CAUSE}
+END;
+CREATE TRIGGER cause_left AFTER UPDATE OF state, code, path, kind ON events
+  WHEN OLD.code IS NOT NULL BEGIN
+  ${UNCOUNT_CAUSE}
+END;
+CREATE TRIGGER cause_entered AFTER UPDATE OF state, code, path, kind ON events
+  WHEN NEW.code IS NOT NULL BEGIN
+  ${COUNT_CAUSE}
+END;
+CREATE TABLE ledger (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  accepted INTEGER NOT NULL,
+  delivered INTEGER NOT NULL,
+  expired INTEGER NOT NULL,
+  deleted INTEGER NOT NULL,
+  person INTEGER NOT NULL,
+  aep TEXT NOT NULL
+);
+INSERT INTO ledger VALUES (1, 0, 0, 0, 0, 0, '{}');
+`
 
 const STEPS: readonly string[] = [EVENTS_TABLES + RECORDS_TABLES + ALERTS_TABLES]
 

@@ -8,7 +8,8 @@
 import type { StoredKind } from '../../chatlio/kind.ts'
 import { PROBE_LOOK, READ_AHEAD } from '../../limits.ts'
 import { type Backoff, fullJitterMs } from '../blame.ts'
-import type { Events, Located } from '../events.ts'
+import type { Located } from '../event.ts'
+import type { Events } from '../events.ts'
 import type { Known } from '../known.ts'
 
 export type Selected = Located & { as: 'tried' | 'untried' }

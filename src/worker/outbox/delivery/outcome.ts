@@ -7,7 +7,8 @@
 import type { Ending } from '../../aep/client/verdict.ts'
 import { logLine } from '../../log.ts'
 import { type Attempt, NO_HISTORY, type Outcome } from '../blame.ts'
-import type { Events, StoredError, StoredEvent } from '../events.ts'
+import type { StoredError, StoredEvent } from '../event.ts'
+import type { Events } from '../events.ts'
 import { GroupCommit } from '../group-commit.ts'
 import type { AepWatch } from '../watch.ts'
 import type { Next } from './next.ts'
@@ -54,7 +55,7 @@ export type OutcomeDeps = {
 
 export class Outcomes {
   readonly #deps: OutcomeDeps
-  readonly #accepted: GroupCommit<StoredEvent, void>
+  readonly #accepted: GroupCommit<StoredEvent, 'written'>
   /** Of the run that goes on. */
   report: RunReport = newReport()
   /** The runtime has ended an attempt: nobody's failure, and the end of the run. */
@@ -129,11 +130,11 @@ export class Outcomes {
     logDeadLetter(event, error)
   }
 
-  #write(events: readonly StoredEvent[]): void[] {
+  #write(events: readonly StoredEvent[]): 'written'[] {
     const { record, left } = this.#deps
     const delivered = this.#deps.events.accepted(events, record)
     for (const { id } of delivered) left(id, 'delivered')
-    return events.map(() => undefined)
+    return events.map(() => 'written')
   }
 
   #failed({ prepared: { event }, ending }: Ended, beganAt: number): void {
@@ -144,7 +145,10 @@ export class Outcomes {
     this.report.failure = { code: ending.error.code, status: ending.error.status }
     const outcome: Outcome = watch.attempted(this.#attempt(event, ending, beganAt))
     if (outcome.end === 'accepted' || events.stillPending([event]).length === 0) return
-    if (outcome.end === 'retry') return events.failed(event.position, outcome.recorded)
+    if (outcome.end === 'retry') {
+      events.failed(event.position, outcome.recorded)
+      return
+    }
     events.park(event.position, 'dead', outcome.recorded)
     logDeadLetter(event, outcome.recorded.error)
     left(event.id, 'dead')
