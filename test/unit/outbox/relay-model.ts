@@ -2,6 +2,7 @@
  * Isolates, the outbox and AEP under a clock of their own, in steps of 50 ms, with nothing of the real ones but what
  * decides: `aep.ts`, `blame.ts`, `known.ts` and `breaker.ts`.
  */
+import type { ErrorCode } from '../../../src/worker/aep/client/verdict.ts'
 import { Breaker, type UnderWay } from '../../../src/worker/breaker.ts'
 import {
   type Aep,
@@ -257,15 +258,13 @@ export class Model {
 }
 
 export const ACCEPTED: Ending = { verdict: 'accepted', status: 200 }
-const failed = (
-  code: 'unavailable' | 'throttled' | 'credentials' | 'rejected',
-  status: number,
-) => ({
+const failed = (code: ErrorCode, status: number | null) => ({
   error: { code, status, message: '' },
   answer: null,
   retryAfterMs: null,
 })
 export const REFUSED: Ending = { verdict: 'rejected', ...failed('rejected', 400) }
+export const TOO_LARGE: Ending = { verdict: 'rejected', ...failed('rejected', 413) }
 export const UNAVAILABLE: Ending = { verdict: 'deferred', ...failed('unavailable', 503) }
 export const THROTTLED: Ending = { verdict: 'deferred', ...failed('throttled', 429) }
 export const UNAUTHORIZED: Ending = {
@@ -273,6 +272,7 @@ export const UNAUTHORIZED: Ending = {
   reason: 'credentials',
   ...failed('credentials', 401),
 }
+export const ABORTED: Ending = { verdict: 'aborted', ...failed('internal', null) }
 
 /** Random numbers from a seed (mulberry32). */
 export function seeded(seed: number): () => number {
