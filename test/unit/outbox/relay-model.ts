@@ -60,6 +60,7 @@ export class Model {
   /** When each request to AEP left. */
   readonly requests: number[] = []
   holds = 0
+  readonly #pending = new Set<ModelEvent>()
   readonly #world: World
   readonly #policy: Policy
   readonly #isolates: Isolate[]
@@ -118,9 +119,7 @@ export class Model {
       this.#inFlight = this.#inFlight.filter(({ endsAt }) => endsAt > this.now)
       for (const each of ended) this.#ended(each)
       this.happens({ what: 'time' })
-      if (!this.events.some(({ state }) => state === 'pending')) {
-        this.happens({ what: 'nothing-pending' })
-      }
+      if (this.#pending.size === 0) this.happens({ what: 'nothing-pending' })
       for (const isolate of this.#isolates) {
         if (this.now - isolate.exchangedAt >= EXCHANGE_MS) this.#exchange(isolate)
       }
@@ -134,11 +133,14 @@ export class Model {
 
   /** The most requests within any minute since a moment. */
   busiestMinute(since: number): number {
-    const from = this.requests.filter((at) => at >= since)
-    return Math.max(
-      0,
-      ...from.map((begin) => from.filter((at) => at >= begin && at < begin + 60_000).length),
-    )
+    let first = this.requests.findIndex((at) => at >= since)
+    let most = 0
+    for (const [index, at] of this.requests.entries()) {
+      if (at < since) continue
+      while (at - (this.requests[first] ?? at) >= 60_000) first += 1
+      most = Math.max(most, index - first + 1)
+    }
+    return most
   }
 
   /** How long each delivered event of a kind took. */
@@ -162,15 +164,13 @@ export class Model {
       return
     }
     const sending = new Set(this.#inFlight.map(({ event }) => event))
-    const due = this.events.filter(
-      (each) => each.state === 'pending' && each.nextAt <= this.now && !sending.has(each),
-    )
+    const due = [...this.#pending].filter((each) => each.nextAt <= this.now && !sending.has(each))
     for (const event of due.slice(0, CONCURRENCY - own.length)) this.#send(event, null)
   }
 
   /** Kinds in turn, untried ones first; then that which was tried the longest ago. */
   #nextProbe(newest: boolean): ModelEvent | null {
-    const waiting = this.events.filter(({ state }) => state === 'pending')
+    const waiting = [...this.#pending]
     const turn = ({ kind }: ModelEvent) => this.#kindsProbed.get(kind) ?? 0
     const tried = ({ history }: ModelEvent) => history.triedAt ?? 0
     const order = (a: ModelEvent, b: ModelEvent) =>
@@ -208,7 +208,7 @@ export class Model {
   }
 
   #store(event: ModelEvent, isolate: Isolate, attempt: Attempt | null): void {
-    event.state = 'pending'
+    this.#become(event, 'pending')
     this.#report(isolate)
     if (attempt) this.#judge(event, attempt)
     if (event.state === 'pending') this.happens({ what: 'arrival' })
@@ -231,15 +231,21 @@ export class Model {
     else {
       event.history = outcome.recorded
       event.nextAt = outcome.recorded.nextAt ?? 0
-      event.state = outcome.end === 'dead' ? 'dead' : 'pending'
+      this.#become(event, outcome.end === 'dead' ? 'dead' : 'pending')
       event.refusedAt = attempt.ending.verdict === 'rejected' ? this.now : event.refusedAt
     }
     this.#set(aep)
   }
 
   #delivered(event: ModelEvent): void {
-    event.state = 'delivered'
+    this.#become(event, 'delivered')
     event.endedAt = this.now
+  }
+
+  #become(event: ModelEvent, state: ModelEvent['state']): void {
+    event.state = state
+    if (state === 'pending') this.#pending.add(event)
+    else this.#pending.delete(event)
   }
 
   #set(next: Aep): void {
@@ -250,7 +256,7 @@ export class Model {
     const from = this.known.refusedFrom ?? 0
     for (const event of this.events) {
       if (event.state !== 'dead' || event.refusedAt === null || event.refusedAt < from) continue
-      event.state = 'pending'
+      this.#become(event, 'pending')
       event.nextAt = this.now
       event.history = { ...event.history, refused: true }
     }
