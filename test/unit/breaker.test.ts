@@ -134,6 +134,17 @@ describe('an answer of the outbox', () => {
     expect(breaker.reasonToStore(T + 200)).toBeNull()
   })
 
+  it('that AEP is well ends the wait that AEP asked for, and the doubling of the window', () => {
+    const breaker = breakerAt()
+    for (const ms of [100, 200, 300]) {
+      request(breaker, { ...THROTTLED, retryAfterMs: 60_000 } as Ending, T + ms)
+    }
+    breaker.heard(well(T + 1), T + 300)
+    expect(breaker.reasonToStore(T + 301)).toBeNull()
+    request(breaker, UNAVAILABLE, T + 400)
+    expect(breaker.reasonToStore(T + 400 + WINDOW)).toBeNull()
+  })
+
   it('counts for nothing where this isolate’s own acceptance is newer than its failure', () => {
     const breaker = breakerAt()
     request(breaker, ACCEPTED, T + 500)

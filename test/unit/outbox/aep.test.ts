@@ -129,6 +129,37 @@ describe('a failure', () => {
     expect(happens(reported, report(T + 301), T + 901)).toBe(reported)
   })
 
+  it('among several is taken back only by an acceptance that is newer than what all of them know', () => {
+    const first = ended(accepting, UNAVAILABLE, T + 500, { beganAt: T + 400 })
+    const both = ended(first, UNAVAILABLE, T + 600, { history: tried(T + 200) })
+    const report = (endedAt: number): Happened => ({
+      what: 'report',
+      accepted: { beganAt: endedAt - 50, at: endedAt },
+      settings: SETTINGS,
+    })
+    expect(at(happens(both, report(T + 300), T + 900), T + 900).failing).toBe(true)
+    expect(at(happens(both, report(T + 401), T + 900), T + 900).failing).toBe(false)
+  })
+
+  it('keeps the beginning of a hold until its reason changes', () => {
+    const first = ended(accepting, UNAUTHORIZED, T + 500)
+    const still = ended(first, UNAUTHORIZED, T + 5_000)
+    expect(at(still, T + 5_000).hold).toEqual({ reason: 'credentials', since: T + 500 })
+    const down = ended(still, UNAVAILABLE, T + 9_000)
+    expect(at(down, T + 9_000)).toMatchObject({ hold: null, outageSince: T + 9_000 })
+  })
+
+  it.each([
+    ['on a first attempt, AEP accepted nothing since it began', T + 401, null, 'destination'],
+    ['on a first attempt, AEP accepted another since it began', T + 400, null, 'event'],
+    ['on a later one, AEP accepted nothing since the last', T + 450, T + 400, 'destination'],
+    ['on a later one, AEP accepted another since the last', T + 450, T + 399, 'event'],
+  ])('%s: blamed accordingly', (_, beganAt, triedAt, blamed) => {
+    const aep = ended(accepting, ACCEPTED, T + 400)
+    const history = triedAt === null ? NO_HISTORY : tried(triedAt)
+    expect(outcomeOf(aep, UNAVAILABLE, T + 500, { beganAt, history })).toMatchObject({ blamed })
+  })
+
   it('that is heard late, after AEP has answered, is none any more', () => {
     const answered = ended(accepting, REFUSED, T + 900)
     const late = attempt(UNAVAILABLE, T + 500)
@@ -413,6 +444,26 @@ describe('an operator', () => {
         failing: false,
       })
     }
+  })
+})
+
+describe('a clock that runs ahead', () => {
+  it('in an isolate makes neither an acceptance nor a wait later than it can be', () => {
+    const accepted = { beganAt: T + HOUR, at: T + HOUR }
+    const report: Happened = { what: 'report', accepted, settings: SETTINGS }
+    expect(happens(started, report, T)).toMatchObject({
+      acceptedAt: T,
+      refusals: { accepted: { beganAt: T, at: T } },
+    })
+    const { outcome } = afterAttempt(started, attempt(UNAVAILABLE, T + 6 * HOUR), T, policy)
+    expect(outcome).toMatchObject({ recorded: { triedAt: T, nextAt: T + 1_000 } })
+  })
+
+  it('in the outbox is no reason to wait, once it is set right, though nothing has happened since', () => {
+    const failed = ended(accepting, UNAVAILABLE, T + 6 * HOUR)
+    expect(at(failed, T).mayAskAt).toBe(T + 60_000)
+    const asked = ended(accepting, throttledFor(20_000), T + 6 * HOUR)
+    expect(at(asked, T).mayAskAt).toBe(T + HOUR)
   })
 })
 
