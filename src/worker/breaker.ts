@@ -112,7 +112,9 @@ export class Breaker {
       default:
         this.#failedAt = now
         this.#failures += 1
-        this.#notBefore = Math.max(this.#notBefore, now + (ending?.retryAfterMs ?? 0))
+        if (ending?.retryAfterMs) {
+          this.#notBefore = Math.max(this.#notBefore, now + ending.retryAfterMs)
+        }
     }
   }
 

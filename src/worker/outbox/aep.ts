@@ -162,7 +162,7 @@ function step(aep: Aep, happened: Happened, now: number, policy: Policy): Aep {
     case 'start':
       return started(aep, happened, now)
     case 'nothing-pending':
-      return settled(aep, withoutHold(aep.refusals))
+      return aep.refusals.hold ? settled(aep, withoutHold(aep.refusals)) : aep
     case 'time':
       return aep
   }
@@ -276,7 +276,9 @@ function withFailure(aep: Aep, attempt: Attempt, failed: Failed, now: number, po
     code: failed.error.code,
     status: failed.error.status,
   }
-  return afterProbe({ ...asked, failure }, aep, beganAt, now, policy)
+  // A wait grows with failures of the destination, not with the refusals before them.
+  const failures = last ? aep.failures : 0
+  return afterProbe({ ...asked, failure, failures }, aep, beganAt, now, policy)
 }
 
 /** Requests that were under way when a wait began end while it runs: together they are one failure. */
@@ -305,7 +307,8 @@ function resumed(aep: Aep, now: number): Aep {
 /** A deployment may have mended what fails: it is tried at once. Any other start goes on waiting. */
 function started(aep: Aep, start: Extract<Happened, { what: 'start' }>, now: number): Aep {
   const { settings, usable, deployment } = start
-  const same = settings === aep.refusals.settings
+  // Without usable settings nothing is sent, so nothing is learnt of any.
+  const same = !usable || settings === aep.refusals.settings
   const unusableSince = usable ? null : (aep.unusableSince ?? now)
   const deployed = deployment !== aep.deployment || !same
   if (!deployed && unusableSince === aep.unusableSince) return aep
