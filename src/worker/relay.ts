@@ -23,7 +23,6 @@ import {
   INITIAL_UPSTREAM,
   type UpstreamState,
 } from './aep/upstream/state.ts'
-import type { Carrier } from './carrier.ts'
 import type { ChatEvent, Reading } from './chatlio/event.ts'
 import type { Config } from './config/config.ts'
 import { within } from './lib/timeout.ts'
@@ -34,10 +33,14 @@ import { quarantineError } from './outbox/quarantine.ts'
 import type { OutboxStub, Shards } from './outbox/shards.ts'
 import type { FailedAttempt, HeldState, StoreRequest } from './outbox/state.ts'
 import { OUTCOMES, type Received, type RelayResult } from './relay-result.ts'
+import type { Reporter } from './report.ts'
 
 type StoreAs = Pick<StoreRequest, 'state' | 'error' | 'attempt' | 'parts'>
 
 const AS_PENDING: StoreAs = { state: 'pending', error: null, attempt: null, parts: [] }
+
+/** Who is suppressed, and what an event is found by. */
+type Persons = Pick<Reporter, 'suppresses' | 'isSuppressed' | 'hashesOf'>
 
 type Stored = { state: HeldState | EventEnd; upstream: UpstreamState }
 
@@ -48,13 +51,13 @@ export class Relay {
   readonly #sender: Sender | null
   #state: UpstreamState
   #breaker: Breaker = CLOSED
-  readonly #carrier: Carrier
+  readonly #persons: Persons
 
-  constructor(config: Config, shards: Shards, deps: SenderDeps, carrier: Carrier) {
+  constructor(config: Config, shards: Shards, deps: SenderDeps, persons: Persons) {
     this.#config = config
     this.#shards = shards
     this.#now = deps.now
-    this.#carrier = carrier
+    this.#persons = persons
     this.#state = underSettings(INITIAL_UPSTREAM, settingsOf(config.destination))
     this.#sender = config.destination && new Sender(config.destination, deps)
   }
@@ -72,7 +75,7 @@ export class Relay {
   /** Accepts anything that could be read, valid or not. */
   async accept(received: Received, reading: Reading): Promise<RelayResult> {
     // Mostly nobody is suppressed, and there is nothing to wait for.
-    const suppressed = this.#carrier.suppresses ? await this.#ifSuppressed(received) : null
+    const suppressed = this.#persons.suppresses ? await this.#ifSuppressed(received) : null
     if (suppressed) return suppressed
     if (reading.outcome !== 'valid') {
       const error = quarantineError(reading)
@@ -92,7 +95,7 @@ export class Relay {
   }
 
   async #ifSuppressed({ subject }: Received): Promise<RelayResult | null> {
-    if (!this.#carrier.suppresses || !(await this.#carrier.isSuppressed(subject))) return null
+    if (!this.#persons.suppresses || !(await this.#persons.isSuppressed(subject))) return null
     return { outcome: 'suppressed', upstreamStatus: null }
   }
 
@@ -182,7 +185,7 @@ export class Relay {
     code: string,
     waitMs = 0,
   ): Promise<RelayResult> {
-    const hashes = await this.#carrier.hashesOf(subject)
+    const hashes = await this.#persons.hashesOf(subject)
     const { state: upstream } = this
     const request: StoreRequest = { id, kind, receivedAt, body, hashes, upstream, ...as }
     const call = (shard: OutboxStub): Promise<Stored> =>

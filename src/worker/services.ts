@@ -3,7 +3,7 @@
  */
 import type { Context } from 'hono'
 import { TokenSource } from './aep/client/token.ts'
-import { Carrier } from './carrier.ts'
+import type { UpstreamState } from './aep/upstream/state.ts'
 import { type Config, parseConfig } from './config/config.ts'
 import { DriftDetector } from './drift/detector.ts'
 import { AccessKeys } from './http/auth.ts'
@@ -12,8 +12,8 @@ import { Sessions } from './http/sessions.ts'
 import { logLine } from './log.ts'
 import { type Metrics, metricsOf } from './metrics.ts'
 import { type OutboxStub, Shards } from './outbox/shards.ts'
-import { Refresh } from './refresh.ts'
 import { Relay } from './relay.ts'
+import { Reporter } from './report.ts'
 
 export type AppContext = Context<{ Bindings: Env }>
 
@@ -23,8 +23,7 @@ export type Services = {
   outbox: () => OutboxStub
   shards: Shards
   relay: Relay
-  carrier: Carrier
-  refresh: Refresh
+  reporter: Reporter<UpstreamState, UpstreamState>
   health: HealthCheck
   webhookKeys: AccessKeys
   /** `null`: no token opens the admin routes. */
@@ -36,7 +35,7 @@ export type Services = {
   metrics: Metrics | null
 }
 
-/** How a request waits for its carry. An object, so that tests can put their own clock in its place. */
+/** How a request waits before it reports. An object, so that tests can put their own clock in its place. */
 export const waits = {
   wait: (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms)),
 }
@@ -50,32 +49,34 @@ export function servicesOf(env: Env): Services {
     const config = parseConfig(env)
     const shards = new Shards(env.OUTBOX, 1)
     const tokens = new TokenSource((refused) => shards.tokenKeeper().token(refused), Date.now)
-    const carrier = new Carrier(shards, Date.now, crypto.randomUUID())
+    const drift = new DriftDetector()
+    const outbox = () => shards.at(0)
+    const reporter = new Reporter<UpstreamState, UpstreamState>({
+      exchange: (...sent) => outbox().exchange(...sent),
+      known: () => relay.state,
+      learned: (upstream) => relay.mergeUpstream(upstream),
+      drift: (now) => drift.takeReports(now),
+      now: Date.now,
+      wait: (ms) => waits.wait(ms),
+      isolate: crypto.randomUUID(),
+    })
     const relay = new Relay(
       config,
       shards,
       { fetch: (url, init) => fetch(url, init), aborts: false, now: Date.now, tokens },
-      carrier,
+      reporter,
     )
-    const refresh = new Refresh({
-      shards,
-      relay,
-      carrier,
-      now: Date.now,
-      wait: (ms) => waits.wait(ms),
-    })
     known = {
       config,
-      outbox: () => shards.at(0),
+      outbox,
       shards,
       relay,
-      carrier,
-      refresh,
+      reporter,
       health: new HealthCheck(config, shards, relay, Date.now),
       webhookKeys: new AccessKeys(config.webhookKeys),
       adminKeys: config.adminToken === null ? null : new AccessKeys([config.adminToken]),
       sessions: config.adminToken === null ? null : new Sessions(config.adminToken),
-      drift: new DriftDetector(),
+      drift,
       metrics: metricsOf(env),
     }
     services.set(env, known)

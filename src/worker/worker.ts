@@ -23,11 +23,9 @@ export const worker = {
   },
 } satisfies ExportedHandler<Env>
 
-async function wakeShards({ shards, refresh }: Services): Promise<void> {
+async function wakeShards({ shards, reporter }: Services): Promise<void> {
   const pending = await shards.all((shard) => within(STORE_TIMEOUT_MS, shard.wake()))
   // With nothing left to ask AEP with, no acceptance can end a hold for refusals.
   if (pending.every((count) => count === 0)) await shards.all((shard) => shard.endRejecting())
-  // Once collects what the shards know of AEP, once more gives it to all of them.
-  await refresh.now()
-  if (shards.count > 1) await refresh.now()
+  await reporter.report()
 }

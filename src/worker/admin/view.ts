@@ -2,8 +2,9 @@
 import { toIso } from '../chatlio/timestamp.ts'
 import { earliest } from '../lib/earliest.ts'
 import { parseJson } from '../lib/json.ts'
-import type { Found } from '../outbox/receipts/find.ts'
-import type { EventDetail, EventSummary, Ledger, ShardStatus, Totals } from '../outbox/state.ts'
+import type { Found } from '../outbox/records/find.ts'
+import type { Totals } from '../outbox/records/reports.ts'
+import type { EventDetail, EventSummary, Ledger, ShardStatus } from '../outbox/state.ts'
 
 export const isoOrNull = (ms: number | null) => (ms === null ? null : toIso(ms))
 
@@ -52,6 +53,7 @@ export function statusView(shards: readonly ShardStatus[], keys: readonly string
 
 function shardView({ oldestPendingAt, hold, nextAttemptAt, ...ledger }: ShardStatus) {
   const { accepted, delivered, pending, dead, quarantined, erased, forwarded, suppressed } = ledger
+  const { unavailable, pausedUntil } = ledger
   return {
     accepted,
     delivered,
@@ -61,6 +63,8 @@ function shardView({ oldestPendingAt, hold, nextAttemptAt, ...ledger }: ShardSta
     erased,
     forwarded,
     suppressed,
+    unavailable,
+    recordsPausedUntil: isoOrNull(pausedUntil),
     oldestPendingAt: isoOrNull(oldestPendingAt),
     hold: hold && { reason: hold.reason, since: toIso(hold.since) },
     nextAttemptAt: isoOrNull(nextAttemptAt),
@@ -80,6 +84,9 @@ function total(shards: readonly ShardStatus[]): ShardStatus {
     erased: sum('erased'),
     forwarded: sum('forwarded'),
     suppressed: sum('suppressed'),
+    unavailable: sum('unavailable'),
+    uninformed: sum('uninformed'),
+    pausedUntil: shards[0]?.pausedUntil ?? null,
     keys: [],
     oldestPendingAt: earliest(shards.map(({ oldestPendingAt }) => oldestPendingAt)),
     hold: holds.find(({ reason }) => reason === 'paused') ?? holds[0] ?? null,

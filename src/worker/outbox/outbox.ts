@@ -7,7 +7,7 @@
  * Accepts: a crash between AEP's answer and our note of it sends that event twice.
  *
  * This file only wires: storage, delivery, and the RPC methods that a webhook or the cron trigger calls. Those of operators
- * are in `ReceiptsObject`, those of alerts and drift in `AlertsObject`.
+ * are in `RecordsObject`, those of alerts and drift in `AlertsObject`.
  */
 import type { TokenResult } from '../aep/client/ims.ts'
 import type { TokenSource } from '../aep/client/token.ts'
@@ -23,10 +23,11 @@ import { UpstreamWatch } from './delivery/upstream-watch.ts'
 import type { EventEnd } from './delivery/waiters.ts'
 import { shardHealth } from './health.ts'
 import { Intake } from './intake.ts'
-import type { OperatorParts } from './receipts/receipts-object.ts'
-import { Records } from './receipts/records.ts'
+import { Records } from './records/records.ts'
+import type { OperatorParts } from './records/records-object.ts'
 import type { HeldState, ShardHealth, ShardStatus, StoreRequest, StoreResult } from './state.ts'
 import { Arrivals } from './storage/arrivals.ts'
+import { Bodies } from './storage/bodies.ts'
 import { LedgerStore } from './storage/ledger.ts'
 import { Listing } from './storage/listing.ts'
 import { migrate } from './storage/migrations.ts'
@@ -64,11 +65,16 @@ export class Outbox extends AlertsObject {
       random: Math.random,
     })
     this.#reader = new EventReader(storage.sql)
+    const bodies = new Bodies(storage.sql)
+    const listing = new Listing(storage.sql)
     this.#records = new Records({
-      shard: this.#shard,
-      config: this.#config,
       storage,
-      env,
+      receiptMs: this.#config.receiptMs,
+      events: {
+        hashed: (after, before, limit) => bodies.hashed(after, before, limit),
+        beginningWith: (id, limit) => bodies.beginningWith(id, limit),
+        at: (position) => listing.at(position),
+      },
       now: Date.now,
     })
     const upstream = () => this.#watch.state
@@ -77,7 +83,7 @@ export class Outbox extends AlertsObject {
       records: this.#records,
       reader: this.#reader,
       store: this.#store,
-      listing: new Listing(storage.sql),
+      listing,
       flush: () => this.#intake.flush(),
       erased: (id) => this.#delivery.waiters.ended(id, 'erased'),
       requeued: (position) => this.#delivery.added(position),
@@ -140,8 +146,6 @@ export class Outbox extends AlertsObject {
   async wake(): Promise<number> {
     this.#records.sweep()
     await this.#delivery.wake()
-    await this.#records.addMissingHashes()
-    await this.scrubFurther()
     return this.#ledger.read().pending
   }
 

@@ -3,7 +3,8 @@
 import type { AttemptError } from '../aep/client/verdict.ts'
 import type { Hold, UpstreamState } from '../aep/upstream/state.ts'
 import type { StoredKind } from '../chatlio/kind.ts'
-import type { Hashes } from '../receipts/hashes.ts'
+import type { Hashes } from './records/lookup.ts'
+import type { RecordsStatus } from './records/records.ts'
 
 /** `pending`: will be relayed. `dead`: AEP refused it for good. `quarantined`: could not be read as a valid event. */
 export const EVENT_STATES = ['pending', 'dead', 'quarantined'] as const
@@ -60,15 +61,9 @@ export type Ledger = {
   erased: number
 }
 
-/** Went straight through, or were dropped as suppressed: ever, and at least. */
-export type Totals = { forwarded: number; suppressed: number }
-
-export type KeyUse = { fingerprint: string; lastUsedAt: number }
-
 /** `keys`: webhook keys by fingerprint, and when each was last used. */
 export type ShardStatus = Ledger &
-  Totals & {
-    keys: readonly KeyUse[]
+  RecordsStatus & {
     oldestPendingAt: number | null
     hold: Hold | null
     nextAttemptAt: number | null

@@ -63,10 +63,8 @@ export class Arrivals {
         this.#store.writeParts(place.position, request.parts)
         if (tried) this.#store.tries.write(place.position, tried)
       }
-      this.#index.link(
-        added.map(({ place: { position }, request: { hashes = null, body } }) => {
-          return { position, hashes, bytes: body.length }
-        }),
+      this.#index.stored(
+        added.map(({ place: { position }, request: { hashes = null } }) => ({ position, hashes })),
       )
     })
   }

@@ -1,9 +1,10 @@
 /**
- * The content of stored events, apart from relaying them: reading it through, hashes that are missing, and overwriting it
- * before its row goes, since Durable Objects refuse SQLite's own `secure_delete`.
+ * The content of stored events, apart from relaying them: reading it through, what it is found by, and overwriting it before
+ * its row goes.
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
-import type { Hashes } from '../../receipts/hashes.ts'
+import type { HashedEvent } from '../records/event-index.ts'
+import type { Hashes } from '../records/lookup.ts'
 import type { EventState } from '../state.ts'
 import type { Place } from './reader.ts'
 
@@ -51,29 +52,34 @@ export class Bodies {
     return row ? { ...row, state, body: new Uint8Array(row.body) } : null
   }
 
-  /** Some event that was stored without its hashes. SQLite must be told of the index that holds no others, or reads every row. */
-  withoutHashes(): Place | null {
-    const [row] = this.#sql
-      .exec<Place>(
-        `SELECT * FROM (SELECT position, 'pending' AS state
-           FROM pending INDEXED BY pending_without_hashes WHERE hashes IS NULL LIMIT 1)
-         UNION ALL SELECT * FROM (SELECT position, state
-           FROM parked INDEXED BY parked_without_hashes WHERE hashes IS NULL LIMIT 1)
-         LIMIT 1`,
-      )
-      .toArray()
-    return row ?? null
+  /** Hashes of the events between two positions, the oldest first. */
+  hashed(after: number, before: number, limit: number): Iterable<HashedEvent> {
+    return this.#sql.exec<HashedEvent>(
+      `SELECT * FROM (SELECT position, hashes FROM pending WHERE position > ?1 AND position < ?2
+         ORDER BY position LIMIT ?3)
+       UNION ALL
+       SELECT * FROM (SELECT position, hashes FROM parked WHERE position > ?1 AND position < ?2
+         ORDER BY position LIMIT ?3)
+       ORDER BY position LIMIT ?3`,
+      after,
+      before,
+      limit,
+    )
   }
 
-  /** `false`: the event is not there any more, or has its hashes. */
-  setHashes({ position, state }: Place, id: string, hashes: Hashes): boolean {
-    const { rowsWritten } = this.#sql.exec(
-      `UPDATE ${tableOf(state)} SET hashes = ? WHERE position = ? AND id = ? AND hashes IS NULL`,
-      hashes,
-      position,
-      id,
-    )
-    return rowsWritten > 0
+  /** Positions of the events whose id begins so. */
+  beginningWith(id: string, limit: number): number[] {
+    return this.#sql
+      .exec<{ position: number }>(
+        `SELECT position FROM pending WHERE id >= ?1 AND id < ?2
+         UNION ALL SELECT position FROM parked WHERE id >= ?1 AND id < ?2 LIMIT ?3`,
+        id,
+        // After every text that begins so.
+        `${id}\u{10ffff}`,
+        limit,
+      )
+      .toArray()
+      .map(({ position }) => position)
   }
 
   hashes({ position, state }: Place): Hashes | null {

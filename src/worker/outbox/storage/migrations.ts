@@ -12,6 +12,7 @@
  * are in `parts`: the split is decided once, and a part leaves the table when AEP has accepted it.
  */
 import { STEP_6 } from './step-6.ts'
+import { STEP_7 } from './step-7.ts'
 
 export const STEPS: readonly string[] = [
   `
@@ -171,6 +172,7 @@ export const STEPS: readonly string[] = [
   );
   `,
   STEP_6,
+  STEP_7,
 ]
 
 /** Runs the steps that this storage has not seen, in one transaction: all of them or none. Throws what SQLite throws. */

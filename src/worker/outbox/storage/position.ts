@@ -1,5 +1,5 @@
 /**
- * The places of events and receipts: a number that orders them by their moment of receipt, and that nothing else has.
+ * The places of events: a number that orders them by their moment of receipt, and that nothing else has.
  *
  * Promises: one statement, however many are looked for, and a few rows read for each.
  */
@@ -80,7 +80,7 @@ function freeAfter(last: number, ms: number): number {
 /** The highest position taken in a millisecond, or -1: SQL. */
 function lastOf(ms: string): string {
   const range = `position BETWEEN ${ms} * ${PER_MS} AND ${ms} * ${PER_MS} + ${PER_MS - 1}`
-  const tables = ['pending', 'parked', 'receipts'].map(
+  const tables = ['pending', 'parked'].map(
     (table) => `IFNULL((SELECT MAX(position) FROM ${table} WHERE ${range}), -1)`,
   )
   return `MAX(${tables})`

@@ -3,14 +3,15 @@
  * (`arrivals.ts`).
  *
  * Promises: a change and its count happen in one transaction, or not at all. An event that is stored and delivered costs
- * five rows written in all (three to store it, two to forget it), and those of its index entries and its receipt
- * (`receipts/receipts.ts`). What is erased is overwritten first.
+ * five rows written in all (three to store it, two to forget it), and a share of a row for its receipt
+ * (`records/reports.ts`). What is erased is overwritten first.
  * Never looks at the clock, at AEP or at the alarm: that is `Outbox`'s.
  */
 
 import type { UpstreamState } from '../../aep/upstream/state.ts'
 import type { StoredKind } from '../../chatlio/kind.ts'
 import { causeOf } from '../cause.ts'
+import type { Delivered } from '../records/reports.ts'
 import type { EventState } from '../state.ts'
 import { Bodies } from './bodies.ts'
 import type { EventIndex } from './event-index.ts'
@@ -50,11 +51,16 @@ export class EventStore {
     if (pending.length === 0) return pending
     const positions = pending.map(({ position }) => position)
     this.change({ delivered: pending.length }, () => {
-      this.#index.settle(pending)
+      this.#index.settled(pending.map((event) => this.#settled(event)))
       this.#forget(['pending', ...more], positions)
     })
-    this.#index.count(pending)
     return pending
+  }
+
+  #settled({ id, kind, receivedAt, position, tries, body }: PendingEvent): Delivered {
+    const hashes = this.bodies.hashes({ position, state: 'pending' })
+    const attempts = (tries?.attempts ?? 0) + 1
+    return { id, kind, source: null, receivedAt, attempts, bytes: body.length, hashes }
   }
 
   /** Decides, once, into which records an event is split: before the first of them is sent. */
@@ -103,7 +109,6 @@ export class EventStore {
   erase(place: Place): void {
     const { position, state } = place
     this.change({ ...counted(state, -1), erased: 1 }, () => {
-      this.#index.unlink(position, this.bodies.hashes(place))
       this.bodies.overwrite(place)
       this.#forget([state === 'pending' ? 'pending' : 'parked', ...SIDE_TABLES], [position])
     })
