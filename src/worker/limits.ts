@@ -175,23 +175,44 @@ export const LARGE_BODY_BYTES = 262_144
 /** How often processing a large event may begin and not end before it is processed alone; once more, and it is quarantined. */
 export const MAX_UNFINISHED = 3
 
-/** So many receipts are carried to the outbox at once, without waiting for the next refresh. */
-export const CARRY_AT_RECEIPTS = 1_000
+/** So many receipts are reported at once, without waiting for the next exchange. */
+export const REPORT_AT_RECEIPTS = 1_000
 
-/** Receipts that an isolate holds; beyond them webhooks are counted only. About 2 MB. */
-export const MAX_HELD_RECEIPTS = 4_000
+/** Receipts that an isolate buffers; beyond them webhooks are counted only. About 2 MB. */
+export const MAX_BUFFERED_RECEIPTS = 4_000
 
 /** Lookup hashes that an isolate or shard remembers, so as not to make them again. */
 export const MAX_KNOWN_HASHES = 1_000
 
-/** Webhooks that an isolate notes down before it adds them up. */
-export const FOLD_AT = 256
+/** Webhooks that an isolate records before it adds them up. */
+export const ADD_UP_AT = 256
 
-/** Rows of counters that an isolate holds while the outbox does not take them; then minutes become hours. */
-export const MAX_HELD_COUNTS = 2_000
+/** Rows of counts that an isolate buffers while the outbox does not take them; then minutes become hours. */
+export const MAX_BUFFERED_COUNTS = 2_000
 
-/** A carry that has not ended by now was lost with its request: the next one begins anew. */
-export const CARRY_TIMEOUT_MS = 60_000
+/** An exchange that has not ended by now was lost with its request: the next one begins anew. */
+export const EXCHANGE_LOST_MS = 60_000
+
+/** How long a webhook waits for an exchange, when its isolate has not had one for `EXCHANGE_STALE_MS`. */
+export const EXCHANGE_TIMEOUT_MS = 1_000
+export const EXCHANGE_STALE_MS = 60_000
+
+/** Reports that are kept as they came before they are folded; some 20,000 receipts at most under any load. */
+export const FOLD_AT_REPORTS = 128
+
+/** What the cron trigger folds: so many reports, or older ones. Folding a few costs as many rows as they do. */
+export const FOLD_FROM_REPORTS = 16
+export const FOLD_AFTER_MS = 3_600_000
+
+/** Receipts in one row: 430 kB with three hashes each, and 33 kB of filter, of the 2 MB of a row (DO limits). */
+export const SEGMENT_RECEIPTS = 4_096
+
+/** Stored events in one row of the index, at most and at least. Fewer are searched as they are. */
+export const INDEXED_TOGETHER = 4_096
+export const INDEX_FROM = 512
+
+/** How long an event is stored before it is indexed: a request works on one for 35 s at most, then stores it. */
+export const INDEX_AFTER_MS = 60_000
 
 /** Activity by the minute is kept this long, then by the hour. */
 export const ACTIVITY_MINUTES_MS = 48 * 3_600_000
@@ -200,28 +221,15 @@ export const ACTIVITY_HOURS_MS = 90 * 86_400_000
 /** Operators' actions are kept this long. */
 export const OPERATOR_LOG_MS = 90 * 86_400_000
 
-/** How long a shard remembers which batches of an isolate it has taken. */
-export const CARRIER_MEMORY_MS = 6 * 3_600_000
+/** How long the outbox remembers the latest report of an isolate. */
+export const ISOLATE_MEMORY_MS = 6 * 3_600_000
 
-/** A use of a webhook key is written down when the last one on record is older than this. */
-export const KEY_USE_STEP_MS = 60_000
+/** How long the last use of a webhook key is remembered. */
 export const KEY_MEMORY_MS = 400 * 86_400_000
-
-/** Receipts read or deleted in one statement's turn. */
-export const RECEIPT_PAGE = 500
 
 /** Events, and bytes of their bodies, that one step of an erasure reads before the outbox may do something else. */
 export const ERASE_PAGE = 500
 export const ERASE_BYTES = 8_388_608
-
-/**
- * After an erasure: free space that one step overwrites, and storage that one step writes anew. A step is a single
- * transaction, which has to fit into the memory of the object.
- */
-export const SCRUB_BYTES = 33_554_432
-
-/** Events that one step writes anew: some five rows written for each. */
-export const SCRUB_EVENTS = 5_000
 
 /** Longest suppression that an operator can ask for, and the one without asking: as long as Adobe's own deletion may take (Privacy Service: 15 to 45 days). */
 export const MAX_SUPPRESS_DAYS = 90

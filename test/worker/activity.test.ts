@@ -1,7 +1,7 @@
 /** How many, answered what, how fast; which webhook key; and which operator did what. */
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { addDuration, percentile } from '../../src/worker/receipts/histogram.ts'
+import { addDuration, percentile } from '../../src/worker/outbox/records/histogram.ts'
 import { type Clock, conversation, drainAll, eachTest, KEY, type Relay } from './support.ts'
 
 let aep: LocalAdobe

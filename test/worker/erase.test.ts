@@ -252,7 +252,7 @@ describe('a suppressed person', () => {
     await post()
     // As after a restore of the storage: the event is back, and so is the suppression.
     await runInDurableObject(shard(), async (instance) => {
-      const { LookupHash } = await import('../../src/worker/receipts/lookup-hash.ts')
+      const { LookupHash } = await import('../../src/worker/outbox/records/lookup.ts')
       const hash = await new LookupHash(await instance.lookupKey()).of('visitor', 'canary')
       await instance.suppress(hash, clock.now, clock.now + 1_000_000)
     })

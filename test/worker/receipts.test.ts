@@ -169,8 +169,8 @@ describe('an event in the outbox', () => {
 describe('with RECEIPT_DAYS 0', () => {
   it('nothing delivered is remembered', async () => {
     // The object reads its own environment, so the carried receipt is given to one that keeps none.
-    const { ReceiptStore } = await import('../../src/worker/outbox/receipts/receipts.ts')
-    const { Lookups } = await import('../../src/worker/outbox/receipts/lookups.ts')
+    const { ReceiptStore } = await import('../../src/worker/outbox/records/receipts.ts')
+    const { Lookups } = await import('../../src/worker/outbox/records/lookups.ts')
     await runInDurableObject(shard(), (_, { storage }) => {
       const lookups = new Lookups(storage.sql)
       const none = new ReceiptStore(storage.sql, lookups, 0)
@@ -209,7 +209,7 @@ describe('finding', () => {
         cursors.push(cursor)
         return cursor
       }) as typeof storage.sql.exec)
-      const { LookupHash } = await import('../../src/worker/receipts/lookup-hash.ts')
+      const { LookupHash } = await import('../../src/worker/outbox/records/lookup.ts')
       const hash = await new LookupHash(await instance.lookupKey()).of('email', 'ada@example.com')
       const before = Number.MAX_SAFE_INTEGER
       expect(instance.find({ by: { hash }, from: 0, before, limit: 50 })).toHaveLength(1)

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { Sessions } from '../../src/worker/http/sessions.ts'
 import { MAX_PENDING_SCANNED } from '../../src/worker/limits.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
-import { LookupHash } from '../../src/worker/receipts/lookup-hash.ts'
+import { LookupHash } from '../../src/worker/outbox/records/lookup.ts'
 import {
   type Answered,
   captureLogs,

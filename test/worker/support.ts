@@ -56,8 +56,8 @@ export type Clock = ReturnType<typeof startClock>
 export type Answered = { response: Response; status: number; body: Record<string, unknown> }
 
 /**
- * One isolate of the Worker, with memory of its own: `variables` override the environment. Its requests do not stay to carry
- * counters and receipts: these go with the next refresh that is due.
+ * One isolate of the Worker, with memory of its own: `variables` override the environment. Its requests do not stay to
+ * report: that is done with the next exchange that is due.
  */
 export function startRelay(variables: Record<string, unknown> = {}) {
   vi.spyOn(waits, 'wait').mockRejectedValue(new Error('not in tests'))
@@ -89,8 +89,8 @@ export function startRelay(variables: Record<string, unknown> = {}) {
     remove: (path: string, body: unknown) =>
       admin(path, { method: 'DELETE', body: JSON.stringify(body) }),
     health: () => send('/health'),
-    /** Carries counters and receipts now, and learns of pauses, holds and suppressions. */
-    carry: () => servicesOf(ownEnv).refresh.now(),
+    /** Reports counts and receipts now, and hears of pauses, holds and suppressions. */
+    carry: () => servicesOf(ownEnv).reporter.report(),
     async scheduled() {
       const ctx = createExecutionContext()
       await worker.scheduled({} as ScheduledController, ownEnv)

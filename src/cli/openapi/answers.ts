@@ -26,6 +26,8 @@ const ledger = {
   erased: whole,
   forwarded: whole,
   suppressed: whole,
+  unavailable: whole,
+  recordsPausedUntil: orNull(time),
   oldestPendingAt: orNull(time),
   hold: orNull(object({ reason: string, since: time })),
   nextAttemptAt: orNull(time),

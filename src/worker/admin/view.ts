@@ -3,8 +3,9 @@ import { toIso } from '../chatlio/timestamp.ts'
 import type { KeyHolder } from '../http/auth.ts'
 import { earliest } from '../lib/earliest.ts'
 import { parseJson } from '../lib/json.ts'
-import type { Found } from '../outbox/receipts/find.ts'
-import type { EventDetail, EventSummary, Ledger, ShardStatus, Totals } from '../outbox/state.ts'
+import type { Found } from '../outbox/records/find.ts'
+import type { Totals } from '../outbox/records/reports.ts'
+import type { EventDetail, EventSummary, Ledger, ShardStatus } from '../outbox/state.ts'
 
 export const isoOrNull = (ms: number | null) => (ms === null ? null : toIso(ms))
 
@@ -53,6 +54,7 @@ export function statusView(shards: readonly ShardStatus[], keys: readonly KeyHol
 
 function shardView({ oldestPendingAt, hold, nextAttemptAt, ...ledger }: ShardStatus) {
   const { accepted, delivered, pending, dead, quarantined, erased, forwarded, suppressed } = ledger
+  const { unavailable, pausedUntil } = ledger
   return {
     accepted,
     delivered,
@@ -62,6 +64,8 @@ function shardView({ oldestPendingAt, hold, nextAttemptAt, ...ledger }: ShardSta
     erased,
     forwarded,
     suppressed,
+    unavailable,
+    recordsPausedUntil: isoOrNull(pausedUntil),
     oldestPendingAt: isoOrNull(oldestPendingAt),
     hold: hold && { reason: hold.reason, since: toIso(hold.since) },
     nextAttemptAt: isoOrNull(nextAttemptAt),
@@ -81,6 +85,9 @@ function total(shards: readonly ShardStatus[]): ShardStatus {
     erased: sum('erased'),
     forwarded: sum('forwarded'),
     suppressed: sum('suppressed'),
+    unavailable: sum('unavailable'),
+    uninformed: sum('uninformed'),
+    pausedUntil: shards[0]?.pausedUntil ?? null,
     keys: [],
     oldestPendingAt: earliest(shards.map(({ oldestPendingAt }) => oldestPendingAt)),
     hold: holds.find(({ reason }) => reason === 'paused') ?? holds[0] ?? null,

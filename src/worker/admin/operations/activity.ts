@@ -1,8 +1,8 @@
 /** How many webhooks there were of each kind and outcome, and how long they took: a lower bound. */
 import { toIso } from '../../chatlio/timestamp.ts'
 import { DAY_MS } from '../../limits.ts'
-import { STEP_MS, type Step, summed } from '../../outbox/receipts/activity.ts'
-import { percentile } from '../../receipts/histogram.ts'
+import { STEP_MS, type Step, summed } from '../../outbox/records/activity.ts'
+import { percentile } from '../../outbox/records/histogram.ts'
 import type { Services } from '../../services.ts'
 
 /** `from` and `to`: epoch milliseconds; without them the last 24 hours. */

@@ -21,7 +21,7 @@ export async function erasePerson(services: Services, by: string, request: Erase
   const { suppressDays, dryRun } = request
   const person = personOf(request)
   const hash = await hashOf(services, person.field, person.value)
-  const { shards, refresh } = services
+  const { shards, reporter } = services
   const now = Date.now()
   const suppresses = !dryRun && suppressDays > 0
   const ends = await shards.all((shard) =>
@@ -30,7 +30,7 @@ export async function erasePerson(services: Services, by: string, request: Erase
       : shard.suppressedUntil(hash, now),
   )
   // This isolate need not wait for its next refresh.
-  if (suppresses) await refresh.now()
+  if (suppresses) await reporter.report()
   const counts = { matched: 0, erased: 0, receipts: 0, mentioned: 0 }
   await shards.all(async (shard) => {
     for (let after: number | null = -1; after !== null; ) {
@@ -57,10 +57,9 @@ export async function erasePerson(services: Services, by: string, request: Erase
 /** Every shard has them all. */
 export async function readSuppressions({ shards }: Services) {
   const rows = await shards.tokenKeeper().suppressions(Date.now())
-  rows.sort((a, b) => a.since - b.since)
   return {
     count: rows.length,
-    rows: rows.map(({ since, until }) => ({ since: toIso(since), until: toIso(until) })),
+    rows: rows.map(({ id, since, until }) => ({ id, since: toIso(since), until: toIso(until) })),
   }
 }
 
@@ -72,11 +71,11 @@ export async function endSuppression(
 ): Promise<boolean> {
   const person = personOf(request)
   const hash = await hashOf(services, person.field, person.value)
-  const { shards, refresh } = services
+  const { shards, reporter } = services
   const now = Date.now()
   const ended = await shards.all((shard) => shard.endSuppression(hash, now))
   if (!ended.includes(true)) return false
-  await refresh.now()
+  await reporter.report()
   await logAction(services, by, 'end-suppression', { ended: 1 })
   return true
 }

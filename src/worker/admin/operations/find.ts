@@ -3,7 +3,7 @@
  * A person's address or id is compared as a keyed hash.
  */
 import { normalizedKey } from '../../chatlio/subject.ts'
-import { type LookupField, LookupHash } from '../../receipts/lookup-hash.ts'
+import { type LookupField, LookupHash } from '../../outbox/records/lookup.ts'
 import type { Services } from '../../services.ts'
 import { before, type Cursor, encodeCursor } from '../cursor.ts'
 import { positionsOf } from '../position-range.ts'

@@ -4,10 +4,10 @@
  */
 import type { DriftKey, DriftReport, DriftRow, DriftSummary } from '../../drift/drift.ts'
 import { DriftStore } from '../drift/drift-store.ts'
-import { ReceiptsObject } from '../receipts/receipts-object.ts'
+import { RecordsObject } from '../records/records-object.ts'
 import { AlertStore } from './alert-store.ts'
 
-export abstract class AlertsObject extends ReceiptsObject {
+export abstract class AlertsObject extends RecordsObject {
   protected readonly alerts = new AlertStore(this.ctx.storage.sql)
   readonly #drift = new DriftStore(this.ctx.storage)
 
@@ -26,7 +26,7 @@ export abstract class AlertsObject extends ReceiptsObject {
   }
 
   /** Shard 0 keeps what isolates have seen of changes in what Chatlio sends. */
-  reportDrift(reports: readonly DriftReport[]): void {
+  override reportDrift(reports: readonly DriftReport[]): void {
     this.#drift.record(reports, Date.now())
   }
 

@@ -4,8 +4,6 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import type { UpstreamState } from '../../aep/upstream/state.ts'
-import { logLine } from '../../log.ts'
-import type { Carried, CountRow, Exchanged, Suppression } from '../../receipts/carried.ts'
 import { type EraseMatchingPage, eraseMatching } from '../erase-matching.ts'
 import type { MatchRequest } from '../match.ts'
 import { type RedrivePage, redrive } from '../redrive.ts'
@@ -14,11 +12,13 @@ import type { Listing } from '../storage/listing.ts'
 import type { CauseRow } from '../storage/parked.ts'
 import type { EventReader } from '../storage/reader.ts'
 import type { EventStore } from '../storage/store.ts'
-import type { Step } from './activity.ts'
+import type { CountRow, Step } from './activity.ts'
 import { type ErasePage, type EraseRequest, erasePage } from './erase.ts'
-import { type FindRequest, type Found, find } from './find.ts'
+import type { FindRequest, Found } from './find.ts'
 import type { ListedEntry, LogEntry } from './operator-log.ts'
 import type { Records } from './records.ts'
+import type { Exchanged, Report } from './reports.ts'
+import type { ListedSuppression } from './suppressions.ts'
 
 export type OperatorParts = {
   records: Records
@@ -35,21 +35,25 @@ export type OperatorParts = {
   schedule: () => Promise<void>
 }
 
-export abstract class ReceiptsObject extends DurableObject<Env> {
+export abstract class RecordsObject extends DurableObject<Env> {
   protected abstract readonly parts: OperatorParts
 
   /** Both sides learn what the other knows of AEP. */
   abstract refresh(upstream: UpstreamState): Promise<UpstreamState>
 
-  /** A refresh of an isolate, with what it has to carry. `version`: of the suppressions that it knows. */
+  /** What isolates have seen of changes in what Chatlio sends. */
+  abstract reportDrift(reports: Report['drift']): void
+
+  /** An isolate reports, and hears of pauses, holds and suppressions. `version`: of the suppressions that it knows. */
   async exchange(
     upstream: UpstreamState,
-    carried: Carried | null,
+    report: Report | null,
     version: string | null,
-  ): Promise<Exchanged> {
+  ): Promise<Exchanged<UpstreamState>> {
     const { records } = this.parts
-    const taken = carried === null || records.take(carried)
-    return { upstream: await this.refresh(upstream), taken, news: records.news(version) }
+    const taken = report === null || records.take(report)
+    if (report && taken && report.drift.length > 0) this.reportDrift(report.drift)
+    return { aep: await this.refresh(upstream), taken, lookup: records.lookup(version) }
   }
 
   list(filter: ListFilter, after: number, limit: number): ListedPage {
@@ -80,7 +84,6 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
   async redrive(request: MatchRequest): Promise<RedrivePage> {
     const { records, store, reader, listing, flush, requeued, schedule } = this.parts
     const { parked } = listing
-    await records.addMissingHashes()
     flush()
     const positions: number[] = []
     const page = this.ctx.storage.transactionSync(() =>
@@ -104,17 +107,14 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
     return this.ctx.storage.transactionSync(() => eraseMatching(request, { store, parked }))
   }
 
-  /** Of shard 0. */
-  async lookupKey(): Promise<Uint8Array> {
-    const hash = await this.parts.records.key.get()
-    if (!hash) throw new Error('The lookup key is not known.')
-    return hash.raw
+  /** For finding and erasing: who is looked for is known as a hash alone. */
+  lookupKey(): Uint8Array {
+    return this.parts.records.hash.raw
   }
 
   find(request: FindRequest): Found[] {
-    const { reader, listing, records } = this.parts
-    const { receipts, lookups } = records
-    return find(request, { reader, listing, receipts, lookups })
+    this.parts.flush()
+    return this.parts.records.find(request)
   }
 
   activity(from: number, to: number, step: Step): CountRow[] {
@@ -136,11 +136,16 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
     return this.parts.records.suppressions.end(hash, now)
   }
 
-  suppressions(now: number): Suppression[] {
+  suppressions(now: number): ListedSuppression[] {
     return this.parts.records.suppressions.list(now)
   }
 
-  /** One page; after the last, what SQLite has left of the erased rows is overwritten, or begun to be. */
+  /** Returns its end; `null`: there is none with this id. */
+  extendSuppression(id: string, now: number, until: number): number | null {
+    return this.parts.records.suppressions.extend(id, now, until)
+  }
+
+  /** One page; when the last resolves, all of it is durable. */
   async erasePerson(request: EraseRequest): Promise<ErasePage> {
     const { store, records, erased, flush } = this.parts
     const { bodies } = store
@@ -153,27 +158,12 @@ export abstract class ReceiptsObject extends DurableObject<Env> {
         erased(id)
       },
       blankAnswer: (position) => bodies.blankAnswer(position),
-      eraseReceipts: (hash, dryRun) => records.receipts.erase(hash, dryRun),
+      eraseReceipts: (hash, dryRun) => records.eraseReceipts(hash, dryRun),
     })
-    if (!request.dryRun && page.erased + page.receipts > 0) records.scrub.owe()
-    if (!request.dryRun && page.next === null) {
-      await this.ctx.storage.sync()
-      await records.scrub.step()
-    }
+    if (!request.dryRun && page.next === null) await this.ctx.storage.sync()
     return page
   }
 
-  /** A step of overwriting what an erasure has left on disk. Never throws. */
-  protected async scrubFurther(): Promise<void> {
-    try {
-      await this.parts.records.scrub.step()
-    } catch (thrown) {
-      const name = thrown instanceof Error ? thrown.name : 'unknown'
-      logLine('error', { event: 'records-failed', shard: this.ctx.id.name, name })
-    }
-  }
-
-  /** Of shard 0. */
   logAction(entry: LogEntry): void {
     this.parts.records.log.add(entry)
   }

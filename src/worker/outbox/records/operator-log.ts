@@ -1,4 +1,4 @@
-/** Who did what, in shard 0: operators' actions with their counts, no ids and no payloads. 90 days. */
+/** Who did what: operators' actions with their counts, no ids and no payloads. 90 days. */
 import { OPERATOR_LOG_MS } from '../../limits.ts'
 
 /** `by`: `token`, or the address that Cloudflare Access gives. */
@@ -12,6 +12,16 @@ export type LogEntry = {
 export type ListedEntry = LogEntry & { position: number }
 
 type Row = { position: number; at: number; by: string; action: string; counts: string }
+
+export const OPERATOR_LOG_TABLES = `
+CREATE TABLE IF NOT EXISTS operator_log (
+  position INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  by TEXT NOT NULL,
+  action TEXT NOT NULL,
+  counts TEXT NOT NULL
+);
+`
 
 export class OperatorLog {
   readonly #sql: SqlStorage

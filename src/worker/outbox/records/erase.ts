@@ -3,8 +3,8 @@
  *
  * Promises: an event is this person's by the documented places alone; where a body is no JSON object, or is in quarantine
  * and names nobody there, by its text. Others' events stay, and those that mention the person are counted; AEP's answers
- * kept with them are blanked when they quote the person. Compares the stored bodies themselves, so an event whose hashes
- * are missing is found as well. A dry run changes nothing.
+ * kept with them are blanked when they quote the person. Compares the stored bodies themselves, not their hashes. A dry run
+ * changes nothing.
  */
 import { readEventOrNull } from '../../chatlio/event.ts'
 import {
