@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, it } from 'vitest'
-import { describedFiles } from '../../src/cli/openapi/files.ts'
+import { describedFiles } from '../../src/cli/openapi/main.ts'
 
 it('docs/openapi.json and docs/webhooks.schema.json are as `npm run openapi` writes them', async () => {
   const files = await describedFiles()

@@ -26,7 +26,7 @@ export function webhook(c: AppContext): Promise<Response> {
 }
 
 async function answer({ env, req, executionCtx }: AppContext, at: number): Promise<Response> {
-  const { config, relay, webhookKeys, drift, metrics, shards, carrier, refresh } = servicesOf(env)
+  const { config, relay, webhookKeys, drift, metrics, outbox, carrier, refresh } = servicesOf(env)
   const route = routeOf(req.path)
   const key = await webhookKeys.find(req.query('key'))
   const admitted = admit(route, req.method, key, config)
@@ -44,7 +44,7 @@ async function answer({ env, req, executionCtx }: AppContext, at: number): Promi
   // Strangers are counted with the next webhook: by themselves they cost the outbox nothing.
   if (key !== null) refresh.afterAnswer(endedAt, (work) => executionCtx.waitUntil(work))
   const reports = drift.takeReports(endedAt)
-  if (reports.length > 0) executionCtx.waitUntil(reportDrift(shards, reports))
+  if (reports.length > 0) executionCtx.waitUntil(reportDrift(outbox, reports))
   return response
 }
 

@@ -7,23 +7,25 @@
  * Accepts: a crash between AEP's answer and our note of it sends that event twice.
  *
  * This file only wires: storage, delivery, and the RPC methods that a webhook or the cron trigger calls. Those of operators
- * are in `ReceiptsObject`, those of alerts and drift in `AlertsObject`.
+ * are in `ReceiptsObject`.
  */
+
 import type { TokenResult } from '../aep/client/ims.ts'
 import type { TokenSource } from '../aep/client/token.ts'
 import { settingsOf } from '../aep/upstream/settings.ts'
 import { holdOf, type UpstreamState } from '../aep/upstream/state.ts'
+import type { OutboxFacts } from '../alerts/alerts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
+import type { DriftKey, DriftReport, DriftRow } from '../drift/drift.ts'
 import { metricsOf } from '../metrics.ts'
-import { AlertsObject } from './alerts/alerts-object.ts'
-import { expiringFacts } from './alerts/expiring.ts'
-import { holdFacts, type ShardFacts } from './alerts/facts.ts'
+import { Alerts } from './alerts.ts'
 import { Delivery } from './delivery/delivery.ts'
 import { UpstreamWatch } from './delivery/upstream-watch.ts'
 import type { EventEnd } from './delivery/waiters.ts'
+import { DriftStore } from './drift.ts'
 import { shardHealth } from './health.ts'
 import { Intake } from './intake.ts'
-import type { OperatorParts } from './receipts/receipts-object.ts'
+import { type OperatorParts, ReceiptsObject } from './receipts/receipts-object.ts'
 import { Records } from './receipts/records.ts'
 import type { HeldState, ShardHealth, ShardStatus, StoreRequest, StoreResult } from './state.ts'
 import { Arrivals } from './storage/arrivals.ts'
@@ -34,7 +36,7 @@ import { EventReader } from './storage/reader.ts'
 import { EventStore } from './storage/store.ts'
 import { tokenSource } from './token-keeper.ts'
 
-export class Outbox extends AlertsObject {
+export class Outbox extends ReceiptsObject {
   protected override readonly parts: OperatorParts
   readonly #shard = this.ctx.id.name ?? 'outbox'
   readonly #config: Config = parseConfig(this.env)
@@ -47,6 +49,8 @@ export class Outbox extends AlertsObject {
   readonly #tokens: TokenSource
   readonly #delivery: Delivery
   readonly #intake: Intake
+  readonly #drift: DriftStore
+  readonly #alerts: Alerts
   /** A write has become durable since the object started. */
   #hasWritten = false
 
@@ -105,6 +109,18 @@ export class Outbox extends AlertsObject {
       delivery: this.#delivery,
       sync: () => storage.sync(),
       random: Math.random,
+    })
+    this.#drift = new DriftStore(storage)
+    this.#alerts = new Alerts({
+      sql: storage.sql,
+      upstream,
+      pending: () => this.#ledger.read().pending,
+      oldestPendingAt: () => this.#reader.oldestPendingAt(),
+      oldestAt: () => this.#reader.oldestAt(),
+      isWritable: () => this.#isWritable(),
+      drift: () => this.#drift.summary(),
+      retentionMs: this.#config.retentionMs,
+      now: Date.now,
     })
     void ctx.blockConcurrencyWhile(() => this.#delivery.start())
   }
@@ -180,17 +196,33 @@ export class Outbox extends AlertsObject {
   }
 
   /** What may be worth an alert, at a run of the cron trigger. */
-  async alertFacts(): Promise<ShardFacts> {
-    const { sql } = this.ctx.storage
-    const { retentionMs } = this.#config
-    return {
-      ...holdFacts(this.#watch.state),
-      pending: this.#ledger.read().pending,
-      oldestPendingAt: this.#reader.oldestPendingAt(),
-      expiring: expiringFacts(sql, this.#reader.oldestAt(), retentionMs, Date.now()),
-      writable: await this.#isWritable(),
-      refusals: this.alerts.refusals(),
-    }
+  alertFacts(): Promise<OutboxFacts> {
+    return this.#alerts.facts()
+  }
+
+  /** JSON text of the states of the alerts; `null` before the first run. */
+  alertStates(): string | null {
+    return this.#alerts.states()
+  }
+
+  /** `upTo`: the refusals that these states count. */
+  async saveAlertStates(states: string, upTo: number): Promise<void> {
+    this.ctx.storage.transactionSync(() => this.#alerts.save(states, upTo))
+    await this.ctx.storage.sync()
+  }
+
+  /** What isolates have seen of changes in what Chatlio sends. */
+  reportDrift(reports: readonly DriftReport[]): void {
+    this.#drift.record(reports, Date.now())
+  }
+
+  driftRows(): DriftRow[] {
+    return this.#drift.rows()
+  }
+
+  /** The row, now accepted; `null` if there is no such row. */
+  acceptDrift(key: DriftKey): DriftRow | null {
+    return this.#drift.accept(key)
   }
 
   override async alarm(): Promise<void> {

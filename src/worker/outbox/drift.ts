@@ -1,12 +1,12 @@
 /**
- * The differences that isolates have reported, in shard 0: one row per kind, path and change.
+ * The differences that isolates have reported: one row per kind, path and change.
  *
  * Promises: at most 200 rows a kind (the one not accepted and not seen for longest makes room); what an operator has
- * accepted is counted on and never told again; a field is `gone` only where it has come before.
+ * accepted is counted on and raises no more alerts; a field is `gone` only where it has come before.
  */
-import { STORED_KINDS, type StoredKind } from '../../chatlio/kind.ts'
-import type { DriftKey, DriftReport, DriftRow, DriftSummary, Finding } from '../../drift/drift.ts'
-import { MAX_DRIFT_ROWS_PER_KIND } from '../../limits.ts'
+import { STORED_KINDS, type StoredKind } from '../chatlio/kind.ts'
+import type { DriftKey, DriftReport, DriftRow, DriftSummary, Finding } from '../drift/drift.ts'
+import { MAX_DRIFT_ROWS_PER_KIND } from '../limits.ts'
 
 type Row = Omit<DriftRow, 'accepted'> & { accepted: number }
 
