@@ -171,7 +171,8 @@ export function alertNamed(name: string): Alert | undefined {
 }
 
 function readHold({ now, letsIn, outbox }: Facts): Reading {
-  const { hold, pending } = outbox
+  const { pending } = outbox
+  const hold = outbox.hold?.reason === 'paused' ? null : outbox.hold
   const reasons = [...(letsIn ? [] : [NO_KEY]), ...(hold ? [hold.reason] : [])]
   if (reasons.length === 0) return CLEAR
   const advice = reasons.map(adviceFor)

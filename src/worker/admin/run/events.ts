@@ -3,7 +3,7 @@ import { toIso } from '../../chatlio/timestamp.ts'
 import { parseJson } from '../../lib/json.ts'
 import { DAY_MS, ERASE_PAGE, REDRIVE_PAGE } from '../../limits.ts'
 import type { MatchRequest } from '../../outbox/match.ts'
-import type { EventState, EventSummary, ListFilter, ParkedState } from '../../outbox/state.ts'
+import type { EventState, ListFilter, ParkedState } from '../../outbox/state.ts'
 import { PER_MS } from '../../outbox/storage/reader.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
@@ -11,20 +11,12 @@ import { encodeCursor } from '../input.ts'
 
 export const isoOrNull = (ms: number | null) => (ms === null ? null : toIso(ms))
 
-export function eventView<State extends string>(
-  event: Omit<EventSummary, 'state'> & { state: State },
+/** Moments as an operator reads them; what else there is stays as it is. */
+export function eventView<Event extends { receivedAt: number; nextAttemptAt: number | null }>(
+  event: Event,
 ) {
-  const { id, kind, state, attempts, receivedAt, nextAttemptAt, lastError, bytes } = event
-  return {
-    id,
-    kind,
-    state,
-    attempts,
-    receivedAt: toIso(receivedAt),
-    nextAttemptAt: isoOrNull(nextAttemptAt),
-    lastError,
-    bytes,
-  }
+  const { receivedAt, nextAttemptAt } = event
+  return { ...event, receivedAt: toIso(receivedAt), nextAttemptAt: isoOrNull(nextAttemptAt) }
 }
 
 /** A UTC day of receipt as positions: `from` belongs to it, `end` does not. Without a day, every position. */
@@ -46,7 +38,7 @@ export async function events(
   const page = await outbox().list(listFilter(filter), cursor ?? -1, limit + 1)
   const last = page.events.length > limit ? page.events[limit - 1]?.position : page.readTo
   return {
-    events: page.events.slice(0, limit).map(eventView),
+    events: page.events.slice(0, limit).map(({ position: _, ...event }) => eventView(event)),
     cursor: last === null || last === undefined ? null : encodeCursor(last),
   }
 }
@@ -63,11 +55,11 @@ export async function event(
 export async function eventWithBody({ outbox }: Services, id: string) {
   const found = await outbox().get(id)
   if (!found) return null
-  const { body, answer } = found
+  const { body, ...rest } = found
   const parsed = parseJson(body)
   const payload: unknown = parsed.ok ? parsed.value : new TextDecoder().decode(body)
-  const tries = found.tries.map(({ at, code, status }) => ({ at: toIso(at), code, status }))
-  return { event: { ...eventView(found), payload, answer, tries }, body }
+  const tries = found.tries.map((each) => ({ ...each, at: toIso(each.at) }))
+  return { event: { ...eventView(rest), payload, tries }, body }
 }
 
 export async function body({ outbox }: Services, { id }: Input<'body'>) {

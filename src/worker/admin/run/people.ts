@@ -29,8 +29,8 @@ export async function find(services: Services, input: Input<'find'>): Promise<An
   const found = await services.outbox().find({ by, from, before, limit: limit + 1 })
   const last = found.length > limit ? found[limit - 1] : undefined
   return {
-    events: found.slice(0, limit).map(({ settledAt, via, ...event }) => {
-      return { ...eventView(event), settledAt: isoOrNull(settledAt), via }
+    events: found.slice(0, limit).map(({ position: _, settledAt, ...event }) => {
+      return { ...eventView(event), settledAt: isoOrNull(settledAt) }
     }),
     cursor: last ? encodeCursor(last.position) : null,
   }

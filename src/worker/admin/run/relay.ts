@@ -17,16 +17,8 @@ export async function status({ outbox, webhookKeys }: Services): Promise<Answer<
   const [{ keys, oldestPendingAt, hold, nextAttemptAt, ...ledger }, fingerprints] =
     await Promise.all([outbox().status(), webhookKeys.fingerprints()])
   const usedAt = new Map(keys.map(({ fingerprint, lastUsedAt }) => [fingerprint, lastUsedAt]))
-  const { accepted, delivered, pending, dead, quarantined, erased, forwarded, suppressed } = ledger
   return {
-    accepted,
-    delivered,
-    pending,
-    dead,
-    quarantined,
-    erased,
-    forwarded,
-    suppressed,
+    ...ledger,
     oldestPendingAt: isoOrNull(oldestPendingAt),
     hold: hold && { reason: hold.reason, since: toIso(hold.since) },
     nextAttemptAt: isoOrNull(nextAttemptAt),
