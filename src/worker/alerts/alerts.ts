@@ -1,5 +1,5 @@
 /**
- * Every alert: its label, when it fires and what it then says, what its end says, and where the page shows more.
+ * Every alert: its label, when it fires and what is then sent, what its end says, and where the page shows more.
  * An alert is one entry of `ALERTS`; what it needs to know is in `OutboxFacts`, which `outbox/alerts.ts` fills.
  *
  * An outage of AEP as such is no alert, since nobody here can end it: `queue-age` says so when it lasts. Nor is a pause,
@@ -103,7 +103,9 @@ export type Alert = {
   rule: (facts: Facts, memory: Memory) => Reading
   /** What it says while the outbox does not answer; absent: what was is assumed still to be. */
   unanswered?: (now: number) => Reading
-  /** Said once, when it ends. */
+  /** Whether a key that its rule no longer names is new when it comes back; otherwise it was sent once and for all. */
+  forgets?: boolean
+  /** Sent once, when it ends. */
   resolved: { title: string; meaning: string }
 }
 
@@ -143,6 +145,7 @@ export const ALERTS = {
   rejected: {
     label: 'Events were refused',
     rule: readRejected,
+    forgets: true,
     resolved: {
       title: 'No event refused for 24 hours',
       meaning: 'Those refused before are still stored.',

@@ -92,15 +92,13 @@ export function evaluate(
   const alerts = { ...before.alerts }
   const notices: Notice[] = []
   for (const name of ALERT_NAMES) {
-    const { rule, unanswered }: Alert = ALERTS[name]
+    const { rule, unanswered, forgets }: Alert = ALERTS[name]
     const { lastSentAt } = before.alerts[name]
     const reading: Reading = outbox
       ? rule({ ...facts, outbox }, { causes, lastSentAt })
       : (unanswered?.(now) ?? { is: 'unsure' })
     const state = nextState(correctClock(before.alerts[name], now), reading, now)
-    // A cause that has been forgotten is sent at once when it comes back; what else comes and goes is sent once.
-    const sent = name === 'rejected' ? onlyKnown(state.sent, causes) : state.sent
-    alerts[name] = { ...state, sent }
+    alerts[name] = forgets ? { ...state, sent: onlyNamed(state.sent, reading) } : state
     const notice = noticeOf(name, alerts[name], reading, now)
     if (notice) notices.push(notice)
   }
@@ -144,8 +142,7 @@ function noticeOf(
   return {
     name,
     event: isNew ? 'firing' : 'still',
-    // What comes and goes within one alert has been sent already.
-    keys: name === 'rejected' ? keys : [...new Set([...(sent?.keys ?? []), ...keys])],
+    keys: [...new Set([...(sent?.keys ?? []), ...keys])],
     since: since ?? now,
     durationMs: null,
     urgent,
@@ -168,8 +165,9 @@ function correctClock(state: AlertState, now: number): AlertState {
   }
 }
 
-function onlyKnown(sent: AlertState['sent'], causes: Record<string, KnownCause>) {
-  return sent && { ...sent, keys: sent.keys.filter((key) => Object.hasOwn(causes, key)) }
+function onlyNamed(sent: AlertState['sent'], reading: Reading): AlertState['sent'] {
+  if (sent === null || reading.is !== 'over') return sent
+  return { ...sent, keys: sent.keys.filter((key) => reading.keys.includes(key)) }
 }
 
 /** How long refusals that no message could count are kept for one that can. */

@@ -13,6 +13,9 @@ import type { DriftSummary } from '../drift/drift.ts'
 import { MAX_CAUSES_READ, MAX_COUNTED_EXPIRING, MAX_REFUSALS_READ } from '../limits.ts'
 import { PER_MS } from './storage/reader.ts'
 
+export const ALERTS_TABLES =
+  'CREATE TABLE alerts (only INTEGER PRIMARY KEY CHECK (only = 1), states TEXT NOT NULL);'
+
 export type AlertsDeps = {
   sql: SqlStorage
   upstream: () => UpstreamState

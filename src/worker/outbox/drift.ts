@@ -8,6 +8,28 @@ import { STORED_KINDS, type StoredKind } from '../chatlio/kind.ts'
 import type { DriftKey, DriftReport, DriftRow, DriftSummary, Finding } from '../drift/drift.ts'
 import { MAX_DRIFT_ROWS_PER_KIND } from '../limits.ts'
 
+export const DRIFT_TABLES = `
+CREATE TABLE drift (
+  kind TEXT NOT NULL,
+  path TEXT NOT NULL,
+  change TEXT NOT NULL,
+  from_type TEXT,
+  to_type TEXT,
+  count INTEGER NOT NULL,
+  first_at INTEGER NOT NULL,
+  last_at INTEGER NOT NULL,
+  event_id TEXT NOT NULL,
+  sample TEXT,
+  accepted INTEGER NOT NULL,
+  PRIMARY KEY (kind, path, change)
+) WITHOUT ROWID;
+CREATE TABLE drift_known (
+  kind TEXT NOT NULL,
+  path TEXT NOT NULL,
+  PRIMARY KEY (kind, path)
+) WITHOUT ROWID;
+`
+
 type Row = Omit<DriftRow, 'accepted'> & { accepted: number }
 
 const COLUMNS = `kind, path, change, from_type AS "from", to_type AS "to", count, first_at AS firstAt,
