@@ -1,5 +1,7 @@
 /** The routes, in the order in which they are tried. No logic. */
 import { Hono } from 'hono'
+import { page } from './admin/page/routes.tsx'
+import { admin } from './admin/routes.ts'
 import { problemResponse } from './http/problem.ts'
 import { answerHeaders } from './http/response-headers.ts'
 import { webhook } from './http/webhook.ts'
@@ -16,6 +18,8 @@ app.get('/health', (c) => servicesOf(c.env).health.respond())
 app.all('/health', () => problemResponse({ code: 'method-not-allowed', allow: 'GET, HEAD' }))
 
 app.use('/admin/*', answerHeaders)
+app.route('/admin', page)
+app.route('/admin', admin)
 
 app.notFound(() => problemResponse({ code: 'not-found' }))
 

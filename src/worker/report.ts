@@ -125,7 +125,8 @@ export class ReportBuffer {
 export type ReporterDeps<Known, Aep> = {
   exchange: (known: Known, report: Report | null, version: string | null) => Promise<Exchanged<Aep>>
   known: () => Known
-  learned: (aep: Aep) => void
+  /** `askedAt`: when the outbox was asked. */
+  learned: (aep: Aep, askedAt: number) => void
   /** Uses up what there is to report of drift. */
   drift: (now: number) => DriftReport[]
   now: () => number
@@ -237,6 +238,7 @@ export class Reporter<Known = unknown, Aep = unknown> {
 
   async #exchange(report: Report | null): Promise<void> {
     const { exchange, known, learned, now } = this.#deps
+    const askedAt = now()
     const { aep, taken, lookup } = await exchange(known(), report, this.#version)
     if (report && taken && this.#sent === report) this.#sent = null
     this.#hash ??= new LookupHash(lookup.key)
@@ -246,7 +248,7 @@ export class Reporter<Known = unknown, Aep = unknown> {
     this.#version = lookup.version
     this.#heardAt = now()
     this.#exchangedAt = this.#heardAt
-    learned(aep)
+    learned(aep, askedAt)
   }
 
   /** The report to send: the one that was not taken, before anything newer. */

@@ -6,11 +6,15 @@ import { settingsOf } from './aep/client/settings.ts'
 import { TokenSource } from './aep/client/token.ts'
 import { Breaker } from './breaker.ts'
 import { type Config, parseConfig } from './config/config.ts'
+import { DriftDetector } from './drift/detector.ts'
 import { AccessKeys } from './http/auth.ts'
 import { HealthCheck } from './http/health.ts'
+import { Sessions } from './http/sessions.ts'
 import { logLine } from './log.ts'
+import type { Aep } from './outbox/aep.ts'
 import { type OutboxStub, outboxOf } from './outbox/outbox.ts'
 import { Relay } from './relay.ts'
+import { Reporter } from './report.ts'
 
 export type AppContext = Context<{ Bindings: Env }>
 
@@ -19,8 +23,22 @@ export type Services = {
   outbox: () => OutboxStub
   relay: Relay
   breaker: Breaker
+  reporter: Reporter<Known, Aep>
   health: HealthCheck
   webhookKeys: AccessKeys
+  /** `null`: no token opens the admin routes. */
+  adminKeys: AccessKeys | null
+  /** Of operators who signed in with the token; `null` with `adminKeys`. */
+  sessions: Sessions | null
+  drift: DriftDetector
+}
+
+/** What an isolate says of AEP. */
+type Known = { accepted: Breaker['accepted']; settings: string }
+
+/** How a request waits before it reports. An object, so that tests can put their own clock in its place. */
+export const waits = {
+  wait: (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms)),
 }
 
 const services = new WeakMap<Env, Services>()
@@ -45,18 +63,28 @@ export function servicesOf(env: Env): Services {
         now,
         tokens,
       })
-    const people = {
-      suppresses: false,
-      isSuppressed: async () => false,
-      hashesOf: async () => null,
-    }
+    const drift = new DriftDetector()
+    const reporter = new Reporter<Known, Aep>({
+      exchange: (...sent) => outbox().exchange(...sent),
+      known: () => ({ accepted: breaker.accepted, settings }),
+      learned: (aep, askedAt) => breaker.heard(aep, askedAt),
+      drift: (at) => drift.takeReports(at),
+      now,
+      wait: (ms) => waits.wait(ms),
+      isolate: crypto.randomUUID(),
+    })
+    const { adminToken } = config
     known = {
       config,
       outbox,
-      relay: new Relay({ config, outbox, client, breaker, settings, people, now }),
+      relay: new Relay({ config, outbox, client, breaker, settings, people: reporter, now }),
       breaker,
+      reporter,
       health: new HealthCheck({ config, outbox, now }),
       webhookKeys: new AccessKeys(config.webhookKeys),
+      adminKeys: adminToken === null ? null : new AccessKeys([{ key: adminToken, name: null }]),
+      sessions: adminToken === null ? null : new Sessions(adminToken),
+      drift,
     }
     services.set(env, known)
     if (config.problems.length > 0) {

@@ -1,8 +1,26 @@
+/** The Worker's handlers: requests, and the cron trigger, which re-arms a lost alarm, tidies up and raises alerts. */
+import { runAlerts } from './alerts/tick.ts'
 import { app } from './app.ts'
+import { within } from './lib/timeout.ts'
+import { STORE_TIMEOUT_MS } from './limits.ts'
 import { servicesOf } from './services.ts'
+
 export const worker = {
   fetch: app.fetch,
   async scheduled(_controller, env) {
-    await servicesOf(env).outbox().wake()
+    const services = servicesOf(env)
+    const { outbox, reporter, health } = services
+    try {
+      await within(STORE_TIMEOUT_MS, outbox().wake())
+      await reporter.report()
+    } finally {
+      // An outbox that does not answer is one of the things to alert about.
+      await runAlerts({
+        ...services,
+        fetch: (url, init) => fetch(url, init),
+        now: () => Date.now(),
+        isWell: () => health.isWell(),
+      })
+    }
   },
 } satisfies ExportedHandler<Env>

@@ -113,18 +113,7 @@ describe('GET /admin/status', () => {
       oldestPendingAt: null,
       hold: null,
       nextAttemptAt: null,
-      shards: [expect.objectContaining({ accepted: 5, delivered: 2 })],
     })
-  })
-
-  it('sums over all shards, and shows each', async () => {
-    relay = startRelay({ OUTBOX_SHARDS: '3' })
-    await bufferMany(12)
-    const { body } = await relay.get('/status')
-    const shards = body.shards as { accepted: number }[]
-    expect(shards).toHaveLength(3)
-    expect(shards.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(12)
-    expect(body.accepted).toBe(12)
   })
 
   it('counts what is really stored, whatever happened to it', async () => {
@@ -175,8 +164,7 @@ describe('GET /admin/events', () => {
     expect(third.body.cursor).toBeNull()
   })
 
-  it('lists over all shards in one order', async () => {
-    relay = startRelay({ OUTBOX_SHARDS: '4' })
+  it('lists every event once, in one order', async () => {
     const ids = await bufferMany(11)
     const seen: string[] = []
     let cursor: unknown = ''
@@ -241,8 +229,7 @@ describe('GET /admin/events', () => {
 })
 
 describe('one event', () => {
-  it('is shown with its payload, found over all shards, and erased', async () => {
-    relay = startRelay({ OUTBOX_SHARDS: '5' })
+  it('is shown with its payload, and erased', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     const payload = conversation()
     const { body } = await relay.post('feedback', payload)
@@ -439,7 +426,7 @@ describe('pause and resume', () => {
 })
 
 describe('GET /health', () => {
-  it('says storage, with 503, when a shard does not answer', async () => {
+  it('says storage, with 503, when the outbox does not answer', async () => {
     const broken = startRelay({
       OUTBOX: { getByName: () => ({ health: () => Promise.reject(new Error('gone')) }) },
     })
@@ -447,26 +434,26 @@ describe('GET /health', () => {
     expect([status, body]).toEqual([503, { status: 'degraded', reasons: ['storage'] }])
   })
 
-  it('asks the shards once in two seconds, however often it is asked itself', async () => {
+  it('asks the outbox once in two seconds, however often it is asked itself', async () => {
     let asked = 0
     let answer: () => Promise<unknown> = () => Promise.reject(new Error('gone'))
     const health = () => {
       asked += 1
       return answer()
     }
-    const counted = startRelay({ OUTBOX: { getByName: () => ({ health }) }, OUTBOX_SHARDS: '3' })
+    const counted = startRelay({ OUTBOX: { getByName: () => ({ health }) } })
     for (let each = 0; each < 5; each += 1) {
       expect((await counted.health()).status).toBe(503)
       clock.advance(399)
     }
-    expect(asked).toBe(3)
+    expect(asked).toBe(1)
     answer = () => shard().health(INITIAL_UPSTREAM)
     clock.advance(5)
     expect(await counted.health()).toMatchObject({ status: 200, body: { status: 'ok' } })
-    expect(asked).toBe(6)
+    expect(asked).toBe(2)
     vi.setSystemTime(clock.now - 60_000)
     await counted.health()
-    expect(asked).toBe(9)
+    expect(asked).toBe(3)
   })
 
   it('is not degraded by dead or quarantined events', async () => {

@@ -28,7 +28,7 @@ export type RedrivePage = {
   stillInvalid: number
   next: number | null
 }
-export type ErasePage = { matched: number; erased: number; next: number | null }
+export type DeletePage = { matched: number; erased: number; next: number | null }
 
 export class Bulk {
   readonly #events: Events
@@ -68,7 +68,7 @@ export class Bulk {
   }
 
   /** Part of the caller's transaction. */
-  erase(request: BulkRequest): ErasePage {
+  erase(request: BulkRequest): DeletePage {
     const { found, next } = this.#page(request)
     if (request.dryRun) return { matched: found.length, erased: 0, next }
     this.#events.erase(

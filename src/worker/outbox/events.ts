@@ -10,7 +10,7 @@
 import type { StoredKind } from '../chatlio/kind.ts'
 import { MAX_KEPT_ATTEMPTS, MAX_RETRY_AFTER_MS } from '../limits.ts'
 import type { History } from './blame.ts'
-import { type Cause, causeOf } from './cause.ts'
+import { type Reason, reasonOf } from './cause.ts'
 import {
   type Arrival,
   type Eraser,
@@ -83,7 +83,7 @@ export class Events {
   }
 
   /** Stores them in one transaction. Returns where each of them is, and in which state it really is. */
-  put(arrivals: readonly Arrival[]): Place[] {
+  put(arrivals: readonly Arrival[]): (Place & { isNew: boolean })[] {
     return this.#storage.transactionSync(() => {
       const { stored, free } = this.#look(arrivals)
       let added = 0
@@ -92,7 +92,7 @@ export class Events {
         const place = held ? this.#merge(held, arrival) : this.#insert(free(arrival), arrival)
         if (!held) added += 1
         stored.set(arrival.id, place)
-        return place
+        return { ...place, isNew: !held }
       })
       if (added > 0) this.#count({ accepted: added })
       return places
@@ -468,8 +468,8 @@ export class Events {
 function causeIn(
   state: EventState,
   attempt: StoredAttempt | null,
-): Cause | { code: null; path: null } {
-  return state === 'pending' ? { code: null, path: null } : causeOf(attempt?.error ?? null)
+): Reason | { code: null; path: null } {
+  return state === 'pending' ? { code: null, path: null } : reasonOf(attempt?.error ?? null)
 }
 
 type StoredRow = Omit<StoredEvent, 'body' | 'history'> & {

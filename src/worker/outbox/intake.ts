@@ -15,6 +15,7 @@ import type { Arrival, EventState, StoredAttempt, StoredError } from './event.ts
 import type { Events } from './events.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { Write } from './health.ts'
+import type { Records } from './records/records.ts'
 import type { AepWatch } from './watch.ts'
 
 /** The attempt that a request made before it stored its event. */
@@ -49,10 +50,7 @@ export type IntakeDeps = {
   events: Events
   watch: AepWatch
   delivery: Delivery
-  people: {
-    hashesOf(request: StoreRequest): Promise<string>
-    isSuppressed(hashes: string): boolean
-  }
+  records: Records
   retryCapMs: number
   now: () => number
   sync: () => Promise<void>
@@ -74,8 +72,8 @@ export class Intake {
   }
 
   async store(request: StoreRequest): Promise<HeldState> {
-    const { people, delivery } = this.#deps
-    const hashes = request.hashes ?? (await people.hashesOf(request))
+    const { records, delivery } = this.#deps
+    const hashes = await records.hashesOf(request)
     this.#waitingBytes += request.body.length
     const stored = this.#commit.add({ ...request, hashes })
     if (this.#waitingBytes > MAX_WAITING_BYTES) this.flush()
@@ -90,13 +88,18 @@ export class Intake {
   }
 
   #write(requests: readonly Waiting[]): HeldState[] {
-    const { people, events, delivery, now } = this.#deps
+    const { records, events, delivery, now } = this.#deps
     this.#waitingBytes = 0
-    const wanted = requests.filter(({ hashes }) => !people.isSuppressed(hashes))
+    const wanted = requests.filter(({ hashes }) => !records.isSuppressed(hashes))
     const arrivals = wanted.map((request) => this.#arrival(request))
     this.lastWrite = { at: now(), worked: false }
     const places = events.put(arrivals)
     events.saveAep()
+    records.stored(
+      places.flatMap(({ position, isNew }, index) =>
+        isNew ? { position, hashes: arrivals[index]?.hashes ?? '' } : [],
+      ),
+    )
     this.lastWrite = { at: now(), worked: true }
     const states = new Map(wanted.map((request, index) => [request, places[index]?.state]))
     const pending = places.filter(({ state }) => state === 'pending')

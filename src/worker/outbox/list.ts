@@ -8,7 +8,7 @@
  */
 import type { StoredKind } from '../chatlio/kind.ts'
 import { MAX_SCANNED } from '../limits.ts'
-import { causeOf } from './cause.ts'
+import { type Cause, reasonOf } from './cause.ts'
 import { type EventState, type ParkedState, PER_MS, type StoredError } from './event.ts'
 
 export type EventSummary = {
@@ -35,6 +35,16 @@ export type EventDetail = EventSummary & {
   history: readonly KeptAttempt[]
 }
 
+/** `answer`: AEP's last one, where one is kept. */
+export type StoredBody = {
+  id: string
+  kind: StoredKind
+  state: EventState
+  receivedAt: number
+  body: Uint8Array
+  answer: string | null
+}
+
 /**
  * `null` matches any; `path`: empty matches where none is known (`cause.ts`); `idPrefix`: hexadecimal. Positions from `from`
  * on and below `end`.
@@ -55,15 +65,7 @@ export type ParkedFilter = ListFilter & { state: ParkedState }
 export type ListedPage = { events: Listed[]; readTo: number | null }
 
 /** Events set aside in one state for one cause, among all that the group has had since it was last empty. */
-export type CauseRow = {
-  state: ParkedState
-  code: string
-  path: string
-  kind: StoredKind
-  count: number
-  firstAt: number
-  lastAt: number
-}
+export type CauseRow = Cause & { count: number; firstAt: number; lastAt: number }
 
 export class EventList {
   readonly #sql: SqlStorage
@@ -96,8 +98,38 @@ export class EventList {
     return isInRange && matches(event, filter) ? event : null
   }
 
+  /** A range of positions without its ends, the oldest first. */
+  *hashed(after: number, before: number, limit: number) {
+    yield* this.#sql.exec<{ position: number; hashes: string }>(
+      `SELECT position, hashes FROM events WHERE position > ? AND position < ?
+       ORDER BY position LIMIT ?`,
+      after,
+      before,
+      limit,
+    )
+  }
+
+  /** Of every state, oldest first. */
+  positionsAfter(after: number, limit: number): number[] {
+    return [
+      ...this.#sql.exec<{ position: number }>(
+        'SELECT position FROM events WHERE position > ? ORDER BY position LIMIT ?',
+        after,
+        limit,
+      ),
+    ].map(({ position }) => position)
+  }
+
+  /** What is stored of an event's content. */
+  body(position: number): StoredBody | null {
+    const [row] = this.#sql
+      .exec<Omit<StoredBody, 'body'> & { body: ArrayBuffer }>(BODY, position)
+      .toArray()
+    return row ? { ...row, body: new Uint8Array(row.body) } : null
+  }
+
   /** Positions of events whose id begins so, at most `limit` of them. */
-  startingWith(prefix: string, limit: number): number[] {
+  beginningWith(prefix: string, limit: number): number[] {
     return [
       ...this.#sql.exec<{ position: number }>(
         "SELECT position FROM events WHERE id >= ?1 AND id < ?1 || 'g' LIMIT ?2",
@@ -155,7 +187,7 @@ export class EventList {
     const start = newest ? from - 1 : Math.max(after ?? -1, from - 1)
     const below = newest ? Math.min(after ?? end, end) : end
     if (idPrefix) {
-      const found = this.startingWith(idPrefix, MAX_SCANNED)
+      const found = this.beginningWith(idPrefix, MAX_SCANNED)
       const inRange = found.filter((position) => position > start && position < below)
       return inRange.sort((a, b) => (newest ? b - a : a - b)).slice(0, limit)
     }
@@ -181,8 +213,8 @@ function matches(event: Listed, { state, kind, code, path, source }: ListFilter)
   if (source && source !== event.source) return false
   if (code === null && path === null) return true
   if (event.lastError === null && event.state === 'pending') return false
-  const cause = causeOf(event.lastError)
-  return (code === null || code === cause.code) && (path === null || path === cause.path)
+  const reason = reasonOf(event.lastError)
+  return (code === null || code === reason.code) && (path === null || path === reason.path)
 }
 
 type Row = {
@@ -215,6 +247,9 @@ const FROM = 'FROM events LEFT JOIN attempts USING (position)'
 
 const AT = `SELECT ${COLUMNS} ${FROM} WHERE position = ?`
 const GET = `SELECT ${COLUMNS}, body, answer, history ${FROM} WHERE id = ?`
+
+const BODY = `SELECT id, kind, state, received_at AS receivedAt, body, answer ${FROM}
+  WHERE position = ?`
 
 const OLDEST_FIRST = queries('MIN', '>', 'ASC')
 const NEWEST_FIRST = queries('MAX', '<', 'DESC')

@@ -13,13 +13,17 @@ import { AepClient } from '../aep/client/client.ts'
 import type { TokenResult } from '../aep/client/ims.ts'
 import { settingsOf } from '../aep/client/settings.ts'
 import { TokenSource } from '../aep/client/token.ts'
+import type { OutboxFacts } from '../alerts/alerts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
+import type { DriftKey, DriftRow } from '../drift/drift.ts'
 import { postThrough } from '../sender.ts'
 import type { Aep } from './aep.ts'
-import { Bulk, type BulkRequest, type ErasePage, type RedrivePage } from './bulk.ts'
+import { Alerts } from './alerts.ts'
+import { Bulk, type BulkRequest, type DeletePage, type RedrivePage } from './bulk.ts'
 import { Delivery } from './delivery/delivery.ts'
 import type { EventEnd } from './delivery/outcome.ts'
-import type { Ledger } from './event.ts'
+import { DriftStore } from './drift.ts'
+import type { Ledger, StoredEvent } from './event.ts'
 import { Events } from './events.ts'
 import { type Health, healthOf, WriteProbe } from './health.ts'
 import { type HeldState, Intake, type StoreRequest } from './intake.ts'
@@ -31,6 +35,13 @@ import {
   type ListedPage,
   type ListFilter,
 } from './list.ts'
+import type { CountRow, Step } from './records/activity.ts'
+import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
+import type { FindRequest, Found } from './records/find.ts'
+import type { ListedEntry, LogEntry } from './records/operator-log.ts'
+import { Records, type RecordsStatus } from './records/records.ts'
+import type { Delivered, Exchanged, Report } from './records/reports.ts'
+import type { ListedSuppression } from './records/suppressions.ts'
 import { migrate } from './schema.ts'
 import { TokenKeeper } from './token-keeper.ts'
 import { AepWatch } from './watch.ts'
@@ -45,11 +56,12 @@ export function outboxOf({ OUTBOX }: Env): OutboxStub {
   return OUTBOX.getByName(OUTBOX_NAME)
 }
 
-export type OutboxStatus = Ledger & {
-  oldestPendingAt: number | null
-  hold: Hold | null
-  nextAttemptAt: number | null
-}
+export type OutboxStatus = Ledger &
+  RecordsStatus & {
+    oldestPendingAt: number | null
+    hold: Hold | null
+    nextAttemptAt: number | null
+  }
 
 export class Outbox extends DurableObject<Env> {
   readonly #config: Config = parseConfig(this.env)
@@ -61,6 +73,9 @@ export class Outbox extends DurableObject<Env> {
   readonly #delivery: Delivery
   readonly #intake: Intake
   readonly #writes: WriteProbe
+  readonly #records: Records
+  readonly #alerts: Alerts
+  readonly #drift: DriftStore
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -75,11 +90,21 @@ export class Outbox extends DurableObject<Env> {
     const settings = settingsOf(destination)
     const events = new Events(storage)
     const sync = () => storage.sync()
-    const people = { hashesOf: async () => '', isSuppressed: (_: string) => false }
-
     this.#events = events
-    this.#list = new EventList(storage.sql)
-    this.#bulk = new Bulk({ events, list: this.#list, isSuppressed: people.isSuppressed })
+    const list = new EventList(storage.sql)
+    this.#list = list
+    const records = new Records({
+      storage,
+      receiptMs: config.receiptMs,
+      events: {
+        hashed: (after, before, limit) => list.hashed(after, before, limit),
+        beginningWith: (id, limit) => list.beginningWith(id, limit),
+        at: (position) => list.at(position),
+      },
+      now,
+    })
+    this.#records = records
+    this.#bulk = new Bulk({ events, list, isSuppressed: (hashes) => records.isSuppressed(hashes) })
     const takeBack = (from: number, since: number) => this.#delivery.takeBack(from, since)
     this.#watch = new AepWatch({ events, policy, now, takeBack })
     const credentials = destination?.credentials ?? null
@@ -95,18 +120,31 @@ export class Outbox extends DurableObject<Env> {
       client: destination && new AepClient(destination, { post, now, tokens }),
       settings,
       now,
-      record: () => undefined,
+      record: (delivered) => records.settled(delivered.map(deliveredOf)),
     })
     this.#intake = new Intake({
       events,
       watch: this.#watch,
       delivery: this.#delivery,
-      people,
+      records,
       retryCapMs: config.retryCapMs,
       now,
       sync,
     })
     this.#writes = new WriteProbe({ storage, now })
+    this.#drift = new DriftStore(storage)
+    this.#alerts = new Alerts({
+      sql: storage.sql,
+      watch: this.#watch,
+      list,
+      pending: () => events.ledger().pending,
+      oldestPendingAt: () => events.oldestPendingAt(),
+      oldestAt: () => events.oldestAt(),
+      isWritable: () => this.#writes.isWritable(this.#intake.lastWrite),
+      drift: () => this.#drift.summary(),
+      retentionMs: config.retentionMs,
+      now,
+    })
     const deployment = env.CF_VERSION_METADATA?.id ?? null
     this.#watch.happened({ what: 'start', settings, usable: destination !== null, deployment })
     const { hold, refusedFrom } = this.#watch.known()
@@ -129,6 +167,23 @@ export class Outbox extends DurableObject<Env> {
     return { state: end ?? state, aep: this.#watch.aep }
   }
 
+  /**
+   * An isolate reports, and hears of pauses, holds and suppressions. `accepted`: its newest acceptance, under `settings`;
+   * `version`: of the suppressions that it knows.
+   */
+  async exchange(
+    known: { accepted: StoreRequest['accepted']; settings: string },
+    report: Report | null,
+    version: string | null,
+  ): Promise<Exchanged<Aep>> {
+    const { accepted, settings } = known
+    if (accepted) this.#watch.happened({ what: 'report', accepted, settings })
+    const taken = report === null || this.#records.take(report)
+    if (report && taken && report.drift.length > 0) this.#drift.record(report.drift, Date.now())
+    if (accepted) await this.#delivery.scheduleNewWork()
+    return { aep: this.#watch.aep, taken, lookup: this.#records.lookup(version) }
+  }
+
   /** A token other than `refused`. Credentials that no longer work are a hold. */
   async token(refused: string | null): Promise<TokenResult> {
     return this.#tokens.get(refused)
@@ -136,6 +191,7 @@ export class Outbox extends DurableObject<Env> {
 
   /** Called by cron; re-arms a lost alarm, and erases what has expired. Returns how many events are pending. */
   async wake(): Promise<number> {
+    this.#records.sweep()
     await this.#delivery.wake()
     return this.#events.ledger().pending
   }
@@ -150,6 +206,7 @@ export class Outbox extends DurableObject<Env> {
   status(): OutboxStatus {
     return {
       ...this.#events.ledger(),
+      ...this.#records.status(),
       oldestPendingAt: this.#events.oldestPendingAt(),
       hold: this.#watch.known().hold,
       nextAttemptAt: this.#delivery.nextAttemptAt(),
@@ -202,12 +259,105 @@ export class Outbox extends DurableObject<Env> {
   }
 
   /** One page, which is found and erased in one transaction. */
-  async eraseMatching(request: BulkRequest): Promise<ErasePage> {
+  async eraseMatching(request: BulkRequest): Promise<DeletePage> {
     this.#intake.flush()
     return this.ctx.storage.transactionSync(() => this.#bulk.erase(request))
   }
 
+  /** For finding and erasing: who is looked for is known as a hash alone. */
+  lookupKey(): Uint8Array {
+    return this.#records.hash.raw
+  }
+
+  find(request: FindRequest): Found[] {
+    this.#intake.flush()
+    return this.#records.find(request)
+  }
+
+  activity(from: number, to: number, step: Step): CountRow[] {
+    return this.#records.points(from, to, step)
+  }
+
+  /** Returns the end of the suppression, in epoch milliseconds. */
+  async suppress(hash: string, now: number, until: number): Promise<number> {
+    const end = this.#records.suppressions.add(hash, now, until)
+    await this.ctx.storage.sync()
+    return end
+  }
+
+  suppressedUntil(hash: string, now: number): number | null {
+    return this.#records.suppressions.until(hash, now)
+  }
+
+  endSuppression(hash: string, now: number): boolean {
+    return this.#records.suppressions.end(hash, now)
+  }
+
+  suppressions(now: number): ListedSuppression[] {
+    return this.#records.suppressions.list(now)
+  }
+
+  /** Returns its end; `null`: there is none with this id. */
+  extendSuppression(id: string, now: number, until: number): number | null {
+    return this.#records.suppressions.extend(id, now, until)
+  }
+
+  /** One page; when the last resolves, all of it is durable. */
+  async erasePerson(request: EraseRequest): Promise<ErasePage> {
+    this.#intake.flush()
+    const page = erasePage(request, {
+      positions: (after, limit) => this.#list.positionsAfter(after, limit),
+      body: (position) => this.#list.body(position),
+      erase: (position, id) => {
+        this.#events.erase([position], 'person')
+        this.#delivery.left(id, 'erased')
+      },
+      eraseAnswer: (position) => this.#events.eraseAnswer(position),
+      eraseReceipts: (hash, dryRun) => this.#records.eraseReceipts(hash, dryRun),
+    })
+    if (!request.dryRun && page.next === null) await this.ctx.storage.sync()
+    return page
+  }
+
+  logAction(entry: LogEntry): void {
+    this.#records.log.add(entry)
+  }
+
+  actions(before: number, limit: number): ListedEntry[] {
+    return this.#records.log.list(before, limit)
+  }
+
+  /** What may be worth an alert, at a run of the cron trigger. */
+  alertFacts(): Promise<OutboxFacts> {
+    return this.#alerts.facts()
+  }
+
+  /** JSON text of the states of the alerts; `null` before the first run. */
+  alertStates(): string | null {
+    return this.#alerts.states()
+  }
+
+  /** `upTo`: the refusals that these states count. */
+  async saveAlertStates(states: string, upTo: number): Promise<void> {
+    this.ctx.storage.transactionSync(() => this.#alerts.save(states, upTo))
+    await this.ctx.storage.sync()
+  }
+
+  driftRows(): DriftRow[] {
+    return this.#drift.rows()
+  }
+
+  /** The row, now accepted; `null` if there is no such row. */
+  acceptDrift(key: DriftKey): DriftRow | null {
+    return this.#drift.accept(key)
+  }
+
   override async alarm(): Promise<void> {
     await this.#delivery.run()
+    this.#records.flush()
   }
+}
+
+function deliveredOf({ history, body, ...event }: StoredEvent): Delivered {
+  return { ...event, attempts: (history?.attempts ?? 0) + 1, bytes: body.length }
 }

@@ -7,8 +7,9 @@
  * Never: edits a step of a released version. The number of steps done stands in a table, because Durable Objects refuse
  * `PRAGMA user_version`.
  */
-import { ALERTS_FROM_LAST_LAYOUT, ALERTS_TABLES } from './alerts/tables.ts'
-import { RECORDS_FROM_LAST_LAYOUT, RECORDS_TABLES } from './records/tables.ts'
+import { ALERTS_TABLES } from './alerts.ts'
+import { DRIFT_TABLES } from './drift.ts'
+import { RECORDS_TABLES } from './records/records.ts'
 
 /** Columns stand here once: the tables and the statements that fill them are made of these. */
 export const EVENT_COLUMNS = {
@@ -119,7 +120,7 @@ CREATE TABLE ledger (
 INSERT INTO ledger VALUES (1, 0, 0, 0, 0, 0, '{}');
 `
 
-const STEPS: readonly string[] = [EVENTS_TABLES + RECORDS_TABLES + ALERTS_TABLES]
+const STEPS: readonly string[] = [EVENTS_TABLES + RECORDS_TABLES + ALERTS_TABLES + DRIFT_TABLES]
 
 /** Runs the steps that this storage has not seen, in one transaction: all of them or none. Throws what SQLite throws. */
 export function migrate(storage: DurableObjectStorage): void {
@@ -136,7 +137,7 @@ export function migrate(storage: DurableObjectStorage): void {
       sql.exec('INSERT INTO migrations VALUES (?)', index + 1)
     }
     if (old.length === 0) return
-    sql.exec(EVENTS_FROM_LAST_LAYOUT + RECORDS_FROM_LAST_LAYOUT + ALERTS_FROM_LAST_LAYOUT)
+    sql.exec(EVENTS_FROM_LAST_LAYOUT + OTHERS_FROM_LAST_LAYOUT)
     for (const name of old) sql.exec(`DROP TABLE last_${name}`)
   })
 }
@@ -182,4 +183,18 @@ INSERT INTO splits SELECT position, '', MAX(part) + 1, 0 FROM parts GROUP BY pos
 UPDATE ledger SET (accepted, delivered, deleted, aep) = (SELECT accepted, delivered, erased,
   json_object('pause', json(IFNULL(json_extract(destination, '$.pause'),
     '{"paused":false,"at":0}'))) FROM last_ledger);
+`
+
+/** Receipts and activity of the last layout are not taken over: they were never more than a lower bound. */
+const OTHERS_FROM_LAST_LAYOUT = `
+INSERT INTO suppressions (hash, since, until) SELECT hash, since, until FROM last_suppressions;
+INSERT INTO operator_log (position, at, by, action, counts)
+  SELECT position, at, by, action, counts FROM last_operator_log;
+INSERT INTO alerts SELECT only, states FROM last_alerts;
+INSERT INTO drift SELECT kind, path, change, from_type, to_type, count, first_at, last_at, event_id,
+    sample, accepted FROM last_drift;
+INSERT INTO drift_known SELECT kind, path FROM last_drift_known;
+INSERT INTO totals SELECT 1, json_object('forwarded', forwarded, 'suppressed', suppressed, 'unavailable', 0,
+    'uninformed', 0, 'keys', (SELECT json_group_object(fingerprint, last_used_at)
+      FROM last_webhook_keys), 'isolates', json('{}')) FROM last_totals;
 `

@@ -45,6 +45,13 @@ export class AepWatch {
     return this.#known.known
   }
 
+  /** The same as if nobody had paused. */
+  besidesPause(): Known {
+    const { now, policy } = this.#deps
+    const { pause } = this.#aep
+    return known({ ...this.#aep, pause: { ...pause, paused: false } }, now(), policy)
+  }
+
   happened(happened: Happened, save: Save = 'now'): void {
     const { now, policy } = this.#deps
     this.#set(after(this.#aep, happened, now(), policy), save)

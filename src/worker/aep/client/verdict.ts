@@ -56,7 +56,8 @@ export type Aborted = { verdict: 'aborted' } & Failure
 export type Ending = Verdict | Aborted
 
 /** What the runtime says of itself (workers/observability/errors, durable-objects/best-practices/error-handling). */
-const RUNTIME = /too many (subrequests|api requests)|exceeded (its )?(cpu|memory)|overloaded|was reset/i
+const RUNTIME =
+  /too many (subrequests|api requests)|exceeded (its )?(cpu|memory)|overloaded|was reset/i
 
 /** An invocation ended without saying how its request did. */
 export class Interrupted extends Error {

@@ -10,7 +10,7 @@ import { readEventOrNull } from '../../chatlio/event.ts'
 import { subjectOf } from '../../chatlio/subject.ts'
 import { parseJson } from '../../lib/json.ts'
 import { logLine } from '../../log.ts'
-import type { StoreRequest } from '../state.ts'
+import type { StoreRequest } from '../intake.ts'
 import { ACTIVITY_TABLES, ActivityStore, type CountRow, type Step } from './activity.ts'
 import {
   EVENT_INDEX_TABLES,

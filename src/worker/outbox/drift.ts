@@ -1,12 +1,34 @@
 /**
- * The differences that isolates have reported, in shard 0: one row per kind, path and change.
+ * The differences that isolates have reported: one row per kind, path and change.
  *
  * Promises: at most 200 rows a kind (the one not accepted and not seen for longest makes room); what an operator has
- * accepted is counted on and never told again; a field is `gone` only where it has come before.
+ * accepted is counted on and raises no more alerts; a field is `gone` only where it has come before.
  */
-import { STORED_KINDS, type StoredKind } from '../../chatlio/kind.ts'
-import type { DriftKey, DriftReport, DriftRow, DriftSummary, Finding } from '../../drift/drift.ts'
-import { MAX_DRIFT_ROWS_PER_KIND } from '../../limits.ts'
+import { STORED_KINDS, type StoredKind } from '../chatlio/kind.ts'
+import type { DriftKey, DriftReport, DriftRow, DriftSummary, Finding } from '../drift/drift.ts'
+import { MAX_DRIFT_ROWS_PER_KIND } from '../limits.ts'
+
+export const DRIFT_TABLES = `
+CREATE TABLE drift (
+  kind TEXT NOT NULL,
+  path TEXT NOT NULL,
+  change TEXT NOT NULL,
+  from_type TEXT,
+  to_type TEXT,
+  count INTEGER NOT NULL,
+  first_at INTEGER NOT NULL,
+  last_at INTEGER NOT NULL,
+  event_id TEXT NOT NULL,
+  sample TEXT,
+  accepted INTEGER NOT NULL,
+  PRIMARY KEY (kind, path, change)
+) WITHOUT ROWID;
+CREATE TABLE drift_known (
+  kind TEXT NOT NULL,
+  path TEXT NOT NULL,
+  PRIMARY KEY (kind, path)
+) WITHOUT ROWID;
+`
 
 type Row = Omit<DriftRow, 'accepted'> & { accepted: number }
 
@@ -85,45 +107,8 @@ export class DriftStore {
 
   #recordFinding(kind: StoredKind, finding: Finding, eventId: string, count: number, now: number) {
     const { sql } = this.#storage
-    const known = this.#find(kind, finding)
-    if (finding.change === 'new' && known && isOtherType(finding.path, known.to, finding.to)) {
-      const change = { ...finding, change: 'type' as const, from: known.to }
-      this.#recordFinding(kind, change, eventId, count, now)
-      return
-    }
-    if (known) {
-      sql.exec(
-        `UPDATE drift SET count = count + ?, last_at = ?, event_id = ?, sample = ?, to_type = ?
-         WHERE kind = ? AND path = ? AND change = ?`,
-        count,
-        now,
-        eventId,
-        finding.sample,
-        finding.to === 'null' ? known.to : finding.to,
-        kind,
-        finding.path,
-        finding.change,
-      )
-      return
-    }
-    this.#makeRoom(kind)
-    sql.exec(
-      'INSERT INTO drift VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)',
-      kind,
-      finding.path,
-      finding.change,
-      finding.from,
-      finding.to,
-      count,
-      now,
-      now,
-      eventId,
-      finding.sample,
-    )
-  }
-
-  #find(kind: StoredKind, { path, change }: Finding): { to: string | null } | null {
-    const [row] = this.#storage.sql
+    const { path, change, from, to, sample } = finding
+    const [known] = sql
       .exec<{ to: string | null }>(
         'SELECT to_type AS "to" FROM drift WHERE kind = ? AND path = ? AND change = ?',
         kind,
@@ -131,7 +116,27 @@ export class DriftStore {
         change,
       )
       .toArray()
-    return row ?? null
+    if (!known) this.#makeRoom(kind)
+    else if (change === 'new' && isOtherType(path, known.to, to)) {
+      const changed = { ...finding, change: 'type' as const, from: known.to }
+      this.#recordFinding(kind, changed, eventId, count, now)
+      return
+    }
+    // A null says nothing of the type that a field has otherwise.
+    sql.exec(
+      `INSERT INTO drift VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, 0)
+       ON CONFLICT (kind, path, change) DO UPDATE SET count = count + ?6, last_at = ?7,
+         event_id = ?8, sample = ?9, to_type = CASE ?5 WHEN 'null' THEN to_type ELSE ?5 END`,
+      kind,
+      path,
+      change,
+      from,
+      to,
+      count,
+      now,
+      eventId,
+      sample,
+    )
   }
 
   #makeRoom(kind: StoredKind): void {

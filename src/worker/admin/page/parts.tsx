@@ -1,6 +1,8 @@
 /** Small parts that every view is made of. */
 import type { Child, JSX, PropsWithChildren } from 'hono/jsx'
-import { moment } from '../../../alerts/words.ts'
+import { moment } from '../../alerts/words.ts'
+import type { CommandName } from '../api.ts'
+import { formPath, given, type Values } from './addresses.ts'
 
 /** `exact`: shown as it is, to the second, where the order of things matters. */
 export function Time({ at, exact }: { at: string; exact?: boolean }) {
@@ -18,9 +20,6 @@ export function Words({ of }: { of: string }) {
   return <>{of.split('`').map((part, index) => (index % 2 ? <code>{part}</code> : part))}</>
 }
 
-/** Values of a form or an address; what is not given is left out. */
-export type Values = Readonly<Record<string, string | number | undefined>>
-
 export function Hidden({ values }: { values: Values }) {
   return (
     <>
@@ -28,17 +27,6 @@ export function Hidden({ values }: { values: Values }) {
         <input type="hidden" name={name} value={value} />
       ))}
     </>
-  )
-}
-
-export function href(path: string, values: Values): string {
-  const query = new URLSearchParams(given(values)).toString()
-  return query === '' ? path : `${path}?${query}`
-}
-
-function given(values: Values): [string, string][] {
-  return Object.entries(values).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, String(value)]],
   )
 }
 
@@ -52,13 +40,21 @@ export function Button({ look, children }: PropsWithChildren<{ look?: Look }>) {
   )
 }
 
-type ActionProps = PropsWithChildren<{ to: string; values?: Values; look?: Look }>
+/** Where the form of a command goes; `back`: the page that then says what it did, without it the overview. */
+type ActionProps = PropsWithChildren<{
+  does: CommandName
+  values?: Values
+  back?: string
+  look?: Look
+}>
 
-/** One button that does something. */
-export function Action({ to, values = {}, look, children }: ActionProps) {
+/** One button that runs a command. */
+export function Action({ does, values = {}, back, look, children }: ActionProps) {
+  const { id, ...fields } = values
+  const path = formPath(does).replace('{id}', encodeURIComponent(id ?? ''))
   return (
-    <form method="post" action={`/admin${to}`}>
-      <Hidden values={values} />
+    <form method="post" action={`/admin${path}`}>
+      <Hidden values={{ ...fields, back }} />
       <Button look={look}>{children}</Button>
     </form>
   )

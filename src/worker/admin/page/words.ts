@@ -1,4 +1,4 @@
-/** The page's names for states, error codes and actions. */
+/** The page's names for states, error codes and counts; and bytes as a person may read them. Pure. */
 
 export const STATES = {
   pending: 'Waiting',
@@ -41,4 +41,23 @@ export function list(counts: Readonly<Partial<Record<string, number>>>): string 
   return Object.entries(counts)
     .map(([name, count = 0]) => `${words(name)} ${count.toLocaleString('en-US')}`)
     .join(', ')
+}
+
+/** Controls and directions: what a browser would swallow, or what reorders other characters. */
+const HIDDEN = /(?![\n\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+
+/** Each character as it stands, but for those, which are shown as symbols or escapes. `null`: the bytes are not UTF-8. */
+export function readable(bytes: Uint8Array): string | null {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return text.replace(HIDDEN, symbol)
+  } catch {
+    return null
+  }
+}
+
+/** Symbols for control characters have their own block, in the same order. */
+function symbol(character: string): string {
+  const code = character.codePointAt(0) ?? 0
+  return code < 0x20 ? String.fromCharCode(0x2400 + code) : `\\u{${code.toString(16)}}`
 }

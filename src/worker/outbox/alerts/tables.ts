@@ -1,2 +1,0 @@
-export const ALERTS_TABLES = ''
-export const ALERTS_FROM_LAST_LAYOUT = ''

@@ -1,2 +1,0 @@
-export const RECORDS_TABLES = ''
-export const RECORDS_FROM_LAST_LAYOUT = ''
