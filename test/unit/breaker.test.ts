@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Ending } from '../../src/worker/aep/client/verdict.ts'
 import { Breaker } from '../../src/worker/breaker.ts'
 import { type Aep, INITIAL_AEP } from '../../src/worker/outbox/aep.ts'
-import type { Ending } from '../../src/worker/outbox/blame.ts'
 import {
   ABORTED,
   ACCEPTED,

@@ -8,8 +8,8 @@ import {
   conversation,
   drainAll,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   startRelay,
   TOKEN,
 } from './support.ts'
@@ -119,7 +119,7 @@ describe('GET /admin/status', () => {
   it('counts what is really stored, whatever happened to it', async () => {
     const ids = await bufferMany(6)
     await relay.erase(String(ids[0]))
-    const rows = await runInDurableObject(shard(), (_, { storage }) =>
+    const rows = await runInDurableObject(outbox(), (_, { storage }) =>
       Number(storage.sql.exec('SELECT COUNT(*) AS n FROM pending').one().n),
     )
     expect((await relay.get('/status')).body.pending).toBe(rows)
@@ -127,7 +127,7 @@ describe('GET /admin/status', () => {
 
   it('reads no event, however many are stored', async () => {
     await bufferMany(60)
-    const read = await runInDurableObject(shard(), (instance, { storage }) => {
+    const read = await runInDurableObject(outbox(), (instance, { storage }) => {
       const real = storage.sql.exec.bind(storage.sql)
       const cursors: { rowsRead: number }[] = []
       vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {
@@ -289,7 +289,7 @@ describe('POST /admin/redrive', () => {
     const ids = await deadLetters(4)
     const dry = await relay.command('/redrive', { state: 'dead', dryRun: true })
     expect(dry.body).toEqual({ matched: 4, redriven: 0, stillInvalid: 0 })
-    expect(await shard().status()).toMatchObject({ dead: 4, pending: 0 })
+    expect(await outbox().status()).toMatchObject({ dead: 4, pending: 0 })
     const some = await relay.command('/redrive', { state: 'dead', ids: [ids[0], ids[0], 'x'] })
     expect(some.body).toEqual({ matched: 1, redriven: 1, stillInvalid: 0 })
     await drainAll(clock)
@@ -297,7 +297,7 @@ describe('POST /admin/redrive', () => {
     const rest = await relay.command('/redrive', { state: 'dead' })
     expect(rest.body).toEqual({ matched: 3, redriven: 3, stillInvalid: 0 })
     await drainAll(clock)
-    expect(await shard().status()).toMatchObject({ accepted: 4, delivered: 4, dead: 0 })
+    expect(await outbox().status()).toMatchObject({ accepted: 4, delivered: 4, dead: 0 })
   })
 
   it('goes over more events than one page', async () => {
@@ -331,12 +331,12 @@ describe('POST /admin/redrive', () => {
     await relay.post('feedback', { wrong: 1 })
     const answer = await relay.command('/redrive', { state: 'quarantined' })
     expect(answer.body).toEqual({ matched: 1, redriven: 0, stillInvalid: 1 })
-    expect(await shard().status()).toMatchObject({ quarantined: 1, pending: 0 })
+    expect(await outbox().status()).toMatchObject({ quarantined: 1, pending: 0 })
   })
 
   it('sends on its way what has become valid', async () => {
     // As after a mended schema: what was once refused is put into the store as it came.
-    await shard().store({
+    await outbox().store({
       id: 'f'.repeat(64),
       kind: 'feedback',
       receivedAt: clock.now,
@@ -369,7 +369,7 @@ describe('POST /admin/redrive', () => {
     const { status, body: problem } = await relay.command('/redrive', body)
     expect([status, problem.code]).toEqual([400, 'invalid-request'])
     expect(problem.detail).toContain(name)
-    expect(await shard().status()).toMatchObject({ dead: 1, pending: 0 })
+    expect(await outbox().status()).toMatchObject({ dead: 1, pending: 0 })
   })
 })
 
@@ -447,7 +447,7 @@ describe('GET /health', () => {
       clock.advance(399)
     }
     expect(asked).toBe(1)
-    answer = () => shard().health(INITIAL_UPSTREAM)
+    answer = () => outbox().health(INITIAL_UPSTREAM)
     clock.advance(5)
     expect(await counted.health()).toMatchObject({ status: 200, body: { status: 'ok' } })
     expect(asked).toBe(2)

@@ -19,8 +19,8 @@ import {
   conversation,
   drainAll,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   startRelay,
 } from './support.ts'
 
@@ -107,7 +107,7 @@ describe('a hold', () => {
   it('is said once, also by another isolate and after the object was evicted, until it is resolved once', async () => {
     await holdCredentials()
     await tick()
-    await evictDurableObject(shard())
+    await evictDurableObject(outbox())
     const other = startRelay(SETTINGS)
     clock.advance(5 * MINUTE)
     await other.scheduled()
@@ -229,7 +229,7 @@ describe('refused events', () => {
     }
     await tick()
     const rows = () =>
-      runInDurableObject(shard(), (_, { storage }) =>
+      runInDurableObject(outbox(), (_, { storage }) =>
         storage.sql.exec('SELECT COUNT(*) AS n FROM refused').one(),
       )
     expect(await rows()).toEqual({ n: 0 })
@@ -338,10 +338,10 @@ describe('without an address', () => {
 it('a run where nothing has changed writes no row', async () => {
   await holdCredentials()
   await tick()
-  const states = await shard().alertStates()
+  const states = await outbox().alertStates()
   await tick()
-  expect(await shard().alertStates()).toBe(states)
-  const written = await runInDurableObject(shard(), (_, { storage }) => {
+  expect(await outbox().alertStates()).toBe(states)
+  const written = await runInDurableObject(outbox(), (_, { storage }) => {
     const cursors: SqlStorageCursor<never>[] = []
     const exec = (query: string, ...values: unknown[]) => {
       const cursor = storage.sql.exec<never>(query, ...values)

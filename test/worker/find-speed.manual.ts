@@ -23,14 +23,26 @@ it('find', { timeout: 600_000 }, async () => {
     for (let at = 0; at < RECEIPTS; at += 8192) {
       const receipts: Receipt[] = Array.from({ length: Math.min(8192, RECEIPTS - at) }, (_, i) => {
         const receivedAt = start + (at + i) * 100
-        return { id: hex(32), kind: 'feedback', source: null, receivedAt, settledAt: receivedAt + 50, via: 'forwarded', attempts: 1, bytes: 900, hashes: `c${hex(16)} v${hex(16)} e${hex(16)}` }
+        return {
+          id: hex(32),
+          kind: 'feedback',
+          source: null,
+          receivedAt,
+          settledAt: receivedAt + 50,
+          via: 'forwarded',
+          attempts: 1,
+          bytes: 900,
+          hashes: `c${hex(16)} v${hex(16)} e${hex(16)}`,
+        }
       })
       first ??= receipts[17]
       last = receipts.at(-1)
       storage.transactionSync(() => store.add([packReceipts(receipts)]))
     }
     await storage.sync()
-    lines.push(`filled in ${Date.now() - t} ms, ${sql.databaseSize / 1e6} MB, ${sql.exec('SELECT COUNT(*) AS n FROM receipts').one().n} rows`)
+    lines.push(
+      `filled in ${Date.now() - t} ms, ${sql.databaseSize / 1e6} MB, ${sql.exec('SELECT COUNT(*) AS n FROM receipts').one().n} rows`,
+    )
     const range = { from: 0, before: Number.MAX_SAFE_INTEGER, limit: 51, settledAfter: 0 }
     const time = (name: string, wanted: { id: string } | { hash: string }) => {
       for (let run = 0; run < 3; run += 1) {

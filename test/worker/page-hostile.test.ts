@@ -80,7 +80,7 @@ describe('a payload', () => {
 
   it('puts no field name of its own on a page unescaped', async () => {
     await relay.post('feedback', conversation({ '<b onclick=alert(1)>': { '"><i>': 1 } }))
-    await relay.carry()
+    await relay.report()
     const { html } = await browser.visit('/admin/ui/drift')
     expect(html).not.toMatch(/<b onclick|"><i>/)
   })

@@ -66,7 +66,7 @@ describe('the overview', () => {
   it('shows a ledger whose sum a person can check', async () => {
     await refuse(2)
     await relay.post('transcript', invalidTranscript('q'))
-    await relay.carry()
+    await relay.report()
     const text = await textAt('/admin')
     expect(text).toContain('It balances: 0 + 0 + 2 + 1 + 0 = 3.')
     expect(text).toContain('at least 2 events went straight through')
@@ -74,7 +74,7 @@ describe('the overview', () => {
 
   it('draws what came in 24 hours, and has it as a table too', async () => {
     await refuse(2)
-    await relay.carry()
+    await relay.report()
     const { html } = await browser.visit('/admin')
     expect(html).toMatch(
       /<svg [^>]*role="img"><title>Webhooks an hour, at least: 4 in all<\/title>/,
@@ -140,7 +140,7 @@ describe('events', () => {
       /Waiting: feedback .*Received and stored\. .*AEP failed \( unavailable 503 \)\. .*Next attempt/,
     )
     await drainAll(clock)
-    await relay.carry()
+    await relay.report()
     expect(await textAt(`/admin/ui/events/${body.id}`)).toMatch(
       /Delivered: feedback .*AEP accepted it, sent from the store/,
     )
@@ -213,7 +213,7 @@ describe('a person', () => {
     await relay.post('feedback', theirs())
     aep.rule({ answer: { type: 'status', status: 503 } })
     await relay.post('feedback', theirs({ message: 'two' }))
-    await relay.carry()
+    await relay.report()
     const found = await browser.post('/admin/ui/find', { by: 'email', value: EMAIL, day: '' })
     expect(found.status).toBe(200)
     expect(textOf(found.html)).toMatch(/2 events, the newest first .*AEP failed .*Delivered/)
@@ -251,7 +251,7 @@ describe('a person', () => {
 describe('drift, alerts and the log', () => {
   it('show what Chatlio sends anew, until it is accepted', async () => {
     await relay.post('feedback', conversation({ brandNew: 'x' }))
-    await relay.carry()
+    await relay.report()
     expect(await textAt('/admin/ui/drift')).toContain('brandNew feedback New field: string')
     const key = { kind: 'feedback', path: 'brandNew', change: 'new', back: '/admin/ui/drift' }
     const done = await browser.submit('/admin/ui/drift/accept', key)

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Ending } from '../../../src/worker/aep/client/verdict.ts'
 import {
   type Aep,
   after,
@@ -10,7 +11,6 @@ import {
 } from '../../../src/worker/outbox/aep.ts'
 import {
   type Attempt,
-  type Ending,
   fullJitterMs,
   type History,
   NO_HISTORY,

@@ -2,7 +2,7 @@
  * Isolates, the outbox and AEP under a clock of their own, in steps of 50 ms, with nothing of the real ones but what
  * decides: `aep.ts`, `blame.ts`, `known.ts` and `breaker.ts`.
  */
-import type { ErrorCode } from '../../../src/worker/aep/client/verdict.ts'
+import type { Ending, ErrorCode } from '../../../src/worker/aep/client/verdict.ts'
 import { Breaker, type UnderWay } from '../../../src/worker/breaker.ts'
 import {
   type Aep,
@@ -13,7 +13,6 @@ import {
 } from '../../../src/worker/outbox/aep.ts'
 import {
   type Attempt,
-  type Ending,
   type History,
   NO_HISTORY,
   type Policy,

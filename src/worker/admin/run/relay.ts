@@ -14,15 +14,16 @@ import { encodeCursor } from '../input.ts'
 import { isoOrNull } from './events.ts'
 
 export async function status({ outbox, webhookKeys }: Services): Promise<Answer<'status'>> {
-  const [{ keys, oldestPendingAt, hold, nextAttemptAt, ...ledger }, fingerprints] =
+  const [{ keys, oldestPendingAt, hold, nextAttemptAt, pausedUntil, ...counts }, holders] =
     await Promise.all([outbox().status(), webhookKeys.holders()])
   const usedAt = new Map(keys.map(({ fingerprint, lastUsedAt }) => [fingerprint, lastUsedAt]))
   return {
-    ...ledger,
+    ...counts,
     oldestPendingAt: isoOrNull(oldestPendingAt),
     hold: hold && { reason: hold.reason, since: toIso(hold.since) },
     nextAttemptAt: isoOrNull(nextAttemptAt),
-    keys: fingerprints.map(({ fingerprint, name }) => {
+    recordsPausedUntil: isoOrNull(pausedUntil),
+    keys: holders.map(({ fingerprint, name }) => {
       return { fingerprint, name, lastUsedAt: isoOrNull(usedAt.get(fingerprint) ?? null) }
     }),
   }

@@ -16,6 +16,8 @@ export type AttemptError = { code: ErrorCode; status: number | null; message: st
 
 export type ErrorCode =
   | 'rejected'
+  /** 413: it speaks of one event, never of the settings. */
+  | 'too-large'
   | 'unknown-answer'
   | 'credentials'
   | 'configuration'
@@ -84,9 +86,10 @@ export function judge(answer: Answer, now: number): Verdict {
   }
   switch (status) {
     case 400:
-    case 413:
     case 422:
       return { verdict: 'rejected', ...failure('rejected', answer, json, now) }
+    case 413:
+      return { verdict: 'rejected', ...failure('too-large', answer, json, now) }
     case 401:
     case 403:
       return {
