@@ -1,6 +1,6 @@
 import { Envelope } from '../../../src/worker/aep/client/envelope.ts'
 import { recordOf } from '../../../src/worker/aep/record/draft.ts'
-import { draftXdm } from '../../../src/worker/aep/record/xdm-draft.ts'
+import { draftXdm } from '../../../src/worker/aep/record/xdm.ts'
 import type { ChatEvent } from '../../../src/worker/chatlio/event.ts'
 import type { XdmDestination } from '../../../src/worker/config/config.ts'
 

@@ -6,7 +6,7 @@
  */
 import { Ajv, type ErrorObject } from 'ajv'
 import addFormats from 'ajv-formats'
-import fieldGroup from '../../../src/worker/aep/schema/field-group.json'
+import { fieldGroup } from '../../../src/worker/aep/schema/field-group.ts'
 
 type Schema = { [keyword: string]: unknown }
 

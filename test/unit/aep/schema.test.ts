@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import fieldGroup from '../../../src/worker/aep/schema/field-group.json'
-import { RAW_FIELDS } from '../../../src/worker/aep/schema/fields.ts'
+import { fieldGroup } from '../../../src/worker/aep/schema/field-group.ts'
 import namespace from '../../../src/worker/aep/schema/identity-namespace.json'
 import schema from '../../../src/worker/aep/schema/schema.json'
+import { FIELDS } from '../../../src/worker/chatlio/fields.ts'
 import { ROUTE_KINDS } from '../../../src/worker/chatlio/kind.ts'
 import { parseConfig } from '../../../src/worker/config/config.ts'
 import conversation from '../../fixtures/conversation.json'
@@ -83,7 +83,7 @@ describe('the schema as data', () => {
       [...events.map(entityOf), ...parts.map(({ body }) => body.xdmEntity)].flatMap(leaves),
     )
     const declared = leavesOfSchema({ properties: own }).map((path) => `_acme.${path}`)
-    const rawOnly = RAW_FIELDS.map(({ to }) => `_acme.${to}`)
+    const rawOnly = FIELDS.filter((field) => field.in === 'raw').map(({ to }) => `_acme.${to}`)
     expect(declared.filter((path) => !filled.has(path))).toEqual(rawOnly)
   })
 

@@ -1,7 +1,7 @@
 /** Asserts that the parts of an event, joined, equal the whole event. */
 import { expect } from 'vitest'
 import { encodeRaw } from '../../../src/worker/aep/record/raw.ts'
-import { draftXdm } from '../../../src/worker/aep/record/xdm-draft.ts'
+import { draftXdm } from '../../../src/worker/aep/record/xdm.ts'
 import type { ChatEvent } from '../../../src/worker/chatlio/event.ts'
 import type { JsonObject } from '../../../src/worker/lib/json.ts'
 import { joinParts, restoreRaw } from './join-parts.ts'

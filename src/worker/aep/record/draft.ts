@@ -19,10 +19,6 @@ export type DraftMessage = {
   rest: readonly (readonly [key: string, value: unknown])[]
 }
 
-/** The long texts other than messages, in the order in which parts hold them. */
-export const TEXTS = ['message', 'textBody', 'htmlBody'] as const
-export type TextName = (typeof TEXTS)[number]
-
 export type Draft = {
   /** Always in every part. */
   core: readonly Field[]
@@ -32,7 +28,8 @@ export type Draft = {
   fields: readonly Field[]
   /** The path of the object that holds `texts`, `messages`, `unmapped` and `part`; empty for raw. */
   base: readonly string[]
-  texts: ReadonlyMap<TextName, string>
+  /** `LONG_TEXTS`, in that order. */
+  texts: ReadonlyMap<string, string>
   messages: readonly DraftMessage[]
   unmapped: readonly Unmapped[]
 }

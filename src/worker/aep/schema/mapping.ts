@@ -10,14 +10,7 @@
  * takes the rest of the record.
  * Sources: data-prep/functions, data-prep/api/mapping-set, sources "Talon.One" (`[*]`) and "Lava" (identityMap).
  */
-import {
-  FIELDS,
-  type FieldPlace,
-  MESSAGE_FIELDS,
-  PART_FIELDS,
-  RAW_FIELDS,
-  TEXT_FIELDS,
-} from './fields.ts'
+import { FIELDS, type Field, sentBy } from '../../chatlio/fields.ts'
 
 /** A row in the dialect of Data Prep's own pages. */
 export type MappingRow = {
@@ -26,6 +19,9 @@ export type MappingRow = {
   readonly destination: string
 }
 
+/** `of`: which webhooks have it, and what to know of it, for docs/setup.md. */
+export type DescribedRow = MappingRow & { readonly of: string }
+
 /** Paths of a raw record that no row reads, and why. */
 export const NOT_MAPPED: Readonly<Record<string, string>> = {
   'visitor.identTraitsParsed': 'repeats visitor.identTraits; its names are those of your pages',
@@ -33,29 +29,38 @@ export const NOT_MAPPED: Readonly<Record<string, string>> = {
 
 /** `tenant` without its underscore. */
 export function mappingRows(tenant: string, visitorNamespace: string): readonly MappingRow[] {
-  const places = Map.groupBy([...FIELDS, ...RAW_FIELDS], ({ to }) => to)
+  return describedRows(tenant, visitorNamespace).map(({ of: _, ...row }) => row)
+}
+
+export function describedRows(tenant: string, visitorNamespace: string): readonly DescribedRow[] {
+  const mapped = FIELDS.filter((field) => field.to !== null && field.in !== 'xdm')
+  const places = Map.groupBy(mapped, ({ to }) => String(to))
   const at = (path: string) => (path.startsWith('chatlio.') ? `_${tenant}.${path}` : path)
-  const own = (path: string) => attribute(path, at(`chatlio.${path}`))
-  const each = (name: string) => own(`messages[*].${name}`)
   return [
-    attribute('_id', '_id'),
-    attribute('timestamp', 'timestamp'),
-    attribute('eventType', 'eventType'),
-    expression(identityMap(visitorNamespace), 'identityMap'),
-    own('receivedAt'),
-    ...[...places].flatMap(([to, sources]) => rowsOf(sources, at(to))),
-    ...TEXT_FIELDS.map(own),
-    ...MESSAGE_FIELDS.map(each),
-    own('unmapped'),
-    ...PART_FIELDS.map((name) => own(`part.${name}`)),
+    { ...attribute('_id', '_id'), of: 'all. Required' },
+    { ...attribute('timestamp', 'timestamp'), of: 'all. Required' },
+    { ...attribute('eventType', 'eventType'), of: 'all' },
+    {
+      ...expression(identityMap(visitorNamespace), 'identityMap'),
+      of: 'all with a visitor UUID or an email: what Profile needs',
+    },
+    ...[...places].flatMap(([to, sources]) =>
+      rowsOf(sources, at(to)).map((row) => ({ ...row, of: describe(sources) })),
+    ),
   ]
 }
 
-function rowsOf(places: readonly FieldPlace[], destination: string): readonly MappingRow[] {
-  const [first, ...others] = places
+function describe(sources: readonly Field[]): string {
+  const kinds = [...new Set(sources.flatMap(({ kinds }) => kinds))]
+  const [first] = sources
+  return first ? [sentBy({ ...first, kinds }), first.note].filter((text) => text).join('; ') : ''
+}
+
+function rowsOf(fields: readonly Field[], destination: string): readonly MappingRow[] {
+  const [first, ...others] = fields
   if (!first) return []
   if (others.length > 0) {
-    return [expression(`coalesce(${places.map(({ from }) => from).join(', ')})`, destination)]
+    return [expression(`coalesce(${fields.map(({ from }) => from).join(', ')})`, destination)]
   }
   if (first.form === 'textMap') return [expression(`object_to_map(${first.from})`, destination)]
   if (first.form === 'ip') {

@@ -1,20 +1,115 @@
 /**
- * Distributes the long content of an event over parts: texts, then messages, then `unmapped`.
+ * Splits a draft that is too large for one record into parts: what every part repeats (identities, time, kind, part number,
+ * the small fields), and what is distributed over them (texts, messages, `unmapped`).
  *
  * Promises: joined in the order of the parts, the content is whole again; nothing that fits into one part is cut; every
- * step places at least one character, so packing always ends. Counts sizes as content is added, instead of encoding the
- * part again.
+ * step places at least one character, so packing always ends. A field that is not repeated goes into `unmapped`, unless it
+ * only repeats or derives from another. Identities stay, so that Profile can use each part; they are dropped (the email
+ * before the visitor) only if they leave almost no room. Counts sizes as content is added, instead of encoding the part
+ * again.
  */
-import type { JsonObject } from '../../../lib/json.ts'
-import { cutAt, utf8Length } from '../../../lib/json-text.ts'
+import type { JsonObject } from '../../lib/json.ts'
+import { cutAt, utf8Length } from '../../lib/json-text.ts'
 import {
+  assemble,
   type Draft,
   type DraftMessage,
   dotted,
+  type Field,
+  inside,
   itemOf,
+  recordOf,
   type Unmapped,
   unmappedText,
-} from '../draft.ts'
+} from './draft.ts'
+
+/** The `part` field of each part. `of`: the event's id. `dropped`: texts left out because they repeat the messages. */
+export type PartInfo = { index: number; count: number; of: string; dropped?: string[] }
+
+/** These repeat the messages, so they are dropped before anything is cut. */
+const REPEATING: readonly string[] = ['htmlBody', 'textBody']
+
+/** The least room that a part has for content, even if long names fill it: enough for any character in any field. */
+const LEAST_ROOM_BYTES = 64
+
+/** Exceeds the number of parts of the largest body. Reserves room for index and count before they are known. */
+const MANY = 999_999
+
+export function split(
+  draft: Draft,
+  id: string,
+  limit: number,
+  fits: (record: string) => boolean,
+): string[] {
+  const dropped: string[] = []
+  const hasText = draft.messages.some(({ text }) => text !== undefined)
+  const texts = new Map(draft.texts)
+  for (const name of hasText ? REPEATING : []) {
+    if (!texts.delete(name)) continue
+    dropped.push(name)
+    const only = partFields(draft, { index: 0, count: 1, of: id, dropped })
+    const record = JSON.stringify(recordOf({ ...draft, texts }, only))
+    if (fits(record)) return [record]
+  }
+  const partFieldsOf = (index: number, count: number) =>
+    partFields(draft, { index, count, of: id, ...(dropped.length > 0 ? { dropped } : {}) })
+  const common = commonOf(draft, partFieldsOf(MANY, MANY), limit)
+  const room = Math.max(limit - common.bytes, LEAST_ROOM_BYTES)
+  const parts = pack({ ...draft, texts }, common.moved, room)
+  return parts.map((contents, index) => {
+    const own = [...inside(draft.base, contents), ...partFieldsOf(index, parts.length)]
+    return JSON.stringify(assemble([...common.fields, ...own]))
+  })
+}
+
+function partFields({ base }: Draft, part: PartInfo): Field[] {
+  return [
+    { at: ['_id'], from: null, value: `${part.of}-${part.index}` },
+    ...inside(base, [['part', part]]),
+  ]
+}
+
+/** Identities are dropped until a part has at least this much room beside them. */
+const MIN_ROOM_BYTES = 400
+
+/** The most that repeated fields may take, unless half of a part is less. */
+const MAX_COMMON_BYTES = 10_000
+
+/** `bytes`: UTF-8 size of `fields` as a record. `moved`: fields left out, for `unmapped`. */
+type Common = { fields: readonly Field[]; bytes: number; moved: readonly Unmapped[] }
+
+/** `limit`: UTF-8 bytes of a part. */
+function commonOf(draft: Draft, partFields: readonly Field[], limit: number): Common {
+  const sizeOf = (fields: readonly Field[]) =>
+    utf8Length(JSON.stringify(assemble([...draft.core, ...fields, ...partFields])))
+  const kept = [...draft.identities]
+  const left: Field[] = []
+  while (kept.length > 0 && sizeOf(kept) > limit - MIN_ROOM_BYTES) left.push(...kept.splice(-1))
+
+  const budget = Math.min(limit / 2, MAX_COMMON_BYTES)
+  let spent = sizeOf(kept)
+  for (const { field, bytes } of smallestFirst(draft.fields)) {
+    if (spent + bytes > budget) left.push(field)
+    else {
+      kept.push(field)
+      spent += bytes
+    }
+  }
+  const moved = left.flatMap(({ from, value }) => (from === null ? [] : [[from, value] as const]))
+  return { fields: [...draft.core, ...kept, ...partFields], bytes: sizeOf(kept), moved }
+}
+
+function smallestFirst(fields: readonly Field[]): { field: Field; bytes: number }[] {
+  return fields
+    .map((field) => ({ field, bytes: maxBytes(field) }))
+    .sort((a, b) => a.bytes - b.bytes)
+}
+
+/** An upper bound of a field's UTF-8 size: as if it shared no object with another field. */
+function maxBytes({ at, value }: Field): number {
+  const alone = at.reduceRight((held, key) => ({ [key]: held }), value)
+  return utf8Length(JSON.stringify(alone))
+}
 
 /** The content of one part besides the common fields, by field name. */
 export type Contents = Map<string, string | JsonObject[]>

@@ -1,27 +1,21 @@
 /**
- * Drafts an XDM ExperienceEvent: puts every field of an event at its path in the schema.
+ * Drafts an XDM ExperienceEvent: puts every field of an event at its path in the schema, a standard one if there is one.
  *
- * Promises: every value of the payload is at exactly one path, or in `unmapped` under its payload path. Mapped fields
- * hold no null, empty string, object or list (Adobe does not document whether AEP accepts them). Leaves out only
- * `identTraitsParsed`, which repeats `identTraits`, and empty messages, which `messageCount` still counts.
+ * Promises: every value of the payload is at exactly one path, unchanged, or in `unmapped` under its payload path. A value
+ * is mapped only if it satisfies the schema there (a date-time is RFC 3339, a URL is valid); mapped fields hold no null,
+ * empty string, object or list (Adobe does not document whether AEP accepts them). Independent of kind: a field has the
+ * same path in every webhook. Leaves out only `identTraitsParsed`, which repeats `identTraits`, and empty messages, which
+ * `messageCount` still counts.
  */
-
 import type { ChatEvent } from '../../chatlio/event.ts'
+import { FIELDS, type Form, LONG_TEXTS } from '../../chatlio/fields.ts'
 import type { EventKind } from '../../chatlio/kind.ts'
+import { readTimestamp, toIso } from '../../chatlio/timestamp.ts'
 import type { XdmDestination } from '../../config/config.ts'
 import { isNonEmptyString, isObject, parseEmbedded } from '../../lib/json.ts'
-import {
-  type Draft,
-  type DraftMessage,
-  dotted,
-  type Field,
-  TEXTS,
-  type TextName,
-  type Unmapped,
-} from './draft.ts'
+import { type Draft, type DraftMessage, dotted, type Field, type Unmapped } from './draft.ts'
 import { geoOf } from './geo.ts'
 import { identitiesOf } from './identity.ts'
-import { isMessageField, placeOf } from './xdm-fields.ts'
 
 /**
  * XDM suggests `self`, `system`, `salesRef` and `customerRep` (EE). `self`: the visitor acted. `system`: Chatlio did
@@ -44,15 +38,14 @@ export function draftXdm(event: ChatEvent, destination: XdmDestination): Draft {
     return keys[0] === 'chatlio' ? [...base, ...keys.slice(1)] : keys
   }
   const places = new Map<string, Field>()
-  const texts = new Map<TextName, string>()
+  const texts = new Map<string, string>()
   const unmapped: Unmapped[] = []
   const put = (place: string, from: string | null, value: unknown) => {
     places.set(place, { at: at(place), from, value })
   }
   for (const [from, value] of leavesOf(event)) {
-    const text = TEXTS.find((name) => name === from)
     const place = placeOf(from, value)
-    if (text && isNonEmptyString(value)) texts.set(text, value)
+    if (LONG_TEXTS.includes(from) && isNonEmptyString(value)) texts.set(from, value)
     else if (place === undefined || places.has(place)) unmapped.push([from, value])
     else put(place, from, value)
   }
@@ -107,7 +100,7 @@ function messagesOf(messages: readonly object[], unmapped: Unmapped[]): DraftMes
     for (const [key, value] of Object.entries(message)) {
       if (value === undefined) continue
       if (key === 'text' && isNonEmptyString(value)) text = value
-      else if (isMessageField(key, value)) rest.push([key, value])
+      else if (fits(`messages[*].${key}`, value)) rest.push([key, value])
       else unmapped.push([dotted('messages', String(index), key), value])
     }
     if (text !== undefined || rest.length > 0) read.push({ index, text, rest })
@@ -135,4 +128,62 @@ function identityMap(event: ChatEvent, visitorNamespace: string): Field[] {
     from: null,
     value: items,
   }))
+}
+
+/** Whether a value satisfies the schema at a place of this form. */
+const FITS: Record<Form, (value: unknown) => boolean> = {
+  text: isNonEmptyString,
+  longText: isNonEmptyString,
+  email: isNonEmptyString,
+  traits: isNonEmptyString,
+  url: isUrl,
+  dateTime: isDateTime,
+  ip: (value) => ipField(value) !== undefined,
+  boolean: (value) => typeof value === 'boolean',
+  integer: Number.isInteger,
+  texts: (value) => Array.isArray(value) && value.length > 0 && value.every(isNonEmptyString),
+  // No field of XDM is a map of texts in every schema: one saved earlier lacks it.
+  textMap: () => false,
+}
+
+const PLACES = new Map(
+  FIELDS.filter(({ kinds, to }) => kinds.length > 0 && to !== null).map((field) => [
+    field.from,
+    field,
+  ]),
+)
+
+function fits(from: string, value: unknown): boolean {
+  const field = PLACES.get(from)
+  return field !== undefined && FITS[field.form](value)
+}
+
+/** `from`: the dotted payload path. Returns the dotted XDM path; `undefined` sends the value to `unmapped`. */
+function placeOf(from: string, value: unknown): string | undefined {
+  const field = PLACES.get(from)
+  if (!field || from.startsWith('messages') || !FITS[field.form](value)) return undefined
+  return field.form === 'ip' ? `${field.to}.${ipField(value)}` : String(field.to)
+}
+
+/** True only for the normalized form, which is never later than receipt. */
+function isDateTime(value: unknown): boolean {
+  if (typeof value !== 'string') return false
+  const timestamp = readTimestamp(value)
+  return timestamp.state === 'read' && toIso(timestamp.ms) === value
+}
+
+/** The current XDM data type sets no format, but an older one required a URL pattern without white space. */
+const URL_FORM = /^[a-z][a-z\d+.-]*:\/\/[^\s\p{C}]+$/iu
+
+function isUrl(value: unknown): boolean {
+  return typeof value === 'string' && URL_FORM.test(value) && URL.canParse(value)
+}
+
+const IPV4 = /^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(?!$)|$)){4}$/
+const IPV6_CHARACTERS = /^[\da-f:.]{2,45}$/i
+
+function ipField(value: unknown): 'ipV4' | 'ipV6' | undefined {
+  if (typeof value !== 'string') return undefined
+  if (IPV4.test(value)) return 'ipV4'
+  return IPV6_CHARACTERS.test(value) && URL.canParse(`http://[${value}]/`) ? 'ipV6' : undefined
 }
