@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { samplePayloads } from '../../../src/cli/provision/sample.ts'
 import { fieldGroup } from '../../../src/worker/aep/schema/field-group.ts'
 import namespace from '../../../src/worker/aep/schema/identity-namespace.json'
 import schema from '../../../src/worker/aep/schema/schema.json'
@@ -64,16 +65,9 @@ describe('the schema as data', () => {
   const own = fieldGroup.definitions.chatlio.properties['_{TENANT_ID}'].properties
 
   it('has no field that every event leaves empty', () => {
-    const full = {
-      ...offlineMessage,
-      subject: 'x',
-      visitor: { ...conversation.visitor, ...offlineMessage.visitor },
-      rating: 5,
-    }
     const events = [
-      eventOf('feedback', conversation),
-      eventOf('offline-message', full),
-      eventOf('transcript', { ...transcript, slackTeamID: 'T1', visitorEmail: 'a@b' }),
+      ...samplePayloads().map(([kind, payload]) => eventOf(kind, payload)),
+      eventOf('feedback', { ...conversation, rating: 5 }),
     ]
     const long = { ...transcript, htmlBody: 'x'.repeat(9_500) }
     const parts = encodeParts(eventOf('transcript', long), XDM, 9_500).map((part) =>
