@@ -6,7 +6,7 @@
  */
 import type { Issue } from '../chatlio/event.ts'
 import type { EventKind, StoredKind } from '../chatlio/kind.ts'
-import { isObject, type JsonObject } from '../lib/json.ts'
+import { isLongNumber, isObject, type JsonObject } from '../lib/json.ts'
 import { MAX_DRIFT_FINDINGS } from '../limits.ts'
 import { DOCUMENTED, type Documented } from './documented.ts'
 import type { Finding } from './drift.ts'
@@ -14,6 +14,7 @@ import { MAX_NEW_SIBLINGS, shownName } from './names.ts'
 
 export function typeOf(value: unknown): string {
   if (value === null) return 'null'
+  if (isLongNumber(value)) return 'number'
   return Array.isArray(value) ? 'array' : typeof value
 }
 

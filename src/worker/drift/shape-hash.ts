@@ -4,6 +4,7 @@
  * same number by chance (once in billions); the second is then not looked at until the isolate is a new one.
  * Looks a limited number of levels deep, so that no JSON runs it out of stack.
  */
+import { isLongNumber } from '../lib/json.ts'
 
 const SEED = 0x811c9dc5
 const PRIME = 0x01000193
@@ -35,6 +36,7 @@ function hashAt(value: unknown, depth: number): number {
     case 'boolean':
       return mix(SEED, 4)
   }
+  if (isLongNumber(value)) return mix(SEED, 3)
   let hash = mix(SEED, 6)
   for (const key in value as object) {
     for (let at = 0; at < key.length; at += 1) hash = mix(hash, key.charCodeAt(at))
