@@ -117,7 +117,9 @@ export class Relay {
     const beganAt = this.#now()
     let verdict: Verdict
     try {
-      const encoded = encode(event, destination, sender.envelope.maxRecordBytes(maxEventBytes))
+      const sending = { now: beganAt, source: null }
+      const maxRecordBytes = sender.envelope.maxRecordBytes(maxEventBytes)
+      const encoded = encode(event, destination, maxRecordBytes, sending)
       if (encoded.split) return await this.#forwardParts(received, encoded.parts)
       verdict = await sender.deliverOne(encoded.record, forwardTimeoutMs)
     } catch (thrown) {

@@ -50,6 +50,7 @@ const XDM: Destination = {
   schemaVersion: '1',
   tenant: 'TENANT',
   visitorNamespace: 'ChatlioVisitor',
+  extras: ['chat', 'contact'],
 }
 
 /** What AEP is sent for a webhook with this body. */
@@ -61,7 +62,10 @@ function sent(kind: RouteKind, body: Buffer, destination: Destination): Record<s
   const id = createHash('sha256').update(`${kind}\n${day}`).update(body).digest('hex')
   const reading = readEvent({ id, kind, receivedAt: RECEIVED_AT }, parsed)
   if (reading.outcome !== 'valid') throw new Error(`${kind} is ${reading.outcome}`)
-  const encoded = encode(reading.event, destination, 1_000_000)
+  const encoded = encode(reading.event, destination, 1_000_000, {
+    now: RECEIVED_AT + 1_200,
+    source: 'shop',
+  })
   if (encoded.split) throw new Error(`${kind} is too large for a sample`)
   return JSON.parse(new Envelope(destination).message(encoded.record))
 }
@@ -111,8 +115,9 @@ const HEADING = '| Source field | Target (our schema) | Of |'
 
 describe('docs/setup.md', () => {
   it('has in its table the rows that provision makes, in their order', async () => {
-    const rows = describedRows('{TENANT}', 'ChatlioVisitor').map(
-      ({ source, destination, of }) => `| \`${source}\` | \`${destination}\` | ${of} |`,
+    const rows = describedRows('{TENANT}', 'ChatlioVisitor', true).map(
+      ({ source, destination, of }) =>
+        `| \`${source.replaceAll('|', '\\|')}\` | \`${destination}\` | ${of} |`,
     )
     const text = await readFile(file('docs/setup.md'), 'utf8')
     const table = text.indexOf(HEADING)

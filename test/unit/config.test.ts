@@ -59,6 +59,7 @@ describe('the defaults', () => {
       schemaVersion: '1',
       tenant: 'acme',
       visitorNamespace: 'ChatlioVisitor',
+      extras: [],
       credentials: null,
     })
   })
@@ -375,6 +376,20 @@ describe('xdm', () => {
     expect(faulty({ ...XDM, AEP_TENANT: '_' })).toEqual(['AEP_TENANT'])
   })
 
+  it.each([
+    ['chat', ['chat']],
+    [' Contact , CHAT ', ['contact', 'chat']],
+  ])('reads AEP_SCHEMA_EXTRAS: %j', (value, extras) => {
+    expect(parseConfig({ ...XDM, AEP_SCHEMA_EXTRAS: value }).destination).toMatchObject({ extras })
+  })
+
+  it.each(['chats', 'chat;contact', 'chat,', 'all'])(
+    'finds AEP_SCHEMA_EXTRAS faulty: %j',
+    (value) => {
+      expect(faulty({ ...XDM, AEP_SCHEMA_EXTRAS: value })).toEqual(['AEP_SCHEMA_EXTRAS'])
+    },
+  )
+
   it('accepts its optional variables', () => {
     const env = {
       ...XDM,
@@ -385,6 +400,7 @@ describe('xdm', () => {
     expect(parseConfig(env).destination).toMatchObject({
       schemaVersion: '3',
       visitorNamespace: 'Visitor',
+      extras: [],
       tenant: 'acme',
     })
   })

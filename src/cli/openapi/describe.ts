@@ -1,10 +1,4 @@
 /** The OpenAPI 3.1 description and the JSON Schema of the webhooks, as data. Pure. */
-import {
-  ConversationSchema,
-  MessageSchema,
-  OfflineMessageSchema,
-  TranscriptSchema,
-} from '../../worker/chatlio/payload.ts'
 import { ANSWERS } from './answers.ts'
 import { payloadSchema } from './payload-schema.ts'
 import { OPERATIONS, type Operation } from './routes.ts'
@@ -14,9 +8,9 @@ import { type JsonSchema, ref } from './schema.ts'
 const BYTES = { 'application/octet-stream': {} }
 
 const PAYLOADS: Readonly<Record<string, JsonSchema>> = {
-  transcript: payloadSchema(TranscriptSchema, MessageSchema),
-  'offline-message': payloadSchema(OfflineMessageSchema, null),
-  conversation: payloadSchema(ConversationSchema, null),
+  transcript: payloadSchema('transcript'),
+  'offline-message': payloadSchema('offline-message'),
+  conversation: payloadSchema('conversation'),
 }
 
 const PROBLEM = {

@@ -3,13 +3,17 @@
  * Promises: made of the list of fields by the relay's own normalizer and encoder, so they cannot drift from what is sent.
  * The person in it does not exist.
  */
-import { encodeRaw } from '../../worker/aep/record/raw.ts'
+import { encode } from '../../worker/aep/record/encode.ts'
 import { readEvent } from '../../worker/chatlio/event.ts'
 import { samplePayload } from '../../worker/chatlio/fields.ts'
 import type { EventKind } from '../../worker/chatlio/kind.ts'
 import type { Json, JsonRecord } from '../lib/platform-request.ts'
 
 const RECEIVED_AT = Date.parse('2026-11-02T09:30:00.123Z')
+
+const SENDING = { now: RECEIVED_AT + 1_000, source: 'shop' }
+const RAW = { format: 'raw', url: '', credentials: null, flowId: '' } as const
+const MAX_BYTES = 1_000_000
 
 /** One body of each shape, every documented field filled; in the transcript an agent answers the visitor. */
 export function samplePayloads(): readonly (readonly [EventKind, Record<string, unknown>])[] {
@@ -40,7 +44,9 @@ export function sampleRecords(): readonly JsonRecord[] {
     const id = String(index).padStart(64, '0')
     const reading = readEvent({ id, kind, receivedAt: RECEIVED_AT }, { ok: true, value })
     if (reading.outcome !== 'valid') throw new Error(`The sample of ${kind} is not valid.`)
-    return JSON.parse(JSON.stringify(encodeRaw(reading.event))) as JsonRecord
+    const encoded = encode(reading.event, RAW, MAX_BYTES, SENDING)
+    if (encoded.split) throw new Error(`The sample of ${kind} is too large.`)
+    return JSON.parse(encoded.record) as JsonRecord
   })
   return [...records, { ...records.at(-1), ...PART } as Record<string, Json>]
 }

@@ -46,13 +46,27 @@ export type Field = {
   readonly sample: unknown
   /** Which records have it; `both` without a word. */
   readonly in: 'both' | 'raw' | 'xdm'
+  /** Of `AEP_SCHEMA_EXTRAS`: sent in xdm only where the schema has it. `null`: the first version of the schema has it. */
+  readonly extra: SchemaExtra | null
 }
+
+/** What a schema may have beyond the first version of our field group. `contact`: Adobe's Contact Request Details. */
+export const SCHEMA_EXTRAS = ['chat', 'contact'] as const
+export type SchemaExtra = (typeof SCHEMA_EXTRAS)[number]
 
 type Row = Partial<Field> & Pick<Field, 'title'>
 
 function field(from: string, row: Row): Field {
   const to = `chatlio.${from}`
-  return { from, to, form: 'text', kinds: [], note: '', sample: undefined, in: 'both', ...row }
+  const usual = {
+    form: 'text',
+    kinds: [],
+    note: '',
+    sample: undefined,
+    in: 'both',
+    extra: null,
+  } as const
+  return { from, to, ...usual, ...row }
 }
 
 const ALL = ['conversation', 'offline-message', 'transcript'] as const
@@ -72,6 +86,46 @@ const ADDED: readonly Field[] = [
     title: 'Received at',
     note: 'when the relay took the webhook in',
   }),
+  field('source', {
+    extra: 'chat',
+    title: 'Source',
+    note: 'the name of the key in the webhook’s URL, which tells widgets apart',
+  }),
+  field('delaySeconds', {
+    form: 'integer',
+    extra: 'chat',
+    title: 'Delay in seconds',
+    note: 'from receipt to sending: a journey can leave events alone that waited in an outage',
+  }),
+]
+
+const metric = (name: string, title: string, note: string, form: Form = 'integer') =>
+  field(`chatMetrics.${name}`, {
+    to: `chatlio.metrics.${name}`,
+    form,
+    extra: 'chat',
+    title,
+    note: `${note}; only in the first part of a split event`,
+  })
+
+/** Numbers of a chat, from a transcript; `answered` from an unanswered message too (`aep/record/metrics.ts`). */
+const METRICS: readonly Field[] = [
+  metric('durationSeconds', 'Duration in seconds', 'from the start of the conversation to its end'),
+  metric('visitorMessages', 'Messages of the visitor', 'how many the visitor wrote'),
+  metric('agentMessages', 'Messages of agents', 'how many agents wrote'),
+  metric(
+    'firstResponseSeconds',
+    'First response in seconds',
+    'from the visitor’s first message to an agent’s first one after it',
+  ),
+  metric(
+    'longestWaitSeconds',
+    'Longest wait in seconds',
+    'the longest time that the visitor waited for an agent’s message',
+  ),
+  metric('answered', 'Answered', 'whether an agent wrote after the visitor', 'boolean'),
+  metric('agentCount', 'Agents', 'how many different agents wrote'),
+  metric('endedBy', 'Ended by', 'who wrote last, visitor or agent', 'text'),
 ]
 
 /** Two rows of one place: in order of preference, and no webhook has both. */
@@ -259,11 +313,17 @@ const SPLIT = 'of an event too large to be sent in one piece'
 
 /** What the relay derives. */
 const DERIVED: readonly Field[] = [
+  field('visitorTraitsFlat', {
+    form: 'textMap',
+    to: 'chatlio.visitorTraits',
+    in: 'raw',
+    title: 'Visitor traits',
+    note: 'transcript: its traits, objects and lists as JSON text. In xdm they are in unmapped',
+  }),
   field('visitorTraits', {
     form: 'textMap',
     in: 'raw',
     title: 'Visitor traits',
-    note: 'transcript: those of its traits that are texts. In xdm they are in unmapped',
   }),
   field('visitorTraitsText', {
     in: 'raw',
@@ -302,7 +362,13 @@ const DERIVED: readonly Field[] = [
   }),
 ]
 
-export const FIELDS: readonly Field[] = [...ADDED, ...DOCUMENTED, ...OF_MESSAGES, ...DERIVED]
+export const FIELDS: readonly Field[] = [
+  ...ADDED,
+  ...DOCUMENTED,
+  ...OF_MESSAGES,
+  ...METRICS,
+  ...DERIVED,
+]
 
 /** The long texts, in the order in which the parts of a split event hold them. */
 export const LONG_TEXTS = FIELDS.filter(({ form }) => form === 'longText').map(({ from }) => from)

@@ -19,11 +19,18 @@ import { documentedIn, type Form, placeIn, type Shape } from './fields.ts'
 function documented(entries: Record<string, v.GenericSchema>) {
   const fields = Object.keys(entries)
   return v.pipe(
+    v.unknown(),
+    v.transform(asObject),
     // `looseObject` alone accepts arrays.
     v.custom<JsonObject>(isObject, 'expected an object'),
     v.looseObject(entries, ({ path }) => (path ? 'required, and missing' : 'expected an object')),
     v.transform((found) => withoutEmpty(found, fields)),
   )
+}
+
+/** PHP writes `[]` for an object of nothing. */
+function asObject(value: unknown): unknown {
+  return Array.isArray(value) && value.length === 0 ? {} : value
 }
 
 /** Writes in place, because `looseObject` returns a new object. */
@@ -48,9 +55,12 @@ function orEmpty<Value>(is: (value: unknown) => boolean, message: string) {
 const REQUIRED = 'expected a non-empty string'
 const requiredText = v.pipe(v.string(REQUIRED), v.nonEmpty(REQUIRED))
 
-const traits = orEmpty<string | JsonObject>(
-  (value) => typeof value === 'string' || isObject(value),
-  'expected a string or an object',
+const traits = v.pipe(
+  orEmpty<unknown>(
+    (value) => typeof value === 'string' || isObject(asObject(value)),
+    'expected a string or an object',
+  ),
+  v.transform(asObject),
 )
 
 const isTrueOrFalse = (value: unknown) => typeof value === 'boolean'
@@ -126,6 +136,9 @@ export const MessageSchema = documented(entriesOf('transcript', 'messages[*]'))
 
 /** Stops after `MAX_ISSUES` issues: one issue object for each element of a hostile array would fill the memory. */
 const messages = v.pipe(
+  // As Go writes a list of none.
+  v.nullable(v.unknown()),
+  v.transform((value) => value ?? []),
   v.array(v.unknown(), 'expected an array'),
   v.rawTransform<unknown[], Message[]>(({ dataset, addIssue, NEVER }) => {
     const read: Message[] = []

@@ -4,6 +4,7 @@
  * not usable; `config.ts` then discards it.
  */
 import * as v from 'valibot'
+import { SCHEMA_EXTRAS, type SchemaExtra } from '../chatlio/fields.ts'
 import { type ConfigProblem, type ReadVariable, text } from './variables.ts'
 
 /** OAuth server-to-server credentials of an authenticated inlet (AUTH). `imsUrl` has no trailing slash. */
@@ -28,6 +29,8 @@ export type XdmDestination = Inlet & {
   /** Tenant id without the underscore. */
   tenant: string
   visitorNamespace: string
+  /** What the schema has beyond the first version of our field group. */
+  extras: readonly SchemaExtra[]
 }
 export type Destination = RawDestination | XdmDestination
 
@@ -82,8 +85,17 @@ export function readDestination(
     schemaVersion: read('AEP_SCHEMA_VERSION', text) ?? '1',
     tenant: tenantOf(required('AEP_TENANT'), problems),
     visitorNamespace: read('AEP_VISITOR_NAMESPACE', text) ?? 'ChatlioVisitor',
+    extras: read('AEP_SCHEMA_EXTRAS', extras) ?? [],
   }
 }
+
+const EXPECTED_EXTRAS = `${SCHEMA_EXTRAS.join(', ')}, or both, separated by commas`
+
+const extras = v.pipe(
+  v.string(),
+  v.transform((value) => value.split(',').map((name) => name.trim().toLowerCase())),
+  v.array(v.picklist(SCHEMA_EXTRAS, EXPECTED_EXTRAS)),
+)
 
 /** Adobe's UI shows the tenant id with a leading underscore, the API without it: both are accepted. */
 function tenantOf(text: string, problems: ConfigProblem[]): string {

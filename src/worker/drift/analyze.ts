@@ -57,7 +57,7 @@ function walk(
       continue
     }
     present.add(path)
-    if (value === null || value === '') continue
+    if (value === null || value === '' || (Array.isArray(value) && value.length === 0)) continue
     if (!expected.split(' or ').includes(to)) {
       add(findings, { path, change: 'type', from: expected, to, sample: maskedShape(value) })
     } else if (isObject(value) && Object.hasOwn(documented, firstBelow(path, documented))) {

@@ -43,6 +43,12 @@ const STANDARD: Schema = {
     ipV4: { type: 'string', format: 'ipv4' },
     ipV6: { type: 'string', format: 'ipv6' },
   }),
+  customerFeedback: object({
+    chatSessionID: text,
+    subject: text,
+    chatStart: { type: 'integer' },
+    chatEnd: { type: 'integer' },
+  }),
   placeContext: object({
     geo: object({ city: text, countryCode: { type: 'string', pattern: '^[A-Z]{2}$' } }),
   }),

@@ -26,7 +26,13 @@ export const XDM: XdmDestination = {
   schemaVersion: '1',
   tenant: 'acme',
   visitorNamespace: 'ChatlioVisitor',
+  extras: [],
 }
+
+/** A schema with everything that ours may have. */
+export const XDM_EXTRAS: XdmDestination = { ...XDM, extras: ['chat', 'contact'] }
+
+export const SENDING = { now: RECEIVED_AT, source: 'shop' }
 
 /** The event of a payload, read from its JSON as a webhook is. */
 export function eventOf(kind: Route | EventKind, payload: unknown): ChatEvent {

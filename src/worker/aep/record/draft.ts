@@ -26,6 +26,8 @@ export type Draft = {
   identities: readonly Field[]
   /** The smallest ones are in every part, up to a budget; the others go into `unmapped`. */
   fields: readonly Field[]
+  /** Only in the first part: numbers that a sum over all parts would count again. Left out where there is no room. */
+  once: readonly Field[]
   /** The path of the object that holds `texts`, `messages`, `unmapped` and `part`; empty for raw. */
   base: readonly string[]
   /** `LONG_TEXTS`, in that order. */
@@ -34,13 +36,18 @@ export type Draft = {
   unmapped: readonly Unmapped[]
 }
 
+/**
+ * In seconds, 31 years: room for it is kept in each record, so that a part that waits never grows beyond its limit.
+ */
+export const LONGEST_DELAY = 999_999_999
+
 /** The unsplit record of a draft. `extra` fields override those of the draft. */
 export function recordOf(draft: Draft, extra: readonly Field[] = []): JsonObject {
   const contents: [string, unknown][] = [...draft.texts]
   if (draft.messages.length > 0) contents.push(['messages', draft.messages.map(itemOf)])
   if (draft.unmapped.length > 0) contents.push(['unmapped', unmappedText(draft.unmapped)])
-  const { core, identities, fields, base } = draft
-  return assemble([...core, ...identities, ...fields, ...inside(base, contents), ...extra])
+  const { core, identities, fields, once, base } = draft
+  return assemble([...core, ...identities, ...fields, ...once, ...inside(base, contents), ...extra])
 }
 
 /** A message as it appears in a record. */

@@ -1,6 +1,7 @@
 /**
  * Splits a draft that is too large for one record into parts: what every part repeats (identities, time, kind, part number,
- * the small fields), and what is distributed over them (texts, messages, `unmapped`).
+ * the small fields), what only the first has (numbers, which would add up), and what is distributed over them (texts,
+ * messages, `unmapped`).
  *
  * Promises: joined in the order of the parts, the content is whole again; nothing that fits into one part is cut; every
  * step places at least one character, so packing always ends. A field that is not repeated goes into `unmapped`, unless it
@@ -55,9 +56,11 @@ export function split(
     partFields(draft, { index, count, of: id, ...(dropped.length > 0 ? { dropped } : {}) })
   const common = commonOf(draft, partFieldsOf(MANY, MANY), limit)
   const room = Math.max(limit - common.bytes, LEAST_ROOM_BYTES)
-  const parts = pack({ ...draft, texts }, common.moved, room)
+  const once = onceFields(draft.once, room)
+  const parts = pack({ ...draft, texts }, common.moved, room, once.bytes)
   return parts.map((contents, index) => {
-    const own = [...inside(draft.base, contents), ...partFieldsOf(index, parts.length)]
+    const first = index === 0 ? once.fields : []
+    const own = [...first, ...inside(draft.base, contents), ...partFieldsOf(index, parts.length)]
     return JSON.stringify(assemble([...common.fields, ...own]))
   })
 }
@@ -67,6 +70,12 @@ function partFields({ base }: Draft, part: PartInfo): Field[] {
     { at: ['_id'], from: null, value: `${part.of}-${part.index}` },
     ...inside(base, [['part', part]]),
   ]
+}
+
+/** What only the first part has; nothing if it took more than half of it. */
+function onceFields(fields: readonly Field[], room: number): Pick<Common, 'fields' | 'bytes'> {
+  const bytes = fields.reduce((sum, field) => sum + maxBytes(field), 0)
+  return bytes <= room / 2 ? { fields, bytes } : { fields: [], bytes: 0 }
 }
 
 /** Identities are dropped until a part has at least this much room beside them. */
@@ -117,9 +126,17 @@ export type Contents = Map<string, string | JsonObject[]>
 /** With less room than this, a text starts in the next part. */
 const MIN_PIECE_BYTES = 64
 
-/** `room`: UTF-8 bytes of a part that its common fields leave. `moved`: fields to add to `unmapped`. */
-export function pack(draft: Draft, moved: readonly Unmapped[], room: number): Contents[] {
-  const packer = new Packer(room)
+/**
+ * `room`: UTF-8 bytes of a part that its common fields leave; `reserved`: those of it that the first part needs for others.
+ * `moved`: fields to add to `unmapped`.
+ */
+export function pack(
+  draft: Draft,
+  moved: readonly Unmapped[],
+  room: number,
+  reserved = 0,
+): Contents[] {
+  const packer = new Packer(room, reserved)
   const unmapped: Unmapped[] = [...draft.unmapped, ...moved]
   for (const [name, text] of draft.texts) packer.addText(name, text)
   for (const message of draft.messages) {
@@ -161,9 +178,10 @@ class Packer {
   #part: Contents = new Map()
   #left = 0
 
-  constructor(room: number) {
+  constructor(room: number, reserved: number) {
     this.#room = room
     this.#next()
+    this.#left -= reserved
   }
 
   addText(key: string, text: string): void {
@@ -215,7 +233,7 @@ class Packer {
 
   /** Starts a new part if the content fits there uncut but not here, or if a first piece here would be tiny. */
   #makeRoom(bytes: number, overhead: number): void {
-    if (bytes <= this.#left || this.#part.size === 0) return
+    if (bytes <= this.#left || this.#left === this.#room) return
     if (bytes <= this.#room || this.#left < overhead + MIN_PIECE_BYTES) this.#next()
   }
 

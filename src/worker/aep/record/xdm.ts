@@ -8,14 +8,22 @@
  * `messageCount` still counts.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
-import { FIELDS, type Form, LONG_TEXTS } from '../../chatlio/fields.ts'
+import { FIELDS, type Form, LONG_TEXTS, type SchemaExtra } from '../../chatlio/fields.ts'
 import type { EventKind } from '../../chatlio/kind.ts'
-import { readTimestamp, toIso } from '../../chatlio/timestamp.ts'
 import type { XdmDestination } from '../../config/config.ts'
 import { isNonEmptyString, isObject, parseEmbedded } from '../../lib/json.ts'
-import { type Draft, type DraftMessage, dotted, type Field, type Unmapped } from './draft.ts'
+import { PATTERNS } from '../schema/patterns.ts'
+import {
+  type Draft,
+  type DraftMessage,
+  dotted,
+  type Field,
+  LONGEST_DELAY,
+  type Unmapped,
+} from './draft.ts'
 import { geoOf } from './geo.ts'
 import { identitiesOf } from './identity.ts'
+import { metricsOf } from './metrics.ts'
 
 /**
  * XDM suggests `self`, `system`, `salesRef` and `customerRep` (EE). `self`: the visitor acted. `system`: Chatlio did
@@ -31,7 +39,11 @@ const PRODUCED_BY: Record<EventKind, 'self' | 'system'> = {
 }
 
 /** Pure, never throws. Texts and messages are kept apart from fields, because they can be cut. */
-export function draftXdm(event: ChatEvent, destination: XdmDestination): Draft {
+export function draftXdm(
+  event: ChatEvent,
+  destination: XdmDestination,
+  source: string | null,
+): Draft {
   const base = [`_${destination.tenant}`, 'chatlio']
   const at = (place: string) => {
     const keys = place.split('.')
@@ -55,21 +67,46 @@ export function draftXdm(event: ChatEvent, destination: XdmDestination): Draft {
   for (const [key, value] of Object.entries(geo)) put(`placeContext.geo.${key}`, null, value)
   const messages = event.kind === 'transcript' ? event.payload.messages : []
   if (messages.length > 0) put('chatlio.messageCount', null, messages.length)
+  const has = (extra: SchemaExtra) => destination.extras.includes(extra)
+  const { fields, once } = has('contact') ? contactDetails(event) : NOTHING
+  for (const [key, value] of Object.entries(fields)) put(`customerFeedback.${key}`, null, value)
+  const metrics = has('chat') ? metricsOf(event) : null
+  const derived = (place: string, value: unknown): Field => ({ at: at(place), from: null, value })
   return {
     core: [
-      { at: ['_id'], from: null, value: event.id },
-      { at: ['timestamp'], from: null, value: event.timestamp },
-      { at: ['eventType'], from: null, value: event.eventType },
-      { at: ['producedBy'], from: null, value: PRODUCED_BY[event.kind] },
-      { at: at('chatlio.receivedAt'), from: null, value: event.receivedAt },
+      // First, where `withDelay` looks for it.
+      ...(has('chat') ? [derived('chatlio.delaySeconds', LONGEST_DELAY)] : []),
+      derived('_id', event.id),
+      derived('timestamp', event.timestamp),
+      derived('eventType', event.eventType),
+      derived('producedBy', PRODUCED_BY[event.kind]),
+      derived('chatlio.receivedAt', event.receivedAt),
+      ...(has('chat') && source !== null ? [derived('chatlio.source', source)] : []),
     ],
     identities: identityMap(event, destination.visitorNamespace),
     fields: [...places.values()],
+    once: [
+      ...(metrics ? [derived('chatlio.metrics', metrics)] : []),
+      ...Object.entries(once).map(([key, value]) => derived(`customerFeedback.${key}`, value)),
+    ],
     base,
     texts,
     messages: messagesOf(messages, unmapped),
     unmapped,
   }
+}
+
+type ContactDetails = { fields: Record<string, unknown>; once: Record<string, number> }
+
+const NOTHING: ContactDetails = { fields: {}, once: {} }
+
+/** Adobe's own group for chats (Contact Request Details): analysts know its counters. Never an address for replies. */
+function contactDetails({ kind, payload }: ChatEvent): ContactDetails {
+  const fields: Record<string, unknown> = {}
+  if (isNonEmptyString(payload.conversationUUID)) fields.chatSessionID = payload.conversationUUID
+  if (kind === 'offline-message' && payload.subject) fields.subject = payload.subject
+  if (kind === 'new-conversation') return { fields, once: { chatStart: 1 } }
+  return { fields, once: kind === 'transcript' ? { chatEnd: 1 } : {} }
 }
 
 /** The values of the payload with their dotted paths. Skips `undefined`, which normalizing leaves for empty fields. */
@@ -165,25 +202,25 @@ function placeOf(from: string, value: unknown): string | undefined {
   return field.form === 'ip' ? `${field.to}.${ipField(value)}` : String(field.to)
 }
 
-/** True only for the normalized form, which is never later than receipt. */
+/** Only the normalized form, which is never later than receipt. */
+const DATE_TIME = new RegExp(PATTERNS.dateTime)
+
 function isDateTime(value: unknown): boolean {
-  if (typeof value !== 'string') return false
-  const timestamp = readTimestamp(value)
-  return timestamp.state === 'read' && toIso(timestamp.ms) === value
+  return typeof value === 'string' && DATE_TIME.test(value)
 }
 
-/** The current XDM data type sets no format, but an older one required a URL pattern without white space. */
-const URL_FORM = /^[a-z][a-z\d+.-]*:\/\/[^\s\p{C}]+$/iu
+const URL_FORM = new RegExp(PATTERNS.url)
 
 function isUrl(value: unknown): boolean {
-  return typeof value === 'string' && URL_FORM.test(value) && URL.canParse(value)
+  return typeof value === 'string' && URL_FORM.test(value)
 }
 
-const IPV4 = /^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(?!$)|$)){4}$/
-const IPV6_CHARACTERS = /^[\da-f:.]{2,45}$/i
+const IP_FORMS = [
+  ['ipV4', new RegExp(PATTERNS.ipV4)],
+  ['ipV6', new RegExp(PATTERNS.ipV6)],
+] as const
 
 function ipField(value: unknown): 'ipV4' | 'ipV6' | undefined {
-  if (typeof value !== 'string') return undefined
-  if (IPV4.test(value)) return 'ipV4'
-  return IPV6_CHARACTERS.test(value) && URL.canParse(`http://[${value}]/`) ? 'ipV6' : undefined
+  if (typeof value !== 'string' || value.length > 45) return undefined
+  return IP_FORMS.find(([, form]) => form.test(value))?.[0]
 }

@@ -30,6 +30,7 @@ const NODES: { readonly [form in Form]?: SchemaNode } = {
 const HOLDERS: Readonly<Record<string, Omit<SchemaNode, 'type'>>> = {
   visitor: { title: 'Visitor' },
   agent: { title: 'Agent', description: 'Transcript.' },
+  metrics: { title: 'Numbers of the chat', description: 'Absent where the times cannot be read.' },
   messages: {
     title: 'Messages',
     description:

@@ -8,7 +8,7 @@
  * Promises: never throws for a fault that one event brings out. An event that cannot be read any more goes to
  * quarantine; one that our own code fails on waits, and is logged; neither stops the others.
  */
-import { encode } from '../../aep/record/encode.ts'
+import { encode, withDelay } from '../../aep/record/encode.ts'
 import { readEvent } from '../../chatlio/event.ts'
 import type { Destination } from '../../config/config.ts'
 import { parseJson } from '../../lib/json.ts'
@@ -59,14 +59,20 @@ export function prepare(selected: Selected, deps: PrepareDeps): Prepared | null 
 
 function recordsOf(event: PendingEvent, deps: PrepareDeps): OutgoingRecord[] | null {
   const { reader, store, destination, maxRecordBytes } = deps
+  const now = deps.now()
   const decided = reader.parts(event.position)
-  if (decided.length > 0) return decided
+  if (decided.length > 0) {
+    return decided.map(({ part, record }) => ({
+      part,
+      record: withDelay(record, event.receivedAt, now),
+    }))
+  }
   const reading = readEvent(event, parseJson(event.body))
   if (reading.outcome !== 'valid') {
     quarantine(event, quarantineError(reading), deps)
     return null
   }
-  const encoded = encode(reading.event, destination, maxRecordBytes)
+  const encoded = encode(reading.event, destination, maxRecordBytes, { now, source: null })
   if (!encoded.split) return [{ part: null, record: encoded.record }]
   store.split(event.position, encoded.parts)
   return encoded.parts.map((record, part) => ({ part, record }))
