@@ -70,14 +70,18 @@ describe('a 2xx', () => {
 })
 
 describe('any other status', () => {
-  const REJECTED = [400, 413, 422]
+  const REJECTED = [
+    [400, 'rejected'],
+    [413, 'too-large'],
+    [422, 'rejected'],
+  ] as const
   const CREDENTIALS = [401, 403]
   const THROTTLED = [408, 429]
 
-  it.each(REJECTED)('rejects the event for good: %i', (status) => {
+  it.each(REJECTED)('rejects the event for good: %i', (status, code) => {
     expect(verdictOf(status)).toMatchObject({
       verdict: 'rejected',
-      error: { code: 'rejected', status },
+      error: { code, status },
     })
   })
 
