@@ -73,7 +73,10 @@ export function servicesOf(env: Env): Services {
       refresh,
       health: new HealthCheck(config, shards, relay, Date.now),
       webhookKeys: new AccessKeys(config.webhookKeys),
-      adminKeys: config.adminToken === null ? null : new AccessKeys([config.adminToken]),
+      adminKeys:
+        config.adminToken === null
+          ? null
+          : new AccessKeys([{ key: config.adminToken, name: null }]),
       sessions: config.adminToken === null ? null : new Sessions(config.adminToken),
       drift: new DriftDetector(),
       metrics: metricsOf(env),

@@ -53,7 +53,7 @@ const status = named(
     oldestPendingAt: orNull(time),
     hold: orNull(object({ reason: string(), since: time })),
     nextAttemptAt: orNull(time),
-    keys: list(object({ fingerprint: string(), lastUsedAt: orNull(time) })),
+    keys: list(object({ fingerprint: string(), name: orNull(string()), lastUsedAt: orNull(time) })),
   }),
 )
 

@@ -14,16 +14,18 @@ import { encodeCursor } from '../input.ts'
 import { isoOrNull } from './events.ts'
 
 export async function status({ outbox, webhookKeys }: Services): Promise<Answer<'status'>> {
-  const [{ keys, oldestPendingAt, hold, nextAttemptAt, ...ledger }, fingerprints] =
-    await Promise.all([outbox().status(), webhookKeys.fingerprints()])
+  const [{ keys, oldestPendingAt, hold, nextAttemptAt, ...ledger }, holders] = await Promise.all([
+    outbox().status(),
+    webhookKeys.holders(),
+  ])
   const usedAt = new Map(keys.map(({ fingerprint, lastUsedAt }) => [fingerprint, lastUsedAt]))
   return {
     ...ledger,
     oldestPendingAt: isoOrNull(oldestPendingAt),
     hold: hold && { reason: hold.reason, since: toIso(hold.since) },
     nextAttemptAt: isoOrNull(nextAttemptAt),
-    keys: fingerprints.map((fingerprint) => {
-      return { fingerprint, lastUsedAt: isoOrNull(usedAt.get(fingerprint) ?? null) }
+    keys: holders.map(({ fingerprint, name }) => {
+      return { fingerprint, name, lastUsedAt: isoOrNull(usedAt.get(fingerprint) ?? null) }
     }),
   }
 }
