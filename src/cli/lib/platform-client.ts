@@ -4,13 +4,13 @@
  * Promises: retries 408, 429, 5xx and network errors, a bounded number of times, honouring `Retry-After` up to a
  * minute; a token that expires on the way is asked for again once. A request that may have been carried out although
  * its answer was lost is not repeated blindly: `settled` is asked first. Fetch, clock and sleep are passed in.
- * Never puts a token or a secret into an error or into `seen`.
+ * Never puts a token or a secret into an error or into `seen`. An answer that does not end is not read to its end.
  */
-
 import { PlatformError, readRefusal } from './platform-error.ts'
 import type { Json } from './platform-request.ts'
 import { type ApiRequest, pathOf } from './platform-request.ts'
 import { type Credential, requestToken } from './platform-token.ts'
+import { answerText } from './text.ts'
 
 export type PlatformSettings = Credential & {
   readonly orgId: string
@@ -68,7 +68,7 @@ export function platformClient(
       },
       ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
     })
-    const text = await response.text()
+    const text = await answerText(response)
     const body = parsed(text)
     if (response.ok && (body !== undefined || text === '')) return body ?? null
     const retryAfter = response.headers.get('retry-after')

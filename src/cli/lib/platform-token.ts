@@ -1,8 +1,11 @@
 /**
  * An access token for the Platform APIs: OAuth server-to-server, as the Developer Console makes the credential.
- * Promises: the secret travels in the body (Adobe: query parameters may be logged) and is in no error.
+ * Promises: the secret travels in the body (Adobe: query parameters may be logged); neither it nor the token is ever
+ * printed, also when a server repeats them.
  */
 import { PlatformError, readRefusal } from './platform-error.ts'
+import { keepSecret } from './printable.ts'
+import { answerText } from './text.ts'
 
 export type Credential = {
   readonly clientId: string
@@ -13,11 +16,13 @@ export type Credential = {
 }
 
 const TIMEOUT_MS = 30_000
+const MAX_ANSWER_BYTES = 65_536
 
 export async function requestToken(
   { clientId, clientSecret, scopes, imsUrl }: Credential,
   fetch: typeof globalThis.fetch,
 ): Promise<string> {
+  keepSecret(clientSecret)
   const response = await fetch(`${imsUrl}/ims/token/v3`, {
     method: 'POST',
     redirect: 'manual',
@@ -30,12 +35,23 @@ export async function requestToken(
       scope: scopes,
     }).toString(),
   })
-  const body: unknown = await response.json().catch(() => null)
+  const body: unknown = parsed(await answerText(response, MAX_ANSWER_BYTES))
   const token =
     typeof body === 'object' && body !== null && 'access_token' in body ? body.access_token : null
-  if (response.ok && typeof token === 'string' && token !== '') return token
+  if (response.ok && typeof token === 'string' && token !== '') {
+    keepSecret(token)
+    return token
+  }
   const refusal = response.ok
     ? { status: response.status, code: '', message: 'the answer has no access_token' }
     : readRefusal(response.status, body)
   throw new PlatformError('POST /ims/token/v3', refusal)
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
 }

@@ -6,6 +6,7 @@
  */
 import { styleText } from 'node:util'
 import { confirm, isCancel, password, spinner, text } from '@clack/prompts'
+import { keepSecret, printableLines } from './printable.ts'
 
 export type Terminal = {
   readonly isInteractive: boolean
@@ -23,8 +24,8 @@ export function processTerminal(): Terminal {
   const isInteractive = Boolean(process.stdin.isTTY && process.stdout.isTTY)
   return {
     isInteractive,
-    say: (line = '') => console.log(visible(line)),
-    complain: (line) => console.error(visible(line)),
+    say: (line = '') => console.log(printableLines(line)),
+    complain: (line) => console.error(printableLines(line)),
     async confirm(question) {
       if (!isInteractive) return null
       const answer = await confirm({ message: question, initialValue: false })
@@ -33,13 +34,15 @@ export function processTerminal(): Terminal {
     async ask(name, secret) {
       if (!isInteractive) return null
       const answer = await (secret ? password({ message: name }) : text({ message: name }))
-      return isCancel(answer) ? null : answer?.trim() || null
+      const given = isCancel(answer) ? null : answer?.trim() || null
+      if (secret && given !== null) keepSecret(given)
+      return given
     },
     busy(what) {
-      if (!isInteractive) return (outcome) => console.log(visible(outcome))
+      if (!isInteractive) return (outcome) => console.log(printableLines(outcome))
       const shown = spinner()
-      shown.start(visible(what))
-      return (outcome) => shown.stop(visible(outcome))
+      shown.start(printableLines(what))
+      return (outcome) => shown.stop(printableLines(outcome))
     },
   }
 }
@@ -57,13 +60,4 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
       .join('  ')
       .trimEnd()
   return [styleText('bold', line(headings)), ...rows.map(line)].join('\n')
-}
-
-/** Line breaks and tabs stay; so does the colour that `styleText` gives. */
-function visible(line: string): string {
-  return line.replaceAll(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    /(?!\u001b\[\d+m)[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
 }

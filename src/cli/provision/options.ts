@@ -14,6 +14,8 @@ export type Options = {
   readonly print: boolean
   /** Yes to everything that would be asked. */
   readonly yes: boolean
+  /** A named environment of wrangler.toml; null: the top level. */
+  readonly env: string | null
   /** A source that was made in Adobe's interface. */
   readonly existing: { readonly endpoint: string; readonly flowId: string | null } | null
   readonly envFile: string | null
@@ -89,6 +91,7 @@ export function readOptions(
       name,
       print,
       yes,
+      env: null,
       existing: endpoint === undefined ? null : { endpoint, flowId },
       envFile: values['env-file'] ?? null,
       config,
