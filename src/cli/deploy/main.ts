@@ -13,7 +13,7 @@ import { variable } from '../lib/env-file.ts'
 import { keepSecret, printable, printableLines } from '../lib/printable.ts'
 import { askRelay } from '../lib/relay-reply.ts'
 import { wrap } from '../lib/style.ts'
-import { processTerminal } from '../lib/terminal.ts'
+import { INTERRUPTED, Interrupted, processTerminal } from '../lib/terminal.ts'
 import { ROOT, runWrangler, type WranglerResult, wranglerWarnings } from '../lib/wrangler.ts'
 import {
   type CloudflareFailure,
@@ -27,8 +27,6 @@ import { doneText, planText, problemsText, uncheckedText, urlsText } from './rep
 import { missingSecrets, type Secrets, withSecretsFile } from './secrets.ts'
 import { checkSettings, type SettingProblem, type Target } from './settings.ts'
 import { readTarget } from './target.ts'
-
-const INTERRUPTED = 130
 
 /** Of texts that hold something from outside. */
 const say = (text: string) => console.log(printableLines(text))
@@ -58,6 +56,7 @@ export async function main(args: readonly string[]): Promise<number> {
       : deploy(options, quit.signal))
     return quit.signal.aborted ? INTERRUPTED : code
   } catch (error) {
+    if (error instanceof Interrupted) return INTERRUPTED
     complain(error instanceof Error ? error.message : String(error))
     return 2
   } finally {

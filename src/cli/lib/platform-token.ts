@@ -16,6 +16,7 @@ export type Credential = {
 }
 
 const TIMEOUT_MS = 30_000
+const TOKEN_PATH = '/ims/token/v3'
 const MAX_ANSWER_BYTES = 65_536
 
 export async function requestToken(
@@ -23,7 +24,8 @@ export async function requestToken(
   fetch: typeof globalThis.fetch,
 ): Promise<string> {
   keepSecret(clientSecret)
-  const response = await fetch(`${imsUrl}/ims/token/v3`, {
+  const request = `POST ${imsUrl}${TOKEN_PATH}`
+  const response = await fetch(`${imsUrl}${TOKEN_PATH}`, {
     method: 'POST',
     redirect: 'manual',
     signal: AbortSignal.timeout(TIMEOUT_MS),
@@ -34,6 +36,8 @@ export async function requestToken(
       grant_type: 'client_credentials',
       scope: scopes,
     }).toString(),
+  }).catch((error: unknown) => {
+    throw new PlatformError(request, { status: 0, code: '', message: systemCode(error) })
   })
   const body: unknown = parsed(await answerText(response, MAX_ANSWER_BYTES))
   const token =
@@ -45,7 +49,7 @@ export async function requestToken(
   const refusal = response.ok
     ? { status: response.status, code: '', message: 'the answer has no access_token' }
     : readRefusal(response.status, body)
-  throw new PlatformError('POST /ims/token/v3', refusal)
+  throw new PlatformError(request, refusal)
 }
 
 function parsed(text: string): unknown {
@@ -54,4 +58,11 @@ function parsed(text: string): unknown {
   } catch {
     return null
   }
+}
+
+/** What the system calls it, which holds nothing that could be secret. */
+export function systemCode(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  return code || (error instanceof Error ? error.name : 'unknown error')
 }

@@ -1,8 +1,8 @@
 /**
  * Terminal: what a command says and asks. Results go to stdout, what went wrong to stderr.
  *
- * Promises: without a terminal on both ends nothing is asked and nothing moves; a question that is broken off
- * (Ctrl-C) counts as no. Control characters of texts from outside are shown, not obeyed.
+ * Promises: without a terminal on both ends nothing is asked and nothing moves; a question that is broken off (Ctrl-C)
+ * ends the command. Control characters of texts from outside are shown, not obeyed.
  */
 import { styleText } from 'node:util'
 import { confirm, isCancel, password, spinner, text } from '@clack/prompts'
@@ -12,13 +12,21 @@ export type Terminal = {
   readonly isInteractive: boolean
   say(line?: string): void
   complain(line: string): void
-  /** `null` where nothing can be asked. */
+  /** `null` where nothing can be asked. Throws `Interrupted`. */
   confirm(question: string): Promise<boolean | null>
-  /** `null` where nothing can be asked, or the answer is empty. */
-  ask(name: string, secret: boolean): Promise<string | null>
+  /** `null` where nothing can be asked, or the answer is empty. Throws `Interrupted`. */
+  ask(question: string, secret: boolean): Promise<string | null>
   /** Shows that something takes time; the returned function ends it with a line. */
   busy(what: string): (outcome: string) => void
 }
+
+/** Ctrl-C at a question. */
+export class Interrupted extends Error {
+  override name = 'Interrupted'
+}
+
+/** As a shell reports it. */
+export const INTERRUPTED = 130
 
 export function processTerminal(): Terminal {
   const isInteractive = Boolean(process.stdin.isTTY && process.stdout.isTTY)
@@ -28,13 +36,16 @@ export function processTerminal(): Terminal {
     complain: (line) => console.error(printableLines(line)),
     async confirm(question) {
       if (!isInteractive) return null
-      const answer = await confirm({ message: question, initialValue: false })
-      return !isCancel(answer) && answer
+      const answer = await confirm({ message: printableLines(question), initialValue: false })
+      if (isCancel(answer)) throw new Interrupted()
+      return answer
     },
-    async ask(name, secret) {
+    async ask(question, secret) {
       if (!isInteractive) return null
-      const answer = await (secret ? password({ message: name }) : text({ message: name }))
-      const given = isCancel(answer) ? null : answer?.trim() || null
+      const message = printableLines(question)
+      const answer = await (secret ? password({ message }) : text({ message }))
+      if (isCancel(answer)) throw new Interrupted()
+      const given = answer?.trim() || null
       if (secret && given !== null) keepSecret(given)
       return given
     },

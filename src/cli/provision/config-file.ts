@@ -18,7 +18,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import { placeOf, type Vars, varsOf, withVars } from '../lib/wrangler-toml.ts'
-import type { Options } from './options.ts'
+import type { Given } from './options.ts'
 
 export type Config = {
   /** Of the environment that is meant; null without a file. */
@@ -28,7 +28,7 @@ export type Config = {
 }
 
 /** Throws where the file is needed and is not there, or cannot be changed. */
-export function readConfig({ config, env, mode, print }: Options): Config {
+export function readConfig({ config, env, mode, print }: Given): Config {
   const isNeeded = mode === 'make' && !print
   if (!existsSync(config)) {
     if (isNeeded)
