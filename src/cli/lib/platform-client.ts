@@ -9,7 +9,7 @@
 import { PlatformError, readRefusal } from './platform-error.ts'
 import type { Json } from './platform-request.ts'
 import { type ApiRequest, pathOf } from './platform-request.ts'
-import { type Credential, requestToken, systemCode } from './platform-token.ts'
+import { type Credential, requestToken, unanswered } from './platform-token.ts'
 import { answerText } from './text.ts'
 
 export type PlatformSettings = Credential & {
@@ -134,8 +134,7 @@ export function platformClient(
 
 function asPlatformError(request: ApiRequest, thrown: unknown): PlatformError {
   if (thrown instanceof PlatformError) return thrown
-  const refusal = { status: 0, code: '', message: systemCode(thrown) }
-  return new PlatformError(`${request.method} ${request.path}`, refusal)
+  return new PlatformError(`${request.method} ${request.path}`, unanswered(thrown))
 }
 
 const hostOf = (url: string) => new URL(url).host

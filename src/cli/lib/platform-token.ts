@@ -3,9 +3,9 @@
  * Promises: the secret travels in the body (Adobe: query parameters may be logged); neither it nor the token is ever
  * printed, also when a server repeats them.
  */
-import { PlatformError, readRefusal } from './platform-error.ts'
+import { PlatformError, type Refusal, readRefusal } from './platform-error.ts'
 import { keepSecret } from './printable.ts'
-import { answerText } from './text.ts'
+import { AnswerTooLarge, answerText } from './text.ts'
 
 export type Credential = {
   readonly clientId: string
@@ -37,9 +37,12 @@ export async function requestToken(
       scope: scopes,
     }).toString(),
   }).catch((error: unknown) => {
-    throw new PlatformError(request, { status: 0, code: '', message: systemCode(error) })
+    throw new PlatformError(request, unanswered(error))
   })
-  const body: unknown = parsed(await answerText(response, MAX_ANSWER_BYTES))
+  const text = await answerText(response, MAX_ANSWER_BYTES).catch((error: unknown) => {
+    throw new PlatformError(request, unanswered(error))
+  })
+  const body = parsed(text)
   const token =
     typeof body === 'object' && body !== null && 'access_token' in body ? body.access_token : null
   if (response.ok && typeof token === 'string' && token !== '') {
@@ -60,9 +63,10 @@ function parsed(text: string): unknown {
   }
 }
 
-/** What the system calls it, which holds nothing that could be secret. */
-export function systemCode(error: unknown): string {
+/** In the system's words, which hold nothing that could be secret. An answer without an end is none to ask for again. */
+export function unanswered(error: unknown): Refusal {
   const cause = error instanceof Error ? error.cause : undefined
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-  return code || (error instanceof Error ? error.name : 'unknown error')
+  const message = code || (error instanceof Error ? error.name : 'unknown error')
+  return { status: error instanceof AnswerTooLarge ? 200 : 0, code: '', message }
 }
