@@ -17,6 +17,7 @@ import { flowServiceRoutes } from './flow/routes.ts'
 import { callerOf, type PlatformEnv } from './gateway.ts'
 import { identityRoutes } from './identities.ts'
 import { mappingRoutes } from './mapping/routes.ts'
+import { mergePolicyRoutes } from './merge-policies.ts'
 import { registryRoutes } from './registry/routes.ts'
 import { bodyForStatus } from './scripted.ts'
 
@@ -94,6 +95,7 @@ function serviceRoutes(state: State): Hono<PlatformEnv> {
     await next()
   })
   app.route('/core/idnamespace/identities', identityRoutes(store))
+  app.route('/core/ups/config/mergePolicies', mergePolicyRoutes(store))
   app.route('/foundation/schemaregistry', registryRoutes(store, settings))
   app.route('/foundation/catalog', catalogRoutes(store))
   app.route('/foundation/flowservice', flowServiceRoutes(store, state))
