@@ -71,6 +71,8 @@ export type LocalAdobe = {
   rule(rule: Rule): void
   clearRules(): void
   set(settings: Partial<Settings>): void
+  /** Moves the clock forward: runs, batches, tokens and privacy jobs go by it. */
+  advance(ms: number): void
   /** Every access token issued so far stops working. */
   revoke(): void
   /** Forgets lake, logs, rules and scripts; settings and tokens stay. */
@@ -78,10 +80,13 @@ export type LocalAdobe = {
 }
 
 export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
-  const { now = Date.now, validate = () => [], keepBodies = true, ...more } = options
+  const { now: baseNow = Date.now, validate = () => [], keepBodies = true, ...more } = options
   const { snapshot = null, onChange = () => {}, uuid = () => crypto.randomUUID(), ...rest } = more
   const { sleep: pause = sleep, ...ownSettings } = rest
+  const clock = { aheadMs: 0 }
+  const now = () => baseNow() + clock.aheadMs
   const state: State = {
+    clock,
     settings: { ...DEFAULT_SETTINGS, ...ownSettings },
     plan: new Plan(now),
     lake: new Lake(),
@@ -121,6 +126,9 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
     clearRules: () => plan.clearRules(),
     set: (settings) => {
       state.settings = { ...state.settings, ...settings }
+    },
+    advance: (ms) => {
+      clock.aheadMs += ms
     },
     revoke: () => ims.revoke(),
     reset: () => forget(state),

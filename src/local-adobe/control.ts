@@ -21,6 +21,12 @@ const ListQuery = v.strictObject({
   limit: v.optional(Count),
 })
 
+/** Either way the clock goes on running. */
+const ClockSchema = v.union([
+  v.strictObject({ advanceMs: v.pipe(v.number(), v.integer(), v.minValue(0)) }),
+  v.strictObject({ now: v.pipe(v.string(), v.isoTimestamp()) }),
+])
+
 export function controlRoutes(state: State): Hono {
   const { plan, lake, ims } = state
   const app = new Hono()
@@ -52,6 +58,16 @@ export function controlRoutes(state: State): Hono {
   app.delete('/rules', (c) => {
     plan.clearRules()
     return c.json(plan.pending())
+  })
+
+  app.get('/clock', (c) => c.json({ now: new Date(state.now()).toISOString() }))
+  app.post('/clock', async (c) => {
+    const input = await checked(c, ClockSchema)
+    if (!input.ok) return input.response
+    const { value } = input
+    const ms = 'advanceMs' in value ? value.advanceMs : Date.parse(value.now) - state.now()
+    state.clock.aheadMs += ms
+    return c.json({ now: new Date(state.now()).toISOString() })
   })
 
   app.post('/reset', (c) => {

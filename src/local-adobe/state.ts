@@ -16,6 +16,8 @@ export type State = {
   readonly lake: Lake
   readonly ims: Ims
   readonly xactions: Xactions
+  /** How far this clock is ahead of the one that was passed in. */
+  readonly clock: { aheadMs: number }
   readonly now: () => number
   readonly sleep: Sleep
   readonly validate: (entity: unknown) => readonly Violation[]

@@ -39,7 +39,12 @@ export type FailedRecord = {
   readonly _id: string | null
   readonly violations: readonly Violation[]
   readonly warnings: readonly string[]
+  /** As it was sent: the raw record, or the `xdmEntity`. */
   readonly source: JsonObject
+  /** After the mapping. */
+  readonly record: JsonObject
+  /** Of an XDM message. */
+  readonly header: JsonObject | null
 }
 
 /** One request to anything but the control routes and the token endpoint. */
@@ -115,12 +120,15 @@ export class Lake {
     const _id = idOf(record)
     const { at, flowId, header } = received
     if (violations.length > 0 || datasetId === null) {
-      const seq = this.failed.length + 1
-      this.failed.push({ seq, at, flowId, datasetId, _id, violations, warnings, source })
+      this.fail({ at, flowId, datasetId, violations, warnings, source, record, header })
       return
     }
     const raw = header === null ? { source } : {}
     this.record({ ...received, ...raw, _id, record, acceptedStatus, datasetId, warnings, profile })
+  }
+
+  fail(failed: Omit<FailedRecord, 'seq' | '_id'>): void {
+    this.failed.push({ seq: this.failed.length + 1, _id: idOf(failed.record), ...failed })
   }
 
   clear(): void {
