@@ -13,6 +13,7 @@ import { controlRoutes } from './control.ts'
 import { Ims } from './ims.ts'
 import { type Endpoint, Plan, type Rule } from './plan.ts'
 import { receptionAt } from './platform/inlets.ts'
+import { settlePrivacyJobs } from './platform/privacy.ts'
 import { platformRoutes } from './platform/routes.ts'
 import { type Snapshot, Store } from './platform/store.ts'
 import type { Violation } from './problem.ts'
@@ -97,6 +98,7 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
     validate,
     keepBodies,
     platform: new Store({ now, uuid, onChange }, snapshot),
+    privacyJobs: [],
   }
   const { plan, lake, ims } = state
   const script = (answers: readonly Answer[], on: Endpoint) => plan.script(answers, on)
@@ -118,7 +120,7 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
     get settings() {
       return state.settings
     },
-    profile: () => profileOf(lake.records, state.settings),
+    profile: () => profileOf(lake.profile, state.settings),
     script: (...answers) => script(answers, 'ingest'),
     scriptToken: (...answers) => script(answers, 'token'),
     scriptPlatform: (...answers) => script(answers, 'platform'),
@@ -129,6 +131,7 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
     },
     advance: (ms) => {
       clock.aheadMs += ms
+      settlePrivacyJobs(state)
     },
     revoke: () => ims.revoke(),
     reset: () => forget(state),
@@ -141,6 +144,10 @@ function routes(state: State) {
   // A lost connection is not an answer: the caller gets the error itself.
   app.onError((error) => {
     throw error
+  })
+  app.use('*', async (_, next) => {
+    settlePrivacyJobs(state)
+    await next()
   })
   app.route('/_', controlRoutes(state))
   app.post('/ims/token/v3', (c) => issueToken(c.req.raw, c.env.connection, state))

@@ -43,6 +43,10 @@ export const SettingsSchema = v.strictObject({
   requireSandbox: v.boolean(),
   /** How long a new dataflow is `initializing` before it is `enabled`. */
   flowEnableMs: v.pipe(v.number(), v.minValue(0)),
+  /** How long a privacy job is `submitted`. */
+  privacyStartMs: v.pipe(v.number(), v.minValue(0)),
+  /** After which a privacy job is complete. */
+  privacyJobMs: v.pipe(v.number(), v.minValue(0)),
   /** How long after the end of its quarter of an hour a batch is done. */
   batchDelayMs: v.pipe(v.number(), v.minValue(0)),
   /** The most entries of a list of runs or batches, whatever `limit` asks for. */
@@ -84,6 +88,8 @@ export const DEFAULT_SETTINGS: Settings = {
   sandboxes: ['prod', 'stage', 'dev'],
   requireSandbox: false,
   flowEnableMs: 2_000,
+  privacyStartMs: 3_600_000,
+  privacyJobMs: 15 * 86_400_000,
   batchDelayMs: 300_000,
   pageSize: 100,
   failedFileRows: 1_000,

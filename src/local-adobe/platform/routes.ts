@@ -19,6 +19,7 @@ import { callerOf, type PlatformEnv } from './gateway.ts'
 import { identityRoutes } from './identities.ts'
 import { mappingRoutes } from './mapping/routes.ts'
 import { mergePolicyRoutes } from './merge-policies.ts'
+import { privacyRoutes } from './privacy.ts'
 import { registryRoutes } from './registry/routes.ts'
 import { bodyForStatus } from './scripted.ts'
 
@@ -96,6 +97,7 @@ function serviceRoutes(state: State): Hono<PlatformEnv> {
     await next()
   })
   app.route('/core/idnamespace/identities', identityRoutes(store))
+  app.route('/core/privacy', privacyRoutes(state))
   app.route('/core/ups/config/mergePolicies', mergePolicyRoutes(store))
   app.route('/foundation/schemaregistry', registryRoutes(store, settings))
   app.route('/foundation/catalog/batches', batchRoutes(store, state))
