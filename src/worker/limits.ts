@@ -73,6 +73,9 @@ export const MAX_STRIKES = 30
  */
 export const DRAIN_CONCURRENCY = 6
 
+/** Most requests that the outbox may have under way at once: twice what is needed at 100 ms of latency was no faster. */
+export const MAX_DELIVERY_CONCURRENCY = 96
+
 /** Slots for tried events while untried ones wait, so that events whose requests hang cannot fill the pool. */
 export const DRAIN_RETRY_SLOTS = 3
 

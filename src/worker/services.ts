@@ -11,7 +11,7 @@ import { HealthCheck } from './http/health.ts'
 import { Sessions } from './http/sessions.ts'
 import { logLine } from './log.ts'
 import { type Metrics, metricsOf } from './metrics.ts'
-import { Shards } from './outbox/shards.ts'
+import { type OutboxStub, Shards } from './outbox/shards.ts'
 import { Refresh } from './refresh.ts'
 import { Relay } from './relay.ts'
 
@@ -19,6 +19,8 @@ export type AppContext = Context<{ Bindings: Env }>
 
 export type Services = {
   config: Config
+  /** A new stub for every call: one that threw may stay broken (durable-objects/best-practices/error-handling). */
+  outbox: () => OutboxStub
   shards: Shards
   relay: Relay
   carrier: Carrier
@@ -46,7 +48,7 @@ export function servicesOf(env: Env): Services {
   let known = services.get(env)
   if (!known) {
     const config = parseConfig(env)
-    const shards = new Shards(env.OUTBOX, config.outboxShards)
+    const shards = new Shards(env.OUTBOX, 1)
     const tokens = new TokenSource((refused) => shards.tokenKeeper().token(refused), Date.now)
     const carrier = new Carrier(shards, Date.now, crypto.randomUUID())
     const relay = new Relay(
@@ -64,13 +66,17 @@ export function servicesOf(env: Env): Services {
     })
     known = {
       config,
+      outbox: () => shards.at(0),
       shards,
       relay,
       carrier,
       refresh,
       health: new HealthCheck(config, shards, relay, Date.now),
       webhookKeys: new AccessKeys(config.webhookKeys),
-      adminKeys: config.adminToken === null ? null : new AccessKeys([config.adminToken]),
+      adminKeys:
+        config.adminToken === null
+          ? null
+          : new AccessKeys([{ key: config.adminToken, name: null }]),
       sessions: config.adminToken === null ? null : new Sessions(config.adminToken),
       drift: new DriftDetector(),
       metrics: metricsOf(env),

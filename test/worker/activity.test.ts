@@ -120,8 +120,8 @@ describe('webhook keys', () => {
     await relay.carry()
     const { keys } = (await relay.get('/status')).body
     expect(keys).toEqual([
-      { fingerprint, lastUsedAt: new Date(clock.now).toISOString() },
-      { fingerprint: expect.stringMatching(/^[0-9a-f]{6}$/), lastUsedAt: null },
+      { fingerprint, name: null, lastUsedAt: new Date(clock.now).toISOString() },
+      { fingerprint: expect.stringMatching(/^[0-9a-f]{6}$/), name: null, lastUsedAt: null },
     ])
   })
 })

@@ -117,7 +117,7 @@ export const ANSWERS: Readonly<Record<string, JsonSchema>> = {
   ),
   Status: object({
     ...ledger,
-    keys: list(object({ fingerprint: string, lastUsedAt: orNull(time) })),
+    keys: list(object({ fingerprint: string, name: orNull(string), lastUsedAt: orNull(time) })),
     shards: list(object(ledger)),
   }),
   Events: object({ events: list(ref('Event')), cursor: orNull(string) }),

@@ -1,5 +1,6 @@
 /** Answers for operators: stored events with ISO times and readable payloads, and sums over shards. Pure. */
 import { toIso } from '../chatlio/timestamp.ts'
+import type { KeyHolder } from '../http/auth.ts'
 import { earliest } from '../lib/earliest.ts'
 import { parseJson } from '../lib/json.ts'
 import type { Found } from '../outbox/receipts/find.ts'
@@ -35,16 +36,16 @@ export function eventDetailView(event: EventDetail) {
   return { ...eventView(event), payload, answer: event.answer, tries }
 }
 
-/** `keys`: fingerprints of the webhook keys that are set. */
-export function statusView(shards: readonly ShardStatus[], keys: readonly string[]) {
+/** `keys`: the webhook keys that are set. */
+export function statusView(shards: readonly ShardStatus[], keys: readonly KeyHolder[]) {
   const used = shards.flatMap((shard) => shard.keys)
   const lastUse = (key: string) =>
     Math.max(...used.filter(({ fingerprint }) => fingerprint === key).map((use) => use.lastUsedAt))
   return {
     ...shardView(total(shards)),
-    keys: keys.map((fingerprint) => {
+    keys: keys.map(({ fingerprint, name }) => {
       const at = lastUse(fingerprint)
-      return { fingerprint, lastUsedAt: Number.isFinite(at) ? toIso(at) : null }
+      return { fingerprint, name, lastUsedAt: Number.isFinite(at) ? toIso(at) : null }
     }),
     shards: shards.map(shardView),
   }

@@ -42,7 +42,7 @@ const ADVICE: { readonly [reason: string]: Advice } = {
   [NO_KEY]: {
     title: 'No webhook key is usable',
     action:
-      'Set the secret WEBHOOK_KEYS (`npx wrangler secret put WEBHOOK_KEYS`): keys of 20 characters or more, separated by commas; one that is shorter, and none counts.',
+      'Set the secret WEBHOOK_KEYS (`npx wrangler secret put WEBHOOK_KEYS`): keys of 20 characters or more, separated by commas.',
   },
   rejecting: {
     title: 'AEP refuses every event',

@@ -67,9 +67,10 @@ export class HealthCheck {
   }
 
   async #check(): Promise<Report> {
-    const { webhookKeys, destination } = this.#config
+    const { webhookKeys, destination, problems } = this.#config
     const found = new Set<HealthReason>()
-    if (webhookKeys.length === 0 || !destination) found.add('configuration')
+    const keysAreWrong = problems.some(({ variable }) => variable === 'WEBHOOK_KEYS')
+    if (keysAreWrong || !destination) found.add('configuration')
     try {
       for (const shard of await this.#shards.all((each) => each.health(this.#relay.state))) {
         this.#relay.mergeUpstream(shard.upstream)

@@ -5,8 +5,8 @@
  * read before its key is known to be good.
  */
 import { isRouteKind, type Route } from '../chatlio/kind.ts'
-import type { Config, KeyFault } from '../config/config.ts'
-import { MAX_LOGGED_ISSUES, MIN_SECRET_CHARACTERS } from '../limits.ts'
+import type { Config } from '../config/config.ts'
+import { MAX_LOGGED_ISSUES } from '../limits.ts'
 import { type Level, logLine } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { type AppContext, servicesOf } from '../services.ts'
@@ -28,7 +28,8 @@ export function webhook(c: AppContext): Promise<Response> {
 async function answer({ env, req, executionCtx }: AppContext, at: number): Promise<Response> {
   const { config, relay, webhookKeys, drift, metrics, shards, carrier, refresh } = servicesOf(env)
   const route = routeOf(req.path)
-  const key = await webhookKeys.find(req.query('key'))
+  const holder = await webhookKeys.find(req.query('key'))
+  const key = holder?.fingerprint ?? null
   const admitted = admit(route, req.method, key, config)
   const result: Result =
     typeof admitted === 'string'
@@ -55,12 +56,6 @@ function routeOf(path: string): Route | null {
   return isRouteKind(segment) ? segment : null
 }
 
-const KEY_FAULTS: Record<KeyFault, string> = {
-  none: 'WEBHOOK_KEYS holds no key: none is set.',
-  'too-short': `WEBHOOK_KEYS holds a key that is too short: ${MIN_SECRET_CHARACTERS} characters is the minimum.`,
-  placeholder: 'WEBHOOK_KEYS holds a placeholder instead of a key.',
-}
-
 /** The route to ingest for, or the refusal. `key`: fingerprint of the caller's key, `null` if it holds none. */
 function admit(
   route: Route | null,
@@ -69,7 +64,7 @@ function admit(
   { webhookKeysFault }: Config,
 ): Route | Refusal {
   if (webhookKeysFault) {
-    const detail = `${KEY_FAULTS[webhookKeysFault]} Webhooks are refused until this is corrected.`
+    const detail = `${webhookKeysFault} Webhooks are refused until this is corrected.`
     return { code: 'unavailable', detail }
   }
   if (key === null) return { code: 'unauthorized', realm: 'webhook' }

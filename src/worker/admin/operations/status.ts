@@ -5,7 +5,7 @@ import { logAction } from './log.ts'
 
 export async function readStatus({ shards, webhookKeys }: Services) {
   const statuses = await shards.all((shard) => shard.status())
-  return statusView(statuses, await webhookKeys.fingerprints())
+  return statusView(statuses, await webhookKeys.holders())
 }
 
 /** The status afterwards. */
