@@ -72,6 +72,16 @@ export type LandedOptions = {
   readonly each?: (row: FailedRow, batch: FailedBatch) => void
 }
 
+/** Every row of one batch, with its line; `null`: all were read, `gone`: AEP no longer has them. */
+export async function readBatch(
+  get: PlatformGet,
+  batch: string,
+  each: (row: FailedRow, line: string) => void,
+): Promise<null | 'gone' | PlatformProblem> {
+  const { end } = await readFiles(get, batch, 0, { lists: 0, files: Infinity }, each)
+  return end === 'done' || end === 'budget' ? null : end
+}
+
 export type FailedBatch = {
   readonly id: string
   readonly created: number
@@ -87,8 +97,8 @@ const HOUR_MS = 3_600_000
 const SETTLE_MS = 2 * HOUR_MS
 /** A batch is listed under the time of its beginning, and fails later. */
 const LOOK_BACK_MS = 3 * HOUR_MS
-/** What is older is not caught up on. */
-const MAX_CATCH_UP_MS = 72 * HOUR_MS
+/** In one call: as many runs as a page holds, where there is one an hour. */
+const HOURS = 48
 const RUNS_PAGE = 50
 const BATCHES_PAGE = 100
 const MAX_DONE = 500
@@ -110,7 +120,7 @@ export async function readLanded(options: LandedOptions): Promise<Landed> {
   const budget = { lists: LISTS, files: FILES }
   const hours =
     flow.flowId === null
-      ? { hours: [], next: floorHour(now), problem: null }
+      ? { hours: [], next: floorHour(now), more: false, problem: null }
       : await readHours(options, flow.flowId, budget)
   const failed = await readFailures(options, budget)
   return {
@@ -119,7 +129,7 @@ export async function readLanded(options: LandedOptions): Promise<Landed> {
     unnamed: failed.unnamed,
     gone: failed.gone,
     cursor: { ...cursor, ...failed.cursor, hours: hours.next },
-    more: failed.more,
+    more: failed.more || hours.more,
     problem: hours.problem ?? failed.problem,
   }
 }
@@ -128,49 +138,57 @@ type Budget = { lists: number; files: number }
 
 // Hours
 
+type Hours = {
+  readonly hours: readonly LandedHour[]
+  readonly next: number
+  readonly more: boolean
+  readonly problem: PlatformProblem | null
+}
+
+/** The oldest first, so that what one call leaves is what the next begins with. */
 async function readHours(
   { get, cursor, now }: LandedOptions,
   flowId: string,
   budget: Budget,
-): Promise<{ hours: LandedHour[]; next: number; problem: PlatformProblem | null }> {
-  const from = Math.max(cursor.hours, floorHour(now - MAX_CATCH_UP_MS))
-  const first = new URLSearchParams([
+): Promise<Hours> {
+  const from = cursor.hours
+  const to = Math.min(from + HOURS * HOUR_MS, floorHour(now) + HOUR_MS)
+  const started = 'metrics.durationSummary.startedAtUTC'
+  let query: URLSearchParams | null = new URLSearchParams([
     ['property', `flowId==${flowId}`],
-    ['property', `metrics.durationSummary.startedAtUTC>${from - 1}`],
+    ['property', `${started}>${from - 1}`],
+    ['property', `${started}<${to}`],
     ['limit', String(RUNS_PAGE)],
-    ['orderby', '-createdAt'],
+    ['orderby', 'createdAt'],
   ])
-  const sums = new Map<number, { received: number; ingested: number; failed: number }>()
-  let query: URLSearchParams | null = first
+  const sums = new Map<number, Counts>()
   for (let page = 0; query !== null && page < RUN_LISTS; page += 1) {
     budget.lists -= 1
     const answer = await list(get, 'runs', `${FLOW_SERVICE}/runs?${query}`)
-    if ('reason' in answer) return { hours: [], next: cursor.hours, problem: answer.reason }
+    if ('reason' in answer) return { hours: [], next: from, more: false, problem: answer.reason }
     const { items } = answer.body
     for (const run of Array.isArray(items) ? items : []) addRun(run, flowId, sums)
     const token = continuationOf(answer.body)
     query = token === null ? null : new URLSearchParams({ continuationToken: token })
   }
-  // The newest runs come first. Should there be more than can be read, the oldest hours are not told from empty ones.
-  const complete = query === null ? from : Math.max(from, Math.min(...sums.keys()) + HOUR_MS)
+  // Of the last hour of a list that goes on there may be more.
+  const end = query === null ? to : Math.max(from + HOUR_MS, ...sums.keys())
   const hours: LandedHour[] = []
-  for (let at = complete; at <= now; at += HOUR_MS) {
-    const counts = sums.get(at) ?? { received: 0, ingested: 0, failed: 0 }
-    hours.push({ at, ...counts, settled: isSettled(at, now) })
+  for (let at = from; at < end; at += HOUR_MS) {
+    hours.push({ at, ...(sums.get(at) ?? NONE), settled: isSettled(at, now) })
   }
-  const next = hours.find(({ settled }) => !settled)?.at ?? floorHour(now)
-  return { hours, next: Math.max(from, next), problem: null }
+  const next = hours.find(({ settled }) => !settled)?.at ?? end
+  return { hours, next, more: end <= floorHour(now) && next > from, problem: null }
 }
 
 function isSettled(hour: number, now: number): boolean {
   return hour + HOUR_MS + SETTLE_MS <= now
 }
 
-function addRun(
-  run: unknown,
-  flowId: string,
-  sums: Map<number, { received: number; ingested: number; failed: number }>,
-): void {
+type Counts = Pick<LandedHour, 'received' | 'ingested' | 'failed'>
+const NONE: Counts = { received: 0, ingested: 0, failed: 0 }
+
+function addRun(run: unknown, flowId: string, sums: Map<number, Counts>): void {
   if (!isObject(run) || !isObject(run.metrics) || run.flowId !== flowId) return
   const { durationSummary, recordSummary } = run.metrics
   const started = isObject(durationSummary) ? durationSummary.startedAtUTC : undefined
@@ -179,7 +197,7 @@ function addRun(
   const ingested = countOf(recordSummary.outputRecordCount)
   const failed = countOf(recordSummary.failedRecordCount)
   const received = countOf(recordSummary.inputRecordCount) || ingested + failed
-  const known = sums.get(floorHour(at)) ?? { received: 0, ingested: 0, failed: 0 }
+  const known = sums.get(floorHour(at)) ?? NONE
   sums.set(floorHour(at), {
     received: known.received + received,
     ingested: known.ingested + ingested,
@@ -306,7 +324,7 @@ async function readFiles(
   batch: string,
   skip: number,
   budget: Budget,
-  onRow: (row: FailedRow) => void,
+  onRow: (row: FailedRow, line: string) => void,
 ): Promise<ReadFiles> {
   const path = `${EXPORT}/batches/${batch}/failed`
   const names: string[] = []
@@ -331,7 +349,7 @@ async function readFiles(
     try {
       for await (const line of linesOf(response.response)) {
         const row = readFailedRow(line)
-        if (row) onRow(row)
+        if (row) onRow(row, line)
       }
     } catch {
       return { end: { what: 'files', reason: 'failed', status: null }, files: index }

@@ -198,6 +198,19 @@ describe('what landed', () => {
     expect(aep.requests.filter((path) => !path.includes('/export/')).length).toBeLessThanOrEqual(4)
   })
 
+  it('is caught up on after a week, every hour once', async () => {
+    const aep = new Aep()
+    for (let day = 0; day < 7; day += 1) {
+      await aep.post(day)
+      aep.advance(24 * HOUR)
+    }
+    const { hours } = await aep.readAll(START)
+    expect([...hours.keys()]).toEqual(
+      Array.from({ length: 7 * 24 + 2 }, (_, index) => NOON + (index - 1) * HOUR),
+    )
+    expect([...hours.values()].filter(({ received }) => received === 1)).toHaveLength(7)
+  })
+
   it('is nothing of other flows in the same dataset', async () => {
     const aep = new Aep().failing()
     await aep.posts(1, 5, 'foreign')
