@@ -19,8 +19,7 @@ import {
   type PlatformProblem,
   platformGet,
 } from '../../worker/aep/platform-get.ts'
-import type { Destination } from '../../worker/config/config.ts'
-import { parseConfig } from '../../worker/config/config.ts'
+import { type Credentials, type Destination, parseConfig } from '../../worker/config/config.ts'
 import { readTarget } from '../deploy/target.ts'
 import { type Io, type PlatformSettings, platformClient } from '../lib/platform-client.ts'
 import { adviceOn, PlatformError } from '../lib/platform-error.ts'
@@ -33,8 +32,10 @@ import type { Common } from './options.ts'
 export type AepSide = {
   readonly get: PlatformGet
   readonly flow: LandedFlow
-  /** As the relay sends to it, with the operator's credential where the inlet asks for one. */
+  /** As the relay sends to it, without a credential. */
   readonly destination: Destination
+  /** The operator's, of which an inlet that asks for a token takes one as well. */
+  readonly credentials: Credentials
 }
 
 /** `usage`: a setting is missing or wrong. */
@@ -61,7 +62,12 @@ export async function aepSide(options: Common, io: Io): Promise<AepSide | Unusab
       return { wrong: `The relay's settings are not known. ${said(error)}`, usage: true }
     }
   }
-  const { destination, problems } = parseConfig(withCredential({ ...vars, ...given }, settings))
+  const { destination, problems } = parseConfig({
+    ...vars,
+    ...given,
+    AEP_CLIENT_ID: '',
+    AEP_CLIENT_SECRET: '',
+  })
   if (destination === null) {
     const [problem] = problems
     return { wrong: `${problem?.variable} in ${config}: ${problem?.expected}.`, usage: true }
@@ -74,20 +80,11 @@ export async function aepSide(options: Common, io: Io): Promise<AepSide | Unusab
     const id = datasetId ?? (flowId === null ? null : await datasetOf(flowId, settings, io))
     if (id === null)
       return { wrong: 'AEP_DATASET_ID is not set, and cannot be looked up.', usage: true }
-    return { get: getter(settings, io), flow: { datasetId: id, flowId }, destination }
+    const flow = { datasetId: id, flowId }
+    return { get: getter(settings, io), flow, destination, credentials: settings }
   } catch (error) {
     return unusable(error)
   }
-}
-
-/** An authenticated inlet takes a token of any credential of the organization. */
-function withCredential(
-  vars: Readonly<Record<string, unknown>>,
-  { clientId, clientSecret, imsUrl, scopes }: PlatformSettings,
-): object {
-  if (!vars.AEP_CLIENT_ID) return vars
-  const own = { AEP_CLIENT_ID: clientId, AEP_CLIENT_SECRET: clientSecret }
-  return { ...vars, ...own, AEP_IMS_URL: imsUrl, AEP_SCOPES: scopes }
 }
 
 async function datasetOf(

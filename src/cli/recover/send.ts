@@ -6,12 +6,14 @@
  * on the list of sent ones before the next leaves. What passes is tried again, what does not pass ends the run.
  */
 
+import { AepClient } from '../../worker/aep/client/client.ts'
 import { requestToken } from '../../worker/aep/client/ims.ts'
-import { Sender } from '../../worker/aep/client/sender.ts'
+import { post } from '../../worker/aep/client/post.ts'
 import { TokenSource } from '../../worker/aep/client/token.ts'
-import type { Verdict } from '../../worker/aep/client/verdict.ts'
+import type { Ending } from '../../worker/aep/client/verdict.ts'
 import { readBatch } from '../../worker/aep/landed.ts'
 import type { PlatformProblem } from '../../worker/aep/platform-get.ts'
+import type { Credentials } from '../../worker/config/config.ts'
 import { type AepSide, explainProblem } from '../compare/aep.ts'
 import { askAdmin } from '../compare/relay.ts'
 import { type Io, waitMs } from '../lib/platform-client.ts'
@@ -64,14 +66,14 @@ export async function sendAgain(sendable: readonly Refused[], context: Context):
     gone: 0,
     stopped: null,
   }
-  const sender = senderOf(context)
+  const deliver = delivery(context)
   const batches = Map.groupBy(sendable, ({ batch }) => batch)
   for (const [batch, wanted] of batches) {
     const items = await itemsOf(batch, wanted, context)
     if ('reason' in items) return { ...outcome, stopped: explainProblem(items) }
     outcome.gone += wanted.length - items.length
     for (const chunk of chunksOf(items)) {
-      outcome.stopped = await sendChunk(chunk, outcome, sender, context)
+      outcome.stopped = await sendChunk(chunk, outcome, deliver, context)
       if (outcome.stopped !== null) return outcome
       context.progress(outcome.sent)
     }
@@ -79,15 +81,30 @@ export async function sendAgain(sendable: readonly Refused[], context: Context):
   return outcome
 }
 
-function senderOf({ aep, io, now }: Context): Sender {
-  const { destination } = aep
+type Deliver = (text: string) => Promise<Ending>
+
+/** Without a token, and from the first time that the inlet asks for one with the operator's. */
+function delivery({ aep, io, now }: Context): Deliver {
   const fetch = (url: string, init: RequestInit) => io.fetch(url, init)
-  const tokens = new TokenSource(() => {
-    const { credentials } = destination
-    if (credentials === null) throw new Error('An inlet without credentials needs no token.')
-    return requestToken(credentials, { fetch, now })
-  }, now)
-  return new Sender(destination, { fetch, aborts: true, now, tokens })
+  const tokens = new TokenSource(() => requestToken(aep.credentials, { fetch, now }), now)
+  const clientFor = (credentials: Credentials | null) =>
+    new AepClient(
+      { ...aep.destination, credentials },
+      {
+        post: (request, timeoutMs) => post(request, timeoutMs, fetch, { aborts: true }),
+        now,
+        tokens,
+      },
+    )
+  let client = clientFor(null)
+  const withToken = clientFor(aep.credentials)
+  return async (text) => {
+    const ending = await client.deliverOne(text, TIMEOUT_MS)
+    const asks = ending.verdict === 'held' && ending.reason === 'credentials'
+    if (!asks || client === withToken) return ending
+    client = withToken
+    return client.deliverOne(text, TIMEOUT_MS)
+  }
 }
 
 /** From AEP's files; in memory for the time of one batch. */
@@ -126,7 +143,7 @@ function* chunksOf(items: readonly Item[]): Generator<readonly Item[]> {
 async function sendChunk(
   chunk: readonly Item[],
   outcome: Outcome,
-  sender: Sender,
+  deliver: Deliver,
   context: Context,
 ): Promise<string | null> {
   const { options, sent, io, now } = context
@@ -141,7 +158,7 @@ async function sendChunk(
       outcome.suppressed += 1
       continue
     }
-    const verdict = await deliver(text, sender, io)
+    const verdict = await patiently(() => deliver(text), io)
     if (verdict.verdict === 'accepted') {
       sent.add(id, now())
       recovered.push(id)
@@ -160,12 +177,12 @@ async function sendChunk(
   return stopped
 }
 
-async function deliver(text: string, sender: Sender, io: Io): Promise<Verdict> {
+async function patiently(attempt: () => Promise<Ending>, io: Io): Promise<Ending> {
   for (let tried = 1; ; tried += 1) {
-    const verdict = await sender.deliverOne(text, TIMEOUT_MS)
-    const passes = verdict.verdict === 'deferred' || verdict.verdict === 'unknown'
-    if (!passes || tried >= ATTEMPTS) return verdict
-    const asked = verdict.retryAfterMs === null ? null : String(verdict.retryAfterMs / 1_000)
+    const ending = await attempt()
+    const passes = ending.verdict === 'deferred' || ending.verdict === 'unknown'
+    if (!passes || tried >= ATTEMPTS) return ending
+    const asked = ending.retryAfterMs === null ? null : String(ending.retryAfterMs / 1_000)
     await io.sleep(waitMs(tried, asked, io.random))
   }
 }
