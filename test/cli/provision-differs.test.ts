@@ -7,7 +7,7 @@ import {
   listAt,
   textAt,
 } from '../../src/cli/lib/platform-request.ts'
-import fieldGroup from '../../src/worker/aep/schema/field-group.json' with { type: 'json' }
+import { fieldGroup } from '../../src/worker/aep/schema/field-group.ts'
 import { Bench, oneOfEach, TOML } from './provision-support.ts'
 
 const FLOW_SERVICE = '/data/foundation/flowservice'
