@@ -80,6 +80,23 @@ describe.each(PAGES)('%s', (page) => {
   })
 })
 
+/** `timeout.ts` or `lib/timeout.ts` name a file by the end of its path, `src/cli` a folder from the top; `*` stands for some. */
+describe.each(['ARCHITECTURE.md', 'CONTRIBUTING.md'])('%s', (page) => {
+  it('names only files and folders that exist', async () => {
+    const named = [...(await read(page)).matchAll(/`([\w.*/-]+)`/g)].map(([, name = '']) => name)
+    const files = named.filter((name) => /\.(ts|tsx|mjs|js|json|toml|vars|md)$/.test(name))
+    const folders = named.filter((name) => /^(src|test|docs)\/[\w/-]+$/.test(name))
+    const missing: string[] = []
+    for (const name of [...files, ...folders]) {
+      const options = { cwd: ROOT, exclude: ['node_modules', '.git'] }
+      const found = await Array.fromAsync(glob(files.includes(name) ? `**/${name}` : name, options))
+      if (found.length === 0) missing.push(name)
+    }
+    expect(named.length).toBeGreaterThan(10)
+    expect(missing).toEqual([])
+  })
+})
+
 describe('docs/operations.md', () => {
   it('explains every log line that the Worker writes', async () => {
     const runbook = await read('docs/operations.md')
