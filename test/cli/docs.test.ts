@@ -57,6 +57,8 @@ const PAGES = [
   'ARCHITECTURE.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
+  'CHANGELOG.md',
+  'docs/decisions/README.md',
   'docs/setup.md',
   'docs/operations.md',
   'docs/sources.md',
@@ -86,12 +88,13 @@ describe.each(['ARCHITECTURE.md', 'CONTRIBUTING.md'])('%s', (page) => {
     const named = [...(await read(page)).matchAll(/`([\w.*/-]+)`/g)].map(([, name = '']) => name)
     const files = named.filter((name) => /\.(ts|tsx|mjs|js|json|toml|vars|md)$/.test(name))
     const folders = named.filter((name) => /^(src|test|docs)\/[\w/-]+$/.test(name))
-    const missing: string[] = []
-    for (const name of [...files, ...folders]) {
-      const options = { cwd: ROOT, exclude: ['node_modules', '.git'] }
-      const found = await Array.fromAsync(glob(files.includes(name) ? `**/${name}` : name, options))
-      if (found.length === 0) missing.push(name)
-    }
+    const exclude = ['node_modules', '.git', '.wrangler']
+    const paths = (await Array.fromAsync(glob('**', { cwd: ROOT, exclude }))).map((at) => `/${at}`)
+    const missing = [...files, ...folders].filter((name) => {
+      const pattern = name.replaceAll('.', '\\.').replaceAll('*', '[^/]*')
+      const end = new RegExp(`${files.includes(name) ? '/' : '^/'}${pattern}$`)
+      return !paths.some((at) => end.test(at))
+    })
     expect(named.length).toBeGreaterThan(10)
     expect(missing).toEqual([])
   })
