@@ -6,11 +6,12 @@
  * reserved for examples (RFC 2606), so no mail can reach anybody. Pure: the run's name and the moment are passed in.
  */
 import type { Route } from '../../worker/chatlio/kind.ts'
+import { TEST_MARK } from '../../worker/drift/drift.ts'
 
 export type TestVisitor = { readonly uuid: string; readonly email: string }
 
 export function testVisitor(run: string): TestVisitor {
-  return { uuid: `relay-test-${run}`, email: `relay-test-${run}@example.com` }
+  return { uuid: TEST_MARK + run, email: `${TEST_MARK}${run}@example.com` }
 }
 
 /** `run`: some characters that no other run has. */
