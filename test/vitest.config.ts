@@ -28,7 +28,7 @@ const xdmBindings = {
 }
 
 /** Whole outages, and properties over several isolates: seconds each. `npm run test:fast` leaves them out. */
-const SLOW = '{oracle,outbox,poison,refusing.property,rejecting,throttle}.test.ts'
+const SLOW = '{openapi,oracle,outbox,poison,refusing.property,rejecting,throttle}.test.ts'
 
 type Files = { include: string[]; exclude?: string[] }
 
