@@ -8,7 +8,7 @@ import {
   textAt,
 } from '../../src/cli/lib/platform-request.ts'
 import { withVars } from '../../src/cli/lib/wrangler-toml.ts'
-import fieldGroup from '../../src/worker/aep/schema/field-group.json' with { type: 'json' }
+import { fieldGroup } from '../../src/worker/aep/schema/field-group.ts'
 import { Bench, oneOfEach, TOML } from './provision-support.ts'
 
 const FLOW_SERVICE = '/data/foundation/flowservice'

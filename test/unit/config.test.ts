@@ -507,6 +507,7 @@ describe('xdm', () => {
     expect(parseConfig(env).destination).toMatchObject({
       schemaVersion: '3',
       visitorNamespace: 'Visitor',
+      schemaExtras: [],
       tenant: 'acme',
     })
   })

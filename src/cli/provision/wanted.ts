@@ -5,7 +5,7 @@
  * one kind, which is part of their name: so raw can be followed by xdm, or by an authenticated endpoint, without
  * touching what works.
  */
-import fieldGroup from '../../worker/aep/schema/field-group.json' with { type: 'json' }
+import { fieldGroup } from '../../worker/aep/schema/field-group.ts'
 import { DEFAULT_NAME, type Options } from './options.ts'
 import type { Key } from './step.ts'
 

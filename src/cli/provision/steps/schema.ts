@@ -2,7 +2,7 @@
  * Steps: the field group, the schema made of it, and the union tag that enables the schema for Profile.
  * A field group or schema that lacks something gets it added, after a question; nothing is ever taken out of it.
  */
-import fieldGroup from '../../../worker/aep/schema/field-group.json' with { type: 'json' }
+import { fieldGroup } from '../../../worker/aep/schema/field-group.ts'
 import schema from '../../../worker/aep/schema/schema.json' with { type: 'json' }
 import { at, type Json, listAt, textAt } from '../../lib/platform-request.ts'
 import { byRegistryId, byTitle, REGISTRY } from '../lookup.ts'
