@@ -12,6 +12,7 @@ const LANDED: readonly string[] = [
   'f8d8dffb706da6848b1a5085ddc60021bd9c52359c1ad08decda6e05a6455d87',
   'f69bc2f81cc6d5464c5ee6e1d368a3f064147f46a2c4bf89bae4918ac4a39331',
   '18f609f641dc4b3a025e6afa4e819ca798733a402795e6126953ea06aecf224b',
+  'f9fc6ae3afb0f64f213b9c54d1d3ed3b22415c195b1089cd4736f6d239d10eee',
 ]
 
 async function sha256(text: string): Promise<string> {

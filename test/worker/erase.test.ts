@@ -240,7 +240,11 @@ describe('a suppressed person', () => {
     await erase({ visitor: 'canary' })
     const since = new Date(clock.now).toISOString()
     const until = new Date(clock.now + 45 * 86_400_000).toISOString()
-    expect((await relay.get('/suppressions')).body).toEqual({ count: 1, rows: [{ since, until }] })
+    const id = expect.stringMatching(/^[0-9a-f]{16}$/)
+    expect((await relay.get('/suppressions')).body).toEqual({
+      count: 1,
+      rows: [{ id, since, until }],
+    })
     const end = () => relay.remove('/suppressions', { visitor: 'canary' })
     expect((await end()).status).toBe(204)
     expect((await post()).body.status).toBe('forwarded')

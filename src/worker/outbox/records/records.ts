@@ -116,14 +116,15 @@ export class Records {
     this.#attempt(() => this.#index.stored(events))
   }
 
-  /** Events have been delivered; part of the transaction that forgets them. One row, however many they are. */
+  /** Events have been delivered, and the transaction that forgets them has ended. */
   settled(events: readonly Delivered[]): void {
     if (events.length > 0) this.#attempt((now) => this.#reports.settled(events, now))
   }
 
-  /** Folds what has come, where it is much: once an answer has been given, and after an alarm. */
+  /** After an alarm, and after a report: writes what has been delivered, and folds what has come where it is much. */
   flush(): void {
     this.#attempt((now) => {
+      this.#reports.write()
       if (this.#reports.isDue) this.#reports.fold(now)
     })
   }
@@ -131,6 +132,7 @@ export class Records {
   /** Folds what has come, indexes what stays stored, and forgets what is over. */
   sweep(): void {
     const { receiptMs } = this.#deps
+    this.flush()
     this.#attempt((now) => {
       if (this.#reports.isWorthFolding(now)) this.#reports.fold(now)
     })

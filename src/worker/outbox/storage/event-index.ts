@@ -1,9 +1,10 @@
-/** The part of the records that changes with the stored events, in the same transaction. */
+/** What the records hear of stored events. */
 import type { HashedEvent } from '../records/event-index.ts'
 import type { Delivered } from '../records/reports.ts'
 
 export type EventIndex = {
+  /** Part of the transaction that stores them. */
   stored(events: readonly HashedEvent[]): void
-  /** They are delivered, and their rows go. */
+  /** After the transaction that forgets them. */
   settled(events: readonly Delivered[]): void
 }

@@ -50,10 +50,11 @@ export class EventStore {
     const { pending, more } = this.#reader.stillPending(events)
     if (pending.length === 0) return pending
     const positions = pending.map(({ position }) => position)
+    const settled = pending.map((event) => this.#settled(event))
     this.change({ delivered: pending.length }, () => {
-      this.#index.settled(pending.map((event) => this.#settled(event)))
       this.#forget(['pending', ...more], positions)
     })
+    this.#index.settled(settled)
     return pending
   }
 
