@@ -25,8 +25,13 @@ import {
   REPORT_AT_RECEIPTS,
 } from './limits.ts'
 import { logLine } from './log.ts'
-import { type CountRow, type Outcome, STEP_MS, summed } from './outbox/records/activity.ts'
-import { addDuration } from './outbox/records/histogram.ts'
+import {
+  addDuration,
+  type CountRow,
+  type Outcome,
+  STEP_MS,
+  summed,
+} from './outbox/records/counts.ts'
 import { type Hashes, LookupHash, unpackHashes } from './outbox/records/lookup.ts'
 import type { Receipt } from './outbox/records/packed.ts'
 import type { Exchanged, Report } from './outbox/records/reports.ts'
@@ -125,7 +130,8 @@ export class ReportBuffer {
 export type ReporterDeps<Known, Aep> = {
   exchange: (known: Known, report: Report | null, version: string | null) => Promise<Exchanged<Aep>>
   known: () => Known
-  learned: (aep: Aep) => void
+  /** `askedAt`: when the outbox was asked. */
+  learned: (aep: Aep, askedAt: number) => void
   /** Uses up what there is to report of drift. */
   drift: (now: number) => DriftReport[]
   now: () => number
@@ -237,6 +243,7 @@ export class Reporter<Known = unknown, Aep = unknown> {
 
   async #exchange(report: Report | null): Promise<void> {
     const { exchange, known, learned, now } = this.#deps
+    const askedAt = now()
     const { aep, taken, lookup } = await exchange(known(), report, this.#version)
     if (report && taken && this.#sent === report) this.#sent = null
     this.#hash ??= new LookupHash(lookup.key)
@@ -246,7 +253,7 @@ export class Reporter<Known = unknown, Aep = unknown> {
     this.#version = lookup.version
     this.#heardAt = now()
     this.#exchangedAt = this.#heardAt
-    learned(aep)
+    learned(aep, askedAt)
   }
 
   /** The report to send: the one that was not taken, before anything newer. */

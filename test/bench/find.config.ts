@@ -8,5 +8,5 @@ const root = path.join(import.meta.dirname, '../..')
 export default defineConfig({
   root,
   plugins: [cloudflareTest({ wrangler: { configPath: path.join(root, 'wrangler.toml') } })],
-  test: { include: ['test/bench/find.ts'], testTimeout: 900_000 },
+  test: { include: ['test/worker/find.bench.ts'], testTimeout: 900_000 },
 })

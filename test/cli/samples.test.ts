@@ -53,6 +53,7 @@ const XDM: Destination = {
   schemaVersion: '1',
   tenant: 'TENANT',
   visitorNamespace: 'ChatlioVisitor',
+  schemaExtras: [],
 }
 
 /** What AEP is sent for a webhook with this body. */

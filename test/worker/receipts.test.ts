@@ -3,13 +3,14 @@ import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { INDEX_AFTER_MS, INDEX_FROM } from '../../src/worker/limits.ts'
+import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import {
   type Clock,
   conversation,
   drainAll,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   storeEvents,
 } from './support.ts'
 
@@ -41,7 +42,7 @@ describe('an event that went straight through', () => {
   ])('is found by %j', async (by) => {
     const { body } = await relay.post('feedback', conversation(person))
     await relay.post('feedback', conversation())
-    await relay.carry()
+    await relay.report()
     expect((await find(by)).events).toEqual([
       {
         id: body.id,
@@ -51,6 +52,7 @@ describe('an event that went straight through', () => {
         receivedAt: new Date(clock.now).toISOString(),
         settledAt: expect.stringMatching(/Z$/),
         via: 'forwarded',
+        source: null,
         nextAttemptAt: null,
         lastError: null,
         bytes: expect.any(Number),
@@ -61,10 +63,10 @@ describe('an event that went straight through', () => {
   it('is found by its id, once, however often it came', async () => {
     const payload = conversation(person)
     const { body } = await relay.post('feedback', payload)
-    await relay.carry()
+    await relay.report()
     clock.advance(10_000)
     await relay.post('feedback', payload)
-    await relay.carry()
+    await relay.report()
     expect((await find({ id: body.id })).events).toMatchObject([{ id: body.id }])
     expect((await find({ visitor: 'visitor-of-yesterday' })).events).toHaveLength(1)
   })
@@ -76,7 +78,7 @@ describe('an event that went straight through', () => {
       const { body } = await relay.post('feedback', conversation(person))
       ids.unshift(body.id)
     }
-    await relay.carry()
+    await relay.report()
     const pages: string[] = []
     let cursor: string | null = null
     do {
@@ -99,7 +101,7 @@ describe('an event that went straight through', () => {
 
   it('is found while its report is as it came, and after it was folded', async () => {
     const { body } = await relay.post('feedback', conversation(person))
-    await relay.carry()
+    await relay.report()
     expect([await rowsOf('reports'), await rowsOf('receipts')]).toEqual([1, 0])
     clock.advance(3_700_000)
     await relay.scheduled()
@@ -115,7 +117,7 @@ describe('an event that went straight through', () => {
 
   it('is not found after RECEIPT_DAYS, and forgotten with the rest of its day', async () => {
     await relay.post('feedback', conversation(person))
-    await relay.carry()
+    await relay.report()
     clock.advance(7 * 86_400_000 - 60_000)
     await relay.scheduled()
     expect((await find({ visitor: 'visitor-of-yesterday' })).events).toHaveLength(1)
@@ -127,7 +129,7 @@ describe('an event that went straight through', () => {
 })
 
 const rowsOf = (table: string) =>
-  runInDurableObject(shard(), (_, { storage }) =>
+  runInDurableObject(outbox(), (_, { storage }) =>
     Number(storage.sql.exec(`SELECT COUNT(*) AS n FROM ${table}`).one().n),
   )
 
@@ -135,7 +137,7 @@ describe('an event in the outbox', () => {
   it('is found in every state, and after its delivery by its receipt', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     const { body } = await relay.post('feedback', conversation(person))
-    await relay.carry()
+    await relay.report()
     const states = async () =>
       (await find({ email: 'ada@example.com' })).events.map(({ id, state }) => [id, state])
     expect(await states()).toEqual([[body.id, 'pending']])
@@ -165,13 +167,20 @@ describe('an event in the outbox', () => {
     await relay.scheduled()
     expect(await rowsOf('event_index')).toBe(1)
     expect(await byVisitor()).toEqual([[ids[5], 'pending']])
-    await runInDurableObject(shard(), async (instance) => {
-      const { INITIAL_UPSTREAM } = await import('../../src/worker/aep/upstream/state.ts')
+    await runInDurableObject(outbox(), async (instance: Outbox) => {
       const body = new TextEncoder().encode(JSON.stringify(conversation(person)))
-      const none = { attempt: null, parts: [], error: null, upstream: INITIAL_UPSTREAM }
+      const none = {
+        source: null,
+        hashes: null,
+        parts: [],
+        madeFor: '',
+        attempt: null,
+        error: null,
+      }
+      const known = { accepted: null, settings: '' }
       const receivedAt = clock.now - INDEX_AFTER_MS - 10
       const late = { id: 'f'.repeat(64), kind: 'feedback' as const, state: 'pending' as const }
-      await instance.store({ ...late, ...none, receivedAt, body })
+      await instance.store({ ...late, ...none, ...known, receivedAt, body })
     })
     expect(await byVisitor()).toEqual([
       [ids[5], 'pending'],
@@ -191,7 +200,7 @@ describe('with RECEIPT_DAYS 0', () => {
   it('nothing delivered is remembered, but counted', async () => {
     // The object reads its own environment, so the report is given to records that keep no receipts.
     const { Records } = await import('../../src/worker/outbox/records/records.ts')
-    await runInDurableObject(shard(), (_, { storage }) => {
+    await runInDurableObject(outbox(), (_, { storage }) => {
       const events = { hashed: () => [], beginningWith: () => [], at: () => null }
       const records = new Records({ storage, receiptMs: 0, events, now: () => clock.now })
       const event = { id: 'a'.repeat(64), kind: 'feedback' as const, source: null, attempts: 1 }
@@ -223,8 +232,8 @@ describe('finding', () => {
 
   it('keeps no address and no id as text', async () => {
     await relay.post('feedback', conversation(person))
-    await relay.carry()
-    const text = await runInDurableObject(shard(), (_, { storage }) =>
+    await relay.report()
+    const text = await runInDurableObject(outbox(), (_, { storage }) =>
       JSON.stringify(
         ['reports', 'receipts', 'event_index', 'activity', 'totals'].map((table) =>
           storage.sql

@@ -4,6 +4,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { EXCHANGE_STALE_MS, MAX_BUFFERED_RECEIPTS } from '../../src/worker/limits.ts'
+import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { isOverLimit } from '../../src/worker/outbox/records/records.ts'
 import type { Exchanged, Report } from '../../src/worker/outbox/records/reports.ts'
 import { type Answered, ReportBuffer, Reporter } from '../../src/worker/report.ts'
@@ -15,8 +16,8 @@ import {
   drainAll,
   eachTest,
   KEY,
+  outbox,
   type Relay,
-  shard,
   startRelay,
 } from './support.ts'
 
@@ -30,9 +31,12 @@ eachTest((world) => {
 })
 
 const rowsOf = (table: string) =>
-  runInDurableObject(shard(), (_, { storage }) =>
+  runInDurableObject(outbox(), (_, { storage }) =>
     Number(storage.sql.exec(`SELECT COUNT(*) AS n FROM ${table}`).one().n),
   )
+
+/** What an isolate says of AEP that has asked nothing yet. */
+const NOTHING_KNOWN = { accepted: null, settings: '' }
 
 const webhook = (body: unknown) =>
   new Request(`https://relay.example/chatlio/feedback?key=${KEY}`, {
@@ -88,8 +92,8 @@ describe('the first webhook of an isolate', () => {
     isDown = false
     clock.advance(EXCHANGE_STALE_MS)
     await alone.post('feedback', conversation())
-    await alone.carry()
-    const status = await shard().status()
+    await alone.report()
+    const status = await outbox().status()
     expect([status.forwarded, status.uninformed]).toEqual([3, 2])
   })
 })
@@ -97,7 +101,7 @@ describe('the first webhook of an isolate', () => {
 describe('an isolate that has not exchanged for a minute', () => {
   it('asks before it relays; one that has does not', async () => {
     await relay.post('feedback', conversation())
-    await relay.carry()
+    await relay.report()
     await startRelay().command('/pause')
     clock.advance(EXCHANGE_STALE_MS - 1)
     vi.spyOn(waits, 'wait').mockRejectedValue(new Error('not in tests'))
@@ -147,7 +151,7 @@ describe('a warm isolate', () => {
     released.resolve()
     await waitOnExecutionContext(first)
     expect(await rowsOf('reports')).toBe(1)
-    expect((await shard().status()).forwarded).toBe(2)
+    expect((await outbox().status()).forwarded).toBe(2)
   })
 })
 
@@ -168,8 +172,7 @@ describe('a report', () => {
     let isLost = true
     const reporter = reporterOf(async (report) => {
       sent.push(report)
-      const { INITIAL_UPSTREAM } = await import('../../src/worker/aep/upstream/state.ts')
-      const { taken, lookup } = await shard().exchange(INITIAL_UPSTREAM, report, null)
+      const { taken, lookup } = await outbox().exchange(NOTHING_KNOWN, report, null)
       if (isLost) throw new Error('lost')
       return { aep: null, taken, lookup: { ...lookup, key: new Uint8Array(32) } }
     })
@@ -181,7 +184,7 @@ describe('a report', () => {
     await reporter.report()
     expect(sent[1]).toBe(sent[0])
     expect(sent.map((report) => report?.sequence)).toEqual([1, 1, 2, undefined])
-    expect((await shard().status()).forwarded).toBe(2)
+    expect((await outbox().status()).forwarded).toBe(2)
   })
 
   it('counts once also when reports have been folded meanwhile, and over an eviction', async () => {
@@ -195,14 +198,13 @@ describe('a report', () => {
       keys: {},
       drift: [],
     }
-    const { INITIAL_UPSTREAM } = await import('../../src/worker/aep/upstream/state.ts')
-    await shard().exchange(INITIAL_UPSTREAM, report, null)
+    await outbox().exchange(NOTHING_KNOWN, report, null)
     clock.advance(3_700_000)
     await relay.scheduled()
     expect(await rowsOf('reports')).toBe(0)
-    await shard().exchange(INITIAL_UPSTREAM, report, null)
+    await outbox().exchange(NOTHING_KNOWN, report, null)
     expect(await rowsOf('reports')).toBe(0)
-    expect((await shard().status()).forwarded).toBe(1)
+    expect((await outbox().status()).forwarded).toBe(1)
   })
 
   it('holds a bounded number of receipts in a burst, and every count', () => {
@@ -232,8 +234,8 @@ describe('what strangers send, and what is lost', () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     const lost = startRelay({ OUTBOX: { getByName: full } })
     expect((await lost.post('feedback', conversation())).status).toBe(503)
-    await lost.carry()
-    await relay.carry()
+    await lost.report()
+    await relay.report()
     expect((await relay.get('/status')).body.unavailable).toBe(1)
     const { points } = (await relay.get('/activity')).body as {
       points: { outcome: string; count: number }[]
@@ -253,7 +255,7 @@ describe('when the platform refuses to write for a limit', () => {
   it('receipts and counts stop until the next UTC day, events do not, and status says so', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     await relay.post('feedback', conversation())
-    await runInDurableObject(shard(), (_, { storage }) => {
+    await runInDurableObject(outbox(), (_, { storage }) => {
       const real = storage.sql.exec.bind(storage.sql)
       vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...values: unknown[]) => {
         if (/INSERT INTO reports/.test(query)) throw new Error(LIMIT)
@@ -271,7 +273,7 @@ describe('when the platform refuses to write for a limit', () => {
     })
     expect(logs.filter((line) => line.includes('records-paused'))).toHaveLength(1)
     vi.restoreAllMocks()
-    await runInDurableObject(shard(), async (instance) => {
+    await runInDurableObject(outbox(), async (instance: Outbox) => {
       clock.set(midnight)
       expect(instance.status().pausedUntil).toBeNull()
     })

@@ -4,7 +4,7 @@
  * Promises: says what is taken, so what normalizing drops (empty text, null) is allowed, and unknown fields are too.
  * Knows only what `chatlio/payload.ts` is made of, and throws on anything else, so that nothing is left out silently.
  */
-import type { JsonSchema } from './schema.ts'
+import type { JsonSchema } from './describe.ts'
 
 /** The parts of a valibot schema that are looked at. */
 type Part = {

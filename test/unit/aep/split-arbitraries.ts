@@ -26,6 +26,7 @@ export const XDM: XdmDestination = {
   schemaVersion: '1',
   tenant: 'acme',
   visitorNamespace: 'ChatlioVisitor',
+  schemaExtras: [],
 }
 
 /** The event of a payload, read from its JSON as a webhook is. */

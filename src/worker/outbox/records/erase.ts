@@ -18,8 +18,7 @@ import {
 } from '../../chatlio/subject.ts'
 import { isObject, parseJson } from '../../lib/json.ts'
 import { ERASE_BYTES } from '../../limits.ts'
-import type { StoredBody } from '../storage/bodies.ts'
-import type { Place } from '../storage/reader.ts'
+import type { StoredBody } from '../list.ts'
 
 export type EraseRequest = {
   /** Normalized. */
@@ -42,39 +41,39 @@ export type ErasePage = {
 }
 
 export type EraseDeps = {
-  places: (after: number, limit: number) => Place[]
-  body: (place: Place) => StoredBody | null
-  erase: (place: Place, id: string) => void
-  blankAnswer: (position: number) => void
+  positions: (after: number, limit: number) => number[]
+  body: (position: number) => StoredBody | null
+  erase: (position: number, id: string) => void
+  eraseAnswer: (position: number) => void
   eraseReceipts: (hash: string, dryRun: boolean) => number
 }
 
 export function erasePage(request: EraseRequest, deps: EraseDeps): ErasePage {
   const { person, hash, dryRun, after, limit } = request
   const page: ErasePage = { matched: 0, erased: 0, receipts: 0, mentioned: 0, next: null }
-  const places = deps.places(after, limit)
+  const positions = deps.positions(after, limit)
   let bytes = 0
-  for (const place of places) {
+  for (const position of positions) {
     if (bytes >= ERASE_BYTES) break
-    page.next = place.position
-    const stored = deps.body(place)
+    page.next = position
+    const stored = deps.body(position)
     if (!stored) continue
     bytes += stored.body.length
     const relation = relationOf(stored, person)
     if (relation === 'theirs') {
       page.matched += 1
       if (dryRun) continue
-      deps.erase(place, stored.id)
+      deps.erase(position, stored.id)
       page.erased += 1
       continue
     }
     if (relation === 'mentioned') page.mentioned += 1
     const { answer } = stored
     if (!dryRun && answer && mentions(answer.toLowerCase(), person.value.toLowerCase())) {
-      deps.blankAnswer(place.position)
+      deps.eraseAnswer(position)
     }
   }
-  const isLast = places.length < limit && page.next === (places.at(-1)?.position ?? null)
+  const isLast = positions.length < limit && page.next === (positions.at(-1) ?? null)
   return isLast ? { ...page, next: null, receipts: deps.eraseReceipts(hash, dryRun) } : page
 }
 

@@ -1,5 +1,5 @@
 /** Finds events of every state, and receipts, by the beginning of an id or by keyed hash: the newest first. */
-import type { Listed } from '../state.ts'
+import type { Listed } from '../list.ts'
 import type { EventIndex } from './event-index.ts'
 import type { Via } from './packed.ts'
 import type { FoundReceipt, ReceiptStore } from './receipts.ts'
@@ -61,6 +61,6 @@ function atPosition(position: number, events: FoundEvents): Found[] {
   return event ? [{ ...event, settledAt: null, via: null }] : []
 }
 
-function fromReceipt({ hashes: _, source: __, ...receipt }: FoundReceipt): Found {
+function fromReceipt({ hashes: _, ...receipt }: FoundReceipt): Found {
   return { ...receipt, state: 'delivered', nextAttemptAt: null, lastError: null }
 }

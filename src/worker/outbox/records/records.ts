@@ -10,8 +10,9 @@ import { readEventOrNull } from '../../chatlio/event.ts'
 import { subjectOf } from '../../chatlio/subject.ts'
 import { parseJson } from '../../lib/json.ts'
 import { logLine } from '../../log.ts'
-import type { StoreRequest } from '../state.ts'
-import { ACTIVITY_TABLES, ActivityStore, type CountRow, type Step } from './activity.ts'
+import type { StoreRequest } from '../intake.ts'
+import { ACTIVITY_TABLES, ActivityStore } from './activity.ts'
+import type { CountRow, Step } from './counts.ts'
 import {
   EVENT_INDEX_TABLES,
   EventIndex,
@@ -19,7 +20,7 @@ import {
   type StoredEvents,
 } from './event-index.ts'
 import { type FindRequest, type Found, type FoundEvents, find } from './find.ts'
-import { type Hashes, type LookupHash, lookupHashOf } from './lookup.ts'
+import { type Hashes, LookupHash } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
 import { RECEIPTS_TABLES, ReceiptStore } from './receipts.ts'
 import {
@@ -192,4 +193,17 @@ export class Records {
 export function isOverLimit(thrown: unknown): boolean {
   const { message = '' } = thrown instanceof Error ? thrown : {}
   return /exceeded (?:allowed .* free tier|the account's spending cap)/i.test(message)
+}
+
+const KEY = 'lookup-key'
+const KEY_BYTES = 32
+
+/** The outbox's own: made when it first starts. */
+function lookupHashOf({ kv }: Pick<DurableObjectStorage, 'kv'>): LookupHash {
+  let key = kv.get<Uint8Array>(KEY)
+  if (!key) {
+    key = crypto.getRandomValues(new Uint8Array(KEY_BYTES))
+    kv.put(KEY, key)
+  }
+  return new LookupHash(key)
 }

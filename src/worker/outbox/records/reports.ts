@@ -20,8 +20,8 @@ import {
   SETTLED_TOGETHER,
   SETTLED_WITHIN_MS,
 } from '../../limits.ts'
-import { type ActivityStore, type CountRow, STEP_MS, summed } from './activity.ts'
-import { addDuration } from './histogram.ts'
+import type { ActivityStore } from './activity.ts'
+import { addDuration, type CountRow, STEP_MS, summed } from './counts.ts'
 import type { Hashes } from './lookup.ts'
 import { joined, packReceipts, type Receipt } from './packed.ts'
 import { type ReceiptStore, without } from './receipts.ts'
