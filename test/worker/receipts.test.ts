@@ -2,17 +2,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { INDEX_AFTER_MS, INDEX_FROM } from '../../src/worker/limits.ts'
-import type { Outbox } from '../../src/worker/outbox/outbox.ts'
-import {
-  type Clock,
-  conversation,
-  drainAll,
-  eachTest,
-  outbox,
-  type Relay,
-  storeEvents,
-} from './support.ts'
+import { type Clock, conversation, drainAll, eachTest, outbox, type Relay } from './support.ts'
 
 let aep: LocalAdobe
 let relay: Relay
@@ -154,45 +144,6 @@ describe('an event in the outbox', () => {
       [refused.body.id, 'dead'],
       [body.id, 'delivered'],
     ])
-  })
-
-  it('is found once it is indexed, also by a late one of an earlier moment, until it leaves', async () => {
-    aep.rule({ answer: { type: 'status', status: 503 } })
-    const ids = await storeEvents(INDEX_FROM, (index) => (index === 5 ? person : {}))
-    expect(await rowsOf('event_index')).toBe(0)
-    const byVisitor = async () =>
-      (await find({ visitor: 'visitor-of-yesterday' })).events.map(({ id, state }) => [id, state])
-    expect(await byVisitor()).toEqual([[ids[5], 'pending']])
-    clock.advance(INDEX_AFTER_MS + 1)
-    await relay.scheduled()
-    expect(await rowsOf('event_index')).toBe(1)
-    expect(await byVisitor()).toEqual([[ids[5], 'pending']])
-    await runInDurableObject(outbox(), async (instance: Outbox) => {
-      const body = new TextEncoder().encode(JSON.stringify(conversation(person)))
-      const none = {
-        source: null,
-        hashes: null,
-        parts: [],
-        madeFor: '',
-        attempt: null,
-        error: null,
-      }
-      const known = { accepted: null, settings: '' }
-      const receivedAt = clock.now - INDEX_AFTER_MS - 10
-      const late = { id: 'f'.repeat(64), kind: 'feedback' as const, state: 'pending' as const }
-      await instance.store({ ...late, ...none, ...known, receivedAt, body })
-    })
-    expect(await byVisitor()).toEqual([
-      [ids[5], 'pending'],
-      ['f'.repeat(64), 'pending'],
-    ])
-    await relay.erase(String(ids[5]))
-    expect(await byVisitor()).toEqual([['f'.repeat(64), 'pending']])
-    aep.clearRules()
-    await drainAll(clock)
-    expect(await byVisitor()).toEqual([['f'.repeat(64), 'delivered']])
-    await relay.scheduled()
-    expect(await rowsOf('event_index')).toBe(0)
   })
 })
 
