@@ -201,6 +201,13 @@ export const FOLD_AT_REPORTS = 128
 export const FOLD_FROM_REPORTS = 16
 export const FOLD_AFTER_MS = 3_600_000
 
+/** Receipts and counts of delivered events are written together: so many, or those of so long. */
+export const SETTLED_TOGETHER = 500
+export const SETTLED_WITHIN_MS = 1_000
+
+/** A row of reports that is smaller takes more: some 600 receipts. */
+export const MAX_APPENDED_BYTES = 65_536
+
 /** Receipts in one row: 430 kB with three hashes each, and 33 kB of filter, of the 2 MB of a row (DO limits). */
 export const SEGMENT_RECEIPTS = 4_096
 
