@@ -1,5 +1,5 @@
 /** Faults of our own, and events that end whatever processes them: none of them stops, stalls or loses another. */
-import { runInDurableObject } from 'cloudflare:test'
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { LARGE_BODY_BYTES, MAX_BYTES_IN_FLIGHT } from '../../src/worker/limits.ts'

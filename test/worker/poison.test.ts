@@ -81,7 +81,7 @@ describe('a poisoned event', () => {
     for (let each = 0; each < 40; each += 1) await post()
     aep.clearRules()
     aep.rule({ containing: 'poison', answer: { type: 'stall' } })
-    await drainAll(clock, 0, 6).catch(() => undefined)
+    await drainAll(clock, 6).catch(() => undefined)
     expect(await outbox().status()).toMatchObject({ delivered: 40, pending: 1 })
     expect(aep.peak).toBeLessThanOrEqual(6)
   })
