@@ -25,7 +25,8 @@ import {
   REPORT_AT_RECEIPTS,
 } from './limits.ts'
 import { logLine } from './log.ts'
-import { type CountRow, type Outcome, STEP_MS, summed } from './outbox/records/activity.ts'
+import type { Outcome } from './outbox/event.ts'
+import { type CountRow, STEP_MS, summed } from './outbox/records/activity.ts'
 import { addDuration } from './outbox/records/histogram.ts'
 import { type Hashes, LookupHash, unpackHashes } from './outbox/records/lookup.ts'
 import type { Receipt } from './outbox/records/packed.ts'

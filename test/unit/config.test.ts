@@ -512,6 +512,7 @@ describe('xdm', () => {
     expect(parseConfig(env).destination).toMatchObject({
       schemaVersion: '3',
       visitorNamespace: 'Visitor',
+      schemaExtras: [],
       tenant: 'acme',
     })
   })

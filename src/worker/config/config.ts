@@ -34,7 +34,6 @@ export type {
   Credentials,
   Destination,
   RawDestination,
-  SchemaExtra,
   XdmDestination,
 } from './destination.ts'
 export type { ReadAccess } from './read-access.ts'

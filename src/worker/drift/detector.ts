@@ -7,7 +7,7 @@
  */
 import type { Reading } from '../chatlio/event.ts'
 import { STORED_KINDS } from '../chatlio/kind.ts'
-import { isObject, type Parsed } from '../lib/json.ts'
+import { isLongNumber, isObject, type Parsed } from '../lib/json.ts'
 import { DRIFT_REPORT_INTERVAL_MS, MAX_DRIFT_LOOKS, MAX_DRIFT_SHAPES } from '../limits.ts'
 import { analyzeInvalid, analyzeValid } from './analyze.ts'
 import type { DriftReport } from './drift.ts'
@@ -122,6 +122,7 @@ function hashAt(value: unknown, depth: number): number {
     case 'boolean':
       return mix(SEED, 4)
   }
+  if (isLongNumber(value)) return mix(SEED, 3)
   let hash = mix(SEED, 6)
   for (const key in value as object) {
     for (let at = 0; at < key.length; at += 1) hash = mix(hash, key.charCodeAt(at))

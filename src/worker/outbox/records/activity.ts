@@ -6,22 +6,8 @@
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
 import { ACTIVITY_HOURS_MS, ACTIVITY_MINUTES_MS } from '../../limits.ts'
+import type { Outcome } from '../event.ts'
 import { addHistogram, type Histogram } from './histogram.ts'
-
-/** What a webhook was answered, or `drained`: delivered by the outbox. */
-export const OUTCOMES = [
-  'forwarded',
-  'buffered',
-  'dead-lettered',
-  'quarantined',
-  'suppressed',
-  'unavailable',
-  'unauthorized',
-  'opted-out',
-  'refused',
-  'drained',
-] as const
-export type Outcome = (typeof OUTCOMES)[number]
 
 /** Webhooks of one minute, kind, outcome and named key. `minute`: epoch milliseconds of its beginning. */
 export type CountRow = {
