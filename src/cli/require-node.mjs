@@ -11,9 +11,8 @@ if (major < neededMajor || (major === neededMajor && minor < neededMinor)) {
   console.error(
     [
       `This needs Node ${NEEDED} or newer, and runs on ${process.versions.node}.`,
-      'npm scripts normally run on the Node of the devDependency "node", which `npm ci` fetches in an',
-      'install script. It is not there: allow install scripts (ignore-scripts is off by default) and',
-      `run \`npm ci\` again, or install Node ${NEEDED} or newer.`,
+      'npm scripts run on the Node that `npm ci` installs: for Linux and macOS (x64, arm64) and Windows (x64).',
+      `On one of these run \`npm ci\` again, with optional dependencies; elsewhere install Node ${NEEDED} or newer.`,
     ].join('\n'),
   )
   process.exit(1)

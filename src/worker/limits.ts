@@ -43,6 +43,9 @@ export const MAX_FORM_BYTES = 16_384
 /** How long an isolate repeats a `/health` answer. Anyone may ask, and every new answer asks all shards. */
 export const HEALTH_CACHE_MS = 2_000
 
+/** How often the outbox proves by a write that events can be stored, while no event does. */
+export const WRITE_PROBE_INTERVAL_MS = 60_000
+
 /** `Retry-After` of the relay's own 503, sent if neither AEP nor the outbox could take the event. */
 export const UNAVAILABLE_RETRY_AFTER_SECONDS = 10
 
@@ -62,34 +65,51 @@ export const MAX_REPORT_CHARACTERS = 120
 export const MAX_RETRY_AFTER_MS = 3_600_000
 
 /**
- * Failures blamed on one event before it is dead. If AEP fails three requests out of four, a good event dies with a
- * probability of 0.75^30, once in 5,600.
+ * Failures blamed on one event before it is dead, over at least a day: an AEP that fails nine requests out of ten must
+ * not kill a good event by chance.
  */
 export const MAX_STRIKES = 30
+export const MIN_STRIKES_MS = 86_400_000
 
-/**
- * Parallel requests of one drain. A Durable Object has six connections; a seventh request would wait while its timeout
- * runs (DO limits).
- */
-export const DRAIN_CONCURRENCY = 6
+/** Distinct refused events that make the setting suspect, once AEP has accepted nothing for so long. */
+export const REFUSALS_TO_HOLD = 3
+export const QUIET_MS = 60_000
 
-/** Slots for tried events while untried ones wait, so that events whose requests hang cannot fill the pool. */
-export const DRAIN_RETRY_SLOTS = 3
+/** AEP is silent when so many requests have waited longer than this, or than twice its slowest acceptance lately. */
+export const SILENT_REQUESTS = 3
+export const MIN_SILENCE_MS = 500
+export const SLOWEST_MEMORY_MS = 300_000
 
-/** Events sent in one alarm. Stays well below its 30 s of CPU; the next alarm continues. */
+/** Requests under way at first, and again after AEP has throttled or failed; each acceptance of a full pool adds one. */
+export const MIN_CONCURRENCY = 6
+
+/** Most requests under way that can be configured: 845 events a second at 100 ms of latency, as measured in workerd. */
+export const MAX_DELIVERY_CONCURRENCY = 96
+
+/** How much longer than its request an invocation that sends it may take to say how it went. */
+export const SENDER_GRACE_MS = 2_000
+
+/** Events, and bytes of their bodies, sent in one alarm. Stays well below its 30 s of CPU; the next alarm continues. */
 export const MAX_EVENTS_PER_RUN = 5_000
+export const MAX_BYTES_PER_RUN = 67_108_864
 
 /** No attempt starts later than this in one alarm, whose wall time is limited to 15 minutes (wall-time-limits). */
 export const MAX_RUN_MS = 300_000
 
-/** Positions that a drain reads from SQLite at a time. */
-export const DRAIN_READ_AHEAD = 64
+/** Pending events that a drain looks up at a time, without their bodies. */
+export const READ_AHEAD = 256
+
+/** Events among which a probe chooses its kind. */
+export const PROBE_LOOK = 64
 
 /** Expired events read at a time. */
 export const EXPIRE_BATCH = 100
 
 /** How long a request waits for the outbox before it answers 503. The runtime retries for 10 s (automatic-retries). */
 export const STORE_TIMEOUT_MS = 10_000
+
+/** How long AEP is asked when nothing can be stored and requests do not ask it otherwise. */
+export const LAST_RESORT_TIMEOUT_MS = 3_000
 
 /** Minimum interval at which an isolate asks the outbox about pause and hold; it does so after it has answered. */
 export const REFRESH_INTERVAL_MS = 10_000
@@ -100,8 +120,9 @@ export const MAX_BREAKER_WINDOW_MS = 60_000
 /** How long before a pending event is erased `/health` reports `expiring`; half the retention if that is shorter. */
 export const EXPIRY_WARNING_MS = 7 * 86_400_000
 
-/** Events that one redrive step processes before the outbox can do other work. */
+/** Events, and bytes of their bodies, that one step of a redrive or delete takes before the outbox can do other work. */
 export const REDRIVE_PAGE = 50
+export const BULK_BYTES = 8_388_608
 
 /** Deadline of a token request. Callers may give up earlier; a token that arrives later serves the next caller. */
 export const IMS_TIMEOUT_MS = 15_000
@@ -121,7 +142,7 @@ export const MAX_FORWARD_TIMEOUT_MS = 25_000
 /** Many attempts must fit into the 15 minutes of an alarm (wall-time-limits). */
 export const MAX_DRAIN_TIMEOUT_MS = 60_000
 
-/** Listings and refreshes call all shards at once, which bounds their number. */
+/** For `OUTBOX_SHARDS`, which says nothing any more. */
 export const MAX_SHARDS = 256
 
 /** Smallest `MAX_EVENT_BYTES`. Below it, a part has no room for text beside its fixed fields. */
@@ -137,7 +158,7 @@ export const MAX_TOKEN_CHARACTERS = 8_192
  * How long events are sent one by one after an inlet refused a whole batch and then accepted its events singly. A
  * refused batch costs twice as many requests as sending its events one by one.
  */
-export const BATCH_REST_MS = 600_000
+export const BATCH_COOLDOWN_MS = 600_000
 
 /** Events that one slot of a drain tries before it gives up finding one that can be encoded. */
 export const MAX_UNSENDABLE_PER_TURN = 100
@@ -151,26 +172,47 @@ export const MAX_WAITING_BYTES = 4_194_304
 /** Attempts to process a body above this are counted before they start, in case one ends the isolate. */
 export const LARGE_BODY_BYTES = 262_144
 
-/** Unfinished attempts to process an event before it is processed alone; one more, and it is quarantined. */
-export const MAX_UNFINISHED_TRIES = 3
+/** How often processing a large event may begin and not end before it is processed alone; once more, and it is quarantined. */
+export const MAX_UNFINISHED = 3
 
-/** So many receipts are carried to the outbox at once, without waiting for the next refresh. */
-export const CARRY_AT_RECEIPTS = 1_000
+/** So many receipts are reported at once, without waiting for the next exchange. */
+export const REPORT_AT_RECEIPTS = 1_000
 
-/** Receipts that an isolate holds; beyond them webhooks are counted only. About 2 MB. */
-export const MAX_HELD_RECEIPTS = 4_000
+/** Receipts that an isolate buffers; beyond them webhooks are counted only. About 2 MB. */
+export const MAX_BUFFERED_RECEIPTS = 4_000
 
 /** Lookup hashes that an isolate or shard remembers, so as not to make them again. */
 export const MAX_KNOWN_HASHES = 1_000
 
-/** Webhooks that an isolate notes down before it adds them up. */
-export const FOLD_AT = 256
+/** Webhooks that an isolate records before it adds them up. */
+export const ADD_UP_AT = 256
 
-/** Rows of counters that an isolate holds while the outbox does not take them; then minutes become hours. */
-export const MAX_HELD_COUNTS = 2_000
+/** Rows of counts that an isolate buffers while the outbox does not take them; then minutes become hours. */
+export const MAX_BUFFERED_COUNTS = 2_000
 
-/** A carry that has not ended by now was lost with its request: the next one begins anew. */
-export const CARRY_TIMEOUT_MS = 60_000
+/** An exchange that has not ended by now was lost with its request: the next one begins anew. */
+export const EXCHANGE_LOST_MS = 60_000
+
+/** How long a webhook waits for an exchange, when its isolate has not had one for `EXCHANGE_STALE_MS`. */
+export const EXCHANGE_TIMEOUT_MS = 1_000
+export const EXCHANGE_STALE_MS = 60_000
+
+/** Reports that are kept as they came before they are folded; some 20,000 receipts at most under any load. */
+export const FOLD_AT_REPORTS = 128
+
+/** What the cron trigger folds: so many reports, or older ones. Folding a few costs as many rows as they do. */
+export const FOLD_FROM_REPORTS = 16
+export const FOLD_AFTER_MS = 3_600_000
+
+/** Receipts in one row: 430 kB with three hashes each, and 33 kB of filter, of the 2 MB of a row (DO limits). */
+export const SEGMENT_RECEIPTS = 4_096
+
+/** Stored events in one row of the index, at most and at least. Fewer are searched as they are. */
+export const INDEXED_TOGETHER = 4_096
+export const INDEX_FROM = 512
+
+/** How long an event is stored before it is indexed: a request works on one for 35 s at most, then stores it. */
+export const INDEX_AFTER_MS = 60_000
 
 /** Activity by the minute is kept this long, then by the hour. */
 export const ACTIVITY_MINUTES_MS = 48 * 3_600_000
@@ -179,28 +221,15 @@ export const ACTIVITY_HOURS_MS = 90 * 86_400_000
 /** Operators' actions are kept this long. */
 export const OPERATOR_LOG_MS = 90 * 86_400_000
 
-/** How long a shard remembers which batches of an isolate it has taken. */
-export const CARRIER_MEMORY_MS = 6 * 3_600_000
+/** How long the outbox remembers the latest report of an isolate. */
+export const ISOLATE_MEMORY_MS = 6 * 3_600_000
 
-/** A use of a webhook key is written down when the last one on record is older than this. */
-export const KEY_USE_STEP_MS = 60_000
+/** How long the last use of a webhook key is remembered. */
 export const KEY_MEMORY_MS = 400 * 86_400_000
-
-/** Receipts read or deleted in one statement's turn. */
-export const RECEIPT_PAGE = 500
 
 /** Events, and bytes of their bodies, that one step of an erasure reads before the outbox may do something else. */
 export const ERASE_PAGE = 500
 export const ERASE_BYTES = 8_388_608
-
-/**
- * After an erasure: free space that one step overwrites, and storage that one step writes anew. A step is a single
- * transaction, which has to fit into the memory of the object.
- */
-export const SCRUB_BYTES = 33_554_432
-
-/** Events that one step writes anew: some five rows written for each. */
-export const SCRUB_EVENTS = 5_000
 
 /** Longest suppression that an operator can ask for, and the one without asking: as long as Adobe's own deletion may take (Privacy Service: 15 to 45 days). */
 export const MAX_SUPPRESS_DAYS = 90
@@ -249,10 +278,10 @@ export const DRIFT_REPORT_INTERVAL_MS = 300_000
 export const MAX_DRIFT_ROWS_PER_KIND = 200
 
 /**
- * Pending events that one page of a list with a filter looks at in a shard. Pending ones have no index by kind or code,
- * which each of them would pay for with a row written; 500 are read in a few milliseconds.
+ * Events that one page of a list looks at where no index serves its filter: an index would cost each event a row written;
+ * 500 are read in a few milliseconds.
  */
-export const MAX_PENDING_SCANNED = 500
+export const MAX_SCANNED = 500
 
-/** Tries of an event that are remembered, the first among them: some 40 bytes each, written along with the row. */
-export const MAX_KEPT_TRIES = 20
+/** Attempts of an event that are remembered, the first among them: some 40 bytes each, written along with the row. */
+export const MAX_KEPT_ATTEMPTS = 20

@@ -1,88 +1,111 @@
 /**
  * Takes an event into custody: relays it to AEP inside the request, or stores it in the outbox.
  *
- * Promises: an outcome other than `unavailable` means that AEP accepted the event or that it is durably stored. The
- * healthy path is one request to AEP and nothing else; while AEP fails, requests do not wait for it. A fault of our
- * own costs no event: it is stored, and tried again.
- * One per isolate and configuration: it remembers only what it has seen of AEP, and losing that costs at most one
- * slow request.
+ * Promises: an outcome other than `unavailable` means that AEP accepted the event or that it is durably stored; `unavailable`
+ * means that AEP was asked as well, unless relaying is paused. The healthy path is one request to AEP and nothing else; while
+ * AEP fails, requests do not wait for it. A fault of our own costs no event: it is stored, and tried again. What a failed
+ * attempt means is decided in the outbox alone.
  */
-import { Sender, type SenderDeps } from './aep/client/sender.ts'
-import type { AttemptError, Verdict } from './aep/client/verdict.ts'
+import type { AepClient } from './aep/client/client.ts'
+import { type Ending, isAbort } from './aep/client/verdict.ts'
 import { encode } from './aep/record/encode.ts'
-import { identityOf } from './aep/record/identity.ts'
-import { afterAttempt, isFailed } from './aep/upstream/blame.ts'
-import { allowsRequest, type Breaker, CLOSED } from './aep/upstream/breaker.ts'
-import { correctClock } from './aep/upstream/clock.ts'
-import { takeIn, underSettings } from './aep/upstream/merge.ts'
-import { isRejecting } from './aep/upstream/refusals.ts'
-import { settingsOf } from './aep/upstream/settings.ts'
-import {
-  activeFailure,
-  holdOf,
-  INITIAL_UPSTREAM,
-  type UpstreamState,
-} from './aep/upstream/state.ts'
-import type { Carrier } from './carrier.ts'
-import type { ChatEvent, Reading } from './chatlio/event.ts'
+import { identityOf, type PrimaryIdentity } from './aep/record/identity.ts'
+import type { Breaker } from './breaker.ts'
+import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
+import type { Subject } from './chatlio/subject.ts'
 import type { Config } from './config/config.ts'
 import { within } from './lib/timeout.ts'
-import { STORE_TIMEOUT_MS } from './limits.ts'
+import { LAST_RESORT_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine } from './log.ts'
-import type { EventEnd } from './outbox/delivery/waiters.ts'
+import type { EventEnd } from './outbox/delivery/outcome.ts'
+import { madeFor } from './outbox/delivery/send.ts'
+import type { HeldState, RequestAttempt, StoreRequest } from './outbox/intake.ts'
+import type { OutboxStub } from './outbox/outbox.ts'
 import { quarantineError } from './outbox/quarantine.ts'
-import type { OutboxStub, Shards } from './outbox/shards.ts'
-import type { FailedAttempt, HeldState, StoreRequest } from './outbox/state.ts'
-import { OUTCOMES, type Received, type RelayResult } from './relay-result.ts'
+
+/** Where an event is now. `upstreamStatus`: the HTTP status that AEP answered; `null` when it did not. */
+export type RelayResult = {
+  outcome: 'forwarded' | 'buffered' | 'dead-lettered' | 'quarantined' | 'suppressed' | 'unavailable'
+  /** It went to AEP without the outbox, which then knows nothing of it. */
+  straight?: true
+  upstreamStatus: number | null
+  /** Why it was not forwarded. */
+  code?: string
+  /** For xdm: the primary identity. An event with `none` reaches the lake, but not Profile. */
+  identity?: PrimaryIdentity
+}
+
+/** An event and its bytes, as they came, and whose it is. `source`: the name of its webhook key. */
+export type Received = Arrival & { body: Uint8Array; subject: Subject; source: string | null }
+
+/** Who is suppressed, as far as this isolate has heard. */
+export type KnownPeople = {
+  /** Whether anybody is suppressed: only then are events compared. */
+  readonly suppresses: boolean
+  isSuppressed(subject: Subject): Promise<boolean>
+  /** `null` while this isolate does not know the key. */
+  hashesOf(subject: Subject): Promise<string | null>
+}
+
+export type RelayDeps = {
+  config: Config
+  outbox: () => OutboxStub
+  /** `null`: the configuration cannot be used. */
+  client: AepClient | null
+  breaker: Breaker
+  /** Text of the settings that events are sent under. */
+  settings: string
+  people: KnownPeople
+  now: () => number
+}
 
 type StoreAs = Pick<StoreRequest, 'state' | 'error' | 'attempt' | 'parts'>
-
 const AS_PENDING: StoreAs = { state: 'pending', error: null, attempt: null, parts: [] }
 
-type Stored = { state: HeldState | EventEnd; upstream: UpstreamState }
+/** A split event is not sent: its parts must be stored first. */
+type Sent = { attempt: RequestAttempt } | { parts: readonly string[] }
 
+type Stored = Awaited<ReturnType<OutboxStub['storeAndWait']>>
+
+/** By the state that the outbox answers. */
+const OUTCOMES = {
+  pending: 'buffered',
+  dead: 'dead-lettered',
+  quarantined: 'quarantined',
+  delivered: 'forwarded',
+  // An operator erased it while its request waited: it was stored, and it was not relayed.
+  erased: 'buffered',
+  suppressed: 'suppressed',
+} as const satisfies Record<HeldState | EventEnd, RelayResult['outcome']>
+
+/** One per isolate and configuration. */
 export class Relay {
-  readonly #config: Config
-  readonly #shards: Shards
-  readonly #now: () => number
-  readonly #sender: Sender | null
-  #state: UpstreamState
-  #breaker: Breaker = CLOSED
-  readonly #carrier: Carrier
+  readonly #deps: RelayDeps
 
-  constructor(config: Config, shards: Shards, deps: SenderDeps, carrier: Carrier) {
-    this.#config = config
-    this.#shards = shards
-    this.#now = deps.now
-    this.#carrier = carrier
-    this.#state = underSettings(INITIAL_UPSTREAM, settingsOf(config.destination))
-    this.#sender = config.destination && new Sender(config.destination, deps)
-  }
-
-  get state(): UpstreamState {
-    this.#state = correctClock(this.#state, this.#now())
-    return this.#state
-  }
-
-  mergeUpstream(theirs: UpstreamState): void {
-    this.#state = takeIn(this.state, theirs, this.#now())
-    if (!activeFailure(this.#state)) this.#breaker = CLOSED
+  constructor(deps: RelayDeps) {
+    this.#deps = deps
   }
 
   /** Accepts anything that could be read, valid or not. */
   async accept(received: Received, reading: Reading): Promise<RelayResult> {
-    // Mostly nobody is suppressed, and there is nothing to wait for.
-    const suppressed = this.#carrier.suppresses ? await this.#ifSuppressed(received) : null
+    const suppressed = await this.#ifSuppressed(received)
     if (suppressed) return suppressed
     if (reading.outcome !== 'valid') {
       const error = quarantineError(reading)
       return this.#store(received, { ...AS_PENDING, state: 'quarantined', error }, null, error.code)
     }
-    const reason = this.#reasonToStore(this.#now())
-    const result = reason
-      ? await this.#store(received, AS_PENDING, null, reason)
-      : await this.#forward(received, reading.event)
-    if (this.#config.destination?.format === 'xdm') result.identity = identityOf(reading.event)
+    const { event } = reading
+    const { config, client, now, breaker } = this.#deps
+    const reason = !client
+      ? 'configuration'
+      : config.forwardTimeoutMs === 0
+        ? 'store-first'
+        : breaker.reasonToStore(now())
+    const result =
+      reason || !client
+        ? await this.#storeOrSend(received, event, reason ?? 'configuration')
+        : await this.#forward(received, event, client)
+    if (config.destination?.format === 'xdm') result.identity = identityOf(event)
     return result
   }
 
@@ -92,107 +115,125 @@ export class Relay {
   }
 
   async #ifSuppressed({ subject }: Received): Promise<RelayResult | null> {
-    if (!this.#carrier.suppresses || !(await this.#carrier.isSuppressed(subject))) return null
+    const { people } = this.#deps
+    // Mostly nobody is suppressed, and there is nothing to wait for.
+    if (!people.suppresses || !(await people.isSuppressed(subject))) return null
     return { outcome: 'suppressed', upstreamStatus: null }
   }
 
-  /** Why the event must not be relayed inside its request; `null` when it may. */
-  #reasonToStore(now: number): string | null {
-    const { destination, forwardTimeoutMs, retryBaseMs } = this.#config
-    if (!destination) return 'configuration'
-    if (forwardTimeoutMs === 0) return 'store-first'
-    const { state } = this
-    if (this.#breaker.triedAt > now) this.#breaker = { ...this.#breaker, triedAt: now }
-    if (!allowsRequest(state, this.#breaker, Math.max(forwardTimeoutMs, retryBaseMs), now)) {
-      return holdOf(state)?.reason ?? 'upstream'
-    }
-    if (activeFailure(state)) this.#breaker = { ...this.#breaker, triedAt: now }
-    return null
-  }
-
-  async #forward(received: Received, event: ChatEvent): Promise<RelayResult> {
-    const { destination, forwardTimeoutMs, maxEventBytes } = this.#config
-    const sender = this.#sender
-    if (!destination || !sender) return this.#store(received, AS_PENDING, null, 'configuration')
-    const beganAt = this.#now()
-    let verdict: Verdict
+  async #forward(received: Received, event: ChatEvent, client: AepClient): Promise<RelayResult> {
+    let sent: Sent
     try {
-      const sending = { now: beganAt, source: null }
-      const maxRecordBytes = sender.envelope.maxRecordBytes(maxEventBytes)
-      const encoded = encode(event, destination, maxRecordBytes, sending)
-      if (encoded.split) return await this.#forwardParts(received, encoded.parts)
-      verdict = await sender.deliverOne(encoded.record, forwardTimeoutMs)
+      sent = await this.#send(event, received.source, client, this.#deps.config.forwardTimeoutMs)
     } catch (thrown) {
       return this.#storeAfterFault(received, thrown)
     }
-    const at = this.#now()
-    this.#recordAttempt(received.id, verdict, beganAt, at)
-    if (verdict.verdict === 'accepted') {
-      return { outcome: 'forwarded', straight: true, upstreamStatus: verdict.status }
+    if ('parts' in sent) {
+      // Its parts are decided and stored before the first is sent, so the outbox sends them; the request waits for that as
+      // long as it would for AEP.
+      const { parts } = sent
+      const waitMs = this.#deps.config.forwardTimeoutMs
+      return this.#store(received, { ...AS_PENDING, parts }, null, 'split', waitMs)
     }
-    const { error, answer } = verdict
-    const attempt: FailedAttempt = { at, error, answer }
-    const isRefused = !isFailed(verdict) && !this.#refusesEverything(error.status)
-    const state = isRefused ? 'dead' : 'pending'
+    const { ending } = sent.attempt
+    if (ending.verdict === 'accepted') return forwarded(ending.status)
+    const { error } = ending
     // The status of a token request is IMS's, not AEP's.
     const upstreamStatus = error.code === 'token' ? null : error.status
-    return this.#store(received, { ...AS_PENDING, state, attempt }, upstreamStatus, error.code)
+    return this.#store(
+      received,
+      { ...AS_PENDING, attempt: sent.attempt },
+      upstreamStatus,
+      error.code,
+    )
   }
 
-  /**
-   * An event too large for one record: its parts are decided and stored before the first is sent, so the outbox sends
-   * them. The request waits for that as long as it would for AEP.
-   */
-  async #forwardParts(received: Received, parts: readonly string[]): Promise<RelayResult> {
-    const waitMs = this.#config.forwardTimeoutMs
-    return this.#store(received, { ...AS_PENDING, parts }, null, 'split', waitMs)
+  /** One attempt inside the request; throws a fault of our own. */
+  async #send(
+    event: ChatEvent,
+    source: string | null,
+    client: AepClient,
+    timeoutMs: number,
+  ): Promise<Sent> {
+    const { config, breaker, now } = this.#deps
+    const destination = client.destination
+    const beganAt = now()
+    const maxRecordBytes = client.envelope.maxRecordBytes(config.maxEventBytes)
+    const encoded = encode(event, destination, maxRecordBytes, { now: beganAt, source })
+    if (encoded.split) return { parts: encoded.parts }
+    const underWay = breaker.began(beganAt)
+    let ending: Ending | null = null
+    try {
+      ending = await client.deliverOne(encoded.record, timeoutMs)
+    } finally {
+      breaker.ended(underWay, ending, now())
+    }
+    return { attempt: { beganAt, endedAt: now(), ending } }
   }
 
   async #storeAfterFault(received: Received, thrown: unknown): Promise<RelayResult> {
     const name = nameOf(thrown)
     logLine('error', { event: 'not-encoded', id: received.id, kind: received.kind, name })
-    const error: AttemptError = { code: 'internal', status: null, message: name }
-    const attempt: FailedAttempt = { at: this.#now(), error, answer: null }
-    return this.#store(received, { ...AS_PENDING, attempt }, null, error.code)
+    const error = { code: 'internal', status: null, message: name } as const
+    return this.#store(received, { ...AS_PENDING, error }, null, error.code)
   }
 
-  /** Then the refusal is the setting's fault, not the event's. 413 is always the event's. */
-  #refusesEverything(status: number | null): boolean {
-    return status !== 413 && isRejecting(this.#state.refusals)
-  }
-
-  #recordAttempt(id: string, verdict: Verdict, beganAt: number, at: number): void {
-    const attempt = {
-      id,
-      beganAt,
-      previousAt: null,
-      throttles: 0,
-      refusedBefore: false,
-      isPart: false,
+  /** Where storing fails, AEP is asked after all: an outage of the outbox must not cost an event that AEP would take. */
+  async #storeOrSend(received: Received, event: ChatEvent, reason: string): Promise<RelayResult> {
+    const stored = await this.#store(received, AS_PENDING, null, reason)
+    const { client, breaker, config } = this.#deps
+    if (stored.outcome !== 'unavailable' || !client || breaker.aep.pause.paused) return stored
+    try {
+      const sent = await this.#send(
+        event,
+        received.source,
+        client,
+        config.forwardTimeoutMs || LAST_RESORT_TIMEOUT_MS,
+      )
+      if ('parts' in sent) return stored
+      const { ending } = sent.attempt
+      if (ending.verdict === 'accepted') return forwarded(ending.status)
+      return { ...stored, upstreamStatus: ending.error.status }
+    } catch (thrown) {
+      logLine('error', {
+        event: 'not-encoded',
+        id: received.id,
+        kind: received.kind,
+        name: nameOf(thrown),
+      })
+      return stored
     }
-    this.#state = afterAttempt(this.state, verdict, attempt, at)
-    this.#breaker = activeFailure(this.#state)
-      ? { ...this.#breaker, failures: this.#breaker.failures + 1 }
-      : CLOSED
   }
 
   /** `waitMs`: how long to wait for the delivery of the stored event; 0 does not wait. */
   async #store(
-    { id, kind, receivedAt, body, subject }: Received,
+    { id, kind, source, receivedAt, body, subject }: Received,
     as: StoreAs,
     upstreamStatus: number | null,
     code: string,
     waitMs = 0,
   ): Promise<RelayResult> {
-    const hashes = await this.#carrier.hashesOf(subject)
-    const { state: upstream } = this
-    const request: StoreRequest = { id, kind, receivedAt, body, hashes, upstream, ...as }
-    const call = (shard: OutboxStub): Promise<Stored> =>
-      waitMs === 0 ? shard.store(request) : shard.storeAndWait(request, waitMs)
+    const { people, breaker, settings, config, now } = this.#deps
+    const hashes = await people.hashesOf(subject)
+    const { accepted } = breaker
+    const { destination } = config
+    const made = destination ? madeFor(destination) : ''
+    const request = {
+      id,
+      kind,
+      source,
+      receivedAt,
+      body,
+      hashes,
+      accepted,
+      settings,
+      madeFor: made,
+      ...as,
+    }
+    const askedAt = now()
     try {
-      // One deadline over all retries of the runtime: the sender waits for this.
-      const stored = await within(STORE_TIMEOUT_MS + waitMs, call(this.#shards.of(id)))
-      this.mergeUpstream(stored.upstream)
+      const stored = await this.#stored(request, waitMs)
+      breaker.heard(stored.aep, askedAt)
       const outcome = OUTCOMES[stored.state]
       if (outcome === 'forwarded') return { outcome, upstreamStatus: 200 }
       return outcome === 'suppressed'
@@ -203,6 +244,27 @@ export class Relay {
       return { outcome: 'unavailable', upstreamStatus, code: 'storage' }
     }
   }
+
+  /** Twice where the object was reset, as by a deploy: the insert is idempotent. */
+  async #stored(request: StoreRequest, waitMs: number): Promise<Stored> {
+    try {
+      return await this.#call(request, waitMs)
+    } catch (thrown) {
+      if (!isAbort(thrown)) throw thrown
+      return this.#call(request, waitMs)
+    }
+  }
+
+  #call(request: StoreRequest, waitMs: number): Promise<Stored> {
+    const outbox = this.#deps.outbox()
+    const call = waitMs === 0 ? outbox.store(request) : outbox.storeAndWait(request, waitMs)
+    // One deadline over all retries of the runtime: the sender waits for this.
+    return within(STORE_TIMEOUT_MS + waitMs, call)
+  }
+}
+
+function forwarded(upstreamStatus: number): RelayResult {
+  return { outcome: 'forwarded', straight: true, upstreamStatus }
 }
 
 function nameOf(thrown: unknown): string {

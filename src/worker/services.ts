@@ -1,28 +1,29 @@
-/**
- * Builds the services of a request, once for each isolate and environment: configuration, keys, outbox shards, relay.
- */
+/** Builds the services of a request, once for each isolate and environment: configuration, keys, relay. */
 import type { Context } from 'hono'
+import { AepClient } from './aep/client/client.ts'
+import { post } from './aep/client/post.ts'
+import { settingsOf } from './aep/client/settings.ts'
 import { TokenSource } from './aep/client/token.ts'
-import { Carrier } from './carrier.ts'
+import { Breaker } from './breaker.ts'
 import { type Config, parseConfig } from './config/config.ts'
 import { DriftDetector } from './drift/detector.ts'
 import { AccessKeys } from './http/auth.ts'
 import { HealthCheck } from './http/health.ts'
 import { Sessions } from './http/sessions.ts'
 import { logLine } from './log.ts'
-import { type Metrics, metricsOf } from './metrics.ts'
-import { Shards } from './outbox/shards.ts'
-import { Refresh } from './refresh.ts'
+import type { Aep } from './outbox/aep.ts'
+import { type OutboxStub, outboxOf } from './outbox/outbox.ts'
 import { Relay } from './relay.ts'
+import { Reporter } from './report.ts'
 
 export type AppContext = Context<{ Bindings: Env }>
 
 export type Services = {
   config: Config
-  shards: Shards
+  outbox: () => OutboxStub
   relay: Relay
-  carrier: Carrier
-  refresh: Refresh
+  breaker: Breaker
+  reporter: Reporter<Known, Aep>
   health: HealthCheck
   webhookKeys: AccessKeys
   /** `null`: no token opens the admin routes. */
@@ -30,11 +31,12 @@ export type Services = {
   /** Of operators who signed in with the token; `null` with `adminKeys`. */
   sessions: Sessions | null
   drift: DriftDetector
-  /** `null`: off. */
-  metrics: Metrics | null
 }
 
-/** How a request waits for its carry. An object, so that tests can put their own clock in its place. */
+/** What an isolate says of AEP. */
+type Known = { accepted: Breaker['accepted']; settings: string }
+
+/** How a request waits before it reports. An object, so that tests can put their own clock in its place. */
 export const waits = {
   wait: (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms)),
 }
@@ -46,34 +48,43 @@ export function servicesOf(env: Env): Services {
   let known = services.get(env)
   if (!known) {
     const config = parseConfig(env)
-    const shards = new Shards(env.OUTBOX, config.outboxShards)
-    const tokens = new TokenSource((refused) => shards.tokenKeeper().token(refused), Date.now)
-    const carrier = new Carrier(shards, Date.now, crypto.randomUUID())
-    const relay = new Relay(
-      config,
-      shards,
-      { fetch: (url, init) => fetch(url, init), aborts: false, now: Date.now, tokens },
-      carrier,
-    )
-    const refresh = new Refresh({
-      shards,
-      relay,
-      carrier,
-      now: Date.now,
+    const { destination } = config
+    const now = () => Date.now()
+    const outbox = () => outboxOf(env)
+    const tokens = new TokenSource((refused) => outbox().token(refused), now)
+    const settings = settingsOf(destination)
+    const windowMs = Math.max(config.forwardTimeoutMs, config.retryBaseMs)
+    const breaker = new Breaker({ settings, windowMs })
+    const ownFetch = (url: string, init: RequestInit) => fetch(url, init)
+    const client =
+      destination &&
+      new AepClient(destination, {
+        post: (request, timeoutMs) => post(request, timeoutMs, ownFetch, { aborts: false }),
+        now,
+        tokens,
+      })
+    const drift = new DriftDetector()
+    const reporter = new Reporter<Known, Aep>({
+      exchange: (...sent) => outbox().exchange(...sent),
+      known: () => ({ accepted: breaker.accepted, settings }),
+      learned: (aep, askedAt) => breaker.heard(aep, askedAt),
+      drift: (at) => drift.takeReports(at),
+      now,
       wait: (ms) => waits.wait(ms),
+      isolate: crypto.randomUUID(),
     })
+    const { adminToken } = config
     known = {
       config,
-      shards,
-      relay,
-      carrier,
-      refresh,
-      health: new HealthCheck(config, shards, relay, Date.now),
+      outbox,
+      relay: new Relay({ config, outbox, client, breaker, settings, people: reporter, now }),
+      breaker,
+      reporter,
+      health: new HealthCheck({ config, outbox, now }),
       webhookKeys: new AccessKeys(config.webhookKeys),
-      adminKeys: config.adminToken === null ? null : new AccessKeys([config.adminToken]),
-      sessions: config.adminToken === null ? null : new Sessions(config.adminToken),
-      drift: new DriftDetector(),
-      metrics: metricsOf(env),
+      adminKeys: adminToken === null ? null : new AccessKeys([{ key: adminToken, name: null }]),
+      sessions: adminToken === null ? null : new Sessions(adminToken),
+      drift,
     }
     services.set(env, known)
     if (config.problems.length > 0) {

@@ -1,33 +1,26 @@
-/** The Worker's handlers: requests, and the cron trigger, which makes every shard re-arm a lost alarm and raises alerts. */
+/** The Worker's handlers: requests, and the cron trigger, which re-arms a lost alarm, tidies up and raises alerts. */
 import { runAlerts } from './alerts/tick.ts'
 import { app } from './app.ts'
 import { within } from './lib/timeout.ts'
 import { STORE_TIMEOUT_MS } from './limits.ts'
-import { type Services, servicesOf } from './services.ts'
+import { servicesOf } from './services.ts'
 
 export const worker = {
   fetch: app.fetch,
   async scheduled(_controller, env) {
     const services = servicesOf(env)
+    const { outbox, reporter, health } = services
     try {
-      await wakeShards(services)
+      await within(STORE_TIMEOUT_MS, outbox().wake())
+      await reporter.report()
     } finally {
-      // A shard that does not answer is one of the things to alert about.
+      // An outbox that does not answer is one of the things to alert about.
       await runAlerts({
         ...services,
         fetch: (url, init) => fetch(url, init),
-        now: Date.now,
-        isWell: () => services.health.isWell(),
+        now: () => Date.now(),
+        isWell: () => health.isWell(),
       })
     }
   },
 } satisfies ExportedHandler<Env>
-
-async function wakeShards({ shards, refresh }: Services): Promise<void> {
-  const pending = await shards.all((shard) => within(STORE_TIMEOUT_MS, shard.wake()))
-  // With nothing left to ask AEP with, no acceptance can end a hold for refusals.
-  if (pending.every((count) => count === 0)) await shards.all((shard) => shard.endRejecting())
-  // Once collects what the shards know of AEP, once more gives it to all of them.
-  await refresh.now()
-  if (shards.count > 1) await refresh.now()
-}

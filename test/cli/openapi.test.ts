@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, it } from 'vitest'
-import { describedFiles } from '../../src/cli/openapi/files.ts'
+import { describedFiles } from '../../src/cli/openapi/main.ts'
+import { COMMANDS } from '../../src/worker/admin/api.ts'
+import { ALERT_NAMES } from '../../src/worker/alerts/alerts.ts'
 
 it('docs/openapi.json and docs/webhooks.schema.json are as `npm run openapi` writes them', async () => {
   const files = await describedFiles()
@@ -12,5 +14,22 @@ it('docs/openapi.json and docs/webhooks.schema.json are as `npm run openapi` wri
   for (const file of files) {
     // Compared as data: the formatter lays it out.
     expect(JSON.parse(await readFile(file.path, 'utf8'))).toEqual(JSON.parse(file.text))
+  }
+})
+
+it('docs/operations.md names every route and every alert', async () => {
+  const text = await readFile(path.join(import.meta.dirname, '../../docs/operations.md'), 'utf8')
+  const rows = text.split('\n').filter((line) => line.startsWith('| '))
+  const routes = Object.values(COMMANDS).map(({ method, path }) => `\`${method} /admin${path}`)
+  for (const route of routes)
+    expect(
+      rows.some((row) => row.includes(route)),
+      route,
+    ).toBe(true)
+  for (const name of ALERT_NAMES) {
+    expect(
+      rows.some((row) => row.startsWith(`| \`${name}\` | `)),
+      name,
+    ).toBe(true)
   }
 })

@@ -50,7 +50,7 @@ const XDM: Destination = {
   schemaVersion: '1',
   tenant: 'TENANT',
   visitorNamespace: 'ChatlioVisitor',
-  extras: ['chat', 'contact'],
+  schemaExtras: ['chat', 'contact'],
 }
 
 /** What AEP is sent for a webhook with this body. */

@@ -1,7 +1,8 @@
 /** Where a message of the alerts leads to. */
 import { describe, expect, it } from 'vitest'
+import type { AlertName } from '../../src/worker/alerts/alerts.ts'
+import type { Notice } from '../../src/worker/alerts/evaluate.ts'
 import { bodiesFor } from '../../src/worker/alerts/message.ts'
-import type { AlertName, Notice } from '../../src/worker/alerts/state.ts'
 
 const URL = 'https://relay.example.com'
 const notice = (name: AlertName): Notice => ({

@@ -4,8 +4,10 @@ import { AccessKeys } from '../../src/worker/http/auth.ts'
 const KEY = 'correct-horse-battery-staple'
 const OLD = 'the-key-that-is-rotated-out'
 
+const named = (key: string, name: string | null = null) => ({ key, name })
+
 const isAdmitted = async (presented: string | undefined, keys: readonly string[]) =>
-  (await new AccessKeys(keys).find(presented)) !== null
+  (await new AccessKeys(keys.map((key) => named(key))).find(presented)) !== null
 
 describe('a caller', () => {
   it('is admitted with any of the configured keys', async () => {
@@ -19,7 +21,8 @@ describe('a caller', () => {
     ['the beginning of a key', KEY.slice(0, -1)],
     ['the end of a key', KEY.slice(1)],
     ['more than a key', `${KEY}x`],
-    ['a key with a blank before it', ` ${KEY}`],
+    ['a key with a blank in it', KEY.replace('-', ' ')],
+    ['blanks alone', ' \t\n'],
     ['a key with a NUL after it', `${KEY}\0`],
     ['a key in capitals', KEY.toUpperCase()],
     ['all keys at once', `${KEY},${OLD}`],
@@ -52,33 +55,69 @@ describe('a caller', () => {
   })
 })
 
+describe('white space that came along when the URL was pasted', () => {
+  it.each([' ', '\t', '\r\n', '\u00a0', '\ufeff', ' \n '])('does not count: %j', async (blank) => {
+    const base64 = 'ab+cd/ef+ghijklmnopq+'
+    for (const key of [KEY, base64, base64.replaceAll('+', ' ')]) {
+      for (const presented of [`${key}${blank}`, `${blank}${key}`, `${blank}${key}${blank}`]) {
+        expect(await isAdmitted(presented, [KEY, base64])).toBe(true)
+      }
+    }
+  })
+
+  it('makes no entry of its own in memory: a hash is kept once', async () => {
+    const keys = new AccessKeys([named(KEY)])
+    await keys.find(KEY)
+    const digest = vi.spyOn(crypto.subtle, 'digest')
+    for (let blanks = 0; blanks < 50; blanks += 1) await keys.find(KEY + ' '.repeat(blanks))
+    expect(digest).not.toHaveBeenCalled()
+  })
+})
+
+describe('a named key', () => {
+  it('tells whose it is, with its name before it or without', async () => {
+    const keys = new AccessKeys([named(KEY, 'shop'), named(OLD)])
+    const shop = { fingerprint: '87cbeb', name: 'shop' }
+    expect(await keys.find(KEY)).toEqual(shop)
+    expect(await keys.find(`shop:${KEY}`)).toEqual(shop)
+    expect(await keys.find(`blog:${KEY}`)).toBeNull()
+    expect(await keys.find(`shop:${OLD}`)).toBeNull()
+    expect((await keys.find(OLD))?.name).toBeNull()
+    expect(await keys.holders()).toEqual([shop, await keys.find(OLD)])
+  })
+})
+
 describe('the fingerprint of a key', () => {
   it('is the first 6 hex digits of its SHA-256, as sha256sum gives it', async () => {
     // printf %s correct-horse-battery-staple | sha256sum
-    expect(await new AccessKeys([OLD, KEY]).find(KEY)).toBe('87cbeb')
+    expect((await new AccessKeys([named(OLD), named(KEY)]).find(KEY))?.fingerprint).toBe('87cbeb')
     // printf %s ab+cd/ef+ghijklmnopq== | sha256sum
     const base64 = 'ab+cd/ef+ghijklmnopq=='
-    const keys = new AccessKeys([KEY, base64])
+    const keys = new AccessKeys([named(KEY), named(base64)])
     for (const presented of [base64, base64.replaceAll('+', ' ')]) {
-      expect(await keys.find(presented)).toBe('9bac40')
+      expect((await keys.find(presented))?.fingerprint).toBe('9bac40')
     }
   })
 
   it('is the same each time', async () => {
-    const keys = new AccessKeys([KEY, OLD])
-    expect(await keys.find(OLD)).toBe(await keys.find(OLD))
-    expect(await keys.find(OLD)).not.toBe(await keys.find(KEY))
+    const keys = new AccessKeys([named(KEY), named(OLD)])
+    expect(await keys.find(OLD)).toEqual(await keys.find(OLD))
+    expect(await keys.find(OLD)).not.toEqual(await keys.find(KEY))
   })
 })
 
 describe('the comparison', () => {
   it('compares hashes of one length, in constant time, with every key', async () => {
     const equal = vi.spyOn(crypto.subtle, 'timingSafeEqual')
-    const keys = new AccessKeys([KEY, OLD, 'a much longer key than any of the other two'])
+    const keys = new AccessKeys([
+      named(KEY),
+      named(OLD, 'shop'),
+      named('a much longer key than any of the other two'),
+    ])
     for (const presented of [KEY, 'x', 'x'.repeat(1_000)]) {
       equal.mockClear()
       await keys.find(presented)
-      expect(equal).toHaveBeenCalledTimes(3)
+      expect(equal).toHaveBeenCalledTimes(4)
       for (const sides of equal.mock.calls) {
         expect(sides.map(({ byteLength }) => byteLength)).toEqual([32, 32])
       }
@@ -86,7 +125,7 @@ describe('the comparison', () => {
   })
 
   it('hashes configured keys once, a good key once, and a wrong one each time', async () => {
-    const keys = new AccessKeys([KEY, OLD])
+    const keys = new AccessKeys([named(KEY), named(OLD)])
     await keys.find('first')
     const digest = vi.spyOn(crypto.subtle, 'digest')
     for (const presented of [KEY, KEY, 'wrong', 'wrong', KEY]) await keys.find(presented)
@@ -95,8 +134,8 @@ describe('the comparison', () => {
   })
 
   it('keeps two configurations apart', async () => {
-    const before = new AccessKeys([OLD])
-    const after = new AccessKeys([KEY])
+    const before = new AccessKeys([named(OLD)])
+    const after = new AccessKeys([named(KEY)])
     expect(await before.find(OLD)).not.toBeNull()
     expect(await after.find(OLD)).toBeNull()
     expect(await after.find(KEY)).not.toBeNull()

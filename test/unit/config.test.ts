@@ -16,12 +16,14 @@ const XDM: Variables = {
   AEP_TENANT: 'acme',
 }
 
+const named = (key: string, name: string | null = null) => ({ key, name })
+
 const faulty = (env: Variables) => parseConfig(env).problems.map(({ variable }) => variable)
 
 describe('the defaults', () => {
   it('are those of the contract', () => {
     expect(parseConfig(RAW)).toEqual({
-      webhookKeys: [KEY],
+      webhookKeys: [named(KEY)],
       webhookKeysFault: null,
       adminToken: null,
       accessAud: null,
@@ -29,13 +31,29 @@ describe('the defaults', () => {
       problems: [],
       forwardTimeoutMs: 3_000,
       drainTimeoutMs: 15_000,
+      deliveryConcurrency: 48,
+      outboxJurisdiction: null,
       outboxShards: 1,
       maxEventBytes: 1_000_000,
       retryBaseMs: 1_000,
       retryCapMs: 60_000,
       retentionMs: 30 * 86_400_000,
       receiptMs: 7 * 86_400_000,
-      alerts: { ageMs: 900_000, webhook: null, heartbeatUrl: null, publicUrl: null },
+      redact: ['card'],
+      optOutTrait: null,
+      readAccess: {
+        available: false,
+        why: 'Not set: AEP_READ_CLIENT_ID, AEP_READ_CLIENT_SECRET, AEP_ORG_ID, AEP_DATASET_ID.',
+      },
+      completeMs: 86_400_000,
+      environment: null,
+      alerts: {
+        ageMs: 900_000,
+        silenceMs: 86_400_000,
+        webhook: null,
+        heartbeatUrl: null,
+        publicUrl: null,
+      },
     })
   })
 
@@ -59,7 +77,7 @@ describe('the defaults', () => {
       schemaVersion: '1',
       tenant: 'acme',
       visitorNamespace: 'ChatlioVisitor',
-      extras: [],
+      schemaExtras: [],
       credentials: null,
     })
   })
@@ -76,12 +94,24 @@ describe('the defaults', () => {
       'AEP_IMS_URL',
       'FORWARD_TIMEOUT_MS',
       'DRAIN_TIMEOUT_MS',
+      'DELIVERY_CONCURRENCY',
+      'OUTBOX_JURISDICTION',
       'OUTBOX_SHARDS',
       'MAX_EVENT_BYTES',
       'RETRY_BASE_MS',
       'RETRY_CAP_MS',
       'RECEIPT_DAYS',
       'RETENTION_DAYS',
+      'AEP_SCHEMA_EXTRAS',
+      'AEP_READ_CLIENT_ID',
+      'AEP_READ_CLIENT_SECRET',
+      'AEP_SANDBOX',
+      'AEP_PLATFORM_URL',
+      'REDACT',
+      'OPT_OUT_TRAIT',
+      'COMPLETE_HOURS',
+      'ALERT_SILENCE_HOURS',
+      'ENVIRONMENT',
     ]
     for (const blank of ['', '  ', null, undefined]) {
       const all = Object.fromEntries([...names, ...others].map((name) => [name, blank]))
@@ -109,38 +139,89 @@ describe('an empty environment', () => {
 
 describe('webhook keys', () => {
   it.each([
-    [KEY, [KEY]],
-    [`${KEY},${OTHER_KEY}`, [KEY, OTHER_KEY]],
-    [` ${KEY} ,\n${OTHER_KEY}, `, [KEY, OTHER_KEY]],
-    ['x'.repeat(20), ['x'.repeat(20)]],
-  ])('are several, separated by commas: %j', (value, keys) => {
+    [KEY, [named(KEY)]],
+    [`${KEY},${OTHER_KEY}`, [named(KEY), named(OTHER_KEY)]],
+    [` ${KEY} ,\n${OTHER_KEY}, `, [named(KEY), named(OTHER_KEY)]],
+    [`${KEY}\r\n${OTHER_KEY}\r\n`, [named(KEY), named(OTHER_KEY)]],
+    [`${KEY};${OTHER_KEY}`, [named(KEY), named(OTHER_KEY)]],
+    [`${KEY} ${OTHER_KEY}`, [named(KEY), named(OTHER_KEY)]],
+    [`\ufeff${KEY}`, [named(KEY)]],
+    [`${KEY},${KEY}`, [named(KEY)]],
+    [`shop:${KEY},blog-2:${OTHER_KEY}`, [named(KEY, 'shop'), named(OTHER_KEY, 'blog-2')]],
+    [`shop:${KEY};${OTHER_KEY}`, [named(KEY, 'shop'), named(OTHER_KEY)]],
+    [`Shop:${KEY}`, [named(`Shop:${KEY}`)]],
+    [`${'n'.repeat(33)}:${KEY}`, [named(`${'n'.repeat(33)}:${KEY}`)]],
+    [`example:${KEY}`, [named(KEY, 'example')]],
+    ['x'.repeat(20), [named('x'.repeat(20))]],
+  ])('are several, perhaps named, in any of the usual forms: %j', (value, keys) => {
     expect(parseConfig({ ...RAW, WEBHOOK_KEYS: value })).toMatchObject({
       webhookKeys: keys,
+      webhookKeysFault: null,
       problems: [],
     })
   })
 
   it.each([
-    ['none', '', 'none'],
-    ['nothing', undefined, 'none'],
-    ['only commas', ' , ,', 'none'],
-    ['one that is too short', 'x'.repeat(19), 'too-short'],
-    ['one that is too short among good ones', `${KEY},short,${OTHER_KEY}`, 'too-short'],
-    ['one that blanks make long enough', `${'x'.repeat(19)} `, 'too-short'],
-    ['a number', 7, 'too-short'],
-    ['a placeholder of an example file', 'change-me-to-a-long-random-key', 'placeholder'],
-    ['a placeholder of a guide', 'Your-Webhook-Key-Goes-Here', 'placeholder'],
-    ['one that calls itself an example', 'an-example-key-of-some-length', 'placeholder'],
-    ['one that calls itself a placeholder', 'PLACEHOLDER-of-some-length', 'placeholder'],
-    ['a placeholder among good ones', `${KEY},${'x'.repeat(20)}-change-me`, 'placeholder'],
-    ['a short placeholder', 'change-me', 'placeholder'],
-  ] as const)('count as not set if there is %s', (_, value, fault) => {
+    ['one that is too short', 'x'.repeat(19), 'is too short'],
+    ['a number', 7, 'is too short'],
+    ['one that is too short after its name', `shop:${'x'.repeat(10)}`, 'is too short'],
+    ['a placeholder of an example file', 'change-me-to-a-long-random-key', 'is a placeholder'],
+    ['a placeholder of a guide', 'Your-Webhook-Key-Goes-Here', 'is a placeholder'],
+    ['one that calls itself an example', 'an-example-key-of-some-length', 'is a placeholder'],
+    ['one that calls itself a placeholder', 'PLACEHOLDER-of-some-length', 'is a placeholder'],
+    ['a named placeholder', 'shop:placeholder-of-some-length', 'is a placeholder'],
+    ['a short placeholder', 'change-me', 'is a placeholder'],
+    ['one in quotes', `"${OTHER_KEY}"`, 'has quotes or brackets'],
+    ['one in single quotes', `'${OTHER_KEY}'`, 'has quotes or brackets'],
+    ['one in typographic quotes', `\u201c${OTHER_KEY}\u201d`, 'has quotes or brackets'],
+    ['one in brackets', `<${OTHER_KEY}>`, 'has quotes or brackets'],
+    ['a list of JSON', `["${OTHER_KEY}"]`, 'has quotes or brackets'],
+  ])('are used without %s, which is reported by its position', (_, faulty, why) => {
+    for (const [value, position] of [
+      [`${KEY},${faulty}`, 2],
+      [`${faulty}\n${KEY}`, 1],
+    ]) {
+      const config = parseConfig({ ...RAW, WEBHOOK_KEYS: value })
+      expect(config.webhookKeys).toEqual([named(KEY)])
+      expect(config.webhookKeysFault).toBeNull()
+      expect(config.problems).toEqual([
+        { variable: 'WEBHOOK_KEYS', expected: expect.stringContaining(`(key ${position} ${why})`) },
+      ])
+      expect(JSON.stringify(config.problems)).not.toContain(String(faulty).slice(0, 12))
+      // Relaying goes on: a wrong key is no reason to hold what has come in with the others.
+      expect(config.destination).not.toBeNull()
+    }
+    const alone = parseConfig({ ...RAW, WEBHOOK_KEYS: faulty })
+    expect(alone.webhookKeys).toEqual([])
+    expect(alone.webhookKeysFault).toContain(why)
+    expect(alone.destination).not.toBeNull()
+  })
+
+  it.each([undefined, '', ' , ,;\n'])('are none: %j', (value) => {
     const config = parseConfig({ ...RAW, WEBHOOK_KEYS: value })
     expect(config.webhookKeys).toEqual([])
-    expect(config.webhookKeysFault).toBe(fault)
+    expect(config.webhookKeysFault).toContain('none is set')
     expect(config.problems.map(({ variable }) => variable)).toEqual(['WEBHOOK_KEYS'])
-    // Relaying goes on: stored events are still sent.
-    expect(config.destination).not.toBeNull()
+  })
+
+  it('works as a whole when it is an old one with a colon, and says that its end is too short', () => {
+    const old = 'abcdefghij:klmnopqrst'
+    const config = parseConfig({ ...RAW, WEBHOOK_KEYS: old })
+    expect(config.webhookKeys).toEqual([named(old)])
+    expect(config.problems).toHaveLength(1)
+  })
+
+  it('belongs to one name: the second is reported', () => {
+    const config = parseConfig({ ...RAW, WEBHOOK_KEYS: `shop:${KEY},blog:${KEY}` })
+    expect(config.webhookKeys).toEqual([named(KEY, 'shop')])
+    expect(config.problems[0]?.expected).toContain('key 2 is there under another name')
+  })
+
+  it('is reported in a few words, however many are wrong', () => {
+    const value = Array.from({ length: 500 }, (_, index) => `k${index}`).join(',')
+    const [problem] = parseConfig({ ...RAW, WEBHOOK_KEYS: value }).problems
+    expect(problem?.expected).toContain('and 490 more are too short')
+    expect(problem?.expected.length).toBeLessThan(200)
   })
 })
 
@@ -172,6 +253,8 @@ describe('a number', () => {
     ['FORWARD_TIMEOUT_MS', 2_500, { forwardTimeoutMs: 2_500 }],
     ['FORWARD_TIMEOUT_MS', ' 2500 ', { forwardTimeoutMs: 2_500 }],
     ['DRAIN_TIMEOUT_MS', '20000', { drainTimeoutMs: 20_000 }],
+    ['DELIVERY_CONCURRENCY', '96', { deliveryConcurrency: 96 }],
+    ['COMPLETE_HOURS', '0', { completeMs: 0 }],
     ['OUTBOX_SHARDS', '4', { outboxShards: 4 }],
     ['MAX_EVENT_BYTES', '9000', { maxEventBytes: 9_000 }],
     ['RETRY_BASE_MS', '500', { retryBaseMs: 500 }],
@@ -187,6 +270,8 @@ describe('a number', () => {
   it.each([
     ['FORWARD_TIMEOUT_MS', 'forwardTimeoutMs'],
     ['DRAIN_TIMEOUT_MS', 'drainTimeoutMs'],
+    ['DELIVERY_CONCURRENCY', 'deliveryConcurrency'],
+    ['COMPLETE_HOURS', 'completeMs'],
     ['OUTBOX_SHARDS', 'outboxShards'],
     ['MAX_EVENT_BYTES', 'maxEventBytes'],
     ['RETRY_BASE_MS', 'retryBaseMs'],
@@ -202,12 +287,13 @@ describe('a number', () => {
       expect(config.problems).toEqual([
         { variable, expected: expect.stringContaining('number') as string },
       ])
-      expect(config.webhookKeys).toEqual([KEY])
+      expect(config.webhookKeys).toEqual([named(KEY)])
     }
   })
 
   it.each([
     'DRAIN_TIMEOUT_MS',
+    'DELIVERY_CONCURRENCY',
     'OUTBOX_SHARDS',
     'MAX_EVENT_BYTES',
     'RETRY_BASE_MS',
@@ -275,7 +361,7 @@ describe('the endpoint', () => {
     const config = parseConfig({ ...RAW, AEP_ENDPOINT: value })
     expect(config.destination).toBeNull()
     expect(config.problems.map(({ variable }) => variable)).toEqual(['AEP_ENDPOINT'])
-    expect(config.webhookKeys).toEqual([KEY])
+    expect(config.webhookKeys).toEqual([named(KEY)])
   })
 
   it.each([RAW, XDM])('is required: %j', (env) => {
@@ -377,18 +463,44 @@ describe('xdm', () => {
   })
 
   it.each([
-    ['chat', ['chat']],
-    [' Contact , CHAT ', ['contact', 'chat']],
-  ])('reads AEP_SCHEMA_EXTRAS: %j', (value, extras) => {
-    expect(parseConfig({ ...XDM, AEP_SCHEMA_EXTRAS: value }).destination).toMatchObject({ extras })
+    ['acme', 'https://ns.adobe.com/acme/schemas/1', 'acme'],
+    ['_ACME', 'https://ns.adobe.com/acme/schemas/1', 'acme'],
+    ['Acme', 'https://ns.adobe.com/ACME/schemas/1', 'ACME'],
+    ['acme', '_acme.schemas.1', 'acme'],
+    ['ACME', 'an id of another form', 'acme'],
+  ])('has one tenant, forgiving its writing: %s in %s', (AEP_TENANT, AEP_SCHEMA_ID, tenant) => {
+    const config = parseConfig({ ...XDM, AEP_TENANT, AEP_SCHEMA_ID })
+    expect(config).toMatchObject({ problems: [], destination: { tenant } })
   })
 
-  it.each(['chats', 'chat;contact', 'chat,', 'all'])(
-    'finds AEP_SCHEMA_EXTRAS faulty: %j',
-    (value) => {
-      expect(faulty({ ...XDM, AEP_SCHEMA_EXTRAS: value })).toEqual(['AEP_SCHEMA_EXTRAS'])
+  it.each(['acme2', '_acm', 'other'])(
+    'stops relaying if the schema is of another tenant than %s',
+    (AEP_TENANT) => {
+      const config = parseConfig({ ...XDM, AEP_TENANT })
+      expect(config.destination).toBeNull()
+      expect(config.problems).toEqual([
+        { variable: 'AEP_TENANT', expected: 'the tenant that AEP_SCHEMA_ID names' },
+      ])
     },
   )
+
+  it.each([
+    ['chat', ['chat']],
+    ['contact, chat', ['contact', 'chat']],
+    ['CHAT,chat,', ['chat']],
+  ])('knows what else the schema has: %s', (AEP_SCHEMA_EXTRAS, schemaExtras) => {
+    expect(parseConfig({ ...XDM, AEP_SCHEMA_EXTRAS })).toMatchObject({
+      problems: [],
+      destination: { schemaExtras },
+    })
+  })
+
+  it('stops relaying rather than send fields that the schema may not have', () => {
+    for (const AEP_SCHEMA_EXTRAS of ['chats', 'chat,none', ',']) {
+      expect(faulty({ ...XDM, AEP_SCHEMA_EXTRAS })).toEqual(['AEP_SCHEMA_EXTRAS'])
+      expect(parseConfig({ ...XDM, AEP_SCHEMA_EXTRAS }).destination).toBeNull()
+    }
+  })
 
   it('accepts its optional variables', () => {
     const env = {
@@ -400,7 +512,7 @@ describe('xdm', () => {
     expect(parseConfig(env).destination).toMatchObject({
       schemaVersion: '3',
       visitorNamespace: 'Visitor',
-      extras: [],
+      schemaExtras: [],
       tenant: 'acme',
     })
   })
@@ -464,6 +576,99 @@ describe('credentials', () => {
       expect(config.problems.map(({ variable }) => variable)).toEqual(['AEP_IMS_URL'])
     },
   )
+})
+
+describe('redaction', () => {
+  it.each([
+    ['none', []],
+    ['card', ['card']],
+    ['card, IBAN,email,phone', ['card', 'iban', 'email', 'phone']],
+  ])('is by rules: %s', (REDACT, redact) => {
+    expect(parseConfig({ ...RAW, REDACT })).toMatchObject({ redact, problems: [] })
+  })
+
+  it.each(['cards', 'none,card', 'true'])('stops relaying if it is %j', (REDACT) => {
+    expect(faulty({ ...RAW, REDACT })).toEqual(['REDACT'])
+    expect(parseConfig({ ...RAW, REDACT }).destination).toBeNull()
+  })
+})
+
+describe('the trait of those who opted out', () => {
+  it.each([
+    ['consent=no', ['consent'], 'no'],
+    ['consent.chat=false', ['consent', 'chat'], 'false'],
+    [' privacy.level = a=b ', ['privacy', 'level'], 'a=b'],
+  ])('is a path and a value: %s', (OPT_OUT_TRAIT, path, value) => {
+    const config = parseConfig({ ...RAW, OPT_OUT_TRAIT })
+    expect(config).toMatchObject({ optOutTrait: { path, value }, problems: [] })
+  })
+
+  it.each(['consent', '=no', 'consent=', 'a..b=no', '.a=no'])('is not %j', (OPT_OUT_TRAIT) => {
+    expect(faulty({ ...RAW, OPT_OUT_TRAIT })).toEqual(['OPT_OUT_TRAIT'])
+    expect(parseConfig({ ...RAW, OPT_OUT_TRAIT }).destination).toBeNull()
+  })
+})
+
+describe('reading what AEP counts', () => {
+  const READ = {
+    AEP_READ_CLIENT_ID: 'reader',
+    AEP_READ_CLIENT_SECRET: 'its-secret',
+    AEP_ORG_ID: 'org@AdobeOrg',
+    AEP_DATASET_ID: 'dataset-1',
+  }
+
+  it.each([RAW, XDM])('needs a credential of its own, never that of the inlet: %j', (env) => {
+    const config = parseConfig({ ...env, ...READ })
+    expect(config.problems).toEqual([])
+    expect(config.destination?.credentials).toBeNull()
+    expect(config.readAccess).toEqual({
+      available: true,
+      credentials: {
+        clientId: 'reader',
+        clientSecret: 'its-secret',
+        scopes: expect.stringContaining('openid') as string,
+        imsUrl: 'https://ims-na1.adobelogin.com',
+      },
+      platformUrl: 'https://platform.adobe.io',
+      sandbox: 'prod',
+      orgId: 'org@AdobeOrg',
+      datasetId: 'dataset-1',
+      flowId: env === RAW ? 'flow-1' : null,
+    })
+  })
+
+  it.each(Object.keys(READ))('is unavailable without %s, which it names', (name) => {
+    const { readAccess, destination } = parseConfig({ ...RAW, ...READ, [name]: '' })
+    expect(readAccess).toEqual({ available: false, why: `Not set: ${name}.` })
+    expect(destination).not.toBeNull()
+  })
+
+  it('never holds up events, and never goes to an address in the open', () => {
+    const config = parseConfig({ ...RAW, ...READ, AEP_PLATFORM_URL: 'http://platform.adobe.io' })
+    expect(config.readAccess).toMatchObject({ available: false })
+    expect(config.problems.map(({ variable }) => variable)).toEqual(['AEP_PLATFORM_URL'])
+    expect(config.destination).not.toBeNull()
+  })
+})
+
+describe('where and what the relay is', () => {
+  it('is an operator\u2019s to name, and no reason to stop', () => {
+    expect(parseConfig({ ...RAW, ENVIRONMENT: ' staging ' }).environment).toBe('staging')
+    const wrong = parseConfig({ ...RAW, ENVIRONMENT: 'x'.repeat(65) })
+    expect(wrong).toMatchObject({ environment: null, problems: [{ variable: 'ENVIRONMENT' }] })
+    expect(wrong.destination).not.toBeNull()
+  })
+
+  it('may be the EU, and nothing that is not known', () => {
+    const config = parseConfig({ ...RAW, OUTBOX_JURISDICTION: 'eu' })
+    expect(config).toMatchObject({ outboxJurisdiction: 'eu', problems: [] })
+    expect(faulty({ ...RAW, OUTBOX_JURISDICTION: 'mars' })).toEqual(['OUTBOX_JURISDICTION'])
+  })
+
+  it('is silent for a day before that is worth an alert', () => {
+    expect(parseConfig({ ...RAW, ALERT_SILENCE_HOURS: '0' }).alerts.silenceMs).toBe(0)
+    expect(faulty({ ...RAW, ALERT_SILENCE_HOURS: '169' })).toEqual(['ALERT_SILENCE_HOURS'])
+  })
 })
 
 describe('a problem', () => {

@@ -1,10 +1,10 @@
 /** What the operators' page says, before it is written as HTML. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { hoursOf } from '../../src/worker/admin/page/views/hours.ts'
-import { readable } from '../../src/worker/admin/page/views/readable.ts'
-import { type Situation, sentences } from '../../src/worker/admin/page/views/state.ts'
-import { ownPage, signInAddress } from '../../src/worker/admin/page/way-back.ts'
+import { ownPage, signInAddress } from '../../src/worker/admin/page/addresses.ts'
+import { hoursOf } from '../../src/worker/admin/page/chart.tsx'
+import { type Situation, sentences } from '../../src/worker/admin/page/overview.tsx'
+import { readable } from '../../src/worker/admin/page/words.ts'
 
 describe('the sentence about the relay', () => {
   const well: Situation = { reasons: [], pending: 0, hold: null, letsIn: true }

@@ -1,7 +1,7 @@
 /** How many, answered what, how fast; which webhook key; and which operator did what. */
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { addDuration, percentile } from '../../src/worker/receipts/histogram.ts'
+import { addDuration, percentile } from '../../src/worker/outbox/records/histogram.ts'
 import { type Clock, conversation, drainAll, eachTest, KEY, type Relay } from './support.ts'
 
 let aep: LocalAdobe
@@ -41,7 +41,7 @@ async function oneOfEach(): Promise<void> {
   aep.script({ type: 'status', status: 422 }, { type: 'status', status: 503 })
   await relay.post('feedback', conversation())
   await relay.post('feedback', conversation())
-  await relay.carry()
+  await relay.report()
 }
 
 describe('GET /admin/activity', () => {
@@ -60,7 +60,7 @@ describe('GET /admin/activity', () => {
       await relay.post('feedback', conversation())
       clock.advance(50 * 60_000)
     }
-    await relay.carry()
+    await relay.report()
     const range = `?from=${new Date(clock.now - 86_400_000).toISOString()}`
     for (const step of ['minute', 'hour', 'day']) {
       expect(await counts(`${range}&step=${step}`)).toEqual({ forwarded: 5 })
@@ -80,7 +80,7 @@ describe('GET /admin/activity', () => {
     const [from, to] = [clock.now, clock.now + 7_200_000].map((ms) => new Date(ms).toISOString())
     const shown = () => points(`?from=${from}&to=${to}&step=hour`)
     await relay.post('feedback', conversation())
-    await relay.carry()
+    await relay.report()
     const first = await shown()
     expect(first).toMatchObject([{ at: from, outcome: 'forwarded', count: 1 }])
     expect(await shown()).toEqual(first)
@@ -88,11 +88,11 @@ describe('GET /admin/activity', () => {
     expect(await shown()).toEqual(first)
     clock.advance(600_000)
     await relay.post('feedback', conversation())
-    await relay.carry()
+    await relay.report()
     expect(await shown()).toMatchObject([{ at: from, outcome: 'forwarded', count: 2 }])
     clock.advance(3_600_000)
     await relay.post('feedback', conversation())
-    await relay.carry()
+    await relay.report()
     expect((await shown()).map(({ count }) => count)).toEqual([2, 1])
   })
 
@@ -117,11 +117,11 @@ describe('webhook keys', () => {
     const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(KEY))
     const fingerprint = new Uint8Array(hash).toHex().slice(0, 6)
     await relay.post('feedback', conversation())
-    await relay.carry()
+    await relay.report()
     const { keys } = (await relay.get('/status')).body
     expect(keys).toEqual([
-      { fingerprint, lastUsedAt: new Date(clock.now).toISOString() },
-      { fingerprint: expect.stringMatching(/^[0-9a-f]{6}$/), lastUsedAt: null },
+      { fingerprint, name: null, lastUsedAt: new Date(clock.now).toISOString() },
+      { fingerprint: expect.stringMatching(/^[0-9a-f]{6}$/), name: null, lastUsedAt: null },
     ])
   })
 })

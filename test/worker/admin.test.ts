@@ -8,8 +8,8 @@ import {
   conversation,
   drainAll,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   startRelay,
   TOKEN,
 } from './support.ts'
@@ -113,24 +113,13 @@ describe('GET /admin/status', () => {
       oldestPendingAt: null,
       hold: null,
       nextAttemptAt: null,
-      shards: [expect.objectContaining({ accepted: 5, delivered: 2 })],
     })
-  })
-
-  it('sums over all shards, and shows each', async () => {
-    relay = startRelay({ OUTBOX_SHARDS: '3' })
-    await bufferMany(12)
-    const { body } = await relay.get('/status')
-    const shards = body.shards as { accepted: number }[]
-    expect(shards).toHaveLength(3)
-    expect(shards.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(12)
-    expect(body.accepted).toBe(12)
   })
 
   it('counts what is really stored, whatever happened to it', async () => {
     const ids = await bufferMany(6)
     await relay.erase(String(ids[0]))
-    const rows = await runInDurableObject(shard(), (_, { storage }) =>
+    const rows = await runInDurableObject(outbox(), (_, { storage }) =>
       Number(storage.sql.exec('SELECT COUNT(*) AS n FROM pending').one().n),
     )
     expect((await relay.get('/status')).body.pending).toBe(rows)
@@ -138,7 +127,7 @@ describe('GET /admin/status', () => {
 
   it('reads no event, however many are stored', async () => {
     await bufferMany(60)
-    const read = await runInDurableObject(shard(), (instance, { storage }) => {
+    const read = await runInDurableObject(outbox(), (instance, { storage }) => {
       const real = storage.sql.exec.bind(storage.sql)
       const cursors: { rowsRead: number }[] = []
       vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {
@@ -175,8 +164,7 @@ describe('GET /admin/events', () => {
     expect(third.body.cursor).toBeNull()
   })
 
-  it('lists over all shards in one order', async () => {
-    relay = startRelay({ OUTBOX_SHARDS: '4' })
+  it('lists every event once, in one order', async () => {
     const ids = await bufferMany(11)
     const seen: string[] = []
     let cursor: unknown = ''
@@ -241,8 +229,7 @@ describe('GET /admin/events', () => {
 })
 
 describe('one event', () => {
-  it('is shown with its payload, found over all shards, and erased', async () => {
-    relay = startRelay({ OUTBOX_SHARDS: '5' })
+  it('is shown with its payload, and erased', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     const payload = conversation()
     const { body } = await relay.post('feedback', payload)
@@ -302,7 +289,7 @@ describe('POST /admin/redrive', () => {
     const ids = await deadLetters(4)
     const dry = await relay.command('/redrive', { state: 'dead', dryRun: true })
     expect(dry.body).toEqual({ matched: 4, redriven: 0, stillInvalid: 0 })
-    expect(await shard().status()).toMatchObject({ dead: 4, pending: 0 })
+    expect(await outbox().status()).toMatchObject({ dead: 4, pending: 0 })
     const some = await relay.command('/redrive', { state: 'dead', ids: [ids[0], ids[0], 'x'] })
     expect(some.body).toEqual({ matched: 1, redriven: 1, stillInvalid: 0 })
     await drainAll(clock)
@@ -310,7 +297,7 @@ describe('POST /admin/redrive', () => {
     const rest = await relay.command('/redrive', { state: 'dead' })
     expect(rest.body).toEqual({ matched: 3, redriven: 3, stillInvalid: 0 })
     await drainAll(clock)
-    expect(await shard().status()).toMatchObject({ accepted: 4, delivered: 4, dead: 0 })
+    expect(await outbox().status()).toMatchObject({ accepted: 4, delivered: 4, dead: 0 })
   })
 
   it('goes over more events than one page', async () => {
@@ -344,12 +331,12 @@ describe('POST /admin/redrive', () => {
     await relay.post('feedback', { wrong: 1 })
     const answer = await relay.command('/redrive', { state: 'quarantined' })
     expect(answer.body).toEqual({ matched: 1, redriven: 0, stillInvalid: 1 })
-    expect(await shard().status()).toMatchObject({ quarantined: 1, pending: 0 })
+    expect(await outbox().status()).toMatchObject({ quarantined: 1, pending: 0 })
   })
 
   it('sends on its way what has become valid', async () => {
     // As after a mended schema: what was once refused is put into the store as it came.
-    await shard().store({
+    await outbox().store({
       id: 'f'.repeat(64),
       kind: 'feedback',
       receivedAt: clock.now,
@@ -382,7 +369,7 @@ describe('POST /admin/redrive', () => {
     const { status, body: problem } = await relay.command('/redrive', body)
     expect([status, problem.code]).toEqual([400, 'invalid-request'])
     expect(problem.detail).toContain(name)
-    expect(await shard().status()).toMatchObject({ dead: 1, pending: 0 })
+    expect(await outbox().status()).toMatchObject({ dead: 1, pending: 0 })
   })
 })
 
@@ -439,7 +426,7 @@ describe('pause and resume', () => {
 })
 
 describe('GET /health', () => {
-  it('says storage, with 503, when a shard does not answer', async () => {
+  it('says storage, with 503, when the outbox does not answer', async () => {
     const broken = startRelay({
       OUTBOX: { getByName: () => ({ health: () => Promise.reject(new Error('gone')) }) },
     })
@@ -447,26 +434,26 @@ describe('GET /health', () => {
     expect([status, body]).toEqual([503, { status: 'degraded', reasons: ['storage'] }])
   })
 
-  it('asks the shards once in two seconds, however often it is asked itself', async () => {
+  it('asks the outbox once in two seconds, however often it is asked itself', async () => {
     let asked = 0
     let answer: () => Promise<unknown> = () => Promise.reject(new Error('gone'))
     const health = () => {
       asked += 1
       return answer()
     }
-    const counted = startRelay({ OUTBOX: { getByName: () => ({ health }) }, OUTBOX_SHARDS: '3' })
+    const counted = startRelay({ OUTBOX: { getByName: () => ({ health }) } })
     for (let each = 0; each < 5; each += 1) {
       expect((await counted.health()).status).toBe(503)
       clock.advance(399)
     }
-    expect(asked).toBe(3)
-    answer = () => shard().health(INITIAL_UPSTREAM)
+    expect(asked).toBe(1)
+    answer = () => outbox().health(INITIAL_UPSTREAM)
     clock.advance(5)
     expect(await counted.health()).toMatchObject({ status: 200, body: { status: 'ok' } })
-    expect(asked).toBe(6)
+    expect(asked).toBe(2)
     vi.setSystemTime(clock.now - 60_000)
     await counted.health()
-    expect(asked).toBe(9)
+    expect(asked).toBe(3)
   })
 
   it('is not degraded by dead or quarantined events', async () => {

@@ -1,17 +1,17 @@
 /** Promise 8, as a pure matter: when each alert is said, when it is repeated, when it ends. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { evaluate } from '../../src/worker/alerts/evaluate.ts'
-import type { Facts } from '../../src/worker/alerts/rules.ts'
+import type { OutboxFacts } from '../../src/worker/alerts/alerts.ts'
 import {
   type AlertStates,
   afterFailure,
   afterSent,
+  evaluate,
   INITIAL_STATES,
   type Notice,
-} from '../../src/worker/alerts/state.ts'
-import type { ShardFacts } from '../../src/worker/outbox/alerts/facts.ts'
-import { cause, DAY, factsAt, HOUR, MINUTE } from './alerts-support.ts'
+  readStates,
+} from '../../src/worker/alerts/evaluate.ts'
+import { cause, DAY, factsAt, type GivenFacts, HOUR, MINUTE } from './alerts-support.ts'
 
 const START = Date.UTC(2026, 10, 24, 10, 0)
 const TICK = 5 * MINUTE
@@ -29,7 +29,7 @@ function clockwork(sends: (tick: number) => boolean = () => true) {
       return now
     },
     /** Notices as `event name`. */
-    run(build: (now: number) => Facts, stepMs = TICK): Notice[] {
+    run(build: (now: number) => GivenFacts, stepMs = TICK): Notice[] {
       now += tick === 0 ? 0 : stepMs
       const found = evaluate(build(now), states)
       states = sends(tick)
@@ -38,13 +38,13 @@ function clockwork(sends: (tick: number) => boolean = () => true) {
       tick += 1
       return found.notices
     },
-    said(build: (now: number) => Facts, stepMs = TICK): string[] {
+    said(build: (now: number) => GivenFacts, stepMs = TICK): string[] {
       return this.run(build, stepMs).map(({ event, name }) => `${event} ${name}`)
     },
   }
 }
 
-const hold = (reason: string, since = START): Partial<ShardFacts> => ({
+const hold = (reason: string, since = START): Partial<OutboxFacts> => ({
   hold: { reason: reason as 'credentials', since, code: reason, status: 403 },
 })
 
@@ -58,9 +58,9 @@ describe('hold', () => {
       expect(first?.facts.join()).toContain(reason)
       expect(first?.action).not.toBe('')
       expect(clock.said((now) => factsAt(now, hold(reason)))).toEqual([])
-      const [end] = clock.run(factsAt)
+      const [end] = clock.run((now) => factsAt(now))
       expect(end).toMatchObject({ event: 'resolved', durationMs: 12 * MINUTE })
-      expect(clock.said(factsAt)).toEqual([])
+      expect(clock.said((now) => factsAt(now))).toEqual([])
     },
   )
 
@@ -83,7 +83,7 @@ describe('hold', () => {
   it('says another reason at once, and a known one that comes back not again', () => {
     const clock = clockwork()
     clock.said((now) => factsAt(now, hold('credentials')))
-    const both = (now: number) => factsAt(now, hold('credentials'), hold('configuration'))
+    const both = (now: number) => ({ ...factsAt(now, hold('credentials')), letsIn: false })
     expect(clock.said(both)).toEqual(['firing hold'])
     expect(clock.said((now) => factsAt(now, hold('credentials')))).toEqual([])
     expect(clock.said(both)).toEqual([])
@@ -153,7 +153,7 @@ describe('expiring', () => {
     expect(today).toMatchObject({ event: 'firing', urgent: true })
     expect(today?.title).toContain('1 day')
     expect(today?.facts.join()).toContain('2 events')
-    expect(clock.said(factsAt)).toEqual(['resolved expiring'])
+    expect(clock.said((now) => factsAt(now))).toEqual(['resolved expiring'])
   })
 
   it('is repeated daily while there are days left', () => {
@@ -173,37 +173,41 @@ describe('rejected', () => {
   it('says the first of a cause at once, and the others of that day together', () => {
     const clock = clockwork()
     expect(clock.run(refused({ count: 2 }))[0]?.facts).toEqual([
-      '2 events dead: feedback, rejected 400',
+      '2 events dead: feedback, rejected',
     ])
     expect(clock.said(refused({ count: 3 }))).toEqual([])
     expect(clock.said(refused({ count: 5 }), 23 * HOUR)).toEqual([])
-    const [digest] = clock.run(factsAt, HOUR)
+    const [digest] = clock.run((now) => factsAt(now), HOUR)
     expect(digest).toMatchObject({ name: 'rejected', event: 'still' })
-    expect(digest?.facts).toEqual(['8 events dead: feedback, rejected 400'])
+    expect(digest?.facts).toEqual(['8 events dead: feedback, rejected'])
   })
 
   it('says another cause at once', () => {
     const clock = clockwork()
     clock.said(refused({}))
-    const quarantined = { state: 'quarantined', code: 'invalid-payload', status: null } as const
-    const [notice] = clock.run(refused({ ...quarantined, place: 'messages.*.text' }))
+    const quarantined = {
+      state: 'quarantined',
+      code: 'invalid-payload',
+      kind: 'transcript',
+    } as const
+    const [notice] = clock.run(refused({ ...quarantined, path: 'messages.*.text' }))
     expect(notice).toMatchObject({ event: 'firing' })
     expect(notice?.facts.join()).toContain('messages.*.text')
-    expect(clock.said(refused({ report: 'r2' }))).toEqual(['firing rejected'])
+    expect(clock.said(refused({ path: '#/visitor' }))).toEqual(['firing rejected'])
   })
 
   it('ends when none was refused for 24 hours, and a cause is news again after that', () => {
     const clock = clockwork()
     clock.said(refused({}))
-    expect(clock.said(factsAt, 23 * HOUR)).toEqual([])
-    expect(clock.said(factsAt, HOUR)).toEqual(['resolved rejected'])
+    expect(clock.said((now) => factsAt(now), 23 * HOUR)).toEqual([])
+    expect(clock.said((now) => factsAt(now), HOUR)).toEqual(['resolved rejected'])
     expect(clock.said(refused({}))).toEqual(['firing rejected'])
   })
 
   it('forgets a cause that was told and has not come for 24 hours, while others go on', () => {
     const clock = clockwork()
     clock.said(refused({}))
-    for (let day = 0; day < 2; day += 1) clock.said(refused({ report: 'other' }), 13 * HOUR)
+    for (let day = 0; day < 2; day += 1) clock.said(refused({ path: '#/other' }), 13 * HOUR)
     expect(clock.said(refused({}))).toEqual(['firing rejected'])
   })
 
@@ -212,16 +216,16 @@ describe('rejected', () => {
     for (let run = 0; run < 3; run += 1) {
       expect(clock.said(refused({ count: 2 }))).toEqual(['firing rejected'])
     }
-    expect(clock.run(factsAt)[0]?.facts).toEqual(['6 events dead: feedback, rejected 400'])
-    expect(clock.run(factsAt)).toEqual([])
+    expect(clock.run((now) => factsAt(now))[0]?.facts).toEqual([
+      '6 events dead: feedback, rejected',
+    ])
+    expect(clock.run((now) => factsAt(now))).toEqual([])
   })
 })
 
 describe('drift', () => {
-  const drifted = (newestAt: number) => (now: number) => ({
-    ...factsAt(now),
-    drift: [{ kind: 'feedback' as const, change: 'new' as const, count: 2, newestAt }],
-  })
+  const drifted = (newestAt: number) => (now: number) =>
+    factsAt(now, { drift: [{ kind: 'feedback', change: 'new', count: 2, newestAt }] })
 
   it('is a digest a day at most, only of what is new since the last, and ends when all is accepted', () => {
     const clock = clockwork()
@@ -231,26 +235,29 @@ describe('drift', () => {
     expect(clock.said(drifted(START + MINUTE), HOUR)).toEqual([])
     expect(clock.said(drifted(START + MINUTE), 23 * HOUR)).toEqual(['still drift'])
     expect(clock.said(drifted(START + MINUTE), 5 * DAY)).toEqual([])
-    expect(clock.said(factsAt)).toEqual(['resolved drift'])
+    expect(clock.said((now) => factsAt(now))).toEqual(['resolved drift'])
     expect(clock.said((now) => drifted(now)(now))).toEqual([])
     expect(clock.said(drifted(clock.now), DAY)).toEqual(['firing drift'])
   })
 })
 
 describe('storage', () => {
-  it('says shards that do not answer or cannot write, and when they do again', () => {
+  it.each([
+    [null, 'It did not answer'],
+    [{ writable: false }, 'It could not write'],
+  ])('says that the outbox is %j, and when it is well again', (own, fact) => {
     const clock = clockwork()
-    const [notice] = clock.run((now) => factsAt(now, {}, null, { writable: false }))
+    const [notice] = clock.run((now) => factsAt(now, own))
     expect(notice).toMatchObject({ name: 'storage', event: 'firing', urgent: true })
-    expect(notice?.facts).toEqual(['1 shard did not answer', '1 shard could not write'])
-    expect(clock.said((now) => factsAt(now, {}, {}, {}))).toEqual(['resolved storage'])
+    expect(notice?.facts).toEqual([fact])
+    expect(clock.said((now) => factsAt(now))).toEqual(['resolved storage'])
   })
 
-  it('takes nothing to have ended while a shard does not answer', () => {
+  it('takes nothing to have ended while the outbox does not answer', () => {
     const clock = clockwork()
-    clock.said((now) => factsAt(now, hold('credentials'), {}))
-    expect(clock.said((now) => factsAt(now, null, {}))).toEqual(['firing storage'])
-    expect(clock.said((now) => factsAt(now, {}, {}))).toEqual(['resolved hold', 'resolved storage'])
+    clock.said((now) => factsAt(now, hold('credentials')))
+    expect(clock.said((now) => factsAt(now, null))).toEqual(['firing storage'])
+    expect(clock.said((now) => factsAt(now))).toEqual(['resolved hold', 'resolved storage'])
   })
 })
 
@@ -281,7 +288,7 @@ describe('whatever happens, and whatever gets through', () => {
                   ...(held && hold(held, now)),
                   oldestPendingAt: ageMinutes === null ? null : now - ageMinutes * MINUTE,
                   expiring: { soon, today: 0, oldestAt: now },
-                  refusals: { causes: refused ? [cause({ report: refused })] : [], upTo: 1 },
+                  refusals: { causes: refused ? [cause({ path: refused })] : [], upTo: 1 },
                 },
           )
           const found = evaluate(facts, states)
@@ -305,8 +312,8 @@ describe('whatever happens, and whatever gets through', () => {
             : afterFailure(found.states, notices, 'it answered 500')
           // What is kept between two runs is JSON.
           states = JSON.parse(JSON.stringify(states))
-          for (const [name, { told }] of Object.entries(states.alerts)) {
-            expect(told !== null).toBe(open.has(name))
+          for (const [name, state] of Object.entries(states.alerts)) {
+            expect(state.sent !== null).toBe(open.has(name))
           }
         }
       }),
@@ -329,5 +336,24 @@ describe('whatever happens, and whatever gets through', () => {
       }),
       { numRuns: 20 },
     )
+  })
+})
+
+describe('states that an earlier version has kept', () => {
+  it('go on: what was sent is not sent again, and its end is', () => {
+    const sent = { keys: ['credentials'], at: START, since: START }
+    const kept = {
+      alerts: {
+        hold: { state: 'firing', since: START, told: sent, lastSentAt: START, lastError: null },
+      },
+      causes: { 'dead feedback rejected 400  r1': { place: '', report: 'r1', fresh: 2 } },
+    }
+    const states = readStates(JSON.stringify(kept))
+    expect(states.causes).toEqual({})
+    const now = START + TICK
+    expect(evaluate(factsAt(now, hold('credentials')), states).notices).toEqual([])
+    expect(evaluate(factsAt(now), states).notices).toMatchObject([
+      { name: 'hold', event: 'resolved', durationMs: TICK },
+    ])
   })
 })

@@ -2,16 +2,19 @@
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import type { Facts } from '../../src/worker/alerts/rules.ts'
-import type { Cause, ShardFacts } from '../../src/worker/outbox/alerts/facts.ts'
+import type { Facts, OutboxFacts, Refusals } from '../../src/worker/alerts/alerts.ts'
 
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
 export const DAY = 24 * HOUR
 
-/** Of a shard where all is well. */
-export function shardFacts(own: Partial<ShardFacts> = {}): ShardFacts {
-  return {
+/** Facts, or `null` of an outbox that does not answer. */
+export type GivenFacts = Omit<Facts, 'outbox'> & { outbox: OutboxFacts | null }
+
+/** `own`: what differs from an outbox where all is well; `null`: it does not answer. */
+export function factsAt(now: number, own: Partial<OutboxFacts> | null = {}): GivenFacts {
+  const outbox = own && {
+    states: null,
     hold: null,
     pausedSince: null,
     pending: 0,
@@ -19,23 +22,20 @@ export function shardFacts(own: Partial<ShardFacts> = {}): ShardFacts {
     expiring: { soon: 0, today: 0, oldestAt: null },
     writable: true,
     refusals: { causes: [], upTo: 0 },
+    drift: [],
     ...own,
   }
+  return { now, outbox, letsIn: true, ageMs: 15 * MINUTE, retentionMs: 30 * DAY }
 }
 
-export function factsAt(now: number, ...shards: (Partial<ShardFacts> | null)[]): Facts {
-  const all = (shards.length === 0 ? [{}] : shards).map((own) => own && shardFacts(own))
-  return { now, shards: all, letsIn: true, drift: [], ageMs: 15 * MINUTE, retentionMs: 30 * DAY }
-}
+type Refused = Refusals['causes'][number]
 
-export function cause(own: Partial<Cause> = {}): Cause {
+export function cause(own: Partial<Refused> = {}): Refused {
   return {
     state: 'dead',
     kind: 'feedback',
     code: 'rejected',
-    status: 400,
-    place: '',
-    report: 'r1',
+    path: '',
     count: 1,
     ...own,
   }
@@ -74,7 +74,7 @@ export function startReceiver(aep: LocalAdobe) {
 }
 export type Receiver = ReturnType<typeof startReceiver>
 
-/** The outbox, where calls to some shards fail. */
+/** The outbox, where calls to objects of these names fail. */
 export function namespaceWithout(...names: string[]) {
   const missing = new Set(names)
   const refuse = () => Promise.reject(new Error('Durable Object is overloaded.'))

@@ -2,7 +2,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { AlertStore } from '../../src/worker/outbox/alerts/alert-store.ts'
+import { Alerts, type AlertsDeps } from '../../src/worker/outbox/alerts.ts'
 import {
   DAY,
   HEARTBEAT,
@@ -19,8 +19,8 @@ import {
   conversation,
   drainAll,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   startRelay,
 } from './support.ts'
 
@@ -107,7 +107,7 @@ describe('a hold', () => {
   it('is said once, also by another isolate and after the object was evicted, until it is resolved once', async () => {
     await holdCredentials()
     await tick()
-    await evictDurableObject(shard())
+    await evictDurableObject(outbox())
     const other = startRelay(SETTINGS)
     clock.advance(5 * MINUTE)
     await other.scheduled()
@@ -205,14 +205,14 @@ describe('a message that does not get through', () => {
 })
 
 describe('refused events', () => {
-  it('are told by kind, code and place, once a cause', async () => {
+  it('are sent by kind, code and place, once a cause', async () => {
     aep.script({ type: 'status', status: 400, body: { title: 'words of AEP' } })
     await relay.post('feedback', conversation())
     await relay.post('transcript', { messages: 'none today' })
     await tick()
     const text = said(0)
     expect(text).toContain('2 events refused')
-    expect(text).toContain('1 event dead: feedback, rejected 400')
+    expect(text).toContain('1 event dead: feedback, rejected')
     expect(text).toContain('1 event quarantined: transcript, invalid-payload at messages')
     expect(text).not.toContain('words of AEP')
     await relay.post('transcript', { messages: 'none today either' })
@@ -229,7 +229,7 @@ describe('refused events', () => {
     }
     await tick()
     const rows = () =>
-      runInDurableObject(shard(), (_, { storage }) =>
+      runInDurableObject(outbox(), (_, { storage }) =>
         storage.sql.exec('SELECT COUNT(*) AS n FROM refused').one(),
       )
     expect(await rows()).toEqual({ n: 0 })
@@ -244,7 +244,7 @@ describe('refused events', () => {
 })
 
 describe('events that are about to be erased', () => {
-  it('are told at seven days and at one, whatever their state', async () => {
+  it('are sent at seven days and at one, whatever their state', async () => {
     await relay.post('transcript', { messages: 'none today' })
     await tick()
     expect(said()).not.toContain('erased')
@@ -259,7 +259,7 @@ describe('events that are about to be erased', () => {
 })
 
 describe('the heartbeat', () => {
-  it('is pinged by a run that reached every shard, and says when the relay is degraded', async () => {
+  it('is pinged by a run that reached the outbox, and says when the relay is degraded', async () => {
     await tick()
     expect(receiver.pings).toEqual([HEARTBEAT])
     await holdCredentials()
@@ -267,27 +267,15 @@ describe('the heartbeat', () => {
     expect(receiver.pings).toEqual([HEARTBEAT, `${HEARTBEAT}/fail`])
   })
 
-  it('is not pinged when a shard did not answer; the storage alert says how many', async () => {
-    const broken = startRelay({
-      ...SETTINGS,
-      OUTBOX_SHARDS: '2',
-      OUTBOX: namespaceWithout('shard-1'),
-    })
-    await expect(broken.scheduled()).rejects.toThrow()
-    expect(receiver.pings).toEqual([])
-    expect(said(0)).toContain('1 shard did not answer')
-    clock.advance(5 * MINUTE)
-    await expect(broken.scheduled()).rejects.toThrow()
-    expect(receiver.messages).toHaveLength(1)
-  })
-
-  it('says so once when the shard that remembers does not answer, and its end when it does', async () => {
+  it('is not pinged when the outbox does not answer, which is sent once, and so is its end', async () => {
     const namespace = namespaceWithout('shard-0')
     const isolate = startRelay({ ...SETTINGS, OUTBOX: namespace })
     await expect(isolate.scheduled()).rejects.toThrow()
     clock.advance(5 * MINUTE)
     await expect(isolate.scheduled()).rejects.toThrow()
     expect(receiver.messages).toHaveLength(1)
+    expect(said(0)).toContain('It did not answer')
+    expect(receiver.pings).toEqual([])
     namespace.missing.clear()
     clock.advance(5 * MINUTE)
     await isolate.scheduled()
@@ -350,17 +338,17 @@ describe('without an address', () => {
 it('a run where nothing has changed writes no row', async () => {
   await holdCredentials()
   await tick()
-  const states = await shard().alertStates()
+  const states = await outbox().alertStates()
   await tick()
-  expect(await shard().alertStates()).toBe(states)
-  const written = await runInDurableObject(shard(), (_, { storage }) => {
+  expect(await outbox().alertStates()).toBe(states)
+  const written = await runInDurableObject(outbox(), (_, { storage }) => {
     const cursors: SqlStorageCursor<never>[] = []
     const exec = (query: string, ...values: unknown[]) => {
       const cursor = storage.sql.exec<never>(query, ...values)
       cursors.push(cursor)
       return cursor
     }
-    new AlertStore({ exec } as unknown as SqlStorage).saveStates(states ?? '')
+    new Alerts({ sql: { exec } } as unknown as AlertsDeps).save(states ?? '', 0)
     return cursors.map(({ rowsWritten }) => rowsWritten)
   })
   expect(written).toEqual([0])

@@ -14,7 +14,7 @@ import { ParkedEvents } from '../../src/worker/outbox/storage/parked.ts'
 import { EventReader } from '../../src/worker/outbox/storage/reader.ts'
 import { EventStore } from '../../src/worker/outbox/storage/store.ts'
 import type { FailedTry } from '../../src/worker/outbox/storage/tries.ts'
-import { eachTest, shard } from './support.ts'
+import { eachTest, outbox } from './support.ts'
 
 eachTest(() => undefined)
 
@@ -88,7 +88,7 @@ function isMatched(row: Record<string, SqlStorageValue>, wanted: ListFilter): bo
 }
 
 it('they equal a GROUP BY over what is set aside, and every filter finds what it names, after any sequence', async () => {
-  await runInDurableObject(shard(), (_, { storage }) => {
+  await runInDurableObject(outbox(), (_, { storage }) => {
     const { sql } = storage
     const reader = new EventReader(sql)
     const parked = new ParkedEvents(sql)

@@ -10,8 +10,8 @@ import {
   drainAll,
   drainOnce,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   startRelay,
 } from './support.ts'
 
@@ -57,8 +57,7 @@ describe('GET /admin/causes', () => {
     expect(await causes()).toEqual([])
   })
 
-  it('counts by state, code and place, over kinds and shards, the most frequent first', async () => {
-    relay = startRelay({ OUTBOX_SHARDS: '3' })
+  it('counts by state, code and place, over kinds, the most frequent first', async () => {
     await refused('one', at('#/_t/chatlio/messages/1/text'))
     const since = clock.now + 1_000
     const wrong = [
@@ -164,7 +163,7 @@ describe('each cause is a filter', () => {
 describe('POST /admin/delete', () => {
   it('leaves nothing of what it erases, and is on record with its counts', async () => {
     for (let each = 0; each < 3; each += 1) await invalid({ visitor: 1, secret: `canary-${each}` })
-    const zeros = await runInDurableObject(shard(), async (instance, { storage }) => {
+    const zeros = await runInDurableObject(outbox(), async (instance, { storage }) => {
       // What is overwritten is seen by a trigger, just before its row goes.
       storage.sql.exec(`CREATE TABLE seen (body BLOB);
         CREATE TRIGGER goes BEFORE DELETE ON parked BEGIN INSERT INTO seen VALUES (OLD.body); END`)
@@ -180,7 +179,7 @@ describe('POST /admin/delete', () => {
   })
 
   it('goes over more events than one page', async () => {
-    await runInDurableObject(shard(), (_, { storage }) => {
+    await runInDurableObject(outbox(), (_, { storage }) => {
       storage.sql.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1200)
         INSERT INTO parked (position, id, state, kind, received_at, body, code)
         SELECT i, 'id-' || i, 'dead', 'feedback', 1, x'7b', 'rejected' FROM n`)
@@ -190,11 +189,11 @@ describe('POST /admin/delete', () => {
     const dry = await relay.command('/delete', { ...what, dryRun: true })
     expect(dry.body).toEqual({ matched: 1_200, erased: 0 })
     expect((await relay.command('/delete', what)).body).toEqual({ matched: 1_200, erased: 1_200 })
-    expect(await shard().status()).toMatchObject({ dead: 0, erased: 1_200 })
+    expect(await outbox().status()).toMatchObject({ dead: 0, erased: 1_200 })
   })
 
   it('ends a step when it has erased enough bytes, and goes on with the next', async () => {
-    await runInDurableObject(shard(), (_, { storage }) => {
+    await runInDurableObject(outbox(), (_, { storage }) => {
       storage.sql.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 9)
         INSERT INTO parked (position, id, state, kind, received_at, body, code)
         SELECT i, 'id-' || i, 'dead', 'feedback', 1, zeroblob(1500000), 'rejected' FROM n`)
@@ -202,7 +201,7 @@ describe('POST /admin/delete', () => {
     })
     const filter = { kind: null, code: null, path: null, from: 0, end: Number.MAX_SAFE_INTEGER }
     const step = (after: number) =>
-      shard().eraseMatching({
+      outbox().eraseMatching({
         filter: { ...filter, state: 'dead' },
         ids: null,
         dryRun: false,
@@ -218,7 +217,7 @@ describe('POST /admin/delete', () => {
     const message = 'one'
     const good = await refused(message)
     await refused('two')
-    await runInDurableObject(shard(), async (instance, { storage }) => {
+    await runInDurableObject(outbox(), async (instance, { storage }) => {
       storage.sql.exec(`CREATE TRIGGER last BEFORE DELETE ON parked
         WHEN (SELECT COUNT(*) FROM parked WHERE state = OLD.state) = 1
         BEGIN SELECT RAISE(ABORT, 'in the midst of it'); END`)
@@ -229,7 +228,7 @@ describe('POST /admin/delete', () => {
     expect(await ids('state=dead')).toHaveLength(2)
     expect(await ids('state=dead')).toContain(good)
     expect(await ids('state=quarantined')).toEqual([wrong])
-    expect(await shard().status()).toMatchObject({ dead: 2, pending: 0, erased: 0 })
+    expect(await outbox().status()).toMatchObject({ dead: 2, pending: 0, erased: 0 })
   })
 
   it.each([
@@ -244,58 +243,37 @@ describe('POST /admin/delete', () => {
     const answer = await relay.command('/delete', body)
     expect([answer.status, answer.body.code]).toEqual([400, 'invalid-request'])
     expect(answer.body.detail).toContain(name)
-    expect(await shard().status()).toMatchObject({ dead: 1, erased: 0 })
+    expect(await outbox().status()).toMatchObject({ dead: 1, erased: 0 })
   })
 })
 
 describe('a filter on pending events', () => {
-  it.each([5, 200])(
-    'finds every match in order, over shards, in pages of %i at most',
-    async (limit) => {
-      relay = startRelay({ OUTBOX_SHARDS: '2' })
-      const perShard = 2 * MAX_PENDING_SCANNED + 100
-      for (const index of [0, 1]) {
-        await runInDurableObject(shard(index), (_, { storage }) => {
-          // Shard 1 has its events three times as close together, and the later of them far behind.
-          storage.sql.exec(
-            `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ${perShard})
-          INSERT INTO pending (position, id, kind, received_at, body, hashes)
-          SELECT i * ${index === 0 ? 3 : 1}, 'id-${index}-' || i,
-            CASE i % 90 WHEN 0 THEN 'unanswered' ELSE 'feedback' END, 1, x'7b', '' FROM n`,
-          )
-        })
-      }
-      const wanted = await Promise.all(
-        [0, 1].map((index) =>
-          runInDurableObject(shard(index), (_, { storage }) =>
-            storage.sql
-              .exec<{ position: number; id: string }>(
-                "SELECT position, id FROM pending WHERE kind = 'unanswered' ORDER BY position",
-              )
-              .toArray()
-              .map((row) => ({ ...row, index })),
-          ),
-        ),
+  it.each([5, 200])('finds every match in order, in pages of %i at most', async (limit) => {
+    const all = await runInDurableObject(outbox(), (_, { storage }) => {
+      storage.sql.exec(
+        `WITH RECURSIVE n (i) AS
+           (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ${2 * MAX_PENDING_SCANNED + 100})
+         INSERT INTO pending (position, id, kind, received_at, body, hashes)
+         SELECT i * 3, 'id-' || i, CASE i % 90 WHEN 0 THEN 'unanswered' ELSE 'feedback' END, 1,
+           x'7b', '' FROM n`,
       )
-      const all = wanted
-        .flat()
-        .sort((a, b) => a.position - b.position || a.index - b.index)
-        .map(({ id }) => id)
-      const seen: unknown[] = []
-      let pages = 0
-      for (let cursor: unknown = ''; cursor !== null; pages += 1) {
-        const { body } = await relay.get(
-          `/events?state=pending&kind=unanswered&limit=${limit}&cursor=${cursor}`,
-        )
-        const events = body.events as { id: string }[]
-        expect(events.length).toBeLessThanOrEqual(limit)
-        seen.push(...events.map(({ id }) => id))
-        cursor = body.cursor
-      }
-      expect(seen).toEqual(all)
-      expect(pages).toBeGreaterThan(2)
-    },
-  )
+      const matches = "SELECT id FROM pending WHERE kind = 'unanswered' ORDER BY position"
+      return storage.sql.exec(matches).toArray()
+    })
+    const seen: unknown[] = []
+    let pages = 0
+    for (let cursor: unknown = ''; cursor !== null; pages += 1) {
+      const { body } = await relay.get(
+        `/events?state=pending&kind=unanswered&limit=${limit}&cursor=${cursor}`,
+      )
+      const events = body.events as { id: string }[]
+      expect(events.length).toBeLessThanOrEqual(limit)
+      seen.push(...events.map(({ id }) => id))
+      cursor = body.cursor
+    }
+    expect(seen).toEqual(all.map(({ id }) => id))
+    expect(pages).toBeGreaterThan(2)
+  })
 
   it('goes by the last try', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
@@ -351,7 +329,7 @@ describe('the tries of an event', () => {
   })
 
   it('cost no row more: one, and the index entry of the next', async () => {
-    const written = await runInDurableObject(shard(), (_, { storage }) => {
+    const written = await runInDurableObject(outbox(), (_, { storage }) => {
       const cursors: { rowsWritten: number }[] = []
       const sql = {
         exec: (query: string, ...bindings: unknown[]) => {

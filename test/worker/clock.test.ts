@@ -2,7 +2,7 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { type Clock, conversation, eachTest, type Relay, shard } from './support.ts'
+import { type Clock, conversation, eachTest, outbox, type Relay } from './support.ts'
 
 let aep: LocalAdobe
 let relay: Relay
@@ -19,11 +19,11 @@ const HOUR = 3_600_000
 async function drainFor(ms: number, right: { now: number }): Promise<void> {
   const until = right.now + ms
   for (let runs = 0; runs < 100; runs += 1) {
-    const { nextAttemptAt } = await shard().status()
+    const { nextAttemptAt } = await outbox().status()
     if (nextAttemptAt === null || nextAttemptAt > until) return
     right.now = Math.max(right.now, nextAttemptAt)
     vi.setSystemTime(right.now)
-    await runDurableObjectAlarm(shard())
+    await runDurableObjectAlarm(outbox())
   }
 }
 
@@ -46,7 +46,7 @@ describe.each([
     await relay.scheduled()
     await drainFor(120_000, right)
     expect(aep.lake).toHaveLength(7)
-    expect(await shard().status()).toMatchObject({ pending: 0, hold: null })
+    expect(await outbox().status()).toMatchObject({ pending: 0, hold: null })
   })
 
   it('new webhooks are forwarded again, and /health is ok', async () => {
@@ -89,10 +89,10 @@ describe('an operator’s resume', () => {
     aep.rule({ answer, times: 1 })
     await post()
     await relay.command('/resume')
-    const { nextAttemptAt } = await shard().status()
+    const { nextAttemptAt } = await outbox().status()
     expect(nextAttemptAt).toBeLessThanOrEqual(clock.now + 1_000)
     clock.set(nextAttemptAt ?? 0)
-    await runDurableObjectAlarm(shard())
+    await runDurableObjectAlarm(outbox())
     expect(aep.lake).toHaveLength(1)
   })
 
@@ -100,8 +100,8 @@ describe('an operator’s resume', () => {
     aep.rule({ answer: { type: 'status', status: 429, retryAfter: 3_600 } })
     await post()
     await relay.command('/resume')
-    clock.set((await shard().status()).nextAttemptAt ?? 0)
-    await runDurableObjectAlarm(shard())
-    expect((await shard().status()).nextAttemptAt).toBeGreaterThan(clock.now + 3_000_000)
+    clock.set((await outbox().status()).nextAttemptAt ?? 0)
+    await runDurableObjectAlarm(outbox())
+    expect((await outbox().status()).nextAttemptAt).toBeGreaterThan(clock.now + 3_000_000)
   })
 })

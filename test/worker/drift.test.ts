@@ -3,14 +3,13 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readEvent } from '../../src/worker/chatlio/event.ts'
 import type { EventKind } from '../../src/worker/chatlio/kind.ts'
-import { DriftDetector } from '../../src/worker/drift/detector.ts'
+import { shownName } from '../../src/worker/drift/analyze.ts'
+import { DriftDetector, shapeHash } from '../../src/worker/drift/detector.ts'
 import type { DriftRow } from '../../src/worker/drift/drift.ts'
-import { shownName } from '../../src/worker/drift/names.ts'
-import { shapeHash } from '../../src/worker/drift/shape-hash.ts'
 import conversationSample from '../fixtures/conversation.json'
 import transcript from '../fixtures/transcript.json'
 import { namespaceWithout } from './alerts-support.ts'
-import { type Clock, conversation, eachTest, type Relay, shard, startRelay } from './support.ts'
+import { type Clock, conversation, eachTest, outbox, type Relay, startRelay } from './support.ts'
 
 let relay: Relay
 let clock: Clock
@@ -145,11 +144,11 @@ describe('keys that are data', () => {
       count: 1,
     })
     const name = (number: number) => `field.${number}`
-    await shard().reportDrift([report(name(0))])
-    await shard().acceptDrift({ kind: 'feedback', path: name(0), change: 'new' })
+    await outbox().reportDrift([report(name(0))])
+    await outbox().acceptDrift({ kind: 'feedback', path: name(0), change: 'new' })
     for (let number = 1; number < 250; number += 1) {
       clock.advance(1)
-      await shard().reportDrift([report(name(number))])
+      await outbox().reportDrift([report(name(number))])
     }
     const paths = (await rows()).map(({ path }) => path)
     expect(paths).toHaveLength(200)
@@ -165,7 +164,7 @@ describe('POST /admin/drift/accept', () => {
     const key = { kind: 'feedback', path: 'rating', change: 'new' }
     const accepted = await relay.command('/drift/accept', key)
     expect(accepted).toMatchObject({ status: 200, body: { ...key, accepted: true } })
-    expect(await shard().driftSummary()).toMatchObject([{ change: 'new', count: 1 }])
+    expect((await outbox().alertFacts()).drift).toMatchObject([{ change: 'new', count: 1 }])
     await startRelay().post('feedback', conversation({ rating: 5, mood: 'fine' }))
     expect(await rows()).toMatchObject([
       { path: 'mood', count: 2, accepted: false },
@@ -262,7 +261,7 @@ describe('the number of a shape', () => {
   })
 })
 
-it('a shard that does not take the report costs the webhook nothing, and says so in the log', async () => {
+it('an outbox that does not take the report costs the webhook nothing, and says so in the log', async () => {
   const isolate = startRelay({ OUTBOX: namespaceWithout('shard-0') })
   const { body } = await isolate.post('unanswered', conversation({ rating: 1 }))
   expect(body.status).toBe('forwarded')

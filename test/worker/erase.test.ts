@@ -10,8 +10,8 @@ import {
   conversation,
   drainAll,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   startRelay,
 } from './support.ts'
 
@@ -76,7 +76,7 @@ describe('a person who is erased', () => {
   it('leaves no trace in any table, whatever state their events were in', async () => {
     const quoting = { title: 'Invalid', report: { message: `found: ${EMAIL}` } }
     await relay.post('new-conversation', canaries()['new-conversation'])
-    await relay.carry()
+    await relay.report()
     for (const [status, body] of [
       [422, quoting],
       [503, quoting],
@@ -169,7 +169,7 @@ describe('a person who is erased', () => {
 
   it('keeps the schema of the storage, and relaying', async () => {
     const schema = () =>
-      runInDurableObject(shard(), (_, { storage }) =>
+      runInDurableObject(outbox(), (_, { storage }) =>
         storage.sql
           .exec<{ sql: string }>(
             'SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name',
@@ -196,13 +196,13 @@ describe('a suppressed person', () => {
     const other = startRelay()
     await other.post('feedback', conversation())
     await erase({ visitor: 'canary' })
-    await other.carry()
+    await other.report()
     const before = aep.lake.length
     const { status, body } = await post(other)
     expect([status, body]).toEqual([202, { status: 'suppressed', id: expect.any(String) }])
     const invalid = await other.post('feedback', { visitor: { UUID: 'canary' }, message: 1 })
     expect([invalid.status, invalid.body.status]).toEqual([202, 'suppressed'])
-    await other.carry()
+    await other.report()
     expect(aep.lake).toHaveLength(before)
     expect((await relay.get('/status')).body).toMatchObject({ suppressed: 2, accepted: 0 })
     expect((await relay.command('/find', { visitor: 'canary' })).body.events).toEqual([])
@@ -219,11 +219,11 @@ describe('a suppressed person', () => {
 
   it('leaves no receipt of what was on its way', async () => {
     await post()
-    await relay.carry()
+    await relay.report()
     clock.advance(1_000)
     await post()
     await startRelay().command('/erase', { visitor: 'canary' })
-    await relay.carry()
+    await relay.report()
     expect((await relay.command('/find', { visitor: 'canary' })).body.events).toEqual([])
   })
 
@@ -251,8 +251,8 @@ describe('a suppressed person', () => {
     aep.script({ type: 'status', status: 422 })
     await post()
     // As after a restore of the storage: the event is back, and so is the suppression.
-    await runInDurableObject(shard(), async (instance) => {
-      const { LookupHash } = await import('../../src/worker/receipts/lookup-hash.ts')
+    await runInDurableObject(outbox(), async (instance) => {
+      const { LookupHash } = await import('../../src/worker/outbox/records/lookup.ts')
       const hash = await new LookupHash(await instance.lookupKey()).of('visitor', 'canary')
       await instance.suppress(hash, clock.now, clock.now + 1_000_000)
     })

@@ -9,8 +9,8 @@ import {
   drainAll,
   drainOnce,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   startRelay,
 } from './support.ts'
 
@@ -62,7 +62,7 @@ describe('an event that our own encoder fails on', () => {
     for (let runs = 0; runs < 20; runs += 1) await drainOnce(clock)
     // Each of 20 runs sets each of the 5 events aside at most once, and then waits.
     expect(lines('not-encoded').length).toBeLessThanOrEqual(20 * 5)
-    const { nextAttemptAt } = await shard().status()
+    const { nextAttemptAt } = await outbox().status()
     expect(nextAttemptAt).toBeGreaterThan(clock.now)
   })
 
@@ -114,12 +114,12 @@ const large = (text: string) => conversation({ message: `${text} ${'x'.repeat(LA
 describe('a large event that ends whatever processes it', () => {
   const storing = () => startRelay({ FORWARD_TIMEOUT_MS: '0' })
   const unfinished = () =>
-    runInDurableObject(shard(), (_, { storage }) =>
+    runInDurableObject(outbox(), (_, { storage }) =>
       storage.sql.exec<{ tries: number }>('SELECT tries FROM unfinished').toArray(),
     )
   /** So many tries of it have begun, and ended the isolate. */
   const died = (count: number) =>
-    runInDurableObject(shard(), (_, { storage }) => {
+    runInDurableObject(outbox(), (_, { storage }) => {
       storage.sql.exec('INSERT INTO unfinished SELECT position, ? FROM pending', count)
     })
 
@@ -146,7 +146,7 @@ describe('a large event that ends whatever processes it', () => {
       lastError: { code: 'processing-failed' },
     })
     expect(aep.lake.map(({ _id }) => _id)).toEqual([good.id])
-    expect(await shard().status()).toMatchObject({ delivered: 1, quarantined: 1, pending: 0 })
+    expect(await outbox().status()).toMatchObject({ delivered: 1, quarantined: 1, pending: 0 })
   })
 
   it('is tried alone after the third, and delivered when that one ends well', async () => {
@@ -189,13 +189,13 @@ describe('a large event that ends whatever processes it', () => {
 
 describe('storage that cannot be written', () => {
   const breakWrites = () =>
-    runInDurableObject(shard(), (_, { storage }) => {
+    runInDurableObject(outbox(), (_, { storage }) => {
       storage.sql.exec(
         `CREATE TRIGGER no_write BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'disk full'); END`,
       )
     })
   const mendWrites = () =>
-    runInDurableObject(shard(), (_, { storage }) => {
+    runInDurableObject(outbox(), (_, { storage }) => {
       storage.sql.exec('DROP TRIGGER no_write')
     })
 
@@ -203,7 +203,7 @@ describe('storage that cannot be written', () => {
     expect((await relay.health()).status).toBe(200)
     await breakWrites()
     // Inside the object: the runtime prints what an RPC method throws, though its caller handles it.
-    await runInDurableObject(shard(), async (outbox) => {
+    await runInDurableObject(outbox(), async (outbox) => {
       await expect(outbox.pause(true, clock.now)).rejects.toThrow('disk full')
     })
     clock.advance(3_000)

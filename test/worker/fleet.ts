@@ -11,7 +11,7 @@ import { vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import type { Settings } from '../../src/local-adobe/settings.ts'
 import { seeded } from './oracle.ts'
-import { type Clock, conversation, type Relay, shard, startRelay } from './support.ts'
+import { type Clock, conversation, outbox, type Relay, startRelay } from './support.ts'
 
 const CRON_MS = 300_000
 
@@ -65,7 +65,7 @@ export class Fleet {
 
   async step(step: Step): Promise<void> {
     if (step.do === 'event') await this.post(step.is, step.isolate)
-    else if (step.do === 'refresh') await this.relay(step.isolate).carry()
+    else if (step.do === 'refresh') await this.relay(step.isolate).report()
     else if (step.do === 'cron') await this.cron(step.isolate)
     else if (step.do === 'pass') await this.pass(step.ms)
     else await this.#restart(step.shard % this.#size.shards)
@@ -117,7 +117,7 @@ export class Fleet {
 
   /** All know what any of them knows. */
   async refreshAll(): Promise<void> {
-    for (const relay of [...this.#relays, ...this.#relays]) await relay.carry()
+    for (const relay of [...this.#relays, ...this.#relays]) await relay.report()
   }
 
   relay(isolate: number): Relay {

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { INITIAL_UPSTREAM } from '../../src/worker/aep/upstream/state.ts'
 import { afterRejection } from '../../src/worker/aep/upstream/transitions.ts'
 import type { StoreRequest } from '../../src/worker/outbox/state.ts'
-import { type Clock, drainAll, eachTest, type Relay, shard } from './support.ts'
+import { type Clock, drainAll, eachTest, outbox, type Relay } from './support.ts'
 
 let clock: Clock
 let relay: Relay
@@ -46,7 +46,7 @@ const refused = () => ({
 
 /** Stores these at once. Returns their states, and how many events each write of the ledger counted. */
 const store = (requests: readonly StoreRequest[]) =>
-  runInDurableObject(shard(), async (outbox, { storage }) => {
+  runInDurableObject(outbox(), async (outbox, { storage }) => {
     storage.sql.exec(`CREATE TABLE IF NOT EXISTS ledger_writes (accepted INTEGER);
       CREATE TRIGGER IF NOT EXISTS count_writes AFTER UPDATE ON ledger BEGIN
         INSERT INTO ledger_writes VALUES (NEW.accepted - OLD.accepted); END`)
@@ -72,7 +72,7 @@ describe('events that arrive together', () => {
     const { results, groups } = await store(requests)
     expect(results).toEqual(requests.map(() => 'pending'))
     expect(groups).toEqual([1, 39])
-    expect(await shard().status()).toMatchObject({ accepted: 40, pending: 40 })
+    expect(await outbox().status()).toMatchObject({ accepted: 40, pending: 40 })
     await drainAll(clock)
     expect(landed()).toEqual(requests.map(({ id }) => id))
   })
@@ -81,12 +81,12 @@ describe('events that arrive together', () => {
     const same = [event(0), event(1, refused()), event(1), event(1, refused()), event(0)]
     const { results } = await store(same)
     expect(results).toEqual(['pending', 'dead', 'pending', 'pending', 'pending'])
-    expect(await shard().status()).toMatchObject({ accepted: 2, pending: 2, dead: 0 })
+    expect(await outbox().status()).toMatchObject({ accepted: 2, pending: 2, dead: 0 })
   })
 
   it('are each found by what they are looked up by', async () => {
     await store([event(0), event(1), event(2, { hashes: 'hash-1 hash-2' })])
-    const places = await runInDurableObject(shard(), (_, { storage }) =>
+    const places = await runInDurableObject(outbox(), (_, { storage }) =>
       storage.sql.exec('SELECT hash, COUNT(*) AS n FROM lookups GROUP BY hash').toArray(),
     )
     expect(places).toEqual([
@@ -97,30 +97,30 @@ describe('events that arrive together', () => {
   })
 
   it('are stored although one of them cannot be written, which fails alone', async () => {
-    await runInDurableObject(shard(), (_, { storage }) => {
+    await runInDurableObject(outbox(), (_, { storage }) => {
       storage.sql.exec(`CREATE TRIGGER no_write BEFORE INSERT ON pending WHEN NEW.id = '${idOf(3)}'
         BEGIN SELECT RAISE(ABORT, 'row refused'); END`)
     })
     const { results } = await store([0, 1, 2, 3, 4, 5].map((index) => event(index)))
     expect(results).toEqual(['pending', 'pending', 'pending', 'failed', 'pending', 'pending'])
-    expect(await shard().status()).toMatchObject({ accepted: 5, pending: 5 })
+    expect(await outbox().status()).toMatchObject({ accepted: 5, pending: 5 })
     await drainAll(clock)
     expect(landed()).toEqual([0, 1, 2, 4, 5].map(idOf))
   })
 
   it('are not stored when their person is suppressed while they wait', async () => {
-    const { results } = await runInDurableObject(shard(), async (outbox) => {
+    const { results } = await runInDurableObject(outbox(), async (outbox) => {
       const stored = [0, 1, 2].map((index) => outbox.store(event(index)))
       await turns()
       await outbox.suppress('hash-1', clock.now, clock.now + 86_400_000)
       return { results: await Promise.all(stored) }
     })
     expect(results.map(({ state }) => state)).toEqual(['pending', 'suppressed', 'pending'])
-    expect(await shard().status()).toMatchObject({ accepted: 2, pending: 2 })
+    expect(await outbox().status()).toMatchObject({ accepted: 2, pending: 2 })
   })
 
   it('are pending although AEP refused them, when a hold for refusals begins while they wait', async () => {
-    await runInDurableObject(shard(), async (outbox) => {
+    await runInDurableObject(outbox(), async (outbox) => {
       await outbox.store(event(0))
       const known = await outbox.refresh(INITIAL_UPSTREAM)
       const rejecting = ['a', 'b', 'c'].reduce(
@@ -135,7 +135,7 @@ describe('events that arrive together', () => {
       const states = (await Promise.all(stored)).map(({ state }) => state)
       expect(states).toEqual(['pending', 'pending', 'pending'])
     })
-    expect(await shard().status()).toMatchObject({
+    expect(await outbox().status()).toMatchObject({
       pending: 4,
       dead: 0,
       hold: { reason: 'rejecting' },
@@ -143,7 +143,7 @@ describe('events that arrive together', () => {
   })
 
   it('are erased by an operator while they wait, one by one or all of a person', async () => {
-    await runInDurableObject(shard(), async (outbox) => {
+    await runInDurableObject(outbox(), async (outbox) => {
       const stored = [0, 1, 2, 1].map((index) => outbox.store(event(index)))
       await turns()
       expect(await outbox.erase(idOf(1))).toBe(true)
@@ -152,12 +152,12 @@ describe('events that arrive together', () => {
       )
       expect(await outbox.erase(idOf(1))).toBe(false)
     })
-    expect(await shard().status()).toMatchObject({ accepted: 3, erased: 1, pending: 2 })
+    expect(await outbox().status()).toMatchObject({ accepted: 3, erased: 1, pending: 2 })
   })
 
   it('are written before the group is due when they take too much memory', async () => {
     const large = new Uint8Array(1_500_000).fill(32)
-    const sizes = await runInDurableObject(shard(), async (outbox, { storage }) => {
+    const sizes = await runInDurableObject(outbox(), async (outbox, { storage }) => {
       const counted = () => Number(storage.sql.exec('SELECT COUNT(*) AS n FROM pending').one().n)
       const stored = [0, 1, 2, 3, 4].map((index) => outbox.store(event(index, { body: large })))
       await turns()
@@ -169,7 +169,7 @@ describe('events that arrive together', () => {
   })
 
   it('set the alarm once', async () => {
-    const calls = await runInDurableObject(shard(), async (outbox, { storage }) => {
+    const calls = await runInDurableObject(outbox(), async (outbox, { storage }) => {
       await outbox.suppress('hash-0', clock.now, clock.now + 86_400_000)
       const setAlarm = vi.spyOn(storage, 'setAlarm')
       await Promise.all([0, 1, 2, 3, 4].map((index) => outbox.store(event(index))))

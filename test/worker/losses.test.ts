@@ -11,8 +11,8 @@ import {
   conversation,
   drainAll,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   startRelay,
 } from './support.ts'
 
@@ -82,7 +82,7 @@ it('Retry-After clamped away', async () => {
   // An acceptance that another isolate has seen meanwhile does not shorten it.
   const other = startRelay()
   await other.post('feedback', conversation())
-  const { nextAttemptAt } = await shard().status()
+  const { nextAttemptAt } = await outbox().status()
   expect(Number(nextAttemptAt)).toBeGreaterThanOrEqual(clock.now + 899_000)
 })
 
@@ -97,7 +97,7 @@ it('events for a paused destination gone', async () => {
   await relay.command('/pause')
   const ids = [(await post()).body.id, (await post()).body.id]
   clock.advance(3_600_000)
-  expect(await shard().status()).toMatchObject({ pending: 2, hold: { reason: 'paused' } })
+  expect(await outbox().status()).toMatchObject({ pending: 2, hold: { reason: 'paused' } })
   expect(aep.requests).toHaveLength(0)
   await relay.command('/resume')
   await drainAll(clock)
@@ -128,7 +128,7 @@ it('one poisoned event blocking the queue', async () => {
 it('queue not recovering when its store restarts', async () => {
   aep.rule({ answer: { type: 'status', status: 503 } })
   const { body } = await post()
-  await evictDurableObject(shard())
+  await evictDurableObject(outbox())
   aep.clearRules()
   await drainAll(clock)
   expect(delivered()).toEqual([body.id])

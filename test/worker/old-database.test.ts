@@ -9,7 +9,7 @@ import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { causeOf } from '../../src/worker/outbox/cause.ts'
 import type { StoredError } from '../../src/worker/outbox/state.ts'
 import { STEPS } from '../../src/worker/outbox/storage/migrations.ts'
-import { type Clock, conversation, drainAll, eachTest, type Relay, shard } from './support.ts'
+import { type Clock, conversation, drainAll, eachTest, outbox, type Relay } from './support.ts'
 
 const files = import.meta.glob<string>('../fixtures/storage/*.sql', {
   query: '?raw',
@@ -30,7 +30,7 @@ eachTest((world) => {
 
 /** Schema objects of the storage, whatever the layout of their text. */
 const schema = () =>
-  runInDurableObject(shard(), (_, { storage }) =>
+  runInDurableObject(outbox(), (_, { storage }) =>
     storage.sql
       .exec<{ name: string; sql: string }>(
         "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' ORDER BY name",
@@ -41,7 +41,7 @@ const schema = () =>
 
 /** Replaces the storage of the shard while it runs. */
 const writeOver = (sql: string, fill: (sql: SqlStorage) => void = () => undefined) =>
-  runInDurableObject(shard(), async (_, { storage }) => {
+  runInDurableObject(outbox(), async (_, { storage }) => {
     await storage.deleteAlarm()
     await storage.deleteAll()
     storage.sql.exec(sql)
@@ -51,7 +51,7 @@ const writeOver = (sql: string, fill: (sql: SqlStorage) => void = () => undefine
 /** Starts the shard again on storage that an earlier version has left. */
 async function reopenOn(sql: string, fill?: (sql: SqlStorage) => void) {
   await writeOver(sql, fill)
-  await evictDurableObject(shard())
+  await evictDurableObject(outbox())
 }
 
 const id = (digit: string) => digit.repeat(64)
@@ -143,17 +143,17 @@ function fillWithEvents(now: number) {
 
 describe.each(landed)('storage as left by %s', (_, sql) => {
   it('has the schema of new storage once it is opened', async () => {
-    await shard().status()
+    await outbox().status()
     const today = await schema()
     await reopenOn(sql)
-    await shard().status()
+    await outbox().status()
     expect(await schema()).toEqual(today)
   })
 
   it('loses no event: pending ones are delivered, set aside ones can be redriven, the ledger balances', async () => {
     await reopenOn(sql, fillWithEvents(clock.now))
     const split = sql.includes('CREATE TABLE parts') ? [`${IDS.inParts}-1`] : []
-    const { accepted, pending, ...opened } = await shard().status()
+    const { accepted, pending, ...opened } = await outbox().status()
     expect(opened).toMatchObject({ delivered: 7, dead: 1, quarantined: 2, erased: 1, hold: null })
     expect(pending).toBe(2 + split.length)
 
@@ -170,7 +170,7 @@ describe.each(landed)('storage as left by %s', (_, sql) => {
     })
     await drainAll(clock)
     expect(arrived()).toEqual(new Set([IDS.untried, IDS.waiting, ...split, IDS.dead, IDS.readable]))
-    expect(await shard().status()).toMatchObject({
+    expect(await outbox().status()).toMatchObject({
       accepted,
       delivered: accepted - 2,
       pending: 0,
@@ -190,7 +190,7 @@ describe.each(landed)('storage as left by %s', (_, sql) => {
     await drainAll(clock)
     expect(aep.lake.length).toBeGreaterThan(1)
     expect(aep.lake.every(({ _id }) => _id?.startsWith(`${body.id}-`))).toBe(true)
-    expect(await shard().status()).toMatchObject({ accepted: 1, delivered: 1, pending: 0 })
+    expect(await outbox().status()).toMatchObject({ accepted: 1, delivered: 1, pending: 0 })
   })
 })
 
@@ -231,12 +231,12 @@ describe('what step 6 makes of events that were set aside before', () => {
       }
     })
     const { code, path } = causeOf(error)
-    expect(await shard().causes()).toEqual([
+    expect(await outbox().causes()).toEqual([
       { state: 'dead', code, path, kind: 'feedback', count: 2, firstAt: 5, lastAt: 7 },
     ])
     const tries = error ? [{ at: 9, code: error.code, status: error.status }] : []
-    expect((await shard().get('other'))?.tries).toEqual(tries)
-    expect((await shard().get('id'))?.tries).toEqual([])
+    expect((await outbox().get('other'))?.tries).toEqual(tries)
+    expect((await outbox().get('id'))?.tries).toEqual([])
   })
 })
 
@@ -248,7 +248,7 @@ describe('the landed schemas kept here', () => {
     if (!fixture) throw new Error(`test/fixtures/storage/step-${step}.sql is missing`)
     await writeOver(fixture[1])
     const kept = await schema()
-    const done = await runInDurableObject(shard(), (_, { storage }) =>
+    const done = await runInDurableObject(outbox(), (_, { storage }) =>
       storage.sql.exec('SELECT MAX(step) AS step FROM _migrations').one(),
     )
     await writeOver(

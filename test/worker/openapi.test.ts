@@ -84,7 +84,7 @@ describe('docs/openapi.json', () => {
     clock.advance(300_000)
     await relay.scheduled()
     expect(misfit('get', '/health', await relay.health())).toEqual([])
-    await relay.carry()
+    await relay.report()
     const plain = [
       'status',
       'causes',

@@ -7,7 +7,7 @@ import { abortAllDurableObjects, evictDurableObject } from 'cloudflare:test'
 import { expect } from 'vitest'
 import type { Answer } from '../../src/local-adobe/answer.ts'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { type Clock, conversation, drainAll, drainOnce, shard, startRelay } from './support.ts'
+import { type Clock, conversation, drainAll, drainOnce, outbox, startRelay } from './support.ts'
 
 /** mulberry32: small, seeded, good enough for choosing faults. */
 export function seeded(seed: number): () => number {

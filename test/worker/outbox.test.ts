@@ -9,8 +9,8 @@ import {
   drainAll,
   drainOnce,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   startRelay,
 } from './support.ts'
 
@@ -31,7 +31,7 @@ const lines = (event: string) =>
 
 /** The rows that are really there: the ledger's `pending` is what the other counters leave. */
 const rows = () =>
-  runInDurableObject(shard(), (_, { storage }) =>
+  runInDurableObject(outbox(), (_, { storage }) =>
     Number(storage.sql.exec('SELECT COUNT(*) AS n FROM pending').one().n),
   )
 
@@ -40,8 +40,8 @@ describe('custody', () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     const payload = conversation({ message: 'kept \ud83d\udce6', unknown: { deep: [1, null] } })
     const { body } = await relay.post('feedback', payload)
-    await evictDurableObject(shard())
-    expect(await shard().status()).toMatchObject({ accepted: 1, pending: 1 })
+    await evictDurableObject(outbox())
+    expect(await outbox().status()).toMatchObject({ accepted: 1, pending: 1 })
     aep.clearRules()
     await drainAll(clock)
     expect(aep.lake).toHaveLength(1)
@@ -57,21 +57,21 @@ describe('custody', () => {
     await post()
     const since = clock.now
     clock.advance(5_000)
-    await evictDurableObject(shard())
-    expect((await shard().status()).hold).toEqual({ reason: 'credentials', since })
+    await evictDurableObject(outbox())
+    expect((await outbox().status()).hold).toEqual({ reason: 'credentials', since })
     await relay.command('/pause')
-    await evictDurableObject(shard())
-    expect((await shard().status()).hold).toEqual({ reason: 'paused', since: clock.now })
+    await evictDurableObject(outbox())
+    expect((await outbox().status()).hold).toEqual({ reason: 'paused', since: clock.now })
   })
 
   it('probes at once after a restart when what was held was the configuration', async () => {
     aep.script({ type: 'status', status: 404 }, { type: 'status', status: 404 })
     await post()
     await drainOnce(clock)
-    expect((await shard().status()).hold).toMatchObject({ reason: 'configuration' })
-    await runInDurableObject(shard(), (_, { storage }) => storage.setAlarm(clock.now + 60_000))
-    await evictDurableObject(shard())
-    expect((await shard().status()).nextAttemptAt).toBe(clock.now)
+    expect((await outbox().status()).hold).toMatchObject({ reason: 'configuration' })
+    await runInDurableObject(outbox(), (_, { storage }) => storage.setAlarm(clock.now + 60_000))
+    await evictDurableObject(outbox())
+    expect((await outbox().status()).nextAttemptAt).toBe(clock.now)
     await drainAll(clock)
     expect(aep.lake).toHaveLength(1)
   })
@@ -82,7 +82,7 @@ describe('custody', () => {
     const first = await relay.post('feedback', payload)
     const second = await relay.post('feedback', payload)
     expect(second.body).toEqual(first.body)
-    expect(await shard().status()).toMatchObject({ accepted: 1, pending: 1 })
+    expect(await outbox().status()).toMatchObject({ accepted: 1, pending: 1 })
     expect(await rows()).toBe(1)
   })
 
@@ -98,14 +98,14 @@ describe('custody', () => {
   it('answers 503 and not 2xx when storage refuses the write, and takes the event the next time', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     await post()
-    await runInDurableObject(shard(), (_, { storage }) => {
+    await runInDurableObject(outbox(), (_, { storage }) => {
       storage.sql.exec(
         "CREATE TRIGGER full BEFORE INSERT ON pending BEGIN SELECT RAISE(ABORT, 'disk full'); END",
       )
     })
     // Calls the object's own `store` inside it: workerd prints every rejection that travels by RPC as uncaught.
     const store = (request: StoreRequest) =>
-      runInDurableObject(shard(), (instance) => instance.store(request))
+      runInDurableObject(outbox(), (instance) => instance.store(request))
     const payload = conversation()
     const refused = await startRelay({ OUTBOX: { getByName: () => ({ store }) } }).post(
       'feedback',
@@ -113,8 +113,8 @@ describe('custody', () => {
     )
     expect([refused.status, refused.body.code]).toEqual([503, 'unavailable'])
     expect(refused.response.headers.get('retry-after')).toBeTruthy()
-    expect(await shard().status()).toMatchObject({ accepted: 1, pending: 1 })
-    await runInDurableObject(shard(), (_, { storage }) => {
+    expect(await outbox().status()).toMatchObject({ accepted: 1, pending: 1 })
+    await runInDurableObject(outbox(), (_, { storage }) => {
       storage.sql.exec('DROP TRIGGER full')
     })
     expect((await relay.post('feedback', payload)).body.status).toBe('buffered')
@@ -125,9 +125,9 @@ describe('custody', () => {
 
   it('writes eleven rows for an event that is stored, found by two of its fields, and delivered', async () => {
     const written = () =>
-      runInDurableObject(shard(), (_, { storage }) => storage.sql.exec('SELECT 1').rowsWritten)
+      runInDurableObject(outbox(), (_, { storage }) => storage.sql.exec('SELECT 1').rowsWritten)
     await written()
-    const total = await runInDurableObject(shard(), async (instance, { storage }) => {
+    const total = await runInDurableObject(outbox(), async (instance, { storage }) => {
       const real = storage.sql.exec.bind(storage.sql)
       const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = []
       vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {
@@ -167,7 +167,7 @@ describe('an outage', () => {
       for (let each = 0; each < 8; each += 1) await post()
       const end = clock.now + hours * HOUR
       const asked = aep.requests.length
-      await runInDurableObject(shard(), async (instance) => {
+      await runInDurableObject(outbox(), async (instance) => {
         while (clock.now < end) {
           clock.set(Number(instance.status().nextAttemptAt))
           await instance.alarm()
@@ -178,10 +178,10 @@ describe('an outage', () => {
       // Waits between probes reach RETRY_CAP_MS: a minute at most, half of one on average.
       expect(probes).toBeGreaterThan(58 * hours)
       expect(probes).toBeLessThan(208 * hours)
-      expect(await shard().status()).toMatchObject({ accepted: 8, pending: 8, dead: 0 })
+      expect(await outbox().status()).toMatchObject({ accepted: 8, pending: 8, dead: 0 })
       aep.clearRules()
       await drainAll(clock)
-      expect(await shard().status()).toMatchObject({ delivered: 8, pending: 0, hold: null })
+      expect(await outbox().status()).toMatchObject({ delivered: 8, pending: 0, hold: null })
       expect(new Set(aep.lake.map(({ _id }) => _id)).size).toBe(8)
     },
   )
@@ -204,31 +204,33 @@ describe('never asleep with work owed', () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     await post()
     aep.clearRules()
-    await runInDurableObject(shard(), (_, { storage }) => {
+    await runInDurableObject(outbox(), (_, { storage }) => {
       storage.sql.exec(
         "CREATE TRIGGER broken BEFORE DELETE ON pending BEGIN SELECT RAISE(ABORT, 'broken'); END",
       )
     })
     for (let failures = 0; failures < 20; failures += 1) {
       clock.advance(60_000)
-      expect(await runDurableObjectAlarm(shard())).toBe(true)
+      expect(await runDurableObjectAlarm(outbox())).toBe(true)
     }
     expect(lines('drain-failed')).toHaveLength(20)
-    await runInDurableObject(shard(), (_, { storage }) => {
+    await runInDurableObject(outbox(), (_, { storage }) => {
       storage.sql.exec('DROP TRIGGER broken')
     })
     clock.advance(60_000)
-    expect(await runDurableObjectAlarm(shard())).toBe(true)
-    expect(await shard().status()).toMatchObject({ delivered: 1, pending: 0 })
+    expect(await runDurableObjectAlarm(outbox())).toBe(true)
+    expect(await outbox().status()).toMatchObject({ delivered: 1, pending: 0 })
   })
 
   it('an alarm that is lost is set again by the constructor', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     await post()
-    await runInDurableObject(shard(), (_, { storage }) => storage.deleteAlarm())
-    await evictDurableObject(shard())
-    await shard().status()
-    expect(await runInDurableObject(shard(), (_, { storage }) => storage.getAlarm())).not.toBeNull()
+    await runInDurableObject(outbox(), (_, { storage }) => storage.deleteAlarm())
+    await evictDurableObject(outbox())
+    await outbox().status()
+    expect(
+      await runInDurableObject(outbox(), (_, { storage }) => storage.getAlarm()),
+    ).not.toBeNull()
   })
 
   it('an alarm that is lost is set again by the cron trigger, in every shard', async () => {
@@ -250,7 +252,7 @@ describe('never asleep with work owed', () => {
     relay = startRelay({ FORWARD_TIMEOUT_MS: '0' })
     aep.rule({ containing: 'poison', answer: { type: 'stall' } })
     await post({ message: 'poison' })
-    const running = runDurableObjectAlarm(shard())
+    const running = runDurableObjectAlarm(outbox())
     await vi.waitUntil(() => aep.requests.length === 1)
     await post()
     await vi.waitUntil(() => aep.lake.length === 1)
@@ -271,7 +273,7 @@ describe('a backlog', () => {
     await drainAll(clock)
     const first = aep.lake.slice(0, 12).map(({ _id }) => ids.indexOf(_id))
     expect(Math.max(...first)).toBeLessThan(20)
-    expect(await shard().status()).toMatchObject({
+    expect(await outbox().status()).toMatchObject({
       delivered: 30,
       pending: 0,
       oldestPendingAt: null,
@@ -291,13 +293,13 @@ describe('age', () => {
     await relay.post('feedback', { wrong: 'shape' })
     clock.advance(20 * 24 * HOUR)
     await relay.scheduled()
-    expect(await shard().status()).toMatchObject({ pending: 1, quarantined: 1, erased: 0 })
+    expect(await outbox().status()).toMatchObject({ pending: 1, quarantined: 1, erased: 0 })
     expect((await relay.health()).body.reasons).not.toContain('expiring')
     clock.advance(3.5 * 24 * HOUR)
     expect((await relay.health()).body.reasons).toContain('expiring')
     clock.advance(7 * 24 * HOUR)
     await relay.scheduled()
-    expect(await shard().status()).toMatchObject({
+    expect(await outbox().status()).toMatchObject({
       accepted: 2,
       pending: 0,
       quarantined: 0,

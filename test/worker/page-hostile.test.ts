@@ -80,7 +80,7 @@ describe('a payload', () => {
 
   it('puts no field name of its own on a page unescaped', async () => {
     await relay.post('feedback', conversation({ '<b onclick=alert(1)>': { '"><i>': 1 } }))
-    await relay.carry()
+    await relay.report()
     const { html } = await browser.visit('/admin/ui/drift')
     expect(html).not.toMatch(/<b onclick|"><i>/)
   })
@@ -118,7 +118,8 @@ describe('ids and filters that are not ones', () => {
   it.each([
     ['/admin/ui/redrive', {}],
     ['/admin/ui/redrive', { state: 'pending' }],
-    ['/admin/ui/redrive', { state: 'dead', ids: 'x' }],
+    ['/admin/ui/redrive', { state: 'dead', id: 'x' }],
+    ['/admin/ui/redrive', { state: 'dead', by: 'dryRun', value: '1', dryRun: '1' }],
     ['/admin/ui/delete', { state: 'everything' }],
     ['/admin/ui/find', { by: 'email' }],
     ['/admin/ui/find', { by: '__proto__', value: 'x' }],
@@ -126,7 +127,7 @@ describe('ids and filters that are not ones', () => {
     ['/admin/ui/erase', { by: 'email', value: '' }],
     ['/admin/ui/erase', { by: 'email', value: 'a@b.example', suppressDays: '1e9' }],
     ['/admin/ui/erase', { by: 'conversation', value: 'x', suppressDays: '1' }],
-    ['/admin/ui/suppressions/end', {}],
+    ['/admin/ui/suppressions/delete', {}],
     ['/admin/ui/drift/accept', { kind: 'feedback', path: 'x', change: 'other' }],
   ] as [string, Record<string, string>][])('change nothing: POST %s %j', async (path, fields) => {
     const { status, html } = await browser.post(path, fields)
@@ -140,6 +141,18 @@ describe('ids and filters that are not ones', () => {
     const { html } = await browser.visit('/admin/ui/events?done=redrive&redriven=<b>&matched=-5')
     expect(textOf(html)).toContain('0 events redriven.')
     expect((await browser.visit('/admin?done=constructor')).status).toBe(200)
+  })
+
+  it.each([
+    'https://evil.example/admin/ui/log',
+    '//evil.example/admin/ui/log',
+    '/\\evil.example',
+    '/admin/sign-out',
+    '/admin/ui/../../chatlio',
+    'javascript:alert(1)',
+  ])('lead to no page but our own after something was done: %s', async (back) => {
+    const { status, headers } = await browser.post('/admin/ui/resume', { back })
+    expect([status, headers.get('location')]).toEqual([303, '/admin?done=resume'])
   })
 
   it('are read no further than a form is long', async () => {
@@ -161,7 +174,8 @@ describe('a form on another site', () => {
     const id = await store('{"messages":1}')
     for (const [path, fields] of [
       ['/admin/ui/pause', {}],
-      ['/admin/ui/delete', { state: 'quarantined', id }],
+      ['/admin/ui/delete', { state: 'quarantined', ids: id }],
+      [`/admin/ui/events/${id}/delete`, {}],
       ['/admin/ui/erase', { by: 'visitor', value: 'v', suppressDays: '1', confirm: '1' }],
       ['/admin/sign-out', {}],
     ] as [string, Record<string, string>][]) {

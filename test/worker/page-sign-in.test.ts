@@ -38,7 +38,7 @@ const FORMS = [
   '/admin/ui/resume',
   '/admin/ui/find',
   '/admin/ui/erase',
-  '/admin/ui/suppressions/end',
+  '/admin/ui/suppressions/delete',
   '/admin/ui/drift/accept',
   '/admin/ui/alerts/test',
 ]

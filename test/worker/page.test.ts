@@ -66,7 +66,7 @@ describe('the overview', () => {
   it('shows a ledger whose sum a person can check', async () => {
     await refuse(2)
     await relay.post('transcript', invalidTranscript('q'))
-    await relay.carry()
+    await relay.report()
     const text = await textAt('/admin')
     expect(text).toContain('It balances: 0 + 0 + 2 + 1 + 0 = 3.')
     expect(text).toContain('at least 2 events went straight through')
@@ -74,7 +74,7 @@ describe('the overview', () => {
 
   it('draws what came in 24 hours, and has it as a table too', async () => {
     await refuse(2)
-    await relay.carry()
+    await relay.report()
     const { html } = await browser.visit('/admin')
     expect(html).toMatch(
       /<svg [^>]*role="img"><title>Webhooks an hour, at least: 4 in all<\/title>/,
@@ -140,7 +140,7 @@ describe('events', () => {
       /Waiting: feedback .*Received and stored\. .*AEP failed \( unavailable 503 \)\. .*Next attempt/,
     )
     await drainAll(clock)
-    await relay.carry()
+    await relay.report()
     expect(await textAt(`/admin/ui/events/${body.id}`)).toMatch(
       /Delivered: feedback .*AEP accepted it, sent from the store/,
     )
@@ -157,12 +157,14 @@ describe('events', () => {
     aep.clearRules()
     const filter = { state: 'dead', code: 'rejected', limit: '2' }
     const { limit: _, ...matching } = filter
-    const dry = await browser.submit('/admin/ui/redrive', { ...matching, dryRun: '1' })
+    const back = '/admin/ui/events?state=dead&code=rejected'
+    const dry = await browser.submit('/admin/ui/redrive', { ...matching, back, dryRun: '1' })
     expect(textOf(dry.html)).toContain(
       'Dry run, nothing was changed: 5 events match, 5 would be sent',
     )
     expect(dry.path).toContain('state=dead&code=rejected')
-    const done = await browser.submit('/admin/ui/redrive', matching)
+    expect((await relay.get('/log')).body.entries).toEqual([])
+    const done = await browser.submit('/admin/ui/redrive', { ...matching, back })
     expect(textOf(done.html)).toContain('5 events redriven.')
     expect(done.html).toContain('data-clean="/admin/ui/events?state=dead&amp;code=rejected"')
     await drainAll(clock)
@@ -178,7 +180,11 @@ describe('events', () => {
 
   it('are redriven one by one from their own page', async () => {
     const [id = '', other = ''] = await refuse(2)
-    const done = await browser.submit('/admin/ui/redrive', { state: 'dead', id })
+    const done = await browser.submit('/admin/ui/redrive', {
+      state: 'dead',
+      ids: id,
+      back: `/admin/ui/events/${id}`,
+    })
     expect(textOf(done.html)).toMatch(/1 event redriven\. Waiting: feedback/)
     expect(await textAt(`/admin/ui/events/${other}`)).toContain('Dead: feedback')
   })
@@ -187,9 +193,11 @@ describe('events', () => {
     const [id = ''] = await refuse(3)
     const asked = await browser.visit('/admin/ui/delete?state=dead&kind=feedback')
     expect(textOf(asked.html)).toContain('Delete 3 dead events? ')
-    expect(await textAt(`/admin/ui/delete?state=dead&id=${id}`)).toContain('Delete 1 dead event?')
+    expect(await textAt(`/admin/ui/delete?id=${id}`)).toContain('Delete 1 dead event?')
     expect((await relay.get('/status')).body.dead).toBe(3)
-    const one = await browser.submit('/admin/ui/delete', { state: 'dead', id })
+    const one = await browser.submit(`/admin/ui/events/${id}/delete`, {
+      back: '/admin/ui/events?state=dead',
+    })
     expect(textOf(one.html)).toMatch(/1 event deleted\. Dead events .*2 events match/)
     const all = await browser.submit('/admin/ui/delete', { state: 'dead', kind: 'feedback' })
     expect(textOf(all.html)).toContain('2 events deleted.')
@@ -206,7 +214,7 @@ describe('a person', () => {
     await relay.post('feedback', theirs())
     aep.rule({ answer: { type: 'status', status: 503 } })
     await relay.post('feedback', theirs({ message: 'two' }))
-    await relay.carry()
+    await relay.report()
     const found = await browser.post('/admin/ui/find', { by: 'email', value: EMAIL, day: '' })
     expect(found.status).toBe(200)
     expect(textOf(found.html)).toMatch(/2 events, the newest first .*AEP failed .*Delivered/)
@@ -233,9 +241,10 @@ describe('a person', () => {
     )
     expect(said).toContain('Adobe still holds what it accepted.')
     expect(await textAt('/admin/ui/suppressions')).toContain('Suppressed people: 1')
-    const ended = await browser.submit('/admin/ui/suppressions/end', { by: 'email', value: EMAIL })
+    const end = { by: 'email', value: EMAIL, back: '/admin/ui/suppressions' }
+    const ended = await browser.submit('/admin/ui/suppressions/delete', end)
     expect(textOf(ended.html)).toMatch(/The suppression has ended.*Nobody is suppressed\./)
-    const again = await browser.submit('/admin/ui/suppressions/end', { by: 'email', value: EMAIL })
+    const again = await browser.submit('/admin/ui/suppressions/delete', end)
     expect(textOf(again.html)).toContain('Nobody by this address or id is suppressed.')
   })
 })
@@ -243,9 +252,9 @@ describe('a person', () => {
 describe('drift, alerts and the log', () => {
   it('show what Chatlio sends anew, until it is accepted', async () => {
     await relay.post('feedback', conversation({ brandNew: 'x' }))
-    await relay.carry()
+    await relay.report()
     expect(await textAt('/admin/ui/drift')).toContain('brandNew feedback New field: string')
-    const key = { kind: 'feedback', path: 'brandNew', change: 'new' }
+    const key = { kind: 'feedback', path: 'brandNew', change: 'new', back: '/admin/ui/drift' }
     const done = await browser.submit('/admin/ui/drift/accept', key)
     expect(textOf(done.html)).toMatch(/this difference raises no more alerts\..*1 accepted/)
   })
@@ -277,7 +286,7 @@ describe('drift, alerts and the log', () => {
   })
 })
 
-describe('when a shard does not answer', () => {
+describe('when the outbox does not answer', () => {
   it('says so in words, and shows no half of the truth', async () => {
     const blind = startBrowser({ OUTBOX: { getByName: () => ({}) } })
     blind.cookie = browser.cookie

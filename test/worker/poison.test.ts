@@ -9,8 +9,8 @@ import {
   drainAll,
   drainOnce,
   eachTest,
+  outbox,
   type Relay,
-  shard,
 } from './support.ts'
 
 let aep: LocalAdobe
@@ -41,7 +41,7 @@ describe('a poisoned event', () => {
       const { body } = await post({ message: 'poison' })
       let good = 0
       for (let minutes = 0; minutes < 400; minutes += 1) {
-        const { dead } = await shard().status()
+        const { dead } = await outbox().status()
         if (dead === 1) break
         // A good event every ten seconds, relayed inside its request; the outbox hears of it by the refresh.
         for (let each = 0; each < 6; each += 1) {
@@ -49,15 +49,20 @@ describe('a poisoned event', () => {
           const { body: answered } = await post()
           expect(answered.status).toBe('forwarded')
           good += 1
-          const { nextAttemptAt } = await shard().status()
+          const { nextAttemptAt } = await outbox().status()
           if (nextAttemptAt !== null && nextAttemptAt <= clock.now)
-            await runDurableObjectAlarm(shard())
+            await runDurableObjectAlarm(outbox())
         }
       }
       const { body: event } = await relay.get(`/events/${body.id}`)
       expect(event).toMatchObject({ state: 'dead' })
       expect(event.attempts).toBeGreaterThanOrEqual(31)
-      expect(await shard().status()).toMatchObject({ accepted: 1, dead: 1, pending: 0, hold: null })
+      expect(await outbox().status()).toMatchObject({
+        accepted: 1,
+        dead: 1,
+        pending: 0,
+        hold: null,
+      })
       expect(aep.lake).toHaveLength(good)
       expect(lines('dead-letter')).toMatchObject([{ id: body.id, kind: 'feedback' }])
     },
@@ -67,7 +72,7 @@ describe('a poisoned event', () => {
     aep.rule({ containing: 'poison', answer })
     await post({ message: 'poison' })
     for (let tries = 0; tries < 35; tries += 1) await drainOnce(clock)
-    expect(await shard().status()).toMatchObject({ pending: 1, dead: 0 })
+    expect(await outbox().status()).toMatchObject({ pending: 1, dead: 0 })
   })
 
   it('that hangs costs one slot of six, and a backlog passes beside it', async () => {
@@ -77,7 +82,7 @@ describe('a poisoned event', () => {
     aep.clearRules()
     aep.rule({ containing: 'poison', answer: { type: 'stall' } })
     await drainAll(clock, 0, 6).catch(() => undefined)
-    expect(await shard().status()).toMatchObject({ delivered: 40, pending: 1 })
+    expect(await outbox().status()).toMatchObject({ delivered: 40, pending: 1 })
     expect(aep.peak).toBeLessThanOrEqual(6)
   })
 })

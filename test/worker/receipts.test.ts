@@ -14,8 +14,8 @@ import {
   drainAll,
   eachTest,
   KEY,
+  outbox,
   type Relay,
-  shard,
   startRelay,
 } from './support.ts'
 
@@ -47,7 +47,7 @@ describe('an event that went straight through', () => {
   ])('is found by %j', async (by) => {
     const { body } = await relay.post('feedback', conversation(person))
     await relay.post('feedback', conversation())
-    await relay.carry()
+    await relay.report()
     expect((await find(by)).events).toEqual([
       {
         id: body.id,
@@ -67,15 +67,15 @@ describe('an event that went straight through', () => {
   it('is found by its id, once, however often it came', async () => {
     const payload = conversation(person)
     const { body } = await relay.post('feedback', payload)
-    await relay.carry()
+    await relay.report()
     clock.advance(10_000)
     await relay.post('feedback', payload)
-    await relay.carry()
+    await relay.report()
     expect((await find({ id: body.id })).events).toMatchObject([{ id: body.id }])
     expect((await find({ visitor: 'visitor-of-yesterday' })).events).toHaveLength(1)
   })
 
-  it('is found on every shard, the newest first, in pages, and by day', async () => {
+  it('is found on every outbox, the newest first, in pages, and by day', async () => {
     relay = startRelay({ OUTBOX_SHARDS: '3' })
     const ids: unknown[] = []
     for (let each = 0; each < 7; each += 1) {
@@ -83,7 +83,7 @@ describe('an event that went straight through', () => {
       const { body } = await relay.post('feedback', conversation(person))
       ids.unshift(body.id)
     }
-    await relay.carry()
+    await relay.report()
     const pages: string[] = []
     let cursor: string | null = null
     do {
@@ -106,7 +106,7 @@ describe('an event that went straight through', () => {
 
   it('is forgotten after RECEIPT_DAYS, with its index', async () => {
     await relay.post('feedback', conversation(person))
-    await relay.carry()
+    await relay.report()
     clock.advance(7 * 86_400_000 - 60_000)
     await relay.scheduled()
     expect((await find({ visitor: 'visitor-of-yesterday' })).events).toHaveLength(1)
@@ -118,7 +118,7 @@ describe('an event that went straight through', () => {
 })
 
 const rowsOf = (table: string) =>
-  runInDurableObject(shard(), (_, { storage }) =>
+  runInDurableObject(outbox(), (_, { storage }) =>
     Number(storage.sql.exec(`SELECT COUNT(*) AS n FROM ${table}`).one().n),
   )
 
@@ -126,7 +126,7 @@ describe('an event in the outbox', () => {
   it('is found in every state, and after its delivery by its receipt', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     const { body } = await relay.post('feedback', conversation(person))
-    await relay.carry()
+    await relay.report()
     const states = async () =>
       (await find({ email: 'ada@example.com' })).events.map(({ id, state }) => [id, state])
     expect(await states()).toEqual([[body.id, 'pending']])
@@ -148,7 +148,7 @@ describe('an event in the outbox', () => {
   it('is found by its hashes also when it was stored without them', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     await relay.post('feedback', conversation(person))
-    await runInDurableObject(shard(), (_, { storage }) => {
+    await runInDurableObject(outbox(), (_, { storage }) => {
       storage.sql.exec('UPDATE pending SET hashes = NULL')
       storage.sql.exec('DELETE FROM lookups')
     })
@@ -169,9 +169,9 @@ describe('an event in the outbox', () => {
 describe('with RECEIPT_DAYS 0', () => {
   it('nothing delivered is remembered', async () => {
     // The object reads its own environment, so the carried receipt is given to one that keeps none.
-    const { ReceiptStore } = await import('../../src/worker/outbox/receipts/receipts.ts')
-    const { Lookups } = await import('../../src/worker/outbox/receipts/lookups.ts')
-    await runInDurableObject(shard(), (_, { storage }) => {
+    const { ReceiptStore } = await import('../../src/worker/outbox/records/receipts.ts')
+    const { Lookups } = await import('../../src/worker/outbox/records/lookups.ts')
+    await runInDurableObject(outbox(), (_, { storage }) => {
       const lookups = new Lookups(storage.sql)
       const none = new ReceiptStore(storage.sql, lookups, 0)
       const receipt = { id: 'a', kind: 'feedback' as const, receivedAt: 1, settledAt: 2, bytes: 3 }
@@ -200,8 +200,8 @@ describe('finding', () => {
   it('reads index entries only, however many receipts there are', async () => {
     for (let each = 0; each < 60; each += 1) await relay.post('feedback', conversation())
     await relay.post('feedback', conversation(person))
-    await relay.carry()
-    const read = await runInDurableObject(shard(), async (instance, { storage }) => {
+    await relay.report()
+    const read = await runInDurableObject(outbox(), async (instance, { storage }) => {
       const real = storage.sql.exec.bind(storage.sql)
       const cursors: { rowsRead: number }[] = []
       vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {
@@ -209,7 +209,7 @@ describe('finding', () => {
         cursors.push(cursor)
         return cursor
       }) as typeof storage.sql.exec)
-      const { LookupHash } = await import('../../src/worker/receipts/lookup-hash.ts')
+      const { LookupHash } = await import('../../src/worker/outbox/records/lookup.ts')
       const hash = await new LookupHash(await instance.lookupKey()).of('email', 'ada@example.com')
       const before = Number.MAX_SAFE_INTEGER
       expect(instance.find({ by: { hash }, from: 0, before, limit: 50 })).toHaveLength(1)
@@ -220,8 +220,8 @@ describe('finding', () => {
 
   it('keeps no address and no id as text', async () => {
     await relay.post('feedback', conversation(person))
-    await relay.carry()
-    const text = await runInDurableObject(shard(), (_, { storage }) =>
+    await relay.report()
+    const text = await runInDurableObject(outbox(), (_, { storage }) =>
       JSON.stringify(
         ['lookups', 'receipts', 'minutes', 'totals', 'carriers', 'webhook_keys'].map((table) =>
           storage.sql.exec(`SELECT * FROM ${table}`).toArray(),
@@ -261,7 +261,7 @@ describe('carrying', () => {
 
   it('writes five rows for a receipt with all three fields, beside four for the batch', async () => {
     const written = async (work: (instance: Outbox) => Promise<unknown>) =>
-      runInDurableObject(shard(), async (instance, { storage }) => {
+      runInDurableObject(outbox(), async (instance, { storage }) => {
         const real = storage.sql.exec.bind(storage.sql)
         const cursors: { rowsWritten: number }[] = []
         const spy = vi.spyOn(storage.sql, 'exec')

@@ -9,7 +9,7 @@ import { beforeEach, expect, it } from 'vitest'
 import type { LocalAdobe, LocalAdobeOptions } from '../../src/local-adobe/app.ts'
 import type { Settings } from '../../src/local-adobe/settings.ts'
 import { type Agreed, Fleet, type FleetSize, type Step } from './fleet.ts'
-import { type Clock, eachTest, shard } from './support.ts'
+import { type Clock, eachTest, outbox } from './support.ts'
 
 const RUNS = 8
 /** Some seconds each; a failure is made smaller before it is shown. */

@@ -9,8 +9,8 @@ import {
   drainAll,
   drainOnce,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   startRelay,
 } from './support.ts'
 
@@ -42,7 +42,7 @@ async function postMany(count: number, fields = {}): Promise<string[]> {
 async function drainFor(ms: number): Promise<void> {
   const until = clock.now + ms
   for (let runs = 0; runs < 500; runs += 1) {
-    const { nextAttemptAt } = await shard().status()
+    const { nextAttemptAt } = await outbox().status()
     if (nextAttemptAt === null || nextAttemptAt > until) break
     await drainOnce(clock)
   }
@@ -60,7 +60,7 @@ describe('when AEP refuses everything', () => {
       'buffered',
     ])
     await drainFor(600_000)
-    expect(await shard().status()).toMatchObject({
+    expect(await outbox().status()).toMatchObject({
       accepted: 5,
       pending: 5,
       dead: 0,
@@ -73,7 +73,7 @@ describe('when AEP refuses everything', () => {
     aep.rule({ answer: REFUSAL })
     expect((await post()).body.status).toBe('dead-lettered')
     await postMany(2)
-    expect(await shard().status()).toMatchObject({ dead: 0, hold: { reason: 'rejecting' } })
+    expect(await outbox().status()).toMatchObject({ dead: 0, hold: { reason: 'rejecting' } })
   })
 
   it('says so in /health, in status, and in the log with AEP’s code', async () => {
@@ -103,7 +103,7 @@ describe('when AEP refuses everything', () => {
     await drainFor(300_000)
     aep.clearRules()
     await drainAll(clock)
-    expect(await shard().status()).toMatchObject({ delivered: 6, pending: 0, dead: 0, hold: null })
+    expect(await outbox().status()).toMatchObject({ delivered: 6, pending: 0, dead: 0, hold: null })
     expect(lines('hold').at(-1)).toMatchObject({ reason: null, lifted: 'rejecting' })
   })
 
@@ -113,26 +113,31 @@ describe('when AEP refuses everything', () => {
     await drainFor(600_000)
     const { body } = await post({ message: 'good' })
     expect(body.status).toBe('buffered')
-    const { nextAttemptAt } = await shard().status()
+    const { nextAttemptAt } = await outbox().status()
     expect(nextAttemptAt).toBeLessThanOrEqual(clock.now + 1_000)
     await drainOnce(clock)
     expect(aep.lake.map(({ _id }) => _id)).toEqual([body.id])
     await drainAll(clock)
     // Refused once more, while AEP took another: each is its own fault now, and no second hold begins.
-    expect(await shard().status()).toMatchObject({ delivered: 1, dead: 10, pending: 0, hold: null })
+    expect(await outbox().status()).toMatchObject({
+      delivered: 1,
+      dead: 10,
+      pending: 0,
+      hold: null,
+    })
   })
 
   it('with 413 is no wrong setting: each of those events is too large', async () => {
     aep.rule({ answer: { type: 'status', status: 413 } })
     expect(await postMany(5)).toEqual(Array(5).fill('dead-lettered'))
-    expect((await shard().status()).hold).toBeNull()
+    expect((await outbox().status()).hold).toBeNull()
   })
 
   it('the same event again and again is one event', async () => {
     aep.rule({ answer: REFUSAL })
     const body = conversation()
     for (let each = 0; each < 5; each += 1) await relay.post('feedback', body)
-    expect(await shard().status()).toMatchObject({ dead: 1, hold: null })
+    expect(await outbox().status()).toMatchObject({ dead: 1, hold: null })
   })
 
   it('ends when nothing is pending any more', async () => {
@@ -141,7 +146,7 @@ describe('when AEP refuses everything', () => {
     const { body } = await relay.get('/events?state=pending')
     for (const { id } of body.events as { id: string }[]) await relay.erase(id)
     await relay.scheduled()
-    expect((await shard().status()).hold).toBeNull()
+    expect((await outbox().status()).hold).toBeNull()
   })
 
   it('a resume ends it, and the next refusal begins it again', async () => {
@@ -150,7 +155,7 @@ describe('when AEP refuses everything', () => {
     expect((await relay.command('/resume')).body.hold).toBeNull()
     await postMany(3)
     await drainFor(10_000)
-    expect(await shard().status()).toMatchObject({ hold: { reason: 'rejecting' }, dead: 0 })
+    expect(await outbox().status()).toMatchObject({ hold: { reason: 'rejecting' }, dead: 0 })
   })
 
   it('is known to every shard and isolate after the cron trigger, and what each had given up is pending', async () => {
@@ -182,7 +187,7 @@ describe('among accepted events', () => {
       expect((await post({ message: 'poison' })).body.status).toBe('dead-lettered')
       expect((await post({ message: 'good' })).body.status).toBe('forwarded')
     }
-    expect(await shard().status()).toMatchObject({ dead: 6, pending: 0, hold: null })
+    expect(await outbox().status()).toMatchObject({ dead: 6, pending: 0, hold: null })
   })
 
   it('nothing that is good is ever dead, whatever comes in which order', async () => {
@@ -205,7 +210,7 @@ describe('among accepted events', () => {
           } else if (each === 'right') {
             aep.clearRules()
             aep.rule({ containing: 'poison', answer: REFUSAL })
-          } else if (each === 'drain') await runDurableObjectAlarm(shard())
+          } else if (each === 'drain') await runDurableObjectAlarm(outbox())
           else {
             const { body } = await post({ message: each })
             if (each === 'good') good.add(body.id)

@@ -8,8 +8,8 @@ import {
   conversation,
   drainAll,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   startRelay,
 } from './support.ts'
 
@@ -178,7 +178,7 @@ describe('deferred: again later', () => {
       aep.script({ type: 'status', status: 503, retryAfter: 1_800, retryAfterForm })
       const at = clock.now
       await post()
-      const { nextAttemptAt } = await shard().status()
+      const { nextAttemptAt } = await outbox().status()
       expect(Math.abs(Number(nextAttemptAt) - (at + 1_800_000))).toBeLessThan(1_000)
       clock.advance(1_700_000)
       expect((await post()).body.status).toBe('buffered')
@@ -192,7 +192,7 @@ describe('deferred: again later', () => {
     aep.script({ type: 'status', status: 429, retryAfter: 86_400 })
     const at = clock.now
     await post()
-    expect((await shard().status()).nextAttemptAt).toBe(at + 3_600_000)
+    expect((await outbox().status()).nextAttemptAt).toBe(at + 3_600_000)
   })
 })
 
@@ -250,7 +250,7 @@ describe('FORWARD_TIMEOUT_MS=0', () => {
     const { status, body } = await post()
     expect([status, body.status]).toEqual([202, 'buffered'])
     expect(aep.requests).toHaveLength(0)
-    expect((await shard().status()).nextAttemptAt).toBe(clock.now)
+    expect((await outbox().status()).nextAttemptAt).toBe(clock.now)
     await drainAll(clock)
     expect(aep.lake.map(({ _id }) => _id)).toEqual([body.id])
   })

@@ -8,12 +8,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { Sessions } from '../../src/worker/http/sessions.ts'
 import { MAX_PENDING_SCANNED } from '../../src/worker/limits.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
-import { LookupHash } from '../../src/worker/receipts/lookup-hash.ts'
+import { LookupHash } from '../../src/worker/outbox/records/lookup.ts'
 import {
   type Answered,
   captureLogs,
+  outbox,
   type Relay,
-  shard,
   startClock,
   startRelay,
   TOKEN,
@@ -83,9 +83,9 @@ async function visit(path: string, form?: Record<string, string>): Promise<Asked
   return count((relay) => relay.send(`/admin${path}`, init))
 }
 
-/** Asks twice, inside the shard, and counts the second time: the first fills what a shard keeps in memory. */
+/** Asks twice, inside the outbox, and counts the second time: the first fills what a shard keeps in memory. */
 async function count(ask: (relay: Relay) => Promise<Answered>): Promise<Asked> {
-  return runInDurableObject(shard(), async (instance: Outbox, { storage }) => {
+  return runInDurableObject(outbox(), async (instance: Outbox, { storage }) => {
     const relay: Relay = startRelay({ OUTBOX: { getByName: () => instance } })
     await ask(relay)
     const real = storage.sql.exec.bind(storage.sql)
@@ -105,9 +105,9 @@ async function count(ask: (relay: Relay) => Promise<Answered>): Promise<Asked> {
 /** Nothing here changes what is stored, so it is written once. */
 beforeAll(async () => {
   const { now } = startClock()
-  const key = await shard().lookupKey()
+  const key = await outbox().lookupKey()
   const hash = await new LookupHash(key).of('email', 'ada@example.com')
-  await runInDurableObject(shard(), (_, { storage }) => fill(storage.sql, now, hash))
+  await runInDurableObject(outbox(), (_, { storage }) => fill(storage.sql, now, hash))
 })
 afterAll(async () => {
   vi.useRealTimers()

@@ -8,7 +8,7 @@ import { env } from 'cloudflare:workers'
 import { expect, it, vi } from 'vitest'
 import operations from '../../docs/operations.md?raw'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { type Clock, conversation, drainOnce, eachTest, shard, startRelay } from './support.ts'
+import { type Clock, conversation, drainOnce, eachTest, outbox, startRelay } from './support.ts'
 
 let aep: LocalAdobe
 let clock: Clock
@@ -42,7 +42,7 @@ async function costOf(work: () => Promise<unknown>): Promise<Cost> {
   const cursors: { table: string; cursor: { rowsWritten: number } }[] = []
   const rows: Rows = {}
   const restore: (() => void)[] = []
-  await runInDurableObject(shard(), (_, { storage }) => {
+  await runInDurableObject(outbox(), (_, { storage }) => {
     const real = storage.sql.exec.bind(storage.sql)
     const exec = vi.spyOn(storage.sql, 'exec')
     exec.mockImplementation(((query: string, ...bindings: unknown[]) => {
@@ -63,7 +63,7 @@ async function costOf(work: () => Promise<unknown>): Promise<Cost> {
   })
   const before = { calls, aep: aep.requests.length }
   await work()
-  await runInDurableObject(shard(), () => {
+  await runInDurableObject(outbox(), () => {
     for (const each of restore) each()
     for (const { table, cursor } of cursors) {
       if (cursor.rowsWritten > 0) rows[table] = (rows[table] ?? 0) + cursor.rowsWritten
@@ -96,7 +96,7 @@ it('costs what the documentation says', async () => {
   // What is written once a minute, or once an isolate, is no cost of an event.
   for (const each of [relay, storing]) {
     await post(1, each)
-    await each.carry()
+    await each.report()
   }
   await drainOnce(clock)
 
@@ -106,11 +106,11 @@ it('costs what the documentation says', async () => {
   }
   await measure('straight through, carried alone', async () => {
     await post(1)
-    await relay.carry()
+    await relay.report()
   })
   await measure('straight through, 100 carried together', async () => {
     await post(100)
-    await relay.carry()
+    await relay.report()
   })
   await measure('stored, then delivered', async () => {
     await post(1, storing)
@@ -120,7 +120,7 @@ it('costs what the documentation says', async () => {
     await post(100, storing)
     await drainOnce(clock)
   })
-  await measure('carrying the counts of those that were stored', () => storing.carry())
+  await measure('carrying the counts of those that were stored', () => storing.report())
   aep.script({ type: 'status', status: 503 })
   await measure('failed inside its request, then delivered', async () => {
     await post(1)
@@ -136,7 +136,7 @@ it('costs what the documentation says', async () => {
   const { body } = await relay.get('/events?state=quarantined')
   const [quarantined] = body.events as { id: string }[]
   await measure('a quarantined one deleted', () => relay.erase(String(quarantined?.id)))
-  const receipts = await runInDurableObject(shard(), (_, { storage }) =>
+  const receipts = await runInDurableObject(outbox(), (_, { storage }) =>
     Number(storage.sql.exec('SELECT COUNT(*) AS n FROM receipts').one().n),
   )
   clock.advance(8 * 86_400_000)

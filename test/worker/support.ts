@@ -12,6 +12,7 @@ import {
   type LocalAdobe,
   type LocalAdobeOptions,
 } from '../../src/local-adobe/app.ts'
+import { outboxOf } from '../../src/worker/outbox/outbox.ts'
 import { servicesOf, waits } from '../../src/worker/services.ts'
 import { worker } from '../../src/worker/worker.ts'
 
@@ -56,8 +57,8 @@ export type Clock = ReturnType<typeof startClock>
 export type Answered = { response: Response; status: number; body: Record<string, unknown> }
 
 /**
- * One isolate of the Worker, with memory of its own: `variables` override the environment. Its requests do not stay to carry
- * counters and receipts: these go with the next refresh that is due.
+ * One isolate of the Worker, with memory of its own: `variables` override the environment. Its requests do not stay to
+ * report: that is done with the next exchange that is due.
  */
 export function startRelay(variables: Record<string, unknown> = {}) {
   vi.spyOn(waits, 'wait').mockRejectedValue(new Error('not in tests'))
@@ -89,8 +90,8 @@ export function startRelay(variables: Record<string, unknown> = {}) {
     remove: (path: string, body: unknown) =>
       admin(path, { method: 'DELETE', body: JSON.stringify(body) }),
     health: () => send('/health'),
-    /** Carries counters and receipts now, and learns of pauses, holds and suppressions. */
-    carry: () => servicesOf(ownEnv).refresh.now(),
+    /** Reports counts and receipts now, and hears of pauses, holds and suppressions. */
+    report: () => servicesOf(ownEnv).reporter.report(),
     async scheduled() {
       const ctx = createExecutionContext()
       await worker.scheduled({} as ScheduledController, ownEnv)
@@ -103,7 +104,7 @@ export type Relay = ReturnType<typeof startRelay>
 /** What most tests begin with: a silent console, a clock of their own, a local AEP and one isolate of the Worker. */
 export type World = { logs: string[]; clock: Clock; aep: LocalAdobe; relay: Relay }
 
-/** Anew before each test; after it, every shard is empty again. */
+/** Anew before each test; after it, the outbox is empty again. */
 export function eachTest(begin: (world: World) => void, options: LocalAdobeOptions = {}): void {
   beforeEach(() => {
     begin({ logs: captureLogs(), clock: startClock(), aep: startAep(options), relay: startRelay() })
@@ -114,24 +115,22 @@ export function eachTest(begin: (world: World) => void, options: LocalAdobeOptio
   })
 }
 
-export function shard(index = 0) {
-  return env.OUTBOX.getByName(`shard-${index}`)
-}
+export const outbox = () => outboxOf(env)
 
-/** Lets the shard's next attempts happen, at the moment they are due; `false` when none is due any more. */
-export async function drainOnce(clock: Clock, index = 0): Promise<boolean> {
-  const { nextAttemptAt } = await shard(index).status()
+/** Lets the outbox's next attempts happen, at the moment they are due; `false` when none is due any more. */
+export async function drainOnce(clock: Clock): Promise<boolean> {
+  const { nextAttemptAt } = await outbox().status()
   if (nextAttemptAt === null) return false
   clock.set(nextAttemptAt)
-  await runDurableObjectAlarm(shard(index))
+  await runDurableObjectAlarm(outbox())
   return true
 }
 
-export async function drainAll(clock: Clock, index = 0, limit = 200): Promise<void> {
+export async function drainAll(clock: Clock, limit = 200): Promise<void> {
   for (let runs = 0; runs < limit; runs += 1) {
-    if (!(await drainOnce(clock, index))) return
+    if (!(await drainOnce(clock))) return
   }
-  throw new Error(`still work owed after ${limit} runs`)
+  throw new Error(`still work to do after ${limit} runs`)
 }
 
 /** A distinct valid event each time. */

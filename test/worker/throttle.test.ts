@@ -8,8 +8,8 @@ import {
   drainAll,
   drainOnce,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   startRelay,
 } from './support.ts'
 
@@ -36,19 +36,20 @@ describe('one event that is always throttled', () => {
       clock.advance(1_000)
       const { body } = await post()
       if (body.status !== 'forwarded') waited += 1
-      const { nextAttemptAt } = await shard().status()
-      if (nextAttemptAt !== null && nextAttemptAt <= clock.now) await runDurableObjectAlarm(shard())
+      const { nextAttemptAt } = await outbox().status()
+      if (nextAttemptAt !== null && nextAttemptAt <= clock.now)
+        await runDurableObjectAlarm(outbox())
     }
     // Two waits of 15 s, and what the isolate needs to hear that they are over.
     expect(waited).toBeLessThan(60)
     await drainFor(60_000)
-    expect(await shard().status()).toMatchObject({ pending: 1, dead: 0 })
+    expect(await outbox().status()).toMatchObject({ pending: 1, dead: 0 })
   })
 
   async function drainFor(ms: number): Promise<void> {
     const until = clock.now + ms
     for (let runs = 0; runs < 50; runs += 1) {
-      const { nextAttemptAt } = await shard().status()
+      const { nextAttemptAt } = await outbox().status()
       if (nextAttemptAt === null || nextAttemptAt > until) return
       await drainOnce(clock)
     }
@@ -72,7 +73,7 @@ describe('a split event', () => {
     aep.rule({ answer: { type: 'status', status: 429, retryAfter: 30 } })
     await drainOnce(clock)
     expect(aep.requests.length).toBe(1)
-    expect((await shard().status()).nextAttemptAt).toBeGreaterThan(clock.now + 29_000)
+    expect((await outbox().status()).nextAttemptAt).toBeGreaterThan(clock.now + 29_000)
   })
 
   it('counts the try that failed at its first part, at once', async () => {

@@ -106,9 +106,10 @@ describe('who may post', () => {
     [undefined, /none is set/],
     ['', /none is set/],
     ['short', /too short/],
-    ['test-webhook-key-number-one,short', /too short/],
-    ['change-me-to-a-long-random-key', /placeholder/],
-    ['test-webhook-key-number-one,your-key-of-twenty-characters', /placeholder/],
+    ['shop:short', /key 1 is too short/],
+    ['change-me-to-a-long-random-key', /key 1 is a placeholder/],
+    ['short,your-key-of-twenty-characters', /key 1 is too short.*key 2 is a placeholder/],
+    ['["test-webhook-key-number-one"]', /key 1 has quotes or brackets/],
   ])(
     'lets nobody in when WEBHOOK_KEYS is %j, and says why without its value',
     async (WEBHOOK_KEYS, why) => {
@@ -125,6 +126,29 @@ describe('who may post', () => {
       expect((await closed.health()).status).toBe(503)
     },
   )
+
+  it('lets in with the other keys while one cannot be used, and says so on /health', async () => {
+    const rotating = startRelay({ WEBHOOK_KEYS: `short\n${KEY}` })
+    expect((await rotating.post('feedback', conversation())).status).toBe(200)
+    expect(await rotating.health()).toMatchObject({
+      status: 200,
+      body: { status: 'degraded', reasons: ['configuration'] },
+    })
+  })
+
+  it.each([
+    ['a blank', '%20'],
+    ['a line end', '%0D%0A'],
+    ['a tab', '%09'],
+  ])('forgives %s around the key in a pasted URL', async (_, blank) => {
+    for (const key of [`${KEY}${blank}`, `${blank}${KEY}`]) {
+      const { status } = await relay.send(`/chatlio/feedback?key=${key}`, {
+        method: 'POST',
+        body: JSON.stringify(conversation()),
+      })
+      expect(status).toBe(200)
+    }
+  })
 })
 
 describe('what is refused, in the order of the checks', () => {

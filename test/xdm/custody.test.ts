@@ -9,8 +9,8 @@ import {
   drainAll,
   drainOnce,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   storeEvents,
 } from '../worker/support.ts'
 
@@ -32,7 +32,7 @@ const logged = (event: string) =>
 describe('a split event', () => {
   const long = { message: 'a long message '.repeat(3_000) }
   const partsOf = () =>
-    runInDurableObject(shard(), (_, { storage }) =>
+    runInDurableObject(outbox(), (_, { storage }) =>
       storage.sql
         .exec<{ part: number; record: string }>('SELECT part, record FROM parts ORDER BY part')
         .toArray(),
@@ -56,7 +56,7 @@ describe('a split event', () => {
   it('is sent with today’s envelope, though an earlier version stored it with a wrong one', async () => {
     await storeParts()
     const parts = await partsOf()
-    await runInDurableObject(shard(), (_, { storage }) => {
+    await runInDurableObject(outbox(), (_, { storage }) => {
       for (const { part, record } of parts) {
         const header = '{"schemaRef":{"id":"x"},"imsOrgId":"x","datasetId":"wrong-dataset"}'
         const old = `{"header":${header},"body":{"xdmMeta":{"schemaRef":{"id":"x"}},"xdmEntity":${record}}}`
@@ -84,7 +84,7 @@ describe('a batch that AEP refuses as a whole', () => {
     })
     const delivered: number[] = []
     vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
-      delivered.push((await shard().status()).delivered)
+      delivered.push((await outbox().status()).delivered)
       return aep.fetch(input as string, init as RequestInit)
     })
     await drainAll(clock)
@@ -104,7 +104,7 @@ describe('a batch that AEP refuses as a whole', () => {
       return aep.fetch(input as string, init as RequestInit)
     })
     await drainOnce(clock)
-    expect(await shard().status()).toMatchObject({ delivered: 4, pending: 4 })
+    expect(await outbox().status()).toMatchObject({ delivered: 4, pending: 4 })
     expect(aep.lake.map(({ _id }) => _id)).toEqual(ids.slice(0, 4))
   })
 
@@ -121,7 +121,7 @@ describe('a batch that AEP refuses as a whole', () => {
       })
     refusingBatches()
     await drainAll(clock)
-    expect(await shard().status()).toMatchObject({ delivered: 6, pending: 0 })
+    expect(await outbox().status()).toMatchObject({ delivered: 6, pending: 0 })
     expect(logged('batches-refused')).toHaveLength(1)
 
     const before = vi.mocked(globalThis.fetch).mock.calls.length
@@ -194,11 +194,11 @@ describe('a token that cannot be used', () => {
   it('is asked for again after an hour at most, and at once on a resume, whatever IMS says', async () => {
     aep.scriptToken({ type: 'status', status: 429, retryAfter: 1_000_000_000 })
     await relay.post('feedback', conversation())
-    const { nextAttemptAt } = await shard().status()
+    const { nextAttemptAt } = await outbox().status()
     expect(nextAttemptAt).toBeGreaterThan(clock.now + 3_000_000)
     expect(nextAttemptAt).toBeLessThanOrEqual(clock.now + 3_600_000)
     await relay.command('/resume')
-    expect((await shard().status()).nextAttemptAt).toBeLessThanOrEqual(clock.now + 1_000)
+    expect((await outbox().status()).nextAttemptAt).toBeLessThanOrEqual(clock.now + 1_000)
     await drainAll(clock)
     expect(aep.lake).toHaveLength(1)
   })

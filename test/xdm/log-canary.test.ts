@@ -14,7 +14,7 @@ import {
   drainOnce,
   eachTest,
   KEY,
-  shard,
+  outbox,
   startRelay,
   TOKEN,
 } from '../worker/support.ts'
@@ -68,7 +68,7 @@ async function without(method: string, work: () => Promise<unknown>) {
 /** Every write to this table fails, and quotes the canary. */
 async function unwritable(table: string, on: 'INSERT' | 'UPDATE', work: () => Promise<unknown>) {
   const run = (statement: string) =>
-    runInDurableObject(shard(), (_, { storage }) => void storage.sql.exec(statement))
+    runInDurableObject(outbox(), (_, { storage }) => void storage.sql.exec(statement))
   await run(`CREATE TRIGGER broken BEFORE ${on} ON ${table}
     BEGIN SELECT RAISE(ABORT, '${CANARY}'); END`)
   await work()
@@ -115,7 +115,7 @@ it('finds no canary, key or token in any log event that there is', async () => {
   await relay.command('/resume')
   await recover()
   await without('reportDrift', () => post())
-  await without('exchange', () => relay.carry())
+  await without('exchange', () => relay.report())
   await without('status', () => relay.get('/status'))
   await without('logAction', () => relay.command('/resume'))
   await without('store', () => post(storing))
@@ -149,7 +149,7 @@ it('finds no canary, key or token in any log event that there is', async () => {
   await drainAll(clock)
   answers.batches = true
 
-  await runInDurableObject(shard(), (_, { storage }) => {
+  await runInDurableObject(outbox(), (_, { storage }) => {
     const text = new TextEncoder().encode(`{"${CANARY}": `)
     storage.sql.exec(
       "INSERT INTO pending VALUES (?, ?, 'feedback', ?, ?, '')",
@@ -167,7 +167,7 @@ it('finds no canary, key or token in any log event that there is', async () => {
   await unwritable('ledger', 'UPDATE', () => drainOnce(clock))
   await recover()
   await post()
-  await unwritable('carriers', 'INSERT', () => relay.carry())
+  await unwritable('carriers', 'INSERT', () => relay.report())
   clock.advance(31 * 86_400_000)
   await relay.scheduled()
 

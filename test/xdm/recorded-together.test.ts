@@ -7,8 +7,8 @@ import {
   drainAll,
   drainOnce,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   storeEvents,
 } from '../worker/support.ts'
 
@@ -25,7 +25,7 @@ eachTest(
 )
 
 const run = (statement: string) =>
-  runInDurableObject(shard(), (_, { storage }) => storage.sql.exec(statement).toArray())
+  runInDurableObject(outbox(), (_, { storage }) => storage.sql.exec(statement).toArray())
 
 it('a batch of 20 that AEP accepts moves the counters once', async () => {
   const ids = await storeEvents(20)
@@ -48,14 +48,14 @@ it('one whose delivery cannot be written stays pending and is sent again, the ot
   await run(`CREATE TRIGGER no_delete BEFORE DELETE ON pending WHEN OLD.id = '${stuck}'
     BEGIN SELECT RAISE(ABORT, 'row refused'); END`)
   await drainOnce(clock)
-  expect(await shard().status()).toMatchObject({ accepted: 5, delivered: 4, pending: 1 })
+  expect(await outbox().status()).toMatchObject({ accepted: 5, delivered: 4, pending: 1 })
   const unrecorded = logs
     .map((line) => JSON.parse(line))
     .filter((line) => line.event === 'not-recorded')
   expect(unrecorded).toMatchObject([{ id: stuck, outcome: 'delivered' }])
   await run('DROP TRIGGER no_delete')
   await drainAll(clock)
-  expect(await shard().status()).toMatchObject({ accepted: 5, delivered: 5, pending: 0 })
+  expect(await outbox().status()).toMatchObject({ accepted: 5, delivered: 5, pending: 0 })
   const copies = aep.lake.filter(({ _id }) => _id === stuck)
   expect(copies.length).toBe(2)
 })
@@ -72,5 +72,10 @@ it('one that was erased while the batch was under way is counted as erased, the 
   }
   await drainAll(clock)
   expect(erased).not.toBeNull()
-  expect(await shard().status()).toMatchObject({ accepted: 4, delivered: 3, erased: 1, pending: 0 })
+  expect(await outbox().status()).toMatchObject({
+    accepted: 4,
+    delivered: 3,
+    erased: 1,
+    pending: 0,
+  })
 })

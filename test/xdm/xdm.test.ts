@@ -16,8 +16,8 @@ import {
   drainAll,
   drainOnce,
   eachTest,
+  outbox,
   type Relay,
-  shard,
   startRelay,
   storeEvents,
 } from '../worker/support.ts'
@@ -98,7 +98,7 @@ describe('what is too large for one record', () => {
       expect(text).toContain(letters?.text.slice(0, 8))
     }
     expect(text.match(/ü/g)).toHaveLength(JSON.stringify(payload).match(/ü/g)?.length ?? 0)
-    expect(await shard().status()).toMatchObject({ accepted: 1, delivered: 1, pending: 0 })
+    expect(await outbox().status()).toMatchObject({ accepted: 1, delivered: 1, pending: 0 })
   }
 
   it('a transcript of 400 messages arrives whole over several events', () =>
@@ -122,7 +122,7 @@ describe('what is too large for one record', () => {
     const first = landed()
     expect(first).toContain(`${body.id}-0`)
     expect(first).not.toContain(`${body.id}-1`)
-    await evictDurableObject(shard())
+    await evictDurableObject(outbox())
     await drainAll(clock)
     const ids = landed()
     expect(new Set(ids).size).toBe(ids.length)
@@ -136,12 +136,12 @@ describe('what is too large for one record', () => {
     aep.script({ type: 'items', items: [null, 400] })
     const { body } = await relay.post('transcript', long(100, 100))
     await drainAll(clock)
-    expect(await shard().status()).toMatchObject({ accepted: 1, dead: 1, delivered: 0 })
+    expect(await outbox().status()).toMatchObject({ accepted: 1, dead: 1, delivered: 0 })
     const before = landed()
     await relay.command('/redrive', { state: 'dead' })
     await drainAll(clock)
     expect(landed().slice(before.length)).toEqual([`${body.id}-1`])
-    expect(await shard().status()).toMatchObject({ dead: 0, delivered: 1 })
+    expect(await outbox().status()).toMatchObject({ dead: 0, delivered: 1 })
   })
 })
 
@@ -176,7 +176,7 @@ describe('batches', () => {
       aep.script({ type: 'items', items: [null, 400, 429, 503, null], dialect })
       expect(await drainOnce(clock)).toBe(true)
       expect(landed()).toEqual([ids[0], ids[4]])
-      expect(await shard().status()).toMatchObject({ delivered: 2, dead: 1, pending: 2 })
+      expect(await outbox().status()).toMatchObject({ delivered: 2, dead: 1, pending: 2 })
       expect((await relay.get(`/events/${ids[1]}`)).body.state).toBe('dead')
       await drainAll(clock)
       expect(new Set(landed())).toEqual(new Set([ids[0], ids[4], ids[2], ids[3]]))
@@ -196,7 +196,7 @@ describe('batches', () => {
     aep.script(answer, answer)
     await drainAll(clock)
     expect(new Set(landed())).toEqual(new Set(ids))
-    expect(await shard().status()).toMatchObject({ delivered: 12, pending: 0, dead: 0 })
+    expect(await outbox().status()).toMatchObject({ delivered: 12, pending: 0, dead: 0 })
   })
 
   it.each([400, 413])(
@@ -216,11 +216,11 @@ describe('batches', () => {
   ])('an event that gives its whole batch %s takes no other with it', async (_, answer) => {
     const ids = await storeEvents(30, (index) => (index === 7 ? { message: 'poison' } : {}))
     aep.rule({ containing: 'poison', whole: true, answer })
-    for (let runs = 0; runs < 60 && (await shard().status()).delivered < 29; runs += 1) {
+    for (let runs = 0; runs < 60 && (await outbox().status()).delivered < 29; runs += 1) {
       await drainOnce(clock)
     }
     expect(new Set(landed())).toEqual(new Set(ids.filter((_, index) => index !== 7)))
-    expect(await shard().status()).toMatchObject({ delivered: 29, pending: 1, dead: 0 })
+    expect(await outbox().status()).toMatchObject({ delivered: 29, pending: 1, dead: 0 })
     // Once tried, it is sent alone, whatever else waits.
     aep.reset()
     aep.rule({ containing: 'poison', whole: true, answer })
@@ -240,7 +240,7 @@ describe('the access token of an authenticated inlet', () => {
     relay = startRelay({ OUTBOX_SHARDS: '3' })
     const other = startRelay({ OUTBOX_SHARDS: '3' })
     await Promise.all([post(), post(), other.post('feedback', conversation())])
-    await evictDurableObject(shard())
+    await evictDurableObject(outbox())
     expect((await startRelay().post('feedback', conversation())).body.status).toBe('forwarded')
     expect(aep.tokenRequests).toHaveLength(1)
   })

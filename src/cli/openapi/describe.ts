@@ -1,21 +1,21 @@
-/** The OpenAPI 3.1 description and the JSON Schema of the webhooks, as data. Pure. */
-import { ANSWERS } from './answers.ts'
+/**
+ * The OpenAPI 3.1 description and the JSON Schema of the webhooks, as data: operators' routes from their list of commands,
+ * payloads from the list of fields. Pure.
+ */
+import { toJsonSchema } from '@valibot/to-json-schema'
+import * as v from 'valibot'
+import { COMMANDS, type Command } from '../../worker/admin/api.ts'
 import { payloadSchema } from './payload-schema.ts'
-import { OPERATIONS, type Operation } from './routes.ts'
-import { type JsonSchema, ref } from './schema.ts'
 
-/** OpenAPI 3.1 leaves the schema of raw bytes out. */
-const BYTES = { 'application/octet-stream': {} }
+export type JsonSchema = { readonly [keyword: string]: unknown }
+
+const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` })
+const json = (schema: JsonSchema) => ({ 'application/json': { schema } })
 
 const PAYLOADS: Readonly<Record<string, JsonSchema>> = {
   transcript: payloadSchema('transcript'),
   'offline-message': payloadSchema('offline-message'),
   conversation: payloadSchema('conversation'),
-}
-
-const PROBLEM = {
-  description: 'What is wrong, with a stable `code`',
-  content: { 'application/problem+json': { schema: ref('Problem') } },
 }
 
 /** One definition a webhook: `webhooks.schema.json#/$defs/transcript`. */
@@ -35,64 +35,158 @@ export function webhookSchemas(): JsonSchema {
   }
 }
 
+const { strictObject: object, string, optional } = v
+const OPEN_ANSWERS = {
+  Taken: object({
+    status: v.picklist(['forwarded', 'buffered', 'dead-lettered', 'suppressed']),
+    id: string(),
+  }),
+  Health: object({
+    status: v.picklist(['ok', 'degraded']),
+    reasons: optional(v.array(string())),
+  }),
+  Problem: object({
+    type: string(),
+    title: string(),
+    status: v.pipe(v.number(), v.integer(), v.minValue(0)),
+    detail: string(),
+    code: string(),
+    id: optional(string()),
+    issues: optional(v.array(object({ path: string(), message: string() }))),
+  }),
+}
+
 /** `version`: the one of package.json. */
 export function openApi(version: string) {
+  const schemas = new Map<string, JsonSchema>(Object.entries(PAYLOADS))
+  for (const [name, schema] of Object.entries(OPEN_ANSWERS)) schemas.set(name, convert(schema))
+  const paths: Record<string, Record<string, unknown>> = { ...webhooks(), ...health() }
+  for (const command of Object.values(COMMANDS) as Command[]) {
+    const path = `/admin${command.path}`
+    paths[path] = { ...paths[path], [command.method.toLowerCase()]: operation(command, schemas) }
+  }
   return {
     openapi: '3.1.0',
     info: { title: 'Chatlio edge relay', version, license: { name: 'See LICENSE' } },
     servers: [{ url: '/' }],
-    paths: pathsOf(OPERATIONS),
+    paths,
     components: {
       securitySchemes: {
         key: { type: 'apiKey', in: 'query', name: 'key' },
         admin: { type: 'http', scheme: 'bearer' },
       },
-      responses: { Problem: PROBLEM },
-      schemas: { ...PAYLOADS, ...ANSWERS, Description: { type: 'object' } },
+      responses: {
+        Problem: {
+          description: 'What is wrong, with a stable `code`',
+          content: { 'application/problem+json': { schema: ref('Problem') } },
+        },
+      },
+      schemas: Object.fromEntries(schemas),
     },
   }
 }
 
-function pathsOf(operations: readonly Operation[]) {
-  const paths: Record<string, Record<string, unknown>> = {}
-  for (const operation of operations) {
-    const path = paths[operation.path] ?? {}
-    path[operation.method] = described(operation)
-    paths[operation.path] = path
+function webhooks() {
+  const route = (summary: string, body: JsonSchema) => ({
+    post: {
+      summary,
+      security: [{ key: [] }],
+      requestBody: { required: true, content: json(body) },
+      responses: {
+        200: { description: 'AEP accepted it', content: json(ref('Taken')) },
+        202: { description: 'It is stored, or dropped as suppressed', content: json(ref('Taken')) },
+        ...problems(400, 401, 404, 405, 413, 415, 422, 503),
+      },
+    },
+  })
+  const conversation = ref('conversation')
+  return {
+    '/chatlio/transcript': route('A transcript was exported', ref('transcript')),
+    '/chatlio/offline-message': route('An offline message was left', ref('offline-message')),
+    '/chatlio/new-conversation': route('A conversation started', conversation),
+    '/chatlio/unanswered': route('A visitor got no answer in time', conversation),
+    '/chatlio/feedback': route('A visitor left feedback', conversation),
+    '/chatlio': route('One URL for every webhook: the kind follows from the shape', {
+      anyOf: Object.keys(PAYLOADS).map(ref),
+    }),
   }
-  return paths
 }
 
-/** What any route of an operator may answer: no such route or thing, a wrong token, a shard that does not answer. */
-const ADMIN_PROBLEMS = [401, 404, 503]
+function health() {
+  const summary = 'Whether webhooks can be taken into custody, and what an operator should look at'
+  const answer = { description: summary, content: json(ref('Health')) }
+  return { '/health': { get: { summary, security: [], responses: { 200: answer, 503: answer } } } }
+}
 
-/** What Access admits without a token, and another site sent. */
-const FORBIDDEN = 403
+const problems = (...statuses: number[]) =>
+  Object.fromEntries(statuses.map((status) => [status, { $ref: '#/components/responses/Problem' }]))
 
-function described(operation: Operation) {
-  const { method, summary, access, parameters, body, answers, problems = [] } = operation
-  const refused = access === 'admin' ? [...problems, ...ADMIN_PROBLEMS] : [...problems]
-  if (access === 'admin' && method !== 'get') refused.push(FORBIDDEN)
+/** Any route of an operator may answer: no such route or thing, a wrong token, an outbox that does not answer. */
+function operation(command: Command, schemas: Map<string, JsonSchema>) {
+  const { method, path, summary, takes, answers } = command
+  const isRead = method === 'GET'
+  const parameters = [
+    ...(path.includes('{id}') ? [parameter('id', 'path', true, { type: 'string' })] : []),
+    ...(isRead && takes ? queryOf(takes) : []),
+  ]
+  const content =
+    answers === null
+      ? undefined
+      : typeof answers === 'string'
+        ? // OpenAPI 3.1 leaves the schema of raw bytes out.
+          { [answers]: {} }
+        : json(convert(answers, schemas))
   return {
     summary,
-    security: access === 'open' ? [] : [{ [access]: [] }],
-    ...(parameters && { parameters }),
-    ...(body && { requestBody: { required: true, content: json(body) } }),
+    security: [{ admin: [] }],
+    ...(parameters.length > 0 && { parameters }),
+    ...(!isRead && takes && { requestBody: { required: true, content: json(bodyOf(takes)) } }),
     responses: {
-      ...Object.fromEntries(
-        Object.entries(answers).map(([status, name]) => [
-          status,
-          {
-            description: summary,
-            ...(name && { content: name === 'bytes' ? BYTES : json(ref(name)) }),
-          },
-        ]),
-      ),
-      ...Object.fromEntries(
-        refused.map((status) => [String(status), { $ref: '#/components/responses/Problem' }]),
-      ),
+      [answers === null ? 204 : 200]: { description: summary, ...(content && { content }) },
+      ...problems(...(takes ? [400] : []), 401, ...(isRead ? [] : [403]), 404, 503),
     },
   }
 }
 
-const json = (schema: JsonSchema) => ({ 'application/json': { schema } })
+function parameter(name: string, where: 'path' | 'query', required: boolean, schema: JsonSchema) {
+  return { name, in: where, required, schema }
+}
+
+/** Each field of a schema as a parameter of the query. */
+function queryOf(schema: v.GenericSchema) {
+  const { properties = {}, required = [] } = inputOf(schema)
+  return Object.entries(properties as Record<string, JsonSchema>).map(([name, each]) =>
+    parameter(name, 'query', (required as string[]).includes(name), each),
+  )
+}
+
+/** What an operator sends, as the Worker checks it. */
+function bodyOf(schema: v.GenericSchema): JsonSchema {
+  const { exactlyOne } = v.getMetadata(schema) as { exactlyOne?: readonly string[] }
+  const oneOf = exactlyOne?.map((name) => ({ required: [name] }))
+  return { ...inputOf(schema), additionalProperties: false, ...(oneOf && { oneOf }) }
+}
+
+function inputOf(schema: v.GenericSchema): JsonSchema {
+  const options = { typeMode: 'input', errorMode: 'ignore' } as const
+  const { $schema: _, exactlyOne: __, ...json } = toJsonSchema(schema, options) as JsonSchema
+  return json
+}
+
+/** What has a title goes into `schemas` under it, and is referred to. */
+function convert(schema: v.GenericSchema, schemas = new Map<string, JsonSchema>()): JsonSchema {
+  const hoist = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(hoist)
+    if (typeof value !== 'object' || value === null) return value
+    const { title, ...rest } = value as JsonSchema
+    const converted = Object.fromEntries(
+      Object.entries(rest).map(([keyword, each]) => [keyword, hoist(each)]),
+    )
+    if (typeof title !== 'string')
+      return { ...converted, ...(title !== undefined && { title: hoist(title) }) }
+    schemas.set(title, converted)
+    return ref(title)
+  }
+  const { $schema: _, ...json } = toJsonSchema(schema) as JsonSchema
+  return hoist(json) as JsonSchema
+}

@@ -4,7 +4,7 @@
  * unknown fields are too.
  */
 import { documentedIn, type Form, placeIn, type Shape } from '../../worker/chatlio/fields.ts'
-import type { JsonSchema } from './schema.ts'
+import type { JsonSchema } from './describe.ts'
 
 const TEXT: JsonSchema = { type: ['string', 'null'] }
 const EMPTY_TEXT: JsonSchema = { const: '' }

@@ -11,8 +11,6 @@ import { csrf } from 'hono/csrf'
 import { problemResponse } from '../http/problem.ts'
 import { readSessionCookie } from '../http/sessions.ts'
 import { type AppContext, servicesOf } from '../services.ts'
-import { OPERATOR } from './action.ts'
-import { notFound } from './problems.ts'
 
 type AdminEnv = { Bindings: Env }
 
@@ -25,7 +23,7 @@ export function hasOperators(c: AppContext): boolean {
 
 /** For the API: a session opens nothing here. */
 export const apiAccess: MiddlewareHandler<AdminEnv> = async (c, next) => {
-  if (!hasOperators(c)) return notFound()
+  if (!hasOperators(c)) return problemResponse({ code: 'not-found' })
   const admission = await admit(c, 'token')
   if (!admission) return problemResponse({ code: 'unauthorized', realm: 'admin' })
   if (admission !== 'token' && !(await isFromHere(c))) {
@@ -58,10 +56,19 @@ export async function isFromHere(c: AppContext): Promise<boolean> {
   }
 }
 
+/** The name under which the address of an operator whom Cloudflare Access let in is left for the log. */
+const OPERATOR = 'operator'
+
 /** Leaves for the operators' log who acts. Access is asked for an address only when something is done. */
 export async function nameOperator(c: AppContext, admission: Admission): Promise<void> {
   if (admission !== 'access' || c.req.method === 'GET' || c.req.method === 'HEAD') return
   const { access } = c.executionCtx as Pick<ExecutionContext, 'access'>
   const identity = await access?.getIdentity().catch(() => undefined)
   c.set(OPERATOR as never, (identity?.email ?? 'access') as never)
+}
+
+/** That address, or `token`. */
+export function operatorOf(c: AppContext): string {
+  const operator: unknown = c.get(OPERATOR as never)
+  return typeof operator === 'string' ? operator : 'token'
 }

@@ -1,86 +1,62 @@
 /**
- * The operators' routes: where is an event, why, and send it again.
+ * The operators' routes, made of the list of commands: where is an event, why, and send it again.
  *
- * Promises: without a configured token these routes do not exist; a wrong token learns nothing but that. Every route
- * asks all shards. When one does not answer, the answer is 503, never an incomplete sum.
+ * Promises: without a configured token these routes do not exist; a wrong token learns nothing but that; a method that a
+ * route does not take is a 405 that names those it does. When the outbox does not answer, the answer is 503.
  */
 import { Hono } from 'hono'
-import openapi from '../../../docs/openapi.json'
 import { problemResponse } from '../http/problem.ts'
 import { type AppContext, servicesOf } from '../services.ts'
-import { apiAccess } from './access.ts'
-import { operatorOf } from './action.ts'
-import { listAlerts, testAlert } from './alerts.ts'
-import { accept, listDrift } from './drift.ts'
-import { erase, listSuppressions, removeSuppression } from './erase.ts'
-import {
-  deleteEvents,
-  downloadBody,
-  eraseEvent,
-  listCauses,
-  listEvents,
-  redriveEvents,
-  showEvent,
-} from './events.ts'
-import { findEvents, showActivity, showLog } from './find.ts'
-import { readStatus, setPaused } from './operations/status.ts'
-import { notFound } from './problems.ts'
+import { apiAccess, operatorOf } from './access.ts'
+import { COMMANDS, type Command, type CommandName } from './api.ts'
+import { type Checked, checkBody, checkQuery, readJson } from './input.ts'
+import { run } from './run/run.ts'
 
-type AdminEnv = { Bindings: Env }
+export const admin = new Hono<{ Bindings: Env }>({ strict: false })
 
-export const admin = new Hono<AdminEnv>({ strict: false })
+/** With their names. */
+export const commands = Object.entries(COMMANDS) as [CommandName, Command][]
+
+/** As Hono writes it. */
+export const routeOf = ({ path }: Command) => path.replaceAll('{id}', ':id')
 
 admin.use('*', apiAccess)
-admin.get('/status', status)
-admin.get('/events', listEvents)
-admin.get('/events/:id', showEvent)
-admin.get('/events/:id/body', downloadBody)
-admin.delete('/events/:id', eraseEvent)
-admin.get('/causes', listCauses)
-admin.post('/redrive', redriveEvents)
-admin.post('/delete', deleteEvents)
-admin.post('/pause', (c) => pause(c, true))
-admin.post('/resume', (c) => pause(c, false))
-admin.post('/find', findEvents)
-admin.get('/activity', showActivity)
-admin.get('/log', showLog)
-admin.post('/erase', erase)
-admin.get('/suppressions', listSuppressions)
-admin.delete('/suppressions', removeSuppression)
-admin.get('/alerts', listAlerts)
-admin.post('/alerts/test', testAlert)
-admin.get('/openapi.json', (c) => c.json(openapi))
-admin.get('/drift', listDrift)
-admin.post('/drift/accept', accept)
-for (const [path, allow] of [
-  ['/status', 'GET, HEAD'],
-  ['/events', 'GET, HEAD'],
-  ['/events/:id', 'GET, HEAD, DELETE'],
-  ['/events/:id/body', 'GET, HEAD'],
-  ['/causes', 'GET, HEAD'],
-  ['/redrive', 'POST'],
-  ['/delete', 'POST'],
-  ['/pause', 'POST'],
-  ['/resume', 'POST'],
-  ['/find', 'POST'],
-  ['/activity', 'GET, HEAD'],
-  ['/log', 'GET, HEAD'],
-  ['/erase', 'POST'],
-  ['/suppressions', 'GET, HEAD, DELETE'],
-  ['/openapi.json', 'GET, HEAD'],
-  ['/alerts', 'GET, HEAD'],
-  ['/alerts/test', 'POST'],
-  ['/drift', 'GET, HEAD'],
-  ['/drift/accept', 'POST'],
-] as const) {
-  admin.all(path, () => problemResponse({ code: 'method-not-allowed', allow }))
+const methods = new Map<string, string[]>()
+for (const [name, command] of commands) {
+  const route = routeOf(command)
+  const own = command.method === 'GET' ? ['GET', 'HEAD'] : [command.method]
+  methods.set(route, [...(methods.get(route) ?? []), ...own])
+  admin.on(command.method, route, (c) => answer(c, name, command))
 }
-admin.all('*', () => notFound())
+for (const [route, allowed] of methods) {
+  const allow = allowed.join(', ')
+  admin.all(route, () => problemResponse({ code: 'method-not-allowed', allow }))
+}
+admin.all('*', () => problemResponse({ code: 'not-found' }))
 
-async function status(c: AppContext): Promise<Response> {
-  return c.json(await readStatus(servicesOf(c.env)))
+export async function answer(
+  c: AppContext,
+  name: CommandName,
+  command: Command,
+): Promise<Response> {
+  const checked = await inputOf(c, command)
+  if (!checked.ok) return problemResponse({ code: 'invalid-request', detail: checked.detail })
+  const input = { ...checked.output, ...('id' in c.req.param() && { id: c.req.param('id') }) }
+  const result = await run(servicesOf(c.env), operatorOf(c), name, input as never)
+  if (result === null) return problemResponse({ code: 'not-found' })
+  const { answers } = command
+  if (answers === null) return c.body(null, 204)
+  if (typeof answers !== 'string') return c.json(result)
+  // As a download, since a browser must never show what is stored as a page.
+  const headers = { 'content-type': answers, 'content-disposition': 'attachment' }
+  return new Response((result as { body: BodyInit }).body, { headers })
 }
 
-async function pause(c: AppContext, paused: boolean): Promise<Response> {
-  return c.json(await setPaused(servicesOf(c.env), operatorOf(c), paused))
+async function inputOf(c: AppContext, { method, takes }: Command): Promise<Checked<object>> {
+  if (!takes) return { ok: true, output: {} }
+  const checked =
+    method === 'GET'
+      ? checkQuery(takes, new URL(c.req.url).searchParams)
+      : checkBody(takes, await readJson(c.req.raw))
+  return checked as Checked<object>
 }

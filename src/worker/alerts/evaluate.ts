@@ -1,53 +1,104 @@
 /**
- * From the facts of one run of the cron trigger and the states before it, to the next states and what there is to say.
+ * From the facts of one run of the cron trigger and the states before it, to the next states and the messages to send;
+ * and what becomes of the states when a message was sent, or could not be.
  *
- * Promises: one notice at most of each alert, so that one message can say them all; a matter is said at once when it is
- * new, repeated at most every four hours, and its end is said once, if its beginning was; while a shard does not answer,
- * nothing is taken to have ended.
- * Pure. Changes no argument.
+ * Promises: sends when an alert starts, repeats it at most every four hours, and sends once when it ends, if its
+ * beginning was sent. A message is noted only when it got through, so one that fails is tried again at the next run, and
+ * one that got through is never repeated early. While the outbox does not answer, nothing is taken to have ended.
+ * Pure; changes no argument. Times are epoch milliseconds.
  */
 import { DAY_MS, MAX_CAUSES_KEPT } from '../limits.ts'
-import type { Cause } from '../outbox/alerts/facts.ts'
-import {
-  type Facts,
-  type Reading,
-  readDrift,
-  readExpiring,
-  readHold,
-  readQueueAge,
-  readRejected,
-  readStorage,
-} from './rules.ts'
+import { type Cause, causeKey } from '../outbox/cause.ts'
 import {
   ALERT_NAMES,
+  ALERTS,
+  type Alert,
   type AlertName,
-  type AlertState,
-  type AlertStates,
+  type Facts,
   type KnownCause,
-  type Notice,
-} from './state.ts'
+  type Message,
+  type Reading,
+  type Refusals,
+} from './alerts.ts'
+
+export type AlertState = {
+  state: 'ok' | 'pending' | 'firing'
+  /** When this state began; `null` for what was never anything but ok. */
+  since: number | null
+  /** The last message that got through: which keys, when, and since when they were. `null`: all is well. */
+  sent: { keys: string[]; at: number; since: number } | null
+  lastSentAt: number | null
+  /** Why the last message about it did not get through. */
+  lastError: string | null
+}
+
+/** What alerts remember between two runs. */
+export type AlertStates = {
+  alerts: Record<AlertName, AlertState>
+  /** By `causeKey`. */
+  causes: Record<string, KnownCause>
+}
+
+/** What there is to say of one alert. */
+export type Notice = Message & {
+  name: AlertName
+  event: 'firing' | 'still' | 'resolved'
+  /** For `resolved`: how long it lasted. */
+  durationMs: number | null
+}
+
+const QUIET: AlertState = {
+  state: 'ok',
+  since: null,
+  sent: null,
+  lastSentAt: null,
+  lastError: null,
+}
+
+export const INITIAL_STATES: AlertStates = {
+  alerts: Object.fromEntries(ALERT_NAMES.map((name) => [name, QUIET])) as AlertStates['alerts'],
+  causes: {},
+}
+
+/** As kept; an earlier version called `sent` `told`, and knew causes by more than `Cause` has. */
+export function readStates(json: string | null): AlertStates {
+  const kept = json === null ? {} : (JSON.parse(json) as Partial<AlertStates>)
+  const read = ({ told, ...state }: AlertState & { told?: AlertState['sent'] }): AlertState => ({
+    ...QUIET,
+    ...state,
+    sent: state.sent ?? told ?? null,
+  })
+  return {
+    alerts: Object.fromEntries(
+      ALERT_NAMES.map((name) => [name, read(kept.alerts?.[name] ?? QUIET)]),
+    ) as AlertStates['alerts'],
+    causes: Object.fromEntries(
+      Object.entries(kept.causes ?? {}).filter(([, { path, unsent }]) => {
+        return path !== undefined && unsent !== undefined
+      }),
+    ),
+  }
+}
 
 export type Evaluation = { states: AlertStates; notices: Notice[] }
 
-export function evaluate(facts: Facts, before: AlertStates): Evaluation {
-  const { now } = facts
-  const causes = withNewRefusals(facts, before.causes)
-  const readings: Record<AlertName, Reading> = {
-    hold: readHold(facts),
-    'queue-age': readQueueAge(facts),
-    expiring: readExpiring(facts),
-    rejected: readRejected(facts, causes),
-    drift: readDrift(facts, before.alerts.drift.lastSentAt),
-    storage: readStorage(facts),
-  }
+/** `facts.outbox`: `null` while it does not answer. */
+export function evaluate(
+  facts: Omit<Facts, 'outbox'> & { outbox: Facts['outbox'] | null },
+  before: AlertStates,
+): Evaluation {
+  const { now, outbox } = facts
+  const causes = withRefusals(outbox?.refusals ?? null, before.causes, now)
   const alerts = { ...before.alerts }
   const notices: Notice[] = []
   for (const name of ALERT_NAMES) {
-    const reading = readings[name]
+    const { rule, unanswered, forgets }: Alert = ALERTS[name]
+    const { lastSentAt } = before.alerts[name]
+    const reading: Reading = outbox
+      ? rule({ ...facts, outbox }, { causes, lastSentAt })
+      : (unanswered?.(now) ?? { is: 'unsure' })
     const state = nextState(correctClock(before.alerts[name], now), reading, now)
-    // A cause that has been forgotten is news when it comes back; what else comes and goes is said once.
-    const told = name === 'rejected' ? onlyKnown(state.told, causes) : state.told
-    alerts[name] = { ...state, told }
+    alerts[name] = forgets ? { ...state, sent: onlyNamed(state.sent, reading) } : state
     const notice = noticeOf(name, alerts[name], reading, now)
     if (notice) notices.push(notice)
   }
@@ -74,22 +125,24 @@ function nextState(before: AlertState, reading: Reading, now: number): AlertStat
 
 function noticeOf(
   name: AlertName,
-  { state, since, told, lastSentAt }: AlertState,
+  { state, since, sent, lastSentAt }: AlertState,
   reading: Reading,
   now: number,
 ): Notice | null {
-  if (state === 'ok' && told !== null) return resolved(name, told, now)
-  if (state !== 'firing' || reading.is !== 'over' || !reading.hasNews) return null
-  if (lastSentAt !== null && now - lastSentAt < reading.restMs) return null
-  const isNew = told === null || reading.keys.some((key) => !told.keys.includes(key))
-  if (!isNew && now - told.at < reading.repeatMs) return null
+  if (state === 'ok' && sent !== null) {
+    const durationMs = Math.max(now - sent.since, 0)
+    const ended = { urgent: false, facts: [], action: '', ...ALERTS[name].resolved }
+    return { name, event: 'resolved', keys: sent.keys, since: sent.since, durationMs, ...ended }
+  }
+  if (state !== 'firing' || reading.is !== 'over' || !reading.hasMore) return null
+  if (lastSentAt !== null && now - lastSentAt < reading.cooldownMs) return null
+  const isNew = sent === null || reading.keys.some((key) => !sent.keys.includes(key))
+  if (!isNew && now - sent.at < reading.repeatMs) return null
   const { keys, urgent, title, facts, meaning, action } = reading
-  // What comes and goes within one alert has been said already.
-  const said = name === 'rejected' ? keys : [...new Set([...(told?.keys ?? []), ...keys])]
   return {
     name,
     event: isNew ? 'firing' : 'still',
-    keys: said,
+    keys: [...new Set([...(sent?.keys ?? []), ...keys])],
     since: since ?? now,
     durationMs: null,
     urgent,
@@ -100,75 +153,80 @@ function noticeOf(
   }
 }
 
-const RESOLVED: Record<AlertName, { title: string; meaning: string }> = {
-  hold: { title: 'AEP takes events again', meaning: 'What has waited is being sent.' },
-  'queue-age': { title: 'Events no longer wait', meaning: 'What has waited was sent.' },
-  expiring: {
-    title: 'No event is about to be erased any more',
-    meaning: 'They were sent, or erased: a log line `expired` counts those.',
-  },
-  rejected: {
-    title: 'No event refused for 24 hours',
-    meaning: 'Those refused before are still stored.',
-  },
-  drift: { title: 'All differences are accepted', meaning: '' },
-  storage: { title: 'The outbox answers again', meaning: 'Webhooks are taken and stored.' },
-}
-
-function resolved(
-  name: AlertName,
-  { keys, since }: { keys: string[]; since: number },
-  now: number,
-): Notice {
-  const durationMs = Math.max(now - since, 0)
-  const rest = { urgent: false, facts: [], action: '' }
-  return { name, event: 'resolved', keys, since, durationMs, ...rest, ...RESOLVED[name] }
-}
-
 /** A clock that ran ahead must not make an alert silent until it gets there. */
 function correctClock(state: AlertState, now: number): AlertState {
   const past = (ms: number | null) => (ms === null ? null : Math.min(ms, now))
-  const { since, told, lastSentAt } = state
+  const { since, sent, lastSentAt } = state
   return {
     ...state,
     since: past(since),
-    told: told && { ...told, at: Math.min(told.at, now), since: Math.min(told.since, now) },
+    sent: sent && { ...sent, at: Math.min(sent.at, now), since: Math.min(sent.since, now) },
     lastSentAt: past(lastSentAt),
   }
 }
 
-function onlyKnown(told: AlertState['told'], causes: Record<string, KnownCause>) {
-  return told && { ...told, keys: told.keys.filter((key) => Object.hasOwn(causes, key)) }
+function onlyNamed(sent: AlertState['sent'], reading: Reading): AlertState['sent'] {
+  if (sent === null || reading.is !== 'over') return sent
+  return { ...sent, keys: sent.keys.filter((key) => reading.keys.includes(key)) }
 }
 
-/** How long refusals that no message could tell of are kept for one that can. */
-const UNTOLD_MS = 7 * DAY_MS
+/** How long refusals that no message could count are kept for one that can. */
+const UNSENT_MS = 7 * DAY_MS
 
-function withNewRefusals(
-  { shards, now }: Facts,
+/** Refusals by cause: those before and new ones, less those that are over. `refusals`: `null` while not known. */
+function withRefusals(
+  refusals: Refusals | null,
   before: Readonly<Record<string, KnownCause>>,
+  now: number,
 ): Record<string, KnownCause> {
   const causes = new Map<string, KnownCause>()
-  for (const [id, cause] of Object.entries(before)) {
+  for (const [key, cause] of Object.entries(before)) {
     const lastAt = Math.min(cause.lastAt, now)
-    const keptMs = cause.fresh > 0 ? UNTOLD_MS : DAY_MS
-    if (now - lastAt < keptMs) causes.set(id, { ...cause, lastAt })
+    if (now - lastAt < (cause.unsent > 0 ? UNSENT_MS : DAY_MS))
+      causes.set(key, { ...cause, lastAt })
   }
-  for (const cause of shards.flatMap((shard) => shard?.refusals.causes ?? [])) {
-    const id = causeId(cause)
-    const known = causes.get(id)
-    causes.set(id, {
+  for (const { count, ...cause } of refusals?.causes ?? []) {
+    const key = causeKey(cause satisfies Cause)
+    const known = causes.get(key)
+    causes.set(key, {
       ...cause,
-      count: (known?.count ?? 0) + cause.count,
-      fresh: (known?.fresh ?? 0) + cause.count,
+      count: (known?.count ?? 0) + count,
+      unsent: (known?.unsent ?? 0) + count,
       firstAt: known?.firstAt ?? now,
       lastAt: now,
     })
   }
-  const kept = [...causes].toSorted(([, a], [, b]) => b.fresh - a.fresh || b.lastAt - a.lastAt)
+  const kept = [...causes].toSorted(([, a], [, b]) => b.unsent - a.unsent || b.lastAt - a.lastAt)
   return Object.fromEntries(kept.slice(0, MAX_CAUSES_KEPT))
 }
 
-function causeId({ state, kind, code, status, place, report }: Cause): string {
-  return [state, kind, code, status ?? '', place, report].join(' ')
+export function afterSent(
+  states: AlertStates,
+  notices: readonly Notice[],
+  now: number,
+): AlertStates {
+  const alerts = { ...states.alerts }
+  for (const { name, event, keys, since } of notices) {
+    const sent = event === 'resolved' ? null : { keys, at: now, since }
+    alerts[name] = { ...alerts[name], sent, lastSentAt: now, lastError: null }
+  }
+  const counted = notices.some(({ name, event }) => name === 'rejected' && event !== 'resolved')
+  return counted ? { ...withoutUnsent(states), alerts } : { ...states, alerts }
+}
+
+/** Refusals are not kept to be sent where nobody gets a message: the alert then ends a day after the last. */
+export function withoutUnsent(states: AlertStates): AlertStates {
+  const causes = Object.entries(states.causes).map(([key, cause]) => [key, { ...cause, unsent: 0 }])
+  return { ...states, causes: Object.fromEntries(causes) }
+}
+
+/** `error` in our words: it never repeats an address or an answer. */
+export function afterFailure(
+  states: AlertStates,
+  notices: readonly Notice[],
+  error: string,
+): AlertStates {
+  const alerts = { ...states.alerts }
+  for (const { name } of notices) alerts[name] = { ...alerts[name], lastError: error }
+  return { ...states, alerts }
 }

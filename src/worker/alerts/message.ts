@@ -5,8 +5,12 @@
  * Pure.
  */
 import type { AlertWebhook } from '../config/alerts.ts'
-import type { AlertName, Notice } from './state.ts'
+import { alertNamed } from './alerts.ts'
+import type { Notice } from './evaluate.ts'
 import { duration, moment } from './words.ts'
+
+/** What a message is about: an alert, or a test of them. */
+export type Sendable = Omit<Notice, 'name'> & { name: string }
 
 const SOURCE = 'chatlio-edge-relay'
 
@@ -22,7 +26,7 @@ const MAX_SUMMARY = 1_000
 /** JSON bodies to post, in order: one, or for PagerDuty one an alert. */
 export function bodiesFor(
   webhook: AlertWebhook,
-  notices: readonly Notice[],
+  notices: readonly Sendable[],
   publicUrl: string | null,
 ): unknown[] {
   return webhook.service === 'pagerduty'
@@ -34,37 +38,31 @@ function overviewOf(publicUrl: string | null): string | null {
   return publicUrl && `${publicUrl}/admin`
 }
 
-/** Where the operators' page shows more than its overview does. */
-const PLACES: { readonly [name in AlertName]?: string } = {
-  'queue-age': '/ui/events?state=pending',
-  drift: '/ui/drift',
-}
-
 /** The page about these: the overview if they have none in common. */
-function linkTo(names: readonly AlertName[], publicUrl: string | null): string | null {
-  const [place = '', ...others] = new Set(names.map((name) => PLACES[name] ?? ''))
+function linkTo(names: readonly string[], publicUrl: string | null): string | null {
+  const [place = '', ...others] = new Set(names.map((name) => alertNamed(name)?.place ?? ''))
   const overview = overviewOf(publicUrl)
   return overview && overview + (others.length > 0 ? '' : place)
 }
 
-const MARKS: Record<Notice['event'], string> = {
+const MARKS: Record<Sendable['event'], string> = {
   firing: 'Alert',
   still: 'Still',
   resolved: 'Resolved',
 }
 
-function headline({ event, title }: Notice): string {
+function headline({ event, title }: Sendable): string {
   return `${MARKS[event]}: ${title}`
 }
 
-function when({ event, since, durationMs }: Notice): string {
+function when({ event, since, durationMs }: Sendable): string {
   return event === 'resolved' && durationMs !== null
     ? `It lasted ${duration(durationMs)}, since ${moment(since)}.`
     : `Since ${moment(since)}.`
 }
 
 /** All of it in `text` too: Google Chat and Discord show no blocks. */
-function slackMessage(notices: readonly Notice[], publicUrl: string | null) {
+function slackMessage(notices: readonly Sendable[], publicUrl: string | null) {
   const link = linkTo(
     notices.map(({ name }) => name),
     publicUrl,
@@ -76,7 +74,7 @@ function slackMessage(notices: readonly Notice[], publicUrl: string | null) {
   }
 }
 
-function paragraphs(notice: Notice): string {
+function paragraphs(notice: Sendable): string {
   const { name, facts, meaning, action } = notice
   const details = facts.map((fact) => `• ${escaped(fact)}`)
   return [
@@ -98,7 +96,7 @@ function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
 
-function pagerDutyEvent(notice: Notice, routingKey: string, publicUrl: string | null) {
+function pagerDutyEvent(notice: Sendable, routingKey: string, publicUrl: string | null) {
   const { name, event, title, since, urgent, facts, meaning, action } = notice
   const link = linkTo([name], publicUrl)
   // The same for all events of an incident, those of earlier versions too.
@@ -126,8 +124,8 @@ export function testBodies(
   publicUrl: string | null,
   now: number,
 ): unknown[] {
-  const test: Notice = {
-    name: 'test' as AlertName,
+  const test: Sendable = {
+    name: 'test',
     event: 'firing',
     keys: [],
     since: now,
@@ -138,7 +136,7 @@ export function testBodies(
     meaning: 'Real alerts come to the same place.',
     action: 'Nothing.',
   }
-  const ended: Notice = { ...test, event: 'resolved', durationMs: 0 }
+  const ended: Sendable = { ...test, event: 'resolved', durationMs: 0 }
   const notices = webhook.service === 'pagerduty' ? [test, ended] : [test]
   return bodiesFor(webhook, notices, publicUrl)
 }

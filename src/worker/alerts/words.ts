@@ -2,8 +2,6 @@
  * What alerts and the operators' page say alike: moments, durations and counts as a person reads them, and what to do about
  * each thing that stops or threatens events.
  */
-import type { KnownCause } from './state.ts'
-
 /** `2026-11-24 10:02 UTC` */
 export function moment(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`
@@ -42,7 +40,7 @@ const ADVICE: { readonly [reason: string]: Advice } = {
   [NO_KEY]: {
     title: 'No webhook key is usable',
     action:
-      'Set the secret WEBHOOK_KEYS (`npx wrangler secret put WEBHOOK_KEYS`): keys of 20 characters or more, separated by commas; one that is shorter, and none counts.',
+      'Set the secret WEBHOOK_KEYS (`npx wrangler secret put WEBHOOK_KEYS`): keys of 20 characters or more, separated by commas.',
   },
   rejecting: {
     title: 'AEP refuses every event',
@@ -76,12 +74,6 @@ export function adviceFor(reason: string): Advice {
       action: 'See "hold" in docs/operations.md, and the log line `hold`.',
     }
   )
-}
-
-/** One cause of refusals: how often, of which kind, and why. */
-export function causeLine({ state, kind, code, status, place, fresh }: KnownCause): string {
-  const where = place === '' ? '' : ` at ${place}`
-  return `${count(fresh, 'event')} ${state}: ${kind}, ${answerOf(code, status)}${where}`
 }
 
 /** The error code, with the HTTP status if there was one. */

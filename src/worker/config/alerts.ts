@@ -9,6 +9,8 @@ import type { ReadVariable } from './variables.ts'
 export type AlertConfig = {
   /** A pending event older than this is worth an alert, in milliseconds. */
   ageMs: number
+  /** No webhook for so long, where a week before there were some, is worth an alert, in milliseconds; 0: never. */
+  silenceMs: number
   /** `null`: no alerts are sent; their states can be read all the same. */
   webhook: AlertWebhook | null
   /** A dead man's switch; `null`: none is pinged. */
@@ -35,7 +37,7 @@ const webhook = v.pipe(
   v.check((found) => found !== null, 'an address with ?routing_key=KEY (PagerDuty)'),
 )
 
-export function readAlertUrls(read: ReadVariable): Omit<AlertConfig, 'ageMs'> {
+export function readAlertUrls(read: ReadVariable): Omit<AlertConfig, 'ageMs' | 'silenceMs'> {
   return {
     webhook: read('ALERT_WEBHOOK_URL', webhook) ?? null,
     heartbeatUrl: read('ALERT_HEARTBEAT_URL', httpUrl)?.href ?? null,

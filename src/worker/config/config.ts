@@ -9,6 +9,7 @@
 import * as v from 'valibot'
 import {
   AEP_MAX_REQUEST_BYTES,
+  MAX_DELIVERY_CONCURRENCY,
   MAX_DRAIN_TIMEOUT_MS,
   MAX_FORWARD_TIMEOUT_MS,
   MAX_RECEIPT_DAYS,
@@ -17,15 +18,17 @@ import {
   MIN_SECRET_CHARACTERS,
 } from '../limits.ts'
 import { type AlertConfig, readAlertUrls } from './alerts.ts'
-import { type Destination, readDestination } from './destination.ts'
+import { type Destination, readDestination, readIms } from './destination.ts'
+import { type ReadAccess, readAccess } from './read-access.ts'
 import {
   type ConfigProblem,
   days,
   integerBetween,
-  trimmedText,
+  listOf,
   type Variables,
   variableReader,
 } from './variables.ts'
+import { LONG_ENOUGH, PLACEHOLDER, readWebhookKeys, type WebhookKey } from './webhook-keys.ts'
 
 export type {
   Credentials,
@@ -33,16 +36,15 @@ export type {
   RawDestination,
   XdmDestination,
 } from './destination.ts'
+export type { ReadAccess } from './read-access.ts'
 export type { Variables } from './variables.ts'
-
-/** Why no webhook key can be used. */
-export type KeyFault = 'none' | 'too-short' | 'placeholder'
+export type { WebhookKey } from './webhook-keys.ts'
 
 export type Config = {
-  /** Empty: every webhook is refused. */
-  webhookKeys: readonly string[]
-  /** Why there are none; `null` when there are some. */
-  webhookKeysFault: KeyFault | null
+  /** Empty: every webhook is refused. Those that cannot be used are left out, and are a problem each. */
+  webhookKeys: readonly WebhookKey[]
+  /** A sentence that says why there are none; `null` when there are some. */
+  webhookKeysFault: string | null
   /** `null`: no token opens the admin routes. */
   adminToken: string | null
   /** The audience of the Access application whose users are operators; `null`: Access opens nothing. */
@@ -52,6 +54,10 @@ export type Config = {
   problems: readonly ConfigProblem[]
   forwardTimeoutMs: number
   drainTimeoutMs: number
+  /** Requests that the outbox has under way at once, when AEP takes them. */
+  deliveryConcurrency: number
+  /** Where the outbox lives; `null`: anywhere. */
+  outboxJurisdiction: 'eu' | null
   outboxShards: number
   maxEventBytes: number
   retryBaseMs: number
@@ -59,6 +65,16 @@ export type Config = {
   retentionMs: number
   /** How long delivered events are remembered; 0: not at all. */
   receiptMs: number
+  /** What is replaced in texts that are sent; empty: nothing. */
+  redact: readonly RedactRule[]
+  /** `null`: nobody has opted out. */
+  optOutTrait: OptOutTrait | null
+  /** With what AEP's own counts may be read. */
+  readAccess: ReadAccess
+  /** How long a started conversation may be without its transcript; 0: not looked at. */
+  completeMs: number
+  /** What an operator calls this relay; `null`: nothing. */
+  environment: string | null
   alerts: AlertConfig
 }
 
@@ -77,11 +93,19 @@ export function parseConfig(env: object): Config {
     'MAX_EVENT_BYTES',
     integerBetween(MIN_EVENT_BYTES, AEP_MAX_REQUEST_BYTES),
   )
+  const deliveryConcurrency =
+    read('DELIVERY_CONCURRENCY', integerBetween(1, MAX_DELIVERY_CONCURRENCY)) ?? 48
+  const outboxJurisdiction = read('OUTBOX_JURISDICTION', v.picklist(['eu'], 'eu, or none')) ?? null
   const outboxShards = read('OUTBOX_SHARDS', integerBetween(1, MAX_SHARDS)) ?? 1
   const retentionDays = read('RETENTION_DAYS', days) ?? 30
   const receiptDays = read('RECEIPT_DAYS', integerBetween(0, MAX_RECEIPT_DAYS)) ?? 7
   const alertAgeMinutes = read('ALERT_AGE_MINUTES', integerBetween(1, 43_200)) ?? 15
-  const parsedDestination = readDestination(format, read, problems)
+  const alertSilenceHours = read('ALERT_SILENCE_HOURS', integerBetween(0, 168)) ?? 24
+  const completeHours = read('COMPLETE_HOURS', integerBetween(0, 720)) ?? 24
+  const redact = read('REDACT', redactRules) ?? ['card']
+  const optOut = read('OPT_OUT_TRAIT', optOutTrait) ?? null
+  const ims = readIms(read)
+  const parsedDestination = readDestination(format, read, problems, ims)
   const usable = problems.length === 0
   // Read after `usable` is decided: an invalid secret closes its own routes and does not stop relaying.
   return {
@@ -92,20 +116,26 @@ export function parseConfig(env: object): Config {
     problems,
     forwardTimeoutMs,
     drainTimeoutMs: Math.max(drainTimeoutMs, forwardTimeoutMs),
+    deliveryConcurrency,
+    outboxJurisdiction,
     outboxShards,
     maxEventBytes: maxEventBytes ?? (format === 'xdm' ? 9_500 : 1_000_000),
     retryBaseMs,
     retryCapMs: Math.max(retryCapMs, retryBaseMs),
     retentionMs: retentionDays * 86_400_000,
     receiptMs: receiptDays * 86_400_000,
-    alerts: { ageMs: alertAgeMinutes * 60_000, ...readAlertUrls(read) },
+    redact,
+    optOutTrait: optOut,
+    readAccess: readAccess(read, problems, { ims, flowId: parsedDestination.flowId || null }),
+    completeMs: completeHours * 3_600_000,
+    environment: read('ENVIRONMENT', oneLine) ?? null,
+    alerts: {
+      ageMs: alertAgeMinutes * 60_000,
+      silenceMs: alertSilenceHours * 3_600_000,
+      ...readAlertUrls(read),
+    },
   }
 }
-
-/** As written in guides and example files. A copied one is known to everybody, so it counts as not set. */
-const PLACEHOLDER = /change-me|example|placeholder|your-/i
-
-const LONG_ENOUGH = `${MIN_SECRET_CHARACTERS} characters or more`
 
 const secret = v.pipe(
   v.string(),
@@ -113,29 +143,28 @@ const secret = v.pipe(
   v.check((value) => !PLACEHOLDER.test(value), 'a secret, not a placeholder'),
 )
 
-const EXPECTED_KEYS: Record<KeyFault, string> = {
-  none: `keys of ${LONG_ENOUGH}, separated by commas`,
-  'too-short': `keys of ${LONG_ENOUGH} each, separated by commas`,
-  placeholder: 'keys, not a placeholder',
-}
+const REDACT_RULES = ['card', 'iban', 'email', 'phone'] as const
+/** What is replaced in texts when an event is sent. */
+export type RedactRule = (typeof REDACT_RULES)[number]
 
-/** If one key cannot be used, none is: a typing error must not leave a weak key beside strong ones. */
-function readWebhookKeys(
-  value: unknown,
-  problems: ConfigProblem[],
-): Pick<Config, 'webhookKeys' | 'webhookKeysFault'> {
-  const keys = trimmedText(value)
-    .split(',')
-    .map((key) => key.trim())
-    .filter((key) => key !== '')
-  const fault = keysFault(keys)
-  if (!fault) return { webhookKeys: keys, webhookKeysFault: null }
-  problems.push({ variable: 'WEBHOOK_KEYS', expected: EXPECTED_KEYS[fault] })
-  return { webhookKeys: [], webhookKeysFault: fault }
-}
+const redactRules = v.union([
+  v.pipe(
+    v.literal('none'),
+    v.transform((): RedactRule[] => []),
+  ),
+  listOf(REDACT_RULES),
+])
 
-function keysFault(keys: readonly string[]): KeyFault | null {
-  if (keys.length === 0) return 'none'
-  if (keys.some((key) => PLACEHOLDER.test(key))) return 'placeholder'
-  return keys.some((key) => key.length < MIN_SECRET_CHARACTERS) ? 'too-short' : null
-}
+/** A visitor whose trait at `path` has this value, compared as text, has opted out. */
+export type OptOutTrait = { readonly path: readonly string[]; readonly value: string }
+
+const optOutTrait = v.pipe(
+  v.string(),
+  v.regex(/^[^=\s.][^=.]*(\.[^=.]+)*=\s*\S/, 'path=value, such as consent.chat=false'),
+  v.transform((text): OptOutTrait => {
+    const at = text.indexOf('=')
+    return { path: text.slice(0, at).trim().split('.'), value: text.slice(at + 1).trim() }
+  }),
+)
+
+const oneLine = v.pipe(v.string(), v.regex(/^[^\p{Cc}]{1,64}$/u, 'a name of at most 64 characters'))

@@ -5,10 +5,13 @@
  */
 import * as v from 'valibot'
 import { SCHEMA_EXTRAS, type SchemaExtra } from '../chatlio/fields.ts'
-import { type ConfigProblem, type ReadVariable, text } from './variables.ts'
+import { type ConfigProblem, listOf, type ReadVariable, text } from './variables.ts'
 
-/** OAuth server-to-server credentials of an authenticated inlet (AUTH). `imsUrl` has no trailing slash. */
-export type Credentials = { clientId: string; clientSecret: string; scopes: string; imsUrl: string }
+/** Where Adobe gives out tokens, and for what. `imsUrl` has no trailing slash. */
+export type Ims = { imsUrl: string; scopes: string }
+
+/** OAuth server-to-server credentials (AUTH). */
+export type Credentials = { clientId: string; clientSecret: string } & Ims
 
 type Inlet = {
   /** The streaming endpoint as configured, with its query: `https://dcs.adobedc.net/collection/{INLET_ID}`. */
@@ -29,8 +32,7 @@ export type XdmDestination = Inlet & {
   /** Tenant id without the underscore. */
   tenant: string
   visitorNamespace: string
-  /** What the schema has beyond the first version of our field group. */
-  extras: readonly SchemaExtra[]
+  schemaExtras: readonly SchemaExtra[]
 }
 export type Destination = RawDestination | XdmDestination
 
@@ -40,7 +42,7 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 export const httpUrl = v.pipe(
   v.string(),
   v.check((value) => !/[{}]/.test(value), 'the real address, with no {PLACEHOLDER} left'),
-  v.check(URL.canParse, 'a URL'),
+  v.check((value) => URL.canParse(value), 'a URL'),
   v.transform((value) => new URL(value)),
   v.check(
     ({ protocol, hostname }) =>
@@ -55,6 +57,7 @@ export function readDestination(
   format: 'raw' | 'xdm',
   read: ReadVariable,
   problems: ConfigProblem[],
+  ims: Ims,
 ): Destination {
   const before = problems.length
   const required = (variable: string) => {
@@ -70,10 +73,11 @@ export function readDestination(
   if (format === 'raw' && flowId === null) {
     problems.push({ variable: 'AEP_FLOW_ID', expected: 'a value (raw needs it)' })
   }
-  const inlet = { url: endpoint?.href ?? '', credentials: credentials(read, problems) }
+  const inlet = { url: endpoint?.href ?? '', credentials: credentials(read, problems, ims) }
   if (format === 'raw') {
     return { ...inlet, format, flowId: flowId ?? '' }
   }
+  const schemaId = required('AEP_SCHEMA_ID')
   return {
     ...inlet,
     format,
@@ -81,29 +85,27 @@ export function readDestination(
     flowId,
     orgId: required('AEP_ORG_ID'),
     datasetId: required('AEP_DATASET_ID'),
-    schemaId: required('AEP_SCHEMA_ID'),
+    schemaId,
     schemaVersion: read('AEP_SCHEMA_VERSION', text) ?? '1',
-    tenant: tenantOf(required('AEP_TENANT'), problems),
+    tenant: tenantOf(required('AEP_TENANT'), schemaId, problems),
     visitorNamespace: read('AEP_VISITOR_NAMESPACE', text) ?? 'ChatlioVisitor',
-    extras: read('AEP_SCHEMA_EXTRAS', extras) ?? [],
+    schemaExtras: read('AEP_SCHEMA_EXTRAS', listOf(SCHEMA_EXTRAS)) ?? [],
   }
 }
 
-const EXPECTED_EXTRAS = `${SCHEMA_EXTRAS.join(', ')}, or both, separated by commas`
-
-const extras = v.pipe(
-  v.string(),
-  v.transform((value) => value.split(',').map((name) => name.trim().toLowerCase())),
-  v.array(v.picklist(SCHEMA_EXTRAS, EXPECTED_EXTRAS)),
-)
-
-/** Adobe's UI shows the tenant id with a leading underscore, the API without it: both are accepted. */
-function tenantOf(text: string, problems: ConfigProblem[]): string {
-  const tenant = text.replace(/^_/, '')
+/**
+ * Adobe's UI shows the tenant id with a leading underscore, the API without it: both are accepted, in any case. The
+ * schema's id names the tenant too. Events under another one are accepted with 200 and kept out of the dataset.
+ */
+function tenantOf(text: string, schemaId: string, problems: ConfigProblem[]): string {
+  const tenant = text.replace(/^_+/, '').toLowerCase()
+  const [, inId] = /^(?:https:\/\/ns\.adobe\.com\/|_)([^/.]+)[/.]schemas[/.]/i.exec(schemaId) ?? []
   if (text !== '' && tenant === '') {
     problems.push({ variable: 'AEP_TENANT', expected: 'the tenant id' })
+  } else if (tenant !== '' && inId !== undefined && inId.toLowerCase() !== tenant) {
+    problems.push({ variable: 'AEP_TENANT', expected: 'the tenant that AEP_SCHEMA_ID names' })
   }
-  return tenant
+  return inId !== undefined && inId.toLowerCase() === tenant ? inId : tenant
 }
 
 const FLOW_ID_PARAMETER = 'x-adobe-flow-id'
@@ -149,11 +151,16 @@ function batchUrl(endpoint: URL, problems: ConfigProblem[]): string {
 export const DEFAULT_SCOPES =
   'openid,AdobeID,read_organizations,additional_info.projectedProductContext,session'
 
-function credentials(read: ReadVariable, problems: ConfigProblem[]): Credentials | null {
+export const DEFAULT_IMS_URL = 'https://ims-na1.adobelogin.com'
+
+export function readIms(read: ReadVariable): Ims {
+  const imsUrl = (read('AEP_IMS_URL', httpUrl)?.href ?? DEFAULT_IMS_URL).replace(/\/+$/, '')
+  return { imsUrl, scopes: read('AEP_SCOPES', text) ?? DEFAULT_SCOPES }
+}
+
+function credentials(read: ReadVariable, problems: ConfigProblem[], ims: Ims): Credentials | null {
   const clientId = read('AEP_CLIENT_ID', text)
   const clientSecret = read('AEP_CLIENT_SECRET', text)
-  const imsUrl = read('AEP_IMS_URL', httpUrl)
-  const scopes = read('AEP_SCOPES', text) ?? DEFAULT_SCOPES
   if (clientId === undefined && clientSecret === undefined) return null
   for (const [variable, value] of Object.entries({
     AEP_CLIENT_ID: clientId,
@@ -163,10 +170,5 @@ function credentials(read: ReadVariable, problems: ConfigProblem[]): Credentials
       problems.push({ variable, expected: 'a value, since its counterpart is set' })
     }
   }
-  return {
-    clientId: clientId ?? '',
-    clientSecret: clientSecret ?? '',
-    scopes,
-    imsUrl: (imsUrl?.href ?? 'https://ims-na1.adobelogin.com').replace(/\/+$/, ''),
-  }
+  return { clientId: clientId ?? '', clientSecret: clientSecret ?? '', ...ims }
 }

@@ -52,3 +52,21 @@ export const days = v.pipe(
 )
 
 export const text = v.string()
+
+/** Some of `members`, separated by commas, each once. */
+export function listOf<const Member extends string>(members: readonly Member[]) {
+  const expected = `of ${members.join(', ')}, separated by commas`
+  return v.pipe(
+    v.string(),
+    v.transform((list) => [
+      ...new Set(
+        list
+          .toLowerCase()
+          .split(/[\s,]+/)
+          .filter(Boolean),
+      ),
+    ]),
+    v.array(v.picklist(members, expected)),
+    v.minLength(1, expected),
+  )
+}

@@ -1,7 +1,8 @@
 /**
  * How one event differs from the documented shape of its kind.
  *
- * Promises: no value is looked at beyond its type and its size, none is kept; the number of findings is bounded.
+ * Promises: no value is looked at beyond its type and its size, none is kept; the number of findings is bounded. Keys that
+ * look like data become `*`: a map keyed by addresses, ids or words of a visitor must neither tell them nor fill the list.
  * Pure.
  */
 import type { Issue } from '../chatlio/event.ts'
@@ -10,7 +11,21 @@ import { isLongNumber, isObject, type JsonObject } from '../lib/json.ts'
 import { MAX_DRIFT_FINDINGS } from '../limits.ts'
 import { DOCUMENTED, type Documented } from './documented.ts'
 import type { Finding } from './drift.ts'
-import { MAX_NEW_SIBLINGS, shownName } from './names.ts'
+
+/** Longest name shown; no documented one is half as long. */
+const MAX_NAME = 40
+
+/** Unknown keys beside each other above this are a map. */
+const MAX_NEW_SIBLINGS = 20
+
+/** The name of a key, if it is one and not data. Accepts: a name with many digits in it is hidden too. */
+export function shownName(key: string): string {
+  if (key.length > MAX_NAME || !/^[A-Za-z_$][\w$-]*$/.test(key)) return '*'
+  // Digits by themselves number a field (`line2`); many, or between letters again and again, are an id.
+  if (/\d{4}/.test(key)) return '*'
+  const turns = key.match(/[A-Za-z](?=\d)|\d(?=[A-Za-z])/g)?.length ?? 0
+  return turns > 2 || (turns > 0 && key.length > 20) ? '*' : key
+}
 
 export function typeOf(value: unknown): string {
   if (value === null) return 'null'

@@ -9,55 +9,72 @@ import { utf8Bytes } from '../lib/json-text.ts'
 /** Enough to tell keys apart in a log, and useless for guessing one. */
 const FINGERPRINT_DIGITS = 6
 
-type KnownKey = { hash: ArrayBuffer; fingerprint: string }
+/** `name`: of the widget that has the key; `null`: it has none. */
+export type NamedKey = { readonly key: string; readonly name: string | null }
+
+/** Who a caller is. `fingerprint`: the first 6 hex digits of the key's SHA-256. */
+export type KeyHolder = { readonly fingerprint: string; readonly name: string | null }
+
+type KnownKey = KeyHolder & { readonly hashes: readonly ArrayBuffer[] }
 
 /** One set per configuration: it hashes each of its keys once. */
 export class AccessKeys {
-  readonly #keys: readonly string[]
+  readonly #keys: readonly NamedKey[]
   #known: readonly KnownKey[] | null = null
   /** Hashes of keys as good callers presented them: no more entries than ways to write those keys. */
   readonly #admitted = new Map<string, ArrayBuffer>()
 
-  constructor(keys: readonly string[]) {
+  constructor(keys: readonly NamedKey[]) {
     this.#keys = keys
   }
 
-  /** The fingerprint of the key that `presented` is: 6 hex digits of its SHA-256. `null`: it is not one of these. */
-  async find(presented: string | undefined): Promise<string | null> {
-    if (!presented) return null
-    // Kept as a value, not as a promise: a request must not wait for one that another request started.
-    this.#known ??= await this.#hashKeys()
-    const hash = this.#admitted.get(presented) ?? (await sha256(queryForm(presented)))
-    let found: string | null = null
-    for (const known of this.#known) {
-      if (crypto.subtle.timingSafeEqual(hash, known.hash)) found = known.fingerprint
+  /** Whose key `presented` is; `null`: it is not one of these. */
+  async find(presented: string | undefined): Promise<KeyHolder | null> {
+    const form = urlForm(presented ?? '')
+    if (form === '') return null
+    const known = await this.#knownKeys()
+    const hash = this.#admitted.get(form) ?? (await sha256(form))
+    let found: KeyHolder | null = null
+    for (const { hashes, fingerprint, name } of known) {
+      for (const own of hashes) {
+        if (crypto.subtle.timingSafeEqual(hash, own)) found = { fingerprint, name }
+      }
     }
-    if (found !== null) this.#admitted.set(presented, hash)
+    if (found !== null) this.#admitted.set(form, hash)
     return found
   }
 
   /** Of every key, in their order. */
-  async fingerprints(): Promise<string[]> {
-    this.#known ??= await this.#hashKeys()
-    return this.#known.map(({ fingerprint }) => fingerprint)
+  async holders(): Promise<KeyHolder[]> {
+    return (await this.#knownKeys()).map(({ fingerprint, name }) => ({ fingerprint, name }))
   }
 
-  #hashKeys(): Promise<KnownKey[]> {
-    return Promise.all(this.#keys.map(knownKey))
+  async #knownKeys(): Promise<readonly KnownKey[]> {
+    // Kept as a value, not as a promise: a request must not wait for one that another request started.
+    this.#known ??= await Promise.all(this.#keys.map(knownKey))
+    return this.#known
   }
 }
 
-async function knownKey(key: string): Promise<KnownKey> {
+async function knownKey({ key, name }: NamedKey): Promise<KnownKey> {
   const own = new Uint8Array(await sha256(key))
-  const fingerprint = own.toHex().slice(0, FINGERPRINT_DIGITS)
-  return { hash: await sha256(queryForm(key)), fingerprint }
+  // With its name before it, too: a key that was in use before names existed may have a colon.
+  const forms = name === null ? [key] : [key, `${name}:${key}`]
+  return {
+    fingerprint: own.toHex().slice(0, FINGERPRINT_DIGITS),
+    name,
+    hashes: await Promise.all(forms.map((form) => sha256(urlForm(form)))),
+  }
 }
 
 function sha256(text: string): Promise<ArrayBuffer> {
   return crypto.subtle.digest('SHA-256', utf8Bytes(text))
 }
 
-/** A `+` in a pasted URL arrives as a space; a base64 key must work all the same. */
-function queryForm(key: string): string {
-  return key.replaceAll('+', ' ')
+/**
+ * A key as it arrives in a pasted URL: a `+` as a space, which a base64 key must survive, and perhaps white space or a
+ * line end around it, which came along from where it was copied.
+ */
+function urlForm(key: string): string {
+  return key.replaceAll('+', ' ').trim()
 }

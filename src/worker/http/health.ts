@@ -2,14 +2,13 @@
  * `GET /health`: whether webhooks can be taken into custody, and what needs an operator.
  *
  * Promises: never a secret, a count of customers, or personal data. Dead or quarantined events are no reason: they say
- * nothing about the relay. One answer serves an isolate for two seconds, since anyone may ask and each fresh answer
- * asks every shard.
+ * nothing about the relay. One answer serves an isolate for two seconds, and who asks while it is being made gets the one
+ * before: anyone may ask, and each fresh answer asks the outbox.
  */
-import { activeFailure } from '../aep/upstream/state.ts'
 import type { Config } from '../config/config.ts'
-import { HEALTH_CACHE_MS } from '../limits.ts'
-import type { Shards } from '../outbox/shards.ts'
-import type { Relay } from '../relay.ts'
+import { within } from '../lib/timeout.ts'
+import { HEALTH_CACHE_MS, STORE_TIMEOUT_MS } from '../limits.ts'
+import type { OutboxStub } from '../outbox/outbox.ts'
 import { ANSWER_HEADERS } from './response-headers.ts'
 
 export const HEALTH_REASONS = [
@@ -19,7 +18,7 @@ export const HEALTH_REASONS = [
   'paused',
   'upstream',
   'expiring',
-  /** A shard did not answer, or could not write. */
+  /** The outbox did not answer, or could not write. */
   'storage',
 ] as const
 export type HealthReason = (typeof HEALTH_REASONS)[number]
@@ -28,17 +27,13 @@ type Report = { status: 200 | 503; body: { status: string; reasons?: HealthReaso
 
 /** One per isolate and configuration. */
 export class HealthCheck {
-  readonly #config: Config
-  readonly #shards: Shards
-  readonly #relay: Relay
-  readonly #now: () => number
+  readonly #deps: { config: Config; outbox: () => OutboxStub; now: () => number }
   #latest: { at: number; report: Report } | null = null
+  /** Since when an answer is being made. */
+  #askedAt: number | null = null
 
-  constructor(config: Config, shards: Shards, relay: Relay, now: () => number) {
-    this.#config = config
-    this.#shards = shards
-    this.#relay = relay
-    this.#now = now
+  constructor(deps: { config: Config; outbox: () => OutboxStub; now: () => number }) {
+    this.#deps = deps
   }
 
   async respond(): Promise<Response> {
@@ -57,31 +52,40 @@ export class HealthCheck {
   }
 
   async #report(): Promise<Report> {
-    const now = this.#now()
-    // A report from the future is one from before the clock was set back.
-    const age = this.#latest ? now - this.#latest.at : -1
-    if (!this.#latest || age < 0 || age >= HEALTH_CACHE_MS) {
-      this.#latest = { at: now, report: await this.#check() }
+    const now = this.#deps.now()
+    const isRecent = (ms: number, at: number | null) => at !== null && at <= now && now - at < ms
+    const latest = this.#latest
+    if (latest && isRecent(HEALTH_CACHE_MS, latest.at)) return latest.report
+    if (latest && isRecent(STORE_TIMEOUT_MS, this.#askedAt)) return latest.report
+    this.#askedAt = now
+    try {
+      const report = await this.#check()
+      this.#latest = { at: now, report }
+      return report
+    } finally {
+      this.#askedAt = null
     }
-    return this.#latest.report
   }
 
   async #check(): Promise<Report> {
-    const { webhookKeys, destination } = this.#config
+    const { config, outbox } = this.#deps
+    const { webhookKeys, destination } = config
     const found = new Set<HealthReason>()
-    if (webhookKeys.length === 0 || !destination) found.add('configuration')
+    if (webhookKeys.length === 0 || !destination || config.problems.length > 0) {
+      found.add('configuration')
+    }
     try {
-      for (const shard of await this.#shards.all((each) => each.health(this.#relay.state))) {
-        this.#relay.mergeUpstream(shard.upstream)
-        if (!shard.writable) found.add('storage')
-        if (shard.hold) found.add(shard.hold)
-        if (shard.failing) found.add('upstream')
-        if (shard.expiring) found.add('expiring')
-      }
+      const { writable, hold, failing, expiring } = await within(
+        STORE_TIMEOUT_MS,
+        outbox().health(),
+      )
+      if (!writable) found.add('storage')
+      if (hold) found.add(hold)
+      if (failing) found.add('upstream')
+      if (expiring) found.add('expiring')
     } catch {
       found.add('storage')
     }
-    if (activeFailure(this.#relay.state)?.reason === 'upstream') found.add('upstream')
     const acceptsWebhooks = webhookKeys.length > 0 && !found.has('storage')
     const reasons = HEALTH_REASONS.filter((reason) => found.has(reason))
     return {

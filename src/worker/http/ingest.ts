@@ -15,7 +15,7 @@ import { type Compression, decompress } from '../lib/decompress.ts'
 import { type Parsed, parseJson } from '../lib/json.ts'
 import { MAX_BODY_BYTES, MAX_JSON_VALUES } from '../limits.ts'
 import { logLine } from '../log.ts'
-import type { Received, RelayResult } from '../relay-result.ts'
+import type { Received, RelayResult } from '../relay.ts'
 import { compressionOf, isAcceptedMediaType } from './media-type.ts'
 import type { Refusal } from './problem.ts'
 
@@ -48,6 +48,7 @@ export async function ingest(
   route: Route,
   receivedAt: number,
   acceptor: EventAcceptor,
+  source: string | null,
   observe: Observer = () => undefined,
 ): Promise<Ingested | Refused> {
   const { headers } = request
@@ -71,12 +72,12 @@ export async function ingest(
     reading = readEvent(arrival, parsed)
   } catch (thrown) {
     const subject = subjectOf(route, parsed, body)
-    const result = await acceptor.acceptUnread({ ...arrival, body, subject }, thrown)
+    const result = await acceptor.acceptUnread({ ...arrival, source, body, subject }, thrown)
     return { ...result, ...arrived(route, subject), refusal: null }
   }
   const { kind } = reading
   const subject = subjectOf(kind, parsed, body)
-  const result = await acceptor.accept({ id, kind, receivedAt, body, subject }, reading)
+  const result = await acceptor.accept({ id, kind, source, receivedAt, body, subject }, reading)
   if (result.outcome !== 'suppressed') {
     try {
       observe(reading, parsed, id)

@@ -4,16 +4,15 @@
  * Order: 503 (no usable key), 401, 404, 405, then the checks of `ingest`: 415, 413, 400, 422. Nothing of a request is
  * read before its key is known to be good.
  */
-import { isRouteKind, type Route } from '../chatlio/kind.ts'
-import type { Config, KeyFault } from '../config/config.ts'
-import { MAX_LOGGED_ISSUES, MIN_SECRET_CHARACTERS } from '../limits.ts'
+import { type EventKind, isRouteKind, type Route } from '../chatlio/kind.ts'
+import type { Config } from '../config/config.ts'
+import { MAX_LOGGED_ISSUES } from '../limits.ts'
 import { type Level, logLine } from '../log.ts'
-import type { Metrics } from '../metrics.ts'
+import type { Answered } from '../report.ts'
 import { type AppContext, servicesOf } from '../services.ts'
+import type { KeyHolder } from './auth.ts'
 import { type Ingested, ingest, type Refused } from './ingest.ts'
-import { notedOf } from './noted.ts'
 import { problemResponse, type Refusal } from './problem.ts'
-import { reportDrift } from './report-drift.ts'
 import { ANSWER_HEADERS } from './response-headers.ts'
 
 type Result = Ingested | Refused
@@ -26,26 +25,44 @@ export function webhook(c: AppContext): Promise<Response> {
 }
 
 async function answer({ env, req, executionCtx }: AppContext, at: number): Promise<Response> {
-  const { config, relay, webhookKeys, drift, metrics, shards, carrier, refresh } = servicesOf(env)
+  const { config, relay, webhookKeys, drift, reporter } = servicesOf(env)
   const route = routeOf(req.path)
-  const key = await webhookKeys.find(req.query('key'))
+  const holder = await webhookKeys.find(req.query('key'))
+  const key = holder?.fingerprint ?? null
+  const source = holder?.name ?? null
   const admitted = admit(route, req.method, key, config)
+  const isInformed = typeof admitted !== 'string' || (await reporter.ready())
   const result: Result =
     typeof admitted === 'string'
-      ? await ingest(req.raw, admitted, at, relay, (reading, parsed, id) =>
+      ? await ingest(req.raw, admitted, at, relay, source, (reading, parsed, id) =>
           drift.saw(reading, parsed, id, at),
         )
       : { outcome: 'refused', kind: route ?? 'auto', refusal: admitted }
   const response = toResponse(result)
   const endedAt = Date.now()
-  logWebhook(result, response.status, endedAt - at, key)
-  if (metrics) measure(metrics, result, response.status, endedAt - at)
-  carrier.note(notedOf(result, key, endedAt, endedAt - at))
+  logWebhook(result, response.status, endedAt - at, holder)
+  const answered = { at: endedAt, ms: endedAt - at, key, source, uninformed: !isInformed }
+  reporter.record({ ...answered, ...countedAs(result, endedAt) })
   // Strangers are counted with the next webhook: by themselves they cost the outbox nothing.
-  if (key !== null) refresh.afterAnswer(endedAt, (work) => executionCtx.waitUntil(work))
-  const reports = drift.takeReports(endedAt)
-  if (reports.length > 0) executionCtx.waitUntil(reportDrift(shards, reports))
+  if (key !== null) reporter.afterAnswer(endedAt, (work) => executionCtx.waitUntil(work))
   return response
+}
+
+/** Nobody can be let in while no key is usable: that is no webhook of a good key that was lost. */
+function countedAs(
+  result: Result,
+  settledAt: number,
+): Pick<Answered, 'kind' | 'outcome' | 'receipt'> {
+  const { kind, outcome } = result
+  if (outcome === 'refused') {
+    const { code } = result.refusal
+    const isStranger = code === 'unauthorized' || code === 'unavailable'
+    return { kind, outcome: isStranger ? 'unauthorized' : 'refused', receipt: null }
+  }
+  const { id, receivedAt, bytes, subject, straight } = result
+  // Only a valid event goes straight, and its kind is known then.
+  const receipt = { id, kind: kind as EventKind, receivedAt, settledAt, bytes, subject }
+  return { kind, outcome, receipt: straight ? receipt : null }
 }
 
 /** `null`: no such route. */
@@ -53,12 +70,6 @@ function routeOf(path: string): Route | null {
   const segment = path.replace(/^\/chatlio\/?/, '').replace(/\/$/, '')
   if (segment === '') return 'auto'
   return isRouteKind(segment) ? segment : null
-}
-
-const KEY_FAULTS: Record<KeyFault, string> = {
-  none: 'WEBHOOK_KEYS holds no key: none is set.',
-  'too-short': `WEBHOOK_KEYS holds a key that is too short: ${MIN_SECRET_CHARACTERS} characters is the minimum.`,
-  placeholder: 'WEBHOOK_KEYS holds a placeholder instead of a key.',
 }
 
 /** The route to ingest for, or the refusal. `key`: fingerprint of the caller's key, `null` if it holds none. */
@@ -69,7 +80,7 @@ function admit(
   { webhookKeysFault }: Config,
 ): Route | Refusal {
   if (webhookKeysFault) {
-    const detail = `${KEY_FAULTS[webhookKeysFault]} Webhooks are refused until this is corrected.`
+    const detail = `${webhookKeysFault} Webhooks are refused until this is corrected.`
     return { code: 'unavailable', detail }
   }
   if (key === null) return { code: 'unauthorized', realm: 'webhook' }
@@ -107,33 +118,13 @@ function inCustody(status: number, { outcome, id }: Ingested): Response {
   return new Response(body, { status, headers: JSON_HEADERS })
 }
 
-function measure(metrics: Metrics, result: Result, status: number, ms: number): void {
-  const { kind, outcome } = result
-  if (outcome === 'refused') {
-    const { code } = result.refusal
-    metrics.webhook({
-      kind,
-      outcome,
-      status,
-      upstreamStatus: null,
-      code,
-      identity: '',
-      ms,
-      bytes: 0,
-    })
-    return
-  }
-  const { upstreamStatus, bytes, code = '', identity = '' } = result
-  metrics.webhook({ kind, outcome, status, upstreamStatus, code, identity, ms, bytes })
-}
-
-function logWebhook(result: Result, status: number, ms: number, key: string | null): void {
+function logWebhook(result: Result, status: number, ms: number, holder: KeyHolder | null): void {
   const level = levelOf(result, status)
   const { kind, outcome } = result
-  const caller = key ?? undefined
+  const caller = { key: holder?.fingerprint, source: holder?.name ?? undefined }
   if (outcome === 'refused') {
     const { code } = result.refusal
-    logLine(level, { event: 'webhook', kind, outcome, status, ms, code, key: caller })
+    logLine(level, { event: 'webhook', kind, outcome, status, ms, code, ...caller })
     return
   }
   const { id, upstreamStatus, bytes, code, identity, refusal } = result
@@ -150,7 +141,7 @@ function logWebhook(result: Result, status: number, ms: number, key: string | nu
     issues:
       refusal?.code === 'invalid-payload' ? refusal.issues.slice(0, MAX_LOGGED_ISSUES) : undefined,
     identity,
-    key: caller,
+    ...caller,
   })
 }
 

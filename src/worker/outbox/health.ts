@@ -1,33 +1,75 @@
-/** What `/health` asks of a shard: whether an operator should look, never how much is stored. Pure. */
-import { activeFailure, holdOf, notBefore, type UpstreamState } from '../aep/upstream/state.ts'
-import { EXPIRY_WARNING_MS } from '../limits.ts'
-import type { ShardHealth } from './state.ts'
+/** What `/health` asks of the outbox: whether an operator should look, never how much is stored. */
+import { EXPIRY_WARNING_MS, MAX_BODY_BYTES, WRITE_PROBE_INTERVAL_MS } from '../limits.ts'
+import type { Hold, Known } from './known.ts'
 
-export type HealthFacts = {
-  /** Whether the latest write became durable. */
+export type Health = {
+  /** Whether a row as large as an event's can be written. */
+  writable: boolean
+  hold: Hold['reason'] | null
+  /** AEP is down, or has asked for a wait. */
+  failing: boolean
+  /** The oldest event is close to its erasure. */
+  expiring: boolean
+}
+
+export function healthOf(facts: {
+  known: Known
   writable: boolean
   /** Epoch milliseconds of receipt of the oldest event in any state; `null` when nothing is stored. */
   oldestAt: number | null
   retentionMs: number
   now: number
-}
-
-export function shardHealth(
-  state: UpstreamState,
-  { writable, oldestAt, retentionMs, now }: HealthFacts,
-): ShardHealth {
+}): Health {
+  const { known, writable, oldestAt, retentionMs, now } = facts
   const warnMs = Math.min(EXPIRY_WARNING_MS, retentionMs / 2)
-  const age = ageOf(oldestAt, now)
   return {
-    upstream: state,
     writable,
-    hold: holdOf(state)?.reason ?? null,
-    failing: activeFailure(state)?.reason === 'upstream' || notBefore(state) > now,
-    expiring: age !== null && age >= retentionMs - warnMs,
+    hold: known.hold?.reason ?? null,
+    failing: known.failing,
+    expiring: oldestAt !== null && now - oldestAt >= retentionMs - warnMs,
   }
 }
 
-/** Milliseconds since a moment, never negative. */
-export function ageOf(since: number | null, now: number): number | null {
-  return since === null ? null : Math.max(now - since, 0)
+/** A write that has been tried, and when. */
+export type Write = { at: number; worked: boolean }
+
+/**
+ * Tells whether events can be stored, by storing something as large.
+ * Promises: at most one such write a minute, and none while stores succeed.
+ */
+export class WriteProbe {
+  readonly #storage: DurableObjectStorage
+  readonly #now: () => number
+  #latest: Write | null = null
+
+  constructor({ storage, now }: { storage: DurableObjectStorage; now: () => number }) {
+    this.#storage = storage
+    this.#now = now
+  }
+
+  /** `store`: the latest store of an event; `null` before the first. */
+  async isWritable(store: Write | null): Promise<boolean> {
+    const now = this.#now()
+    const isRecent = (write: Write | null): write is Write =>
+      write !== null && write.at <= now && now - write.at < WRITE_PROBE_INTERVAL_MS
+    if (isRecent(store) && store.worked) return true
+    if (!isRecent(this.#latest)) this.#latest = { at: now, worked: await this.#probe() }
+    // What has refused a store since is not called writable.
+    const refusedSince = store && !store.worked && store.at > this.#latest.at
+    return this.#latest.worked && !refusedSince
+  }
+
+  async #probe(): Promise<boolean> {
+    const { sql } = this.#storage
+    try {
+      sql.exec('CREATE TABLE IF NOT EXISTS probe (zeros BLOB)')
+      sql.exec('INSERT INTO probe VALUES (zeroblob(?))', MAX_BODY_BYTES)
+      await this.#storage.sync()
+      sql.exec('DELETE FROM probe')
+      await this.#storage.sync()
+      return true
+    } catch {
+      return false
+    }
+  }
 }

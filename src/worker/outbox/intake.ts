@@ -2,38 +2,69 @@
  * Takes events into the outbox.
  *
  * Promises: an event that `store` resolved for is written, and what delivers it knows of it. Those that arrive together are
- * written together (`GroupCommit`); what decides how an event is stored (its person, AEP's state) is looked at in the
- * moment of writing, since both may change while it waits.
+ * written together (`GroupCommit`); what decides how an event is stored (its person, what is known of AEP) is looked at in
+ * the moment of writing, since both may change while it waits.
  */
+import type { Ending } from '../aep/client/verdict.ts'
+import type { StoredKind } from '../chatlio/kind.ts'
 import { MAX_WAITING_BYTES } from '../limits.ts'
-import { tryOfRequest, withoutRefusal } from './delivery/attempt-outcome.ts'
-import type { Backoff } from './delivery/backoff.ts'
+import { NO_HISTORY } from './blame.ts'
 import type { Delivery } from './delivery/delivery.ts'
-import { logDeadLetter } from './delivery/record-outcome.ts'
-import type { UpstreamWatch } from './delivery/upstream-watch.ts'
+import { logDeadLetter } from './delivery/outcome.ts'
+import type { Arrival, EventState, StoredAttempt, StoredError } from './event.ts'
+import type { Events } from './events.ts'
 import { GroupCommit } from './group-commit.ts'
-import type { Records } from './receipts/records.ts'
-import type { HeldState, StoreRequest } from './state.ts'
-import type { Arrivals } from './storage/arrivals.ts'
-import type { Place } from './storage/reader.ts'
+import type { Write } from './health.ts'
+import type { Records } from './records/records.ts'
+import type { AepWatch } from './watch.ts'
+
+/** The attempt that a request made before it stored its event. */
+export type RequestAttempt = { beganAt: number; endedAt: number; ending: Ending }
+
+/** A request's order to store an event. */
+export type StoreRequest = {
+  id: string
+  kind: StoredKind
+  source: string | null
+  receivedAt: number
+  body: Uint8Array
+  /** What it is looked up by; `null`: the outbox finds out. */
+  hashes: string | null
+  state: 'pending' | 'quarantined'
+  /** The records of an event that the request has split, as JSON texts; empty if it is not split. */
+  parts: readonly string[]
+  madeFor: string
+  /** `null` if it made none. */
+  attempt: RequestAttempt | null
+  /** Why it is quarantined, or why our own code fails on it; otherwise `null`. */
+  error: StoredError | null
+  /** The newest acceptance that its isolate has seen, and the settings that it sends under. */
+  accepted: { beganAt: number; at: number } | null
+  settings: string
+}
+
+/** Where an event is; `suppressed`: nothing of its person is stored. */
+export type HeldState = EventState | 'suppressed'
 
 export type IntakeDeps = {
-  shard: string
-  backoff: Backoff
-  watch: UpstreamWatch
-  records: Records
-  arrivals: Arrivals
+  events: Events
+  watch: AepWatch
   delivery: Delivery
-  /** Resolves when all that has been written is durable. */
+  records: Records
+  retryCapMs: number
+  now: () => number
   sync: () => Promise<void>
-  random: () => number
 }
+
+type Waiting = StoreRequest & { hashes: string }
 
 export class Intake {
   readonly #deps: IntakeDeps
-  readonly #commit: GroupCommit<StoreRequest, HeldState>
+  readonly #commit: GroupCommit<Waiting, HeldState>
   /** Bytes of the bodies that wait, at most. */
   #waitingBytes = 0
+  /** The latest write; `null` before the first. */
+  lastWrite: Write | null = null
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps
@@ -47,7 +78,7 @@ export class Intake {
     const stored = this.#commit.add({ ...request, hashes })
     if (this.#waitingBytes > MAX_WAITING_BYTES) this.flush()
     const state = await stored
-    if (state !== 'suppressed') await delivery.scheduleNewWork()
+    if (state === 'pending') await delivery.scheduleNewWork()
     return state
   }
 
@@ -56,31 +87,50 @@ export class Intake {
     this.#commit.flush()
   }
 
-  #write(requests: readonly StoreRequest[]): HeldState[] {
-    const { records } = this.#deps
+  #write(requests: readonly Waiting[]): HeldState[] {
+    const { records, events, delivery, now } = this.#deps
     this.#waitingBytes = 0
-    const states = this.#put(requests.filter(({ hashes = null }) => !records.isSuppressed(hashes)))
+    const wanted = requests.filter(({ hashes }) => !records.isSuppressed(hashes))
+    const arrivals = wanted.map((request) => this.#arrival(request))
+    this.lastWrite = { at: now(), worked: false }
+    const places = events.put(arrivals)
+    events.saveAep()
+    records.stored(
+      places.flatMap(({ position, isNew }, index) =>
+        isNew ? { position, hashes: arrivals[index]?.hashes ?? '' } : [],
+      ),
+    )
+    this.lastWrite = { at: now(), worked: true }
+    const states = new Map(wanted.map((request, index) => [request, places[index]?.state]))
+    const pending = places.filter(({ state }) => state === 'pending')
+    delivery.added(pending.map(({ position }) => position))
+    for (const [index, arrival] of arrivals.entries()) {
+      const { state, attempt } = arrival
+      if (state === 'dead' && places[index]?.state === 'dead' && attempt) {
+        logDeadLetter(arrival, attempt.error)
+      }
+    }
     return requests.map((request) => states.get(request) ?? 'suppressed')
   }
 
-  #put(requests: readonly StoreRequest[]): Map<StoreRequest, HeldState> {
-    const { shard, backoff, watch, arrivals, delivery, random } = this.#deps
-    for (const { upstream } of requests) watch.mergeFrom(upstream)
-    const places = arrivals.put(
-      requests.map((each) => {
-        const request = watch.rejecting ? withoutRefusal(each) : each
-        return { request, tried: tryOfRequest(request, backoff, random) }
-      }),
-    )
-    const states = new Map<StoreRequest, HeldState>()
-    for (const [index, request] of requests.entries()) {
-      const { position, state } = places[index] as Place
-      if (state === 'dead' && request.state === 'dead' && request.attempt) {
-        logDeadLetter(shard, request, request.attempt.error)
+  #arrival({ attempt, error, accepted, settings, ...request }: Waiting): Arrival {
+    const { watch, retryCapMs } = this.#deps
+    if (accepted) watch.happened({ what: 'report', accepted, settings }, 'with-events')
+    if (attempt) {
+      const { id } = request
+      const outcome = watch.attempted(
+        { id, settings, history: NO_HISTORY, isPart: false, ...attempt },
+        'with-events',
+      )
+      if (outcome.end !== 'accepted') {
+        const state = outcome.end === 'dead' ? 'dead' : 'pending'
+        return { ...request, state, attempt: outcome.recorded }
       }
-      delivery.added(position)
-      states.set(request, state)
     }
-    return states
+    if (!error) return { ...request, attempt: null }
+    // One that our own code fails on is tried again, and not at once.
+    const nextAt = request.state === 'pending' ? request.receivedAt + retryCapMs : null
+    const failed: StoredAttempt = { ...NO_HISTORY, nextAt, askedToWait: false, error, answer: null }
+    return { ...request, attempt: failed }
   }
 }

@@ -1,213 +1,363 @@
 /**
  * Outbox: keeps events in custody until AEP has accepted them.
  *
- * Promises: an event whose `store` resolved is durable, and is delivered at least once or ends where an operator finds
- * it, counted; one event never stops the others; the object never sleeps while work is owed (`Delivery`).
+ * Promises: an event whose `store` resolved is durable, and is delivered at least once or ends where an operator finds it,
+ * counted; one event never stops the others; the object never sleeps while there is work (`Delivery`).
  * Does not promise: order, or exactly once (Real-Time Customer Profile drops the copy by its `_id`).
  * Accepts: a crash between AEP's answer and our note of it sends that event twice.
  *
- * This file only wires: storage, delivery, and the RPC methods that a webhook or the cron trigger calls. Those of operators
- * are in `ReceiptsObject`, those of alerts and drift in `AlertsObject`.
+ * This file only wires, and lists the methods that other Workers' isolates call.
  */
+import { DurableObject } from 'cloudflare:workers'
+import { AepClient } from '../aep/client/client.ts'
 import type { TokenResult } from '../aep/client/ims.ts'
-import type { TokenSource } from '../aep/client/token.ts'
-import { settingsOf } from '../aep/upstream/settings.ts'
-import { holdOf, type UpstreamState } from '../aep/upstream/state.ts'
+import { settingsOf } from '../aep/client/settings.ts'
+import { TokenSource } from '../aep/client/token.ts'
+import type { OutboxFacts } from '../alerts/alerts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
-import { metricsOf } from '../metrics.ts'
-import { AlertsObject } from './alerts/alerts-object.ts'
-import { expiringFacts } from './alerts/expiring.ts'
-import { holdFacts, type ShardFacts } from './alerts/facts.ts'
+import type { DriftKey, DriftRow } from '../drift/drift.ts'
+import { postThrough } from '../sender.ts'
+import type { Aep } from './aep.ts'
+import { Alerts } from './alerts.ts'
+import { Bulk, type BulkRequest, type DeletePage, type RedrivePage } from './bulk.ts'
 import { Delivery } from './delivery/delivery.ts'
-import { UpstreamWatch } from './delivery/upstream-watch.ts'
-import type { EventEnd } from './delivery/waiters.ts'
-import { shardHealth } from './health.ts'
-import { Intake } from './intake.ts'
-import type { OperatorParts } from './receipts/receipts-object.ts'
-import { Records } from './receipts/records.ts'
-import type { HeldState, ShardHealth, ShardStatus, StoreRequest, StoreResult } from './state.ts'
-import { Arrivals } from './storage/arrivals.ts'
-import { LedgerStore } from './storage/ledger.ts'
-import { Listing } from './storage/listing.ts'
-import { migrate } from './storage/migrations.ts'
-import { EventReader } from './storage/reader.ts'
-import { EventStore } from './storage/store.ts'
-import { tokenSource } from './token-keeper.ts'
+import type { EventEnd } from './delivery/outcome.ts'
+import { DriftStore } from './drift.ts'
+import type { Ledger, StoredEvent } from './event.ts'
+import { Events } from './events.ts'
+import { type Health, healthOf, WriteProbe } from './health.ts'
+import { type HeldState, Intake, type StoreRequest } from './intake.ts'
+import type { Hold } from './known.ts'
+import {
+  type CauseRow,
+  type EventDetail,
+  EventList,
+  type ListedPage,
+  type ListFilter,
+} from './list.ts'
+import type { CountRow, Step } from './records/activity.ts'
+import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
+import type { FindRequest, Found } from './records/find.ts'
+import type { ListedEntry, LogEntry } from './records/operator-log.ts'
+import { Records, type RecordsStatus } from './records/records.ts'
+import type { Delivered, Exchanged, Report } from './records/reports.ts'
+import type { ListedSuppression } from './records/suppressions.ts'
+import { migrate } from './schema.ts'
+import { TokenKeeper } from './token-keeper.ts'
+import { AepWatch } from './watch.ts'
 
-export class Outbox extends AlertsObject {
-  protected override readonly parts: OperatorParts
-  readonly #shard = this.ctx.id.name ?? 'outbox'
+/** The one object that the relay stores in. Those of an earlier set-up deliver what they hold by their own alarms. */
+export const OUTBOX_NAME = 'shard-0'
+
+export type OutboxStub = DurableObjectStub<Outbox>
+
+/** A new stub for every call: one that threw may stay broken (durable-objects/best-practices/error-handling). */
+export function outboxOf({ OUTBOX }: Env): OutboxStub {
+  return OUTBOX.getByName(OUTBOX_NAME)
+}
+
+export type OutboxStatus = Ledger &
+  RecordsStatus & {
+    oldestPendingAt: number | null
+    hold: Hold | null
+    nextAttemptAt: number | null
+  }
+
+export class Outbox extends DurableObject<Env> {
   readonly #config: Config = parseConfig(this.env)
-  readonly #backoff = { baseMs: this.#config.retryBaseMs, capMs: this.#config.retryCapMs }
-  readonly #ledger: LedgerStore
-  readonly #watch: UpstreamWatch
-  readonly #reader: EventReader
-  readonly #store: EventStore
-  readonly #records: Records
-  readonly #tokens: TokenSource
+  readonly #events: Events
+  readonly #list: EventList
+  readonly #bulk: Bulk
+  readonly #watch: AepWatch
+  readonly #tokens: TokenKeeper
   readonly #delivery: Delivery
   readonly #intake: Intake
-  /** A write has become durable since the object started. */
-  #hasWritten = false
+  readonly #writes: WriteProbe
+  readonly #records: Records
+  readonly #alerts: Alerts
+  readonly #drift: DriftStore
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
     const { storage } = ctx
     migrate(storage)
-    this.#ledger = new LedgerStore(storage)
-    this.#watch = new UpstreamWatch(this.#ledger, {
-      shard: this.#shard,
-      settings: settingsOf(this.#config.destination),
-      backoff: this.#backoff,
-      rejecting: (hold) => this.#delivery.takeBackRefusals(hold),
-      now: Date.now,
-      random: Math.random,
-    })
-    this.#reader = new EventReader(storage.sql)
-    this.#records = new Records({
-      shard: this.#shard,
-      config: this.#config,
+    const config = this.#config
+    const { destination } = config
+    const now = () => Date.now()
+    const random = () => Math.random()
+    const fetchIms = (url: string, init: RequestInit) => fetch(url, init)
+    const policy = { backoff: { baseMs: config.retryBaseMs, capMs: config.retryCapMs }, random }
+    const settings = settingsOf(destination)
+    const events = new Events(storage)
+    const sync = () => storage.sync()
+    this.#events = events
+    const list = new EventList(storage.sql)
+    this.#list = list
+    const records = new Records({
       storage,
-      env,
-      now: Date.now,
+      receiptMs: config.receiptMs,
+      events: {
+        hashed: (after, before, limit) => list.hashed(after, before, limit),
+        beginningWith: (id, limit) => list.beginningWith(id, limit),
+        at: (position) => list.at(position),
+      },
+      now,
     })
-    const upstream = () => this.#watch.state
-    this.#store = new EventStore(storage.sql, this.#ledger, this.#reader, upstream, this.#records)
-    this.parts = {
-      records: this.#records,
-      reader: this.#reader,
-      store: this.#store,
-      listing: new Listing(storage.sql),
-      flush: () => this.#intake.flush(),
-      erased: (id) => this.#delivery.waiters.ended(id, 'erased'),
-      requeued: (position) => this.#delivery.added(position),
-      schedule: () => this.#delivery.scheduleNewWork(),
-    }
-    this.#tokens = tokenSource(storage, env, this.#shard, this.#config)
+    this.#records = records
+    this.#bulk = new Bulk({ events, list, isSuppressed: (hashes) => records.isSuppressed(hashes) })
+    const takeBack = (from: number, since: number) => this.#delivery.takeBack(from, since)
+    this.#watch = new AepWatch({ events, policy, now, takeBack })
+    const credentials = destination?.credentials ?? null
+    this.#tokens = new TokenKeeper(storage, credentials, { fetch: fetchIms, now })
+    const tokens = new TokenSource((refused) => this.#tokens.get(refused), now)
+    const post = postThrough(ctx.exports.Sender)
     this.#delivery = new Delivery({
-      shard: this.#shard,
-      config: this.#config,
-      backoff: this.#backoff,
+      config,
+      policy,
       storage,
-      reader: this.#reader,
-      store: this.#store,
-      ledger: this.#ledger,
+      events,
       watch: this.#watch,
-      tokens: this.#tokens,
-      metrics: metricsOf(env),
+      client: destination && new AepClient(destination, { post, now, tokens }),
+      settings,
+      now,
+      record: (delivered) => records.settled(delivered.map(deliveredOf)),
     })
     this.#intake = new Intake({
-      shard: this.#shard,
-      backoff: this.#backoff,
+      events,
       watch: this.#watch,
-      records: this.#records,
-      arrivals: new Arrivals(storage.sql, this.#store, this.#records),
       delivery: this.#delivery,
-      sync: () => storage.sync(),
-      random: Math.random,
+      records,
+      retryCapMs: config.retryCapMs,
+      now,
+      sync,
     })
+    this.#writes = new WriteProbe({ storage, now })
+    this.#drift = new DriftStore(storage)
+    this.#alerts = new Alerts({
+      sql: storage.sql,
+      watch: this.#watch,
+      list,
+      pending: () => events.ledger().pending,
+      oldestPendingAt: () => events.oldestPendingAt(),
+      oldestAt: () => events.oldestAt(),
+      isWritable: () => this.#writes.isWritable(this.#intake.lastWrite),
+      drift: () => this.#drift.summary(),
+      retentionMs: config.retentionMs,
+      now,
+    })
+    const deployment = env.CF_VERSION_METADATA?.id ?? null
+    this.#watch.happened({ what: 'start', settings, usable: destination !== null, deployment })
+    const { hold, refusedFrom } = this.#watch.known()
+    if (hold && refusedFrom !== null) this.#delivery.takeBack(refusedFrom, hold.since)
     void ctx.blockConcurrencyWhile(() => this.#delivery.start())
   }
 
-  async store(request: StoreRequest): Promise<StoreResult> {
+  async store(request: StoreRequest): Promise<{ state: HeldState; aep: Aep }> {
     const state = await this.#intake.store(request)
-    return { state, upstream: this.#watch.state }
+    return { state, aep: this.#watch.aep }
   }
 
   /** Stores an event, and waits up to `waitMs` for its delivery. `state` is then how it ended, if it did. */
   async storeAndWait(
     request: StoreRequest,
     waitMs: number,
-  ): Promise<{ state: HeldState | EventEnd; upstream: UpstreamState }> {
+  ): Promise<{ state: HeldState | EventEnd; aep: Aep }> {
     const state = await this.#intake.store(request)
-    const end = state === 'pending' ? await this.#delivery.waiters.wait(request.id, waitMs) : null
-    return { state: end ?? state, upstream: this.#watch.state }
+    const end = state === 'pending' ? await this.#delivery.waitFor(request.id, waitMs) : null
+    return { state: end ?? state, aep: this.#watch.aep }
   }
 
-  /** A token other than `refused`. Shard 0 keeps it for all; credentials that no longer work are a hold. */
+  /**
+   * An isolate reports, and hears of pauses, holds and suppressions. `accepted`: its newest acceptance, under `settings`;
+   * `version`: of the suppressions that it knows.
+   */
+  async exchange(
+    known: { accepted: StoreRequest['accepted']; settings: string },
+    report: Report | null,
+    version: string | null,
+  ): Promise<Exchanged<Aep>> {
+    const { accepted, settings } = known
+    if (accepted) this.#watch.happened({ what: 'report', accepted, settings })
+    const taken = report === null || this.#records.take(report)
+    if (report && taken && report.drift.length > 0) this.#drift.record(report.drift, Date.now())
+    if (accepted) await this.#delivery.scheduleNewWork()
+    return { aep: this.#watch.aep, taken, lookup: this.#records.lookup(version) }
+  }
+
+  /** A token other than `refused`. Credentials that no longer work are a hold. */
   async token(refused: string | null): Promise<TokenResult> {
     return this.#tokens.get(refused)
   }
 
-  /** Both sides learn what the other knows of AEP. */
-  async refresh(upstream: UpstreamState): Promise<UpstreamState> {
-    this.#watch.mergeFrom(upstream)
-    await this.#delivery.scheduleNewWork()
-    return this.#watch.state
-  }
-
-  /** Called by cron; re-arms a lost alarm, and forgets records that are over. Returns how many events are pending. */
+  /** Called by cron; re-arms a lost alarm, and erases what has expired. Returns how many events are pending. */
   async wake(): Promise<number> {
     this.#records.sweep()
     await this.#delivery.wake()
-    await this.#records.addMissingHashes()
-    await this.scrubFurther()
-    return this.#ledger.read().pending
-  }
-
-  /** Called by cron when no shard has anything pending. */
-  async endRejecting(): Promise<void> {
-    this.#watch.endRejecting()
+    return this.#events.ledger().pending
   }
 
   /** Resuming opens at once: a hold, a backoff and AEP's `Retry-After` end; the next answer closes again if it must. */
-  async pause(paused: boolean, now: number): Promise<UpstreamState> {
-    this.#watch.command(paused, now)
-    this.#watch.noteConfiguration(this.#config.destination !== null)
+  async pause(paused: boolean): Promise<Aep> {
+    this.#watch.happened({ what: paused ? 'pause' : 'resume' })
     await this.#delivery.scheduleNewWork()
-    return this.#watch.state
+    return this.#watch.aep
   }
 
-  status(): ShardStatus {
+  status(): OutboxStatus {
     return {
-      ...this.#ledger.read(),
+      ...this.#events.ledger(),
       ...this.#records.status(),
-      oldestPendingAt: this.#reader.oldestPendingAt(),
-      hold: holdOf(this.#watch.state),
-      nextAttemptAt: this.#delivery.nextAttemptAt(Date.now()),
+      oldestPendingAt: this.#events.oldestPendingAt(),
+      hold: this.#watch.known().hold,
+      nextAttemptAt: this.#delivery.nextAttemptAt(),
     }
   }
 
-  /** Both sides learn what the other knows of AEP. */
-  async health(upstream: UpstreamState): Promise<ShardHealth> {
-    await this.refresh(upstream)
-    return shardHealth(this.#watch.state, {
-      writable: await this.#isWritable(),
-      oldestAt: this.#reader.oldestAt(),
+  async health(): Promise<Health> {
+    return healthOf({
+      known: this.#watch.known(),
+      writable: await this.#writes.isWritable(this.#intake.lastWrite),
+      oldestAt: this.#events.oldestAt(),
       retentionMs: this.#config.retentionMs,
       now: Date.now(),
     })
   }
 
-  /** What may be worth an alert, at a run of the cron trigger. */
-  async alertFacts(): Promise<ShardFacts> {
-    const { sql } = this.ctx.storage
-    const { retentionMs } = this.#config
-    return {
-      ...holdFacts(this.#watch.state),
-      pending: this.#ledger.read().pending,
-      oldestPendingAt: this.#reader.oldestPendingAt(),
-      expiring: expiringFacts(sql, this.#reader.oldestAt(), retentionMs, Date.now()),
-      writable: await this.#isWritable(),
-      refusals: this.alerts.refusals(),
+  list(filter: ListFilter, after: number | null, limit: number, newest = false): ListedPage {
+    return this.#list.list(filter, after, limit, newest)
+  }
+
+  get(id: string): EventDetail | null {
+    return this.#list.get(id)
+  }
+
+  causes(): CauseRow[] {
+    return this.#list.causes()
+  }
+
+  /** Whether there was such an event. */
+  async erase(id: string): Promise<boolean> {
+    this.#intake.flush()
+    const place = this.#events.find(id)
+    if (place) {
+      this.#events.erase([place.position], 'deleted')
+      this.#delivery.left(id, 'erased')
     }
+    return place !== null
+  }
+
+  /** One page, which is found and redriven in one transaction. */
+  async redrive(request: BulkRequest): Promise<RedrivePage> {
+    this.#intake.flush()
+    const positions: number[] = []
+    const page = this.ctx.storage.transactionSync(() =>
+      this.#bulk.redrive(request, (position) => positions.push(position)),
+    )
+    this.#delivery.added(positions)
+    await this.#delivery.scheduleNewWork()
+    return page
+  }
+
+  /** One page, which is found and erased in one transaction. */
+  async eraseMatching(request: BulkRequest): Promise<DeletePage> {
+    this.#intake.flush()
+    return this.ctx.storage.transactionSync(() => this.#bulk.erase(request))
+  }
+
+  /** For finding and erasing: who is looked for is known as a hash alone. */
+  lookupKey(): Uint8Array {
+    return this.#records.hash.raw
+  }
+
+  find(request: FindRequest): Found[] {
+    this.#intake.flush()
+    return this.#records.find(request)
+  }
+
+  activity(from: number, to: number, step: Step): CountRow[] {
+    return this.#records.points(from, to, step)
+  }
+
+  /** Returns the end of the suppression, in epoch milliseconds. */
+  async suppress(hash: string, now: number, until: number): Promise<number> {
+    const end = this.#records.suppressions.add(hash, now, until)
+    await this.ctx.storage.sync()
+    return end
+  }
+
+  suppressedUntil(hash: string, now: number): number | null {
+    return this.#records.suppressions.until(hash, now)
+  }
+
+  endSuppression(hash: string, now: number): boolean {
+    return this.#records.suppressions.end(hash, now)
+  }
+
+  suppressions(now: number): ListedSuppression[] {
+    return this.#records.suppressions.list(now)
+  }
+
+  /** Returns its end; `null`: there is none with this id. */
+  extendSuppression(id: string, now: number, until: number): number | null {
+    return this.#records.suppressions.extend(id, now, until)
+  }
+
+  /** One page; when the last resolves, all of it is durable. */
+  async erasePerson(request: EraseRequest): Promise<ErasePage> {
+    this.#intake.flush()
+    const page = erasePage(request, {
+      positions: (after, limit) => this.#list.positionsAfter(after, limit),
+      body: (position) => this.#list.body(position),
+      erase: (position, id) => {
+        this.#events.erase([position], 'person')
+        this.#delivery.left(id, 'erased')
+      },
+      eraseAnswer: (position) => this.#events.eraseAnswer(position),
+      eraseReceipts: (hash, dryRun) => this.#records.eraseReceipts(hash, dryRun),
+    })
+    if (!request.dryRun && page.next === null) await this.ctx.storage.sync()
+    return page
+  }
+
+  logAction(entry: LogEntry): void {
+    this.#records.log.add(entry)
+  }
+
+  actions(before: number, limit: number): ListedEntry[] {
+    return this.#records.log.list(before, limit)
+  }
+
+  /** What may be worth an alert, at a run of the cron trigger. */
+  alertFacts(): Promise<OutboxFacts> {
+    return this.#alerts.facts()
+  }
+
+  /** JSON text of the states of the alerts; `null` before the first run. */
+  alertStates(): string | null {
+    return this.#alerts.states()
+  }
+
+  /** `upTo`: the refusals that these states count. */
+  async saveAlertStates(states: string, upTo: number): Promise<void> {
+    this.ctx.storage.transactionSync(() => this.#alerts.save(states, upTo))
+    await this.ctx.storage.sync()
+  }
+
+  driftRows(): DriftRow[] {
+    return this.#drift.rows()
+  }
+
+  /** The row, now accepted; `null` if there is no such row. */
+  acceptDrift(key: DriftKey): DriftRow | null {
+    return this.#drift.accept(key)
   }
 
   override async alarm(): Promise<void> {
     await this.#delivery.run()
     this.#records.flush()
   }
+}
 
-  /** Proves it by a write when the last one failed, or when there has been none yet. */
-  async #isWritable(): Promise<boolean> {
-    if (this.#hasWritten && !this.#ledger.failing) return true
-    try {
-      this.#ledger.change({}, this.#watch.state, () => undefined)
-      await this.ctx.storage.sync()
-      this.#hasWritten = true
-    } catch {
-      this.#hasWritten = false
-    }
-    return this.#hasWritten
-  }
+function deliveredOf({ history, body, ...event }: StoredEvent): Delivered {
+  return { ...event, attempts: (history?.attempts ?? 0) + 1, bytes: body.length }
 }

@@ -1,7 +1,7 @@
 /** Explains why an event is in quarantine: names places and expectations, never values. */
 import type { Reading } from '../chatlio/event.ts'
 import { MAX_JSON_VALUES } from '../limits.ts'
-import type { StoredError } from './state.ts'
+import type { StoredError } from './event.ts'
 
 export function quarantineError(reading: Exclude<Reading, { outcome: 'valid' }>): StoredError {
   if (reading.outcome === 'malformed') {

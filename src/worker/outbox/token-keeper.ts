@@ -1,17 +1,14 @@
 /**
- * The one access token of all isolates and shards, held by shard 0.
+ * The one access token of all isolates, held by the outbox.
  *
  * Promises: asks IMS once at a time, however many wait; keeps the token over an eviction, in the object's storage and
  * nowhere else; hands it out until shortly before it expires; renews it when AEP refused this very token.
- * Accepts: while shard 0 is out of reach, events for an authenticated inlet wait.
+ * Accepts: while the outbox is out of reach, events for an authenticated inlet wait.
  */
 import { isUsable, requestToken, type Token, type TokenResult } from '../aep/client/ims.ts'
 import type { Fetch } from '../aep/client/post.ts'
-import { TokenSource } from '../aep/client/token.ts'
-import type { Config, Credentials } from '../config/config.ts'
-
-/** The shard that keeps the access token for all. */
-export const TOKEN_SHARD = 'shard-0'
+import type { Ending } from '../aep/client/verdict.ts'
+import type { Credentials } from '../config/config.ts'
 
 const KEY = 'token'
 
@@ -20,13 +17,14 @@ type KeptToken = Token & { of: string }
 
 export class TokenKeeper {
   readonly #storage: DurableObjectStorage
-  readonly #credentials: Credentials
+  readonly #credentials: Credentials | null
   readonly #deps: { fetch: Fetch; now: () => number }
   #requested: Promise<TokenResult> | null = null
 
   constructor(
     storage: DurableObjectStorage,
-    credentials: Credentials,
+    /** `null`: the inlet wants no token, or the configuration cannot be used. */
+    credentials: Credentials | null,
     deps: { fetch: Fetch; now: () => number },
   ) {
     this.#storage = storage
@@ -36,44 +34,37 @@ export class TokenKeeper {
 
   /** `refused`: a token that AEP did not take, or `null`. */
   async get(refused: string | null): Promise<TokenResult> {
+    const credentials = this.#credentials
+    if (!credentials) return { failed: NO_CREDENTIALS }
     const kept = this.#storage.kv.get<KeptToken>(KEY)
-    if (kept && kept.of === this.#owner() && kept.value !== refused) {
+    if (kept && kept.of === ownerOf(credentials) && kept.value !== refused) {
       const { value, obtainedAt, useUntil } = kept
       const token = { value, obtainedAt, useUntil }
       if (isUsable(token, this.#deps.now())) return { token }
     }
-    this.#requested ??= this.#request().finally(() => {
+    this.#requested ??= this.#request(credentials).finally(() => {
       this.#requested = null
     })
     return this.#requested
   }
 
-  async #request(): Promise<TokenResult> {
-    const result = await requestToken(this.#credentials, this.#deps)
+  async #request(credentials: Credentials): Promise<TokenResult> {
+    const result = await requestToken(credentials, this.#deps)
     if ('token' in result) {
-      this.#storage.kv.put(KEY, { ...result.token, of: this.#owner() } satisfies KeptToken)
+      this.#storage.kv.put(KEY, { ...result.token, of: ownerOf(credentials) } satisfies KeptToken)
     }
     return result
   }
-
-  #owner(): string {
-    const { clientId, scopes, imsUrl } = this.#credentials
-    return `${imsUrl} ${clientId} ${scopes}`
-  }
 }
 
-/** Where a shard gets its tokens: shard 0 asks IMS, the others ask shard 0. */
-export function tokenSource(
-  storage: DurableObjectStorage,
-  env: Env,
-  shard: string,
-  { destination }: Config,
-): TokenSource {
-  const deps = { fetch: (url: string, init: RequestInit) => fetch(url, init), now: Date.now }
-  const credentials = destination?.credentials
-  const keeper =
-    credentials && shard === TOKEN_SHARD ? new TokenKeeper(storage, credentials, deps) : null
-  const obtain = (refused: string | null): Promise<TokenResult> =>
-    keeper ? keeper.get(refused) : env.OUTBOX.getByName(TOKEN_SHARD).token(refused)
-  return new TokenSource(obtain, Date.now)
+function ownerOf({ clientId, scopes, imsUrl }: Credentials): string {
+  return `${imsUrl} ${clientId} ${scopes}`
+}
+
+/** An isolate of another deployment wants a token that these settings do not know. */
+const NO_CREDENTIALS: Ending = {
+  verdict: 'deferred',
+  error: { code: 'token', status: null, message: 'the outbox has no credentials' },
+  answer: null,
+  retryAfterMs: null,
 }

@@ -182,7 +182,7 @@ describe('in the records', () => {
     ['contact', [], true],
   ] as const)('xdm sends what the schema has: %s', (extra, names, hasContact) => {
     const payload = { ...transcript, conversationUUID: 'c1' }
-    const destination = { ...XDM, extras: [extra] }
+    const destination = { ...XDM, schemaExtras: [extra] }
     const [only = ''] = encodeParts(eventOf('transcript', payload), destination, 9_500)
     const { _acme, customerFeedback } = entity(only)
     for (const name of names) expect(_acme.chatlio).toHaveProperty(name)

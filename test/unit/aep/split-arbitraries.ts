@@ -26,11 +26,11 @@ export const XDM: XdmDestination = {
   schemaVersion: '1',
   tenant: 'acme',
   visitorNamespace: 'ChatlioVisitor',
-  extras: [],
+  schemaExtras: [],
 }
 
 /** A schema with everything that ours may have. */
-export const XDM_EXTRAS: XdmDestination = { ...XDM, extras: ['chat', 'contact'] }
+export const XDM_EXTRAS: XdmDestination = { ...XDM, schemaExtras: ['chat', 'contact'] }
 
 export const SENDING = { now: RECEIVED_AT, source: 'shop' }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { safeReport } from '../../../src/worker/aep/client/report.ts'
-import { causeOf } from '../../../src/worker/outbox/cause.ts'
+import { reasonOf } from '../../../src/worker/outbox/cause.ts'
 import { quarantineError } from '../../../src/worker/outbox/quarantine.ts'
 
 const issue = (path: string) => ({ path, message: 'expected text' })
@@ -12,7 +12,7 @@ describe('the cause of an event that is set aside', () => {
     [[issue(''), issue('visitor')], ''],
   ])('is the first documented place that is not valid: %j', (issues, path) => {
     const error = quarantineError({ outcome: 'invalid', kind: 'feedback', issues })
-    expect(causeOf(error)).toEqual({ code: 'invalid-payload', path })
+    expect(reasonOf(error)).toEqual({ code: 'invalid-payload', path })
   })
 
   it.each([
@@ -25,7 +25,7 @@ describe('the cause of an event that is set aside', () => {
       _streamingValidation: [violation, { keyword: 'type', pointerToViolation: '#/z' }],
     }
     const message = safeReport({ title: 'Not valid, as it is', report: { cause } }, 400)
-    expect(causeOf({ code: 'rejected', message })).toEqual({ code: 'rejected', path })
+    expect(reasonOf({ code: 'rejected', message })).toEqual({ code: 'rejected', path })
   })
 
   it.each([
@@ -33,6 +33,6 @@ describe('the cause of an event that is set aside', () => {
     [{ code: 'malformed-json', message: 'not JSON in UTF-8' } as const, 'malformed-json'],
     [null, 'unknown'],
   ])('is a code alone where no place is known: %j', (error, code) => {
-    expect(causeOf(error)).toEqual({ code, path: '' })
+    expect(reasonOf(error)).toEqual({ code, path: '' })
   })
 })

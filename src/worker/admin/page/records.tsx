@@ -1,56 +1,193 @@
-/** Pausing; drift, alerts, and the operators' log. */
+/** Drift, alerts, and the operators' log. */
+import { ALERTS } from '../../alerts/alerts.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
-import { operatorOf } from '../action.ts'
-import { LogSchema } from '../lookup-parameters.ts'
-import { readAlerts, sendTestAlert } from '../operations/alerts.ts'
-import { acceptDrift, readDrift } from '../operations/drift.ts'
-import { readLog } from '../operations/log.ts'
-import { setPaused } from '../operations/status.ts'
-import { AcceptDriftSchema, checkBody, checkQuery } from '../parameters.ts'
-import { badRequest } from './events.tsx'
-import { readFlash } from './flash.ts'
-import { readForm } from './form.ts'
-import { respond, respondFault, seeOther } from './respond.tsx'
-import { Alerts, Drift, Log } from './views/records.tsx'
-
-export const pause = (paused: boolean) => async (c: AppContext) => {
-  await setPaused(servicesOf(c.env), operatorOf(c), paused)
-  return seeOther(`/admin?done=${paused ? 'pause' : 'resume'}`)
-}
+import { operatorOf } from '../access.ts'
+import { type Answer, COMMANDS } from '../api.ts'
+import { checkQuery } from '../input.ts'
+import { alerts, drift, log } from '../run/relay.ts'
+import { run } from '../run/run.ts'
+import { href } from './addresses.ts'
+import { badRequest, respond } from './frame.tsx'
+import { Action, Count, Table, Time } from './parts.tsx'
+import { list } from './words.ts'
 
 const DRIFT = '/admin/ui/drift'
 
 export async function showDrift(c: AppContext): Promise<Response> {
-  const { flash } = readFlash(c)
-  const drift = await readDrift(servicesOf(c.env))
-  return respond(c, { title: 'Drift', place: DRIFT, flash }, <Drift {...drift} />)
-}
-
-export async function accept(c: AppContext): Promise<Response> {
-  const body = checkBody(AcceptDriftSchema, Object.fromEntries(await readForm(c)))
-  if (!body.ok) return badRequest(c, body.detail)
-  const row = await acceptDrift(servicesOf(c.env), operatorOf(c), body.output)
-  return row
-    ? seeOther(`${DRIFT}?done=accept`)
-    : respondFault(c, 404, 'No such difference', 'It may have been forgotten meanwhile.')
+  return respond(
+    c,
+    { title: 'Drift', place: DRIFT },
+    <Drift {...(await drift(servicesOf(c.env)))} />,
+  )
 }
 
 /** The result of a test is shown at once: why it failed is a text, and no text goes into an address. */
 export async function showAlerts(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
-  const test = c.req.method === 'POST' ? await sendTestAlert(services, operatorOf(c)) : null
-  const { alerts } = await readAlerts(services)
-  const heard = services.config.alerts.webhook !== null
+  const test = c.req.method === 'POST' ? await run(services, operatorOf(c), 'testAlert', {}) : null
   return respond(
     c,
     { title: 'Alerts', place: '/admin/ui/alerts' },
-    <Alerts alerts={alerts} heard={heard} test={test} />,
+    <Alerts
+      {...(await alerts(services))}
+      goSomewhere={services.config.alerts.webhook !== null}
+      test={test}
+    />,
   )
 }
 
 export async function showLog(c: AppContext): Promise<Response> {
-  const query = checkQuery(LogSchema, new URL(c.req.url).searchParams)
+  const query = checkQuery(COMMANDS.log.takes, new URL(c.req.url).searchParams)
   if (!query.ok) return badRequest(c, query.detail)
-  const log = await readLog(servicesOf(c.env), query.output)
-  return respond(c, { title: 'Log', place: '/admin/ui/log' }, <Log {...log} />)
+  const entries = await log(servicesOf(c.env), query.output)
+  return respond(c, { title: 'Log', place: '/admin/ui/log' }, <Log {...entries} />)
+}
+
+const CHANGES = { new: 'New field:', type: 'Other type:', gone: 'No longer sent' } as const
+
+type DriftRows = Answer<'drift'>['rows']
+
+function Drift({ rows }: { rows: DriftRows }) {
+  const open = rows.filter(({ accepted }) => !accepted)
+  const accepted = rows.filter((row) => row.accepted)
+  return (
+    <>
+      <h1>What Chatlio sends, against what it documents</h1>
+      <p class="soft">
+        Names and types, never values. Unknown fields of valid events are relayed as they come;
+        events that are no longer valid are in quarantine. Accept what is right: it raises no more
+        alerts.
+      </p>
+      {open.length === 0 ? (
+        <p>No difference is open.</p>
+      ) : (
+        <DriftTable caption={`${open.length} to look at`} rows={open} />
+      )}
+      {accepted.length > 0 && (
+        <details>
+          <summary>{accepted.length} accepted</summary>
+          <DriftTable caption="Accepted" rows={accepted} />
+        </details>
+      )}
+    </>
+  )
+}
+
+function DriftTable({ caption, rows }: { caption: string; rows: DriftRows }) {
+  return (
+    <Table caption={caption} heads={['Field', 'Difference', 'Decision']}>
+      {rows.map(({ kind, path, change, from, to, sample, count, lastAt, eventId, accepted }) => (
+        <tr>
+          <th scope="row">
+            <code>{path}</code>
+            <br />
+            <small>{kind}</small>
+          </th>
+          <td>
+            {CHANGES[change]}{' '}
+            {change !== 'gone' && [from, sample ?? to].filter(Boolean).join(' → ')}
+            <br />
+            <small>
+              <Count of={count} /> seen, last <Time at={lastAt} />.{' '}
+              <a href={`/admin/ui/events/${eventId}`}>An event with it</a>
+            </small>
+          </td>
+          <td>
+            {accepted ? (
+              'Accepted'
+            ) : (
+              <Action does="acceptDrift" values={{ kind, path, change }} back={DRIFT}>
+                Accept
+              </Action>
+            )}
+          </td>
+        </tr>
+      ))}
+    </Table>
+  )
+}
+
+const ALERT_STATES = { ok: 'Quiet', pending: 'About to fire', firing: 'Firing' } as const
+
+type AlertsProps = Answer<'alerts'> & {
+  /** Whether there is an address that they are sent to. */
+  goSomewhere: boolean
+  test: Answer<'testAlert'> | null
+}
+
+function Alerts({ alerts, goSomewhere, test }: AlertsProps) {
+  return (
+    <>
+      <h1>Alerts</h1>
+      {test && (
+        <p class={`card ${test.sent ? 'ok' : 'bad'}`} role="status">
+          {test.sent ? 'The test alert was sent.' : `The test alert was not sent: ${test.error}.`}
+        </p>
+      )}
+      {!goSomewhere && (
+        <p class="card warn">
+          Alerts go nowhere yet: set the secret <code>ALERT_WEBHOOK_URL</code>.
+        </p>
+      )}
+      <Table caption="Looked at every five minutes" heads={['Alert', 'State', 'Last message']}>
+        {alerts.map(({ name, state, since, lastSentAt, lastError }) => (
+          <tr>
+            <th scope="row">
+              {ALERTS[name].label}
+              <br />
+              <small>{name}</small>
+            </th>
+            <td>
+              {ALERT_STATES[state]}
+              {since && (
+                <>
+                  <br />
+                  <small>
+                    changed <Time at={since} />
+                  </small>
+                </>
+              )}
+            </td>
+            <td>
+              {lastSentAt ? <Time at={lastSentAt} /> : 'never'}
+              {lastError && <mark> not sent: {lastError}</mark>}
+            </td>
+          </tr>
+        ))}
+      </Table>
+      <div class="row">
+        <Action does="testAlert">Send a test alert</Action>
+      </div>
+    </>
+  )
+}
+
+function Log({ entries, cursor }: Answer<'log'>) {
+  return (
+    <>
+      <h1>What operators did</h1>
+      {entries.length === 0 ? (
+        <p>Nothing in the last 90 days.</p>
+      ) : (
+        <Table caption="The newest first, for 90 days" heads={['When', 'Who', 'What']}>
+          {entries.map(({ at, by, action, counts }) => (
+            <tr>
+              <td>
+                <Time at={at} exact />
+              </td>
+              <td>{by === 'token' ? 'admin token' : by}</td>
+              <td>
+                {action.replaceAll('-', ' ')} <small>{list(counts)}</small>
+              </td>
+            </tr>
+          ))}
+        </Table>
+      )}
+      {cursor && (
+        <p>
+          <a href={href('/admin/ui/log', { cursor })}>Older</a>
+        </p>
+      )}
+    </>
+  )
 }

@@ -9,24 +9,26 @@ import { Hono } from 'hono'
 import { STORAGE } from '../../alerts/words.ts'
 import { problemResponse } from '../../http/problem.ts'
 import { logLine } from '../../log.ts'
-import { admit, hasOperators, isFromHere, nameOperator } from '../access.ts'
-import { downloadBody } from '../events.ts'
-import { notFound } from '../problems.ts'
-import { assetResponse } from './assets.ts'
-import { confirmDelete, redrive, remove, showEvent, showEvents } from './events.tsx'
+import { type AppContext, servicesOf } from '../../services.ts'
+import { admit, hasOperators, isFromHere, nameOperator, operatorOf } from '../access.ts'
+import { COMMANDS, type Command, type CommandName } from '../api.ts'
+import { checkForm, readForm } from '../input.ts'
+import { answer, commands } from '../routes.ts'
+import { run } from '../run/run.ts'
+import { formPath, signInAddress, withResult } from './addresses.ts'
+import { confirmDelete, showEvent, showEvents } from './events.tsx'
+import { askAgain, assetResponse, badRequest, respondFault, seeOther } from './frame.tsx'
 import { showOverview } from './overview.tsx'
-import { erase, findEvents, showErase, showFind, showSuppressions, unsuppress } from './person.tsx'
-import { accept, pause, showAlerts, showDrift, showLog } from './records.tsx'
-import { askAgain, respondFault, seeOther } from './respond.tsx'
+import { showErase, showFind, showSuppressions } from './person.tsx'
+import { showAlerts, showDrift, showLog } from './records.tsx'
 import { showSignIn, signIn, signOut } from './sign-in.tsx'
-import { signInAddress } from './way-back.ts'
 
 type AdminEnv = { Bindings: Env }
 
 export const page = new Hono<AdminEnv>({ strict: false })
 
 const exists: MiddlewareHandler<AdminEnv> = async (c, next) =>
-  hasOperators(c) ? next() : notFound()
+  hasOperators(c) ? next() : problemResponse({ code: 'not-found' })
 
 const admitted: MiddlewareHandler<AdminEnv> = async (c, next) => {
   const admission = await admit(c, 'session')
@@ -56,23 +58,20 @@ page.get('/', exists, admitted, showOverview)
 page.use('/ui/*', exists, admitted, fromHere)
 page.get('/ui/events', showEvents)
 page.get('/ui/events/:id', showEvent)
-page.get('/ui/events/:id/body', downloadBody)
-page.post('/ui/redrive', redrive)
+page.get('/ui/events/:id/body', (c) => answer(c, 'body', COMMANDS.body))
 page.get('/ui/delete', confirmDelete)
-page.post('/ui/delete', remove)
-page.post('/ui/pause', pause(true))
-page.post('/ui/resume', pause(false))
-page.get('/ui/find', showFind)
-page.post('/ui/find', findEvents)
-page.get('/ui/erase', showErase)
-page.post('/ui/erase', erase)
+page.on(['GET', 'POST'], '/ui/find', showFind)
+page.on(['GET', 'POST'], '/ui/erase', showErase)
 page.get('/ui/suppressions', showSuppressions)
-page.post('/ui/suppressions/end', unsuppress)
 page.get('/ui/drift', showDrift)
-page.post('/ui/drift/accept', accept)
 page.get('/ui/alerts', showAlerts)
 page.post('/ui/alerts/test', showAlerts)
 page.get('/ui/log', showLog)
+// Every other command that does something has a form, which goes on where it was sent from.
+for (const [name, command] of commands) {
+  if (command.method === 'GET') continue
+  page.post(formPath(name).replace('{id}', ':id'), (c) => submit(c, name, command))
+}
 page.all('/ui/*', (c) => respondFault(c, 404, 'Not found', 'There is nothing at this address.'))
 
 /** The text of a fault may quote anything, so only its name is logged. */
@@ -80,3 +79,14 @@ page.onError((error, c) => {
   logLine('error', { event: 'error', name: error.name })
   return respondFault(c, 503, STORAGE.title, STORAGE.action)
 })
+
+async function submit(c: AppContext, name: CommandName, { takes }: Command): Promise<Response> {
+  const form = await readForm(c.req.raw)
+  const back = form.get('back')
+  form.delete('back')
+  const checked = takes ? checkForm(takes, form) : { ok: true as const, output: {} }
+  if (!checked.ok) return badRequest(c, checked.detail)
+  const input = { ...(checked.output as { dryRun?: boolean }), ...c.req.param() }
+  const result = await run(servicesOf(c.env), operatorOf(c), name, input as never)
+  return seeOther(withResult(back, name, result, input.dryRun === true))
+}

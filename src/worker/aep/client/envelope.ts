@@ -71,6 +71,10 @@ export class Batch {
     this.#most = most
   }
 
+  get isFull(): boolean {
+    return this.#messages >= this.#most
+  }
+
   /** Whether the record still fits; the first always does. */
   add(record: string): boolean {
     // 1: the comma.

@@ -10,13 +10,13 @@ import type { Credentials } from '../../config/config.ts'
 import { isObject } from '../../lib/json.ts'
 import { IMS_TIMEOUT_MS, MAX_TOKEN_CHARACTERS, TOKEN_MARGIN_MS } from '../../limits.ts'
 import { type Fetch, post } from './post.ts'
-import { type Answer, type Failure, jsonOf, retryAfterMs, type Verdict } from './verdict.ts'
+import { type Answer, type Ending, type Failure, jsonOf, retryAfterMs } from './verdict.ts'
 
 /** `useUntil` is shortly before the token expires. Both times are epoch milliseconds. */
 export type Token = { value: string; obtainedAt: number; useUntil: number }
 
 /** `failed` is the verdict for every event that needed the token. */
-export type TokenResult = { token: Token } | { failed: Verdict }
+export type TokenResult = { token: Token } | { failed: Ending }
 
 /** A larger `expires_in` must be in milliseconds, as in the deprecated JWT exchange (AUTH). */
 const MAX_PLAUSIBLE_SECONDS = 1_000_000
@@ -73,7 +73,7 @@ function readToken(answer: Answer, now: number): TokenResult {
 }
 
 /** `held` if IMS refuses the credentials (a 4xx), `deferred` if it fails for now. Never repeats the text of IMS. */
-function judgeRefusal({ status, retryAfter }: Answer, now: number): Verdict {
+function judgeRefusal({ status, retryAfter }: Answer, now: number): Ending {
   const wait = retryAfterMs(retryAfter, now)
   const isTemporary = status === 429 || status === 408 || status < 300 || status >= 500
   if (isTemporary) {

@@ -16,6 +16,8 @@ export type AttemptError = { code: ErrorCode; status: number | null; message: st
 
 export type ErrorCode =
   | 'rejected'
+  /** 413: it speaks of one event, never of the settings. */
+  | 'too-large'
   | 'unknown-answer'
   | 'credentials'
   | 'configuration'
@@ -49,6 +51,27 @@ export type Verdict =
   /** Send it again later. */
   | ({ verdict: 'deferred' } & Failure)
 
+/** The runtime ended the attempt (a limit of its own, a reset, overload): nobody's failure. Send it again in another run. */
+export type Aborted = { verdict: 'aborted' } & Failure
+
+/** How an attempt ended. */
+export type Ending = Verdict | Aborted
+
+/** What the runtime says of itself (workers/observability/errors, durable-objects/best-practices/error-handling). */
+const RUNTIME =
+  /too many (subrequests|api requests)|exceeded (its )?(cpu|memory)|overloaded|was reset/i
+
+/** An invocation ended without saying how its request did. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+}
+
+export function isAbort(thrown: unknown): boolean {
+  if (thrown instanceof Interrupted) return true
+  const { message = '', durableObjectReset = false, overloaded = false } = Object(thrown)
+  return durableObjectReset === true || overloaded === true || RUNTIME.test(String(message))
+}
+
 /** `body`: the text read so far. `complete`: whether that is the whole body. `retryAfter`: the header's value. */
 export type Answer = { status: number; retryAfter: string | null; body: string; complete: boolean }
 
@@ -63,9 +86,10 @@ export function judge(answer: Answer, now: number): Verdict {
   }
   switch (status) {
     case 400:
-    case 413:
     case 422:
       return { verdict: 'rejected', ...failure('rejected', answer, json, now) }
+    case 413:
+      return { verdict: 'rejected', ...failure('too-large', answer, json, now) }
     case 401:
     case 403:
       return {
@@ -93,12 +117,17 @@ function statusOf({ status }: Answer, json: unknown): number {
   return Number.isInteger(stated) && stated >= 400 && stated <= 599 ? stated : status
 }
 
-/** The verdict without an answer. `cause`: the error of `fetch`; only its name is read. */
-export function noAnswer(cause: unknown): Verdict {
-  const error: AttemptError = isTimeout(cause)
+/** How an attempt without an answer ended. `thrown` by `fetch`; of its text only what the runtime says of itself is read. */
+export function noAnswer(thrown: unknown): Ending {
+  const nothing = { answer: null, retryAfterMs: null }
+  if (isAbort(thrown)) {
+    const error: AttemptError = { code: 'internal', status: null, message: 'ended by the runtime' }
+    return { verdict: 'aborted', error, ...nothing }
+  }
+  const error: AttemptError = isTimeout(thrown)
     ? { code: 'timeout', status: null, message: 'AEP did not answer in time' }
     : { code: 'network', status: null, message: 'no connection to AEP' }
-  return { verdict: 'deferred', error, answer: null, retryAfterMs: null }
+  return { verdict: 'deferred', error, ...nothing }
 }
 
 function failure(code: ErrorCode, answer: Answer, json: unknown, now: number): Failure {

@@ -67,7 +67,7 @@ export function draftXdm(
   for (const [key, value] of Object.entries(geo)) put(`placeContext.geo.${key}`, null, value)
   const messages = event.kind === 'transcript' ? event.payload.messages : []
   if (messages.length > 0) put('chatlio.messageCount', null, messages.length)
-  const has = (extra: SchemaExtra) => destination.extras.includes(extra)
+  const has = (extra: SchemaExtra) => destination.schemaExtras.includes(extra)
   const { fields, once } = has('contact') ? contactDetails(event) : NOTHING
   for (const [key, value] of Object.entries(fields)) put(`customerFeedback.${key}`, null, value)
   const metrics = has('chat') ? metricsOf(event) : null

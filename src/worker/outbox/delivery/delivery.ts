@@ -1,123 +1,123 @@
 /**
- * The delivering half of a shard: it owns the alarm, and the runs that relay what is pending.
+ * The delivering half of the outbox: it owns the alarm, and the runs that send what is pending.
  *
- * Promises: the shard never sleeps while work is owed. The alarm is set again after every run, whatever happened in
- * it, when the object starts, and when the cron trigger calls; a run that breaks is repeated after a wait.
+ * Promises: the outbox never sleeps while there is work. The alarm is set again after every run, whatever happened in it,
+ * when the object starts, and when the cron trigger calls; a run that breaks is repeated after a wait.
+ * Accepts: a crash between AEP's answer and our note of it sends that event twice, under the same `_id`.
  */
-import { Sender } from '../../aep/client/sender.ts'
-import type { TokenSource } from '../../aep/client/token.ts'
+import type { AepClient } from '../../aep/client/client.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import type { Config } from '../../config/config.ts'
-import { MAX_RETRY_AFTER_MS, REQUEUE_PAGE } from '../../limits.ts'
+import { EXPIRE_BATCH, REQUEUE_PAGE } from '../../limits.ts'
 import { logLine } from '../../log.ts'
-import type { Metrics } from '../../metrics.ts'
-import { expire } from '../expire.ts'
-import { ageOf } from '../health.ts'
-import type { LedgerStore } from '../storage/ledger.ts'
-import { PendingQueue } from '../storage/pending-queue.ts'
-import type { EventReader } from '../storage/reader.ts'
-import type { EventStore } from '../storage/store.ts'
-import { UnfinishedTries } from '../storage/unfinished-tries.ts'
-import { ShardAlarm } from './alarm.ts'
-import type { Backoff } from './backoff.ts'
-import { drain } from './drain.ts'
-import type { DrainReport } from './record-outcome.ts'
-import { Selection } from './selection.ts'
-import { Signal } from './signal.ts'
-import type { UpstreamWatch } from './upstream-watch.ts'
-import { Waiters } from './waiters.ts'
-import { WorkSchedule } from './work-schedule.ts'
+import type { Policy } from '../blame.ts'
+import type { Events } from '../events.ts'
+import type { AepWatch } from '../watch.ts'
+import { Alarm, Next, nextAttemptAt, nextWakeAt } from './next.ts'
+import { type EventEnd, type OutcomeDeps, Outcomes } from './outcome.ts'
+import { Pool } from './pool.ts'
+import { Send } from './send.ts'
 
 export type DeliveryDeps = {
-  shard: string
   config: Config
-  backoff: Backoff
+  policy: Policy
   storage: DurableObjectStorage
-  reader: EventReader
-  store: EventStore
-  ledger: LedgerStore
-  watch: UpstreamWatch
-  tokens: TokenSource
-  metrics: Metrics | null
-}
+  events: Events
+  watch: AepWatch
+  /** `null`: the configuration cannot be used. */
+  client: AepClient | null
+  now: () => number
+} & Pick<OutcomeDeps, 'settings' | 'record'>
 
 export class Delivery {
-  readonly waiters = new Waiters()
   readonly #deps: DeliveryDeps
-  readonly #queue: PendingQueue
-  readonly #unfinished: UnfinishedTries
-  readonly #selection: Selection
-  readonly #schedule: WorkSchedule
-  readonly #alarm: ShardAlarm
-  readonly #sender: Sender | null
-  readonly #batchRest = { until: 0 }
-  /** Something new to send has been stored. */
-  readonly #added = new Signal()
+  readonly #next: Next
+  readonly #alarm: Alarm
+  readonly #outcomes: Outcomes
+  readonly #pool: Pool | null
+  readonly #waiting = new Map<string, Set<(end: EventEnd) => void>>()
   #running = false
 
   constructor(deps: DeliveryDeps) {
-    const { config, backoff, storage, reader, watch, tokens } = deps
+    const { config, policy, storage, events, watch, client, now, settings, record } = deps
+    const sync = () => storage.sync()
     this.#deps = deps
-    this.#queue = new PendingQueue(storage.sql)
-    this.#unfinished = new UnfinishedTries(storage.sql)
-    this.#selection = new Selection(this.#queue)
-    this.#schedule = new WorkSchedule(reader, this.#queue, this.#selection, watch, config)
-    this.#alarm = new ShardAlarm(storage, backoff)
-    this.#sender =
-      config.destination &&
-      new Sender(config.destination, {
-        fetch: (url, init) => fetch(url, init),
-        aborts: true,
-        now: Date.now,
-        tokens,
-      })
+    this.#next = new Next(events)
+    this.#alarm = new Alarm(storage, policy.backoff, policy.random)
+    const left = (id: string, end: EventEnd) => this.left(id, end)
+    const next = this.#next
+    this.#pool = null
+    this.#outcomes = new Outcomes({ events, next, watch, settings, now, sync, record, left })
+    const { destination, maxEventBytes, drainTimeoutMs: timeoutMs, retryCapMs } = config
+    const outcomes = this.#outcomes
+    const maxConcurrency = config.deliveryConcurrency
+    if (!destination || !client) return
+    const limits = { maxEventBytes, timeoutMs, retryCapMs }
+    const send = new Send({ events, next, outcomes, client, destination, ...limits, now, sync })
+    this.#pool = new Pool({ send, watch, outcomes, maxConcurrency, now })
   }
 
-  /** When the object starts: what remains of a wait is what remains until its alarm. */
+  /** When the object starts. */
   async start(): Promise<void> {
-    const { watch, config } = this.#deps
     await this.#alarm.load()
-    watch.resumeWait(this.#alarm.at ?? 0, config.destination !== null)
-    watch.noteConfiguration(config.destination !== null)
     await this.#setAlarm()
   }
 
-  /** An event was stored, or came back, at this position. */
-  added(position: number): void {
-    this.#selection.added(position)
-    this.#deps.watch.probeSoon()
+  /** Events were stored, or came back, at these positions. */
+  added(positions: readonly number[]): void {
+    if (positions.length === 0) return
+    for (const position of positions) this.#next.added(position)
+    this.#deps.watch.happened({ what: 'arrival' })
   }
 
-  nextAttemptAt(now: number): number | null {
-    return this.#schedule.nextAttemptAt(now)
+  nextAttemptAt(): number | null {
+    const { watch, now } = this.#deps
+    const at = now()
+    return nextAttemptAt({ dueAt: this.#next.dueAt(at), known: watch.known(), now: at })
   }
 
-  /**
-   * AEP refuses everything, so what it refused since its last acceptance was no event's fault. Also called when the
-   * hold is heard of late, even after its end.
-   */
-  takeBackRefusals({ since, from }: { since: number; from: number }): void {
-    const { shard, store } = this.#deps
+  /** AEP refuses everything, so what it refused under these settings since its last acceptance was no event's fault. */
+  takeBack(refusedFrom: number, heldSince: number): void {
+    const { events, now } = this.#deps
     let requeued = 0
     for (let after = -1; ; ) {
-      const positions = this.#queue.refusedSince(from, after, REQUEUE_PAGE)
-      store.takeBackRefusals(positions, Date.now())
+      const positions = events.takeBackRefusals(refusedFrom, now(), after, REQUEUE_PAGE)
       requeued += positions.length
       const last = positions.at(-1)
       if (last === undefined || positions.length < REQUEUE_PAGE) break
       after = last
     }
-    if (requeued > 0)
-      logLine('warn', { event: 'requeued', shard, requeued, heldSince: toIso(since) })
+    if (requeued > 0) logLine('warn', { event: 'requeued', requeued, heldSince: toIso(heldSince) })
   }
 
-  /** Called by cron; re-arms a lost alarm, and erases what has expired. */
+  /** How a pending event ends, should it do so within `timeoutMs`. */
+  async waitFor(id: string, timeoutMs: number): Promise<EventEnd | null> {
+    const { promise, resolve } = Promise.withResolvers<EventEnd | null>()
+    const timer = setTimeout(() => resolve(null), timeoutMs)
+    const same = this.#waiting.get(id) ?? new Set()
+    this.#waiting.set(id, same.add(resolve))
+    try {
+      return await promise
+    } finally {
+      clearTimeout(timer)
+      same.delete(resolve)
+      if (same.size === 0) this.#waiting.delete(id)
+    }
+  }
+
+  /** An event has left the pending ones. */
+  left(id: string, end: EventEnd): void {
+    for (const resolve of this.#waiting.get(id) ?? []) resolve(end)
+  }
+
+  /** Called by cron: re-arms a lost alarm, and erases what has expired. */
   async wake(): Promise<void> {
     if (!this.#running) {
       await this.#alarm.load()
-      this.#selection.restart()
+      this.#next.restart()
     }
     this.#expire()
+    this.#deps.watch.happened({ what: 'time' })
     await this.scheduleNewWork()
   }
 
@@ -127,15 +127,17 @@ export class Delivery {
     this.#running = true
     try {
       this.#expire()
-      await this.#drain()
+      this.#deps.watch.happened({ what: 'time' })
+      await this.#pool?.drain()
       this.#alarm.runEnded('well')
     } catch (thrown) {
-      this.#selection.restart()
+      this.#next.restart()
       const inARow = this.#alarm.runEnded('broken')
       const name = thrown instanceof Error ? thrown.name : 'unknown'
-      logLine('error', { event: 'drain-failed', shard: this.#deps.shard, name, inARow })
+      logLine('error', { event: 'drain-failed', name, inARow })
     } finally {
       this.#running = false
+      this.#logRun()
       await this.#setAlarm()
     }
   }
@@ -143,77 +145,62 @@ export class Delivery {
   /** A run that goes on takes up new work by itself; otherwise the alarm does. */
   async scheduleNewWork(): Promise<void> {
     if (this.#running) {
-      this.#added.fire()
+      this.#pool?.added()
       return
     }
     // Every alarm looks at all pending work: one that is set for when AEP may be asked is soon enough for new work.
     const { at } = this.#alarm
-    if (at === null || at > this.#schedule.earliestAttemptAt(Date.now())) await this.#setAlarm()
+    const { watch, now } = this.#deps
+    if (at === null || at > Math.max(now(), watch.known().mayAskAt ?? 0)) await this.#setAlarm()
   }
 
   #expire(): void {
-    const { shard, reader, store, config } = this.#deps
-    expire(shard, reader, store, Date.now() - config.retentionMs)
+    const { events, config, now } = this.#deps
+    let erased = 0
+    for (;;) {
+      const expired = events.receivedBefore(now() - config.retentionMs, EXPIRE_BATCH)
+      if (expired.length === 0) break
+      events.erase(expired, 'expired')
+      erased += expired.length
+    }
+    if (erased > 0) logLine('warn', { event: 'expired', erased })
   }
 
-  async #drain(): Promise<void> {
-    const { shard, config, storage, reader, ledger } = this.#deps
-    if (!config.destination || !this.#sender) return
-    const report = await drain({
-      ...this.#deps,
-      selection: this.#selection,
-      unfinished: this.#unfinished,
-      destination: config.destination,
-      sender: this.#sender,
-      maxEventBytes: config.maxEventBytes,
-      timeoutMs: config.drainTimeoutMs,
-      retryCapMs: config.retryCapMs,
-      batchRest: this.#batchRest,
-      now: Date.now,
-      random: Math.random,
-      added: this.#added.fired,
-      left: (id, end) => this.waiters.ended(id, end),
-      sync: () => storage.sync(),
+  /** One line per run that sent anything; `code` and `upstreamStatus` are those of its latest failure. */
+  #logRun(): void {
+    const { events, now } = this.#deps
+    const { failure, ...counts } = this.#outcomes.takeReport()
+    if (counts.sent === 0) return
+    const oldest = events.oldestPendingAt()
+    const next = this.nextAttemptAt()
+    logLine(counts.accepted === counts.sent ? 'log' : 'warn', {
+      event: 'drain',
+      ...counts,
+      code: failure?.code,
+      upstreamStatus: failure?.status ?? undefined,
+      pending: events.ledger().pending,
+      oldestAgeMs: oldest === null ? null : Math.max(now() - oldest, 0),
+      nextAttemptAt: next === null ? null : toIso(next),
     })
-    if (report.sent === 0) return
-    const now = Date.now()
-    const pending = ledger.read().pending
-    const oldestAgeMs = ageOf(reader.oldestPendingAt(), now)
-    logDrain(shard, report, { pending, oldestAgeMs, nextAttemptAt: this.nextAttemptAt(now) })
-    const code = report.failure?.code ?? ''
-    this.#deps.metrics?.drain({ ...report, shard, code, pending, oldestAgeMs })
   }
 
-  /** Sets the alarm for the next moment that work is owed, unless it is set for then or before. */
+  /** Sets the alarm for the next moment at which there is something to do, unless it is set for then or before. */
   async #setAlarm(): Promise<void> {
-    const { store, ledger, config } = this.#deps
-    const now = Date.now()
-    const longestMs = Math.max(config.retryCapMs, MAX_RETRY_AFTER_MS)
-    store.tries.correctWaits(now, config.retryCapMs, longestMs)
-    const { pending } = ledger.read()
-    if (pending === 0 && config.outboxShards === 1) this.#deps.watch.endRejecting()
-    // The ledger knows of work that the selection has lost sight of: it must look again.
-    if (pending > 0 && !this.#schedule.knowsWork()) this.#selection.restart()
-    const owedAt = this.#schedule.nextWakeAt(now)
-    if (owedAt !== null) await this.#alarm.setFor(owedAt, now)
+    const { events, config, watch, now } = this.#deps
+    const at = now()
+    events.correctWaits(at, config.retryCapMs)
+    const { pending } = events.ledger()
+    if (pending === 0) watch.happened({ what: 'nothing-pending' })
+    // The ledger knows of work that has been lost sight of: look again.
+    else if (this.#next.dueAt(at) === null) this.#next.restart()
+    const oldest = events.oldestAt()
+    const wakeAt = nextWakeAt({
+      dueAt: this.#next.dueAt(at),
+      expiresAt: oldest === null ? null : oldest + config.retentionMs,
+      known: watch.known(),
+      now: at,
+      recheckMs: config.retryCapMs,
+    })
+    if (wakeAt !== null) await this.#alarm.setFor(wakeAt, at)
   }
-}
-
-/** One line per run that sent anything; `code` and `upstreamStatus` are those of its latest failure. */
-function logDrain(
-  shard: string,
-  { failure, ...counts }: DrainReport,
-  left: { pending: number; oldestAgeMs: number | null; nextAttemptAt: number | null },
-): void {
-  const { pending, oldestAgeMs, nextAttemptAt } = left
-  logLine(counts.accepted === counts.sent ? 'log' : 'warn', {
-    event: 'drain',
-    shard,
-    ...counts,
-    code: failure?.code,
-    upstreamStatus: failure?.status ?? undefined,
-    pending,
-    oldestAgeMs,
-    nextAttemptAt: nextAttemptAt === null ? null : toIso(nextAttemptAt),
-  })
 }

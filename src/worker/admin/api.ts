@@ -1,0 +1,375 @@
+/**
+ * Every operators' command: its route, what it takes, what it answers, and what of it the operators' log keeps.
+ *
+ * The routes, their 405s, the forms of the page and the OpenAPI document are made of this list, and `run/run.ts` does not
+ * compile while a command has nothing that runs it. So a command is added here, beside the function of its name.
+ * Data only: nothing here reads, changes or knows a request.
+ */
+import * as v from 'valibot'
+import { ALERT_NAMES } from '../alerts/alerts.ts'
+import { STORED_KINDS } from '../chatlio/kind.ts'
+import { DRIFT_CHANGES } from '../drift/drift.ts'
+import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../limits.ts'
+import { EVENT_STATES, OUTCOMES } from '../outbox/event.ts'
+import * as i from './input.ts'
+
+export type Command = {
+  method: 'GET' | 'POST' | 'DELETE'
+  /** Below `/admin`; `{id}` is an event's. */
+  path: `/${string}`
+  summary: string
+  /** The parameters of a GET's query, the fields of a JSON body otherwise; absent: none. */
+  takes?: i.InputSchema
+  /** A schema of the JSON; a media type, for bytes that go out as a download; `null`: nothing, 204. */
+  answers: v.GenericSchema | `${string}/${string}` | null
+  /** What the operators' log keeps when something was done: the action, and these numbers of the answer. */
+  log?: { action: string; counts: readonly string[] }
+}
+
+const { strictObject: object, array: list, string, nullable: orNull, optional } = v
+
+/** A count, bytes, milliseconds. */
+const whole = v.pipe(v.number(), v.integer(), v.minValue(0))
+/** RFC 3339, UTC, with milliseconds. */
+const time = v.pipe(string(), v.isoTimestamp())
+const counts = v.record(string(), whole)
+
+/** A schema that the description shows once, under this name. */
+const named = <const Schema extends v.GenericSchema>(name: string, schema: Schema) =>
+  v.pipe(schema, v.title(name))
+
+const status = named(
+  'Status',
+  object({
+    accepted: whole,
+    delivered: whole,
+    pending: whole,
+    dead: whole,
+    quarantined: whole,
+    erased: whole,
+    erasedBy: object({ expired: whole, deleted: whole, person: whole }),
+    forwarded: whole,
+    suppressed: whole,
+    unavailable: whole,
+    uninformed: whole,
+    oldestPendingAt: orNull(time),
+    hold: orNull(object({ reason: string(), since: time })),
+    nextAttemptAt: orNull(time),
+    recordsPausedUntil: orNull(time),
+    keys: list(object({ fingerprint: string(), name: orNull(string()), lastUsedAt: orNull(time) })),
+  }),
+)
+
+const eventFields = {
+  id: string(),
+  kind: v.picklist(STORED_KINDS),
+  source: orNull(string()),
+  attempts: whole,
+  receivedAt: time,
+  nextAttemptAt: orNull(time),
+  lastError: orNull(object({ code: string(), status: orNull(whole), message: string() })),
+  bytes: whole,
+}
+const event = { ...eventFields, state: v.picklist(EVENT_STATES) }
+const page = { cursor: orNull(string()) }
+
+const driftRow = named(
+  'DriftRow',
+  object({
+    kind: v.picklist(STORED_KINDS),
+    path: string(),
+    change: v.picklist(DRIFT_CHANGES),
+    from: orNull(string()),
+    to: orNull(string()),
+    count: whole,
+    firstAt: time,
+    lastAt: time,
+    eventId: string(),
+    sample: orNull(string()),
+    accepted: v.boolean(),
+  }),
+)
+
+/** Which events a list shows and an action takes; what is not given matches all of the state. */
+const filter = { kind: optional(i.kind), code: optional(i.code), day: optional(i.day) }
+const matching = v.object({
+  state: i.oneOf(['dead', 'quarantined']),
+  ids: optional(i.ids),
+  ...filter,
+  path: optional(orNull(i.pathOrNone)),
+  dryRun: i.dryRun,
+})
+
+const person = { email: optional(i.text), visitor: optional(i.text) }
+
+export const COMMANDS = {
+  status: {
+    method: 'GET',
+    path: '/status',
+    summary: 'The ledger: accepted = delivered + pending + dead + quarantined + erased',
+    answers: status,
+  },
+  events: {
+    method: 'GET',
+    path: '/events',
+    summary:
+      'Stored events of one state, oldest first, without payloads; a page may be short and have a cursor',
+    takes: v.object({
+      state: i.oneOf(EVENT_STATES),
+      ...filter,
+      path: optional(i.pathOrNone),
+      limit: i.limitText,
+      cursor: optional(i.cursor),
+    }),
+    answers: named('Events', object({ events: list(named('Event', object(event))), ...page })),
+  },
+  event: {
+    method: 'GET',
+    path: '/events/{id}',
+    summary: 'One stored event with its payload and the whole answer of AEP',
+    answers: named(
+      'EventDetail',
+      object({
+        ...event,
+        payload: v.pipe(v.any(), v.description("The event's JSON, or its text where it is none.")),
+        answer: orNull(string()),
+        history: list(object({ at: time, code: string(), status: orNull(whole) })),
+      }),
+    ),
+  },
+  body: {
+    method: 'GET',
+    path: '/events/{id}/body',
+    summary: 'The stored bytes of one event, as they came',
+    answers: 'application/octet-stream',
+  },
+  deleteEvent: {
+    method: 'DELETE',
+    path: '/events/{id}',
+    summary: 'Erases one stored event',
+    answers: null,
+    log: { action: 'delete', counts: ['erased'] },
+  },
+  causes: {
+    method: 'GET',
+    path: '/causes',
+    summary:
+      'Why events are set aside: how many of each state, code and path, the most frequent first',
+    answers: named(
+      'Causes',
+      object({
+        causes: list(
+          object({
+            state: v.picklist(['dead', 'quarantined']),
+            code: string(),
+            path: orNull(string()),
+            count: whole,
+            firstAt: time,
+            lastAt: time,
+            kinds: counts,
+          }),
+        ),
+      }),
+    ),
+  },
+  deleteMatching: {
+    method: 'POST',
+    path: '/delete',
+    summary: 'Erases every dead or quarantined event that the filter matches',
+    takes: matching,
+    answers: named('Deleted', object({ matched: whole, erased: whole })),
+    log: { action: 'delete', counts: ['matched', 'erased'] },
+  },
+  redrive: {
+    method: 'POST',
+    path: '/redrive',
+    summary: 'Sends every dead or quarantined event again that the filter matches',
+    takes: matching,
+    answers: named('Redriven', object({ matched: whole, redriven: whole, stillInvalid: whole })),
+    log: { action: 'redrive', counts: ['matched', 'redriven', 'stillInvalid'] },
+  },
+  pause: {
+    method: 'POST',
+    path: '/pause',
+    summary: 'Stops relaying; webhooks are stored',
+    answers: status,
+    log: { action: 'pause', counts: [] },
+  },
+  resume: {
+    method: 'POST',
+    path: '/resume',
+    summary: 'Relays again, at once',
+    answers: status,
+    log: { action: 'resume', counts: [] },
+  },
+  find: {
+    method: 'POST',
+    path: '/find',
+    summary: 'Events of every state, and receipts of delivered ones, newest first',
+    takes: i.exactlyOne(['id', 'conversation', 'visitor', 'email'], {
+      id: optional(i.text),
+      conversation: optional(i.text),
+      ...person,
+      day: optional(i.day),
+      limit: i.limit,
+      cursor: optional(orNull(i.cursor)),
+    }),
+    answers: named(
+      'Found',
+      object({
+        events: list(
+          object({
+            ...eventFields,
+            state: v.picklist([...EVENT_STATES, 'delivered']),
+            settledAt: orNull(time),
+            via: orNull(v.picklist(['forwarded', 'drained'])),
+          }),
+        ),
+        ...page,
+      }),
+    ),
+  },
+  activity: {
+    method: 'GET',
+    path: '/activity',
+    summary: 'How many webhooks were answered how, and how fast: a lower bound',
+    takes: v.object({
+      from: optional(i.moment),
+      to: optional(i.moment),
+      step: optional(i.oneOf(['minute', 'hour', 'day']), 'hour'),
+    }),
+    answers: named(
+      'Activity',
+      object({
+        step: v.picklist(['minute', 'hour', 'day']),
+        lowerBound: v.literal(true),
+        points: list(
+          object({
+            at: time,
+            kind: v.picklist(STORED_KINDS),
+            outcome: v.picklist(OUTCOMES),
+            count: whole,
+            p50Ms: orNull(whole),
+            p99Ms: orNull(whole),
+          }),
+        ),
+      }),
+    ),
+  },
+  erase: {
+    method: 'POST',
+    path: '/erase',
+    summary: "Suppresses one person and erases that person's events and receipts",
+    takes: i.exactlyOne(['email', 'visitor'], {
+      ...person,
+      suppressDays: optional(i.daysUpTo(MAX_SUPPRESS_DAYS), DEFAULT_SUPPRESS_DAYS),
+      dryRun: i.dryRun,
+    }),
+    answers: named(
+      'Erased',
+      object({
+        matched: whole,
+        erased: whole,
+        receipts: whole,
+        mentioned: whole,
+        suppressedUntil: orNull(time),
+      }),
+    ),
+    log: { action: 'erase', counts: ['matched', 'erased', 'receipts', 'mentioned'] },
+  },
+  suppressions: {
+    method: 'GET',
+    path: '/suppressions',
+    summary: 'How many persons are suppressed, and until when',
+    answers: named(
+      'Suppressions',
+      object({ count: whole, rows: list(object({ since: time, until: time })) }),
+    ),
+  },
+  endSuppression: {
+    method: 'DELETE',
+    path: '/suppressions',
+    summary: 'Ends the suppression of one person',
+    takes: i.exactlyOne(['email', 'visitor'], person),
+    answers: null,
+    log: { action: 'end-suppression', counts: ['ended'] },
+  },
+  log: {
+    method: 'GET',
+    path: '/log',
+    summary: 'Which operator did what, newest first',
+    takes: v.object({ limit: i.limitText, cursor: optional(i.cursor) }),
+    answers: named(
+      'OperatorLog',
+      object({
+        entries: list(object({ at: time, by: string(), action: string(), counts })),
+        ...page,
+      }),
+    ),
+  },
+  alerts: {
+    method: 'GET',
+    path: '/alerts',
+    summary: 'The state of each alert, and whether its last message got through',
+    answers: named(
+      'Alerts',
+      object({
+        alerts: list(
+          object({
+            name: v.picklist(ALERT_NAMES),
+            state: v.picklist(['ok', 'pending', 'firing']),
+            since: orNull(time),
+            lastSentAt: orNull(time),
+            lastError: orNull(string()),
+          }),
+        ),
+      }),
+    ),
+  },
+  testAlert: {
+    method: 'POST',
+    path: '/alerts/test',
+    summary: 'Sends a test to ALERT_WEBHOOK_URL',
+    answers: named('AlertTest', object({ sent: v.boolean(), error: optional(string()) })),
+    log: { action: 'test-alert', counts: ['sent'] },
+  },
+  drift: {
+    method: 'GET',
+    path: '/drift',
+    summary: 'How what Chatlio sends differs from what it documents: names and types, no values',
+    answers: named('Drift', object({ rows: list(driftRow) })),
+  },
+  acceptDrift: {
+    method: 'POST',
+    path: '/drift/accept',
+    summary: 'Accepts one difference; it raises no alert any more',
+    takes: v.object({ kind: i.kind, path: i.path, change: i.oneOf(DRIFT_CHANGES) }),
+    answers: driftRow,
+    log: { action: 'accept-drift', counts: [] },
+  },
+  description: {
+    method: 'GET',
+    path: '/openapi.json',
+    summary: 'This description',
+    answers: named('Description', v.looseObject({})),
+  },
+} as const satisfies Record<string, Command>
+
+type Commands = typeof COMMANDS
+export type CommandName = keyof Commands
+
+type Taken<C extends Command> = C extends { takes: infer Schema extends i.InputSchema }
+  ? v.InferOutput<Schema>
+  : unknown
+
+/** What a command gets: what it takes, checked, and the id in its path. */
+export type Input<Name extends CommandName> = Taken<Commands[Name]> &
+  (Commands[Name]['path'] extends `${string}{id}${string}` ? { id: string } : unknown)
+
+/** What a command answers; of one that answers nothing the numbers for the log. */
+export type Answer<Name extends CommandName> =
+  Commands[Name]['answers'] extends infer Schema extends v.GenericSchema
+    ? v.InferOutput<Schema>
+    : Commands[Name]['answers'] extends null
+      ? Readonly<Record<string, number>>
+      : { body: Uint8Array | ReadableStream<Uint8Array> }

@@ -1,0 +1,184 @@
+/**
+ * The frame of every page, and how it is answered: skip link, navigation, the result of the last command, content; the
+ * style and the script beside it.
+ *
+ * Promises of the headers: nothing from elsewhere is loaded, nothing inline runs, nobody frames the page, no search engine
+ * keeps it, and no address of it leaves with a link. `no-store` and `nosniff` come with every operators' answer.
+ */
+import type { Child, PropsWithChildren } from 'hono/jsx'
+import { problemResponse } from '../../http/problem.ts'
+import { readSessionCookie } from '../../http/sessions.ts'
+import type { AppContext } from '../../services.ts'
+import { flashOf } from './addresses.ts'
+import { client } from './client/page.js'
+import { Button } from './parts.tsx'
+import { STYLE } from './style.ts'
+
+const PLACES = [
+  ['/admin', 'Overview'],
+  ['/admin/ui/events', 'Events'],
+  ['/admin/ui/find', 'Find'],
+  ['/admin/ui/erase', 'Erase'],
+  ['/admin/ui/suppressions', 'Suppressions'],
+  ['/admin/ui/drift', 'Drift'],
+  ['/admin/ui/alerts', 'Alerts'],
+  ['/admin/ui/log', 'Log'],
+] as const
+
+export type Frame = {
+  title: string
+  /** The address of the page, as in the navigation; empty where nobody is signed in. */
+  place: string
+  refreshes?: boolean
+  /** The browser goes there at once. */
+  goTo?: string
+}
+
+const HEADERS = {
+  'content-security-policy':
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+  'x-frame-options': 'DENY',
+  'x-robots-tag': 'noindex',
+  'referrer-policy': 'no-referrer',
+}
+
+type Status = 200 | 400 | 401 | 403 | 404 | 429 | 503
+
+export function respond(c: AppContext, frame: Frame, content: Child, status: Status = 200) {
+  const html = (
+    <Page c={c} frame={frame}>
+      {content}
+    </Page>
+  )
+  return c.html(`<!doctype html>${html}`, status, HEADERS)
+}
+
+/** A fault in words. `title` says what it is, `text` what to do. */
+export function respondFault(c: AppContext, status: Status, title: string, text: string) {
+  const content = (
+    <>
+      <h1>{title}</h1>
+      <p>{text}</p>
+    </>
+  )
+  return respond(c, { title, place: '/' }, content, status)
+}
+
+export function badRequest(c: AppContext, detail: string) {
+  return respondFault(c, 400, 'This cannot be read', detail)
+}
+
+/** Has the browser ask for the same page again, from here. Shows nothing of it. */
+export function askAgain(c: AppContext) {
+  const { pathname, search } = new URL(c.req.url)
+  const address = pathname + search
+  const content = (
+    <p>
+      <a href={address}>Continue</a>
+    </p>
+  )
+  return respond(c, { title: 'One moment', place: '', goTo: address }, content)
+}
+
+/** After something was done: the browser asks for `path` with GET. */
+export function seeOther(path: string, headers: Record<string, string> = {}): Response {
+  return new Response(null, { status: 303, headers: { location: path, ...headers } })
+}
+
+function Page({ c, frame, children }: PropsWithChildren<{ c: AppContext; frame: Frame }>) {
+  const { title, place, refreshes, goTo } = frame
+  const flash = place.startsWith('/admin') ? flashOf(c.req.url) : null
+  // A session can be ended here; Access has its own address for that.
+  const hasSession = readSessionCookie(c.req.header('cookie')) !== ''
+  return (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        {goTo && <meta http-equiv="refresh" content={`0;url=${goTo}`} />}
+        <title>{title} · Chatlio relay</title>
+        <link rel="icon" href="data:," />
+        <link rel="stylesheet" href={STYLE_PATH} />
+        <script src={SCRIPT_PATH} defer></script>
+      </head>
+      <body>
+        <a class="skip" href="#main">
+          Skip to the content
+        </a>
+        <header>
+          <b>Chatlio relay</b>
+          {place !== '' && <Navigation place={place} signOut={hasSession} />}
+        </header>
+        <p id="live" class="vh" role="status"></p>
+        <main id="main" tabindex={-1} data-refresh={refreshes}>
+          {flash && (
+            <p class="flash" role="status" data-clean={flash.clean} tabindex={-1} autofocus>
+              {flash.text}
+            </p>
+          )}
+          {children}
+        </main>
+      </body>
+    </html>
+  )
+}
+
+function Navigation({ place, signOut }: { place: string; signOut: boolean }) {
+  return (
+    <>
+      <nav aria-label="Main">
+        <ul>
+          {PLACES.map(([path, name]) => (
+            <li>
+              <a href={path} aria-current={path === place ? 'page' : undefined}>
+                {name}
+              </a>
+            </li>
+          ))}
+        </ul>
+      </nav>
+      {signOut ? (
+        <form method="post" action="/admin/sign-out">
+          <Button look="plain">Sign out</Button>
+        </form>
+      ) : (
+        <a href="/cdn-cgi/access/logout">Sign out</a>
+      )}
+    </>
+  )
+}
+
+/**
+ * The style and the script. Their addresses hold a hash of their content, so browsers keep them for good, and never with
+ * an older or newer page. Public: they are the same for everyone.
+ */
+const ASSETS = new Map<string, { text: string; type: string }>()
+const STYLE_PATH = assetPath(STYLE, 'text/css', 'css')
+const SCRIPT_PATH = assetPath(`(${client})()`, 'text/javascript', 'js')
+
+function assetPath(text: string, type: string, suffix: string): string {
+  const name = `page.${hash(text)}.${suffix}`
+  ASSETS.set(name, { text, type })
+  return `/admin/assets/${name}`
+}
+
+export function assetResponse(name: string): Response {
+  const asset = ASSETS.get(name)
+  if (!asset) return problemResponse({ code: 'not-found' })
+  return new Response(asset.text, {
+    headers: {
+      'content-type': `${asset.type}; charset=utf-8`,
+      'cache-control': 'public, max-age=31536000, immutable',
+      'x-content-type-options': 'nosniff',
+    },
+  })
+}
+
+/** FNV-1a: tells versions apart, and protects nothing. */
+function hash(text: string): string {
+  let value = 0x811c9dc5
+  for (let index = 0; index < text.length; index += 1) {
+    value = Math.imul(value ^ text.charCodeAt(index), 0x01000193)
+  }
+  return (value >>> 0).toString(16).padStart(8, '0')
+}

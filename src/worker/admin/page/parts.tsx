@@ -1,0 +1,132 @@
+/** Small parts that every view is made of. */
+import type { Child, JSX, PropsWithChildren } from 'hono/jsx'
+import { moment } from '../../alerts/words.ts'
+import type { CommandName } from '../api.ts'
+import { formPath, given, type Values } from './addresses.ts'
+
+/** `exact`: shown as it is, to the second, where the order of things matters. */
+export function Time({ at, exact }: { at: string; exact?: boolean }) {
+  return (
+    <time datetime={at} data-exact={exact}>
+      {exact ? `${at.slice(0, 19).replace('T', ' ')} UTC` : moment(Date.parse(at))}
+    </time>
+  )
+}
+
+export const Count = ({ of }: { of: number }) => <>{of.toLocaleString('en-US')}</>
+
+/** What stands between backticks is code. */
+export function Words({ of }: { of: string }) {
+  return <>{of.split('`').map((part, index) => (index % 2 ? <code>{part}</code> : part))}</>
+}
+
+export function Hidden({ values }: { values: Values }) {
+  return (
+    <>
+      {given(values).map(([name, value]) => (
+        <input type="hidden" name={name} value={value} />
+      ))}
+    </>
+  )
+}
+
+type Look = 'main' | 'no' | 'plain' | undefined
+
+export function Button({ look, children }: PropsWithChildren<{ look?: Look }>) {
+  return (
+    <button type="submit" class={look}>
+      {children}
+    </button>
+  )
+}
+
+/** Where the form of a command goes; `back`: the page that then says what it did, without it the overview. */
+type ActionProps = PropsWithChildren<{
+  does: CommandName
+  values?: Values
+  back?: string
+  look?: Look
+}>
+
+/** One button that runs a command. */
+export function Action({ does, values = {}, back, look, children }: ActionProps) {
+  const { id, ...fields } = values
+  const path = formPath(does).replace('{id}', encodeURIComponent(id ?? ''))
+  return (
+    <form method="post" action={`/admin${path}`}>
+      <Hidden values={{ ...fields, back }} />
+      <Button look={look}>{children}</Button>
+    </form>
+  )
+}
+
+type FieldProps = JSX.IntrinsicElements['input'] & { label: string; name: string }
+
+export function Field({ label, ...input }: FieldProps) {
+  return (
+    <label>
+      {label}
+      <input autocomplete="off" {...input} />
+    </label>
+  )
+}
+
+type ChoiceProps = { label: string; name: string; value?: string | undefined; any?: string }
+
+export function Choice(props: ChoiceProps & { options: Readonly<Record<string, string>> }) {
+  const { label, name, value, any, options } = props
+  return (
+    <label>
+      {label}
+      <select name={name}>
+        {any && <option value="">{any}</option>}
+        {Object.entries(options).map(([key, text]) => (
+          <option value={key} selected={key === value}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
+/** What scrolls must be reached without a mouse. */
+const BY_KEYBOARD = { tabindex: 0 }
+
+/** A table that scrolls by itself where it does not fit. */
+export function Table(props: PropsWithChildren<{ caption: string; heads: readonly string[] }>) {
+  const { caption, heads, children } = props
+  return (
+    <section class="scroll" aria-label={caption} {...BY_KEYBOARD}>
+      <table>
+        <caption>{caption}</caption>
+        <thead>
+          <tr>
+            {heads.map((head) => (
+              <th scope="col">{head}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </section>
+  )
+}
+
+type FactsProps = { of: readonly (readonly [string, Child])[]; joints?: readonly string[] }
+
+/** Terms and what they are, in a row; `joints` stand between them. */
+export function Facts({ of, joints = [] }: FactsProps) {
+  return (
+    <dl class="eq">
+      {of.map(([term, value], index) => (
+        <div>
+          <dt>{term}</dt>
+          <dd>
+            {value} <span class="soft">{joints[index]}</span>
+          </dd>
+        </div>
+      ))}
+    </dl>
+  )
+}

@@ -1,0 +1,63 @@
+/** The page's names for states, error codes and counts; and bytes as a person may read them. Pure. */
+
+export const STATES = {
+  pending: 'Waiting',
+  dead: 'Dead',
+  quarantined: 'Quarantined',
+  delivered: 'Delivered',
+} as const
+
+/** What an event of this state is, and what can be done with it. */
+export const MEANINGS = {
+  pending: 'Stored, and sent as soon as AEP takes it.',
+  dead: 'Refused by AEP for good. Correct what it refuses (a mapping, a schema), then redrive.',
+  quarantined:
+    'Not a valid event, and never sent. Redriving validates again, after an upgrade for instance.',
+} as const
+
+export const CODES: { readonly [code: string]: string } = {
+  rejected: 'AEP refused it',
+  'unknown-answer': 'AEP’s answer was unclear',
+  credentials: 'AEP refused our credentials',
+  configuration: 'AEP does not know the address',
+  throttled: 'AEP asked us to slow down',
+  unavailable: 'AEP failed',
+  timeout: 'AEP did not answer in time',
+  network: 'AEP could not be reached',
+  token: 'No access token',
+  internal: 'The relay failed',
+  'malformed-json': 'Not JSON in UTF-8',
+  'invalid-payload': 'Not of the documented shape',
+  'too-many-values': 'Too many values',
+  'processing-failed': 'Could not be processed',
+}
+
+export const codeWords = (code: string) => CODES[code] ?? code
+
+const words = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+
+/** `transcript 300, feedback 44`; the name of a field is split into its words. */
+export function list(counts: Readonly<Partial<Record<string, number>>>): string {
+  return Object.entries(counts)
+    .map(([name, count = 0]) => `${words(name)} ${count.toLocaleString('en-US')}`)
+    .join(', ')
+}
+
+/** Controls and directions: what a browser would swallow, or what reorders other characters. */
+const HIDDEN = /(?![\n\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+
+/** Each character as it stands, but for those, which are shown as symbols or escapes. `null`: the bytes are not UTF-8. */
+export function readable(bytes: Uint8Array): string | null {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return text.replace(HIDDEN, symbol)
+  } catch {
+    return null
+  }
+}
+
+/** Symbols for control characters have their own block, in the same order. */
+function symbol(character: string): string {
+  const code = character.codePointAt(0) ?? 0
+  return code < 0x20 ? String.fromCharCode(0x2400 + code) : `\\u{${code.toString(16)}}`
+}

@@ -1,0 +1,153 @@
+/** Stored events: lists, causes, one in full; redriving and deleting, one or all that match. */
+import { toIso } from '../../chatlio/timestamp.ts'
+import { parseJson } from '../../lib/json.ts'
+import { DAY_MS, ERASE_PAGE, REDRIVE_PAGE } from '../../limits.ts'
+import type { BulkRequest } from '../../outbox/bulk.ts'
+import { type EventState, type ParkedState, PER_MS } from '../../outbox/event.ts'
+import type { ListFilter } from '../../outbox/list.ts'
+import type { Services } from '../../services.ts'
+import type { Answer, Input } from '../api.ts'
+import { encodeCursor } from '../input.ts'
+
+export const isoOrNull = (ms: number | null) => (ms === null ? null : toIso(ms))
+
+/** Moments as an operator reads them; what else there is stays as it is. */
+export function eventView<Event extends { receivedAt: number; nextAttemptAt: number | null }>(
+  event: Event,
+) {
+  const { receivedAt, nextAttemptAt } = event
+  return { ...event, receivedAt: toIso(receivedAt), nextAttemptAt: isoOrNull(nextAttemptAt) }
+}
+
+/** A UTC day of receipt as positions: `from` belongs to it, `end` does not. Without a day, every position. */
+export function positionsOf(day: string | undefined): { from: number; end: number } {
+  if (day === undefined) return { from: 0, end: Number.MAX_SAFE_INTEGER }
+  const from = Date.parse(day) * PER_MS
+  return { from, end: from + DAY_MS * PER_MS }
+}
+
+/**
+ * A page may have fewer events than `limit`, or none, and still a cursor: the outbox reads a limited number of pending
+ * events at a time.
+ */
+export async function events(
+  { outbox }: Services,
+  { limit, cursor, ...filter }: Input<'events'>,
+): Promise<Answer<'events'>> {
+  // One more than requested shows whether there is another page.
+  const page = await outbox().list(listFilter(filter), cursor ?? null, limit + 1)
+  const last = page.events.length > limit ? page.events[limit - 1]?.position : page.readTo
+  return {
+    events: page.events.slice(0, limit).map(({ position: _, ...event }) => eventView(event)),
+    cursor: last === null || last === undefined ? null : encodeCursor(last),
+  }
+}
+
+/** The only answer that shows a payload and AEP's own words. A payload that is not JSON is shown as text. */
+export async function event(
+  services: Services,
+  { id }: Input<'event'>,
+): Promise<Answer<'event'> | null> {
+  return (await eventWithBody(services, id))?.event ?? null
+}
+
+/** And its bytes as they came, both as of one moment. */
+export async function eventWithBody({ outbox }: Services, id: string) {
+  const found = await outbox().get(id)
+  if (!found) return null
+  const { body, ...rest } = found
+  const parsed = parseJson(body)
+  const payload: unknown = parsed.ok ? parsed.value : new TextDecoder().decode(body)
+  const history = found.history.map((each) => ({ ...each, at: toIso(each.at) }))
+  return { event: { ...eventView(rest), payload, history }, body }
+}
+
+export async function body({ outbox }: Services, { id }: Input<'body'>) {
+  const found = await outbox().get(id)
+  return found && { body: found.body }
+}
+
+export async function deleteEvent({ outbox }: Services, { id }: Input<'deleteEvent'>) {
+  return (await outbox().erase(id)) ? { erased: 1 } : null
+}
+
+/** The same state, code and path over all kinds, the most frequent first. */
+export async function causes({ outbox }: Services): Promise<Answer<'causes'>> {
+  const causes = new Map<string, Answer<'causes'>['causes'][number]>()
+  for (const { state, code, path, kind, count, ...row } of await outbox().causes()) {
+    const [firstAt, lastAt] = [toIso(row.firstAt), toIso(row.lastAt)]
+    const key = JSON.stringify([state, code, path])
+    const cause = causes.get(key)
+    if (cause) {
+      cause.count += count
+      if (firstAt < cause.firstAt) cause.firstAt = firstAt
+      if (lastAt > cause.lastAt) cause.lastAt = lastAt
+      cause.kinds[kind] = (cause.kinds[kind] ?? 0) + count
+    } else {
+      const kinds = { [kind]: count }
+      causes.set(key, { state, code, path: path || null, count, firstAt, lastAt, kinds })
+    }
+  }
+  return {
+    causes: [...causes.values()].sort(
+      (a, b) => b.count - a.count || (a.lastAt < b.lastAt ? 1 : -1),
+    ),
+  }
+}
+
+/** Makes them pending again; quarantined ones that are still invalid stay, and are counted. */
+export async function redrive(
+  { outbox }: Services,
+  input: Input<'redrive'>,
+): Promise<Answer<'redrive'>> {
+  const sums = { matched: 0, redriven: 0, stillInvalid: 0 }
+  await eachPage(input, REDRIVE_PAGE, async (request) => {
+    const { next, ...page } = await outbox().redrive(request)
+    sums.matched += page.matched
+    sums.redriven += page.redriven
+    sums.stillInvalid += page.stillInvalid
+    return next
+  })
+  return sums
+}
+
+export async function deleteMatching(
+  { outbox }: Services,
+  input: Input<'deleteMatching'>,
+): Promise<Answer<'deleteMatching'>> {
+  const sums = { matched: 0, erased: 0 }
+  await eachPage(input, ERASE_PAGE, async (request) => {
+    const { next, ...page } = await outbox().eraseMatching(request)
+    sums.matched += page.matched
+    sums.erased += page.erased
+    return next
+  })
+  return sums
+}
+
+/**
+ * A page at a time, so that an outbox with a hundred thousand events goes on relaying between two pages. `act` resolves to
+ * where the next page begins, `null` after the last.
+ */
+async function eachPage(
+  { ids, dryRun, ...filter }: Input<'redrive'>,
+  limit: number,
+  act: (request: BulkRequest) => Promise<number | null>,
+): Promise<void> {
+  const what = { filter: listFilter(filter), ids: ids ?? null, dryRun, limit }
+  for (let after: number | null = -1; after !== null; ) after = await act({ ...what, after })
+}
+
+/** What is not given matches every event of the state. `path`: `null` matches events without one. */
+function listFilter<State extends EventState | ParkedState>(
+  filter: Omit<Input<'events'>, 'limit' | 'cursor' | 'state'> & { state: State },
+): ListFilter & { state: State } {
+  const { state, kind, code, path, day } = filter
+  return {
+    state,
+    kind: kind ?? null,
+    code: code ?? null,
+    path: path === undefined ? null : (path ?? ''),
+    ...positionsOf(day),
+  }
+}

@@ -1,0 +1,114 @@
+/** How the relay is: status, pauses, activity, alerts, drift, the operators' log. */
+import openapi from '../../../../docs/openapi.json'
+import { ALERT_NAMES } from '../../alerts/alerts.ts'
+import { readStates } from '../../alerts/evaluate.ts'
+import { testBodies } from '../../alerts/message.ts'
+import { post } from '../../alerts/send.ts'
+import { toIso } from '../../chatlio/timestamp.ts'
+import type { DriftRow } from '../../drift/drift.ts'
+import { DAY_MS } from '../../limits.ts'
+import { percentile } from '../../outbox/records/histogram.ts'
+import type { Services } from '../../services.ts'
+import type { Answer, Input } from '../api.ts'
+import { encodeCursor } from '../input.ts'
+import { isoOrNull } from './events.ts'
+
+export async function status({ outbox, webhookKeys }: Services): Promise<Answer<'status'>> {
+  const [{ keys, oldestPendingAt, hold, nextAttemptAt, pausedUntil, ...counts }, holders] =
+    await Promise.all([outbox().status(), webhookKeys.holders()])
+  const usedAt = new Map(keys.map(({ fingerprint, lastUsedAt }) => [fingerprint, lastUsedAt]))
+  return {
+    ...counts,
+    oldestPendingAt: isoOrNull(oldestPendingAt),
+    hold: hold && { reason: hold.reason, since: toIso(hold.since) },
+    nextAttemptAt: isoOrNull(nextAttemptAt),
+    recordsPausedUntil: isoOrNull(pausedUntil),
+    keys: holders.map(({ fingerprint, name }) => {
+      return { fingerprint, name, lastUsedAt: isoOrNull(usedAt.get(fingerprint) ?? null) }
+    }),
+  }
+}
+
+export const pause = (services: Services) => setPaused(services, true)
+export const resume = (services: Services) => setPaused(services, false)
+
+/** The status afterwards. */
+async function setPaused(services: Services, paused: boolean): Promise<Answer<'status'>> {
+  const { outbox, breaker } = services
+  const askedAt = Date.now()
+  // So this isolate does not wait for its next exchange.
+  breaker.heard(await outbox().pause(paused), askedAt)
+  return status(services)
+}
+
+/** A lower bound. `from` and `to`: epoch milliseconds; without them the last 24 hours. */
+export async function activity(
+  { outbox }: Services,
+  { step, to = Date.now() + 1, from = to - DAY_MS }: Input<'activity'>,
+): Promise<Answer<'activity'>> {
+  const rows = await outbox().activity(from, to, step)
+  return {
+    step,
+    lowerBound: true,
+    points: rows.map(({ minute, kind, outcome, count, histogram }) => ({
+      at: toIso(minute),
+      kind,
+      outcome,
+      count,
+      p50Ms: percentile(histogram, 0.5),
+      p99Ms: percentile(histogram, 0.99),
+    })),
+  }
+}
+
+/** The newest first. */
+export async function log(
+  { outbox }: Services,
+  { limit, cursor = Number.MAX_SAFE_INTEGER }: Input<'log'>,
+): Promise<Answer<'log'>> {
+  // One more than asked for tells whether there is another page.
+  const entries = await outbox().actions(cursor, limit + 1)
+  const last = entries.length > limit ? entries[limit - 1] : undefined
+  return {
+    entries: entries.slice(0, limit).map(({ at, by, action, counts }) => {
+      return { at: toIso(at), by, action, counts: { ...counts } }
+    }),
+    cursor: last ? encodeCursor(last.position) : null,
+  }
+}
+
+export async function alerts({ outbox }: Services): Promise<Answer<'alerts'>> {
+  const { alerts } = readStates(await outbox().alertStates())
+  return {
+    alerts: ALERT_NAMES.map((name) => {
+      const { state, since, lastSentAt, lastError } = alerts[name]
+      return { name, state, since: isoOrNull(since), lastSentAt: isoOrNull(lastSentAt), lastError }
+    }),
+  }
+}
+
+/** `error` says in our words why it did not get through. */
+export async function testAlert({ config }: Services): Promise<Answer<'testAlert'>> {
+  const { webhook, publicUrl } = config.alerts
+  if (!webhook) return { sent: false, error: 'ALERT_WEBHOOK_URL is not set, or is not a URL' }
+  const bodies = testBodies(webhook, publicUrl, Date.now())
+  const error = await post(webhook, bodies, (url, init) => fetch(url, init))
+  return error === null ? { sent: true } : { sent: false, error }
+}
+
+export async function drift({ outbox }: Services): Promise<Answer<'drift'>> {
+  return { rows: (await outbox().driftRows()).map(driftView) }
+}
+
+export async function acceptDrift({ outbox }: Services, key: Input<'acceptDrift'>) {
+  const row = await outbox().acceptDrift(key)
+  return row && driftView(row)
+}
+
+function driftView({ firstAt, lastAt, ...row }: DriftRow): Answer<'acceptDrift'> {
+  return { ...row, firstAt: toIso(firstAt), lastAt: toIso(lastAt) }
+}
+
+export async function description(): Promise<Answer<'description'>> {
+  return openapi
+}

@@ -1,0 +1,45 @@
+/**
+ * Runs an operators' command, for the API and for the page alike, without HTTP: what it does is in the other files of this
+ * folder, one function a command, by its name; here it is put on record.
+ * Accepts: an action that cannot be put on record has happened all the same, so that is a log line and no failure.
+ */
+import { logLine } from '../../log.ts'
+import type { Services } from '../../services.ts'
+import { type Answer, COMMANDS, type Command, type CommandName, type Input } from '../api.ts'
+import * as events from './events.ts'
+import * as people from './people.ts'
+import * as relay from './relay.ts'
+
+/** `null`: there is no such thing. */
+type Run<Name extends CommandName> = (
+  services: Services,
+  input: Input<Name>,
+) => Promise<Answer<Name> | null>
+
+const RUNS: { readonly [Name in CommandName]: Run<Name> } = {
+  ...events,
+  ...people,
+  ...relay,
+}
+
+/** `by`: `token`, or the operator's address. The log gets numbers only, never an id or an address, and no dry run. */
+export async function run<Name extends CommandName>(
+  services: Services,
+  by: string,
+  name: Name,
+  input: Input<Name>,
+): Promise<Answer<Name> | null> {
+  const { log }: Command = COMMANDS[name]
+  const answer = await RUNS[name](services, input)
+  const isDry = (input as { dryRun?: boolean }).dryRun === true
+  if (answer === null || log === undefined || isDry) return answer
+  const numbers = answer as Readonly<Record<string, unknown>>
+  const counts = Object.fromEntries(log.counts.map((count) => [count, Number(numbers[count])]))
+  try {
+    await services.outbox().logAction({ at: Date.now(), by, action: log.action, counts })
+  } catch (thrown) {
+    const name = thrown instanceof Error ? thrown.name : 'unknown'
+    logLine('error', { event: 'action-not-logged', action: log.action, name })
+  }
+  return answer
+}

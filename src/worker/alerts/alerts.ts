@@ -1,0 +1,302 @@
+/**
+ * Every alert: its label, when it fires and what is then sent, what its end says, and where the page shows more.
+ * An alert is one entry of `ALERTS`; what it needs to know is in `OutboxFacts`, which `outbox/alerts.ts` fills.
+ *
+ * An outage of AEP as such is no alert, since nobody here can end it: `queue-age` says so when it lasts. Nor is a pause,
+ * until events have waited too long for it to be meant.
+ * Pure. Texts hold counts, codes, kinds and documented field names; nothing of an event, and nothing that AEP wrote.
+ */
+
+import type { DriftSummary } from '../drift/drift.ts'
+import { ALERT_REPEAT_MS, DAY_MS, EXPIRY_WARNING_MS, MAX_COUNTED_EXPIRING } from '../limits.ts'
+import type { Cause } from '../outbox/cause.ts'
+import type { Hold } from '../outbox/known.ts'
+import {
+  adviceFor,
+  answerOf,
+  count,
+  duration,
+  EXPIRING_MEANING,
+  moment,
+  NO_KEY,
+  OUTAGE_ENDS,
+  STORAGE,
+  STORED,
+} from './words.ts'
+
+/** Events refused since the last run of the alerts, by cause. `upTo`: how far the record of refusals has been read. */
+export type Refusals = { causes: (Cause & { count: number })[]; upTo: number }
+
+export type OutboxFacts = {
+  /** JSON text of the states of the alerts; `null` before the first run. */
+  states: string | null
+  /** Why everything waits, a pause left aside; `code` and `status` are those of AEP's answer, where there was one. */
+  hold: { reason: Hold['reason']; since: number; code: string | null; status: number | null } | null
+  pausedSince: number | null
+  pending: number
+  oldestPendingAt: number | null
+  /** Events whose time is over within the warning, and within a day; counted up to a limit. */
+  expiring: { soon: number; today: number; oldestAt: number | null }
+  writable: boolean
+  refusals: Refusals
+  drift: DriftSummary
+}
+
+/** What is known at one run of the cron trigger. Times are epoch milliseconds. */
+export type Facts = {
+  now: number
+  outbox: OutboxFacts
+  /** Whether there is a usable webhook key; without one Chatlio is answered 503. */
+  letsIn: boolean
+  ageMs: number
+  retentionMs: number
+}
+
+/** What an alert remembers from earlier runs. `causes`: refusals of the last 24 hours, and those not sent yet. */
+export type Memory = {
+  causes: Readonly<Record<string, KnownCause>>
+  lastSentAt: number | null
+}
+
+/** Refusals of one cause. `unsent`: those that no message has counted. */
+export type KnownCause = Cause & { count: number; unsent: number; firstAt: number; lastAt: number }
+
+/** What a message says. `keys` name the reasons: one that no message has named is sent at once. `since`: when it began. */
+export type Message = {
+  keys: string[]
+  since: number
+  urgent: boolean
+  title: string
+  /** What and how many. */
+  facts: string[]
+  /** What it means for their events. */
+  meaning: string
+  /** What to do; empty when there is nothing to do any more. */
+  action: string
+}
+
+export type Reading =
+  /** All is well. */
+  | { is: 'clear' }
+  /** Cannot be told: what was is assumed still to be. */
+  | { is: 'unsure' }
+  /** Neither over nor well; or another alert says it. */
+  | { is: 'silent' }
+  | Over
+
+type Over = Message & {
+  is: 'over'
+  /** Runs in a row that it must be over before it fires. */
+  runs: 1 | 2
+  repeatMs: number
+  /** Whether there is anything to say beyond what was sent: `false` waits, whatever the time. */
+  hasMore: boolean
+  /** No message sooner than this after the one before, whatever it says. */
+  cooldownMs: number
+}
+
+export type Alert = {
+  /** Its name on the page. */
+  label: string
+  /** Where the page shows more than the overview does. */
+  place?: string
+  /** Asked while the outbox answers. */
+  rule: (facts: Facts, memory: Memory) => Reading
+  /** What it says while the outbox does not answer; absent: what was is assumed still to be. */
+  unanswered?: (now: number) => Reading
+  /** Whether a key that its rule no longer names is new when it comes back; otherwise it was sent once and for all. */
+  forgets?: boolean
+  /** Sent once, when it ends. */
+  resolved: { title: string; meaning: string }
+}
+
+const OVER = {
+  is: 'over',
+  runs: 1,
+  urgent: true,
+  repeatMs: ALERT_REPEAT_MS,
+  hasMore: true,
+  cooldownMs: 0,
+} as const satisfies Partial<Over>
+
+const CLEAR: Reading = { is: 'clear' }
+const sum = (numbers: readonly number[]) => numbers.reduce((all, each) => all + each, 0)
+
+/** In the order in which they are listed and sent. */
+export const ALERTS = {
+  hold: {
+    label: 'Relaying is on hold',
+    rule: readHold,
+    resolved: { title: 'AEP takes events again', meaning: 'What has waited is being sent.' },
+  },
+  'queue-age': {
+    label: 'Events wait too long',
+    place: '/ui/events?state=pending',
+    rule: readQueueAge,
+    resolved: { title: 'Events no longer wait', meaning: 'What has waited was sent.' },
+  },
+  expiring: {
+    label: 'Events will be erased for their age',
+    rule: readExpiring,
+    resolved: {
+      title: 'No event is about to be erased any more',
+      meaning: 'They were sent, or erased: a log line `expired` counts those.',
+    },
+  },
+  rejected: {
+    label: 'Events were refused',
+    rule: readRejected,
+    forgets: true,
+    resolved: {
+      title: 'No event refused for 24 hours',
+      meaning: 'Those refused before are still stored.',
+    },
+  },
+  drift: {
+    label: 'Chatlio sends something else than documented',
+    place: '/ui/drift',
+    rule: readDrift,
+    resolved: { title: 'All differences are accepted', meaning: '' },
+  },
+  storage: {
+    label: 'The outbox does not answer',
+    rule: ({ now, outbox }) => (outbox.writable ? CLEAR : noStorage(now, 'It could not write')),
+    unanswered: (now) => noStorage(now, 'It did not answer'),
+    resolved: { title: 'The outbox answers again', meaning: 'Webhooks are taken and stored.' },
+  },
+} as const satisfies Record<string, Alert>
+
+export type AlertName = keyof typeof ALERTS
+export const ALERT_NAMES = Object.keys(ALERTS) as AlertName[]
+
+/** By any name, also one that is no alert's. */
+export function alertNamed(name: string): Alert | undefined {
+  return Object.hasOwn(ALERTS, name) ? ALERTS[name as AlertName] : undefined
+}
+
+function readHold({ now, letsIn, outbox }: Facts): Reading {
+  const { pending } = outbox
+  const hold = outbox.hold?.reason === 'paused' ? null : outbox.hold
+  const reasons = [...(letsIn ? [] : [NO_KEY]), ...(hold ? [hold.reason] : [])]
+  if (reasons.length === 0) return CLEAR
+  const advice = reasons.map(adviceFor)
+  const answer = hold?.code ? ` (${answerOf(hold.code, hold.status)})` : ''
+  return {
+    ...OVER,
+    keys: reasons,
+    since: Math.min(now, hold?.since ?? now),
+    title: advice.map(({ title }) => title).join('; '),
+    facts: [`Reason: ${reasons.join(', ')}${answer}`, `${count(pending, 'event')} waiting`],
+    meaning: letsIn ? STORED : 'Webhooks are answered 503, and Chatlio may not send them again.',
+    action: advice.map(({ action }) => action).join(' '),
+  }
+}
+
+function readQueueAge(facts: Facts): Reading {
+  const { now, ageMs, retentionMs, outbox } = facts
+  const { oldestPendingAt: oldest, pausedSince, pending } = outbox
+  const age = oldest === null ? 0 : now - oldest
+  if (oldest === null || age <= ageMs / 2) return CLEAR
+  if (age <= ageMs || readHold(facts).is === 'over') return { is: 'silent' }
+  return {
+    ...OVER,
+    runs: 2,
+    keys: [pausedSince === null ? 'waiting' : 'paused'],
+    since: oldest + ageMs,
+    title: `Events have waited for AEP for ${duration(age)}`,
+    facts: [`${count(pending, 'event')} waiting`, `The oldest came at ${moment(oldest)}`],
+    meaning: `All of them are stored, for ${duration(retentionMs)} from when they came.`,
+    action:
+      pausedSince === null
+        ? `On /admin, Events with the state "pending" says why each of them waits. ${OUTAGE_ENDS} Events that AEP keeps refusing to answer for are in "A poisoned event" of docs/operations.md.`
+        : `An operator paused relaying at ${moment(pausedSince)}. Resume it on /admin when the pause is no longer needed.`,
+  }
+}
+
+function readExpiring({ now, retentionMs, outbox }: Facts): Reading {
+  const { soon, today, oldestAt } = outbox.expiring
+  if (soon === 0) return CLEAR
+  const { soonMs, todayMs } = warnings(retentionMs)
+  const urgent = today > 0
+  const counted = urgent ? today : soon
+  const shown = count(Math.min(counted, MAX_COUNTED_EXPIRING), 'event')
+  return {
+    ...OVER,
+    keys: urgent ? ['soon', 'today'] : ['soon'],
+    since: now,
+    urgent,
+    repeatMs: urgent ? ALERT_REPEAT_MS : DAY_MS,
+    title: `Events will be erased within ${duration(urgent ? todayMs : soonMs)}`,
+    facts: [
+      `${counted > MAX_COUNTED_EXPIRING ? 'more than ' : ''}${shown}, the first at ${moment((oldestAt ?? now) + retentionMs)}`,
+    ],
+    meaning: EXPIRING_MEANING,
+    action:
+      'Redrive what is dead or quarantined on /admin, end the hold, or raise RETENTION_DAYS and run `npm run deploy`.',
+  }
+}
+
+/** How long before they are erased events are worth a warning: shorter where they are kept for a short time only. */
+export function warnings(retentionMs: number): { soonMs: number; todayMs: number } {
+  return {
+    soonMs: Math.min(EXPIRY_WARNING_MS, retentionMs / 2),
+    todayMs: Math.min(DAY_MS, retentionMs / 4),
+  }
+}
+
+/** Causes shown in one message. */
+const SHOWN_CAUSES = 5
+
+function readRejected(_: Facts, { causes }: Memory): Reading {
+  const known = Object.entries(causes)
+  if (known.length === 0) return CLEAR
+  const unsent = known.map(([, cause]) => cause).filter((cause) => cause.unsent > 0)
+  const shown = unsent.toSorted((a, b) => b.unsent - a.unsent).slice(0, SHOWN_CAUSES)
+  const more = unsent.length - shown.length
+  const total = sum(unsent.map((cause) => cause.unsent))
+  return {
+    ...OVER,
+    keys: known.map(([id]) => id),
+    since: Math.min(...known.map(([, { firstAt }]) => firstAt)),
+    urgent: false,
+    repeatMs: DAY_MS,
+    hasMore: total > 0,
+    title: `${count(total, 'event')} refused`,
+    facts: [...shown.map(causeLine), ...(more > 0 ? [`and ${count(more, 'more cause')}`] : [])],
+    meaning:
+      'They are stored and not relayed. The others go on; no further message about the same causes for 24 hours.',
+    action:
+      'The overview on /admin groups them by cause. Correct the cause, deploy, then redrive them there.',
+  }
+}
+
+/** How often, of which kind, and why. A path that AEP reported may hold a customer's own names: the page shows it. */
+function causeLine({ state, kind, code, path, unsent }: KnownCause): string {
+  const isDocumented = code === 'invalid-payload' && path !== ''
+  return `${count(unsent, 'event')} ${state}: ${kind}, ${code}${isDocumented ? ` at ${path}` : ''}`
+}
+
+function readDrift({ now, outbox: { drift } }: Facts, { lastSentAt }: Memory): Reading {
+  if (drift.length === 0) return CLEAR
+  const newestAt = Math.max(...drift.map((each) => each.newestAt))
+  const words = { new: 'new field', type: 'changed type', gone: 'missing field' } as const
+  return {
+    ...OVER,
+    keys: ['open'],
+    since: now,
+    urgent: false,
+    repeatMs: DAY_MS,
+    cooldownMs: DAY_MS,
+    hasMore: lastSentAt === null || newestAt >= lastSentAt,
+    title: `Chatlio sends something else than documented: ${count(sum(drift.map((each) => each.count)), 'difference')}`,
+    facts: drift.map((each) => `${each.kind}: ${count(each.count, words[each.change])}`),
+    meaning:
+      'Unknown fields of valid events are relayed as they come. Events that are no longer valid are in quarantine, and stored.',
+    action:
+      'Drift on /admin names the fields. Accept there what is right; a changed type needs "Chatlio changed a field" of docs/operations.md.',
+  }
+}
+
+function noStorage(now: number, fact: string): Reading {
+  return { ...OVER, ...STORAGE, keys: ['storage'], since: now, facts: [fact] }
+}

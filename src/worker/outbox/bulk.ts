@@ -1,0 +1,117 @@
+/**
+ * Actions on many events that are set aside: all that a filter matches, or some by their ids.
+ *
+ * Promises: a page at a time, bounded by events and by bytes, whichever way they are chosen, so that the outbox goes on with
+ * other work between two pages. What is dry changes nothing and counts what a real run would find. A quarantined event is
+ * validated again before it is redriven, and stays when it is still invalid; one of a suppressed person stays as well.
+ */
+import { readEventOrNull } from '../chatlio/event.ts'
+import { parseJson } from '../lib/json.ts'
+import { BULK_BYTES } from '../limits.ts'
+import type { Events } from './events.ts'
+import type { EventList, Listed, ParkedFilter } from './list.ts'
+
+export type BulkRequest = {
+  filter: ParkedFilter
+  /** Only these ids; `null`: all. */
+  ids: readonly string[] | null
+  dryRun: boolean
+  /** Where the page begins: behind a position, or with `ids` behind so many of them. */
+  after: number
+  limit: number
+}
+
+/** `next`: the `after` of the next page; `null` if this is the last one. */
+export type RedrivePage = {
+  matched: number
+  redriven: number
+  stillInvalid: number
+  next: number | null
+}
+export type DeletePage = { matched: number; erased: number; next: number | null }
+
+export class Bulk {
+  readonly #events: Events
+  readonly #list: EventList
+  readonly #isSuppressed: (hashes: string) => boolean
+
+  constructor(deps: {
+    events: Events
+    list: EventList
+    isSuppressed: (hashes: string) => boolean
+  }) {
+    this.#events = deps.events
+    this.#list = deps.list
+    this.#isSuppressed = deps.isSuppressed
+  }
+
+  /** Part of the caller's transaction. `requeued`: called with the position of each event that is pending again. */
+  redrive(request: BulkRequest, requeued: (position: number) => void): RedrivePage {
+    const { dryRun, filter } = request
+    const { found, next } = this.#page(request)
+    const page: RedrivePage = { matched: 0, redriven: 0, stillInvalid: 0, next }
+    for (const { position } of found) {
+      const event = this.#events.read(position)
+      if (!event) continue
+      page.matched += 1
+      const reading = readEventOrNull(event, parseJson(event.body))
+      if (filter.state === 'quarantined' && reading?.outcome !== 'valid') {
+        page.stillInvalid += 1
+        continue
+      }
+      if (dryRun || this.#isSuppressed(event.hashes)) continue
+      this.#events.requeue(position, reading?.kind ?? event.kind)
+      requeued(position)
+      page.redriven += 1
+    }
+    return page
+  }
+
+  /** Part of the caller's transaction. */
+  erase(request: BulkRequest): DeletePage {
+    const { found, next } = this.#page(request)
+    if (request.dryRun) return { matched: found.length, erased: 0, next }
+    this.#events.erase(
+      found.map(({ position }) => position),
+      'deleted',
+    )
+    return { matched: found.length, erased: found.length, next }
+  }
+
+  #page({ filter, ids, after, limit }: BulkRequest): { found: Listed[]; next: number | null } {
+    return ids ? this.#byIds(filter, ids, after, limit) : this.#all(filter, after, limit)
+  }
+
+  #all(filter: ParkedFilter, after: number, limit: number) {
+    const { events, readTo } = this.#list.list(filter, after, limit)
+    const found = withinBytes(events)
+    const last = found.at(-1)
+    return { found, next: found.length < events.length && last ? last.position : readTo }
+  }
+
+  #byIds(filter: ParkedFilter, ids: readonly string[], after: number, limit: number) {
+    const distinct = [...new Set(ids)]
+    const from = Math.max(after, 0)
+    const asked = distinct.slice(from, from + limit)
+    const taken: Listed[] = []
+    let bytes = 0
+    for (const [index, id] of asked.entries()) {
+      const event = this.#list.find(id, filter)
+      bytes += event?.bytes ?? 0
+      if (taken.length > 0 && bytes > BULK_BYTES) return { found: taken, next: from + index }
+      if (event) taken.push(event)
+    }
+    const next = from + asked.length
+    return { found: taken, next: next < distinct.length ? next : null }
+  }
+}
+
+/** The first always, however large. */
+function withinBytes(events: readonly Listed[]): Listed[] {
+  let bytes = 0
+  const end = events.findIndex((event, index) => {
+    bytes += event.bytes
+    return index > 0 && bytes > BULK_BYTES
+  })
+  return end === -1 ? [...events] : events.slice(0, end)
+}

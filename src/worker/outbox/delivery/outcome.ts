@@ -1,0 +1,197 @@
+/**
+ * Writes down what AEP made of an event, and what that says of AEP.
+ *
+ * Promises: an event that an operator erased meanwhile stays erased; acceptances that arrive together are written in one
+ * transaction; a write that fails is logged with what is lost by it (the note, never the event), and thrown.
+ */
+import type { Ending } from '../../aep/client/verdict.ts'
+import { logLine } from '../../log.ts'
+import { type Attempt, NO_HISTORY, type Outcome } from '../blame.ts'
+import type { StoredError, StoredEvent } from '../event.ts'
+import type { Events } from '../events.ts'
+import { GroupCommit } from '../group-commit.ts'
+import type { AepWatch } from '../watch.ts'
+import type { Next } from './next.ts'
+import type { Prepared } from './send.ts'
+
+/** How an event left the pending ones. */
+export type EventEnd = 'delivered' | 'erased' | 'dead' | 'quarantined'
+
+/** What a run did, in events, and the latest failure in it. */
+export type RunReport = {
+  sent: number
+  accepted: number
+  deferred: number
+  rejected: number
+  held: number
+  failure: { code: string; status: number | null } | null
+}
+
+const newReport = (): RunReport => ({
+  sent: 0,
+  accepted: 0,
+  deferred: 0,
+  rejected: 0,
+  held: 0,
+  failure: null,
+})
+
+/** The end of an event's attempt. */
+export type Ended = { prepared: Prepared; ending: Ending }
+
+export type OutcomeDeps = {
+  events: Events
+  next: Next
+  watch: AepWatch
+  /** Text of the settings that events are sent under. */
+  settings: string
+  now: () => number
+  sync: () => Promise<void>
+  /** Remembers events that are delivered; part of the transaction in which they leave. */
+  record: (events: readonly StoredEvent[]) => void
+  /** An event has left the pending ones. */
+  left: (id: string, end: EventEnd) => void
+}
+
+export class Outcomes {
+  readonly #deps: OutcomeDeps
+  readonly #accepted: GroupCommit<StoredEvent, 'written'>
+  /** Of the run that goes on. */
+  report: RunReport = newReport()
+  /** The runtime has ended an attempt: nobody's failure, and the end of the run. */
+  aborted = false
+
+  constructor(deps: OutcomeDeps) {
+    this.#deps = deps
+    this.#accepted = new GroupCommit((events) => this.#write(events), deps.sync)
+  }
+
+  /** What the run did; the next one begins with nothing. */
+  takeReport(): RunReport {
+    const { report } = this
+    this.report = newReport()
+    this.aborted = false
+    return report
+  }
+
+  partAccepted(event: StoredEvent, part: number, ending: Ending, beganAt: number): void {
+    const { events, watch } = this.#deps
+    watch.attempted(this.#attempt(event, ending, beganAt, true))
+    try {
+      if (events.stillPending([event]).length > 0) events.partAccepted(event.position, part)
+    } catch (thrown) {
+      logUnrecorded(event, 'part delivered', thrown)
+      throw thrown
+    }
+  }
+
+  /**
+   * Events whose attempts ended with one request. Acceptances first: they show that what else failed in the same request did
+   * so through its own fault. One that cannot be written keeps no other from being written.
+   */
+  async ended(ended: readonly Ended[], beganAt: number): Promise<void> {
+    const faults: unknown[] = []
+    const isAccepted = ({ ending }: Ended) => ending.verdict === 'accepted'
+    const accepted = ended.filter(isAccepted)
+    for (const { prepared, ending } of accepted) {
+      this.report.accepted += 1
+      this.#deps.watch.attempted(this.#attempt(prepared.event, ending, beganAt))
+    }
+    const written = accepted.map(({ prepared: { event } }) =>
+      this.#accepted.add(event).catch((thrown) => {
+        logUnrecorded(event, 'delivered', thrown)
+        faults.push(thrown)
+      }),
+    )
+    for (const each of ended) {
+      if (isAccepted(each)) continue
+      try {
+        this.#failed(each, beganAt)
+      } catch (thrown) {
+        logUnrecorded(each.prepared.event, each.ending.verdict, thrown)
+        faults.push(thrown)
+      }
+    }
+    await Promise.all(written)
+    for (const { prepared } of ended) this.#deps.next.done(prepared.event.position)
+    if (faults.length > 0) throw faults[0]
+  }
+
+  /** Cannot be read as a valid event any more. */
+  quarantined(event: StoredEvent, error: StoredError): void {
+    this.#park(event, 'quarantined', error)
+    const { id, kind } = event
+    logLine('warn', { event: 'quarantined', id, kind, code: error.code })
+  }
+
+  /** Cannot be sent to its end. */
+  gaveUp(event: StoredEvent, error: StoredError): void {
+    this.#park(event, 'dead', error)
+    logDeadLetter(event, error)
+  }
+
+  #write(events: readonly StoredEvent[]): 'written'[] {
+    const { record, left } = this.#deps
+    const delivered = this.#deps.events.accepted(events, record)
+    for (const { id } of delivered) left(id, 'delivered')
+    return events.map(() => 'written')
+  }
+
+  #failed({ prepared: { event }, ending }: Ended, beganAt: number): void {
+    const { events, watch, left } = this.#deps
+    if (ending.verdict === 'accepted') return
+    this.report[COUNTED[ending.verdict]] += 1
+    if (ending.verdict === 'aborted') this.aborted = true
+    this.report.failure = { code: ending.error.code, status: ending.error.status }
+    const outcome: Outcome = watch.attempted(this.#attempt(event, ending, beganAt))
+    if (outcome.end === 'accepted' || events.stillPending([event]).length === 0) return
+    if (outcome.end === 'retry') {
+      events.failed(event.position, outcome.recorded)
+      return
+    }
+    events.park(event.position, 'dead', outcome.recorded)
+    logDeadLetter(event, outcome.recorded.error)
+    left(event.id, 'dead')
+  }
+
+  #park(event: StoredEvent, state: 'dead' | 'quarantined', error: StoredError): void {
+    const { events, left } = this.#deps
+    const history = event.history ?? NO_HISTORY
+    events.park(event.position, state, {
+      ...history,
+      nextAt: null,
+      askedToWait: false,
+      error,
+      answer: null,
+    })
+    left(event.id, state)
+  }
+
+  #attempt({ id, history }: StoredEvent, ending: Ending, beganAt: number, isPart = false): Attempt {
+    const { now, settings } = this.#deps
+    const endedAt = now()
+    return { id, beganAt, endedAt, settings, history: history ?? NO_HISTORY, isPart, ending }
+  }
+}
+
+const COUNTED = {
+  unknown: 'deferred',
+  deferred: 'deferred',
+  aborted: 'deferred',
+  held: 'held',
+  rejected: 'rejected',
+} as const
+
+/** AEP refused this event for good, or it ran out of strikes: it waits for an operator. */
+export function logDeadLetter(
+  { id, kind }: { id: string; kind: string },
+  { code, status }: { code: string; status: number | null },
+): void {
+  logLine('error', { event: 'dead-letter', id, kind, code, status })
+}
+
+/** In this line `outcome: "delivered"` means: AEP has the event, and will get it again under the same `_id`. */
+function logUnrecorded({ id, kind }: StoredEvent, outcome: string, thrown: unknown): void {
+  const name = thrown instanceof Error ? thrown.name : 'unknown'
+  logLine('error', { event: 'not-recorded', id, kind, outcome, name })
+}

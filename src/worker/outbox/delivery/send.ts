@@ -1,0 +1,343 @@
+/**
+ * Sends events: chooses what shares a request, turns it into records, and sends it request by request.
+ *
+ * What is stored is what arrived, so an event is read, normalized and encoded anew for every attempt: a fix in the
+ * normalizer or in a setting applies to everything that waits. The exception is a split event, whose parts are decided once
+ * and stored before the first is sent.
+ *
+ * Promises: never throws for a fault that one event brings out: one that cannot be read any more goes to quarantine, one
+ * that our own code fails on waits, and neither stops the others. Only events that were never tried share a request; a batch
+ * that AEP refuses as a whole is halved until the culprit stands alone. The answer to each request is written down before
+ * the next one of its events leaves, and before each AEP may still be asked and the event is still there.
+ */
+import type { AepClient } from '../../aep/client/client.ts'
+import type { Ending } from '../../aep/client/verdict.ts'
+import { encode, withDelay } from '../../aep/record/encode.ts'
+import { readEvent } from '../../chatlio/event.ts'
+import type { Destination } from '../../config/config.ts'
+import { parseJson } from '../../lib/json.ts'
+import { LARGE_BODY_BYTES, MAX_UNFINISHED, MAX_UNSENDABLE_PER_TURN } from '../../limits.ts'
+import { logLine } from '../../log.ts'
+import { NO_HISTORY } from '../blame.ts'
+import type { StoredError, StoredEvent } from '../event.ts'
+import type { Events } from '../events.ts'
+import { quarantineError } from '../quarantine.ts'
+import type { Next, Selected } from './next.ts'
+import type { Ended, Outcomes } from './outcome.ts'
+
+/** `part` is `null` when the event is one record. */
+type OutgoingRecord = { part: number | null; record: string }
+
+/** `records`: JSON texts without their envelope, those that AEP has not accepted yet. */
+export type Prepared = {
+  selected: Selected
+  event: StoredEvent
+  records: readonly OutgoingRecord[]
+}
+
+/** What goes into one slot of a run. */
+export type Job =
+  | { kind: 'prepared'; events: readonly Prepared[]; bytes: number }
+  /** Prepared only once it is on record that it begins. `alone`: processing it has ended the isolate before, perhaps. */
+  | { kind: 'large'; selected: Selected; alone: boolean; bytes: number }
+
+export type Turn = {
+  /** AEP fails, and one event is to ask whether it still does. */
+  probe: boolean
+  /** AEP refuses everything. */
+  rejecting: boolean
+  /** Several events may share a request. */
+  batches: boolean
+  /** How many requests may be under way. */
+  slots: number
+  /** Bytes of bodies that may be under way beside what is; `null` when nothing is, and anything may. */
+  roomBytes: number | null
+  now: number
+}
+
+export type SendDeps = {
+  events: Events
+  next: Next
+  outcomes: Outcomes
+  client: AepClient
+  destination: Destination
+  maxEventBytes: number
+  timeoutMs: number
+  retryCapMs: number
+  now: () => number
+  /** Resolves when all that has been written is durable. */
+  sync: () => Promise<void>
+}
+
+export type MaySend = () => boolean
+
+export class Send {
+  readonly #deps: SendDeps
+  readonly #maxRecordBytes: number
+  readonly #madeFor: string
+
+  constructor(deps: SendDeps) {
+    const { client, maxEventBytes, destination } = deps
+    this.#deps = deps
+    this.#maxRecordBytes = client.envelope.maxRecordBytes(maxEventBytes)
+    this.#madeFor = madeFor(destination)
+  }
+
+  /** `wait`: the next event waits until others have ended. `null`: nothing is due that can be sent. */
+  nextJob(turn: Turn): Job | 'wait' | null {
+    const { next, events } = this.#deps
+    const looked = new Set<number>()
+    while (looked.size < MAX_UNSENDABLE_PER_TURN) {
+      const selected = turn.probe ? next.takeProbe(turn.rejecting) : next.take(turn.now, turn.slots)
+      if (!selected) return null
+      const { position, bytes } = selected
+      if (looked.has(position)) {
+        next.done(position)
+        return null
+      }
+      looked.add(position)
+      const isLarge = bytes > LARGE_BODY_BYTES
+      const alone = isLarge && events.begun(position) >= MAX_UNFINISHED
+      if (turn.roomBytes !== null && (alone || bytes > turn.roomBytes)) {
+        next.giveBack(selected)
+        return 'wait'
+      }
+      if (isLarge) return { kind: 'large', selected, alone, bytes }
+      const prepared = this.#prepare(selected)
+      if (prepared) return this.#fill(prepared, turn)
+      next.done(position)
+    }
+    return null
+  }
+
+  /** Where AEP takes batches, as many events as fit into one request. */
+  #fill(first: Prepared, { batches, probe }: Turn): Job {
+    const { next, client } = this.#deps
+    const events = [first]
+    const batch = client.envelope.newBatch()
+    for (const { record } of first.records) batch.add(record)
+    let { bytes } = first.selected
+    const isShared = batches && !probe && first.records.length === 1 && !first.event.history
+    for (let looked = 0; isShared && looked < MAX_UNSENDABLE_PER_TURN; looked += 1) {
+      if (batch.isFull) break
+      const selected = next.takeUntried()
+      if (!selected) break
+      if (selected.bytes > LARGE_BODY_BYTES) {
+        next.giveBack(selected)
+        break
+      }
+      const more = this.#prepare(selected)
+      if (!more) {
+        next.done(selected.position)
+        continue
+      }
+      const [only, ...others] = more.records
+      if (!only || others.length > 0 || !batch.add(only.record)) {
+        next.giveBack(selected)
+        break
+      }
+      events.push(more)
+      bytes += selected.bytes
+    }
+    return { kind: 'prepared', events, bytes }
+  }
+
+  /**
+   * Sends a job. Resolves to `refused-only-together` when AEP refused several events as a batch and then accepted each by
+   * itself. `mayContinue`: asked before each further request; `probe`: one record a request, so that each answer says
+   * something.
+   */
+  async send(
+    job: Job,
+    probe: boolean,
+    mayContinue: MaySend,
+  ): Promise<'as-usual' | 'refused-only-together'> {
+    const events = job.kind === 'large' ? await this.#prepareLarge(job.selected) : job.events
+    const [first] = events
+    if (!first) return 'as-usual'
+    if (events.length === 1) {
+      await this.#sendOne(first, probe, mayContinue)
+      return 'as-usual'
+    }
+    const { refused, accepted } = await this.#sendHalves(events, mayContinue)
+    return refused && accepted === events.length ? 'refused-only-together' : 'as-usual'
+  }
+
+  async #sendOne(prepared: Prepared, probe: boolean, mayContinue: MaySend): Promise<void> {
+    const { client, outcomes, events, next, now, timeoutMs } = this.#deps
+    let left = prepared.records
+    let most = probe ? 1 : Number.POSITIVE_INFINITY
+    for (;;) {
+      const fitting = client.envelope.batchLength(left.map(({ record }) => record))
+      const group = left.slice(0, Math.min(fitting, most))
+      const beganAt = now()
+      const endings = await client.deliverBatch(
+        group.map(({ record }) => record),
+        timeoutMs,
+      )
+      if (endings === 'bisect') most = Math.ceil(group.length / 2)
+      else {
+        left = left.slice(group.length)
+        const failed = worstOf(endings)
+        const ending = failed ?? (left.length === 0 ? endings[0] : undefined)
+        // The last ones leave with their event.
+        if (ending?.verdict !== 'accepted') {
+          for (const [index, each] of endings.entries()) {
+            const part = group[index]?.part ?? null
+            if (part === null || each.verdict !== 'accepted') continue
+            outcomes.partAccepted(prepared.event, part, each, beganAt)
+          }
+        }
+        if (ending) return outcomes.ended([{ prepared, ending }], beganAt)
+      }
+      if (!mayContinue()) return next.giveBack(prepared.selected)
+      // An operator may have erased it, or its age: nothing more of it leaves.
+      if (events.stillPending([prepared.event]).length === 0) {
+        return next.done(prepared.event.position)
+      }
+    }
+  }
+
+  async #sendHalves(
+    all: readonly Prepared[],
+    mayContinue: MaySend,
+  ): Promise<{ refused: boolean; accepted: number }> {
+    const { client, outcomes, now, timeoutMs } = this.#deps
+    const beganAt = now()
+    const texts = all.flatMap(({ records: [only] }) => only?.record ?? [])
+    const endings = await client.deliverBatch(texts, timeoutMs)
+    if (endings !== 'bisect') {
+      const ended: Ended[] = all.flatMap((prepared, index) => {
+        const ending = endings[index]
+        return ending ? { prepared, ending } : []
+      })
+      await outcomes.ended(ended, beganAt)
+      return {
+        refused: false,
+        accepted: endings.filter(({ verdict }) => verdict === 'accepted').length,
+      }
+    }
+    let accepted = 0
+    const middle = Math.ceil(all.length / 2)
+    for (const half of [all.slice(0, middle), all.slice(middle)]) {
+      const there = this.#stillThere(half)
+      if (there.length === 0) continue
+      if (!mayContinue()) {
+        for (const { selected } of there) this.#deps.next.giveBack(selected)
+        continue
+      }
+      accepted += (await this.#sendHalves(there, mayContinue)).accepted
+    }
+    return { refused: true, accepted }
+  }
+
+  #stillThere(prepared: readonly Prepared[]): Prepared[] {
+    const { events, next } = this.#deps
+    const there = new Set(events.stillPending(prepared.map(({ event }) => event)))
+    for (const { event } of prepared) if (!there.has(event)) next.done(event.position)
+    return prepared.filter(({ event }) => there.has(event))
+  }
+
+  /**
+   * Processing a large event might end the isolate, and must not do so for ever: that it begins is on disk before it does,
+   * and that it ended before the request leaves, since waiting for AEP is not processing.
+   */
+  async #prepareLarge(selected: Selected): Promise<readonly Prepared[]> {
+    const { events, next, sync } = this.#deps
+    const { position } = selected
+    const unfinished = events.begun(position)
+    if (unfinished > MAX_UNFINISHED) {
+      const event = events.read(position)
+      const message = `processing it never ended, ${unfinished} times`
+      if (event) this.#quarantine(event, { code: 'processing-failed', status: null, message })
+      next.done(position)
+      return []
+    }
+    events.begin(position)
+    await sync()
+    const prepared = this.#prepare(selected)
+    events.end(position)
+    if (!prepared) next.done(position)
+    return prepared ? [prepared] : []
+  }
+
+  /** `null`: it is gone, or set aside. */
+  #prepare(selected: Selected): Prepared | null {
+    const event = this.#deps.events.read(selected.position)
+    if (!event) return null
+    try {
+      const records = this.#recordsOf(event)
+      return records && { selected, event, records }
+    } catch (thrown) {
+      this.#notEncoded(event, thrown)
+      return null
+    }
+  }
+
+  #recordsOf(event: StoredEvent): readonly OutgoingRecord[] | null {
+    const { events, destination, now } = this.#deps
+    const { position, source, receivedAt } = event
+    const at = now()
+    const split = events.splitOf(position)
+    let generation = 0
+    if (split) {
+      const parts = events.parts(position)
+      generation = split.generation
+      if (parts.length > 0 && (split.madeFor === this.#madeFor || split.madeFor === ''))
+        return parts.map(({ part, record }) => ({
+          part,
+          record: withDelay(record, receivedAt, at),
+        }))
+      if (parts.length > 0 && parts.length < split.parts) {
+        // AEP has some of them, in a form that the others cannot have any more.
+        const message = `${split.parts - parts.length} of ${split.parts} parts are in AEP`
+        this.#deps.outcomes.gaveUp(event, { code: 'settings-changed', status: null, message })
+        return null
+      }
+    }
+    const reading = readEvent(event, parseJson(event.body))
+    if (reading.outcome !== 'valid') {
+      this.#quarantine(event, quarantineError(reading))
+      return null
+    }
+    const encoded = encode(reading.event, destination, this.#maxRecordBytes, { now: at, source })
+    if (!encoded.split) {
+      if (split) events.unsplit(position)
+      return [{ part: null, record: encoded.record }]
+    }
+    events.split(position, encoded.parts, this.#madeFor, generation)
+    return encoded.parts.map((record, part) => ({ part, record }))
+  }
+
+  #quarantine(event: StoredEvent, error: StoredError): void {
+    this.#deps.outcomes.quarantined(event, error)
+  }
+
+  #notEncoded(event: StoredEvent, thrown: unknown): void {
+    const name = thrown instanceof Error ? thrown.name : 'unknown'
+    const { id, kind, position, history } = event
+    const { events, now, retryCapMs } = this.#deps
+    logLine('error', { event: 'not-encoded', id, kind, name })
+    events.failed(position, {
+      ...(history ?? NO_HISTORY),
+      nextAt: now() + retryCapMs,
+      askedToWait: false,
+      error: { code: 'internal', status: null, message: name },
+      answer: null,
+    })
+  }
+}
+
+/** What decides how an event is split: parts made for other settings do not fit together with new ones. */
+export function madeFor(destination: Destination): string {
+  const { format } = destination
+  return destination.format === 'xdm' ? `${format} ${destination.tenant}` : format
+}
+
+/** An event is dead when one of its parts is refused for good, and waits when one failed otherwise. */
+function worstOf(endings: readonly Ending[]): Ending | undefined {
+  return (
+    endings.find(({ verdict }) => verdict === 'rejected') ??
+    endings.find(({ verdict }) => verdict !== 'accepted')
+  )
+}

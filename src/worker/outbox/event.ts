@@ -1,0 +1,102 @@
+/** What the outbox stores: an event, its states, its attempts. Times are epoch milliseconds. */
+import type { AttemptError } from '../aep/client/verdict.ts'
+import type { StoredKind } from '../chatlio/kind.ts'
+import type { History, Recorded } from './blame.ts'
+
+/** `pending`: will be relayed. `dead`: AEP refused it for good. `quarantined`: cannot be read as a valid event. */
+export const EVENT_STATES = ['pending', 'dead', 'quarantined'] as const
+export type EventState = (typeof EVENT_STATES)[number]
+export type ParkedState = Exclude<EventState, 'pending'>
+
+/** Why an event is in its state. `message` is safe to log; `status` is the HTTP status, if there was an answer. */
+export type StoredError = {
+  code:
+    | AttemptError['code']
+    | 'malformed-json'
+    | 'invalid-payload'
+    | 'too-many-values'
+    | 'processing-failed'
+    | 'settings-changed'
+    | 'unsupported-media-type'
+  status: number | null
+  message: string
+}
+
+/** Positions per millisecond of receipt. 4096 × today's epoch milliseconds stays below 2^53. */
+export const PER_MS = 4096
+
+/** Always balances: accepted = delivered + pending + dead + quarantined + erased. */
+export type Ledger = Record<EventState, number> & {
+  accepted: number
+  delivered: number
+  erased: number
+  erasedBy: Record<Eraser, number>
+}
+
+/** Why an event was erased: too old, by an operator, or with all of a person's. */
+export type Eraser = 'expired' | 'deleted' | 'person'
+
+export type Place = { position: number; state: EventState }
+
+/** Where a pending event is, and the bytes of its body. */
+export type Located = { position: number; kind: StoredKind; bytes: number }
+
+/** The latest attempt of an event that failed, with its history; or why it cannot be sent. */
+export type StoredAttempt = Omit<Recorded, 'error'> & { error: StoredError }
+
+/** An event as it arrived, and what its attempts have left. `history` is `null` while it has not been tried. */
+export type StoredEvent = {
+  position: number
+  id: string
+  kind: StoredKind
+  source: string | null
+  receivedAt: number
+  hashes: string
+  body: Uint8Array
+  history: History | null
+}
+
+/** One record of an event that is too large for one, as JSON text without an envelope. */
+export type StoredPart = { part: number; record: string }
+
+/** `madeFor`: the settings that decided the parts; `parts`: how many there were; `generation`: of their ids, from 0. */
+export type Split = { madeFor: string; parts: number; generation: number }
+
+/** An event that arrives. `attempt`: the one that its request made, as the outbox writes it down. */
+export type Arrival = Omit<StoredEvent, 'position' | 'history'> & {
+  state: EventState
+  parts: readonly string[]
+  madeFor: string
+  attempt: StoredAttempt | null
+}
+
+/**
+ * The state of an event after it arrives, given the state stored under its id (`null`: none).
+ *
+ * The runtime and the sender both repeat inserts, so arriving twice must not change or count anything twice. One that could
+ * be relayed is never demoted by a late repeat; one that was set aside becomes pending as soon as it can be.
+ */
+export function stateOnArrival(stored: EventState | null, arriving: EventState): EventState {
+  return stored === null ? arriving : ON_ARRIVAL[stored][arriving]
+}
+
+const ON_ARRIVAL: Record<EventState, Record<EventState, EventState>> = {
+  pending: { pending: 'pending', dead: 'pending', quarantined: 'pending' },
+  dead: { pending: 'pending', dead: 'dead', quarantined: 'dead' },
+  quarantined: { pending: 'pending', dead: 'dead', quarantined: 'quarantined' },
+}
+
+/** What a webhook was answered, or `drained`: delivered by the outbox. */
+export const OUTCOMES = [
+  'forwarded',
+  'buffered',
+  'dead-lettered',
+  'quarantined',
+  'suppressed',
+  'unavailable',
+  'unauthorized',
+  'opted-out',
+  'refused',
+  'drained',
+] as const
+export type Outcome = (typeof OUTCOMES)[number]

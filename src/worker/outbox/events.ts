@@ -1,0 +1,566 @@
+/**
+ * The events in custody: one table, and every statement that changes it. (What operators see of it: `list.ts`.)
+ *
+ * Promises: a change and its count happen in one transaction, or not at all; storing an event again changes nothing, unless
+ * `stateOnArrival` says so; no statement reads more rows than a few beyond those it returns.
+ * Never looks at the clock, at AEP or at the alarm.
+ * Accepts: a body is written again when its event changes its state, which few events do. What changes with each attempt
+ * has a row of its own (`attempts`).
+ */
+import type { StoredKind } from '../chatlio/kind.ts'
+import { MAX_KEPT_ATTEMPTS, MAX_RETRY_AFTER_MS } from '../limits.ts'
+import type { History } from './blame.ts'
+import { type Reason, reasonOf } from './cause.ts'
+import {
+  type Arrival,
+  type Eraser,
+  type EventState,
+  type Ledger,
+  type Located,
+  type ParkedState,
+  PER_MS,
+  type Place,
+  type Split,
+  type StoredAttempt,
+  type StoredEvent,
+  type StoredPart,
+  stateOnArrival,
+} from './event.ts'
+import { ATTEMPT_COLUMNS, EVENT_COLUMNS } from './schema.ts'
+
+type Counts = { accepted?: number; delivered?: number } & { [by in Eraser]?: number }
+
+export class Events {
+  readonly #storage: DurableObjectStorage
+  readonly #sql: SqlStorage
+  #aep: object
+  #aepIsSaved = true
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage
+    this.#sql = storage.sql
+    this.#aep = JSON.parse(this.#sql.exec<{ aep: string }>('SELECT aep FROM ledger').one().aep)
+  }
+
+  /** What is known of AEP, as it was last written (`aep.ts`). */
+  get aep(): object {
+    return this.#aep
+  }
+
+  /** Written with the next change of a counter, so that it costs no further row; at once with `saveAep`. */
+  setAep(aep: object): void {
+    this.#aepIsSaved &&= aep === this.#aep
+    this.#aep = aep
+  }
+
+  saveAep(): void {
+    if (!this.#aepIsSaved) this.#count({})
+  }
+
+  ledger(): Ledger {
+    const [counters] = this.#sql
+      .exec<Record<'accepted' | 'delivered' | Eraser, number>>(
+        'SELECT accepted, delivered, expired, deleted, person FROM ledger',
+      )
+      .toArray()
+    const { accepted = 0, delivered = 0, expired = 0, deleted = 0, person = 0 } = counters ?? {}
+    const parked = { dead: 0, quarantined: 0 }
+    for (const { state, count } of this.#sql.exec<{ state: ParkedState; count: number }>(
+      'SELECT state, SUM(count) AS count FROM causes GROUP BY state',
+    )) {
+      parked[state] = count
+    }
+    const erased = expired + deleted + person
+    const pending = accepted - delivered - erased - parked.dead - parked.quarantined
+    return {
+      accepted,
+      delivered,
+      pending,
+      ...parked,
+      erased,
+      erasedBy: { expired, deleted, person },
+    }
+  }
+
+  /** Stores them in one transaction. Returns where each of them is, and in which state it really is. */
+  put(arrivals: readonly Arrival[]): (Place & { isNew: boolean })[] {
+    return this.#storage.transactionSync(() => {
+      const { stored, free } = this.#look(arrivals)
+      let added = 0
+      const places = arrivals.map((arrival) => {
+        const held = stored.get(arrival.id)
+        const place = held ? this.#merge(held, arrival) : this.#insert(free(arrival), arrival)
+        if (!held) added += 1
+        stored.set(arrival.id, place)
+        return { ...place, isNew: !held }
+      })
+      if (added > 0) this.#count({ accepted: added })
+      return places
+    })
+  }
+
+  #insert(position: number, arrival: Arrival): Place {
+    const { id, kind, source, receivedAt, hashes, body, state, parts, madeFor, attempt } = arrival
+    const { code, path } = causeIn(state, attempt)
+    this.#write(INSERT_EVENT, EVENT_COLUMNS, {
+      position,
+      id,
+      state,
+      kind,
+      source,
+      received_at: receivedAt,
+      hashes,
+      code,
+      path,
+      begun: 0,
+      body: body.slice().buffer,
+    })
+    if (parts.length > 0) this.#split(position, parts, madeFor, 0)
+    if (attempt) this.#writeAttempt(position, attempt)
+    return { position, state }
+  }
+
+  #merge({ position, state }: Place, { kind, attempt, ...arriving }: Arrival): Place {
+    const next = stateOnArrival(state, arriving.state)
+    if (next === state) return { position, state }
+    if (next === 'pending') this.#requeue(position, kind, attempt)
+    else this.#park(position, next, attempt)
+    return { position, state: next }
+  }
+
+  /** Where these are stored, by id, and a free position for each moment of receipt. */
+  #look(arrivals: readonly Arrival[]) {
+    const stored = new Map<string, Place>()
+    const next = new Map<number, number>()
+    const asked = JSON.stringify(arrivals.map(({ id, receivedAt }) => [id, receivedAt]))
+    const rows = this.#sql.exec<{
+      id: string
+      ms: number
+      position: number | null
+      state: EventState | null
+      last: number | null
+    }>(LOOK, asked)
+    for (const { id, ms, position, state, last } of rows) {
+      next.set(ms, Math.max((last ?? -1) + 1, ms * PER_MS))
+      if (position !== null && state !== null) stored.set(id, { position, state })
+    }
+    const free = ({ receivedAt }: Arrival): number => {
+      for (let ms = receivedAt; ; ms += 1) {
+        const position = next.get(ms) ?? this.#firstFree(ms)
+        next.set(ms, position + 1)
+        // A millisecond that is full: the next one.
+        if (position < (ms + 1) * PER_MS) return position
+      }
+    }
+    return { stored, free }
+  }
+
+  #firstFree(ms: number): number {
+    const last = this.#number(
+      'SELECT MAX(position) AS n FROM events WHERE position BETWEEN ? AND ?',
+      ms * PER_MS,
+      ms * PER_MS + PER_MS - 1,
+    )
+    return Math.max((last ?? -1) + 1, ms * PER_MS)
+  }
+
+  find(id: string): Place | null {
+    const [row] = this.#sql
+      .exec<Place>('SELECT position, state FROM events WHERE id = ?', id)
+      .toArray()
+    return row ?? null
+  }
+
+  read(position: number): StoredEvent | null {
+    const [row] = this.#sql.exec<StoredRow>(READ, position).toArray()
+    return row ? toStored(row) : null
+  }
+
+  /** Events never tried, oldest first, after a position. */
+  untried(after: number, limit: number): Located[] {
+    return this.#located(`${UNTRIED} AND position > ? ORDER BY position LIMIT ?`, after, limit)
+  }
+
+  newestUntried(limit: number): Located[] {
+    return this.#located(`${UNTRIED} ORDER BY position DESC LIMIT ?`, limit)
+  }
+
+  /** Tried events whose wait is over, longest over first. */
+  due(now: number, limit: number): Located[] {
+    // Mostly no wait is over, and that is the cheaper question.
+    const first = this.nextDueAt()
+    if (first === null || first > now) return []
+    return this.#located(`${TRIED} next_at <= ? ORDER BY next_at, position LIMIT ?`, now, limit)
+  }
+
+  /** Tried events, whether their wait is over or not, in the order in which it ends. */
+  waiting(limit: number): Located[] {
+    return this.#located(`${TRIED} next_at IS NOT NULL ORDER BY next_at, position LIMIT ?`, limit)
+  }
+
+  nextDueAt(): number | null {
+    return this.#number('SELECT MIN(next_at) AS n FROM attempts WHERE next_at IS NOT NULL')
+  }
+
+  newestPending(): number | null {
+    return this.#number("SELECT MAX(position) AS n FROM events WHERE state = 'pending'")
+  }
+
+  oldestPendingAt(): number | null {
+    return this.#number(
+      "SELECT received_at AS n FROM events WHERE state = 'pending' ORDER BY position LIMIT 1",
+    )
+  }
+
+  oldestAt(): number | null {
+    return this.#number('SELECT received_at AS n FROM events ORDER BY position LIMIT 1')
+  }
+
+  /** The oldest events received before a moment, whatever their state. */
+  receivedBefore(ms: number, limit: number): number[] {
+    return this.#positions(
+      'SELECT position FROM events WHERE position < ? ORDER BY position LIMIT ?',
+      ms * PER_MS,
+      limit,
+    )
+  }
+
+  /** Those of these events that are still pending: no operator has taken them away meanwhile, nor has their age. */
+  stillPending<Event extends { position: number; id: string }>(events: readonly Event[]): Event[] {
+    const asked = JSON.stringify(events.map(({ position, id }) => [position, id]))
+    return [...this.#sql.exec<{ key: number }>(STILL_PENDING, asked)].flatMap(
+      ({ key }) => events[key] ?? [],
+    )
+  }
+
+  /**
+   * AEP has them: those that are still pending leave, in one transaction. Returns these. `record`: writes down what is
+   * remembered of them, in the same transaction.
+   */
+  accepted(
+    events: readonly StoredEvent[],
+    record: (events: readonly StoredEvent[]) => void,
+  ): StoredEvent[] {
+    const pending = this.stillPending(events)
+    if (pending.length === 0) return pending
+    this.#storage.transactionSync(() => {
+      record(pending)
+      this.#forget(pending.map(({ position }) => position))
+      this.#count({ delivered: pending.length })
+    })
+    return pending
+  }
+
+  /** Parts still to be sent; none where the event is one record, or is not encoded yet. */
+  parts(position: number): StoredPart[] {
+    return this.#sql
+      .exec<StoredPart>('SELECT part, record FROM parts WHERE position = ? ORDER BY part', position)
+      .toArray()
+  }
+
+  splitOf(position: number): Split | null {
+    const [row] = this.#sql
+      .exec<Split>(
+        'SELECT made_for AS madeFor, parts, generation FROM splits WHERE position = ?',
+        position,
+      )
+      .toArray()
+    return row ?? null
+  }
+
+  /** Decides into which records an event is split, before the first of them is sent. */
+  split(position: number, records: readonly string[], madeFor: string, generation: number): void {
+    this.#storage.transactionSync(() => this.#split(position, records, madeFor, generation))
+  }
+
+  #split(position: number, records: readonly string[], madeFor: string, generation: number): void {
+    this.#sql.exec('DELETE FROM parts WHERE position = ?', position)
+    this.#sql.exec(
+      'INSERT OR REPLACE INTO splits (position, made_for, parts, generation) VALUES (?, ?, ?, ?)',
+      position,
+      madeFor,
+      records.length,
+      generation,
+    )
+    for (const [part, record] of records.entries()) {
+      this.#sql.exec('INSERT INTO parts VALUES (?, ?, ?)', position, part, record)
+    }
+  }
+
+  /** It is one record after all. */
+  unsplit(position: number): void {
+    this.#sql.exec('DELETE FROM parts WHERE position = ?', position)
+    this.#sql.exec('DELETE FROM splits WHERE position = ?', position)
+  }
+
+  partAccepted(position: number, part: number): void {
+    this.#sql.exec('DELETE FROM parts WHERE position = ? AND part = ?', position, part)
+  }
+
+  /** An attempt has failed, and the event stays pending. */
+  failed(position: number, attempt: StoredAttempt): void {
+    this.#writeAttempt(position, attempt)
+  }
+
+  /** Sets a pending event aside, for an operator. */
+  park(position: number, state: ParkedState, attempt: StoredAttempt): void {
+    this.#storage.transactionSync(() => this.#park(position, state, attempt))
+  }
+
+  #park(position: number, state: ParkedState, attempt: StoredAttempt | null): void {
+    const { code, path } = causeIn(state, attempt)
+    this.#sql.exec(
+      'UPDATE events SET state = ?, code = ?, path = ? WHERE position = ?',
+      state,
+      code,
+      path,
+      position,
+    )
+    if (attempt) this.#writeAttempt(position, { ...attempt, nextAt: null })
+  }
+
+  /**
+   * Pending again, with a clean slate apart from `attempt`. Parts that AEP has not accepted stay; where the settings have
+   * changed meanwhile, it is split anew, under new ids.
+   */
+  requeue(position: number, kind: StoredKind, attempt: StoredAttempt | null = null): void {
+    this.#storage.transactionSync(() => this.#requeue(position, kind, attempt))
+  }
+
+  #requeue(position: number, kind: StoredKind, attempt: StoredAttempt | null): void {
+    this.#sql.exec(
+      `UPDATE events SET state = 'pending', code = NULL, path = NULL, kind = ?, begun = 0
+       WHERE position = ?`,
+      kind,
+      position,
+    )
+    if (this.#sql.exec(SPLIT_ANEW, position).rowsWritten > 0) {
+      this.#sql.exec('DELETE FROM parts WHERE position = ?', position)
+    }
+    this.#sql.exec('DELETE FROM attempts WHERE position = ?', position)
+    if (attempt) this.#writeAttempt(position, attempt)
+  }
+
+  /**
+   * Dead events that AEP refused from a moment on (413 apart) along with everything else are pending again, as tried, and
+   * due at once. At most `limit` of them after position `after`; returns their positions.
+   */
+  takeBackRefusals(from: number, now: number, after: number, limit: number): number[] {
+    return this.#storage.transactionSync(() => {
+      const positions = this.#positions(REFUSED_SINCE, after, from, limit)
+      const list = JSON.stringify(positions)
+      this.#sql.exec(TAKE_BACK, list)
+      this.#sql.exec(
+        `UPDATE attempts SET next_at = ?, refused = 1
+         WHERE position IN (SELECT value FROM json_each(?))`,
+        now,
+        list,
+      )
+      return positions
+    })
+  }
+
+  /** Erases events of any state: what is in their rows is overwritten at its size, then the rows go. */
+  erase(positions: readonly number[], by: Eraser): void {
+    if (positions.length === 0) return
+    this.#storage.transactionSync(() => {
+      const list = JSON.stringify(positions)
+      for (const overwrite of OVERWRITE) this.#sql.exec(overwrite, list)
+      const erased = this.#forget(positions)
+      this.#count({ [by]: erased })
+    })
+  }
+
+  /** AEP's kept answer goes, the event stays. */
+  eraseAnswer(position: number): void {
+    this.#sql.exec(
+      `UPDATE attempts SET answer = zeroblob(length(CAST(answer AS BLOB)))
+       WHERE position = ? AND answer IS NOT NULL`,
+      position,
+    )
+    this.#sql.exec('UPDATE attempts SET answer = NULL WHERE position = ?', position)
+  }
+
+  /** How often processing this event has begun and not ended. */
+  begun(position: number): number {
+    return this.#number('SELECT begun AS n FROM events WHERE position = ?', position) ?? 0
+  }
+
+  begin(position: number): void {
+    this.#sql.exec('UPDATE events SET begun = begun + 1 WHERE position = ?', position)
+  }
+
+  end(position: number): void {
+    this.#sql.exec('UPDATE events SET begun = 0 WHERE position = ?', position)
+  }
+
+  /** Cuts waits that are longer than any can be: a clock that ran ahead wrote them. `capMs`: the longest backoff. */
+  correctWaits(now: number, capMs: number): void {
+    this.#sql.exec(
+      `UPDATE attempts SET next_at = ?1 + CASE asked_to_wait WHEN 1 THEN ?3 ELSE ?2 END
+       WHERE next_at > ?1 + ?2 AND (asked_to_wait = 0 OR next_at > ?1 + ?3)`,
+      now,
+      capMs,
+      Math.max(capMs, MAX_RETRY_AFTER_MS),
+    )
+  }
+
+  #writeAttempt(position: number, attempt: StoredAttempt): void {
+    const { attempts, triedAt, error } = attempt
+    const isAttempt = attempts > 0 && triedAt !== null
+    this.#write(WRITE_ATTEMPT, ATTEMPT_COLUMNS, {
+      position,
+      attempts,
+      strikes: attempt.strikes,
+      struck_at: attempt.struckAt,
+      throttles: attempt.throttles,
+      refused: attempt.refused ? 1 : 0,
+      tried_at: triedAt,
+      next_at: attempt.nextAt,
+      asked_to_wait: attempt.askedToWait ? 1 : 0,
+      code: error.code,
+      status: error.status,
+      message: error.message,
+      answer: attempt.answer,
+      history: JSON.stringify(isAttempt ? [[triedAt, error.code, error.status]] : []),
+    })
+  }
+
+  /** Returns how many of them there were. */
+  #forget(positions: readonly number[]): number {
+    const list = JSON.stringify(positions)
+    const [side] = this.#sql.exec<Record<SideTable, number>>(HAS_SIDE_ROWS, list).toArray()
+    for (const table of SIDE_TABLES) if (side?.[table]) this.#sql.exec(FORGET[table], list)
+    return this.#sql.exec<{ position: number }>(FORGET_EVENTS, list).toArray().length
+  }
+
+  #count(counts: Counts): void {
+    const { accepted = 0, delivered = 0, expired = 0, deleted = 0, person = 0 } = counts
+    this.#sql.exec(COUNT, accepted, delivered, expired, deleted, person, JSON.stringify(this.#aep))
+    this.#aepIsSaved = true
+  }
+
+  #write<Columns extends object>(
+    statement: string,
+    columns: Columns,
+    row: Record<keyof Columns, SqlStorageValue>,
+  ): void {
+    const names = Object.keys(columns) as (keyof Columns)[]
+    this.#sql.exec(statement, ...names.map((name) => row[name]))
+  }
+
+  #located(query: string, ...bindings: number[]): Located[] {
+    return this.#sql.exec<Located>(query, ...bindings).toArray()
+  }
+
+  #positions(query: string, ...bindings: number[]): number[] {
+    return [...this.#sql.exec<{ position: number }>(query, ...bindings)].map(
+      ({ position }) => position,
+    )
+  }
+
+  #number(query: string, ...bindings: number[]): number | null {
+    const [row] = this.#sql.exec<{ n: number | null }>(query, ...bindings).toArray()
+    return row?.n ?? null
+  }
+}
+
+function causeIn(
+  state: EventState,
+  attempt: StoredAttempt | null,
+): Reason | { code: null; path: null } {
+  return state === 'pending' ? { code: null, path: null } : reasonOf(attempt?.error ?? null)
+}
+
+type StoredRow = Omit<StoredEvent, 'body' | 'history'> & {
+  body: ArrayBuffer
+  attempts: number | null
+  refused: number
+} & Pick<History, 'strikes' | 'struckAt' | 'throttles' | 'triedAt'>
+
+function toStored(row: StoredRow): StoredEvent {
+  const { attempts, strikes, struckAt, throttles, triedAt, refused, body, ...event } = row
+  const history =
+    attempts === null
+      ? null
+      : { attempts, strikes, struckAt, throttles, triedAt, refused: refused === 1 }
+  return { ...event, body: new Uint8Array(body), history }
+}
+
+// Statements are made once: SQLite's are looked up by their text.
+
+const placeholders = (columns: object) => Object.keys(columns).map(() => '?')
+
+const INSERT_EVENT = `INSERT INTO events (${Object.keys(EVENT_COLUMNS)})
+  VALUES (${placeholders(EVENT_COLUMNS)})`
+
+const OTHERS = Object.keys(ATTEMPT_COLUMNS).filter(
+  (name) => name !== 'position' && name !== 'history',
+)
+
+/** What is no further attempt (an event that could not be encoded) leaves the history as it is. */
+const WRITE_ATTEMPT = `INSERT INTO attempts (${Object.keys(ATTEMPT_COLUMNS)})
+  VALUES (${placeholders(ATTEMPT_COLUMNS)})
+  ON CONFLICT (position) DO UPDATE SET ${OTHERS.map((name) => `${name} = excluded.${name}`)},
+    history = CASE WHEN excluded.attempts = attempts AND excluded.tried_at IS tried_at THEN history
+      ELSE json_insert(
+        CASE WHEN json_array_length(history) < ${MAX_KEPT_ATTEMPTS} THEN history
+          ELSE json_remove(history, '$[1]') END,
+        '$[#]', json_extract(excluded.history, '$[0]')) END`
+
+const LOOK = `SELECT value ->> 0 AS id, value ->> 1 AS ms, events.position AS position, state,
+    (SELECT MAX(position) FROM events WHERE position BETWEEN (value ->> 1) * ${PER_MS}
+      AND (value ->> 1) * ${PER_MS} + ${PER_MS - 1}) AS last
+  FROM json_each(?) LEFT JOIN events ON events.id = value ->> 0`
+
+const READ = `SELECT position, id, kind, source, received_at AS receivedAt, hashes, body, attempts,
+    strikes, struck_at AS struckAt, throttles, tried_at AS triedAt, refused
+  FROM events LEFT JOIN attempts USING (position) WHERE position = ?`
+
+const UNTRIED = `SELECT position, kind, length(body) AS bytes FROM events WHERE state = 'pending'
+  AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.position = events.position)`
+
+/** Only pending events have a moment at which they are due. */
+const TRIED = `SELECT position, kind, length(body) AS bytes FROM attempts JOIN events USING (position) WHERE`
+
+const STILL_PENDING = `SELECT key FROM json_each(?) JOIN events ON position = value ->> 0
+  WHERE events.id = value ->> 1 AND state = 'pending'`
+
+const REFUSED_SINCE = `SELECT position FROM events JOIN attempts USING (position)
+  WHERE state = 'dead' AND position > ? AND attempts.code = 'rejected' AND status <> 413
+    AND tried_at >= ? ORDER BY position LIMIT ?`
+
+const TAKE_BACK = `UPDATE events SET state = 'pending', code = NULL, path = NULL
+  WHERE position IN (SELECT value FROM json_each(?))`
+
+const SPLIT_ANEW = `UPDATE splits SET generation = generation + 1, parts = 0
+  WHERE position = ?1 AND EXISTS (SELECT 1 FROM attempts
+    WHERE attempts.position = ?1 AND code = 'settings-changed')`
+
+const COUNT = `UPDATE ledger SET accepted = accepted + ?, delivered = delivered + ?,
+  expired = expired + ?, deleted = deleted + ?, person = person + ?, aep = ?`
+
+const LISTED = 'position IN (SELECT value FROM json_each(?))'
+
+const SIDE_TABLES = ['attempts', 'parts', 'splits'] as const
+type SideTable = (typeof SIDE_TABLES)[number]
+
+const HAS_SIDE_ROWS = `SELECT ${SIDE_TABLES.map(
+  (table) => `EXISTS (SELECT 1 FROM ${table} WHERE ${LISTED.replace('?', '?1')}) AS ${table}`,
+)}`
+
+const FORGET = {
+  attempts: `DELETE FROM attempts WHERE ${LISTED}`,
+  parts: `DELETE FROM parts WHERE ${LISTED}`,
+  splits: `DELETE FROM splits WHERE ${LISTED}`,
+} satisfies Record<SideTable, string>
+
+const FORGET_EVENTS = `DELETE FROM events WHERE ${LISTED} RETURNING position`
+
+const OVERWRITE = [
+  `UPDATE events SET body = zeroblob(length(body)), hashes = zeroblob(length(hashes))
+   WHERE ${LISTED}`,
+  `UPDATE attempts SET answer = zeroblob(length(CAST(answer AS BLOB)))
+   WHERE answer IS NOT NULL AND ${LISTED}`,
+  `UPDATE parts SET record = zeroblob(length(CAST(record AS BLOB))) WHERE ${LISTED}`,
+]

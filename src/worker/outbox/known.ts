@@ -1,0 +1,95 @@
+/**
+ * What follows from the value about AEP at a moment: whether it may be asked, why everything waits, and what the log says
+ * of it. Derived once a change, and handed around as a plain object.
+ */
+import type { HoldReason } from '../aep/client/verdict.ts'
+import { PROBE_INTERVAL_MS } from '../limits.ts'
+import type { logLine } from '../log.ts'
+import { type Aep, corrected, isFailing, rejectingFrom } from './aep.ts'
+import type { Policy } from './blame.ts'
+
+/** Why everything waits, for an operator. */
+export type Hold = { reason: 'paused' | 'rejecting' | HoldReason; since: number }
+
+/** Everything that follows from the value at a moment: derived once, and handed around. */
+export type Known = {
+  hold: Hold | null
+  /** AEP is down, or has asked for a wait: `/health` says `upstream`. A hold is not that. */
+  failing: boolean
+  /** `open`: any number of requests. `probe`: one, to ask whether AEP works again. */
+  gate: 'open' | 'probe' | 'closed'
+  /** The earliest moment at which AEP may be asked, which may be past; `null` while only an operator can change that. */
+  mayAskAt: number | null
+  /** AEP refuses everything: probes take the newest events first. */
+  rejecting: boolean
+  /** While it does: events refused from here on under these settings become pending again; otherwise `null`. */
+  refusedFrom: number | null
+  /** When time alone changes something: `after` with `time` must be called then. */
+  nextThoughtAt: number | null
+  /** AEP fails, and this is no hold: an outage. */
+  outageSince: number | null
+  /** What is behind a hold or an outage, for the log. */
+  cause: { code: string; status: number | null } | null
+}
+
+export function known(value: Aep, now: number, policy: Policy): Known {
+  const aep = corrected(value, now, policy)
+  const { failure, refusals, pause } = aep
+  const probing = isFailing(aep)
+  const stopped = pause.paused || aep.unusableSince !== null
+  const probeAt = probing ? Math.max(aep.retryAt, aep.probedAt + PROBE_INTERVAL_MS) : 0
+  const mayAskAt = Math.max(aep.notBefore, probeAt)
+  return {
+    hold: holdOf(aep),
+    failing: failure?.reason === 'upstream' || aep.notBefore > now,
+    gate: stopped || mayAskAt > now ? 'closed' : probing ? 'probe' : 'open',
+    mayAskAt: stopped ? null : mayAskAt,
+    rejecting: refusals.hold !== null,
+    refusedFrom: refusals.hold?.takenBackFrom ?? null,
+    nextThoughtAt: rejectingFrom(aep),
+    outageSince: failure?.reason === 'upstream' ? failure.since : null,
+    cause: causeOf(aep),
+  }
+}
+
+function causeOf({ unusableSince, refusals, failure }: Aep): Known['cause'] {
+  if (unusableSince !== null) return { code: 'configuration', status: null }
+  if (refusals.hold) return { code: 'rejected', status: refusals.newest[0]?.status ?? null }
+  return failure && { code: failure.code, status: failure.status }
+}
+
+function holdOf({ pause, unusableSince, refusals, failure }: Aep): Hold | null {
+  if (pause.paused) return { reason: 'paused', since: pause.at }
+  if (unusableSince !== null) return { reason: 'configuration', since: unusableSince }
+  if (refusals.hold) return { reason: 'rejecting', since: refusals.hold.since }
+  if (!failure || failure.reason === 'upstream') return null
+  return { reason: failure.reason, since: failure.since }
+}
+
+export type LogLine = { level: 'log' | 'warn'; fields: Parameters<typeof logLine>[1] }
+
+/** What a change says to an operator: a hold or an outage begins or ends. */
+export function linesOf(before: Known, next: Known, now: number): LogLine[] {
+  const lines: LogLine[] = []
+  const status = next.cause?.status ?? null
+  // The status is AEP's, or that of IMS when IMS gave no token.
+  const answered = next.cause?.code === 'token' ? { imsStatus: status } : { upstreamStatus: status }
+  const cause = next.cause && { code: next.cause.code, ...(status === null ? {} : answered) }
+  if (before.hold?.reason !== next.hold?.reason) {
+    const reason = next.hold?.reason ?? null
+    const lifted = before.hold?.reason ?? null
+    const fields = reason === null ? { lifted } : reason === 'paused' ? {} : (cause ?? {})
+    lines.push({
+      level: reason === null ? 'log' : 'warn',
+      fields: { event: 'hold', reason, ...fields },
+    })
+  }
+  if (before.outageSince === null && next.outageSince !== null) {
+    lines.push({ level: 'warn', fields: { event: 'upstream', status: 'failing', ...cause } })
+  }
+  if (before.outageSince !== null && next.outageSince === null && !next.hold) {
+    const failedForMs = Math.max(now - before.outageSince, 0)
+    lines.push({ level: 'log', fields: { event: 'upstream', status: 'recovered', failedForMs } })
+  }
+  return lines
+}

@@ -1,0 +1,283 @@
+/**
+ * What operators see of the stored events: lists, one in full, counts by cause, and which of them an action takes.
+ *
+ * Promises: reads only. What a list shows, what a count says and what an action changes come from here alike. Whatever is
+ * asked for, an index entry is read for each event found, or `MAX_SCANNED` of the others at most: then a page is short,
+ * and has a cursor all the same. A page continues at a position, so that events stored or erased meanwhile neither repeat
+ * nor hide others.
+ */
+import type { StoredKind } from '../chatlio/kind.ts'
+import { MAX_SCANNED } from '../limits.ts'
+import { type Cause, reasonOf } from './cause.ts'
+import { type EventState, type ParkedState, PER_MS, type StoredError } from './event.ts'
+
+export type EventSummary = {
+  id: string
+  kind: StoredKind
+  source: string | null
+  state: EventState
+  attempts: number
+  receivedAt: number
+  nextAttemptAt: number | null
+  lastError: StoredError | null
+  bytes: number
+}
+
+export type Listed = EventSummary & { position: number }
+
+/** A failed attempt that is remembered. `at`: when it ended. */
+export type KeptAttempt = { at: number; code: StoredError['code']; status: number | null }
+
+/** `history`: the first attempt and the latest, oldest first. */
+export type EventDetail = EventSummary & {
+  body: Uint8Array
+  answer: string | null
+  history: readonly KeptAttempt[]
+}
+
+/** `answer`: AEP's last one, where one is kept. */
+export type StoredBody = {
+  id: string
+  kind: StoredKind
+  state: EventState
+  receivedAt: number
+  body: Uint8Array
+  answer: string | null
+}
+
+/**
+ * `null` matches any; `path`: empty matches where none is known (`cause.ts`); `idPrefix`: hexadecimal. Positions from `from`
+ * on and below `end`.
+ */
+export type ListFilter = {
+  state: EventState
+  kind: StoredKind | null
+  code: string | null
+  path: string | null
+  source?: string | null
+  idPrefix?: string | null
+  from: number
+  end: number
+}
+export type ParkedFilter = ListFilter & { state: ParkedState }
+
+/** `readTo`: the position that a list has read up to; `null` when there is nothing after it. */
+export type ListedPage = { events: Listed[]; readTo: number | null }
+
+/** Events set aside in one state for one cause, among all that the group has had since it was last empty. */
+export type CauseRow = Cause & { count: number; firstAt: number; lastAt: number }
+
+export class EventList {
+  readonly #sql: SqlStorage
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql
+  }
+
+  /** At most `limit` events behind position `after` (`null`: from the beginning), oldest first or newest first. */
+  list(filter: ListFilter, after: number | null, limit: number, newest = false): ListedPage {
+    const page: ListedPage = { events: [], readTo: null }
+    const positions = this.#positions(filter, after, scanOf(filter, limit), newest)
+    for (const [index, position] of positions.entries()) {
+      const event = this.at(position)
+      if (event && matches(event, filter)) page.events.push(event)
+      const isEnd = page.events.length === limit || index + 1 === scanOf(filter, limit)
+      if (isEnd) return { ...page, readTo: position }
+    }
+    return page
+  }
+
+  /** The event with this id, if the filter matches it. */
+  find(id: string, filter: ListFilter): Listed | null {
+    const [row] = this.#sql
+      .exec<{ position: number }>('SELECT position FROM events WHERE id = ?', id)
+      .toArray()
+    const event = row ? this.at(row.position) : null
+    if (!event || event.state !== filter.state) return null
+    const isInRange = event.position >= filter.from && event.position < filter.end
+    return isInRange && matches(event, filter) ? event : null
+  }
+
+  /** A range of positions without its ends, the oldest first. */
+  *hashed(after: number, before: number, limit: number) {
+    yield* this.#sql.exec<{ position: number; hashes: string }>(
+      `SELECT position, hashes FROM events WHERE position > ? AND position < ?
+       ORDER BY position LIMIT ?`,
+      after,
+      before,
+      limit,
+    )
+  }
+
+  /** Of every state, oldest first. */
+  positionsAfter(after: number, limit: number): number[] {
+    return [
+      ...this.#sql.exec<{ position: number }>(
+        'SELECT position FROM events WHERE position > ? ORDER BY position LIMIT ?',
+        after,
+        limit,
+      ),
+    ].map(({ position }) => position)
+  }
+
+  /** What is stored of an event's content. */
+  body(position: number): StoredBody | null {
+    const [row] = this.#sql
+      .exec<Omit<StoredBody, 'body'> & { body: ArrayBuffer }>(BODY, position)
+      .toArray()
+    return row ? { ...row, body: new Uint8Array(row.body) } : null
+  }
+
+  /** Positions of events whose id begins so, at most `limit` of them. */
+  beginningWith(prefix: string, limit: number): number[] {
+    return [
+      ...this.#sql.exec<{ position: number }>(
+        "SELECT position FROM events WHERE id >= ?1 AND id < ?1 || 'g' LIMIT ?2",
+        prefix,
+        limit,
+      ),
+    ].map(({ position }) => position)
+  }
+
+  /** The event at a position; `null` if there is none. */
+  at(position: number): Listed | null {
+    const [row] = this.#sql.exec<Row>(AT, position).toArray()
+    return row ? toListed(row) : null
+  }
+
+  /** One event with its body; `null` if it is not stored. */
+  get(id: string): EventDetail | null {
+    const [row] = this.#sql
+      .exec<Row & { body: ArrayBuffer; answer: string | null; history: string | null }>(GET, id)
+      .toArray()
+    if (!row) return null
+    const { position: _, ...summary } = toListed(row)
+    const kept: [number, StoredError['code'], number | null][] = JSON.parse(row.history ?? '[]')
+    return {
+      ...summary,
+      body: new Uint8Array(row.body),
+      answer: row.answer,
+      history: kept.map(([at, code, status]) => ({ at, code, status })),
+    }
+  }
+
+  causes(): CauseRow[] {
+    return this.#sql
+      .exec<CauseRow>(
+        `SELECT state, code, path, kind, count, first_at AS firstAt, last_at AS lastAt FROM causes`,
+      )
+      .toArray()
+  }
+
+  /** How many events were received up to a moment, counted up to `limit`. */
+  receivedUpTo(ms: number, limit: number): number {
+    return Number(
+      this.#sql
+        .exec(
+          'SELECT COUNT(*) AS n FROM (SELECT 1 FROM events WHERE position < ? LIMIT ?)',
+          (ms + 1) * PER_MS,
+          limit,
+        )
+        .one().n,
+    )
+  }
+
+  #positions(filter: ListFilter, after: number | null, limit: number, newest: boolean): number[] {
+    const { state, kind, code, path, from, end, idPrefix } = filter
+    const start = newest ? from - 1 : Math.max(after ?? -1, from - 1)
+    const below = newest ? Math.min(after ?? end, end) : end
+    if (idPrefix) {
+      const found = this.beginningWith(idPrefix, MAX_SCANNED)
+      const inRange = found.filter((position) => position > start && position < below)
+      return inRange.sort((a, b) => (newest ? b - a : a - b)).slice(0, limit)
+    }
+    const byCause = state !== 'pending' && (kind !== null || code !== null || path !== null)
+    const queries = newest ? NEWEST_FIRST : OLDEST_FIRST
+    const rows = byCause
+      ? this.#sql.exec(queries.ofCauses, state, start, below, limit, kind, code, path)
+      : this.#sql.exec(queries.ofState, state, start, below, limit)
+    return [...rows].map(({ position }) => Number(position))
+  }
+}
+
+/** How many events a page may look at: as many as it shows, unless it has to look for them without an index. */
+function scanOf({ state, kind, code, path, source, idPrefix }: ListFilter, limit: number): number {
+  const isIndexed = state !== 'pending' || (kind === null && code === null && path === null)
+  return isIndexed && !source && !idPrefix ? limit : Math.max(MAX_SCANNED, limit)
+}
+
+/** `code` and `path` of a pending event are those of its last attempt. */
+function matches(event: Listed, { state, kind, code, path, source }: ListFilter): boolean {
+  if (event.state !== state) return false
+  if (kind !== null && kind !== event.kind) return false
+  if (source && source !== event.source) return false
+  if (code === null && path === null) return true
+  if (event.lastError === null && event.state === 'pending') return false
+  const reason = reasonOf(event.lastError)
+  return (code === null || code === reason.code) && (path === null || path === reason.path)
+}
+
+type Row = {
+  position: number
+  id: string
+  kind: StoredKind
+  source: string | null
+  state: EventState
+  receivedAt: number
+  bytes: number
+  attempts: number | null
+  nextAt: number | null
+  code: StoredError['code'] | null
+  status: number | null
+  message: string | null
+}
+
+function toListed({ attempts, nextAt, code, status, message, ...row }: Row): Listed {
+  return {
+    ...row,
+    attempts: attempts ?? 0,
+    nextAttemptAt: nextAt,
+    lastError: code === null ? null : { code, status, message: message ?? '' },
+  }
+}
+
+const COLUMNS = `position, id, kind, source, state, received_at AS receivedAt, length(body) AS bytes,
+  attempts, next_at AS nextAt, attempts.code AS code, status, message`
+const FROM = 'FROM events LEFT JOIN attempts USING (position)'
+
+const AT = `SELECT ${COLUMNS} ${FROM} WHERE position = ?`
+const GET = `SELECT ${COLUMNS}, body, answer, history ${FROM} WHERE id = ?`
+
+const BODY = `SELECT id, kind, state, received_at AS receivedAt, body, answer ${FROM}
+  WHERE position = ?`
+
+const OLDEST_FIRST = queries('MIN', '>', 'ASC')
+const NEWEST_FIRST = queries('MAX', '<', 'DESC')
+
+function queries(closest: 'MIN' | 'MAX', behind: '>' | '<', order: 'ASC' | 'DESC') {
+  const [first, last] = behind === '>' ? ['?2', '?3'] : ['?3', '?2']
+  /** The next event of the same cause; the end of the range after the last. */
+  const nextOf = (group: string, after: string) =>
+    `COALESCE((SELECT ${closest}(position) FROM events AS e
+      WHERE e.state = ?1 AND e.code = ${group}.code AND e.path = ${group}.path
+        AND e.kind = ${group}.kind AND e.position ${behind} ${after}), ${last})`
+  return {
+    ofState: `SELECT position FROM events WHERE state = ?1 AND position > ?2 AND position < ?3
+      ORDER BY position ${order} LIMIT ?4`,
+    /**
+     * Merges the events of all causes that match. `ORDER BY` makes a queue of the recursion: each step takes the closest
+     * event out of it and puts in the next one of the same cause, so that one index serves every combination of filters.
+     */
+    ofCauses: `
+      WITH RECURSIVE merged (position, code, path, kind) AS (
+        SELECT ${nextOf('causes', first)}, code, path, kind FROM causes
+          WHERE state = ?1 AND (?5 IS NULL OR kind = ?5) AND (?6 IS NULL OR code = ?6)
+            AND (?7 IS NULL OR path = ?7)
+        UNION ALL
+        SELECT ${nextOf('merged', 'merged.position')}, code, path, kind FROM merged
+          WHERE position > ?2 AND position < ?3
+        ORDER BY 1 ${order} LIMIT ?4
+      )
+      SELECT position FROM merged WHERE position > ?2 AND position < ?3`,
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Erases one person's events, a page at a time.
+ *
+ * Promises: an event is this person's by the documented places alone; where a body is no JSON object, or is in quarantine
+ * and names nobody there, by its text. Others' events stay, and those that mention the person are counted; AEP's answers
+ * kept with them are blanked when they quote the person. Compares the stored bodies themselves, not their hashes. A dry run
+ * changes nothing.
+ */
+import { readEventOrNull } from '../../chatlio/event.ts'
+import {
+  isOf,
+  mentions,
+  namesNobody,
+  type PersonKey,
+  stringsOf,
+  subjectOf,
+  textOfBytes,
+} from '../../chatlio/subject.ts'
+import { isObject, parseJson } from '../../lib/json.ts'
+import { ERASE_BYTES } from '../../limits.ts'
+import type { StoredBody } from '../list.ts'
+
+export type EraseRequest = {
+  /** Normalized. */
+  person: PersonKey
+  /** The keyed hash of it. */
+  hash: string
+  dryRun: boolean
+  /** A position. */
+  after: number
+  limit: number
+}
+
+/** `receipts` are counted with the last page; `next` is where the next page begins, `null` after the last. */
+export type ErasePage = {
+  matched: number
+  erased: number
+  receipts: number
+  mentioned: number
+  next: number | null
+}
+
+export type EraseDeps = {
+  positions: (after: number, limit: number) => number[]
+  body: (position: number) => StoredBody | null
+  erase: (position: number, id: string) => void
+  eraseAnswer: (position: number) => void
+  eraseReceipts: (hash: string, dryRun: boolean) => number
+}
+
+export function erasePage(request: EraseRequest, deps: EraseDeps): ErasePage {
+  const { person, hash, dryRun, after, limit } = request
+  const page: ErasePage = { matched: 0, erased: 0, receipts: 0, mentioned: 0, next: null }
+  const positions = deps.positions(after, limit)
+  let bytes = 0
+  for (const position of positions) {
+    if (bytes >= ERASE_BYTES) break
+    page.next = position
+    const stored = deps.body(position)
+    if (!stored) continue
+    bytes += stored.body.length
+    const relation = relationOf(stored, person)
+    if (relation === 'theirs') {
+      page.matched += 1
+      if (dryRun) continue
+      deps.erase(position, stored.id)
+      page.erased += 1
+      continue
+    }
+    if (relation === 'mentioned') page.mentioned += 1
+    const { answer } = stored
+    if (!dryRun && answer && mentions(answer.toLowerCase(), person.value.toLowerCase())) {
+      deps.eraseAnswer(position)
+    }
+  }
+  const isLast = positions.length < limit && page.next === (positions.at(-1) ?? null)
+  return isLast ? { ...page, next: null, receipts: deps.eraseReceipts(hash, dryRun) } : page
+}
+
+export function relationOf(
+  { id, kind, state, receivedAt, body }: StoredBody,
+  person: PersonKey,
+): 'theirs' | 'mentioned' | 'none' {
+  const value = person.value.toLowerCase()
+  const text = textOfBytes(body).toLowerCase()
+  // A backslash may hide it: `ada\u0040example.com`.
+  if (!text.includes(value) && !text.includes('\\')) return 'none'
+  const parsed = parseJson(body)
+  const isJson = parsed.ok && isObject(parsed.value)
+  const subject = subjectOf(kind, parsed, body)
+  if (isJson && isOf(person, subject)) return 'theirs'
+  const strings = parsed.ok ? stringsOf(parsed.value).toLowerCase() : text
+  if (!mentions(strings, value)) return 'none'
+  if (!isJson) return 'theirs'
+  const isUnread =
+    state === 'quarantined' &&
+    readEventOrNull({ id, kind, receivedAt }, parsed)?.outcome !== 'valid'
+  return isUnread && namesNobody(subject) ? 'theirs' : 'mentioned'
+}

@@ -1,0 +1,193 @@
+/**
+ * The records of the outbox beside its events: receipts, activity, suppressions, operators' actions.
+ *
+ * Promises: nothing here is in the way of an event. A record that cannot be written is logged, and the isolate that brought
+ * it brings it again. Where the platform refuses writes for a limit, receipts and counts stop until the next UTC day, so
+ * that what is left is for events.
+ * One object keeps them all, and the key of the lookup hashes: it is always known here.
+ */
+import { readEventOrNull } from '../../chatlio/event.ts'
+import { subjectOf } from '../../chatlio/subject.ts'
+import { parseJson } from '../../lib/json.ts'
+import { logLine } from '../../log.ts'
+import type { StoreRequest } from '../intake.ts'
+import { ACTIVITY_TABLES, ActivityStore, type CountRow, type Step } from './activity.ts'
+import {
+  EVENT_INDEX_TABLES,
+  EventIndex,
+  type HashedEvent,
+  type StoredEvents,
+} from './event-index.ts'
+import { type FindRequest, type Found, type FoundEvents, find } from './find.ts'
+import { type Hashes, type LookupHash, lookupHashOf } from './lookup.ts'
+import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
+import { RECEIPTS_TABLES, ReceiptStore } from './receipts.ts'
+import {
+  type Delivered,
+  type KeyUse,
+  type Lookup,
+  nextDay,
+  REPORTS_TABLES,
+  type Report,
+  ReportStore,
+  type Totals,
+} from './reports.ts'
+import { SUPPRESSIONS_TABLES, Suppressions } from './suppressions.ts'
+
+export const RECORDS_TABLES = [
+  REPORTS_TABLES,
+  RECEIPTS_TABLES,
+  EVENT_INDEX_TABLES,
+  ACTIVITY_TABLES,
+  SUPPRESSIONS_TABLES,
+  OPERATOR_LOG_TABLES,
+].join('')
+
+export type RecordsDeps = {
+  storage: DurableObjectStorage
+  /** `RECEIPT_DAYS`; 0 keeps no receipts. */
+  receiptMs: number
+  events: StoredEvents & FoundEvents
+  now: () => number
+}
+
+/** `pausedUntil`: receipts and counts stop until then, since the platform refuses writes; `null`: they do not. */
+export type RecordsStatus = Totals & { keys: KeyUse[]; pausedUntil: number | null }
+
+export class Records {
+  readonly hash: LookupHash
+  readonly suppressions: Suppressions
+  readonly log: OperatorLog
+  readonly #deps: RecordsDeps
+  readonly #activity: ActivityStore
+  readonly #receipts: ReceiptStore
+  readonly #index: EventIndex
+  readonly #reports: ReportStore
+  #pausedUntil = 0
+
+  constructor(deps: RecordsDeps) {
+    const { storage, receiptMs, events } = deps
+    const { sql } = storage
+    this.#deps = deps
+    this.hash = lookupHashOf(storage)
+    this.suppressions = new Suppressions(sql)
+    this.log = new OperatorLog(sql)
+    this.#activity = new ActivityStore(sql)
+    this.#receipts = new ReceiptStore(sql)
+    this.#index = new EventIndex(sql, events)
+    const { suppressions } = this
+    const [activity, receipts] = [this.#activity, this.#receipts]
+    this.#reports = new ReportStore(storage, { activity, receipts, suppressions }, receiptMs)
+  }
+
+  /** What an arriving event is found by. */
+  async hashesOf({ id, kind, receivedAt, body, hashes }: StoreRequest): Promise<Hashes> {
+    if (hashes !== null && hashes !== undefined) return hashes
+    const parsed = parseJson(body)
+    const reading = readEventOrNull({ id, kind, receivedAt }, parsed)
+    return this.hash.ofSubject(subjectOf(reading?.kind ?? kind, parsed, body))
+  }
+
+  /** An event that must not be stored, or relayed: an operator has erased its person. */
+  isSuppressed(hashes: Hashes | null): boolean {
+    return this.suppressions.has(hashes, this.#deps.now())
+  }
+
+  /** Whether the report need not be sent again. */
+  take(report: Report): boolean {
+    const taken = this.#attempt((now) => this.#reports.take(report, now))
+    this.flush()
+    return taken
+  }
+
+  /** What an isolate needs to compare events with. `version`: of the suppressions that it has. */
+  lookup(version: string | null): Lookup {
+    const { suppressions, hash } = this
+    const isCurrent = version === suppressions.version
+    return {
+      key: hash.raw,
+      version: suppressions.version,
+      suppressions: isCurrent ? null : suppressions.running(this.#deps.now()),
+    }
+  }
+
+  /** Events have been stored; part of their transaction. Mostly writes nothing. */
+  stored(events: readonly HashedEvent[]): void {
+    this.#attempt(() => this.#index.stored(events))
+  }
+
+  /** Events have been delivered; part of the transaction that forgets them. One row, however many they are. */
+  settled(events: readonly Delivered[]): void {
+    if (events.length > 0) this.#attempt((now) => this.#reports.settled(events, now))
+  }
+
+  /** Folds what has come, where it is much: once an answer has been given, and after an alarm. */
+  flush(): void {
+    this.#attempt((now) => {
+      if (this.#reports.isDue) this.#reports.fold(now)
+    })
+  }
+
+  /** Folds what has come, indexes what stays stored, and forgets what is over. */
+  sweep(): void {
+    const { receiptMs } = this.#deps
+    this.#attempt((now) => {
+      if (this.#reports.isWorthFolding(now)) this.#reports.fold(now)
+    })
+    this.#attempt((now) => {
+      this.#deps.storage.transactionSync(() => {
+        this.#index.sweep(now)
+        this.#receipts.sweep(now - receiptMs)
+        this.#activity.sweep(now)
+        this.suppressions.sweep(now)
+        this.log.sweep(now)
+      })
+    })
+  }
+
+  points(from: number, to: number, step: Step): CountRow[] {
+    return this.#activity.points(from, to, step, this.#reports.counts())
+  }
+
+  find(request: FindRequest): Found[] {
+    const { events, receiptMs, now } = this.#deps
+    const [index, receipts, reports] = [this.#index, this.#receipts, this.#reports]
+    return find(request, { events, index, receipts, reports, settledAfter: now() - receiptMs })
+  }
+
+  /** Erases the receipts of the person with this hash; returns how many there are, or were. */
+  eraseReceipts(hash: string, dryRun: boolean): number {
+    return this.#deps.storage.transactionSync(() => {
+      const ids = this.#receipts.erase(hash, dryRun)
+      for (const id of this.#reports.erase(hash, dryRun)) ids.add(id)
+      return ids.size
+    })
+  }
+
+  status(): RecordsStatus {
+    const pausedUntil = this.#pausedUntil > this.#deps.now() ? this.#pausedUntil : null
+    return { ...this.#reports.totals(), keys: this.#reports.keys(), pausedUntil }
+  }
+
+  /** Whether it is done, or is not to be done for now. Never throws. */
+  #attempt(write: (now: number) => void): boolean {
+    const now = this.#deps.now()
+    if (now < this.#pausedUntil) return true
+    try {
+      write(now)
+      return true
+    } catch (thrown) {
+      const name = thrown instanceof Error ? thrown.name : 'unknown'
+      const isLimit = isOverLimit(thrown)
+      if (isLimit) this.#pausedUntil = nextDay(now)
+      logLine('error', { event: isLimit ? 'records-paused' : 'records-failed', name })
+      return isLimit
+    }
+  }
+}
+
+/** `Exceeded allowed rows written in Durable Objects free tier.`, or the account's spending cap for them. */
+export function isOverLimit(thrown: unknown): boolean {
+  const { message = '' } = thrown instanceof Error ? thrown : {}
+  return /exceeded (?:allowed .* free tier|the account's spending cap)/i.test(message)
+}

@@ -1,0 +1,286 @@
+/**
+ * What isolates report, and what the outbox has delivered: one row each, as it came, folded later.
+ *
+ * Promises: a report is written whole or not at all, and counts once, however often it is sent. Rows written: one for a
+ * report, one to fold it away, and a few for each folding (an hour of activity, the totals, rows of receipts), which serves
+ * a hundred of them.
+ * Counts that are not folded yet are kept in memory as well: a copy of what stands in the table, read as far as it has grown.
+ */
+import type { StoredKind } from '../../chatlio/kind.ts'
+import type { DriftReport } from '../../drift/drift.ts'
+import {
+  DAY_MS,
+  FOLD_AFTER_MS,
+  FOLD_AT_REPORTS,
+  FOLD_FROM_REPORTS,
+  ISOLATE_MEMORY_MS,
+  KEY_MEMORY_MS,
+} from '../../limits.ts'
+import { type ActivityStore, type CountRow, STEP_MS, summed } from './activity.ts'
+import { addDuration } from './histogram.ts'
+import type { Hashes } from './lookup.ts'
+import { joined, packReceipts, type Receipt } from './packed.ts'
+import { type ReceiptStore, without } from './receipts.ts'
+import type { Suppression, Suppressions } from './suppressions.ts'
+
+/**
+ * What an isolate reports to the outbox. `isolate` and `sequence` name the report, so that one that is sent twice counts
+ * once. `forwarded`: events that went to AEP without the outbox; `uninformed`: those of them whose isolate had not heard
+ * of the outbox for a while, and could not in time. `keys`: when webhook keys were last used, by fingerprint.
+ */
+export type Report = {
+  isolate: string
+  sequence: number
+  forwarded: number
+  uninformed: number
+  counts: readonly CountRow[]
+  receipts: readonly Receipt[]
+  keys: { readonly [fingerprint: string]: number }
+  drift: readonly DriftReport[]
+}
+
+/** What an isolate needs to compare events with. `suppressions` is `null` when it has this version of them already. */
+export type Lookup = {
+  key: Uint8Array
+  version: string
+  suppressions: readonly Suppression[] | null
+}
+
+/** `taken`: the report need not be sent again. `aep`: what the outbox knows of AEP. */
+export type Exchanged<Aep> = { aep: Aep; taken: boolean; lookup: Lookup }
+
+/** An event that AEP has accepted from the outbox. */
+export type Delivered = {
+  id: string
+  kind: StoredKind
+  source: string | null
+  receivedAt: number
+  attempts: number
+  bytes: number
+  hashes: Hashes | null
+}
+
+/** Ever, and at least: `unavailable` are webhooks of a good key that were answered 503. */
+export type Totals = {
+  forwarded: number
+  suppressed: number
+  unavailable: number
+  uninformed: number
+}
+export type KeyUse = { fingerprint: string; lastUsedAt: number }
+
+export const REPORTS_TABLES = `
+CREATE TABLE reports (
+  position INTEGER PRIMARY KEY,
+  note TEXT NOT NULL,
+  receipts BLOB NOT NULL
+);
+CREATE TABLE totals (only INTEGER PRIMARY KEY CHECK (only = 1), totals TEXT NOT NULL);
+`
+
+/** A row without its receipts. `isolate` is `null` for what the outbox has delivered. */
+type Note = Omit<Report, 'isolate' | 'receipts' | 'drift'> & { isolate: string | null; at: number }
+
+/** `isolates`: the latest report of each that was taken, and when. */
+type Kept = Totals & {
+  keys: { [fingerprint: string]: number }
+  isolates: { [isolate: string]: { sequence: number; at: number } }
+}
+
+const NONE: Kept = {
+  forwarded: 0,
+  suppressed: 0,
+  unavailable: 0,
+  uninformed: 0,
+  keys: {},
+  isolates: {},
+}
+
+/** Reports that are not folded, added up. */
+type Unfolded = { upTo: number; count: number; since: number; rows: CountRow[]; kept: Kept }
+
+export class ReportStore {
+  readonly #storage: DurableObjectStorage
+  readonly #sql: SqlStorage
+  readonly #activity: ActivityStore
+  readonly #receipts: ReceiptStore
+  readonly #suppressions: Suppressions
+  /** `RECEIPT_DAYS`; 0 keeps none. */
+  readonly #keepMs: number
+  #unfolded: Unfolded | null = null
+
+  constructor(
+    storage: DurableObjectStorage,
+    parts: { activity: ActivityStore; receipts: ReceiptStore; suppressions: Suppressions },
+    keepMs: number,
+  ) {
+    this.#storage = storage
+    this.#sql = storage.sql
+    this.#activity = parts.activity
+    this.#receipts = parts.receipts
+    this.#suppressions = parts.suppressions
+    this.#keepMs = keepMs
+  }
+
+  take({ receipts, drift: _, ...report }: Report, now: number): void {
+    const known = this.#read().kept.isolates[report.isolate]
+    if (known && known.sequence >= report.sequence) return
+    const keys = Object.entries(report.keys).map(([key, at]) => [key, Math.min(at, now)])
+    // The others were erased while they were on their way here.
+    const kept = receipts.filter(({ hashes }) => !this.#suppressions.has(hashes, now))
+    this.#write({ ...report, keys: Object.fromEntries(keys), at: now }, kept)
+  }
+
+  /** Events have been delivered: their receipts and their count. Part of the transaction that forgets them. */
+  settled(events: readonly Delivered[], now: number): void {
+    const counts = events.map(({ kind, source, receivedAt }): CountRow => {
+      const histogram = {}
+      addDuration(histogram, now - receivedAt)
+      return { minute: now, kind, outcome: 'drained', source, count: 1, histogram }
+    })
+    const receipts = events.map(({ hashes, ...event }): Receipt => {
+      return { ...event, settledAt: now, via: 'drained', hashes: hashes ?? '' }
+    })
+    const none = { isolate: null, sequence: 0, forwarded: 0, uninformed: 0, keys: {} }
+    this.#write({ ...none, counts: summed(counts, STEP_MS.minute), at: now }, receipts)
+  }
+
+  #write(note: Note, receipts: readonly Receipt[]): void {
+    const packed = packReceipts(this.#keepMs > 0 ? receipts : [])
+    this.#sql.exec(
+      'INSERT INTO reports (note, receipts) VALUES (?, ?)',
+      JSON.stringify(note),
+      packed.buffer,
+    )
+  }
+
+  totals(): Totals {
+    const { forwarded, suppressed, unavailable, uninformed } = this.#read().kept
+    return { forwarded, suppressed, unavailable, uninformed }
+  }
+
+  keys(): KeyUse[] {
+    return Object.entries(this.#read().kept.keys).map(([fingerprint, lastUsedAt]) => {
+      return { fingerprint, lastUsedAt }
+    })
+  }
+
+  /** Counts that are not in the activity yet. */
+  counts(): readonly CountRow[] {
+    return this.#read().rows
+  }
+
+  /** Packed receipts that are not folded yet. */
+  *receipts(): Generator<Uint8Array> {
+    for (const { receipts } of this.#sql.exec<{ receipts: ArrayBuffer }>(
+      'SELECT receipts FROM reports WHERE length(receipts) > 0',
+    )) {
+      yield new Uint8Array(receipts)
+    }
+  }
+
+  /** Erases receipts with this hash; returns their ids. */
+  erase(hash: string, dryRun: boolean): string[] {
+    const ids: string[] = []
+    const rows = this.#sql
+      .exec<{ position: number; receipts: ArrayBuffer }>(
+        'SELECT position, receipts FROM reports WHERE length(receipts) > 0',
+      )
+      .toArray()
+    for (const { position, receipts } of rows) {
+      const { kept, erased } = without(new Uint8Array(receipts), hash)
+      ids.push(...erased)
+      if (dryRun || erased.length === 0) continue
+      this.#sql.exec(
+        'UPDATE reports SET receipts = zeroblob(length(receipts)) WHERE position = ?',
+        position,
+      )
+      this.#sql.exec(
+        'UPDATE reports SET receipts = ? WHERE position = ?',
+        joined(kept).buffer,
+        position,
+      )
+    }
+    return ids
+  }
+
+  /** Whether there are so many that the next moment is a good one to fold them. */
+  get isDue(): boolean {
+    return this.#read().count >= FOLD_AT_REPORTS
+  }
+
+  /** Whether the cron trigger should. */
+  isWorthFolding(now: number): boolean {
+    const { count, since } = this.#read()
+    return count >= FOLD_FROM_REPORTS || (count > 0 && now - since >= FOLD_AFTER_MS)
+  }
+
+  /** Adds all reports to the activity, the totals and the receipts, in one transaction. */
+  fold(now: number): void {
+    const { count, rows, kept } = this.#read()
+    if (count === 0) return
+    this.#storage.transactionSync(() => {
+      this.#activity.add(rows)
+      if (this.#keepMs > 0) this.#receipts.add([...this.receipts()])
+      forgetOld(kept, now)
+      this.#sql.exec(
+        `INSERT INTO totals (only, totals) VALUES (1, ?)
+         ON CONFLICT (only) DO UPDATE SET totals = excluded.totals`,
+        JSON.stringify(kept),
+      )
+      this.#sql.exec('DELETE FROM reports')
+    })
+    this.#unfolded = null
+  }
+
+  #read(): Unfolded {
+    if (!this.#unfolded) {
+      const [row] = this.#sql.exec<{ totals: string }>('SELECT totals FROM totals').toArray()
+      const kept: Kept = { ...structuredClone(NONE), ...(row && JSON.parse(row.totals)) }
+      this.#unfolded = { upTo: 0, count: 0, since: Number.MAX_SAFE_INTEGER, rows: [], kept }
+    }
+    const unfolded = this.#unfolded
+    const notes = this.#sql
+      .exec<{ position: number; note: string }>(
+        'SELECT position, note FROM reports WHERE position > ?',
+        unfolded.upTo,
+      )
+      .toArray()
+    if (notes.length === 0) return unfolded
+    const rows = [...unfolded.rows]
+    for (const { position, note } of notes) {
+      const read: Note = JSON.parse(note)
+      addTo(unfolded.kept, read)
+      rows.push(...read.counts)
+      unfolded.upTo = position
+      unfolded.since = Math.min(unfolded.since, read.at)
+    }
+    unfolded.count += notes.length
+    unfolded.rows = summed(rows, STEP_MS.minute)
+    return unfolded
+  }
+}
+
+function addTo(kept: Kept, { isolate, sequence, at, forwarded, uninformed, counts, keys }: Note) {
+  if (isolate !== null) kept.isolates[isolate] = { sequence, at }
+  kept.forwarded += forwarded
+  kept.uninformed += uninformed
+  for (const { outcome, count } of counts) {
+    if (outcome === 'suppressed' || outcome === 'unavailable') kept[outcome] += count
+  }
+  for (const [key, usedAt] of Object.entries(keys)) {
+    kept.keys[key] = Math.max(usedAt, kept.keys[key] ?? 0)
+  }
+}
+
+function forgetOld({ keys, isolates }: Kept, now: number): void {
+  for (const [key, at] of Object.entries(keys)) if (at < now - KEY_MEMORY_MS) delete keys[key]
+  for (const [isolate, { at }] of Object.entries(isolates)) {
+    if (at < now - ISOLATE_MEMORY_MS) delete isolates[isolate]
+  }
+}
+
+/** The next UTC midnight. */
+export function nextDay(now: number): number {
+  return (Math.floor(now / DAY_MS) + 1) * DAY_MS
+}

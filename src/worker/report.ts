@@ -1,0 +1,299 @@
+/**
+ * What an isolate reports to the outbox after it has answered (counts, receipts, uses of webhook keys, drift), and what it
+ * hears in return: what is known of AEP, and who is suppressed.
+ *
+ * Promises: while an isolate is in use, nothing is asked of the outbox before a webhook is answered; it exchanges at most
+ * once in ten seconds, unless there is much to report. A webhook that leaves something to report keeps its request until
+ * it is reported, so a quiet relay loses nothing. A report that was not taken is sent again as it is: it counts once.
+ * Addresses and ids leave the isolate as keyed hashes only. Memory is bounded, whatever comes: receipts beyond the limit are
+ * left out, counts never are (while nobody takes them, minutes become hours).
+ * The first webhook of an isolate, and of one that has not exchanged for a minute, waits for an exchange, a second at most.
+ * Accepts: an isolate that ends loses what it has not reported, so these figures are a lower bound.
+ */
+import type { EventKind, StoredKind } from './chatlio/kind.ts'
+import type { Subject } from './chatlio/subject.ts'
+import type { DriftReport } from './drift/drift.ts'
+import { within } from './lib/timeout.ts'
+import {
+  ADD_UP_AT,
+  EXCHANGE_LOST_MS,
+  EXCHANGE_STALE_MS,
+  EXCHANGE_TIMEOUT_MS,
+  MAX_BUFFERED_COUNTS,
+  MAX_BUFFERED_RECEIPTS,
+  REFRESH_INTERVAL_MS,
+  REPORT_AT_RECEIPTS,
+} from './limits.ts'
+import { logLine } from './log.ts'
+import type { Outcome } from './outbox/event.ts'
+import { type CountRow, STEP_MS, summed } from './outbox/records/activity.ts'
+import { addDuration } from './outbox/records/histogram.ts'
+import { type Hashes, LookupHash, unpackHashes } from './outbox/records/lookup.ts'
+import type { Receipt } from './outbox/records/packed.ts'
+import type { Exchanged, Report } from './outbox/records/reports.ts'
+
+/** A receipt whose person is not hashed yet: never outside the isolate. */
+export type BufferedReceipt = {
+  id: string
+  kind: EventKind
+  receivedAt: number
+  settledAt: number
+  bytes: number
+  subject: Subject
+}
+
+/** One webhook that has been answered. `at`: epoch milliseconds. `key`: fingerprint; `source`: its name. */
+export type Answered = {
+  at: number
+  ms: number
+  kind: StoredKind
+  outcome: Outcome
+  key: string | null
+  source: string | null
+  /** `ready` had answered `false`. */
+  uninformed: boolean
+  /** Of an event that went to AEP without the outbox. */
+  receipt: BufferedReceipt | null
+}
+
+/** Recording is an array push; adding up runs every 256 webhooks. */
+export class ReportBuffer {
+  #answered: Answered[] = []
+  #counts: CountRow[] = []
+  /** By id: a webhook that comes again leaves no second one. */
+  readonly #receipts = new Map<string, BufferedReceipt & { source: string | null }>()
+  #keys = new Map<string, number>()
+  #forwarded = 0
+  #uninformed = 0
+
+  record(answered: Answered): void {
+    if (this.#answered.push(answered) >= ADD_UP_AT) this.#addUp()
+  }
+
+  get isEmpty(): boolean {
+    return this.#answered.length + this.#counts.length + this.#receipts.size === 0
+  }
+
+  /** Receipts, at most. */
+  get size(): number {
+    return this.#answered.length + this.#receipts.size
+  }
+
+  takeCounts(): Pick<Report, 'forwarded' | 'uninformed' | 'counts' | 'keys'> {
+    this.#addUp()
+    const taken = {
+      forwarded: this.#forwarded,
+      uninformed: this.#uninformed,
+      counts: this.#counts,
+      keys: Object.fromEntries(this.#keys),
+    }
+    this.#counts = []
+    this.#keys.clear()
+    this.#forwarded = 0
+    this.#uninformed = 0
+    return taken
+  }
+
+  takeReceipts(): (BufferedReceipt & { source: string | null })[] {
+    this.#addUp()
+    const taken = [...this.#receipts.values()]
+    this.#receipts.clear()
+    return taken
+  }
+
+  #addUp(): void {
+    const rows = this.#answered.map(({ at, ms, kind, outcome, source }): CountRow => {
+      const histogram = {}
+      addDuration(histogram, ms)
+      return { minute: at, kind, outcome, source, count: 1, histogram }
+    })
+    this.#counts = summed([...this.#counts, ...rows], STEP_MS.minute)
+    if (this.#counts.length > MAX_BUFFERED_COUNTS) this.#counts = summed(this.#counts, STEP_MS.hour)
+    for (const { at, key, source, uninformed, receipt } of this.#answered) {
+      if (key !== null) this.#keys.set(key, Math.max(at, this.#keys.get(key) ?? 0))
+      if (!receipt) continue
+      this.#forwarded += 1
+      if (uninformed) this.#uninformed += 1
+      if (this.#receipts.size < MAX_BUFFERED_RECEIPTS) {
+        this.#receipts.set(receipt.id, { ...receipt, source })
+      }
+    }
+    this.#answered = []
+  }
+}
+
+/** `Known`: what the isolate says of AEP, its newest acceptance among it; `Aep`: what the outbox answers. */
+export type ReporterDeps<Known, Aep> = {
+  exchange: (known: Known, report: Report | null, version: string | null) => Promise<Exchanged<Aep>>
+  known: () => Known
+  /** `askedAt`: when the outbox was asked. */
+  learned: (aep: Aep, askedAt: number) => void
+  /** Uses up what there is to report of drift. */
+  drift: (now: number) => DriftReport[]
+  now: () => number
+  /** Resolves after so many milliseconds; rejects where a request must not go on for that long. */
+  wait: (ms: number) => Promise<void>
+  /** A name that no other isolate has. */
+  isolate: string
+}
+
+export class Reporter<Known = unknown, Aep = unknown> {
+  readonly #deps: ReporterDeps<Known, Aep>
+  readonly #buffer = new ReportBuffer()
+  /** Sent, and not known to be taken. */
+  #sent: Report | null = null
+  #sequence = 0
+  #exchangedAt = 0
+  /** The outbox has answered; `null`: never. */
+  #heardAt: number | null = null
+  #reportingSince: number | null = null
+  /** A request waits to report what is buffered, since then. */
+  #waitingSince: number | null = null
+  #hash: LookupHash | null = null
+  #version: string | null = null
+  /** Until when, by hash. */
+  #suppressed: ReadonlyMap<string, number> = new Map()
+
+  constructor(deps: ReporterDeps<Known, Aep>) {
+    this.#deps = deps
+  }
+
+  record(answered: Answered): void {
+    this.#buffer.record(answered)
+  }
+
+  /** Whether anybody is suppressed: only then are events compared. */
+  get suppresses(): boolean {
+    return this.#suppressed.size > 0
+  }
+
+  async isSuppressed(subject: Subject): Promise<boolean> {
+    const now = this.#deps.now()
+    const hashes = unpackHashes(await this.hashesOf(subject))
+    return hashes.some(({ hash }) => (this.#suppressed.get(hash) ?? 0) > now)
+  }
+
+  /** `null` while this isolate does not know the key. */
+  async hashesOf(subject: Subject): Promise<Hashes | null> {
+    return this.#hash ? this.#hash.ofSubject(subject) : null
+  }
+
+  /**
+   * Before a webhook is relayed: whether this isolate knows of pauses, holds and suppressions, after asking if it must.
+   * An outbox that does not answer is asked again after ten seconds; until then nobody waits for it.
+   */
+  async ready(): Promise<boolean> {
+    const now = this.#deps.now()
+    if (isWithin(this.#heardAt, EXCHANGE_STALE_MS, now)) return true
+    const hasFailed =
+      this.#heardAt === null ? this.#exchangedAt > 0 : this.#exchangedAt > this.#heardAt
+    if (hasFailed && isWithin(this.#exchangedAt, REFRESH_INTERVAL_MS, now)) return false
+    try {
+      // Each request asks by itself: a promise of one does not wake another.
+      await within(EXCHANGE_TIMEOUT_MS, this.#exchange(null))
+      return true
+    } catch (thrown) {
+      this.#exchangedAt = now
+      logFailure(thrown)
+      return false
+    }
+  }
+
+  /** `keep`: keeps the request alive that has just been answered (`waitUntil`). */
+  afterAnswer(now: number, keep: (work: Promise<void>) => void): void {
+    const isRecent = isWithin(this.#exchangedAt, REFRESH_INTERVAL_MS, now)
+    const dueInMs = isRecent ? this.#exchangedAt + REFRESH_INTERVAL_MS - now : 0
+    if (dueInMs === 0 || (this.#buffer.size >= REPORT_AT_RECEIPTS && !this.#isReporting())) {
+      keep(this.report())
+    } else if (this.#hasSomething && !isWithin(this.#waitingSince, 2 * REFRESH_INTERVAL_MS, now)) {
+      // A request may end while it waits; another then takes its place.
+      this.#waitingSince = now
+      keep(this.#later(dueInMs))
+    }
+  }
+
+  /** Exchanges now. Never throws. */
+  async report(): Promise<void> {
+    this.#exchangedAt = this.#deps.now()
+    const isReporting = this.#isReporting()
+    if (!isReporting) this.#reportingSince = this.#exchangedAt
+    try {
+      const hadKey = this.#hash !== null
+      await this.#exchange(isReporting ? null : await this.#load())
+      // What could not be hashed before.
+      if (!isReporting && !hadKey && this.#hasSomething) await this.#exchange(await this.#load())
+    } catch (thrown) {
+      logFailure(thrown)
+    } finally {
+      if (!isReporting) this.#reportingSince = null
+    }
+  }
+
+  get #hasSomething(): boolean {
+    return !this.#buffer.isEmpty || this.#sent !== null
+  }
+
+  #isReporting(): boolean {
+    return isWithin(this.#reportingSince, EXCHANGE_LOST_MS, this.#deps.now())
+  }
+
+  async #exchange(report: Report | null): Promise<void> {
+    const { exchange, known, learned, now } = this.#deps
+    const askedAt = now()
+    const { aep, taken, lookup } = await exchange(known(), report, this.#version)
+    if (report && taken && this.#sent === report) this.#sent = null
+    this.#hash ??= new LookupHash(lookup.key)
+    if (lookup.suppressions) {
+      this.#suppressed = new Map(lookup.suppressions.map(({ hash, until }) => [hash, until]))
+    }
+    this.#version = lookup.version
+    this.#heardAt = now()
+    this.#exchangedAt = this.#heardAt
+    learned(aep, askedAt)
+  }
+
+  /** The report to send: the one that was not taken, before anything newer. */
+  async #load(): Promise<Report | null> {
+    if (this.#sent || this.#buffer.isEmpty) return this.#sent
+    const { isolate, drift, now } = this.#deps
+    const counts = this.#buffer.takeCounts()
+    const receipts = await this.#takeReceipts()
+    if (counts.counts.length + receipts.length === 0) return null
+    this.#sequence += 1
+    const named = { isolate, sequence: this.#sequence }
+    this.#sent = { ...named, ...counts, receipts, drift: drift(now()) }
+    return this.#sent
+  }
+
+  async #takeReceipts(): Promise<Receipt[]> {
+    const hash = this.#hash
+    if (!hash) return []
+    return Promise.all(
+      this.#buffer.takeReceipts().map(async ({ subject, ...receipt }): Promise<Receipt> => {
+        const hashes = await hash.ofSubject(subject)
+        return { ...receipt, via: 'forwarded', attempts: 1, hashes }
+      }),
+    )
+  }
+
+  async #later(ms: number): Promise<void> {
+    try {
+      await this.#deps.wait(ms)
+    } catch {
+      return
+    } finally {
+      this.#waitingSince = null
+    }
+    if (this.#hasSomething) await this.report()
+  }
+}
+
+/** A clock that was set back must put nothing off. */
+function isWithin(since: number | null, ms: number, now: number): boolean {
+  return since !== null && now >= since && now - since < ms
+}
+
+function logFailure(thrown: unknown): void {
+  const name = thrown instanceof Error ? thrown.name : 'unknown'
+  logLine('warn', { event: 'exchange-failed', name })
+}
