@@ -142,9 +142,6 @@ export const MAX_FORWARD_TIMEOUT_MS = 25_000
 /** Many attempts must fit into the 15 minutes of an alarm (wall-time-limits). */
 export const MAX_DRAIN_TIMEOUT_MS = 60_000
 
-/** For `OUTBOX_SHARDS`, which says nothing any more. */
-export const MAX_SHARDS = 256
-
 /** Smallest `MAX_EVENT_BYTES`. Below it, a part has no room for text beside its fixed fields. */
 export const MIN_EVENT_BYTES = 1_000
 

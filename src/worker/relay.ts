@@ -124,7 +124,7 @@ export class Relay {
   async #forward(received: Received, event: ChatEvent, client: AepClient): Promise<RelayResult> {
     let sent: Sent
     try {
-      sent = await this.#send(event, client, this.#deps.config.forwardTimeoutMs)
+      sent = await this.#send(event, received.source, client, this.#deps.config.forwardTimeoutMs)
     } catch (thrown) {
       return this.#storeAfterFault(received, thrown)
     }
@@ -149,12 +149,18 @@ export class Relay {
   }
 
   /** One attempt inside the request; throws a fault of our own. */
-  async #send(event: ChatEvent, client: AepClient, timeoutMs: number): Promise<Sent> {
+  async #send(
+    event: ChatEvent,
+    source: string | null,
+    client: AepClient,
+    timeoutMs: number,
+  ): Promise<Sent> {
     const { config, breaker, now } = this.#deps
     const destination = client.destination
-    const encoded = encode(event, destination, client.envelope.maxRecordBytes(config.maxEventBytes))
-    if (encoded.split) return { parts: encoded.parts }
     const beganAt = now()
+    const maxRecordBytes = client.envelope.maxRecordBytes(config.maxEventBytes)
+    const encoded = encode(event, destination, maxRecordBytes, { now: beganAt, source })
+    if (encoded.split) return { parts: encoded.parts }
     const underWay = breaker.began(beganAt)
     let ending: Ending | null = null
     try {
@@ -180,6 +186,7 @@ export class Relay {
     try {
       const sent = await this.#send(
         event,
+        received.source,
         client,
         config.forwardTimeoutMs || LAST_RESORT_TIMEOUT_MS,
       )

@@ -7,7 +7,8 @@ import {
   listAt,
   textAt,
 } from '../../src/cli/lib/platform-request.ts'
-import fieldGroup from '../../src/worker/aep/schema/field-group.json' with { type: 'json' }
+import { withVars } from '../../src/cli/lib/wrangler-toml.ts'
+import { fieldGroup } from '../../src/worker/aep/schema/field-group.ts'
 import { Bench, oneOfEach, TOML } from './provision-support.ts'
 
 const FLOW_SERVICE = '/data/foundation/flowservice'
@@ -66,10 +67,7 @@ describe('--status', () => {
   it('sees a relay that is set up for another dataflow', async () => {
     await bench.run([])
     const { writeFileSync } = await import('node:fs')
-    writeFileSync(
-      bench.config,
-      bench.toml.replace(/AEP_FLOW_ID = "[^"]+"\n(?=AEP)/, 'AEP_FLOW_ID = "other"\n'),
-    )
+    writeFileSync(bench.config, withVars(bench.toml, { AEP_FLOW_ID: 'other' }))
     const { code, out } = await bench.run(['--status'])
     expect(code).toBe(4)
     expect(out).toContain('AEP_FLOW_ID is other')

@@ -1,15 +1,15 @@
 import { describe, expect, it, vi } from 'vitest'
 import { type Fetch, type PostRequest, post } from '../../../src/worker/aep/client/post.ts'
-import { judge, noAnswer, type Verdict } from '../../../src/worker/aep/client/verdict.ts'
+import { type Ending, judge, noAnswer } from '../../../src/worker/aep/client/verdict.ts'
 import { MAX_ANSWER_BYTES } from '../../../src/worker/limits.ts'
 
-/** Posts and judges as `Sender` does. */
+/** Posts and judges as `AepClient` does. */
 async function send(
   attempt: PostRequest,
   timeoutMs: number,
   fetch: Fetch,
   aborts: boolean,
-): Promise<Verdict> {
+): Promise<Ending> {
   try {
     return judge(await post(attempt, timeoutMs, fetch, { aborts }), NOW)
   } catch (thrown) {

@@ -8,7 +8,7 @@
  */
 import { mappingRows } from '../../../worker/aep/schema/mapping.ts'
 import { at, type Json, listAt, textAt } from '../../lib/platform-request.ts'
-import { byFlowServiceName, MAPPING_SETS, mappingSetById, mappingSetsByName } from '../lookup.ts'
+import { flowServiceOne, MAPPING_SETS, mappingSetById, mappingSetsByName } from '../lookup.ts'
 import { type Context, type Difference, difference, type Found, idOf, type Step } from '../step.ts'
 import { SCHEMA_CONTENT_TYPE } from '../wanted.ts'
 import { made, SOURCES } from './connections.ts'
@@ -55,7 +55,8 @@ export function mappingSetOf(context: Context) {
 }
 
 async function usedByFlow({ send, wanted }: Context): Promise<Found | null> {
-  const [flow, ...others] = await byFlowServiceName(send, 'flows', wanted.flowName)
+  const meant = { id: wanted.ids.flow, name: wanted.flowName }
+  const [flow, ...others] = await flowServiceOne(send, 'flows', meant)
   const params = at(flow?.body ?? null, 'transformations', 0, 'params')
   const id = textAt(params, 'mappingId')
   if (id === null || others.length > 0) return null

@@ -2,10 +2,10 @@
  * Steps: the field group, the schema made of it, and the union tag that enables the schema for Profile.
  * A field group or schema that lacks something gets it added, after a question; nothing is ever taken out of it.
  */
-import fieldGroup from '../../../worker/aep/schema/field-group.json' with { type: 'json' }
+import { fieldGroup } from '../../../worker/aep/schema/field-group.ts'
 import schema from '../../../worker/aep/schema/schema.json' with { type: 'json' }
 import { at, type Json, listAt, textAt } from '../../lib/platform-request.ts'
-import { byTitle, REGISTRY } from '../lookup.ts'
+import { byRegistryId, byTitle, REGISTRY } from '../lookup.ts'
 import { fieldDifferences, missingFieldOperations } from '../schema-fields.ts'
 import { type Context, difference, idOf, type Step } from '../step.ts'
 
@@ -48,7 +48,11 @@ export const SCHEMA: Step = {
   title: 'Schema',
   name: ({ name }) => name,
   permission: PERMISSION,
-  find: ({ send, wanted }) => byTitle(send, 'schemas', wanted.name),
+  async find({ send, wanted }) {
+    const { schema: id } = wanted.ids
+    if (id === undefined) return byTitle(send, 'schemas', wanted.name)
+    return [{ id, body: await byRegistryId(send, 'schemas', id) }]
+  },
   compare: ({ body }, context) => {
     const missing = missingReferences(body, context)
     return missing.length === 0 ? [] : difference('allOf', missing.join(', '), null)
