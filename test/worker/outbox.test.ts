@@ -1,10 +1,10 @@
 /** The outbox over time: outages of hours, crashes, age. The clock is the test's own. */
-import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import type { StoreRequest } from '../../src/worker/outbox/intake.ts'
-import { idOf, refuseWrites, storeRequest } from './outbox-support.ts'
+import { alarmAt, idOf, inOutbox, refuseWrites, storeRequest } from './outbox-support.ts'
 import {
   type Clock,
   conversation,
@@ -118,8 +118,7 @@ describe('custody', () => {
     await post()
     const mend = await refuseWrites('INSERT ON events')
     // Calls the object's own `store` inside it: workerd prints every rejection that travels by RPC as uncaught.
-    const store = (request: StoreRequest) =>
-      runInDurableObject(outbox(), (instance) => instance.store(request))
+    const store = (request: StoreRequest) => inOutbox((instance) => instance.store(request))
     const payload = conversation()
     const exchange = () => Promise.reject(new Error('not now'))
     const broken = startRelay({ OUTBOX: { getByName: () => ({ store, exchange }) } })
@@ -136,7 +135,7 @@ describe('custody', () => {
 
   it('writes seven rows for an event that is stored, found by two of its fields, and delivered', async () => {
     const body = new TextEncoder().encode(JSON.stringify(conversation()))
-    const total = await runInDurableObject(outbox(), async (instance, { storage }) => {
+    const total = await inOutbox(async (instance, { storage }) => {
       // The first of an object settles what it knows of AEP, and its alarm.
       await instance.store(storeRequest(1))
       await instance.alarm()
@@ -170,7 +169,7 @@ describe('an outage', () => {
       for (let each = 0; each < 8; each += 1) await post()
       const end = clock.now + hours * HOUR
       const asked = aep.requests.length
-      await runInDurableObject(outbox(), async (instance) => {
+      await inOutbox(async (instance) => {
         while (clock.now < end) {
           clock.set(Number(instance.status().nextAttemptAt))
           await instance.alarm()
@@ -222,20 +221,18 @@ describe('never asleep with work owed', () => {
   it('an alarm that is lost is set again by the constructor', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     await post()
-    await runInDurableObject(outbox(), (_, { storage }) => storage.deleteAlarm())
+    await inOutbox((_, { storage }) => storage.deleteAlarm())
     await evictDurableObject(outbox())
     await outbox().status()
-    expect(
-      await runInDurableObject(outbox(), (_, { storage }) => storage.getAlarm()),
-    ).not.toBeNull()
+    expect(await alarmAt()).not.toBeNull()
   })
 
   it('an alarm that is lost is set again by the cron trigger', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     await post()
-    await runInDurableObject(outbox(), (_, { storage }) => storage.deleteAlarm())
+    await inOutbox((_, { storage }) => storage.deleteAlarm())
     await relay.scheduled()
-    const alarm = await runInDurableObject(outbox(), (_, { storage }) => storage.getAlarm())
+    const alarm = await alarmAt()
     expect(alarm).not.toBeNull()
   })
 
@@ -246,7 +243,7 @@ describe('never asleep with work owed', () => {
     const waits: number[] = []
     for (let broken = 0; broken < 8; broken += 1) {
       await runDurableObjectAlarm(outbox())
-      const alarm = await runInDurableObject(outbox(), (_, { storage }) => storage.getAlarm())
+      const alarm = await alarmAt()
       waits.push(Number(alarm) - clock.now)
       clock.set(Number(alarm))
     }
