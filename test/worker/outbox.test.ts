@@ -14,6 +14,7 @@ import {
   outbox,
   type Relay,
   startRelay,
+  storeEvents,
 } from './support.ts'
 
 const HOUR = 3_600_000
@@ -287,6 +288,53 @@ describe('a backlog', () => {
       pending: 0,
       nextAttemptAt: null,
     })
+  })
+})
+
+describe('requests under way', () => {
+  /** How many were under way at once, while events of a backlog were sent. */
+  async function peakOf(count: number, variables: Record<string, string> = {}): Promise<number> {
+    await storeEvents(count)
+    Object.assign(env, { DRAIN_TIMEOUT_MS: '5000', ...variables })
+    await evictDurableObject(outbox())
+    aep.set({ latencyMs: 20 })
+    await drainAll(clock)
+    return aep.peak
+  }
+
+  it('begin at six, and grow while AEP takes what comes, up to DELIVERY_CONCURRENCY', async () => {
+    expect(await peakOf(6)).toBeLessThanOrEqual(6)
+    const peak = await peakOf(80, { DELIVERY_CONCURRENCY: '11' })
+    expect(peak).toBe(11)
+  })
+
+  it.each([
+    ['throttles', { type: 'status', status: 429 }],
+    ['fails', { type: 'status', status: 503 }],
+  ] as const)('are six again at most once AEP %s', async (_, answer) => {
+    await peakOf(60)
+    expect(aep.peak).toBeGreaterThan(8)
+    const ids = await storeEvents(40)
+    aep.rule({ answer, times: 1 })
+    await drainOnce(clock)
+    let open = 0
+    let peak = 0
+    vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+      open += 1
+      peak = Math.max(peak, open)
+      // None is accepted meanwhile, so the pool does not grow.
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      open -= 1
+      return aep.fetch(input as string, init as RequestInit)
+    })
+    clock.advance(61_000)
+    await drainOnce(clock)
+    expect(peak).toBeLessThanOrEqual(8)
+    vi.mocked(globalThis.fetch).mockImplementation((input, init) =>
+      aep.fetch(input as string, init as RequestInit),
+    )
+    await drainAll(clock)
+    expect(aep.lake.map(({ _id }) => _id)).toEqual(expect.arrayContaining(ids))
   })
 })
 
