@@ -162,7 +162,7 @@ describe('a field that no longer comes', () => {
 
   it('is not missed in events of verify and the samples, which take no part', async () => {
     await posted(60, { channelId: 'C' })
-    await posted(30, { visitor: { UUID: 'relay-test-1' }, more: 1 })
+    await posted(30, { visitor: { UUID: 'relay-test' }, more: 1 })
     for (let each = 0; each < 30; each += 1) {
       await relay.post('feedback', conversation(), { 'user-agent': 'chatlio-edge-relay' })
     }

@@ -48,9 +48,8 @@ export type DriftSummary = {
   newestAt: number
 }[]
 
-/** Ids and addresses of the visitors of our own test webhooks begin so; samples with others' ids come from this agent. */
-export const TEST_MARK = 'relay-test-'
-export const TEST_AGENT = 'chatlio-edge-relay'
+/** Who posts the samples of `npm start`: they say nothing of what Chatlio sends. */
+export const SAMPLES_AGENT = 'chatlio-edge-relay'
 
 /** What must be there for a field to be there; empty for one at the top. */
 export function holderOf(path: string): string {

@@ -41,7 +41,7 @@ export type EventAcceptor = {
 }
 
 /** Sees every event that could be read, once it is in custody; never one of a suppressed person. */
-export type Observer = (reading: Reading, parsed: Parsed, id: string, subject: Subject) => void
+export type Observer = (reading: Reading, parsed: Parsed, id: string) => void
 
 /** `receivedAt`: epoch milliseconds. */
 export async function ingest(
@@ -82,7 +82,7 @@ export async function ingest(
   const result = await acceptor.accept(received, unsupported ?? reading)
   if (result.outcome !== 'suppressed') {
     try {
-      observe(reading, parsed, id, subject)
+      observe(reading, parsed, id)
     } catch (thrown) {
       // The event is in custody: a fault of the observer must not change the answer.
       const name = thrown instanceof Error ? thrown.name : 'unknown'

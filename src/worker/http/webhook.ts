@@ -5,9 +5,8 @@
  * read before its key is known to be good.
  */
 import { type EventKind, isRouteKind, type Route } from '../chatlio/kind.ts'
-import type { Subject } from '../chatlio/subject.ts'
 import type { Config } from '../config/config.ts'
-import { TEST_AGENT, TEST_MARK } from '../drift/drift.ts'
+import { SAMPLES_AGENT } from '../drift/drift.ts'
 import { MAX_LOGGED_ISSUES } from '../limits.ts'
 import { type Level, logLine } from '../log.ts'
 import type { Answered } from '../report.ts'
@@ -37,8 +36,8 @@ async function answer({ env, req, executionCtx }: AppContext, at: number): Promi
   const isInformed = typeof admitted !== 'string' || (await reporter.ready())
   const result: Result =
     typeof admitted === 'string'
-      ? await ingest(req.raw, admitted, at, relay, source, (reading, parsed, id, subject) => {
-          if (!isTest(req.raw, subject)) drift.saw(reading, parsed, id, at)
+      ? await ingest(req.raw, admitted, at, relay, source, (reading, parsed, id) => {
+          if (req.header('user-agent') !== SAMPLES_AGENT) drift.saw(reading, parsed, id, at)
         })
       : { outcome: 'refused', kind: route ?? 'auto', refusal: admitted }
   const response = toResponse(result)
@@ -51,12 +50,6 @@ async function answer({ env, req, executionCtx }: AppContext, at: number): Promi
   if (key !== null || stranger !== null)
     reporter.afterAnswer(endedAt, (work) => executionCtx.waitUntil(work))
   return response
-}
-
-/** One of ours: `npm run verify`, `npm run send`, `npm start`. They say nothing of what Chatlio sends. */
-function isTest({ headers }: Request, { conversation, visitor, emails }: Subject): boolean {
-  const isMarked = [conversation, visitor, ...emails].some((value) => value?.startsWith(TEST_MARK))
-  return isMarked || headers.get('user-agent') === TEST_AGENT
 }
 
 /** Nobody can be let in while no key is usable: that is no webhook of a good key that was lost. */
