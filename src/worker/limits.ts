@@ -145,9 +145,6 @@ export const MAX_FORWARD_TIMEOUT_MS = 25_000
 /** Many attempts must fit into the 15 minutes of an alarm (wall-time-limits). */
 export const MAX_DRAIN_TIMEOUT_MS = 60_000
 
-/** For `OUTBOX_SHARDS`, which says nothing any more. */
-export const MAX_SHARDS = 256
-
 /** Smallest `MAX_EVENT_BYTES`. Below it, a part has no room for text beside its fixed fields. */
 export const MIN_EVENT_BYTES = 1_000
 
@@ -206,6 +203,13 @@ export const FOLD_AT_REPORTS = 128
 /** What the cron trigger folds: so many reports, or older ones. Folding a few costs as many rows as they do. */
 export const FOLD_FROM_REPORTS = 16
 export const FOLD_AFTER_MS = 3_600_000
+
+/** Receipts and counts of delivered events are written together: so many, or those of so long. */
+export const SETTLED_TOGETHER = 500
+export const SETTLED_WITHIN_MS = 1_000
+
+/** A row of reports that is smaller takes more: some 600 receipts. */
+export const MAX_APPENDED_BYTES = 65_536
 
 /** Receipts in one row: 430 kB with three hashes each, and 33 kB of filter, of the 2 MB of a row (DO limits). */
 export const SEGMENT_RECEIPTS = 4_096

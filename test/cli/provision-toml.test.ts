@@ -117,6 +117,7 @@ describe('a named environment', () => {
         workers_dev: true,
         vars: XDM,
         durable_objects: others.durable_objects,
+        version_metadata: others.version_metadata,
         ratelimits: [{ ...limit, namespace_id: String(Number(limit.namespace_id) + 1) }],
       },
     })

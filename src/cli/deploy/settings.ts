@@ -47,6 +47,9 @@ const STAND_IN = 'kept-by-cloudflare-0000000000'
 const PLACEHOLDER =
   /change-?me|placeholder|\byour-|\bexample\.(com|org|net)\b|\.example\b|[{}<>]|(INLET|FLOW|DATASET|SCHEMA)_ID\b|\b(TENANT|NAME)\b|^0123456789ABCDEF@|^[0-]+$|\/schemas\/ID$/
 
+/** Of an earlier version: they say nothing any more, and are no reason to stop. */
+const FORMER = ['OUTBOX_SHARDS']
+
 /** Adobe's own namespaces: a visitor's id in one of them would be taken for somebody's address, phone or cookie. */
 const STANDARD_NAMESPACES =
   /^(email(_lc_sha256)?|phone(_e\.?164|_sha256(_e\.?164)?)?|ecid|aaid|adcloud|idfa|gaid|core|fpid|tntid|waid|crmid)$/i
@@ -185,7 +188,8 @@ function* configurationProblems(target: Target): Generator<SettingProblem> {
     }
   }
   for (const name of Object.keys(target.vars)) {
-    const meant = SETTING_NAMES.has(name) ? undefined : likeOurs(name)
+    const isKnown = SETTING_NAMES.has(name) || FORMER.includes(name)
+    const meant = isKnown ? undefined : likeOurs(name)
     if (meant === undefined) continue
     const problem =
       meant === '' ? 'is no setting of the relay' : `is no setting of the relay: is ${meant} meant?`

@@ -186,32 +186,41 @@ function prepared(toml: string, env: string): { before: string; blocks: string }
       : []),
     ...(isTable(own.vars) ? [] : ['', placeOf(env)]),
   ]
-  const blocks: string[] = []
-  const bindings = isTable(config.durable_objects) ? config.durable_objects.bindings : undefined
-  if (own.durable_objects === undefined && Array.isArray(bindings)) {
-    for (const each of bindings) blocks.push(...block(`env.${env}.durable_objects.bindings`, each))
-  }
-  if (own.ratelimits === undefined && Array.isArray(config.ratelimits)) {
-    // Workers of one account that share it share the count.
-    let id = Math.max(
-      ...(toml.match(/^#?\s*namespace_id\s*=\s*"(\d+)"/gm) ?? ['0']).map(lastNumber),
-    )
-    for (const each of config.ratelimits) {
-      id += 1
-      blocks.push(...block(`env.${env}.ratelimits`, { ...each, namespace_id: String(id) }))
-    }
-  }
+  // Workers of one account that share it share the count.
+  let limit = Math.max(
+    0,
+    ...[...toml.matchAll(/^#?\s*namespace_id\s*=\s*"(\d+)"/gm)].map(([, id]) => Number(id)),
+  )
+  const blocks = BINDINGS.flatMap((name) => {
+    const there = config[name]
+    if (there === undefined || own[name] !== undefined) return []
+    const path = `env.${env}.${name}`
+    if (name === 'durable_objects' && isTable(there))
+      return blocksOf(`${path}.bindings`, there.bindings)
+    if (name !== 'ratelimits' || !Array.isArray(there)) return blocksOf(path, there)
+    const limits = there.map((each) => {
+      limit += 1
+      return { ...each, namespace_id: String(limit) }
+    })
+    return blocksOf(path, limits)
+  })
   const end = endOfLine(toml)
   const text = (all: readonly string[]) => all.map((line) => `${line}${end}\n`).join('')
   const body = lines.length + blocks.length === 0 ? toml : `${toml.trimEnd()}${end}\n`
   return { before: `${body}${text(lines)}`, blocks: text(blocks) }
 }
 
-const lastNumber = (text: string) => Number(/(\d+)"$/.exec(text)?.[1] ?? 0)
+/** What a named environment does not inherit, in the order in which it is written. */
+const BINDINGS = ['durable_objects', 'version_metadata', 'ratelimits', 'analytics_engine_datasets']
 
-function block(name: string, values: unknown): string[] {
+function blocksOf(name: string, values: unknown): string[] {
+  if (Array.isArray(values)) return values.flatMap((each) => block(`[[${name}]]`, each))
+  return block(`[${name}]`, values)
+}
+
+function block(header: string, values: unknown): string[] {
   const entries = isTable(values) ? Object.entries(values) : []
-  return ['', `[[${name}]]`, ...entries.map(([key, value]) => `${key} = ${inline(value)}`)]
+  return ['', header, ...entries.map(([key, value]) => `${key} = ${inline(value)}`)]
 }
 
 function inline(value: unknown): string {

@@ -17,6 +17,7 @@ import {
   type Transcript,
   TranscriptSchema,
 } from './payload.ts'
+import { isOfTestPerson, TEST_EVENT_TYPE } from './test-person.ts'
 import { readTimestamp, toIso, writeTimestamp } from './timestamp.ts'
 
 /** A kind and the payload that goes with it. */
@@ -29,7 +30,7 @@ type Typed =
 export type ChatEvent = Typed & {
   /** See `id.ts`; becomes `_id` in AEP. */
   id: string
-  /** One of `EVENT_TYPES`. */
+  /** One of `EVENT_TYPES`, or that of a test. */
   eventType: string
   /** A transcript's `endedAt` if it can be read, otherwise the time of receipt. Never later than receipt. */
   timestamp: string
@@ -77,7 +78,7 @@ export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
   const event: ChatEvent = {
     ...typed,
     id: arrival.id,
-    eventType: EVENT_TYPES[kind],
+    eventType: isOfTestPerson(json) ? TEST_EVENT_TYPE : EVENT_TYPES[kind],
     timestamp: normalizeTimestamps(typed, arrival.receivedAt) ?? receivedAt,
     receivedAt,
   }

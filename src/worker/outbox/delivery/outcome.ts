@@ -47,7 +47,7 @@ export type OutcomeDeps = {
   settings: string
   now: () => number
   sync: () => Promise<void>
-  /** Remembers events that are delivered; part of the transaction in which they leave. */
+  /** Remembers events that are delivered, after the transaction in which they leave. */
   record: (events: readonly StoredEvent[]) => void
   /** An event has left the pending ones. */
   left: (id: string, end: EventEnd) => void
@@ -138,7 +138,8 @@ export class Outcomes {
 
   #write(events: readonly StoredEvent[]): 'written'[] {
     const { record, left } = this.#deps
-    const delivered = this.#deps.events.accepted(events, record)
+    const delivered = this.#deps.events.accepted(events)
+    record(delivered)
     for (const { id } of delivered) left(id, 'delivered')
     return events.map(() => 'written')
   }
