@@ -19,8 +19,10 @@ const LAYERS = [
   ['alerts', 'outbox'],
   ['drift', 'sender.ts'],
   ['aep'],
+  // Which extras a schema may have is said by the list of fields.
+  ['config'],
   ['chatlio'],
-  ['config', 'lib'],
+  ['lib'],
   ['log.ts', 'limits.ts'],
 ]
 

@@ -139,7 +139,7 @@ const ADOBE =
 
 function explain({ sums: { mentioned }, clean }: Erased): string {
   const end = clean
-    ? 'The relay holds nothing of this person any more. What the database file still has of deleted rows is overwritten too; while more than 32 MB of events are stored, the last of it once they have left.'
+    ? 'The relay holds nothing of this person any more.'
     : 'Events of this person still arrive or stay: run it again, and look at `npm run tail`.'
   if (mentioned === 0) return end
   return `${end} ${mentioned} events of others mention the person in their text; they are others’ data, and stay.`

@@ -48,7 +48,7 @@ export function hasHash(hashes: Hashes | null, hash: string): boolean {
 
 export class LookupHash {
   readonly raw: Uint8Array
-  #key: CryptoKey | null = null
+  #key: Awaited<ReturnType<typeof crypto.subtle.importKey>> | null = null
   /** In memory only: a conversation has several events, and its hashes are made once. */
   readonly #known = new Map<string, string>()
 
@@ -91,17 +91,4 @@ export class LookupHash {
     const mac = await crypto.subtle.sign('HMAC', this.#key, utf8Bytes(text))
     return new Uint8Array(mac, 0, HASH_BYTES).toHex()
   }
-}
-
-const KEY = 'lookup-key'
-const KEY_BYTES = 32
-
-/** The outbox's own: made when it first starts. */
-export function lookupHashOf({ kv }: Pick<DurableObjectStorage, 'kv'>): LookupHash {
-  let key = kv.get<Uint8Array>(KEY)
-  if (!key) {
-    key = crypto.getRandomValues(new Uint8Array(KEY_BYTES))
-    kv.put(KEY, key)
-  }
-  return new LookupHash(key)
 }

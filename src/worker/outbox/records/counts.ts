@@ -1,7 +1,37 @@
 /**
- * Durations as a small histogram: four buckets to each doubling, so that a percentile is right to a fifth of its value,
- * and two histograms add up. Pure.
+ * Counts of webhooks by minute, kind and outcome, with how long they took: a small histogram with four buckets to each
+ * doubling, so that a percentile is right to a fifth of its value, and two of them add up. Pure.
  */
+import type { StoredKind } from '../../chatlio/kind.ts'
+import type { Outcome } from '../event.ts'
+
+/** Webhooks of one minute, kind, outcome and named key. `minute`: epoch milliseconds of its beginning. */
+export type CountRow = {
+  minute: number
+  kind: StoredKind
+  outcome: Outcome
+  source: string | null
+  count: number
+  histogram: Histogram
+}
+
+export const STEP_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const
+export type Step = keyof typeof STEP_MS
+
+/** Rows of one step, kind, outcome and source in one; the oldest first. Leaves the given rows as they are. */
+export function summed(rows: readonly CountRow[], stepMs: number): CountRow[] {
+  const sums = new Map<string, CountRow>()
+  for (const row of rows) {
+    const minute = Math.floor(row.minute / stepMs) * stepMs
+    const key = `${minute} ${row.kind} ${row.outcome} ${row.source ?? ''}`
+    const sum = sums.get(key)
+    if (sum) {
+      sum.count += row.count
+      addHistogram(sum.histogram, row.histogram)
+    } else sums.set(key, { ...row, minute, histogram: { ...row.histogram } })
+  }
+  return [...sums.values()].sort((a, b) => a.minute - b.minute)
+}
 
 /** Counts by bucket; only buckets that hold something. */
 export type Histogram = { [bucket: number]: number }
