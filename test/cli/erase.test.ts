@@ -151,7 +151,6 @@ describe('erase', () => {
 
   it.each([
     [[], '--email'],
-    [['--email', 'a@b.c', '--visitor', 'v'], 'exactly one'],
     [['--email', 'a@b.c'], '--url'],
     [['--email', 'a@b.c', '--url', 'https://relay.example.com'], 'ADMIN_TOKEN'],
     [

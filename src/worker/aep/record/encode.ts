@@ -25,15 +25,23 @@ export type Encoded = { redacted: Redacted } & (
   | { split: true; parts: string[] }
 )
 
-/** `now`: epoch ms. `source`: the name of the webhook's key. `redact`: what is replaced in texts. */
-export type Sending = { now: number; source: string | null; redact: readonly RedactRule[] }
+/**
+ * `now`: epoch ms. `source`: the name of the webhook's key. `redact`: what is replaced in texts. `generation`: of the ids of
+ * its parts (`partId`).
+ */
+export type Sending = {
+  now: number
+  source: string | null
+  redact: readonly RedactRule[]
+  generation?: number
+}
 
 /** `maxRecordBytes`: UTF-8 bytes of one record (`Envelope.maxRecordBytes`). */
 export function encode(
   arrived: ChatEvent,
   destination: Destination,
   maxRecordBytes: number,
-  { now, source, redact }: Sending,
+  { now, source, redact, generation = 0 }: Sending,
 ): Encoded {
   // Before anything is measured, so that all parts are of the same texts.
   const { event, redacted } = redactEvent(arrived, redact)
@@ -47,7 +55,7 @@ export function encode(
   const draft = isRaw ? null : draftXdm(event, destination, source)
   const record = JSON.stringify(draft ? recordOf(draft) : encodeRaw(event, source))
   if (fits(record)) return { split: false, record: finished(record), redacted }
-  const parts = split(draft ?? draftRaw(event, source), event.id, limit, fits)
+  const parts = split(draft ?? draftRaw(event, source), event.id, generation, limit, fits)
   return { split: true, parts: parts.map(finished), redacted }
 }
 
