@@ -153,7 +153,8 @@ export class Relay {
     const destination = client.destination
     const beganAt = now()
     const maxRecordBytes = client.envelope.maxRecordBytes(config.maxEventBytes)
-    const encoded = encode(event, destination, maxRecordBytes, { now: beganAt, source })
+    const sending = { now: beganAt, source, redact: config.redact }
+    const encoded = encode(event, destination, maxRecordBytes, sending)
     if (encoded.split) return { parts: encoded.parts }
     const underWay = breaker.began(beganAt)
     let ending: Ending | null = null
@@ -228,7 +229,7 @@ export class Relay {
     const hashes = await people.hashesOf(subject)
     const { accepted } = breaker
     const { destination } = config
-    const made = destination ? madeFor(destination) : ''
+    const made = destination ? madeFor(destination, config.redact) : ''
     const request = {
       id,
       kind,
