@@ -21,7 +21,7 @@ import type { EventEnd } from './outbox/delivery/outcome.ts'
 import { madeFor } from './outbox/delivery/send.ts'
 import type { HeldState, RequestAttempt, StoreRequest } from './outbox/intake.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
-import { quarantineError } from './outbox/quarantine.ts'
+import { quarantineError, type Unsupported } from './outbox/quarantine.ts'
 
 /** Where an event is now. `upstreamStatus`: the HTTP status that AEP answered; `null` when it did not. */
 export type RelayResult = {
@@ -87,7 +87,7 @@ export class Relay {
   }
 
   /** Accepts anything that could be read, valid or not. */
-  async accept(received: Received, reading: Reading): Promise<RelayResult> {
+  async accept(received: Received, reading: Reading | Unsupported): Promise<RelayResult> {
     const suppressed = await this.#ifSuppressed(received)
     if (suppressed) return suppressed
     if (reading.outcome !== 'valid') {
