@@ -40,8 +40,11 @@ export const SESSION_MS = 12 * 3_600_000
 /** A form of the operators' page. Sign-in is open to anyone, so no more is read. */
 export const MAX_FORM_BYTES = 16_384
 
-/** How long an isolate repeats a `/health` answer. Anyone may ask, and every new answer asks all shards. */
+/** How long an isolate repeats a `/health` answer. Anyone may ask, and every new answer asks the outbox. */
 export const HEALTH_CACHE_MS = 2_000
+
+/** How often a request looks whether the first `/health` answer of its isolate has come, which another one asked for. */
+export const FIRST_HEALTH_LOOK_MS = 50
 
 /** How often the outbox proves by a write that events can be stored, while no event does. */
 export const WRITE_PROBE_INTERVAL_MS = 60_000

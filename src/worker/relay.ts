@@ -7,7 +7,7 @@
  * attempt means is decided in the outbox alone.
  */
 import type { AepClient } from './aep/client/client.ts'
-import { type Ending, isAbort } from './aep/client/verdict.ts'
+import type { Ending } from './aep/client/verdict.ts'
 import { encode } from './aep/record/encode.ts'
 import { identityOf, type PrimaryIdentity } from './aep/record/identity.ts'
 import type { Breaker } from './breaker.ts'
@@ -232,7 +232,8 @@ export class Relay {
     }
     const askedAt = now()
     try {
-      const stored = await this.#stored(request, waitMs)
+      // One deadline over all repeats, the runtime's own too: the sender waits for this.
+      const stored = await within(STORE_TIMEOUT_MS + waitMs, this.#stored(request, waitMs))
       breaker.heard(stored.aep, askedAt)
       const outcome = OUTCOMES[stored.state]
       if (outcome === 'forwarded') return { outcome, upstreamStatus: 200 }
@@ -250,16 +251,14 @@ export class Relay {
     try {
       return await this.#call(request, waitMs)
     } catch (thrown) {
-      if (!isAbort(thrown)) throw thrown
+      if (Object(thrown).durableObjectReset !== true) throw thrown
       return this.#call(request, waitMs)
     }
   }
 
   #call(request: StoreRequest, waitMs: number): Promise<Stored> {
     const outbox = this.#deps.outbox()
-    const call = waitMs === 0 ? outbox.store(request) : outbox.storeAndWait(request, waitMs)
-    // One deadline over all retries of the runtime: the sender waits for this.
-    return within(STORE_TIMEOUT_MS + waitMs, call)
+    return waitMs === 0 ? outbox.store(request) : outbox.storeAndWait(request, waitMs)
   }
 }
 

@@ -36,10 +36,10 @@ export type Services = {
 /** What an isolate says of AEP. */
 type Known = { accepted: Breaker['accepted']; settings: string }
 
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
 /** How a request waits before it reports. An object, so that tests can put their own clock in its place. */
-export const waits = {
-  wait: (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms)),
-}
+export const waits = { wait: sleep }
 
 const services = new WeakMap<Env, Services>()
 
@@ -80,7 +80,7 @@ export function servicesOf(env: Env): Services {
       relay: new Relay({ config, outbox, client, breaker, settings, people: reporter, now }),
       breaker,
       reporter,
-      health: new HealthCheck({ config, outbox, now }),
+      health: new HealthCheck({ config, outbox, now, wait: sleep }),
       webhookKeys: new AccessKeys(config.webhookKeys),
       adminKeys: adminToken === null ? null : new AccessKeys([{ key: adminToken, name: null }]),
       sessions: adminToken === null ? null : new Sessions(adminToken),

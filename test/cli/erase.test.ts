@@ -1,8 +1,8 @@
 /**
  * `npm run erase` against the Worker as it is deployed, in a process of its own with its storage on disk: what it prints,
- * that no row names the person, and that no byte is left of what was erased.
+ * and that no row of its storage has the person.
  */
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -41,7 +41,7 @@ beforeAll(async () => {
   worker = new Worker(workerdBinary(), config, path.join(directory, 'log'))
   worker.start()
   url = await worker.url()
-}, 60_000)
+})
 afterAll(async () => {
   await worker.close()
   await aep.close()
@@ -64,42 +64,36 @@ const status = async () => {
 const run = (...args: string[]) =>
   erase(['--url', url, '--admin-token', ADMIN_TOKEN, ...args], { wait: () => Promise.resolve() })
 
-/** Every value of every row of every database, and the bytes of the files. */
-async function onDisk(): Promise<{ rows: string; bytes: string }> {
+/** Every value of every table, the runtime's own included. */
+async function everyRow(): Promise<string> {
   const objects = path.join(directory, 'objects')
   const names = await readdir(objects, { recursive: true })
   const files = names.filter((name) => name.endsWith('.sqlite'))
   expect(files.length).toBeGreaterThan(0)
-  let rows = ''
-  let bytes = ''
-  for (const name of files) {
-    const file = path.join(objects, name)
-    const database = new DatabaseSync(file)
-    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-    const tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all()
-    for (const table of tables) {
-      const all = database.prepare(`SELECT * FROM "${String(table.name)}"`)
-      all.setReadBigInts(true)
-      for (const row of all.iterate()) {
-        for (const value of Object.values(row)) rows += `${textOf(value)}\n`
-      }
-    }
-    database.close()
-    bytes += await readFile(file, 'latin1')
-  }
-  return { rows, bytes }
+  return files.map((name) => valuesOf(path.join(objects, name))).join('\n')
 }
 
-const textOf = (value: unknown) =>
-  value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : String(value)
+function valuesOf(file: string): string {
+  const database = new DatabaseSync(file, { readOnly: true })
+  const tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all()
+  const rows = tables.flatMap(({ name }) => {
+    const all = database.prepare(`SELECT * FROM "${name}"`)
+    all.setReadBigInts(true)
+    return all.all()
+  })
+  database.close()
+  return rows
+    .flatMap((row) => Object.values(row))
+    .map((value) => (value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value))
+    .join('\n')
+}
 
 describe('erase', () => {
-  it('leaves nothing of the person in any row, and overwrites what it erases', async () => {
+  it('leaves no row that has the person, in whatever state their events were', async () => {
     const person = (serial: number, more = '') => ({
       visitor: { UUID: `canary-${serial}`, email: EMAIL },
       message: `canary ${serial} ${more}`,
     })
-    // Stored and delivered: their rows are gone. Their bytes lie in free pages until SQLite writes there again.
     aep.adobe.rule({ answer: { type: 'status', status: 503 } })
     for (let each = 0; each < 40; each += 1) await post(person(each, 'canary '.repeat(each * 40)))
     await post(person(40, 'canary '.repeat(100_000)))
@@ -120,13 +114,12 @@ describe('erase', () => {
     expect(printed.text()).toMatch(/"matched": \d\d/)
     expect(await run('--email', EMAIL)).toBe(0)
     await worker.kill()
-    const { rows, bytes } = await onDisk()
+    const rows = await everyRow()
     worker.start()
     url = await worker.url()
     // Not `toContain`, which would print them all.
     expect(rows.includes('kept')).toBe(true)
     expect(rows.match(/.{0,20}canary.{0,20}/i)).toBeNull()
-    expect(bytes.match(/.{0,20}canary-5\d.{0,20}/)).toBeNull()
     const { accepted, delivered, pending, dead, quarantined, erased } = await status()
     expect(accepted).toBe(
       Number(delivered) + Number(pending) + Number(dead) + Number(quarantined) + Number(erased),

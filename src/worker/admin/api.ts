@@ -10,7 +10,8 @@ import { ALERT_NAMES } from '../alerts/alerts.ts'
 import { STORED_KINDS } from '../chatlio/kind.ts'
 import { DRIFT_CHANGES } from '../drift/drift.ts'
 import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../limits.ts'
-import { EVENT_STATES, OUTCOMES } from '../outbox/event.ts'
+import { EVENT_STATES } from '../outbox/event.ts'
+import { OUTCOMES } from '../outbox/records/counts.ts'
 import * as i from './input.ts'
 
 export type Command = {

@@ -22,8 +22,8 @@ export type FailedRow = {
 }
 
 /** The SHA-256 of an event; a part adds its index. */
-const ID = /^[0-9a-f]{64}(?:-\d{1,6})?$/
-const ID_IN_TEXT = /_id[\\"\s]*:[\\"\s]*([0-9a-f]{64}(?:-\d{1,6})?)[\\"]/
+const ID = /^[0-9a-f]{64}(?:-(?:r\d{1,3}-)?\d{1,6})?$/
+const ID_IN_TEXT = /_id[\\"\s]*:[\\"\s]*([0-9a-f]{64}(?:-(?:r\d{1,3}-)?\d{1,6})?)[\\"]/
 
 const CODE = /^[A-Z0-9][A-Z0-9-]{0,39}$/
 const NO_CODE = 'unknown'

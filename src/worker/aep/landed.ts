@@ -68,6 +68,8 @@ export type LandedOptions = {
   readonly flow: LandedFlow
   readonly cursor: LandedCursor
   readonly now: number
+  /** Whether the time for this call is over: then it ends as if its requests were spent. */
+  readonly late?: () => boolean
   /** Called for each failed row of ours, for a reader who wants the record; what it keeps is its own affair. */
   readonly each?: (row: FailedRow, batch: FailedBatch) => void
 }
@@ -78,7 +80,8 @@ export async function readBatch(
   batch: string,
   each: (row: FailedRow, line: string) => void,
 ): Promise<null | 'gone' | PlatformProblem> {
-  const { end } = await readFiles(get, batch, 0, { lists: 0, files: Infinity }, each)
+  const budget = { lists: 0, files: Infinity, late: () => false }
+  const { end } = await readFiles(get, batch, 0, budget, each)
   return end === 'done' || end === 'budget' ? null : end
 }
 
@@ -117,7 +120,7 @@ const QUARTER_MS = 900_000
 
 export async function readLanded(options: LandedOptions): Promise<Landed> {
   const { flow, now, cursor } = options
-  const budget = { lists: LISTS, files: FILES }
+  const budget = { lists: LISTS, files: FILES, late: options.late ?? (() => false) }
   const hours =
     flow.flowId === null
       ? { hours: [], next: floorHour(now), more: false, problem: null }
@@ -134,7 +137,7 @@ export async function readLanded(options: LandedOptions): Promise<Landed> {
   }
 }
 
-type Budget = { lists: number; files: number }
+type Budget = { lists: number; files: number; readonly late: () => boolean }
 
 // Hours
 
@@ -162,7 +165,7 @@ async function readHours(
     ['orderby', 'createdAt'],
   ])
   const sums = new Map<number, Counts>()
-  for (let page = 0; query !== null && page < RUN_LISTS; page += 1) {
+  for (let page = 0; query !== null && page < RUN_LISTS && !budget.late(); page += 1) {
     budget.lists -= 1
     const answer = await list(get, 'runs', `${FLOW_SERVICE}/runs?${query}`)
     if ('reason' in answer) return { hours: [], next: from, more: false, problem: answer.reason }
@@ -172,7 +175,7 @@ async function readHours(
     query = token === null ? null : new URLSearchParams({ continuationToken: token })
   }
   // Of the last hour of a list that goes on there may be more.
-  const end = query === null ? to : Math.max(from + HOUR_MS, ...sums.keys())
+  const end = query === null ? to : Math.max(from, ...sums.keys())
   const hours: LandedHour[] = []
   for (let at = from; at < end; at += HOUR_MS) {
     hours.push({ at, ...(sums.get(at) ?? NONE), settled: isSettled(at, now) })
@@ -279,7 +282,7 @@ async function listBatches({ get, flow, cursor }: LandedOptions, budget: Budget)
     batches.sort((a, b) => a.created - b.created)
     return { batches, seen: seen.size, more, problem }
   }
-  while (budget.lists > 0) {
+  while (budget.lists > 0 && !budget.late()) {
     budget.lists -= 1
     const query = new URLSearchParams({
       status: 'failed',
@@ -329,7 +332,7 @@ async function readFiles(
   const path = `${EXPORT}/batches/${batch}/failed`
   const names: string[] = []
   for (let query: string | null = ''; query !== null; ) {
-    if (budget.files <= 0) return { end: 'budget', files: skip }
+    if (budget.files <= 0 || budget.late()) return { end: 'budget', files: skip }
     budget.files -= 1
     const answer = await list(get, 'files', path + query)
     if ('reason' in answer) {
@@ -342,7 +345,7 @@ async function readFiles(
   }
   for (const [index, name] of names.entries()) {
     if (index < skip) continue
-    if (budget.files <= 0) return { end: 'budget', files: index }
+    if (budget.files <= 0 || budget.late()) return { end: 'budget', files: index }
     budget.files -= 1
     const response = await answered(get, 'files', `${path}?path=${encodeURIComponent(name)}`)
     if ('reason' in response) return { end: response.reason, files: index }

@@ -88,19 +88,23 @@ export type PlatformAccess = {
   readonly sandbox: string
 }
 
-/** How long one request may take, its body included. Adobe answers within 60 s or not at all. */
+/** Adobe answers within 60 s or not at all. */
 const GET_TIMEOUT_MS = 60_000
 
-/** `token`: resolves to a token other than `refused`; rejects where there is none. */
+/**
+ * `token`: resolves to a token other than `refused`; rejects where there is none.
+ * `timeoutMs`: how long one request may take, its body included.
+ */
 export function platformGet(
   { platformUrl, clientId, orgId, sandbox }: PlatformAccess,
   token: (refused: string | null) => Promise<string>,
   fetch: (url: string, init: RequestInit) => Promise<Response>,
+  timeoutMs = GET_TIMEOUT_MS,
 ): PlatformGet {
   const ask = (path: string, value: string) =>
     fetch(`${platformUrl}${path}`, {
       redirect: 'manual',
-      signal: AbortSignal.timeout(GET_TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
       headers: {
         accept: 'application/json',
         authorization: `Bearer ${value}`,

@@ -171,6 +171,13 @@ export class Events {
     return row ?? null
   }
 
+  at(position: number): Place | null {
+    const [row] = this.#sql
+      .exec<Place>('SELECT position, state FROM events WHERE position = ?', position)
+      .toArray()
+    return row ?? null
+  }
+
   read(position: number): StoredEvent | null {
     const [row] = this.#sql.exec<StoredRow>(READ, position).toArray()
     return row ? toStored(row) : null

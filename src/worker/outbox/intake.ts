@@ -88,12 +88,19 @@ export class Intake {
   }
 
   #write(requests: readonly Waiting[]): HeldState[] {
-    const { records, events, delivery, now } = this.#deps
+    const { records, events, delivery, watch, now } = this.#deps
     this.#waitingBytes = 0
     const wanted = requests.filter(({ hashes }) => !records.isSuppressed(hashes))
+    const before = watch.known().refusedFrom
     const arrivals = wanted.map((request) => this.#arrival(request))
     this.lastWrite = { at: now(), worked: false }
-    const places = events.put(arrivals)
+    let places = events.put(arrivals)
+    const { refusedFrom, hold } = watch.known()
+    if (refusedFrom !== null && before === null) {
+      // One of them has shown that AEP refuses everything: what it refused of the others was not their fault either.
+      delivery.takeBack(refusedFrom, hold?.since ?? now())
+      places = places.map((place) => ({ ...place, ...events.at(place.position) }))
+    }
     events.saveAep()
     records.stored(
       places.flatMap(({ position, isNew }, index) =>

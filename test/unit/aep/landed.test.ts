@@ -185,6 +185,40 @@ describe('what landed', () => {
     expect(all).toEqual(Array.from({ length: 50 }, (_, index) => idOf(index + 1)))
   })
 
+  it('ends when its time is over, and goes on there', async () => {
+    const aep = new Aep({ failedFileRows: 1 }).failing()
+    await aep.posts(1, 5)
+    aep.advance(20 * MINUTE)
+    const options = { get: aep.get, flow: FLOW, now: aep.now }
+    const late = () => aep.requests.length >= 4
+    const first = await readLanded({ ...options, cursor: START, late })
+    expect(aep.requests).toHaveLength(4)
+    expect(first).toMatchObject({ more: true, problem: null })
+    const { failures } = await aep.readAll(first.cursor)
+    expect([...first.failures, ...failures].map(({ id }) => id)).toEqual([1, 2, 3, 4, 5].map(idOf))
+    const none = await readLanded({ ...options, cursor: START, late: () => true })
+    expect(none).toMatchObject({
+      hours: [],
+      failures: [],
+      more: true,
+      problem: null,
+      cursor: START,
+    })
+  })
+
+  it('waits no longer for an answer than it is told to', async () => {
+    const aep = new Aep()
+    aep.adobe.rule({ on: 'platform', answer: { type: 'stall' } })
+    const get = platformGet(
+      { platformUrl: BASE, orgId: 'LOCAL@AdobeOrg', sandbox: 'prod', clientId: 'local-reader' },
+      async () => 'token',
+      (url, init) => aep.adobe.fetch(url, init),
+      20,
+    )
+    const landed = await readLanded({ get, flow: FLOW, now: aep.now, cursor: START })
+    expect(landed.problem).toEqual({ what: 'runs', reason: 'failed', status: null })
+  })
+
   it('pages through runs and batches, four lists a run', async () => {
     const aep = new Aep({ pageSize: 2, batchDelayMs: 0 }).failing()
     for (let each = 1; each <= 12; each += 1) {

@@ -21,15 +21,18 @@ import { draftXdm } from './xdm.ts'
  */
 export type Encoded = { split: false; record: string } | { split: true; parts: string[] }
 
-/** What a record says beside its event. `now`: epoch ms. `source`: the name of the webhook's key. */
-export type Sending = { now: number; source: string | null }
+/**
+ * What a record says beside its event. `now`: epoch ms. `source`: the name of the webhook's key. `generation`: of the ids of
+ * its parts (`partId`).
+ */
+export type Sending = { now: number; source: string | null; generation?: number }
 
 /** `maxRecordBytes`: UTF-8 bytes of one record (`Envelope.maxRecordBytes`). */
 export function encode(
   event: ChatEvent,
   destination: Destination,
   maxRecordBytes: number,
-  { now, source }: Sending,
+  { now, source, generation = 0 }: Sending,
 ): Encoded {
   const isRaw = destination.format === 'raw'
   const receivedAt = Date.parse(event.receivedAt)
@@ -41,7 +44,7 @@ export function encode(
   const draft = isRaw ? null : draftXdm(event, destination, source)
   const record = JSON.stringify(draft ? recordOf(draft) : encodeRaw(event, source))
   if (fits(record)) return { split: false, record: finished(record) }
-  const parts = split(draft ?? draftRaw(event, source), event.id, limit, fits)
+  const parts = split(draft ?? draftRaw(event, source), event.id, generation, limit, fits)
   return { split: true, parts: parts.map(finished) }
 }
 

@@ -36,9 +36,11 @@ const LEAST_ROOM_BYTES = 64
 /** Exceeds the number of parts of the largest body. Reserves room for index and count before they are known. */
 const MANY = 999_999
 
+/** `generation`: how often AEP had some of the parts when the event had to be split anew, for other settings. */
 export function split(
   draft: Draft,
   id: string,
+  generation: number,
   limit: number,
   fits: (record: string) => boolean,
 ): string[] {
@@ -48,12 +50,17 @@ export function split(
   for (const name of hasText ? REPEATING : []) {
     if (!texts.delete(name)) continue
     dropped.push(name)
-    const only = partFields(draft, { index: 0, count: 1, of: id, dropped })
+    const only = partFields(draft, generation, { index: 0, count: 1, of: id, dropped })
     const record = JSON.stringify(recordOf({ ...draft, texts }, only))
     if (fits(record)) return [record]
   }
   const partFieldsOf = (index: number, count: number) =>
-    partFields(draft, { index, count, of: id, ...(dropped.length > 0 ? { dropped } : {}) })
+    partFields(draft, generation, {
+      index,
+      count,
+      of: id,
+      ...(dropped.length > 0 ? { dropped } : {}),
+    })
   const common = commonOf(draft, partFieldsOf(MANY, MANY), limit)
   const room = Math.max(limit - common.bytes, LEAST_ROOM_BYTES)
   const once = onceFields(draft.once, room)
@@ -65,9 +72,14 @@ export function split(
   })
 }
 
-function partFields({ base }: Draft, part: PartInfo): Field[] {
+/** `{id}-{index}`; from the second split on `{id}-r{generation}-{index}`, so that no id stands for two contents. */
+export function partId(id: string, generation: number, index: number): string {
+  return generation === 0 ? `${id}-${index}` : `${id}-r${generation}-${index}`
+}
+
+function partFields({ base }: Draft, generation: number, part: PartInfo): Field[] {
   return [
-    { at: ['_id'], from: null, value: `${part.of}-${part.index}` },
+    { at: ['_id'], from: null, value: partId(part.of, generation, part.index) },
     ...inside(base, [['part', part]]),
   ]
 }

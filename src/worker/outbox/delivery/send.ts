@@ -283,7 +283,7 @@ export class Send {
     if (split) {
       const parts = events.parts(position)
       generation = split.generation
-      if (parts.length > 0 && (split.madeFor === this.#madeFor || split.madeFor === ''))
+      if (parts.length > 0 && split.madeFor === this.#madeFor)
         return parts.map(({ part, record }) => ({
           part,
           record: withDelay(record, receivedAt, at),
@@ -300,7 +300,8 @@ export class Send {
       this.#quarantine(event, quarantineError(reading))
       return null
     }
-    const encoded = encode(reading.event, destination, this.#maxRecordBytes, { now: at, source })
+    const sending = { now: at, source, generation }
+    const encoded = encode(reading.event, destination, this.#maxRecordBytes, sending)
     if (!encoded.split) {
       if (split) events.unsplit(position)
       return [{ part: null, record: encoded.record }]
