@@ -103,7 +103,7 @@ export const MAX_RUN_MS = 300_000
 export const READ_AHEAD = 256
 
 /** Events among which a probe chooses its kind. */
-export const PROBE_LOOK = 64
+export const PROBE_LOOK = 256
 
 /** Expired events read at a time. */
 export const EXPIRE_BATCH = 100

@@ -173,7 +173,7 @@ INSERT INTO events (position, id, state, kind, received_at, hashes, code, path, 
 INSERT INTO attempts (position, attempts, strikes, struck_at, throttles, refused, tried_at, next_at,
     asked_to_wait, code, status, message, answer, history)
   SELECT position, attempts, strikes, IIF(strikes > 0, tried_at, NULL), throttles,
-    code = 'rejected' AND state = 'pending', tried_at, next_at, asked_to_wait, last_tries.code, status,
+    last_tries.code = 'rejected' AND state = 'pending', tried_at, next_at, asked_to_wait, last_tries.code, status,
     message, answer, history
   FROM last_tries JOIN events USING (position);
 INSERT INTO parts SELECT position, part,

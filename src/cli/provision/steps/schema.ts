@@ -85,10 +85,17 @@ export const SCHEMA: Step = {
 
 const EVENT_CLASS = 'https://ns.adobe.com/xdm/context/experienceevent'
 
+/** Adobe's own fields for chats, which analysts know. Not every sandbox has them. */
+export const CONTACT_GROUP = {
+  id: 'https://ns.adobe.com/xdm/mixins/experienceevent-contact-request-details',
+  title: 'Contact Request Details',
+}
+
 function referencesOf(context: Context): readonly string[] {
-  return schema.allOf.map(({ $ref }) =>
+  const own = schema.allOf.map(({ $ref }) =>
     $ref.replace('{FIELD_GROUP_ID}', idOf(context, 'fieldGroup')),
   )
+  return context.wanted.contact ? [...own, CONTACT_GROUP.id] : own
 }
 
 function missingReferences(body: Json, context: Context): readonly string[] {
