@@ -9,7 +9,7 @@
 import { type Reading, readEvent } from '../chatlio/event.ts'
 import { eventId } from '../chatlio/id.ts'
 import type { Route, StoredKind } from '../chatlio/kind.ts'
-import { type Subject, subjectOf } from '../chatlio/subject.ts'
+import { type Subject, subjectOf } from '../chatlio/person.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
 import { type Compression, decompress } from '../lib/decompress.ts'
 import { type Parsed, parseJson } from '../lib/json.ts'
@@ -71,12 +71,12 @@ export async function ingest(
   try {
     reading = readEvent(arrival, parsed)
   } catch (thrown) {
-    const subject = subjectOf(route, parsed, body)
+    const subject = subjectOf({ kind: route, parsed, body, isValid: false })
     const result = await acceptor.acceptUnread({ ...arrival, source, body, subject }, thrown)
     return { ...result, ...arrived(route, subject), refusal: null }
   }
   const { kind } = reading
-  const subject = subjectOf(kind, parsed, body)
+  const subject = subjectOf({ kind, parsed, body, isValid: reading.outcome === 'valid' })
   const result = await acceptor.accept({ id, kind, source, receivedAt, body, subject }, reading)
   if (result.outcome !== 'suppressed') {
     try {
