@@ -199,7 +199,7 @@ export function hasTrait(parsed: Parsed, trait: Trait): boolean {
     if (Array.isArray(next)) for (const each of next) left.push(each)
     else if (isObject(next)) {
       for (const name in next) {
-        if (TRAITS.has(name) && isIn(next[name], trait)) return true
+        if (TRAITS.has(name) && says(next[name], trait)) return true
         left.push(next[name])
       }
     }
@@ -207,21 +207,17 @@ export function hasTrait(parsed: Parsed, trait: Trait): boolean {
   return false
 }
 
-function isIn(traits: unknown, trait: Trait, depth = 3): boolean {
-  if (depth === 0) return false
-  if (typeof traits === 'string') return isIn(parseEmbedded(traits), trait, depth - 1)
-  if (Array.isArray(traits)) return traits.some((each) => isIn(each, trait, depth - 1))
-  return (
-    isObject(traits) && valuesAt(traits, trait.path).some((value) => asText(value) === trait.value)
-  )
+function says(traits: unknown, { path, value }: Trait): boolean {
+  return valuesAt(traits, path).some((each) => asText(each) === value)
 }
 
-/** A name may have a dot in it. A list stands for each of its elements. */
+/** A name may have a dot in it. A list stands for each of its elements, JSON text for what it says. */
 function valuesAt(value: unknown, path: readonly string[]): unknown[] {
   if (Array.isArray(value)) {
     return value.flatMap((each) => (Array.isArray(each) ? [] : valuesAt(each, path)))
   }
   if (path.length === 0) return [value]
+  if (typeof value === 'string') return valuesAt(parseEmbedded(value), path)
   if (!isObject(value)) return []
   const found: unknown[] = []
   for (let length = 1; length <= path.length; length += 1) {
