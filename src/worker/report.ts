@@ -189,7 +189,8 @@ export class Reporter<Known = unknown, Aep = unknown> {
 
   /**
    * Before a webhook is relayed: whether this isolate knows of pauses, holds and suppressions, after asking if it must.
-   * An outbox that does not answer is asked again after ten seconds; until then nobody waits for it.
+   * One that restarts is asked twice, and again a second later; one that does not answer, after ten seconds: until then
+   * nobody waits for it.
    */
   async ready(): Promise<boolean> {
     const now = this.#deps.now()
@@ -199,10 +200,11 @@ export class Reporter<Known = unknown, Aep = unknown> {
     if (hasFailed && isWithin(this.#exchangedAt, REFRESH_INTERVAL_MS, now)) return false
     try {
       // Each request asks by itself: a promise of one does not wake another.
-      await within(EXCHANGE_TIMEOUT_MS, this.#exchange(null))
+      await within(EXCHANGE_TIMEOUT_MS, this.#exchangeOrAgain())
       return true
     } catch (thrown) {
-      this.#exchangedAt = now
+      const isSilent = this.#deps.now() - now >= EXCHANGE_TIMEOUT_MS
+      this.#exchangedAt = isSilent ? now : now - REFRESH_INTERVAL_MS + EXCHANGE_TIMEOUT_MS
       logFailure(thrown)
       return false
     }
@@ -244,6 +246,14 @@ export class Reporter<Known = unknown, Aep = unknown> {
 
   #isReporting(): boolean {
     return isWithin(this.#reportingSince, EXCHANGE_LOST_MS, this.#deps.now())
+  }
+
+  async #exchangeOrAgain(): Promise<void> {
+    try {
+      await this.#exchange(null)
+    } catch {
+      await this.#exchange(null)
+    }
   }
 
   async #exchange(report: Report | null): Promise<void> {

@@ -2,11 +2,13 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import type { StoreRequest } from '../../src/worker/outbox/intake.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import conversationSample from '../fixtures/conversation.json'
 import offline from '../fixtures/offline-message.json'
 import transcript from '../fixtures/transcript.json'
 import {
+  allStored,
   type Clock,
   conversation,
   drainAll,
@@ -49,23 +51,6 @@ const canaries = () => ({
   },
 })
 
-/** Every value of every table, and of the key-value storage. */
-const everything = () =>
-  runInDurableObject(outbox(), (_, { storage }) => {
-    const kept = [...storage.kv.list()].map((entry) => JSON.stringify(entry))
-    const tables = storage.sql
-      .exec<{ name: string }>(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'",
-      )
-      .toArray()
-    const decoder = new TextDecoder()
-    const values = tables
-      .flatMap(({ name }) => storage.sql.exec(`SELECT * FROM "${name}"`).toArray())
-      .flatMap((row) => Object.values(row))
-      .map((value) => (value instanceof ArrayBuffer ? decoder.decode(value) : String(value)))
-    return [...values, ...kept].join('\n')
-  })
-
 async function balance() {
   const { body } = await relay.get('/status')
   const { accepted, delivered, pending, dead, quarantined, erased } = body as Record<string, number>
@@ -101,7 +86,7 @@ describe('a person who is erased', () => {
     expect((await relay.post('feedback', long)).status).toBe(202)
     const others = await relay.post('feedback', conversation({ message: `write to ${EMAIL}` }))
     await relay.post('feedback', conversation({ message: `not x${EMAIL}` }))
-    expect(await everything()).toContain('canary')
+    expect(await allStored()).toContain('canary')
 
     const dry = await erase({ email: EMAIL, dryRun: true })
     expect(dry).toEqual({
@@ -119,9 +104,7 @@ describe('a person who is erased', () => {
       mentioned: 1,
       suppressedUntil: new Date(clock.now + 45 * 86_400_000).toISOString(),
     })
-    const left = (await everything())
-      .replaceAll(`write to ${EMAIL}`, '')
-      .replaceAll(`x${EMAIL}`, '')
+    const left = (await allStored()).replaceAll(`write to ${EMAIL}`, '').replaceAll(`x${EMAIL}`, '')
     expect(left.toLowerCase()).not.toContain('canary')
     expect(await balance()).toMatchObject({ pending: 2, erased: 10 })
     expect(logs.join('\n').toLowerCase()).not.toContain('canary')
@@ -138,7 +121,7 @@ describe('a person who is erased', () => {
     await relay.post('feedback', conversation({ visitor: { UUID: 'canary-1' } }))
     await relay.post('feedback', conversation({ visitor: { UUID: 'canary-12' } }))
     expect(await erase({ visitor: 'canary-1' })).toMatchObject({ matched: 1, mentioned: 0 })
-    expect(await everything()).toContain('canary-12')
+    expect(await allStored()).toContain('canary-12')
   })
 
   it('is erased with all of many events', async () => {
@@ -147,7 +130,7 @@ describe('a person who is erased', () => {
       await relay.post('feedback', conversation({ visitor: { UUID: 'canary' } }))
     }
     expect(await erase({ visitor: 'canary' })).toMatchObject({ matched: 30, erased: 30 })
-    expect(await everything()).not.toContain('canary')
+    expect(await allStored()).not.toContain('canary')
     const again = await relay.post('feedback', conversation({ visitor: { UUID: 'canary' } }))
     expect([again.status, again.body.status]).toEqual([202, 'suppressed'])
   })
@@ -160,7 +143,7 @@ describe('a person who is erased', () => {
       await relay.post('feedback', conversation({ visitor: { UUID: 'canary' }, message }))
     }
     expect(await erase({ visitor: 'canary' })).toMatchObject({ matched: 9, erased: 9 })
-    expect(await everything()).not.toContain('canary')
+    expect(await allStored()).not.toContain('canary')
   })
 
   it('loses an escaped address as well', async () => {
@@ -209,7 +192,51 @@ describe('a suppressed person', () => {
     expect((await relay.command('/find', { visitor: 'canary' })).body.events).toEqual([])
   })
 
-  it('is not stored by a shard that knows, whatever the isolate knows', async () => {
+  it('is known to each of five isolates that have heard nothing yet', async () => {
+    await erase({ visitor: 'canary' })
+    const before = aep.requests.length
+    for (let each = 0; each < 5; each += 1) {
+      clock.advance(600_000)
+      expect((await post(startRelay())).body.status).toBe('suppressed')
+    }
+    expect(aep.requests).toHaveLength(before)
+  })
+
+  /** Isolates that have heard nothing yet, and an outbox whose calls fail as often, as by a deploy. */
+  const restarting = (failures: number) => {
+    let left = failures
+    const exchange = (...sent: Parameters<Outbox['exchange']>) => {
+      left -= 1
+      const reset = Object.assign(new Error('reset'), { durableObjectReset: true })
+      return left < 0 ? outbox().exchange(...sent) : Promise.reject(reset)
+    }
+    const store = (request: StoreRequest) => outbox().store(request)
+    return startRelay({ OUTBOX: { getByName: () => ({ exchange, store }) } })
+  }
+
+  it('is known while the outbox restarts', async () => {
+    await erase({ visitor: 'canary' })
+    const isolates = Array.from({ length: 12 }, () => restarting(1))
+    const statuses: unknown[] = []
+    for (let round = 0; round < 10; round += 1) {
+      clock.advance(100)
+      for (const isolate of isolates) statuses.push((await post(isolate)).body.status)
+    }
+    expect(statuses).toEqual(Array.from({ length: 120 }, () => 'suppressed'))
+  })
+
+  it('is known a second after an outbox that restarts for longer', async () => {
+    await erase({ visitor: 'canary' })
+    const isolate = restarting(2)
+    expect((await post(isolate)).body.status).toBe('forwarded')
+    clock.advance(1_000)
+    expect((await post(isolate)).body.status).toBe('suppressed')
+    await isolate.report()
+    expect((await relay.get('/status')).body).toMatchObject({ uninformed: 1, suppressed: 1 })
+    expect((await relay.command('/find', { visitor: 'canary' })).body.events).toEqual([])
+  })
+
+  it('is not stored by an outbox that knows, whatever the isolate knows', async () => {
     await erase({ visitor: 'canary' })
     aep.rule({ answer: { type: 'status', status: 503 } })
     const fresh = startRelay()
