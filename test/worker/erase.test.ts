@@ -2,8 +2,10 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { utf8Bytes } from '../../src/worker/lib/json-text.ts'
 import type { StoreRequest } from '../../src/worker/outbox/intake.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
+import { LookupHash } from '../../src/worker/outbox/records/lookup.ts'
 import conversationSample from '../fixtures/conversation.json'
 import offline from '../fixtures/offline-message.json'
 import transcript from '../fixtures/transcript.json'
@@ -50,6 +52,14 @@ const canaries = () => ({
     visitor: { UUID: 'canary', email: EMAIL },
   },
 })
+
+/** An event that was not tried. */
+const storeRequest = (each: number, body: Uint8Array): StoreRequest => {
+  const id = each.toString(16).padStart(64, '0')
+  const event = { id, kind: 'feedback' as const, source: null, receivedAt: clock.now, body }
+  const as = { state: 'pending' as const, error: null, attempt: null, parts: [], madeFor: '' }
+  return { ...event, hashes: null, ...as, accepted: null, settings: '' }
+}
 
 async function balance() {
   const { body } = await relay.get('/status')
@@ -114,6 +124,102 @@ describe('a person who is erased', () => {
     aep.clearRules()
     await drainAll(clock)
     expect(await balance()).toMatchObject({ pending: 0, delivered: 2 })
+  })
+
+  it('leaves nothing of what was delivered, deleted or indexed before, when an erasure finds no event', async () => {
+    const of = (fields: object) =>
+      conversation({ visitor: { UUID: 'canary', email: EMAIL }, ...fields })
+    const lookup = new LookupHash(await outbox().lookupKey())
+    const hashes = [await lookup.of('visitor', 'canary'), await lookup.of('email', EMAIL)]
+    // Relayed at once; and long enough ago to be folded.
+    await relay.post('feedback', of({}))
+    await relay.report()
+    clock.advance(7_200_000)
+    await relay.scheduled()
+    await relay.post('feedback', of({}))
+    await relay.report()
+    // Delivered by the outbox, in parts too; dead; in quarantine; many, so that they are indexed.
+    aep.rule({ answer: { type: 'status', status: 503, body: { title: EMAIL } } })
+    await relay.post('feedback', of({ message: 'canary '.repeat(200_000) }))
+    // Another's stays, and with it the row of the index.
+    await relay.post('feedback', { visitor: { UUID: 'other' }, message: 7 })
+    for (let each = 0; each < 520; each += 1) {
+      await outbox().store(storeRequest(each, utf8Bytes(JSON.stringify(of({ each })))))
+    }
+    clock.advance(120_000)
+    await relay.scheduled()
+    aep.clearRules()
+    await drainAll(clock, 600)
+    aep.rule({ answer: { type: 'status', status: 422, body: { title: EMAIL } } })
+    const { body } = await relay.post('feedback', of({}))
+    await relay.erase(String(body.id))
+    const odd = await relay.post('feedback', of({ message: 7, [EMAIL]: 'canary' }))
+    await relay.erase(String(odd.body.id))
+    await relay.scheduled()
+    const before = await allStored()
+    expect(hashes.every((hash) => before.includes(hash))).toBe(true)
+
+    expect(await erase({ email: EMAIL, suppressDays: 0 })).toMatchObject({
+      matched: 0,
+      erased: 0,
+      receipts: 523,
+    })
+    expect(await erase({ visitor: 'canary', suppressDays: 0 })).toMatchObject({
+      matched: 0,
+      receipts: 0,
+    })
+    const left = await allStored()
+    expect(left.toLowerCase()).not.toContain('canary')
+    for (const hash of hashes) expect(left).not.toContain(hash.slice(0, 8))
+    expect(logs.join('\n').toLowerCase()).not.toContain('canary')
+  })
+
+  it.each([
+    ['in a form', 'name=Ada&email=canary%40example.com', 'application/x-www-form-urlencoded'],
+    ['behind escapes', '{"visitor":{"email":"canary\\u0040example\\u002Ecom"},"message":1}'],
+    ['after an escaped line end', '{"message":"write to\\ncanary@example.com'],
+    [
+      'first of two equal keys',
+      '{"visitor":{"email":"canary@example.com","UUID":"v","email":"x@example.com"},"message":1}',
+    ],
+    ['in emailPretty alone', '{"message":"Hi","emailPretty":"C <canary@example.com>"}'],
+    ['in a list', '{"visitor":{"UUID":"v","email":["x@example.com","canary@example.com"]}}'],
+    ['in a body of another shape', '[{"who":"canary@example.com"}]'],
+    ['quoted', 'To: canary=40example.com'],
+  ])('is found %s, erased, and taken no more', async (_, body, type = 'application/json') => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    const headers = { 'content-type': type }
+    await relay.post('auto', body, headers)
+    expect(await relay.command('/find', { email: EMAIL })).toMatchObject({ body: { events: [{}] } })
+    expect(await erase({ email: EMAIL })).toMatchObject({ matched: 1, erased: 1 })
+    expect(await allStored()).not.toContain('canary')
+    for (const isolate of [relay, startRelay()]) {
+      const again = await isolate.post('auto', body, headers)
+      expect([again.status, again.body.status]).toEqual([202, 'suppressed'])
+    }
+    expect((await relay.get('/status')).body).toMatchObject({ accepted: 1 })
+  })
+
+  it.each([
+    ['composed or not', 'andr\u00e9@example.com', 'andre\u0301@example.com'],
+    ['in punycode or not', 'canary@b\u00fccher.example', 'canary@xn--bcher-kva.example'],
+  ])('is the same %s', async (_, one, other) => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    await relay.post('feedback', conversation({ visitor: { UUID: 'v', email: one } }))
+    await relay.post('feedback', `{"cut":"${other}`)
+    expect(await erase({ email: other })).toMatchObject({ matched: 2, erased: 2 })
+    const again = await relay.post('feedback', conversation({ visitor: { UUID: 'v', email: one } }))
+    expect(again.body.status).toBe('suppressed')
+  })
+
+  it('is not left in an answer of AEP that is kept with another’s event', async () => {
+    const spelled = JSON.stringify({ detail: JSON.stringify({ found: EMAIL.replace('@', '%40') }) })
+    aep.rule({ answer: { type: 'status', status: 503, body: { detail: spelled } } })
+    await relay.post('feedback', conversation())
+    expect(await allStored()).toContain('canary')
+    await erase({ email: EMAIL })
+    expect(await allStored()).not.toContain('canary')
+    expect((await relay.get('/status')).body).toMatchObject({ pending: 1 })
   })
 
   it('is erased by the visitor id too, and by exactly that', async () => {
@@ -286,7 +392,6 @@ describe('a suppressed person', () => {
     await post()
     // As after a restore of the storage: the event is back, and so is the suppression.
     await runInDurableObject(outbox(), async (instance: Outbox) => {
-      const { LookupHash } = await import('../../src/worker/outbox/records/lookup.ts')
       const hash = await new LookupHash(await instance.lookupKey()).of('visitor', 'canary')
       await instance.suppress(hash, clock.now, clock.now + 1_000_000)
     })

@@ -159,11 +159,15 @@ export class Records {
     return find(request, { events, index, receipts, reports, settledAfter: now() - receiptMs })
   }
 
-  /** Erases the receipts of the person with this hash; returns how many there are, or were. */
+  /**
+   * Erases the receipts of the person with this hash, and what the index remembers of events that have left; returns how
+   * many receipts there are, or were.
+   */
   eraseReceipts(hash: string, dryRun: boolean): number {
     return this.#deps.storage.transactionSync(() => {
       const ids = this.#receipts.erase(hash, dryRun)
       for (const id of this.#reports.erase(hash, dryRun)) ids.add(id)
+      if (!dryRun) this.#index.erase(hash)
       return ids.size
     })
   }
