@@ -14,7 +14,7 @@ import type { Breaker } from './breaker.ts'
 import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
 import type { Subject } from './chatlio/subject.ts'
 import type { Config } from './config/config.ts'
-import { within } from './lib/timeout.ts'
+import { type Timers, within } from './lib/timeout.ts'
 import { LAST_RESORT_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine } from './log.ts'
 import type { EventEnd } from './outbox/delivery/outcome.ts'
@@ -57,6 +57,7 @@ export type RelayDeps = {
   settings: string
   people: KnownPeople
   now: () => number
+  timers: Timers
 }
 
 type StoreAs = Pick<StoreRequest, 'state' | 'error' | 'attempt' | 'parts'>
@@ -252,7 +253,7 @@ export class Relay {
     const outbox = this.#deps.outbox()
     const call = waitMs === 0 ? outbox.store(request) : outbox.storeAndWait(request, waitMs)
     // One deadline over all retries of the runtime: the sender waits for this.
-    return within(STORE_TIMEOUT_MS + waitMs, call)
+    return within(STORE_TIMEOUT_MS + waitMs, call, this.#deps.timers)
   }
 }
 

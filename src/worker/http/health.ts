@@ -6,7 +6,7 @@
  * before: anyone may ask, and each fresh answer asks the outbox.
  */
 import type { Config } from '../config/config.ts'
-import { within } from '../lib/timeout.ts'
+import { type Timers, within } from '../lib/timeout.ts'
 import { HEALTH_CACHE_MS, STORE_TIMEOUT_MS } from '../limits.ts'
 import type { OutboxStub } from '../outbox/outbox.ts'
 import { ANSWER_HEADERS } from './response-headers.ts'
@@ -25,14 +25,21 @@ export type HealthReason = (typeof HEALTH_REASONS)[number]
 
 type Report = { status: 200 | 503; body: { status: string; reasons?: HealthReason[] } }
 
+type HealthDeps = {
+  config: Config
+  outbox: () => OutboxStub
+  now: () => number
+  timers: Timers
+}
+
 /** One per isolate and configuration. */
 export class HealthCheck {
-  readonly #deps: { config: Config; outbox: () => OutboxStub; now: () => number }
+  readonly #deps: HealthDeps
   #latest: { at: number; report: Report } | null = null
   /** Since when an answer is being made. */
   #askedAt: number | null = null
 
-  constructor(deps: { config: Config; outbox: () => OutboxStub; now: () => number }) {
+  constructor(deps: HealthDeps) {
     this.#deps = deps
   }
 
@@ -78,6 +85,7 @@ export class HealthCheck {
       const { writable, hold, failing, expiring } = await within(
         STORE_TIMEOUT_MS,
         outbox().health(),
+        this.#deps.timers,
       )
       if (!writable) found.add('storage')
       if (hold) found.add(hold)

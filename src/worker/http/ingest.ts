@@ -13,6 +13,7 @@ import { type Subject, subjectOf } from '../chatlio/subject.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
 import { type Compression, decompress } from '../lib/decompress.ts'
 import { type Parsed, parseJson } from '../lib/json.ts'
+import type { Rim } from '../lib/rim.ts'
 import { MAX_BODY_BYTES, MAX_JSON_VALUES } from '../limits.ts'
 import { logLine } from '../log.ts'
 import type { Received, RelayResult } from '../relay.ts'
@@ -49,7 +50,8 @@ export async function ingest(
   receivedAt: number,
   acceptor: EventAcceptor,
   source: string | null,
-  observe: Observer = () => undefined,
+  sha256: Rim['sha256'],
+  observe: Observer,
 ): Promise<Ingested | Refused> {
   const { headers } = request
   if (!isAcceptedMediaType(headers.get('content-type'))) {
@@ -62,7 +64,7 @@ export async function ingest(
   const read = await readBody(request, compression)
   if ('code' in read) return refused(route, read)
   const { body, parsed } = read
-  const id = await eventId(route, body, parsed, receivedAt)
+  const id = await eventId(route, body, parsed, receivedAt, sha256)
   const arrival = { id, kind: route, receivedAt }
   const arrived = (kind: StoredKind, subject: Subject) => {
     return { id, kind, bytes: body.length, receivedAt, subject }

@@ -9,6 +9,7 @@
 import { readEventOrNull } from '../../chatlio/event.ts'
 import { subjectOf } from '../../chatlio/subject.ts'
 import { parseJson } from '../../lib/json.ts'
+import type { Rim } from '../../lib/rim.ts'
 import { logLine } from '../../log.ts'
 import type { StoreRequest } from '../intake.ts'
 import { ACTIVITY_TABLES, ActivityStore, type CountRow, type Step } from './activity.ts'
@@ -49,6 +50,7 @@ export type RecordsDeps = {
   receiptMs: number
   events: StoredEvents & FoundEvents
   now: () => number
+  rim: Pick<Rim, 'randomBytes' | 'randomUUID' | 'hmac'>
 }
 
 /** `pausedUntil`: receipts and counts stop until then, since the platform refuses writes; `null`: they do not. */
@@ -66,11 +68,11 @@ export class Records {
   #pausedUntil = 0
 
   constructor(deps: RecordsDeps) {
-    const { storage, receiptMs, events } = deps
+    const { storage, receiptMs, events, rim } = deps
     const { sql } = storage
     this.#deps = deps
-    this.hash = lookupHashOf(storage)
-    this.suppressions = new Suppressions(sql)
+    this.hash = lookupHashOf(storage, rim)
+    this.suppressions = new Suppressions(sql, rim.randomUUID)
     this.log = new OperatorLog(sql)
     this.#activity = new ActivityStore(sql)
     this.#receipts = new ReceiptStore(sql)
