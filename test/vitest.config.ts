@@ -27,20 +27,31 @@ const xdmBindings = {
   AEP_IMS_URL: 'http://127.0.0.1:8788',
 }
 
-/** Of modules that have neither storage nor a clock: their files share a worker, which starts once. */
-const PURE = ['test/unit/**/*.test.ts']
+/** Whole outages, and properties over several isolates: seconds each. `npm run test:fast` leaves them out. */
+const SLOW = '{openapi,oracle,outbox,poison,refusing.property,rejecting,throttle}.test.ts'
+/** A test that takes five seconds alone takes a minute on a machine that does much else. */
+const SLOW_MS = 120_000
 
-type Files = { include: string[]; exclude?: string[]; isolate?: boolean }
+type Files = { include: string[]; exclude?: string[] }
 
-/** The outbox reads its own environment, so what it is configured to is a matter of the project. */
-function project(name: string, files: Files, own: typeof bindings) {
+/**
+ * The outbox reads its own environment, so what it is configured to is a matter of the project. Files share a worker,
+ * which takes longer to start than most of them take to run: what a test changes ends with it.
+ */
+function project(name: string, files: Files, own: typeof bindings, testTimeout = 30_000) {
   const configPath = path.join(root, 'wrangler.toml')
+  const setupFiles = ['test/worker/restore-environment.ts']
   return {
     root,
     plugins: [cloudflareTest({ wrangler: { configPath }, miniflare: { bindings: own } })],
-    test: { name, ...files, restoreMocks: true, testTimeout: 30_000 },
+    test: { name, ...files, setupFiles, isolate: false, restoreMocks: true, testTimeout },
   }
 }
+
+const fast = (folder: string): Files => ({
+  include: [`test/${folder}/**/*.test.ts`],
+  exclude: [`test/${folder}/${SLOW}`],
+})
 
 /** Tests run in workerd, against the Worker as `wrangler.toml` describes it; upstream is the local AEP, in process. */
 export default defineConfig({
@@ -48,9 +59,11 @@ export default defineConfig({
     // Much of the time is waiting for timeouts, so a few files at once are done sooner, however many cores there are.
     maxWorkers: 3,
     projects: [
-      project('unit', { include: PURE, isolate: false }, bindings),
-      project('worker', { include: ['test/worker/**/*.test.ts'] }, bindings),
-      project('xdm', { include: ['test/xdm/**/*.test.ts'] }, xdmBindings),
+      project('unit', { include: ['test/unit/**/*.test.ts'] }, bindings),
+      project('worker', fast('worker'), bindings),
+      project('xdm', fast('xdm'), xdmBindings),
+      project('slow', { include: [`test/worker/${SLOW}`] }, bindings, SLOW_MS),
+      project('slow-xdm', { include: [`test/xdm/${SLOW}`] }, xdmBindings, SLOW_MS),
     ],
   },
 })

@@ -1,8 +1,8 @@
 /**
  * Answer: the closed list of things the local Adobe can do with a request.
  * A script is a list of answers; a rule is an answer with conditions. `items` and `miscount`, two forms of
- * a 207, mean `normal` at the token endpoint and at the Platform APIs. For a single message `miscount` means
- * `normal` too, and `items` stands for its first status.
+ * a 207, mean `normal` at the token endpoint and at the Platform APIs, and so do `failLater` and `lose`. For a
+ * single message `miscount` means `normal` too, and `items` stands for its first status.
  *
  * `recorded: true` lets the request take effect behind an answer that does not show it: the messages are
  * in the lake, or the resource exists, although the caller cannot know. The default is false, the harder
@@ -71,5 +71,26 @@ export const AnswerSchema = v.variant('type', [
     where: v.optional(v.picklist(['start', 'body'])),
     ...common,
   }),
+  /** Accepted, and kept out of its dataset: in a failed batch, with this reason. */
+  v.strictObject({
+    type: v.literal('failLater'),
+    code: v.optional(v.pipe(v.string(), v.nonEmpty())),
+    pointer: v.optional(v.pipe(v.string(), v.startsWith('/'))),
+    message: v.optional(v.string()),
+    delayMs: v.optional(Milliseconds),
+  }),
+  /** Accepted, and gone: in no dataset, no batch, no count. */
+  v.strictObject({ type: v.literal('lose'), delayMs: v.optional(Milliseconds) }),
 ])
 export type Answer = v.InferOutput<typeof AnswerSchema>
+/** What becomes of an accepted message other than that it lands. */
+export type Later = Extract<Answer, { type: 'failLater' | 'lose' }>
+
+/** Answers as documented; what is special comes later, or is a 207's. */
+export const AS_DOCUMENTED: readonly Answer['type'][] = [
+  'normal',
+  'items',
+  'miscount',
+  'failLater',
+  'lose',
+]

@@ -13,6 +13,7 @@ import { controlRoutes } from './control.ts'
 import { Ims } from './ims.ts'
 import { type Endpoint, Plan, type Rule } from './plan.ts'
 import { receptionAt } from './platform/inlets.ts'
+import { settlePrivacyJobs } from './platform/privacy.ts'
 import { platformRoutes } from './platform/routes.ts'
 import { type Snapshot, Store } from './platform/store.ts'
 import type { Violation } from './problem.ts'
@@ -71,6 +72,8 @@ export type LocalAdobe = {
   rule(rule: Rule): void
   clearRules(): void
   set(settings: Partial<Settings>): void
+  /** Moves the clock forward: runs, batches, tokens and privacy jobs go by it. */
+  advance(ms: number): void
   /** Every access token issued so far stops working. */
   revoke(): void
   /** Forgets lake, logs, rules and scripts; settings and tokens stay. */
@@ -78,10 +81,13 @@ export type LocalAdobe = {
 }
 
 export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
-  const { now = Date.now, validate = () => [], keepBodies = true, ...more } = options
+  const { now: baseNow = Date.now, validate = () => [], keepBodies = true, ...more } = options
   const { snapshot = null, onChange = () => {}, uuid = () => crypto.randomUUID(), ...rest } = more
   const { sleep: pause = sleep, ...ownSettings } = rest
+  const clock = { aheadMs: 0 }
+  const now = () => baseNow() + clock.aheadMs
   const state: State = {
+    clock,
     settings: { ...DEFAULT_SETTINGS, ...ownSettings },
     plan: new Plan(now),
     lake: new Lake(),
@@ -92,6 +98,7 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
     validate,
     keepBodies,
     platform: new Store({ now, uuid, onChange }, snapshot),
+    privacyJobs: [],
   }
   const { plan, lake, ims } = state
   const script = (answers: readonly Answer[], on: Endpoint) => plan.script(answers, on)
@@ -113,7 +120,7 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
     get settings() {
       return state.settings
     },
-    profile: () => profileOf(lake.records, state.settings),
+    profile: () => profileOf(lake.profile, state.settings),
     script: (...answers) => script(answers, 'ingest'),
     scriptToken: (...answers) => script(answers, 'token'),
     scriptPlatform: (...answers) => script(answers, 'platform'),
@@ -121,6 +128,10 @@ export function createLocalAdobe(options: LocalAdobeOptions = {}): LocalAdobe {
     clearRules: () => plan.clearRules(),
     set: (settings) => {
       state.settings = { ...state.settings, ...settings }
+    },
+    advance: (ms) => {
+      clock.aheadMs += ms
+      settlePrivacyJobs(state)
     },
     revoke: () => ims.revoke(),
     reset: () => forget(state),
@@ -133,6 +144,10 @@ function routes(state: State) {
   // A lost connection is not an answer: the caller gets the error itself.
   app.onError((error) => {
     throw error
+  })
+  app.use('*', async (_, next) => {
+    settlePrivacyJobs(state)
+    await next()
   })
   app.route('/_', controlRoutes(state))
   app.post('/ims/token/v3', (c) => issueToken(c.req.raw, c.env.connection, state))

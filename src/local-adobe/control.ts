@@ -5,6 +5,7 @@
 import { type Context, Hono } from 'hono'
 import * as v from 'valibot'
 import { RuleSchema, ScriptSchema } from './plan.ts'
+import { settlePrivacyJobs } from './platform/privacy.ts'
 import { SettingsSchema } from './settings.ts'
 import { forget, type State } from './state.ts'
 import { profileOf } from './streaming/profile.ts'
@@ -20,6 +21,12 @@ const ListQuery = v.strictObject({
   since: v.optional(Count),
   limit: v.optional(Count),
 })
+
+/** Either way the clock goes on running. */
+const ClockSchema = v.union([
+  v.strictObject({ advanceMs: v.pipe(v.number(), v.integer(), v.minValue(0)) }),
+  v.strictObject({ now: v.pipe(v.string(), v.isoTimestamp()) }),
+])
 
 export function controlRoutes(state: State): Hono {
   const { plan, lake, ims } = state
@@ -52,6 +59,17 @@ export function controlRoutes(state: State): Hono {
   app.delete('/rules', (c) => {
     plan.clearRules()
     return c.json(plan.pending())
+  })
+
+  app.get('/clock', (c) => c.json({ now: new Date(state.now()).toISOString() }))
+  app.post('/clock', async (c) => {
+    const input = await checked(c, ClockSchema)
+    if (!input.ok) return input.response
+    const { value } = input
+    const ms = 'advanceMs' in value ? value.advanceMs : Date.parse(value.now) - state.now()
+    state.clock.aheadMs += ms
+    settlePrivacyJobs(state)
+    return c.json({ now: new Date(state.now()).toISOString() })
   })
 
   app.post('/reset', (c) => {
@@ -96,7 +114,7 @@ export function controlRoutes(state: State): Hono {
   app.get('/profile', (c) => {
     const query = checkedQuery(c)
     if (!query.ok) return query.response
-    const { kept, dropped } = profileOf(lake.records, state.settings)
+    const { kept, dropped } = profileOf(lake.profile, state.settings)
     const figures = { count: kept.length, droppedCount: dropped.length }
     if (query.value.count === '1') return c.json(figures)
     if (query.value.ids === '1') return c.json({ ...figures, ids: kept.map(({ _id }) => _id) })

@@ -8,9 +8,20 @@ import type { Settings } from './settings.ts'
 export type TokenAnswer = { readonly status: number; readonly body: unknown }
 
 /** The result of checking an Authorization header; `label` identifies the token without revealing it. */
-export type Credential = { readonly valid: boolean; readonly label: string; readonly why: string }
+export type Credential = {
+  readonly valid: boolean
+  readonly label: string
+  readonly why: string
+  /** Whose token it is; null for none of this server's. */
+  readonly clientId: string | null
+}
 
-type Token = { readonly label: string; readonly expiresAt: number; revoked: boolean }
+type Token = {
+  readonly clientId: string
+  readonly label: string
+  readonly expiresAt: number
+  revoked: boolean
+}
 
 export class Ims {
   readonly #now: () => number
@@ -27,15 +38,16 @@ export class Ims {
     if (form.get('grant_type') !== 'client_credentials') {
       return failure(400, 'unsupported_grant_type', 'grant_type must be client_credentials')
     }
-    if (form.get('client_id') !== settings.clientId) {
-      return failure(400, 'invalid_client', 'invalid client_id parameter')
-    }
-    if (form.get('client_secret') !== settings.clientSecret) {
+    const clientId = form.get('client_id') ?? ''
+    const secret = secretOf(clientId, settings)
+    if (secret === null) return failure(400, 'invalid_client', 'invalid client_id parameter')
+    if (form.get('client_secret') !== secret) {
       return failure(401, 'invalid_client', 'invalid client_secret parameter')
     }
     this.#count += 1
     const token = `local-access-token-${this.#count}-6b1f0c`
     this.#tokens.set(token, {
+      clientId,
       label: `token-${this.#count}`,
       expiresAt: this.#now() + settings.tokenLifetimeS * 1000,
       revoked: false,
@@ -53,15 +65,25 @@ export class Ims {
   }
 
   check(authorization: string | null): Credential {
-    if (!authorization) return { valid: false, label: 'none', why: 'Ims service token is empty' }
+    const refuse = (label: string, state: string): Credential => ({
+      valid: false,
+      label,
+      why: `Ims service token is ${state}`,
+      clientId: null,
+    })
+    if (!authorization) return refuse('none', 'empty')
     const token = this.#tokens.get(authorization.replace(/^Bearer +/i, ''))
-    if (!token) return { valid: false, label: 'unknown', why: 'Ims service token is not valid' }
-    const { label, expiresAt, revoked } = token
-    if (revoked) return { valid: false, label, why: 'Ims service token is revoked' }
-    if (this.#now() >= expiresAt)
-      return { valid: false, label, why: 'Ims service token is expired' }
-    return { valid: true, label, why: '' }
+    if (!token) return refuse('unknown', 'not valid')
+    const { label, expiresAt, revoked, clientId } = token
+    if (revoked) return refuse(label, 'revoked')
+    if (this.#now() >= expiresAt) return refuse(label, 'expired')
+    return { valid: true, label, why: '', clientId }
   }
+}
+
+function secretOf(clientId: string, settings: Settings): string | null {
+  if (clientId === settings.clientId) return settings.clientSecret
+  return clientId === settings.readClientId ? settings.readClientSecret : null
 }
 
 const failure = (status: number, error: string, description: string): TokenAnswer => ({

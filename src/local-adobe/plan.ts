@@ -3,7 +3,7 @@
  * applies, else the documented one.
  *
  * A rule that names an event (`id`, `containing`) gives a `status` to that event's item of a batch and
- * leaves the other items alone. Answers without a per-item form (stall, reset, garbage), and all answers
+ * leaves the other items alone (`failLater` and `lose` likewise). Answers without a per-item form (stall, reset, garbage), and all answers
  * of a rule with `whole`, go to the whole request that carries the event.
  * Chance is seeded per rule, so the same requests in the same order get the same answers.
  */
@@ -28,6 +28,8 @@ export const RuleSchema = v.strictObject({
   path: v.optional(v.pipe(v.string(), v.startsWith('/data'))),
   /** Does not apply to the first N matching requests. */
   skip: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  /** Applies to every Nth matching request, the Nth first. */
+  every: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   /** Expires this long after it was made. */
   forMs: v.optional(v.pipe(v.number(), v.minValue(0))),
   /** Expires after it has applied this often. */
@@ -47,8 +49,16 @@ export type Target = { readonly id: string | null; readonly text: string }
 
 export type Decision = { readonly request: Answer; readonly items: ReadonlyMap<number, Answer> }
 
-type Armed = { rule: Rule; expiresAt: number; left: number; skip: number; chance: () => number }
+type Armed = {
+  rule: Rule
+  expiresAt: number
+  left: number
+  skip: number
+  met: number
+  chance: () => number
+}
 
+const PER_ITEM: readonly Answer['type'][] = ['status', 'normal', 'failLater', 'lose']
 const NORMAL: Answer = { type: 'normal' }
 const NO_ITEMS: ReadonlyMap<number, Answer> = new Map()
 
@@ -71,6 +81,7 @@ export class Plan {
       expiresAt: rule.forMs === undefined ? Infinity : this.#now() + rule.forMs,
       left: rule.times ?? Infinity,
       skip: rule.skip ?? 0,
+      met: 0,
       chance: mulberry32(rule.seed ?? 1),
     })
   }
@@ -97,7 +108,7 @@ export class Plan {
     if (scripted) return { request: scripted, items: NO_ITEMS }
     const rules = this.#active().filter((armed) => (armed.rule.on ?? 'ingest') === on)
     const perItem = (rule: Rule) =>
-      batch && !rule.whole && namesEvent(rule) && ['status', 'normal'].includes(rule.answer.type)
+      batch && !rule.whole && namesEvent(rule) && PER_ITEM.includes(rule.answer.type)
     for (const armed of rules) {
       const { rule } = armed
       if (perItem(rule)) continue
@@ -149,7 +160,9 @@ function fires(armed: Armed): boolean {
     armed.skip -= 1
     return false
   }
-  const { probability } = armed.rule
+  const { probability, every = 1 } = armed.rule
+  armed.met += 1
+  if (armed.met % every !== 0) return false
   if (probability !== undefined && armed.chance() >= probability) return false
   armed.left -= 1
   return true

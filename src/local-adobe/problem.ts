@@ -10,6 +10,8 @@ export type Violation = {
   readonly pointer: string
   readonly keyword: string
   readonly message: string
+  /** As a failed batch names it; by default what is known for the keyword. */
+  readonly code?: string
 }
 
 export type Problem = {

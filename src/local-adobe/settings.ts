@@ -26,6 +26,9 @@ export const SettingsSchema = v.strictObject({
   authRefusal: v.picklist([401, 403]),
   clientId: Text,
   clientSecret: Text,
+  /** A second credential, which may only read. */
+  readClientId: Text,
+  readClientSecret: Text,
   tokenLifetimeS: v.pipe(v.number(), v.minValue(0)),
   dialect: DialectSchema,
   /** Delay of every answer without a `delayMs`. */
@@ -40,6 +43,20 @@ export const SettingsSchema = v.strictObject({
   requireSandbox: v.boolean(),
   /** How long a new dataflow is `initializing` before it is `enabled`. */
   flowEnableMs: v.pipe(v.number(), v.minValue(0)),
+  /** How long a privacy job is `submitted`. */
+  privacyStartMs: v.pipe(v.number(), v.minValue(0)),
+  /** After which a privacy job is complete. */
+  privacyJobMs: v.pipe(v.number(), v.minValue(0)),
+  /** How long after the end of its quarter of an hour a batch is done. */
+  batchDelayMs: v.pipe(v.number(), v.minValue(0)),
+  /** The most entries of a list of runs or batches, whatever `limit` asks for. */
+  pageSize: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  /** Rows in one file of a failed batch. */
+  failedFileRows: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  /** The values of a failed row: JSON as text, or objects. Both are published; which one a flow writes is not. */
+  failedForm: v.picklist(['text', 'object']),
+  /** What a failed row of a raw flow holds: what was sent, what the mapping made of it, or a text that was cut. */
+  failedBody: v.picklist(['sent', 'mapped', 'cut']),
 })
 export type Settings = v.InferOutput<typeof SettingsSchema>
 
@@ -56,6 +73,8 @@ export const DEFAULT_SETTINGS: Settings = {
   authRefusal: 401,
   clientId: 'local-client',
   clientSecret: 'local-client-secret',
+  readClientId: 'local-reader',
+  readClientSecret: 'local-reader-secret',
   tokenLifetimeS: 86_399,
   dialect: 'A',
   latencyMs: 0,
@@ -69,4 +88,11 @@ export const DEFAULT_SETTINGS: Settings = {
   sandboxes: ['prod', 'stage', 'dev'],
   requireSandbox: false,
   flowEnableMs: 2_000,
+  privacyStartMs: 3_600_000,
+  privacyJobMs: 15 * 86_400_000,
+  batchDelayMs: 300_000,
+  pageSize: 100,
+  failedFileRows: 1_000,
+  failedForm: 'object',
+  failedBody: 'sent',
 }

@@ -30,7 +30,9 @@ export async function issueToken(
         return send(answer.status ?? 200, GARBAGE[answer.garbage])
       case 'normal':
       case 'items':
-      case 'miscount': {
+      case 'miscount':
+      case 'failLater':
+      case 'lose': {
         const { status, body } = state.ims.issue(form, state.settings)
         return send(status, body)
       }

@@ -40,8 +40,11 @@ export const SESSION_MS = 12 * 3_600_000
 /** A form of the operators' page. Sign-in is open to anyone, so no more is read. */
 export const MAX_FORM_BYTES = 16_384
 
-/** How long an isolate repeats a `/health` answer. Anyone may ask, and every new answer asks all shards. */
+/** How long an isolate repeats a `/health` answer. Anyone may ask, and every new answer asks the outbox. */
 export const HEALTH_CACHE_MS = 2_000
+
+/** How often a request looks whether the first `/health` answer of its isolate has come, which another one asked for. */
+export const FIRST_HEALTH_LOOK_MS = 50
 
 /** How often the outbox proves by a write that events can be stored, while no event does. */
 export const WRITE_PROBE_INTERVAL_MS = 60_000
@@ -100,7 +103,7 @@ export const MAX_RUN_MS = 300_000
 export const READ_AHEAD = 256
 
 /** Events among which a probe chooses its kind. */
-export const PROBE_LOOK = 64
+export const PROBE_LOOK = 256
 
 /** Expired events read at a time. */
 export const EXPIRE_BATCH = 100
@@ -141,9 +144,6 @@ export const MAX_FORWARD_TIMEOUT_MS = 25_000
 
 /** Many attempts must fit into the 15 minutes of an alarm (wall-time-limits). */
 export const MAX_DRAIN_TIMEOUT_MS = 60_000
-
-/** For `OUTBOX_SHARDS`, which says nothing any more. */
-export const MAX_SHARDS = 256
 
 /** Smallest `MAX_EVENT_BYTES`. Below it, a part has no room for text beside its fixed fields. */
 export const MIN_EVENT_BYTES = 1_000
@@ -203,6 +203,13 @@ export const FOLD_AT_REPORTS = 128
 /** What the cron trigger folds: so many reports, or older ones. Folding a few costs as many rows as they do. */
 export const FOLD_FROM_REPORTS = 16
 export const FOLD_AFTER_MS = 3_600_000
+
+/** Receipts and counts of delivered events are written together: so many, or those of so long. */
+export const SETTLED_TOGETHER = 500
+export const SETTLED_WITHIN_MS = 1_000
+
+/** A row of reports that is smaller takes more: some 600 receipts. */
+export const MAX_APPENDED_BYTES = 65_536
 
 /** Receipts in one row: 430 kB with three hashes each, and 33 kB of filter, of the 2 MB of a row (DO limits). */
 export const SEGMENT_RECEIPTS = 4_096

@@ -7,7 +7,7 @@
  * attempt means is decided in the outbox alone.
  */
 import type { AepClient } from './aep/client/client.ts'
-import { type Ending, isAbort } from './aep/client/verdict.ts'
+import type { Ending } from './aep/client/verdict.ts'
 import { encode } from './aep/record/encode.ts'
 import { identityOf, type PrimaryIdentity } from './aep/record/identity.ts'
 import type { Breaker } from './breaker.ts'
@@ -125,7 +125,7 @@ export class Relay {
   async #forward(received: Received, event: ChatEvent, client: AepClient): Promise<RelayResult> {
     let sent: Sent
     try {
-      sent = await this.#send(event, client, this.#deps.config.forwardTimeoutMs)
+      sent = await this.#send(event, received.source, client, this.#deps.config.forwardTimeoutMs)
     } catch (thrown) {
       return this.#storeAfterFault(received, thrown)
     }
@@ -150,12 +150,18 @@ export class Relay {
   }
 
   /** One attempt inside the request; throws a fault of our own. */
-  async #send(event: ChatEvent, client: AepClient, timeoutMs: number): Promise<Sent> {
+  async #send(
+    event: ChatEvent,
+    source: string | null,
+    client: AepClient,
+    timeoutMs: number,
+  ): Promise<Sent> {
     const { config, breaker, now } = this.#deps
     const destination = client.destination
-    const encoded = encode(event, destination, client.envelope.maxRecordBytes(config.maxEventBytes))
-    if (encoded.split) return { parts: encoded.parts }
     const beganAt = now()
+    const maxRecordBytes = client.envelope.maxRecordBytes(config.maxEventBytes)
+    const encoded = encode(event, destination, maxRecordBytes, { now: beganAt, source })
+    if (encoded.split) return { parts: encoded.parts }
     const underWay = breaker.began(beganAt)
     let ending: Ending | null = null
     try {
@@ -181,6 +187,7 @@ export class Relay {
     try {
       const sent = await this.#send(
         event,
+        received.source,
         client,
         config.forwardTimeoutMs || LAST_RESORT_TIMEOUT_MS,
       )
@@ -226,7 +233,9 @@ export class Relay {
     }
     const askedAt = now()
     try {
-      const stored = await this.#stored(request, waitMs)
+      // One deadline over all repeats, the runtime's own too: the sender waits for this.
+      const storing = this.#stored(request, waitMs)
+      const stored = await within(STORE_TIMEOUT_MS + waitMs, storing, this.#deps.timers)
       breaker.heard(stored.aep, askedAt)
       const outcome = OUTCOMES[stored.state]
       if (outcome === 'forwarded') return { outcome, upstreamStatus: 200 }
@@ -244,16 +253,14 @@ export class Relay {
     try {
       return await this.#call(request, waitMs)
     } catch (thrown) {
-      if (!isAbort(thrown)) throw thrown
+      if (Object(thrown).durableObjectReset !== true) throw thrown
       return this.#call(request, waitMs)
     }
   }
 
   #call(request: StoreRequest, waitMs: number): Promise<Stored> {
     const outbox = this.#deps.outbox()
-    const call = waitMs === 0 ? outbox.store(request) : outbox.storeAndWait(request, waitMs)
-    // One deadline over all retries of the runtime: the sender waits for this.
-    return within(STORE_TIMEOUT_MS + waitMs, call, this.#deps.timers)
+    return waitMs === 0 ? outbox.store(request) : outbox.storeAndWait(request, waitMs)
   }
 }
 

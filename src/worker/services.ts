@@ -39,10 +39,10 @@ export type Services = {
 /** What an isolate says of AEP. */
 type Known = { accepted: Breaker['accepted']; settings: string }
 
+const sleep = (ms: number, { set }: Timers): Promise<void> => new Promise((done) => set(done, ms))
+
 /** How a request waits before it reports. An object, so that tests can put their own clock in its place. */
-export const waits = {
-  wait: (ms: number, { set }: Timers): Promise<void> => new Promise((done) => set(done, ms)),
-}
+export const waits = { wait: sleep }
 
 const services = new WeakMap<Env, Services>()
 
@@ -95,7 +95,7 @@ export function servicesOf(env: Env): Services {
       }),
       breaker,
       reporter,
-      health: new HealthCheck({ config, outbox, now, timers }),
+      health: new HealthCheck({ config, outbox, now, timers, wait: (ms) => sleep(ms, timers) }),
       webhookKeys: new AccessKeys(config.webhookKeys, rim),
       adminKeys:
         adminToken === null ? null : new AccessKeys([{ key: adminToken, name: null }], rim),

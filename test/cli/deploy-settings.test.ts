@@ -1,7 +1,8 @@
 /** `npm run deploy`: the settings and the access that it wants before it changes anything, and the Deploy button. */
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
+import { main } from '../../src/cli/deploy/main.ts'
 import { checkSettings, type Target } from '../../src/cli/deploy/settings.ts'
 import { deployTest, ENDPOINT, FLOW_ID, GOOD, NAME, ROOT } from './local-cloudflare/deploy-test.ts'
 
@@ -70,6 +71,9 @@ describe('a setting that cannot be meant', () => {
       vars: { AEP_ENDPOINT: ENDPOINT, AEP_FLOW_ID: FLOW_ID },
       durableObjects: ['OUTBOX'],
       inheritsRoutes: false,
+      routes: [],
+      domain: null,
+      misplaced: [],
     }
     const secrets = new Set(['WEBHOOK_KEYS', 'ADMIN_TOKEN'])
     const found = (change: Partial<Target>) =>
@@ -79,6 +83,93 @@ describe('a setting that cannot be meant', () => {
     expect(found({})).toEqual([])
     expect(found({ durableObjects: [] })).toEqual(['[[env.staging.durable_objects.bindings]]'])
     expect(found({ inheritsRoutes: true })).toEqual(['[env.staging] routes'])
+  })
+})
+
+const XDM = `${GOOD}
+AEP_FORMAT = "xdm"
+AEP_ORG_ID = "0A1B2C3D4E5F60718293A4B5@AdobeOrg"
+AEP_DATASET_ID = "63ef7df781f14a1bd02a7e49"
+AEP_SCHEMA_ID = "https://ns.adobe.com/acme/schemas/49cecec8"
+AEP_TENANT = "acme"`
+
+describe('a setting that parses and cannot be right', () => {
+  const change = (vars: string, name: string, value: string) =>
+    vars.replace(new RegExp(`^${name} = .*$`, 'm'), `${name} = "${value}"`)
+
+  it.each([
+    ['AEP_ORG_ID', '0A1B2C3D4E5F60718293A4B5', 'ends with @AdobeOrg'],
+    ['AEP_DATASET_ID', 'Chatlio chat events', 'perhaps its name'],
+    ['AEP_DATASET_ID', 'ChatlioEvents', 'perhaps its name'],
+    ['AEP_SCHEMA_ID', 'Chatlio chat events', 'is no schema id'],
+    ['AEP_TENANT', 'another', 'the tenant that AEP_SCHEMA_ID names'],
+    ['AEP_ENDPOINT', 'https://dcs.adobedc.net/collection/batch/4f9b1c0a7d', 'batch'],
+    ['AEP_ENDPOINT', 'https://experience.adobe.com/#/@acme/platform/source', 'interface'],
+    ['AEP_ENDPOINT', 'https://platform.adobe.io/data/foundation/flowservice', 'interface'],
+    ['AEP_ENDPOINT', `${ENDPOINT}?syncValidation=true`, 'syncValidation'],
+    ['AEP_ENDPOINT', 'https://dcs.adobedc.net/', 'has no /collection/INLET_ID'],
+  ])('%s = %s', async (name, value, why) => {
+    for (const vars of name === 'AEP_ENDPOINT' ? [GOOD, XDM] : [XDM]) {
+      test.forgetPrinted()
+      expect(await test.deploy(change(vars, name, value)), test.printed()).toBe(2)
+      const printed = test.printed().replaceAll(/\s+/g, ' ')
+      expect(printed).toContain(` ${name}: `)
+      // In xdm the Worker's own parser may have said it first, in other words.
+      if (vars !== XDM || name !== 'AEP_ENDPOINT') expect(printed).toContain(why)
+      expect(test.cloudflare.requests).toEqual([])
+    }
+  })
+
+  it.each([
+    ['AEP_VISITOR_NAMESPACE = "Email"', 'AEP_VISITOR_NAMESPACE', 'one profile'],
+    ['AEP_VISITOR_NAMESPACE = "ecid"', 'AEP_VISITOR_NAMESPACE', 'one profile'],
+    ['PUBLIC_URL = "https://chatlio-edge-relay.NAME.workers.dev"', 'PUBLIC_URL', 'placeholder'],
+    ['AEP_FLOWID = "f"', 'AEP_FLOWID', 'is AEP_FLOW_ID meant?'],
+    ['aep_format = "xdm"', 'aep_format', 'is AEP_FORMAT meant?'],
+    ['RETENTION_DAY = "3"', 'RETENTION_DAY', 'is RETENTION_DAYS meant?'],
+    ['AEP_SOMETHING_ELSE = "x"', 'AEP_SOMETHING_ELSE', 'is no setting of the relay'],
+    ['ALERT_WEBHOOK_URL = "https://hooks.slack.com/x"', 'ALERT_WEBHOOK_URL', 'is a secret'],
+    ['AEP_READ_CLIENT_SECRET = "s"', 'AEP_READ_CLIENT_SECRET', 'is a secret'],
+    [
+      '[observability.traces]\nenabled = true\nPUBLIC_URL = "https://a.b"',
+      'PUBLIC_URL',
+      'into [vars]',
+    ],
+    ['[triggers]\nRETENTION_DAYS = 3', 'RETENTION_DAYS', '[triggers]'],
+  ])('%j', async (more, name, why) => {
+    expect(await test.deploy(`${GOOD}\n${more}`), test.printed()).toBe(2)
+    expect(test.printed().replaceAll(/\s+/g, ' ')).toContain(` ${name}: `)
+    expect(test.printed().replaceAll(/\s+/g, ' ')).toContain(why)
+    expect(test.cloudflare.requests).toEqual([])
+  })
+
+  it('is no setting that is right, in either format, nor a variable that is nothing of ours', async () => {
+    for (const vars of [
+      XDM,
+      `${GOOD}\nSOMETHING = "mine"\nAEP_VISITOR_NAMESPACE = "ChatlioVisitor"`,
+    ]) {
+      expect(await test.deploy(vars, '--dry-run'), test.printed()).toBe(0)
+    }
+  })
+
+  it('is an example among the routes', async () => {
+    const config = test.config(GOOD)
+    const routes = 'routes = [{ pattern = "chatlio.your-domain.example", custom_domain = true }]'
+    await writeFile(config, `${routes}\n${await readFile(config, 'utf8')}`)
+    expect(await main(['--config', config])).toBe(2)
+    expect(test.printed()).toContain('  routes: is still the example')
+  })
+})
+
+describe('what wrangler warns of', () => {
+  it('is shown, once, and does not hide what was asked for', async () => {
+    const config = test.config(GOOD)
+    await writeFile(
+      config,
+      `${await readFile(config, 'utf8')}\n[observability.traces]\nenabled = true\nnonsense = 1\n`,
+    )
+    expect(await main(['--config', config]), test.printed()).toBe(0)
+    expect(test.printed().match(/Wrangler warns:[\s\S]*?nonsense/g)).toHaveLength(1)
   })
 })
 

@@ -1,6 +1,7 @@
 /** `npm run deploy`, end to end: the real wrangler against a local Cloudflare API, and what arrived there. */
 import { spawn } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
+import { createServer } from 'node:http'
 import path from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { parseConfig } from '../../src/worker/config/config.ts'
@@ -158,5 +159,83 @@ describe('--env', () => {
   it('ends with 2 for an environment that is not there', async () => {
     expect(await test.deploy(GOOD, '--env', 'nowhere')).toBe(2)
     expect(test.printed()).toContain('nowhere')
+  })
+})
+
+describe('a key that is lost', () => {
+  it('is shown again where it is at hand, and nothing is deployed', async () => {
+    vi.stubEnv('WEBHOOK_KEYS', 'shop:key-that-is-already-there,blog:another-key-that-is-there')
+    expect(await test.deploy(`${GOOD}\nPUBLIC_URL = "https://chat.acme.io"`, '--show-urls')).toBe(0)
+    for (const key of ['key-that-is-already-there', 'another-key-that-is-there']) {
+      expect(test.printed()).toContain(`https://chat.acme.io/chatlio/feedback?key=${key}`)
+    }
+    expect(test.printed()).toContain('The widget shop:')
+    expect(test.cloudflare.requests).toEqual([])
+    vi.stubEnv('WEBHOOK_KEYS', '')
+    expect(await test.deploy(GOOD, '--show-urls')).toBe(2)
+    expect(test.printed()).toContain('Missing: WEBHOOK_KEYS')
+  })
+
+  it('is replaced in one step, not without being asked; a known one works beside it', async () => {
+    const old = 'key-that-is-already-there'
+    const worker = test.cloudflare.put(NAME, {
+      bindings: [{ name: 'WEBHOOK_KEYS', type: 'secret_text', text: old }],
+    })
+    vi.stubEnv('WEBHOOK_KEYS', '')
+    expect(await test.deploy(GOOD, '--new-key'), test.printed()).toBe(4)
+    expect([worker.deploys, worker.secrets.get('WEBHOOK_KEYS')]).toEqual([1, old])
+
+    vi.stubEnv('WEBHOOK_KEYS', old)
+    expect(await test.deploy(GOOD, '--new-key'), test.printed()).toBe(0)
+    const { webhookKeys } = parseConfig({ WEBHOOK_KEYS: worker.secrets.get('WEBHOOK_KEYS') })
+    expect(webhookKeys).toHaveLength(2)
+    expect(webhookKeys[1]?.key).toBe(old)
+    expect(test.printed()).toContain(`?key=${webhookKeys[0]?.key}`)
+  })
+})
+
+describe('an outbox that would be another one', () => {
+  const MOVED = `${GOOD}\nOUTBOX_JURISDICTION = "eu"`
+  const relay = (pending: number) => {
+    const server = createServer((_, response) => {
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ accepted: 5, pending, dead: 0, quarantined: 0 }))
+    })
+    return new Promise<{ url: string; close(): void }>((resolve) => {
+      server.listen(0, '127.0.0.1', () => {
+        const { port } = server.address() as { port: number }
+        resolve({ url: `http://127.0.0.1:${port}`, close: () => server.close() })
+      })
+    })
+  }
+
+  it.each([
+    [3, 4, /holds 3 pending/],
+    [0, 0, /Deployed/],
+  ])('waits for the first one, which holds %i events: %i', async (pending, code, said) => {
+    test.cloudflare.put(NAME, { bindings: [] })
+    vi.stubEnv('ADMIN_TOKEN', 'admin-token-of-this-test')
+    const { url, close } = await relay(pending)
+    expect(await test.deploy(MOVED, '--url', url), test.printed()).toBe(code)
+    close()
+    expect(test.printed().replaceAll(/\s+/g, ' ')).toMatch(said)
+  })
+
+  it('is not made when the first one cannot be asked', async () => {
+    test.cloudflare.put(NAME, { bindings: [] })
+    vi.stubEnv('ADMIN_TOKEN', '')
+    expect(await test.deploy(MOVED)).toBe(2)
+    expect(test.printed()).toContain('ADMIN_TOKEN')
+  })
+})
+
+describe('what others have written', () => {
+  it('cannot move the terminal, nor show a secret', async () => {
+    const value = '\\u001b[8mhidden'
+    expect(await test.deploy(`${GOOD}\nSOMETHING = "${value}"`, '--dry-run'), test.printed()).toBe(
+      0,
+    )
+    expect(test.printed()).toContain('\\x1b[8mhidden')
+    expect(test.printed()).not.toContain('\u001b[8m')
   })
 })

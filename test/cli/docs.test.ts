@@ -57,6 +57,8 @@ const PAGES = [
   'ARCHITECTURE.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
+  'CHANGELOG.md',
+  'docs/decisions/README.md',
   'docs/setup.md',
   'docs/operations.md',
   'docs/sources.md',
@@ -77,6 +79,24 @@ describe.each(PAGES)('%s', (page) => {
       else if (anchor && !(await anchorsOf(target)).includes(anchor)) broken.push(to)
     }
     expect(broken).toEqual([])
+  })
+})
+
+/** `timeout.ts` or `lib/timeout.ts` name a file by the end of its path, `src/cli` a folder from the top; `*` stands for some. */
+describe.each(['ARCHITECTURE.md', 'CONTRIBUTING.md'])('%s', (page) => {
+  it('names only files and folders that exist', async () => {
+    const named = [...(await read(page)).matchAll(/`([\w.*/-]+)`/g)].map(([, name = '']) => name)
+    const files = named.filter((name) => /\.(ts|tsx|mjs|js|json|toml|vars|md)$/.test(name))
+    const folders = named.filter((name) => /^(src|test|docs)\/[\w/-]+$/.test(name))
+    const exclude = ['node_modules', '.git', '.wrangler']
+    const paths = (await Array.fromAsync(glob('**', { cwd: ROOT, exclude }))).map((at) => `/${at}`)
+    const missing = [...files, ...folders].filter((name) => {
+      const pattern = name.replaceAll('.', '\\.').replaceAll('*', '[^/]*')
+      const end = new RegExp(`${files.includes(name) ? '/' : '^/'}${pattern}$`)
+      return !paths.some((at) => end.test(at))
+    })
+    expect(named.length).toBeGreaterThan(10)
+    expect(missing).toEqual([])
   })
 })
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { platformClient } from '../../src/cli/lib/platform-client.ts'
 import { at, isRecord, type Json, listAt, textAt } from '../../src/cli/lib/platform-request.ts'
-import type { Terminal } from '../../src/cli/lib/terminal.ts'
+import { Interrupted, type Terminal } from '../../src/cli/lib/terminal.ts'
 import { main } from '../../src/cli/provision/main.ts'
 import { readSettings } from '../../src/cli/provision/settings.ts'
 import { type LocalAdobeServer, startLocalAdobe } from '../../src/local-adobe/server.ts'
@@ -28,6 +28,8 @@ export type RunOptions = {
   env?: Record<string, string | undefined>
   /** A terminal, and what is answered there. */
   answer?: boolean
+  /** A terminal at which the first question is broken off. */
+  interrupt?: boolean
 }
 
 export class Bench {
@@ -78,7 +80,11 @@ export class Bench {
         ran.asked.push(question)
         return answer ?? null
       },
-      ask: async () => null,
+      ask: async (question) => {
+        ran.asked.push(question)
+        if (options.interrupt) throw new Interrupted()
+        return null
+      },
       busy: () => {
         ran.moving += 1
         return (outcome) => {

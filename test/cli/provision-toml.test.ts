@@ -1,6 +1,6 @@
 import { parse } from '@decimalturn/toml-patch'
 import { describe, expect, it } from 'vitest'
-import { varsOf, withVars } from '../../src/cli/lib/wrangler-toml.ts'
+import { misplacedSettings, varsOf, withVars } from '../../src/cli/lib/wrangler-toml.ts'
 import { TOML } from './provision-support.ts'
 
 const VARS = {
@@ -8,23 +8,52 @@ const VARS = {
   AEP_FLOW_ID: 'f',
   AEP_FORMAT: 'raw',
 }
+const XDM = {
+  ...VARS,
+  AEP_FORMAT: 'xdm',
+  AEP_ORG_ID: 'A@AdobeOrg',
+  AEP_DATASET_ID: 'd',
+  AEP_SCHEMA_ID: 's',
+  AEP_SCHEMA_VERSION: '1',
+  AEP_TENANT: 't',
+  AEP_IMS_URL: 'https://ims.example.com',
+}
 
 const linesOf = (toml: string) => toml.split('\n')
+const plain = (toml: string) => JSON.parse(JSON.stringify(parse(toml)))
 
 describe('[vars] of wrangler.toml', () => {
-  it('are written below what explains them, and every line of the file stays', () => {
+  it('are written below what explains each of them, and every line of the file stays', () => {
     const written = withVars(TOML, VARS)
     expect(varsOf(written)).toEqual(VARS)
     const added = linesOf(written).filter((line) => !linesOf(TOML).includes(line))
-    expect(added).toEqual([
-      '[vars]',
-      ...Object.entries(VARS).map(([name, value]) => `${name} = "${value}"`),
-    ])
+    expect(added).toEqual(Object.entries(VARS).map(([name, value]) => `${name} = "${value}"`))
     expect(linesOf(TOML).filter((line) => !linesOf(written).includes(line))).toEqual([])
-    expect(written.indexOf('\n[vars]')).toBeGreaterThan(written.indexOf('# [vars]'))
-    expect(written.indexOf('\n[vars]')).toBeLessThan(written.indexOf('[[durable_objects'))
+    for (const [name, value] of Object.entries(VARS)) {
+      const at = linesOf(written).indexOf(`${name} = "${value}"`)
+      expect(linesOf(written)[at - 1]).toContain(`# ${name} = `)
+    }
     const { vars: _, ...others } = parse(written)
-    expect(JSON.stringify(others)).toBe(JSON.stringify(parse(TOML)))
+    const { vars: __, ...before } = parse(TOML)
+    expect(JSON.stringify(others)).toBe(JSON.stringify(before))
+  })
+
+  it('stand where the commented settings stand: one that is uncommented is a setting', () => {
+    const commented = linesOf(TOML).filter((line) => /^# [A-Z][A-Z_]+ = /.test(line))
+    expect(commented.length).toBeGreaterThan(12)
+    for (const line of commented) {
+      const name = /^# ([A-Z_]+)/.exec(line)?.[1] ?? ''
+      expect(Object.keys(varsOf(TOML.replace(line, line.slice(2))))).toEqual([name])
+    }
+  })
+
+  it('keep together when formats change, and what is set is changed in its place', () => {
+    const both = withVars(withVars(TOML, XDM), { ...VARS, AEP_FLOW_ID: 'g' })
+    expect(varsOf(both)).toEqual({ ...XDM, ...VARS, AEP_FLOW_ID: 'g' })
+    const set = linesOf(both).flatMap((line, at) => (/^[A-Z_]+ = /.test(line) ? [at] : []))
+    expect(set.length).toBe(Object.keys(XDM).length)
+    const between = linesOf(both).slice(set[0], set.at(-1))
+    expect(between.filter((line) => line === '' || line.startsWith('['))).toEqual([])
   })
 
   it('written again are the same text', () => {
@@ -42,11 +71,27 @@ describe('[vars] of wrangler.toml', () => {
       'Windows line ends',
       'name = "x" # a\r\n\r\n# [vars]\r\n# A = "1"\r\n\r\n[triggers]\r\ncrons = []\r\n',
     ],
+    [
+      'an example in a comment of an earlier version',
+      'name = "x"\n# [vars]\n# AEP_FORMAT = "raw"\n# why\n\n[a]\n',
+    ],
+    ['an inline table', 'name = "x" # n\nvars = { AEP_FORMAT = "xdm" }\n[a]\nb = 1 # b\n'],
+    ['a value over several lines', '[vars]\nAEP_FORMAT = """\nxdm"""\n# why\n[a]\n'],
+    [
+      'quotes, escapes and blanks',
+      '[ vars ] # v\nAEP_FLOW_ID   = \'a#b\' # f\n"AEP_FORMAT" = "x\\"#m" # q\n',
+    ],
     ['an empty file', ''],
-  ])('%s: comments and other values stay', (_, toml) => {
-    const written = withVars(toml, VARS)
-    expect(varsOf(written)).toEqual({ ...varsOf(toml), ...VARS })
-    for (const comment of toml.match(/#.*/g) ?? []) expect(written).toContain(comment)
+  ])('%s: comments and other values stay, and line ends', (_, toml) => {
+    for (const env of [null, 'shop']) {
+      const written = withVars(toml, VARS, env)
+      expect(varsOf(written, env)).toEqual({ ...varsOf(toml, env), ...VARS })
+      for (const comment of toml.match(/(?:^| )#[^\r\n"']*(?=\r?$)/gm) ?? [])
+        expect(written).toContain(comment)
+      if (toml.includes('\r\n')) expect(written).not.toMatch(/[^\r]\n/)
+      else expect(written).not.toContain('\r')
+      expect(withVars(written, VARS, env)).toBe(written)
+    }
   })
 
   it('never hold a secret', () => {
@@ -55,5 +100,65 @@ describe('[vars] of wrangler.toml', () => {
 
   it('of a file that is no TOML are an error, not a guess', () => {
     expect(() => withVars('[vars\n', VARS)).toThrow()
+  })
+})
+
+describe('a named environment', () => {
+  it('gets a table, an outbox and a limit of its own, and nothing else changes', () => {
+    const production = withVars(TOML, VARS)
+    const written = withVars(production, XDM, 'staging')
+    expect(written.startsWith(production.trimEnd())).toBe(true)
+    const { env, ...others } = plain(written)
+    expect(others).toEqual(plain(production))
+    const [limit] = others.ratelimits
+    expect(env).toEqual({
+      staging: {
+        routes: [],
+        workers_dev: true,
+        vars: XDM,
+        durable_objects: others.durable_objects,
+        version_metadata: others.version_metadata,
+        ratelimits: [{ ...limit, namespace_id: String(Number(limit.namespace_id) + 1) }],
+      },
+    })
+  })
+
+  it('is changed alone when there are several', () => {
+    const first = withVars(withVars(TOML, VARS, 'staging'), VARS, 'shop')
+    const second = withVars(first, { AEP_FLOW_ID: 'other' }, 'staging')
+    expect(varsOf(second, 'staging')).toEqual({ ...VARS, AEP_FLOW_ID: 'other' })
+    const changed = linesOf(second).filter((line, at) => line !== linesOf(first)[at])
+    expect(changed).toEqual(['AEP_FLOW_ID = "other"'])
+    const ids = [...second.matchAll(/namespace_id = "(\d+)"/g)].map(([, id]) => id)
+    expect(new Set(ids).size).toBe(3)
+  })
+
+  it('keeps what it has', () => {
+    const own = '[env.shop]\nroute = "r"\nratelimits = []\ndurable_objects.bindings = []\n'
+    const { env } = plain(withVars(`name = "x"\n${own}`, VARS, 'shop'))
+    expect(env.shop).toEqual({
+      route: 'r',
+      ratelimits: [],
+      durable_objects: { bindings: [] },
+      vars: VARS,
+    })
+  })
+
+  it('has a name that a table can have', () => {
+    expect(() => withVars(TOML, VARS, 'a.b')).toThrow('name of an environment')
+  })
+})
+
+describe('a setting in a table where wrangler does not look for it', () => {
+  it('is found, and none in [vars]', () => {
+    const toml = `AEP_FLOW_ID = "f"\n[observability.traces]\nPUBLIC_URL = "x"\n[vars]\nPUBLIC_URL = "y"\n
+[env.shop]\nAEP_FORMAT = "raw"\n[env.shop.vars]\nAEP_FORMAT = "raw"\n[[ratelimits]]\nAEP_FORMAT = "raw"\n`
+    const names = new Set(['AEP_FLOW_ID', 'PUBLIC_URL', 'AEP_FORMAT'])
+    expect(misplacedSettings(toml, names)).toEqual([
+      { name: 'AEP_FLOW_ID', table: 'the top level' },
+      { name: 'PUBLIC_URL', table: 'observability.traces' },
+      { name: 'AEP_FORMAT', table: 'env.shop' },
+      { name: 'AEP_FORMAT', table: 'ratelimits' },
+    ])
   })
 })

@@ -109,7 +109,7 @@ describe('again', () => {
 
   it('makes another chain beside it for another kind, of the same schema and dataset', async () => {
     await bench.run([])
-    expect((await bench.run(['--format', 'xdm', '--authenticated'])).code).toBe(0)
+    expect((await bench.run(['--format', 'xdm', '--authenticated', '--yes'])).code).toBe(0)
     expect(await bench.counts()).toMatchObject({ schemas: 1, dataSets: 1, flows: 2 })
   })
 })
@@ -167,7 +167,7 @@ describe('--profile', () => {
 describe('--dry-run', () => {
   it('sends nothing that changes anything, and shows every request with its secrets masked', async () => {
     const calls: string[] = []
-    const { code, out } = await bench.run(['--dry-run'], {
+    const { code, out } = await bench.run(['--dry-run', '--requests'], {
       fetch: (input, init) => {
         calls.push(callOf(input, init))
         return fetch(input, init)

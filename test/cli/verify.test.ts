@@ -1,6 +1,7 @@
 /** `npm run verify` against a real Worker, which streams into the local Adobe (xdm, authenticated on demand). */
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { main as erase } from '../../src/cli/erase/main.ts'
 import { type LocalWorker, startWorker } from '../../src/cli/lib/local-worker.ts'
 import { main as send } from '../../src/cli/send/main.ts'
 import { main as verify } from '../../src/cli/verify/main.ts'
@@ -64,16 +65,35 @@ async function recovered(settings: Parameters<typeof aep.adobe.set>[0]): Promise
 }
 
 describe('verify', () => {
-  it('says that all is well, having sent one event of each kind of a visitor of its own', async () => {
+  it('says that all is well, having sent one event of each kind of the test person, and how to erase them', async () => {
     const before = aep.adobe.lake.length
     expect(await tryRelay(), printed.text()).toBe(0)
     expect(printed.text()).toContain('All is well.')
     const events = aep.adobe.lake.slice(before).map(({ record }) => record)
     expect(events).toHaveLength(ROUTE_KINDS.length)
-    for (const event of events) expect(JSON.stringify(event)).toContain('relay-test-')
-    expect(printed.text()).toMatch(/npm run erase -- --email relay-test-[0-9a-f]+@example\.com/)
+    for (const event of events) {
+      expect(event).toMatchObject({ eventType: 'chatlio.test' })
+      expect(JSON.stringify(event)).toContain('relay-test@example.com')
+    }
+    const [, command = ''] = /npm run erase -- (--email .*? --url \S+)/.exec(printed.text()) ?? []
     expect(printed.text()).not.toContain(KEY)
     expect(printed.text()).not.toContain(ADMIN_TOKEN)
+
+    // As it stands there.
+    vi.stubEnv('ADMIN_TOKEN', ADMIN_TOKEN)
+    printed.forget()
+    expect(await erase(command.split(' ')), printed.text()).toBe(0)
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` }
+    const suppressions = await fetch(`${worker.url}/admin/suppressions`, { headers })
+    expect(await suppressions.json()).toMatchObject({ count: 0 })
+    const find = await fetch(`${worker.url}/admin/find`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ email: 'relay-test@example.com' }),
+    })
+    expect(await find.json()).toMatchObject({ events: [] })
+    printed.forget()
+    expect(await tryRelay(), printed.text()).toBe(0)
   })
 
   it('takes the key and the token from the environment', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
+import { withVars } from '../../src/cli/lib/wrangler-toml.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const WRANGLER = createRequire(import.meta.url).resolve('wrangler')
@@ -43,36 +44,30 @@ async function dryRun(toml: string, ...args: string[]) {
   })
 }
 
-/** As the file says: one `# ` taken from each line of the block at its end, unless somebody has done that already. */
-function withStaging(toml: string): string {
-  const at = toml.indexOf('# [env.staging]')
-  if (at === -1) return toml
-  return toml.slice(0, at) + toml.slice(at).replaceAll(/^# ?/gm, '')
-}
+const TOML = await readFile(path.join(ROOT, 'wrangler.toml'), 'utf8')
+
+/** As `npm run provision -- --env staging` leaves it. */
+const STAGING = withVars(TOML, { AEP_ENDPOINT: 'https://dcs.adobedc.net/collection/x' }, 'staging')
 
 describe('wrangler.toml', () => {
   it('deploys as it is, with the outbox and without a warning', async () => {
-    const { code, output } = await dryRun(await readFile(path.join(ROOT, 'wrangler.toml'), 'utf8'))
+    const { code, output } = await dryRun(TOML)
     expect(output).toContain('env.OUTBOX (Outbox)')
     expect(output).not.toContain('WARNING')
     expect(code).toBe(0)
   })
 
-  it('has a staging block that works once it is uncommented', async () => {
-    const toml = withStaging(await readFile(path.join(ROOT, 'wrangler.toml'), 'utf8'))
-    const { code, output } = await dryRun(toml, '--env', 'staging')
+  it('deploys an environment that `provision` has written, without a warning', async () => {
+    const { code, output } = await dryRun(STAGING, '--env', 'staging')
     expect(output).toContain('env.OUTBOX (Outbox)')
     expect(output).toContain('env.AEP_ENDPOINT')
-    expect(output).toContain('env.AEP_FLOW_ID')
+    expect(output).toContain('env.SIGN_IN_LIMIT')
     expect(output).not.toContain('WARNING')
     expect(code).toBe(0)
   })
 
   it('staging does not take the domain of production, which it would inherit', async () => {
-    const toml = withStaging(await readFile(path.join(ROOT, 'wrangler.toml'), 'utf8')).replace(
-      /^# (routes = .*)$/m,
-      '$1',
-    )
+    const toml = STAGING.replace(/^# (routes = .*)$/m, '$1')
     expect(toml).toMatch(/^routes = \[\{/m)
     const withItsOwn = await dryRun(toml, '--env', 'staging')
     expect(withItsOwn.output).not.toContain('WARNING')
@@ -81,8 +76,7 @@ describe('wrangler.toml', () => {
   })
 
   it('warns of a binding that staging would lack, so the test above can fail', async () => {
-    const toml = withStaging(await readFile(path.join(ROOT, 'wrangler.toml'), 'utf8'))
-    const without = toml.slice(0, toml.indexOf('[[env.staging.durable_objects'))
+    const without = STAGING.slice(0, STAGING.indexOf('[[env.staging.durable_objects'))
     const { output } = await dryRun(without, '--env', 'staging')
     expect(output).toContain('"durable_objects" exists at the top level, but not on "env.staging"')
   })

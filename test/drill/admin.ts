@@ -8,7 +8,7 @@ export type Counts = {
   readonly quarantined: number
   readonly erased: number
 }
-export type Status = Counts & { readonly shards: readonly Counts[] }
+export type Status = Counts
 export type State = 'pending' | 'dead' | 'quarantined'
 
 const TIMEOUT_MS = 10_000

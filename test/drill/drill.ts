@@ -90,7 +90,7 @@ async function runRounds(
   const seconds = () => (Date.now() - beganAt) / 1_000
   const rounds = makePlan(options)
   const vars = options.storeFirst ? { FORWARD_TIMEOUT_MS: '0' } : {}
-  const setup = { shards: options.shards, vars }
+  const setup = { vars }
   const harness = await startHarness(setup, FORMATS[options.format], directory, started)
   const { adobe, worker, poster, format } = harness
   const script = new FaultScript(adobe, new Random(seed, 'faults'), format.faults)

@@ -22,7 +22,7 @@ export type Evidence = {
   readonly status: Status
   /** Ids that the outbox lists, by state. */
   readonly listed: Readonly<Record<State, readonly string[]>>
-  /** Log lines in which a shard has pending events but no next attempt. */
+  /** Log lines in which the outbox has pending events but no next attempt. */
   readonly idle: readonly string[]
   /** When that life of the Worker ended, in epoch milliseconds; `Infinity` while it runs. */
   readonly endOf: (life: number) => number

@@ -52,12 +52,41 @@ export function byEvent(lake: readonly LakeRecord[], format: Format): Map<string
   return Map.groupBy(lake, (record) => format.eventOf(record) ?? '')
 }
 
-/** A raw record is the payload as posted plus four fields. */
+/** A raw record is the payload as posted, plus what the relay says of it. */
 function rawFaults(record: JsonObject, expected: Expected): string[] {
-  const { timestamp, receivedAt, ...rest } = record
+  const { timestamp, receivedAt, delaySeconds, identity, chatMetrics, ...rest } = record
   const { eventType, payload } = expected.webhook
   const posted = { ...payload, _id: expected.id, eventType }
-  return [...differences(rest, posted, ''), ...receiptFaults({ timestamp, receivedAt }, expected)]
+  const isDelay = Number.isInteger(delaySeconds) && Number(delaySeconds) >= 0
+  return [
+    ...differences(rest, posted, ''),
+    ...differences(identity ?? {}, identityOf(payload), 'identity'),
+    ...differences(authorsOf(chatMetrics), authorsIn(payload.messages), 'chatMetrics'),
+    ...(isDelay ? [] : [`delaySeconds: ${short(delaySeconds)}`]),
+    ...receiptFaults({ timestamp, receivedAt }, expected),
+  ]
+}
+
+function identityOf({ visitor, visitorEmail, email }: JsonObject): JsonObject {
+  const known = (visitor ?? {}) as JsonObject
+  const address = known.email ?? visitorEmail ?? email
+  return {
+    ...(known.UUID !== undefined && { visitor: known.UUID }),
+    ...(address !== undefined && { email: address }),
+  }
+}
+
+/** How many messages the visitor and agents wrote. */
+function authorsOf(metrics: unknown): unknown[] {
+  const { visitorMessages, agentMessages } = (metrics ?? {}) as JsonObject
+  return [visitorMessages, agentMessages]
+}
+
+function authorsIn(messages: unknown): unknown[] {
+  if (!Array.isArray(messages)) return [undefined, undefined]
+  const by = (isVisitorMsg: boolean) =>
+    messages.filter((message: JsonObject) => message.isVisitorMsg === isVisitorMsg).length
+  return [by(true), by(false)]
 }
 
 /** Checks the two times of a record. */

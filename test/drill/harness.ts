@@ -34,7 +34,6 @@ const TAMPERED = new URL('workers/tampered.js', import.meta.url)
 
 export type Setup = {
   /** Objects of the outbox. */
-  readonly shards: number
   /** Puts `workers/tampered.js` around the bundle. */
   readonly tampered?: boolean
   /** Variables of the Worker; they override those of every drill. */
@@ -43,7 +42,7 @@ export type Setup = {
 
 /** Adds a function that stops it to `started` for each thing it starts, so that a failure halfway leaves nothing running. */
 export async function startHarness(
-  { shards, tampered = false, vars: own = {} }: Setup,
+  { tampered = false, vars: own = {} }: Setup,
   format: Format,
   directory: string,
   started: (() => Promise<void>)[],
@@ -58,7 +57,6 @@ export async function startHarness(
     ...format.vars(adobe.settings, url),
     AEP_ENDPOINT: `${url}/collection/${adobe.settings.inletId}`,
     AEP_FLOW_ID: FLOW_ID,
-    OUTBOX_SHARDS: String(shards),
     WEBHOOK_KEYS: WEBHOOK_KEY,
     ADMIN_TOKEN,
     ...own,

@@ -14,7 +14,6 @@ export type Options = {
   readonly format: 'raw' | 'xdm'
   /** Posting stops after this time, even if events are left. */
   readonly durationMs: number
-  readonly shards: number
   /** `FORWARD_TIMEOUT_MS=0`: everything goes through the outbox. */
   readonly storeFirst: boolean
   /** Acts out these phases instead of the drill; `null`: the drill. */
@@ -29,7 +28,6 @@ export const USAGE = `Usage: npm run drill -- [options]
   --kills N       kills of the Worker, 20 by default
   --duration S    post no longer than S seconds
   --format F      raw (default) or xdm: what the Worker sends
-  --shards N      outbox objects, 3 by default
   --store-first   store, answer, then relay (FORWARD_TIMEOUT_MS=0)
   --phase NAME    act out one hard situation instead, or all of them (all):
                   ${PHASES.map(({ name }) => name).join(', ')}
@@ -47,7 +45,6 @@ export function readOptions(args: readonly string[]): Options | 'help' | { wrong
         kills: { type: 'string', default: '20' },
         duration: { type: 'string' },
         format: { type: 'string', default: 'raw' },
-        shards: { type: 'string', default: '3' },
         'store-first': { type: 'boolean', default: false },
         phase: { type: 'string' },
         keep: { type: 'boolean', default: false },
@@ -68,7 +65,6 @@ export function readOptions(args: readonly string[]): Options | 'help' | { wrong
         values.duration === undefined
           ? Infinity
           : integerAtLeast('--duration', values.duration, 1) * 1_000,
-      shards: integerAtLeast('--shards', values.shards, 1),
       storeFirst: values['store-first'],
       format,
       keep,

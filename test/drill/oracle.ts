@@ -18,7 +18,7 @@ export function judge(evidence: Evidence, options: Options, format: Format): Bre
     ...onlySent(evidence, sent, format),
     ...intact(evidence, sent, format),
     ...quarantined(evidence, sent),
-    ...ledger(evidence, sent, options),
+    ...ledger(evidence, sent),
     ...answers(evidence, sent),
     ...awake(evidence),
     ...passing(evidence, options),
@@ -72,17 +72,9 @@ function quarantined({ listed }: Evidence, sent: Map<string, SentEvent>): Breach
 }
 
 /** The ledger balances and agrees with the lists and with the answers. */
-function ledger(
-  { posts, status, listed }: Evidence,
-  sent: Map<string, SentEvent>,
-  { shards }: Options,
-): Breach[] {
+function ledger({ posts, status, listed }: Evidence, sent: Map<string, SentEvent>): Breach[] {
   const breach = (text: string): Breach => ({ check: 'ledger', id: null, text })
-  const found = status.shards
-    .filter((shard) => !balances(shard))
-    .map((shard) => breach(line(shard)))
-  if (status.shards.length !== shards) found.push(breach(`${status.shards.length} shards`))
-  if (!balances(status)) found.push(breach(`sum: ${line(status)}`))
+  const found = balances(status) ? [] : [breach(line(status))]
   for (const state of ['pending', 'dead', 'quarantined'] as const) {
     if (status[state] !== listed[state].length) {
       found.push(breach(`${status[state]} ${state}, ${listed[state].length} listed`))

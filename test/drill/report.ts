@@ -64,11 +64,6 @@ export function figures(
     ['  in parts', split, 'too large for one record'],
     ['duplicates in AEP', lake.length - distinct, 'same _id'],
     ['entered the outbox', status.accepted, ledgerLine(status)],
-    ...status.shards.map((shard, index): [string, number, string] => [
-      `  shard ${index}`,
-      shard.accepted,
-      ledgerLine(shard),
-    ]),
     [
       'drained in ms',
       Math.max(...recovered.map(({ ms }) => ms)),

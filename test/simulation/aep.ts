@@ -3,8 +3,8 @@
  * remembers everything, since it is the observer who sees everything.
  */
 import { Random } from '../drill/random.ts'
-import type { AepAnswer, AepFault } from './plan.ts'
 import type { Machine } from './machine.ts'
+import type { AepAnswer, AepFault } from './plan.ts'
 import type { Queue } from './queue.ts'
 
 /** One request for one record. */
@@ -84,7 +84,8 @@ export class SimulatedAep {
     this.requests.push(request)
     if (!first) return answer(400, { title: 'no messages' })
     // What ends the connection, or the whole request, ends it for all of its messages.
-    const whole = verdicts.find(({ said }) => said !== 'accepted' && !PER_MESSAGE.has(said)) ?? first
+    const whole =
+      verdicts.find(({ said }) => said !== 'accepted' && !PER_MESSAGE.has(said)) ?? first
     const { said } = whole
     request.failed = verdicts.every((each) => each.said !== 'accepted')
     const lands = verdicts.filter((each) => each.said === 'accepted' || LANDS.has(said))
@@ -96,10 +97,16 @@ export class SimulatedAep {
     await this.#wait(slowMs, init)
     for (const each of verdicts) each.asked.answeredAt = queue.now
     if (said === 'reset') throw new TypeError('Network connection lost.')
-    if (said === 'empty') return new Response('', { status: 200, headers: { 'content-length': '0' } })
+    if (said === 'empty')
+      return new Response('', { status: 200, headers: { 'content-length': '0' } })
     if (said === 'wrong-number' && isBatch) return answer(207, { responses: [{ status: 200 }] })
     if (!isBatch) return single(said === 'accepted' || said === 'slow' ? first : whole, random)
-    if (!PER_MESSAGE.has(said) && said !== 'accepted' && said !== 'slow' && said !== 'wrong-number') {
+    if (
+      !PER_MESSAGE.has(said) &&
+      said !== 'accepted' &&
+      said !== 'slow' &&
+      said !== 'wrong-number'
+    ) {
       return single(whole, random)
     }
     const refusesWhole = verdicts.some((each) => each.said === '400') && random.chance(0.5)
@@ -221,7 +228,9 @@ function single({ said }: { said: string }, random: Random): Response {
   }
   const status = Number(said.slice(0, 3))
   const wait: Record<string, string> =
-    said === '429-wait' || said === '503-wait' ? { 'retry-after': String(random.int(5, 1_200)) } : {}
+    said === '429-wait' || said === '503-wait'
+      ? { 'retry-after': String(random.int(5, 1_200)) }
+      : {}
   return answer(status, { title: 'no', status }, wait)
 }
 
@@ -229,7 +238,11 @@ function answer(status: number, body: unknown, headers: Record<string, string> =
   const text = JSON.stringify(body)
   return new Response(text, {
     status,
-    headers: { ...headers, 'content-type': 'application/json', 'content-length': String(text.length) },
+    headers: {
+      ...headers,
+      'content-type': 'application/json',
+      'content-length': String(text.length),
+    },
   })
 }
 

@@ -12,6 +12,8 @@ registerHooks({
     if (isStandIn) return { url: STAND_IN, shortCircuit: true }
     const resolved = next(specifier, context)
     // As bundlers do.
-    return specifier.endsWith('.json') ? { ...resolved, importAttributes: { type: 'json' } } : resolved
+    return specifier.endsWith('.json')
+      ? { ...resolved, importAttributes: { type: 'json' } }
+      : resolved
   },
 })

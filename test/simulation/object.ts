@@ -80,10 +80,7 @@ export class ObjectHost {
           instance.calls.delete(ended)
           settle()
         })
-      const outbox = instance.outbox as unknown as Record<
-        string,
-        (...args: unknown[]) => unknown
-      >
+      const outbox = instance.outbox as unknown as Record<string, (...args: unknown[]) => unknown>
       void instance.ready
         .then(() => outbox[method]?.(...args))
         .then(

@@ -104,7 +104,10 @@ export class Oracle {
     }
     const expected = webhook.quality === 'invalid' ? [422] : [200, 202]
     if (!expected.includes(status)) {
-      this.#breach('answer', `webhook ${webhook.serial} (${webhook.quality}) got ${status} ${outcome}`)
+      this.#breach(
+        'answer',
+        `webhook ${webhook.serial} (${webhook.quality}) got ${status} ${outcome}`,
+      )
       return
     }
     known.takenAt ??= now
@@ -129,10 +132,14 @@ export class Oracle {
   /** Neither relayed nor stored: only where that could not be done. */
   #unavailable({ serial }: Webhook): void {
     if (this.#has(15 * SECOND, 'storage', 'rpc', 'clock')) return
-    const moments = this.#world.faults(12 * SECOND).filter(({ what }) => what === 'object' || what === 'deploy')
+    const moments = this.#world
+      .faults(12 * SECOND)
+      .filter(({ what }) => what === 'object' || what === 'deploy')
     const isOnlyReset =
-      moments.length <= 1 && moments.every((each) => each.what === 'deploy' || ('how' in each && each.how === 'reset'))
-    if (isOnlyReset) this.#breach('unavailable', `webhook ${serial} got 503, and could have been stored`)
+      moments.length <= 1 &&
+      moments.every((each) => each.what === 'deploy' || ('how' in each && each.how === 'reset'))
+    if (isOnlyReset)
+      this.#breach('unavailable', `webhook ${serial} got 503, and could have been stored`)
   }
 
   #isInCustody(id: string): boolean {
@@ -186,18 +193,29 @@ export class Oracle {
   #mayLeave({ webhook, postedAt }: Known, asked: Asked): void {
     const { now, settings } = this.#world
     // A request under way: through the network, behind a slow disk, waiting for a token.
-    const underWay = 500 + (this.#has(6 * SECOND, 'storage') ? 6 * SECOND : 0) + (settings.token ? 20 * SECOND : 0)
+    const underWay =
+      500 + (this.#has(6 * SECOND, 'storage') ? 6 * SECOND : 0) + (settings.token ? 20 * SECOND : 0)
     for (const { person, at, askedAt, until } of this.#erasures) {
       if (at === null || person !== webhook.person || now <= at + underWay) continue
       // One that was on its way to the outbox when its person was erased, and nobody is suppressed, may be stored after it.
       const wasThere = postedAt > 0 && postedAt < askedAt - 40 * SECOND
       if (wasThere || (postedAt < until && until > now && now > at)) {
-        this.#breach('erased', `webhook ${webhook.serial} left (${asked.id.slice(64) || 'whole'}) ${now - at} ms after its person was erased`)
+        this.#breach(
+          'erased',
+          `webhook ${webhook.serial} left (${asked.id.slice(64) || 'whole'}) ${now - at} ms after its person was erased`,
+        )
       }
     }
     const deletedAt = this.#deletions.get(webhook.id)
-    if (deletedAt !== undefined && now > deletedAt + underWay && postedAt < deletedAt - 40 * SECOND) {
-      this.#breach('deleted', `webhook ${webhook.serial} left ${now - deletedAt} ms after it was deleted`)
+    if (
+      deletedAt !== undefined &&
+      now > deletedAt + underWay &&
+      postedAt < deletedAt - 40 * SECOND
+    ) {
+      this.#breach(
+        'deleted',
+        `webhook ${webhook.serial} left ${now - deletedAt} ms after it was deleted`,
+      )
     }
   }
 
@@ -207,7 +225,10 @@ export class Oracle {
     for (const { person, at, until } of this.#erasures) {
       if (at === null || person !== webhook.person || until <= this.#world.now) continue
       if (postedAt > at + 11 * SECOND) {
-        this.#breach('suppressed', `webhook ${webhook.serial} of a suppressed person was forwarded by ${asked.by}, ${postedAt - at} ms after`)
+        this.#breach(
+          'suppressed',
+          `webhook ${webhook.serial} of a suppressed person was forwarded by ${asked.by}, ${postedAt - at} ms after`,
+        )
       }
     }
   }
@@ -287,10 +308,16 @@ export class Oracle {
     if (reason === 'rejecting') {
       const accepted = this.#world.aep.asked.findLast(
         ({ answer, answeredAt, event, id }) =>
-          answer === 'accepted' && id === event && answeredAt !== null && answeredAt < now - 13 * SECOND,
+          answer === 'accepted' &&
+          id === event &&
+          answeredAt !== null &&
+          answeredAt < now - 13 * SECOND,
       )
       if (accepted && (accepted.answeredAt ?? 0) > now - 45 * SECOND) {
-        this.#breach('hold', `rejecting, though AEP took one ${now - (accepted.answeredAt ?? 0)} ms before`)
+        this.#breach(
+          'hold',
+          `rejecting, though AEP took one ${now - (accepted.answeredAt ?? 0)} ms before`,
+        )
       }
       if (!recently(5 * MINUTE, ({ answer }) => answer === '400')) {
         this.#breach('hold', 'rejecting, though AEP has refused nothing')
@@ -313,7 +340,8 @@ export class Oracle {
     this.#world.reach(`alert ${name} ${state}`)
     if (this.#has(12 * MINUTE, 'rpc', 'object', 'storage', 'clock', 'deploy', 'isolate')) return
     const isFirst = before === undefined || before === 'resolved'
-    if (state === 'resolved' && isFirst) this.#breach('alert', `${name} resolved, and was not raised`)
+    if (state === 'resolved' && isFirst)
+      this.#breach('alert', `${name} resolved, and was not raised`)
   }
 
   alerted(_body: string): void {
@@ -331,7 +359,10 @@ export class Oracle {
     if (said && !isPoisoned && !this.#has(quiet, 'aep', 'clock', 'deploy')) {
       this.#breach('health', `says ${said}, and AEP has not failed for ${quiet / MINUTE} minutes`)
     }
-    if (reasons.includes('storage') && !this.#has(2 * MINUTE, 'rpc', 'object', 'storage', 'clock', 'deploy')) {
+    if (
+      reasons.includes('storage') &&
+      !this.#has(2 * MINUTE, 'rpc', 'object', 'storage', 'clock', 'deploy')
+    ) {
       this.#breach('health', 'says storage, and storage is well')
     }
     if (this.#has(20 * SECOND, 'rpc', 'object', 'clock', 'deploy')) return
@@ -339,12 +370,21 @@ export class Oracle {
       this.#breach('health', `says ${reasons.join(' ') || 'ok'}, and paused is ${this.#paused}`)
     }
     const since = now - 75 * SECOND
-    const wasFull = this.#world.faults(0, since).some((each) => each.what === 'storage' && each.how === 'full')
-    const isFull = this.#world.faults().some((each) => each.what === 'storage' && each.how === 'full')
+    const wasFull = this.#world
+      .faults(0, since)
+      .some((each) => each.what === 'storage' && each.how === 'full')
+    const isFull = this.#world
+      .faults()
+      .some((each) => each.what === 'storage' && each.how === 'full')
     if (wasFull && isFull && status !== 503) {
       this.#breach('health', `says ${status} ${reasons.join(' ')}, and nothing can be stored`)
     }
-    if (!said && !this.#paused && this.#aepHasFailed(3 * MINUTE) && !this.#has(4 * MINUTE, 'storage', 'sender')) {
+    if (
+      !said &&
+      !this.#paused &&
+      this.#aepHasFailed(3 * MINUTE) &&
+      !this.#has(4 * MINUTE, 'storage', 'sender')
+    ) {
       this.#breach('health', `says ${reasons.join(' ') || 'ok'}, and AEP has failed for minutes`)
     }
   }
@@ -368,7 +408,8 @@ export class Oracle {
   #rate(): void {
     const { now, aep, plan } = this.#world
     if (now - this.#lastAccepted < 3 * MINUTE || now - this.#lastChange < 3 * MINUTE) return
-    if (this.#has(3 * MINUTE, 'clock', 'isolate', 'deploy', 'rpc', 'object', 'sender', 'storage')) return
+    if (this.#has(3 * MINUTE, 'clock', 'isolate', 'deploy', 'rpc', 'object', 'sender', 'storage'))
+      return
     let count = 0
     for (let index = aep.requests.length - 1; index >= 0; index -= 1) {
       const request = aep.requests[index]
@@ -399,7 +440,10 @@ export class Oracle {
     )
     const { accepted = 0, delivered = 0, expired = 0, deleted = 0, person = 0 } = ledger ?? {}
     if (accepted !== delivered + expired + deleted + person + rows.length) {
-      this.#breach('ledger', `${accepted} accepted, ${delivered} delivered, ${expired + deleted + person} erased, ${rows.length} stored`)
+      this.#breach(
+        'ledger',
+        `${accepted} accepted, ${delivered} delivered, ${expired + deleted + person} erased, ${rows.length} stored`,
+      )
     }
     const states = new Map(rows.map(({ id, state }) => [id, state]))
     for (const id of this.#waiting) {
@@ -430,7 +474,10 @@ export class Oracle {
       known.deadIn = this.#world.deployment
       const isRefused = refusals.length > 0 || code === 'settings-changed'
       if (!isRefused && now - known.postedAt < 86_400_000) {
-        this.#breach('dead', `webhook ${webhook.serial} (${webhook.quality}) is dead (${code}), and AEP never refused it`)
+        this.#breach(
+          'dead',
+          `webhook ${webhook.serial} (${webhook.quality}) is dead (${code}), and AEP never refused it`,
+        )
       }
     }
     if (state === 'pending' && known.dead) this.#tookBack(known)
@@ -445,26 +492,39 @@ export class Oracle {
     if (this.#has(10 * MINUTE, 'rpc', 'clock')) return
     const diedAt = refusals.at(-1) ?? deadAt ?? now
     const accepted = aep.asked.filter(
-      ({ answer, at, by }) => answer === 'accepted' && by.startsWith('sender') && at > diedAt + SECOND && at < now - 15 * SECOND,
+      ({ answer, at, by }) =>
+        answer === 'accepted' &&
+        by.startsWith('sender') &&
+        at > diedAt + SECOND &&
+        at < now - 15 * SECOND,
     )
     if (accepted.length >= 3 && deadIn !== deployment) {
-      this.#breach('taken-back', `webhook ${webhook.serial} died under other settings, and is pending again`)
+      this.#breach(
+        'taken-back',
+        `webhook ${webhook.serial} died under other settings, and is pending again`,
+      )
     }
   }
 
   atEnd(): void {
     this.#look()
     const { world } = { world: this.#world }
-    const rows = world.object.storage.look<{ id: string; state: string }>('SELECT id, state FROM events')
+    const rows = world.object.storage.look<{ id: string; state: string }>(
+      'SELECT id, state FROM events',
+    )
     const states = new Map(rows.map(({ id, state }) => [id, state]))
     for (const known of this.#known.values()) {
       const { webhook, takenAt, landedAt, ended } = known
       const { serial, quality } = webhook
       if (takenAt === null || landedAt !== null || ended) continue
       const state = states.get(webhook.id)
-      if (state === undefined) this.#breach('lost', `webhook ${serial} (${quality}) was taken, and is nowhere`)
+      if (state === undefined)
+        this.#breach('lost', `webhook ${serial} (${quality}) was taken, and is nowhere`)
       else if (quality === 'good' && state === 'pending') {
-        this.#breach('late', `webhook ${serial} is good, and still pending ${world.calmMs / MINUTE} minutes after the last fault`)
+        this.#breach(
+          'late',
+          `webhook ${serial} is good, and still pending ${world.calmMs / MINUTE} minutes after the last fault`,
+        )
       }
     }
     for (const [name, state] of this.#alerts) {

@@ -35,7 +35,11 @@ export type AepFault = Lasting & {
 }
 export type RpcHow = 'lost-there' | 'lost-back' | 'twice' | 'silent' | 'slow' | 'overloaded'
 export type RpcFault = Lasting & { what: 'rpc'; how: RpcHow; share: number }
-export type StorageTrouble = Lasting & { what: 'storage'; how: 'full' | 'fails' | 'slow'; share: number }
+export type StorageTrouble = Lasting & {
+  what: 'storage'
+  how: 'full' | 'fails' | 'slow'
+  share: number
+}
 export type SenderFault = Lasting & { what: 'sender'; share: number }
 export type Moment =
   | { what: 'object'; at: number; how: 'killed' | 'reset' | 'evicted' }
@@ -147,13 +151,31 @@ const moment = (random: Random, ms: number) => random.int(MINUTE, ms - MINUTE)
 const outage: Maker = (random, ms) => {
   const answers = ['503', '503', '500', '429', '429-wait', '503-wait', 'silent', 'reset'] as const
   const answer = random.pick(answers)
-  return [{ what: 'aep', ...lasting(random, ms, 30_000, 40 * MINUTE), answer, share: 1, kinds: null, ims: false }]
+  return [
+    {
+      what: 'aep',
+      ...lasting(random, ms, 30_000, 40 * MINUTE),
+      answer,
+      share: 1,
+      kinds: null,
+      ims: false,
+    },
+  ]
 }
 const brownout: Maker = (random, ms) => {
   const answers = ['503', '500', '429', 'silent', 'reset', 'slow', 'lost-answer', 'empty'] as const
   const answer = random.pick(answers)
   const share = random.pick([0.05, 0.3, 0.6, 0.9])
-  return [{ what: 'aep', ...lasting(random, ms, MINUTE, 60 * MINUTE), answer, share, kinds: null, ims: false }]
+  return [
+    {
+      what: 'aep',
+      ...lasting(random, ms, MINUTE, 60 * MINUTE),
+      answer,
+      share,
+      kinds: null,
+      ims: false,
+    },
+  ]
 }
 /** For a long time, in which an event can fail dozens of times. */
 const longBrownout: Maker = (random, ms) => {
@@ -163,13 +185,31 @@ const longBrownout: Maker = (random, ms) => {
 }
 const refusal: Maker = (random, ms) => {
   const answer = random.pick(['400', '400', '401', '403', '404', '413'])
-  return [{ what: 'aep', ...lasting(random, ms, 2 * MINUTE, 40 * MINUTE), answer, share: 1, kinds: null, ims: false } as Fault]
+  return [
+    {
+      what: 'aep',
+      ...lasting(random, ms, 2 * MINUTE, 40 * MINUTE),
+      answer,
+      share: 1,
+      kinds: null,
+      ims: false,
+    } as Fault,
+  ]
 }
 const kindRefused: Maker = (random, ms) => {
   const answer = random.pick(['400', '400', '500', '403', 'silent', 'slow'])
   const kinds = [random.pick([...KINDS] as [string, ...string[]])]
   const share = random.pick([1, 1, 0.5])
-  return [{ what: 'aep', ...lasting(random, ms, 5 * MINUTE, 60 * MINUTE), answer, share, kinds, ims: false } as Fault]
+  return [
+    {
+      what: 'aep',
+      ...lasting(random, ms, 5 * MINUTE, 60 * MINUTE),
+      answer,
+      share,
+      kinds,
+      ims: false,
+    } as Fault,
+  ]
 }
 /** First everything is refused, then AEP is down as well. */
 const refusalThenOutage: Maker = (random, ms) => {
@@ -186,12 +226,23 @@ const refusalThenOutage: Maker = (random, ms) => {
 const ims: Maker = (random, ms) => {
   const answer = random.pick(['500', '401', '429', 'silent', 'reset', 'empty'])
   const share = random.pick([0.3, 1])
-  return [{ what: 'aep', ...lasting(random, ms, MINUTE, 40 * MINUTE), answer, share, kinds: [], ims: true } as Fault]
+  return [
+    {
+      what: 'aep',
+      ...lasting(random, ms, MINUTE, 40 * MINUTE),
+      answer,
+      share,
+      kinds: [],
+      ims: true,
+    } as Fault,
+  ]
 }
 const rpc: Maker = (random, ms) => {
   const hows = ['lost-there', 'lost-back', 'twice', 'silent', 'slow', 'overloaded'] as const
   const share = random.pick([0.05, 0.3, 1])
-  return [{ what: 'rpc', ...lasting(random, ms, 30_000, 15 * MINUTE), how: random.pick(hows), share }]
+  return [
+    { what: 'rpc', ...lasting(random, ms, 30_000, 15 * MINUTE), how: random.pick(hows), share },
+  ]
 }
 const storage: Maker = (random, ms) => {
   const how = random.pick(['full', 'fails', 'slow'])
@@ -240,7 +291,14 @@ const deploy: Maker = (random, ms, settings) => {
 }
 const operator: Maker = (random, ms) => {
   const at = moment(random, ms)
-  const name = random.pick(['pause', 'redrive', 'redrive', 'delete-newest', 'delete-dead', 'resume'])
+  const name = random.pick([
+    'pause',
+    'redrive',
+    'redrive',
+    'delete-newest',
+    'delete-dead',
+    'resume',
+  ])
   if (name === 'redrive') {
     return [{ what: 'operator', at, does: { name, state: random.pick(['dead', 'quarantined']) } }]
   }
@@ -296,7 +354,8 @@ function webhooksOf(random: Random, ms: number, faults: readonly Fault[]): Webho
   // Bursts, some of them where something happens.
   for (let bursts = random.int(0, 3); bursts > 0; bursts -= 1) {
     const fault = faults[random.int(0, Math.max(0, faults.length - 1))]
-    const at = fault && random.chance(0.8) ? startOf(fault) + random.int(-5_000, MINUTE) : moment(random, ms)
+    const at =
+      fault && random.chance(0.8) ? startOf(fault) + random.int(-5_000, MINUTE) : moment(random, ms)
     const count = random.int(10, 120)
     for (let each = 0; each < count; each += 1) {
       moments.push(Math.min(ms - 1, Math.max(0, at + random.int(0, 30_000))))
@@ -319,7 +378,9 @@ function webhooksOf(random: Random, ms: number, faults: readonly Fault[]): Webho
 
 export const visitorOf = (person: number) => `visitor-${person}`
 
-function bodyOf(webhook: Pick<Webhook, 'serial' | 'kind' | 'person' | 'quality'> & { size: number }) {
+function bodyOf(
+  webhook: Pick<Webhook, 'serial' | 'kind' | 'person' | 'quality'> & { size: number },
+) {
   const { serial, kind, person, quality, size } = webhook
   const long = 'so much to say, and all of it in one go. '.repeat(Math.ceil(size / 41))
   const visitor = { UUID: visitorOf(person), email: `${visitorOf(person)}@example.com` }
@@ -328,7 +389,7 @@ function bodyOf(webhook: Pick<Webhook, 'serial' | 'kind' | 'person' | 'quality'>
     return JSON.stringify({ conversationUUID, visitor: 'nobody', message: 5, messages: 'none' })
   }
   if (kind === 'transcript') {
-    const texts = size > 0 ? long.match(/.{1,900}/g) ?? [] : ['hello', 'hello to you']
+    const texts = size > 0 ? (long.match(/.{1,900}/g) ?? []) : ['hello', 'hello to you']
     const messages = texts.map((text, index) => ({ text, isVisitorMsg: index % 2 === 0 }))
     return JSON.stringify({ visitor, conversationUUID, messages })
   }

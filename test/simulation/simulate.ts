@@ -22,8 +22,12 @@ for (let run = 0; run < Number(values.runs); run += 1) {
   last = result.sha256
   if (values.verbose) for (const line of result.timeline) process.stdout.write(`${line}\n`)
   if (result.breaches.length > 0) {
-    process.stdout.write(`seed ${seed}: ${result.breaches.map((b) => `${b.check}: ${b.text}`).join('\n  ')}\n`)
+    process.stdout.write(
+      `seed ${seed}: ${result.breaches.map((b) => `${b.check}: ${b.text}`).join('\n  ')}\n`,
+    )
   }
 }
 const seconds = (performance.now() - began) / 1000
-process.stdout.write(`${Math.round(simulated / 1000 / seconds)} x real time, ${(simulated / 3.6e6).toFixed(1)} h in ${seconds.toFixed(1)} s\n${last}\n`)
+process.stdout.write(
+  `${Math.round(simulated / 1000 / seconds)} x real time, ${(simulated / 3.6e6).toFixed(1)} h in ${seconds.toFixed(1)} s\n${last}\n`,
+)

@@ -274,7 +274,9 @@ export class World {
         })
       const arrive = (isRepeat: boolean) => {
         if (how === 'overloaded') {
-          const thrown = Object.assign(new Error('Durable Object is overloaded.'), { overloaded: true })
+          const thrown = Object.assign(new Error('Durable Object is overloaded.'), {
+            overloaded: true,
+          })
           back(() => reject(thrown))
           return
         }
@@ -286,7 +288,8 @@ export class World {
       const there = random.int(1, 20)
       if (how === 'lost-there') back(() => reject(lost()))
       else if (how === 'silent') {
-        if (random.chance(0.5)) queue.after(there, () => void this.object.call(method, copy).catch(() => undefined))
+        if (random.chance(0.5))
+          queue.after(there, () => void this.object.call(method, copy).catch(() => undefined))
       } else {
         queue.after(there, () => arrive(false))
         if (how === 'twice') queue.after(there + random.int(1, 3_000), () => arrive(true))

@@ -33,7 +33,6 @@ describe('the defaults', () => {
       drainTimeoutMs: 15_000,
       deliveryConcurrency: 48,
       outboxJurisdiction: null,
-      outboxShards: 1,
       maxEventBytes: 1_000_000,
       retryBaseMs: 1_000,
       retryCapMs: 60_000,
@@ -96,7 +95,6 @@ describe('the defaults', () => {
       'DRAIN_TIMEOUT_MS',
       'DELIVERY_CONCURRENCY',
       'OUTBOX_JURISDICTION',
-      'OUTBOX_SHARDS',
       'MAX_EVENT_BYTES',
       'RETRY_BASE_MS',
       'RETRY_CAP_MS',
@@ -255,7 +253,6 @@ describe('a number', () => {
     ['DRAIN_TIMEOUT_MS', '20000', { drainTimeoutMs: 20_000 }],
     ['DELIVERY_CONCURRENCY', '96', { deliveryConcurrency: 96 }],
     ['COMPLETE_HOURS', '0', { completeMs: 0 }],
-    ['OUTBOX_SHARDS', '4', { outboxShards: 4 }],
     ['MAX_EVENT_BYTES', '9000', { maxEventBytes: 9_000 }],
     ['RETRY_BASE_MS', '500', { retryBaseMs: 500 }],
     ['RETRY_CAP_MS', '120000', { retryCapMs: 120_000 }],
@@ -272,7 +269,6 @@ describe('a number', () => {
     ['DRAIN_TIMEOUT_MS', 'drainTimeoutMs'],
     ['DELIVERY_CONCURRENCY', 'deliveryConcurrency'],
     ['COMPLETE_HOURS', 'completeMs'],
-    ['OUTBOX_SHARDS', 'outboxShards'],
     ['MAX_EVENT_BYTES', 'maxEventBytes'],
     ['RETRY_BASE_MS', 'retryBaseMs'],
     ['RETRY_CAP_MS', 'retryCapMs'],
@@ -294,7 +290,6 @@ describe('a number', () => {
   it.each([
     'DRAIN_TIMEOUT_MS',
     'DELIVERY_CONCURRENCY',
-    'OUTBOX_SHARDS',
     'MAX_EVENT_BYTES',
     'RETRY_BASE_MS',
     'RETENTION_DAYS',
@@ -303,7 +298,7 @@ describe('a number', () => {
   })
 
   it('is an integer, except for days', () => {
-    for (const variable of ['FORWARD_TIMEOUT_MS', 'OUTBOX_SHARDS', 'RETRY_CAP_MS']) {
+    for (const variable of ['FORWARD_TIMEOUT_MS', 'DELIVERY_CONCURRENCY', 'RETRY_CAP_MS']) {
       expect(faulty({ ...RAW, [variable]: '1.5' })).toEqual([variable])
     }
   })
@@ -512,6 +507,7 @@ describe('xdm', () => {
     expect(parseConfig(env).destination).toMatchObject({
       schemaVersion: '3',
       visitorNamespace: 'Visitor',
+      schemaExtras: [],
       tenant: 'acme',
     })
   })
@@ -675,7 +671,7 @@ describe('a problem', () => {
     const env = {
       AEP_FORMAT: 'xdm',
       AEP_ENDPOINT: 'x',
-      OUTBOX_SHARDS: 'many',
+      DELIVERY_CONCURRENCY: 'many',
       RETENTION_DAYS: 'long',
       ADMIN_TOKEN: 'short',
       WEBHOOK_KEYS: 'short',
@@ -687,7 +683,7 @@ describe('a problem', () => {
       'AEP_ORG_ID',
       'AEP_SCHEMA_ID',
       'AEP_TENANT',
-      'OUTBOX_SHARDS',
+      'DELIVERY_CONCURRENCY',
       'RETENTION_DAYS',
       'WEBHOOK_KEYS',
     ])
@@ -707,7 +703,7 @@ describe('a problem', () => {
         AEP_IMS_URL: value,
         FORWARD_TIMEOUT_MS: canary,
         DRAIN_TIMEOUT_MS: canary,
-        OUTBOX_SHARDS: canary,
+        DELIVERY_CONCURRENCY: canary,
         MAX_EVENT_BYTES: canary,
         RETRY_BASE_MS: canary,
         RETRY_CAP_MS: canary,

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { exceededLimit, isObject, parseEmbedded, parseJson } from '../../src/worker/lib/json.ts'
 import { MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../../src/worker/limits.ts'
@@ -11,6 +12,7 @@ describe('bytes to JSON', () => {
     ['an object', '{"a":[1,"x",null,true,-0.5e3]}', { a: [1, 'x', null, true, -500] }],
     ['white space around it', ' \t\r\n{"a":1}\n', { a: 1 }],
     ['a byte order mark before it', `${BOM}{"a":1}`, { a: 1 }],
+    ['several byte order marks', `${BOM}${BOM}${BOM}{"a":1}`, { a: 1 }],
     ['a value other than an object', '"Hi"', 'Hi'],
     ['null', 'null', null],
     ['text of two, three and four bytes', '{"a":"é€😀"}', { a: 'é€😀' }],
@@ -24,7 +26,7 @@ describe('bytes to JSON', () => {
     ['nothing', ''],
     ['only white space', ' \n'],
     ['only a byte order mark', BOM],
-    ['two byte order marks', `${BOM}${BOM}{}`],
+    ['a byte order mark after white space', ` ${BOM}{}`],
     ['JSON cut off', '{"message":"Hi'],
     ['two values', '{}{}'],
     ['a trailing comma', '{"a":1,}'],
@@ -80,6 +82,76 @@ describe('bytes to JSON', () => {
   it('reads 100,000 levels without a stack overflow', () => {
     expect(parseJson(utf8(brackets(100_000))).ok).toBe(true)
     expect(parseJson(utf8(`${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`)).ok).toBe(true)
+  })
+})
+
+describe('numbers', () => {
+  const rewritten = (text: string) => {
+    const parsed = parseJson(utf8(text))
+    return parsed.ok ? JSON.stringify(parsed.value) : 'malformed'
+  }
+
+  it.each([
+    '9007199254740993',
+    '-9007199254740993',
+    '12345678901234567890123',
+    '1e400',
+    '-1e400',
+    '1e-400',
+    '0.1234567890123456789',
+    '1.7976931348623159E308',
+    '9007199254740993e-3',
+  ])('that a double cannot hold stay as they are written: %s', (number) => {
+    expect(rewritten(number)).toBe(number)
+    expect(rewritten(`{"a":[${number}, ${number}],"b":${number}}`)).toBe(
+      `{"a":[${number},${number}],"b":${number}}`,
+    )
+    expect(JSON.stringify(parseEmbedded(`{"a":${number}}`))).toBe(`{"a":${number}}`)
+  })
+
+  it.each([
+    ['9007199254740991', '9007199254740991'],
+    ['9007199254740992', '9007199254740992'],
+    ['1E2', '100'],
+    ['1.50', '1.5'],
+    ['0.1', '0.1'],
+    ['0e999', '0'],
+    ['1000000000000000000000', '1e+21'],
+    ['1e+21', '1e+21'],
+    ['0.30000000000000004', '0.30000000000000004'],
+    ['52.370215700000000', '52.3702157'],
+  ])('that a double holds are numbers: %s', (text, written) => {
+    const parsed = parseJson(utf8(text))
+    expect(parsed.ok && typeof parsed.value).toBe('number')
+    expect(rewritten(text)).toBe(written)
+  })
+
+  it('stay equal, whatever whole numbers they are', () => {
+    const digits = fc
+      .bigInt({ min: -(10n ** 21n) + 1n, max: 10n ** 21n - 1n })
+      .map((value) => ({ value, text: String(value) }))
+    fc.assert(
+      fc.property(digits, ({ value, text }) => {
+        expect(BigInt(rewritten(`[${text}]`).slice(1, -1))).toBe(value)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('are no objects, whatever the runtime makes of them', () => {
+    const parsed = parseJson(utf8('1e400'))
+    expect(parsed.ok && isObject(parsed.value)).toBe(false)
+  })
+
+  it('take time in proportion to their length', () => {
+    const time = (length: number) => {
+      const bytes = utf8(`[1e5,${`1${'0'.repeat(length)}`}1,"${':1.'.repeat(length)}"]`)
+      const begin = performance.now()
+      for (let run = 0; run < 5; run += 1) parseJson(bytes)
+      return performance.now() - begin
+    }
+    time(100_000)
+    expect(time(400_000)).toBeLessThan(40 * (time(100_000) + 1))
   })
 })
 

@@ -1,8 +1,10 @@
 /** Faults of our own, and events that end whatever processes them: none of them stops, stalls or loses another. */
-import { runInDurableObject } from 'cloudflare:test'
+import { abortAllDurableObjects, runDurableObjectAlarm } from 'cloudflare:test'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { LARGE_BODY_BYTES, MAX_BYTES_IN_FLIGHT } from '../../src/worker/limits.ts'
+import { LARGE_BODY_BYTES, MAX_BYTES_IN_FLIGHT, MIN_CONCURRENCY } from '../../src/worker/limits.ts'
+import type { StoreRequest } from '../../src/worker/outbox/intake.ts'
+import { inOutbox, refuseWrites, storeRequest } from './outbox-support.ts'
 import {
   type Clock,
   conversation,
@@ -12,6 +14,7 @@ import {
   outbox,
   type Relay,
   startRelay,
+  storeEvents,
 } from './support.ts'
 
 let aep: LocalAdobe
@@ -113,30 +116,34 @@ const large = (text: string) => conversation({ message: `${text} ${'x'.repeat(LA
 
 describe('a large event that ends whatever processes it', () => {
   const storing = () => startRelay({ FORWARD_TIMEOUT_MS: '0' })
-  const unfinished = () =>
-    runInDurableObject(outbox(), (_, { storage }) =>
-      storage.sql.exec<{ tries: number }>('SELECT tries FROM unfinished').toArray(),
-    )
-  /** So many tries of it have begun, and ended the isolate. */
+  /** Processing has begun so many times, and the object was reset before it ended. */
   const died = (count: number) =>
-    runInDurableObject(outbox(), (_, { storage }) => {
-      storage.sql.exec('INSERT INTO unfinished SELECT position, ? FROM pending', count)
+    inOutbox(async (instance, { storage }) => {
+      const sync = vi.spyOn(storage, 'sync').mockRejectedValue(new Error('reset'))
+      for (let each = 0; each < count; each += 1) {
+        clock.advance(60_000)
+        await instance.alarm()
+      }
+      sync.mockRestore()
     })
 
-  it('is on record before each of its tries begins, and no longer when one has ended', async () => {
-    await storing().post('feedback', large('large'))
-    let seen: unknown
-    vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
-      seen = await unfinished()
-      return aep.fetch(input as string, init as RequestInit)
-    })
+  it('is not blamed for restarts while AEP is slow: waiting for an answer is not processing', async () => {
+    const { body } = await storing().post('feedback', large('good, and AEP is slow'))
+    aep.rule({ answer: { type: 'stall' } })
+    for (let restarts = 1; restarts <= 6; restarts += 1) {
+      clock.advance(60_000)
+      const run = runDurableObjectAlarm(outbox()).catch(() => undefined)
+      await vi.waitUntil(() => aep.requests.length === restarts)
+      await abortAllDurableObjects()
+      await run
+    }
+    aep.clearRules()
     await drainAll(clock)
-    expect(seen).toEqual([{ tries: 1 }])
-    expect(await unfinished()).toEqual([])
-    expect(aep.lake).toHaveLength(1)
+    expect(aep.lake.map(({ _id }) => _id)).toEqual([body.id])
+    expect(await outbox().status()).toMatchObject({ delivered: 1, quarantined: 0, pending: 0 })
   })
 
-  it('goes to quarantine after the fourth try that never ended, and the others are delivered', async () => {
+  it('goes to quarantine after the fourth time that it never ended, and the others are delivered', async () => {
     const { body } = await storing().post('feedback', large('hostile'))
     await died(4)
     const { body: good } = await storing().post('feedback', conversation())
@@ -171,7 +178,6 @@ describe('a large event that ends whatever processes it', () => {
     expect(aep.lake.map(({ _id }) => _id)).toContain(body.id)
     expect(aep.lake).toHaveLength(6)
     expect(alone).toBe(true)
-    expect(await unfinished()).toEqual([])
   })
 
   it('shares the run with others only up to the bytes that may be in flight', async () => {
@@ -188,43 +194,216 @@ describe('a large event that ends whatever processes it', () => {
 })
 
 describe('storage that cannot be written', () => {
-  const breakWrites = () =>
-    runInDurableObject(outbox(), (_, { storage }) => {
-      storage.sql.exec(
-        `CREATE TRIGGER no_write BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'disk full'); END`,
-      )
+  /** As on a full disk: nothing is inserted any more, and nothing changed. */
+  async function fillDisk(): Promise<() => Promise<void>> {
+    const statement = /^\s*(INSERT|UPDATE)/
+    await inOutbox((_, { storage }) => {
+      const real = storage.sql.exec.bind(storage.sql)
+      vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {
+        if (statement.test(query)) throw new Error('database or disk is full: SQLITE_FULL')
+        return real(query, ...bindings)
+      }) as typeof storage.sql.exec)
     })
-  const mendWrites = () =>
-    runInDurableObject(outbox(), (_, { storage }) => {
-      storage.sql.exec('DROP TRIGGER no_write')
+    return () =>
+      inOutbox((_, { storage }) => {
+        vi.mocked(storage.sql.exec).mockRestore()
+      })
+  }
+  /** An isolate that calls the object inside it: workerd prints every rejection that travels by RPC as uncaught. */
+  const inside = (variables = {}) =>
+    startRelay({
+      OUTBOX: {
+        getByName: () => ({
+          store: (request: StoreRequest) => inOutbox((instance) => instance.store(request)),
+          health: () => outbox().health(),
+          exchange: () => Promise.reject(new Error('not now')),
+        }),
+      },
+      ...variables,
     })
 
-  it('makes /health 503 with storage, until a write works again', async () => {
+  it('makes /health 503 with storage while webhooks get 503, and 200 again once they can be stored', async () => {
+    relay = inside({ FORWARD_TIMEOUT_MS: '0' })
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    expect((await post()).status).toBe(202)
     expect((await relay.health()).status).toBe(200)
-    await breakWrites()
-    // Inside the object: the runtime prints what an RPC method throws, though its caller handles it.
-    await runInDurableObject(outbox(), async (outbox) => {
-      await expect(outbox.pause(true, clock.now)).rejects.toThrow('disk full')
-    })
+    const empty = await fillDisk()
+    expect((await post()).status).toBe(503)
     clock.advance(3_000)
     const sick = await relay.health()
-    expect(sick.status).toBe(503)
-    expect(sick.body.reasons).toContain('storage')
-    await mendWrites()
-    clock.advance(3_000)
-    const well = await relay.health()
-    expect(well.status).toBe(200)
+    expect([sick.status, sick.body.reasons]).toEqual([503, expect.arrayContaining(['storage'])])
+    // Nor is it called writable when nobody stores any more, and the probe is all there is.
+    clock.advance(120_000)
+    expect((await relay.health()).body.reasons).toContain('storage')
+    await empty()
+    clock.advance(120_000)
+    expect((await relay.health()).status).toBe(200)
+  })
+
+  it('is tried at most once a minute, however many ask, and not while stores succeed', async () => {
+    const probes = await inOutbox(async (instance, { storage }) => {
+      const exec = vi.spyOn(storage.sql, 'exec')
+      const count = () => exec.mock.calls.filter(([query]) => query.includes('zeroblob')).length
+      await Promise.all(Array.from({ length: 20 }, () => instance.health()))
+      const first = count()
+      clock.advance(61_000)
+      await instance.store(storeRequest(1))
+      await instance.health()
+      const stored = count()
+      clock.advance(61_000)
+      await instance.health()
+      await instance.health()
+      return [first, stored, count()]
+    })
+    expect(probes).toEqual([1, 1, 2])
+  })
+
+  it('costs no event that AEP would take: it is asked, in store-first and while the breaker is open', async () => {
+    const storeFirst = inside({ FORWARD_TIMEOUT_MS: '0' })
+    const open = inside()
+    aep.script({ type: 'status', status: 503 })
+    await open.post('feedback', conversation())
+    const empty = await fillDisk()
+    for (const each of [storeFirst, open]) {
+      expect(await each.post('feedback', conversation())).toMatchObject({
+        status: 200,
+        body: { status: 'forwarded' },
+      })
+    }
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    expect((await storeFirst.post('feedback', conversation())).status).toBe(503)
+    await empty()
   })
 
   it('shows in the log which delivered events could not be written down', async () => {
     aep.rule({ answer: { type: 'status', status: 503 }, times: 1 })
     const { body } = await post()
-    await breakWrites()
+    const mend = await refuseWrites('UPDATE ON ledger')
     await drainOnce(clock)
     expect(lines('not-recorded')).toMatchObject([{ id: body.id, outcome: 'delivered' }])
-    await mendWrites()
+    await mend()
     await drainAll(clock)
     // At least once, and under the same _id.
     expect(new Set(aep.lake.map(({ _id }) => _id))).toEqual(new Set([body.id]))
+  })
+})
+
+/** Thrown by `fetch`, in the words of workerd. */
+const RUNTIME = [
+  'Too many subrequests by single Worker invocation.',
+  'Worker exceeded CPU time limit.',
+]
+
+describe('an exception of the runtime', () => {
+  const throwing = (when: (body: string) => boolean, message: string) =>
+    vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+      if (when(String(init?.body))) throw new Error(message)
+      return aep.fetch(input as string, init as RequestInit)
+    })
+
+  it.each(RUNTIME)('in a request is nobody’s failure: %s', async (message) => {
+    throwing((body) => body.includes('unlucky'), message)
+    const { status, body } = await post({ message: 'unlucky' })
+    expect([status, body.status]).toEqual([202, 'buffered'])
+    expect((await relay.health()).body).toEqual({ status: 'ok' })
+    expect(lines('upstream')).toEqual([])
+    expect((await post()).body.status).toBe('forwarded')
+  })
+
+  it('in the invocation that sends costs no strike, and the event is sent again under the same _id', async () => {
+    const { body } = await startRelay({ FORWARD_TIMEOUT_MS: '0' }).post(
+      'feedback',
+      conversation({ message: 'unlucky' }),
+    )
+    throwing((text) => text.includes('unlucky'), String(RUNTIME[0]))
+    for (let each = 0; each < 40; each += 1) {
+      clock.advance(3_600_000)
+      expect((await post()).body.status).toBe('forwarded')
+      await runDurableObjectAlarm(outbox())
+    }
+    expect(await outbox().status()).toMatchObject({ pending: 1, dead: 0, hold: null })
+    expect(lines('upstream')).toEqual([])
+    expect((await relay.get(`/events/${body.id}`)).body.attempts).toBeGreaterThan(35)
+    throwing(() => false, '')
+    await drainAll(clock)
+    expect(aep.lake.filter(({ _id }) => _id === body.id)).toHaveLength(1)
+  })
+
+  it('ends the run, and the next one comes after a wait', async () => {
+    await storeEvents(20)
+    throwing(() => true, String(RUNTIME[0]))
+    await runDurableObjectAlarm(outbox())
+    // What was under way at that moment, and nothing more.
+    expect(vi.mocked(globalThis.fetch).mock.calls.length).toBeLessThanOrEqual(MIN_CONCURRENCY)
+    expect(lines('drain-failed')).toHaveLength(1)
+    throwing(() => false, '')
+    await drainAll(clock)
+    expect(aep.lake).toHaveLength(20)
+  })
+})
+
+describe('an outbox that is reset while it stores', () => {
+  const failing = (errors: readonly object[]) => {
+    const left = [...errors]
+    const store = async (request: StoreRequest) => {
+      const error = left.shift()
+      if (error) throw Object.assign(new Error('not this time'), error)
+      return outbox().store(request)
+    }
+    const exchange = () => Promise.reject(new Error('not now'))
+    return startRelay({
+      FORWARD_TIMEOUT_MS: '0',
+      OUTBOX: { getByName: () => ({ store, exchange }) },
+    })
+  }
+  const RESET = { durableObjectReset: true }
+
+  it.each([
+    ['once is asked again', [RESET], 202],
+    ['twice is not asked a third time', [RESET, RESET], 503],
+    ['by overload is not asked again', [{ overloaded: true }], 503],
+  ])('%s', async (_, errors, status) => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    expect((await failing(errors).post('feedback', conversation())).status).toBe(status)
+    const { accepted } = await outbox().status()
+    expect(accepted).toBe(status === 202 ? 1 : 0)
+  })
+})
+
+describe('/health', () => {
+  it('asks the outbox once for 400 who ask at once, the very first of an isolate', async () => {
+    const health = vi.fn(() => outbox().health())
+    const asked = startRelay({ OUTBOX: { getByName: () => ({ health }) } })
+    const answers = await Promise.all(Array.from({ length: 400 }, () => asked.health()))
+    expect(answers.every(({ status }) => status === 200)).toBe(true)
+    expect(health).toHaveBeenCalledOnce()
+    clock.advance(2_500)
+    await Promise.all(Array.from({ length: 400 }, () => asked.health()))
+    expect(health).toHaveBeenCalledTimes(2)
+  })
+})
+
+describe('an action on many events', () => {
+  it('by their ids takes as many at a time as it may take bytes', async () => {
+    const message = 'x'.repeat(1_400_000)
+    const ids: string[] = []
+    for (let each = 0; each < 10; each += 1) {
+      const { body } = await relay.post('feedback', { message, each })
+      ids.push(String(body.id))
+    }
+    const all = { kind: null, code: null, path: null, from: 0, end: Number.MAX_SAFE_INTEGER }
+    const filter = { state: 'quarantined' as const, ...all }
+    const request = { filter, ids, dryRun: true, limit: 50 }
+    const sizes: number[] = []
+    for (let after: number | null = -1; after !== null; ) {
+      const page = await outbox().redrive({ ...request, after })
+      sizes.push(page.matched)
+      after = page.next
+    }
+    expect(sizes).toEqual([5, 5])
+    expect((await relay.command('/redrive', { state: 'quarantined', ids })).body).toMatchObject({
+      matched: 10,
+      stillInvalid: 10,
+    })
   })
 })

@@ -1,16 +1,17 @@
 /**
- * Several isolates and several shards under one local AEP, for tests of what no single one of them can know: which
- * settings AEP takes, and whose fault a refusal is.
+ * Several isolates and the outbox under one local AEP, for tests of what no single isolate can know: which settings AEP
+ * takes, and whose fault a refusal is.
  *
- * Time passes as it does in production: every alarm fires when it is due, and the cron trigger every five minutes. A deploy
- * changes the settings of isolates and shards, and begins all of them anew.
+ * Time passes as it does in production: the alarm fires when it is due, and the cron trigger every five minutes. A deploy
+ * changes the settings of isolates and outbox, and begins all of them anew.
  */
-import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import type { Settings } from '../../src/local-adobe/settings.ts'
 import { seeded } from './oracle.ts'
+import { alarmAt } from './outbox-support.ts'
 import { type Clock, conversation, outbox, type Relay, startRelay } from './support.ts'
 
 const CRON_MS = 300_000
@@ -25,15 +26,14 @@ export type Step =
   | { do: 'refresh'; isolate: number }
   | { do: 'cron'; isolate: number }
   | { do: 'pass'; ms: number }
-  | { do: 'restart'; shard: number }
+  | { do: 'restart' }
 
 /** `seed`: of everything that the relay itself leaves to chance. */
-export type FleetSize = { shards: number; isolates: number; seed: number }
+export type FleetSize = { isolates: number; seed: number }
 
 export class Fleet {
   readonly good: string[] = []
   readonly bad: string[] = []
-  readonly shards: readonly number[]
   readonly #aep: LocalAdobe
   readonly #clock: Clock
   readonly #size: FleetSize
@@ -45,7 +45,7 @@ export class Fleet {
     vi.spyOn(Math, 'random').mockImplementation(seeded(size.seed))
     aep.reset()
     aep.rule({ containing: 'poison', answer: { type: 'status', status: 400 } })
-    await fleet.deploy({ OUTBOX_SHARDS: String(size.shards) })
+    await fleet.deploy({})
     return fleet
   }
 
@@ -54,12 +54,11 @@ export class Fleet {
     this.#clock = clock
     this.#size = size
     this.#cronAt = clock.now + CRON_MS
-    this.shards = Array.from({ length: size.shards }, (_, index) => index)
   }
 
   async deploy(variables: Record<string, string>): Promise<void> {
     Object.assign(env, variables)
-    for (const index of this.shards) await this.#restart(index)
+    await this.#restart()
     this.#relays = Array.from({ length: this.#size.isolates }, () => startRelay())
   }
 
@@ -68,7 +67,7 @@ export class Fleet {
     else if (step.do === 'refresh') await this.relay(step.isolate).report()
     else if (step.do === 'cron') await this.cron(step.isolate)
     else if (step.do === 'pass') await this.pass(step.ms)
-    else await this.#restart(step.shard % this.#size.shards)
+    else await this.#restart()
   }
 
   async post(is: Is, isolate: number): Promise<{ id: string; status: unknown }> {
@@ -89,29 +88,29 @@ export class Fleet {
   async pass(ms: number): Promise<void> {
     const until = this.#clock.now + ms
     for (let runs = 0; runs < 5_000; runs += 1) {
-      const next = await this.#nextAlarm()
-      if (Math.min(next.at, this.#cronAt) > until) return this.#clock.set(until)
-      if (this.#cronAt <= next.at) {
+      const alarmAt = (await this.#alarmAt()) ?? Number.POSITIVE_INFINITY
+      if (Math.min(alarmAt, this.#cronAt) > until) return this.#clock.set(until)
+      if (this.#cronAt <= alarmAt) {
         this.#clock.set(this.#cronAt)
         this.#cronAt += CRON_MS
         await this.cron()
       } else {
-        this.#clock.set(next.at)
-        await runDurableObjectAlarm(shard(next.shard))
+        this.#clock.set(alarmAt)
+        await runDurableObjectAlarm(outbox())
       }
     }
-    throw new Error('the alarms never rest')
+    throw new Error('the alarm never rests')
   }
 
-  /** The alarms of one shard until it has asked AEP something, for so long at most. */
-  async probe(index: number, ms: number): Promise<void> {
+  /** The alarms until AEP has been asked something, for so long at most. */
+  async probe(ms: number): Promise<void> {
     const until = this.#clock.now + ms
     const { length } = this.#aep.requests
     while (this.#aep.requests.length === length) {
-      const at = await this.#alarmOf(index)
+      const at = await this.#alarmAt()
       if (at === null || at > until) return
       this.#clock.set(at)
-      await runDurableObjectAlarm(shard(index))
+      await runDurableObjectAlarm(outbox())
     }
   }
 
@@ -124,17 +123,12 @@ export class Fleet {
     return this.#relays[isolate % this.#relays.length] as Relay
   }
 
-  /** The shard that an event is stored in. */
-  shardOf(id: string): number {
-    return Number.parseInt(id.slice(0, 8), 16) % this.#size.shards
+  async dead(): Promise<number> {
+    return (await outbox().status()).dead
   }
 
-  async dead(): Promise<number[]> {
-    return Promise.all(this.shards.map(async (index) => (await shard(index).status()).dead))
-  }
-
-  async holds(): Promise<(string | undefined)[]> {
-    return Promise.all(this.shards.map(async (index) => (await shard(index).status()).hold?.reason))
+  async hold(): Promise<string | undefined> {
+    return (await outbox().status()).hold?.reason
   }
 
   /** Ids in AEP. */
@@ -142,21 +136,12 @@ export class Fleet {
     return new Set(this.#aep.lake.map(({ _id }) => String(_id)))
   }
 
-  async #nextAlarm(): Promise<{ at: number; shard: number }> {
-    const alarms = await Promise.all(
-      this.shards.map(async (index) => {
-        return { at: (await this.#alarmOf(index)) ?? Number.POSITIVE_INFINITY, shard: index }
-      }),
-    )
-    return alarms.reduce((first, each) => (each.at < first.at ? each : first))
-  }
-
-  #alarmOf(index: number): Promise<number | null> {
-    return runInDurableObject(shard(index), (_, { storage }) => storage.getAlarm())
+  #alarmAt(): Promise<number | null> {
+    return alarmAt()
   }
 
   /** An object that does not run has nothing to lose. */
-  async #restart(index: number): Promise<void> {
-    await evictDurableObject(shard(index)).catch(() => undefined)
+  async #restart(): Promise<void> {
+    await evictDurableObject(outbox()).catch(() => undefined)
   }
 }

@@ -1,11 +1,11 @@
 /**
  * The ways in which other relays lose events, each tried here: the title is the fault, the test shows that the event
- * is not lost by it. In xdm format, see `test/aep/xdm-losses.test.ts`.
+ * is not lost by it. In xdm format, see `test/xdm`.
  */
 import { evictDurableObject } from 'cloudflare:test'
 import { expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { fullJitterMs } from '../../src/worker/outbox/delivery/backoff.ts'
+import { fullJitterMs } from '../../src/worker/outbox/blame.ts'
 import {
   type Clock,
   conversation,
@@ -87,10 +87,13 @@ it('Retry-After clamped away', async () => {
 })
 
 it('no jitter', () => {
-  const policy = { baseMs: 1_000, capMs: 60_000 }
-  const delays = [0, 0.25, 0.5, 1].map((random) => fullJitterMs(4, policy, () => random))
+  const policy = (random: number) => ({
+    backoff: { baseMs: 1_000, capMs: 60_000 },
+    random: () => random,
+  })
+  const delays = [0, 0.25, 0.5, 1].map((random) => fullJitterMs(4, policy(random)))
   expect(delays).toEqual([0, 2_000, 4_000, 8_000])
-  expect(fullJitterMs(50, policy, () => 1)).toBe(60_000)
+  expect(fullJitterMs(50, policy(1))).toBe(60_000)
 })
 
 it('events for a paused destination gone', async () => {
@@ -121,7 +124,7 @@ it('one poisoned event blocking the queue', async () => {
   for (let each = 0; each < 3; each += 1) ids.push((await post()).body.id)
   aep.clearRules()
   aep.rule({ containing: 'poison', answer: { type: 'status', status: 500 } })
-  await drainAll(clock, 0, 20).catch(() => undefined)
+  await drainAll(clock, 20).catch(() => undefined)
   expect(new Set(delivered())).toEqual(new Set(ids))
 })
 

@@ -19,7 +19,6 @@ it.each([1, 2, 3])(
       clock,
       seed,
       rounds: 60,
-      shards: 2,
       faults: [],
       messageOf: (record) => (record as { message?: string }).message,
     })

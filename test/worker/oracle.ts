@@ -25,7 +25,6 @@ export type OracleOptions = {
   clock: Clock
   seed: number
   rounds: number
-  shards: number
   /** Faults of this format beside the common ones. */
   faults: readonly Answer[]
   /** What AEP holds of an event, as posted. */
@@ -51,16 +50,13 @@ const COMMON: readonly Answer[] = [
 ]
 
 export async function oracle(options: OracleOptions): Promise<void> {
-  const { aep, clock, seed, rounds, shards, messageOf } = options
+  const { aep, clock, seed, rounds, messageOf } = options
   const random = seeded(seed)
   const pick = <Item>(items: readonly Item[]) => items[Math.floor(random() * items.length)] as Item
   const faults = [...COMMON, ...options.faults]
-  const isolates = ['60', '60', '0'].map((FORWARD_TIMEOUT_MS) =>
-    startRelay({ FORWARD_TIMEOUT_MS, OUTBOX_SHARDS: String(shards) }),
-  )
+  const isolates = ['60', '60', '0'].map((FORWARD_TIMEOUT_MS) => startRelay({ FORWARD_TIMEOUT_MS }))
   const sent = new Map<string, string>()
   const obligations = new Set<string>()
-  const indexes = Array.from({ length: shards }, (_, index) => index)
 
   for (let round = 0; round < rounds; round += 1) {
     aep.clearRules()
@@ -74,29 +70,27 @@ export async function oracle(options: OracleOptions): Promise<void> {
     await Promise.all(posts)
     clock.advance(Math.floor(random() * 20_000))
     const chance = random()
-    if (chance < 0.15) await evictDurableObject(shard(pick(indexes)))
+    if (chance < 0.15) await evictDurableObject(outbox())
     else if (chance < 0.25) await abortAllDurableObjects()
-    if (random() < 0.6) await drainOnce(clock, pick(indexes))
+    if (random() < 0.6) await drainOnce(clock)
   }
 
   aep.clearRules()
-  for (const index of indexes) await drainAll(clock, index, 2_000)
+  await drainAll(clock, 2_000)
 
   const landed = new Map(aep.lake.map(({ _id, record }) => [String(_id), messageOf(record)]))
   expect([...obligations].filter((id) => !landed.has(id))).toEqual([])
   expect([...landed.keys()].filter((id) => !sent.has(id))).toEqual([])
   for (const [id, message] of landed) expect(message).toBe(sent.get(id))
   expect(obligations.size).toBeGreaterThan(rounds)
-  for (const index of indexes) {
-    const { accepted, delivered, pending, dead, quarantined, erased } = await shard(index).status()
-    expect({ pending, dead, quarantined, erased }).toEqual({
-      pending: 0,
-      dead: 0,
-      quarantined: 0,
-      erased: 0,
-    })
-    expect(delivered).toBe(accepted)
-  }
-  const fresh = await startRelay({ OUTBOX_SHARDS: String(shards) }).post('feedback', conversation())
+  const { accepted, ...ledger } = await outbox().status()
+  expect(ledger).toMatchObject({
+    delivered: accepted,
+    pending: 0,
+    dead: 0,
+    quarantined: 0,
+    erased: 0,
+  })
+  const fresh = await startRelay().post('feedback', conversation())
   expect(fresh.body.status).toBe('forwarded')
 }

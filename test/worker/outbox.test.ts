@@ -1,8 +1,10 @@
 /** The outbox over time: outages of hours, crashes, age. The clock is the test's own. */
-import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import type { StoreRequest } from '../../src/worker/outbox/state.ts'
+import type { StoreRequest } from '../../src/worker/outbox/intake.ts'
+import { alarmAt, idOf, inOutbox, refuseWrites, storeRequest } from './outbox-support.ts'
 import {
   type Clock,
   conversation,
@@ -12,6 +14,7 @@ import {
   outbox,
   type Relay,
   startRelay,
+  storeEvents,
 } from './support.ts'
 
 const HOUR = 3_600_000
@@ -25,15 +28,24 @@ eachTest((world) => {
   ;({ logs, clock, aep, relay } = world)
 })
 
+/** Another deployment runs, with these variables, while `work` lasts. */
+async function deployed(variables: Record<string, string>, work: () => Promise<void>) {
+  const before = { ...env } as Record<string, unknown>
+  Object.assign(env, variables)
+  await evictDurableObject(outbox())
+  try {
+    await work()
+  } finally {
+    Object.assign(env, before)
+  }
+}
+
 const post = (fields = {}) => relay.post('feedback', conversation(fields))
 const lines = (event: string) =>
   logs.map((line) => JSON.parse(line)).filter((line) => line.event === event)
 
-/** The rows that are really there: the ledger's `pending` is what the other counters leave. */
-const rows = () =>
-  runInDurableObject(outbox(), (_, { storage }) =>
-    Number(storage.sql.exec('SELECT COUNT(*) AS n FROM pending').one().n),
-  )
+/** The events that are really there: the ledger's `pending` is what the other counters leave. */
+const stored = async () => ((await relay.get('/events?state=pending')).body.events as []).length
 
 describe('custody', () => {
   it('still holds an event after an eviction, and delivers what came, byte for byte', async () => {
@@ -64,16 +76,23 @@ describe('custody', () => {
     expect((await outbox().status()).hold).toEqual({ reason: 'paused', since: clock.now })
   })
 
-  it('probes at once after a restart when what was held was the configuration', async () => {
-    aep.script({ type: 'status', status: 404 }, { type: 'status', status: 404 })
+  it('asks at once after a deploy, which may have mended what is held, and not after any other restart', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.9)
+    aep.rule({ answer: { type: 'status', status: 404 } })
     await post()
-    await drainOnce(clock)
+    for (let probes = 0; probes < 4; probes += 1) await drainOnce(clock)
     expect((await outbox().status()).hold).toMatchObject({ reason: 'configuration' })
-    await runInDurableObject(outbox(), (_, { storage }) => storage.setAlarm(clock.now + 60_000))
+    const { nextAttemptAt } = await outbox().status()
+    expect(nextAttemptAt).toBeGreaterThan(clock.now + 5_000)
     await evictDurableObject(outbox())
-    expect((await outbox().status()).nextAttemptAt).toBe(clock.now)
-    await drainAll(clock)
-    expect(aep.lake).toHaveLength(1)
+    expect((await outbox().status()).nextAttemptAt).toBe(nextAttemptAt)
+    clock.advance(1_000)
+    aep.clearRules()
+    await deployed({ AEP_FLOW_ID: 'another-flow' }, async () => {
+      expect((await outbox().status()).nextAttemptAt).toBe(clock.now)
+      await drainAll(clock)
+      expect(aep.lake).toHaveLength(1)
+    })
   })
 
   it('counts an event once, however often it is posted', async () => {
@@ -83,7 +102,7 @@ describe('custody', () => {
     const second = await relay.post('feedback', payload)
     expect(second.body).toEqual(first.body)
     expect(await outbox().status()).toMatchObject({ accepted: 1, pending: 1 })
-    expect(await rows()).toBe(1)
+    expect(await stored()).toBe(1)
   })
 
   it('tells apart the same body posted to two routes', async () => {
@@ -98,36 +117,29 @@ describe('custody', () => {
   it('answers 503 and not 2xx when storage refuses the write, and takes the event the next time', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     await post()
-    await runInDurableObject(outbox(), (_, { storage }) => {
-      storage.sql.exec(
-        "CREATE TRIGGER full BEFORE INSERT ON pending BEGIN SELECT RAISE(ABORT, 'disk full'); END",
-      )
-    })
+    const mend = await refuseWrites('INSERT ON events')
     // Calls the object's own `store` inside it: workerd prints every rejection that travels by RPC as uncaught.
-    const store = (request: StoreRequest) =>
-      runInDurableObject(outbox(), (instance) => instance.store(request))
+    const store = (request: StoreRequest) => inOutbox((instance) => instance.store(request))
     const payload = conversation()
-    const refused = await startRelay({ OUTBOX: { getByName: () => ({ store }) } }).post(
-      'feedback',
-      payload,
-    )
+    const exchange = () => Promise.reject(new Error('not now'))
+    const broken = startRelay({ OUTBOX: { getByName: () => ({ store, exchange }) } })
+    const refused = await broken.post('feedback', payload)
     expect([refused.status, refused.body.code]).toEqual([503, 'unavailable'])
     expect(refused.response.headers.get('retry-after')).toBeTruthy()
     expect(await outbox().status()).toMatchObject({ accepted: 1, pending: 1 })
-    await runInDurableObject(outbox(), (_, { storage }) => {
-      storage.sql.exec('DROP TRIGGER full')
-    })
+    await mend()
     expect((await relay.post('feedback', payload)).body.status).toBe('buffered')
     aep.clearRules()
     await drainAll(clock)
     expect(aep.lake).toHaveLength(2)
   })
 
-  it('writes eleven rows for an event that is stored, found by two of its fields, and delivered', async () => {
-    const written = () =>
-      runInDurableObject(outbox(), (_, { storage }) => storage.sql.exec('SELECT 1').rowsWritten)
-    await written()
-    const total = await runInDurableObject(outbox(), async (instance, { storage }) => {
+  it('writes seven rows for an event that is stored, found by two of its fields, and delivered', async () => {
+    const body = new TextEncoder().encode(JSON.stringify(conversation()))
+    const total = await inOutbox(async (instance, { storage }) => {
+      // The first of an object settles what it knows of AEP, and its alarm.
+      await instance.store(storeRequest(1))
+      await instance.alarm()
       const real = storage.sql.exec.bind(storage.sql)
       const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = []
       vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {
@@ -135,31 +147,22 @@ describe('custody', () => {
         cursors.push(cursor)
         return cursor
       }) as typeof storage.sql.exec)
-      const { INITIAL_UPSTREAM } = await import('../../src/worker/aep/upstream/state.ts')
-      await instance.store({
-        id: 'a'.repeat(64),
-        kind: 'feedback',
-        receivedAt: clock.now,
-        body: new TextEncoder().encode(JSON.stringify(conversation())),
-        state: 'pending',
-        attempt: null,
-        parts: [],
-        error: null,
-        upstream: INITIAL_UPSTREAM,
-      })
+      await instance.store(
+        storeRequest(2, { body, hashes: `v${'1'.repeat(32)} e${'2'.repeat(32)}` }),
+      )
       await instance.alarm()
       return cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0)
     })
-    expect(aep.lake).toHaveLength(1)
-    expect(total).toBeLessThanOrEqual(11)
+    expect(aep.lake.map(({ _id }) => _id)).toEqual([idOf(1), idOf(2)])
+    expect(total).toBeLessThanOrEqual(7)
   })
 })
 
 describe('an outage', () => {
   it.each([
-    [12, 500],
-    [3, 403],
-    [3, 404],
+    [4, 500],
+    [1, 403],
+    [1, 404],
   ])(
     'of %i hours of %is makes nothing dead, and everything is delivered after it',
     async (hours, status) => {
@@ -167,7 +170,7 @@ describe('an outage', () => {
       for (let each = 0; each < 8; each += 1) await post()
       const end = clock.now + hours * HOUR
       const asked = aep.requests.length
-      await runInDurableObject(outbox(), async (instance) => {
+      await inOutbox(async (instance) => {
         while (clock.now < end) {
           clock.set(Number(instance.status().nextAttemptAt))
           await instance.alarm()
@@ -204,19 +207,13 @@ describe('never asleep with work owed', () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     await post()
     aep.clearRules()
-    await runInDurableObject(outbox(), (_, { storage }) => {
-      storage.sql.exec(
-        "CREATE TRIGGER broken BEFORE DELETE ON pending BEGIN SELECT RAISE(ABORT, 'broken'); END",
-      )
-    })
+    const mend = await refuseWrites('DELETE ON events', 'broken')
     for (let failures = 0; failures < 20; failures += 1) {
       clock.advance(60_000)
       expect(await runDurableObjectAlarm(outbox())).toBe(true)
     }
     expect(lines('drain-failed')).toHaveLength(20)
-    await runInDurableObject(outbox(), (_, { storage }) => {
-      storage.sql.exec('DROP TRIGGER broken')
-    })
+    await mend()
     clock.advance(60_000)
     expect(await runDurableObjectAlarm(outbox())).toBe(true)
     expect(await outbox().status()).toMatchObject({ delivered: 1, pending: 0 })
@@ -225,27 +222,36 @@ describe('never asleep with work owed', () => {
   it('an alarm that is lost is set again by the constructor', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     await post()
-    await runInDurableObject(outbox(), (_, { storage }) => storage.deleteAlarm())
+    await inOutbox((_, { storage }) => storage.deleteAlarm())
     await evictDurableObject(outbox())
     await outbox().status()
-    expect(
-      await runInDurableObject(outbox(), (_, { storage }) => storage.getAlarm()),
-    ).not.toBeNull()
+    expect(await alarmAt()).not.toBeNull()
   })
 
-  it('an alarm that is lost is set again by the cron trigger, in every shard', async () => {
-    relay = startRelay({ OUTBOX_SHARDS: '3' })
+  it('an alarm that is lost is set again by the cron trigger', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
-    for (let each = 0; each < 40; each += 1) await post()
-    for (const index of [0, 1, 2]) {
-      expect((await shard(index).status()).pending).toBeGreaterThan(0)
-      await runInDurableObject(shard(index), (_, { storage }) => storage.deleteAlarm())
-    }
+    await post()
+    await inOutbox((_, { storage }) => storage.deleteAlarm())
     await relay.scheduled()
-    for (const index of [0, 1, 2]) {
-      const alarm = await runInDurableObject(shard(index), (_, { storage }) => storage.getAlarm())
-      expect(alarm).not.toBeNull()
+    const alarm = await alarmAt()
+    expect(alarm).not.toBeNull()
+  })
+
+  it('waits after a run that broke, longer each time and never more than the longest backoff', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(1)
+    await startRelay({ FORWARD_TIMEOUT_MS: '0' }).post('feedback', conversation())
+    const mend = await refuseWrites('DELETE ON events', 'broken')
+    const waits: number[] = []
+    for (let broken = 0; broken < 8; broken += 1) {
+      await runDurableObjectAlarm(outbox())
+      const alarm = await alarmAt()
+      waits.push(Number(alarm) - clock.now)
+      clock.set(Number(alarm))
     }
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000])
+    await mend()
+    await runDurableObjectAlarm(outbox())
+    expect(await outbox().status()).toMatchObject({ delivered: 1, pending: 0 })
   })
 
   it('takes up what arrives while another event hangs', async () => {
@@ -279,10 +285,56 @@ describe('a backlog', () => {
       oldestPendingAt: null,
     })
     expect(lines('drain').at(-1)).toMatchObject({
-      shard: 'shard-0',
       pending: 0,
       nextAttemptAt: null,
     })
+  })
+})
+
+describe('requests under way', () => {
+  /** How many were under way at once, while events of a backlog were sent. */
+  async function peakOf(count: number, variables: Record<string, string> = {}): Promise<number> {
+    await storeEvents(count)
+    Object.assign(env, { DRAIN_TIMEOUT_MS: '5000', ...variables })
+    await evictDurableObject(outbox())
+    aep.set({ latencyMs: 20 })
+    await drainAll(clock)
+    return aep.peak
+  }
+
+  it('begin at six, and grow while AEP takes what comes, up to DELIVERY_CONCURRENCY', async () => {
+    expect(await peakOf(6)).toBeLessThanOrEqual(6)
+    const peak = await peakOf(80, { DELIVERY_CONCURRENCY: '11' })
+    expect(peak).toBe(11)
+  })
+
+  it.each([
+    ['throttles', { type: 'status', status: 429 }],
+    ['fails', { type: 'status', status: 503 }],
+  ] as const)('are six again at most once AEP %s', async (_, answer) => {
+    await peakOf(60)
+    expect(aep.peak).toBeGreaterThan(8)
+    const ids = await storeEvents(40)
+    aep.rule({ answer, times: 1 })
+    await drainOnce(clock)
+    let open = 0
+    let peak = 0
+    vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+      open += 1
+      peak = Math.max(peak, open)
+      // None is accepted meanwhile, so the pool does not grow.
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      open -= 1
+      return aep.fetch(input as string, init as RequestInit)
+    })
+    clock.advance(61_000)
+    await drainOnce(clock)
+    expect(peak).toBeLessThanOrEqual(8)
+    vi.mocked(globalThis.fetch).mockImplementation((input, init) =>
+      aep.fetch(input as string, init as RequestInit),
+    )
+    await drainAll(clock)
+    expect(aep.lake.map(({ _id }) => _id)).toEqual(expect.arrayContaining(ids))
   })
 })
 

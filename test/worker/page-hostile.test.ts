@@ -143,6 +143,18 @@ describe('ids and filters that are not ones', () => {
     expect((await browser.visit('/admin?done=constructor')).status).toBe(200)
   })
 
+  it.each([
+    'https://evil.example/admin/ui/log',
+    '//evil.example/admin/ui/log',
+    '/\\evil.example',
+    '/admin/sign-out',
+    '/admin/ui/../../chatlio',
+    'javascript:alert(1)',
+  ])('lead to no page but our own after something was done: %s', async (back) => {
+    const { status, headers } = await browser.post('/admin/ui/resume', { back })
+    expect([status, headers.get('location')]).toEqual([303, '/admin?done=resume'])
+  })
+
   it('are read no further than a form is long', async () => {
     const value = 'x'.repeat(100_000)
     expect((await browser.post('/admin/ui/find', { by: 'email', value })).status).toBe(400)

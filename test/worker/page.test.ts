@@ -163,6 +163,7 @@ describe('events', () => {
       'Dry run, nothing was changed: 5 events match, 5 would be sent',
     )
     expect(dry.path).toContain('state=dead&code=rejected')
+    expect((await relay.get('/log')).body.entries).toEqual([])
     const done = await browser.submit('/admin/ui/redrive', { ...matching, back })
     expect(textOf(done.html)).toContain('5 events redriven.')
     expect(done.html).toContain('data-clean="/admin/ui/events?state=dead&amp;code=rejected"')

@@ -1,23 +1,8 @@
 /** What went straight through is remembered, and found; and costs nothing before the answer. */
-import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
-import { describe, expect, it, vi } from 'vitest'
+import { runInDurableObject } from 'cloudflare:test'
+import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { MAX_HELD_RECEIPTS } from '../../src/worker/limits.ts'
-import type { Outbox } from '../../src/worker/outbox/outbox.ts'
-import { Held } from '../../src/worker/receipts/held.ts'
-import { servicesOf, waits } from '../../src/worker/services.ts'
-import { worker } from '../../src/worker/worker.ts'
-import {
-  type Clock,
-  conversation,
-  drainAll,
-  eachTest,
-  KEY,
-  outbox,
-  type Relay,
-  startRelay,
-} from './support.ts'
+import { type Clock, conversation, drainAll, eachTest, outbox, type Relay } from './support.ts'
 
 let aep: LocalAdobe
 let relay: Relay
@@ -57,6 +42,7 @@ describe('an event that went straight through', () => {
         receivedAt: new Date(clock.now).toISOString(),
         settledAt: expect.stringMatching(/Z$/),
         via: 'forwarded',
+        source: null,
         nextAttemptAt: null,
         lastError: null,
         bytes: expect.any(Number),
@@ -75,8 +61,7 @@ describe('an event that went straight through', () => {
     expect((await find({ visitor: 'visitor-of-yesterday' })).events).toHaveLength(1)
   })
 
-  it('is found on every outbox, the newest first, in pages, and by day', async () => {
-    relay = startRelay({ OUTBOX_SHARDS: '3' })
+  it('is found the newest first, in pages, and by day', async () => {
     const ids: unknown[] = []
     for (let each = 0; each < 7; each += 1) {
       clock.advance(5_000)
@@ -104,16 +89,32 @@ describe('an event that went straight through', () => {
     expect(today.events.length).toBeGreaterThan(0)
   })
 
-  it('is forgotten after RECEIPT_DAYS, with its index', async () => {
+  it('is found while its report is as it came, and after it was folded', async () => {
+    const { body } = await relay.post('feedback', conversation(person))
+    await relay.report()
+    expect([await rowsOf('reports'), await rowsOf('receipts')]).toEqual([1, 0])
+    clock.advance(3_700_000)
+    await relay.scheduled()
+    expect([await rowsOf('reports'), await rowsOf('receipts')]).toEqual([0, 1])
+    const id = String(body.id)
+    for (const by of [{ id }, { id: id.slice(0, 8) }, { email: 'ada@example.com' }]) {
+      expect((await find(by)).events).toMatchObject([{ id, state: 'delivered' }])
+    }
+    for (const by of [{ id: id.slice(0, 7) }, { id: `${id.slice(0, 8)}g` }, { email: 'a@b.c' }]) {
+      expect((await find(by)).events).toEqual([])
+    }
+  })
+
+  it('is not found after RECEIPT_DAYS, and forgotten with the rest of its day', async () => {
     await relay.post('feedback', conversation(person))
     await relay.report()
     clock.advance(7 * 86_400_000 - 60_000)
     await relay.scheduled()
     expect((await find({ visitor: 'visitor-of-yesterday' })).events).toHaveLength(1)
     clock.advance(120_000)
-    await relay.scheduled()
     expect((await find({ visitor: 'visitor-of-yesterday' })).events).toHaveLength(0)
-    expect(await rowsOf('lookups')).toBe(0)
+    await relay.scheduled()
+    expect(await rowsOf('receipts')).toBe(0)
   })
 })
 
@@ -144,43 +145,32 @@ describe('an event in the outbox', () => {
       [body.id, 'delivered'],
     ])
   })
-
-  it('is found by its hashes also when it was stored without them', async () => {
-    aep.rule({ answer: { type: 'status', status: 503 } })
-    await relay.post('feedback', conversation(person))
-    await runInDurableObject(outbox(), (_, { storage }) => {
-      storage.sql.exec('UPDATE pending SET hashes = NULL')
-      storage.sql.exec('DELETE FROM lookups')
-    })
-    expect((await find({ visitor: 'visitor-of-yesterday' })).events).toHaveLength(0)
-    await relay.scheduled()
-    expect((await find({ visitor: 'visitor-of-yesterday' })).events).toHaveLength(1)
-  })
-
-  it('leaves no index behind when an operator erases it', async () => {
-    aep.rule({ answer: { type: 'status', status: 503 } })
-    const { body } = await relay.post('feedback', conversation(person))
-    expect(await rowsOf('lookups')).toBe(3)
-    await relay.erase(String(body.id))
-    expect(await rowsOf('lookups')).toBe(0)
-  })
 })
 
 describe('with RECEIPT_DAYS 0', () => {
-  it('nothing delivered is remembered', async () => {
-    // The object reads its own environment, so the carried receipt is given to one that keeps none.
-    const { ReceiptStore } = await import('../../src/worker/outbox/records/receipts.ts')
-    const { Lookups } = await import('../../src/worker/outbox/records/lookups.ts')
+  it('nothing delivered is remembered, but counted', async () => {
+    // The object reads its own environment, so the report is given to records that keep no receipts.
+    const { Records } = await import('../../src/worker/outbox/records/records.ts')
     await runInDurableObject(outbox(), (_, { storage }) => {
-      const lookups = new Lookups(storage.sql)
-      const none = new ReceiptStore(storage.sql, lookups, 0)
-      const receipt = { id: 'a', kind: 'feedback' as const, receivedAt: 1, settledAt: 2, bytes: 3 }
-      none.addAll([{ ...receipt, hashes: 'x y' }])
+      const events = { hashed: () => [], beginningWith: () => [], at: () => null }
+      const records = new Records({
+        storage,
+        receiptMs: 0,
+        events,
+        now: () => clock.now,
+        rim: RUNTIME,
+      })
+      const event = { id: 'a'.repeat(64), kind: 'feedback' as const, source: null, attempts: 1 }
+      records.settled([{ ...event, receivedAt: clock.now, bytes: 3, hashes: 'c'.repeat(33) }])
+      const by = { id: 'a'.repeat(64) }
+      const before = Number.MAX_SAFE_INTEGER
+      expect(records.find({ by, from: 0, before, limit: 9 })).toEqual([])
+      expect(records.points(0, before, 'day')).toMatchObject([{ outcome: 'drained', count: 1 }])
     })
-    expect(await rowsOf('receipts')).toBe(0)
-    expect(await rowsOf('lookups')).toBe(0)
   })
 })
+
+const latin1 = (bytes: ArrayBuffer) => new TextDecoder('latin1').decode(bytes)
 
 describe('finding', () => {
   it.each([
@@ -197,199 +187,21 @@ describe('finding', () => {
     expect(answer.body.detail).toContain(named)
   })
 
-  it('reads index entries only, however many receipts there are', async () => {
-    for (let each = 0; each < 60; each += 1) await relay.post('feedback', conversation())
-    await relay.post('feedback', conversation(person))
-    await relay.report()
-    const read = await runInDurableObject(outbox(), async (instance, { storage }) => {
-      const real = storage.sql.exec.bind(storage.sql)
-      const cursors: { rowsRead: number }[] = []
-      vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {
-        const cursor = real(query, ...bindings)
-        cursors.push(cursor)
-        return cursor
-      }) as typeof storage.sql.exec)
-      const { LookupHash } = await import('../../src/worker/outbox/records/lookup.ts')
-      const hash = await new LookupHash(await instance.lookupKey()).of('email', 'ada@example.com')
-      const before = Number.MAX_SAFE_INTEGER
-      expect(instance.find({ by: { hash }, from: 0, before, limit: 50 })).toHaveLength(1)
-      return cursors.reduce((sum, { rowsRead }) => sum + rowsRead, 0)
-    })
-    expect(read).toBeLessThan(10)
-  })
-
   it('keeps no address and no id as text', async () => {
     await relay.post('feedback', conversation(person))
     await relay.report()
     const text = await runInDurableObject(outbox(), (_, { storage }) =>
       JSON.stringify(
-        ['lookups', 'receipts', 'minutes', 'totals', 'carriers', 'webhook_keys'].map((table) =>
-          storage.sql.exec(`SELECT * FROM ${table}`).toArray(),
+        ['reports', 'receipts', 'event_index', 'activity', 'totals'].map((table) =>
+          storage.sql
+            .exec(`SELECT * FROM ${table}`)
+            .toArray()
+            .flatMap((row) => Object.values(row))
+            .map((value) => (value instanceof ArrayBuffer ? latin1(value) : value)),
         ),
       ),
     )
     expect(text).toContain('forwarded')
     expect(text.toLowerCase()).not.toMatch(/ada@|of-yesterday/)
-  })
-})
-
-describe('carrying', () => {
-  const webhook = (body: unknown) =>
-    new Request(`https://relay.example/chatlio/feedback?key=${KEY}`, {
-      method: 'POST',
-      body: JSON.stringify(body),
-    }) as never
-
-  it('holds up no answer: an outbox that never answers is not waited for', async () => {
-    const asked: string[] = []
-    const never = () => new Promise(() => undefined)
-    const getByName = () => {
-      asked.push(`after ${aep.requests.length} requests to AEP`)
-      return { exchange: never, lookupKey: never, store: never, reportDrift: never }
-    }
-    const ctx = createExecutionContext()
-    vi.spyOn(ctx, 'waitUntil').mockImplementation(() => undefined)
-    const own = { ...env, OUTBOX: { getByName } } as unknown as Env
-    const response = await worker.fetch(webhook(conversation()), own, ctx)
-    expect(response.status).toBe(200)
-    // Asked at all only once AEP had taken the event.
-    expect(new Set(asked)).toEqual(new Set(['after 1 requests to AEP']))
-    const { length } = asked
-    await worker.fetch(webhook(conversation()), own, ctx)
-    expect(asked).toHaveLength(length)
-  })
-
-  it('writes five rows for a receipt with all three fields, beside four for the batch', async () => {
-    const written = async (work: (instance: Outbox) => Promise<unknown>) =>
-      runInDurableObject(outbox(), async (instance, { storage }) => {
-        const real = storage.sql.exec.bind(storage.sql)
-        const cursors: { rowsWritten: number }[] = []
-        const spy = vi.spyOn(storage.sql, 'exec')
-        spy.mockImplementation(((query: string, ...bindings: unknown[]) => {
-          const cursor = real(query, ...bindings)
-          cursors.push(cursor)
-          return cursor
-        }) as typeof storage.sql.exec)
-        await work(instance)
-        spy.mockRestore()
-        return cursors.reduce((sum, { rowsWritten }) => sum + rowsWritten, 0)
-      })
-    const own = { ...env } as Env
-    const { carrier } = servicesOf(own)
-    const note = (id: string) => {
-      const receipt = { id, kind: 'feedback' as const, receivedAt: clock.now, settledAt: clock.now }
-      const subject = { conversation: 'c', visitor: 'v', emails: ['e'] }
-      carrier.note({
-        at: clock.now,
-        ms: 1,
-        kind: 'feedback',
-        outcome: 'forwarded',
-        key: 'abcdef',
-        straight: true,
-        receipt: { ...receipt, bytes: 1, subject },
-      })
-    }
-    const { INITIAL_UPSTREAM } = await import('../../src/worker/aep/upstream/state.ts')
-    const carry = async () => {
-      const batch = (await carrier.load())?.get(0) ?? null
-      return written((instance) => instance.exchange(INITIAL_UPSTREAM, batch, null)).finally(() =>
-        carrier.learn(0, batch ?? undefined, {
-          upstream: INITIAL_UPSTREAM,
-          taken: true,
-          news: null,
-        }),
-      )
-    }
-    note('0'.repeat(64))
-    const one = await carry()
-    carrier.ended()
-    note('1'.repeat(64))
-    note('2'.repeat(64))
-    const two = await carry()
-    // The batch, the totals, the minute, the webhook key; then a receipt and its id, and three hashes.
-    expect(one).toBe(4 + 5)
-    expect(two).toBe(3 + 2 * 5)
-  })
-
-  it('keeps a request until what it left is carried, at most ten seconds, and one request for all', async () => {
-    await relay.post('feedback', conversation())
-    const waited: number[] = []
-    const released = Promise.withResolvers<void>()
-    vi.spyOn(waits, 'wait').mockImplementation((ms) => {
-      waited.push(ms)
-      return released.promise
-    })
-    const own = { ...env } as Env
-    const send = async () => {
-      const ctx = createExecutionContext()
-      await worker.fetch(webhook(conversation()), own, ctx)
-      return ctx
-    }
-    const first = await send()
-    await waitOnExecutionContext(first)
-    clock.advance(4_000)
-    const second = await send()
-    const third = await send()
-    await waitOnExecutionContext(third)
-    expect(waited).toEqual([6_000])
-    expect(await rowsOf('receipts')).toBe(2)
-    released.resolve()
-    await waitOnExecutionContext(second)
-    expect(await rowsOf('receipts')).toBe(4)
-  })
-
-  it('sends a batch again that was not taken, and it counts once', async () => {
-    const own = { ...env } as Env
-    const { carrier, shards } = servicesOf(own)
-    const note = () =>
-      carrier.note({
-        at: clock.now,
-        ms: 5,
-        kind: 'feedback',
-        outcome: 'forwarded',
-        key: null,
-        straight: true,
-        receipt: null,
-      })
-    note()
-    const first = (await carrier.load())?.get(0)
-    if (!first) throw new Error('nothing to carry')
-    // It arrived, but the answer did not.
-    const { INITIAL_UPSTREAM } = await import('../../src/worker/aep/upstream/state.ts')
-    await shards.of('00000000').exchange(INITIAL_UPSTREAM, first, null)
-    carrier.ended()
-    note()
-    const again = (await carrier.load())?.get(0)
-    expect(again).toBe(first)
-    carrier.learn(0, again, await shards.of('00000000').exchange(INITIAL_UPSTREAM, first, null))
-    carrier.ended()
-    const rest = (await carrier.load())?.get(0)
-    expect(rest?.straight).toBe(1)
-    await shards.of('00000000').exchange(INITIAL_UPSTREAM, rest ?? null, null)
-    expect((await relay.get('/status')).body.forwarded).toBe(2)
-  })
-
-  it('holds a bounded number of receipts in a burst, and every count', () => {
-    const held = new Held()
-    const subject = { conversation: 'c', visitor: 'v', emails: ['e'] }
-    for (let each = 0; each < 10_000; each += 1) {
-      const at = clock.now
-      const receipt = { id: String(each), kind: 'feedback' as const, receivedAt: at, settledAt: at }
-      held.note({
-        at,
-        ms: each % 300,
-        kind: 'feedback',
-        outcome: 'forwarded',
-        key: 'abcdef',
-        straight: true,
-        receipt: { ...receipt, bytes: 1, subject },
-      })
-      expect(held.size).toBeLessThanOrEqual(MAX_HELD_RECEIPTS + 256)
-    }
-    expect(held.takeReceipts(() => true)).toHaveLength(MAX_HELD_RECEIPTS)
-    const counted = held.takeCounts()
-    expect(counted?.straight).toBe(10_000)
-    expect(counted?.counts.reduce((sum, { count }) => sum + count, 0)).toBe(10_000)
-    expect(held.isEmpty).toBe(true)
   })
 })

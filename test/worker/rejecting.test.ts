@@ -1,8 +1,12 @@
 /** AEP refuses everything: the setting is wrong, not the events. Nothing dies of it, and all of it arrives once it is right. */
-import { runDurableObjectAlarm } from 'cloudflare:test'
+import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { QUIET_MS } from '../../src/worker/limits.ts'
+import { seeded } from './oracle.ts'
+import { alarmAt } from './outbox-support.ts'
 import {
   type Clock,
   conversation,
@@ -49,8 +53,36 @@ async function drainFor(ms: number): Promise<void> {
   clock.set(until)
 }
 
+/** AEP has taken one, and then nothing for longer than a minute: what it refuses now, it refuses with everything. */
+async function acceptedBefore(): Promise<void> {
+  expect((await post()).body.status).toBe('forwarded')
+  clock.advance(QUIET_MS + 1_000)
+}
+
+/** A deploy with these variables; what was there before is there again at the end of the test. */
+async function deploy(variables: Record<string, string>): Promise<void> {
+  Object.assign(env, variables)
+  await evictDurableObject(outbox())
+  relay = startRelay()
+}
+
 describe('when AEP refuses everything', () => {
+  it('and has never taken anything under these settings, no event is dead, from the first on', async () => {
+    aep.rule({ answer: REFUSAL })
+    expect(await postMany(2)).toEqual(['buffered', 'buffered'])
+    expect((await outbox().status()).hold).toBeNull()
+    expect(await postMany(3)).toEqual(['buffered', 'buffered', 'buffered'])
+    await drainFor(600_000)
+    expect(await outbox().status()).toMatchObject({
+      accepted: 5,
+      pending: 5,
+      dead: 0,
+      hold: { reason: 'rejecting' },
+    })
+  })
+
   it('no event is dead from the third refusal on, and those before are pending again', async () => {
+    await acceptedBefore()
     aep.rule({ answer: REFUSAL })
     expect(await postMany(5)).toEqual([
       'dead-lettered',
@@ -59,9 +91,24 @@ describe('when AEP refuses everything', () => {
       'buffered',
       'buffered',
     ])
-    await drainFor(600_000)
     expect(await outbox().status()).toMatchObject({
-      accepted: 5,
+      pending: 5,
+      dead: 0,
+      hold: { reason: 'rejecting' },
+    })
+  })
+
+  it('for less than a minute it may be the events’ fault; the alarm looks again when the minute is over', async () => {
+    await post()
+    aep.rule({ answer: REFUSAL })
+    expect(await postMany(5)).toEqual(Array(5).fill('dead-lettered'))
+    expect(await outbox().status()).toMatchObject({ pending: 0, dead: 5, hold: null })
+    const alarm = Number(await alarmAt())
+    expect(alarm).toBeGreaterThan(clock.now)
+    expect(alarm).toBeLessThanOrEqual(clock.now + QUIET_MS)
+    clock.set(alarm)
+    await runDurableObjectAlarm(outbox())
+    expect(await outbox().status()).toMatchObject({
       pending: 5,
       dead: 0,
       hold: { reason: 'rejecting' },
@@ -72,8 +119,66 @@ describe('when AEP refuses everything', () => {
     expect((await post()).body.status).toBe('forwarded')
     aep.rule({ answer: REFUSAL })
     expect((await post()).body.status).toBe('dead-lettered')
+    clock.advance(QUIET_MS)
     await postMany(2)
     expect(await outbox().status()).toMatchObject({ dead: 0, hold: { reason: 'rejecting' } })
+  })
+
+  it('takes back nothing that died under other settings', async () => {
+    aep.rule({ containing: 'poison', answer: REFUSAL })
+    for (let each = 0; each < 4; each += 1) {
+      await post()
+      await postMany(1, { message: 'poison' })
+    }
+    expect(await outbox().status()).toMatchObject({ dead: 4, hold: null })
+    clock.advance(QUIET_MS)
+    await deploy({ AEP_FLOW_ID: 'another-flow' })
+    aep.rule({ answer: REFUSAL })
+    await postMany(4)
+    expect(await outbox().status()).toMatchObject({
+      pending: 4,
+      dead: 4,
+      hold: { reason: 'rejecting' },
+    })
+  })
+
+  it('and then is down, it is asked as seldom as any AEP that is down, however many webhooks come', async () => {
+    aep.rule({ answer: REFUSAL })
+    await postMany(3)
+    for (const answer of [
+      { type: 'status', status: 503 },
+      { type: 'status', status: 429 },
+      { type: 'status', status: 401 },
+      { type: 'reset' },
+    ] as const) {
+      aep.clearRules()
+      aep.rule({ answer })
+      // Until the wait has grown.
+      await drainFor(120_000)
+      const before = aep.requests.length
+      for (let each = 0; each < 120; each += 1) {
+        clock.advance(500)
+        await post()
+        const { nextAttemptAt } = await outbox().status()
+        if (nextAttemptAt !== null && nextAttemptAt <= clock.now) await drainOnce(clock)
+      }
+      expect(aep.requests.length - before).toBeLessThanOrEqual(23)
+    }
+  })
+
+  it('kinds take turns at asking, so that one kind that is refused for good hides no other', async () => {
+    aep.rule({ containing: 'bad', answer: REFUSAL })
+    await postMany(3, { message: 'bad' })
+    const { body } = await relay.post('unanswered', conversation({ message: 'good' }))
+    clock.advance(1)
+    for (let each = 0; each < 100; each += 1) await post({ message: 'bad' })
+    expect((await outbox().status()).hold).toMatchObject({ reason: 'rejecting' })
+    for (let probes = 0; probes < 2; probes += 1) {
+      clock.advance(1_000)
+      await drainOnce(clock)
+    }
+    expect(aep.lake.map(({ _id }) => _id)).toContain(body.id)
+    expect((await outbox().status()).hold).toBeNull()
   })
 
   it('says so in /health, in status, and in the log with AEP’s code', async () => {
@@ -118,7 +223,7 @@ describe('when AEP refuses everything', () => {
     await drainOnce(clock)
     expect(aep.lake.map(({ _id }) => _id)).toEqual([body.id])
     await drainAll(clock)
-    // Refused once more, while AEP took another: each is its own fault now, and no second hold begins.
+    // Refused once more, after AEP took another: each is its own fault now, and no second hold begins.
     expect(await outbox().status()).toMatchObject({
       delivered: 1,
       dead: 10,
@@ -134,6 +239,7 @@ describe('when AEP refuses everything', () => {
   })
 
   it('the same event again and again is one event', async () => {
+    await acceptedBefore()
     aep.rule({ answer: REFUSAL })
     const body = conversation()
     for (let each = 0; each < 5; each += 1) await relay.post('feedback', body)
@@ -158,29 +264,21 @@ describe('when AEP refuses everything', () => {
     expect(await outbox().status()).toMatchObject({ hold: { reason: 'rejecting' }, dead: 0 })
   })
 
-  it('is known to every shard and isolate after the cron trigger, and what each had given up is pending', async () => {
-    const shards = { OUTBOX_SHARDS: '3' }
-    const [one, other] = [startRelay(shards), startRelay(shards)]
+  it('is known to every isolate with its next exchange', async () => {
+    const other = startRelay()
+    await other.report()
     aep.rule({ answer: REFUSAL })
-    for (let each = 0; each < 12; each += 1) {
-      clock.advance(100)
-      await post({}, each % 2 ? one : other)
-    }
-    await one.scheduled()
-    for (const index of [0, 1, 2]) {
-      expect(await shard(index).status()).toMatchObject({ dead: 0, hold: { reason: 'rejecting' } })
-    }
-    aep.clearRules()
-    for (let rounds = 0; rounds < 20; rounds += 1) {
-      await one.scheduled()
-      for (const index of [0, 1, 2]) await drainOnce(clock, index)
-    }
-    expect((await one.get('/status')).body).toMatchObject({ delivered: 12, pending: 0, hold: null })
+    await postMany(3)
+    await other.report()
+    const before = aep.requests.length
+    expect((await post({}, other)).body.status).toBe('buffered')
+    expect(aep.requests.length).toBe(before)
   })
 })
 
 describe('among accepted events', () => {
   it('a refused one is dead at once, and holds up nothing', async () => {
+    await post()
     aep.rule({ containing: 'poison', answer: REFUSAL })
     for (let each = 0; each < 6; each += 1) {
       clock.advance(1_000)
@@ -189,6 +287,24 @@ describe('among accepted events', () => {
     }
     expect(await outbox().status()).toMatchObject({ dead: 6, pending: 0, hold: null })
   })
+
+  it.each([0.2, 0.6, 0.9])(
+    'one kind refused for good at %d of five a second begins no hold, and no good event waits',
+    async (share) => {
+      const random = seeded(7)
+      const isolates = [startRelay(), startRelay()]
+      for (const each of isolates) await post({}, each)
+      aep.rule({ containing: 'poison', answer: REFUSAL })
+      for (let each = 0; each < 150; each += 1) {
+        clock.advance(200)
+        const message = random() < share ? 'poison' : 'good'
+        const { body } = await post({ message }, isolates[each % 2])
+        expect(body.status).toBe(message === 'good' ? 'forwarded' : 'dead-lettered')
+      }
+      expect(lines('hold')).toEqual([])
+      expect(await outbox().status()).toMatchObject({ pending: 0, hold: null })
+    },
+  )
 
   it('nothing that is good is ever dead, whatever comes in which order', async () => {
     const step = fc.constantFrom('good', 'poison', 'drain', 'wrong', 'right')
@@ -200,13 +316,13 @@ describe('among accepted events', () => {
         for (const each of steps) {
           clock.advance(1_500)
           if (each === 'wrong') {
-            // Long enough for three refusals, which it takes to tell a wrong setting from a wrong event; the first
-            // may be stored untried, by an isolate that has not heard yet that an earlier hold is over.
+            // For more than a minute, and three refusals: so long it takes to tell a wrong setting from a wrong event.
             aep.rule({ answer: REFUSAL })
             for (let more = 0; more < 6; more += 1) {
-              clock.advance(1_500)
+              clock.advance(QUIET_MS / 5)
               good.add((await post({ message: 'good' })).body.id)
             }
+            await drainFor(QUIET_MS)
           } else if (each === 'right') {
             aep.clearRules()
             aep.rule({ containing: 'poison', answer: REFUSAL })

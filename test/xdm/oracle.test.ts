@@ -33,7 +33,6 @@ it.each([4, 5])(
       clock,
       seed,
       rounds: 60,
-      shards: 2,
       faults,
       messageOf: (record) => /"(message \d+)"/.exec(JSON.stringify(record))?.[1],
     })

@@ -99,7 +99,9 @@ export function failureOf(result: WranglerResult): CloudflareFailure {
 /** `undefined`: not JSON, or not of this shape. */
 function parsed<S extends v.GenericSchema>(schema: S, text: string): v.InferOutput<S> | undefined {
   try {
-    const result = v.safeParse(schema, JSON.parse(text))
+    // Wrangler's warnings may come before it.
+    const start = text.search(/^[[{]/m)
+    const result = v.safeParse(schema, JSON.parse(text.slice(Math.max(start, 0))))
     return result.success ? result.output : undefined
   } catch {
     return undefined

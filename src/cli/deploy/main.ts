@@ -1,76 +1,180 @@
 /**
  * `npm run deploy`: checks the settings, makes the secrets that are missing, deploys, and shows the URLs for Chatlio.
  *
- * Promises: nothing is changed at Cloudflare before every setting is known to be good; a secret that exists is never
- * overwritten; a secret that this run has stored is always shown, also when the deploy fails after it was stored.
- * It can be run again at any time. It never asks.
+ * Promises: nothing is changed at Cloudflare before every setting is known to be good; a secret that exists is
+ * overwritten only on demand (`--new-key`); a secret that this run has stored is always shown, also when the deploy
+ * fails after it was stored. It can be run again at any time. What others have written is shown, never obeyed, by the
+ * terminal.
  */
+import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { runWrangler } from '../lib/wrangler.ts'
-import { type CloudflareFailure, failureOf, readDeployed, readSecrets } from './deployed.ts'
+import { variable } from '../lib/env-file.ts'
+import { keepSecret, printable, printableLines } from '../lib/printable.ts'
+import { askRelay } from '../lib/relay-reply.ts'
+import { wrap } from '../lib/style.ts'
+import { INTERRUPTED, Interrupted, processTerminal } from '../lib/terminal.ts'
+import { ROOT, runWrangler, type WranglerResult, wranglerWarnings } from '../lib/wrangler.ts'
+import {
+  type CloudflareFailure,
+  type Deployed,
+  failureOf,
+  readDeployed,
+  readSecrets,
+} from './deployed.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
-import { doneText, planText, problemsText } from './report.ts'
+import { doneText, planText, problemsText, uncheckedText, urlsText } from './report.ts'
 import { missingSecrets, type Secrets, withSecretsFile } from './secrets.ts'
 import { checkSettings, type SettingProblem, type Target } from './settings.ts'
 import { readTarget } from './target.ts'
 
-const INTERRUPTED = 130
+/** Of texts that hold something from outside. */
+const say = (text: string) => console.log(printableLines(text))
+const complain = (text: string) => console.error(printableLines(text))
 
 /** Resolves with the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args, process.env)
   if (options === 'help') {
-    console.log(USAGE)
+    say(USAGE)
     return 0
   }
   if ('wrong' in options) {
-    console.error(`${options.wrong}\n\n${USAGE}`)
+    complain(`${options.wrong}\n\n${USAGE}`)
     return 2
+  }
+  for (const name of ['AEP_CLIENT_SECRET', 'AEP_READ_CLIENT_SECRET', 'CLOUDFLARE_API_TOKEN']) {
+    keepSecret(variable(options.environment, name) ?? '')
   }
   const quit = new AbortController()
   const interrupt = () => quit.abort()
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   for (const signal of signals) process.on(signal, interrupt)
   try {
-    const code = await deploy(options, quit.signal)
+    const code = await (options.mode === 'show-urls'
+      ? showUrls(options)
+      : deploy(options, quit.signal))
     return quit.signal.aborted ? INTERRUPTED : code
   } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error))
+    if (error instanceof Interrupted) return INTERRUPTED
+    complain(error instanceof Error ? error.message : String(error))
     return 2
   } finally {
     for (const signal of signals) process.off(signal, interrupt)
   }
 }
 
+/** Asks nobody: the key must be at hand. */
+async function showUrls({ config, env, url, environment }: Options): Promise<number> {
+  const target = await readTarget(config, env)
+  const keys = variable(environment, 'WEBHOOK_KEYS')
+  if (keys === undefined) {
+    complain(
+      wrap(
+        `Missing: WEBHOOK_KEYS. Cloudflare never shows a secret again: have the key in the environment, or in a file given by --env-file. If it is lost, \`npm run deploy --${env === null ? '' : ` --env ${env}`} --new-key\` makes another one.`,
+      ),
+    )
+    return 2
+  }
+  // The key is meant to be shown.
+  console.log(urlsText(url ?? addressOf(target), keys))
+  return 0
+}
+
 async function deploy(options: Options, signal: AbortSignal): Promise<number> {
+  const { environment, newKey } = options
   const target = await readTarget(options.config, options.env)
   const selected = ['--config', path.resolve(options.config), '--env', options.env ?? '']
+  const dryRun = options.mode === 'dry-run'
   // Secrets are assumed to be there: settings that are wrong in any case are reported without asking Cloudflare.
-  const assumed = new Set(['WEBHOOK_KEYS', 'ADMIN_TOKEN', ...clientSecretOf(target, new Set())])
+  const assumed = new Set(['WEBHOOK_KEYS', 'ADMIN_TOKEN', ...neededSecrets(target, new Set())])
   const wrong = checkSettings(target, assumed, options)
-  if (isWorkersBuild() && !options.dryRun) {
-    for (const { setting, problem } of wrong) console.warn(`${setting}: ${problem}`)
-    return await upload(target, selected, {}, signal)
+  if (isWorkersBuild() && !dryRun) {
+    for (const { setting, problem } of wrong) console.warn(printable(`${setting}: ${problem}`))
+    return await upload({ target, selected, secrets: {}, options, existing: new Set() }, signal)
   }
   if (wrong.length > 0) return refuse(target, wrong)
 
   const deployed = await readDeployed(selected, signal)
   if ('reason' in deployed) return fail(deployed)
-  const needsClientSecret = clientSecretOf(target, deployed.secrets).length > 0
-  const secrets = missingSecrets(deployed.secrets, needsClientSecret, process.env)
-  const all = new Set([...deployed.secrets, ...Object.keys(secrets)])
+  const existing = deployed.secrets
+  const needed = neededSecrets(target, existing)
+  const secrets = missingSecrets({ existing, needed, environment, newKey })
+  const all = new Set([...existing, ...Object.keys(secrets)])
   const stillWrong = checkSettings(target, all, options)
   if (stillWrong.length > 0) return refuse(target, stillWrong)
+  const moved = await movedOutbox(target, deployed, options)
+  if (moved !== null) return moved
 
-  console.log(planText(target, deployed, secrets))
-  if (options.dryRun) return await dryRun(selected, signal)
-  return await upload(target, selected, secrets, signal)
+  say(planText(target, deployed, secrets))
+  if (dryRun) return await tryBuild(target, selected, all, options, signal)
+  const refused = await newKeyRefused(options, deployed)
+  if (refused !== null) return refused
+  return await upload({ target, selected, secrets, options, existing: all }, signal)
 }
 
-/** The name of the secret, when an authenticated inlet needs it. */
-function clientSecretOf({ vars }: Target, secrets: ReadonlySet<string>): string[] {
-  return vars.AEP_CLIENT_ID || secrets.has('AEP_CLIENT_ID') ? ['AEP_CLIENT_SECRET'] : []
+/** The names of secrets that an authenticated inlet, or reading AEP's counts, needs. */
+function neededSecrets({ vars }: Target, secrets: ReadonlySet<string>): string[] {
+  return ['AEP_CLIENT', 'AEP_READ_CLIENT'].flatMap((name) =>
+    vars[`${name}_ID`] || secrets.has(`${name}_ID`) ? [`${name}_SECRET`] : [],
+  )
+}
+
+/** The exit code, where the key that is in use would be lost and nobody has agreed. */
+async function newKeyRefused(
+  { newKey, yes, environment }: Options,
+  { secrets }: Deployed,
+): Promise<number | null> {
+  const isLost = newKey && secrets.has('WEBHOOK_KEYS') && !variable(environment, 'WEBHOOK_KEYS')
+  if (!isLost || yes) return null
+  say(
+    wrap(
+      'The new key takes the place of the one that Cloudflare has: webhooks with the old one are refused until the new URLs stand in Chatlio. Where the old key is known, have it in WEBHOOK_KEYS, and both work.',
+    ),
+  )
+  if (await processTerminal().confirm('Replace the key?')) return null
+  complain('Nothing was changed. --yes replaces it without a question.')
+  return 4
+}
+
+/**
+ * The exit code, where the outbox would be another one while the first still holds events. Only the relay itself knows
+ * what it holds.
+ */
+async function movedOutbox(
+  target: Target,
+  { exists, vars }: Deployed,
+  { url, environment }: Options,
+): Promise<number | null> {
+  if (!exists || vars === null) return null
+  const now = vars.get('OUTBOX_JURISDICTION') ?? ''
+  const wanted = String(target.vars.OUTBOX_JURISDICTION ?? '')
+  if (now === wanted) return null
+  const base = url ?? addressOf(target)
+  const token = variable(environment, 'ADMIN_TOKEN')
+  if (base === null || token === undefined) {
+    const missing = [...(base === null ? ['--url'] : []), ...(token ? [] : ['ADMIN_TOKEN'])]
+    complain(
+      wrap(
+        `OUTBOX_JURISDICTION changes, which makes another outbox. Whether the first one is empty can only be asked with ${missing.join(' and ')}. Nothing was changed.`,
+      ),
+    )
+    return 2
+  }
+  keepSecret(token)
+  const headers = { authorization: `Bearer ${token}` }
+  const reply = await askRelay(`${base}/admin/status`, { method: 'GET', headers })
+  const body = reply.by === 'relay' && reply.status === 200 ? reply.body : null
+  const held = ['pending', 'dead', 'quarantined'].map((state) => Number(body?.[state]))
+  if (held.every((count) => count === 0)) return null
+  complain(
+    wrap(
+      held.some(Number.isNaN)
+        ? `OUTBOX_JURISDICTION changes, and ${base} did not say whether its outbox is empty. Nothing was changed.`
+        : `OUTBOX_JURISDICTION changes, which makes another outbox, and the first one holds ${held[0]} pending, ${held[1]} dead and ${held[2]} quarantined events. Let it deliver them, redrive or delete the rest, then deploy again. Nothing was changed.`,
+    ),
+  )
+  return 4
 }
 
 /**
@@ -81,40 +185,79 @@ function isWorkersBuild(): boolean {
   return process.env.WORKERS_CI === '1'
 }
 
-async function dryRun(selected: readonly string[], signal: AbortSignal): Promise<number> {
+async function tryBuild(
+  target: Target,
+  selected: readonly string[],
+  secrets: ReadonlySet<string>,
+  { url }: Options,
+  signal: AbortSignal,
+): Promise<number> {
   const built = await runWrangler(['deploy', '--dry-run', ...selected], { signal })
+  warn(built)
   if (built.code !== 0) return fail(failureOf(built))
-  console.log('Build\n  passed\nNothing was changed.')
+  say('Build\n  passed\nNothing was changed.\n')
+  say(uncheckedText(url ?? addressOf(target) ?? 'https://YOUR-WORKER', target, secrets))
   return 0
 }
 
-async function upload(
-  { env: name }: Target,
-  selected: readonly string[],
-  secrets: Secrets,
-  signal: AbortSignal,
-): Promise<number> {
+type Upload = {
+  readonly target: Target
+  readonly selected: readonly string[]
+  readonly secrets: Secrets
+  readonly options: Options
+  /** Names of all secrets that the Worker then has. */
+  readonly existing: ReadonlySet<string>
+}
+
+async function upload(what: Upload, signal: AbortSignal): Promise<number> {
+  const { target, selected, secrets, options, existing } = what
   return await withSecretsFile(secrets, async (file) => {
     const output = path.join(path.dirname(file), 'output.ndjson')
     const flags = Object.keys(secrets).length > 0 ? ['--secrets-file', file] : []
     const env = { WRANGLER_OUTPUT_FILE_PATH: output }
-    console.log('Deploying…')
-    const result = await runWrangler(['deploy', ...selected, ...flags], { signal, env })
+    say('Deploying…')
+    const labels = labelsOf()
+    const result = await runWrangler(['deploy', ...labels, ...selected, ...flags], { signal, env })
     // The key is not needed on disk any longer.
     rmSync(file, { force: true })
+    warn(result)
+    const url = options.url ?? addressIn(output) ?? addressOf(target)
     if (result.code === 0) {
-      const text = isWorkersBuild() ? result.stdout : doneText(addressIn(output), name, secrets)
-      console.log(`Deployed.\n\n${text}`)
+      if (isWorkersBuild()) say(`Deployed.\n\n${result.stdout}`)
+      // The key is meant to be shown.
+      else console.log(`Deployed.\n\n${doneText(url, target, secrets, existing)}`)
       return 0
     }
     const code = signal.aborted ? INTERRUPTED : fail(failureOf(result))
-    if (signal.aborted) console.error('Interrupted: the Worker may or may not be deployed.')
+    if (signal.aborted) complain('Interrupted: the Worker may or may not be deployed.')
     const stored = signal.aborted ? secrets : await storedOf(secrets, selected, signal)
     if (Object.keys(stored).length > 0) {
-      console.log(`\nThese secrets may already be stored:\n\n${doneText(null, name, stored)}`)
+      console.log(
+        `\nThese secrets may already be stored:\n\n${doneText(null, target, stored, existing)}`,
+      )
     }
     return code
   })
+}
+
+/** Which version of the project this is: the package's as the tag, the commit as the message. */
+function labelsOf(): string[] {
+  const { version }: { version: string } = JSON.parse(
+    readFileSync(path.join(ROOT, 'package.json'), 'utf8'),
+  )
+  return ['--tag', `v${version}`, '--message', commitOf() ?? `v${version}`]
+}
+
+/** `null`: no repository, or no git here. */
+function commitOf(): string | null {
+  const git = (...args: string[]) =>
+    execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  try {
+    const changed = git('status', '--porcelain', '--untracked-files=no').trim() === '' ? '' : '+'
+    return `${git('rev-parse', '--short=12', 'HEAD').trim()}${changed}`
+  } catch {
+    return null
+  }
 }
 
 /** Which of them Cloudflare has now. If it cannot be asked: all of them, since they may be. */
@@ -139,19 +282,34 @@ function addressIn(outputFile: string): string | null {
     const deployed = lines.find((line) => line.includes('"type":"deploy"'))
     const { targets = [] }: { targets?: string[] } = JSON.parse(deployed ?? '{}')
     const custom = targets.find((target) => /\(custom domain/.test(target))
-    if (custom) return `https://${custom.split(' ')[0]}`
-    return targets.find((target) => target.startsWith('https://'))?.replace(/\/+$/, '') ?? null
+    const address = custom ? `https://${custom.split(' ')[0]}` : targets.find(isHttps)
+    return address === undefined ? null : printable(address.replace(/\/+$/, ''))
   } catch {
     return null
   }
 }
 
+const isHttps = (target: string) => target.startsWith('https://')
+
+/** As far as the configuration says it. */
+function addressOf({ vars, domain }: Target): string | null {
+  const own = String(vars.PUBLIC_URL ?? '').trim()
+  if (URL.canParse(own)) return own.replace(/\/+$/, '')
+  return domain === null ? null : `https://${domain}`
+}
+
+function warn(result: WranglerResult): void {
+  for (const warning of wranglerWarnings(result)) {
+    complain(wrap(`Wrangler warns: ${warning}`, '', '  '))
+  }
+}
+
 function refuse(target: Target, problems: readonly SettingProblem[]): number {
-  console.error(problemsText(target, problems))
+  complain(problemsText(target, problems))
   return 2
 }
 
 function fail(failure: CloudflareFailure): number {
-  console.error(failure.message)
+  complain(failure.message)
   return failure.reason === 'missing' ? 2 : 1
 }

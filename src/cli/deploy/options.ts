@@ -1,36 +1,56 @@
 /** Options: the command line of `npm run deploy`. */
 import { parseArgs } from 'node:util'
+import { type Environment, environmentOf } from '../lib/env-file.ts'
+import { parseRelayUrl } from '../lib/relay-url.ts'
 
 export type Options = {
+  readonly mode: 'deploy' | 'dry-run' | 'show-urls'
   /** A named environment of the configuration; `null`: the top level. */
   readonly env: string | null
   /** Path of the wrangler configuration. */
   readonly config: string
-  readonly dryRun: boolean
+  /** Makes a webhook key although Cloudflare has one. */
+  readonly newKey: boolean
+  readonly yes: boolean
+  /** Of the Worker, without a slash at its end; `null`: found out. */
+  readonly url: string | null
   /** Loopback addresses are taken: for a Cloudflare API on this machine. */
   readonly allowLoopback: boolean
+  /** The environment, and the file of `--env-file` below it. */
+  readonly environment: Environment
 }
 
 export const USAGE = `Usage: npm run deploy -- [options]
-Checks the settings in wrangler.toml, makes WEBHOOK_KEYS and ADMIN_TOKEN if Cloudflare has none,
-deploys the Worker and shows the five URLs for Chatlio.
+Checks the settings in wrangler.toml, makes WEBHOOK_KEYS and ADMIN_TOKEN if
+Cloudflare has none, deploys the Worker and shows the five URLs for Chatlio.
 
   --env NAME        a named environment of wrangler.toml, such as staging
   --dry-run         say what would change, and change nothing
+  --show-urls       only show the URLs again, with the key in WEBHOOK_KEYS
+  --new-key         make another webhook key, in place of a lost or a leaked one.
+                    Keys in WEBHOOK_KEYS go on working beside it
+  --url URL         the Worker's address, where it cannot be found out
+  --env-file FILE   variables from a file; the environment wins
   --config FILE     instead of wrangler.toml
-  --allow-loopback  take loopback addresses; only with CLOUDFLARE_API_BASE_URL on this machine
+  --yes             answer yes where a terminal would ask
+  --allow-loopback  take loopback addresses; only with CLOUDFLARE_API_BASE_URL on
+                    this machine
   --help
 
-Environment:
-  CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID   or a login stored by \`npx wrangler login\`
-  AEP_CLIENT_SECRET   stored as a secret when AEP_CLIENT_ID is set and Cloudflare has none
+Variables:
+  CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID
+                    or a login stored by \`npx wrangler login\`
+  AEP_CLIENT_SECRET, AEP_READ_CLIENT_SECRET
+                    stored as secrets when their client id is set and Cloudflare
+                    has none
 
-Exit code: 0 deployed, 1 Cloudflare or the build failed, 2 a setting is wrong or missing.`
+Exit code: 0 done, 1 Cloudflare or the build failed, 2 a setting is wrong or
+missing, 4 it would replace what is in use (--yes).`
 
 /** The text says what is wrong with the command line. */
 export function readOptions(
   args: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
+  processEnvironment: Environment,
 ): Options | 'help' | { wrong: string } {
   try {
     const { values } = parseArgs({
@@ -39,19 +59,39 @@ export function readOptions(
         env: { type: 'string' },
         config: { type: 'string', default: 'wrangler.toml' },
         'dry-run': { type: 'boolean', default: false },
+        'show-urls': { type: 'boolean', default: false },
+        'new-key': { type: 'boolean', default: false },
+        yes: { type: 'boolean', default: false },
+        url: { type: 'string' },
+        'env-file': { type: 'string' },
         'allow-loopback': { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     })
     if (values.help) return 'help'
+    const environment = environmentOf(processEnvironment, values['env-file'] ?? null)
     const allowLoopback = values['allow-loopback']
     if (allowLoopback && !isLoopback(environment.CLOUDFLARE_API_BASE_URL ?? '')) {
       return {
         wrong: '--allow-loopback needs CLOUDFLARE_API_BASE_URL to be a loopback address.',
       }
     }
-    const { env = null, config } = values
-    return { env: env || null, config, dryRun: values['dry-run'], allowLoopback }
+    if (values['show-urls'] && (values['dry-run'] || values['new-key'])) {
+      return { wrong: '--show-urls deploys nothing: neither --dry-run nor --new-key goes with it.' }
+    }
+    const url = values.url === undefined ? null : parseRelayUrl(values.url)
+    if (url && 'wrong' in url) return url
+    const { env, config, yes } = values
+    return {
+      mode: values['show-urls'] ? 'show-urls' : values['dry-run'] ? 'dry-run' : 'deploy',
+      env: env || null,
+      config,
+      newKey: values['new-key'],
+      yes,
+      url: url?.base ?? null,
+      allowLoopback,
+      environment,
+    }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }
   }

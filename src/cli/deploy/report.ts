@@ -1,17 +1,30 @@
 /** Report: what `npm run deploy` prints, as text. Nothing here does anything. */
+import { readWebhookKeys } from '../../worker/config/webhook-keys.ts'
 import { CHATLIO_FIELDS, CHATLIO_PLACE } from '../lib/chatlio-fields.ts'
+import { wrap } from '../lib/style.ts'
+import { placeOf } from '../lib/wrangler-toml.ts'
 import type { Deployed } from './deployed.ts'
 import type { Secrets } from './secrets.ts'
 import type { SettingProblem, Target } from './settings.ts'
 
 export function problemsText(target: Target, problems: readonly SettingProblem[]): string {
-  const place = target.env === null ? '[vars]' : `[env.${target.env}.vars]`
+  const inFile = problems.some(({ problem }) => !problem.startsWith('is a secret that Cloudflare'))
   return [
     'Not deployed, because these settings are missing or wrong:',
-    ...problems.map(({ setting, problem }) => `  ${setting}: ${problem}`),
-    `Settings are in ${target.file}, ${place}; \`npm run provision\` writes them there.`,
+    ...problems.map(({ setting, problem }) => wrap(`${setting}: ${problem}`, '  ', '    ')),
+    ...(inFile
+      ? [
+          wrap(
+            `Settings are in ${target.file}, ${placeOf(target.env)}; \`${provision(target)}\` writes those of AEP there.`,
+          ),
+        ]
+      : []),
   ].join('\n')
 }
+
+const forEnv = ({ env }: Pick<Target, 'env'>) => (env === null ? '' : ` --env ${env}`)
+const provision = (target: Target) =>
+  `npm run provision${target.env === null ? '' : ` --${forEnv(target)}`}`
 
 /** What a deploy changes at Cloudflare; values of variables are shown, of secrets never. */
 export function planText(target: Target, deployed: Deployed, secrets: Secrets): string {
@@ -42,14 +55,13 @@ function variableLines({ vars }: Target, deployed: Deployed): string[] {
 }
 
 function secretLines({ secrets: existing }: Deployed, made: Secrets): string[] {
-  const lines = [...existing].sort().map((name) => `  = ${name} stays`)
+  const kept = [...existing].filter((name) => made[name] === undefined).sort()
   return [
-    ...lines,
-    ...Object.keys(made).map((name) =>
-      name === 'AEP_CLIENT_SECRET'
-        ? `  + ${name} from the environment`
-        : `  + ${name} will be made`,
-    ),
+    ...kept.map((name) => `  = ${name} stays`),
+    ...Object.keys(made).map((name) => {
+      if (name.endsWith('_CLIENT_SECRET')) return `  + ${name} from the environment`
+      return existing.has(name) ? `  ~ ${name} will be replaced` : `  + ${name} will be made`
+    }),
   ]
 }
 
@@ -57,36 +69,57 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
+/** `keys`: as the secret holds them; `null`: only Cloudflare knows them. `url`: `null` when it is not known. */
+export function urlsText(url: string | null, keys: string | null): string {
+  const base = url ?? 'https://YOUR-WORKER'
+  const known = keys === null ? [] : readWebhookKeys(keys, []).webhookKeys
+  const shown = known.length > 0 ? known : [{ key: 'YOUR_KEY', name: null }]
+  return [
+    ...(url
+      ? []
+      : [
+          wrap("Its address could not be found out: put the Worker's own in place of YOUR-WORKER."),
+          '',
+        ]),
+    'Paste each URL into its field:',
+    CHATLIO_PLACE,
+    ...shown.flatMap(({ key, name }) => [
+      ...(name === null ? [] : ['', `The widget ${name}:`]),
+      ...CHATLIO_FIELDS.flatMap(({ kind, label, also }) => [
+        '',
+        `  ${label}`,
+        ...(also ? [`  (${also})`] : []),
+        `  ${base}/chatlio/${kind}?key=${encodeURIComponent(key)}`,
+      ]),
+    ]),
+  ].join('\n')
+}
+
 /**
  * `url`: the Worker's address; `null`: wrangler named none.
  * `made`: the secrets of this deploy, shown here and nowhere else.
  */
-export function doneText(url: string | null, env: string | null, made: Secrets): string {
+export function doneText(
+  url: string | null,
+  target: Target,
+  made: Secrets,
+  secrets: ReadonlySet<string>,
+): string {
   const base = url ?? 'https://YOUR-WORKER'
-  const key = made.WEBHOOK_KEYS
-  const put = `npx wrangler secret put WEBHOOK_KEYS${env === null ? '' : ` --env ${env}`}`
-  const fields = CHATLIO_FIELDS.flatMap(({ kind, label, also }) => [
-    '',
-    `  ${label}`,
-    ...(also ? [`  (${also})`] : []),
-    `  ${base}/chatlio/${kind}?key=${key ?? 'YOUR_KEY'}`,
-  ])
+  const keys = made.WEBHOOK_KEYS ?? null
   return [
-    ...(url
-      ? []
-      : ["Wrangler named no address: put the Worker's own in place of YOUR-WORKER.", '']),
-    'Paste each URL into its field:',
-    CHATLIO_PLACE,
-    ...fields,
+    urlsText(url, keys),
     '',
-    ...(key
+    ...(keys
       ? [
-          'These URLs hold the key WEBHOOK_KEYS. Copy them now: they are stored nowhere else and',
-          `cannot be shown again. A lost key is replaced: \`${put}\`.`,
+          wrap(
+            `These URLs hold a key out of WEBHOOK_KEYS. Copy them now: they are stored nowhere else and cannot be shown again. A lost or leaked key is replaced by \`npm run deploy --${forEnv(target)} --new-key\`.`,
+          ),
         ]
       : [
-          'YOUR_KEY is the key that Cloudflare already has: it cannot be shown, and was not changed.',
-          `If it is lost, replace it (\`${put}\`) and paste the URLs anew.`,
+          wrap(
+            `YOUR_KEY is the key that Cloudflare already has: it cannot be shown, and was not changed. With the key in the variable WEBHOOK_KEYS, \`npm run deploy --${forEnv(target)} --show-urls\` shows them. If it is lost, \`npm run deploy --${forEnv(target)} --new-key\` replaces it; then paste the URLs anew.`,
+          ),
         ]),
     '',
     "The operators' page (the API is at the same address):",
@@ -95,8 +128,30 @@ export function doneText(url: string | null, env: string | null, made: Secrets):
       ? ['ADMIN_TOKEN, which signs you in, also shown only now:', `  ${made.ADMIN_TOKEN}`]
       : ['It asks for the ADMIN_TOKEN that Cloudflare already has.']),
     '',
-    'Try it from outside (the key and the token are read from the environment, so that no shell',
-    'history has them: `read -rs WEBHOOK_KEYS && export WEBHOOK_KEYS`, and ADMIN_TOKEN likewise):',
-    `  npm run verify -- --url ${base}`,
+    uncheckedText(base, target, secrets),
+  ].join('\n')
+}
+
+/** What no deploy can know. */
+export function uncheckedText(base: string, target: Target, secrets: ReadonlySet<string>): string {
+  const points = [
+    `Whether AEP takes the events and keeps them: \`npm run verify -- --url ${base}${forEnv(target)}\` tries it, with WEBHOOK_KEYS and ADMIN_TOKEN in the environment or in a file given by --env-file.`,
+    'Whether five minutes have passed since the dataflow was made or changed: AEP may drop events until then.',
+    'Whether Cloudflare Access or a firewall rule stands before the whole Worker: it would lock Chatlio out.',
+    'Whether the URLs stand in Chatlio, and the transcript is sent automatically.',
+    ...(secrets.has('ALERT_WEBHOOK_URL')
+      ? ['Whether alerts reach you: the page has a button that sends one.']
+      : [
+          `Alerts go nowhere: ALERT_WEBHOOK_URL is not set. \`npx wrangler secret put ALERT_WEBHOOK_URL${forEnv(target)}\` asks for the address.`,
+        ]),
+    ...(target.vars.PUBLIC_URL
+      ? []
+      : [
+          `Alerts have no links: PUBLIC_URL is not set in ${placeOf(target.env)} of ${target.file}.`,
+        ]),
+  ]
+  return [
+    'Not checked, since it cannot be seen from here:',
+    ...points.map((point) => wrap(point, '- ', '  ')),
   ].join('\n')
 }

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { type Environment, variable } from '../lib/env-file.ts'
 import { ROOT } from '../lib/wrangler.ts'
 
 /** Name to value. */
@@ -17,22 +18,34 @@ export type Secrets = Readonly<Record<string, string>>
 /** 192 bits, in characters that a URL, a shell and a form take as they are. */
 const SECRET_BYTES = 24
 
-/** What a deploy must bring along. `needsClientSecret`: the inlet is authenticated. */
-export function missingSecrets(
-  existing: ReadonlySet<string>,
-  needsClientSecret: boolean,
-  environment: Readonly<Record<string, string | undefined>>,
-): Secrets {
+export type SecretsWanted = {
+  /** What Cloudflare has. */
+  readonly existing: ReadonlySet<string>
+  /** Those that the variables need: `AEP_CLIENT_SECRET` for an authenticated inlet. */
+  readonly needed: readonly string[]
+  readonly environment: Environment
+  /** A key in place of the one that is there; keys in the environment stay beside it. */
+  readonly newKey: boolean
+}
+
+/** What a deploy must bring along. */
+export function missingSecrets({ existing, needed, environment, newKey }: SecretsWanted): Secrets {
   const missing: Record<string, string> = {}
   for (const name of ['WEBHOOK_KEYS', 'ADMIN_TOKEN']) {
-    if (!existing.has(name)) missing[name] = randomBytes(SECRET_BYTES).toString('hex')
+    if (!existing.has(name)) missing[name] = randomSecret()
   }
-  const clientSecret = environment.AEP_CLIENT_SECRET?.trim()
-  if (needsClientSecret && !existing.has('AEP_CLIENT_SECRET') && clientSecret) {
-    missing.AEP_CLIENT_SECRET = clientSecret
+  if (newKey && existing.has('WEBHOOK_KEYS')) {
+    const kept = variable(environment, 'WEBHOOK_KEYS')
+    missing.WEBHOOK_KEYS = [randomSecret(), ...(kept === undefined ? [] : [kept])].join(',')
+  }
+  for (const name of needed) {
+    const value = variable(environment, name)
+    if (value !== undefined && !existing.has(name)) missing[name] = value
   }
   return missing
 }
+
+const randomSecret = () => randomBytes(SECRET_BYTES).toString('hex')
 
 /** Calls `use` with the path of a file that holds the secrets as JSON, and removes it afterwards. */
 export async function withSecretsFile<T>(

@@ -2,10 +2,11 @@
  * Settings: whether a Worker with this configuration would relay, decided before anything is sent to Cloudflare.
  *
  * Promises: everything that the Worker itself would call a wrong setting is found, since its own parser reads them; so
- * are values that parse and cannot be meant (placeholders, addresses of this machine, a secret in a file that git
- * tracks), and what a named environment does not inherit. A problem names the setting and never repeats its value.
+ * is what parses and cannot be meant, by the table below, what stands where wrangler does not look for it, and what a
+ * named environment does not inherit. A problem names the setting and never repeats its value.
  */
 import { parseConfig } from '../../worker/config/config.ts'
+import { SETTING_NAMES } from '../lib/setting-names.ts'
 import { isLoopback } from './options.ts'
 
 /** The part of wrangler's configuration that matters here, as wrangler resolves it for one environment. */
@@ -19,6 +20,12 @@ export type Target = {
   readonly durableObjects: readonly string[]
   /** A named environment would take the routes of the top level. */
   readonly inheritsRoutes: boolean
+  /** Patterns of its routes. */
+  readonly routes: readonly string[]
+  /** Its custom domain; `null`: none. */
+  readonly domain: string | null
+  /** Settings of the relay outside their table. */
+  readonly misplaced: readonly { readonly name: string; readonly table: string }[]
 }
 
 export type SettingProblem = { readonly setting: string; readonly problem: string }
@@ -28,6 +35,7 @@ const SECRETS = [
   'WEBHOOK_KEYS',
   'ADMIN_TOKEN',
   'AEP_CLIENT_SECRET',
+  'AEP_READ_CLIENT_SECRET',
   'ALERT_WEBHOOK_URL',
   'ALERT_HEARTBEAT_URL',
 ]
@@ -37,7 +45,86 @@ const STAND_IN = 'kept-by-cloudflare-0000000000'
 
 /** What examples and templates have in the place of a value; none of it occurs in a real one. */
 const PLACEHOLDER =
-  /change-?me|placeholder|\byour-|\bexample\.(com|org|net)\b|[{}<>]|(INLET|FLOW|DATASET|SCHEMA)_ID\b|\bTENANT\b|^0123456789ABCDEF@|^[0-]+$|\/schemas\/ID$/
+  /change-?me|placeholder|\byour-|\bexample\.(com|org|net)\b|\.example\b|[{}<>]|(INLET|FLOW|DATASET|SCHEMA)_ID\b|\b(TENANT|NAME)\b|^0123456789ABCDEF@|^[0-]+$|\/schemas\/ID$/
+
+/** Of an earlier version: they say nothing any more, and are no reason to stop. */
+const FORMER = ['OUTBOX_SHARDS']
+
+/** Adobe's own namespaces: a visitor's id in one of them would be taken for somebody's address, phone or cookie. */
+const STANDARD_NAMESPACES =
+  /^(email(_lc_sha256)?|phone(_e\.?164|_sha256(_e\.?164)?)?|ecid|aaid|adcloud|idfa|gaid|core|fpid|tntid|waid|crmid)$/i
+
+const ADOBE_INTERFACE =
+  /(^|\.)(experience\.adobe\.com|platform\.adobe\.com|adobe\.com|platform\.adobe\.io|adobelogin\.com)$/i
+
+/**
+ * What parses and cannot be meant. `wrong`: of the value, and in the format that is set; the value is never blank.
+ * The form of an id is Adobe's own: an organization is 24 hex digits and `@AdobeOrg`, a dataset 24 hex digits.
+ */
+const DOUBTS: readonly {
+  readonly name: RegExp
+  readonly wrong: (value: string, format: string) => boolean
+  readonly problem: string
+}[] = [
+  {
+    name: /^(AEP_|PUBLIC_|ACCESS_)/,
+    wrong: (value) => PLACEHOLDER.test(value),
+    problem: 'is still a placeholder: put the real value there',
+  },
+  {
+    name: /^AEP_ENDPOINT$/,
+    wrong: (value) => ADOBE_INTERFACE.test(hostOf(value)),
+    problem:
+      "is an address of Adobe's interface or API: the streaming endpoint is shown in the dataflow, and begins with https://dcs.adobedc.net/collection/",
+  },
+  {
+    name: /^AEP_ENDPOINT$/,
+    wrong: (value) => /\/collection\/batch\//.test(pathOf(value)),
+    problem: 'is the batch endpoint: the relay makes that of /collection/INLET_ID itself',
+  },
+  {
+    name: /^AEP_ENDPOINT$/,
+    wrong: (value) => !/^\/collection\/[^/]+\/?$/.test(pathOf(value)),
+    problem: 'has no /collection/INLET_ID: copy the streaming endpoint URL of the dataflow',
+  },
+  {
+    name: /^AEP_ENDPOINT$/,
+    wrong: (value) => /[?&]syncvalidation=/i.test(value),
+    problem: 'has syncValidation, which is for trying out: Adobe limits it to a few requests',
+  },
+  {
+    name: /^AEP_ORG_ID$/,
+    wrong: (value) => !/^[^\s@]+@AdobeOrg$/.test(value),
+    problem: 'is no organization id, which ends with @AdobeOrg',
+  },
+  {
+    name: /^AEP_DATASET_ID$/,
+    wrong: (value) => !/^[0-9a-f]{24}$/i.test(value),
+    problem:
+      'is no dataset id, but perhaps its name: the id is 24 letters and digits, in the address of the dataset in AEP',
+  },
+  {
+    name: /^AEP_SCHEMA_ID$/,
+    wrong: (value) => !/^https:\/\/ns\.adobe\.com\/[^/]+\/schemas\/[^/]+$/.test(value),
+    problem: 'is no schema id: https://ns.adobe.com/TENANT/schemas/…, not its name',
+  },
+  {
+    name: /^AEP_VISITOR_NAMESPACE$/,
+    wrong: (value) => STANDARD_NAMESPACES.test(value),
+    problem:
+      'is a namespace of Adobe for something else than the visitor id of Chatlio: strangers would become one profile',
+  },
+  {
+    name: /^AEP_FLOW_ID$/,
+    wrong: (value) => URL.canParse(value) && value.includes('/'),
+    problem: 'is an address: the dataflow id alone belongs here',
+  },
+  {
+    name: /^AEP_(ORG_ID|DATASET_ID|SCHEMA_ID|SCHEMA_EXTRAS|TENANT)$/,
+    wrong: (value, format) => format === 'xdm' && value !== value.trim(),
+    problem: 'has blanks around it',
+  },
+]
 
 /** `secrets`: the names of those that the Worker has, or will have after this deploy. */
 export function checkSettings(
@@ -55,18 +142,21 @@ export function checkSettings(
   }
   const standIns = Object.fromEntries([...secrets].map((name) => [name, STAND_IN]))
   for (const { variable, expected } of parseConfig({ ...vars, ...standIns }).problems) {
-    problems.push({ setting: variable, problem: `expected: ${expected}` })
+    const problem = SECRETS.includes(variable)
+      ? `is a secret that Cloudflare does not have${variable === 'AEP_CLIENT_SECRET' ? ': have it in the environment of this deploy' : ''}`
+      : `expected: ${expected}`
+    problems.push({ setting: variable, problem })
   }
-  for (const [name, value] of Object.entries(vars)) {
-    if (typeof value !== 'string' || !/^(AEP_|PUBLIC_)/.test(name)) continue
-    if (!allowLoopback && isLoopback(value)) {
-      problems.push({
-        setting: name,
-        problem: 'is an address of this machine, which Cloudflare cannot reach',
-      })
+  const format = String(vars.AEP_FORMAT ?? 'raw').trim()
+  for (const [name, given] of Object.entries(vars)) {
+    const value = typeof given === 'string' ? given.trim() : ''
+    if (value === '') continue
+    if (!allowLoopback && /^(AEP_|PUBLIC_)/.test(name) && isLoopback(value)) {
+      const problem = 'is an address of this machine, which Cloudflare cannot reach'
+      problems.push({ setting: name, problem })
     }
-    if (PLACEHOLDER.test(value)) {
-      problems.push({ setting: name, problem: 'is still a placeholder: put the real value there' })
+    for (const { name: pattern, wrong, problem } of DOUBTS) {
+      if (pattern.test(name) && wrong(value, format)) problems.push({ setting: name, problem })
     }
   }
   return firstOfEach(problems)
@@ -87,7 +177,52 @@ function* configurationProblems(target: Target): Generator<SettingProblem> {
       problem: `the top level's routes are inherited, so this deploy would take them over: give the environment its own, or routes = []`,
     }
   }
+  if (target.routes.some((pattern) => /example|your-domain/i.test(pattern))) {
+    yield { setting: 'routes', problem: 'is still the example: put your own domain there' }
+  }
+  for (const { name, table } of target.misplaced) {
+    const place = `[${section}vars]`
+    yield {
+      setting: name,
+      problem: `stands in ${table === 'the top level' ? table : `[${table}]`}, where it is not read: move it into ${place}`,
+    }
+  }
+  for (const name of Object.keys(target.vars)) {
+    const isKnown = SETTING_NAMES.has(name) || FORMER.includes(name)
+    const meant = isKnown ? undefined : likeOurs(name)
+    if (meant === undefined) continue
+    const problem =
+      meant === '' ? 'is no setting of the relay' : `is no setting of the relay: is ${meant} meant?`
+    yield { setting: name, problem }
+  }
 }
+
+/** The setting that is perhaps meant; empty: it looks like one, but like none in particular. */
+function likeOurs(name: string): string | undefined {
+  const bare = (text: string) => text.toUpperCase().replaceAll(/[^A-Z0-9]/g, '')
+  for (const ours of SETTING_NAMES) {
+    if (distance(bare(name), bare(ours)) <= (ours.length > 6 ? 2 : 1)) return ours
+  }
+  return /^(AEP|ALERT|CHATLIO|WEBHOOK|OUTBOX|RETRY|DRAIN|FORWARD)_/i.test(name) ? '' : undefined
+}
+
+/** Of Levenshtein. */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (const [index, letter] of [...from].entries()) {
+    const next = [index + 1]
+    for (const [at, other] of [...to].entries()) {
+      const change = (row[at] ?? 0) + (letter === other ? 0 : 1)
+      next.push(Math.min(change, (row[at + 1] ?? 0) + 1, (next[at] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[to.length] ?? 0
+}
+
+const hostOf = (value: string) => (URL.canParse(value) ? new URL(value).hostname : '')
+/** Of what is no URL the parser has said so already. */
+const pathOf = (value: string) => (URL.canParse(value) ? new URL(value).pathname : '/collection/x')
 
 function isSet(value: unknown): boolean {
   return value !== undefined && value !== null && String(value).trim() !== ''

@@ -2,7 +2,10 @@
  * Target: reads the configuration as wrangler does, environment and inheritance included, by wrangler's own reader.
  * Reads one file and changes nothing.
  */
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { SETTING_NAMES } from '../lib/setting-names.ts'
+import { misplacedSettings } from '../lib/wrangler-toml.ts'
 import type { Target } from './settings.ts'
 
 /** Rejects with wrangler's words when the file cannot be read or has no such environment. */
@@ -20,6 +23,7 @@ export async function readTarget(config: string, env: string | null): Promise<Ta
   const own = env === null ? rawConfig : rawConfig.env?.[env]
   const hasRoutes = ['route', 'routes'].some((key) => rawConfig[key as 'routes'] !== undefined)
   const hasOwnRoutes = ['route', 'routes'].some((key) => own?.[key as 'routes'] !== undefined)
+  const routes = routesOf(resolved)
   return {
     worker: resolved.name ?? '',
     env,
@@ -27,5 +31,20 @@ export async function readTarget(config: string, env: string | null): Promise<Ta
     vars: { ...resolved.vars },
     durableObjects: resolved.durable_objects.bindings.map(({ name }: { name: string }) => name),
     inheritsRoutes: env !== null && hasRoutes && !hasOwnRoutes,
+    routes: routes.map(({ pattern }) => pattern),
+    domain: routes.find(({ isDomain }) => isDomain)?.pattern ?? null,
+    misplaced: file.endsWith('.toml')
+      ? misplacedSettings(readFileSync(file, 'utf8'), SETTING_NAMES)
+      : [],
   }
+}
+
+type Route = string | { readonly pattern?: unknown; readonly custom_domain?: unknown }
+
+function routesOf({ route, routes = [] }: { route?: Route; routes?: readonly Route[] }) {
+  const all = route === undefined ? routes : [route, ...routes]
+  return all.map((each) => ({
+    pattern: String(typeof each === 'string' ? each : (each.pattern ?? '')),
+    isDomain: typeof each !== 'string' && each.custom_domain === true,
+  }))
 }

@@ -1,32 +1,45 @@
 /**
- * `npm run erase`: a privacy request, from the relay's side.
+ * `npm run erase`: a privacy request, at the relay and then at Adobe.
  *
- * Promises: suppresses the person first, then erases again and again until nothing is left, waiting each time until every
- * isolate knows; the receipt holds no personal data. Neither the token nor what an event said is printed.
- * Never asks Adobe: it prints the request that an administrator sends, which does name the person.
+ * Promises: the relay comes first: suppressed, and erased until nothing is left. Adobe is asked only with `--aep`, and once:
+ * the random key of the request is on the disk before the request leaves, and a run after anything that went wrong finds
+ * the job by it. No personal data in the receipt, nor in any line but the request that is printed for a person to send.
+ * Prints neither token nor secret. The credential for Adobe stays on this machine: the relay never has it.
  */
-import { randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { variable } from '../lib/env-file.ts'
+import { adviceOn, PlatformError } from '../lib/platform-error.ts'
 import { printable } from '../lib/printable.ts'
-import { askRelay, explainReply, type Fields } from '../lib/relay-reply.ts'
-import { mark, wrap } from '../lib/style.ts'
-import { type Options, readOptions, USAGE } from './options.ts'
-import { PRIVACY_JOBS_URL, privacyRequest } from './privacy-request.ts'
+import { mark, paint, wrap } from '../lib/style.ts'
+import {
+  ask,
+  type Client,
+  clientFor,
+  earlierJob,
+  type Surroundings,
+  visitorNamespace,
+} from './adobe.ts'
+import { type Erase, type Identity, readOptions, USAGE } from './options.ts'
+import { PRIVACY_JOBS, privacyRequest, regulationHint } from './privacy-request.ts'
+import type { Receipt } from './receipt.ts'
+import { type Erased, eraseAll, REFRESH_MS } from './relay.ts'
+import { status } from './status.ts'
 
-/** Isolates refresh every ten seconds; one more for the way. */
-const REFRESH_MS = 11_000
-
-/** The last of them must find nothing. */
-const MAX_ROUNDS = 10
-
-type Sums = { matched: number; erased: number; receipts: number; mentioned: number }
-
-/** Resolves with the exit code. `wait`: between two rounds, in milliseconds. */
+/** Resolves with the exit code. */
 export async function main(
   args: readonly string[],
-  wait: (ms: number) => Promise<unknown> = delay,
+  given: Partial<Surroundings> = {},
 ): Promise<number> {
-  const options = readOptions(args, process.env)
+  const surroundings: Surroundings = {
+    env: process.env,
+    directory: process.cwd(),
+    wait: (ms) => delay(ms),
+    now: Date.now,
+    io: { fetch: globalThis.fetch, sleep: (ms) => delay(ms), random: Math.random },
+    ...given,
+  }
+  const options = readOptions(args, surroundings.env)
   if (options === 'help') {
     console.log(USAGE)
     return 0
@@ -35,86 +48,124 @@ export async function main(
     console.error(`${options.wrong}\n\n${USAGE}`)
     return 2
   }
-  const result = await eraseAll(options, wait)
-  if (typeof result === 'string') {
-    console.error(`${mark(false)} ${wrap(printable(result), '', '  ')}`)
+  const client = clientFor(options.environment, surroundings.io)
+  const needsAdobe = options.do === 'status' || options.aep
+  if ('wrong' in client && needsAdobe) {
+    console.error(`${client.wrong}\n\n${USAGE}`)
+    return 2
+  }
+  try {
+    if (options.do === 'erase') return await erase(options, client, surroundings)
+    return 'wrong' in client ? 2 : await status(options, client, surroundings)
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error
+    const people = options.do === 'erase' ? options.identities : []
+    complain(withoutPeople(`${error.message}. ${advice(error)}`, people))
     return 1
   }
-  const { sums, rounds, suppressedUntil, clean } = result
-  const request = randomUUID()
-  const receipt = {
-    request,
-    at: new Date().toISOString(),
-    relay: options.base,
-    by: 'email' in options.person ? 'email' : 'visitor',
-    dryRun: options.dryRun,
-    rounds,
-    ...sums,
-    suppressedUntil,
-    nothingLeft: options.dryRun ? null : clean,
-  }
-  console.log(JSON.stringify(receipt, null, 2))
-  if (options.dryRun) {
-    console.log(`\n${wrap('Nothing was changed. Without --dry-run these are erased.')}`)
-    return 0
-  }
-  console.log(`\n${wrap(explain(sums, clean))}`)
-  console.log(`\n${wrap(ADOBE)}\n`)
-  console.log(`POST ${PRIVACY_JOBS_URL}`)
-  console.log(JSON.stringify(privacyRequest(options.person, request, options), null, 2))
-  return clean ? 0 : 1
 }
 
-const ADOBE =
-  'What Adobe still holds: every event that was delivered. Delete it with Privacy Service (not with Data Hygiene, which Adobe forbids for privacy requests), by the request below; it names the person, the receipt above does not. Put in all identities that you know, the email and the visitor UUID. A job takes 15 to 45 days, and what arrives meanwhile may stay, which is why the relay drops this person’s events until then. Cloudflare keeps the history of the storage for 30 days: after a restore, erase again. Chatlio and Slack hold the chat itself.'
+/** A right to Privacy Service comes from the credential's project, not from a role as the others do. */
+function advice({ request, refusal }: PlatformError): string {
+  return refusal.status === 403 && request.includes(PRIVACY_JOBS)
+    ? 'The credential may not use Privacy Service. In the Developer Console, add the Privacy Service API to its project, with a product profile that has Privacy Read and Privacy Write.'
+    : adviceOn(refusal, 'Identity Management: View Identity Namespaces')
+}
 
-function explain({ mentioned }: Sums, clean: boolean): string {
+/** Adobe may repeat what it refuses. */
+function withoutPeople(text: string, identities: readonly Identity[]): string {
+  return identities.reduce((rest, { value }) => rest.replaceAll(value, '…'), text)
+}
+
+async function erase(
+  options: Erase,
+  client: Client | { readonly wrong: string },
+  surroundings: Surroundings,
+): Promise<number> {
+  const { wait, now, directory } = surroundings
+  const hint = regulationHint(options.regulation)
+  if (hint) console.error(`${paint('yellow', '!')} ${wrap(hint, '', '  ')}`)
+  const erased = await eraseAll(options, () => {
+    console.error(
+      wrap(
+        `Suppressed. Waiting ${REFRESH_MS / 1_000} seconds, until every isolate of the relay has heard of it; then once more.`,
+      ),
+    )
+    return wait(REFRESH_MS)
+  })
+  if (typeof erased === 'string') {
+    complain(erased)
+    return 1
+  }
+  const visitors = await visitorNamespace(options, client)
+  if ('ambiguous' in visitors) {
+    complain(
+      `${visitors.ambiguous} Set AEP_VISITOR_NAMESPACE and AEP_SANDBOX to the one that is used.`,
+    )
+    return 3
+  }
+  const orgId = variable(options.environment, 'AEP_ORG_ID') ?? null
+  const requestFor = (key: string) =>
+    privacyRequest(options.identities, key, { orgId, visitors, regulation: options.regulation })
+  const receipt = receiptOf(options, erased, now())
+  if (!options.aep || options.dryRun || 'wrong' in client) {
+    console.log(JSON.stringify(receipt, null, 2))
+    console.log(`\n${wrap(options.dryRun ? DRY_RUN : explain(erased))}`)
+    console.log(`\n${wrap(ADOBE)}\n`)
+    console.log(`POST https://platform.adobe.io${PRIVACY_JOBS}`)
+    console.log(JSON.stringify(requestFor(receipt.key), null, 2))
+    return options.dryRun || erased.clean ? 0 : 1
+  }
+  const earlier = await earlierJob(options, receipt, client.send, surroundings)
+  const { file, asked } = await ask(
+    client,
+    { ...receipt, ...earlier },
+    requestFor,
+    directory,
+    now(),
+  )
+  console.log(JSON.stringify(asked, null, 2))
+  console.log(`\n${wrap(explain(erased))}`)
+  console.log(
+    `\n${mark(true)} ${wrap(`Adobe has the request: job ${asked.job?.ids.join(', ')}. A job takes 15 to 45 days. How far it is: npm run erase -- --status ${file}`, '', '  ')}`,
+  )
+  return erased.clean ? 0 : 1
+}
+
+const DRY_RUN = 'Nothing was changed. Without --dry-run these are erased.'
+
+const ADOBE =
+  'What Adobe still holds: every event that was delivered. Delete it with Privacy Service (not with Data Hygiene, which Adobe forbids for privacy requests): with --aep, or by the request below. It names the person, the receipt above does not. Give all identities that you know, every email and visitor UUID, in one request. A job takes 15 to 45 days, and what arrives meanwhile may stay, which is why the relay drops this person’s events until then. Cloudflare keeps the history of the storage for 30 days: after a restore, erase again. Chatlio and Slack hold the chat itself.'
+
+function explain({ sums: { mentioned }, clean }: Erased): string {
   const end = clean
-    ? 'The relay holds nothing of this person any more. What the database file still has of deleted rows is overwritten too; while more than 32 MB of events are stored, the last of it once they have left.'
+    ? 'The relay holds nothing of this person any more.'
     : 'Events of this person still arrive or stay: run it again, and look at `npm run tail`.'
   if (mentioned === 0) return end
   return `${end} ${mentioned} events of others mention the person in their text; they are others’ data, and stay.`
 }
 
-type Result = { sums: Sums; rounds: number; suppressedUntil: string | null; clean: boolean }
-
-/** The text says why it could not be done. */
-async function eraseAll(
-  options: Options,
-  wait: (ms: number) => Promise<unknown>,
-): Promise<Result | string> {
-  const { dryRun } = options
-  const sums: Sums = { matched: 0, erased: 0, receipts: 0, mentioned: 0 }
-  for (let rounds = 1; ; rounds += 1) {
-    const answer = await eraseOnce(options)
-    if (typeof answer === 'string') return answer
-    const { matched, erased, receipts, mentioned, suppressedUntil } = answer
-    sums.matched += Number(matched)
-    sums.erased += Number(erased)
-    sums.receipts += Number(receipts)
-    sums.mentioned = Number(mentioned)
-    const until = typeof suppressedUntil === 'string' ? suppressedUntil : null
-    const found = Number(matched) + Number(receipts)
-    // The first round may have run before every isolate knew of the suppression.
-    const clean = rounds > 1 && found === 0
-    if (dryRun || clean || rounds === MAX_ROUNDS) {
-      return { sums, rounds, suppressedUntil: until, clean }
-    }
-    await wait(REFRESH_MS)
+function receiptOf(options: Erase, erased: Erased, now: number): Receipt {
+  const at = new Date(now).toISOString()
+  const countOf = (wanted: Identity['kind']) =>
+    options.identities.filter(({ kind }) => kind === wanted).length
+  const { sums, rounds, suppressedUntil, suppressions, clean } = erased
+  return {
+    key: `erase-${at.slice(0, 10)}-${randomBytes(8).toString('hex')}`,
+    at,
+    relay: options.base,
+    identities: { email: countOf('email'), visitor: countOf('visitor') },
+    dryRun: options.dryRun,
+    rounds,
+    ...sums,
+    suppressedUntil,
+    suppressions: [...suppressions],
+    nothingLeft: options.dryRun ? null : clean,
+    regulation: options.regulation,
+    job: null,
   }
 }
 
-async function eraseOnce(options: Options): Promise<Fields | string> {
-  const { base, adminToken, person, suppressDays, dryRun } = options
-  const reply = await askRelay(`${base}/admin/erase`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ ...person, suppressDays, dryRun }),
-  })
-  if (reply.by !== 'relay') return explainReply(reply)
-  const { status, body } = reply
-  if (status === 200) return body
-  if (status === 401) return 'The admin token is wrong: the relay has another ADMIN_TOKEN.'
-  if (status === 404) return 'The relay has no usable ADMIN_TOKEN, or is older than this command.'
-  return `The relay answered ${status}: ${body.detail ?? body.code}. Nothing is certain to be erased; run it again.`
+function complain(text: string): void {
+  console.error(`${mark(false)} ${wrap(printable(text), '', '  ')}`)
 }

@@ -1,61 +1,111 @@
 /** Options: the command line of `npm run erase`. */
 import { parseArgs } from 'node:util'
 import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../../worker/limits.ts'
+import { type Environment, environmentOf, variable } from '../lib/env-file.ts'
 import { parseRelayUrl } from '../lib/relay-url.ts'
 
-export type Person = { readonly email: string } | { readonly visitor: string }
+/** One way in which a person is known. */
+export type Identity = { readonly kind: 'email' | 'visitor'; readonly value: string }
 
-export type Options = {
+export type Erase = {
+  readonly do: 'erase'
   readonly base: string
   readonly adminToken: string
-  readonly person: Person
+  /** Of one person. */
+  readonly identities: readonly Identity[]
   readonly suppressDays: number
   readonly dryRun: boolean
-  /** For the request to Adobe; `null`: to be filled in. */
-  readonly orgId: string | null
-  readonly visitorNamespace: string
+  /** Also ask Adobe. */
+  readonly aep: boolean
+  readonly regulation: string
+  readonly environment: Environment
 }
 
-export const USAGE = `Usage: npm run erase -- --email E | --visitor V [options]
-Erases what a relay holds of one person, until nothing is left, and takes no new events of theirs
-for a while. Then says what Adobe still holds, with the request that deletes it.
+export type Status = {
+  readonly do: 'status'
+  readonly file: string
+  readonly extend: boolean
+  /** `null`: the one in the receipt. */
+  readonly base: string | null
+  /** `null`: the suppression can neither be looked at nor extended. */
+  readonly adminToken: string | null
+  readonly environment: Environment
+}
 
-  --email E          the person's email address
-  --visitor V        or the visitor's UUID
+/** Adobe takes nine entries a person, and each identity needs two. */
+export const MAX_IDENTITIES = 4
+
+export const USAGE = `Usage: npm run erase -- --email E --visitor V [options]
+       npm run erase -- --status FILE [--extend]
+Erases what a relay holds of one person, until nothing is left, and takes no new events of theirs
+for a while. Then asks Adobe to delete what it holds (--aep), or prints the request for it.
+
+  --email E          an email address of the person; give all that you know, and
+  --visitor V        every visitor UUID: up to ${MAX_IDENTITIES} together
   --url URL          address of the relay, or the variable RELAY_URL
   --admin-token T    or the variable ADMIN_TOKEN
   --suppress-days N  drop new events of this person so long, 0 to ${MAX_SUPPRESS_DAYS}; ${DEFAULT_SUPPRESS_DAYS} by default
-  --dry-run          count only, change nothing
+  --aep              then ask Adobe's Privacy Service, once, and write a receipt (erase-….json)
+                     into this directory; it holds no personal data
+  --regulation R     the law under which Adobe is asked, gdpr by default; ccpa and others
+  --env-file FILE    variables from a file; the environment wins
+  --dry-run          count only, change nothing, show the request to Adobe
+  --status FILE      how far Adobe is with the job of this receipt
+  --extend           with --status: extend a suppression that would end before the job
   --help
 
-Exit code: 0 nothing is left, 1 the relay failed or something is left, 2 usage.`
+--aep and --status need AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_ORG_ID of a credential whose project has
+Privacy Service with Privacy Read and Privacy Write. Run again after anything that went wrong: a job that
+Adobe has is found by its receipt, and never asked for twice.
+
+Exit code: 0 nothing is left (--status: Adobe is done), 1 the relay or Adobe failed, or something is left,
+2 usage or a missing setting, 3 two namespaces of one code, 4 (--status) not done, or nobody was found.`
 
 /** The text says what is wrong with the command line. */
 export function readOptions(
   args: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
-): Options | 'help' | { wrong: string } {
+  processEnvironment: Environment,
+): Erase | Status | 'help' | { readonly wrong: string } {
   try {
     const { values } = parseArgs({
       args: [...args],
       options: {
-        email: { type: 'string' },
-        visitor: { type: 'string' },
+        email: { type: 'string', multiple: true, default: [] },
+        visitor: { type: 'string', multiple: true, default: [] },
         url: { type: 'string' },
         'admin-token': { type: 'string' },
         'suppress-days': { type: 'string', default: String(DEFAULT_SUPPRESS_DAYS) },
+        aep: { type: 'boolean', default: false },
+        regulation: { type: 'string', default: 'gdpr' },
+        'env-file': { type: 'string' },
         'dry-run': { type: 'boolean', default: false },
+        status: { type: 'string' },
+        extend: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     })
     if (values.help) return 'help'
-    const person = personOf(values.email?.trim(), values.visitor?.trim())
-    if (!person) return { wrong: 'Give exactly one of --email and --visitor.' }
-    const address = values.url || environment.RELAY_URL
-    if (!address) return { wrong: '--url is missing: the address of the relay.' }
-    const url = parseRelayUrl(address)
-    if ('wrong' in url) return url
-    const adminToken = values['admin-token'] || environment.ADMIN_TOKEN?.trim()
+    const environment = environmentOf(processEnvironment, values['env-file'] ?? null)
+    const address = values.url || variable(environment, 'RELAY_URL')
+    const url = address === undefined ? null : parseRelayUrl(address)
+    if (url && 'wrong' in url) return url
+    const adminToken = values['admin-token'] || variable(environment, 'ADMIN_TOKEN')
+    if (values.status !== undefined) {
+      const { status: file, extend } = values
+      if (values.email.length + values.visitor.length > 0) {
+        return { wrong: '--status takes the receipt alone: it names nobody.' }
+      }
+      const base = url?.base ?? null
+      return { do: 'status', file, extend, base, adminToken: adminToken ?? null, environment }
+    }
+    const identities = identitiesOf(values.email, values.visitor)
+    if (identities.length === 0) return { wrong: 'Nobody is named: give --email or --visitor.' }
+    if (identities.length > MAX_IDENTITIES) {
+      return {
+        wrong: `At most ${MAX_IDENTITIES} identities of one person: Adobe takes nine entries a person, and each identity needs two.`,
+      }
+    }
+    if (!url) return { wrong: '--url is missing: the address of the relay.' }
     if (!adminToken) {
       return { wrong: 'The admin token is missing: set ADMIN_TOKEN, or give --admin-token.' }
     }
@@ -63,21 +113,35 @@ export function readOptions(
     if (!/^\d{1,2}$/.test(values['suppress-days']) || suppressDays > MAX_SUPPRESS_DAYS) {
       return { wrong: `--suppress-days is a whole number from 0 to ${MAX_SUPPRESS_DAYS}.` }
     }
+    const regulation = values.regulation.trim()
+    if (!/^\w{1,40}$/.test(regulation)) return { wrong: '--regulation is a word, such as gdpr.' }
+    const { aep, 'dry-run': dryRun } = values
+    const { base } = url
     return {
-      base: url.base,
+      do: 'erase',
+      base,
       adminToken,
-      person,
+      identities,
       suppressDays,
-      dryRun: values['dry-run'],
-      orgId: environment.AEP_ORG_ID?.trim() || null,
-      visitorNamespace: environment.AEP_VISITOR_NAMESPACE?.trim() || 'ChatlioVisitor',
+      dryRun,
+      aep,
+      regulation,
+      environment,
     }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }
   }
 }
 
-function personOf(email: string | undefined, visitor: string | undefined): Person | null {
-  if (email && visitor === undefined) return { email }
-  return visitor && email === undefined ? { visitor } : null
+/** Each once, as Adobe compares them: an address in small letters. */
+function identitiesOf(emails: readonly string[], visitors: readonly string[]): Identity[] {
+  const distinct = (values: readonly string[]) => [
+    ...new Set(values.map((value) => value.trim()).filter((value) => value !== '')),
+  ]
+  return [
+    ...distinct(emails.map((email) => email.toLowerCase())).map(
+      (value): Identity => ({ kind: 'email', value }),
+    ),
+    ...distinct(visitors).map((value): Identity => ({ kind: 'visitor', value })),
+  ]
 }

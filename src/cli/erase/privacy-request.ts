@@ -1,39 +1,98 @@
 /**
  * The request that deletes a person's data in Adobe Experience Platform: `POST /data/core/privacy/jobs` of Privacy Service.
- * Source: Adobe's pages privacy-service/api/privacy-jobs, profile/privacy and catalog/privacy. Pure.
+ * Source: Adobe's pages privacy-service/api/privacy-jobs, profile/privacy and catalog/privacy, and the OpenAPI file. Pure.
  *
+ * Promises: all identities of the person in one job, since Profile deletes by them; each of them twice, since the data lake
+ * knows only `unregistered` ones (by the label of the identity descriptor), and Profile and Identity only registered ones.
  * Never Data Hygiene: Adobe forbids its record deletes for privacy requests. Without `identity` in `include` the profile can
  * come together again.
  */
-import type { Person } from './options.ts'
+import namespace from '../../worker/aep/schema/identity-namespace.json' with { type: 'json' }
+import type { Identity } from './options.ts'
 
-export const PRIVACY_JOBS_URL = 'https://platform.adobe.io/data/core/privacy/jobs'
+export const PRIVACY_JOBS = '/data/core/privacy/jobs'
 
-type UserId = { namespace: string; value: string; type: 'standard' | 'custom' | 'unregistered' }
+export type UserId = {
+  readonly namespace: string
+  readonly value: string
+  readonly type: 'standard' | 'custom' | 'namespaceId' | 'unregistered'
+}
+
+export type VisitorNamespace = {
+  readonly code: string
+  /** Its number in AEP, which nothing can be confused with; `null` where it could not be looked up. */
+  readonly id: string | null
+}
 
 /** `key`: names the request, and no person. */
 export function privacyRequest(
-  person: Person,
+  identities: readonly Identity[],
   key: string,
-  { orgId, visitorNamespace }: { orgId: string | null; visitorNamespace: string },
+  options: { orgId: string | null; visitors: VisitorNamespace; regulation: string },
 ) {
+  const userIDs = identities.flatMap((identity) => userIds(identity, options.visitors))
   return {
-    companyContexts: [{ namespace: 'imsOrgID', value: orgId ?? 'YOUR_ORG_ID@AdobeOrg' }],
-    users: [{ key, action: ['delete'], userIDs: userIds(person, visitorNamespace) }],
+    companyContexts: [{ namespace: 'imsOrgID', value: options.orgId ?? 'YOUR_ORG_ID@AdobeOrg' }],
+    users: [{ key, action: ['delete'], userIDs }],
     include: ['aepDataLake', 'ProfileService', 'identity'],
-    expandIds: false,
-    regulation: 'gdpr',
+    expandIds: 'false',
+    regulation: options.regulation,
   }
 }
 
-/** The data lake wants the type `unregistered`, Profile and Identity the type of the namespace. */
-function userIds(person: Person, visitorNamespace: string): UserId[] {
-  const [namespace, value, type] =
-    'email' in person
-      ? (['Email', person.email.toLowerCase(), 'standard'] as const)
-      : ([visitorNamespace, person.visitor, 'custom'] as const)
+function userIds({ kind, value }: Identity, { code, id }: VisitorNamespace): readonly UserId[] {
+  if (kind === 'email') {
+    return [
+      { namespace: 'Email', value, type: 'standard' },
+      { namespace: 'Email', value, type: 'unregistered' },
+    ]
+  }
   return [
-    { namespace, value, type },
-    { namespace, value, type: 'unregistered' },
+    id === null
+      ? // By its name, not its code. `provision` gives every namespace of ours this one.
+        { namespace: namespace.name, value, type: 'custom' }
+      : { namespace: id, value, type: 'namespaceId' },
+    { namespace: code, value, type: 'unregistered' },
   ]
+}
+
+/** Of the OpenAPI file of 2026. Adobe adds to them, so that they are for hints only. */
+const REGULATIONS =
+  'apa_aus ccpa cpa_co_usa cpra_ca_usa ctdpa_ct_usa dpdpa fdbr_fl_usa gdpr hipaa_usa icdpa_ia_usa lgpd_bra mcdpa_mn_usa mcdpa_mt_usa mhmda_wa_usa ndpa_ne_usa nhpa_nh_usa njdpa_nj_usa nzpa_nzl ocpa_or_usa pdpa_tha ql25 tdpsa_tx_usa tipa_tn_usa ucpa_ut_usa vcdpa_va_usa'.split(
+    ' ',
+  )
+
+/** What to say of a regulation that Adobe's list does not have; `null`: nothing. It is passed on as it is. */
+export function regulationHint(given: string): string | null {
+  if (REGULATIONS.includes(given)) return null
+  const wanted = given.toLowerCase()
+  const [law = ''] = wanted.split('_')
+  const sameLaw = REGULATIONS.filter((one) => one.split('_')[0] === law)
+  const near =
+    sameLaw.length > 0 ? sameLaw : REGULATIONS.filter((one) => distance(one, wanted) <= 2)
+  const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : ''
+  return `Adobe's list of regulations has no ${given}; it is passed on as it is.${hint}`
+}
+
+/** Letters to change, add, leave out or swap with their neighbour. */
+function distance(a: string, b: string): number {
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, index) => index)]
+  const cell = (i: number, j: number) => rows[i]?.[j] ?? 0
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i]
+    rows.push(row)
+    for (let j = 1; j <= b.length; j += 1) {
+      const same = a[i - 1] === b[j - 1]
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      row.push(
+        Math.min(
+          cell(i - 1, j) + 1,
+          (row[j - 1] ?? 0) + 1,
+          cell(i - 1, j - 1) + (same ? 0 : 1),
+          swapped ? cell(i - 2, j - 2) + 1 : Infinity,
+        ),
+      )
+    }
+  }
+  return cell(a.length, b.length)
 }

@@ -1,18 +1,40 @@
 /**
  * Env file: the variables of a command, from the environment and a dotenv file.
  *
- * Promises: as Node's own `--env-file`, the environment wins over the file; blank counts as unset. Nothing is put into
- * `process.env`, so no child process inherits a secret.
+ * Promises: as Node's own `--env-file`, the environment wins over the file; blank counts as unset. A file that an editor
+ * or PowerShell wrote with a byte order mark or in UTF-16 is read as what it says. Nothing is put into `process.env`, so
+ * no child process inherits a secret.
  */
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
+import { decodeText } from './text.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** `file` is null where none was named. Throws the system's error when the file cannot be read. */
+/** `file` is null where none was named. Throws a sentence when the file cannot be read, or is none. */
 export function environmentOf(env: Environment, file: string | null): Environment {
   const own = Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()))
-  return file === null ? own : { ...parseEnv(readFileSync(file, 'utf8')), ...own }
+  return file === null ? own : { ...parseEnv(readTextFile(file)), ...own }
+}
+
+function readTextFile(file: string): string {
+  let text: string
+  try {
+    text = decodeText(readFileSync(file))
+  } catch (error) {
+    throw new Error(`${file} (--env-file) ${whyUnreadable(error)}.`)
+  }
+  if (text.includes('\0')) throw new Error(`${file} (--env-file) is no text file.`)
+  return text
+}
+
+/** Completes "FILE …". */
+export function whyUnreadable(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'ENOENT') return 'is not there'
+  if (code === 'EISDIR') return 'is a directory'
+  if (code === 'EACCES' || code === 'EPERM') return 'may not be read by this user'
+  return `cannot be read (${code ?? (error instanceof Error ? error.message : String(error))})`
 }
 
 /** Trimmed; undefined when unset or blank. */

@@ -4,13 +4,13 @@
  * Promises: retries 408, 429, 5xx and network errors, a bounded number of times, honouring `Retry-After` up to a
  * minute; a token that expires on the way is asked for again once. A request that may have been carried out although
  * its answer was lost is not repeated blindly: `settled` is asked first. Fetch, clock and sleep are passed in.
- * Never puts a token or a secret into an error or into `seen`.
+ * Never puts a token or a secret into an error or into `seen`. An answer that does not end is not read to its end.
  */
-
 import { PlatformError, readRefusal } from './platform-error.ts'
 import type { Json } from './platform-request.ts'
 import { type ApiRequest, pathOf } from './platform-request.ts'
-import { type Credential, requestToken } from './platform-token.ts'
+import { type Credential, requestToken, unanswered } from './platform-token.ts'
+import { answerText } from './text.ts'
 
 export type PlatformSettings = Credential & {
   readonly orgId: string
@@ -43,16 +43,39 @@ const CAP_MS = 16_000
 const MAX_RETRY_AFTER_MS = 60_000
 const TIMEOUT_MS = 30_000
 
-/** `seen` is called with each request before it is sent. */
+export type Watch = {
+  /** Each request, before it is sent. */
+  readonly seen?: (request: ApiRequest) => void
+  /** A sentence, when something takes longer than a person expects. */
+  readonly waiting?: (what: string) => void
+}
+
+/** Longer than Adobe usually takes. */
+const PATIENCE_MS = 3_000
+
+/** A token endpoint that cannot be reached is a wrong address more often than an outage. */
+const TOKEN_ATTEMPTS = 2
+
 export function platformClient(
   settings: PlatformSettings,
   io: Io,
-  seen: (request: ApiRequest) => void = () => {},
+  { seen = () => {}, waiting = () => {} }: Watch = {},
 ): PlatformClient {
   let token: string | null = null
 
+  async function patiently<T>(host: string, ask: () => Promise<T>): Promise<T> {
+    const timer = setTimeout(() => waiting(`No answer from ${host} yet…`), PATIENCE_MS)
+    return ask().finally(() => clearTimeout(timer))
+  }
+
   async function attempt(request: ApiRequest): Promise<Json> {
-    token ??= await requestToken(settings, (url, init) => io.fetch(url, init))
+    token ??= await patiently(hostOf(settings.imsUrl), () =>
+      requestToken(settings, (url, init) => io.fetch(url, init)),
+    )
+    return patiently(hostOf(settings.platformUrl), () => ask(request))
+  }
+
+  async function ask(request: ApiRequest): Promise<Json> {
     const response = await io.fetch(`${settings.platformUrl}${pathOf(request)}`, {
       method: request.method,
       redirect: 'manual',
@@ -68,7 +91,7 @@ export function platformClient(
       },
       ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
     })
-    const text = await response.text()
+    const text = await answerText(response)
     const body = parsed(text)
     if (response.ok && (body !== undefined || text === '')) return body ?? null
     const retryAfter = response.headers.get('retry-after')
@@ -92,8 +115,11 @@ export function platformClient(
           token = null
           continue
         }
-        if (!isPassing(status) || tried >= ATTEMPTS) throw error
-        await io.sleep(waitMs(tried, retryAfter, io.random))
+        const attempts = token === null && status === 0 ? TOKEN_ATTEMPTS : ATTEMPTS
+        if (!isPassing(status) || tried >= attempts) throw error
+        const ms = waitMs(tried, retryAfter, io.random)
+        if (ms >= PATIENCE_MS) waiting(`${error.message}. Again in ${Math.ceil(ms / 1_000)} s…`)
+        await io.sleep(ms)
         const found = status === 429 ? null : await settled()
         if (found !== null) return { settled: found }
       }
@@ -108,12 +134,10 @@ export function platformClient(
 
 function asPlatformError(request: ApiRequest, thrown: unknown): PlatformError {
   if (thrown instanceof PlatformError) return thrown
-  // The system's code says it best, and holds nothing that could be secret.
-  const cause = thrown instanceof Error ? thrown.cause : undefined
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-  const message = code || (thrown instanceof Error ? thrown.name : 'unknown error')
-  return new PlatformError(`${request.method} ${request.path}`, { status: 0, code: '', message })
+  return new PlatformError(`${request.method} ${request.path}`, unanswered(thrown))
 }
+
+const hostOf = (url: string) => new URL(url).host
 
 function isPassing(status: number): boolean {
   return status === 0 || status === 408 || status === 429 || status >= 500

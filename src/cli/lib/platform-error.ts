@@ -71,7 +71,9 @@ function texts(...values: readonly unknown[]): string[] {
 }
 
 /** What usually causes a refusal, and what to do; `permission` is the one that the request needs. */
-export function adviceOn({ status, code }: Refusal, permission: string): string {
+export function adviceOn({ status, code }: Refusal, permission: string, request = ''): string {
+  const isToken = request.endsWith('/ims/token/v3')
+  if (isToken && (status === 0 || (status >= 300 && code === '') || status === 404)) return IMS
   const known = ADVICE.find(([pattern]) => pattern.test(code))
   if (known) return known[1]
   if (status === 0)
@@ -88,9 +90,11 @@ export function adviceOn({ status, code }: Refusal, permission: string): string 
     return 'Adobe limits how often its API may be called. Wait some minutes, then run the same command again.'
   if (status >= 500)
     return 'Adobe is not available at the moment. Run the same command again later: it continues where it stopped.'
-  return 'Adobe does not take this request. If its message does not explain why, run with --dry-run to see what is sent.'
+  return 'Adobe does not take this request. If its message does not explain why, run with --dry-run --requests to see what is sent.'
 }
 
+const IMS =
+  'That is AEP_IMS_URL, where Adobe gives out access tokens. Check the address: most organizations use https://ims-na1.adobelogin.com, whatever their region. If it is right, check the network or a proxy, and run the same command again.'
 const TOKEN =
   'The access token was not taken. Check that AEP_CLIENT_ID and AEP_CLIENT_SECRET belong to one OAuth Server-to-Server credential of this organization.'
 const ORGANIZATION =

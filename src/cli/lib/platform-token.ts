@@ -1,8 +1,11 @@
 /**
  * An access token for the Platform APIs: OAuth server-to-server, as the Developer Console makes the credential.
- * Promises: the secret travels in the body (Adobe: query parameters may be logged) and is in no error.
+ * Promises: the secret travels in the body (Adobe: query parameters may be logged); neither it nor the token is ever
+ * printed, also when a server repeats them.
  */
-import { PlatformError, readRefusal } from './platform-error.ts'
+import { PlatformError, type Refusal, readRefusal } from './platform-error.ts'
+import { keepSecret } from './printable.ts'
+import { AnswerTooLarge, answerText } from './text.ts'
 
 export type Credential = {
   readonly clientId: string
@@ -13,12 +16,16 @@ export type Credential = {
 }
 
 const TIMEOUT_MS = 30_000
+const TOKEN_PATH = '/ims/token/v3'
+const MAX_ANSWER_BYTES = 65_536
 
 export async function requestToken(
   { clientId, clientSecret, scopes, imsUrl }: Credential,
   fetch: typeof globalThis.fetch,
 ): Promise<string> {
-  const response = await fetch(`${imsUrl}/ims/token/v3`, {
+  keepSecret(clientSecret)
+  const request = `POST ${imsUrl}${TOKEN_PATH}`
+  const response = await fetch(`${imsUrl}${TOKEN_PATH}`, {
     method: 'POST',
     redirect: 'manual',
     signal: AbortSignal.timeout(TIMEOUT_MS),
@@ -29,13 +36,37 @@ export async function requestToken(
       grant_type: 'client_credentials',
       scope: scopes,
     }).toString(),
+  }).catch((error: unknown) => {
+    throw new PlatformError(request, unanswered(error))
   })
-  const body: unknown = await response.json().catch(() => null)
+  const text = await answerText(response, MAX_ANSWER_BYTES).catch((error: unknown) => {
+    throw new PlatformError(request, unanswered(error))
+  })
+  const body = parsed(text)
   const token =
     typeof body === 'object' && body !== null && 'access_token' in body ? body.access_token : null
-  if (response.ok && typeof token === 'string' && token !== '') return token
+  if (response.ok && typeof token === 'string' && token !== '') {
+    keepSecret(token)
+    return token
+  }
   const refusal = response.ok
     ? { status: response.status, code: '', message: 'the answer has no access_token' }
     : readRefusal(response.status, body)
-  throw new PlatformError('POST /ims/token/v3', refusal)
+  throw new PlatformError(request, refusal)
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+/** In the system's words, which hold nothing that could be secret. An answer without an end is none to ask for again. */
+export function unanswered(error: unknown): Refusal {
+  const cause = error instanceof Error ? error.cause : undefined
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const message = code || (error instanceof Error ? error.name : 'unknown error')
+  return { status: error instanceof AnswerTooLarge ? 200 : 0, code: '', message }
 }

@@ -3,7 +3,7 @@
  *
  * Promises: never follows a redirect (Chatlio need not either, and a followed one would hide what stands in front);
  * never rejects; names Cloudflare Access by its redirect, its headers or its pages; an answer is the relay's own only
- * if it reads like one. Reads at most 64 KiB of an answer. Neither the key nor a body is in what it returns as text.
+ * if it reads like one. Reads at most 64 KiB of an answer, unless more is asked for. Neither the key nor a body is in what it returns as text.
  */
 
 export type Reply =
@@ -26,17 +26,23 @@ export type RelayRequest = {
   readonly method: 'GET' | 'POST'
   readonly body?: string | Uint8Array<ArrayBuffer>
   readonly headers?: Readonly<Record<string, string>>
+  /** Of the answer; 64 KiB by default. */
+  readonly maxBytes?: number
 }
 
 /** Above anything the relay itself allows for one webhook. */
 const TIMEOUT_MS = 45_000
 const MAX_ANSWER_BYTES = 65_536
 
-export async function askRelay(url: string, request: RelayRequest, send = fetch): Promise<Reply> {
+export async function askRelay(
+  url: string,
+  { maxBytes = MAX_ANSWER_BYTES, ...request }: RelayRequest,
+  send = fetch,
+): Promise<Reply> {
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS)
     const response = await send(url, { ...request, redirect: 'manual', signal })
-    return replyOf(response, url, await textOf(response))
+    return replyOf(response, url, await textOf(response, maxBytes))
   } catch (error) {
     return { by: 'nobody', ...whyNobody(error) }
   }
@@ -64,13 +70,16 @@ function isAccessHost(hostname: string): boolean {
   return hostname === 'cloudflareaccess.com' || hostname.endsWith('.cloudflareaccess.com')
 }
 
-/** An acceptance or a health report has `status`, a problem `code`, an admin answer `accepted`, `matched`, or `id` and `state`. */
+/** An acceptance or a health report has `status`, a problem `code`, an admin answer one of `ADMIN`, or `id` and `state`. */
 function isRelays(body: Fields): boolean {
-  const { status, code, accepted, matched, id, state } = body
+  const { status, code, id, state } = body
   if (typeof status === 'string') return /^[a-z-]+$/.test(status)
-  const isAdmins = typeof accepted === 'number' || typeof matched === 'number'
-  return typeof code === 'string' || isAdmins || Boolean(id && state)
+  const isAdmins = ADMIN.some((name) => typeof body[name] === 'number' || Array.isArray(body[name]))
+  return typeof code === 'string' || isAdmins || Boolean(id && (state || body.until))
 }
+
+/** A count or a list that tells an answer of an admin route. */
+const ADMIN = ['accepted', 'matched', 'count', 'rows', 'points', 'events', 'hours', 'indexes']
 
 function jsonOf(text: string): Fields | null {
   try {
@@ -83,13 +92,13 @@ function jsonOf(text: string): Fields | null {
   }
 }
 
-async function textOf(response: Response): Promise<string> {
+async function textOf(response: Response, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of response.body ?? []) {
     chunks.push(chunk)
     bytes += chunk.length
-    if (bytes >= MAX_ANSWER_BYTES) break
+    if (bytes >= maxBytes) break
   }
   return Buffer.concat(chunks).toString('utf8')
 }

@@ -1,45 +1,59 @@
 /**
  * Terminal: what a command says and asks. Results go to stdout, what went wrong to stderr.
  *
- * Promises: without a terminal on both ends nothing is asked and nothing moves; a question that is broken off
- * (Ctrl-C) counts as no. Control characters of texts from outside are shown, not obeyed.
+ * Promises: without a terminal on both ends nothing is asked and nothing moves; a question that is broken off (Ctrl-C)
+ * ends the command. Control characters of texts from outside are shown, not obeyed.
  */
 import { styleText } from 'node:util'
 import { confirm, isCancel, password, spinner, text } from '@clack/prompts'
+import { keepSecret, printableLines } from './printable.ts'
 
 export type Terminal = {
   readonly isInteractive: boolean
   say(line?: string): void
   complain(line: string): void
-  /** `null` where nothing can be asked. */
+  /** `null` where nothing can be asked. Throws `Interrupted`. */
   confirm(question: string): Promise<boolean | null>
-  /** `null` where nothing can be asked, or the answer is empty. */
-  ask(name: string, secret: boolean): Promise<string | null>
+  /** `null` where nothing can be asked, or the answer is empty. Throws `Interrupted`. */
+  ask(question: string, secret: boolean): Promise<string | null>
   /** Shows that something takes time; the returned function ends it with a line. */
   busy(what: string): (outcome: string) => void
 }
+
+/** Ctrl-C at a question. */
+export class Interrupted extends Error {
+  override name = 'Interrupted'
+}
+
+/** As a shell reports it. */
+export const INTERRUPTED = 130
 
 export function processTerminal(): Terminal {
   const isInteractive = Boolean(process.stdin.isTTY && process.stdout.isTTY)
   return {
     isInteractive,
-    say: (line = '') => console.log(visible(line)),
-    complain: (line) => console.error(visible(line)),
+    say: (line = '') => console.log(printableLines(line)),
+    complain: (line) => console.error(printableLines(line)),
     async confirm(question) {
       if (!isInteractive) return null
-      const answer = await confirm({ message: question, initialValue: false })
-      return !isCancel(answer) && answer
+      const answer = await confirm({ message: printableLines(question), initialValue: false })
+      if (isCancel(answer)) throw new Interrupted()
+      return answer
     },
-    async ask(name, secret) {
+    async ask(question, secret) {
       if (!isInteractive) return null
-      const answer = await (secret ? password({ message: name }) : text({ message: name }))
-      return isCancel(answer) ? null : answer?.trim() || null
+      const message = printableLines(question)
+      const answer = await (secret ? password({ message }) : text({ message }))
+      if (isCancel(answer)) throw new Interrupted()
+      const given = answer?.trim() || null
+      if (secret && given !== null) keepSecret(given)
+      return given
     },
     busy(what) {
-      if (!isInteractive) return (outcome) => console.log(visible(outcome))
+      if (!isInteractive) return (outcome) => console.log(printableLines(outcome))
       const shown = spinner()
-      shown.start(visible(what))
-      return (outcome) => shown.stop(visible(outcome))
+      shown.start(printableLines(what))
+      return (outcome) => shown.stop(printableLines(outcome))
     },
   }
 }
@@ -57,13 +71,4 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
       .join('  ')
       .trimEnd()
   return [styleText('bold', line(headings)), ...rows.map(line)].join('\n')
-}
-
-/** Line breaks and tabs stay; so does the colour that `styleText` gives. */
-function visible(line: string): string {
-  return line.replaceAll(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    /(?!\u001b\[\d+m)[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
 }

@@ -1,17 +1,11 @@
 /**
- * Test webhooks: a body of each kind, as Chatlio would send it, from a visitor that is nobody.
+ * Test webhooks: a body of each kind, as Chatlio would send it, from the test person, who is nobody.
  *
- * Promises: each run has a new visitor and address, recognisable by `relay-test-`, so that everything a run
- * has left in AEP can be found and erased by them; no two runs are the same event. The address is of a domain that is
- * reserved for examples (RFC 2606), so no mail can reach anybody. Pure: the run's name and the moment are passed in.
+ * Promises: always the same person, so that AEP makes one profile and one command erases it; no two runs are the same
+ * event. Pure: the run's name and the moment are passed in.
  */
 import type { Route } from '../../worker/chatlio/kind.ts'
-
-export type TestVisitor = { readonly uuid: string; readonly email: string }
-
-export function testVisitor(run: string): TestVisitor {
-  return { uuid: `relay-test-${run}`, email: `relay-test-${run}@example.com` }
-}
+import { TEST_PERSON } from '../../worker/chatlio/test-person.ts'
 
 /** `run`: some characters that no other run has. */
 export function testWebhook(route: Route, run: string, at: Date): string {
@@ -19,7 +13,7 @@ export function testWebhook(route: Route, run: string, at: Date): string {
 }
 
 function conversation(route: Route, run: string) {
-  const { uuid, email } = testVisitor(run)
+  const { uuid, email } = TEST_PERSON
   const visitor = {
     email,
     UUID: uuid,
@@ -44,7 +38,7 @@ function conversation(route: Route, run: string) {
 }
 
 function transcript(run: string, at: Date) {
-  const { email } = testVisitor(run)
+  const { email } = TEST_PERSON
   const startedAt = new Date(at.getTime() - 60_000).toISOString()
   const text = `Test of the Chatlio relay (transcript, ${run}). No visitor wrote this.`
   const message = { text, sentAt: startedAt, username: 'relay-test', isVisitorMsg: true }

@@ -80,3 +80,19 @@ export function wranglerError({ stdout, stderr }: WranglerResult): string {
     )
   return lines.slice(0, 6).join('\n')
 }
+
+/** Wrangler's warnings, such as a setting in a table that has no such setting. */
+export function wranglerWarnings({ stdout, stderr }: WranglerResult): readonly string[] {
+  const text = stripVTControlCharacters(`${stderr}\n${stdout}`).replaceAll('\r', '')
+  const blocks = text.split(/^(?=▲ \[WARNING\]|✘ \[ERROR\])/m).filter((one) => one.startsWith('▲'))
+  const shown = blocks.map((one) =>
+    one
+      .replace(/^▲ \[WARNING\]\s*/, '')
+      .split(/\n\s*\n(?!\s)/)[0]
+      ?.split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== '')
+      .join(' '),
+  )
+  return [...new Set(shown.filter((one) => one !== undefined && one !== ''))] as string[]
+}

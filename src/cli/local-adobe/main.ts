@@ -25,14 +25,16 @@ export async function main(args: readonly string[]): Promise<number | undefined>
 
 function description({ url, adobe }: LocalAdobeServer, { stateFile }: Options): string {
   const { mode, inletId, orgId, clientId, clientSecret, sandboxes, tenant } = adobe.settings
+  const { readClientId, readClientSecret } = adobe.settings
   return [
     `Local Adobe on ${url}`,
     `  Platform APIs   ${url}/data   (AEP_PLATFORM_URL=${url})`,
     `  tokens          ${url}/ims/token/v3   (AEP_IMS_URL=${url})`,
     `  credential      ${clientId}, secret ${clientSecret}, organization ${orgId}`,
+    `  read only       ${readClientId}, secret ${readClientSecret}`,
     `  sandboxes       ${sandboxes.join(', ')}; tenant id ${tenant}`,
     `  inlet           ${url}/collection/${inletId} (${mode}), and those of the dataflows you make`,
-    `  look inside     ${url}/_/lake  /_/failed  /_/profile  /_/requests  /_/platform  /_/settings`,
+    `  look inside     ${url}/_/lake  /_/failed  /_/profile  /_/requests  /_/platform  /_/settings  /_/clock`,
     `  state           ${stateFile ?? 'in memory only; --state FILE keeps it'}`,
   ].join('\n')
 }

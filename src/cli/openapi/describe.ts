@@ -1,16 +1,10 @@
 /**
  * The OpenAPI 3.1 description and the JSON Schema of the webhooks, as data: operators' routes from their list of commands,
- * payloads from the schemas that check them. Pure.
+ * payloads from the list of fields. Pure.
  */
 import { toJsonSchema } from '@valibot/to-json-schema'
 import * as v from 'valibot'
 import { COMMANDS, type Command } from '../../worker/admin/api.ts'
-import {
-  ConversationSchema,
-  MessageSchema,
-  OfflineMessageSchema,
-  TranscriptSchema,
-} from '../../worker/chatlio/payload.ts'
 import { payloadSchema } from './payload-schema.ts'
 
 export type JsonSchema = { readonly [keyword: string]: unknown }
@@ -19,9 +13,9 @@ const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}
 const json = (schema: JsonSchema) => ({ 'application/json': { schema } })
 
 const PAYLOADS: Readonly<Record<string, JsonSchema>> = {
-  transcript: payloadSchema(TranscriptSchema, MessageSchema),
-  'offline-message': payloadSchema(OfflineMessageSchema, null),
-  conversation: payloadSchema(ConversationSchema, null),
+  transcript: payloadSchema('transcript'),
+  'offline-message': payloadSchema('offline-message'),
+  conversation: payloadSchema('conversation'),
 }
 
 /** One definition a webhook: `webhooks.schema.json#/$defs/transcript`. */

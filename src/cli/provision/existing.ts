@@ -4,16 +4,15 @@
  * Promises: nothing is changed in AEP. An address that cannot be right, or that belongs to another dataflow, is not
  * written. Without credentials for the Platform APIs only the form is checked, and that is said.
  */
-
 import type { PlatformSettings, Send } from '../lib/platform-client.ts'
 import { platformClient } from '../lib/platform-client.ts'
 import { at, type Json, listAt, textAt } from '../lib/platform-request.ts'
 import { type Vars, varsBlock } from '../lib/wrangler-toml.ts'
 import type { Config } from './config-file.ts'
-import { readEndpoint } from './endpoint.ts'
 import { byFlowServiceId, mappingSetById, REGISTRY } from './lookup.ts'
 import type { Options } from './options.ts'
-import { FLOW_PAUSE } from './report.ts'
+import { differingVars, readEndpoint } from './relay-vars.ts'
+import { commandOf, FLOW_PAUSE, replacedText } from './report.ts'
 import { complainOf, settingsFor, type World } from './run.ts'
 import { missingSettings } from './settings.ts'
 
@@ -66,8 +65,24 @@ export async function existing(
       return complainOf(error, terminal)
     }
   }
-  if (options.mode === 'make') terminal.say(options.print ? varsBlock(own) : config.write(own))
-  else terminal.say(`These would be the settings:\n${varsBlock(own)}`)
+  const names = options.print ? [] : differingVars(config.vars ?? {}, own)
+  if (names.length > 0) {
+    terminal.say(`${replacedText(names, config.vars ?? {}, own, options)}\n`)
+    if (options.mode === 'make' && !options.yes) {
+      const answer = await terminal.confirm('Replace these settings?')
+      if (!answer) {
+        terminal.complain(
+          answer === null
+            ? 'Nothing was changed. Run again on a terminal, or with --yes, to replace them.'
+            : 'Nothing was changed.',
+        )
+        return 4
+      }
+    }
+  }
+  const block = varsBlock(own, options.env)
+  if (options.mode === 'make') terminal.say(options.print ? block : config.write(own))
+  else terminal.say(`These would be the settings:\n${block}`)
   terminal.say(
     canAsk
       ? 'Checked in AEP: the dataflow, its address, its mapping and its schema.'
@@ -75,7 +90,7 @@ export async function existing(
   )
   terminal.say(FLOW_PAUSE)
   for (const finding of findings) terminal.complain(finding)
-  if (findings.length === 0) terminal.say('Next: npm run deploy')
+  if (findings.length === 0) terminal.say(`Next: ${commandOf('deploy', options)}`)
   return findings.length === 0 ? 0 : 4
 }
 

@@ -63,6 +63,17 @@ export async function byFlowServiceId(send: Send, kind: FlowKind, id: string): P
   return at(await send({ method: 'GET', path }), 'items', 0)
 }
 
+/** By its id where that is known, else by its name. */
+export async function flowServiceOne(
+  send: Send,
+  kind: FlowKind,
+  { id, name }: { readonly id: string | undefined; readonly name: string },
+): Promise<Found[]> {
+  if (id === undefined) return byFlowServiceName(send, kind, name)
+  const body = await byFlowServiceId(send, kind, id)
+  return body === null ? [] : [{ id, body }]
+}
+
 export type RegistryKind = 'fieldgroups' | 'schemas'
 
 /** With the whole body: a list shows titles and ids only. */
@@ -78,6 +89,18 @@ export async function byTitle(send: Send, kind: RegistryKind, title: string): Pr
     found.push({ id, body: await byRegistryId(send, kind, textAt(entry, 'meta:altId') ?? id) })
   }
   return found
+}
+
+/** Whether the sandbox has this field group of Adobe's own. */
+export async function hasGlobal(
+  send: Send,
+  { id, title }: { readonly id: string; readonly title: string },
+): Promise<boolean> {
+  const path = `${REGISTRY}/global/fieldgroups`
+  const headers = { accept: 'application/vnd.adobe.xed-id+json' }
+  const query = { property: `title==${title}` }
+  const answer = await orNull(() => send({ method: 'GET', path, query, headers }))
+  return listAt(answer, 'results').some((one) => textAt(one, '$id') === id)
 }
 
 export function byRegistryId(send: Send, kind: RegistryKind, id: string): Promise<Json> {
@@ -99,6 +122,23 @@ export async function descriptorsOf(send: Send, schemaId: string): Promise<reado
     ? Object.values(answer).flatMap((one) => (Array.isArray(one) ? one : []))
     : []
   return all.filter((one) => at(one, 'xdm:sourceSchema') === schemaId)
+}
+
+/** Null: there is none of this id in the sandbox. */
+export async function datasetById(send: Send, id: string): Promise<Json> {
+  const path = `${DATASETS}/${encodeURIComponent(id)}`
+  return orNull(async () => at(await send({ method: 'GET', path }), id))
+}
+
+/** What is not there, or not in this sandbox, as Adobe's services say it. */
+export async function orNull(ask: () => Promise<Json>): Promise<Json> {
+  try {
+    return await ask()
+  } catch (error) {
+    const status = error instanceof PlatformError ? error.refusal.status : 0
+    if (status === 404 || status === 400) return null
+    throw error
+  }
 }
 
 export async function datasetsByName(send: Send, name: string): Promise<Found[]> {

@@ -3,16 +3,16 @@
  * address written into wrangler.toml.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { environmentOf } from '../lib/env-file.ts'
+import { type Environment, environmentOf } from '../lib/env-file.ts'
 import type { ApiRequest } from '../lib/platform-request.ts'
-import { processTerminal } from '../lib/terminal.ts'
+import { INTERRUPTED, Interrupted, processTerminal } from '../lib/terminal.ts'
 import { type Config, readConfig } from './config-file.ts'
-import { dryRun } from './dry-run.ts'
 import { existing } from './existing.ts'
+import { dryRun, status } from './look.ts'
 import { make } from './make.ts'
-import { readOptions, USAGE } from './options.ts'
+import { completed, type Given, readOptions, USAGE } from './options.ts'
 import { complainOf, settingsFor, startRun, type World } from './run.ts'
-import { status } from './status.ts'
+import { withAccountOf } from './settings.ts'
 
 function processWorld(): World {
   return {
@@ -37,24 +37,39 @@ export async function main(
     terminal.complain(`${options.wrong}\n\n${USAGE}`)
     return 2
   }
-  let config: Config
-  let own: World
   try {
-    own = { ...world, env: environmentOf(world.env, options.envFile) }
-    config = readConfig(options)
+    return await provision(options, world)
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error
+    terminal.complain('Interrupted. Nothing was changed.')
+    return INTERRUPTED
+  }
+}
+
+async function provision(given: Given, world: World): Promise<number> {
+  const { terminal } = world
+  let config: Config
+  let env: Environment
+  try {
+    env = environmentOf(world.env, given.envFile)
+    config = readConfig(given)
   } catch (error) {
     terminal.complain(error instanceof Error ? error.message : String(error))
     return 2
   }
+  const own = { ...world, env: withAccountOf(config.vars ?? {}, env) }
+  const options = completed(given, config.vars ?? {})
   if (options.existing) return existing(options, options.existing, own, config)
   const settings = await settingsFor(own.env, terminal)
   if (!settings) return 2
   const sent: ApiRequest[] = []
   try {
-    const run = await startRun(options, settings, config.vars ?? {}, own, (request) =>
-      sent.push(request),
-    )
-    if (options.mode === 'status') return await status(run, config.vars)
+    const run = await startRun(options, settings, config.vars, own, (request) => sent.push(request))
+    if (options.mode === 'status') return await status(run)
+    if (run.wrong !== null) {
+      terminal.complain(`${run.wrong} Nothing was changed.`)
+      return 2
+    }
     if (options.mode === 'dry-run') return await dryRun(run, sent)
     return await make(run, config.write)
   } catch (error) {

@@ -2,13 +2,19 @@
  * Make: the plan, a question where something cannot be undone or is not ours, then everything in order, and the
  * relay's variables at the very end: a run that stops on the way records nothing here.
  */
-
 import { PlatformError } from '../lib/platform-error.ts'
+import { wrap } from '../lib/style.ts'
 import { type Vars, varsBlock } from '../lib/wrangler-toml.ts'
 import { apply, type Done, StepFailed, Stopped } from './apply.ts'
-import { untilEnabled } from './enabled.ts'
 import { previewRequest, readPreview } from './preview.ts'
-import { relayVars } from './relay-vars.ts'
+import {
+  asMeant,
+  differingVars,
+  extrasOf,
+  relayVars,
+  untilEnabled,
+  withInlet,
+} from './relay-vars.ts'
 import {
   ambiguousText,
   called,
@@ -17,9 +23,10 @@ import {
   heading,
   nextText,
   planText,
+  replacedText,
 } from './report.ts'
 import { complainOf, type Run } from './run.ts'
-import type { Context, Step } from './step.ts'
+import type { Context, Found, Key, Step } from './step.ts'
 import { isUnavoidable, type Surveyed, survey } from './survey.ts'
 
 const UNCHANGED = 'Everything is there and as it should be: nothing was changed in AEP.'
@@ -40,7 +47,7 @@ export async function make(run: Run, write: (vars: Vars) => string): Promise<num
   terminal.say(heading(settings, wanted))
   terminal.say(planText(surveyed, wanted))
   terminal.say()
-  const consent = await consented(surveyed, run)
+  const consent = await consented(surveyed, await replacedBy(surveyed, run), run)
   if (consent !== 'given') return consent
   const done: Done[] = []
   const progress = hooks(run, done)
@@ -58,11 +65,11 @@ export async function make(run: Run, write: (vars: Vars) => string): Promise<num
       throw new Stopped(1, steps.at(-1) as Step, `Adobe has not enabled it yet (${enabled.state})`)
     }
     end('The dataflow is enabled')
-    const vars = relayVars(wanted, enabled.known, settings)
+    const vars = relayVars(wanted, enabled.known, settings, run.vars ?? {}, extrasOf(wanted))
     if (vars === null) throw new Stopped(1, steps.at(-1) as Step, 'it has no streaming endpoint')
     if (todo.length === 0) terminal.say(UNCHANGED)
     if (!record(vars, run, write)) return 2
-    terminal.say(nextText(done, wanted))
+    terminal.say(nextText(done, wanted, run.options))
     return 0
   } catch (error) {
     progress.failed()
@@ -73,15 +80,18 @@ export async function make(run: Run, write: (vars: Vars) => string): Promise<num
 }
 
 /** A file that cannot be written must not hide what was made: then the settings are shown. */
-function record(vars: Vars, { options, world }: Run, write: (vars: Vars) => string): boolean {
+function record(made: Vars, run: Run, write: (vars: Vars) => string): boolean {
+  const { options, world } = run
   const { terminal } = world
+  const isNamed = options.env === null || run.vars?.ENVIRONMENT !== undefined
+  const vars = isNamed ? made : { ...made, ENVIRONMENT: options.env ?? '' }
   try {
-    terminal.say(options.print ? `\n${varsBlock(vars)}` : write(vars))
+    terminal.say(options.print ? `\n${varsBlock(vars, options.env)}` : write(vars))
     return true
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     terminal.complain(`${options.config} could not be written (${why}). These are the settings:`)
-    terminal.say(varsBlock(vars))
+    terminal.say(varsBlock(vars, options.env))
     return false
   }
 }
@@ -99,7 +109,34 @@ export function refusal(surveyed: readonly Surveyed[], { wanted, world }: Run): 
   return null
 }
 
-async function consented(surveyed: readonly Surveyed[], run: Run): Promise<'given' | 2 | 4> {
+/**
+ * What of wrangler.toml would be replaced, as text: an endpoint or a dataflow that is set may be production's. Null:
+ * nothing.
+ */
+export async function replacedBy(surveyed: readonly Surveyed[], run: Run): Promise<string | null> {
+  const { wanted, settings, api, options, vars: there } = run
+  if (there === null || options.print) return null
+  const known = new Map<Key, Found>()
+  for (const { step, state } of surveyed) if ('found' in state) known.set(step.key, state.found)
+  const isNew = !known.has('flow')
+  const should = isNew
+    ? {
+        AEP_ENDPOINT: 'that of the new dataflow',
+        AEP_FLOW_ID: 'that of the new dataflow',
+        AEP_FORMAT: wanted.format,
+      }
+    : relayVars(wanted, await withInlet(api.send, known), settings, there, extrasOf(wanted))
+  if (should === null) return null
+  const names = differingVars(asMeant(there), should)
+  const isVital = names.some((name) => /^AEP_(ENDPOINT|FLOW_ID|FORMAT)$/.test(name))
+  return isVital ? replacedText(names, there, should, options) : null
+}
+
+async function consented(
+  surveyed: readonly Surveyed[],
+  replaced: string | null,
+  run: Run,
+): Promise<'given' | 2 | 4> {
   const { terminal } = run.world
   const amendments = surveyed.filter(({ state }) => state.is === 'differs')
   const making = surveyed.filter(({ state }) => state.is === 'missing')
@@ -113,12 +150,23 @@ async function consented(surveyed: readonly Surveyed[], run: Run): Promise<'give
       'Enabling the schema for Real-Time Customer Profile cannot be undone: it stays enabled as long as it exists.',
     )
   }
-  if (making.length + amendments.length === 0 || run.options.yes) return 'given'
+  if (replaced !== null) terminal.say(`${replaced}\n`)
+  const changesAep = making.length + amendments.length > 0
+  if ((!changesAep && replaced === null) || run.options.yes) return 'given'
   if (terminal.isInteractive) {
-    const answer = await terminal.confirm(`Do this in sandbox ${run.settings.sandbox}?`)
-    if (answer) return 'given'
+    const place = `sandbox ${run.settings.sandbox}`
+    const question = changesAep ? `Do this in ${place}?` : 'Replace these settings?'
+    if (await terminal.confirm(question)) return 'given'
     terminal.complain('Nothing was changed.')
-    return 2
+    return replaced === null ? 2 : 4
+  }
+  if (replaced !== null) {
+    terminal.complain(
+      wrap(
+        'Another dataflow would take the place of the one that is set there. Nothing was changed. Run again on a terminal, or with --yes, to replace it; for another environment beside it, give --env NAME.',
+      ),
+    )
+    return 4
   }
   if (intoProfile) {
     terminal.complain(

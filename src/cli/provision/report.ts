@@ -1,9 +1,11 @@
 /** Report: what a person reads of a survey and of a run. Pure. */
-
 import type { PlatformSettings } from '../lib/platform-client.ts'
 import { adviceOn } from '../lib/platform-error.ts'
-import { table } from '../lib/terminal.ts'
+import { textAt } from '../lib/platform-request.ts'
+import { mark, wrap } from '../lib/style.ts'
+import { placeOf, type Vars } from '../lib/wrangler-toml.ts'
 import { type Done, StepFailed, Stopped } from './apply.ts'
+import type { Options } from './options.ts'
 import type { Step } from './step.ts'
 import type { Surveyed } from './survey.ts'
 import type { Wanted } from './wanted.ts'
@@ -11,50 +13,74 @@ import type { Wanted } from './wanted.ts'
 export function heading({ orgId, sandbox }: PlatformSettings, wanted: Wanted): string {
   const kind = wanted.format === 'raw' ? 'raw, mapped by Data Prep' : 'xdm'
   const inlet = wanted.authenticated ? 'authenticated' : 'without authentication'
-  return `Organization ${orgId}, sandbox ${sandbox}, tenant ${wanted.tenant}: ${kind}, ${inlet}`
+  return wrap(
+    `Organization ${orgId}, sandbox ${sandbox}, tenant ${wanted.tenant}: ${kind}, ${inlet}`,
+  )
 }
 
 export function called(step: Step, wanted: Wanted): string {
   return `${step.title} "${step.name(wanted)}"`
 }
 
+/** As Adobe calls it, where it is known by its id. */
+function nameOf({ step, state }: Surveyed, wanted: Wanted): string {
+  const body = 'found' in state && wanted.ids[step.key] !== undefined ? state.found.body : null
+  return textAt(body, 'name') ?? textAt(body, 'title') ?? step.name(wanted)
+}
+
 const PLANNED = { missing: 'make', same: 'keep', differs: 'change', ambiguous: '?' } as const
 
+/** One line each, and what is worth knowing below it. */
 export function planText(surveyed: readonly Surveyed[], wanted: Wanted): string {
-  const rows = surveyed.map(({ step, state }) => {
-    const remark =
-      state.is === 'missing' ? step.forever : state.is === 'differs' ? state.amendment?.what : ''
-    return [PLANNED[state.is], step.title, step.name(wanted), remark ?? '']
-  })
-  return table(['Plan', 'What', 'Name', ''], rows)
+  return surveyed
+    .flatMap((one) => {
+      const { step, state } = one
+      const remark =
+        state.is === 'missing' ? step.forever : state.is === 'differs' && state.amendment?.what
+      return [
+        row(PLANNED[state.is].padEnd(8), `${step.title} ${nameOf(one, wanted)}`),
+        ...(remark ? [row(' '.repeat(8), `  ${remark}`)] : []),
+      ]
+    })
+    .join('\n')
+}
+
+/** Wrapped below its own beginning. */
+function row(start: string, text: string): string {
+  const more = /^ */.exec(text)?.[0] ?? ''
+  const hanging = ' '.repeat(start.length) + more
+  return wrap(text.trim(), start + more, more === '' ? `${hanging}  ` : hanging)
 }
 
 const SHOWN_DIFFERENCES = 20
 
-/** Also the table of what differs, which has only the rows that are not well. */
+/** What differs has a line for each difference. */
 export function statusText(surveyed: readonly Surveyed[], wanted: Wanted): string {
-  const rows = surveyed.flatMap((one) =>
-    remarks(one).map(([state, detail]) => [one.step.title, one.step.name(wanted), state, detail]),
-  )
-  return table(['What', 'Name', 'State', ''], rows)
+  return surveyed
+    .flatMap((one) => {
+      const { title } = one.step
+      const [state, ...details] = remarks(one)
+      const start = mark(one.state.is === 'same')
+      return [
+        `${start} ${wrap(`${title} ${nameOf(one, wanted)}: ${state}`, '', '    ')}`,
+        ...details.map((detail) => wrap(detail, '    ', '      ')),
+      ]
+    })
+    .join('\n')
 }
 
-type Remark = readonly [state: string, detail: string]
-
-function remarks({ state }: Surveyed): readonly Remark[] {
-  if (state.is === 'same') return [['as it should be', state.found.id]]
-  if (state.is === 'missing') return [['missing', '']]
-  if (state.is === 'ambiguous') return [['ambiguous', state.ids.join(', ')]]
+function remarks({ state }: Surveyed): readonly string[] {
+  if (state.is === 'same') return ['as it should be', state.found.id]
+  if (state.is === 'missing') return ['missing']
+  if (state.is === 'ambiguous') return ['ambiguous', state.ids.join(', ')]
   const shown = state.differences.slice(0, SHOWN_DIFFERENCES)
   const more = state.differences.length - shown.length
   return [
+    'differs',
     ...shown.map(
-      ({ field, expected, found }): Remark => [
-        'differs',
-        `${field}: ${short(found)}, should be ${short(expected)}`,
-      ],
+      ({ field, expected, found }) => `${field}: ${short(found)}, should be ${short(expected)}`,
     ),
-    ...(more > 0 ? [['differs', `and ${more} more`] as const] : []),
+    ...(more > 0 ? [`and ${more} more`] : []),
   ]
 }
 
@@ -62,6 +88,23 @@ const SHORT = 100
 
 function short(text: string): string {
   return text.length > SHORT ? `${text.slice(0, SHORT)}…` : text
+}
+
+/** What would be replaced in wrangler.toml: old above new. */
+export function replacedText(
+  names: readonly string[],
+  there: Vars,
+  should: Vars,
+  { config, env }: Options,
+): string {
+  return [
+    `In ${placeOf(env)} of ${config} this replaces:`,
+    ...names.flatMap((name) => [
+      `  ${name}`,
+      `    old  ${there[name]}`,
+      `    new  ${should[name]}`,
+    ]),
+  ].join('\n')
 }
 
 export function ambiguousText(surveyed: readonly Surveyed[], wanted: Wanted): string {
@@ -88,7 +131,7 @@ export function failureText(error: unknown, done: readonly Done[], wanted: Wante
   const lines: string[] = []
   if (error instanceof StepFailed) {
     lines.push(`${called(error.step, wanted)}: ${error.cause.message}`)
-    lines.push(adviceOn(error.cause.refusal, error.step.permission))
+    lines.push(adviceOn(error.cause.refusal, error.step.permission, error.cause.request))
   } else if (error instanceof Stopped) {
     lines.push(`${called(error.step, wanted)}: ${error.message}.`)
   } else lines.push(error instanceof Error ? error.message : String(error))
@@ -112,7 +155,11 @@ export const SCHEMA_PAUSE =
   'The schema is new or changed: it can take up to fifteen minutes until AEP validates by it everywhere.'
 
 /** What to wait for, and what to do next. */
-export function nextText(done: readonly Done[], { authenticated }: Wanted): string {
+export function nextText(
+  done: readonly Done[],
+  { authenticated }: Wanted,
+  options: Options,
+): string {
   const touched = (keys: readonly string[]) =>
     done.some(({ step, outcome }) => keys.includes(step.key) && outcome !== 'found')
   const lines: string[] = []
@@ -120,9 +167,30 @@ export function nextText(done: readonly Done[], { authenticated }: Wanted): stri
   if (touched(['fieldGroup', 'schema', 'union'])) lines.push(SCHEMA_PAUSE)
   if (authenticated) {
     lines.push(
-      'The endpoint is authenticated: set AEP_CLIENT_ID under [vars] in wrangler.toml, and have AEP_CLIENT_SECRET in the environment of the deploy, which stores it as a secret.',
+      'The endpoint is authenticated: have AEP_CLIENT_SECRET in the environment of the deploy, or in the file of its --env-file. It stores it as a secret.',
     )
   }
-  lines.push('Next: npm run deploy')
-  return lines.join('\n')
+  lines.push(`Next: ${commandOf('deploy', options)}`)
+  return lines.map((line) => wrap(line)).join('\n')
+}
+
+/** A command for the same environment and file, to be run as it is. */
+export function commandOf(
+  name: 'deploy' | 'provision',
+  options: Options,
+  ...more: string[]
+): string {
+  const { env, config, envFile } = options
+  const isProvision = name === 'provision'
+  const flags = [
+    ...(env === null ? [] : ['--env', env]),
+    ...(isProvision && options.isNamed ? ['--name', options.name] : []),
+    ...(isProvision && options.dataset !== null ? ['--dataset', options.dataset] : []),
+    ...(isProvision && options.profile ? ['--profile'] : []),
+    ...(config === 'wrangler.toml' ? [] : ['--config', config]),
+    ...(envFile === null ? [] : ['--env-file', envFile]),
+    ...more,
+  ]
+  const quoted = flags.map((flag) => (/^[\w@%+=:,./-]+$/.test(flag) ? flag : JSON.stringify(flag)))
+  return [`npm run ${name}`, ...(flags.length > 0 ? ['--', ...quoted] : [])].join(' ')
 }

@@ -8,15 +8,19 @@ import {
   type PlatformClient,
   type PlatformSettings,
   platformClient,
+  type Send,
 } from '../lib/platform-client.ts'
 import { adviceOn, PlatformError } from '../lib/platform-error.ts'
 import { type ApiRequest, textAt } from '../lib/platform-request.ts'
 import type { Terminal } from '../lib/terminal.ts'
 import type { Vars } from '../lib/wrangler-toml.ts'
-import { REGISTRY, unexpected } from './lookup.ts'
+import { type Chain, chainOfDataset, chainOfFlow } from './chain.ts'
+import { hasGlobal, REGISTRY, unexpected } from './lookup.ts'
 import type { Options } from './options.ts'
-import { isSecret, missingSettings, readSettings } from './settings.ts'
+import { asMeant } from './relay-vars.ts'
+import { isSecret, missingSettings, QUESTIONS, readSettings } from './settings.ts'
 import type { Step } from './step.ts'
+import { CONTACT_GROUP } from './steps/schema.ts'
 import { stepsFor } from './steps.ts'
 import { type Wanted, wantedOf } from './wanted.ts'
 
@@ -33,6 +37,10 @@ export type Run = {
   readonly wanted: Wanted
   readonly steps: readonly Step[]
   readonly world: World
+  /** Of the environment that is meant, as wrangler.toml has them; null without a file. */
+  readonly vars: Vars | null
+  /** What is wrong with what wrangler.toml means, in `--status`. */
+  readonly wrong: string | null
 }
 
 /** Asks for what is missing where there is a terminal. Null: it has been complained about, and the run ends with 2. */
@@ -43,7 +51,7 @@ export async function settingsFor(
   const answers: Record<string, string> = {}
   const missing: string[] = []
   for (const name of missingSettings(env)) {
-    const answer = await terminal.ask(name, isSecret(name))
+    const answer = await terminal.ask(QUESTIONS[name], isSecret(name))
     if (answer === null) missing.push(name)
     else answers[name] = answer
   }
@@ -62,25 +70,46 @@ export async function settingsFor(
 export async function startRun(
   options: Options,
   settings: PlatformSettings,
-  vars: Vars,
+  vars: Vars | null,
   world: World,
-  seen?: (request: ApiRequest) => void,
+  seen: (request: ApiRequest) => void = () => {},
 ): Promise<Run> {
-  const api = platformClient(settings, world.io, seen)
+  const waiting = (what: string) => world.terminal.complain(what)
+  const api = platformClient(settings, world.io, { seen, waiting })
   const stats = await api.send({ method: 'GET', path: `${REGISTRY}/stats` })
   const tenant = textAt(stats, 'tenantId')
   if (tenant === null) throw unexpected(`GET ${REGISTRY}/stats`, 'the answer has no tenantId')
   const visitorNamespace =
-    variable(world.env, 'AEP_VISITOR_NAMESPACE') ?? vars.AEP_VISITOR_NAMESPACE ?? namespace.code
-  const wanted = wantedOf(options, tenant.replace(/^_/, ''), visitorNamespace)
-  return { options, settings, api, wanted, steps: stepsFor(wanted), world }
+    variable(world.env, 'AEP_VISITOR_NAMESPACE') ?? vars?.AEP_VISITOR_NAMESPACE ?? namespace.code
+  const chain = await chainFor(options, vars ?? {}, api.send, settings)
+  const { ids, name } = 'ids' in chain ? chain : { ids: {}, name: null }
+  const meant = name === null ? options : { ...options, name, isNamed: true }
+  const contact = await hasGlobal(api.send, CONTACT_GROUP)
+  const wanted = wantedOf(meant, tenant.replace(/^_/, ''), visitorNamespace, { ids, contact })
+  const wrong = 'wrong' in chain ? chain.wrong : null
+  return { options: meant, settings, api, wanted, steps: stepsFor(wanted), world, vars, wrong }
+}
+
+/** What is meant by its id: the dataset that was named, or in `--status` the dataflow that the relay uses. */
+async function chainFor(
+  options: Options,
+  vars: Vars,
+  send: Send,
+  { sandbox }: PlatformSettings,
+): Promise<Chain> {
+  const { mode, dataset, isNamed } = options
+  if (dataset !== null) return chainOfDataset(send, dataset, sandbox)
+  const flowId = asMeant(vars).AEP_FLOW_ID
+  if (mode !== 'status' || isNamed || !flowId) return { ids: {}, name: null }
+  const { flowName: usual } = wantedOf(options, '', '', { ids: {}, contact: false })
+  return chainOfFlow(send, { flowId, usual, sandbox })
 }
 
 /** A failure outside of any step: a look-up, the token. */
 export function complainOf(error: unknown, terminal: Terminal): number {
   if (!(error instanceof PlatformError)) throw error
   terminal.complain(error.message)
-  terminal.complain(adviceOn(error.refusal, permissionFor(error.request)))
+  terminal.complain(adviceOn(error.refusal, permissionFor(error.request), error.request))
   terminal.complain('Nothing was changed.')
   return 1
 }

@@ -5,8 +5,9 @@
  * one kind, which is part of their name: so raw can be followed by xdm, or by an authenticated endpoint, without
  * touching what works.
  */
-import fieldGroup from '../../worker/aep/schema/field-group.json' with { type: 'json' }
+import { fieldGroup } from '../../worker/aep/schema/field-group.ts'
 import { DEFAULT_NAME, type Options } from './options.ts'
+import type { Key } from './step.ts'
 
 export type Wanted = {
   readonly format: 'raw' | 'xdm'
@@ -20,12 +21,19 @@ export type Wanted = {
   /** Without the underscore. */
   readonly tenant: string
   readonly visitorNamespace: string
+  /** Whether the sandbox has Adobe's Contact Request Details, which the schema then gets. */
+  readonly contact: boolean
+  /** What is meant by its id, whatever it is called. */
+  readonly ids: Ids
 }
+
+export type Ids = Partial<Readonly<Record<Key, string>>>
 
 export function wantedOf(
   { format, authenticated, profile, name }: Options,
   tenant: string,
   visitorNamespace: string,
+  { ids, contact }: Pick<Wanted, 'ids' | 'contact'>,
 ): Wanted {
   const kind = [format === 'xdm' && 'xdm', authenticated && 'authenticated']
     .filter(Boolean)
@@ -40,6 +48,8 @@ export function wantedOf(
     flowName: kind === '' ? name : `${name} (${kind})`,
     tenant,
     visitorNamespace,
+    contact,
+    ids,
   }
 }
 

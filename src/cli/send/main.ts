@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
-import { printable } from '../lib/printable.ts'
+import { keepSecret, printable, printableLines } from '../lib/printable.ts'
 import { askRelay, explainReply, type Fields } from '../lib/relay-reply.ts'
 import { mark, wrap } from '../lib/style.ts'
 import { testWebhook } from '../lib/test-webhook.ts'
@@ -22,6 +22,7 @@ export async function main(args: readonly string[]): Promise<number> {
     console.error(`${options.wrong}\n\n${USAGE}`)
     return 2
   }
+  keepSecret(options.key)
   const body = await bodyOf(options)
   if (body === null) {
     console.error(`${options.file} cannot be read.`)
@@ -32,7 +33,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const headers = { 'content-type': 'application/json' }
   const reply = await askRelay(url, { method: 'POST', headers, body })
   if (reply.by !== 'relay') {
-    console.error(`${mark(false)} ${wrap(explainReply(reply), '', '  ')}`)
+    console.error(`${mark(false)} ${printableLines(wrap(explainReply(reply), '', '  '))}`)
     return 1
   }
   const taken = reply.status >= 200 && reply.status < 300

@@ -1,6 +1,7 @@
 /** Options: the command line of `npm run send`. */
 import { parseArgs } from 'node:util'
 import { ROUTE_KINDS, type Route } from '../../worker/chatlio/kind.ts'
+import { readWebhookKeys } from '../../worker/config/webhook-keys.ts'
 import { isOnThisMachine, parseRelayUrl } from '../lib/relay-url.ts'
 
 export type Options = {
@@ -65,10 +66,8 @@ export function readOptions(
   }
 }
 
-/** Of several keys separated by commas. */
+/** Of several, as the relay reads them; one that it would not take is tried all the same, to be told so. */
 export function firstKey(keys: string | undefined): string | undefined {
-  return keys
-    ?.split(',')
-    .map((key) => key.trim())
-    .find((key) => key !== '')
+  const [usable] = readWebhookKeys(keys, []).webhookKeys
+  return usable?.key ?? keys?.split(/[\s,;]+/).find((key) => key !== '')
 }

@@ -4,12 +4,12 @@
  */
 import { spawn } from 'node:child_process'
 import { createReadStream, fstatSync } from 'node:fs'
-import { access } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
+import { whyUnreadable } from '../lib/env-file.ts'
 import { printable } from '../lib/printable.ts'
+import { linesOf as textLinesOf } from '../lib/text.ts'
 import { ROOT } from '../lib/wrangler.ts'
 import { type Line, linesOf } from './event.ts'
 import { format } from './format.ts'
@@ -29,14 +29,13 @@ export async function main(args: readonly string[]): Promise<number> {
   }
   const file = options.file ?? (isPipe() ? '-' : null)
   if (file === null) return follow(options)
-  if (file === '-') return read(process.stdin, options)
   try {
-    await access(file)
-  } catch {
-    console.error(`${file} cannot be read.`)
+    await read(file === '-' ? process.stdin : createReadStream(file), options)
+    return 0
+  } catch (error) {
+    console.error(`${printable(file)} ${whyUnreadable(error)}.`)
     return 2
   }
-  return read(createReadStream(file), options)
 }
 
 /** Whether something is piped into this. A terminal and /dev/null are not; a closed one cannot be asked. */
@@ -49,11 +48,10 @@ function isPipe(): boolean {
   }
 }
 
-async function read(input: Readable, options: Options): Promise<number> {
+async function read(input: AsyncIterable<Uint8Array>, options: Options): Promise<void> {
   const splitter = new Splitter()
-  for await (const line of createInterface({ input })) show(splitter.push(line), options)
+  for await (const line of textLinesOf(input)) show(splitter.push(line), options)
   show(splitter.end(), options)
-  return 0
 }
 
 async function follow(options: Options): Promise<number> {

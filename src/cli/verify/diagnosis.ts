@@ -23,6 +23,9 @@ export function diagnose({ samples, hold, reasons }: Findings): string | null {
   }
   const held = errors.find(({ code }) => code === 'credentials')
   if (held || hold === 'credentials' || reasons.includes('credentials')) return credentials(held)
+  if (errors.some(({ code, status }) => code === 'too-large' || status === 413)) {
+    return 'AEP refuses a test event as too large, though it has a few hundred bytes: a proxy or a quota stands between the relay and AEP. Look at its answer on the page, then redrive it.'
+  }
   const refused = errors.find(({ code }) => code === 'rejected')
   if (refused) return refusal(refused)
   if (errors.some(({ code }) => code === 'configuration')) {
@@ -45,7 +48,7 @@ function credentials(error: AepError | undefined): string {
   const who = error?.message.startsWith('IMS')
     ? `Adobe's login refuses the credentials (${error.message})`
     : `AEP refuses the credentials${error?.status ? ` (${error.status})` : ''}`
-  return `${who}: check AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_SCOPES, and that the credential may write to this sandbox. If the endpoint needs no authentication, set none of them. Everything is stored until then.`
+  return `${who}. If the relay is set up without a credential, the endpoint asks for one: set AEP_CLIENT_ID in wrangler.toml and have AEP_CLIENT_SECRET in the environment of \`npm run deploy\`, both in one deploy, since one without the other relays nothing. If it has one, check both and AEP_SCOPES, and that the credential may write to this sandbox. Everything is stored until then.`
 }
 
 function refusal(error: AepError): string {

@@ -1,12 +1,13 @@
 /**
  * `npm run verify`: tries a deployed relay from outside, as Chatlio would, and says in one table what is well and what
- * is not. Promises: it sends events of a test visitor only, one of each kind, and says how to erase them; it changes
+ * is not. Promises: it sends events of the test person only, one of each kind, and says how to erase them; it changes
  * nothing else; it never prints the key or the token. 0 only if every check that could be made is good.
  */
 import { randomBytes } from 'node:crypto'
 import { ROUTE_KINDS } from '../../worker/chatlio/kind.ts'
+import { TEST_EVENT_TYPE, TEST_PERSON } from '../../worker/chatlio/test-person.ts'
+import { keepSecret, printableLines } from '../lib/printable.ts'
 import { paint, wrap } from '../lib/style.ts'
-import { testVisitor } from '../lib/test-webhook.ts'
 import { platformFor } from './dataflow.ts'
 import { diagnose } from './diagnosis.ts'
 import { checkAdmin, checkFront, checkHealth } from './front.ts'
@@ -25,9 +26,11 @@ export async function main(args: readonly string[]): Promise<number> {
     console.error(`${options.wrong}\n\n${USAGE}`)
     return 2
   }
+  keepSecret(options.key)
+  if (options.adminToken !== null) keepSecret(options.adminToken)
   const { rows, notes } = await verify(options)
   console.log(`${options.base}\n\n${table(rows)}`)
-  for (const note of notes) console.log(`\n${wrap(note)}`)
+  for (const note of notes) console.log(`\n${printableLines(note)}`)
   const well = rows.every(({ ok }) => ok !== false)
   console.log(
     `\n${well ? paint('green', 'All is well.') : paint('red', 'Not everything is well.')}`,
@@ -68,9 +71,15 @@ async function verify(options: Options): Promise<Report> {
     ...(await ended(relayed)),
   ]
   const cause = diagnose({ samples, hold: after.hold, reasons: health.reasons })
-  const { email } = testVisitor(run)
-  const erase = `The test events are of ${email}. To erase what the relay has of them: npm run erase -- --email ${email}`
-  return { rows, notes: [...(cause ? [cause] : []), erase] }
+  return { rows, notes: [...(cause ? [wrap(cause)] : []), eraseNote(options)] }
+}
+
+/** The command stands on a line of its own, to be run as it is. */
+function eraseNote({ base, envFile }: Options): string {
+  const file = envFile === null ? '' : ` --env-file ${JSON.stringify(envFile)}`
+  const who = `--email ${TEST_PERSON.email} --visitor ${TEST_PERSON.uuid}`
+  const command = `npm run erase -- ${who} --suppress-days 0 --url ${base}${file}`
+  return `${wrap(`The test events are of ${TEST_PERSON.email}, always the same; in AEP their eventType is ${TEST_EVENT_TYPE}. This erases what the relay has of them (it reads ADMIN_TOKEN, from the environment or the same file) and suppresses nobody:`)}\n  ${command}`
 }
 
 function isWrongKey({ reply }: SampleOutcome): boolean {

@@ -13,6 +13,7 @@ export type Options = {
   readonly waitMs: number
   /** The environment, and the file of `--env-file` below it. */
   readonly environment: Environment
+  readonly envFile: string | null
   /** Path of the wrangler configuration, where the dataflow is read. */
   readonly config: string
   /** A named environment of it; `null`: the top level. */
@@ -59,7 +60,8 @@ export function readOptions(
     })
     if (values.help) return 'help'
     if (!values.url) return { wrong: '--url is missing: the address of the relay.' }
-    const environment = environmentOf(processEnvironment, values['env-file'] ?? null)
+    const envFile = values['env-file'] ?? null
+    const environment = environmentOf(processEnvironment, envFile)
     const url = parseRelayUrl(values.url)
     if ('wrong' in url) return url
     const key = values.key || url.key || firstKey(environment.WEBHOOK_KEYS)
@@ -68,7 +70,16 @@ export function readOptions(
     const adminToken = values['admin-token'] || environment.ADMIN_TOKEN?.trim() || null
     const waitMs = Number(values.wait) * 1_000
     const { config, env } = values
-    return { base: url.base, key, adminToken, waitMs, environment, config, env: env || null }
+    return {
+      base: url.base,
+      key,
+      adminToken,
+      waitMs,
+      environment,
+      envFile,
+      config,
+      env: env || null,
+    }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }
   }

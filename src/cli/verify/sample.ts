@@ -106,7 +106,7 @@ export function sampleRow({ kind, reply, end, error }: SampleOutcome): Row {
       return {
         check: kind,
         ok: false,
-        text: 'suppressed: not relayed, its visitor has been erased',
+        text: 'suppressed: not relayed, since the test person was erased with a suppression. The page ends it, at Suppressions',
       }
     case 'not-taken':
       return {

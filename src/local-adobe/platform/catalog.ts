@@ -1,5 +1,5 @@
 /**
- * Catalog: datasets, and batches, of which there are none here. Lists are objects keyed by id,
+ * Catalog: datasets (batches have a room of their own). Lists are objects keyed by id,
  * newest first; a change answers with a reference such as `["@/dataSets/ID"]`.
  */
 import { type Context, Hono } from 'hono'
@@ -24,11 +24,7 @@ export function catalogRoutes(store: Store): Hono<PlatformEnv> {
   const app = new Hono<PlatformEnv>()
 
   app.get('/dataSets', (c) => c.json(list(c)))
-  app.get('/batches', (c) => c.json(limitOf(c) && {}))
   app.get('/lastBatches', (c) => c.json({}))
-  app.get('/batches/:id', (c) => {
-    throw catalogError(404, `Batch ${c.req.param('id')} not found`)
-  })
 
   app.post('/dataSets', async (c) => {
     const { sandbox } = c.get('caller')

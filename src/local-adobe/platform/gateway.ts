@@ -3,12 +3,13 @@
  * and then its services see them: token, API key, organization, sandbox.
  *
  * A missing `x-sandbox-name` means `prod`, as it does for clients that Adobe publishes; with the setting
- * `requireSandbox` it is refused, as the current pages say.
+ * `requireSandbox` it is refused, as the current pages say. The credential that may only read gets a 403 for the rest.
  */
 import type { Context } from 'hono'
 import type { Ims } from '../ims.ts'
 import type { Settings } from '../settings.ts'
 import { flowError, gatewayError, Refused as Refusal, type Refused } from './errors.ts'
+import { bodyForStatus } from './scripted.ts'
 
 /** On whose behalf a request is made, and where links back to this server point. */
 export type Caller = {
@@ -21,23 +22,29 @@ export type Caller = {
 
 export type PlatformEnv = { Variables: { caller: Caller } }
 
-const DEFAULT_SANDBOX = 'prod'
+export const DEFAULT_SANDBOX = 'prod'
 
 export function callerOf(c: Context, ims: Ims, settings: Settings): Caller {
   const authorization = c.req.header('authorization')
   if (!authorization) throw gatewayError('403010', 'Oauth token is missing.')
-  if (!ims.check(authorization).valid) throw gatewayError('401013', 'Oauth token is not valid')
+  const credential = ims.check(authorization)
+  if (!credential.valid) throw gatewayError('401013', 'Oauth token is not valid')
   const clientId = c.req.header('x-api-key')
   if (!clientId) throw gatewayError('403000', 'Api Key is required')
-  if (clientId !== settings.clientId) throw gatewayError('403003', 'Api Key is invalid')
+  if (clientId !== credential.clientId) throw gatewayError('403003', 'Api Key is invalid')
   const orgId = c.req.header('x-gw-ims-org-id')
   if (!orgId) throw gatewayError('400003', 'Missing header')
   if (orgId !== settings.orgId) throw gatewayError('403025', 'Profile is not valid')
   const sandbox = sandboxOf(c, settings)
+  if (clientId === settings.readClientId && c.req.method !== 'GET') {
+    throw new Refusal(403, bodyForStatus(403, c.req.path))
+  }
   return { sandbox, orgId, clientId, origin: new URL(c.req.url).origin }
 }
 
 function sandboxOf(c: Context, settings: Settings): string {
+  // Privacy Service processes every sandbox and ignores the header.
+  if (c.req.path.startsWith('/data/core/privacy')) return DEFAULT_SANDBOX
   const name = c.req.header('x-sandbox-name')
   if (!name && settings.requireSandbox) {
     const message =

@@ -5,13 +5,29 @@ import type { Resource, Store } from './store.ts'
 
 export function identitiesOf(
   store: Store,
-  { sandbox, body }: Resource,
+  dataSet: Resource,
   record: JsonObject,
 ): readonly MarkedIdentity[] {
-  const caller = { sandbox, orgId: '', clientId: '', origin: '' }
-  const known = namespaces(store, caller)
+  const known = knownIn(store, dataSet)
+  const isKnown = (name: string) =>
+    known.some(({ code }) => code.toLowerCase() === name.toLowerCase())
+  return [...inIdentityMap(record, isKnown), ...describedIdentities(store, dataSet, record)]
+}
+
+function knownIn(store: Store, { sandbox }: Resource) {
+  return namespaces(store, { sandbox, orgId: '', clientId: '', origin: '' })
+}
+
+/** In the fields that identity descriptors of the dataset's schema describe. */
+export function describedIdentities(
+  store: Store,
+  dataSet: Resource,
+  record: JsonObject,
+): readonly MarkedIdentity[] {
+  const { sandbox, body } = dataSet
+  const known = knownIn(store, dataSet)
   const schemaId = isObject(body.schemaRef) ? body.schemaRef.id : null
-  const described = store
+  return store
     .list('descriptors', sandbox)
     .filter((one) => one.body['@type'] === 'xdm:descriptorIdentity')
     .filter((one) => one.body['xdm:sourceSchema'] === schemaId)
@@ -25,9 +41,6 @@ export function identitiesOf(
       const primary = one.body['xdm:isPrimary'] === true
       return [{ namespace: match?.code ?? named, id, primary, known: match !== undefined }]
     })
-  const isKnown = (name: string) =>
-    known.some(({ code }) => code.toLowerCase() === name.toLowerCase())
-  return [...inIdentityMap(record, isKnown), ...described]
 }
 
 function inIdentityMap(

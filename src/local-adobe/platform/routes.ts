@@ -6,17 +6,20 @@
  * takes effect and its answer is lost.
  */
 import { type Context, Hono } from 'hono'
-import type { Answer } from '../answer.ts'
+import { type Answer, AS_DOCUMENTED } from '../answer.ts'
 import { type Connection, reset, unfinishedBody, untilAborted } from '../connection.ts'
 import { send, sendStatus } from '../send.ts'
 import type { State } from '../state.ts'
 import { GARBAGE } from '../streaming/responses.ts'
+import { batchRoutes, exportRoutes } from './batches.ts'
 import { catalogRoutes } from './catalog.ts'
 import { Refused } from './errors.ts'
 import { flowServiceRoutes } from './flow/routes.ts'
 import { callerOf, type PlatformEnv } from './gateway.ts'
 import { identityRoutes } from './identities.ts'
 import { mappingRoutes } from './mapping/routes.ts'
+import { mergePolicyRoutes } from './merge-policies.ts'
+import { privacyRoutes } from './privacy.ts'
 import { registryRoutes } from './registry/routes.ts'
 import { bodyForStatus } from './scripted.ts'
 
@@ -43,7 +46,7 @@ export function platformRoutes(state: State): Hono<Env> {
     }
     lake.platformRequests.push(entry)
     const answer = state.plan.decideCall(request.method, path)
-    const untouched = ['normal', 'items', 'miscount'].includes(answer.type)
+    const untouched = AS_DOCUMENTED.includes(answer.type)
     const effective = untouched || ('recorded' in answer && answer.recorded === true)
     const normal = effective ? await services.fetch(bare(request, url, path)) : null
     await state.sleep(answer.delayMs ?? state.settings.latencyMs, request.signal)
@@ -94,8 +97,12 @@ function serviceRoutes(state: State): Hono<PlatformEnv> {
     await next()
   })
   app.route('/core/idnamespace/identities', identityRoutes(store))
+  app.route('/core/privacy', privacyRoutes(state))
+  app.route('/core/ups/config/mergePolicies', mergePolicyRoutes(store))
   app.route('/foundation/schemaregistry', registryRoutes(store, settings))
+  app.route('/foundation/catalog/batches', batchRoutes(store, state))
   app.route('/foundation/catalog', catalogRoutes(store))
+  app.route('/foundation/export', exportRoutes(store, state))
   app.route('/foundation/flowservice', flowServiceRoutes(store, state))
   app.route('/foundation/conversion/mappingSets', mappingRoutes(store))
   // The older pages' address of the same.

@@ -136,8 +136,8 @@ function refusalOf(
   batch: boolean,
   { settings }: State,
 ): Refusal | null {
-  if (settings.auth && !credential.valid) {
-    const status = settings.authRefusal
+  if (settings.auth && (!credential.valid || credential.clientId === settings.readClientId)) {
+    const status = credential.valid ? 403 : settings.authRefusal
     return { status, body: authorizationProblem(status, settings.inletId, credential.why) }
   }
   const refuse = (status: number, message: string): Refusal => ({

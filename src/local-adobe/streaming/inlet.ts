@@ -5,7 +5,7 @@
  * Records are stored before any delay: AEP has the request once it has arrived, whether or not the sender
  * waits for the answer.
  */
-import type { Answer } from '../answer.ts'
+import type { Answer, Later } from '../answer.ts'
 import { type Connection, reset, unfinishedBody, untilAborted } from '../connection.ts'
 import type { Decision } from '../plan.ts'
 import { bodyForStatus } from '../problem.ts'
@@ -15,8 +15,12 @@ import { type Arrival, type Judged, judge, problemOf, readArrival } from './arri
 import { idOf } from './message.ts'
 import { batchAnswered, GARBAGE, type ItemOutcome, singleAccepted } from './responses.ts'
 
-/** The status that the sender sees for one message, if any, and whether AEP has the message. */
-type Fate = { readonly answered: number | null; readonly recorded: boolean }
+/** The status that the sender sees for one message, if any, whether AEP has the message, and for how long. */
+type Fate = {
+  readonly answered: number | null
+  readonly recorded: boolean
+  readonly later?: Later
+}
 
 export async function ingest(
   request: Request,
@@ -68,6 +72,9 @@ function fateOf(
   switch (answer.type) {
     case 'normal': {
       const item = items.get(index)
+      if (item?.type === 'failLater' || item?.type === 'lose') {
+        return { answered: status, recorded: true, later: item }
+      }
       if (item?.type !== 'status') return { answered: status, recorded: true }
       return { answered: item.status, recorded: item.recorded ?? item.status < 300 }
     }
@@ -83,6 +90,9 @@ function fateOf(
       return { answered: answer.status, recorded: answer.recorded === true }
     case 'garbage':
       return { answered: answer.status ?? 200, recorded: answer.recorded === true }
+    case 'failLater':
+    case 'lose':
+      return { answered: status, recorded: true, later: answer }
     case 'stall':
     case 'reset':
       return { answered: null, recorded: answer.recorded === true }
@@ -95,6 +105,25 @@ function record(verdict: Judged, fate: Fate | undefined, arrival: Arrival, state
   const { record, header, flowId, landing } = verdict.envelope
   const { at } = arrival.entry
   const common = { at, flowId: flowId ?? arrival.flowId }
+  const { later } = fate
+  if (later?.type === 'lose') return
+  if (later) {
+    const {
+      code = 'DCVS-1105-400',
+      pointer = '/timestamp',
+      message = 'made to fail by a rule',
+    } = later
+    state.lake.fail({
+      ...common,
+      header,
+      datasetId: landing ? landing.datasetId : state.settings.datasetId,
+      record: landing?.record ?? record,
+      source: landing?.source ?? record,
+      violations: [{ pointer, keyword: 'rule', message, code }],
+      warnings: landing?.warnings ?? [],
+    })
+    return
+  }
   if (landing) {
     state.lake.land(
       { ...common, path: arrival.batch ? 'batch' : 'single', header },

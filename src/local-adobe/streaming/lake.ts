@@ -1,6 +1,6 @@
 /**
  * Lake: every record received, in order, duplicates included, and the logs of all requests. It only
- * grows, until `clear`.
+ * grows, until `clear`, but for what a privacy job deletes.
  */
 import type { Violation } from '../problem.ts'
 import { idOf, type JsonObject, type Landing, type MarkedIdentity } from './message.ts'
@@ -39,7 +39,12 @@ export type FailedRecord = {
   readonly _id: string | null
   readonly violations: readonly Violation[]
   readonly warnings: readonly string[]
+  /** As it was sent: the raw record, or the `xdmEntity`. */
   readonly source: JsonObject
+  /** After the mapping. */
+  readonly record: JsonObject
+  /** Of an XDM message. */
+  readonly header: JsonObject | null
 }
 
 /** One request to anything but the control routes and the token endpoint. */
@@ -83,6 +88,8 @@ export type TokenRequestRecord = { readonly at: number; status: number | null }
 
 export class Lake {
   readonly records: LakeRecord[] = []
+  /** What Profile has been given. It keeps its own copy: deleted in one, a record is still in the other. */
+  readonly profile: LakeRecord[] = []
   readonly failed: FailedRecord[] = []
   readonly requests: RequestRecord[] = []
   readonly platformRequests: PlatformRequestRecord[] = []
@@ -90,6 +97,7 @@ export class Lake {
   /** The most requests to the inlet that were open at the same time. */
   peak = 0
   #open = 0
+  #seq = 0
   readonly #encoder = new TextEncoder()
 
   async open<T>(request: () => Promise<T>): Promise<T> {
@@ -104,7 +112,10 @@ export class Lake {
 
   record(received: Omit<LakeRecord, 'seq' | 'bytes'>): void {
     const bytes = this.#encoder.encode(JSON.stringify(received.record)).length
-    this.records.push({ seq: this.records.length + 1, bytes, ...received })
+    this.#seq += 1
+    const record = { seq: this.#seq, bytes, ...received }
+    this.records.push(record)
+    this.profile.push(record)
   }
 
   land(
@@ -115,15 +126,28 @@ export class Lake {
     const _id = idOf(record)
     const { at, flowId, header } = received
     if (violations.length > 0 || datasetId === null) {
-      const seq = this.failed.length + 1
-      this.failed.push({ seq, at, flowId, datasetId, _id, violations, warnings, source })
+      this.fail({ at, flowId, datasetId, violations, warnings, source, record, header })
       return
     }
     const raw = header === null ? { source } : {}
     this.record({ ...received, ...raw, _id, record, acceptedStatus, datasetId, warnings, profile })
   }
 
+  fail(failed: Omit<FailedRecord, 'seq' | '_id'>): void {
+    this.failed.push({ seq: this.failed.length + 1, _id: idOf(failed.record), ...failed })
+  }
+
+  /** How many are gone. */
+  erase(from: 'records' | 'profile', matches: (record: LakeRecord) => boolean): number {
+    const kept = this[from].filter((record) => !matches(record))
+    const erased = this[from].length - kept.length
+    if (erased > 0) this[from].splice(0, this[from].length, ...kept)
+    return erased
+  }
+
   clear(): void {
+    this.#seq = 0
+    this.profile.length = 0
     this.records.length = 0
     this.failed.length = 0
     this.platformRequests.length = 0

@@ -52,6 +52,18 @@ export function profileOf(lake: readonly LakeRecord[], settings: Settings): Prof
   return profile
 }
 
+/** The identity under which Profile keeps an event; null for an event that has none. */
+export function primaryIdentity(
+  { record, header, profile }: LakeRecord,
+  settings: Settings,
+): Identity | null {
+  if (profile === null) return null
+  const items = profile ?? (header === null ? [] : identityItems(record))
+  if (profile === undefined && header === null) return mappedIdentities(record, settings)[0] ?? null
+  const { namespace, id } = items.find(({ primary }) => primary) ?? {}
+  return namespace !== undefined && id !== undefined ? { namespace, id } : null
+}
+
 function judge(
   { _id, seq, record, header, bytes, profile }: LakeRecord,
   settings: Settings,

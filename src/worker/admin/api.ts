@@ -10,8 +10,7 @@ import { ALERT_NAMES } from '../alerts/alerts.ts'
 import { STORED_KINDS } from '../chatlio/kind.ts'
 import { DRIFT_CHANGES } from '../drift/drift.ts'
 import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../limits.ts'
-import { EVENT_STATES } from '../outbox/event.ts'
-import { OUTCOMES } from '../outbox/records/activity.ts'
+import { EVENT_STATES, OUTCOMES } from '../outbox/event.ts'
 import * as i from './input.ts'
 
 export type Command = {

@@ -7,6 +7,7 @@
 import * as v from 'valibot'
 import { exceededLimit, isObject, type JsonObject, type Parsed } from '../lib/json.ts'
 import { MAX_ISSUES } from '../limits.ts'
+import { documentedIn, placeIn, type Shape, shapeOf } from './fields.ts'
 import { EVENT_TYPES, type EventKind, inferKind, type Route, type StoredKind } from './kind.ts'
 import {
   type Conversation,
@@ -16,6 +17,7 @@ import {
   type Transcript,
   TranscriptSchema,
 } from './payload.ts'
+import { isOfTestPerson, TEST_EVENT_TYPE } from './test-person.ts'
 import { readTimestamp, toIso, writeTimestamp } from './timestamp.ts'
 
 /** A kind and the payload that goes with it. */
@@ -28,7 +30,7 @@ type Typed =
 export type ChatEvent = Typed & {
   /** See `id.ts`; becomes `_id` in AEP. */
   id: string
-  /** One of `EVENT_TYPES`. */
+  /** One of `EVENT_TYPES`, or that of a test. */
   eventType: string
   /** A transcript's `endedAt` if it can be read, otherwise the time of receipt. Never later than receipt. */
   timestamp: string
@@ -66,17 +68,17 @@ export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
   if (kind === 'auto') {
     return invalid(kind, 'expected a transcript, an offline message or a conversation')
   }
-  const result = v.safeParse(SCHEMAS[kind], json)
+  const result = v.safeParse(SCHEMAS[shapeOf(kind)], json)
   if (!result.success) {
     return { outcome: 'invalid', kind, issues: result.issues.slice(0, MAX_ISSUES).map(toIssue) }
   }
-  // SCHEMAS pairs each kind with its payload; a look-up in it loses that pairing in the type.
+  // The schema of a kind yields its payload; the types of `payload.ts` say so by hand.
   const typed = { kind, payload: result.output } as Typed
   const receivedAt = toIso(arrival.receivedAt)
   const event: ChatEvent = {
     ...typed,
     id: arrival.id,
-    eventType: EVENT_TYPES[kind],
+    eventType: isOfTestPerson(json) ? TEST_EVENT_TYPE : EVENT_TYPES[kind],
     timestamp: normalizeTimestamps(typed, arrival.receivedAt) ?? receivedAt,
     receivedAt,
   }
@@ -92,14 +94,11 @@ export function readEventOrNull(arrival: Arrival, parsed: Parsed): Reading | nul
   }
 }
 
-const SCHEMAS = {
+const SCHEMAS: Record<Shape, v.GenericSchema> = {
   transcript: TranscriptSchema,
   'offline-message': OfflineMessageSchema,
-  'new-conversation': ConversationSchema,
-  unanswered: ConversationSchema,
-  feedback: ConversationSchema,
   conversation: ConversationSchema,
-} satisfies Record<EventKind, v.GenericSchema>
+}
 
 function invalid(kind: StoredKind, message: string): Reading {
   return { outcome: 'invalid', kind, issues: [{ path: '', message }] }
@@ -115,23 +114,38 @@ function toIssue(issue: v.BaseIssue<unknown>): Issue {
  * unchanged. Returns a transcript's `endedAt`, if it can be read.
  */
 function normalizeTimestamps({ kind, payload }: Typed, receivedAt: number): string | undefined {
-  if (kind !== 'transcript') {
-    normalizeTimestamp(payload.visitor, 'createdAt', receivedAt)
-    return undefined
+  let endedAt: string | undefined
+  for (const { holder, name } of TIMES[shapeOf(kind)]) {
+    for (const object of holdersOf(payload, holder)) {
+      const isRead = normalizeTimestamp(object, name, receivedAt)
+      if (isRead && name === 'endedAt') endedAt = object.endedAt as string
+    }
   }
-  normalizeTimestamp(payload, 'startedAt', receivedAt)
-  for (const message of payload.messages) normalizeTimestamp(message, 'sentAt', receivedAt)
-  return normalizeTimestamp(payload, 'endedAt', receivedAt) ? payload.endedAt : undefined
+  return endedAt
+}
+
+const timesOf = (shape: Shape) =>
+  documentedIn(shape)
+    .filter(({ form }) => form === 'dateTime')
+    .map(placeIn)
+
+const TIMES: Record<Shape, readonly ReturnType<typeof placeIn>[]> = {
+  conversation: timesOf('conversation'),
+  'offline-message': timesOf('offline-message'),
+  transcript: timesOf('transcript'),
+}
+
+/** The objects at a path of `fields.ts`: the body itself, its visitor, or each of its messages. */
+function holdersOf(payload: JsonObject, path: string): readonly JsonObject[] {
+  if (path === '') return [payload]
+  const held = payload[path.replace('[*]', '')]
+  return Array.isArray(held) ? held : isObject(held) ? [held] : []
 }
 
 /** Returns whether the field held a readable time. */
-function normalizeTimestamp(
-  holder: JsonObject | undefined,
-  field: string,
-  receivedAt: number,
-): boolean {
-  const text = holder?.[field]
-  if (!holder || typeof text !== 'string') return false
+function normalizeTimestamp(holder: JsonObject, field: string, receivedAt: number): boolean {
+  const text = holder[field]
+  if (typeof text !== 'string') return false
   const timestamp = readTimestamp(text)
   holder[field] = writeTimestamp(timestamp, text, receivedAt)
   return timestamp.state === 'read'

@@ -1,5 +1,5 @@
 /**
- * The documented body of each Chatlio webhook, as valibot schemas that validate and normalize.
+ * The documented body of each Chatlio webhook, as valibot schemas that validate and normalize, made of `fields.ts`.
  * Source: Chatlio's webhook and transcript pages, and the fields that older receivers read (docs/sources.md).
  *
  * Promises: a documented field has its documented type in the output, or is absent (empty strings and nulls are
@@ -10,14 +10,17 @@
 import * as v from 'valibot'
 import { isObject, type JsonObject, parseEmbedded } from '../lib/json.ts'
 import { MAX_ISSUES } from '../limits.ts'
+import { documentedIn, type Form, placeIn, type Shape } from './fields.ts'
 
 /**
  * An object with the documented entries and any others. Sets documented fields that are empty or null to
  * `undefined`, which `JSON.stringify` leaves out.
  */
-function documented<const Entries extends v.ObjectEntries>(entries: Entries) {
+function documented(entries: Record<string, v.GenericSchema>) {
   const fields = Object.keys(entries)
   return v.pipe(
+    v.unknown(),
+    v.transform(asObject),
     // `looseObject` alone accepts arrays.
     v.custom<JsonObject>(isObject, 'expected an object'),
     v.looseObject(entries, ({ path }) => (path ? 'required, and missing' : 'expected an object')),
@@ -25,18 +28,16 @@ function documented<const Entries extends v.ObjectEntries>(entries: Entries) {
   )
 }
 
-type WithoutEmpty<Found> = { [Field in keyof Found]: Exclude<Found[Field], null> }
+/** PHP writes `[]` for an object of nothing. */
+function asObject(value: unknown): unknown {
+  return Array.isArray(value) && value.length === 0 ? {} : value
+}
 
 /** Writes in place, because `looseObject` returns a new object. */
-function withoutEmpty<Found extends object>(
-  found: Found,
-  fields: readonly string[],
-): WithoutEmpty<Found> {
-  const written = found as JsonObject
-  for (const field of fields) {
-    if (written[field] === '' || written[field] === null) written[field] = undefined
-  }
-  return written as WithoutEmpty<Found>
+function withoutEmpty(found: JsonObject, fields: readonly string[]): JsonObject {
+  for (const field of fields)
+    if (found[field] === '' || found[field] === null) found[field] = undefined
+  return found
 }
 
 const text = v.nullish(v.string('expected a string'))
@@ -54,43 +55,57 @@ function orEmpty<Value>(is: (value: unknown) => boolean, message: string) {
 const REQUIRED = 'expected a non-empty string'
 const requiredText = v.pipe(v.string(REQUIRED), v.nonEmpty(REQUIRED))
 
-type Traits = string | JsonObject | undefined
-const traits = orEmpty<string | JsonObject>(
-  (value) => typeof value === 'string' || isObject(value),
-  'expected a string or an object',
+const traits = v.pipe(
+  orEmpty<unknown>(
+    (value) => typeof value === 'string' || isObject(asObject(value)),
+    'expected a string or an object',
+  ),
+  v.transform(asObject),
 )
 
-const visitorEntries = {
-  UUID: text,
+const isTrueOrFalse = (value: unknown) => typeof value === 'boolean'
+
+/** What each form of `fields.ts` looks like in a webhook; `undefined`: it never comes in one. */
+const WIRE: Record<Form, v.GenericSchema | undefined> = {
+  text,
+  longText: text,
+  url: text,
+  dateTime: text,
+  ip: text,
   email,
-  name: text,
-  identUserId: text,
-  identTraits: traits,
-  userAgent: text,
-  handle: text,
-  currentPage: text,
-  referrerURL: text,
-  createdAt: text,
-  IPAddress: text,
-  location: text,
+  traits,
+  boolean: orEmpty<boolean>(isTrueOrFalse, 'expected true or false'),
+  texts: orEmpty<unknown[]>(Array.isArray, 'expected an array'),
+  integer: undefined,
+  textMap: undefined,
+}
+
+/** The documented fields of the object at `holder` in a body of this shape. */
+function entriesOf(shape: Shape, holder: string): Record<string, v.GenericSchema> {
+  const entries: Record<string, v.GenericSchema> = {}
+  for (const field of documentedIn(shape)) {
+    const place = placeIn(field)
+    const wire = WIRE[field.form]
+    if (place.holder === holder && wire) entries[place.name] = wire
+  }
+  return entries
 }
 
 /** Keeps `identTraits` as its documented string, and adds the JSON in it as `identTraitsParsed`. */
-function withIdentTraits<Visitor extends { identTraits?: Traits; identTraitsParsed?: unknown }>(
-  visitor: Visitor,
-) {
+function withIdentTraits(visitor: JsonObject): JsonObject {
   const { identTraits: traits } = visitor
   if (traits === undefined) return visitor
-  const identTraits = isObject(traits) ? JSON.stringify(traits) : traits
+  const identTraits = isObject(traits) ? JSON.stringify(traits) : String(traits)
   const parsed = parseEmbedded(identTraits)
   return { ...visitor, identTraits, identTraitsParsed: parsed ?? visitor.identTraitsParsed }
 }
 
-const visitor = v.pipe(documented(visitorEntries), v.transform(withIdentTraits))
-const identifiedVisitor = v.pipe(
-  documented({ ...visitorEntries, UUID: requiredText }),
-  v.transform(withIdentTraits),
-)
+function visitorOf(shape: Shape, required: Record<string, v.GenericSchema> = {}) {
+  return v.pipe(
+    documented({ ...entriesOf(shape, 'visitor'), ...required }),
+    v.transform(withIdentTraits),
+  )
+}
 
 /** New conversation, unanswered and feedback share one documented body. */
 export const ConversationSchema = documented({
@@ -98,44 +113,32 @@ export const ConversationSchema = documented({
   visitor: v.pipe(
     v.nullish(v.unknown(), {}),
     v.transform((value) => (value === '' ? {} : value)),
-    identifiedVisitor,
+    visitorOf('conversation', { UUID: requiredText }),
   ),
-  message: text,
-  conversationUUID: text,
-  channelId: text,
-  slackChannelName: text,
-  slackChannelId: text,
+  ...entriesOf('conversation', ''),
 })
 
 /** `visitor` is optional and `subject` is added because older receivers read bodies like that. */
 export const OfflineMessageSchema = documented({
+  visitor: v.pipe(
+    v.nullish(v.unknown()),
+    v.transform((value) => (value === '' ? undefined : value)),
+    v.nullish(visitorOf('offline-message')),
+  ),
+  ...entriesOf('offline-message', ''),
   message: v.pipe(
     v.string('expected a string, possibly empty'),
     v.transform((message) => message || undefined),
   ),
-  name: text,
-  email,
-  emailPretty: text,
-  subject: text,
-  visitor: v.pipe(
-    v.nullish(v.unknown()),
-    v.transform((value) => (value === '' ? undefined : value)),
-    v.nullish(visitor),
-  ),
 })
 
-export const MessageSchema = documented({
-  text,
-  ts: text,
-  sentAt: text,
-  userId: text,
-  username: text,
-  isVisitorMsg: orEmpty<boolean>((value) => typeof value === 'boolean', 'expected true or false'),
-})
-export type Message = v.InferOutput<typeof MessageSchema>
+export const MessageSchema = documented(entriesOf('transcript', 'messages[*]'))
 
 /** Stops after `MAX_ISSUES` issues: one issue object for each element of a hostile array would fill the memory. */
 const messages = v.pipe(
+  // As Go writes a list of none.
+  v.nullable(v.unknown()),
+  v.transform((value) => value ?? []),
   v.array(v.unknown(), 'expected an array'),
   v.rawTransform<unknown[], Message[]>(({ dataset, addIssue, NEVER }) => {
     const read: Message[] = []
@@ -163,15 +166,10 @@ const messages = v.pipe(
   }),
 )
 
-type TraitsObject = { visitorTraits?: JsonObject | undefined }
-
 /** `visitorTraits` is documented as an object; older senders post a string, which may contain one as JSON. */
-function withTraitsObject<
-  Transcript extends { visitorTraits?: Traits; visitorTraitsText?: unknown },
->(transcript: Transcript): Transcript & TraitsObject {
+function withTraitsObject(transcript: JsonObject): JsonObject {
   const { visitorTraits: traits } = transcript
-  // Narrowing `traits` does not narrow the type of `transcript`.
-  if (typeof traits !== 'string') return transcript as Transcript & TraitsObject
+  if (typeof traits !== 'string') return transcript
   const parsed = parseEmbedded(traits)
   return isObject(parsed)
     ? { ...transcript, visitorTraits: parsed }
@@ -179,28 +177,23 @@ function withTraitsObject<
 }
 
 export const TranscriptSchema = v.pipe(
-  documented({
-    messages,
-    agentEmail: email,
-    agentName: text,
-    archiveUrl: text,
-    extraData: orEmpty<unknown[]>(Array.isArray, 'expected an array'),
-    channelId: text,
-    channelName: text,
-    conversationUUID: text,
-    startedAt: text,
-    endedAt: text,
-    htmlBody: text,
-    textBody: text,
-    visitorEmail: email,
-    replyToEmail: email,
-    visitorName: text,
-    visitorTraits: traits,
-    slackTeamID: text,
-  }),
+  documented({ messages, ...entriesOf('transcript', '') }),
   v.transform(withTraitsObject),
 )
 
-export type Conversation = v.InferOutput<typeof ConversationSchema>
-export type OfflineMessage = v.InferOutput<typeof OfflineMessageSchema>
-export type Transcript = v.InferOutput<typeof TranscriptSchema>
+/** What the relay itself looks at in a normalized body; the rest is there under its documented name. */
+export type Visitor = JsonObject & { UUID?: string; email?: string; identTraits?: string }
+export type Message = JsonObject & {
+  text?: string
+  sentAt?: string
+  userId?: string
+  isVisitorMsg?: boolean
+}
+export type Conversation = JsonObject & { visitor: Visitor }
+export type OfflineMessage = JsonObject & { visitor?: Visitor; email?: string }
+export type Transcript = JsonObject & {
+  messages: Message[]
+  startedAt?: string
+  endedAt?: string
+  visitorEmail?: string
+}

@@ -1,14 +1,14 @@
 /**
- * Converts Chatlio's timestamps (Go's RFC 3339, with up to nine decimals and an offset) to the form that AEP takes:
- * UTC with milliseconds ("must occur in the past", EE; Parquet keeps milliseconds, FCON).
+ * Converts Chatlio's timestamps (Go's RFC 3339, with up to nine decimals and an offset; other senders leave the
+ * seconds out) to the form that AEP takes: UTC with milliseconds ("must occur in the past", EE; Parquet keeps milliseconds, FCON).
  *
  * Promises: truncates decimals, so that no time moves into the future; treats Go's zero time as absent; leaves an
  * unreadable timestamp unchanged, since a strange date is no reason to lose a chat.
  */
 
 /** Date and time in a form that `Date.parse` also accepts. Does not check that the day exists in the calendar. */
-const RFC_3339 =
-  /^\d{4}-(?:0\d|1[0-2])-[0-3]\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/
+const DATE_TIME =
+  /^\d{4}-(?:0\d|1[0-2])-[0-3]\d[Tt](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/
 
 /** `ms`: epoch milliseconds. */
 export type Timestamp =
@@ -20,7 +20,7 @@ export type Timestamp =
 const UNREADABLE: Timestamp = { state: 'unreadable' }
 
 export function readTimestamp(text: string): Timestamp {
-  if (!RFC_3339.test(text) || !isCalendarDay(text)) return UNREADABLE
+  if (!DATE_TIME.test(text) || !isCalendarDay(text)) return UNREADABLE
   // V8 truncates decimals beyond the third; ECMA-262 leaves this to the implementation.
   const ms = Date.parse(text.toUpperCase())
   if (Number.isNaN(ms)) return UNREADABLE

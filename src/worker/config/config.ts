@@ -13,7 +13,6 @@ import {
   MAX_DRAIN_TIMEOUT_MS,
   MAX_FORWARD_TIMEOUT_MS,
   MAX_RECEIPT_DAYS,
-  MAX_SHARDS,
   MIN_EVENT_BYTES,
   MIN_SECRET_CHARACTERS,
 } from '../limits.ts'
@@ -34,7 +33,6 @@ export type {
   Credentials,
   Destination,
   RawDestination,
-  SchemaExtra,
   XdmDestination,
 } from './destination.ts'
 export type { ReadAccess } from './read-access.ts'
@@ -59,7 +57,6 @@ export type Config = {
   deliveryConcurrency: number
   /** Where the outbox lives; `null`: anywhere. */
   outboxJurisdiction: 'eu' | null
-  outboxShards: number
   maxEventBytes: number
   retryBaseMs: number
   retryCapMs: number
@@ -97,7 +94,6 @@ export function parseConfig(env: object): Config {
   const deliveryConcurrency =
     read('DELIVERY_CONCURRENCY', integerBetween(1, MAX_DELIVERY_CONCURRENCY)) ?? 48
   const outboxJurisdiction = read('OUTBOX_JURISDICTION', v.picklist(['eu'], 'eu, or none')) ?? null
-  const outboxShards = read('OUTBOX_SHARDS', integerBetween(1, MAX_SHARDS)) ?? 1
   const retentionDays = read('RETENTION_DAYS', days) ?? 30
   const receiptDays = read('RECEIPT_DAYS', integerBetween(0, MAX_RECEIPT_DAYS)) ?? 7
   const alertAgeMinutes = read('ALERT_AGE_MINUTES', integerBetween(1, 43_200)) ?? 15
@@ -119,7 +115,6 @@ export function parseConfig(env: object): Config {
     drainTimeoutMs: Math.max(drainTimeoutMs, forwardTimeoutMs),
     deliveryConcurrency,
     outboxJurisdiction,
-    outboxShards,
     maxEventBytes: maxEventBytes ?? (format === 'xdm' ? 9_500 : 1_000_000),
     retryBaseMs,
     retryCapMs: Math.max(retryCapMs, retryBaseMs),

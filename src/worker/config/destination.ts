@@ -4,6 +4,7 @@
  * not usable; `config.ts` then discards it.
  */
 import * as v from 'valibot'
+import { SCHEMA_EXTRAS, type SchemaExtra } from '../chatlio/fields.ts'
 import { type ConfigProblem, listOf, type ReadVariable, text } from './variables.ts'
 
 /** Where Adobe gives out tokens, and for what. `imsUrl` has no trailing slash. */
@@ -11,13 +12,6 @@ export type Ims = { imsUrl: string; scopes: string }
 
 /** OAuth server-to-server credentials (AUTH). */
 export type Credentials = { clientId: string; clientSecret: string } & Ims
-
-/**
- * What the schema in AEP has beyond the first version of the field group: `chat` (numbers of a chat, delay, source),
- * `contact` (Contact Request Details). AEP refuses an event with a field that its schema lacks.
- */
-export const SCHEMA_EXTRAS = ['chat', 'contact'] as const
-export type SchemaExtra = (typeof SCHEMA_EXTRAS)[number]
 
 type Inlet = {
   /** The streaming endpoint as configured, with its query: `https://dcs.adobedc.net/collection/{INLET_ID}`. */

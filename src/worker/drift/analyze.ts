@@ -7,7 +7,7 @@
  */
 import type { Issue } from '../chatlio/event.ts'
 import type { EventKind, StoredKind } from '../chatlio/kind.ts'
-import { isObject, type JsonObject } from '../lib/json.ts'
+import { isLongNumber, isObject, type JsonObject } from '../lib/json.ts'
 import { MAX_DRIFT_FINDINGS } from '../limits.ts'
 import { DOCUMENTED, type Documented } from './documented.ts'
 import type { Finding } from './drift.ts'
@@ -29,6 +29,7 @@ export function shownName(key: string): string {
 
 export function typeOf(value: unknown): string {
   if (value === null) return 'null'
+  if (isLongNumber(value)) return 'number'
   return Array.isArray(value) ? 'array' : typeof value
 }
 
@@ -71,7 +72,7 @@ function walk(
       continue
     }
     present.add(path)
-    if (value === null || value === '') continue
+    if (value === null || value === '' || (Array.isArray(value) && value.length === 0)) continue
     if (!expected.split(' or ').includes(to)) {
       add(findings, { path, change: 'type', from: expected, to, sample: maskedShape(value) })
     } else if (isObject(value) && Object.hasOwn(documented, firstBelow(path, documented))) {

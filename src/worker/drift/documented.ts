@@ -1,47 +1,31 @@
 /**
- * The documented fields of each kind and the types they come in, by path (`messages.*.text`). A test holds this against
- * the schemas in `chatlio/payload.ts`. Free-form objects end at their name: what is in them is the customer's own.
+ * The documented fields of each kind and the types they come in, by path (`messages.*.text`), from the one list of fields.
+ * Free-form objects end at their name: what is in them is the customer's own.
  */
-import type { EventKind } from '../chatlio/kind.ts'
+import { documentedIn, type Form, placeIn, type Shape, shapeOf } from '../chatlio/fields.ts'
+import { EVENT_TYPES, type EventKind } from '../chatlio/kind.ts'
 
 export type Documented = { readonly [path: string]: string }
 
-const texts = (prefix: string, names: string): Documented =>
-  Object.fromEntries(names.split(' ').map((name) => [`${prefix}${name}`, 'string']))
-
-const VISITOR =
-  'UUID email name identUserId identTraits userAgent handle currentPage referrerURL createdAt IPAddress location'
-
-const CONVERSATION: Documented = {
-  visitor: 'object',
-  ...texts('visitor.', VISITOR),
-  ...texts('', 'message conversationUUID channelId slackChannelName slackChannelId'),
+const TYPES: { readonly [form in Form]?: string } = {
+  boolean: 'boolean',
+  texts: 'array',
 }
 
-const OFFLINE_MESSAGE: Documented = {
-  ...texts('', 'message name email emailPretty subject'),
-  visitor: 'object',
-  ...texts('visitor.', VISITOR),
+function documented(shape: Shape): Documented {
+  const paths: Record<string, string> = {}
+  for (const field of documentedIn(shape)) {
+    const { holder } = placeIn(field)
+    if (holder === 'messages[*]')
+      Object.assign(paths, { messages: 'array', 'messages.*': 'object' })
+    else if (holder !== '') paths[holder] = 'object'
+    paths[field.from.replace('[*]', '.*')] = TYPES[field.form] ?? 'string'
+  }
+  // The JSON text in `identTraits` is documented; of `visitorTraits` it is the object, and older senders post text.
+  if ('visitorTraits' in paths) paths.visitorTraits = 'object or string'
+  return paths
 }
 
-const TRANSCRIPT: Documented = {
-  messages: 'array',
-  'messages.*': 'object',
-  ...texts('messages.*.', 'text ts sentAt userId username'),
-  'messages.*.isVisitorMsg': 'boolean',
-  ...texts('', 'agentEmail agentName archiveUrl channelId channelName conversationUUID'),
-  ...texts('', 'startedAt endedAt htmlBody textBody visitorEmail replyToEmail visitorName'),
-  slackTeamID: 'string',
-  extraData: 'array',
-  /** Older senders put text there. */
-  visitorTraits: 'object or string',
-}
-
-export const DOCUMENTED: Record<EventKind, Documented> = {
-  transcript: TRANSCRIPT,
-  'offline-message': OFFLINE_MESSAGE,
-  'new-conversation': CONVERSATION,
-  unanswered: CONVERSATION,
-  feedback: CONVERSATION,
-  conversation: CONVERSATION,
-}
+export const DOCUMENTED = Object.fromEntries(
+  Object.keys(EVENT_TYPES).map((kind) => [kind, documented(shapeOf(kind as EventKind))]),
+) as Record<EventKind, Documented>

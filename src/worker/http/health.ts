@@ -3,11 +3,11 @@
  *
  * Promises: never a secret, a count of customers, or personal data. Dead or quarantined events are no reason: they say
  * nothing about the relay. One answer serves an isolate for two seconds, and who asks while it is being made gets the one
- * before: anyone may ask, and each fresh answer asks the outbox.
+ * before, or waits for the first: anyone may ask, and each fresh answer asks the outbox.
  */
 import type { Config } from '../config/config.ts'
 import { type Timers, within } from '../lib/timeout.ts'
-import { HEALTH_CACHE_MS, STORE_TIMEOUT_MS } from '../limits.ts'
+import { FIRST_HEALTH_LOOK_MS, HEALTH_CACHE_MS, STORE_TIMEOUT_MS } from '../limits.ts'
 import type { OutboxStub } from '../outbox/outbox.ts'
 import { ANSWER_HEADERS } from './response-headers.ts'
 
@@ -23,14 +23,15 @@ export const HEALTH_REASONS = [
 ] as const
 export type HealthReason = (typeof HEALTH_REASONS)[number]
 
-type Report = { status: 200 | 503; body: { status: string; reasons?: HealthReason[] } }
-
-type HealthDeps = {
+export type HealthDeps = {
   config: Config
   outbox: () => OutboxStub
   now: () => number
   timers: Timers
+  wait: (ms: number) => Promise<void>
 }
+
+type Report = { status: 200 | 503; body: { status: string; reasons?: HealthReason[] } }
 
 /** One per isolate and configuration. */
 export class HealthCheck {
@@ -63,7 +64,12 @@ export class HealthCheck {
     const isRecent = (ms: number, at: number | null) => at !== null && at <= now && now - at < ms
     const latest = this.#latest
     if (latest && isRecent(HEALTH_CACHE_MS, latest.at)) return latest.report
-    if (latest && isRecent(STORE_TIMEOUT_MS, this.#askedAt)) return latest.report
+    if (isRecent(STORE_TIMEOUT_MS, this.#askedAt)) {
+      if (latest) return latest.report
+      // The very first of an isolate. Each request looks for itself: a promise of another one does not wake it.
+      await this.#deps.wait(FIRST_HEALTH_LOOK_MS)
+      return this.#report()
+    }
     this.#askedAt = now
     try {
       const report = await this.#check()

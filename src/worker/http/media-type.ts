@@ -25,6 +25,9 @@ export function compressionOf(header: string | null): Compression | 'unsupported
     case 'gzip':
     case 'deflate':
       return encoding
+    // The same under its old name (RFC 9110, 8.4.1.3).
+    case 'x-gzip':
+      return 'gzip'
     default:
       return 'unsupported'
   }

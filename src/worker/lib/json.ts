@@ -1,25 +1,72 @@
 /**
  * Parses JSON from bytes, and checks JSON values.
- * Never throws. Values are exactly those of `JSON.parse` (the last of duplicate keys wins).
+ *
+ * Promises: never throws; values are those of `JSON.parse` (the last of duplicate keys wins), but for numbers that a double
+ * cannot hold (`9007199254740993`, `1e400`): they stay as they are written, as `JSON.rawJSON`, and `JSON.stringify` writes
+ * them so.
  */
 import { MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../limits.ts'
 
 export type JsonObject = Record<string, unknown>
 export type Parsed = { ok: true; value: unknown } | { ok: false }
 
-/** Fatal, so that invalid UTF-8 is refused instead of relayed as replacement characters. Drops a leading BOM. */
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+/** Fatal, so that invalid UTF-8 is refused instead of relayed as replacement characters. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Byte order marks: some senders write one, and their proxies another. */
+const MARKS = /^\uFEFF+/
 
 export function parseJson(bytes: Uint8Array): Parsed {
   try {
-    return { ok: true, value: JSON.parse(utf8.decode(bytes)) }
+    return { ok: true, value: parseExactly(utf8.decode(bytes).replace(MARKS, '')) }
   } catch {
     return { ok: false }
   }
 }
 
+/** In V8 since 2023 (tc39/proposal-json-parse-with-source), not yet in TypeScript's library. */
+const { rawJSON, isRawJSON } = JSON as unknown as {
+  rawJSON(text: string): unknown
+  isRawJSON(value: unknown): boolean
+}
+
+/** A number of 16 digits or more, or with an exponent: some of them do not fit into a double. */
+const LONG_NUMBER = /(?:^|[:,[\s])-?(?:[\d.]{16,}|[\d.]+[eE])/
+
+/** Throws where `JSON.parse` does. A second look, far slower, only where there may be such a number. */
+function parseExactly(text: string): unknown {
+  const value: unknown = JSON.parse(text)
+  if (!LONG_NUMBER.test(text) || exceededLimit(value)) return value
+  return JSON.parse(text, exactNumber as (key: string, value: unknown) => unknown)
+}
+
+function exactNumber(_: string, value: unknown, { source = '' }: { source?: string }): unknown {
+  const isExact = typeof value !== 'number' || decimal(source) === decimal(String(value))
+  return isExact ? value : rawJSON(source)
+}
+
+/** One text for each decimal number: `1.20e3` and `1200` are `12e2`. */
+function decimal(text: string): string {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(text) ?? []
+  const digits = whole + fraction
+  let from = 0
+  while (digits[from] === '0') from += 1
+  let to = digits.length
+  while (to > from && digits[to - 1] === '0') to -= 1
+  if (from === to) return whole === '' ? text : '0'
+  return `${sign}${digits.slice(from, to)}e${Number(exponent) - fraction.length + digits.length - to}`
+}
+
+/** A number as it is written, since no double is equal to it. */
+export function isLongNumber(value: unknown): boolean {
+  return isRawJSON(value)
+}
+
 export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !isLongNumber(value)
+  )
 }
 
 export function isNonEmptyString(value: unknown): value is string {
@@ -70,7 +117,7 @@ const EMBEDDED_LIMITS: JsonLimits = { depth: MAX_JSON_DEPTH / 2, values: MAX_JSO
 /** Parses JSON embedded in a string. `undefined` if the text is not JSON, or holds too much to be sent as an object. */
 export function parseEmbedded(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text)
+    const value = parseExactly(text)
     return exceededLimit(value, EMBEDDED_LIMITS) ? undefined : value
   } catch {
     return undefined

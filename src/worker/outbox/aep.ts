@@ -25,6 +25,8 @@ import {
 export type Aep = {
   /** Grows with each change: of two copies, the one with the larger is newer. */
   version: number
+  /** When that was. */
+  changedAt: number
   /** The deployment that wrote it; another one tries at once. */
   deployment: string | null
   /** Since when the configuration cannot be used; `null` when it can. */
@@ -78,6 +80,7 @@ export type Refusals = {
 
 export const INITIAL_AEP: Aep = {
   version: 0,
+  changedAt: 0,
   deployment: null,
   unusableSince: null,
   pause: { paused: false, at: 0 },
@@ -122,7 +125,7 @@ export function after(aep: Aep, happened: Happened, now: number, policy: Policy)
   const next = withHold(step(before, happened, now, policy), now, policy)
   if (next === aep) return aep
   // By the clock, since a restart may forget changes that were not written down.
-  return { ...next, version: Math.max(aep.version + 1, now) }
+  return { ...next, version: Math.max(aep.version + 1, now), changedAt: now }
 }
 
 /** An attempt's end, for what is known of AEP and for its event. Of those of one request, acceptances come first. */
@@ -354,7 +357,7 @@ function withHold(aep: Aep, now: number, policy: Policy): Aep {
 /** Moments of what happened, wherever they stand in the value. */
 const HAPPENED = new Set([
   ...['at', 'since', 'from', 'acceptedAt', 'answeredAt', 'probedAt', 'refusedAt', 'beganAt'],
-  ...['unusableSince', 'validFrom', 'takenBackFrom'],
+  ...['unusableSince', 'validFrom', 'takenBackFrom', 'changedAt'],
 ])
 
 /**
@@ -362,8 +365,8 @@ const HAPPENED = new Set([
  * own maximum. The same object when there is nothing to correct.
  */
 export function corrected(aep: Aep, now: number, { backoff }: Policy): Aep {
-  // A change is never later than its version, so nothing in an older value is ahead.
-  if (aep.version <= now) return aep
+  // Nothing in it is later than its latest change.
+  if (aep.changedAt <= now) return aep
   const planned = new Map([
     ['retryAt', now + backoff.capMs],
     ['notBefore', now + MAX_RETRY_AFTER_MS],

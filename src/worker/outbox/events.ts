@@ -171,6 +171,13 @@ export class Events {
     return row ?? null
   }
 
+  at(position: number): Place | null {
+    const [row] = this.#sql
+      .exec<Place>('SELECT position, state FROM events WHERE position = ?', position)
+      .toArray()
+    return row ?? null
+  }
+
   read(position: number): StoredEvent | null {
     const [row] = this.#sql.exec<StoredRow>(READ, position).toArray()
     return row ? toStored(row) : null
@@ -233,18 +240,11 @@ export class Events {
     )
   }
 
-  /**
-   * AEP has them: those that are still pending leave, in one transaction. Returns these. `record`: writes down what is
-   * remembered of them, in the same transaction.
-   */
-  accepted(
-    events: readonly StoredEvent[],
-    record: (events: readonly StoredEvent[]) => void,
-  ): StoredEvent[] {
+  /** AEP has them: those that are still pending leave, in one transaction. Returns these. */
+  accepted(events: readonly StoredEvent[]): StoredEvent[] {
     const pending = this.stillPending(events)
     if (pending.length === 0) return pending
     this.#storage.transactionSync(() => {
-      record(pending)
       this.#forget(pending.map(({ position }) => position))
       this.#count({ delivered: pending.length })
     })
@@ -523,7 +523,8 @@ const UNTRIED = `SELECT position, kind, length(body) AS bytes FROM events WHERE 
 /** Only pending events have a moment at which they are due. */
 const TRIED = `SELECT position, kind, length(body) AS bytes FROM attempts JOIN events USING (position) WHERE`
 
-const STILL_PENDING = `SELECT key FROM json_each(?) JOIN events ON position = value ->> 0
+/** `CROSS`: the few that are asked for come first, or SQLite reads all pending ones. */
+const STILL_PENDING = `SELECT key FROM json_each(?) CROSS JOIN events ON position = value ->> 0
   WHERE events.id = value ->> 1 AND state = 'pending'`
 
 const REFUSED_SINCE = `SELECT position FROM events JOIN attempts USING (position)

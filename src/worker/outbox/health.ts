@@ -41,6 +41,7 @@ export class WriteProbe {
   readonly #storage: DurableObjectStorage
   readonly #now: () => number
   #latest: Write | null = null
+  #probing: Promise<boolean> | null = null
 
   constructor({ storage, now }: { storage: DurableObjectStorage; now: () => number }) {
     this.#storage = storage
@@ -53,10 +54,17 @@ export class WriteProbe {
     const isRecent = (write: Write | null): write is Write =>
       write !== null && write.at <= now && now - write.at < WRITE_PROBE_INTERVAL_MS
     if (isRecent(store) && store.worked) return true
-    if (!isRecent(this.#latest)) this.#latest = { at: now, worked: await this.#probe() }
+    let latest = this.#latest
+    if (!isRecent(latest)) {
+      this.#probing ??= this.#probe().finally(() => {
+        this.#probing = null
+      })
+      latest = { at: now, worked: await this.#probing }
+      this.#latest = latest
+    }
     // What has refused a store since is not called writable.
-    const refusedSince = store && !store.worked && store.at > this.#latest.at
-    return this.#latest.worked && !refusedSince
+    const refusedSince = store && !store.worked && store.at > latest.at
+    return latest.worked && !refusedSince
   }
 
   async #probe(): Promise<boolean> {
@@ -65,11 +73,20 @@ export class WriteProbe {
       sql.exec('CREATE TABLE IF NOT EXISTS probe (zeros BLOB)')
       sql.exec('INSERT INTO probe VALUES (zeroblob(?))', MAX_BODY_BYTES)
       await this.#storage.sync()
-      sql.exec('DELETE FROM probe')
-      await this.#storage.sync()
       return true
     } catch {
       return false
+    } finally {
+      this.#remove()
+    }
+  }
+
+  /** Durable with whatever is written next. */
+  #remove(): void {
+    try {
+      this.#storage.sql.exec('DELETE FROM probe')
+    } catch {
+      // The next probe removes it.
     }
   }
 }

@@ -78,7 +78,8 @@ export class Intake {
     const stored = this.#commit.add({ ...request, hashes })
     if (this.#waitingBytes > MAX_WAITING_BYTES) this.flush()
     const state = await stored
-    if (state === 'pending') await delivery.scheduleNewWork()
+    // A refused one, too: a minute later the refusals may turn out not to be the events' fault.
+    if (state === 'pending' || state === 'dead') await delivery.scheduleNewWork()
     return state
   }
 
@@ -88,12 +89,19 @@ export class Intake {
   }
 
   #write(requests: readonly Waiting[]): HeldState[] {
-    const { records, events, delivery, now } = this.#deps
+    const { records, events, delivery, watch, now } = this.#deps
     this.#waitingBytes = 0
     const wanted = requests.filter(({ hashes }) => !records.isSuppressed(hashes))
+    const before = watch.known().refusedFrom
     const arrivals = wanted.map((request) => this.#arrival(request))
     this.lastWrite = { at: now(), worked: false }
-    const places = events.put(arrivals)
+    let places = events.put(arrivals)
+    const { refusedFrom, hold } = watch.known()
+    if (refusedFrom !== null && before === null) {
+      // One of them has shown that AEP refuses everything: what it refused of the others was not their fault either.
+      delivery.takeBack(refusedFrom, hold?.since ?? now())
+      places = places.map((place) => ({ ...place, ...events.at(place.position) }))
+    }
     events.saveAep()
     records.stored(
       places.flatMap(({ position, isNew }, index) =>

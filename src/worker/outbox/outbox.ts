@@ -36,7 +36,7 @@ import {
   type ListedPage,
   type ListFilter,
 } from './list.ts'
-import type { CountRow, Step } from './records/activity.ts'
+import type { CountRow, Step } from './records/counts.ts'
 import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
 import type { FindRequest, Found } from './records/find.ts'
 import type { ListedEntry, LogEntry } from './records/operator-log.ts'

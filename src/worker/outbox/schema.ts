@@ -161,7 +161,8 @@ function setLastLayoutAside(sql: SqlStorage): string[] {
 
 /**
  * Events lay in `pending` and `parked`, their attempts in `tries`. Parts of the very first versions have the envelope of
- * the day around them; the one that counts is added when they are sent. What was erased did not say by whom.
+ * the day around them; the one that counts is added when they are sent. Which settings parts were made for is told by where
+ * they say which part they are. What was erased did not say by whom.
  */
 const EVENTS_FROM_LAST_LAYOUT = `
 INSERT INTO events (position, id, state, kind, received_at, hashes, begun, body)
@@ -172,14 +173,20 @@ INSERT INTO events (position, id, state, kind, received_at, hashes, code, path, 
 INSERT INTO attempts (position, attempts, strikes, struck_at, throttles, refused, tried_at, next_at,
     asked_to_wait, code, status, message, answer, history)
   SELECT position, attempts, strikes, IIF(strikes > 0, tried_at, NULL), throttles,
-    code = 'rejected' AND state = 'pending', tried_at, next_at, asked_to_wait, last_tries.code, status,
+    last_tries.code = 'rejected' AND state = 'pending', tried_at, next_at, asked_to_wait, last_tries.code, status,
     message, answer, history
   FROM last_tries JOIN events USING (position);
 INSERT INTO parts SELECT position, part,
     IIF(record LIKE '{"header":%', substr(record, instr(record, ',"xdmEntity":') + 13,
       length(record) - instr(record, ',"xdmEntity":') - 14), record)
   FROM last_parts;
-INSERT INTO splits SELECT position, '', MAX(part) + 1, 0 FROM parts GROUP BY position;
+INSERT INTO splits (position, made_for, parts, generation)
+  SELECT position, IFNULL('xdm ' || substr(tenant.key, 2), 'raw'),
+    json_extract(record, IIF(tenant.key IS NULL, '$.part.count', '$."' || tenant.key || '".chatlio.part.count')), 0
+  FROM parts LEFT JOIN json_each(record) AS tenant
+    ON tenant.type = 'object' AND tenant.key LIKE '\\_%' ESCAPE '\\'
+      AND json_type(tenant.value, '$.chatlio.part') = 'object'
+  GROUP BY position;
 UPDATE ledger SET (accepted, delivered, deleted, aep) = (SELECT accepted, delivered, erased,
   json_object('pause', json(IFNULL(json_extract(destination, '$.pause'),
     '{"paused":false,"at":0}'))) FROM last_ledger);

@@ -1,5 +1,5 @@
 /** What the tests of the Platform APIs share: a server, a client with the headers Adobe demands, a chain. */
-import fieldGroup from '../../../src/worker/aep/schema/field-group.json'
+import { fieldGroup } from '../../../src/worker/aep/schema/field-group.ts'
 import namespace from '../../../src/worker/aep/schema/identity-namespace.json'
 import schemaBody from '../../../src/worker/aep/schema/schema.json'
 

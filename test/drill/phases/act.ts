@@ -16,7 +16,7 @@ export async function actOut(
   for (const phase of phases) {
     const own = path.join(directory, phase.name)
     await mkdir(own)
-    const setup = { shards: 1, tampered: phase.tampered ?? false, vars: phase.vars ?? {} }
+    const setup = { tampered: phase.tampered ?? false, vars: phase.vars ?? {} }
     const beganAt = Date.now()
     const running: (() => Promise<void>)[] = []
     const stop = async () => {

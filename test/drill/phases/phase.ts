@@ -77,7 +77,7 @@ export async function arrivals(
   ]
 }
 
-/** A line where the shards' ledger does not balance or still counts something as pending, dead or quarantined. */
+/** A line where the ledger does not balance or still counts something as pending, dead or quarantined. */
 export async function settledLedger(harness: Harness): Promise<string[]> {
   try {
     const { accepted, delivered, pending, dead, quarantined, erased } = await (

@@ -11,7 +11,6 @@ export const refusesEverything: Phase = {
   promise:
     'while AEP refuses everything no event is dead from the third refusal on, and then all arrive',
   format: 'raw',
-  vars: { OUTBOX_SHARDS: '2' },
   async run(harness) {
     const { adobe } = harness
     adobe.rule({ answer: { type: 'status', status: 400 } })
@@ -26,7 +25,7 @@ export const refusesEverything: Phase = {
       const landed = new Set(adobe.lake.map(({ _id }) => _id))
       return ids.filter((id) => id === null || !landed.has(id))
     }
-    // What a shard or an isolate knows reaches the others with the next webhooks.
+    // What an isolate knows reaches the others with the next webhooks.
     for (let each = 0; each < 8 && missing().length > 0; each += 1) {
       ids.push((await post(harness, `accepted ${each}`)).id)
       await until(() => missing().length === 0, ARRIVAL_TIMEOUT_MS / 8)

@@ -6,7 +6,7 @@
  * before it continues its text. Everything else is the same in every part.
  */
 
-import { TEXTS } from '../../../src/worker/aep/record/draft.ts'
+import { LONG_TEXTS as TEXTS } from '../../../src/worker/chatlio/fields.ts'
 import { isObject, type JsonObject } from '../../../src/worker/lib/json.ts'
 
 export type Joined = {

@@ -17,7 +17,7 @@ import { encodeParts } from './encode-parts.ts'
 import { eventSchema } from './schema-validator.ts'
 import { eventOf, RAW } from './split-arbitraries.ts'
 
-const ROWS = mappingRows('acme', 'ChatlioVisitor')
+const ROWS = mappingRows('acme', 'ChatlioVisitor', true)
 
 /** Paths that some row reads, in expressions too. */
 const READ = new Set(
@@ -48,10 +48,10 @@ describe('the mapping covers', () => {
 
   it('every field of a record as it is sent', () => {
     const records = [
-      encodeRaw(eventOf('feedback', conversation)),
-      encodeRaw(eventOf('offline-message', offlineMessage)),
-      encodeRaw(eventOf('transcript', transcript)),
-      encodeRaw(eventOf('transcript', { ...transcript, visitorTraits: 'not JSON' })),
+      encodeRaw(eventOf('feedback', conversation), 'shop'),
+      encodeRaw(eventOf('offline-message', offlineMessage), 'shop'),
+      encodeRaw(eventOf('transcript', transcript), 'shop'),
+      encodeRaw(eventOf('transcript', { ...transcript, visitorTraits: 'not JSON' }), 'shop'),
       ...sampleRecords(),
     ]
     expect(records.flatMap(leaves).filter((path) => !isCovered(path))).toEqual([])
@@ -100,10 +100,10 @@ describe('the mapping', () => {
     }
   })
 
-  it('never makes an agent or a reply-to address an identity', () => {
+  it('makes identities only of what the relay says they are', () => {
     const identity = ROWS.find(({ destination }) => destination === 'identityMap')?.source ?? ''
-    expect(identity).toContain('visitor.UUID')
-    expect(identity).not.toMatch(/agent|replyTo/i)
+    const read = identity.replaceAll(/"[^"]*"/g, '').match(/[a-z]\w*\.\w+/g)
+    expect(new Set(read)).toEqual(new Set(['identity.visitor', 'identity.email']))
   })
 
   it('has expressions that Data Prep takes: under 4,096 characters', () => {

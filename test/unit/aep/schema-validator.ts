@@ -6,7 +6,7 @@
  */
 import { Ajv, type ErrorObject } from 'ajv'
 import addFormats from 'ajv-formats'
-import fieldGroup from '../../../src/worker/aep/schema/field-group.json'
+import { fieldGroup } from '../../../src/worker/aep/schema/field-group.ts'
 
 type Schema = { [keyword: string]: unknown }
 
@@ -42,6 +42,12 @@ const STANDARD: Schema = {
     browserDetails: object({ userAgent: text }),
     ipV4: { type: 'string', format: 'ipv4' },
     ipV6: { type: 'string', format: 'ipv6' },
+  }),
+  customerFeedback: object({
+    chatSessionID: text,
+    subject: text,
+    chatStart: { type: 'integer' },
+    chatEnd: { type: 'integer' },
   }),
   placeContext: object({
     geo: object({ city: text, countryCode: { type: 'string', pattern: '^[A-Z]{2}$' } }),

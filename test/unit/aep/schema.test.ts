@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import fieldGroup from '../../../src/worker/aep/schema/field-group.json'
-import { RAW_FIELDS } from '../../../src/worker/aep/schema/fields.ts'
+import { samplePayloads } from '../../../src/cli/provision/sample.ts'
+import { fieldGroup } from '../../../src/worker/aep/schema/field-group.ts'
 import namespace from '../../../src/worker/aep/schema/identity-namespace.json'
 import schema from '../../../src/worker/aep/schema/schema.json'
+import { FIELDS } from '../../../src/worker/chatlio/fields.ts'
 import { ROUTE_KINDS } from '../../../src/worker/chatlio/kind.ts'
 import { parseConfig } from '../../../src/worker/config/config.ts'
 import conversation from '../../fixtures/conversation.json'
@@ -14,11 +15,11 @@ import sparse from '../../fixtures/transcript-sparse.json'
 import { encodeParts } from './encode-parts.ts'
 import { encodeXdm } from './encode-xdm.ts'
 import { validator } from './schema-validator.ts'
-import { anyEvent, eventOf, holds, XDM } from './split-arbitraries.ts'
+import { anyEvent, eventOf, holds, XDM_EXTRAS } from './split-arbitraries.ts'
 
 const validate = validator('acme')
 const entityOf = (event: ReturnType<typeof eventOf>): unknown =>
-  JSON.parse(encodeXdm(event, XDM)).body.xdmEntity
+  JSON.parse(encodeXdm(event, XDM_EXTRAS)).body.xdmEntity
 
 describe('every event is valid by the schema', () => {
   it.each([
@@ -64,27 +65,20 @@ describe('the schema as data', () => {
   const own = fieldGroup.definitions.chatlio.properties['_{TENANT_ID}'].properties
 
   it('has no field that every event leaves empty', () => {
-    const full = {
-      ...offlineMessage,
-      subject: 'x',
-      visitor: { ...conversation.visitor, ...offlineMessage.visitor },
-      rating: 5,
-    }
     const events = [
-      eventOf('feedback', conversation),
-      eventOf('offline-message', full),
-      eventOf('transcript', { ...transcript, slackTeamID: 'T1', visitorEmail: 'a@b' }),
+      ...samplePayloads().map(([kind, payload]) => eventOf(kind, payload)),
+      eventOf('feedback', { ...conversation, rating: 5 }),
     ]
     const long = { ...transcript, htmlBody: 'x'.repeat(9_500) }
-    const parts = encodeParts(eventOf('transcript', long), XDM, 9_500).map((part) =>
+    const parts = encodeParts(eventOf('transcript', long), XDM_EXTRAS, 9_500).map((part) =>
       JSON.parse(part),
     )
     const filled = new Set(
       [...events.map(entityOf), ...parts.map(({ body }) => body.xdmEntity)].flatMap(leaves),
     )
     const declared = leavesOfSchema({ properties: own }).map((path) => `_acme.${path}`)
-    const rawOnly = RAW_FIELDS.map(({ to }) => `_acme.${to}`)
-    expect(declared.filter((path) => !filled.has(path))).toEqual(rawOnly)
+    const rawOnly = FIELDS.filter((field) => field.in === 'raw').map(({ to }) => `_acme.${to}`)
+    expect(declared.filter((path) => !filled.has(path))).toEqual([...new Set(rawOnly)])
   })
 
   it('has only names that XDM accepts', () => {

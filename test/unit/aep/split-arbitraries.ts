@@ -29,6 +29,11 @@ export const XDM: XdmDestination = {
   schemaExtras: [],
 }
 
+/** A schema with everything that ours may have. */
+export const XDM_EXTRAS: XdmDestination = { ...XDM, schemaExtras: ['chat', 'contact'] }
+
+export const SENDING = { now: RECEIVED_AT, source: 'shop' }
+
 /** The event of a payload, read from its JSON as a webhook is. */
 export function eventOf(kind: Route | EventKind, payload: unknown): ChatEvent {
   const value: unknown = JSON.parse(JSON.stringify(payload))

@@ -19,7 +19,9 @@ describe('an event within the limit', () => {
   it('is one record under the event’s id, without `part`', () => {
     const event = eventOf('feedback', { visitor: { UUID: 'u1' }, message: 'Hi' })
     expect(encodeParts(event, XDM, 9_500)).toEqual([encodeXdm(event, XDM)])
-    expect(encodeParts(event, RAW, 9_500)).toEqual([JSON.stringify(encodeRaw(event))])
+    expect(encodeParts(event, RAW, 9_500)).toEqual([
+      `{"delaySeconds":0,${JSON.stringify(encodeRaw(event, 'shop')).slice(1)}`,
+    ])
   })
 
   it('is split only above the limit, to the byte', () => {
@@ -197,7 +199,8 @@ describe('an event above the limit', () => {
     for (const part of parts) expect(Object.keys(part.identityMap)).toEqual(['ChatlioVisitor'])
     expect(joinParts(parts, BASE).unmapped['visitor.email']).toBe(email)
     const raw = encodeParts(event, RAW, 2_000).map(record)
-    for (const { visitor } of raw) expect(visitor).toEqual({ UUID: 'u'.repeat(600) })
+    for (const { identity } of raw) expect(identity).toEqual({ visitor: 'u'.repeat(600) })
+    expect(joinParts(raw, []).unmapped['visitor.email']).toBe(email)
     expectWholeRaw(event, raw)
   })
 

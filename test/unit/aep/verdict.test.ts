@@ -70,14 +70,18 @@ describe('a 2xx', () => {
 })
 
 describe('any other status', () => {
-  const REJECTED = [400, 413, 422]
+  const REJECTED = [
+    [400, 'rejected'],
+    [413, 'too-large'],
+    [422, 'rejected'],
+  ] as const
   const CREDENTIALS = [401, 403]
   const THROTTLED = [408, 429]
 
-  it.each(REJECTED)('rejects the event for good: %i', (status) => {
+  it.each(REJECTED)('rejects the event for good: %i', (status, code) => {
     expect(verdictOf(status)).toMatchObject({
       verdict: 'rejected',
-      error: { code: 'rejected', status },
+      error: { code, status },
     })
   })
 
@@ -93,7 +97,7 @@ describe('any other status', () => {
     ['3xx', statuses(300, 399)],
     [
       '4xx that no event can cause',
-      statuses(400, 499, [...REJECTED, ...CREDENTIALS, ...THROTTLED]),
+      statuses(400, 499, [...REJECTED.map(([status]) => status), ...CREDENTIALS, ...THROTTLED]),
     ],
   ])('holds all events because of the configuration: each %s', (_, each) => {
     expect(each.length).toBeGreaterThan(90)

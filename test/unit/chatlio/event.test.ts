@@ -186,7 +186,7 @@ describe('a body that is not an event', () => {
   it.each(STORED_KINDS)(
     'is malformed if it is not JSON, and keeps the kind of its URL: %s',
     (kind) => {
-      for (const text of ['', '{', 'message=Hi', '\uFEFF\uFEFF{}']) {
+      for (const text of ['', '{', 'message=Hi', ' \uFEFF{}']) {
         expect(readText(kind, text)).toEqual({ outcome: 'malformed', kind })
       }
     },
@@ -235,7 +235,7 @@ describe('an issue', () => {
     ['transcript', { textBody: 'Hi' }, 'messages'],
     ['transcript', { messages: { 0: {} } }, 'messages'],
     ['transcript', { messages: [{}, null] }, 'messages.1'],
-    ['transcript', { messages: [{}, []] }, 'messages.1'],
+    ['transcript', { messages: [{}, [1]] }, 'messages.1'],
     ['transcript', { messages: [{ text: 7 }] }, 'messages.0.text'],
     ['transcript', { messages: [{}, {}, { isVisitorMsg: 'true' }] }, 'messages.2.isVisitorMsg'],
     ['transcript', { messages: [], extraData: {} }, 'extraData'],

@@ -266,7 +266,7 @@ describe('normalizing', () => {
         if (reading.outcome !== 'valid') return
         taken += 1
         // As a raw record, the form that a mapping in AEP reads.
-        const record = JSON.parse(JSON.stringify(encodeRaw(reading.event))) as Json
+        const record = JSON.parse(JSON.stringify(encodeRaw(reading.event, null))) as Json
         for (const place of PLACES[kind]) {
           for (const held of holders(record, place)) {
             expect(Object.prototype.toString.call(held)).toBe('[object Object]')

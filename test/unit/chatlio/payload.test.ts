@@ -141,10 +141,12 @@ describe('the required field', () => {
   })
 
   it('of a transcript is messages, an array, possibly empty', () => {
-    for (const payload of [{}, { messages: null }, { messages: {} }, { messages: 'none' }]) {
+    for (const payload of [{}, { messages: {} }, { messages: 'none' }, { messages: '' }]) {
       expect(issues('transcript', payload).map(({ path }) => path)).toEqual(['messages'])
     }
     expect(normalized('transcript', { messages: [] })).toEqual({ messages: [] })
+    // As Go writes an empty one.
+    expect(normalized('transcript', { messages: null })).toEqual({ messages: [] })
   })
 })
 
@@ -235,6 +237,30 @@ describe('empty strings and nulls', () => {
       extraData: ['', null],
       visitorTraits: { a: '' },
     })
+  })
+})
+
+describe('an empty list where an object is documented, as PHP writes an empty one', () => {
+  it('is an empty object', () => {
+    expect(visitorOf({ identTraits: [] })).toEqual({
+      UUID: 'u',
+      identTraits: '{}',
+      identTraitsParsed: {},
+    })
+    expect(transcriptOf({ visitorTraits: [] })).toEqual({ messages: [], visitorTraits: {} })
+    expect(normalized('transcript', { messages: [[], { text: 'Hi' }] })).toEqual({
+      messages: [{}, { text: 'Hi' }],
+    })
+    expect(normalized('offline-message', { message: 'Hi', visitor: [] })).toEqual({
+      message: 'Hi',
+      visitor: {},
+    })
+    expect(issues('feedback', { visitor: [] })[0]?.path).toBe('visitor.UUID')
+  })
+
+  it('is none with something in it', () => {
+    expect(issues('feedback', { visitor: [{}] })[0]?.path).toBe('visitor')
+    expect(issues('transcript', { messages: [[1]] })[0]?.path).toBe('messages.0')
   })
 })
 

@@ -7,6 +7,7 @@ import {
   rowProblems,
 } from '../../../src/local-adobe/platform/mapping/rows.ts'
 import type { Schema } from '../../../src/local-adobe/platform/registry/resolve.ts'
+import { validate } from '../../../src/local-adobe/platform/registry/validate.ts'
 
 const text: Schema = { type: 'string' }
 const SCHEMA: Schema = {
@@ -60,6 +61,17 @@ describe('rows of a mapping set', () => {
       },
       errors: [],
     })
+  })
+
+  it.each([
+    ['2026-11-24T12:00Z', '2026-11-24T12:00:00.000Z'],
+    ['2026-11-24T13:00+01:00', '2026-11-24T12:00:00.000Z'],
+    ['2026-11-24', '2026-11-24T00:00:00.000Z'],
+    ['2026-11-24T13:00:00+01:00', '2026-11-24T13:00:00+01:00'],
+  ])('make a date-time that the schema takes of %s', (from, to) => {
+    const { data } = map({ t: from }, row('t', 'timestamp'))
+    expect(data).toEqual({ timestamp: to })
+    expect(validate(SCHEMA, data)).toEqual([])
   })
 
   it('name what cannot be converted without its value, and go on', () => {

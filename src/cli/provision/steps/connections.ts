@@ -7,8 +7,8 @@
  * Sources: sources/tutorials/api (chatlio-webhook, http), update-dataflows.
  */
 import { at, type Json, textAt } from '../../lib/platform-request.ts'
-import { byFlowServiceName, FLOW_SERVICE, type FlowKind } from '../lookup.ts'
-import { difference, idOf, type Step } from '../step.ts'
+import { FLOW_SERVICE, type FlowKind, flowServiceOne } from '../lookup.ts'
+import { difference, idOf, type Key, type Step } from '../step.ts'
 import { SCHEMA_CONTENT_TYPE, usesHttpApi, type Wanted } from '../wanted.ts'
 
 export const SOURCES = 'Data Ingestion: Manage Sources'
@@ -21,17 +21,17 @@ const DATA_LAKE_SPEC = 'c604ff05-7f1a-43c0-8e18-33bf874cb11c'
 const spec = (id: string) => ({ id, version: '1.0' })
 const sourceSpec = (wanted: Wanted) => (usesHttpApi(wanted) ? HTTP_API_SPEC : CHATLIO_SPEC)
 
-const connection = (kind: FlowKind) => ({
+const connection = (key: Key, kind: FlowKind) => ({
+  key,
   name: ({ flowName }: Wanted) => flowName,
   permission: SOURCES,
   find: ({ send, wanted }: Parameters<Step['find']>[0]) =>
-    byFlowServiceName(send, kind, wanted.flowName),
+    flowServiceOne(send, kind, { id: wanted.ids[key], name: wanted.flowName }),
   made,
 })
 
 export const BASE: Step = {
-  ...connection('connections'),
-  key: 'base',
+  ...connection('base', 'connections'),
   title: 'Base connection',
   compare: ({ body }, { wanted }) => [
     ...difference('connectionSpec.id', HTTP_API_SPEC, textAt(body, 'connectionSpec', 'id')),
@@ -67,8 +67,7 @@ export const BASE: Step = {
 }
 
 export const SOURCE: Step = {
-  ...connection('sourceConnections'),
-  key: 'source',
+  ...connection('source', 'sourceConnections'),
   title: 'Source connection',
   compare: ({ body }, context) => [
     ...difference(
@@ -100,8 +99,7 @@ export const SOURCE: Step = {
 }
 
 export const TARGET: Step = {
-  ...connection('targetConnections'),
-  key: 'target',
+  ...connection('target', 'targetConnections'),
   title: 'Target connection',
   compare: ({ body }, context) => [
     ...difference('connectionSpec.id', DATA_LAKE_SPEC, textAt(body, 'connectionSpec', 'id')),

@@ -1,6 +1,6 @@
 /** Step: the dataset that the events land in. Profile's tags come with it, or are added to one that exists. */
 import { at, type Json, listAt, textAt } from '../../lib/platform-request.ts'
-import { DATASETS, datasetsByName } from '../lookup.ts'
+import { DATASETS, datasetById, datasetsByName } from '../lookup.ts'
 import { type Difference, difference, idOf, type Step } from '../step.ts'
 import { SCHEMA_CONTENT_TYPE } from '../wanted.ts'
 
@@ -12,7 +12,12 @@ export const DATASET: Step = {
   title: 'Dataset',
   name: ({ name }) => name,
   permission: 'Data Management: Manage Datasets',
-  find: ({ send, wanted }) => datasetsByName(send, wanted.name),
+  async find({ send, wanted }) {
+    const { dataset: id } = wanted.ids
+    if (id === undefined) return datasetsByName(send, wanted.name)
+    const body = await datasetById(send, id)
+    return body === null ? [] : [{ id, body }]
+  },
   compare: ({ body }, context) => [
     ...difference('schemaRef.id', idOf(context, 'schema'), textAt(body, 'schemaRef', 'id')),
     ...(context.wanted.profile ? missingTags(body) : []),

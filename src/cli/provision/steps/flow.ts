@@ -1,6 +1,6 @@
 /** Step: the dataflow. Only its mapping may be changed; everything else that differs needs another name. */
 import { at, type Json, type JsonRecord, textAt } from '../../lib/platform-request.ts'
-import { byFlowServiceName, FLOW_SERVICE } from '../lookup.ts'
+import { FLOW_SERVICE, flowServiceOne } from '../lookup.ts'
 import { type Context, difference, idOf, type Step } from '../step.ts'
 import { usesHttpApi, type Wanted } from '../wanted.ts'
 import { made, SOURCES } from './connections.ts'
@@ -21,7 +21,8 @@ export const FLOW: Step = {
   title: 'Dataflow',
   name: ({ flowName }) => flowName,
   permission: SOURCES,
-  find: ({ send, wanted }) => byFlowServiceName(send, 'flows', wanted.flowName),
+  find: ({ send, wanted }) =>
+    flowServiceOne(send, 'flows', { id: wanted.ids.flow, name: wanted.flowName }),
   compare: ({ body }, context) => [
     ...difference('flowSpec.id', flowSpec(context.wanted), textAt(body, 'flowSpec', 'id')),
     ...difference(

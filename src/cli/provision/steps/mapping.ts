@@ -8,9 +8,9 @@
  */
 import { mappingRows } from '../../../worker/aep/schema/mapping.ts'
 import { at, type Json, listAt, textAt } from '../../lib/platform-request.ts'
-import { byFlowServiceName, MAPPING_SETS, mappingSetById, mappingSetsByName } from '../lookup.ts'
+import { flowServiceOne, MAPPING_SETS, mappingSetById, mappingSetsByName } from '../lookup.ts'
 import { type Context, type Difference, difference, type Found, idOf, type Step } from '../step.ts'
-import { SCHEMA_CONTENT_TYPE } from '../wanted.ts'
+import { SCHEMA_CONTENT_TYPE, type Wanted } from '../wanted.ts'
 import { made, SOURCES } from './connections.ts'
 
 export const MAPPING: Step = {
@@ -45,17 +45,18 @@ export const MAPPING: Step = {
 
 /** As `preview` and `validate` take it too. */
 export function mappingSetOf(context: Context) {
-  const { tenant, visitorNamespace } = context.wanted
+  const { tenant, visitorNamespace, contact } = context.wanted
   return {
     outputSchema: {
       schemaRef: { id: idOf(context, 'schema'), contentType: SCHEMA_CONTENT_TYPE },
     },
-    mappings: mappingRows(tenant, visitorNamespace).map((row) => ({ ...row })),
+    mappings: mappingRows(tenant, visitorNamespace, contact).map((row) => ({ ...row })),
   }
 }
 
 async function usedByFlow({ send, wanted }: Context): Promise<Found | null> {
-  const [flow, ...others] = await byFlowServiceName(send, 'flows', wanted.flowName)
+  const meant = { id: wanted.ids.flow, name: wanted.flowName }
+  const [flow, ...others] = await flowServiceOne(send, 'flows', meant)
   const params = at(flow?.body ?? null, 'transformations', 0, 'params')
   const id = textAt(params, 'mappingId')
   if (id === null || others.length > 0) return null
@@ -69,16 +70,19 @@ function differencesIn(set: Json, context: Context): readonly Difference[] {
 /** `tenant` without its underscore. */
 export function rowDifferences(
   set: Json,
-  should: { readonly tenant: string; readonly visitorNamespace: string; readonly schemaId: string },
+  should: Pick<Wanted, 'tenant' | 'visitorNamespace'> & {
+    readonly schemaId: string
+    readonly contact?: boolean
+  },
 ): readonly Difference[] {
-  const { tenant, visitorNamespace, schemaId } = should
+  const { tenant, visitorNamespace, schemaId, contact } = should
   const there = new Map(
     listAt(set, 'mappings').map((row) => [
       textAt(row, 'destination') ?? textAt(row, 'destinationXdmPath') ?? '',
       textAt(row, 'source') ?? textAt(row, 'sourceAttribute'),
     ]),
   )
-  const rows = mappingRows(tenant, visitorNamespace).flatMap(({ source, destination }) =>
+  const rows = mappingRows(tenant, visitorNamespace, contact).flatMap(({ source, destination }) =>
     difference(destination, source, there.get(destination) ?? null),
   )
   const found = textAt(set, 'outputSchema', 'schemaRef', 'id')

@@ -2,10 +2,10 @@
  * Steps: the field group, the schema made of it, and the union tag that enables the schema for Profile.
  * A field group or schema that lacks something gets it added, after a question; nothing is ever taken out of it.
  */
-import fieldGroup from '../../../worker/aep/schema/field-group.json' with { type: 'json' }
+import { fieldGroup } from '../../../worker/aep/schema/field-group.ts'
 import schema from '../../../worker/aep/schema/schema.json' with { type: 'json' }
 import { at, type Json, listAt, textAt } from '../../lib/platform-request.ts'
-import { byTitle, REGISTRY } from '../lookup.ts'
+import { byRegistryId, byTitle, REGISTRY } from '../lookup.ts'
 import { fieldDifferences, missingFieldOperations } from '../schema-fields.ts'
 import { type Context, difference, idOf, type Step } from '../step.ts'
 
@@ -48,7 +48,11 @@ export const SCHEMA: Step = {
   title: 'Schema',
   name: ({ name }) => name,
   permission: PERMISSION,
-  find: ({ send, wanted }) => byTitle(send, 'schemas', wanted.name),
+  async find({ send, wanted }) {
+    const { schema: id } = wanted.ids
+    if (id === undefined) return byTitle(send, 'schemas', wanted.name)
+    return [{ id, body: await byRegistryId(send, 'schemas', id) }]
+  },
   compare: ({ body }, context) => {
     const missing = missingReferences(body, context)
     return missing.length === 0 ? [] : difference('allOf', missing.join(', '), null)
@@ -81,10 +85,17 @@ export const SCHEMA: Step = {
 
 const EVENT_CLASS = 'https://ns.adobe.com/xdm/context/experienceevent'
 
+/** Adobe's own fields for chats, which analysts know. Not every sandbox has them. */
+export const CONTACT_GROUP = {
+  id: 'https://ns.adobe.com/xdm/mixins/experienceevent-contact-request-details',
+  title: 'Contact Request Details',
+}
+
 function referencesOf(context: Context): readonly string[] {
-  return schema.allOf.map(({ $ref }) =>
+  const own = schema.allOf.map(({ $ref }) =>
     $ref.replace('{FIELD_GROUP_ID}', idOf(context, 'fieldGroup')),
   )
+  return context.wanted.contact ? [...own, CONTACT_GROUP.id] : own
 }
 
 function missingReferences(body: Json, context: Context): readonly string[] {

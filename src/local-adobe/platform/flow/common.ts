@@ -56,7 +56,12 @@ const DEFAULT_LIMIT = 100
 const DEFAULT_SPEC_LIMIT = 1000
 
 /** Adobe documents that `limit` and `count` exclude each other; its own clients send `count=false`. */
-export function listed(c: FlowContext, kind: string, views: readonly JsonObject[]): Response {
+export function listed(
+  c: FlowContext,
+  kind: string,
+  views: readonly JsonObject[],
+  most = Infinity,
+): Response {
   const url = new URL(c.req.url)
   const token = url.searchParams.get('continuationToken')
   const resumed = token ? resume(token) : null
@@ -78,9 +83,10 @@ export function listed(c: FlowContext, kind: string, views: readonly JsonObject[
     throw invalidFlow('1452-400', `Invalid value ${limit} for field limit.`)
   }
   const start = resumed?.start ?? 0
-  const items = ordered(matching, query.get('orderby')).slice(start, start + size)
-  if (start + size >= matching.length) return c.json({ items, _links: {} })
-  const next = `/${kind}?continuationToken=${tokenFor(start + size, query)}`
+  const end = start + Math.min(size, most)
+  const items = ordered(matching, query.get('orderby')).slice(start, end)
+  if (end >= matching.length) return c.json({ items, _links: {} })
+  const next = `/${kind}?continuationToken=${tokenFor(end, query)}`
   return c.json({ items, _links: { next: { href: next } } })
 }
 

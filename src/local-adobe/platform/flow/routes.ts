@@ -27,10 +27,12 @@ export function flowServiceRoutes(store: Store, state: State): Hono<PlatformEnv>
     '/flowSpecs',
     readOnly('flowSpecs', () => FLOW_SPECS.map(flowSpecView)),
   )
-  app.get('/runs', (c) => listed(c, 'runs', runViews(store, state.lake, c.get('caller'))))
+  app.get('/runs', (c) =>
+    listed(c, 'runs', runViews(store, state, c.get('caller')), state.settings.pageSize),
+  )
   app.get('/runs/:id', (c) => {
     const id = c.req.param('id')
-    const found = runViews(store, state.lake, c.get('caller')).filter((run) => run.id === id)
+    const found = runViews(store, state, c.get('caller')).filter((run) => run.id === id)
     if (found.length === 0) throw notFound('runs', id)
     return c.json({ items: found })
   })

@@ -4,7 +4,7 @@
  */
 import { isObject } from '../../streaming/message.ts'
 import type { Schema } from '../registry/resolve.ts'
-import { hasType } from '../registry/validate.ts'
+import { hasType, isDateTime } from '../registry/validate.ts'
 
 /** Thrown with a text that names types, never the value. */
 export class NotCoercible extends Error {}
@@ -47,9 +47,7 @@ function dateTime(value: unknown): unknown {
   if (Number.isNaN(date.getTime())) {
     throw new NotCoercible(`Cannot convert ${nameOf(value)} to date-time`)
   }
-  return typeof value === 'string' && /T.*(Z|[+-]\d\d:?\d\d)$/.test(value)
-    ? value
-    : date.toISOString()
+  return typeof value === 'string' && isDateTime(value) ? value : date.toISOString()
 }
 
 const nameOf = (value: unknown): string => (Array.isArray(value) ? 'array' : typeof value)

@@ -10,8 +10,10 @@ import { isObject } from '../../streaming/message.ts'
 import type { Schema } from './resolve.ts'
 
 const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)$/i
+export const isDateTime = (value: string): boolean =>
+  DATE_TIME.test(value) && !Number.isNaN(Date.parse(value))
 const FORMATS: Readonly<Record<string, (value: string) => boolean>> = {
-  'date-time': (value) => DATE_TIME.test(value) && !Number.isNaN(Date.parse(value)),
+  'date-time': isDateTime,
   date: (value) => /^\d{4}-\d\d-\d\d$/.test(value) && !Number.isNaN(Date.parse(value)),
   uri: (value) => /^[a-z][a-z0-9+.-]*:\S*$/i.test(value),
   'uri-reference': (value) => /^\S+$/.test(value),

@@ -91,7 +91,7 @@ const RESULTS: { readonly [Name in CommandName]?: (n: Counts) => string } = {
 
 /** `back` with what a command answered there; `null`: there was no such thing. */
 export function withResult(
-  back: string,
+  back: string | null,
   name: CommandName,
   answer: object | null,
   dryRun: boolean,

@@ -215,9 +215,9 @@ function Keys({ keys }: { keys: Status['keys'] }) {
     <details>
       <summary>Webhook keys: {keys.length}</summary>
       <ul>
-        {keys.map(({ fingerprint, lastUsedAt }) => (
+        {keys.map(({ fingerprint, name, lastUsedAt }) => (
           <li>
-            <code>{fingerprint}</code>{' '}
+            <code>{fingerprint}</code> {name && `(${name}) `}
             {lastUsedAt ? (
               <>
                 last used <Time at={lastUsedAt} />

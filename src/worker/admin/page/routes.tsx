@@ -15,7 +15,7 @@ import { COMMANDS, type Command, type CommandName } from '../api.ts'
 import { checkForm, readForm } from '../input.ts'
 import { answer, commands } from '../routes.ts'
 import { run } from '../run/run.ts'
-import { formPath, ownPage, signInAddress, withResult } from './addresses.ts'
+import { formPath, signInAddress, withResult } from './addresses.ts'
 import { confirmDelete, showEvent, showEvents } from './events.tsx'
 import { askAgain, assetResponse, badRequest, respondFault, seeOther } from './frame.tsx'
 import { showOverview } from './overview.tsx'
@@ -82,7 +82,7 @@ page.onError((error, c) => {
 
 async function submit(c: AppContext, name: CommandName, { takes }: Command): Promise<Response> {
   const form = await readForm(c.req.raw)
-  const back = ownPage(form.get('back'))
+  const back = form.get('back')
   form.delete('back')
   const checked = takes ? checkForm(takes, form) : { ok: true as const, output: {} }
   if (!checked.ok) return badRequest(c, checked.detail)

@@ -18,7 +18,7 @@ import { type Answer, type AttemptError, type Ending, judge, noAnswer } from './
 export type ClientDeps = {
   post: (request: PostRequest, timeoutMs: number) => Promise<Answer>
   now: () => number
-  timers: Timers
+  timers?: Timers
   tokens: TokenSource
 }
 

@@ -13,7 +13,7 @@ import type { Answer } from './verdict.ts'
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
-export type PostRequest = { url: string; headers: HeadersInit; body: string }
+export type PostRequest = { url: string; headers: Headers | Record<string, string>; body: string }
 
 /**
  * Rejects if there is no answer to judge: with the error of `fetch`, or with a `TimeoutError` after `timeoutMs`.

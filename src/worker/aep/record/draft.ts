@@ -19,10 +19,6 @@ export type DraftMessage = {
   rest: readonly (readonly [key: string, value: unknown])[]
 }
 
-/** The long texts other than messages, in the order in which parts hold them. */
-export const TEXTS = ['message', 'textBody', 'htmlBody'] as const
-export type TextName = (typeof TEXTS)[number]
-
 export type Draft = {
   /** Always in every part. */
   core: readonly Field[]
@@ -30,20 +26,28 @@ export type Draft = {
   identities: readonly Field[]
   /** The smallest ones are in every part, up to a budget; the others go into `unmapped`. */
   fields: readonly Field[]
+  /** Only in the first part: numbers that a sum over all parts would count again. Left out where there is no room. */
+  once: readonly Field[]
   /** The path of the object that holds `texts`, `messages`, `unmapped` and `part`; empty for raw. */
   base: readonly string[]
-  texts: ReadonlyMap<TextName, string>
+  /** `LONG_TEXTS`, in that order. */
+  texts: ReadonlyMap<string, string>
   messages: readonly DraftMessage[]
   unmapped: readonly Unmapped[]
 }
+
+/**
+ * In seconds, 31 years: room for it is kept in each record, so that a part that waits never grows beyond its limit.
+ */
+export const LONGEST_DELAY = 999_999_999
 
 /** The unsplit record of a draft. `extra` fields override those of the draft. */
 export function recordOf(draft: Draft, extra: readonly Field[] = []): JsonObject {
   const contents: [string, unknown][] = [...draft.texts]
   if (draft.messages.length > 0) contents.push(['messages', draft.messages.map(itemOf)])
   if (draft.unmapped.length > 0) contents.push(['unmapped', unmappedText(draft.unmapped)])
-  const { core, identities, fields, base } = draft
-  return assemble([...core, ...identities, ...fields, ...inside(base, contents), ...extra])
+  const { core, identities, fields, once, base } = draft
+  return assemble([...core, ...identities, ...fields, ...once, ...inside(base, contents), ...extra])
 }
 
 /** A message as it appears in a record. */

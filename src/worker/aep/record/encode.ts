@@ -10,78 +10,52 @@
 import type { ChatEvent } from '../../chatlio/event.ts'
 import type { Destination } from '../../config/config.ts'
 import { utf8Length } from '../../lib/json-text.ts'
-import { assemble, type Draft, type Field, inside, recordOf, type TextName } from './draft.ts'
-import { encodeRaw } from './raw.ts'
-import { commonOf } from './split/common.ts'
-import { pack } from './split/pack.ts'
-import { draftRaw } from './split/raw-draft.ts'
-import { draftXdm } from './xdm-draft.ts'
-
-/** The `part` field of each part. `of`: the event's id. `dropped`: texts left out because they repeat the messages. */
-export type PartInfo = { index: number; count: number; of: string; dropped?: TextName[] }
+import { LONGEST_DELAY, recordOf } from './draft.ts'
+import { draftRaw, encodeRaw } from './raw.ts'
+import { split } from './split.ts'
+import { draftXdm } from './xdm.ts'
 
 /**
  * JSON texts without an envelope. Store `parts` before the first is sent, even if there is only one (dropping repeated
- * texts was enough): its `_id` differs from that of the unsplit record.
+ * texts was enough): its `_id` differs from that of the unsplit record. Send a stored part `withDelay` of that moment.
  */
 export type Encoded = { split: false; record: string } | { split: true; parts: string[] }
+
+/**
+ * What a record says beside its event. `now`: epoch ms. `source`: the name of the webhook's key. `generation`: of the ids of
+ * its parts (`partId`).
+ */
+export type Sending = { now: number; source: string | null; generation?: number }
 
 /** `maxRecordBytes`: UTF-8 bytes of one record (`Envelope.maxRecordBytes`). */
 export function encode(
   event: ChatEvent,
   destination: Destination,
   maxRecordBytes: number,
+  { now, source, generation = 0 }: Sending,
 ): Encoded {
+  const isRaw = destination.format === 'raw'
+  const receivedAt = Date.parse(event.receivedAt)
+  const limit = isRaw ? maxRecordBytes - utf8Length(rawDelay(LONGEST_DELAY)) : maxRecordBytes
   // A UTF-16 unit takes at most three bytes, so short records need no measuring.
-  const fits = (record: string) =>
-    record.length * 3 <= maxRecordBytes || utf8Length(record) <= maxRecordBytes
-  const record = JSON.stringify(
-    destination.format === 'raw' ? encodeRaw(event) : recordOf(draftXdm(event, destination)),
-  )
-  if (fits(record)) return { split: false, record }
-  const draft = destination.format === 'raw' ? draftRaw(event) : draftXdm(event, destination)
-  return { split: true, parts: split(draft, event.id, maxRecordBytes, fits) }
+  const fits = (record: string) => record.length * 3 <= limit || utf8Length(record) <= limit
+  const finished = (record: string) =>
+    withDelay(isRaw ? `{${rawDelay(0)}${record.slice(1)}` : record, receivedAt, now)
+  const draft = isRaw ? null : draftXdm(event, destination, source)
+  const record = JSON.stringify(draft ? recordOf(draft) : encodeRaw(event, source))
+  if (fits(record)) return { split: false, record: finished(record) }
+  const parts = split(draft ?? draftRaw(event, source), event.id, generation, limit, fits)
+  return { split: true, parts: parts.map(finished) }
 }
 
-/** These repeat the messages, so they are dropped before anything is cut. */
-const REPEATING: readonly TextName[] = ['htmlBody', 'textBody']
+const rawDelay = (seconds: number) => `"delaySeconds":${seconds},`
 
-/** The least room that a part has for content, even if long names fill it: enough for any character in any field. */
-const LEAST_ROOM_BYTES = 64
+/** Where both formats have it: first in a raw record, and first in our field group. */
+const DELAY = /^(\{(?:"(?:[^"\\]|\\.)+":\{"chatlio":\{)?"delaySeconds":)\d+/
 
-/** Exceeds the number of parts of the largest body. Reserves room for index and count before they are known. */
-const MANY = 999_999
-
-function split(
-  draft: Draft,
-  id: string,
-  limit: number,
-  fits: (record: string) => boolean,
-): string[] {
-  const dropped: TextName[] = []
-  const hasText = draft.messages.some(({ text }) => text !== undefined)
-  const texts = new Map(draft.texts)
-  for (const name of hasText ? REPEATING : []) {
-    if (!texts.delete(name)) continue
-    dropped.push(name)
-    const only = partFields(draft, { index: 0, count: 1, of: id, dropped })
-    const record = JSON.stringify(recordOf({ ...draft, texts }, only))
-    if (fits(record)) return [record]
-  }
-  const partFieldsOf = (index: number, count: number) =>
-    partFields(draft, { index, count, of: id, ...(dropped.length > 0 ? { dropped } : {}) })
-  const common = commonOf(draft, partFieldsOf(MANY, MANY), limit)
-  const room = Math.max(limit - common.bytes, LEAST_ROOM_BYTES)
-  const parts = pack({ ...draft, texts }, common.moved, room)
-  return parts.map((contents, index) => {
-    const own = [...inside(draft.base, contents), ...partFieldsOf(index, parts.length)]
-    return JSON.stringify(assemble([...common.fields, ...own]))
-  })
-}
-
-function partFields({ base }: Draft, part: PartInfo): Field[] {
-  return [
-    { at: ['_id'], from: null, value: `${part.of}-${part.index}` },
-    ...inside(base, [['part', part]]),
-  ]
+/** A record or part with the seconds from receipt to `now` (epoch ms): it may have waited since it was encoded. */
+export function withDelay(record: string, receivedAt: number, now: number): string {
+  const seconds = Math.floor((now - receivedAt) / 1_000)
+  const shown = Math.min(Math.max(seconds, 0), LONGEST_DELAY)
+  return record.replace(DELAY, (_, before: string) => before + shown)
 }

@@ -1,13 +1,14 @@
 /**
- * Finds the visitor's identities: UUID and email.
+ * Decides who an event's visitor is: the one place where a value becomes an identity, for both formats. The XDM encoder
+ * writes `identityMap` of it; a raw record has it as `identity`, of which the mapping makes the same map.
  *
- * Promises: never an agent's address, never `replyToEmail` (it can be a fallback that many visitors share).
- * Leaves out implausible values: one that would merge the profiles of strangers, or that Profile refuses after AEP has
- * answered 200 (TROUB), does more harm than no identity.
+ * Promises: never an agent's address, never `replyToEmail` (it can be a fallback that many visitors share). Leaves out
+ * implausible values: one that would merge the profiles of strangers, or that Profile refuses after AEP has answered 200
+ * (TROUB), does more harm than no identity.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
 
-/** Longest identity value that AEP is known to take, in characters. */
+/** Longest identity value that AEP takes, in characters (identity-service/guardrails). */
 const MAX_IDENTITY_CHARACTERS = 1_024
 
 /** An identity value, and its path in the payload. */
@@ -19,7 +20,7 @@ export function identitiesOf(event: ChatEvent): Identities {
   const identities: Identities = {}
   const visitor = visitorUuid(event)
   if (visitor) identities.visitor = visitor
-  const email = emails(event).find(({ id }) => EMAIL.test(id) && isPlausible(id))
+  const email = emails(event).find(({ id }) => isPlausible(id) && isAddress(id))
   if (email) identities.email = email
   return identities
 }
@@ -48,9 +49,31 @@ function emails({ kind, payload }: ChatEvent): Identity[] {
   return candidates.filter((candidate): candidate is Identity => candidate.id !== undefined)
 }
 
-const EMAIL = /^[^\s@]+@[^\s@]+$/
+/**
+ * In any case, blanks around them or not: what Adobe's Identity Service blocks (`null`, `anonymous`, `invalid`), and what
+ * programs write where they know nobody.
+ */
+const NOBODY = new Set([
+  ...['null', 'anonymous', 'invalid', 'undefined', 'none', 'nil', 'nan', 'unknown'],
+  ...['n/a', 'na', '(null)', '(none)', '[object object]', '-', '0', 'false', 'true'],
+  '00000000-0000-0000-0000-000000000000',
+  '{00000000-0000-0000-0000-000000000000}',
+  '00000000000000000000000000000000',
+])
 
-/** Not blank, not too long, and free of control characters and lone surrogates. */
+/** Not blank, not too long, nobody's name for nobody, and free of control characters and lone surrogates. */
 function isPlausible(id: string): boolean {
-  return id.length <= MAX_IDENTITY_CHARACTERS && /\S/.test(id) && !/[\p{Cc}\p{Cs}]/u.test(id)
+  if (id.length > MAX_IDENTITY_CHARACTERS || /[\p{Cc}\p{Cs}]/u.test(id)) return false
+  return /[^\s\p{Cf}]/u.test(id) && !NOBODY.has(id.trim().toLowerCase())
+}
+
+/** No name around it, no list, no `mailto:`. Letters of any script: addresses have them (RFC 6531). */
+const LOCAL = /^[^\s@"(),:;<>[\\\]]+$/
+const DOMAIN = /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}.-]*[\p{L}\p{M}\p{N}])?$/u
+
+/** Looks like one address, in a domain or on a host. */
+function isAddress(text: string): boolean {
+  const at = text.indexOf('@')
+  const domain = text.slice(at + 1)
+  return at > 0 && LOCAL.test(text.slice(0, at)) && DOMAIN.test(domain) && !domain.includes('..')
 }

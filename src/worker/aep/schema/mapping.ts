@@ -6,18 +6,14 @@
  * pages show in the same use (`coalesce`, `iif`, `to_map` for an identityMap).
  * Not mapped, since XDM has no place for it: fields that Chatlio does not document, and `visitor.identTraitsParsed`,
  * which repeats `visitor.identTraits`.
- * Accepts: Data Prep empties a field whose value does not fit (traits that are not texts, a date that cannot be read) and
- * takes the rest of the record.
+ * A value that a standard field would refuse (an IP address that is none, a page that is no URL) is left out of that field:
+ * AEP refuses the whole event for it.
+ * Accepts: a condition cannot look into a list, so a message's unreadable time is left to Data Prep.
  * Sources: data-prep/functions, data-prep/api/mapping-set, sources "Talon.One" (`[*]`) and "Lava" (identityMap).
  */
-import {
-  FIELDS,
-  type FieldPlace,
-  MESSAGE_FIELDS,
-  PART_FIELDS,
-  RAW_FIELDS,
-  TEXT_FIELDS,
-} from './fields.ts'
+import { FIELDS, type Field, sentBy } from '../../chatlio/fields.ts'
+import { EVENT_TYPES } from '../../chatlio/kind.ts'
+import { PATTERNS } from './patterns.ts'
 
 /** A row in the dialect of Data Prep's own pages. */
 export type MappingRow = {
@@ -26,62 +22,103 @@ export type MappingRow = {
   readonly destination: string
 }
 
+/** `of`: which webhooks have it, and what to know of it, for docs/setup.md. */
+export type DescribedRow = MappingRow & { readonly of: string }
+
 /** Paths of a raw record that no row reads, and why. */
 export const NOT_MAPPED: Readonly<Record<string, string>> = {
   'visitor.identTraitsParsed': 'repeats visitor.identTraits; its names are those of your pages',
 }
 
-/** `tenant` without its underscore. */
-export function mappingRows(tenant: string, visitorNamespace: string): readonly MappingRow[] {
-  const places = Map.groupBy([...FIELDS, ...RAW_FIELDS], ({ to }) => to)
+/** `tenant` without its underscore. `contact`: the schema has Adobe's Contact Request Details. */
+export function mappingRows(
+  tenant: string,
+  visitorNamespace: string,
+  contact = false,
+): readonly MappingRow[] {
+  return describedRows(tenant, visitorNamespace, contact).map(({ of: _, ...row }) => row)
+}
+
+export function describedRows(
+  tenant: string,
+  visitorNamespace: string,
+  contact = false,
+): readonly DescribedRow[] {
+  const mapped = FIELDS.filter((field) => field.to !== null && field.in !== 'xdm')
+  const places = Map.groupBy(mapped, ({ to }) => String(to))
   const at = (path: string) => (path.startsWith('chatlio.') ? `_${tenant}.${path}` : path)
-  const own = (path: string) => attribute(path, at(`chatlio.${path}`))
-  const each = (name: string) => own(`messages[*].${name}`)
   return [
-    attribute('_id', '_id'),
-    attribute('timestamp', 'timestamp'),
-    attribute('eventType', 'eventType'),
-    expression(identityMap(visitorNamespace), 'identityMap'),
-    own('receivedAt'),
-    ...[...places].flatMap(([to, sources]) => rowsOf(sources, at(to))),
-    ...TEXT_FIELDS.map(own),
-    ...MESSAGE_FIELDS.map(each),
-    own('unmapped'),
-    ...PART_FIELDS.map((name) => own(`part.${name}`)),
+    { ...attribute('_id', '_id'), of: 'all. Required' },
+    { ...attribute('timestamp', 'timestamp'), of: 'all. Required' },
+    { ...attribute('eventType', 'eventType'), of: 'all' },
+    {
+      ...expression(identityMap(visitorNamespace), 'identityMap'),
+      of: 'all with a visitor UUID or an email that can be an identity: what Profile needs',
+    },
+    ...[...places].flatMap(([to, sources]) =>
+      rowsOf(sources, at(to)).map((row) => ({ ...row, of: describe(sources) })),
+    ),
+    ...(contact ? CONTACT : []),
   ]
 }
 
-function rowsOf(places: readonly FieldPlace[], destination: string): readonly MappingRow[] {
-  const [first, ...others] = places
-  if (!first) return []
-  if (others.length > 0) {
-    return [expression(`coalesce(${places.map(({ from }) => from).join(', ')})`, destination)]
-  }
-  if (first.form === 'textMap') return [expression(`object_to_map(${first.from})`, destination)]
-  if (first.form === 'ip') {
-    const when = (pattern: string) =>
-      `iif(matches_regex(${first.from}, "${pattern}"), ${first.from}, nullify())`
-    return [
-      expression(when('^[0-9.]+$'), `${destination}.ipV4`),
-      expression(when('^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$'), `${destination}.ipV6`),
-    ]
-  }
-  return [attribute(first.from, destination)]
+/** Counters of Adobe's own group for chats; of a split event only the first part counts. */
+const countOf = (eventType: string) =>
+  `iif(eventType == "${eventType}", iif(coalesce(part.index, 0) == 0, 1, nullify()), nullify())`
+
+const IN_CONTACT = 'where the schema has Contact Request Details'
+
+const CONTACT: readonly DescribedRow[] = [
+  { ...attribute('conversationUUID', 'customerFeedback.chatSessionID'), of: IN_CONTACT },
+  { ...attribute('subject', 'customerFeedback.subject'), of: IN_CONTACT },
+  {
+    ...expression(countOf(EVENT_TYPES['new-conversation']), 'customerFeedback.chatStart'),
+    of: IN_CONTACT,
+  },
+  { ...expression(countOf(EVENT_TYPES.transcript), 'customerFeedback.chatEnd'), of: IN_CONTACT },
+]
+
+function describe(sources: readonly Field[]): string {
+  const kinds = [...new Set(sources.flatMap(({ kinds }) => kinds))]
+  const [first] = sources
+  return first ? [sentBy({ ...first, kinds }), first.note].filter((text) => text).join('; ') : ''
 }
 
-/** Where the visitor's address can stand: in a conversation, a transcript, an offline message. */
-const EMAIL = 'coalesce(visitor.email, visitorEmail, email)'
+function rowsOf(fields: readonly Field[], destination: string): readonly MappingRow[] {
+  const [first, ...others] = fields
+  if (!first) return []
+  const source =
+    others.length > 0 ? `coalesce(${fields.map(({ from }) => from).join(', ')})` : first.from
+  const where = (pattern: string) =>
+    `iif(matches_regex(${source}, "${pattern}"), ${source}, nullify())`
+  const isWebhooks = first.kinds.length > 0 && !first.from.startsWith('messages[')
+  switch (first.form) {
+    case 'textMap':
+      return [expression(`object_to_map(${source})`, destination)]
+    case 'ip':
+      return [
+        expression(where(PATTERNS.ipV4), `${destination}.ipV4`),
+        expression(where(PATTERNS.ipV6), `${destination}.ipV6`),
+      ]
+    case 'url':
+    case 'dateTime':
+      // What the relay writes itself fits, and a condition cannot look into a list.
+      if (isWebhooks) return [expression(where(PATTERNS[first.form]), destination)]
+  }
+  return [others.length > 0 ? expression(source, destination) : attribute(source, destination)]
+}
 
 /** The visitor's UUID is the primary identity; without one the email is, as in the XDM encoder. */
 function identityMap(visitorNamespace: string): string {
   const one = (namespace: string, id: string, primary: boolean) =>
     `"${namespace}", to_array(false, to_object("id", ${id}, "authenticatedState", "ambiguous", "primary", ${primary}))`
-  const visitor = one(visitorNamespace, 'visitor.UUID', true)
+  const visitor = one(visitorNamespace, 'identity.visitor', true)
+  const email = (primary: boolean) => one('Email', 'identity.email', primary)
   const withEmail = (then: string, otherwise: string) =>
-    `iif(${EMAIL} != null, ${then}, ${otherwise})`
-  const known = withEmail(`to_map(${visitor}, ${one('Email', EMAIL, false)})`, `to_map(${visitor})`)
-  const unknown = withEmail(`to_map(${one('Email', EMAIL, true)})`, 'nullify()')
-  return `iif(visitor.UUID != null, ${known}, ${unknown})`
+    `iif(identity.email != null, ${then}, ${otherwise})`
+  const known = withEmail(`to_map(${visitor}, ${email(false)})`, `to_map(${visitor})`)
+  const unknown = withEmail(`to_map(${email(true)})`, 'nullify()')
+  return `iif(identity.visitor != null, ${known}, ${unknown})`
 }
 
 function attribute(source: string, destination: string): MappingRow {

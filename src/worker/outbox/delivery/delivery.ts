@@ -121,7 +121,8 @@ export class Delivery {
     }
     this.#expire()
     this.#deps.watch.happened({ what: 'time' })
-    await this.scheduleNewWork()
+    if (this.#running) this.#pool?.added()
+    else await this.#setAlarm()
   }
 
   /** One run. Never throws: an alarm that has thrown seven times never fires again. */

@@ -47,7 +47,7 @@ export type OutcomeDeps = {
   settings: string
   now: () => number
   sync: () => Promise<void>
-  /** Remembers events that are delivered; part of the transaction in which they leave. */
+  /** Remembers events that are delivered, after the transaction in which they leave. */
   record: (events: readonly StoredEvent[]) => void
   /** An event has left the pending ones. */
   left: (id: string, end: EventEnd) => void
@@ -76,8 +76,8 @@ export class Outcomes {
 
   partAccepted(event: StoredEvent, part: number, ending: Ending, beganAt: number): void {
     const { events, watch } = this.#deps
-    watch.attempted(this.#attempt(event, ending, beganAt, true))
     try {
+      watch.attempted(this.#attempt(event, ending, beganAt, true))
       if (events.stillPending([event]).length > 0) events.partAccepted(event.position, part)
     } catch (thrown) {
       logUnrecorded(event, 'part delivered', thrown)
@@ -91,25 +91,30 @@ export class Outcomes {
    */
   async ended(ended: readonly Ended[], beganAt: number): Promise<void> {
     const faults: unknown[] = []
-    const isAccepted = ({ ending }: Ended) => ending.verdict === 'accepted'
-    const accepted = ended.filter(isAccepted)
-    for (const { prepared, ending } of accepted) {
-      this.report.accepted += 1
-      this.#deps.watch.attempted(this.#attempt(prepared.event, ending, beganAt))
+    const unrecorded = (event: StoredEvent, outcome: string) => (thrown: unknown) => {
+      logUnrecorded(event, outcome, thrown)
+      faults.push(thrown)
     }
-    const written = accepted.map(({ prepared: { event } }) =>
-      this.#accepted.add(event).catch((thrown) => {
-        logUnrecorded(event, 'delivered', thrown)
-        faults.push(thrown)
-      }),
+    const isAccepted = ({ ending }: Ended) => ending.verdict === 'accepted'
+    const heard = ended.filter(isAccepted).filter(({ prepared: { event }, ending }) => {
+      this.report.accepted += 1
+      try {
+        this.#deps.watch.attempted(this.#attempt(event, ending, beganAt))
+        return true
+      } catch (thrown) {
+        unrecorded(event, 'delivered')(thrown)
+        return false
+      }
+    })
+    const written = heard.map(({ prepared: { event } }) =>
+      this.#accepted.add(event).catch(unrecorded(event, 'delivered')),
     )
     for (const each of ended) {
       if (isAccepted(each)) continue
       try {
         this.#failed(each, beganAt)
       } catch (thrown) {
-        logUnrecorded(each.prepared.event, each.ending.verdict, thrown)
-        faults.push(thrown)
+        unrecorded(each.prepared.event, each.ending.verdict)(thrown)
       }
     }
     await Promise.all(written)
@@ -132,7 +137,8 @@ export class Outcomes {
 
   #write(events: readonly StoredEvent[]): 'written'[] {
     const { record, left } = this.#deps
-    const delivered = this.#deps.events.accepted(events, record)
+    const delivered = this.#deps.events.accepted(events)
+    record(delivered)
     for (const { id } of delivered) left(id, 'delivered')
     return events.map(() => 'written')
   }

@@ -12,7 +12,7 @@
  */
 import type { AepClient } from '../../aep/client/client.ts'
 import type { Ending } from '../../aep/client/verdict.ts'
-import { encode } from '../../aep/record/encode.ts'
+import { encode, withDelay } from '../../aep/record/encode.ts'
 import { readEvent } from '../../chatlio/event.ts'
 import type { Destination } from '../../config/config.ts'
 import { parseJson } from '../../lib/json.ts'
@@ -275,15 +275,19 @@ export class Send {
   }
 
   #recordsOf(event: StoredEvent): readonly OutgoingRecord[] | null {
-    const { events, destination } = this.#deps
-    const { position } = event
+    const { events, destination, now } = this.#deps
+    const { position, source, receivedAt } = event
+    const at = now()
     const split = events.splitOf(position)
     let generation = 0
     if (split) {
       const parts = events.parts(position)
       generation = split.generation
-      if (parts.length > 0 && (split.madeFor === this.#madeFor || split.madeFor === ''))
-        return parts
+      if (parts.length > 0 && split.madeFor === this.#madeFor)
+        return parts.map(({ part, record }) => ({
+          part,
+          record: withDelay(record, receivedAt, at),
+        }))
       if (parts.length > 0 && parts.length < split.parts) {
         // AEP has some of them, in a form that the others cannot have any more.
         const message = `${split.parts - parts.length} of ${split.parts} parts are in AEP`
@@ -296,7 +300,8 @@ export class Send {
       this.#quarantine(event, quarantineError(reading))
       return null
     }
-    const encoded = encode(reading.event, destination, this.#maxRecordBytes)
+    const sending = { now: at, source, generation }
+    const encoded = encode(reading.event, destination, this.#maxRecordBytes, sending)
     if (!encoded.split) {
       if (split) events.unsplit(position)
       return [{ part: null, record: encoded.record }]

@@ -4,37 +4,8 @@
  * Promises: adding writes one row an hour that is added to, whatever is in it. Reading hours and days reads the sums of
  * hours, and the minutes only of an hour that is not whole.
  */
-import type { StoredKind } from '../../chatlio/kind.ts'
 import { ACTIVITY_HOURS_MS, ACTIVITY_MINUTES_MS } from '../../limits.ts'
-import { addHistogram, type Histogram } from './histogram.ts'
-
-/** What a webhook was answered, or `drained`: delivered by the outbox. */
-export const OUTCOMES = [
-  'forwarded',
-  'buffered',
-  'dead-lettered',
-  'quarantined',
-  'suppressed',
-  'unavailable',
-  'unauthorized',
-  'opted-out',
-  'refused',
-  'drained',
-] as const
-export type Outcome = (typeof OUTCOMES)[number]
-
-/** Webhooks of one minute, kind, outcome and named key. `minute`: epoch milliseconds of its beginning. */
-export type CountRow = {
-  minute: number
-  kind: StoredKind
-  outcome: Outcome
-  source: string | null
-  count: number
-  histogram: Histogram
-}
-
-export const STEP_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const
-export type Step = keyof typeof STEP_MS
+import { type CountRow, STEP_MS, type Step, summed } from './counts.ts'
 
 /** `sums`: of the hour. `minutes`: the same by the minute, empty once they are too old. Both JSON. */
 export const ACTIVITY_TABLES = `
@@ -109,21 +80,6 @@ export class ActivityStore {
       .toArray()
       .flatMap(({ rows }): CountRow[] => JSON.parse(rows))
   }
-}
-
-/** Rows of one step, kind, outcome and source in one; the oldest first. Leaves the given rows as they are. */
-export function summed(rows: readonly CountRow[], stepMs: number): CountRow[] {
-  const sums = new Map<string, CountRow>()
-  for (const row of rows) {
-    const minute = Math.floor(row.minute / stepMs) * stepMs
-    const key = `${minute} ${row.kind} ${row.outcome} ${row.source ?? ''}`
-    const sum = sums.get(key)
-    if (sum) {
-      sum.count += row.count
-      addHistogram(sum.histogram, row.histogram)
-    } else sums.set(key, { ...row, minute, histogram: { ...row.histogram } })
-  }
-  return [...sums.values()].sort((a, b) => a.minute - b.minute)
 }
 
 function hourOf(ms: number): number {

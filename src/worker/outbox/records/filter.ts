@@ -11,7 +11,7 @@ const BITS_PER_KEY = 16
 const BITS_SET = 8
 
 /** A filter that holds these keys; never empty. */
-export function filterOf(keys: readonly number[]): Uint8Array {
+export function filterOf(keys: readonly number[]): Uint8Array<ArrayBuffer> {
   const blocks = Math.max(Math.ceil((keys.length * BITS_PER_KEY) / (BLOCK_BYTES * 8)), 1)
   const filter = new Uint8Array(blocks * BLOCK_BYTES)
   for (const key of keys) addKey(filter, key)

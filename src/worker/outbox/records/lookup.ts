@@ -89,19 +89,3 @@ export class LookupHash {
     return new Uint8Array(mac, 0, HASH_BYTES).toHex()
   }
 }
-
-const KEY = 'lookup-key'
-const KEY_BYTES = 32
-
-/** The outbox's own: made when it first starts. */
-export function lookupHashOf(
-  { kv }: Pick<DurableObjectStorage, 'kv'>,
-  { randomBytes, hmac }: Pick<Rim, 'randomBytes' | 'hmac'>,
-): LookupHash {
-  let key = kv.get<Uint8Array>(KEY)
-  if (!key) {
-    key = randomBytes(KEY_BYTES)
-    kv.put(KEY, key)
-  }
-  return new LookupHash(key, hmac)
-}

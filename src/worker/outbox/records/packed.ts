@@ -60,7 +60,7 @@ const HASH = 17
 /** Positions of a millisecond, as those of stored events. */
 const PER_MS = 4096
 
-export function packReceipts(receipts: readonly Receipt[]): Uint8Array {
+export function packReceipts(receipts: readonly Receipt[]): Uint8Array<ArrayBuffer> {
   return joined(receipts.map(packReceipt))
 }
 
@@ -181,7 +181,7 @@ export function keyOf(wanted: Wanted): number {
   return Number.parseInt(('id' in wanted ? wanted.id : wanted.hash).slice(0, 8), 16)
 }
 
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
   let at = 0
   for (const part of parts) {
@@ -197,7 +197,7 @@ export type Entry = { key: number; position: number }
 const ENTRY = 12
 
 /** Sorted by key, twelve bytes each. */
-export function packEntries(entries: readonly Entry[]): Uint8Array {
+export function packEntries(entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(entries.length * ENTRY)
   const view = viewOf(bytes)
   const sorted = entries.toSorted((a, b) => a.key - b.key)

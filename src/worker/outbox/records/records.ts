@@ -12,7 +12,8 @@ import { parseJson } from '../../lib/json.ts'
 import type { Rim } from '../../lib/rim.ts'
 import { logLine } from '../../log.ts'
 import type { StoreRequest } from '../intake.ts'
-import { ACTIVITY_TABLES, ActivityStore, type CountRow, type Step } from './activity.ts'
+import { ACTIVITY_TABLES, ActivityStore } from './activity.ts'
+import type { CountRow, Step } from './counts.ts'
 import {
   EVENT_INDEX_TABLES,
   EventIndex,
@@ -20,7 +21,7 @@ import {
   type StoredEvents,
 } from './event-index.ts'
 import { type FindRequest, type Found, type FoundEvents, find } from './find.ts'
-import { type Hashes, type LookupHash, lookupHashOf } from './lookup.ts'
+import { type Hashes, LookupHash } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
 import { RECEIPTS_TABLES, ReceiptStore } from './receipts.ts'
 import {
@@ -118,14 +119,15 @@ export class Records {
     this.#attempt(() => this.#index.stored(events))
   }
 
-  /** Events have been delivered; part of the transaction that forgets them. One row, however many they are. */
+  /** Events have been delivered, and the transaction that forgets them has ended. */
   settled(events: readonly Delivered[]): void {
     if (events.length > 0) this.#attempt((now) => this.#reports.settled(events, now))
   }
 
-  /** Folds what has come, where it is much: once an answer has been given, and after an alarm. */
+  /** After an alarm, and after a report: writes what has been delivered, and folds what has come where it is much. */
   flush(): void {
     this.#attempt((now) => {
+      this.#reports.write()
       if (this.#reports.isDue) this.#reports.fold(now)
     })
   }
@@ -133,6 +135,7 @@ export class Records {
   /** Folds what has come, indexes what stays stored, and forgets what is over. */
   sweep(): void {
     const { receiptMs } = this.#deps
+    this.flush()
     this.#attempt((now) => {
       if (this.#reports.isWorthFolding(now)) this.#reports.fold(now)
     })
@@ -192,4 +195,20 @@ export class Records {
 export function isOverLimit(thrown: unknown): boolean {
   const { message = '' } = thrown instanceof Error ? thrown : {}
   return /exceeded (?:allowed .* free tier|the account's spending cap)/i.test(message)
+}
+
+const KEY = 'lookup-key'
+const KEY_BYTES = 32
+
+/** The outbox's own: made when it first starts. */
+function lookupHashOf(
+  { kv }: Pick<DurableObjectStorage, 'kv'>,
+  { randomBytes, hmac }: RecordsDeps['rim'],
+): LookupHash {
+  let key = kv.get<Uint8Array>(KEY)
+  if (!key) {
+    key = randomBytes(KEY_BYTES)
+    kv.put(KEY, key)
+  }
+  return new LookupHash(key, hmac)
 }

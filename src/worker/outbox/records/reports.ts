@@ -3,7 +3,8 @@
  *
  * Promises: a report is written whole or not at all, and counts once, however often it is sent. Rows written: one for a
  * report, one to fold it away, and a few for each folding (an hour of activity, the totals, rows of receipts), which serves
- * a hundred of them.
+ * a hundred of them; for what the outbox delivers one a second, or one a run of it.
+ * Accepts: an outbox that dies loses the receipts and counts of its last second. The ledger loses nothing.
  * Counts that are not folded yet are kept in memory as well: a copy of what stands in the table, read as far as it has grown.
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
@@ -15,9 +16,12 @@ import {
   FOLD_FROM_REPORTS,
   ISOLATE_MEMORY_MS,
   KEY_MEMORY_MS,
+  MAX_APPENDED_BYTES,
+  SETTLED_TOGETHER,
+  SETTLED_WITHIN_MS,
 } from '../../limits.ts'
-import { type ActivityStore, type CountRow, STEP_MS, summed } from './activity.ts'
-import { addDuration } from './histogram.ts'
+import type { ActivityStore } from './activity.ts'
+import { addDuration, type CountRow, STEP_MS, summed } from './counts.ts'
 import type { Hashes } from './lookup.ts'
 import { joined, packReceipts, type Receipt } from './packed.ts'
 import { type ReceiptStore, without } from './receipts.ts'
@@ -108,6 +112,10 @@ export class ReportStore {
   /** `RECEIPT_DAYS`; 0 keeps none. */
   readonly #keepMs: number
   #unfolded: Unfolded | null = null
+  /** Delivered, and not written yet. */
+  #settled: (Delivered & { at: number })[] = []
+  /** The row that what is delivered next is added to. */
+  #ownRow: number | null = null
 
   constructor(
     storage: DurableObjectStorage,
@@ -128,30 +136,82 @@ export class ReportStore {
     const keys = Object.entries(report.keys).map(([key, at]) => [key, Math.min(at, now)])
     // The others were erased while they were on their way here.
     const kept = receipts.filter(({ hashes }) => !this.#suppressions.has(hashes, now))
-    this.#write({ ...report, keys: Object.fromEntries(keys), at: now }, kept)
+    this.#insert({ ...report, keys: Object.fromEntries(keys), at: now }, this.#packed(kept))
   }
 
-  /** Events have been delivered: their receipts and their count. Part of the transaction that forgets them. */
+  /** Events have been delivered. Their receipts and counts are written with those of the same second, or by `write`. */
   settled(events: readonly Delivered[], now: number): void {
-    const counts = events.map(({ kind, source, receivedAt }): CountRow => {
-      const histogram = {}
-      addDuration(histogram, now - receivedAt)
-      return { minute: now, kind, outcome: 'drained', source, count: 1, histogram }
-    })
-    const receipts = events.map(({ hashes, ...event }): Receipt => {
-      return { ...event, settledAt: now, via: 'drained', hashes: hashes ?? '' }
-    })
-    const none = { isolate: null, sequence: 0, forwarded: 0, uninformed: 0, keys: {} }
-    this.#write({ ...none, counts: summed(counts, STEP_MS.minute), at: now }, receipts)
+    this.#settled.push(...events.map((event) => ({ ...event, at: now })))
+    const since = this.#settled[0]?.at ?? now
+    if (this.#settled.length >= SETTLED_TOGETHER || Math.abs(now - since) >= SETTLED_WITHIN_MS) {
+      this.write()
+    }
   }
 
-  #write(note: Note, receipts: readonly Receipt[]): void {
-    const packed = packReceipts(this.#keepMs > 0 ? receipts : [])
-    this.#sql.exec(
-      'INSERT INTO reports (note, receipts) VALUES (?, ?)',
-      JSON.stringify(note),
-      packed.buffer,
+  /** Writes what the outbox has delivered: into its latest row, while that is small. */
+  write(): void {
+    if (this.#settled.length === 0) return
+    const [own] = this.#sql
+      .exec<{ note: string; receipts: ArrayBuffer }>(
+        'SELECT note, receipts FROM reports WHERE position = ? AND length(receipts) < ?',
+        this.#ownRow,
+        MAX_APPENDED_BYTES,
+      )
+      .toArray()
+    const before: Note | null = own ? JSON.parse(own.note) : null
+    const counts = summed([...(before?.counts ?? []), ...this.#settledCounts()], STEP_MS.minute)
+    const at = before?.at ?? this.#settled[0]?.at ?? 0
+    const note: Note = {
+      isolate: null,
+      sequence: 0,
+      forwarded: 0,
+      uninformed: 0,
+      keys: {},
+      counts,
+      at,
+    }
+    const packed = this.#settledReceipts()
+    if (own) {
+      this.#sql.exec(
+        'UPDATE reports SET note = ?, receipts = ? WHERE position = ?',
+        JSON.stringify(note),
+        joined([new Uint8Array(own.receipts), packed]).buffer,
+        this.#ownRow,
+      )
+      // Read anew: its counts have been added up already.
+      this.#unfolded = null
+    } else this.#ownRow = this.#insert(note, packed)
+    this.#settled = []
+  }
+
+  #settledCounts(): CountRow[] {
+    return this.#settled.map(({ kind, source, receivedAt, at }) => {
+      const histogram = {}
+      addDuration(histogram, at - receivedAt)
+      return { minute: at, kind, outcome: 'drained', source, count: 1, histogram }
+    })
+  }
+
+  #settledReceipts(): Uint8Array<ArrayBuffer> {
+    return this.#packed(
+      this.#settled.map(({ at, hashes, ...event }) => {
+        return { ...event, settledAt: at, via: 'drained', hashes: hashes ?? '' }
+      }),
     )
+  }
+
+  #packed(receipts: readonly Receipt[]): Uint8Array<ArrayBuffer> {
+    return packReceipts(this.#keepMs > 0 ? receipts : [])
+  }
+
+  #insert(note: Note, packed: Uint8Array<ArrayBuffer>): number {
+    return this.#sql
+      .exec<{ position: number }>(
+        'INSERT INTO reports (note, receipts) VALUES (?, ?) RETURNING position',
+        JSON.stringify(note),
+        packed.buffer,
+      )
+      .one().position
   }
 
   totals(): Totals {
@@ -167,11 +227,12 @@ export class ReportStore {
 
   /** Counts that are not in the activity yet. */
   counts(): readonly CountRow[] {
-    return this.#read().rows
+    return [...this.#read().rows, ...this.#settledCounts()]
   }
 
   /** Packed receipts that are not folded yet. */
   *receipts(): Generator<Uint8Array> {
+    yield this.#settledReceipts()
     for (const { receipts } of this.#sql.exec<{ receipts: ArrayBuffer }>(
       'SELECT receipts FROM reports WHERE length(receipts) > 0',
     )) {
@@ -181,6 +242,7 @@ export class ReportStore {
 
   /** Erases receipts with this hash; returns their ids. */
   erase(hash: string, dryRun: boolean): string[] {
+    this.write()
     const ids: string[] = []
     const rows = this.#sql
       .exec<{ position: number; receipts: ArrayBuffer }>(
@@ -217,6 +279,7 @@ export class ReportStore {
 
   /** Adds all reports to the activity, the totals and the receipts, in one transaction. */
   fold(now: number): void {
+    this.write()
     const { count, rows, kept } = this.#read()
     if (count === 0) return
     this.#storage.transactionSync(() => {
@@ -231,6 +294,7 @@ export class ReportStore {
       this.#sql.exec('DELETE FROM reports')
     })
     this.#unfolded = null
+    this.#ownRow = null
   }
 
   #read(): Unfolded {

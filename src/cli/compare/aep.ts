@@ -1,0 +1,168 @@
+/**
+ * AEP: whose records are looked at, and what AEP says of them, with the operator's own credential.
+ *
+ * Promises: it only reads; what is missing or refused is a sentence that says what to do. The reading itself is the Worker's
+ * own (`aep/landed.ts`), until nothing is left to read.
+ */
+
+import type { FailedRow } from '../../worker/aep/failed-row.ts'
+import {
+  type FailedBatch,
+  type LandedFailure,
+  type LandedFlow,
+  type LandedHour,
+  landedSince,
+  readLanded,
+} from '../../worker/aep/landed.ts'
+import {
+  type PlatformGet,
+  type PlatformProblem,
+  platformGet,
+} from '../../worker/aep/platform-get.ts'
+import { type Credentials, type Destination, parseConfig } from '../../worker/config/config.ts'
+import { readTarget } from '../deploy/target.ts'
+import { type Io, type PlatformSettings, platformClient } from '../lib/platform-client.ts'
+import { adviceOn, PlatformError } from '../lib/platform-error.ts'
+import { textAt } from '../lib/platform-request.ts'
+import { requestToken } from '../lib/platform-token.ts'
+import { byFlowServiceId } from '../provision/lookup.ts'
+import { missingSettings, readSettings } from '../provision/settings.ts'
+import type { Common } from './options.ts'
+
+export type AepSide = {
+  readonly get: PlatformGet
+  readonly flow: LandedFlow
+  /** As the relay sends to it, without a credential. */
+  readonly destination: Destination
+  /** The operator's, of which an inlet that asks for a token takes one as well. */
+  readonly credentials: Credentials
+}
+
+/** `usage`: a setting is missing or wrong. */
+export type Unusable = { readonly wrong: string; readonly usage: boolean }
+
+/** Names of the Worker's variables that the environment may override; its credential is another than the operator's. */
+const OWN =
+  /^AEP_(ENDPOINT|FORMAT|FLOW_ID|ORG_ID|DATASET_ID|SCHEMA_ID|SCHEMA_VERSION|TENANT|VISITOR_NAMESPACE)$/
+
+export async function aepSide(options: Common, io: Io): Promise<AepSide | Unusable> {
+  const { environment, config, env } = options
+  const missing = missingSettings(environment)
+  if (missing.length > 0) return { wrong: `Missing for AEP: ${missing.join(', ')}.`, usage: true }
+  const settings = readSettings(environment)
+  if ('wrong' in settings) return { wrong: settings.wrong, usage: true }
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([name, value]) => OWN.test(name) && value?.trim()),
+  )
+  let vars: Readonly<Record<string, unknown>> = {}
+  try {
+    vars = (await readTarget(config, env)).vars
+  } catch (error) {
+    if (given.AEP_ENDPOINT === undefined) {
+      return { wrong: `The relay's settings are not known. ${said(error)}`, usage: true }
+    }
+  }
+  const { destination, problems } = parseConfig({
+    ...vars,
+    ...given,
+    AEP_CLIENT_ID: '',
+    AEP_CLIENT_SECRET: '',
+  })
+  if (destination === null) {
+    const [problem] = problems
+    return { wrong: `${problem?.variable} in ${config}: ${problem?.expected}.`, usage: true }
+  }
+  const { flowId } = destination
+  const datasetId =
+    (destination.format === 'xdm' ? destination.datasetId : null) ??
+    (String(given.AEP_DATASET_ID ?? vars.AEP_DATASET_ID ?? '') || null)
+  try {
+    const id = datasetId ?? (flowId === null ? null : await datasetOf(flowId, settings, io))
+    if (id === null)
+      return { wrong: 'AEP_DATASET_ID is not set, and cannot be looked up.', usage: true }
+    const flow = { datasetId: id, flowId }
+    return { get: getter(settings, io), flow, destination, credentials: settings }
+  } catch (error) {
+    return unusable(error)
+  }
+}
+
+async function datasetOf(
+  flowId: string,
+  settings: PlatformSettings,
+  io: Io,
+): Promise<string | null> {
+  const { send } = platformClient(settings, io)
+  const flow = await byFlowServiceId(send, 'flows', flowId)
+  const targetId = textAt(flow, 'targetConnectionIds', 0) ?? ''
+  return textAt(await byFlowServiceId(send, 'targetConnections', targetId), 'params', 'dataSetId')
+}
+
+function getter(settings: PlatformSettings, io: Io): PlatformGet {
+  const fetch = (url: string, init: RequestInit) => io.fetch(url, init)
+  let token: string | null = null
+  const current = async (refused: string | null) => {
+    if (token === null || token === refused) token = await requestToken(settings, io.fetch)
+    return token
+  }
+  return platformGet(settings, current, fetch)
+}
+
+export function unusable(error: unknown): Unusable {
+  if (!(error instanceof PlatformError)) throw error
+  return { wrong: `${error.message}. ${adviceOn(error.refusal, VIEW)}`, usage: false }
+}
+
+const VIEW =
+  'Data Ingestion: View Sources, Data Management: View Datasets, View Monitoring Dashboard'
+
+/** What to do about something that could not be read. */
+export function explainProblem({ what, reason, status }: PlatformProblem): string {
+  const named = {
+    runs: 'the runs of the dataflow',
+    batches: 'its batches',
+    files: 'the rows of a failed batch',
+  }
+  const answer = status === null ? 'AEP did not answer' : `AEP answered ${status}`
+  return reason === 'permission'
+    ? `${answer} to reading ${named[what]}. Give the role of this API credential ${VIEW} in this sandbox.`
+    : `${answer}, or with nothing readable, to reading ${named[what]}. Run the same command again later.`
+}
+
+export type Everything = {
+  readonly hours: readonly LandedHour[]
+  readonly failures: readonly LandedFailure[]
+  readonly unnamed: number
+  readonly gone: number
+}
+
+/** More than a month of the busiest flow. */
+const MAX_READS = 2_000
+
+/** Of everything since then. */
+export async function readEverything(
+  { get, flow }: Pick<AepSide, 'get' | 'flow'>,
+  since: number,
+  now: number,
+  each?: (row: FailedRow, batch: FailedBatch) => void,
+): Promise<Everything | PlatformProblem> {
+  const hours = new Map<number, LandedHour>()
+  const failures: LandedFailure[] = []
+  const counts = { unnamed: 0, gone: 0 }
+  let cursor = landedSince(since)
+  for (let reads = 0; reads < MAX_READS; reads += 1) {
+    const landed = await readLanded({ get, flow, cursor, now, ...(each && { each }) })
+    if (landed.problem) return landed.problem
+    for (const hour of landed.hours) hours.set(hour.at, hour)
+    failures.push(...landed.failures)
+    counts.unnamed += landed.unnamed
+    counts.gone += landed.gone
+    cursor = landed.cursor
+    if (!landed.more) break
+  }
+  return { hours: [...hours.values()].sort((a, b) => a.at - b.at), failures, ...counts }
+}
+
+function said(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

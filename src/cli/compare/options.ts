@@ -1,0 +1,95 @@
+/** Options: the command line of `npm run compare`. */
+import { parseArgs } from 'node:util'
+import { type Environment, environmentOf, variable } from '../lib/env-file.ts'
+import { parseRelayUrl } from '../lib/relay-url.ts'
+
+/** What `compare` and `recover` both need. */
+export type Common = {
+  readonly base: string
+  readonly adminToken: string
+  /** How far back, in milliseconds. */
+  readonly sinceMs: number
+  readonly environment: Environment
+  /** Path of the wrangler configuration, where the dataflow is read. */
+  readonly config: string
+  /** A named environment of it; `null`: the top level. */
+  readonly env: string | null
+}
+
+export const COMMON_OPTIONS = {
+  url: { type: 'string' },
+  'admin-token': { type: 'string' },
+  since: { type: 'string', default: '24h' },
+  'env-file': { type: 'string' },
+  config: { type: 'string', default: 'wrangler.toml' },
+  env: { type: 'string' },
+  help: { type: 'boolean', default: false },
+} as const
+
+export const COMMON_USAGE = `  --since 24h        how far back: 90m, 24h or 7d, up to 30d
+  --url URL          address of the relay, or the variable RELAY_URL
+  --admin-token T    or the variable ADMIN_TOKEN
+  --env-file FILE    variables from a file; the environment wins
+  --config FILE      where the relay's settings are read, wrangler.toml by default
+  --env NAME         a named environment of it, such as staging
+  --help
+
+It needs AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_ORG_ID of a credential that may view sources,
+datasets and monitoring (AEP_SANDBOX, where it is not prod). AEP_FLOW_ID and AEP_DATASET_ID are those of
+the relay; the dataset of a dataflow is looked up.`
+
+export const USAGE = `Usage: npm run compare -- [options]
+Compares, hour by hour, what the relay has sent with what AEP has received and kept, and names
+what AEP accepted and then refused. Changes nothing.
+
+${COMMON_USAGE}
+
+Exit code: 0 AEP has what it acknowledged, 1 the relay or AEP failed, 2 usage or a missing setting,
+4 it has fewer, or has refused some.`
+
+/** The text says what is wrong with the command line. */
+export function readOptions(
+  args: readonly string[],
+  processEnvironment: Environment,
+): Common | 'help' | { readonly wrong: string } {
+  try {
+    const { values } = parseArgs({ args: [...args], options: COMMON_OPTIONS })
+    return values.help ? 'help' : readCommon(values, processEnvironment)
+  } catch (error) {
+    return { wrong: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+type Values = { readonly [name: string]: string | boolean | undefined }
+
+/** Throws the system's error when the file of variables cannot be read. */
+export function readCommon(
+  values: Values,
+  processEnvironment: Environment,
+): Common | { readonly wrong: string } {
+  const given = (name: string) => String(values[name] ?? '') || undefined
+  const environment = environmentOf(processEnvironment, given('env-file') ?? null)
+  const address = given('url') ?? variable(environment, 'RELAY_URL')
+  if (address === undefined) return { wrong: '--url is missing: the address of the relay.' }
+  const url = parseRelayUrl(address)
+  if ('wrong' in url) return url
+  const adminToken = given('admin-token') ?? variable(environment, 'ADMIN_TOKEN')
+  if (adminToken === undefined) {
+    return { wrong: 'The admin token is missing: set ADMIN_TOKEN, or give --admin-token.' }
+  }
+  const sinceMs = durationOf(given('since') ?? '')
+  if (sinceMs === null) return { wrong: '--since is such as 90m, 24h or 7d, up to 30d.' }
+  const config = given('config') ?? 'wrangler.toml'
+  const { base } = url
+  return { base, adminToken, sinceMs, environment, config, env: given('env') ?? null }
+}
+
+const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
+/** AEP keeps the rows of failed batches so long. */
+const MAX_SINCE_MS = 30 * 86_400_000
+
+function durationOf(text: string): number | null {
+  const [, count, unit = ''] = /^(\d{1,5})([mhd])$/.exec(text) ?? []
+  const ms = Number(count) * (UNITS[unit] ?? Number.NaN)
+  return ms > 0 && ms <= MAX_SINCE_MS ? ms : null
+}

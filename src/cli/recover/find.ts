@@ -1,0 +1,61 @@
+/**
+ * Find: what AEP accepted and then refused, event by event, and which of it can be sent again. Holds ids, codes, places and
+ * batches; the records stay in AEP's files until they are sent.
+ */
+import type { FailedRow } from '../../worker/aep/failed-row.ts'
+import type { PlatformProblem } from '../../worker/aep/platform-get.ts'
+import { type AepSide, readEverything } from '../compare/aep.ts'
+import type { Options } from './options.ts'
+import type { Sent } from './sent.ts'
+
+export type Refused = {
+  readonly id: string
+  readonly code: string
+  readonly pointer: string
+  readonly form: FailedRow['form']
+  readonly batch: string
+  /** When the batch was done with, epoch milliseconds. */
+  readonly at: number
+}
+
+export type Found = {
+  /** In the form in which the relay sends; the oldest first, each event once. */
+  readonly sendable: readonly Refused[]
+  /** Sent again by an earlier run, since AEP refused them. */
+  readonly alreadySent: number
+  /** In another form: what the mapping made, a text that was cut, or something unknown. */
+  readonly others: readonly Refused[]
+  /** Rows that name no event of this relay. */
+  readonly unnamed: number
+  /** Batches whose rows AEP no longer has. */
+  readonly gone: number
+}
+
+export async function findRefused(
+  aep: AepSide,
+  options: Options,
+  sent: Sent,
+  now: number,
+): Promise<Found | PlatformProblem> {
+  const byId = new Map<string, Refused>()
+  const { format } = aep.destination
+  const read = await readEverything(aep, now - options.sinceMs, now, (row, batch) => {
+    const { id, code, pointer, form } = row
+    if (id === null || (options.code !== null && code !== options.code)) return
+    const known = byId.get(id)
+    // Refused twice: the row that can be sent counts, and of these the latest, which says whether it was sent since.
+    if (known && known.form === format && form !== format) return
+    byId.set(id, { id, code, pointer, form, batch: batch.id, at: batch.updated })
+  })
+  if ('reason' in read) return read
+  const all = [...byId.values()].sort((a, b) => a.at - b.at)
+  const own = all.filter(({ form }) => form === format)
+  const sendable = own.filter(({ id, at }) => (sent.at(id) ?? -Infinity) < at)
+  return {
+    sendable,
+    alreadySent: own.length - sendable.length,
+    others: all.filter(({ form }) => form !== format),
+    unnamed: read.unnamed,
+    gone: read.gone,
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * A failed row: one line of a file of a failed batch, as the event it was and the reason why AEP did not keep it.
+ *
+ * Adobe publishes two forms, `{"body","header","_errors"}` with values as JSON text, and the same with objects; errors stand
+ * in a list, or in lists by stage. A bare record with its errors, and a line that was cut, are read as far as they go.
+ *
+ * Promises: never throws. Of AEP's words only a code and a pointer come out, in forms that hold no value: AEP's texts quote
+ * what a visitor wrote. `record` is the visitor's own data, for sending it again; a reader who keeps something keeps the rest.
+ */
+import { isObject, type JsonObject } from '../lib/json.ts'
+
+export type FailedRow = {
+  /** Of an event of this relay, or a part of one; `null` when the row names none. */
+  readonly id: string | null
+  readonly code: string
+  /** Field names, `*` for a position and for what is no name; empty when AEP names no place. */
+  readonly pointer: string
+  /** Which kind of record it holds: what the relay sends, or something that it does not. */
+  readonly form: 'raw' | 'xdm' | 'mapped' | 'cut' | 'unknown'
+  /** The raw record, or the `xdmEntity`; `null` unless `form` is one of these. */
+  readonly record: JsonObject | null
+}
+
+/** The SHA-256 of an event; a part adds its index. */
+const ID = /^[0-9a-f]{64}(?:-(?:r\d{1,3}-)?\d{1,6})?$/
+const ID_IN_TEXT = /_id[\\"\s]*:[\\"\s]*([0-9a-f]{64}(?:-(?:r\d{1,3}-)?\d{1,6})?)[\\"]/
+
+const CODE = /^[A-Z0-9][A-Z0-9-]{0,39}$/
+const NO_CODE = 'unknown'
+
+/** Empty lines are `null`. */
+export function readFailedRow(line: string): FailedRow | null {
+  if (line.trim() === '') return null
+  const row = parsed(line)
+  if (!isObject(row)) return cutRow(line, NO_CODE, '')
+  const { code, pointer } = reasonOf(row)
+  const body = fieldOf(row, 'body')
+  if (body === undefined && 'body' in row) return cutRow(line, code, pointer)
+  const whole = isObject(body) ? body : withoutErrors(row)
+  const { form, record } = recordIn(whole)
+  const id = idOf(record ?? whole)
+  return { id, code, pointer, form, record }
+}
+
+/** Nothing in it can be relied on but the id, which is long enough to be no accident. */
+function cutRow(line: string, code: string, pointer: string): FailedRow {
+  return { id: ID_IN_TEXT.exec(line)?.[1] ?? null, code, pointer, form: 'cut', record: null }
+}
+
+function recordIn(whole: JsonObject): Pick<FailedRow, 'form' | 'record'> {
+  const { xdmEntity } = whole
+  if (isObject(xdmEntity)) {
+    return isOurs(xdmEntity)
+      ? { form: 'xdm', record: xdmEntity }
+      : { form: 'unknown', record: null }
+  }
+  // A raw record says when it was received at its top; after the mapping that is under the tenant's name.
+  if (isOurs(whole) && typeof whole.receivedAt === 'string') return { form: 'raw', record: whole }
+  const isMapped = Object.entries(whole).some(
+    ([key, value]) => key === 'identityMap' || (/^_(?!id$|errors$)/.test(key) && isObject(value)),
+  )
+  return { form: isMapped ? 'mapped' : 'unknown', record: null }
+}
+
+function isOurs({ _id, eventType }: JsonObject): boolean {
+  return (
+    typeof _id === 'string' &&
+    ID.test(_id) &&
+    typeof eventType === 'string' &&
+    eventType.startsWith('chatlio.')
+  )
+}
+
+function idOf({ _id }: JsonObject): string | null {
+  return typeof _id === 'string' && ID.test(_id) ? _id : null
+}
+
+function withoutErrors({ _errors, _validationErrors, ...record }: JsonObject): JsonObject {
+  return record
+}
+
+/** An object, or the text of one; `undefined` where there is none, or a text that was cut. */
+function fieldOf(row: JsonObject, key: string): unknown {
+  const value = row[key]
+  return typeof value === 'string' ? parsed(value) : value
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Of the first error. */
+function reasonOf(row: JsonObject): Pick<FailedRow, 'code' | 'pointer'> {
+  const errors = errorsIn(fieldOf(row, '_errors')).concat(
+    errorsIn(fieldOf(row, '_validationErrors')),
+  )
+  const code = errors.map((error) => error.code).find((one) => typeof one === 'string')
+  const pointer = errors.map(pointerOf).find((one) => one !== '')
+  return {
+    code: typeof code === 'string' && CODE.test(code) ? code : NO_CODE,
+    pointer: pointer ?? '',
+  }
+}
+
+/** A list, or lists by stage such as `_streamingValidation`. */
+function errorsIn(value: unknown): JsonObject[] {
+  if (Array.isArray(value)) return value.filter(isObject)
+  return isObject(value)
+    ? Object.values(value).flatMap((one) => (Array.isArray(one) ? one.filter(isObject) : []))
+    : []
+}
+
+/** Given as such, or within the words. */
+function pointerOf(error: JsonObject): string {
+  const { pointerToViolation, pointer, path, message } = error
+  for (const text of [pointerToViolation, pointer, path]) {
+    if (typeof text === 'string' && /^#?\//.test(text)) return safePointer(text)
+  }
+  const found = typeof message === 'string' ? /#(\/[^\s:,;()[\]"']+)/.exec(message)?.[1] : undefined
+  return found === undefined ? '' : safePointer(found)
+}
+
+const NAME = /^_?[A-Za-z][A-Za-z0-9]{0,39}$/
+/** Below these the names are a visitor's. */
+const FREE = ['visitorTraits', 'identTraitsParsed', 'unmapped']
+const MAX_SEGMENTS = 12
+
+function safePointer(text: string): string {
+  const segments = text.replace(/^#?\//, '').split('/').slice(0, MAX_SEGMENTS)
+  const free = segments.findIndex((segment) => FREE.includes(segment))
+  return segments
+    .map((segment, index) => (NAME.test(segment) && (free < 0 || index <= free) ? segment : '*'))
+    .map((segment) => `/${segment}`)
+    .join('')
+}

@@ -1,0 +1,368 @@
+/**
+ * Landed: what AEP says became of the events that it accepted: how many came and landed in each hour, and which were kept
+ * out of the dataset afterwards. From Flow Service (`/runs`), Catalog (`/batches`) and Data Access (`/failed`).
+ *
+ * Promises: reads only; at most `LISTS` requests for lists and `FILES` for failed batches a call, then a cursor says where to
+ * go on, and nothing is read twice but what may still change. Never throws for what AEP answers: a refusal is a `problem`, and
+ * what was read before it counts. Of other flows in the same dataset nothing comes out. AEP's texts never do: an event's id,
+ * a code, a pointer, the batch. Request, clock and token are passed in.
+ *
+ * Accepts: whether AEP makes one run an hour for a streaming flow is not published, so runs are summed by the hour in which
+ * they began; an hour counts as settled two hours after its end.
+ */
+import { isObject, type JsonObject } from '../lib/json.ts'
+import { type FailedRow, readFailedRow } from './failed-row.ts'
+import { answered, linesOf, list, type PlatformGet, type PlatformProblem } from './platform-get.ts'
+
+/** `datasetId` and, where there is one, the dataflow: without, batches of every flow are looked at, and no runs. */
+export type LandedFlow = { readonly datasetId: string; readonly flowId: string | null }
+
+/** A UTC hour, `at` its beginning; epoch milliseconds. Counted in records: a split event is several. */
+export type LandedHour = {
+  readonly at: number
+  readonly received: number
+  readonly ingested: number
+  readonly failed: number
+  /** AEP will not change it any more. */
+  readonly settled: boolean
+}
+
+/** An event that AEP accepted and kept out. `at`: when its batch was done with, epoch milliseconds. */
+export type LandedFailure = {
+  readonly id: string
+  readonly code: string
+  readonly pointer: string
+  readonly batch: string
+  readonly at: number
+}
+
+export type LandedCursor = {
+  /** The first hour that is to be read. */
+  readonly hours: number
+  /** Failed batches that were created later than this are looked at, */
+  readonly batches: number
+  /** and so many of their list have been. */
+  readonly start: number
+  /** Those that have been read to their end, with the time of their creation. */
+  readonly done: Readonly<Record<string, number>>
+  /** The one at which reading stopped, and how many of its files have been read. */
+  readonly within: { readonly batch: string; readonly files: number } | null
+}
+
+export type Landed = {
+  /** Empty without a dataflow. */
+  readonly hours: readonly LandedHour[]
+  readonly failures: readonly LandedFailure[]
+  /** Failed rows that name no event of this relay: their number by code. */
+  readonly unnamed: number
+  /** Failed batches of ours whose files AEP no longer has. */
+  readonly gone: number
+  readonly cursor: LandedCursor
+  /** There is more to read now. */
+  readonly more: boolean
+  readonly problem: PlatformProblem | null
+}
+
+export type LandedOptions = {
+  readonly get: PlatformGet
+  readonly flow: LandedFlow
+  readonly cursor: LandedCursor
+  readonly now: number
+  /** Whether the time for this call is over: then it ends as if its requests were spent. */
+  readonly late?: () => boolean
+  /** Called for each failed row of ours, for a reader who wants the record; what it keeps is its own affair. */
+  readonly each?: (row: FailedRow, batch: FailedBatch) => void
+}
+
+/** Every row of one batch, with its line; `null`: all were read, `gone`: AEP no longer has them. */
+export async function readBatch(
+  get: PlatformGet,
+  batch: string,
+  each: (row: FailedRow, line: string) => void,
+): Promise<null | 'gone' | PlatformProblem> {
+  const budget = { lists: 0, files: Infinity, late: () => false }
+  const { end } = await readFiles(get, batch, 0, budget, each)
+  return end === 'done' || end === 'budget' ? null : end
+}
+
+export type FailedBatch = {
+  readonly id: string
+  readonly created: number
+  readonly updated: number
+}
+
+const LISTS = 4
+/** Of these, for the runs of hours. */
+const RUN_LISTS = 3
+const FILES = 20
+const HOUR_MS = 3_600_000
+/** After its end AEP may still count for an hour so long. */
+const SETTLE_MS = 2 * HOUR_MS
+/** A batch is listed under the time of its beginning, and fails later. */
+const LOOK_BACK_MS = 3 * HOUR_MS
+/** In one call: as many runs as a page holds, where there is one an hour. */
+const HOURS = 48
+const RUNS_PAGE = 50
+const BATCHES_PAGE = 100
+const MAX_DONE = 500
+
+const FLOW_SERVICE = '/data/foundation/flowservice'
+const CATALOG = '/data/foundation/catalog'
+const EXPORT = '/data/foundation/export'
+
+/** Everything since then, epoch milliseconds. */
+export function landedSince(since: number): LandedCursor {
+  return { hours: floorHour(since), batches: since - QUARTER_MS, start: 0, done: {}, within: null }
+}
+
+/** A batch takes up what came within a quarter of an hour. */
+const QUARTER_MS = 900_000
+
+export async function readLanded(options: LandedOptions): Promise<Landed> {
+  const { flow, now, cursor } = options
+  const budget = { lists: LISTS, files: FILES, late: options.late ?? (() => false) }
+  const hours =
+    flow.flowId === null
+      ? { hours: [], next: floorHour(now), more: false, problem: null }
+      : await readHours(options, flow.flowId, budget)
+  const failed = await readFailures(options, budget)
+  return {
+    hours: hours.hours,
+    failures: failed.failures,
+    unnamed: failed.unnamed,
+    gone: failed.gone,
+    cursor: { ...cursor, ...failed.cursor, hours: hours.next },
+    more: failed.more || hours.more,
+    problem: hours.problem ?? failed.problem,
+  }
+}
+
+type Budget = { lists: number; files: number; readonly late: () => boolean }
+
+// Hours
+
+type Hours = {
+  readonly hours: readonly LandedHour[]
+  readonly next: number
+  readonly more: boolean
+  readonly problem: PlatformProblem | null
+}
+
+/** The oldest first, so that what one call leaves is what the next begins with. */
+async function readHours(
+  { get, cursor, now }: LandedOptions,
+  flowId: string,
+  budget: Budget,
+): Promise<Hours> {
+  const from = cursor.hours
+  const to = Math.min(from + HOURS * HOUR_MS, floorHour(now) + HOUR_MS)
+  const started = 'metrics.durationSummary.startedAtUTC'
+  let query: URLSearchParams | null = new URLSearchParams([
+    ['property', `flowId==${flowId}`],
+    ['property', `${started}>${from - 1}`],
+    ['property', `${started}<${to}`],
+    ['limit', String(RUNS_PAGE)],
+    ['orderby', 'createdAt'],
+  ])
+  const sums = new Map<number, Counts>()
+  for (let page = 0; query !== null && page < RUN_LISTS && !budget.late(); page += 1) {
+    budget.lists -= 1
+    const answer = await list(get, 'runs', `${FLOW_SERVICE}/runs?${query}`)
+    if ('reason' in answer) return { hours: [], next: from, more: false, problem: answer.reason }
+    const { items } = answer.body
+    for (const run of Array.isArray(items) ? items : []) addRun(run, flowId, sums)
+    const token = continuationOf(answer.body)
+    query = token === null ? null : new URLSearchParams({ continuationToken: token })
+  }
+  // Of the last hour of a list that goes on there may be more.
+  const end = query === null ? to : Math.max(from, ...sums.keys())
+  const hours: LandedHour[] = []
+  for (let at = from; at < end; at += HOUR_MS) {
+    hours.push({ at, ...(sums.get(at) ?? NONE), settled: isSettled(at, now) })
+  }
+  const next = hours.find(({ settled }) => !settled)?.at ?? end
+  return { hours, next, more: end <= floorHour(now) && next > from, problem: null }
+}
+
+function isSettled(hour: number, now: number): boolean {
+  return hour + HOUR_MS + SETTLE_MS <= now
+}
+
+type Counts = Pick<LandedHour, 'received' | 'ingested' | 'failed'>
+const NONE: Counts = { received: 0, ingested: 0, failed: 0 }
+
+function addRun(run: unknown, flowId: string, sums: Map<number, Counts>): void {
+  if (!isObject(run) || !isObject(run.metrics) || run.flowId !== flowId) return
+  const { durationSummary, recordSummary } = run.metrics
+  const started = isObject(durationSummary) ? durationSummary.startedAtUTC : undefined
+  const at = typeof started === 'number' ? started : run.createdAt
+  if (typeof at !== 'number' || !isObject(recordSummary)) return
+  const ingested = countOf(recordSummary.outputRecordCount)
+  const failed = countOf(recordSummary.failedRecordCount)
+  const received = countOf(recordSummary.inputRecordCount) || ingested + failed
+  const known = sums.get(floorHour(at)) ?? NONE
+  sums.set(floorHour(at), {
+    received: known.received + received,
+    ingested: known.ingested + ingested,
+    failed: known.failed + failed,
+  })
+}
+
+const countOf = (value: unknown): number =>
+  typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.floor(value) : 0
+
+function continuationOf({ _links }: JsonObject): string | null {
+  const next = isObject(_links) && isObject(_links.next) ? _links.next.href : undefined
+  const found = typeof next === 'string' ? /[?&]continuationToken=([^&]+)/.exec(next)?.[1] : null
+  return found ? decodeURIComponent(found) : null
+}
+
+function floorHour(ms: number): number {
+  return Math.floor(ms / HOUR_MS) * HOUR_MS
+}
+
+// Failures
+
+type Failures = Pick<Landed, 'failures' | 'unnamed' | 'gone' | 'more' | 'problem'> & {
+  readonly cursor: Omit<LandedCursor, 'hours'>
+}
+
+async function readFailures(options: LandedOptions, budget: Budget): Promise<Failures> {
+  const { get, cursor, now, each } = options
+  const failures: LandedFailure[] = []
+  const counts = { unnamed: 0, gone: 0 }
+  const done = new Map(Object.entries(cursor.done))
+  const stopped = (more: boolean, problem: PlatformProblem | null, to: Partial<LandedCursor>) => {
+    const { batches, start, within } = { ...cursor, ...to }
+    const kept = [...done].filter(([, created]) => created > batches).slice(-MAX_DONE)
+    const next = { batches, start, done: Object.fromEntries(kept), within }
+    return { failures, ...counts, more, problem, cursor: next }
+  }
+  const listed = await listBatches(options, budget)
+  for (const batch of listed.batches) {
+    if (done.has(batch.id)) continue
+    const skip = cursor.within?.batch === batch.id ? cursor.within.files : 0
+    const { end, files } = await readFiles(get, batch.id, skip, budget, (row) => {
+      each?.(row, batch)
+      if (row.id === null) counts.unnamed += 1
+      else failures.push({ ...reasonOf(row), id: row.id, batch: batch.id, at: batch.updated })
+    })
+    const within = { batch: batch.id, files }
+    if (end === 'budget') return stopped(true, null, { within })
+    if (end !== 'done' && end !== 'gone') return stopped(false, end, { within })
+    if (end === 'gone') counts.gone += 1
+    done.set(batch.id, batch.created)
+  }
+  if (listed.problem) return stopped(false, listed.problem, {})
+  if (listed.more) return stopped(true, null, { start: cursor.start + listed.seen, within: null })
+  // All are read. What began lately may still fail, so it is looked at again.
+  const batches = Math.max(cursor.batches, now - LOOK_BACK_MS)
+  return stopped(false, null, { batches, start: 0, within: null })
+}
+
+function reasonOf({ code, pointer }: FailedRow) {
+  return { code, pointer }
+}
+
+type Listed = {
+  /** The oldest first. */
+  readonly batches: readonly FailedBatch[]
+  /** Of every flow. */
+  readonly seen: number
+  /** There are younger ones. */
+  readonly more: boolean
+  readonly problem: PlatformProblem | null
+}
+
+/** Those of the flow: others of the same dataset are not opened. */
+async function listBatches({ get, flow, cursor }: LandedOptions, budget: Budget): Promise<Listed> {
+  const seen = new Set<string>()
+  const batches: FailedBatch[] = []
+  const result = (more: boolean, problem: PlatformProblem | null = null) => {
+    batches.sort((a, b) => a.created - b.created)
+    return { batches, seen: seen.size, more, problem }
+  }
+  while (budget.lists > 0 && !budget.late()) {
+    budget.lists -= 1
+    const query = new URLSearchParams({
+      status: 'failed',
+      dataSet: flow.datasetId,
+      createdAfter: String(cursor.batches),
+      limit: String(BATCHES_PAGE),
+      start: String(cursor.start + seen.size),
+      orderBy: 'asc:created',
+    })
+    const answer = await list(get, 'batches', `${CATALOG}/batches?${query}`)
+    if ('reason' in answer) return result(false, answer.reason)
+    const before = seen.size
+    for (const [id, value] of Object.entries(answer.body)) {
+      const batch = seen.has(id) ? null : batchOf(id, value, flow.flowId)
+      seen.add(id)
+      if (batch) batches.push(batch)
+    }
+    if (seen.size === before) return result(false)
+  }
+  return result(true)
+}
+
+/** `null`: of another flow, or not what a batch looks like. */
+function batchOf(id: string, value: unknown, flowId: string | null): FailedBatch | null {
+  if (!isObject(value) || !/^[\w-]{1,64}$/.test(id)) return null
+  const { created, updated, status, tags } = value
+  if (typeof created !== 'number' || status !== 'failed') return null
+  const flows = isObject(tags) && Array.isArray(tags.flowId) ? tags.flowId : []
+  if (flowId !== null && !flows.includes(flowId)) return null
+  return { id, created, updated: typeof updated === 'number' ? updated : created }
+}
+
+type ReadFiles = {
+  /** `gone`: AEP no longer has them. */
+  readonly end: 'done' | 'gone' | 'budget' | PlatformProblem
+  /** Read to their end, those skipped included. */
+  readonly files: number
+}
+
+async function readFiles(
+  get: PlatformGet,
+  batch: string,
+  skip: number,
+  budget: Budget,
+  onRow: (row: FailedRow, line: string) => void,
+): Promise<ReadFiles> {
+  const path = `${EXPORT}/batches/${batch}/failed`
+  const names: string[] = []
+  for (let query: string | null = ''; query !== null; ) {
+    if (budget.files <= 0 || budget.late()) return { end: 'budget', files: skip }
+    budget.files -= 1
+    const answer = await list(get, 'files', path + query)
+    if ('reason' in answer) {
+      return { end: answer.reason.status === 404 ? 'gone' : answer.reason, files: skip }
+    }
+    const { data, _links } = answer.body
+    names.push(...(Array.isArray(data) ? data.flatMap(fileName) : []))
+    const next = isObject(_links) && isObject(_links.next) ? _links.next.href : null
+    query = typeof next === 'string' && next.includes('?') ? next.slice(next.indexOf('?')) : null
+  }
+  for (const [index, name] of names.entries()) {
+    if (index < skip) continue
+    if (budget.files <= 0 || budget.late()) return { end: 'budget', files: index }
+    budget.files -= 1
+    const response = await answered(get, 'files', `${path}?path=${encodeURIComponent(name)}`)
+    if ('reason' in response) return { end: response.reason, files: index }
+    try {
+      for await (const line of linesOf(response.response)) {
+        const row = readFailedRow(line)
+        if (row) onRow(row, line)
+      }
+    } catch {
+      return { end: { what: 'files', reason: 'failed', status: null }, files: index }
+    }
+  }
+  return { end: 'done', files: names.length }
+}
+
+/** Not the empty file that says that all are there. */
+function fileName(file: unknown): string[] {
+  const name = isObject(file) ? file.name : undefined
+  return typeof name === 'string' && name !== '' && !name.startsWith('_') ? [name] : []
+}

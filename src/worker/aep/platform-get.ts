@@ -1,0 +1,123 @@
+/**
+ * Platform GET: reading from Adobe's Platform APIs, for whoever compares what AEP has with what was sent.
+ *
+ * Promises: GET alone, with a deadline that its body is under as well; no redirect is followed, since it would carry the
+ * token elsewhere; sizes are limited while reading. A refusal is a value, never an exception, and holds none of Adobe's words.
+ */
+import { readTextUpTo } from '../lib/bounded-body.ts'
+import { isObject, type JsonObject } from '../lib/json.ts'
+
+const MAX_LIST_BYTES = 4_000_000
+const MAX_FILE_BYTES = 32_000_000
+const MAX_LINE_CHARACTERS = 4_000_000
+
+/** A GET with all headers, `path` from `/data/…` on. Rejects when there is no answer in time. */
+export type PlatformGet = (path: string) => Promise<Response>
+
+export type PlatformProblem = {
+  readonly what: 'runs' | 'batches' | 'files'
+  /** `permission`: the credential may not; `failed`: no answer, or none that can be read. */
+  readonly reason: 'permission' | 'failed'
+  readonly status: number | null
+}
+
+/** A line that is too long is cut; a file that is too long is read no further. */
+export async function* linesOf({ body }: Response): AsyncGenerator<string> {
+  if (!body) return
+  const reader = body.getReader()
+  const decoder = new TextDecoder()
+  let rest = ''
+  let bytes = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    bytes += value.length
+    const lines = (rest + decoder.decode(value, { stream: true })).split('\n')
+    rest = (lines.pop() ?? '').slice(0, MAX_LINE_CHARACTERS)
+    yield* lines
+    if (bytes > MAX_FILE_BYTES) {
+      await reader.cancel()
+      return
+    }
+  }
+  yield rest + decoder.decode()
+}
+
+type Answered<T> = T | { readonly reason: PlatformProblem }
+
+/** A JSON object. */
+export async function list(
+  get: PlatformGet,
+  what: PlatformProblem['what'],
+  path: string,
+): Promise<Answered<{ readonly body: JsonObject }>> {
+  const answer = await answered(get, what, path)
+  if ('reason' in answer) return answer
+  const failed = { reason: { what, reason: 'failed', status: answer.response.status } } as const
+  try {
+    const { text, complete } = await readTextUpTo(answer.response, MAX_LIST_BYTES)
+    const body: unknown = complete ? JSON.parse(text) : null
+    return isObject(body) ? { body } : failed
+  } catch {
+    return failed
+  }
+}
+
+export async function answered(
+  get: PlatformGet,
+  what: PlatformProblem['what'],
+  path: string,
+): Promise<Answered<{ readonly response: Response }>> {
+  try {
+    const response = await get(path)
+    const { status } = response
+    if (response.ok) return { response }
+    await response.body?.cancel()
+    const reason = status === 401 || status === 403 ? 'permission' : 'failed'
+    return { reason: { what, reason, status } }
+  } catch {
+    return { reason: { what, reason: 'failed', status: null } }
+  }
+}
+
+export type PlatformAccess = {
+  /** Without a slash at its end. */
+  readonly platformUrl: string
+  readonly clientId: string
+  readonly orgId: string
+  readonly sandbox: string
+}
+
+/** Adobe answers within 60 s or not at all. */
+const GET_TIMEOUT_MS = 60_000
+
+/**
+ * `token`: resolves to a token other than `refused`; rejects where there is none.
+ * `timeoutMs`: how long one request may take, its body included.
+ */
+export function platformGet(
+  { platformUrl, clientId, orgId, sandbox }: PlatformAccess,
+  token: (refused: string | null) => Promise<string>,
+  fetch: (url: string, init: RequestInit) => Promise<Response>,
+  timeoutMs = GET_TIMEOUT_MS,
+): PlatformGet {
+  const ask = (path: string, value: string) =>
+    fetch(`${platformUrl}${path}`, {
+      redirect: 'manual',
+      signal: AbortSignal.timeout(timeoutMs),
+      headers: {
+        accept: 'application/json',
+        authorization: `Bearer ${value}`,
+        'x-api-key': clientId,
+        'x-gw-ims-org-id': orgId,
+        'x-sandbox-name': sandbox,
+      },
+    })
+  return async (path) => {
+    const first = await token(null)
+    const response = await ask(path, first)
+    if (response.status !== 401) return response
+    await response.body?.cancel()
+    return ask(path, await token(first))
+  }
+}

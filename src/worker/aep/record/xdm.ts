@@ -1,0 +1,226 @@
+/**
+ * Drafts an XDM ExperienceEvent: puts every field of an event at its path in the schema, a standard one if there is one.
+ *
+ * Promises: every value of the payload is at exactly one path, unchanged, or in `unmapped` under its payload path. A value
+ * is mapped only if it satisfies the schema there (a date-time is RFC 3339, a URL is valid); mapped fields hold no null,
+ * empty string, object or list (Adobe does not document whether AEP accepts them). Independent of kind: a field has the
+ * same path in every webhook. Leaves out only `identTraitsParsed`, which repeats `identTraits`, and empty messages, which
+ * `messageCount` still counts.
+ */
+import type { ChatEvent } from '../../chatlio/event.ts'
+import { FIELDS, type Form, LONG_TEXTS, type SchemaExtra } from '../../chatlio/fields.ts'
+import type { EventKind } from '../../chatlio/kind.ts'
+import type { XdmDestination } from '../../config/config.ts'
+import { isNonEmptyString, isObject, parseEmbedded } from '../../lib/json.ts'
+import { PATTERNS } from '../schema/patterns.ts'
+import {
+  type Draft,
+  type DraftMessage,
+  dotted,
+  type Field,
+  LONGEST_DELAY,
+  type Unmapped,
+} from './draft.ts'
+import { geoOf } from './geo.ts'
+import { identitiesOf } from './identity.ts'
+import { metricsOf } from './metrics.ts'
+
+/**
+ * XDM suggests `self`, `system`, `salesRef` and `customerRep` (EE). `self`: the visitor acted. `system`: Chatlio did
+ * (it reported an unanswered conversation or exported a transcript).
+ */
+const PRODUCED_BY: Record<EventKind, 'self' | 'system'> = {
+  transcript: 'system',
+  'offline-message': 'self',
+  'new-conversation': 'self',
+  unanswered: 'system',
+  feedback: 'self',
+  conversation: 'self',
+}
+
+/** Pure, never throws. Texts and messages are kept apart from fields, because they can be cut. */
+export function draftXdm(
+  event: ChatEvent,
+  destination: XdmDestination,
+  source: string | null,
+): Draft {
+  const base = [`_${destination.tenant}`, 'chatlio']
+  const at = (place: string) => {
+    const keys = place.split('.')
+    return keys[0] === 'chatlio' ? [...base, ...keys.slice(1)] : keys
+  }
+  const places = new Map<string, Field>()
+  const texts = new Map<string, string>()
+  const unmapped: Unmapped[] = []
+  const put = (place: string, from: string | null, value: unknown) => {
+    places.set(place, { at: at(place), from, value })
+  }
+  for (const [from, value] of leavesOf(event)) {
+    const place = placeOf(from, value)
+    if (LONG_TEXTS.includes(from) && isNonEmptyString(value)) texts.set(from, value)
+    else if (place === undefined || places.has(place)) unmapped.push([from, value])
+    else put(place, from, value)
+  }
+  // The widget runs in a web page, so a user agent is always a browser's.
+  if (places.has('environment.browserDetails.userAgent')) put('environment.type', null, 'browser')
+  const geo = geoOf(String(places.get('chatlio.visitor.location')?.value ?? ''))
+  for (const [key, value] of Object.entries(geo)) put(`placeContext.geo.${key}`, null, value)
+  const messages = event.kind === 'transcript' ? event.payload.messages : []
+  if (messages.length > 0) put('chatlio.messageCount', null, messages.length)
+  const has = (extra: SchemaExtra) => destination.schemaExtras.includes(extra)
+  const { fields, once } = has('contact') ? contactDetails(event) : NOTHING
+  for (const [key, value] of Object.entries(fields)) put(`customerFeedback.${key}`, null, value)
+  const metrics = has('chat') ? metricsOf(event) : null
+  const derived = (place: string, value: unknown): Field => ({ at: at(place), from: null, value })
+  return {
+    core: [
+      // First, where `withDelay` looks for it.
+      ...(has('chat') ? [derived('chatlio.delaySeconds', LONGEST_DELAY)] : []),
+      derived('_id', event.id),
+      derived('timestamp', event.timestamp),
+      derived('eventType', event.eventType),
+      derived('producedBy', PRODUCED_BY[event.kind]),
+      derived('chatlio.receivedAt', event.receivedAt),
+      ...(has('chat') && source !== null ? [derived('chatlio.source', source)] : []),
+    ],
+    identities: identityMap(event, destination.visitorNamespace),
+    fields: [...places.values()],
+    once: [
+      ...(metrics ? [derived('chatlio.metrics', metrics)] : []),
+      ...Object.entries(once).map(([key, value]) => derived(`customerFeedback.${key}`, value)),
+    ],
+    base,
+    texts,
+    messages: messagesOf(messages, unmapped),
+    unmapped,
+  }
+}
+
+type ContactDetails = { fields: Record<string, unknown>; once: Record<string, number> }
+
+const NOTHING: ContactDetails = { fields: {}, once: {} }
+
+/** Adobe's own group for chats (Contact Request Details): analysts know its counters. Never an address for replies. */
+function contactDetails({ kind, payload }: ChatEvent): ContactDetails {
+  const fields: Record<string, unknown> = {}
+  if (isNonEmptyString(payload.conversationUUID)) fields.chatSessionID = payload.conversationUUID
+  if (kind === 'offline-message' && payload.subject) fields.subject = payload.subject
+  if (kind === 'new-conversation') return { fields, once: { chatStart: 1 } }
+  return { fields, once: kind === 'transcript' ? { chatEnd: 1 } : {} }
+}
+
+/** The values of the payload with their dotted paths. Skips `undefined`, which normalizing leaves for empty fields. */
+function* leavesOf({ kind, payload }: ChatEvent): Generator<[from: string, value: unknown]> {
+  for (const [key, value] of Object.entries(payload)) {
+    if (value === undefined || (key === 'messages' && kind === 'transcript')) continue
+    if (key !== 'visitor' || !isObject(value)) {
+      yield [dotted(key), value]
+      continue
+    }
+    const { identTraits } = value
+    const isParsed =
+      kind !== 'transcript' &&
+      isNonEmptyString(identTraits) &&
+      parseEmbedded(identTraits) !== undefined
+    for (const [name, held] of Object.entries(value)) {
+      if (held === undefined || (name === 'identTraitsParsed' && isParsed)) continue
+      yield [dotted(key, name), held]
+    }
+  }
+}
+
+function messagesOf(messages: readonly object[], unmapped: Unmapped[]): DraftMessage[] {
+  const read: DraftMessage[] = []
+  for (const [index, message] of messages.entries()) {
+    let text: string | undefined
+    const rest: [string, unknown][] = []
+    for (const [key, value] of Object.entries(message)) {
+      if (value === undefined) continue
+      if (key === 'text' && isNonEmptyString(value)) text = value
+      else if (fits(`messages[*].${key}`, value)) rest.push([key, value])
+      else unmapped.push([dotted('messages', String(index), key), value])
+    }
+    if (text !== undefined || rest.length > 0) read.push({ index, text, rest })
+  }
+  return read
+}
+
+/**
+ * One field for each namespace, the primary identity first, so that it is the last to be dropped from a part. Always
+ * `ambiguous`, because a visitor can type anything into the widget.
+ */
+function identityMap(event: ChatEvent, visitorNamespace: string): Field[] {
+  const { visitor, email } = identitiesOf(event)
+  const map = new Map<string, object[]>()
+  for (const [namespace, identity] of [
+    [visitorNamespace, visitor],
+    ['Email', email],
+  ] as const) {
+    if (!identity) continue
+    const item = { id: identity.id, authenticatedState: 'ambiguous', primary: map.size === 0 }
+    map.set(namespace, [...(map.get(namespace) ?? []), item])
+  }
+  return Array.from(map, ([namespace, items]) => ({
+    at: ['identityMap', namespace],
+    from: null,
+    value: items,
+  }))
+}
+
+/** Whether a value satisfies the schema at a place of this form. */
+const FITS: Record<Form, (value: unknown) => boolean> = {
+  text: isNonEmptyString,
+  longText: isNonEmptyString,
+  email: isNonEmptyString,
+  traits: isNonEmptyString,
+  url: isUrl,
+  dateTime: isDateTime,
+  ip: (value) => ipField(value) !== undefined,
+  boolean: (value) => typeof value === 'boolean',
+  integer: Number.isInteger,
+  texts: (value) => Array.isArray(value) && value.length > 0 && value.every(isNonEmptyString),
+  // No field of XDM is a map of texts in every schema: one saved earlier lacks it.
+  textMap: () => false,
+}
+
+const PLACES = new Map(
+  FIELDS.filter(({ kinds, to }) => kinds.length > 0 && to !== null).map((field) => [
+    field.from,
+    field,
+  ]),
+)
+
+function fits(from: string, value: unknown): boolean {
+  const field = PLACES.get(from)
+  return field !== undefined && FITS[field.form](value)
+}
+
+/** `from`: the dotted payload path. Returns the dotted XDM path; `undefined` sends the value to `unmapped`. */
+function placeOf(from: string, value: unknown): string | undefined {
+  const field = PLACES.get(from)
+  if (!field || from.startsWith('messages') || !FITS[field.form](value)) return undefined
+  return field.form === 'ip' ? `${field.to}.${ipField(value)}` : String(field.to)
+}
+
+/** Only the normalized form, which is never later than receipt. */
+const DATE_TIME = new RegExp(PATTERNS.dateTime)
+
+function isDateTime(value: unknown): boolean {
+  return typeof value === 'string' && DATE_TIME.test(value)
+}
+
+const URL_FORM = new RegExp(PATTERNS.url)
+
+function isUrl(value: unknown): boolean {
+  return typeof value === 'string' && URL_FORM.test(value)
+}
+
+const IP_FORMS = [
+  ['ipV4', new RegExp(PATTERNS.ipV4)],
+  ['ipV6', new RegExp(PATTERNS.ipV6)],
+] as const
+
+function ipField(value: unknown): 'ipV4' | 'ipV6' | undefined {
+  if (typeof value !== 'string' || value.length > 45) return undefined
+  return IP_FORMS.find(([, form]) => form.test(value))?.[0]
+}

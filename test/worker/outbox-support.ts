@@ -1,0 +1,67 @@
+/** What tests of the outbox itself share: what an isolate asks it to store, and faults of its storage. */
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { settingsOf } from '../../src/worker/aep/client/settings.ts'
+import type { Ending } from '../../src/worker/aep/client/verdict.ts'
+import { parseConfig } from '../../src/worker/config/config.ts'
+import type { RequestAttempt, StoreRequest } from '../../src/worker/outbox/intake.ts'
+import type { Outbox } from '../../src/worker/outbox/outbox.ts'
+import { outbox } from './support.ts'
+
+export const settings = () => settingsOf(parseConfig(env).destination)
+
+/** An id for each number. */
+export const idOf = (index: number) => index.toString(16).padStart(64, '0')
+
+/** A distinct event for each index, as an isolate stores it that has not asked AEP. */
+export function storeRequest(index: number, fields: Partial<StoreRequest> = {}): StoreRequest {
+  return {
+    id: idOf(index),
+    kind: 'feedback',
+    source: null,
+    receivedAt: Date.now(),
+    body: new TextEncoder().encode(JSON.stringify({ visitor: { UUID: `visitor-${index}` } })),
+    hashes: index.toString(16).padStart(32, 'a'),
+    state: 'pending',
+    parts: [],
+    madeFor: '',
+    attempt: null,
+    error: null,
+    accepted: null,
+    settings: settings(),
+    ...fields,
+  }
+}
+
+export const refusal: Ending = {
+  verdict: 'rejected',
+  error: { code: 'rejected', status: 400, message: 'refused' },
+  answer: null,
+  retryAfterMs: null,
+}
+
+/** An attempt inside a request, now. */
+export const attemptOf = (ending: Ending): RequestAttempt => {
+  return { beganAt: Date.now(), endedAt: Date.now(), ending }
+}
+
+/** Works inside the object that is running. */
+export function inOutbox<Result>(
+  work: (instance: Outbox, state: DurableObjectState) => Result | Promise<Result>,
+): Promise<Result> {
+  return runInDurableObject<Outbox, Result>(outbox(), work)
+}
+
+/** When the object wakes by itself, in epoch milliseconds. */
+export const alarmAt = () => inOutbox((_, { storage }) => storage.getAlarm())
+
+/**
+ * From now on SQLite refuses this, as on a full disk: `INSERT ON events`, `DELETE ON events WHEN OLD.id = '…'`. Returns
+ * what ends that.
+ */
+export async function refuseWrites(what: string, text = 'disk full'): Promise<() => Promise<void>> {
+  const name = `refuses_${crypto.randomUUID().replaceAll('-', '')}`
+  const run = (statement: string) => inOutbox((_, { storage }) => void storage.sql.exec(statement))
+  await run(`CREATE TRIGGER ${name} BEFORE ${what} BEGIN SELECT RAISE(ABORT, '${text}'); END`)
+  return () => run(`DROP TRIGGER ${name}`)
+}
