@@ -31,7 +31,6 @@ const MINUTE = 60_000
 const LOOK_EVERY = 400
 /** Most requests in a minute to an AEP that fails: those of the outbox, and of each isolate. */
 const MOST_PROBES = 40
-const DEAD_ENDS = new Set(['400', '413'])
 
 export class Oracle {
   readonly breaches: Breach[] = []
@@ -46,6 +45,8 @@ export class Oracle {
   #steps = 0
   #redrives = 0
   #paused = false
+  /** Whether the last pause or resume was answered well. */
+  #pauseIsKnown = true
   #lastAccepted = 0
   #lastChange = 0
   mostProbes = 0
@@ -224,7 +225,8 @@ export class Oracle {
     if (this.#has(75 * SECOND, 'rpc', 'object', 'storage', 'clock', 'deploy')) return
     for (const { person, at, until } of this.#erasures) {
       if (at === null || person !== webhook.person || until <= this.#world.now) continue
-      if (postedAt > at + 11 * SECOND) {
+      // One that exchanged within the last minute relays before it hears.
+      if (postedAt > at + 61 * SECOND) {
         this.#breach(
           'suppressed',
           `webhook ${webhook.serial} of a suppressed person was forwarded by ${asked.by}, ${postedAt - at} ms after`,
@@ -274,9 +276,9 @@ export class Oracle {
   }
 
   operated(name: string, { status }: { status: number }): void {
+    if (name === 'pause' || name === 'resume') this.#paused = name === 'pause'
+    this.#pauseIsKnown = status === 200
     if (status !== 200) return
-    if (name === 'pause') this.#paused = true
-    if (name === 'resume') this.#paused = false
     if (name === 'redrive') this.#redrives = this.#world.now
     this.#lastChange = this.#world.now
     this.#world.reach(`operator: ${name}`)
@@ -356,7 +358,8 @@ export class Oracle {
     const said = reasons.find((reason) => own.includes(reason))
     const isPoisoned = this.#world.plan.webhooks.some(({ quality }) => quality.startsWith('poison'))
     const quiet = this.#world.calmMs
-    if (said && !isPoisoned && !this.#has(quiet, 'aep', 'clock', 'deploy')) {
+    const wasRight = now - this.#world.wrongAt > quiet
+    if (said && !isPoisoned && wasRight && !this.#has(quiet, 'aep', 'clock')) {
       this.#breach('health', `says ${said}, and AEP has not failed for ${quiet / MINUTE} minutes`)
     }
     if (
@@ -366,7 +369,8 @@ export class Oracle {
       this.#breach('health', 'says storage, and storage is well')
     }
     if (this.#has(20 * SECOND, 'rpc', 'object', 'clock', 'deploy')) return
-    if (reasons.includes('paused') !== this.#paused && now - this.#lastChange > 20 * SECOND) {
+    const isOther = reasons.includes('paused') !== this.#paused && this.#pauseIsKnown
+    if (isOther && now - this.#lastChange > 20 * SECOND) {
       this.#breach('health', `says ${reasons.join(' ') || 'ok'}, and paused is ${this.#paused}`)
     }
     const since = now - 75 * SECOND

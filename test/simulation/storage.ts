@@ -27,14 +27,13 @@ export class SimulatedStorage {
   #depth = 0
   #calls = 0
   #isDirty = false
-  #changes = 0
   /** Commits since the last that is durable. */
   pending = 0
   /** How often what was committed has become durable. */
   flushes = 0
   /** Of the turn that goes on: whoever waits for it to be durable. */
   #synced: { resolve: () => void; reject: (thrown: unknown) => void }[] = []
-  fault: StorageFault | null = null
+  fault: () => StorageFault | null = () => null
   /** An alarm handler runs: its alarm is no longer seen. */
   alarmIsTaken = false
   alarmWasSet = false
@@ -171,10 +170,11 @@ export class SimulatedStorage {
 
   #mayFail(grows: boolean): void {
     this.#calls += 1
-    if (this.fault?.kind === 'full' && grows) {
+    const fault = this.fault()
+    if (fault?.kind === 'full' && grows) {
       throw new Error('database or disk is full: SQLITE_FULL')
     }
-    if (this.fault?.kind === 'fails' && this.fault.at(this.#calls)) {
+    if (fault?.kind === 'fails' && fault.at(this.#calls)) {
       throw new Error('disk I/O error: SQLITE_IOERR')
     }
   }

@@ -105,11 +105,30 @@ export class World {
       survivors: (pending) => this.#random.int(0, pending),
       happened: (what) => this.note(`object ${what}`),
     })
+    const fails = new Random(plan.seed, 'storage')
+    this.object.storage.fault = () => {
+      if (this.#storageFault('full')) return { kind: 'full' }
+      const fault = this.#storageFault('fails')
+      return fault?.what === 'storage'
+        ? { kind: 'fails', at: () => fails.chance(fault.share) }
+        : null
+    }
     this.oracle = new Oracle(this)
   }
 
   get settings(): Settings {
     return this.#settings
+  }
+
+  /** When AEP last refused everything for the settings' sake. */
+  get wrongAt(): number {
+    this.#wrongUntil()
+    return this.#wrongAt
+  }
+  #wrongAt = 0
+
+  #wrongUntil(): void {
+    if (this.#settings.flow.startsWith('wrong')) this.#wrongAt = this.now
   }
 
   get deployment(): number {
@@ -420,7 +439,6 @@ export class World {
     if ('to' in fault) {
       queue.at(START + fault.to, () => {
         this.note(`over ${fault.what}`)
-        if (fault.what === 'storage') this.object.storage.fault = null
       })
     }
   }
@@ -431,13 +449,7 @@ export class World {
       case 'aep':
       case 'rpc':
       case 'sender':
-        return
       case 'storage':
-        if (fault.how === 'full') object.storage.fault = { kind: 'full' }
-        if (fault.how === 'fails') {
-          const random = new Random(this.plan.seed, 'storage')
-          object.storage.fault = { kind: 'fails', at: () => random.chance(fault.share) }
-        }
         return
       case 'object':
         if (fault.how === 'evicted' && !object.isIdle) return
@@ -482,6 +494,7 @@ export class World {
 
   /** The object and new isolates run the new version at once; old isolates go on for a while. */
   #deploy(settings: Settings): void {
+    this.#wrongUntil()
     this.#deployment += 1
     this.#settings = settings
     this.oracle.deployed()

@@ -2,6 +2,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { RUNTIME } from '../../src/worker/lib/rim.ts'
 import { type Clock, conversation, drainAll, eachTest, outbox, type Relay } from './support.ts'
 
 let aep: LocalAdobe

@@ -3,6 +3,7 @@ import { createExecutionContext, runInDurableObject, waitOnExecutionContext } fr
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { RUNTIME } from '../../src/worker/lib/rim.ts'
 import { EXCHANGE_STALE_MS, MAX_BUFFERED_RECEIPTS } from '../../src/worker/limits.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { isOverLimit } from '../../src/worker/outbox/records/records.ts'
@@ -163,6 +164,7 @@ describe('a report', () => {
       learned: () => undefined,
       drift: () => [],
       now: () => clock.now,
+      rim: RUNTIME,
       wait: () => Promise.reject(new Error('not in tests')),
       isolate: crypto.randomUUID(),
     })

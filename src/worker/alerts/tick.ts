@@ -71,7 +71,9 @@ async function alert(deps: AlertDeps): Promise<boolean> {
     await stub.saveAlertStates(JSON.stringify(states), known.refusals.upTo)
     return true
   })
+  // One that answers, and cannot write.
   if (saved) unsaved.delete(outbox)
+  else unsaved.set(outbox, states)
   return true
 }
 
