@@ -12,7 +12,7 @@ import { encode } from './aep/record/encode.ts'
 import { identityOf, type PrimaryIdentity } from './aep/record/identity.ts'
 import type { Breaker } from './breaker.ts'
 import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
-import type { Subject } from './chatlio/subject.ts'
+import type { Subject } from './chatlio/person.ts'
 import type { Config } from './config/config.ts'
 import { within } from './lib/timeout.ts'
 import { LAST_RESORT_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
@@ -21,7 +21,7 @@ import type { EventEnd } from './outbox/delivery/outcome.ts'
 import { madeFor } from './outbox/delivery/send.ts'
 import type { HeldState, RequestAttempt, StoreRequest } from './outbox/intake.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
-import { quarantineError } from './outbox/quarantine.ts'
+import { quarantineError, type Unsupported } from './outbox/quarantine.ts'
 
 /** Where an event is now. `upstreamStatus`: the HTTP status that AEP answered; `null` when it did not. */
 export type RelayResult = {
@@ -87,7 +87,7 @@ export class Relay {
   }
 
   /** Accepts anything that could be read, valid or not. */
-  async accept(received: Received, reading: Reading): Promise<RelayResult> {
+  async accept(received: Received, reading: Reading | Unsupported): Promise<RelayResult> {
     const suppressed = await this.#ifSuppressed(received)
     if (suppressed) return suppressed
     if (reading.outcome !== 'valid') {
@@ -153,7 +153,8 @@ export class Relay {
     const destination = client.destination
     const beganAt = now()
     const maxRecordBytes = client.envelope.maxRecordBytes(config.maxEventBytes)
-    const encoded = encode(event, destination, maxRecordBytes, { now: beganAt, source })
+    const sending = { now: beganAt, source, redact: config.redact }
+    const encoded = encode(event, destination, maxRecordBytes, sending)
     if (encoded.split) return { parts: encoded.parts }
     const underWay = breaker.began(beganAt)
     let ending: Ending | null = null
@@ -228,7 +229,7 @@ export class Relay {
     const hashes = await people.hashesOf(subject)
     const { accepted } = breaker
     const { destination } = config
-    const made = destination ? madeFor(destination) : ''
+    const made = destination ? madeFor(destination, config.redact) : ''
     const request = {
       id,
       kind,
