@@ -128,9 +128,7 @@ describe('docs/promises.md', () => {
     const named = [...text.matchAll(/\]\(\.\.\/(test\/[^)]+)\)(?: "([^"]+)")?/g)]
     const missing: string[] = []
     for (const [, file = '', title] of named) {
-      const titles = [
-        ...(await read(file)).matchAll(/\b(?:it|describe|test)\b[^'"`\n]*(['"`])(.*?)\1/g),
-      ]
+      const titles = [...(await read(file)).matchAll(/(['"`])((?:\\.|(?!\1).)*)\1/g)]
       const exists = title === undefined || titles.some(([, , each = '']) => each.includes(title))
       if (!exists) missing.push(`${file}: ${title}`)
     }
