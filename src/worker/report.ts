@@ -21,17 +21,13 @@ import {
   EXCHANGE_TIMEOUT_MS,
   MAX_BUFFERED_COUNTS,
   MAX_BUFFERED_RECEIPTS,
+  MAX_STRANGERS,
   REFRESH_INTERVAL_MS,
   REPORT_AT_RECEIPTS,
 } from './limits.ts'
 import { logLine } from './log.ts'
-import {
-  addDuration,
-  type CountRow,
-  type Outcome,
-  STEP_MS,
-  summed,
-} from './outbox/records/counts.ts'
+import type { Outcome } from './outbox/event.ts'
+import { addDuration, type CountRow, STEP_MS, summed } from './outbox/records/counts.ts'
 import { type Hashes, LookupHash, unpackHashes } from './outbox/records/lookup.ts'
 import type { Receipt } from './outbox/records/packed.ts'
 import type { Exchanged, Report } from './outbox/records/reports.ts'
@@ -54,6 +50,8 @@ export type Answered = {
   outcome: Outcome
   key: string | null
   source: string | null
+  /** Fingerprint of a key that is none of ours; `null`: it has no such key, or one of ours. */
+  stranger: string | null
   /** `ready` had answered `false`. */
   uninformed: boolean
   /** Of an event that went to AEP without the outbox. */
@@ -67,6 +65,7 @@ export class ReportBuffer {
   /** By id: a webhook that comes again leaves no second one. */
   readonly #receipts = new Map<string, BufferedReceipt & { source: string | null }>()
   #keys = new Map<string, number>()
+  readonly #strangers = new Map<string, number>()
   #forwarded = 0
   #uninformed = 0
 
@@ -83,16 +82,18 @@ export class ReportBuffer {
     return this.#answered.length + this.#receipts.size
   }
 
-  takeCounts(): Pick<Report, 'forwarded' | 'uninformed' | 'counts' | 'keys'> {
+  takeCounts(): Pick<Report, 'forwarded' | 'uninformed' | 'counts' | 'keys' | 'strangers'> {
     this.#addUp()
     const taken = {
       forwarded: this.#forwarded,
       uninformed: this.#uninformed,
       counts: this.#counts,
       keys: Object.fromEntries(this.#keys),
+      strangers: Object.fromEntries(this.#strangers),
     }
     this.#counts = []
     this.#keys.clear()
+    this.#strangers.clear()
     this.#forwarded = 0
     this.#uninformed = 0
     return taken
@@ -113,7 +114,11 @@ export class ReportBuffer {
     })
     this.#counts = summed([...this.#counts, ...rows], STEP_MS.minute)
     if (this.#counts.length > MAX_BUFFERED_COUNTS) this.#counts = summed(this.#counts, STEP_MS.hour)
-    for (const { at, key, source, uninformed, receipt } of this.#answered) {
+    for (const { at, key, source, stranger, uninformed, receipt } of this.#answered) {
+      const refused = stranger === null ? undefined : this.#strangers.get(stranger)
+      if (stranger !== null && (refused !== undefined || this.#strangers.size < MAX_STRANGERS)) {
+        this.#strangers.set(stranger, (refused ?? 0) + 1)
+      }
       if (key !== null) this.#keys.set(key, Math.max(at, this.#keys.get(key) ?? 0))
       if (!receipt) continue
       this.#forwarded += 1

@@ -1,4 +1,5 @@
 /** What exists already and is not as it should be. */
+import { writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   type ApiRequest,
@@ -7,9 +8,9 @@ import {
   listAt,
   textAt,
 } from '../../src/cli/lib/platform-request.ts'
-import { withVars } from '../../src/cli/lib/wrangler-toml.ts'
+import { varsOf, withVars } from '../../src/cli/lib/wrangler-toml.ts'
 import { fieldGroup } from '../../src/worker/aep/schema/field-group.ts'
-import { Bench, oneOfEach, TOML } from './provision-support.ts'
+import { Bench, type Fetch, oneOfEach, TOML } from './provision-support.ts'
 
 const FLOW_SERVICE = '/data/foundation/flowservice'
 const NAME = 'Chatlio chat events'
@@ -66,7 +67,6 @@ describe('--status', () => {
 
   it('sees a relay that is set up for another dataflow', async () => {
     await bench.run([])
-    const { writeFileSync } = await import('node:fs')
     writeFileSync(bench.config, withVars(bench.toml, { AEP_FLOW_ID: 'other' }))
     const { code, out } = await bench.run(['--status'])
     expect(code).toBe(4)
@@ -79,6 +79,67 @@ describe('--status', () => {
     await post(`${FLOW_SERVICE}/flows/${textAt(flow, 'id')}/action?op=disable`, null)
     const { code, out } = await bench.run(['--status'])
     expect([code, out]).toEqual([4, expect.stringContaining('state: disabled')])
+  })
+})
+
+describe('what a schema has beyond its first version', () => {
+  const xdm = ['--format', 'xdm']
+  const allOf = async () => {
+    const path = '/data/foundation/schemaregistry/tenant/schemas'
+    const list = await send({
+      method: 'GET',
+      path,
+      headers: { accept: 'application/vnd.adobe.xed-id+json' },
+    })
+    const id = encodeURIComponent(textAt(listAt(list, 'results')[0] ?? null, 'meta:altId') ?? '')
+    const headers = { accept: 'application/vnd.adobe.xed+json;version=1' }
+    const schema = await send({ method: 'GET', path: `${path}/${id}`, headers })
+    return listAt(schema, 'allOf').map((one) => textAt(one, '$ref'))
+  }
+  const CONTACT = 'https://ns.adobe.com/xdm/mixins/experienceevent-contact-request-details'
+  /** As in a sandbox that lacks Adobe's group. */
+  const without: Fetch = (input, init) =>
+    String(input).includes('/global/fieldgroups')
+      ? Promise.resolve(Response.json({ results: [] }))
+      : fetch(input, init)
+
+  it('is said to the relay: its own numbers, and Adobe’s group where the sandbox has it', async () => {
+    expect((await bench.run(xdm)).code).toBe(0)
+    expect(varsOf(bench.toml).AEP_SCHEMA_EXTRAS).toBe('chat,contact')
+    expect(await allOf()).toContain(CONTACT)
+    expect((await bench.run(['--status'])).code).toBe(0)
+  })
+
+  it('is the numbers alone in a sandbox without that group', async () => {
+    expect((await bench.run(xdm, { fetch: without })).code).toBe(0)
+    expect(varsOf(bench.toml).AEP_SCHEMA_EXTRAS).toBe('chat')
+    expect(await allOf()).not.toContain(CONTACT)
+    expect((await bench.run(['--status'], { fetch: without })).code).toBe(0)
+  })
+
+  it('is added to a schema that an earlier version made, and named by --status before', async () => {
+    await bench.run(xdm, { fetch: without })
+    writeFileSync(bench.config, bench.toml.replace(/^AEP_SCHEMA_EXTRAS.*\n/m, ''))
+    const before = await bench.run(['--status'])
+    expect(before.code).toBe(4)
+    expect(before.out).toContain(CONTACT)
+    expect(before.out.replaceAll(/\s+/g, ' ')).toContain(
+      'AEP_SCHEMA_EXTRAS is not set, should be chat',
+    )
+    expect((await bench.run(['--yes'])).code).toBe(0)
+    expect(varsOf(bench.toml).AEP_SCHEMA_EXTRAS).toBe('chat,contact')
+    expect(await allOf()).toContain(CONTACT)
+    expect((await bench.run(['--status'])).code).toBe(0)
+  })
+
+  it('is never claimed of a schema that lacks it', async () => {
+    await bench.run(xdm, { fetch: without })
+    writeFileSync(bench.config, withVars(bench.toml, { AEP_SCHEMA_EXTRAS: 'chat,contact' }))
+    const { code, out } = await bench.run(['--status'], { fetch: without })
+    expect(code).toBe(4)
+    expect(out.replaceAll(/\s+/g, ' ')).toContain(
+      'AEP_SCHEMA_EXTRAS has contact, which the schema lacks',
+    )
   })
 })
 

@@ -32,22 +32,26 @@ describe.each([
   ['six hours', 6 * HOUR],
 ])('a clock that was %s ahead', (_, ahead) => {
   it.each([
-    ['503', { type: 'status', status: 503 }],
-    ['429 with Retry-After', { type: 'status', status: 429, retryAfter: 30 }],
-    ['401', { type: 'status', status: 401 }],
-  ] as const)('after %s: everything is delivered within two minutes', async (_, answer) => {
-    const right = { now: clock.now }
-    vi.setSystemTime(right.now + ahead)
-    aep.rule({ answer, times: 3 })
-    await post()
-    await post()
-    vi.setSystemTime(right.now)
-    for (let each = 0; each < 5; each += 1) await post()
-    await relay.scheduled()
-    await drainFor(120_000, right)
-    expect(aep.lake).toHaveLength(7)
-    expect(await outbox().status()).toMatchObject({ pending: 0, hold: null })
-  })
+    ['503', { type: 'status', status: 503 }, 120_000],
+    ['401', { type: 'status', status: 401 }, 120_000],
+    // What AEP asked for may have been as long as any of its waits.
+    ['429 with Retry-After', { type: 'status', status: 429, retryAfter: 30 }, HOUR + 120_000],
+  ] as const)(
+    'after %s: everything is delivered within the longest wait',
+    async (_, answer, ms) => {
+      const right = { now: clock.now }
+      vi.setSystemTime(right.now + ahead)
+      aep.rule({ answer, times: 3 })
+      await post()
+      await post()
+      vi.setSystemTime(right.now)
+      for (let each = 0; each < 5; each += 1) await post()
+      await relay.scheduled()
+      await drainFor(ms, right)
+      expect(aep.lake).toHaveLength(7)
+      expect(await outbox().status()).toMatchObject({ pending: 0, hold: null })
+    },
+  )
 
   it('new webhooks are forwarded again, and /health is ok', async () => {
     const right = { now: clock.now }

@@ -1,10 +1,10 @@
 /** Faults of our own, and events that end whatever processes them: none of them stops, stalls or loses another. */
-import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { abortAllDurableObjects, runDurableObjectAlarm } from 'cloudflare:test'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { LARGE_BODY_BYTES, MAX_BYTES_IN_FLIGHT, MIN_CONCURRENCY } from '../../src/worker/limits.ts'
 import type { StoreRequest } from '../../src/worker/outbox/intake.ts'
-import { refuseWrites, storeRequest } from './outbox-support.ts'
+import { inOutbox, refuseWrites, storeRequest } from './outbox-support.ts'
 import {
   type Clock,
   conversation,
@@ -118,7 +118,7 @@ describe('a large event that ends whatever processes it', () => {
   const storing = () => startRelay({ FORWARD_TIMEOUT_MS: '0' })
   /** Processing has begun so many times, and the object was reset before it ended. */
   const died = (count: number) =>
-    runInDurableObject(outbox(), async (instance, { storage }) => {
+    inOutbox(async (instance, { storage }) => {
       const sync = vi.spyOn(storage, 'sync').mockRejectedValue(new Error('reset'))
       for (let each = 0; each < count; each += 1) {
         clock.advance(60_000)
@@ -197,7 +197,7 @@ describe('storage that cannot be written', () => {
   /** As on a full disk: nothing is inserted any more, and nothing changed. */
   async function fillDisk(): Promise<() => Promise<void>> {
     const statement = /^\s*(INSERT|UPDATE)/
-    await runInDurableObject(outbox(), (_, { storage }) => {
+    await inOutbox((_, { storage }) => {
       const real = storage.sql.exec.bind(storage.sql)
       vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {
         if (statement.test(query)) throw new Error('database or disk is full: SQLITE_FULL')
@@ -205,7 +205,7 @@ describe('storage that cannot be written', () => {
       }) as typeof storage.sql.exec)
     })
     return () =>
-      runInDurableObject(outbox(), (_, { storage }) => {
+      inOutbox((_, { storage }) => {
         vi.mocked(storage.sql.exec).mockRestore()
       })
   }
@@ -214,8 +214,9 @@ describe('storage that cannot be written', () => {
     startRelay({
       OUTBOX: {
         getByName: () => ({
-          store: (request: StoreRequest) =>
-            runInDurableObject(outbox(), (instance) => instance.store(request)),
+          store: (request: StoreRequest) => inOutbox((instance) => instance.store(request)),
+          storeAndWait: (request: StoreRequest, waitMs: number) =>
+            inOutbox((instance) => instance.storeAndWait(request, waitMs)),
           health: () => outbox().health(),
           exchange: () => Promise.reject(new Error('not now')),
         }),
@@ -242,7 +243,7 @@ describe('storage that cannot be written', () => {
   })
 
   it('is tried at most once a minute, however many ask, and not while stores succeed', async () => {
-    const probes = await runInDurableObject(outbox(), async (instance, { storage }) => {
+    const probes = await inOutbox(async (instance, { storage }) => {
       const exec = vi.spyOn(storage.sql, 'exec')
       const count = () => exec.mock.calls.filter(([query]) => query.includes('zeroblob')).length
       await Promise.all(Array.from({ length: 20 }, () => instance.health()))
@@ -270,6 +271,20 @@ describe('storage that cannot be written', () => {
         status: 200,
         body: { status: 'forwarded' },
       })
+    }
+    // In parts as well, all of them or none.
+    for (const isolate of [storeFirst, open]) {
+      const small = inside({
+        FORWARD_TIMEOUT_MS: isolate === open ? '5000' : '0',
+        MAX_EVENT_BYTES: '5000',
+      })
+      const before = aep.lake.length
+      const long = conversation({ message: 'long '.repeat(3_000) })
+      expect((await small.post('feedback', long)).body.status).toBe('forwarded')
+      expect(aep.lake.length - before).toBeGreaterThan(2)
+      aep.script({ type: 'normal' }, { type: 'status', status: 503 })
+      const other = conversation({ message: 'long '.repeat(3_000) })
+      expect((await small.post('feedback', other)).status).toBe(503)
     }
     aep.rule({ answer: { type: 'status', status: 503 } })
     expect((await storeFirst.post('feedback', conversation())).status).toBe(503)
@@ -392,7 +407,9 @@ describe('an action on many events', () => {
       const { body } = await relay.post('feedback', { message, each })
       ids.push(String(body.id))
     }
-    const request = { filter: { state: 'quarantined' as const }, ids, dryRun: true, limit: 50 }
+    const all = { kind: null, code: null, path: null, from: 0, end: Number.MAX_SAFE_INTEGER }
+    const filter = { state: 'quarantined' as const, ...all }
+    const request = { filter, ids, dryRun: true, limit: 50 }
     const sizes: number[] = []
     for (let after: number | null = -1; after !== null; ) {
       const page = await outbox().redrive({ ...request, after })

@@ -5,12 +5,13 @@
  * Time passes as it does in production: the alarm fires when it is due, and the cron trigger every five minutes. A deploy
  * changes the settings of isolates and outbox, and begins all of them anew.
  */
-import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import type { Settings } from '../../src/local-adobe/settings.ts'
 import { seeded } from './oracle.ts'
+import { alarmAt } from './outbox-support.ts'
 import { type Clock, conversation, outbox, type Relay, startRelay } from './support.ts'
 
 const CRON_MS = 300_000
@@ -136,7 +137,7 @@ export class Fleet {
   }
 
   #alarmAt(): Promise<number | null> {
-    return runInDurableObject(outbox(), (_, { storage }) => storage.getAlarm())
+    return alarmAt()
   }
 
   /** An object that does not run has nothing to lose. */

@@ -1,8 +1,7 @@
 /** Events that arrive together are stored together: each still gets its own answer, and none is stored twice or lost. */
-import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import type { StoreRequest } from '../../src/worker/outbox/intake.ts'
-import { attemptOf, idOf, refusal, refuseWrites, storeRequest } from './outbox-support.ts'
+import { attemptOf, idOf, inOutbox, refusal, refuseWrites, storeRequest } from './outbox-support.ts'
 import { type Clock, drainAll, eachTest, outbox, type Relay } from './support.ts'
 
 let clock: Clock
@@ -23,7 +22,7 @@ const refused = (): Partial<StoreRequest> => ({
 
 /** Stores these at once. Returns their states, and how many transactions it took. */
 const store = (requests: readonly StoreRequest[]) =>
-  runInDurableObject(outbox(), async (outbox, { storage }) => {
+  inOutbox(async (outbox, { storage }) => {
     const transactions = vi.spyOn(storage, 'transactionSync')
     const stored = Promise.allSettled(requests.map((request) => outbox.store(request)))
     const results = (await stored).map((result) =>
@@ -82,7 +81,7 @@ describe('events that arrive together', () => {
 
   it('are not stored when their person is suppressed while they wait', async () => {
     const hashes = '1'.repeat(32)
-    const states = await runInDurableObject(outbox(), async (outbox) => {
+    const states = await inOutbox(async (outbox) => {
       const stored = [0, 1, 2].map((index) =>
         outbox.store(storeRequest(index, index === 1 ? { hashes } : {})),
       )
@@ -112,7 +111,7 @@ describe('events that arrive together', () => {
   })
 
   it('are erased by an operator while they wait, one by one or all of a person', async () => {
-    await runInDurableObject(outbox(), async (outbox) => {
+    await inOutbox(async (outbox) => {
       const stored = [0, 1, 2, 1].map((index) => outbox.store(storeRequest(index)))
       await turns()
       expect(await outbox.erase(idOf(1))).toBe(true)
@@ -126,7 +125,7 @@ describe('events that arrive together', () => {
 
   it('are written before the group is due when they take too much memory', async () => {
     const large = new Uint8Array(1_500_000).fill(32)
-    const sizes = await runInDurableObject(outbox(), async (outbox) => {
+    const sizes = await inOutbox(async (outbox) => {
       const stored = [0, 1, 2, 3, 4].map((index) =>
         outbox.store(storeRequest(index, { body: large })),
       )
@@ -139,7 +138,7 @@ describe('events that arrive together', () => {
   })
 
   it('set the alarm once', async () => {
-    const calls = await runInDurableObject(outbox(), async (outbox, { storage }) => {
+    const calls = await inOutbox(async (outbox, { storage }) => {
       await storage.sync()
       const setAlarm = vi.spyOn(storage, 'setAlarm')
       await Promise.all([0, 1, 2, 3, 4].map((index) => outbox.store(storeRequest(index))))

@@ -5,6 +5,7 @@ import { settingsOf } from '../../src/worker/aep/client/settings.ts'
 import type { Ending } from '../../src/worker/aep/client/verdict.ts'
 import { parseConfig } from '../../src/worker/config/config.ts'
 import type { RequestAttempt, StoreRequest } from '../../src/worker/outbox/intake.ts'
+import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { outbox } from './support.ts'
 
 export const settings = () => settingsOf(parseConfig(env).destination)
@@ -44,14 +45,23 @@ export const attemptOf = (ending: Ending): RequestAttempt => {
   return { beganAt: Date.now(), endedAt: Date.now(), ending }
 }
 
+/** Works inside the object that is running. */
+export function inOutbox<Result>(
+  work: (instance: Outbox, state: DurableObjectState) => Result | Promise<Result>,
+): Promise<Result> {
+  return runInDurableObject<Outbox, Result>(outbox(), work)
+}
+
+/** When the object wakes by itself, in epoch milliseconds. */
+export const alarmAt = () => inOutbox((_, { storage }) => storage.getAlarm())
+
 /**
  * From now on SQLite refuses this, as on a full disk: `INSERT ON events`, `DELETE ON events WHEN OLD.id = '…'`. Returns
  * what ends that.
  */
 export async function refuseWrites(what: string, text = 'disk full'): Promise<() => Promise<void>> {
   const name = `refuses_${crypto.randomUUID().replaceAll('-', '')}`
-  const run = (statement: string) =>
-    runInDurableObject(outbox(), (_, { storage }) => void storage.sql.exec(statement))
+  const run = (statement: string) => inOutbox((_, { storage }) => void storage.sql.exec(statement))
   await run(`CREATE TRIGGER ${name} BEFORE ${what} BEGIN SELECT RAISE(ABORT, '${text}'); END`)
   return () => run(`DROP TRIGGER ${name}`)
 }

@@ -1,10 +1,10 @@
 /** The outbox over time: outages of hours, crashes, age. The clock is the test's own. */
-import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import type { StoreRequest } from '../../src/worker/outbox/intake.ts'
-import { idOf, refuseWrites, storeRequest } from './outbox-support.ts'
+import { alarmAt, idOf, inOutbox, refuseWrites, storeRequest } from './outbox-support.ts'
 import {
   type Clock,
   conversation,
@@ -14,6 +14,7 @@ import {
   outbox,
   type Relay,
   startRelay,
+  storeEvents,
 } from './support.ts'
 
 const HOUR = 3_600_000
@@ -118,8 +119,7 @@ describe('custody', () => {
     await post()
     const mend = await refuseWrites('INSERT ON events')
     // Calls the object's own `store` inside it: workerd prints every rejection that travels by RPC as uncaught.
-    const store = (request: StoreRequest) =>
-      runInDurableObject(outbox(), (instance) => instance.store(request))
+    const store = (request: StoreRequest) => inOutbox((instance) => instance.store(request))
     const payload = conversation()
     const exchange = () => Promise.reject(new Error('not now'))
     const broken = startRelay({ OUTBOX: { getByName: () => ({ store, exchange }) } })
@@ -136,7 +136,7 @@ describe('custody', () => {
 
   it('writes seven rows for an event that is stored, found by two of its fields, and delivered', async () => {
     const body = new TextEncoder().encode(JSON.stringify(conversation()))
-    const total = await runInDurableObject(outbox(), async (instance, { storage }) => {
+    const total = await inOutbox(async (instance, { storage }) => {
       // The first of an object settles what it knows of AEP, and its alarm.
       await instance.store(storeRequest(1))
       await instance.alarm()
@@ -170,7 +170,7 @@ describe('an outage', () => {
       for (let each = 0; each < 8; each += 1) await post()
       const end = clock.now + hours * HOUR
       const asked = aep.requests.length
-      await runInDurableObject(outbox(), async (instance) => {
+      await inOutbox(async (instance) => {
         while (clock.now < end) {
           clock.set(Number(instance.status().nextAttemptAt))
           await instance.alarm()
@@ -222,20 +222,18 @@ describe('never asleep with work owed', () => {
   it('an alarm that is lost is set again by the constructor', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     await post()
-    await runInDurableObject(outbox(), (_, { storage }) => storage.deleteAlarm())
+    await inOutbox((_, { storage }) => storage.deleteAlarm())
     await evictDurableObject(outbox())
     await outbox().status()
-    expect(
-      await runInDurableObject(outbox(), (_, { storage }) => storage.getAlarm()),
-    ).not.toBeNull()
+    expect(await alarmAt()).not.toBeNull()
   })
 
   it('an alarm that is lost is set again by the cron trigger', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     await post()
-    await runInDurableObject(outbox(), (_, { storage }) => storage.deleteAlarm())
+    await inOutbox((_, { storage }) => storage.deleteAlarm())
     await relay.scheduled()
-    const alarm = await runInDurableObject(outbox(), (_, { storage }) => storage.getAlarm())
+    const alarm = await alarmAt()
     expect(alarm).not.toBeNull()
   })
 
@@ -246,7 +244,7 @@ describe('never asleep with work owed', () => {
     const waits: number[] = []
     for (let broken = 0; broken < 8; broken += 1) {
       await runDurableObjectAlarm(outbox())
-      const alarm = await runInDurableObject(outbox(), (_, { storage }) => storage.getAlarm())
+      const alarm = await alarmAt()
       waits.push(Number(alarm) - clock.now)
       clock.set(Number(alarm))
     }
@@ -290,6 +288,53 @@ describe('a backlog', () => {
       pending: 0,
       nextAttemptAt: null,
     })
+  })
+})
+
+describe('requests under way', () => {
+  /** How many were under way at once, while events of a backlog were sent. */
+  async function peakOf(count: number, variables: Record<string, string> = {}): Promise<number> {
+    await storeEvents(count)
+    Object.assign(env, { DRAIN_TIMEOUT_MS: '5000', ...variables })
+    await evictDurableObject(outbox())
+    aep.set({ latencyMs: 20 })
+    await drainAll(clock)
+    return aep.peak
+  }
+
+  it('begin at six, and grow while AEP takes what comes, up to DELIVERY_CONCURRENCY', async () => {
+    expect(await peakOf(6)).toBeLessThanOrEqual(6)
+    const peak = await peakOf(80, { DELIVERY_CONCURRENCY: '11' })
+    expect(peak).toBe(11)
+  })
+
+  it.each([
+    ['throttles', { type: 'status', status: 429 }],
+    ['fails', { type: 'status', status: 503 }],
+  ] as const)('are six again at most once AEP %s', async (_, answer) => {
+    await peakOf(60)
+    expect(aep.peak).toBeGreaterThan(8)
+    const ids = await storeEvents(40)
+    aep.rule({ answer, times: 1 })
+    await drainOnce(clock)
+    let open = 0
+    let peak = 0
+    vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+      open += 1
+      peak = Math.max(peak, open)
+      // None is accepted meanwhile, so the pool does not grow.
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      open -= 1
+      return aep.fetch(input as string, init as RequestInit)
+    })
+    clock.advance(61_000)
+    await drainOnce(clock)
+    expect(peak).toBeLessThanOrEqual(8)
+    vi.mocked(globalThis.fetch).mockImplementation((input, init) =>
+      aep.fetch(input as string, init as RequestInit),
+    )
+    await drainAll(clock)
+    expect(aep.lake.map(({ _id }) => _id)).toEqual(expect.arrayContaining(ids))
   })
 })
 

@@ -4,7 +4,7 @@
 import { reset } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
-import { beforeEach, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { LocalAdobe, LocalAdobeOptions } from '../../src/local-adobe/app.ts'
 import type { Settings } from '../../src/local-adobe/settings.ts'
 import { QUIET_MS } from '../../src/worker/limits.ts'
@@ -51,7 +51,6 @@ export function refusingProperties(agreed: readonly Agreed[], options: LocalAdob
     },
     { ...options, ...settings },
   )
-  beforeEach(() => void Object.assign(env, own))
 
   async function begin(of: FleetSize): Promise<Fleet> {
     await reset()
@@ -169,6 +168,8 @@ export function refusingProperties(agreed: readonly Agreed[], options: LocalAdob
           async (of, events) => {
             const fleet = await begin(of)
             await fleet.post('good', 0)
+            // Until the outbox has heard that AEP takes events, a refusal kills none.
+            await fleet.refreshAll()
             let badInARow = 0
             for (const [{ isolate: at, is }, ms] of events) {
               await fleet.pass(ms)

@@ -1,5 +1,5 @@
 /** What AEP answers, and what becomes of the event: the verdict table, through the whole Worker. */
-import { describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Answer } from '../../src/local-adobe/answer.ts'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { HEALTH_CACHE_MS } from '../../src/worker/limits.ts'
@@ -46,7 +46,17 @@ describe('2xx', () => {
 })
 
 describe('refused for good', () => {
-  it.each([400, 413, 422])('%i is a dead letter, with AEP’s report', async (status) => {
+  /** AEP takes others under these settings. */
+  beforeEach(async () => {
+    await post()
+    await relay.report()
+  })
+
+  it.each([
+    [400, 'rejected'],
+    [413, 'too-large'],
+    [422, 'rejected'],
+  ])('%i is a dead letter, with AEP’s report', async (status, code) => {
     aep.script({
       type: 'status',
       status,
@@ -70,13 +80,13 @@ describe('refused for good', () => {
     const { body: event } = await relay.get(`/events/${body.id}`)
     expect(event).toMatchObject({ state: 'dead', attempts: 1, nextAttemptAt: null })
     expect(event.lastError).toEqual({
-      code: 'rejected',
+      code,
       status,
       message: 'Invalid XDM Message Format: type at #/_id',
     })
     expect(event.answer).toContain('secret@x.org')
     await drainAll(clock)
-    expect(aep.requests).toHaveLength(1)
+    expect(aep.requests).toHaveLength(2)
   })
 
   it('shows that AEP answers: the next webhook is relayed inside its request', async () => {
@@ -85,6 +95,17 @@ describe('refused for good', () => {
     clock.advance(3_000)
     expect((await post()).body.status).toBe('dead-lettered')
     expect((await post()).body.status).toBe('forwarded')
+  })
+})
+
+describe('refused under settings that AEP has never taken anything under', () => {
+  it.each([
+    [400, 'buffered'],
+    [413, 'dead-lettered'],
+    [422, 'buffered'],
+  ])('%i is %s: a setting can cause the one, only the event the other', async (status, outcome) => {
+    aep.script({ type: 'status', status })
+    expect((await post()).body.status).toBe(outcome)
   })
 })
 

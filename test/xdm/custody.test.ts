@@ -1,8 +1,11 @@
 /** Batches, parts and tokens under trouble: what AEP has taken is on record when it is taken, and nothing hammers it. */
-import { runInDurableObject } from 'cloudflare:test'
+import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { BATCH_REST_MS } from '../../src/worker/limits.ts'
+import type { Settings } from '../../src/local-adobe/settings.ts'
+import { Envelope } from '../../src/worker/aep/client/envelope.ts'
+import { BATCH_COOLDOWN_MS } from '../../src/worker/limits.ts'
 import {
   type Clock,
   conversation,
@@ -11,6 +14,7 @@ import {
   eachTest,
   outbox,
   type Relay,
+  startRelay,
   storeEvents,
 } from '../worker/support.ts'
 
@@ -29,47 +33,120 @@ eachTest(
 const logged = (event: string) =>
   logs.map((line) => JSON.parse(line)).filter((line) => line.event === event)
 
+/** The deployment goes on with other variables, and AEP with them. */
+async function deploy(
+  variables: Record<string, string>,
+  settings: Partial<Settings>,
+): Promise<void> {
+  Object.assign(env, variables)
+  aep.set(settings)
+  await evictDurableObject(outbox())
+  relay = startRelay()
+}
+
 describe('a split event', () => {
-  const long = { message: 'a long message '.repeat(3_000) }
-  const partsOf = () =>
-    runInDurableObject(outbox(), (_, { storage }) =>
-      storage.sql
-        .exec<{ part: number; record: string }>('SELECT part, record FROM parts ORDER BY part')
-        .toArray(),
+  const long = () => ({ message: 'a long message '.repeat(3_000) })
+  const SCHEMA = 'https://ns.adobe.com/othertenant/schemas/chatlio'
+  const toOtherTenant = () =>
+    deploy(
+      { AEP_TENANT: 'othertenant', AEP_SCHEMA_ID: SCHEMA },
+      { tenant: 'othertenant', schemaId: SCHEMA },
     )
-  /** A try that AEP refuses, so that the parts are stored and the first is still there. */
-  async function storeParts(): Promise<void> {
-    await storeEvents(1, () => long)
-    aep.script({ type: 'status', status: 503 })
+  const records = () => aep.lake.map(({ record }) => JSON.stringify(record))
+  const landed = () => aep.lake.map(({ _id }) => String(_id))
+  const countOf = (record: string) => Number(/"count":(\d+)/.exec(record)?.[1])
+
+  /** Split, and its parts stored; AEP has accepted so many of them. */
+  async function storeParts(accepted: number): Promise<string> {
+    const [id = ''] = await storeEvents(1, long)
+    aep.script({
+      type: 'items',
+      items: Array.from({ length: 50 }, (_, i) => (i < accepted ? null : 503)),
+    })
     await drainOnce(clock)
-    expect((await partsOf()).length).toBeGreaterThan(2)
+    expect(landed()).toEqual(Array.from({ length: accepted }, (_, index) => `${id}-${index}`))
+    aep.script()
+    return id
   }
 
-  it('is stored as records alone: the envelope is that of the day it is sent', async () => {
-    await storeParts()
-    for (const { record } of await partsOf()) {
-      expect(record).not.toContain('imsOrgId')
-      expect(Object.keys(JSON.parse(record))).toContain('_id')
+  it('is sent with today’s envelope: a dataset that has been corrected counts for parts, too', async () => {
+    const id = await storeParts(1)
+    await deploy({ AEP_DATASET_ID: 'another-dataset' }, { datasetId: 'another-dataset' })
+    await drainAll(clock)
+    expect(new Set(landed()).size).toBe(countOf(String(records()[0])))
+    expect(landed().every((each) => each.startsWith(`${id}-`))).toBe(true)
+    for (const { header } of aep.lake.slice(1)) {
+      expect(header).toMatchObject({ datasetId: 'another-dataset' })
     }
   })
 
-  it('is sent with today’s envelope, though an earlier version stored it with a wrong one', async () => {
-    await storeParts()
-    const parts = await partsOf()
-    await runInDurableObject(outbox(), (_, { storage }) => {
-      for (const { part, record } of parts) {
-        const header = '{"schemaRef":{"id":"x"},"imsOrgId":"x","datasetId":"wrong-dataset"}'
-        const old = `{"header":${header},"body":{"xdmMeta":{"schemaRef":{"id":"x"}},"xdmEntity":${record}}}`
-        storage.sql.exec('UPDATE parts SET record = ? WHERE part = ?', old, part)
-      }
-    })
-    aep.set({ strict: true })
+  it('is split anew for another tenant when AEP has none of its parts, under the same ids', async () => {
+    const id = await storeParts(0)
+    await toOtherTenant()
     await drainAll(clock)
-    expect(aep.lake).toHaveLength(parts.length)
-    for (const { header } of aep.lake) expect(header).toMatchObject({ datasetId: 'local-dataset' })
-    expect(aep.lake.map(({ record }) => record)).toEqual(
-      parts.map(({ record }) => JSON.parse(record)),
+    expect(landed()).toContain(`${id}-0`)
+    for (const record of records()) {
+      expect(record).toContain('_othertenant')
+      expect(record).not.toContain('_localtenant')
+    }
+    expect(await outbox().status()).toMatchObject({ delivered: 1, pending: 0, dead: 0 })
+  })
+
+  it('dies as settings-changed when AEP has some of them; a redrive splits it anew, under ids of its own', async () => {
+    const id = await storeParts(2)
+    await toOtherTenant()
+    await drainAll(clock)
+    expect(aep.lake).toHaveLength(2)
+    expect((await relay.get(`/events/${id}`)).body).toMatchObject({
+      state: 'dead',
+      lastError: { code: 'settings-changed', status: null },
+    })
+    const { body } = await relay.command('/redrive', { state: 'dead' })
+    expect(body).toMatchObject({ redriven: 1 })
+    await drainAll(clock)
+    const anew = aep.lake.slice(2)
+    const count = countOf(JSON.stringify(anew[0]?.record))
+    expect(anew.map(({ _id }) => _id)).toEqual(
+      Array.from({ length: count }, (_, index) => `${id}-r1-${index}`),
     )
+    for (const { record } of anew) expect(JSON.stringify(record)).toContain(`"of":"${id}"`)
+    expect(await outbox().status()).toMatchObject({ delivered: 1, pending: 0, dead: 0 })
+  })
+
+  it('sends no further part once it has been erased', async () => {
+    // Each part takes a request of its own.
+    vi.spyOn(Envelope.prototype, 'batchLength').mockReturnValue(1)
+    const [id = ''] = await storeEvents(1, long)
+    let erased: Promise<unknown> | null = null
+    vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+      const response = await aep.fetch(input as string, init as RequestInit)
+      if (String(input).includes('/collection/')) erased ??= relay.erase(id)
+      await erased
+      return response
+    })
+    await drainAll(clock)
+    expect(landed()).toEqual([`${id}-0`])
+    expect(await outbox().status()).toMatchObject({ erased: 1, pending: 0 })
+  })
+
+  it('has the answer to each request on record before the next one leaves', async () => {
+    vi.spyOn(Envelope.prototype, 'batchLength').mockReturnValue(1)
+    const [id = ''] = await storeEvents(1, long)
+    let requests = 0
+    vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+      if (!String(input).includes('/collection/'))
+        return aep.fetch(input as string, init as RequestInit)
+      requests += 1
+      // The object is gone when its third request is under way: what the first two were answered is not.
+      if (requests === 3) await abortAllDurableObjects()
+      return aep.fetch(input as string, init as RequestInit)
+    })
+    clock.advance(1_000)
+    await runDurableObjectAlarm(outbox()).catch(() => undefined)
+    await drainAll(clock)
+    const sent = landed()
+    expect(sent.filter((each) => each === `${id}-0` || each === `${id}-1`)).toHaveLength(2)
+    expect(new Set(sent).size).toBe(countOf(String(records()[0])))
   })
 })
 
@@ -108,6 +185,23 @@ describe('a batch that AEP refuses as a whole', () => {
     expect(aep.lake.map(({ _id }) => _id)).toEqual(ids.slice(0, 4))
   })
 
+  it('sends the second half without the events that were erased meanwhile', async () => {
+    const ids = await storeEvents(8)
+    let batches = 0
+    vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+      if (!String(input).includes('/batch/')) return aep.fetch(input as string, init as RequestInit)
+      batches += 1
+      if (batches === 1) return new Response('{}', { status: 400 })
+      if (batches === 2)
+        await Promise.all([relay.erase(String(ids[5])), relay.erase(String(ids[0]))])
+      return aep.fetch(input as string, init as RequestInit)
+    })
+    await drainAll(clock)
+    // The first half was under way already.
+    expect(aep.lake.map(({ _id }) => _id)).toEqual(ids.filter((_, index) => index !== 5))
+    expect(await outbox().status()).toMatchObject({ delivered: 6, erased: 2, pending: 0 })
+  })
+
   it('is not tried again for a while, when AEP takes each of its events alone', async () => {
     await storeEvents(6)
     const refusingBatches = () =>
@@ -129,7 +223,7 @@ describe('a batch that AEP refuses as a whole', () => {
     await drainAll(clock)
     expect(vi.mocked(globalThis.fetch).mock.calls.length - before).toBe(6)
 
-    clock.advance(BATCH_REST_MS)
+    clock.advance(BATCH_COOLDOWN_MS)
     vi.mocked(globalThis.fetch).mockImplementation((input, init) =>
       aep.fetch(input as string, init as RequestInit),
     )
@@ -216,6 +310,9 @@ describe('an acceptance whose own words are a refusal', () => {
     ['status', 400, 'dead-lettered'],
     ['statusCode', 503, 'buffered'],
   ])('is judged by %s %i', async (field, status, outcome) => {
+    // AEP takes others under these settings.
+    await relay.post('feedback', conversation())
+    await relay.report()
     vi.mocked(globalThis.fetch).mockImplementation(async (input, init) =>
       String(input).includes('/ims/token/')
         ? aep.fetch(input as string, init as RequestInit)

@@ -1,7 +1,7 @@
 /** What AEP accepted in one request is written down in one transaction; what cannot be written keeps no other from it. */
-import { runInDurableObject } from 'cloudflare:test'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { inOutbox, refuseWrites } from '../worker/outbox-support.ts'
 import {
   type Clock,
   drainAll,
@@ -24,16 +24,27 @@ eachTest(
   { mode: 'xdm' },
 )
 
-const run = (statement: string) =>
-  runInDurableObject(outbox(), (_, { storage }) => storage.sql.exec(statement).toArray())
+/** How often the ledger's `delivered` grew, and by how many. */
+async function moves(work: () => Promise<void>): Promise<number[]> {
+  const seen: number[] = []
+  await inOutbox((_, { storage }) => {
+    const real = storage.transactionSync.bind(storage)
+    vi.spyOn(storage, 'transactionSync').mockImplementation((closure) => {
+      const delivered = () =>
+        Number(storage.sql.exec('SELECT delivered FROM ledger').one().delivered)
+      const before = delivered()
+      const result = real(closure)
+      if (delivered() > before) seen.push(delivered() - before)
+      return result
+    })
+  })
+  await work()
+  return seen
+}
 
 it('a batch of 20 that AEP accepts moves the counters once', async () => {
   const ids = await storeEvents(20)
-  await run(`CREATE TABLE moves (delivered INTEGER);
-    CREATE TRIGGER moved AFTER UPDATE ON ledger WHEN NEW.delivered > OLD.delivered BEGIN
-      INSERT INTO moves VALUES (NEW.delivered - OLD.delivered); END`)
-  await drainAll(clock)
-  expect(await run('SELECT delivered FROM moves')).toEqual([{ delivered: 20 }])
+  expect(await moves(() => drainAll(clock))).toEqual([20])
   expect(aep.requests).toHaveLength(1)
   expect(new Set(aep.lake.map(({ _id }) => _id))).toEqual(new Set(ids))
   for (const id of ids) {
@@ -42,18 +53,28 @@ it('a batch of 20 that AEP accepts moves the counters once', async () => {
   }
 })
 
+it('acceptances of several requests that arrive while one is being made durable are one transaction', async () => {
+  // Tried before, so each is sent alone.
+  const ids = await storeEvents(6)
+  aep.rule({ answer: { type: 'status', status: 503 }, times: 6 })
+  for (let each = 0; each < 12; each += 1) await drainOnce(clock)
+  aep.set({ latencyMs: 20 })
+  const written = await moves(() => drainAll(clock))
+  expect(new Set(aep.lake.map(({ _id }) => _id))).toEqual(new Set(ids))
+  expect(written.length).toBeLessThan(aep.lake.length)
+})
+
 it('one whose delivery cannot be written stays pending and is sent again, the others are forgotten', async () => {
   const ids = await storeEvents(5)
   const stuck = ids[2]
-  await run(`CREATE TRIGGER no_delete BEFORE DELETE ON pending WHEN OLD.id = '${stuck}'
-    BEGIN SELECT RAISE(ABORT, 'row refused'); END`)
+  const mend = await refuseWrites(`DELETE ON events WHEN OLD.id = '${stuck}'`)
   await drainOnce(clock)
   expect(await outbox().status()).toMatchObject({ accepted: 5, delivered: 4, pending: 1 })
   const unrecorded = logs
     .map((line) => JSON.parse(line))
     .filter((line) => line.event === 'not-recorded')
   expect(unrecorded).toMatchObject([{ id: stuck, outcome: 'delivered' }])
-  await run('DROP TRIGGER no_delete')
+  await mend()
   await drainAll(clock)
   expect(await outbox().status()).toMatchObject({ accepted: 5, delivered: 5, pending: 0 })
   const copies = aep.lake.filter(({ _id }) => _id === stuck)

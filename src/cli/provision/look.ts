@@ -1,10 +1,11 @@
 /** Look: the modes that change nothing: `--status` compares, `--dry-run` shows what a run would do. */
+import type { SchemaExtra } from '../../worker/chatlio/fields.ts'
 import { type ApiRequest, shownRequest, shownTokenRequest } from '../lib/platform-request.ts'
 import { wrap } from '../lib/style.ts'
 import { placeOf } from '../lib/wrangler-toml.ts'
 import { refusal, replacedBy } from './make.ts'
 import { previewRequest } from './preview.ts'
-import { asMeant, differingVars, relayVars, withInlet } from './relay-vars.ts'
+import { asMeant, differingVars, extrasOf, listed, relayVars, withInlet } from './relay-vars.ts'
 import { called, commandOf, heading, planText, statusText } from './report.ts'
 import { complainOf, type Run } from './run.ts'
 import type { Context, Found, Key } from './step.ts'
@@ -30,7 +31,7 @@ export async function status(run: Run): Promise<number> {
     )
     return 3
   }
-  const own = vars === null ? [] : ownFindings(run, known)
+  const own = vars === null ? [] : ownFindings(run, known, extrasIn(surveyed, run))
   for (const finding of own) terminal.say(wrap(`${options.config}: ${finding}`, '', '    '))
   const inAep = surveyed.filter(({ state }) => state.is !== 'same').length
   if (inAep + own.length === 0) {
@@ -52,6 +53,7 @@ export async function status(run: Run): Promise<number> {
 function ownFindings(
   { wanted, settings, options, wrong, vars }: Run,
   known: ReadonlyMap<Key, Found>,
+  extras: readonly SchemaExtra[],
 ): readonly string[] {
   const there = asMeant(vars ?? {})
   if (wrong !== null) return [wrong]
@@ -60,16 +62,31 @@ function ownFindings(
       `no AEP_ENDPOINT is set in ${placeOf(options.env)}, so the relay stores everything and relays nothing. \`${commandOf('provision', options)}\` writes the settings.`,
     ]
   }
-  const should = relayVars(wanted, known, settings, there)
+  const should = relayVars(wanted, known, settings, there, extras)
   if (should === null) return []
   const differing = differingVars(there, should)
   const missing = Object.keys(should).filter((name) => there[name] === undefined)
+  const has: readonly string[] = extras
+  const lacking = listed(there.AEP_SCHEMA_EXTRAS ?? '').filter((one) => !has.includes(one))
   return [
+    ...(lacking.length > 0 && wanted.format === 'xdm'
+      ? [
+          `AEP_SCHEMA_EXTRAS has ${lacking.join(', ')}, which the schema lacks: AEP refuses every event with such a field.`,
+        ]
+      : []),
     ...differing.map((name) => `${name} is ${there[name]}, should be ${should[name]}`),
     ...missing
       .filter((name) => name !== 'AEP_SCHEMA_VERSION' && name !== 'AEP_FORMAT')
       .map((name) => `${name} is not set, should be ${should[name]}`),
   ]
+}
+
+/** What the schema there has beyond the first version of the field group. */
+function extrasIn(surveyed: readonly Surveyed[], { wanted }: Run): readonly SchemaExtra[] {
+  const isComplete = (key: Key) =>
+    surveyed.some(({ step, state }) => step.key === key && state.is === 'same')
+  if (!isComplete('fieldGroup')) return []
+  return isComplete('schema') ? extrasOf(wanted) : ['chat']
 }
 
 function foundIn(surveyed: readonly Surveyed[]): ReadonlyMap<Key, Found> {

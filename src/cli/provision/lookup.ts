@@ -91,6 +91,18 @@ export async function byTitle(send: Send, kind: RegistryKind, title: string): Pr
   return found
 }
 
+/** Whether the sandbox has this field group of Adobe's own. */
+export async function hasGlobal(
+  send: Send,
+  { id, title }: { readonly id: string; readonly title: string },
+): Promise<boolean> {
+  const path = `${REGISTRY}/global/fieldgroups`
+  const headers = { accept: 'application/vnd.adobe.xed-id+json' }
+  const query = { property: `title==${title}` }
+  const answer = await send({ method: 'GET', path, query, headers })
+  return listAt(answer, 'results').some((one) => textAt(one, '$id') === id)
+}
+
 export function byRegistryId(send: Send, kind: RegistryKind, id: string): Promise<Json> {
   return send({
     method: 'GET',

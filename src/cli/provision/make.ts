@@ -7,7 +7,14 @@ import { wrap } from '../lib/style.ts'
 import { type Vars, varsBlock } from '../lib/wrangler-toml.ts'
 import { apply, type Done, StepFailed, Stopped } from './apply.ts'
 import { previewRequest, readPreview } from './preview.ts'
-import { asMeant, differingVars, relayVars, untilEnabled, withInlet } from './relay-vars.ts'
+import {
+  asMeant,
+  differingVars,
+  extrasOf,
+  relayVars,
+  untilEnabled,
+  withInlet,
+} from './relay-vars.ts'
 import {
   ambiguousText,
   called,
@@ -58,7 +65,7 @@ export async function make(run: Run, write: (vars: Vars) => string): Promise<num
       throw new Stopped(1, steps.at(-1) as Step, `Adobe has not enabled it yet (${enabled.state})`)
     }
     end('The dataflow is enabled')
-    const vars = relayVars(wanted, enabled.known, settings, run.vars ?? {})
+    const vars = relayVars(wanted, enabled.known, settings, run.vars ?? {}, extrasOf(wanted))
     if (vars === null) throw new Stopped(1, steps.at(-1) as Step, 'it has no streaming endpoint')
     if (todo.length === 0) terminal.say(UNCHANGED)
     if (!record(vars, run, write)) return 2
@@ -118,7 +125,7 @@ export async function replacedBy(surveyed: readonly Surveyed[], run: Run): Promi
         AEP_FLOW_ID: 'that of the new dataflow',
         AEP_FORMAT: wanted.format,
       }
-    : relayVars(wanted, await withInlet(api.send, known), settings, there)
+    : relayVars(wanted, await withInlet(api.send, known), settings, there, extrasOf(wanted))
   if (should === null) return null
   const names = differingVars(asMeant(there), should)
   const isVital = names.some((name) => /^AEP_(ENDPOINT|FLOW_ID|FORMAT)$/.test(name))

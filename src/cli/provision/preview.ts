@@ -48,6 +48,7 @@ export function readPreview(answer: Json, { wanted }: Context): PreviewResult {
     for (const { sourceType, source, destination } of mappingRows(
       wanted.tenant,
       wanted.visitorNamespace,
+      wanted.contact,
     )) {
       if (sourceType !== 'ATTRIBUTE' || !has(record, source)) continue
       if (!has(mapped, destination)) empty.add(destination)

@@ -4,6 +4,7 @@
  * Never a secret: an authenticated endpoint's credential is stored with `wrangler secret put`.
  */
 import namespace from '../../worker/aep/schema/identity-namespace.json' with { type: 'json' }
+import type { SchemaExtra } from '../../worker/chatlio/fields.ts'
 import { DEFAULT_IMS_URL, DEFAULT_SCOPES } from '../../worker/config/destination.ts'
 import type { PlatformSettings, Send } from '../lib/platform-client.ts'
 import { textAt } from '../lib/platform-request.ts'
@@ -12,12 +13,16 @@ import { byFlowServiceId } from './lookup.ts'
 import type { Found, Key } from './step.ts'
 import type { Wanted } from './wanted.ts'
 
-/** Null as long as the flow has no address. `there`: what is set already. */
+/**
+ * Null as long as the flow has no address. `there`: what is set already. `extras`: what the schema has beyond the first
+ * version of the field group; nothing of it may be sent before, since AEP refuses what its schema lacks.
+ */
 export function relayVars(
   wanted: Wanted,
   known: ReadonlyMap<Key, Found>,
   settings: PlatformSettings,
   there: Vars,
+  extras: readonly SchemaExtra[],
 ): Vars | null {
   const { orgId, imsUrl, scopes, sandbox, clientId } = settings
   const id = (key: Key) => known.get(key)?.id ?? ''
@@ -37,6 +42,7 @@ export function relayVars(
       AEP_SCHEMA_ID: id('schema'),
       AEP_SCHEMA_VERSION: '1',
       AEP_TENANT: wanted.tenant,
+      ...(extras.length > 0 && { AEP_SCHEMA_EXTRAS: extras.join(',') }),
       ...(wanted.visitorNamespace !== namespace.code && {
         AEP_VISITOR_NAMESPACE: wanted.visitorNamespace,
       }),
@@ -77,8 +83,25 @@ export function asMeant(vars: Vars): Vars {
     ...there,
     ...('endpoint' in read && { AEP_ENDPOINT: read.endpoint }),
     ...('endpoint' in read && read.flowId !== null && { AEP_FLOW_ID: read.flowId }),
+    ...(there.AEP_SCHEMA_EXTRAS && {
+      AEP_SCHEMA_EXTRAS: listed(there.AEP_SCHEMA_EXTRAS).join(','),
+    }),
     ...(there.AEP_TENANT && { AEP_TENANT: there.AEP_TENANT.replace(/^_+/, '').toLowerCase() }),
   }
+}
+
+/** In one order. */
+export function listed(list: string): readonly string[] {
+  return list
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter((one) => one !== '')
+    .sort()
+}
+
+/** What a finished run leaves in the schema. */
+export function extrasOf({ contact }: Wanted): readonly SchemaExtra[] {
+  return contact ? ['chat', 'contact'] : ['chat']
 }
 
 /** What is set there and is something else; what is not set is not wrong. */

@@ -15,11 +15,12 @@ import { type ApiRequest, textAt } from '../lib/platform-request.ts'
 import type { Terminal } from '../lib/terminal.ts'
 import type { Vars } from '../lib/wrangler-toml.ts'
 import { type Chain, chainOfDataset, chainOfFlow } from './chain.ts'
-import { REGISTRY, unexpected } from './lookup.ts'
+import { hasGlobal, REGISTRY, unexpected } from './lookup.ts'
 import type { Options } from './options.ts'
 import { asMeant } from './relay-vars.ts'
 import { isSecret, missingSettings, QUESTIONS, readSettings } from './settings.ts'
 import type { Step } from './step.ts'
+import { CONTACT_GROUP } from './steps/schema.ts'
 import { stepsFor } from './steps.ts'
 import { type Wanted, wantedOf } from './wanted.ts'
 
@@ -83,7 +84,8 @@ export async function startRun(
   const chain = await chainFor(options, vars ?? {}, api.send, settings)
   const { ids, name } = 'ids' in chain ? chain : { ids: {}, name: null }
   const meant = name === null ? options : { ...options, name, isNamed: true }
-  const wanted = wantedOf(meant, tenant.replace(/^_/, ''), visitorNamespace, ids)
+  const contact = await hasGlobal(api.send, CONTACT_GROUP)
+  const wanted = wantedOf(meant, tenant.replace(/^_/, ''), visitorNamespace, { ids, contact })
   const wrong = 'wrong' in chain ? chain.wrong : null
   return { options: meant, settings, api, wanted, steps: stepsFor(wanted), world, vars, wrong }
 }
@@ -99,7 +101,7 @@ async function chainFor(
   if (dataset !== null) return chainOfDataset(send, dataset, sandbox)
   const flowId = asMeant(vars).AEP_FLOW_ID
   if (mode !== 'status' || isNamed || !flowId) return { ids: {}, name: null }
-  const { flowName: usual } = wantedOf(options, '', '', {})
+  const { flowName: usual } = wantedOf(options, '', '', { ids: {}, contact: false })
   return chainOfFlow(send, { flowId, usual, sandbox })
 }
 

@@ -21,6 +21,8 @@ export type Wanted = {
   /** Without the underscore. */
   readonly tenant: string
   readonly visitorNamespace: string
+  /** Whether the sandbox has Adobe's Contact Request Details, which the schema then gets. */
+  readonly contact: boolean
   /** What is meant by its id, whatever it is called. */
   readonly ids: Ids
 }
@@ -31,7 +33,7 @@ export function wantedOf(
   { format, authenticated, profile, name }: Options,
   tenant: string,
   visitorNamespace: string,
-  ids: Ids,
+  { ids, contact }: Pick<Wanted, 'ids' | 'contact'>,
 ): Wanted {
   const kind = [format === 'xdm' && 'xdm', authenticated && 'authenticated']
     .filter(Boolean)
@@ -46,6 +48,7 @@ export function wantedOf(
     flowName: kind === '' ? name : `${name} (${kind})`,
     tenant,
     visitorNamespace,
+    contact,
     ids,
   }
 }

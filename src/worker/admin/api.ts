@@ -10,8 +10,7 @@ import { ALERT_NAMES } from '../alerts/alerts.ts'
 import { STORED_KINDS } from '../chatlio/kind.ts'
 import { DRIFT_CHANGES } from '../drift/drift.ts'
 import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../limits.ts'
-import { EVENT_STATES } from '../outbox/event.ts'
-import { OUTCOMES } from '../outbox/records/counts.ts'
+import { EVENT_STATES, OUTCOMES } from '../outbox/event.ts'
 import * as i from './input.ts'
 
 export type Command = {
@@ -343,10 +342,13 @@ export const COMMANDS = {
   acceptDrift: {
     method: 'POST',
     path: '/drift/accept',
-    summary: 'Accepts one difference; it raises no alert any more',
-    takes: v.object({ kind: i.kind, path: i.path, change: i.oneOf(DRIFT_CHANGES) }),
-    answers: driftRow,
-    log: { action: 'accept-drift', counts: [] },
+    summary: 'Accepts one difference, or with {} all of them; what is accepted raises no alert',
+    takes: i.allOrNone({ kind: i.kind, path: i.path, change: i.oneOf(DRIFT_CHANGES) }),
+    answers: v.union([
+      driftRow,
+      named('Accepted', object({ accepted: whole, rows: list(driftRow) })),
+    ]),
+    log: { action: 'accept-drift', counts: ['accepted'] },
   },
   description: {
     method: 'GET',

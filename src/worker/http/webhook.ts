@@ -6,6 +6,7 @@
  */
 import { type EventKind, isRouteKind, type Route } from '../chatlio/kind.ts'
 import type { Config } from '../config/config.ts'
+import { SAMPLES_AGENT } from '../drift/drift.ts'
 import { MAX_LOGGED_ISSUES } from '../limits.ts'
 import { type Level, logLine } from '../log.ts'
 import type { Answered } from '../report.ts'
@@ -30,21 +31,24 @@ async function answer({ env, req, executionCtx }: AppContext, at: number): Promi
   const holder = await webhookKeys.find(req.query('key'))
   const key = holder?.fingerprint ?? null
   const source = holder?.name ?? null
+  const stranger = holder ? null : await webhookKeys.fingerprintOf(req.query('key'))
   const admitted = admit(route, req.method, key, config)
   const isInformed = typeof admitted !== 'string' || (await reporter.ready())
   const result: Result =
     typeof admitted === 'string'
-      ? await ingest(req.raw, admitted, at, relay, source, (reading, parsed, id) =>
-          drift.saw(reading, parsed, id, at),
-        )
+      ? await ingest(req.raw, admitted, at, relay, source, (reading, parsed, id) => {
+          if (req.header('user-agent') !== SAMPLES_AGENT) drift.saw(reading, parsed, id, at)
+        })
       : { outcome: 'refused', kind: route ?? 'auto', refusal: admitted }
   const response = toResponse(result)
   const endedAt = Date.now()
   logWebhook(result, response.status, endedAt - at, holder)
-  const answered = { at: endedAt, ms: endedAt - at, key, source, uninformed: !isInformed }
+  const caller = { key, source, stranger }
+  const answered = { at: endedAt, ms: endedAt - at, ...caller, uninformed: !isInformed }
   reporter.record({ ...answered, ...countedAs(result, endedAt) })
-  // Strangers are counted with the next webhook: by themselves they cost the outbox nothing.
-  if (key !== null) reporter.afterAnswer(endedAt, (work) => executionCtx.waitUntil(work))
+  // Without anything like a key they are counted with the next webhook: by themselves they cost the outbox nothing.
+  if (key !== null || stranger !== null)
+    reporter.afterAnswer(endedAt, (work) => executionCtx.waitUntil(work))
   return response
 }
 

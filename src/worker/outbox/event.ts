@@ -85,3 +85,18 @@ const ON_ARRIVAL: Record<EventState, Record<EventState, EventState>> = {
   dead: { pending: 'pending', dead: 'dead', quarantined: 'dead' },
   quarantined: { pending: 'pending', dead: 'dead', quarantined: 'quarantined' },
 }
+
+/** What a webhook was answered, or `drained`: delivered by the outbox. */
+export const OUTCOMES = [
+  'forwarded',
+  'buffered',
+  'dead-lettered',
+  'quarantined',
+  'suppressed',
+  'unavailable',
+  'unauthorized',
+  'opted-out',
+  'refused',
+  'drained',
+] as const
+export type Outcome = (typeof OUTCOMES)[number]

@@ -240,18 +240,11 @@ export class Events {
     )
   }
 
-  /**
-   * AEP has them: those that are still pending leave, in one transaction. Returns these. `record`: writes down what is
-   * remembered of them, in the same transaction.
-   */
-  accepted(
-    events: readonly StoredEvent[],
-    record: (events: readonly StoredEvent[]) => void,
-  ): StoredEvent[] {
+  /** AEP has them: those that are still pending leave, in one transaction. Returns these. */
+  accepted(events: readonly StoredEvent[]): StoredEvent[] {
     const pending = this.stillPending(events)
     if (pending.length === 0) return pending
     this.#storage.transactionSync(() => {
-      record(pending)
       this.#forget(pending.map(({ position }) => position))
       this.#count({ delivered: pending.length })
     })

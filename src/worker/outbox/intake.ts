@@ -78,7 +78,8 @@ export class Intake {
     const stored = this.#commit.add({ ...request, hashes })
     if (this.#waitingBytes > MAX_WAITING_BYTES) this.flush()
     const state = await stored
-    if (state === 'pending') await delivery.scheduleNewWork()
+    // A refused one, too: a minute later the refusals may turn out not to be the events' fault.
+    if (state === 'pending' || state === 'dead') await delivery.scheduleNewWork()
     return state
   }
 

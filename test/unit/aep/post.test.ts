@@ -1,7 +1,8 @@
 import { describe, expect, it, vi } from 'vitest'
 import { type Fetch, type PostRequest, post } from '../../../src/worker/aep/client/post.ts'
 import { type Ending, judge, noAnswer } from '../../../src/worker/aep/client/verdict.ts'
-import { MAX_ANSWER_BYTES } from '../../../src/worker/limits.ts'
+import { MAX_ANSWER_BYTES, SENDER_GRACE_MS } from '../../../src/worker/limits.ts'
+import { type Posted, postThrough } from '../../../src/worker/sender.ts'
 
 /** Posts and judges as `AepClient` does. */
 async function send(
@@ -270,5 +271,38 @@ describe('post', () => {
     await expect(post(ATTEMPT, LONG_MS, () => Promise.reject(lost), { aborts: true })).rejects.toBe(
       lost,
     )
+  })
+})
+
+describe('a request that another invocation sends', () => {
+  const through = (posted: () => Promise<Posted>) =>
+    postThrough({ post: posted })(ATTEMPT, SHORT_MS)
+  const ending = (posted: () => Promise<Posted>) => through(posted).catch(noAnswer)
+
+  it('has the answer that AEP gave it', async () => {
+    const answer = { status: 200, retryAfter: null, body: ACCEPTANCE, complete: true }
+    expect(await through(async () => ({ answer }))).toEqual(answer)
+  })
+
+  it.each([
+    ['timeout', 'deferred', 'timeout'],
+    ['network', 'deferred', 'network'],
+    ['aborted', 'aborted', 'internal'],
+  ] as const)('without one because of %s is %s', async (none, verdict, code) => {
+    expect(await ending(async () => ({ none }))).toMatchObject({ verdict, error: { code } })
+  })
+
+  it('is nobody’s failure when that invocation dies, whatever it throws', async () => {
+    for (const thrown of [new Error('internal error'), new TypeError('x'), undefined]) {
+      expect(await ending(() => Promise.reject(thrown))).toMatchObject({ verdict: 'aborted' })
+    }
+  })
+
+  it('is nobody’s failure either when it never says how its request went', async () => {
+    vi.useFakeTimers()
+    const ended = ending(() => new Promise(() => undefined))
+    await vi.advanceTimersByTimeAsync(SHORT_MS + SENDER_GRACE_MS)
+    expect(await ended).toMatchObject({ verdict: 'aborted' })
+    vi.useRealTimers()
   })
 })

@@ -10,7 +10,7 @@ import { mappingRows } from '../../../worker/aep/schema/mapping.ts'
 import { at, type Json, listAt, textAt } from '../../lib/platform-request.ts'
 import { flowServiceOne, MAPPING_SETS, mappingSetById, mappingSetsByName } from '../lookup.ts'
 import { type Context, type Difference, difference, type Found, idOf, type Step } from '../step.ts'
-import { SCHEMA_CONTENT_TYPE } from '../wanted.ts'
+import { SCHEMA_CONTENT_TYPE, type Wanted } from '../wanted.ts'
 import { made, SOURCES } from './connections.ts'
 
 export const MAPPING: Step = {
@@ -45,12 +45,12 @@ export const MAPPING: Step = {
 
 /** As `preview` and `validate` take it too. */
 export function mappingSetOf(context: Context) {
-  const { tenant, visitorNamespace } = context.wanted
+  const { tenant, visitorNamespace, contact } = context.wanted
   return {
     outputSchema: {
       schemaRef: { id: idOf(context, 'schema'), contentType: SCHEMA_CONTENT_TYPE },
     },
-    mappings: mappingRows(tenant, visitorNamespace).map((row) => ({ ...row })),
+    mappings: mappingRows(tenant, visitorNamespace, contact).map((row) => ({ ...row })),
   }
 }
 
@@ -70,16 +70,19 @@ function differencesIn(set: Json, context: Context): readonly Difference[] {
 /** `tenant` without its underscore. */
 export function rowDifferences(
   set: Json,
-  should: { readonly tenant: string; readonly visitorNamespace: string; readonly schemaId: string },
+  should: Pick<Wanted, 'tenant' | 'visitorNamespace'> & {
+    readonly schemaId: string
+    readonly contact?: boolean
+  },
 ): readonly Difference[] {
-  const { tenant, visitorNamespace, schemaId } = should
+  const { tenant, visitorNamespace, schemaId, contact } = should
   const there = new Map(
     listAt(set, 'mappings').map((row) => [
       textAt(row, 'destination') ?? textAt(row, 'destinationXdmPath') ?? '',
       textAt(row, 'source') ?? textAt(row, 'sourceAttribute'),
     ]),
   )
-  const rows = mappingRows(tenant, visitorNamespace).flatMap(({ source, destination }) =>
+  const rows = mappingRows(tenant, visitorNamespace, contact).flatMap(({ source, destination }) =>
     difference(destination, source, there.get(destination) ?? null),
   )
   const found = textAt(set, 'outputSchema', 'schemaRef', 'id')

@@ -100,12 +100,16 @@ export async function drift({ outbox }: Services): Promise<Answer<'drift'>> {
   return { rows: (await outbox().driftRows()).map(driftView) }
 }
 
-export async function acceptDrift({ outbox }: Services, key: Input<'acceptDrift'>) {
-  const row = await outbox().acceptDrift(key)
-  return row && driftView(row)
+export async function acceptDrift(
+  { outbox }: Services,
+  { kind, path, change }: Input<'acceptDrift'>,
+): Promise<Answer<'acceptDrift'> | null> {
+  const key = kind && path !== undefined && change ? { kind, path, change } : null
+  const rows = (await outbox().acceptDrift(key)).map(driftView)
+  return key ? (rows[0] ?? null) : { accepted: rows.length, rows }
 }
 
-function driftView({ firstAt, lastAt, ...row }: DriftRow): Answer<'acceptDrift'> {
+function driftView({ firstAt, lastAt, ...row }: DriftRow): Answer<'drift'>['rows'][number] {
   return { ...row, firstAt: toIso(firstAt), lastAt: toIso(lastAt) }
 }
 

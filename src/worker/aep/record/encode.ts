@@ -8,10 +8,11 @@
  * Accepts: if the name of the tenant or of a namespace alone fills a part, its parts exceed the limit.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
-import type { Destination } from '../../config/config.ts'
+import type { Destination, RedactRule } from '../../config/config.ts'
 import { utf8Length } from '../../lib/json-text.ts'
 import { LONGEST_DELAY, recordOf } from './draft.ts'
 import { draftRaw, encodeRaw } from './raw.ts'
+import { type Redacted, redactEvent } from './redact.ts'
 import { split } from './split.ts'
 import { draftXdm } from './xdm.ts'
 
@@ -19,21 +20,31 @@ import { draftXdm } from './xdm.ts'
  * JSON texts without an envelope. Store `parts` before the first is sent, even if there is only one (dropping repeated
  * texts was enough): its `_id` differs from that of the unsplit record. Send a stored part `withDelay` of that moment.
  */
-export type Encoded = { split: false; record: string } | { split: true; parts: string[] }
+export type Encoded = { redacted: Redacted } & (
+  | { split: false; record: string }
+  | { split: true; parts: string[] }
+)
 
 /**
- * What a record says beside its event. `now`: epoch ms. `source`: the name of the webhook's key. `generation`: of the ids of
+ * `now`: epoch ms. `source`: the name of the webhook's key. `redact`: what is replaced in texts. `generation`: of the ids of
  * its parts (`partId`).
  */
-export type Sending = { now: number; source: string | null; generation?: number }
+export type Sending = {
+  now: number
+  source: string | null
+  redact: readonly RedactRule[]
+  generation?: number
+}
 
 /** `maxRecordBytes`: UTF-8 bytes of one record (`Envelope.maxRecordBytes`). */
 export function encode(
-  event: ChatEvent,
+  arrived: ChatEvent,
   destination: Destination,
   maxRecordBytes: number,
-  { now, source, generation = 0 }: Sending,
+  { now, source, redact, generation = 0 }: Sending,
 ): Encoded {
+  // Before anything is measured, so that all parts are of the same texts.
+  const { event, redacted } = redactEvent(arrived, redact)
   const isRaw = destination.format === 'raw'
   const receivedAt = Date.parse(event.receivedAt)
   const limit = isRaw ? maxRecordBytes - utf8Length(rawDelay(LONGEST_DELAY)) : maxRecordBytes
@@ -43,9 +54,9 @@ export function encode(
     withDelay(isRaw ? `{${rawDelay(0)}${record.slice(1)}` : record, receivedAt, now)
   const draft = isRaw ? null : draftXdm(event, destination, source)
   const record = JSON.stringify(draft ? recordOf(draft) : encodeRaw(event, source))
-  if (fits(record)) return { split: false, record: finished(record) }
+  if (fits(record)) return { split: false, record: finished(record), redacted }
   const parts = split(draft ?? draftRaw(event, source), event.id, generation, limit, fits)
-  return { split: true, parts: parts.map(finished) }
+  return { split: true, parts: parts.map(finished), redacted }
 }
 
 const rawDelay = (seconds: number) => `"delaySeconds":${seconds},`

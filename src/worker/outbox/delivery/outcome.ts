@@ -47,7 +47,7 @@ export type OutcomeDeps = {
   settings: string
   now: () => number
   sync: () => Promise<void>
-  /** Remembers events that are delivered; part of the transaction in which they leave. */
+  /** Remembers events that are delivered, after the transaction in which they leave. */
   record: (events: readonly StoredEvent[]) => void
   /** An event has left the pending ones. */
   left: (id: string, end: EventEnd) => void
@@ -106,9 +106,10 @@ export class Outcomes {
         return false
       }
     })
-    const written = heard.map(({ prepared: { event } }) =>
-      this.#accepted.add(event).catch(unrecorded(event, 'delivered')),
-    )
+    const delivered = heard.map(({ prepared: { event } }) => event)
+    const written = this.#accepted
+      .addAll(delivered)
+      .map((each, index) => each.catch(unrecorded(delivered[index] as StoredEvent, 'delivered')))
     for (const each of ended) {
       if (isAccepted(each)) continue
       try {
@@ -137,7 +138,8 @@ export class Outcomes {
 
   #write(events: readonly StoredEvent[]): 'written'[] {
     const { record, left } = this.#deps
-    const delivered = this.#deps.events.accepted(events, record)
+    const delivered = this.#deps.events.accepted(events)
+    record(delivered)
     for (const { id } of delivered) left(id, 'delivered')
     return events.map(() => 'written')
   }

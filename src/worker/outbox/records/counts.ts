@@ -3,21 +3,7 @@
  * doubling, so that a percentile is right to a fifth of its value, and two of them add up. Pure.
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
-
-/** What a webhook was answered, or `drained`: delivered by the outbox. */
-export const OUTCOMES = [
-  'forwarded',
-  'buffered',
-  'dead-lettered',
-  'quarantined',
-  'suppressed',
-  'unavailable',
-  'unauthorized',
-  'opted-out',
-  'refused',
-  'drained',
-] as const
-export type Outcome = (typeof OUTCOMES)[number]
+import type { Outcome } from '../event.ts'
 
 /** Webhooks of one minute, kind, outcome and named key. `minute`: epoch milliseconds of its beginning. */
 export type CountRow = {
