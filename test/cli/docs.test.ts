@@ -146,6 +146,18 @@ describe('docs/promises.md', () => {
   })
 })
 
+describe.each(['SECURITY.md', 'ARCHITECTURE.md'])('%s', (page) => {
+  it('names every table of the outbox', async () => {
+    const files = (await sourceFiles()).filter((file) => file.startsWith('src/worker/outbox/'))
+    const source = (await Promise.all(files.map(read))).join('\n')
+    const made = /CREATE TABLE (?:IF NOT EXISTS )?(\w+)|createTable\('(\w+)'/g
+    const tables = [...source.matchAll(made)].map(([, one, other]) => one ?? other)
+    const text = await read(page)
+    expect(tables.length).toBeGreaterThan(10)
+    expect(tables.filter((table) => !text.includes(`\`${table}\``))).toEqual([])
+  })
+})
+
 describe('CONTRIBUTING.md', () => {
   it('has a line for each dependency', async () => {
     const { dependencies, devDependencies } = JSON.parse(await read('package.json'))
