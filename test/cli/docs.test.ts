@@ -2,6 +2,7 @@ import { access, glob, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { ALERT_NAMES } from '../../src/worker/alerts/alerts.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -112,6 +113,13 @@ describe('docs/operations.md', () => {
     const runbook = await read('docs/operations.md')
     const missing = reasons.filter((reason) => !runbook.includes(`says \`${reason}\``))
     expect(missing).toEqual([])
+  })
+})
+
+describe('docs/operations.md', () => {
+  it('has a row for every alert', async () => {
+    const runbook = await read('docs/operations.md')
+    expect(ALERT_NAMES.filter((name) => !runbook.includes(`\n| \`${name}\` |`))).toEqual([])
   })
 })
 
