@@ -11,7 +11,7 @@
  * Accepts: an isolate that ends loses what it has not reported, so these figures are a lower bound.
  */
 import type { EventKind, StoredKind } from './chatlio/kind.ts'
-import type { Subject } from './chatlio/subject.ts'
+import type { Subject } from './chatlio/person.ts'
 import type { DriftReport } from './drift/drift.ts'
 import { within } from './lib/timeout.ts'
 import {

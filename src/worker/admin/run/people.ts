@@ -5,7 +5,7 @@
  * first, so that nothing new is stored while the old is erased, and takes that person's events of every state, and no
  * others. Repeating it is safe.
  */
-import { normalizedKey, type PersonKey } from '../../chatlio/subject.ts'
+import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import { DAY_MS, ERASE_PAGE } from '../../limits.ts'
 import { type LookupField, LookupHash } from '../../outbox/records/lookup.ts'
