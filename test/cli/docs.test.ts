@@ -127,6 +127,10 @@ describe('README.md', () => {
   it('is 120 lines at most', async () => {
     expect((await read('README.md')).trimEnd().split('\n').length).toBeLessThanOrEqual(120)
   })
+
+  it('has no address to be filled in, and so no button that cannot work', async () => {
+    expect(await read('README.md')).not.toMatch(/OWNER|deploy\.workers\.cloudflare\.com/)
+  })
 })
 
 /** `[words](../test/file.ts) "a title"`: a test whose title has these words. */
