@@ -3,6 +3,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { utf8Bytes } from '../../src/worker/lib/json-text.ts'
+import { RUNTIME } from '../../src/worker/lib/rim.ts'
 import type { StoreRequest } from '../../src/worker/outbox/intake.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { LookupHash } from '../../src/worker/outbox/records/lookup.ts'
@@ -129,7 +130,7 @@ describe('a person who is erased', () => {
   it('leaves nothing of what was delivered, deleted or indexed before, when an erasure finds no event', async () => {
     const of = (fields: object) =>
       conversation({ visitor: { UUID: 'canary', email: EMAIL }, ...fields })
-    const lookup = new LookupHash(await outbox().lookupKey())
+    const lookup = new LookupHash(await outbox().lookupKey(), RUNTIME.hmac)
     const hashes = [await lookup.of('visitor', 'canary'), await lookup.of('email', EMAIL)]
     // Relayed at once; and long enough ago to be folded.
     await relay.post('feedback', of({}))
@@ -392,7 +393,8 @@ describe('a suppressed person', () => {
     await post()
     // As after a restore of the storage: the event is back, and so is the suppression.
     await runInDurableObject(outbox(), async (instance: Outbox) => {
-      const hash = await new LookupHash(await instance.lookupKey()).of('visitor', 'canary')
+      const lookup = new LookupHash(await instance.lookupKey(), RUNTIME.hmac)
+      const hash = await lookup.of('visitor', 'canary')
       await instance.suppress(hash, clock.now, clock.now + 1_000_000)
     })
     const { body } = await relay.command('/redrive', { state: 'dead' })

@@ -13,7 +13,8 @@ import type { Answer, Input } from '../api.ts'
 import { encodeCursor } from '../input.ts'
 import { isoOrNull } from './events.ts'
 
-export async function status({ outbox, webhookKeys }: Services): Promise<Answer<'status'>> {
+export async function status(services: Services): Promise<Answer<'status'>> {
+  const { outbox, webhookKeys, config, version } = services
   const [{ keys, oldestPendingAt, hold, nextAttemptAt, pausedUntil, ...counts }, holders] =
     await Promise.all([outbox().status(), webhookKeys.holders()])
   const usedAt = new Map(keys.map(({ fingerprint, lastUsedAt }) => [fingerprint, lastUsedAt]))
@@ -22,6 +23,9 @@ export async function status({ outbox, webhookKeys }: Services): Promise<Answer<
     oldestPendingAt: isoOrNull(oldestPendingAt),
     hold: hold && { reason: hold.reason, since: toIso(hold.since) },
     nextAttemptAt: isoOrNull(nextAttemptAt),
+    environment: config.environment,
+    version,
+    destination: destinationOf(services),
     recordsPausedUntil: isoOrNull(pausedUntil),
     keys: holders.map(({ fingerprint, name }) => {
       return { fingerprint, name, lastUsedAt: isoOrNull(usedAt.get(fingerprint) ?? null) }
@@ -29,13 +33,24 @@ export async function status({ outbox, webhookKeys }: Services): Promise<Answer<
   }
 }
 
+/** Where events go; `null`: the configuration names nothing usable. */
+function destinationOf({ config }: Services): Answer<'status'>['destination'] {
+  const { destination, readAccess } = config
+  if (!destination) return null
+  const { host, pathname } = new URL(destination.url)
+  const known = readAccess.available ? readAccess.datasetId : null
+  const { format } = destination
+  const dataset = format === 'xdm' ? destination.datasetId : known
+  return { host, inlet: pathname.split('/').findLast(Boolean) ?? '', format, dataset }
+}
+
 export const pause = (services: Services) => setPaused(services, true)
 export const resume = (services: Services) => setPaused(services, false)
 
 /** The status afterwards. */
 async function setPaused(services: Services, paused: boolean): Promise<Answer<'status'>> {
-  const { outbox, breaker } = services
-  const askedAt = Date.now()
+  const { outbox, breaker, rim } = services
+  const askedAt = rim.now()
   // So this isolate does not wait for its next exchange.
   breaker.heard(await outbox().pause(paused), askedAt)
   return status(services)
@@ -43,8 +58,8 @@ async function setPaused(services: Services, paused: boolean): Promise<Answer<'s
 
 /** A lower bound. `from` and `to`: epoch milliseconds; without them the last 24 hours. */
 export async function activity(
-  { outbox }: Services,
-  { step, to = Date.now() + 1, from = to - DAY_MS }: Input<'activity'>,
+  { outbox, rim }: Services,
+  { step, to = rim.now() + 1, from = to - DAY_MS }: Input<'activity'>,
 ): Promise<Answer<'activity'>> {
   const rows = await outbox().activity(from, to, step)
   return {
@@ -88,11 +103,11 @@ export async function alerts({ outbox }: Services): Promise<Answer<'alerts'>> {
 }
 
 /** `error` says in our words why it did not get through. */
-export async function testAlert({ config }: Services): Promise<Answer<'testAlert'>> {
+export async function testAlert({ config, rim }: Services): Promise<Answer<'testAlert'>> {
   const { webhook, publicUrl } = config.alerts
   if (!webhook) return { sent: false, error: 'ALERT_WEBHOOK_URL is not set, or is not a URL' }
-  const bodies = testBodies(webhook, publicUrl, Date.now())
-  const error = await post(webhook, bodies, (url, init) => fetch(url, init))
+  const bodies = testBodies(webhook, publicUrl, rim.now())
+  const error = await post(webhook, bodies, rim)
   return error === null ? { sent: true } : { sent: false, error }
 }
 
