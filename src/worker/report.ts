@@ -13,6 +13,7 @@
 import type { EventKind, StoredKind } from './chatlio/kind.ts'
 import type { Subject } from './chatlio/person.ts'
 import type { DriftReport } from './drift/drift.ts'
+import type { Rim } from './lib/rim.ts'
 import { within } from './lib/timeout.ts'
 import {
   ADD_UP_AT,
@@ -140,6 +141,7 @@ export type ReporterDeps<Known, Aep> = {
   /** Uses up what there is to report of drift. */
   drift: (now: number) => DriftReport[]
   now: () => number
+  rim: Pick<Rim, 'timers' | 'hmac'>
   /** Resolves after so many milliseconds; rejects where a request must not go on for that long. */
   wait: (ms: number) => Promise<void>
   /** A name that no other isolate has. */
@@ -199,7 +201,7 @@ export class Reporter<Known = unknown, Aep = unknown> {
     if (hasFailed && isWithin(this.#exchangedAt, REFRESH_INTERVAL_MS, now)) return false
     try {
       // Each request asks by itself: a promise of one does not wake another.
-      await within(EXCHANGE_TIMEOUT_MS, this.#exchange(null))
+      await within(EXCHANGE_TIMEOUT_MS, this.#exchange(null), this.#deps.rim.timers)
       return true
     } catch (thrown) {
       this.#exchangedAt = now
@@ -251,7 +253,7 @@ export class Reporter<Known = unknown, Aep = unknown> {
     const askedAt = now()
     const { aep, taken, lookup } = await exchange(known(), report, this.#version)
     if (report && taken && this.#sent === report) this.#sent = null
-    this.#hash ??= new LookupHash(lookup.key)
+    this.#hash ??= new LookupHash(lookup.key, this.#deps.rim.hmac)
     if (lookup.suppressions) {
       this.#suppressed = new Map(lookup.suppressions.map(({ hash, until }) => [hash, until]))
     }

@@ -2,6 +2,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { RUNTIME } from '../../src/worker/lib/rim.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import conversationSample from '../fixtures/conversation.json'
 import offline from '../fixtures/offline-message.json'
@@ -260,7 +261,10 @@ describe('a suppressed person', () => {
     // As after a restore of the storage: the event is back, and so is the suppression.
     await runInDurableObject(outbox(), async (instance: Outbox) => {
       const { LookupHash } = await import('../../src/worker/outbox/records/lookup.ts')
-      const hash = await new LookupHash(await instance.lookupKey()).of('visitor', 'canary')
+      const hash = await new LookupHash(await instance.lookupKey(), RUNTIME.hmac).of(
+        'visitor',
+        'canary',
+      )
       await instance.suppress(hash, clock.now, clock.now + 1_000_000)
     })
     const { body } = await relay.command('/redrive', { state: 'dead' })
