@@ -37,6 +37,8 @@ export type AepDeps = {
   poisonOf: (event: string) => AepAnswer | null
   kindOf: (event: string) => string
   asked: (asked: Asked) => void
+  /** Two records of one id say different things: Profile drops the second. */
+  twoContents: (id: string) => void
 }
 
 export class SimulatedAep {
@@ -162,6 +164,7 @@ export class SimulatedAep {
 
   #land({ id, text, format }: { id: string; text: string; format: string }): void {
     const known = this.lake.get(id)
+    if (known && isPart(id) && contentOf(known.text) !== contentOf(text)) this.#deps.twoContents(id)
     if (known) known.copies += 1
     else this.lake.set(id, { id, at: this.#deps.queue.now, copies: 1, text, format })
   }
@@ -218,6 +221,11 @@ function wrongSetting(flow: string): AepAnswer | null {
   const [, said] = /^wrong-(.*)$/.exec(flow) ?? []
   return (said as AepAnswer | undefined) ?? null
 }
+
+const isPart = (id: string) => id.length > 64
+
+/** What a record says, but for how late it is sent. */
+const contentOf = (text: string) => text.replace(/"delaySeconds":\d+/, '')
 
 type JsonObject = Record<string, unknown>
 

@@ -195,6 +195,10 @@ export class Oracle {
     this.#world.queue.after(0, () => this.#landing(known, asked.id))
   }
 
+  twoContents(id: string): void {
+    this.#breach('content', `AEP got ${id.slice(0, 8)}${id.slice(64)} twice, with other contents`)
+  }
+
   #landing(known: Known, id: string): void {
     const landed = this.#world.aep.lake.get(id)
     if (!landed) return

@@ -22,7 +22,7 @@ Ends with 1 when a promise was broken, or when a thousand runs never reached a s
 
 function usage(text: string): never {
   process.stderr.write(`${text}\n`)
-  process.exit(2)
+  return process.exit(2) as never
 }
 
 function optionsOf(args: string[]) {

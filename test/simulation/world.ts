@@ -83,6 +83,7 @@ export class World {
       },
       kindOf: (id) => this.byId.get(id)?.kind ?? '',
       asked: (asked) => this.#asked(asked),
+      twoContents: (id) => this.oracle.twoContents(id),
     })
     this.#objectClock = this.#newClock()
     this.object = new ObjectHost({
