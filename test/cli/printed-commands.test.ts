@@ -5,6 +5,8 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, vi } from 'vitest'
 
+import { wrap } from '../../src/cli/lib/style.ts'
+
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 type Printed = { readonly where: string; readonly name: string; readonly args: readonly string[] }
@@ -142,5 +144,21 @@ describe('--env-file before Node reads it', () => {
       2,
       expect.stringContaining('/not/there (--env-file) is not there'),
     ])
+  })
+})
+
+describe('a command in a sentence', () => {
+  it('is never broken over two lines, so that it can be copied', () => {
+    const command =
+      '`npm run verify -- --url https://relay.example.com/a/long/address --env staging`'
+    const text = wrap(
+      `Whether AEP takes the events and keeps them: ${command}, tries it, some words.`,
+      '- ',
+      '  ',
+    )
+    expect(text).toContain(command)
+    const others = text.split('\n').filter((line) => !line.includes('`'))
+    expect(others.every((line) => line.length <= 80)).toBe(true)
+    expect(text.replaceAll(/\s+/g, ' ')).toContain('them: `npm')
   })
 })

@@ -6,13 +6,14 @@
  * A compressed body is decoded first: its id and the stored bytes are those of the decoded body. One that cannot be
  * decoded goes to quarantine as malformed, with its bytes as they came; so does what comes under another type than JSON.
  */
-import { type Reading, readEvent } from '../chatlio/event.ts'
+import { type Reading, readEvent, readEventOrNull } from '../chatlio/event.ts'
 import { eventId } from '../chatlio/id.ts'
 import type { Route, StoredKind } from '../chatlio/kind.ts'
-import { type Subject, subjectOf } from '../chatlio/subject.ts'
+import { hasTrait, type Subject, subjectOf, type Trait } from '../chatlio/person.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
 import { type Compression, decompress } from '../lib/decompress.ts'
 import { type Parsed, parseJson } from '../lib/json.ts'
+import type { Rim } from '../lib/rim.ts'
 import { MAX_BODY_BYTES, MAX_JSON_VALUES } from '../limits.ts'
 import { logLine } from '../log.ts'
 import type { Unsupported } from '../outbox/quarantine.ts'
@@ -33,6 +34,9 @@ export type Ingested = RelayResult & {
 /** Nothing is stored. */
 export type Refused = { outcome: 'refused'; kind: Route; refusal: Refusal }
 
+/** Its visitor has opted out: nothing is stored, relayed or noted of it. */
+export type OptedOut = { outcome: 'opted-out'; kind: StoredKind; id: string }
+
 /** Relays or stores an event; an invalid one goes to quarantine. */
 export type EventAcceptor = {
   accept(received: Received, reading: Reading | Unsupported): Promise<RelayResult>
@@ -43,15 +47,22 @@ export type EventAcceptor = {
 /** Sees every event that could be read, once it is in custody; never one of a suppressed person. */
 export type Observer = (reading: Reading, parsed: Parsed, id: string) => void
 
+/** What taking in a webhook needs of its isolate and of its caller. `source`: the name of the caller's key. */
+export type IngestDeps = {
+  acceptor: EventAcceptor
+  source: string | null
+  optOut: Trait | null
+  sha256: Rim['sha256']
+  observe: Observer
+}
+
 /** `receivedAt`: epoch milliseconds. */
 export async function ingest(
   request: Request,
   route: Route,
   receivedAt: number,
-  acceptor: EventAcceptor,
-  source: string | null,
-  observe: Observer = () => undefined,
-): Promise<Ingested | Refused> {
+  { acceptor, source, optOut, sha256, observe }: IngestDeps,
+): Promise<Ingested | OptedOut | Refused> {
   const { headers } = request
   const compression = compressionOf(headers.get('content-encoding'))
   if (compression === 'unsupported') {
@@ -60,21 +71,24 @@ export async function ingest(
   const read = await readBody(request, compression)
   if ('code' in read) return refused(route, read)
   const { body, parsed } = read
-  const id = await eventId(route, body, parsed, receivedAt)
+  const id = await eventId(route, body, parsed, receivedAt, sha256)
   const arrival = { id, kind: route, receivedAt }
   const arrived = (kind: StoredKind, subject: Subject) => {
     return { id, kind, bytes: body.length, receivedAt, subject }
+  }
+  if (optOut !== null && hasTrait(parsed, optOut)) {
+    return { outcome: 'opted-out', kind: readEventOrNull(arrival, parsed)?.kind ?? route, id }
   }
   let reading: Reading
   try {
     reading = readEvent(arrival, parsed)
   } catch (thrown) {
-    const subject = subjectOf(route, parsed, body)
+    const subject = subjectOf({ kind: route, parsed, body, isValid: false })
     const result = await acceptor.acceptUnread({ ...arrival, source, body, subject }, thrown)
     return { ...result, ...arrived(route, subject), refusal: null }
   }
   const { kind } = reading
-  const subject = subjectOf(kind, parsed, body)
+  const subject = subjectOf({ kind, parsed, body, isValid: reading.outcome === 'valid' })
   const unsupported: Unsupported | null = isAcceptedMediaType(headers.get('content-type'))
     ? null
     : { outcome: 'unsupported-media-type', kind }

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { encode } from '../../../src/worker/aep/record/encode.ts'
 import { redactEvent, redactText } from '../../../src/worker/aep/record/redact.ts'
+import type { ChatEvent } from '../../../src/worker/chatlio/event.ts'
 import type { RedactRule } from '../../../src/worker/config/config.ts'
 import { anyEvent, anyText, eventOf, holds, RAW, RECEIVED_AT, XDM } from './split-arbitraries.ts'
 import type { Loose } from './split-whole.ts'
@@ -272,21 +273,21 @@ describe('any text', () => {
     ['queries', '?a=&'],
     ['escapes', '%4'],
   ])('takes time in proportion to its length: %s', (_, piece) => {
-    const timeOf = (length: number) => {
+    const eventWith = (length: number) => {
       const text = piece.repeat(Math.ceil(length / piece.length))
-      const event = eventOf('transcript', {
+      return eventOf('transcript', {
         messages: [],
         ...{ textBody: text, htmlBody: text, note: `x://${text}`, at: `ada@${text}` },
       })
-      const times = Array.from({ length: 2 }, () => {
-        const begin = performance.now()
-        redactEvent(event, ALL)
-        return performance.now() - begin
-      })
-      return Math.min(...times)
     }
-    timeOf(12_000)
-    // Sixteen times as long: quadratic would be 256 times. Far between the two, for machines that do other things too.
-    expect(timeOf(192_000)).toBeLessThan(90 * (timeOf(12_000) + 1))
+    const [short, long] = [eventWith(12_000), eventWith(192_000)]
+    const timeOf = (event: ChatEvent, runs: number) => {
+      const begin = performance.now()
+      for (let run = 0; run < runs; run += 1) redactEvent(event, ALL)
+      return performance.now() - begin
+    }
+    timeOf(short, 4)
+    // As much text in sixteen pieces: quadratic would be sixteen times as long.
+    expect(timeOf(long, 1)).toBeLessThan(5 * timeOf(short, 16) + 150)
   })
 })

@@ -45,7 +45,7 @@ function exportedView(event: Exported) {
 
 /** Encoded anew, as a redrive would be: of a split event all parts, also those that AEP has. */
 export async function preview(
-  { outbox, config }: Services,
+  { outbox, config, rim }: Services,
   { id }: Input<'preview'>,
 ): Promise<Answer<'preview'> | null> {
   const stored = await outbox().get(id)
@@ -61,7 +61,7 @@ export async function preview(
   }
   const maxRecordBytes = new Envelope(destination).maxRecordBytes(maxEventBytes)
   const { source } = stored
-  const sent = encode(event.event, destination, maxRecordBytes, { now: Date.now(), source, redact })
+  const sent = encode(event.event, destination, maxRecordBytes, { now: rim.now(), source, redact })
   const texts = sent.split ? sent.parts : [sent.record]
   const { payload } = redactEvent(event.event, redact).event
   return {
@@ -96,7 +96,7 @@ export async function support(services: Services): Promise<Answer<'support'>> {
     log(services, { limit: 200 }),
   ])
   return {
-    at: toIso(Date.now()),
+    at: toIso(services.rim.now()),
     status: known,
     health: [...health],
     causes: parked.causes,

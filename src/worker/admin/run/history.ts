@@ -32,7 +32,7 @@ export async function summary(
   services: Services,
   { days }: Input<'summary'>,
 ): Promise<Answer<'summary'>> {
-  const now = Date.now()
+  const now = services.rim.now()
   const from = firstDay(now, days)
   const [rows, transcripts] = await Promise.all([
     services.outbox().activity(from, now + 1, 'day'),
@@ -72,7 +72,7 @@ function counted(rows: readonly CountRow[]) {
 }
 
 export async function completeness(
-  { outbox, config }: Services,
+  { outbox, config, rim }: Services,
   { days }: Input<'completeness'>,
 ): Promise<Answer<'completeness'>> {
   const { completeMs, receiptMs } = config
@@ -84,7 +84,7 @@ export async function completeness(
         ? 'RECEIPT_DAYS is 0: what was delivered is not remembered.'
         : null
   if (why !== null) return { available: false, why, hours, from: null, days: [], events: [] }
-  const now = Date.now()
+  const now = rim.now()
   const since = Math.max(firstDay(now, days), now - receiptMs)
   const found = await outbox().completeness(since, now - completeMs)
   return {

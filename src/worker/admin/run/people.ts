@@ -6,7 +6,7 @@
  * others. Repeating it is safe.
  */
 import { peopleIn } from '../../aep/record/people.ts'
-import { normalizedKey, type PersonKey } from '../../chatlio/subject.ts'
+import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import { DAY_MS, ERASE_PAGE, MAX_SUPPRESS_DAYS } from '../../limits.ts'
 import { type LookupField, LookupHash, packHashes } from '../../outbox/records/lookup.ts'
@@ -39,10 +39,10 @@ export async function find(services: Services, input: Input<'find'>): Promise<An
 
 export async function erase(services: Services, input: Input<'erase'>): Promise<Answer<'erase'>> {
   const { suppressDays, dryRun } = input
-  const { outbox, reporter } = services
+  const { outbox, reporter, rim } = services
   const person = personOf(input)
   const hash = await hashOfPerson(services, person)
-  const now = Date.now()
+  const now = rim.now()
   const suppresses = !dryRun && suppressDays > 0
   const until = suppresses
     ? await outbox().suppress(hash, now, now + suppressDays * DAY_MS)
@@ -63,8 +63,8 @@ export async function erase(services: Services, input: Input<'erase'>): Promise<
   return { ...counts, suppressedUntil: isoOrNull(until) }
 }
 
-export async function suppressions({ outbox }: Services): Promise<Answer<'suppressions'>> {
-  const rows = await outbox().suppressions(Date.now())
+export async function suppressions({ outbox, rim }: Services): Promise<Answer<'suppressions'>> {
+  const rows = await outbox().suppressions(rim.now())
   return {
     count: rows.length,
     rows: rows.map(({ id, since, until }) => ({ id, since: toIso(since), until: toIso(until) })),
@@ -73,25 +73,26 @@ export async function suppressions({ outbox }: Services): Promise<Answer<'suppre
 
 /** `null`: nobody is suppressed by this id. */
 export async function extendSuppression(
-  { outbox, reporter }: Services,
+  services: Services,
   { id, until }: Input<'extendSuppression'>,
 ): Promise<(Answer<'extendSuppression'> & { extended: number }) | null> {
-  const now = Date.now()
+  const { outbox, reporter, rim } = services
+  const now = rim.now()
   const latest = Math.min(until, now + MAX_SUPPRESS_DAYS * DAY_MS)
   const end = await outbox().extendSuppression(id, now, latest)
   if (end === null) return null
   await reporter.report()
-  const { rows } = await suppressions({ outbox } as Services)
+  const { rows } = await suppressions(services)
   const row = rows.find((each) => each.id === id)
   return row ? { ...row, extended: 1 } : null
 }
 
 /** `records`: as AEP has them, in either format. Where a record names nobody, it is of nobody who is suppressed. */
 export async function screen(
-  { outbox }: Services,
+  { outbox, rim }: Services,
   { records }: Input<'screen'>,
 ): Promise<Answer<'screen'>> {
-  const hash = new LookupHash(await outbox().lookupKey())
+  const hash = new LookupHash(await outbox().lookupKey(), rim.hmac)
   const hashes = await Promise.all(
     records.map(async (record) => {
       const own = peopleIn(record).map(async (key) => {
@@ -107,7 +108,7 @@ export async function screen(
 /** `null`: this person was not suppressed. */
 export async function endSuppression(services: Services, input: Input<'endSuppression'>) {
   const hash = await hashOfPerson(services, personOf(input))
-  if (!(await services.outbox().endSuppression(hash, Date.now()))) return null
+  if (!(await services.outbox().endSuppression(hash, services.rim.now()))) return null
   await services.reporter.report()
   return { ended: 1 }
 }
@@ -124,6 +125,10 @@ function hashOfPerson(services: Services, { field, value }: PersonKey): Promise<
   return hashOf(services, field, value)
 }
 
-async function hashOf({ outbox }: Services, field: LookupField, value: string): Promise<string> {
-  return new LookupHash(await outbox().lookupKey()).of(field, value)
+async function hashOf(
+  { outbox, rim }: Services,
+  field: LookupField,
+  value: string,
+): Promise<string> {
+  return new LookupHash(await outbox().lookupKey(), rim.hmac).of(field, value)
 }

@@ -44,7 +44,8 @@ export async function run<Name extends CommandName>(
   )
   const filter = filterOf(input as Readonly<Record<string, unknown>>)
   try {
-    await services.outbox().logAction({ at: Date.now(), by, action: log.action, counts, filter })
+    const at = services.rim.now()
+    await services.outbox().logAction({ at, by, action: log.action, counts, filter })
   } catch (thrown) {
     const name = thrown instanceof Error ? thrown.name : 'unknown'
     logLine('error', { event: 'action-not-logged', action: log.action, name })

@@ -45,18 +45,26 @@ export function encode(
 ): Encoded {
   // Before anything is measured, so that all parts are of the same texts.
   const { event, redacted } = redactEvent(arrived, redact)
-  const isRaw = destination.format === 'raw'
   const receivedAt = Date.parse(event.receivedAt)
-  const limit = isRaw ? maxRecordBytes - utf8Length(rawDelay(LONGEST_DELAY)) : maxRecordBytes
+  const delay = delaySeconds(receivedAt, now)
   // A UTF-16 unit takes at most three bytes, so short records need no measuring.
-  const fits = (record: string) => record.length * 3 <= limit || utf8Length(record) <= limit
-  const finished = (record: string) =>
-    withDelay(isRaw ? `{${rawDelay(0)}${record.slice(1)}` : record, receivedAt, now)
-  const draft = isRaw ? null : draftXdm(event, destination, source)
-  const record = JSON.stringify(draft ? recordOf(draft) : encodeRaw(event, source))
-  if (fits(record)) return { split: false, record: finished(record), redacted }
-  const parts = split(draft ?? draftRaw(event, source), event.id, generation, limit, fits)
-  return { split: true, parts: parts.map(finished), redacted }
+  const fitsIn = (limit: number) => (record: string) =>
+    record.length * 3 <= limit || utf8Length(record) <= limit
+  if (destination.format === 'raw') {
+    const limit = maxRecordBytes - rawDelay(LONGEST_DELAY).length
+    const fits = fitsIn(limit)
+    const record = JSON.stringify(encodeRaw(event, source))
+    if (fits(record)) return { split: false, record: withRawDelay(record, delay), redacted }
+    const parts = split(draftRaw(event, source), event.id, generation, limit, fits)
+    return { split: true, parts: parts.map((part) => withRawDelay(part, delay)), redacted }
+  }
+  const fits = fitsIn(maxRecordBytes)
+  const record = JSON.stringify(recordOf(draftXdm(event, destination, source, delay)))
+  if (fits(record)) return { split: false, record, redacted }
+  // Room for any delay: a part may wait after it has been stored.
+  const draft = draftXdm(event, destination, source, LONGEST_DELAY)
+  const parts = split(draft, event.id, generation, maxRecordBytes, fits)
+  return { split: true, parts: parts.map((part) => withDelay(part, receivedAt, now)), redacted }
 }
 
 const rawDelay = (seconds: number) => `"delaySeconds":${seconds},`
@@ -66,7 +74,13 @@ const DELAY = /^(\{(?:"(?:[^"\\]|\\.)+":\{"chatlio":\{)?"delaySeconds":)\d+/
 
 /** A record or part with the seconds from receipt to `now` (epoch ms): it may have waited since it was encoded. */
 export function withDelay(record: string, receivedAt: number, now: number): string {
-  const seconds = Math.floor((now - receivedAt) / 1_000)
-  const shown = Math.min(Math.max(seconds, 0), LONGEST_DELAY)
-  return record.replace(DELAY, (_, before: string) => before + shown)
+  return record.replace(DELAY, (_, before: string) => before + delaySeconds(receivedAt, now))
+}
+
+function withRawDelay(record: string, seconds: number): string {
+  return `{${rawDelay(seconds)}${record.slice(1)}`
+}
+
+function delaySeconds(receivedAt: number, now: number): number {
+  return Math.min(Math.max(Math.floor((now - receivedAt) / 1_000), 0), LONGEST_DELAY)
 }

@@ -2,7 +2,7 @@
  * Whose record it is, in either format, as AEP gives it back: the visitor's id and addresses. Pure.
  * Never an agent's address, nor anybody's who is only mentioned.
  */
-import type { PersonKey } from '../../chatlio/subject.ts'
+import type { PersonKey } from '../../chatlio/person.ts'
 import { isObject } from '../../lib/json.ts'
 
 /** `record`: raw, or the entity of an xdm message, or such a message. Empty where it names nobody. */

@@ -60,14 +60,18 @@ function inValue(
     return items.some((item, at) => item !== value[at]) ? items : value
   }
   if (!isObject(value)) return value
-  let copy: [string, unknown][] | null = null
-  for (const [at, [key, held]] of Object.entries(value).entries()) {
+  let changed: Map<string, unknown> | null = null
+  for (const key in value) {
+    const held = value[key]
+    if (typeof held !== 'string' && typeof held !== 'object') continue
     const redacted = inValue(held, path === '' ? key : `${path}.${key}`, rules, found)
-    if (redacted === held) continue
-    copy ??= Object.entries(value)
-    copy[at] = [key, redacted]
+    if (redacted !== held) changed = (changed ?? new Map()).set(key, redacted)
   }
-  return copy ? Object.fromEntries(copy) : value
+  if (!changed) return value
+  const entries = Object.entries(value)
+  return Object.fromEntries(
+    entries.map(([key, held]) => [key, changed.has(key) ? changed.get(key) : held]),
+  )
 }
 
 function inString(
@@ -155,7 +159,7 @@ export function redactText(
 
 /** Digits in groups, with one blank, hyphen or dot between them. */
 const DIGITS =
-  /(?<![\p{L}\p{N}_])\d(?:[ \u00a0\u2007\u2009\u202f.\u2010-\u2013-]?\d){12,}[\p{L}_]?/gu
+  /\d(?<![\p{L}\p{N}_].)(?:[ \u00a0\u2007\u2009\u202f.\u2010-\u2013-]?\d){12,}[\p{L}_]?/gu
 
 /** Issuers by their first digits, with the lengths that they use. A Visa card has had 16 digits for decades. */
 const ISSUERS: readonly (readonly [RegExp, readonly number[]])[] = [
