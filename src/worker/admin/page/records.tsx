@@ -159,24 +159,24 @@ function Drift({ rows }: { rows: DriftRows }) {
               Accept all
             </Action>
           </div>
-          <ByKind rows={open} />
+          <ByKind name="To look at" rows={open} />
         </>
       )}
       {accepted.length > 0 && (
         <details>
           <summary>{accepted.length} accepted</summary>
-          <ByKind rows={accepted} />
+          <ByKind name="Accepted" rows={accepted} />
         </details>
       )}
     </>
   )
 }
 
-function ByKind({ rows }: { rows: DriftRows }) {
+function ByKind({ name, rows }: { name: string; rows: DriftRows }) {
   return (
     <>
       {[...Map.groupBy(rows, ({ kind }) => kind)].map(([kind, own]) => (
-        <DriftTable caption={`${kind}: ${own.length}`} rows={own} />
+        <DriftTable caption={`${name}, ${kind}: ${own.length}`} rows={own} />
       ))}
     </>
   )
