@@ -9,16 +9,15 @@ export const worker = {
   fetch: app.fetch,
   async scheduled(_controller, env) {
     const services = servicesOf(env)
-    const { outbox, reporter, health } = services
+    const { outbox, reporter, health, rim } = services
     try {
-      await within(STORE_TIMEOUT_MS, outbox().wake())
+      await within(STORE_TIMEOUT_MS, outbox().wake(), rim.timers)
       await reporter.report()
     } finally {
       // An outbox that does not answer is one of the things to alert about.
       await runAlerts({
         ...services,
-        fetch: (url, init) => fetch(url, init),
-        now: () => Date.now(),
+        ...rim,
         isWell: () => health.isWell(),
       })
     }
