@@ -24,7 +24,7 @@ import { Bulk, type BulkRequest, type DeletePage, type RedrivePage } from './bul
 import { Delivery } from './delivery/delivery.ts'
 import type { EventEnd } from './delivery/outcome.ts'
 import { DriftStore } from './drift.ts'
-import type { Ledger, StoredEvent } from './event.ts'
+import type { AcceptedEvent, Ledger } from './event.ts'
 import { Events } from './events.ts'
 import { type Health, healthOf, WriteProbe } from './health.ts'
 import { type HeldState, Intake, type StoreRequest } from './intake.ts'
@@ -36,6 +36,7 @@ import {
   type ListedPage,
   type ListFilter,
 } from './list.ts'
+import type { Completeness } from './records/completeness.ts'
 import type { CountRow, Step } from './records/counts.ts'
 import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
 import type { FindRequest, Found } from './records/find.ts'
@@ -101,6 +102,7 @@ export class Outbox extends DurableObject<Env> {
         hashed: (after, before, limit) => list.hashed(after, before, limit),
         beginningWith: (id, limit) => list.beginningWith(id, limit),
         at: (position) => list.at(position),
+        newestSince: (ms, limit) => list.newestSince(ms, limit),
       },
       now,
       rim,
@@ -147,6 +149,7 @@ export class Outbox extends DurableObject<Env> {
       drift: () => this.#drift.summary(),
       records,
       silenceMs: config.alerts.silenceMs,
+      completeMs: config.completeMs,
       retentionMs: config.retentionMs,
       now,
     })
@@ -284,6 +287,11 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.points(from, to, step)
   }
 
+  completeness(since: number, overdueAt: number): Completeness & { from: number } {
+    this.#intake.flush()
+    return this.#records.completeness(since, overdueAt)
+  }
+
   /** Returns the end of the suppression, in epoch milliseconds. */
   async suppress(hash: string, now: number, until: number): Promise<number> {
     const end = this.#records.suppressions.add(hash, now, until)
@@ -364,6 +372,6 @@ export class Outbox extends DurableObject<Env> {
   }
 }
 
-function deliveredOf({ history, body, ...event }: StoredEvent): Delivered {
+function deliveredOf({ history, body, ...event }: AcceptedEvent): Delivered {
   return { ...event, attempts: (history?.attempts ?? 0) + 1, bytes: body.length }
 }
