@@ -153,7 +153,7 @@ describe('with RECEIPT_DAYS 0', () => {
     // The object reads its own environment, so the report is given to records that keep no receipts.
     const { Records } = await import('../../src/worker/outbox/records/records.ts')
     await runInDurableObject(outbox(), (_, { storage }) => {
-      const events = { hashed: () => [], beginningWith: () => [], at: () => null }
+      const events = { hashed: () => [], beginningWith: () => [], at: () => null, newestSince: () => [] }
       const records = new Records({
         storage,
         receiptMs: 0,

@@ -10,9 +10,12 @@ import { readEventOrNull } from '../../chatlio/event.ts'
 import { subjectOf } from '../../chatlio/person.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { Rim } from '../../lib/rim.ts'
+import { DAY_MS, MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS } from '../../limits.ts'
 import { logLine } from '../../log.ts'
 import type { StoreRequest } from '../intake.ts'
+import type { EventList } from '../list.ts'
 import { ACTIVITY_TABLES, ActivityStore } from './activity.ts'
+import { type Completeness, type ConversationEvent, completenessOf } from './completeness.ts'
 import type { CountRow, Step } from './counts.ts'
 import {
   EVENT_INDEX_TABLES,
@@ -20,9 +23,10 @@ import {
   type HashedEvent,
   type StoredEvents,
 } from './event-index.ts'
-import { type FindRequest, type Found, type FoundEvents, find } from './find.ts'
-import { type Hashes, LookupHash } from './lookup.ts'
+import { type FindRequest, type Found, type FoundEvents, find, fromReceipt } from './find.ts'
+import { type Hashes, LookupHash, unpackHashes } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
+import { positionOf, recordsIn, timesOf, unpackReceipt } from './packed.ts'
 import { RECEIPTS_TABLES, ReceiptStore } from './receipts.ts'
 import {
   type Delivered,
@@ -45,11 +49,21 @@ export const RECORDS_TABLES = [
   OPERATOR_LOG_TABLES,
 ].join('')
 
+/** Receipts as found, in the order in which they are read. `first`, `last`: received, epoch milliseconds. */
+export type Receipts = {
+  recent(): Iterable<Found>
+  rows(
+    from: number,
+    before: number,
+    newest: boolean,
+  ): Iterable<{ first: number; last: number; read: () => Iterable<Found> }>
+}
+
 export type RecordsDeps = {
   storage: DurableObjectStorage
   /** `RECEIPT_DAYS`; 0 keeps no receipts. */
   receiptMs: number
-  events: StoredEvents & FoundEvents
+  events: StoredEvents & FoundEvents & Pick<EventList, 'newestSince'>
   now: () => number
   rim: Pick<Rim, 'randomBytes' | 'randomUUID' | 'hmac'>
 }
@@ -153,6 +167,59 @@ export class Records {
 
   points(from: number, to: number, step: Step): CountRow[] {
     return this.#activity.points(from, to, step, this.#reports.counts())
+  }
+
+  /** Receipts that are remembered, by when they were received. */
+  receipts(): Receipts {
+    const { receiptMs, now } = this.#deps
+    const [receipts, reports] = [this.#receipts, this.#reports]
+    const settledAfter = now() - receiptMs
+    function* read(packed: Uint8Array): Generator<Found> {
+      for (const record of recordsIn(packed)) {
+        if (timesOf(record).settledAt <= settledAfter) continue
+        const receipt = unpackReceipt(record)
+        yield fromReceipt({ ...receipt, position: positionOf(receipt) })
+      }
+    }
+    return {
+      *recent() {
+        for (const packed of reports.receipts()) yield* read(packed)
+      },
+      *rows(from, before, newest) {
+        for (const { packed, ...row } of receipts.rows(from, before, newest)) {
+          yield { ...row, read: () => read(packed()) }
+        }
+      },
+    }
+  }
+
+  /** Conversations that began since a moment; `from`: since when it is known of them. */
+  completeness(since: number, overdueAt: number): Completeness & { from: number } {
+    const { events } = this.#deps
+    let from = since
+    const stored = events.newestSince(since, MAX_COMPLETENESS_EVENTS)
+    if (stored.length === MAX_COMPLETENESS_EVENTS) from = stored.at(-1)?.receivedAt ?? from
+    const packed = [...this.#reports.receipts()]
+    const before = positionOf({ receivedAt: this.#deps.now() + DAY_MS, id: '000' })
+    const rows = this.#receipts.rows(positionOf({ receivedAt: since, id: '000' }), before, true)
+    let read = 0
+    for (const row of rows) {
+      if (read >= MAX_COMPLETENESS_ROWS) {
+        from = Math.max(from, row.last + 1)
+        break
+      }
+      packed.push(row.packed())
+      read += 1
+    }
+    function* conversations(): Generator<ConversationEvent> {
+      const receipts = packed.flatMap(recordsIn).map(unpackReceipt)
+      for (const { id, kind, receivedAt, hashes } of [...stored, ...receipts]) {
+        if (receivedAt < from) continue
+        const own = unpackHashes(hashes).find(({ field }) => field === 'conversation')
+        yield { id, kind, receivedAt, conversation: own?.hash ?? null }
+      }
+    }
+    return { ...completenessOf(conversations(), overdueAt), from }
   }
 
   find(request: FindRequest): Found[] {
