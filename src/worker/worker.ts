@@ -1,6 +1,10 @@
-/** The Worker's handlers: requests, and the cron trigger, which re-arms a lost alarm, tidies up and raises alerts. */
+/**
+ * The Worker's handlers: requests, and the cron trigger, which re-arms a lost alarm, tidies up, reads what landed and raises
+ * alerts.
+ */
 import { runAlerts } from './alerts/tick.ts'
 import { app } from './app.ts'
+import { readWhatLanded } from './landed-tick.ts'
 import { within } from './lib/timeout.ts'
 import { STORE_TIMEOUT_MS } from './limits.ts'
 import { servicesOf } from './services.ts'
@@ -10,17 +14,18 @@ export const worker = {
   async scheduled(_controller, env) {
     const services = servicesOf(env)
     const { outbox, reporter, health } = services
+    const own = {
+      ...services,
+      fetch: (url: string, init: RequestInit) => fetch(url, init),
+      now: () => Date.now(),
+    }
     try {
       await within(STORE_TIMEOUT_MS, outbox().wake())
       await reporter.report()
+      await readWhatLanded(own)
     } finally {
       // An outbox that does not answer is one of the things to alert about.
-      await runAlerts({
-        ...services,
-        fetch: (url, init) => fetch(url, init),
-        now: () => Date.now(),
-        isWell: () => health.isWell(),
-      })
+      await runAlerts({ ...own, isWell: () => health.isWell() })
     }
   },
 } satisfies ExportedHandler<Env>

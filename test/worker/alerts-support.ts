@@ -23,6 +23,7 @@ export function factsAt(now: number, own: Partial<OutboxFacts> | null = {}): Giv
     writable: true,
     refusals: { causes: [], upTo: 0 },
     drift: [],
+    landed: { available: true, why: null, causes: [], missing: 0, since: now, keptNone: 0 },
     ...own,
   }
   return { now, outbox, letsIn: true, ageMs: 15 * MINUTE, retentionMs: 30 * DAY }

@@ -256,6 +256,33 @@ export const COMMANDS = {
       }),
     ),
   },
+  compared: {
+    method: 'GET',
+    path: '/compared',
+    summary:
+      'What AEP counts of what it acknowledged, by the hour, and which events it refused afterwards: the newest thousand',
+    takes: v.object({ from: optional(i.moment), to: optional(i.moment) }),
+    answers: named(
+      'Compared',
+      object({
+        available: v.boolean(),
+        why: orNull(string()),
+        hours: list(
+          object({
+            at: time,
+            received: whole,
+            ingested: whole,
+            failed: whole,
+            ours: whole,
+            settled: v.boolean(),
+          }),
+        ),
+        failures: list(
+          object({ id: string(), code: string(), pointer: string(), batch: string(), at: time }),
+        ),
+      }),
+    ),
+  },
   erase: {
     method: 'POST',
     path: '/erase',

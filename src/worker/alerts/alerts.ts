@@ -11,6 +11,7 @@ import type { DriftSummary } from '../drift/drift.ts'
 import { ALERT_REPEAT_MS, DAY_MS, EXPIRY_WARNING_MS, MAX_COUNTED_EXPIRING } from '../limits.ts'
 import type { Cause } from '../outbox/cause.ts'
 import type { Hold } from '../outbox/known.ts'
+import type { LandedFacts } from '../outbox/records/landed.ts'
 import {
   adviceFor,
   answerOf,
@@ -19,6 +20,7 @@ import {
   EXPIRING_MEANING,
   moment,
   NO_KEY,
+  notLanded,
   OUTAGE_ENDS,
   STORAGE,
   STORED,
@@ -40,6 +42,7 @@ export type OutboxFacts = {
   writable: boolean
   refusals: Refusals
   drift: DriftSummary
+  landed: LandedFacts
 }
 
 /** What is known at one run of the cron trigger. Times are epoch milliseconds. */
@@ -163,6 +166,15 @@ export const ALERTS = {
     rule: ({ now, outbox }) => (outbox.writable ? CLEAR : noStorage(now, 'It could not write')),
     unanswered: (now) => noStorage(now, 'It did not answer'),
     resolved: { title: 'The outbox answers again', meaning: 'Webhooks are taken and stored.' },
+  },
+  'not-landed': {
+    label: 'AEP does not keep what it accepted',
+    rule: readNotLanded,
+    forgets: true,
+    resolved: {
+      title: 'AEP has refused nothing more for an hour',
+      meaning: 'What it refused before is not in the dataset: `npm run recover` sends it again.',
+    },
   },
 } as const satisfies Record<string, Alert>
 
@@ -294,6 +306,33 @@ function readDrift({ now, outbox: { drift } }: Facts, { lastSentAt }: Memory): R
       'Unknown fields of valid events are relayed as they come. Events that are no longer valid are in quarantine, and stored.',
     action:
       'Drift on /admin names the fields. Accept there what is right; a changed type needs "Chatlio changed a field" of docs/operations.md.',
+  }
+}
+
+function readNotLanded({ now, outbox: { landed } }: Facts): Reading {
+  const { available, causes, missing, keptNone, since } = landed
+  if (causes.length === 0 && missing === 0 && keptNone === 0) {
+    return available ? CLEAR : { is: 'unsure' }
+  }
+  const shown = causes.slice(0, SHOWN_CAUSES)
+  return {
+    ...OVER,
+    keys: [
+      ...causes.map(({ code, pointer }) => `${code} ${pointer}`),
+      ...(missing > 0 ? ['missing'] : []),
+      ...(keptNone > 0 ? ['kept-none'] : []),
+    ],
+    since: Math.min(now, ...causes.map(({ firstAt }) => firstAt), ...(missing > 0 ? [since] : [])),
+    ...notLanded(landed),
+    facts: [
+      ...shown.map(({ count: number, code, pointer }) => {
+        return `${count(number, 'record')}: ${code}${pointer === '' ? '' : ` at ${pointer}`}`
+      }),
+      ...(causes.length > shown.length
+        ? [`and ${count(causes.length - shown.length, 'more cause')}`]
+        : []),
+      ...(missing > 0 ? [`${count(missing, 'record')} fewer since ${moment(since)}`] : []),
+    ],
   }
 }
 

@@ -10,6 +10,7 @@ import { type OutboxFacts, type Refusals, warnings } from '../alerts/alerts.ts'
 import type { DriftSummary } from '../drift/drift.ts'
 import { MAX_CAUSES_READ, MAX_COUNTED_EXPIRING, MAX_REFUSALS_READ } from '../limits.ts'
 import type { EventList } from './list.ts'
+import type { LandedFacts } from './records/landed.ts'
 import type { AepWatch } from './watch.ts'
 
 export const ALERTS_TABLES = `
@@ -34,6 +35,7 @@ export type AlertsDeps = {
   oldestAt: () => number | null
   isWritable: () => Promise<boolean>
   drift: () => DriftSummary
+  landed: () => LandedFacts
   retentionMs: number
   now: () => number
 }
@@ -46,7 +48,7 @@ export class Alerts {
   }
 
   async facts(): Promise<OutboxFacts> {
-    const { watch, pending, oldestPendingAt, isWritable, drift } = this.#deps
+    const { watch, pending, oldestPendingAt, isWritable, drift, landed } = this.#deps
     const { hold, cause } = watch.besidesPause()
     const { pause } = watch.aep
     return {
@@ -59,6 +61,7 @@ export class Alerts {
       writable: await isWritable(),
       refusals: this.#refusals(),
       drift: drift(),
+      landed: landed(),
     }
   }
 

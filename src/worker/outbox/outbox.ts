@@ -13,6 +13,7 @@ import { AepClient } from '../aep/client/client.ts'
 import type { TokenResult } from '../aep/client/ims.ts'
 import { settingsOf } from '../aep/client/settings.ts'
 import { TokenSource } from '../aep/client/token.ts'
+import type { LandedCursor } from '../aep/landed.ts'
 import type { OutboxFacts } from '../alerts/alerts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import type { DriftKey, DriftRow } from '../drift/drift.ts'
@@ -38,6 +39,7 @@ import {
 import type { CountRow, Step } from './records/counts.ts'
 import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
 import type { FindRequest, Found } from './records/find.ts'
+import { type Compared, type LandedFacts, type LandedRead, LandedStore } from './records/landed.ts'
 import type { ListedEntry, LogEntry } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
 import type { Delivered, Exchanged, Report } from './records/reports.ts'
@@ -74,6 +76,7 @@ export class Outbox extends DurableObject<Env> {
   readonly #intake: Intake
   readonly #writes: WriteProbe
   readonly #records: Records
+  readonly #landed: LandedStore
   readonly #alerts: Alerts
   readonly #drift: DriftStore
 
@@ -133,6 +136,12 @@ export class Outbox extends DurableObject<Env> {
     })
     this.#writes = new WriteProbe({ storage, now })
     this.#drift = new DriftStore(storage)
+    this.#landed = new LandedStore({
+      storage,
+      access: config.readAccess,
+      activity: (from, to) => records.points(from, to, 'hour'),
+      now,
+    })
     this.#alerts = new Alerts({
       sql: storage.sql,
       watch: this.#watch,
@@ -142,6 +151,7 @@ export class Outbox extends DurableObject<Env> {
       oldestAt: () => events.oldestAt(),
       isWritable: () => this.#writes.isWritable(this.#intake.lastWrite),
       drift: () => this.#drift.summary(),
+      landed: () => this.#landed.facts(),
       retentionMs: config.retentionMs,
       now,
     })
@@ -325,6 +335,19 @@ export class Outbox extends DurableObject<Env> {
 
   actions(before: number, limit: number): ListedEntry[] {
     return this.#records.log.list(before, limit)
+  }
+
+  /** Where to read on what AEP counts; `null`: not now. */
+  beginLanded(): LandedCursor | null {
+    return this.#landed.begin()
+  }
+
+  takeLanded(read: LandedRead): void {
+    this.#landed.take(read)
+  }
+
+  compared(from: number, to: number): Compared & LandedFacts {
+    return { ...this.#landed.compared(from, to), ...this.#landed.facts() }
   }
 
   /** What may be worth an alert, at a run of the cron trigger. */

@@ -20,6 +20,7 @@ import {
   type StoredEvents,
 } from './event-index.ts'
 import { type FindRequest, type Found, type FoundEvents, find } from './find.ts'
+import { LANDED_TABLES } from './landed.ts'
 import { type Hashes, LookupHash } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
 import { RECEIPTS_TABLES, ReceiptStore } from './receipts.ts'
@@ -42,6 +43,7 @@ export const RECORDS_TABLES = [
   ACTIVITY_TABLES,
   SUPPRESSIONS_TABLES,
   OPERATOR_LOG_TABLES,
+  LANDED_TABLES,
 ].join('')
 
 export type RecordsDeps = {
