@@ -4,15 +4,8 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { HOUR, MINUTE, type Receiver, startReceiver, WEBHOOK } from './alerts-support.ts'
-import {
-  type Clock,
-  conversation,
-  drainAll,
-  eachTest,
-  outbox,
-  type Relay,
-  startRelay,
-} from './support.ts'
+import { startBrowser, textOf } from './page-support.ts'
+import { type Clock, conversation, eachTest, outbox, type Relay, startRelay } from './support.ts'
 
 const CANARY = 'canary-7f3a'
 const READ = {
@@ -107,21 +100,50 @@ describe('what AEP refused afterwards', () => {
     await tick()
     expect(receiver.messages).toHaveLength(1)
     aep.clearRules()
-    later({ keyword: 'type', pointer: '/eventType' })
+    later({ pointer: '/eventType' })
     await webhooks(1)
     await tick(40 * MINUTE)
     expect(receiver.messages).toHaveLength(2)
     expect(said()).toContain('/eventType')
   })
 
-  it('is shown by find, with where and why, also of a split event', async () => {
+  it('is shown by find, with where and why, until it has been sent again', async () => {
     later({}, { times: 1 })
     const [id] = await webhooks(2)
     await tick()
     const { body } = await relay.command('/find', { id })
     expect(body.events).toMatchObject([
-      { id, state: 'failed', code: 'DCVS-1105-400', pointer: '/timestamp', batch: expect.any(String) },
+      {
+        id,
+        state: 'failed',
+        code: 'DCVS-1105-400',
+        pointer: '/timestamp',
+        batch: expect.stringMatching(/^01/),
+        failedAt: expect.any(String),
+      },
     ])
+    const browser = startBrowser(READ)
+    await browser.signIn()
+    const page = textOf((await browser.visit(`/admin/ui/events/${id}`)).html)
+    expect(page).toMatch(/AEP accepted it.*AEP refused it: DCVS-1105-400, at \/timestamp/)
+    const { body: screened } = await relay.command('/screen', { records: [], recovered: [id] })
+    expect(screened).toEqual({ indexes: [], recovered: 1 })
+    expect((await relay.command('/find', { id })).body.events).toMatchObject([
+      { state: 'recovered' },
+    ])
+  })
+
+  it('is forgotten with its person', async () => {
+    later()
+    const [id] = await webhooks(1, { visitor: { UUID: 'gone' } })
+    await tick()
+    expect((await compared()).failures).toHaveLength(1)
+    await relay.command('/erase', { visitor: 'gone' })
+    expect((await compared()).failures).toEqual([])
+    const record = { _id: id, identityMap: { ChatlioVisitor: [{ id: 'gone', primary: true }] } }
+    const other = { _id: id, visitor: { UUID: 'other' }, messages: [{ text: 'gone' }] }
+    const { body } = await relay.command('/screen', { records: [other, record] })
+    expect(body.indexes).toEqual([1])
   })
 
   it('holds no word of AEP and nothing of a visitor, in any row, line or message', async () => {
@@ -136,9 +158,152 @@ describe('what AEP refused afterwards', () => {
         .filter(({ name }) => name.startsWith('landed'))
         .map(({ name }) => JSON.stringify(storage.sql.exec(`SELECT * FROM ${name}`).toArray())),
     )
-    expect(rows.join('')).toContain('landed-unlikely')
+    expect(rows.join('')).toContain('/visitorTraits/*')
     const seen = [...rows, ...logs, said(), JSON.stringify(await compared())].join('\n')
     expect(seen).not.toContain(CANARY)
     expect(seen).not.toContain('local-reader-secret')
+  })
+})
+
+describe('what AEP lost', () => {
+  it('is an alert once hours are settled, and none where AEP has more', async () => {
+    await webhooks(4)
+    aep.rule({ times: 3, answer: { type: 'lose' } })
+    await webhooks(5)
+    await tick()
+    expect(receiver.messages).toEqual([])
+    for (let hours = 0; hours < 3; hours += 1) await tick(HOUR)
+    expect(said()).toContain('AEP has fewer than it acknowledged: 3 records')
+    expect((await compared()).hours.find(({ ours }) => ours === 9)).toMatchObject({
+      received: 6,
+      ingested: 6,
+      failed: 0,
+      settled: true,
+    })
+    for (let hours = 0; hours < 4; hours += 1) await tick(HOUR)
+    expect(receiver.messages).toHaveLength(2)
+    expect(said()).toContain('Resolved')
+  })
+
+  it('is not what was sent in the last second of an hour, and counted in the next', async () => {
+    const end = Math.ceil(clock.now / HOUR) * HOUR
+    clock.set(end - 1_000)
+    aep.advance(2_000)
+    await webhooks(3)
+    for (let hours = 0; hours < 5; hours += 1) await tick(HOUR)
+    expect((await compared()).hours.filter(({ ours }) => ours === 3)).toMatchObject([
+      { received: 0 },
+    ])
+    expect(receiver.messages).toEqual([])
+  })
+})
+
+describe('a dataflow that keeps nothing', () => {
+  it('is said within one tick, with the reason as soon as AEP names it', async () => {
+    later({ code: 'DCVS-1111-400', pointer: '/_id' })
+    await webhooks(3)
+    await tick(5 * MINUTE)
+    expect((await compared()).why).toMatch(
+      /keeps nothing of what it accepts: of 3 records.*npm run verify/,
+    )
+    await tick()
+    expect((await compared()).why).toContain('DCVS-1111-400 at /_id')
+  })
+
+  it('counts rows that name no event', async () => {
+    later({ code: 'DCVS-1111-400', pointer: '/_id' })
+    aep.set({ failedBody: 'cut' })
+    await webhooks(3)
+    await tick()
+    expect(said()).toContain('DCVS-1111-400 at /_id')
+  })
+})
+
+describe('reading', () => {
+  it.each([
+    ['403', { type: 'status', status: 403 }, 'View Monitoring', false],
+    ['500', { type: 'status', status: 500 }, 'tried again within 15 minutes', true],
+  ] as const)(
+    'that AEP answers with %s is a sentence, and nothing else',
+    async (_, answer, words, available) => {
+      aep.rule({ on: 'platform', answer })
+      await webhooks(2)
+      await tick()
+      expect(await compared()).toMatchObject({ available, why: expect.stringContaining(words) })
+      expect((await relay.health()).body).toEqual({ status: 'ok' })
+      expect((await webhooks(2)).length).toBe(2)
+      expect((await relay.get('/status')).body.hold).toBeNull()
+      expect(receiver.messages).toEqual([])
+      aep.clearRules()
+      await tick()
+      expect(await compared()).toMatchObject({ available: true, why: null })
+    },
+  )
+
+  it('with a wrong secret says so, and asks AEP nothing', async () => {
+    relay = startRelay({ ...READ, AEP_READ_CLIENT_SECRET: 'wrong-secret' })
+    await tick()
+    expect((await compared()).why).toMatch(/Adobe answered 40\d to asking for a token/)
+    expect(platformPaths()).toEqual([])
+  })
+
+  it('happens once in fifteen minutes, whichever isolate asks', async () => {
+    await tick(5 * MINUTE)
+    const first = aep.platformRequests.length
+    expect(first).toBeGreaterThan(0)
+    expect(first).toBeLessThanOrEqual(4)
+    const other = startRelay(READ)
+    await other.scheduled()
+    await tick(14 * MINUTE)
+    expect(aep.platformRequests).toHaveLength(first)
+    await tick(MINUTE)
+    expect(aep.platformRequests.length).toBeGreaterThan(first)
+  })
+
+  it('sees nothing of another flow in the same dataset', async () => {
+    later()
+    await aep.fetch('http://127.0.0.1:8788/collection/local-inlet', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-adobe-flow-id': 'foreign' },
+      body: JSON.stringify({ _id: 'f'.repeat(64), eventType: 'chatlio.feedback' }),
+    })
+    await tick()
+    const { failures, hours } = await compared()
+    expect(failures).toEqual([])
+    expect(hours.reduce((sum, { received }) => sum + Number(received), 0)).toBe(0)
+    expect(receiver.messages).toEqual([])
+  })
+
+  it('goes on where the last left off, until all is read', async () => {
+    aep.set({ failedFileRows: 1 })
+    later()
+    await webhooks(45)
+    aep.clearRules()
+    await tick()
+    const first = (await compared()).failures.length
+    expect(first).toBeLessThanOrEqual(20)
+    await tick(15 * MINUTE)
+    await tick(15 * MINUTE)
+    expect((await compared()).failures).toHaveLength(45)
+  })
+
+  it('without a credential asks nothing, and says what is not set', async () => {
+    Object.assign(env, { AEP_READ_CLIENT_ID: '' })
+    relay = startRelay({ ...READ, AEP_READ_CLIENT_ID: '' })
+    await tick()
+    expect(platformPaths()).toEqual([])
+    const { available, why } = await compared()
+    expect([available, why]).toEqual([false, 'Not set: AEP_READ_CLIENT_ID.'])
+  })
+
+  it('begins anew with another dataflow, whose hours are not compared with what went to the first', async () => {
+    await webhooks(5)
+    await tick()
+    await runInDurableObject(outbox(), (_, { storage }) => {
+      storage.sql.exec("UPDATE landed SET made_for = 'another'")
+    })
+    aep.reset()
+    for (let hours = 0; hours < 5; hours += 1) await tick(HOUR)
+    expect(receiver.messages).toEqual([])
   })
 })

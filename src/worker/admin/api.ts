@@ -220,8 +220,12 @@ export const COMMANDS = {
         events: list(
           object({
             ...eventFields,
-            state: v.picklist([...EVENT_STATES, 'delivered']),
+            state: v.picklist([...EVENT_STATES, 'delivered', 'failed', 'recovered']),
             settledAt: orNull(time),
+            code: orNull(string()),
+            pointer: orNull(string()),
+            batch: orNull(string()),
+            failedAt: orNull(time),
             via: orNull(v.picklist(['forwarded', 'drained'])),
           }),
         ),
@@ -303,6 +307,15 @@ export const COMMANDS = {
       }),
     ),
     log: { action: 'erase', counts: ['matched', 'erased', 'receipts', 'mentioned'] },
+  },
+  screen: {
+    method: 'POST',
+    path: '/screen',
+    summary:
+      'Which of these records are of suppressed people, before they are sent again; and which events have been',
+    takes: v.object({ records: i.records, recovered: optional(i.recordIds, []) }),
+    answers: named('Screened', object({ indexes: list(whole), recovered: whole })),
+    log: { action: 'recover', counts: ['recovered'] },
   },
   suppressions: {
     method: 'GET',

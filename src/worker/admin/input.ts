@@ -96,6 +96,16 @@ export const dryRun = v.optional(v.boolean('expected true or false'), false)
 const IDS = 'expected a list of 1 to 1000 event ids'
 export const ids = v.pipe(v.array(v.string(IDS), IDS), v.minLength(1, IDS), v.maxLength(1_000, IDS))
 
+const RECORDS = 'expected a list of up to 1000 records'
+/** As AEP has them. */
+export const records = v.pipe(
+  v.array(v.record(v.string(), v.unknown(), RECORDS), RECORDS),
+  v.maxLength(1_000, RECORDS),
+)
+
+/** Of events and parts. */
+export const recordIds = v.pipe(v.array(v.string(IDS), IDS), v.maxLength(1_000, IDS))
+
 const TEXT = 'expected a non-empty string of up to 1024 characters'
 export const text = v.pipe(v.string(TEXT), v.trim(), v.minLength(1, TEXT), v.maxLength(1_024, TEXT))
 

@@ -11,7 +11,6 @@ import type { DriftSummary } from '../drift/drift.ts'
 import { ALERT_REPEAT_MS, DAY_MS, EXPIRY_WARNING_MS, MAX_COUNTED_EXPIRING } from '../limits.ts'
 import type { Cause } from '../outbox/cause.ts'
 import type { Hold } from '../outbox/known.ts'
-import type { LandedFacts } from '../outbox/records/landed.ts'
 import {
   adviceFor,
   answerOf,
@@ -28,6 +27,29 @@ import {
 
 /** Events refused since the last run of the alerts, by cause. `upTo`: how far the record of refusals has been read. */
 export type Refusals = { causes: (Cause & { count: number })[]; upTo: number }
+
+/** Why AEP refused records afterwards, and how many since the last clean hour; those whose row named no event too. */
+export type LandedCause = {
+  readonly code: string
+  readonly pointer: string
+  readonly count: number
+  readonly firstAt: number
+  readonly lastAt: number
+}
+
+/** What may be worth an alert, and a sentence on the page. */
+export type LandedFacts = {
+  readonly available: boolean
+  /** What is missing, or what AEP does not let be read. */
+  readonly why: string | null
+  /** Of the time since the last clean hour; the most frequent first. */
+  readonly causes: readonly LandedCause[]
+  /** Records that AEP has acknowledged and not counted, at least, over the latest settled hours; `since`: their first. */
+  readonly missing: number
+  readonly since: number
+  /** Lately AEP has received so many records and kept none of them; 0: it has kept some, or received none. */
+  readonly keptNone: number
+}
 
 export type OutboxFacts = {
   /** JSON text of the states of the alerts; `null` before the first run. */

@@ -86,7 +86,11 @@ export function notLanded({
   missing,
   keptNone,
 }: {
-  readonly causes: readonly { readonly code: string; readonly pointer: string; readonly count: number }[]
+  readonly causes: readonly {
+    readonly code: string
+    readonly pointer: string
+    readonly count: number
+  }[]
   readonly missing: number
   readonly keptNone: number
 }): Advice & { meaning: string } {

@@ -6,11 +6,10 @@
  * read when the cron trigger asks. The states and what they count are written together, so none is counted twice.
  * Facts are codes, counts and moments only: nothing of an event, and nothing that AEP wrote. Times are epoch milliseconds.
  */
-import { type OutboxFacts, type Refusals, warnings } from '../alerts/alerts.ts'
+import { type LandedFacts, type OutboxFacts, type Refusals, warnings } from '../alerts/alerts.ts'
 import type { DriftSummary } from '../drift/drift.ts'
 import { MAX_CAUSES_READ, MAX_COUNTED_EXPIRING, MAX_REFUSALS_READ } from '../limits.ts'
 import type { EventList } from './list.ts'
-import type { LandedFacts } from './records/landed.ts'
 import type { AepWatch } from './watch.ts'
 
 export const ALERTS_TABLES = `

@@ -14,7 +14,7 @@ import type { TokenResult } from '../aep/client/ims.ts'
 import { settingsOf } from '../aep/client/settings.ts'
 import { TokenSource } from '../aep/client/token.ts'
 import type { LandedCursor } from '../aep/landed.ts'
-import type { OutboxFacts } from '../alerts/alerts.ts'
+import type { LandedFacts, OutboxFacts } from '../alerts/alerts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import type { DriftKey, DriftRow } from '../drift/drift.ts'
 import { postThrough } from '../sender.ts'
@@ -39,7 +39,7 @@ import {
 import type { CountRow, Step } from './records/counts.ts'
 import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
 import type { FindRequest, Found } from './records/find.ts'
-import { type Compared, type LandedFacts, type LandedRead, LandedStore } from './records/landed.ts'
+import type { Compared, LandedRead } from './records/landed.ts'
 import type { ListedEntry, LogEntry } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
 import type { Delivered, Exchanged, Report } from './records/reports.ts'
@@ -76,7 +76,6 @@ export class Outbox extends DurableObject<Env> {
   readonly #intake: Intake
   readonly #writes: WriteProbe
   readonly #records: Records
-  readonly #landed: LandedStore
   readonly #alerts: Alerts
   readonly #drift: DriftStore
 
@@ -99,6 +98,7 @@ export class Outbox extends DurableObject<Env> {
     const records = new Records({
       storage,
       receiptMs: config.receiptMs,
+      readAccess: config.readAccess,
       events: {
         hashed: (after, before, limit) => list.hashed(after, before, limit),
         beginningWith: (id, limit) => list.beginningWith(id, limit),
@@ -136,12 +136,6 @@ export class Outbox extends DurableObject<Env> {
     })
     this.#writes = new WriteProbe({ storage, now })
     this.#drift = new DriftStore(storage)
-    this.#landed = new LandedStore({
-      storage,
-      access: config.readAccess,
-      activity: (from, to) => records.points(from, to, 'hour'),
-      now,
-    })
     this.#alerts = new Alerts({
       sql: storage.sql,
       watch: this.#watch,
@@ -151,7 +145,7 @@ export class Outbox extends DurableObject<Env> {
       oldestAt: () => events.oldestAt(),
       isWritable: () => this.#writes.isWritable(this.#intake.lastWrite),
       drift: () => this.#drift.summary(),
-      landed: () => this.#landed.facts(),
+      landed: () => records.landed.facts(),
       retentionMs: config.retentionMs,
       now,
     })
@@ -339,15 +333,26 @@ export class Outbox extends DurableObject<Env> {
 
   /** Where to read on what AEP counts; `null`: not now. */
   beginLanded(): LandedCursor | null {
-    return this.#landed.begin()
+    return this.#records.landed.begin()
   }
 
   takeLanded(read: LandedRead): void {
-    this.#landed.take(read)
+    this.#records.landed.take(read)
   }
 
   compared(from: number, to: number): Compared & LandedFacts {
-    return { ...this.#landed.compared(from, to), ...this.#landed.facts() }
+    return { ...this.#records.landed.compared(from, to), ...this.#records.landed.facts() }
+  }
+
+  /** Events that AEP had refused after accepting them, and has now taken again. */
+  recovered(ids: readonly string[]): void {
+    this.#records.landed.recovered(ids)
+  }
+
+  /** Which of these hashes are of suppressed people. */
+  suppressedAmong(hashes: readonly string[], now: number): string[] {
+    const { suppressions } = this.#records
+    return hashes.filter((hash) => suppressions.until(hash, now) !== null)
   }
 
   /** What may be worth an alert, at a run of the cron trigger. */

@@ -148,6 +148,9 @@ type Listing = Answer<'events'>
 type Shown = Omit<Listing['events'][number], 'state'> & {
   state: keyof typeof STATES
   settledAt?: string | null
+  failedAt?: string | null
+  code?: string | null
+  pointer?: string | null
 }
 
 /** As in the address. */
@@ -247,7 +250,7 @@ export function EventTable({ caption, events }: { caption: string; events: reado
 }
 
 function Why({ event }: { event: Shown }) {
-  const { state, attempts, lastError, nextAttemptAt, settledAt } = event
+  const { state, attempts, lastError, nextAttemptAt, settledAt, failedAt, code, pointer } = event
   const words = lastError ? codeWords(lastError.code) : STATES[state]
   const message = lastError?.message ?? ''
   return (
@@ -264,6 +267,13 @@ function Why({ event }: { event: Shown }) {
         {settledAt && (
           <>
             AEP accepted it <Time at={settledAt} />.
+          </>
+        )}
+        {failedAt && (
+          <>
+            {' '}
+            It refused it <Time at={failedAt} />: {code}
+            {pointer && `, at ${pointer}`}.
           </>
         )}
       </small>
@@ -376,10 +386,12 @@ function Payload({ body, answer }: { body: Uint8Array; answer: string | null }) 
 
 /** An event that AEP has: only a receipt is left. */
 function Delivered({ receipt }: { receipt: Answer<'find'>['events'][number] }) {
-  const { id, kind, receivedAt, settledAt, via } = receipt
+  const { id, kind, state, receivedAt, settledAt, via, failedAt, code, pointer } = receipt
   return (
     <>
-      <h1>Delivered: {kind}</h1>
+      <h1>
+        {STATES[state]}: {kind}
+      </h1>
       <p>
         <code>{id}</code>
       </p>
@@ -392,6 +404,13 @@ function Delivered({ receipt }: { receipt: Answer<'find'>['events'][number] }) {
             <Time at={settledAt} exact /> AEP accepted it,{' '}
             {via === 'forwarded' ? 'straight through' : 'sent from the store'}. In AEP its{' '}
             <code>_id</code> is the id above.
+          </li>
+        )}
+        {failedAt && (
+          <li>
+            <Time at={failedAt} exact /> AEP refused it: {code}
+            {pointer && `, at ${pointer}`}. It is not in the dataset.{' '}
+            {state === 'recovered' ? 'It was sent again.' : <code>npm run recover</code>}
           </li>
         )}
       </ol>

@@ -5,6 +5,7 @@
  * first, so that nothing new is stored while the old is erased, and takes that person's events of every state, and no
  * others. Repeating it is safe.
  */
+import { personKeysIn } from '../../aep/record/person.ts'
 import { normalizedKey, type PersonKey } from '../../chatlio/subject.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import { DAY_MS, ERASE_PAGE } from '../../limits.ts'
@@ -29,9 +30,14 @@ export async function find(services: Services, input: Input<'find'>): Promise<An
   const found = await services.outbox().find({ by, from, before, limit: limit + 1 })
   const last = found.length > limit ? found[limit - 1] : undefined
   return {
-    events: found.slice(0, limit).map(({ position: _, settledAt, ...event }) => {
-      return { ...eventView(event), settledAt: isoOrNull(settledAt) }
-    }),
+    events: found.slice(0, limit).map(({ position: _, settledAt, refused, ...event }) => ({
+      ...eventView(event),
+      settledAt: isoOrNull(settledAt),
+      code: refused?.code ?? null,
+      pointer: refused?.pointer ?? null,
+      batch: refused?.batch ?? null,
+      failedAt: isoOrNull(refused?.at ?? null),
+    })),
     cursor: last ? encodeCursor(last.position) : null,
   }
 }
@@ -60,6 +66,28 @@ export async function erase(services: Services, input: Input<'erase'>): Promise<
     after = page.next
   }
   return { ...counts, suppressedUntil: isoOrNull(until) }
+}
+
+/** Whose records these are is compared as it is for webhooks, and kept nowhere. */
+export async function screen(
+  { outbox }: Services,
+  { records, recovered }: Input<'screen'>,
+): Promise<Answer<'screen'>> {
+  const lookup = new LookupHash(await outbox().lookupKey())
+  const hashes = await Promise.all(
+    records.map((record) =>
+      Promise.all(personKeysIn(record).map(({ field, value }) => lookup.of(field, value))),
+    ),
+  )
+  const all = [...new Set(hashes.flat())]
+  const suppressed = new Set(await outbox().suppressedAmong(all, Date.now()))
+  if (recovered.length > 0) await outbox().recovered(recovered)
+  return {
+    indexes: hashes.flatMap((own, index) =>
+      own.some((hash) => suppressed.has(hash)) ? [index] : [],
+    ),
+    recovered: recovered.length,
+  }
 }
 
 export async function suppressions({ outbox }: Services): Promise<Answer<'suppressions'>> {

@@ -15,6 +15,7 @@ import {
   landedSince,
 } from '../../aep/landed.ts'
 import { explainProblem, type PlatformProblem } from '../../aep/platform-get.ts'
+import type { LandedCause, LandedFacts } from '../../alerts/alerts.ts'
 import type { ReadAccess } from '../../config/read-access.ts'
 import {
   ACTIVITY_HOURS_MS,
@@ -47,19 +48,11 @@ CREATE TABLE landed_failures (
   code TEXT NOT NULL,
   pointer TEXT NOT NULL,
   batch TEXT NOT NULL,
-  at INTEGER NOT NULL
+  at INTEGER NOT NULL,
+  recovered_at INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX landed_failures_at ON landed_failures (at);
 `
-
-/** Why AEP refused records afterwards, and how many since the last clean hour; those whose row named no event too. */
-export type LandedCause = {
-  readonly code: string
-  readonly pointer: string
-  readonly count: number
-  readonly firstAt: number
-  readonly lastAt: number
-}
 
 /** What one reading has brought; `unnamed`: failed rows that name no event. */
 export type LandedRead = {
@@ -75,19 +68,8 @@ export type LandedRead = {
 /** `ours`: what AEP has acknowledged, at least. */
 export type ComparedHour = LandedHour & { readonly ours: number }
 
-/** What may be worth an alert, and a sentence on the page. */
-export type LandedFacts = {
-  readonly available: boolean
-  /** What is missing, or what AEP does not let be read. */
-  readonly why: string | null
-  /** Of the time since the last clean hour; the most frequent first. */
-  readonly causes: readonly LandedCause[]
-  /** Records that AEP has acknowledged and not counted, at least, over the latest settled hours; `since`: their first. */
-  readonly missing: number
-  readonly since: number
-  /** Lately AEP has received so many records and kept none of them; 0: it has kept some, or received none. */
-  readonly keptNone: number
-}
+/** `recoveredAt`: when AEP took it again; `null`: it has not. */
+export type KnownFailure = LandedFailure & { readonly recoveredAt: number | null }
 
 export type Compared = {
   readonly hours: readonly ComparedHour[]
@@ -189,15 +171,13 @@ export class LandedStore {
     return { hours: this.#hours(from, to), failures }
   }
 
-  /** Of an event, or of a part of it: the latest. */
-  failureOf(id: string): LandedFailure | null {
+  /** Of an event, or of a part of it: one that AEP has not taken again, the latest. */
+  failureOf(id: string): KnownFailure | null {
     const [failure] = this.#sql
-      .exec<Writable<LandedFailure>>(
-        `SELECT id, code, pointer, batch, at FROM landed_failures
-         WHERE id = ? OR (id > ? AND id < ?) ORDER BY at DESC LIMIT 1`,
-        id,
-        `${id}-`,
-        `${id}.`,
+      .exec<Writable<KnownFailure>>(
+        `SELECT id, code, pointer, batch, at, recovered_at AS recoveredAt FROM landed_failures
+         WHERE ${OF_EVENT} ORDER BY recovered_at IS NULL DESC, at DESC LIMIT 1`,
+        ...ofEvent(id),
       )
       .toArray()
     return failure ?? null
@@ -206,12 +186,15 @@ export class LandedStore {
   /** Those of these events. */
   forget(ids: Iterable<string>): void {
     for (const id of ids) {
-      this.#sql.exec(
-        'DELETE FROM landed_failures WHERE id = ? OR (id > ? AND id < ?)',
-        id,
-        `${id}-`,
-        `${id}.`,
-      )
+      this.#sql.exec(`DELETE FROM landed_failures WHERE ${OF_EVENT}`, ...ofEvent(id))
+    }
+  }
+
+  /** Of events, or of parts: as AEP has taken them again. */
+  recovered(ids: readonly string[]): void {
+    const now = this.#deps.now()
+    for (const id of ids) {
+      this.#sql.exec('UPDATE landed_failures SET recovered_at = ? WHERE id = ?', now, id)
     }
   }
 
@@ -287,7 +270,8 @@ export class LandedStore {
     const { rowsWritten } = this.#sql.exec(
       `INSERT INTO landed_failures (id, code, pointer, batch, at) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET code = excluded.code, pointer = excluded.pointer,
-         batch = excluded.batch, at = excluded.at WHERE batch <> excluded.batch`,
+         batch = excluded.batch, at = excluded.at, recovered_at = NULL
+       WHERE batch <> excluded.batch`,
       id,
       code,
       pointer,
@@ -315,6 +299,10 @@ export class LandedStore {
     )
   }
 }
+
+/** Of an event and its parts, `{id}-…`. */
+const OF_EVENT = '(id = ? OR (id > ? AND id < ?))'
+const ofEvent = (id: string) => [id, `${id}-`, `${id}.`]
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
 

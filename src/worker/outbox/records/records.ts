@@ -8,6 +8,7 @@
  */
 import { readEventOrNull } from '../../chatlio/event.ts'
 import { subjectOf } from '../../chatlio/subject.ts'
+import type { ReadAccess } from '../../config/read-access.ts'
 import { parseJson } from '../../lib/json.ts'
 import { logLine } from '../../log.ts'
 import type { StoreRequest } from '../intake.ts'
@@ -20,7 +21,7 @@ import {
   type StoredEvents,
 } from './event-index.ts'
 import { type FindRequest, type Found, type FoundEvents, find } from './find.ts'
-import { LANDED_TABLES } from './landed.ts'
+import { LANDED_TABLES, LandedStore } from './landed.ts'
 import { type Hashes, LookupHash } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
 import { RECEIPTS_TABLES, ReceiptStore } from './receipts.ts'
@@ -50,6 +51,8 @@ export type RecordsDeps = {
   storage: DurableObjectStorage
   /** `RECEIPT_DAYS`; 0 keeps no receipts. */
   receiptMs: number
+  /** With what AEP's own counts may be read. */
+  readAccess: ReadAccess
   events: StoredEvents & FoundEvents
   now: () => number
 }
@@ -61,6 +64,7 @@ export class Records {
   readonly hash: LookupHash
   readonly suppressions: Suppressions
   readonly log: OperatorLog
+  readonly landed: LandedStore
   readonly #deps: RecordsDeps
   readonly #activity: ActivityStore
   readonly #receipts: ReceiptStore
@@ -69,12 +73,14 @@ export class Records {
   #pausedUntil = 0
 
   constructor(deps: RecordsDeps) {
-    const { storage, receiptMs, events } = deps
+    const { storage, receiptMs, readAccess, events, now } = deps
     const { sql } = storage
     this.#deps = deps
     this.hash = lookupHashOf(storage)
     this.suppressions = new Suppressions(sql)
     this.log = new OperatorLog(sql)
+    const activityOf = (from: number, to: number) => this.points(from, to, 'hour')
+    this.landed = new LandedStore({ storage, access: readAccess, activity: activityOf, now })
     this.#activity = new ActivityStore(sql)
     this.#receipts = new ReceiptStore(sql)
     this.#index = new EventIndex(sql, events)
@@ -157,7 +163,9 @@ export class Records {
   find(request: FindRequest): Found[] {
     const { events, receiptMs, now } = this.#deps
     const [index, receipts, reports] = [this.#index, this.#receipts, this.#reports]
-    return find(request, { events, index, receipts, reports, settledAfter: now() - receiptMs })
+    const failureOf = (id: string) => this.landed.failureOf(id)
+    const settledAfter = now() - receiptMs
+    return find(request, { events, index, receipts, reports, failureOf, settledAfter })
   }
 
   /** Erases the receipts of the person with this hash; returns how many there are, or were. */
@@ -165,6 +173,7 @@ export class Records {
     return this.#deps.storage.transactionSync(() => {
       const ids = this.#receipts.erase(hash, dryRun)
       for (const id of this.#reports.erase(hash, dryRun)) ids.add(id)
+      if (!dryRun) this.landed.forget(ids)
       return ids.size
     })
   }
