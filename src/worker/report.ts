@@ -11,7 +11,7 @@
  * Accepts: an isolate that ends loses what it has not reported, so these figures are a lower bound.
  */
 import type { EventKind, StoredKind } from './chatlio/kind.ts'
-import type { Subject } from './chatlio/subject.ts'
+import type { Subject } from './chatlio/person.ts'
 import type { DriftReport } from './drift/drift.ts'
 import { within } from './lib/timeout.ts'
 import {
@@ -21,6 +21,7 @@ import {
   EXCHANGE_TIMEOUT_MS,
   MAX_BUFFERED_COUNTS,
   MAX_BUFFERED_RECEIPTS,
+  MAX_STRANGERS,
   REFRESH_INTERVAL_MS,
   REPORT_AT_RECEIPTS,
 } from './limits.ts'
@@ -49,6 +50,8 @@ export type Answered = {
   outcome: Outcome
   key: string | null
   source: string | null
+  /** Fingerprint of a key that is none of ours; `null`: it has no such key, or one of ours. */
+  stranger: string | null
   /** `ready` had answered `false`. */
   uninformed: boolean
   /** Of an event that went to AEP without the outbox. */
@@ -62,6 +65,7 @@ export class ReportBuffer {
   /** By id: a webhook that comes again leaves no second one. */
   readonly #receipts = new Map<string, BufferedReceipt & { source: string | null }>()
   #keys = new Map<string, number>()
+  readonly #strangers = new Map<string, number>()
   #forwarded = 0
   #uninformed = 0
 
@@ -78,16 +82,18 @@ export class ReportBuffer {
     return this.#answered.length + this.#receipts.size
   }
 
-  takeCounts(): Pick<Report, 'forwarded' | 'uninformed' | 'counts' | 'keys'> {
+  takeCounts(): Pick<Report, 'forwarded' | 'uninformed' | 'counts' | 'keys' | 'strangers'> {
     this.#addUp()
     const taken = {
       forwarded: this.#forwarded,
       uninformed: this.#uninformed,
       counts: this.#counts,
       keys: Object.fromEntries(this.#keys),
+      strangers: Object.fromEntries(this.#strangers),
     }
     this.#counts = []
     this.#keys.clear()
+    this.#strangers.clear()
     this.#forwarded = 0
     this.#uninformed = 0
     return taken
@@ -108,7 +114,11 @@ export class ReportBuffer {
     })
     this.#counts = summed([...this.#counts, ...rows], STEP_MS.minute)
     if (this.#counts.length > MAX_BUFFERED_COUNTS) this.#counts = summed(this.#counts, STEP_MS.hour)
-    for (const { at, key, source, uninformed, receipt } of this.#answered) {
+    for (const { at, key, source, stranger, uninformed, receipt } of this.#answered) {
+      const refused = stranger === null ? undefined : this.#strangers.get(stranger)
+      if (stranger !== null && (refused !== undefined || this.#strangers.size < MAX_STRANGERS)) {
+        this.#strangers.set(stranger, (refused ?? 0) + 1)
+      }
       if (key !== null) this.#keys.set(key, Math.max(at, this.#keys.get(key) ?? 0))
       if (!receipt) continue
       this.#forwarded += 1

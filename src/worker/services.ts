@@ -31,6 +31,8 @@ export type Services = {
   /** Of operators who signed in with the token; `null` with `adminKeys`. */
   sessions: Sessions | null
   drift: DriftDetector
+  /** Of the Worker that runs; without a deployment there is none. */
+  version: { id: string | null; tag: string | null; deployedAt: string | null }
 }
 
 /** What an isolate says of AEP. */
@@ -40,6 +42,12 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 /** How a request waits before it reports. An object, so that tests can put their own clock in its place. */
 export const waits = { wait: sleep }
+
+/** An empty tag is none. */
+function versionOf({ CF_VERSION_METADATA: known }: Partial<Env>): Services['version'] {
+  const { id, tag, timestamp } = known ?? {}
+  return { id: id || null, tag: tag || null, deployedAt: timestamp || null }
+}
 
 const services = new WeakMap<Env, Services>()
 
@@ -85,6 +93,7 @@ export function servicesOf(env: Env): Services {
       adminKeys: adminToken === null ? null : new AccessKeys([{ key: adminToken, name: null }]),
       sessions: adminToken === null ? null : new Sessions(adminToken),
       drift,
+      version: versionOf(env),
     }
     services.set(env, known)
     if (config.problems.length > 0) {

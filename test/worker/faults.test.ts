@@ -215,6 +215,8 @@ describe('storage that cannot be written', () => {
       OUTBOX: {
         getByName: () => ({
           store: (request: StoreRequest) => inOutbox((instance) => instance.store(request)),
+          storeAndWait: (request: StoreRequest, waitMs: number) =>
+            inOutbox((instance) => instance.storeAndWait(request, waitMs)),
           health: () => outbox().health(),
           exchange: () => Promise.reject(new Error('not now')),
         }),
@@ -269,6 +271,20 @@ describe('storage that cannot be written', () => {
         status: 200,
         body: { status: 'forwarded' },
       })
+    }
+    // In parts as well, all of them or none.
+    for (const isolate of [storeFirst, open]) {
+      const small = inside({
+        FORWARD_TIMEOUT_MS: isolate === open ? '5000' : '0',
+        MAX_EVENT_BYTES: '5000',
+      })
+      const before = aep.lake.length
+      const long = conversation({ message: 'long '.repeat(3_000) })
+      expect((await small.post('feedback', long)).body.status).toBe('forwarded')
+      expect(aep.lake.length - before).toBeGreaterThan(2)
+      aep.script({ type: 'normal' }, { type: 'status', status: 503 })
+      const other = conversation({ message: 'long '.repeat(3_000) })
+      expect((await small.post('feedback', other)).status).toBe(503)
     }
     aep.rule({ answer: { type: 'status', status: 503 } })
     expect((await storeFirst.post('feedback', conversation())).status).toBe(503)

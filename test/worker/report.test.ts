@@ -46,7 +46,7 @@ const webhook = (body: unknown) =>
 
 const answered = (id: string, more: Partial<Answered> = {}): Answered => {
   const at = clock.now
-  const subject = { conversation: 'c', visitor: 'v', emails: ['e'] }
+  const subject = { conversation: 'c', visitors: ['v'], emails: ['e'] }
   const receipt = {
     id,
     kind: 'feedback' as const,

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LocalAdobe } from '../../local-adobe/app.ts'
 import type { LakeRecord } from '../../local-adobe/streaming/lake.ts'
+import { SAMPLES_AGENT } from '../../worker/drift/drift.ts'
 
 export type Sample = {
   readonly path: string
@@ -85,7 +86,7 @@ export async function postWebhook(
   send: typeof fetch,
   signal: AbortSignal,
 ): Promise<WebhookAnswer> {
-  const headers = { 'content-type': 'application/json' }
+  const headers = { 'content-type': 'application/json', 'user-agent': SAMPLES_AGENT }
   const response = await send(url, { method: 'POST', headers, body, signal })
   const answer = await fieldsOf(response)
   const outcome = answer.status ?? answer.code ?? response.statusText

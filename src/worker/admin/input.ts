@@ -130,6 +130,18 @@ export function exactlyOne<const Entries extends v.ObjectEntries>(
   )
 }
 
+/** An object of which all of these fields are given, or none. */
+export function allOrNone<const Entries extends v.ObjectEntries>(entries: Entries) {
+  const names = Object.keys(entries)
+  return v.pipe(
+    v.partial(v.object(entries)),
+    v.check(
+      (given) => [0, names.length].includes(Object.keys(given).length),
+      `expected ${names.join(', ')}, or none of them`,
+    ),
+  )
+}
+
 /** An object schema, alone or followed by checks. */
 export type InputSchema = v.GenericSchema & { entries: v.ObjectEntries }
 

@@ -8,7 +8,14 @@
  */
 
 import type { DriftSummary } from '../drift/drift.ts'
-import { ALERT_REPEAT_MS, DAY_MS, EXPIRY_WARNING_MS, MAX_COUNTED_EXPIRING } from '../limits.ts'
+import {
+  ALERT_REPEAT_MS,
+  DAY_MS,
+  EXPIRY_WARNING_MS,
+  MANY_REFUSED,
+  MAX_COUNTED_EXPIRING,
+  USUAL_WEBHOOKS,
+} from '../limits.ts'
 import type { Cause } from '../outbox/cause.ts'
 import type { Hold } from '../outbox/known.ts'
 import {
@@ -25,8 +32,8 @@ import {
   STORED,
 } from './words.ts'
 
-/** Events refused since the last run of the alerts, by cause. `upTo`: how far the record of refusals has been read. */
-export type Refusals = { causes: (Cause & { count: number })[]; upTo: number }
+/** Events set aside since the last run of the alerts, for one cause. */
+export type Refused = Cause & { count: number }
 
 /** Why AEP refused records afterwards, and how many since the last clean hour; those whose row named no event too. */
 export type LandedCause = {
@@ -62,9 +69,15 @@ export type OutboxFacts = {
   /** Events whose time is over within the warning, and within a day; counted up to a limit. */
   expiring: { soon: number; today: number; oldestAt: number | null }
   writable: boolean
-  refusals: Refusals
+  refusals: readonly Refused[]
   drift: DriftSummary
   landed: LandedFacts
+  /** Webhooks of a good key that were answered 503, and those refused under a key that is good or was: ever, at least. */
+  lost: number
+  refused: number
+  lastWebhookAt: number | null
+  /** Webhooks in the same hours a week before, where it has been quiet for so long. */
+  weekBefore: number
 }
 
 /** What is known at one run of the cron trigger. Times are epoch milliseconds. */
@@ -74,12 +87,23 @@ export type Facts = {
   /** Whether there is a usable webhook key; without one Chatlio is answered 503. */
   letsIn: boolean
   ageMs: number
+  /** 0: silence is no alert. */
+  silenceMs: number
   retentionMs: number
+}
+
+/** Webhooks that should not have been turned away. `latest`: how many there were more, and when, in the last hour. */
+export type Counting = {
+  total: number
+  unsent: number
+  latest: readonly [at: number, count: number][]
 }
 
 /** What an alert remembers from earlier runs. `causes`: refusals of the last 24 hours, and those not sent yet. */
 export type Memory = {
   causes: Readonly<Record<string, KnownCause>>
+  lost: Counting
+  refused: Counting
   lastSentAt: number | null
 }
 
@@ -188,6 +212,24 @@ export const ALERTS = {
     rule: ({ now, outbox }) => (outbox.writable ? CLEAR : noStorage(now, 'It could not write')),
     unanswered: (now) => noStorage(now, 'It did not answer'),
     resolved: { title: 'The outbox answers again', meaning: 'Webhooks are taken and stored.' },
+  },
+  lost: {
+    label: 'Webhooks were answered 503',
+    rule: readLost,
+    resolved: { title: 'No webhook lost for an hour', meaning: 'Webhooks are taken again.' },
+  },
+  refused: {
+    label: 'Webhooks are refused',
+    rule: readRefused,
+    resolved: {
+      title: 'No webhook refused for an hour',
+      meaning: 'Those refused before are not stored.',
+    },
+  },
+  silence: {
+    label: 'No webhook comes',
+    rule: readSilence,
+    resolved: { title: 'Webhooks come again', meaning: '' },
   },
   'not-landed': {
     label: 'AEP does not keep what it accepted',
@@ -355,6 +397,62 @@ function readNotLanded({ now, outbox: { landed } }: Facts): Reading {
         : []),
       ...(missing > 0 ? [`${count(missing, 'record')} fewer since ${moment(since)}`] : []),
     ],
+  }
+}
+
+const SEND_AGAIN =
+  'To bring a chat that is missing, un-archive its channel in Slack and use `/chatlio send-to-webhook`.'
+
+function inLastHour({ latest }: Counting): number {
+  return sum(latest.map(([, count]) => count))
+}
+
+function readLost({ now }: Facts, { lost }: Memory): Reading {
+  if (inLastHour(lost) === 0 && lost.unsent === 0) return CLEAR
+  return {
+    ...OVER,
+    keys: ['lost'],
+    since: lost.latest[0]?.[0] ?? now,
+    hasMore: lost.unsent > 0,
+    title: `${count(lost.unsent, 'webhook')} of a good key answered 503`,
+    facts: ['A lower bound: an isolate that ends loses what it has not reported'],
+    meaning: 'They could neither be relayed nor stored, and Chatlio may not send them again.',
+    action: `The log line "store-failed" says why; the overview on /admin, whether it goes on. ${SEND_AGAIN}`,
+  }
+}
+
+function readRefused({ now }: Facts, { refused }: Memory): Reading {
+  const number = inLastHour(refused)
+  if (number === 0) return CLEAR
+  if (number < MANY_REFUSED) return { is: 'silent' }
+  return {
+    ...OVER,
+    keys: ['refused'],
+    since: refused.latest[0]?.[0] ?? now,
+    hasMore: refused.unsent > 0,
+    title: `${count(number, 'webhook')} refused within an hour`,
+    facts: ['Their key is good, or was within 30 days: no strangers'],
+    meaning: 'A refused webhook is neither relayed nor stored, and Chatlio may not send it again.',
+    action: `\`npm run tail -- --errors\` shows why: a key that was taken out of WEBHOOK_KEYS and is still in the URLs of Chatlio's Behavior tab, a wrong path, a body that is too large. ${SEND_AGAIN}`,
+  }
+}
+
+function readSilence({ now, silenceMs, outbox }: Facts): Reading {
+  const { lastWebhookAt, weekBefore } = outbox
+  if (silenceMs === 0 || lastWebhookAt === null || now - lastWebhookAt < silenceMs) return CLEAR
+  if (weekBefore < USUAL_WEBHOOKS) return { is: 'silent' }
+  return {
+    ...OVER,
+    keys: ['silence'],
+    since: lastWebhookAt,
+    title: `No webhook for ${duration(now - lastWebhookAt)}`,
+    facts: [
+      `The last came at ${moment(lastWebhookAt)}`,
+      `The same hours a week before had ${count(weekBefore, 'webhook')}`,
+    ],
+    meaning: 'Nobody chats, or Chatlio no longer sends what it should.',
+    action:
+      "Look at the Behavior tab of the widget's settings: are the five URLs there, with a key of WEBHOOK_KEYS? `npm run verify` posts a test of each.",
   }
 }
 

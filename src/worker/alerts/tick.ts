@@ -12,6 +12,7 @@ import { within } from '../lib/timeout.ts'
 import { STORE_TIMEOUT_MS } from '../limits.ts'
 import { logLine } from '../log.ts'
 import type { OutboxStub } from '../outbox/outbox.ts'
+import { ALERT_NAMES } from './alerts.ts'
 import {
   type AlertStates,
   afterFailure,
@@ -55,7 +56,8 @@ async function alert(deps: AlertDeps): Promise<boolean> {
   const unkept = unsaved.get(outbox)
   const before = kept && unkept ? withStorage(kept, unkept) : (kept ?? unkept ?? INITIAL_STATES)
   const { retentionMs, webhookKeys, alerts } = config
-  const facts = { now, letsIn: webhookKeys.length > 0, ageMs: alerts.ageMs, retentionMs }
+  const { ageMs, silenceMs } = alerts
+  const facts = { now, letsIn: webhookKeys.length > 0, ageMs, silenceMs, retentionMs }
   const evaluation = evaluate({ ...facts, outbox: known }, before)
   const states = await send(evaluation, now, deps)
   for (const { name, event } of evaluation.notices) {
@@ -67,7 +69,7 @@ async function alert(deps: AlertDeps): Promise<boolean> {
     return false
   }
   const saved = await asked(outbox, async (stub) => {
-    await stub.saveAlertStates(JSON.stringify(states), known.refusals.upTo)
+    await stub.saveAlertStates(JSON.stringify(states), known.refusals)
     return true
   })
   if (saved) unsaved.delete(outbox)
@@ -99,7 +101,7 @@ async function send(
   { config, fetch }: AlertDeps,
 ): Promise<AlertStates> {
   const { webhook, publicUrl } = config.alerts
-  if (!webhook) return withoutUnsent(states)
+  if (!webhook) return withoutUnsent(states, ALERT_NAMES)
   if (notices.length === 0) return states
   const error = await post(webhook, bodiesFor(webhook, notices, publicUrl), fetch)
   if (error === null) return afterSent(states, notices, now)

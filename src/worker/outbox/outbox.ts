@@ -14,7 +14,7 @@ import type { TokenResult } from '../aep/client/ims.ts'
 import { settingsOf } from '../aep/client/settings.ts'
 import { TokenSource } from '../aep/client/token.ts'
 import type { LandedCursor } from '../aep/landed.ts'
-import type { LandedFacts, OutboxFacts } from '../alerts/alerts.ts'
+import type { LandedFacts, OutboxFacts, Refused } from '../alerts/alerts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import type { DriftKey, DriftRow } from '../drift/drift.ts'
 import { postThrough } from '../sender.ts'
@@ -145,7 +145,8 @@ export class Outbox extends DurableObject<Env> {
       oldestAt: () => events.oldestAt(),
       isWritable: () => this.#writes.isWritable(this.#intake.lastWrite),
       drift: () => this.#drift.summary(),
-      landed: () => records.landed.facts(),
+      records,
+      silenceMs: config.alerts.silenceMs,
       retentionMs: config.retentionMs,
       now,
     })
@@ -365,9 +366,9 @@ export class Outbox extends DurableObject<Env> {
     return this.#alerts.states()
   }
 
-  /** `upTo`: the refusals that these states count. */
-  async saveAlertStates(states: string, upTo: number): Promise<void> {
-    this.ctx.storage.transactionSync(() => this.#alerts.save(states, upTo))
+  /** `refusals`: those that these states count. */
+  async saveAlertStates(states: string, refusals: readonly Refused[]): Promise<void> {
+    this.ctx.storage.transactionSync(() => this.#alerts.save(states, refusals))
     await this.ctx.storage.sync()
   }
 
@@ -375,8 +376,8 @@ export class Outbox extends DurableObject<Env> {
     return this.#drift.rows()
   }
 
-  /** The row, now accepted; `null` if there is no such row. */
-  acceptDrift(key: DriftKey): DriftRow | null {
+  /** The rows that match, now accepted: one, or without a key all of them. */
+  acceptDrift(key: DriftKey | null): DriftRow[] {
     return this.#drift.accept(key)
   }
 

@@ -6,7 +6,7 @@
  * others. Repeating it is safe.
  */
 import { personKeysIn } from '../../aep/record/person.ts'
-import { normalizedKey, type PersonKey } from '../../chatlio/subject.ts'
+import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import { DAY_MS, ERASE_PAGE } from '../../limits.ts'
 import { type LookupField, LookupHash } from '../../outbox/records/lookup.ts'

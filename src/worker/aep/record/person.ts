@@ -5,8 +5,9 @@
  * agent's, never one that a message or `replyToEmail` only mentions. Each value is looked up as an id and as an address:
  * rather one name too many than a suppressed person's record sent. Pure, and never throws.
  */
-import { normalizedKey, type PersonKey } from '../../chatlio/subject.ts'
+import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
 import { isObject } from '../../lib/json.ts'
+import { addressesIn, readingsOfText } from '../../lib/spellings.ts'
 
 /** What stands below these is said by a visitor or an agent, or is somebody else's. */
 const OTHERS = new Set(['messages', 'agent', 'agentEmail', 'replyToEmail'])
@@ -14,7 +15,7 @@ const NAMES = new Set(['UUID', 'uuid', 'email', 'visitorEmail', 'emailPretty'])
 /** All that stands below these is an identity. */
 const IDENTITIES = new Set(['identity', 'identityMap'])
 
-const ADDRESS = /[^\s@"'<>\\,;:(){}[\]]{1,64}@[^\s@"'<>\\,;:(){}[\]]{1,255}/g
+const MAX_ADDRESSES = 32
 const MAX_CHARACTERS = 1_024
 
 export function personKeysIn(record: unknown): PersonKey[] {
@@ -44,7 +45,7 @@ export function personKeysIn(record: unknown): PersonKey[] {
 
 function addValue(text: string, values: Set<string>): void {
   if (text.trim() !== '' && text.length <= MAX_CHARACTERS) values.add(text)
-  for (const [address] of text.slice(0, MAX_CHARACTERS).matchAll(ADDRESS)) values.add(address)
+  for (const address of addressesIn(readingsOfText(text), MAX_ADDRESSES)) values.add(address)
 }
 
 function parsed(value: unknown): unknown {

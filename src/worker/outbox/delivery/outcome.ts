@@ -106,9 +106,10 @@ export class Outcomes {
         return false
       }
     })
-    const written = heard.map(({ prepared: { event } }) =>
-      this.#accepted.add(event).catch(unrecorded(event, 'delivered')),
-    )
+    const delivered = heard.map(({ prepared: { event } }) => event)
+    const written = this.#accepted
+      .addAll(delivered)
+      .map((each, index) => each.catch(unrecorded(delivered[index] as StoredEvent, 'delivered')))
     for (const each of ended) {
       if (isAccepted(each)) continue
       try {

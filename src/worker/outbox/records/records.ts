@@ -7,7 +7,7 @@
  * One object keeps them all, and the key of the lookup hashes: it is always known here.
  */
 import { readEventOrNull } from '../../chatlio/event.ts'
-import { subjectOf } from '../../chatlio/subject.ts'
+import { subjectOf } from '../../chatlio/person.ts'
 import type { ReadAccess } from '../../config/read-access.ts'
 import { parseJson } from '../../lib/json.ts'
 import { logLine } from '../../log.ts'
@@ -94,7 +94,8 @@ export class Records {
     if (hashes !== null && hashes !== undefined) return hashes
     const parsed = parseJson(body)
     const reading = readEventOrNull({ id, kind, receivedAt }, parsed)
-    return this.hash.ofSubject(subjectOf(reading?.kind ?? kind, parsed, body))
+    const isValid = reading?.outcome === 'valid'
+    return this.hash.ofSubject(subjectOf({ kind: reading?.kind ?? kind, parsed, body, isValid }))
   }
 
   /** An event that must not be stored, or relayed: an operator has erased its person. */
