@@ -1,8 +1,10 @@
 /** Promise 9, over the wire: what the cron trigger reads of AEP's own counts, what it says of them, and what it leaves alone. */
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { packReceipts, type Receipt } from '../../src/worker/outbox/records/packed.ts'
+import { ReceiptStore } from '../../src/worker/outbox/records/receipts.ts'
 import { HOUR, MINUTE, type Receiver, startReceiver, WEBHOOK } from './alerts-support.ts'
 import { startBrowser, textOf } from './page-support.ts'
 import { type Clock, conversation, eachTest, outbox, type Relay, startRelay } from './support.ts'
@@ -151,12 +153,16 @@ describe('what AEP refused afterwards', () => {
     await webhooks(2, { email: `${CANARY}@example.com`, message: CANARY })
     aep.set({ failedBody: 'mapped' })
     await tick()
+    const text = (_: string, value: unknown) =>
+      value instanceof ArrayBuffer ? new TextDecoder('latin1').decode(value) : value
     const rows = await runInDurableObject(outbox(), (_, { storage }) =>
       storage.sql
         .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'")
         .toArray()
-        .filter(({ name }) => name.startsWith('landed'))
-        .map(({ name }) => JSON.stringify(storage.sql.exec(`SELECT * FROM ${name}`).toArray())),
+        .filter(({ name }) => !name.startsWith('_cf'))
+        .map(({ name }) =>
+          JSON.stringify(storage.sql.exec(`SELECT * FROM ${name}`).toArray(), text),
+        ),
     )
     expect(rows.join('')).toContain('/visitorTraits/*')
     const seen = [...rows, ...logs, said(), JSON.stringify(await compared())].join('\n')
@@ -305,5 +311,56 @@ describe('reading', () => {
     aep.reset()
     for (let hours = 0; hours < 5; hours += 1) await tick(HOUR)
     expect(receiver.messages).toEqual([])
+  })
+})
+
+describe('with 100,000 receipts, and as many failures', () => {
+  /** Hours of a page, as many of activity, and what else there is to know. */
+  const FEW = 120
+  const MANY = 100_000
+
+  it('comparing reads a few rows, and those of the failures that it shows; an alert reads none of them', async () => {
+    await tick()
+    const { now } = clock
+    await runInDurableObject(outbox(), async (instance, { storage }) => {
+      const { sql } = storage
+      const numbers = `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT ${MANY})`
+      sql.exec(`${numbers} INSERT INTO landed_failures (id, code, pointer, batch, at)
+        SELECT printf('%064x', i), 'DCVS-1105-400', '/timestamp', 'b' || (i / 100), ${now} - i * 20000 FROM n`)
+      sql.exec(`${numbers} INSERT OR REPLACE INTO landed_hours (at, received, ingested, failed, settled)
+        SELECT (${now} / 3600000 - i) * 3600000, 1, 1, 0, i > 2 FROM n LIMIT 2160`)
+      const receipts = Array.from({ length: MANY }, (_, i): Receipt => {
+        const at = now - i * 5_000
+        const own = { kind: 'feedback' as const, source: null, via: 'forwarded' as const }
+        const id = i.toString(16).padStart(64, '0')
+        return { ...own, id, receivedAt: at, settledAt: at, attempts: 1, bytes: 2, hashes: '' }
+      })
+      new ReceiptStore(sql).add([packReceipts(receipts)])
+      const cursors: { rowsRead: number }[] = []
+      const real = sql.exec.bind(sql)
+      vi.spyOn(sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {
+        const cursor = real(query, ...bindings)
+        cursors.push(cursor)
+        return cursor
+      }) as typeof sql.exec)
+      const read = async (ask: () => unknown) => {
+        cursors.length = 0
+        await ask()
+        return cursors.reduce((sum, { rowsRead }) => sum + rowsRead, 0)
+      }
+      const shown = 1_000
+      expect(await read(() => instance.compared(now - 86_400_000, now + 1))).toBeLessThan(
+        2 * shown + FEW,
+      )
+      expect(await read(() => instance.compared(0, now + 1))).toBeLessThan(
+        2 * shown + 2_160 + 2 * FEW,
+      )
+      expect(await read(() => instance.alertFacts())).toBeLessThan(FEW)
+      expect(await read(() => instance.beginLanded())).toBeLessThan(5)
+      const by = { id: '5'.padStart(64, '0') }
+      const request = { by, from: 0, before: Number.MAX_SAFE_INTEGER, limit: 10 }
+      expect(await read(() => instance.find(request))).toBeLessThan(2 * FEW)
+      expect(instance.find(request)).toMatchObject([{ state: 'failed' }])
+    })
   })
 })
