@@ -13,7 +13,7 @@ import { type LandedCursor, readLanded } from './aep/landed.ts'
 import { type PlatformProblem, platformGet } from './aep/platform-get.ts'
 import type { Config } from './config/config.ts'
 import type { ReadAccess } from './config/read-access.ts'
-import { within } from './lib/timeout.ts'
+import { type Timers, within } from './lib/timeout.ts'
 import { LANDED_REQUEST_MS, LANDED_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine } from './log.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
@@ -24,22 +24,24 @@ export type LandedTick = {
   outbox: () => OutboxStub
   fetch: Fetch
   now: () => number
+  timers: Timers
 }
 
 type Access = Extract<ReadAccess, { available: true }>
 
-export async function readWhatLanded({ config, outbox, fetch, now }: LandedTick): Promise<void> {
+export async function readWhatLanded(tick: LandedTick): Promise<void> {
+  const { config, outbox, timers } = tick
   const access = config.readAccess
   if (!access.available) return
   try {
-    const cursor = await within(STORE_TIMEOUT_MS, outbox().beginLanded())
+    const cursor = await within(STORE_TIMEOUT_MS, outbox().beginLanded(), timers)
     if (cursor === null) return
-    const landed = await within(LANDED_TIMEOUT_MS, read(access, cursor, fetch, now)).catch(
+    const landed = await within(LANDED_TIMEOUT_MS, read(access, cursor, tick), timers).catch(
       // Only when its own deadlines have failed it.
       () => unread({ what: 'runs', reason: 'failed', status: null }),
     )
     if (landed.problem) logLine('warn', { event: 'landed-unread', ...landed.problem })
-    await within(STORE_TIMEOUT_MS, outbox().takeLanded(landed))
+    await within(STORE_TIMEOUT_MS, outbox().takeLanded(landed), timers)
   } catch (thrown) {
     const name = thrown instanceof Error ? thrown.name : 'unknown'
     logLine('error', { event: 'landed-failed', name })
@@ -49,12 +51,11 @@ export async function readWhatLanded({ config, outbox, fetch, now }: LandedTick)
 async function read(
   access: Access,
   cursor: LandedCursor,
-  fetch: Fetch,
-  now: () => number,
+  { fetch, now, timers }: LandedTick,
 ): Promise<LandedRead> {
   const began = now()
   const { credentials, platformUrl, orgId, sandbox, datasetId, flowId } = access
-  const tokenFor = () => requestToken(credentials, { fetch, now })
+  const tokenFor = () => requestToken(credentials, { fetch, now, timers })
   const first = await tokenFor()
   if ('failed' in first) {
     const { failed } = first

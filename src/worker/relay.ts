@@ -14,7 +14,7 @@ import type { Breaker } from './breaker.ts'
 import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
 import type { Subject } from './chatlio/person.ts'
 import type { Config } from './config/config.ts'
-import { within } from './lib/timeout.ts'
+import { type Timers, within } from './lib/timeout.ts'
 import { LAST_RESORT_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine } from './log.ts'
 import type { EventEnd } from './outbox/delivery/outcome.ts'
@@ -57,6 +57,7 @@ export type RelayDeps = {
   settings: string
   people: KnownPeople
   now: () => number
+  timers: Timers
 }
 
 type StoreAs = Pick<StoreRequest, 'state' | 'error' | 'attempt' | 'parts'>
@@ -245,7 +246,8 @@ export class Relay {
     const askedAt = now()
     try {
       // One deadline over all repeats, the runtime's own too: the sender waits for this.
-      const stored = await within(STORE_TIMEOUT_MS + waitMs, this.#stored(request, waitMs))
+      const storing = this.#stored(request, waitMs)
+      const stored = await within(STORE_TIMEOUT_MS + waitMs, storing, this.#deps.timers)
       breaker.heard(stored.aep, askedAt)
       const outcome = OUTCOMES[stored.state]
       if (outcome === 'forwarded') return { outcome, upstreamStatus: 200 }

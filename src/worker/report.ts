@@ -13,6 +13,7 @@
 import type { EventKind, StoredKind } from './chatlio/kind.ts'
 import type { Subject } from './chatlio/person.ts'
 import type { DriftReport } from './drift/drift.ts'
+import type { Rim } from './lib/rim.ts'
 import { within } from './lib/timeout.ts'
 import {
   ADD_UP_AT,
@@ -140,6 +141,7 @@ export type ReporterDeps<Known, Aep> = {
   /** Uses up what there is to report of drift. */
   drift: (now: number) => DriftReport[]
   now: () => number
+  rim: Pick<Rim, 'timers' | 'hmac'>
   /** Resolves after so many milliseconds; rejects where a request must not go on for that long. */
   wait: (ms: number) => Promise<void>
   /** A name that no other isolate has. */
@@ -189,7 +191,8 @@ export class Reporter<Known = unknown, Aep = unknown> {
 
   /**
    * Before a webhook is relayed: whether this isolate knows of pauses, holds and suppressions, after asking if it must.
-   * An outbox that does not answer is asked again after ten seconds; until then nobody waits for it.
+   * One that restarts is asked twice, and again a second later; one that does not answer, after ten seconds: until then
+   * nobody waits for it.
    */
   async ready(): Promise<boolean> {
     const now = this.#deps.now()
@@ -199,10 +202,11 @@ export class Reporter<Known = unknown, Aep = unknown> {
     if (hasFailed && isWithin(this.#exchangedAt, REFRESH_INTERVAL_MS, now)) return false
     try {
       // Each request asks by itself: a promise of one does not wake another.
-      await within(EXCHANGE_TIMEOUT_MS, this.#exchange(null))
+      await within(EXCHANGE_TIMEOUT_MS, this.#exchangeOrAgain(), this.#deps.rim.timers)
       return true
     } catch (thrown) {
-      this.#exchangedAt = now
+      const isSilent = this.#deps.now() - now >= EXCHANGE_TIMEOUT_MS
+      this.#exchangedAt = isSilent ? now : now - REFRESH_INTERVAL_MS + EXCHANGE_TIMEOUT_MS
       logFailure(thrown)
       return false
     }
@@ -246,12 +250,20 @@ export class Reporter<Known = unknown, Aep = unknown> {
     return isWithin(this.#reportingSince, EXCHANGE_LOST_MS, this.#deps.now())
   }
 
+  async #exchangeOrAgain(): Promise<void> {
+    try {
+      await this.#exchange(null)
+    } catch {
+      await this.#exchange(null)
+    }
+  }
+
   async #exchange(report: Report | null): Promise<void> {
     const { exchange, known, learned, now } = this.#deps
     const askedAt = now()
     const { aep, taken, lookup } = await exchange(known(), report, this.#version)
     if (report && taken && this.#sent === report) this.#sent = null
-    this.#hash ??= new LookupHash(lookup.key)
+    this.#hash ??= new LookupHash(lookup.key, this.#deps.rim.hmac)
     if (lookup.suppressions) {
       this.#suppressed = new Map(lookup.suppressions.map(({ hash, until }) => [hash, until]))
     }

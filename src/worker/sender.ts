@@ -7,7 +7,8 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { type PostRequest, post } from './aep/client/post.ts'
 import { type Answer, Interrupted, isAbort } from './aep/client/verdict.ts'
-import { isTimeout, timeoutError, within } from './lib/timeout.ts'
+import { rimOf } from './lib/rim.ts'
+import { isTimeout, TIMERS, type Timers, timeoutError, within } from './lib/timeout.ts'
 import { SENDER_GRACE_MS } from './limits.ts'
 
 /** `aborted`: by the runtime. */
@@ -16,8 +17,8 @@ export type Posted = { answer: Answer } | { none: 'timeout' | 'network' | 'abort
 export class Sender extends WorkerEntrypoint<Env> {
   async post(request: PostRequest, timeoutMs: number): Promise<Posted> {
     try {
-      const ownFetch = (url: string, init: RequestInit) => fetch(url, init)
-      return { answer: await post(request, timeoutMs, ownFetch, { aborts: true }) }
+      const { fetch, timers } = rimOf(this.env)
+      return { answer: await post(request, timeoutMs, fetch, { aborts: true, timers }) }
     } catch (thrown) {
       // Told in a word: the name of an error does not survive the way back.
       return { none: isAbort(thrown) ? 'aborted' : isTimeout(thrown) ? 'timeout' : 'network' }
@@ -26,11 +27,12 @@ export class Sender extends WorkerEntrypoint<Env> {
 }
 
 /** What `AepClient` needs, by way of another invocation: one that dies, or says nothing in time, is nobody's failure. */
-export function postThrough(sender: { post: Sender['post'] }) {
+export function postThrough(sender: { post: Sender['post'] }, timers: Timers = TIMERS) {
   return async (request: PostRequest, timeoutMs: number): Promise<Answer> => {
     let posted: Posted
     try {
-      posted = await within(timeoutMs + SENDER_GRACE_MS, sender.post(request, timeoutMs))
+      const sent = sender.post(request, timeoutMs)
+      posted = await within(timeoutMs + SENDER_GRACE_MS, sent, timers)
     } catch {
       throw new Interrupted()
     }

@@ -10,6 +10,8 @@ import { DriftDetector } from './drift/detector.ts'
 import { AccessKeys } from './http/auth.ts'
 import { HealthCheck } from './http/health.ts'
 import { Sessions } from './http/sessions.ts'
+import { type Rim, rimOf } from './lib/rim.ts'
+import type { Timers } from './lib/timeout.ts'
 import { logLine } from './log.ts'
 import type { Aep } from './outbox/aep.ts'
 import { type OutboxStub, outboxOf } from './outbox/outbox.ts'
@@ -20,6 +22,7 @@ export type AppContext = Context<{ Bindings: Env }>
 
 export type Services = {
   config: Config
+  rim: Rim
   outbox: () => OutboxStub
   relay: Relay
   breaker: Breaker
@@ -38,7 +41,7 @@ export type Services = {
 /** What an isolate says of AEP. */
 type Known = { accepted: Breaker['accepted']; settings: string }
 
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+const sleep = (ms: number, { set }: Timers): Promise<void> => new Promise((done) => set(done, ms))
 
 /** How a request waits before it reports. An object, so that tests can put their own clock in its place. */
 export const waits = { wait: sleep }
@@ -57,18 +60,19 @@ export function servicesOf(env: Env): Services {
   if (!known) {
     const config = parseConfig(env)
     const { destination } = config
-    const now = () => Date.now()
+    const rim = rimOf(env)
+    const { now, timers, fetch } = rim
     const outbox = () => outboxOf(env)
     const tokens = new TokenSource((refused) => outbox().token(refused), now)
     const settings = settingsOf(destination)
     const windowMs = Math.max(config.forwardTimeoutMs, config.retryBaseMs)
     const breaker = new Breaker({ settings, windowMs })
-    const ownFetch = (url: string, init: RequestInit) => fetch(url, init)
     const client =
       destination &&
       new AepClient(destination, {
-        post: (request, timeoutMs) => post(request, timeoutMs, ownFetch, { aborts: false }),
+        post: (request, timeoutMs) => post(request, timeoutMs, fetch, { aborts: false, timers }),
         now,
+        timers,
         tokens,
       })
     const drift = new DriftDetector()
@@ -78,19 +82,31 @@ export function servicesOf(env: Env): Services {
       learned: (aep, askedAt) => breaker.heard(aep, askedAt),
       drift: (at) => drift.takeReports(at),
       now,
-      wait: (ms) => waits.wait(ms),
-      isolate: crypto.randomUUID(),
+      rim,
+      wait: (ms) => waits.wait(ms, timers),
+      isolate: rim.randomUUID(),
     })
     const { adminToken } = config
     known = {
       config,
+      rim,
       outbox,
-      relay: new Relay({ config, outbox, client, breaker, settings, people: reporter, now }),
+      relay: new Relay({
+        config,
+        outbox,
+        client,
+        breaker,
+        settings,
+        people: reporter,
+        now,
+        timers,
+      }),
       breaker,
       reporter,
-      health: new HealthCheck({ config, outbox, now, wait: sleep }),
-      webhookKeys: new AccessKeys(config.webhookKeys),
-      adminKeys: adminToken === null ? null : new AccessKeys([{ key: adminToken, name: null }]),
+      health: new HealthCheck({ config, outbox, now, timers, wait: (ms) => sleep(ms, timers) }),
+      webhookKeys: new AccessKeys(config.webhookKeys, rim),
+      adminKeys:
+        adminToken === null ? null : new AccessKeys([{ key: adminToken, name: null }], rim),
       sessions: adminToken === null ? null : new Sessions(adminToken),
       drift,
       version: versionOf(env),

@@ -13,19 +13,18 @@ export const worker = {
   fetch: app.fetch,
   async scheduled(_controller, env) {
     const services = servicesOf(env)
-    const { outbox, reporter, health } = services
-    const own = {
-      ...services,
-      fetch: (url: string, init: RequestInit) => fetch(url, init),
-      now: () => Date.now(),
-    }
+    const { outbox, reporter, health, rim } = services
     try {
-      await within(STORE_TIMEOUT_MS, outbox().wake())
+      await within(STORE_TIMEOUT_MS, outbox().wake(), rim.timers)
       await reporter.report()
-      await readWhatLanded(own)
+      await readWhatLanded({ ...services, ...rim })
     } finally {
       // An outbox that does not answer is one of the things to alert about.
-      await runAlerts({ ...own, isWell: () => health.isWell() })
+      await runAlerts({
+        ...services,
+        ...rim,
+        isWell: () => health.isWell(),
+      })
     }
   },
 } satisfies ExportedHandler<Env>

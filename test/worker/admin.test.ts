@@ -1,7 +1,9 @@
 /** The operators' questions: where is it, why, and send it again. */
+
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import {
   type Clock,
   conversation,
@@ -134,7 +136,7 @@ describe('GET /admin/status', () => {
 
   it('reads no event, however many are stored', async () => {
     await bufferMany(60)
-    const read = await runInDurableObject(outbox(), (instance, { storage }) => {
+    const read = await runInDurableObject(outbox(), (instance: Outbox, { storage }) => {
       const real = storage.sql.exec.bind(storage.sql)
       const cursors: { rowsRead: number }[] = []
       vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {

@@ -3,6 +3,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { packReceipts, type Receipt } from '../../src/worker/outbox/records/packed.ts'
 import { ReceiptStore } from '../../src/worker/outbox/records/receipts.ts'
 import { HOUR, MINUTE, type Receiver, startReceiver, WEBHOOK } from './alerts-support.ts'
@@ -322,7 +323,7 @@ describe('with 100,000 receipts, and as many failures', () => {
   it('comparing reads a few rows, and those of the failures that it shows; an alert reads none of them', async () => {
     await tick()
     const { now } = clock
-    await runInDurableObject(outbox(), async (instance, { storage }) => {
+    await runInDurableObject(outbox(), async (instance: Outbox, { storage }) => {
       const { sql } = storage
       const numbers = `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT ${MANY})`
       sql.exec(`${numbers} INSERT INTO landed_failures (id, code, pointer, batch, at)

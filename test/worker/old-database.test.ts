@@ -7,6 +7,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { RUNTIME } from '../../src/worker/lib/rim.ts'
 import type { OutboxStub } from '../../src/worker/outbox/outbox.ts'
 import { LookupHash } from '../../src/worker/outbox/records/lookup.ts'
 import { idOf, inOutbox } from './outbox-support.ts'
@@ -227,7 +228,7 @@ describe('storage of the last layout', () => {
   })
 
   it('keeps suppressions and their key, the operators’ log, alerts and drift', async () => {
-    const hash = await new LookupHash(KEY).of('email', PERSON)
+    const hash = await new LookupHash(KEY, RUNTIME.hmac).of('email', PERSON)
     const states = '{"hold":{"state":"firing"}}'
     await reopenOn(async (storage) => {
       await withEvents(clock.now)(storage)

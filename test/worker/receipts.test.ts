@@ -2,6 +2,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { RUNTIME } from '../../src/worker/lib/rim.ts'
 import { type Clock, conversation, drainAll, eachTest, outbox, type Relay } from './support.ts'
 
 let aep: LocalAdobe
@@ -153,7 +154,14 @@ describe('with RECEIPT_DAYS 0', () => {
     const { Records } = await import('../../src/worker/outbox/records/records.ts')
     await runInDurableObject(outbox(), (_, { storage }) => {
       const events = { hashed: () => [], beginningWith: () => [], at: () => null }
-      const records = new Records({ storage, receiptMs: 0, events, now: () => clock.now })
+      const records = new Records({
+        storage,
+        receiptMs: 0,
+        readAccess: { available: false, why: '' },
+        events,
+        now: () => clock.now,
+        rim: RUNTIME,
+      })
       const event = { id: 'a'.repeat(64), kind: 'feedback' as const, source: null, attempts: 1 }
       records.settled([{ ...event, receivedAt: clock.now, bytes: 3, hashes: 'c'.repeat(33) }])
       const by = { id: 'a'.repeat(64) }

@@ -3,6 +3,7 @@ import { createExecutionContext, runInDurableObject, waitOnExecutionContext } fr
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { RUNTIME } from '../../src/worker/lib/rim.ts'
 import { EXCHANGE_STALE_MS, MAX_BUFFERED_RECEIPTS } from '../../src/worker/limits.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { isOverLimit } from '../../src/worker/outbox/records/records.ts'
@@ -56,7 +57,15 @@ const answered = (id: string, more: Partial<Answered> = {}): Answered => {
     subject,
   }
   const counted = { at, ms: 1, kind: 'feedback' as const, outcome: 'forwarded' as const }
-  return { ...counted, key: 'abcdef', source: null, uninformed: false, receipt, ...more }
+  return {
+    ...counted,
+    key: 'abcdef',
+    source: null,
+    stranger: null,
+    uninformed: false,
+    receipt,
+    ...more,
+  }
 }
 const idOf = (number: number) => number.toString(16).padStart(64, '0')
 
@@ -163,6 +172,7 @@ describe('a report', () => {
       learned: () => undefined,
       drift: () => [],
       now: () => clock.now,
+      rim: RUNTIME,
       wait: () => Promise.reject(new Error('not in tests')),
       isolate: crypto.randomUUID(),
     })
@@ -196,6 +206,7 @@ describe('a report', () => {
       counts: [],
       receipts: [],
       keys: {},
+      strangers: {},
       drift: [],
     }
     await outbox().exchange(NOTHING_KNOWN, report, null)

@@ -6,6 +6,7 @@
 import { reset, runInDurableObject } from 'cloudflare:test'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Sessions } from '../../src/worker/http/sessions.ts'
+import { RUNTIME } from '../../src/worker/lib/rim.ts'
 import { MAX_SCANNED } from '../../src/worker/limits.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { ActivityStore } from '../../src/worker/outbox/records/activity.ts'
@@ -116,7 +117,7 @@ async function count(ask: (relay: Relay) => Promise<Answered>): Promise<Asked> {
 beforeAll(async () => {
   const { now } = startClock()
   const key = await outbox().lookupKey()
-  const hash = await new LookupHash(key).of('email', 'ada@example.com')
+  const hash = await new LookupHash(key, RUNTIME.hmac).of('email', 'ada@example.com')
   await runInDurableObject(outbox(), async (instance: Outbox, { storage }) => {
     storage.transactionSync(() => fill(storage.sql, now, hash))
     await instance.wake()

@@ -4,16 +4,18 @@
  * Promises: one request each, with a deadline, that follows no redirect; failures are reported in our words, which repeat
  * neither the address (it is a secret) nor the answer.
  */
-import type { Fetch } from '../aep/client/post.ts'
 import type { AlertWebhook } from '../config/alerts.ts'
-import { isTimeout } from '../lib/timeout.ts'
+import type { Rim } from '../lib/rim.ts'
+import { Deadline, isTimeout } from '../lib/timeout.ts'
 import { ALERT_TIMEOUT_MS } from '../limits.ts'
+
+type Network = Pick<Rim, 'fetch' | 'timers'>
 
 /** `null`: all of them got through; otherwise why one did not. The rest is then not sent. */
 export async function post(
   { url }: AlertWebhook,
   bodies: readonly unknown[],
-  fetch: Fetch,
+  network: Network,
 ): Promise<string | null> {
   for (const body of bodies) {
     const error = await request(
@@ -23,7 +25,7 @@ export async function post(
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(body),
       },
-      fetch,
+      network,
     )
     if (error !== null) return error
   }
@@ -31,16 +33,21 @@ export async function post(
 }
 
 /** `/fail` behind the path says that the relay runs, and is not well. */
-export function ping(url: string, isWell: boolean, fetch: Fetch): Promise<string | null> {
+export function ping(url: string, isWell: boolean, network: Network): Promise<string | null> {
   const address = new URL(url)
   if (!isWell) address.pathname = `${address.pathname.replace(/\/+$/, '')}/fail`
-  return request(address.href, { method: 'GET' }, fetch)
+  return request(address.href, { method: 'GET' }, network)
 }
 
-async function request(url: string, init: RequestInit, fetch: Fetch): Promise<string | null> {
+async function request(
+  url: string,
+  init: RequestInit,
+  { fetch, timers }: Network,
+): Promise<string | null> {
+  const deadline = new Deadline(ALERT_TIMEOUT_MS, { aborts: true, timers })
   try {
-    const signal = AbortSignal.timeout(ALERT_TIMEOUT_MS)
-    const response = await fetch(url, { ...init, redirect: 'manual', signal })
+    const { signal } = deadline
+    const response = await deadline.limit(fetch(url, { ...init, redirect: 'manual', signal }))
     // Never read: the answer may be anything.
     await response.body?.cancel()
     if (response.ok) return null
@@ -49,5 +56,7 @@ async function request(url: string, init: RequestInit, fetch: Fetch): Promise<st
     return isTimeout(thrown)
       ? `it did not answer within ${ALERT_TIMEOUT_MS / 1_000} s`
       : 'no connection to it'
+  } finally {
+    deadline.end()
   }
 }

@@ -8,7 +8,7 @@
  */
 import type { Fetch } from '../aep/client/post.ts'
 import type { Config } from '../config/config.ts'
-import { within } from '../lib/timeout.ts'
+import { type Timers, within } from '../lib/timeout.ts'
 import { STORE_TIMEOUT_MS } from '../limits.ts'
 import { logLine } from '../log.ts'
 import type { OutboxStub } from '../outbox/outbox.ts'
@@ -31,6 +31,7 @@ export type AlertDeps = {
   outbox: () => OutboxStub
   fetch: Fetch
   now: () => number
+  timers: Timers
   /** Whether `/health` says `ok`. */
   isWell: () => Promise<boolean>
 }
@@ -49,9 +50,9 @@ export async function runAlerts(deps: AlertDeps): Promise<void> {
 
 /** Whether the outbox answered. */
 async function alert(deps: AlertDeps): Promise<boolean> {
-  const { config, outbox } = deps
+  const { config, outbox, timers } = deps
   const now = deps.now()
-  const known = await asked(outbox, (stub) => stub.alertFacts())
+  const known = await asked(outbox, timers, (stub) => stub.alertFacts())
   const kept = known && readStates(known.states)
   const unkept = unsaved.get(outbox)
   const before = kept && unkept ? withStorage(kept, unkept) : (kept ?? unkept ?? INITIAL_STATES)
@@ -68,22 +69,25 @@ async function alert(deps: AlertDeps): Promise<boolean> {
     unsaved.set(outbox, states)
     return false
   }
-  const saved = await asked(outbox, async (stub) => {
+  const saved = await asked(outbox, timers, async (stub) => {
     await stub.saveAlertStates(JSON.stringify(states), known.refusals)
     return true
   })
+  // One that answers, and cannot write.
   if (saved) unsaved.delete(outbox)
+  else unsaved.set(outbox, states)
   return true
 }
 
 /** `null` when the outbox has not answered, asked twice: one that a deploy restarts fails the first time. */
 async function asked<Result>(
   outbox: AlertDeps['outbox'],
+  timers: Timers,
   ask: (stub: OutboxStub) => Promise<Result>,
 ): Promise<Result | null> {
   for (let attempts = 0; attempts < 2; attempts += 1) {
     try {
-      return await within(STORE_TIMEOUT_MS, ask(outbox()))
+      return await within(STORE_TIMEOUT_MS, ask(outbox()), timers)
     } catch (thrown) {
       logLine('warn', { event: 'alerts-failed', name: nameOf(thrown) })
     }
@@ -98,21 +102,21 @@ function withStorage(states: AlertStates, other: AlertStates): AlertStates {
 async function send(
   { states, notices }: Evaluation,
   now: number,
-  { config, fetch }: AlertDeps,
+  { config, fetch, timers }: AlertDeps,
 ): Promise<AlertStates> {
   const { webhook, publicUrl } = config.alerts
   if (!webhook) return withoutUnsent(states, ALERT_NAMES)
   if (notices.length === 0) return states
-  const error = await post(webhook, bodiesFor(webhook, notices, publicUrl), fetch)
+  const error = await post(webhook, bodiesFor(webhook, notices, publicUrl), { fetch, timers })
   if (error === null) return afterSent(states, notices, now)
   logLine('warn', { event: 'alert-not-sent', reason: error })
   return afterFailure(states, notices, error)
 }
 
-async function heartbeat({ config, fetch, isWell }: AlertDeps): Promise<void> {
+async function heartbeat({ config, fetch, timers, isWell }: AlertDeps): Promise<void> {
   const { heartbeatUrl } = config.alerts
   if (!heartbeatUrl) return
-  const error = await ping(heartbeatUrl, await isWell(), fetch)
+  const error = await ping(heartbeatUrl, await isWell(), { fetch, timers })
   if (error !== null) logLine('warn', { event: 'heartbeat-failed', reason: error })
 }
 

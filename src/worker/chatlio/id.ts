@@ -8,6 +8,7 @@
  * event, and a copy posted on the next day counts as another.
  */
 import { isNonEmptyString, isObject, type Parsed } from '../lib/json.ts'
+import type { Rim } from '../lib/rim.ts'
 import type { Route } from './kind.ts'
 import { utcDay } from './timestamp.ts'
 
@@ -22,13 +23,14 @@ export async function eventId(
   body: Uint8Array,
   parsed: Parsed,
   receivedAt: number,
+  sha256: Rim['sha256'],
 ): Promise<string> {
   // ASCII only: as many bytes as characters.
   const prefix = identifiesItself(parsed) ? `${route}\n` : `${route}\n${utcDay(receivedAt)}\n`
   const hashed = new Uint8Array(prefix.length + body.length)
   encoder.encodeInto(prefix, hashed)
   hashed.set(body, prefix.length)
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', hashed)).toHex()
+  return new Uint8Array(await sha256(hashed)).toHex()
 }
 
 /** Whether the body holds a field that tells it apart from every other event. */

@@ -5,6 +5,7 @@
  * the length of a key nor a common prefix. Without keys it admits nobody.
  */
 import { utf8Bytes } from '../lib/json-text.ts'
+import { type Rim, RUNTIME } from '../lib/rim.ts'
 import { MIN_SECRET_CHARACTERS } from '../limits.ts'
 
 /** Enough to tell keys apart in a log, and useless for guessing one. */
@@ -16,17 +17,21 @@ export type NamedKey = { readonly key: string; readonly name: string | null }
 /** Who a caller is. `fingerprint`: the first 6 hex digits of the key's SHA-256. */
 export type KeyHolder = { readonly fingerprint: string; readonly name: string | null }
 
+type Hashing = Pick<Rim, 'sha256' | 'timingSafeEqual'>
+
 type KnownKey = KeyHolder & { readonly hashes: readonly ArrayBuffer[] }
 
 /** One set per configuration: it hashes each of its keys once. */
 export class AccessKeys {
   readonly #keys: readonly NamedKey[]
+  readonly #rim: Hashing
   #known: readonly KnownKey[] | null = null
   /** Hashes of keys as good callers presented them: no more entries than ways to write those keys. */
   readonly #admitted = new Map<string, ArrayBuffer>()
 
-  constructor(keys: readonly NamedKey[]) {
+  constructor(keys: readonly NamedKey[], rim: Hashing = RUNTIME) {
     this.#keys = keys
+    this.#rim = rim
   }
 
   /** Whose key `presented` is; `null`: it is not one of these. */
@@ -34,11 +39,11 @@ export class AccessKeys {
     const form = urlForm(presented ?? '')
     if (form === '') return null
     const known = await this.#knownKeys()
-    const hash = this.#admitted.get(form) ?? (await sha256(form))
+    const hash = this.#admitted.get(form) ?? (await this.#rim.sha256(utf8Bytes(form)))
     let found: KeyHolder | null = null
     for (const { hashes, fingerprint, name } of known) {
       for (const own of hashes) {
-        if (crypto.subtle.timingSafeEqual(hash, own)) found = { fingerprint, name }
+        if (this.#rim.timingSafeEqual(hash, own)) found = { fingerprint, name }
       }
     }
     if (found !== null) this.#admitted.set(form, hash)
@@ -50,7 +55,9 @@ export class AccessKeys {
     const form = urlForm(presented ?? '')
     // A key has no blanks: one is a plus that was not escaped.
     const key = form.replaceAll(' ', '+')
-    return key.length < MIN_SECRET_CHARACTERS ? null : fingerprintOf(await sha256(key))
+    return key.length < MIN_SECRET_CHARACTERS
+      ? null
+      : fingerprintOf(await this.#rim.sha256(utf8Bytes(key)))
   }
 
   /** Of every key, in their order. */
@@ -60,28 +67,24 @@ export class AccessKeys {
 
   async #knownKeys(): Promise<readonly KnownKey[]> {
     // Kept as a value, not as a promise: a request must not wait for one that another request started.
-    this.#known ??= await Promise.all(this.#keys.map(knownKey))
+    this.#known ??= await Promise.all(this.#keys.map((key) => knownKey(key, this.#rim)))
     return this.#known
   }
 }
 
-async function knownKey({ key, name }: NamedKey): Promise<KnownKey> {
-  const own = await sha256(key)
+async function knownKey({ key, name }: NamedKey, { sha256 }: Hashing): Promise<KnownKey> {
+  const own = await sha256(utf8Bytes(key))
   // With its name before it, too: a key that was in use before names existed may have a colon.
   const forms = name === null ? [key] : [key, `${name}:${key}`]
   return {
     fingerprint: fingerprintOf(own),
     name,
-    hashes: await Promise.all(forms.map((form) => sha256(urlForm(form)))),
+    hashes: await Promise.all(forms.map((form) => sha256(utf8Bytes(urlForm(form))))),
   }
 }
 
 function fingerprintOf(hash: ArrayBuffer): string {
   return new Uint8Array(hash).toHex().slice(0, FINGERPRINT_DIGITS)
-}
-
-function sha256(text: string): Promise<ArrayBuffer> {
-  return crypto.subtle.digest('SHA-256', utf8Bytes(text))
 }
 
 /**

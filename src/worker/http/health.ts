@@ -6,7 +6,7 @@
  * before, or waits for the first: anyone may ask, and each fresh answer asks the outbox.
  */
 import type { Config } from '../config/config.ts'
-import { within } from '../lib/timeout.ts'
+import { type Timers, within } from '../lib/timeout.ts'
 import { FIRST_HEALTH_LOOK_MS, HEALTH_CACHE_MS, STORE_TIMEOUT_MS } from '../limits.ts'
 import type { OutboxStub } from '../outbox/outbox.ts'
 import { ANSWER_HEADERS } from './response-headers.ts'
@@ -27,6 +27,7 @@ export type HealthDeps = {
   config: Config
   outbox: () => OutboxStub
   now: () => number
+  timers: Timers
   wait: (ms: number) => Promise<void>
 }
 
@@ -90,6 +91,7 @@ export class HealthCheck {
       const { writable, hold, failing, expiring } = await within(
         STORE_TIMEOUT_MS,
         outbox().health(),
+        this.#deps.timers,
       )
       if (!writable) found.add('storage')
       if (hold) found.add(hold)

@@ -13,6 +13,7 @@ import { hasTrait, type Subject, subjectOf, type Trait } from '../chatlio/person
 import { readUpTo } from '../lib/bounded-body.ts'
 import { type Compression, decompress } from '../lib/decompress.ts'
 import { type Parsed, parseJson } from '../lib/json.ts'
+import type { Rim } from '../lib/rim.ts'
 import { MAX_BODY_BYTES, MAX_JSON_VALUES } from '../limits.ts'
 import { logLine } from '../log.ts'
 import type { Unsupported } from '../outbox/quarantine.ts'
@@ -46,15 +47,21 @@ export type EventAcceptor = {
 /** Sees every event that could be read, once it is in custody; never one of a suppressed person. */
 export type Observer = (reading: Reading, parsed: Parsed, id: string) => void
 
+/** What taking in a webhook needs of its isolate and of its caller. `source`: the name of the caller's key. */
+export type IngestDeps = {
+  acceptor: EventAcceptor
+  source: string | null
+  optOut: Trait | null
+  sha256: Rim['sha256']
+  observe: Observer
+}
+
 /** `receivedAt`: epoch milliseconds. */
 export async function ingest(
   request: Request,
   route: Route,
   receivedAt: number,
-  acceptor: EventAcceptor,
-  source: string | null,
-  optOut: Trait | null,
-  observe: Observer = () => undefined,
+  { acceptor, source, optOut, sha256, observe }: IngestDeps,
 ): Promise<Ingested | OptedOut | Refused> {
   const { headers } = request
   const compression = compressionOf(headers.get('content-encoding'))
@@ -64,7 +71,7 @@ export async function ingest(
   const read = await readBody(request, compression)
   if ('code' in read) return refused(route, read)
   const { body, parsed } = read
-  const id = await eventId(route, body, parsed, receivedAt)
+  const id = await eventId(route, body, parsed, receivedAt, sha256)
   const arrival = { id, kind: route, receivedAt }
   const arrived = (kind: StoredKind, subject: Subject) => {
     return { id, kind, bytes: body.length, receivedAt, subject }

@@ -7,6 +7,7 @@
 import { type EventKind, isRouteKind, type Route } from '../chatlio/kind.ts'
 import type { Config } from '../config/config.ts'
 import { SAMPLES_AGENT } from '../drift/drift.ts'
+import { rimOf } from '../lib/rim.ts'
 import { MAX_LOGGED_ISSUES } from '../limits.ts'
 import { type Level, logLine } from '../log.ts'
 import type { Answered } from '../report.ts'
@@ -19,14 +20,14 @@ import { ANSWER_HEADERS } from './response-headers.ts'
 type Result = Ingested | OptedOut | Refused
 
 export function webhook(c: AppContext): Promise<Response> {
-  const answered = answer(c, Date.now())
+  const answered = answer(c, rimOf(c.env).now())
   // When the sender disconnects, the runtime cancels the request; its event must reach custody all the same.
   c.executionCtx.waitUntil(answered)
   return answered
 }
 
 async function answer({ env, req, executionCtx }: AppContext, at: number): Promise<Response> {
-  const { config, relay, webhookKeys, drift, reporter } = servicesOf(env)
+  const { config, rim, relay, webhookKeys, drift, reporter } = servicesOf(env)
   const route = routeOf(req.path)
   const holder = await webhookKeys.find(req.query('key'))
   const key = holder?.fingerprint ?? null
@@ -36,20 +37,18 @@ async function answer({ env, req, executionCtx }: AppContext, at: number): Promi
   const isInformed = typeof admitted !== 'string' || (await reporter.ready())
   const result: Result =
     typeof admitted === 'string'
-      ? await ingest(
-          req.raw,
-          admitted,
-          at,
-          relay,
+      ? await ingest(req.raw, admitted, at, {
+          acceptor: relay,
           source,
-          config.optOutTrait,
-          (reading, parsed, id) => {
+          optOut: config.optOutTrait,
+          sha256: rim.sha256,
+          observe: (reading, parsed, id) => {
             if (req.header('user-agent') !== SAMPLES_AGENT) drift.saw(reading, parsed, id, at)
           },
-        )
+        })
       : { outcome: 'refused', kind: route ?? 'auto', refusal: admitted }
   const response = toResponse(result)
-  const endedAt = Date.now()
+  const endedAt = rim.now()
   logWebhook(result, response.status, endedAt - at, holder)
   const caller = { key, source, stranger }
   const answered = { at: endedAt, ms: endedAt - at, ...caller, uninformed: !isInformed }

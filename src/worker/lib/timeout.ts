@@ -1,5 +1,16 @@
 /** Deadlines. The time runs from when one is made, so every attempt gets its own. */
 
+export type Timers = {
+  set: (run: () => void, ms: number) => ReturnType<typeof setTimeout>
+  clear: (timer: ReturnType<typeof setTimeout>) => void
+}
+
+/** The runtime's own. */
+export const TIMERS: Timers = {
+  set: (run, ms) => setTimeout(run, ms),
+  clear: (timer) => clearTimeout(timer),
+}
+
 /**
  * A deadline for steps that follow each other.
  * A late step continues, and its result is ignored, unless it was given the `signal` of a deadline that aborts.
@@ -7,14 +18,19 @@
 export class Deadline {
   /** Aborted when the time is over; `null` unless asked for. */
   readonly signal: AbortSignal | null
-  readonly #timer: ReturnType<typeof setTimeout>
+  readonly #timers: Timers
+  readonly #timer: ReturnType<Timers['set']>
   #reject: ((reason: DOMException) => void) | null = null
   #reason: DOMException | null = null
 
-  constructor(ms: number, { aborts = false } = {}) {
+  constructor(
+    ms: number,
+    { aborts = false, timers = TIMERS }: { aborts?: boolean; timers?: Timers | undefined } = {},
+  ) {
+    this.#timers = timers
     const controller = aborts ? new AbortController() : null
     this.signal = controller?.signal ?? null
-    this.#timer = setTimeout(() => {
+    this.#timer = timers.set(() => {
       this.#reason = timeoutError()
       controller?.abort(this.#reason)
       this.#reject?.(this.#reason)
@@ -33,13 +49,17 @@ export class Deadline {
 
   /** A running timer keeps a Durable Object awake and billed. */
   end(): void {
-    clearTimeout(this.#timer)
+    this.#timers.clear(this.#timer)
   }
 }
 
 /** Settles as `work` does, or rejects with a `TimeoutError` after `ms` milliseconds. Never aborts `work`. */
-export async function within<Result>(ms: number, work: Promise<Result>): Promise<Result> {
-  const deadline = new Deadline(ms)
+export async function within<Result>(
+  ms: number,
+  work: Promise<Result>,
+  timers: Timers = TIMERS,
+): Promise<Result> {
+  const deadline = new Deadline(ms, { timers })
   try {
     return await deadline.limit(work)
   } finally {

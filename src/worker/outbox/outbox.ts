@@ -17,6 +17,7 @@ import type { LandedCursor } from '../aep/landed.ts'
 import type { LandedFacts, OutboxFacts, Refused } from '../alerts/alerts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import type { DriftKey, DriftRow } from '../drift/drift.ts'
+import { type Rim, rimOf } from '../lib/rim.ts'
 import { postThrough } from '../sender.ts'
 import type { Aep } from './aep.ts'
 import { Alerts } from './alerts.ts'
@@ -67,6 +68,7 @@ export type OutboxStatus = Ledger &
 
 export class Outbox extends DurableObject<Env> {
   readonly #config: Config = parseConfig(this.env)
+  readonly #rim: Rim = rimOf(this.env)
   readonly #events: Events
   readonly #list: EventList
   readonly #bulk: Bulk
@@ -85,9 +87,8 @@ export class Outbox extends DurableObject<Env> {
     migrate(storage)
     const config = this.#config
     const { destination } = config
-    const now = () => Date.now()
-    const random = () => Math.random()
-    const fetchIms = (url: string, init: RequestInit) => fetch(url, init)
+    const rim = this.#rim
+    const { now, random, timers, fetch } = rim
     const policy = { backoff: { baseMs: config.retryBaseMs, capMs: config.retryCapMs }, random }
     const settings = settingsOf(destination)
     const events = new Events(storage)
@@ -105,24 +106,26 @@ export class Outbox extends DurableObject<Env> {
         at: (position) => list.at(position),
       },
       now,
+      rim,
     })
     this.#records = records
     this.#bulk = new Bulk({ events, list, isSuppressed: (hashes) => records.isSuppressed(hashes) })
     const takeBack = (from: number, since: number) => this.#delivery.takeBack(from, since)
     this.#watch = new AepWatch({ events, policy, now, takeBack })
     const credentials = destination?.credentials ?? null
-    this.#tokens = new TokenKeeper(storage, credentials, { fetch: fetchIms, now })
+    this.#tokens = new TokenKeeper(storage, credentials, { fetch, now, timers })
     const tokens = new TokenSource((refused) => this.#tokens.get(refused), now)
-    const post = postThrough(ctx.exports.Sender)
+    const post = postThrough(ctx.exports.Sender, timers)
     this.#delivery = new Delivery({
       config,
       policy,
       storage,
       events,
       watch: this.#watch,
-      client: destination && new AepClient(destination, { post, now, tokens }),
+      client: destination && new AepClient(destination, { post, now, timers, tokens }),
       settings,
       now,
+      timers,
       record: (delivered) => records.settled(delivered.map(deliveredOf)),
     })
     this.#intake = new Intake({
@@ -184,7 +187,8 @@ export class Outbox extends DurableObject<Env> {
     const { accepted, settings } = known
     if (accepted) this.#watch.happened({ what: 'report', accepted, settings })
     const taken = report === null || this.#records.take(report)
-    if (report && taken && report.drift.length > 0) this.#drift.record(report.drift, Date.now())
+    if (report && taken && report.drift.length > 0)
+      this.#drift.record(report.drift, this.#rim.now())
     if (accepted) await this.#delivery.scheduleNewWork()
     return { aep: this.#watch.aep, taken, lookup: this.#records.lookup(version) }
   }
@@ -224,7 +228,7 @@ export class Outbox extends DurableObject<Env> {
       writable: await this.#writes.isWritable(this.#intake.lastWrite),
       oldestAt: this.#events.oldestAt(),
       retentionMs: this.#config.retentionMs,
-      now: Date.now(),
+      now: this.#rim.now(),
     })
   }
 

@@ -9,6 +9,7 @@ import { isUsable, requestToken, type Token, type TokenResult } from '../aep/cli
 import type { Fetch } from '../aep/client/post.ts'
 import type { Ending } from '../aep/client/verdict.ts'
 import type { Credentials } from '../config/config.ts'
+import type { Timers } from '../lib/timeout.ts'
 
 const KEY = 'token'
 
@@ -18,14 +19,14 @@ type KeptToken = Token & { of: string }
 export class TokenKeeper {
   readonly #storage: DurableObjectStorage
   readonly #credentials: Credentials | null
-  readonly #deps: { fetch: Fetch; now: () => number }
+  readonly #deps: { fetch: Fetch; now: () => number; timers: Timers }
   #requested: Promise<TokenResult> | null = null
 
   constructor(
     storage: DurableObjectStorage,
     /** `null`: the inlet wants no token, or the configuration cannot be used. */
     credentials: Credentials | null,
-    deps: { fetch: Fetch; now: () => number },
+    deps: { fetch: Fetch; now: () => number; timers: Timers },
   ) {
     this.#storage = storage
     this.#credentials = credentials

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { eventId } from '../../../src/worker/chatlio/id.ts'
 import { ROUTE_KINDS, type Route } from '../../../src/worker/chatlio/kind.ts'
 import { parseJson } from '../../../src/worker/lib/json.ts'
+import { RUNTIME } from '../../../src/worker/lib/rim.ts'
 import conversation from '../../fixtures/conversation.json'
 import conversationMinimal from '../../fixtures/conversation-minimal.json'
 import offlineMessage from '../../fixtures/offline-message.json'
@@ -16,7 +17,7 @@ const utf8 = (text: string) => new TextEncoder().encode(text)
 
 function idOf(route: Route, body: string | Uint8Array, receivedAt = NOON): Promise<string> {
   const bytes = typeof body === 'string' ? utf8(body) : body
-  return eventId(route, bytes, parseJson(bytes), receivedAt)
+  return eventId(route, bytes, parseJson(bytes), receivedAt, RUNTIME.sha256)
 }
 
 /** The contract, implemented independently: SHA-256 in hexadecimal of the concatenated parts. */

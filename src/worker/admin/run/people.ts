@@ -44,10 +44,10 @@ export async function find(services: Services, input: Input<'find'>): Promise<An
 
 export async function erase(services: Services, input: Input<'erase'>): Promise<Answer<'erase'>> {
   const { suppressDays, dryRun } = input
-  const { outbox, reporter } = services
+  const { outbox, reporter, rim } = services
   const person = personOf(input)
   const hash = await hashOfPerson(services, person)
-  const now = Date.now()
+  const now = rim.now()
   const suppresses = !dryRun && suppressDays > 0
   const until = suppresses
     ? await outbox().suppress(hash, now, now + suppressDays * DAY_MS)
@@ -70,17 +70,17 @@ export async function erase(services: Services, input: Input<'erase'>): Promise<
 
 /** Whose records these are is compared as it is for webhooks, and kept nowhere. */
 export async function screen(
-  { outbox }: Services,
+  { outbox, rim }: Services,
   { records, recovered }: Input<'screen'>,
 ): Promise<Answer<'screen'>> {
-  const lookup = new LookupHash(await outbox().lookupKey())
+  const lookup = new LookupHash(await outbox().lookupKey(), rim.hmac)
   const hashes = await Promise.all(
     records.map((record) =>
       Promise.all(personKeysIn(record).map(({ field, value }) => lookup.of(field, value))),
     ),
   )
   const all = [...new Set(hashes.flat())]
-  const suppressed = new Set(await outbox().suppressedAmong(all, Date.now()))
+  const suppressed = new Set(await outbox().suppressedAmong(all, rim.now()))
   if (recovered.length > 0) await outbox().recovered(recovered)
   return {
     indexes: hashes.flatMap((own, index) =>
@@ -90,8 +90,8 @@ export async function screen(
   }
 }
 
-export async function suppressions({ outbox }: Services): Promise<Answer<'suppressions'>> {
-  const rows = await outbox().suppressions(Date.now())
+export async function suppressions({ outbox, rim }: Services): Promise<Answer<'suppressions'>> {
+  const rows = await outbox().suppressions(rim.now())
   return {
     count: rows.length,
     rows: rows.map(({ id, since, until }) => ({ id, since: toIso(since), until: toIso(until) })),
@@ -101,7 +101,7 @@ export async function suppressions({ outbox }: Services): Promise<Answer<'suppre
 /** `null`: this person was not suppressed. */
 export async function endSuppression(services: Services, input: Input<'endSuppression'>) {
   const hash = await hashOfPerson(services, personOf(input))
-  if (!(await services.outbox().endSuppression(hash, Date.now()))) return null
+  if (!(await services.outbox().endSuppression(hash, services.rim.now()))) return null
   await services.reporter.report()
   return { ended: 1 }
 }
@@ -118,6 +118,10 @@ function hashOfPerson(services: Services, { field, value }: PersonKey): Promise<
   return hashOf(services, field, value)
 }
 
-async function hashOf({ outbox }: Services, field: LookupField, value: string): Promise<string> {
-  return new LookupHash(await outbox().lookupKey()).of(field, value)
+async function hashOf(
+  { outbox, rim }: Services,
+  field: LookupField,
+  value: string,
+): Promise<string> {
+  return new LookupHash(await outbox().lookupKey(), rim.hmac).of(field, value)
 }

@@ -50,8 +50,8 @@ export const resume = (services: Services) => setPaused(services, false)
 
 /** The status afterwards. */
 async function setPaused(services: Services, paused: boolean): Promise<Answer<'status'>> {
-  const { outbox, breaker } = services
-  const askedAt = Date.now()
+  const { outbox, breaker, rim } = services
+  const askedAt = rim.now()
   // So this isolate does not wait for its next exchange.
   breaker.heard(await outbox().pause(paused), askedAt)
   return status(services)
@@ -59,8 +59,8 @@ async function setPaused(services: Services, paused: boolean): Promise<Answer<'s
 
 /** A lower bound. `from` and `to`: epoch milliseconds; without them the last 24 hours. */
 export async function activity(
-  { outbox }: Services,
-  { step, to = Date.now() + 1, from = to - DAY_MS }: Input<'activity'>,
+  { outbox, rim }: Services,
+  { step, to = rim.now() + 1, from = to - DAY_MS }: Input<'activity'>,
 ): Promise<Answer<'activity'>> {
   const rows = await outbox().activity(from, to, step)
   return {
@@ -82,8 +82,8 @@ export async function activity(
  * of the last 24 hours.
  */
 export async function compared(
-  { outbox }: Services,
-  { from = Date.now() - DAY_MS, to = Number.MAX_SAFE_INTEGER }: Input<'compared'>,
+  { outbox, rim }: Services,
+  { from = rim.now() - DAY_MS, to = Number.MAX_SAFE_INTEGER }: Input<'compared'>,
 ): Promise<Answer<'compared'>> {
   const { available, why, hours, failures, ...counts } = await outbox().compared(from, to)
   return {
@@ -130,11 +130,11 @@ export async function alerts({ outbox }: Services): Promise<Answer<'alerts'>> {
 }
 
 /** `error` says in our words why it did not get through. */
-export async function testAlert({ config }: Services): Promise<Answer<'testAlert'>> {
+export async function testAlert({ config, rim }: Services): Promise<Answer<'testAlert'>> {
   const { webhook, publicUrl } = config.alerts
   if (!webhook) return { sent: false, error: 'ALERT_WEBHOOK_URL is not set, or is not a URL' }
-  const bodies = testBodies(webhook, publicUrl, Date.now())
-  const error = await post(webhook, bodies, (url, init) => fetch(url, init))
+  const bodies = testBodies(webhook, publicUrl, rim.now())
+  const error = await post(webhook, bodies, rim)
   return error === null ? { sent: true } : { sent: false, error }
 }
 

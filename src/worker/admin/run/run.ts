@@ -36,7 +36,7 @@ export async function run<Name extends CommandName>(
   const numbers = answer as Readonly<Record<string, unknown>>
   const counts = Object.fromEntries(log.counts.map((count) => [count, Number(numbers[count])]))
   try {
-    await services.outbox().logAction({ at: Date.now(), by, action: log.action, counts })
+    await services.outbox().logAction({ at: services.rim.now(), by, action: log.action, counts })
   } catch (thrown) {
     const name = thrown instanceof Error ? thrown.name : 'unknown'
     logLine('error', { event: 'action-not-logged', action: log.action, name })

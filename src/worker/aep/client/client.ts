@@ -6,7 +6,7 @@
  * Never retries, apart from that renewal: the caller decides after each request whether to continue.
  */
 import type { Destination } from '../../config/config.ts'
-import { isTimeout, within } from '../../lib/timeout.ts'
+import { isTimeout, type Timers, within } from '../../lib/timeout.ts'
 import { judgeBatch } from './batch.ts'
 import { Envelope } from './envelope.ts'
 import type { Token, TokenResult } from './ims.ts'
@@ -18,6 +18,7 @@ import { type Answer, type AttemptError, type Ending, judge, noAnswer } from './
 export type ClientDeps = {
   post: (request: PostRequest, timeoutMs: number) => Promise<Answer>
   now: () => number
+  timers?: Timers
   tokens: TokenSource
 }
 
@@ -82,13 +83,13 @@ export class AepClient {
 async function sendWithToken(
   request: PostRequest,
   timeoutMs: number,
-  { post, now, tokens }: ClientDeps,
+  { post, now, timers, tokens }: ClientDeps,
 ): Promise<Answer | Ending> {
   const until = now() + timeoutMs
   const leftMs = () => Math.min(Math.max(until - now(), 0), timeoutMs)
   let refused: string | null = null
   for (;;) {
-    const result: TokenResult = await within(leftMs(), tokens.get(refused)).catch(noToken)
+    const result: TokenResult = await within(leftMs(), tokens.get(refused), timers).catch(noToken)
     if ('failed' in result) return result.failed
     const { value }: Token = result.token
     const headers = new Headers(request.headers)

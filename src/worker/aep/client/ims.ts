@@ -8,6 +8,7 @@
  */
 import type { Credentials } from '../../config/config.ts'
 import { isObject } from '../../lib/json.ts'
+import type { Timers } from '../../lib/timeout.ts'
 import { IMS_TIMEOUT_MS, MAX_TOKEN_CHARACTERS, TOKEN_MARGIN_MS } from '../../limits.ts'
 import { type Fetch, post } from './post.ts'
 import { type Answer, type Ending, type Failure, jsonOf, retryAfterMs } from './verdict.ts'
@@ -36,7 +37,7 @@ function isToken(value: unknown): value is string {
 /** Resolves to a token, or to a verdict with code `token`: `held` if IMS refuses the credentials, else `deferred`. */
 export async function requestToken(
   { clientId, clientSecret, scopes, imsUrl }: Credentials,
-  { fetch, now }: { fetch: Fetch; now: () => number },
+  { fetch, now, timers }: { fetch: Fetch; now: () => number; timers?: Timers | undefined },
 ): Promise<TokenResult> {
   const form = new URLSearchParams({
     client_id: clientId,
@@ -51,7 +52,7 @@ export async function requestToken(
   }
   let answer: Answer
   try {
-    answer = await post(request, IMS_TIMEOUT_MS, fetch, { aborts: true })
+    answer = await post(request, IMS_TIMEOUT_MS, fetch, { aborts: true, timers })
   } catch {
     return { failed: { verdict: 'deferred', ...failure(null, 'IMS did not answer', null) } }
   }

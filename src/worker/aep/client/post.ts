@@ -7,7 +7,7 @@
  */
 
 import { readTextUpTo } from '../../lib/bounded-body.ts'
-import { Deadline } from '../../lib/timeout.ts'
+import { Deadline, type Timers } from '../../lib/timeout.ts'
 import { MAX_ANSWER_BYTES } from '../../limits.ts'
 import type { Answer } from './verdict.ts'
 
@@ -24,9 +24,9 @@ export async function post(
   { url, headers, body }: PostRequest,
   timeoutMs: number,
   fetch: Fetch,
-  { aborts }: { aborts: boolean },
+  options: { aborts: boolean; timers?: Timers | undefined },
 ): Promise<Answer> {
-  const deadline = new Deadline(timeoutMs, { aborts })
+  const deadline = new Deadline(timeoutMs, options)
   try {
     const { signal } = deadline
     const init = { method: 'POST', headers, body, signal, redirect: 'manual' } as const

@@ -8,6 +8,7 @@
 import type { AepClient } from '../../aep/client/client.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import type { Config } from '../../config/config.ts'
+import type { Timers } from '../../lib/timeout.ts'
 import { EXPIRE_BATCH, REQUEUE_PAGE } from '../../limits.ts'
 import { logLine } from '../../log.ts'
 import type { Policy } from '../blame.ts'
@@ -27,6 +28,7 @@ export type DeliveryDeps = {
   /** `null`: the configuration cannot be used. */
   client: AepClient | null
   now: () => number
+  timers: Timers
 } & Pick<OutcomeDeps, 'settings' | 'record'>
 
 export class Delivery {
@@ -93,13 +95,14 @@ export class Delivery {
   /** How a pending event ends, should it do so within `timeoutMs`. */
   async waitFor(id: string, timeoutMs: number): Promise<EventEnd | null> {
     const { promise, resolve } = Promise.withResolvers<EventEnd | null>()
-    const timer = setTimeout(() => resolve(null), timeoutMs)
+    const { timers } = this.#deps
+    const timer = timers.set(() => resolve(null), timeoutMs)
     const same = this.#waiting.get(id) ?? new Set()
     this.#waiting.set(id, same.add(resolve))
     try {
       return await promise
     } finally {
-      clearTimeout(timer)
+      timers.clear(timer)
       same.delete(resolve)
       if (same.size === 0) this.#waiting.delete(id)
     }

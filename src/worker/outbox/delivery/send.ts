@@ -295,6 +295,8 @@ export class Send {
         this.#deps.outcomes.gaveUp(event, { code: 'settings-changed', status: null, message })
         return null
       }
+      // AEP may have one whose acceptance could not be noted: no id stands for two contents.
+      if (parts.length > 0) generation += 1
     }
     const reading = readEvent(event, parseJson(event.body))
     if (reading.outcome !== 'valid') {

@@ -7,6 +7,7 @@
  */
 import type { Subject } from '../../chatlio/person.ts'
 import { utf8Bytes } from '../../lib/json-text.ts'
+import type { Rim } from '../../lib/rim.ts'
 import { MAX_KNOWN_HASHES } from '../../limits.ts'
 
 /** `unknown`: of events that an earlier version stored, which did not write the field down. */
@@ -48,12 +49,14 @@ export function hasHash(hashes: Hashes | null, hash: string): boolean {
 
 export class LookupHash {
   readonly raw: Uint8Array
-  #key: Awaited<ReturnType<typeof crypto.subtle.importKey>> | null = null
+  readonly #hmac: Rim['hmac']
+  #sign: Awaited<ReturnType<Rim['hmac']>> | null = null
   /** In memory only: a conversation has several events, and its hashes are made once. */
   readonly #known = new Map<string, string>()
 
-  constructor(raw: Uint8Array) {
+  constructor(raw: Uint8Array, hmac: Rim['hmac']) {
     this.raw = raw
+    this.#hmac = hmac
   }
 
   /** Hexadecimal. */
@@ -81,14 +84,8 @@ export class LookupHash {
 
   async #mac(text: string): Promise<string> {
     // Kept as a value: a request must not wait for a promise of another request.
-    this.#key ??= await crypto.subtle.importKey(
-      'raw',
-      this.raw,
-      { name: 'HMAC', hash: 'SHA-256' },
-      false,
-      ['sign'],
-    )
-    const mac = await crypto.subtle.sign('HMAC', this.#key, utf8Bytes(text))
+    this.#sign ??= await this.#hmac(this.raw)
+    const mac = await this.#sign(utf8Bytes(text))
     return new Uint8Array(mac, 0, HASH_BYTES).toHex()
   }
 }

@@ -10,6 +10,7 @@ import { readEventOrNull } from '../../chatlio/event.ts'
 import { subjectOf } from '../../chatlio/person.ts'
 import type { ReadAccess } from '../../config/read-access.ts'
 import { parseJson } from '../../lib/json.ts'
+import type { Rim } from '../../lib/rim.ts'
 import { logLine } from '../../log.ts'
 import type { StoreRequest } from '../intake.ts'
 import { ACTIVITY_TABLES, ActivityStore } from './activity.ts'
@@ -55,6 +56,7 @@ export type RecordsDeps = {
   readAccess: ReadAccess
   events: StoredEvents & FoundEvents
   now: () => number
+  rim: Pick<Rim, 'randomBytes' | 'randomUUID' | 'hmac'>
 }
 
 /** `pausedUntil`: receipts and counts stop until then, since the platform refuses writes; `null`: they do not. */
@@ -73,11 +75,11 @@ export class Records {
   #pausedUntil = 0
 
   constructor(deps: RecordsDeps) {
-    const { storage, receiptMs, readAccess, events, now } = deps
+    const { storage, receiptMs, readAccess, events, rim, now } = deps
     const { sql } = storage
     this.#deps = deps
-    this.hash = lookupHashOf(storage)
-    this.suppressions = new Suppressions(sql)
+    this.hash = lookupHashOf(storage, rim)
+    this.suppressions = new Suppressions(sql, rim.randomUUID)
     this.log = new OperatorLog(sql)
     const activityOf = (from: number, to: number) => this.points(from, to, 'hour')
     this.landed = new LandedStore({ storage, access: readAccess, activity: activityOf, now })
@@ -169,12 +171,16 @@ export class Records {
     return find(request, { events, index, receipts, reports, failureOf, settledAfter })
   }
 
-  /** Erases the receipts of the person with this hash; returns how many there are, or were. */
+  /**
+   * Erases the receipts of the person with this hash, and what the index remembers of events that have left; returns how
+   * many receipts there are, or were.
+   */
   eraseReceipts(hash: string, dryRun: boolean): number {
     return this.#deps.storage.transactionSync(() => {
       const ids = this.#receipts.erase(hash, dryRun)
       for (const id of this.#reports.erase(hash, dryRun)) ids.add(id)
       if (!dryRun) this.landed.forget(ids)
+      if (!dryRun) this.#index.erase(hash)
       return ids.size
     })
   }
@@ -211,11 +217,14 @@ const KEY = 'lookup-key'
 const KEY_BYTES = 32
 
 /** The outbox's own: made when it first starts. */
-function lookupHashOf({ kv }: Pick<DurableObjectStorage, 'kv'>): LookupHash {
+function lookupHashOf(
+  { kv }: Pick<DurableObjectStorage, 'kv'>,
+  { randomBytes, hmac }: RecordsDeps['rim'],
+): LookupHash {
   let key = kv.get<Uint8Array>(KEY)
   if (!key) {
-    key = crypto.getRandomValues(new Uint8Array(KEY_BYTES))
+    key = randomBytes(KEY_BYTES)
     kv.put(KEY, key)
   }
-  return new LookupHash(key)
+  return new LookupHash(key, hmac)
 }

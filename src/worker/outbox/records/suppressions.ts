@@ -24,10 +24,12 @@ export class Suppressions {
   readonly #byHash = new Map<string, Suppression>()
   /** Changes with the set, and with every start of the object. */
   #version: string
+  readonly #randomUUID: () => string
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: SqlStorage, randomUUID: () => string) {
     this.#sql = sql
-    this.#version = crypto.randomUUID()
+    this.#randomUUID = randomUUID
+    this.#version = randomUUID()
     for (const row of sql.exec<Suppression>('SELECT * FROM suppressions')) {
       this.#byHash.set(row.hash, row)
     }
@@ -75,7 +77,7 @@ export class Suppressions {
       row.until,
     )
     this.#byHash.set(hash, row)
-    this.#version = crypto.randomUUID()
+    this.#version = this.#randomUUID()
     return row.until
   }
 
@@ -100,7 +102,7 @@ export class Suppressions {
   #forget(hashes: readonly string[]): void {
     for (const hash of hashes) {
       this.#sql.exec('DELETE FROM suppressions WHERE hash = ?', hash)
-      if (this.#byHash.delete(hash)) this.#version = crypto.randomUUID()
+      if (this.#byHash.delete(hash)) this.#version = this.#randomUUID()
     }
   }
 }

@@ -1,0 +1,50 @@
+/**
+ * What our code has of the world: clock, randomness, timers, the network, hashing. Whatever runs is given a `Rim`; only this
+ * file reaches for the runtime's own.
+ *
+ * Promises: one set for each environment of an isolate or object, the runtime's unless another was put in its place, as the
+ * simulator does.
+ */
+import { TIMERS, type Timers } from './timeout.ts'
+
+export type Rim = {
+  /** Epoch milliseconds. */
+  now: () => number
+  /** From 0 to below 1. */
+  random: () => number
+  timers: Timers
+  fetch: (url: string, init: RequestInit) => Promise<Response>
+  sha256: (bytes: Uint8Array) => Promise<ArrayBuffer>
+  /** HMAC-SHA-256 under a key. */
+  hmac: (key: Uint8Array) => Promise<(bytes: Uint8Array) => Promise<ArrayBuffer>>
+  timingSafeEqual: (one: ArrayBuffer, other: ArrayBuffer) => boolean
+  randomBytes: (length: number) => Uint8Array
+  randomUUID: () => string
+}
+
+export const RUNTIME: Rim = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  timers: TIMERS,
+  fetch: (url, init) => fetch(url, init),
+  sha256: (bytes) => crypto.subtle.digest('SHA-256', bytes),
+  hmac: async (raw) => {
+    const algorithm = { name: 'HMAC', hash: 'SHA-256' }
+    const key = await crypto.subtle.importKey('raw', raw, algorithm, false, ['sign'])
+    return (bytes) => crypto.subtle.sign('HMAC', key, bytes)
+  },
+  timingSafeEqual: (one, other) => crypto.subtle.timingSafeEqual(one, other),
+  randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+  randomUUID: () => crypto.randomUUID(),
+}
+
+const rims = new WeakMap<object, Rim>()
+
+/** What runs under this environment. */
+export function rimOf(env: object): Rim {
+  return rims.get(env) ?? RUNTIME
+}
+
+export function setRim(env: object, rim: Rim): void {
+  rims.set(env, rim)
+}

@@ -1,0 +1,118 @@
+/**
+ * `npm run simulate`: runs from seeds, one after the other. The last line is the SHA-256 of the history; the same options
+ * give the same. A run that breaks a promise is made shorter, and printed as a timeline.
+ */
+import { createHash } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import { planOf } from './plan.ts'
+import { shrunk } from './shrink.ts'
+import { neverReached, type Reached } from './states.ts'
+import { START, World } from './world.ts'
+
+const USAGE = `Usage: npm run simulate -- [options]
+  --seed N      the first seed, 1 by default; each run takes the next
+  --runs N      how many runs, 1 by default
+  --hours N     hours of webhooks and faults in a run, 3 by default; then a calm
+  --seconds N   begin no run later than this, whatever --runs says
+  --states      print how often each rare state was reached
+  --timeline    print the whole history of each run
+  --keep-going  go on after a run that fails, and do not make it shorter
+  --help
+Ends with 1 when a promise was broken, or when a thousand runs never reached a state that they must reach.`
+
+function usage(text: string): never {
+  process.stderr.write(`${text}\n`)
+  return process.exit(2) as never
+}
+
+function optionsOf(args: string[]) {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        seed: { type: 'string', default: '1' },
+        runs: { type: 'string' },
+        hours: { type: 'string', default: '3' },
+        seconds: { type: 'string' },
+        states: { type: 'boolean', default: false },
+        timeline: { type: 'boolean', default: false },
+        'keep-going': { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    const number = (name: string, text: string) => {
+      const value = Number(text)
+      if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+        usage(`--${name} is a number.`)
+      return value
+    }
+    return {
+      ...values,
+      seed: number('seed', values.seed),
+      hours: Math.max(number('hours', values.hours), 1),
+      seconds: number('seconds', values.seconds ?? '1e9'),
+      runs: number('runs', values.runs ?? (values.seconds === undefined ? '1' : '1e9')),
+    }
+  } catch (thrown) {
+    return usage(`${thrown instanceof Error ? thrown.message : thrown}\n${USAGE}`)
+  }
+}
+
+const options = optionsOf(process.argv.slice(2))
+const print = (line: string) => process.stdout.write(`${line}\n`)
+if (options.help) {
+  print(USAGE)
+  process.exit(0)
+}
+
+const began = performance.now()
+const seconds = () => (performance.now() - began) / 1_000
+const reached: Reached = new Map()
+const histories = createHash('sha256')
+let simulatedMs = 0
+let webhooks = 0
+let runs = 0
+let failed = 0
+let mostProbes = 0
+for (; runs < options.runs && seconds() < options.seconds; runs += 1) {
+  const seed = options.seed + runs
+  const plan = planOf(seed, options.hours)
+  const world = new World(plan, { keep: options.timeline })
+  const result = await world.run()
+  simulatedMs += result.ms
+  webhooks += result.webhooks
+  histories.update(result.sha256)
+  mostProbes = Math.max(mostProbes, result.mostProbes)
+  for (const [state, count] of result.reached) reached.set(state, (reached.get(state) ?? 0) + count)
+  for (const line of result.timeline) print(line)
+  const [first] = result.breaches
+  if (!first) continue
+  failed += 1
+  print(`seed ${seed} breaks a promise after ${Math.round(seconds())} s:`)
+  for (const { check, text } of result.breaches) print(`  ${check}: ${text}`)
+  if (options['keep-going']) continue
+  const shortest = await shrunk(plan, { check: first.check, at: first.at - START })
+  const again = new World(shortest, { keep: true })
+  const { timeline } = await again.run()
+  print(
+    `The shortest history found that still does: ${shortest.faults.length} faults, ${shortest.webhooks.length} webhooks`,
+  )
+  for (const line of timeline) print(`  ${line}`)
+  break
+}
+
+if (options.states) {
+  print('How often each state was reached:')
+  for (const state of [...reached.keys()].sort()) print(`  ${reached.get(state)}  ${state}`)
+}
+const missing = runs >= 1_000 ? neverReached(reached) : []
+for (const state of missing) print(`Never reached in ${runs} runs: ${state}`)
+const hours = simulatedMs / 3_600_000
+const { user, system } = process.cpuUsage()
+const cpuSeconds = (user + system) / 1e6
+const speed = Math.round(simulatedMs / 1_000 / cpuSeconds)
+print(
+  `${runs} runs from seed ${options.seed}: ${(hours / 24).toFixed(1)} days, ${webhooks} webhooks, ${failed} runs with a breach; ${seconds().toFixed(0)} s (${cpuSeconds.toFixed(0)} s of one core, ${speed} times real time); at most ${mostProbes} requests a minute to an AEP that fails`,
+)
+print(histories.digest('hex'))
+process.exitCode = failed > 0 || missing.length > 0 ? 1 : 0
