@@ -148,9 +148,9 @@ type Listing = Answer<'events'>
 type Shown = Omit<Listing['events'][number], 'state'> & {
   state: keyof typeof STATES
   settledAt?: string | null
-  failedAt?: string | null
-  code?: string | null
-  pointer?: string | null
+  failedAt?: string | undefined
+  code?: string | undefined
+  pointer?: string | undefined
 }
 
 /** As in the address. */

@@ -9,6 +9,7 @@ import { personKeysIn } from '../../aep/record/person.ts'
 import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import { DAY_MS, ERASE_PAGE } from '../../limits.ts'
+import type { KnownFailure } from '../../outbox/records/landed.ts'
 import { type LookupField, LookupHash } from '../../outbox/records/lookup.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
@@ -33,10 +34,7 @@ export async function find(services: Services, input: Input<'find'>): Promise<An
     events: found.slice(0, limit).map(({ position: _, settledAt, refused, ...event }) => ({
       ...eventView(event),
       settledAt: isoOrNull(settledAt),
-      code: refused?.code ?? null,
-      pointer: refused?.pointer ?? null,
-      batch: refused?.batch ?? null,
-      failedAt: isoOrNull(refused?.at ?? null),
+      ...(refused && failureView(refused)),
     })),
     cursor: last ? encodeCursor(last.position) : null,
   }
@@ -66,6 +64,10 @@ export async function erase(services: Services, input: Input<'erase'>): Promise<
     after = page.next
   }
   return { ...counts, suppressedUntil: isoOrNull(until) }
+}
+
+function failureView({ at, code, pointer, batch }: KnownFailure) {
+  return { failedAt: toIso(at), code, pointer, batch }
 }
 
 /** Whose records these are is compared as it is for webhooks, and kept nowhere. */
