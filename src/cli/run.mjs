@@ -3,12 +3,20 @@
  *
  * It exists so that every command behaves the same on every Node: a Node that is too old gets a sentence instead of a
  * syntax error, and one that can strip types but does not by default (22.12 to 22.17) is started again with the flag.
+ * A command ends with what has started it: npm passes no signal on, and leaves its program behind when it is ended.
  */
 import './require-node.mjs'
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
+const PARENT_CHECK_MS = 500
+
 const [command, ...args] = process.argv.slice(2)
+
+const parent = process.ppid
+setInterval(() => {
+  if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM')
+}, PARENT_CHECK_MS).unref()
 
 if (process.features.typescript) {
   const { main } = await import(`./${command}/main.ts`)

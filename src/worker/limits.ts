@@ -249,19 +249,29 @@ export const PROBE_INTERVAL_MS = 1_000
 
 /** Dead events that are made pending again in one transaction, when a hold shows that their refusal was none. */
 export const REQUEUE_PAGE = 100
+export const HOUR_MS = 3_600_000
 export const DAY_MS = 86_400_000
 
 /** Events that an alert counts as about to be erased; beyond it says "more than": counting reads every row. */
 export const MAX_COUNTED_EXPIRING = 1_000
 
-/** Refused events that one run of the cron trigger counts; the rest is counted at the next. */
-export const MAX_REFUSALS_READ = 10_000
-
-/** Different causes of refusals that one shard tells of at a time, the most frequent first. */
+/** Different causes of refusals that one run of the cron trigger counts, the most frequent first. */
 export const MAX_CAUSES_READ = 50
 
 /** Causes of refusals that alerts remember for a day; the rarest are forgotten first, and told anew when they return. */
 export const MAX_CAUSES_KEPT = 100
+
+/** Webhooks refused within an hour, under a key that is good or was, that are worth an alert: fewer are somebody's tests. */
+export const MANY_REFUSED = 10
+
+/** A key that was last good so long ago is a stranger's. */
+export const FORMER_KEY_MS = 30 * DAY_MS
+
+/** Webhooks in the same hours a week before that make silence worth an alert. */
+export const USUAL_WEBHOOKS = 3
+
+/** Unknown keys whose refused webhooks an isolate counts between two reports, each by itself. */
+export const MAX_STRANGERS = 50
 
 /** An alert that goes on is repeated at most this often. */
 export const ALERT_REPEAT_MS = 4 * 3_600_000
@@ -281,8 +291,35 @@ export const MAX_DRIFT_LOOKS = 60
 /** How often an isolate reports a difference that goes on, to count it. */
 export const DRIFT_REPORT_INTERVAL_MS = 300_000
 
+/** A field is gone that came in this share of so many events of its kind or more, and in none of the latest. */
+export const DRIFT_GONE = { share: 0.95, of: 50, missed: 20 } as const
+
+/** Events of a kind after which those before count half, for which fields come. */
+export const DRIFT_MEMORY_EVENTS = 4_000
+
+/** Which fields came is written after so many events, or so long: a row each time. */
+export const DRIFT_SAVE_EVENTS = 100
+export const DRIFT_SAVE_MS = 60_000
+
 /** Differences kept of one kind. */
 export const MAX_DRIFT_ROWS_PER_KIND = 200
+
+/** Rows of receipts, some 4,000 to each, that one page of all events reads at most. */
+export const MAX_RECEIPT_ROWS = 8
+
+/** Conversations without a transcript that are named. */
+export const MAX_MISSING = 200
+
+/** Events in one step of an export; their bodies are bounded like those of a redrive. */
+export const EXPORT_PAGE = 200
+
+/** Rows of receipts, and stored events, that are read to see which conversations have a transcript; the newest of each. */
+export const MAX_COMPLETENESS_ROWS = 32
+export const MAX_COMPLETENESS_EVENTS = 10_000
+
+/** An alert of missing transcripts: at least so many conversations, and so large a share of them. */
+export const MIN_CONVERSATIONS = 10
+export const MISSING_SHARE = 0.2
 
 /**
  * Events that one page of a list looks at where no index serves its filter: an index would cost each event a row written;

@@ -12,7 +12,7 @@ import { encode } from './aep/record/encode.ts'
 import { identityOf, type PrimaryIdentity } from './aep/record/identity.ts'
 import type { Breaker } from './breaker.ts'
 import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
-import type { Subject } from './chatlio/subject.ts'
+import type { Subject } from './chatlio/person.ts'
 import type { Config } from './config/config.ts'
 import { type Timers, within } from './lib/timeout.ts'
 import { LAST_RESORT_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
@@ -21,7 +21,7 @@ import type { EventEnd } from './outbox/delivery/outcome.ts'
 import { madeFor } from './outbox/delivery/send.ts'
 import type { HeldState, RequestAttempt, StoreRequest } from './outbox/intake.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
-import { quarantineError } from './outbox/quarantine.ts'
+import { quarantineError, type Unsupported } from './outbox/quarantine.ts'
 
 /** Where an event is now. `upstreamStatus`: the HTTP status that AEP answered; `null` when it did not. */
 export type RelayResult = {
@@ -88,7 +88,7 @@ export class Relay {
   }
 
   /** Accepts anything that could be read, valid or not. */
-  async accept(received: Received, reading: Reading): Promise<RelayResult> {
+  async accept(received: Received, reading: Reading | Unsupported): Promise<RelayResult> {
     const suppressed = await this.#ifSuppressed(received)
     if (suppressed) return suppressed
     if (reading.outcome !== 'valid') {
@@ -134,19 +134,13 @@ export class Relay {
       // long as it would for AEP.
       const { parts } = sent
       const waitMs = this.#deps.config.forwardTimeoutMs
-      return this.#store(received, { ...AS_PENDING, parts }, null, 'split', waitMs)
+      const stored = await this.#store(received, { ...AS_PENDING, parts }, null, 'split', waitMs)
+      return this.#orSend(stored, received, (...how) => this.#sendParts(parts, ...how))
     }
     const { ending } = sent.attempt
     if (ending.verdict === 'accepted') return forwarded(ending.status)
-    const { error } = ending
-    // The status of a token request is IMS's, not AEP's.
-    const upstreamStatus = error.code === 'token' ? null : error.status
-    return this.#store(
-      received,
-      { ...AS_PENDING, attempt: sent.attempt },
-      upstreamStatus,
-      error.code,
-    )
+    const as = { ...AS_PENDING, attempt: sent.attempt }
+    return this.#store(received, as, statusOf(ending), ending.error.code)
   }
 
   /** One attempt inside the request; throws a fault of our own. */
@@ -160,7 +154,8 @@ export class Relay {
     const destination = client.destination
     const beganAt = now()
     const maxRecordBytes = client.envelope.maxRecordBytes(config.maxEventBytes)
-    const encoded = encode(event, destination, maxRecordBytes, { now: beganAt, source })
+    const sending = { now: beganAt, source, redact: config.redact }
+    const encoded = encode(event, destination, maxRecordBytes, sending)
     if (encoded.split) return { parts: encoded.parts }
     const underWay = breaker.began(beganAt)
     let ending: Ending | null = null
@@ -179,30 +174,47 @@ export class Relay {
     return this.#store(received, { ...AS_PENDING, error }, null, error.code)
   }
 
-  /** Where storing fails, AEP is asked after all: an outage of the outbox must not cost an event that AEP would take. */
   async #storeOrSend(received: Received, event: ChatEvent, reason: string): Promise<RelayResult> {
     const stored = await this.#store(received, AS_PENDING, null, reason)
+    return this.#orSend(stored, received, async (client, timeoutMs) => {
+      const sent = await this.#send(event, received.source, client, timeoutMs)
+      return 'parts' in sent ? this.#sendParts(sent.parts, client, timeoutMs) : sent.attempt.ending
+    })
+  }
+
+  /** Where storing fails, AEP is asked after all: an outage of the outbox must not cost an event that AEP would take. */
+  async #orSend(
+    stored: RelayResult,
+    { id, kind }: Received,
+    send: (client: AepClient, timeoutMs: number) => Promise<Ending | null>,
+  ): Promise<RelayResult> {
     const { client, breaker, config } = this.#deps
     if (stored.outcome !== 'unavailable' || !client || breaker.aep.pause.paused) return stored
     try {
-      const sent = await this.#send(
-        event,
-        received.source,
-        client,
-        config.forwardTimeoutMs || LAST_RESORT_TIMEOUT_MS,
-      )
-      if ('parts' in sent) return stored
-      const { ending } = sent.attempt
-      if (ending.verdict === 'accepted') return forwarded(ending.status)
-      return { ...stored, upstreamStatus: ending.error.status }
+      const ending = await send(client, config.forwardTimeoutMs || LAST_RESORT_TIMEOUT_MS)
+      if (ending?.verdict === 'accepted') return forwarded(ending.status)
+      return { ...stored, upstreamStatus: ending && statusOf(ending) }
     } catch (thrown) {
-      logLine('error', {
-        event: 'not-encoded',
-        id: received.id,
-        kind: received.kind,
-        name: nameOf(thrown),
-      })
+      logLine('error', { event: 'not-encoded', id, kind, name: nameOf(thrown) })
       return stored
+    }
+  }
+
+  /** Until one is not accepted, or AEP refuses several at once (`null`): then the sender has to send all of it again. */
+  async #sendParts(
+    parts: readonly string[],
+    client: AepClient,
+    timeoutMs: number,
+  ): Promise<Ending | null> {
+    const { now } = this.#deps
+    const until = now() + timeoutMs
+    for (let left = parts; ; ) {
+      const group = left.slice(0, client.envelope.batchLength(left))
+      const endings = await client.deliverBatch(group, Math.max(until - now(), 0))
+      if (endings === 'bisect') return null
+      left = left.slice(group.length)
+      const failed = endings.find(({ verdict }) => verdict !== 'accepted')
+      if (failed || left.length === 0) return failed ?? endings[0] ?? null
     }
   }
 
@@ -218,7 +230,7 @@ export class Relay {
     const hashes = await people.hashesOf(subject)
     const { accepted } = breaker
     const { destination } = config
-    const made = destination ? madeFor(destination) : ''
+    const made = destination ? madeFor(destination, config.redact) : ''
     const request = {
       id,
       kind,
@@ -266,6 +278,11 @@ export class Relay {
 
 function forwarded(upstreamStatus: number): RelayResult {
   return { outcome: 'forwarded', straight: true, upstreamStatus }
+}
+
+/** The status of a token request is IMS's, not AEP's. */
+function statusOf(ending: Exclude<Ending, { verdict: 'accepted' }>): number | null {
+  return ending.error.code === 'token' ? null : ending.error.status
 }
 
 function nameOf(thrown: unknown): string {

@@ -11,7 +11,7 @@
  * Accepts: an isolate that ends loses what it has not reported, so these figures are a lower bound.
  */
 import type { EventKind, StoredKind } from './chatlio/kind.ts'
-import type { Subject } from './chatlio/subject.ts'
+import type { Subject } from './chatlio/person.ts'
 import type { DriftReport } from './drift/drift.ts'
 import type { Rim } from './lib/rim.ts'
 import { within } from './lib/timeout.ts'
@@ -22,6 +22,7 @@ import {
   EXCHANGE_TIMEOUT_MS,
   MAX_BUFFERED_COUNTS,
   MAX_BUFFERED_RECEIPTS,
+  MAX_STRANGERS,
   REFRESH_INTERVAL_MS,
   REPORT_AT_RECEIPTS,
 } from './limits.ts'
@@ -50,6 +51,8 @@ export type Answered = {
   outcome: Outcome
   key: string | null
   source: string | null
+  /** Fingerprint of a key that is none of ours; `null`: it has no such key, or one of ours. */
+  stranger: string | null
   /** `ready` had answered `false`. */
   uninformed: boolean
   /** Of an event that went to AEP without the outbox. */
@@ -63,6 +66,7 @@ export class ReportBuffer {
   /** By id: a webhook that comes again leaves no second one. */
   readonly #receipts = new Map<string, BufferedReceipt & { source: string | null }>()
   #keys = new Map<string, number>()
+  readonly #strangers = new Map<string, number>()
   #forwarded = 0
   #uninformed = 0
 
@@ -79,16 +83,18 @@ export class ReportBuffer {
     return this.#answered.length + this.#receipts.size
   }
 
-  takeCounts(): Pick<Report, 'forwarded' | 'uninformed' | 'counts' | 'keys'> {
+  takeCounts(): Pick<Report, 'forwarded' | 'uninformed' | 'counts' | 'keys' | 'strangers'> {
     this.#addUp()
     const taken = {
       forwarded: this.#forwarded,
       uninformed: this.#uninformed,
       counts: this.#counts,
       keys: Object.fromEntries(this.#keys),
+      strangers: Object.fromEntries(this.#strangers),
     }
     this.#counts = []
     this.#keys.clear()
+    this.#strangers.clear()
     this.#forwarded = 0
     this.#uninformed = 0
     return taken
@@ -102,14 +108,20 @@ export class ReportBuffer {
   }
 
   #addUp(): void {
-    const rows = this.#answered.map(({ at, ms, kind, outcome, source }): CountRow => {
+    const rows = this.#answered.map(({ at, ms, kind, outcome, source, receipt }): CountRow => {
       const histogram = {}
       addDuration(histogram, ms)
-      return { minute: at, kind, outcome, source, count: 1, histogram }
+      const row = { minute: at, kind, outcome, source, count: 1, histogram }
+      // What the outbox sent while its request waited, it counts itself.
+      return outcome === 'forwarded' ? { ...row, records: receipt ? 1 : 0 } : row
     })
     this.#counts = summed([...this.#counts, ...rows], STEP_MS.minute)
     if (this.#counts.length > MAX_BUFFERED_COUNTS) this.#counts = summed(this.#counts, STEP_MS.hour)
-    for (const { at, key, source, uninformed, receipt } of this.#answered) {
+    for (const { at, key, source, stranger, uninformed, receipt } of this.#answered) {
+      const refused = stranger === null ? undefined : this.#strangers.get(stranger)
+      if (stranger !== null && (refused !== undefined || this.#strangers.size < MAX_STRANGERS)) {
+        this.#strangers.set(stranger, (refused ?? 0) + 1)
+      }
       if (key !== null) this.#keys.set(key, Math.max(at, this.#keys.get(key) ?? 0))
       if (!receipt) continue
       this.#forwarded += 1
@@ -181,7 +193,8 @@ export class Reporter<Known = unknown, Aep = unknown> {
 
   /**
    * Before a webhook is relayed: whether this isolate knows of pauses, holds and suppressions, after asking if it must.
-   * An outbox that does not answer is asked again after ten seconds; until then nobody waits for it.
+   * One that restarts is asked twice, and again a second later; one that does not answer, after ten seconds: until then
+   * nobody waits for it.
    */
   async ready(): Promise<boolean> {
     const now = this.#deps.now()
@@ -191,10 +204,11 @@ export class Reporter<Known = unknown, Aep = unknown> {
     if (hasFailed && isWithin(this.#exchangedAt, REFRESH_INTERVAL_MS, now)) return false
     try {
       // Each request asks by itself: a promise of one does not wake another.
-      await within(EXCHANGE_TIMEOUT_MS, this.#exchange(null), this.#deps.rim.timers)
+      await within(EXCHANGE_TIMEOUT_MS, this.#exchangeOrAgain(), this.#deps.rim.timers)
       return true
     } catch (thrown) {
-      this.#exchangedAt = now
+      const isSilent = this.#deps.now() - now >= EXCHANGE_TIMEOUT_MS
+      this.#exchangedAt = isSilent ? now : now - REFRESH_INTERVAL_MS + EXCHANGE_TIMEOUT_MS
       logFailure(thrown)
       return false
     }
@@ -236,6 +250,14 @@ export class Reporter<Known = unknown, Aep = unknown> {
 
   #isReporting(): boolean {
     return isWithin(this.#reportingSince, EXCHANGE_LOST_MS, this.#deps.now())
+  }
+
+  async #exchangeOrAgain(): Promise<void> {
+    try {
+      await this.#exchange(null)
+    } catch {
+      await this.#exchange(null)
+    }
   }
 
   async #exchange(report: Report | null): Promise<void> {

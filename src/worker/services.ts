@@ -6,6 +6,7 @@ import { settingsOf } from './aep/client/settings.ts'
 import { TokenSource } from './aep/client/token.ts'
 import { Breaker } from './breaker.ts'
 import { type Config, parseConfig } from './config/config.ts'
+import { shownSettings } from './config/variables.ts'
 import { DriftDetector } from './drift/detector.ts'
 import { AccessKeys } from './http/auth.ts'
 import { HealthCheck } from './http/health.ts'
@@ -34,6 +35,10 @@ export type Services = {
   /** Of operators who signed in with the token; `null` with `adminKeys`. */
   sessions: Sessions | null
   drift: DriftDetector
+  /** Of the Worker that runs; without a deployment there is none. */
+  /** What is set, without secrets: for those it says that they are. */
+  settings: Readonly<Record<string, string>>
+  version: { id: string | null; tag: string | null; deployedAt: string | null }
 }
 
 /** What an isolate says of AEP. */
@@ -43,6 +48,12 @@ const sleep = (ms: number, { set }: Timers): Promise<void> => new Promise((done)
 
 /** How a request waits before it reports. An object, so that tests can put their own clock in its place. */
 export const waits = { wait: sleep }
+
+/** An empty tag is none. */
+function versionOf({ CF_VERSION_METADATA: known }: Partial<Env>): Services['version'] {
+  const { id, tag, timestamp } = known ?? {}
+  return { id: id || null, tag: tag || null, deployedAt: timestamp || null }
+}
 
 const services = new WeakMap<Env, Services>()
 
@@ -54,7 +65,7 @@ export function servicesOf(env: Env): Services {
     const { destination } = config
     const rim = rimOf(env)
     const { now, timers, fetch } = rim
-    const outbox = () => outboxOf(env)
+    const outbox = () => outboxOf(env, config.outboxJurisdiction)
     const tokens = new TokenSource((refused) => outbox().token(refused), now)
     const settings = settingsOf(destination)
     const windowMs = Math.max(config.forwardTimeoutMs, config.retryBaseMs)
@@ -101,6 +112,8 @@ export function servicesOf(env: Env): Services {
         adminToken === null ? null : new AccessKeys([{ key: adminToken, name: null }], rim),
       sessions: adminToken === null ? null : new Sessions(adminToken),
       drift,
+      version: versionOf(env),
+      settings: shownSettings(env),
     }
     services.set(env, known)
     if (config.problems.length > 0) {

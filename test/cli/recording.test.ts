@@ -1,19 +1,12 @@
-/** The recording of the three commands, as it stands in README.md and docs/recording.md. */
+/** The recording of the three commands, as it stands in docs/recording.md. */
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { BEGIN, between, END, excerpt, neutral, page } from '../recording/text.ts'
+import { neutral, page } from '../recording/text.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const read = (file: string) => readFile(path.join(ROOT, file), 'utf8')
-
-const linesOf = (text: string) => (/```text\n([\s\S]*?)\n```/.exec(text)?.[1] ?? '').split('\n')
-
-async function inReadme(): Promise<string> {
-  const readme = await read('README.md')
-  return readme.slice(readme.indexOf(BEGIN), readme.indexOf(END))
-}
 
 describe('the recording', () => {
   it('has all three commands, and ends well', async () => {
@@ -23,15 +16,8 @@ describe('the recording', () => {
     expect(text).toContain('All is well.')
   })
 
-  it('is shortened in README.md, not changed', async () => {
-    const whole = new Set(linesOf(await read('docs/recording.md')))
-    const short = linesOf(await inReadme()).map((line) => line.replace(/ {4}# [\d.]+ s$/, ''))
-    expect(short.length).toBeGreaterThan(10)
-    expect(short.filter((line) => !whole.has(line))).toEqual([])
-  })
-
   it('shows no key and nothing of the machine it was made on', async () => {
-    const text = (await read('docs/recording.md')) + (await inReadme())
+    const text = await read('docs/recording.md')
     // A key is 48 hexadecimal digits; the longest id is 32.
     expect(text).not.toMatch(/[0-9a-f]{33}/)
     expect(text).not.toMatch(/\/(tmp|home|root|Users|var)\//)
@@ -51,13 +37,5 @@ describe('the text of a recording', () => {
 
   it('has what is secret replaced, and the time of each command', () => {
     expect(page(recorded)).toContain('$ npm run deploy\nDeployed.\nkey ab…\n# 2.0 s')
-    expect(excerpt(recorded)).toContain('$ npm run deploy    # 2.0 s\nDeployed.\n```')
-  })
-
-  it('replaces what stands between the markers, again and again', () => {
-    const once = between(`a\n${BEGIN}\n${END}\nb`, 'text')
-    expect(once).toBe(`a\n${BEGIN}\ntext\n${END}\nb`)
-    expect(between(once, 'text')).toBe(once)
-    expect(() => between('no markers', 'text')).toThrow('README.md has no')
   })
 })

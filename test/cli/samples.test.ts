@@ -4,10 +4,11 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { CHATLIO_FIELDS } from '../../src/cli/lib/chatlio-fields.ts'
 import { samplePayloads } from '../../src/cli/provision/sample.ts'
+import { applyRows, readRow } from '../../src/local-adobe/platform/mapping/rows.ts'
 import { Envelope } from '../../src/worker/aep/client/envelope.ts'
 import { encode } from '../../src/worker/aep/record/encode.ts'
 import { fieldGroup } from '../../src/worker/aep/schema/field-group.ts'
-import { describedRows } from '../../src/worker/aep/schema/mapping.ts'
+import { describedRows, mappingRows } from '../../src/worker/aep/schema/mapping.ts'
 import { readEvent } from '../../src/worker/chatlio/event.ts'
 import { FIELDS } from '../../src/worker/chatlio/fields.ts'
 import { ROUTE_KINDS, type RouteKind } from '../../src/worker/chatlio/kind.ts'
@@ -16,8 +17,9 @@ import type { Destination } from '../../src/worker/config/config.ts'
 import { parseJson } from '../../src/worker/lib/json.ts'
 
 /**
- * `docs/samples` holds what the encoder sends, for Adobe's "upload a sample" and for reading. To write them and the table
- * in docs/setup.md anew after the encoder or the list of fields has changed: npm run test:cli -- test/cli/samples.test.ts -u
+ * `docs/samples` holds what the encoder sends, for Adobe's "upload a sample" and for reading. To write them anew, with the
+ * table in docs/setup.md, the events in docs/reference.md and the picture in README.md, after the encoder or the list of
+ * fields has changed: npm run test:cli -- test/cli/samples.test.ts -u
  */
 const FIXTURES = {
   transcript: 'transcript.json',
@@ -65,6 +67,7 @@ function sent(kind: RouteKind, body: Buffer, destination: Destination): Record<s
   const encoded = encode(reading.event, destination, 1_000_000, {
     now: RECEIVED_AT + 1_200,
     source: 'shop',
+    redact: ['card'],
   })
   if (encoded.split) throw new Error(`${kind} is too large for a sample`)
   return JSON.parse(new Envelope(destination).message(encoded.record))
@@ -90,13 +93,10 @@ describe('docs/samples', () => {
     await expect(shown(await fixture(kind, RAW))).toMatchFileSnapshot(path)
   })
 
-  it.each(['transcript', 'offline-message'] as const)(
-    'xdm-%s.json is what the encoder sends',
-    async (kind) => {
-      const path = file(`docs/samples/xdm-${kind}.json`)
-      await expect(shown(await fixture(kind, XDM))).toMatchFileSnapshot(path)
-    },
-  )
+  it.each(ROUTE_KINDS)('xdm-%s.json is what the encoder sends', async (kind) => {
+    const path = file(`docs/samples/xdm-${kind}.json`)
+    await expect(shown(await fixture(kind, XDM))).toMatchFileSnapshot(path)
+  })
 
   it('raw-all-fields.json has every documented field of every webhook', async () => {
     const record = allFields()
@@ -133,6 +133,128 @@ describe('docs/setup.md', () => {
       ({ kind, label }) => `| *${label}* | \`https://WORKER/chatlio/${kind}?key=KEY\` |`,
     )
     expect(rows.filter((row) => !text.includes(row))).toEqual([])
+  })
+})
+
+type Event = Record<string, unknown>
+
+/** The ExperienceEvent, without its envelope, which no dataset has. */
+async function experienceEvent(kind: RouteKind): Promise<Event> {
+  const { body } = await fixture(kind, XDM)
+  const { _id, timestamp, eventType, producedBy, identityMap, ...rest } = (
+    body as { xdmEntity: Event }
+  ).xdmEntity
+  return { _id, timestamp, eventType, producedBy, identityMap, ...rest }
+}
+
+/** JSON to be read: what fits into a line stands on one. */
+function readable(value: unknown, indent = '', before = 0): string {
+  const line = JSON.stringify(value)
+    .replaceAll(/("(?:[^"\\]|\\.)*")|([,:])/g, (_, text, mark) => text ?? `${mark} `)
+    .replaceAll(/^\{(.+)\}$/g, '{ $1 }')
+  if (indent.length + before + line.length <= 110 || Object(value) !== value) return line
+  const inner = `${indent}  `
+  const isList = Array.isArray(value)
+  const items = Object.entries(value as object)
+    .filter(([, held]) => held !== undefined)
+    .map(([key, held]) => {
+      const name = isList ? '' : `"${key}": `
+      return `${inner}${name}${readable(held, inner, name.length)}`
+    })
+  const [open, close] = isList ? '[]' : '{}'
+  return `${open}\n${items.join(',\n')}\n${indent}${close}`
+}
+
+const json = (value: unknown) => `\`\`\`json\n${readable(value)}\n\`\`\``
+
+/** The text between two comments of this name, replaced. */
+function replaced(text: string, name: string, by: string): string {
+  const [begin, end] = [`<!-- ${name} -->\n`, `\n<!-- /${name} -->`]
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)]
+  if (from < 0 || to < from) throw new Error(`no ${begin}`)
+  return `${text.slice(0, from + begin.length)}${by}${text.slice(to)}`
+}
+
+const ROWS = mappingRows('TENANT', 'ChatlioVisitor', true)
+  .map(readRow)
+  .filter((row) => row !== null)
+
+/** What the mapping makes of a raw record. */
+const mapped = (raw: Event) => applyRows(ROWS, raw, {}, RECEIVED_AT).data
+
+/** Paths that hold a value, with `[]` for the items of a list. */
+function leaves(value: unknown, at = ''): string[] {
+  if (Array.isArray(value)) return value.flatMap((each) => leaves(each, `${at}[]`))
+  if (Object(value) !== value) return value === undefined ? [] : [at.slice(1)]
+  return Object.entries(value as object).flatMap(([key, held]) => leaves(held, `${at}.${key}`))
+}
+
+function differences(xdm: Event, raw: Event): string {
+  const [inXdm, inRaw] = [new Set(leaves(xdm)), new Set(leaves(raw))]
+  const named = (paths: Set<string>) =>
+    [...paths].map((each) => `\`${each.replace(/^_TENANT/, '_{TENANT}')}\``).join(', ')
+  const texts = [
+    ['Only in xdm', named(inXdm.difference(inRaw))],
+    ['Only by way of raw', named(inRaw.difference(inXdm))],
+  ]
+  return texts
+    .filter(([, paths]) => paths)
+    .map(([title, paths]) => `${title}: ${paths}.`)
+    .join(' ')
+}
+
+describe('docs/reference.md', () => {
+  it('shows one event of each kind, as the dataset and as the raw dataflow get it', async () => {
+    const samples = await Promise.all(
+      ROUTE_KINDS.map(async (kind) => {
+        const event = await experienceEvent(kind)
+        const title = `<details><summary><code>${event.eventType}</code></summary>`
+        const raw = await fixture(kind, RAW)
+        return [
+          title,
+          'In the dataset, and what xdm sends:',
+          json(event),
+          'What raw sends to the mapping:',
+          json(raw),
+          differences(event, mapped(raw)),
+          '</details>',
+        ].join('\n\n')
+      }),
+    )
+    const path = file('docs/reference.md')
+    const text = await readFile(path, 'utf8')
+    await expect(replaced(text, 'events', samples.join('\n\n'))).toMatchFileSnapshot(path)
+  })
+})
+
+/** In the picture of README.md. */
+const SHOWN = [
+  'eventType',
+  'timestamp',
+  ...[
+    'source',
+    'delaySeconds',
+    'metrics.durationSeconds',
+    'metrics.visitorMessages',
+    'metrics.firstResponseSeconds',
+    'metrics.answered',
+    'metrics.endedBy',
+    'messages[*].text',
+  ].map((name) => `_TENANT.chatlio.${name}`),
+]
+
+describe('README.md', () => {
+  it('shows what a chat becomes', async () => {
+    const event = await experienceEvent('transcript')
+    const lines = SHOWN.map((name) => {
+      const value = valueAt(event, name)
+      if (value === undefined) throw new Error(`no ${name}`)
+      return `${name.replace('*', '0').padEnd(46)}${value}`
+    })
+    const path = file('README.md')
+    const text = await readFile(path, 'utf8')
+    const picture = `\`\`\`text\n${lines.join('\n')}\n\`\`\``
+    await expect(replaced(text, 'event', picture)).toMatchFileSnapshot(path)
   })
 })
 

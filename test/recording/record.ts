@@ -1,6 +1,6 @@
 /**
  * `npm run recording`: the three commands of the set-up from a clean clone, as a person would type them, and what they
- * printed, written into docs/recording.md and, shortened, into README.md.
+ * printed, written into docs/recording.md.
  *
  * Promises: everything runs on 127.0.0.1, against the local Adobe and a local Cloudflare API; the text has no key, no
  * token and no path of this machine; nothing is written unless every command has ended with 0.
@@ -8,7 +8,7 @@
  * with the variables and secrets that the deploy has brought; the text says so.
  */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,7 +16,7 @@ import { startWorker } from '../../src/cli/lib/local-worker.ts'
 import { startLocalAdobe } from '../../src/local-adobe/server.ts'
 import { ACCOUNT_ID, API_TOKEN, startLocalCloudflare } from '../cli/local-cloudflare/server.ts'
 import { freePort } from './free-port.ts'
-import { between, excerpt, neutral, page, type Recorded } from './text.ts'
+import { neutral, page, type Recorded } from './text.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const NAME = 'chatlio-edge-relay'
@@ -65,9 +65,7 @@ try {
       ...Object.fromEntries(Object.values(secrets).map((key) => [key, `${key.slice(0, 4)}…`])),
     })
     writeFileSync(path.join(ROOT, 'docs/recording.md'), page(text))
-    const readme = path.join(ROOT, 'README.md')
-    writeFileSync(readme, between(readFileSync(readme, 'utf8'), excerpt(text)))
-    console.log('Wrote docs/recording.md and README.md.')
+    console.log('Wrote docs/recording.md.')
   } finally {
     await worker.stop()
   }

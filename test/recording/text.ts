@@ -1,4 +1,4 @@
-/** Text: what the commands printed, made fit to be published: neutral, as a page, and short for README.md. Pure. */
+/** Text: what the commands printed, made fit to be published: neutral, and as a page. Pure. */
 
 export type Recorded = {
   /** As typed. */
@@ -6,9 +6,6 @@ export type Recorded = {
   readonly output: string
   readonly seconds: number
 }
-
-export const BEGIN = '<!-- recording: npm run recording -->'
-export const END = '<!-- /recording -->'
 
 /** Each text that stands for this machine, or is secret, replaced. */
 export function neutral(
@@ -34,27 +31,4 @@ export function page(recorded: readonly Recorded[]): string {
     ({ line, output, seconds }) => `$ ${line}\n${output}\n# ${seconds.toFixed(1)} s`,
   )
   return `# From an empty sandbox to the first event\n\n${WHERE}\n\n\`\`\`text\n${parts.join('\n\n')}\n\`\`\`\n`
-}
-
-/** Lines that say what came of it; what stands between two of them is left out. */
-const TOLD =
-  /^(made|changed) .*(Dataset|Dataflow) "|^Wrote |^Deployed\.|\/chatlio\/transcript\?|^[✔✘–] |is well\.$/
-
-const SHORT_WHERE = `Recorded by \`npm run recording\`, against the local Adobe and a local Cloudflare API, shortened
-([all of it](docs/recording.md)). That API takes a deploy and cannot run it, so \`verify\` met the Worker under \`wrangler dev\`.`
-
-/** For README.md, between its markers. */
-export function excerpt(recorded: readonly Recorded[]): string {
-  const parts = recorded.map(({ line, output, seconds }) => {
-    const told = output.split('\n').filter((each) => TOLD.test(each))
-    return [`$ ${line}    # ${seconds.toFixed(1)} s`, ...told].join('\n')
-  })
-  return `${SHORT_WHERE}\n\n\`\`\`text\n${parts.join('\n')}\n\`\`\``
-}
-
-/** Throws when the page has no markers. */
-export function between(text: string, content: string): string {
-  const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)]
-  if (begin < 0 || end < begin) throw new Error(`README.md has no ${BEGIN} … ${END}.`)
-  return `${text.slice(0, begin + BEGIN.length)}\n${content}\n${text.slice(end)}`
 }

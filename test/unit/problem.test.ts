@@ -27,7 +27,7 @@ const TABLE: {
     status: 405,
     headers: { allow: 'GET, HEAD' },
   },
-  { refusal: { code: 'unsupported-media-type', header: 'content-type' }, status: 415 },
+  { refusal: { code: 'unsupported-media-type', header: 'content-type', id: 'a1' }, status: 415 },
   {
     refusal: { code: 'unsupported-media-type', header: 'content-encoding' },
     status: 415,

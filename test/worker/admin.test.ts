@@ -1,8 +1,9 @@
 /** The operators' questions: where is it, why, and send it again. */
+
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { INITIAL_UPSTREAM } from '../../src/worker/aep/upstream/state.ts'
+import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import {
   type Clock,
   conversation,
@@ -107,8 +108,16 @@ describe('GET /admin/status', () => {
       dead: 1,
       quarantined: 1,
       erased: 1,
+      erasedBy: { expired: 0, deleted: 1, person: 0 },
       forwarded: 0,
       suppressed: 0,
+      unavailable: 0,
+      uninformed: 0,
+      refused: 0,
+      recordsPausedUntil: null,
+      environment: null,
+      version: expect.objectContaining({ id: expect.anything() }),
+      destination: expect.objectContaining({ format: 'raw' }),
       keys: [expect.anything(), expect.anything()],
       oldestPendingAt: null,
       hold: null,
@@ -120,14 +129,14 @@ describe('GET /admin/status', () => {
     const ids = await bufferMany(6)
     await relay.erase(String(ids[0]))
     const rows = await runInDurableObject(outbox(), (_, { storage }) =>
-      Number(storage.sql.exec('SELECT COUNT(*) AS n FROM pending').one().n),
+      Number(storage.sql.exec("SELECT COUNT(*) AS n FROM events WHERE state = 'pending'").one().n),
     )
     expect((await relay.get('/status')).body.pending).toBe(rows)
   })
 
   it('reads no event, however many are stored', async () => {
     await bufferMany(60)
-    const read = await runInDurableObject(outbox(), (instance, { storage }) => {
+    const read = await runInDurableObject(outbox(), (instance: Outbox, { storage }) => {
       const real = storage.sql.exec.bind(storage.sql)
       const cursors: { rowsRead: number }[] = []
       vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {
@@ -184,6 +193,7 @@ describe('GET /admin/events', () => {
         {
           id: expect.stringMatching(/^[0-9a-f]{64}$/),
           kind: 'feedback',
+          source: null,
           state: 'pending',
           attempts: 1,
           receivedAt: expect.stringMatching(/Z$/),
@@ -272,6 +282,7 @@ describe('one event', () => {
 
 describe('POST /admin/redrive', () => {
   async function deadLetters(count: number): Promise<unknown[]> {
+    await post()
     aep.rule({ containing: 'refused', answer: { type: 'status', status: 400 } })
     const ids: unknown[] = []
     for (let each = 0; each < count; each += 1) {
@@ -339,13 +350,17 @@ describe('POST /admin/redrive', () => {
     await outbox().store({
       id: 'f'.repeat(64),
       kind: 'feedback',
+      source: null,
       receivedAt: clock.now,
+      hashes: null,
       body: new TextEncoder().encode(JSON.stringify(conversation())),
       state: 'quarantined',
       attempt: null,
       parts: [],
       error: { code: 'invalid-payload', status: null, message: 'visitor: once refused' },
-      upstream: INITIAL_UPSTREAM,
+      madeFor: '',
+      accepted: null,
+      settings: '',
     })
     const answer = await relay.command('/redrive', { state: 'quarantined' })
     expect(answer.body).toEqual({ matched: 1, redriven: 1, stillInvalid: 0 })
@@ -447,7 +462,7 @@ describe('GET /health', () => {
       clock.advance(399)
     }
     expect(asked).toBe(1)
-    answer = () => outbox().health(INITIAL_UPSTREAM)
+    answer = () => outbox().health()
     clock.advance(5)
     expect(await counted.health()).toMatchObject({ status: 200, body: { status: 'ok' } })
     expect(asked).toBe(2)

@@ -168,7 +168,7 @@ describe('rejected', () => {
   const refused =
     (...causes: Parameters<typeof cause>[0][]) =>
     (now: number) =>
-      factsAt(now, { refusals: { causes: causes.map(cause), upTo: causes.length } })
+      factsAt(now, { refusals: causes.map(cause) })
 
   it('says the first of a cause at once, and the others of that day together', () => {
     const clock = clockwork()
@@ -288,7 +288,7 @@ describe('whatever happens, and whatever gets through', () => {
                   ...(held && hold(held, now)),
                   oldestPendingAt: ageMinutes === null ? null : now - ageMinutes * MINUTE,
                   expiring: { soon, today: 0, oldestAt: now },
-                  refusals: { causes: refused ? [cause({ path: refused })] : [], upTo: 1 },
+                  refusals: refused ? [cause({ path: refused })] : [],
                 },
           )
           const found = evaluate(facts, states)
@@ -355,5 +355,112 @@ describe('states that an earlier version has kept', () => {
     expect(evaluate(factsAt(now), states).notices).toMatchObject([
       { name: 'hold', event: 'resolved', durationMs: TICK },
     ])
+  })
+})
+
+describe('lost', () => {
+  it('says at once how many webhooks of a good key were answered 503, and its end an hour later', () => {
+    const clock = clockwork()
+    expect(clock.said((now) => factsAt(now))).toEqual([])
+    const [first] = clock.run((now) => factsAt(now, { lost: 3 }))
+    expect(first).toMatchObject({ name: 'lost', event: 'firing' })
+    expect(first?.title).toBe('3 webhooks of a good key answered 503')
+    expect(clock.said((now) => factsAt(now, { lost: 3 }))).toEqual([])
+    expect(clock.said((now) => factsAt(now, { lost: 3 }), 50 * MINUTE)).toEqual([])
+    expect(clock.said((now) => factsAt(now, { lost: 3 }), 10 * MINUTE)).toEqual(['resolved lost'])
+    expect(clock.said((now) => factsAt(now, { lost: 4 }))).toEqual(['firing lost'])
+  })
+
+  it('counts what no message could say, however long that took', () => {
+    const clock = clockwork((tick) => tick > 30)
+    for (let tick = 0; tick <= 30; tick += 1) clock.run((now) => factsAt(now, { lost: 7 }))
+    expect(clock.run((now) => factsAt(now, { lost: 7 }))[0]?.title).toContain('7 webhooks')
+  })
+
+  it('goes on with how many more, every four hours at most', () => {
+    const clock = clockwork()
+    let lost = 0
+    const said = Array.from({ length: 50 }, () => {
+      lost += 1
+      return clock.run((now) => factsAt(now, { lost })).map(({ title }) => title)
+    })
+    expect(said.flat()).toEqual([
+      '1 webhook of a good key answered 503',
+      '48 webhooks of a good key answered 503',
+    ])
+  })
+})
+
+describe('refused', () => {
+  it('needs ten within an hour', () => {
+    const clock = clockwork()
+    let refused = 0
+    for (let tick = 0; tick < 48; tick += 1) {
+      refused += tick % 2
+      expect(clock.said((now) => factsAt(now, { refused }))).toEqual([])
+    }
+    const [first] = clock.run((now) => factsAt(now, { refused: refused + 9 }))
+    expect(first).toMatchObject({ name: 'refused', event: 'firing' })
+    expect(first?.title).toMatch(/^1\d webhooks refused within an hour/)
+    expect(clock.said((now) => factsAt(now, { refused: refused + 9 }), HOUR)).toEqual([
+      'resolved refused',
+    ])
+  })
+})
+
+describe('silence', () => {
+  const last = START - 23 * HOUR
+  it('needs the hours, and three webhooks in the same hours a week before', () => {
+    const clock = clockwork()
+    const quiet = { lastWebhookAt: last, weekBefore: 3 }
+    expect(clock.said((now) => factsAt(now, quiet), HOUR - MINUTE)).toEqual([])
+    const [first] = clock.run((now) => factsAt(now, quiet), HOUR)
+    expect(first).toMatchObject({ name: 'silence', event: 'firing', since: last })
+    expect(first?.facts.join()).toContain('3 webhooks')
+    // A week later the same hours were silent too, and nothing has come: that is no end.
+    expect(clock.said((now) => factsAt(now, { ...quiet, weekBefore: 0 }), 7 * DAY)).toEqual([])
+    expect(clock.said((now) => factsAt(now, { lastWebhookAt: now }))).toEqual(['resolved silence'])
+  })
+
+  it.each([
+    ['fewer came a week before', { lastWebhookAt: last, weekBefore: 2 }, DAY],
+    ['none ever came', { lastWebhookAt: null, weekBefore: 0 }, DAY],
+    ['it is not to be looked at', { lastWebhookAt: last, weekBefore: 9 }, 0],
+  ])('is none where %s', (_, facts, silenceMs) => {
+    const clock = clockwork()
+    clock.run((now) => factsAt(now, facts))
+    expect(clock.said((now) => ({ ...factsAt(now, facts), silenceMs }), 5 * DAY)).toEqual([])
+  })
+})
+
+describe('transcripts that do not come', () => {
+  const facts = (latest: [due: number, missing: number], before: [due: number, missing: number]) => {
+    const share = ([due, missing]: [number, number]) => ({ due, missing })
+    return { completeness: { latest: share(latest), before: share(before) } }
+  }
+
+  it('are said with how many, and when they come again', () => {
+    const clock = clockwork()
+    const [first] = clock.run((now) => factsAt(now, facts([11, 9], [60, 3])))
+    expect(first).toMatchObject({ name: 'incomplete', event: 'firing' })
+    expect(first?.title).toBe('9 of 11 chats of a day have no transcript')
+    expect(first?.facts.join()).toContain('3 of 60')
+    expect(first?.action).toContain('/chatlio send-to-webhook')
+    // By now it is usual, and no better.
+    expect(clock.said((now) => factsAt(now, facts([11, 9], [20, 12])), DAY)).toEqual([])
+    expect(clock.said((now) => factsAt(now, facts([0, 0], [20, 12])), DAY)).toEqual([])
+    expect(clock.said((now) => factsAt(now, facts([20, 1], [20, 12])))).toEqual([
+      'resolved incomplete',
+    ])
+  })
+
+  it.each([
+    ['nine chats', facts([9, 9], [60, 3])],
+    ['a fifth', facts([10, 2], [60, 0])],
+    ['twice the usual share', facts([10, 4], [60, 12])],
+    ['none at all', facts([0, 0], [0, 0])],
+    ['what is not looked at', { completeness: null }],
+  ])('are no alert for %s', (_, own) => {
+    expect(clockwork().said((now) => factsAt(now, own), DAY)).toEqual([])
   })
 })

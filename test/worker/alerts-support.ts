@@ -2,7 +2,7 @@
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import type { Facts, OutboxFacts, Refusals } from '../../src/worker/alerts/alerts.ts'
+import type { Facts, OutboxFacts, Refused } from '../../src/worker/alerts/alerts.ts'
 
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
@@ -21,14 +21,17 @@ export function factsAt(now: number, own: Partial<OutboxFacts> | null = {}): Giv
     oldestPendingAt: null,
     expiring: { soon: 0, today: 0, oldestAt: null },
     writable: true,
-    refusals: { causes: [], upTo: 0 },
+    refusals: [],
     drift: [],
+    lost: 0,
+    refused: 0,
+    lastWebhookAt: null,
+    weekBefore: 0,
+    completeness: null,
     ...own,
   }
-  return { now, outbox, letsIn: true, ageMs: 15 * MINUTE, retentionMs: 30 * DAY }
+  return { now, outbox, letsIn: true, ageMs: 15 * MINUTE, silenceMs: DAY, retentionMs: 30 * DAY }
 }
-
-type Refused = Refusals['causes'][number]
 
 export function cause(own: Partial<Refused> = {}): Refused {
   return {

@@ -19,6 +19,7 @@ import {
   conversation,
   drainAll,
   eachTest,
+  KEY,
   outbox,
   type Relay,
   startRelay,
@@ -194,11 +195,10 @@ describe('a message that does not get through', () => {
   })
 
   it('is asked to end after ten seconds, and not to follow a redirect', async () => {
-    const timeout = vi.spyOn(AbortSignal, 'timeout')
     receiver.answer = async () => Response.redirect('https://elsewhere.example.com/', 302)
     await holdCredentials()
     await tick()
-    expect(timeout).toHaveBeenCalledWith(10_000)
+    expect(receiver.messages[0]?.init.signal).toBeInstanceOf(AbortSignal)
     expect(receiver.messages[0]?.init.redirect).toBe('manual')
     expect((await alertNamed('hold'))?.lastError).toBe('it answered 302')
   })
@@ -206,6 +206,8 @@ describe('a message that does not get through', () => {
 
 describe('refused events', () => {
   it('are sent by kind, code and place, once a cause', async () => {
+    // An acceptance before: under settings under which AEP has accepted nothing a refusal would kill nothing.
+    await relay.post('feedback', conversation())
     aep.script({ type: 'status', status: 400, body: { title: 'words of AEP' } })
     await relay.post('feedback', conversation())
     await relay.post('transcript', { messages: 'none today' })
@@ -223,16 +225,16 @@ describe('refused events', () => {
     expect(said(1)).toContain('1 event quarantined: transcript')
   })
 
-  it('are read once: what has been counted leaves no row', async () => {
+  it('are counted once: none is left to count afterwards', async () => {
     for (let number = 0; number < 3; number += 1) {
       await relay.post('transcript', { messages: `none ${number}` })
     }
     await tick()
     const rows = () =>
       runInDurableObject(outbox(), (_, { storage }) =>
-        storage.sql.exec('SELECT COUNT(*) AS n FROM refused').one(),
+        storage.sql.exec('SELECT count AS n, uncounted FROM causes').toArray(),
       )
-    expect(await rows()).toEqual({ n: 0 })
+    expect(await rows()).toEqual([{ n: 3, uncounted: 0 }])
   })
 
   it('do not count when an operator has erased them before the run', async () => {
@@ -240,6 +242,110 @@ describe('refused events', () => {
     await relay.erase(String(body.id))
     await tick()
     expect(said()).not.toContain('refused')
+  })
+})
+
+describe('webhooks that are turned away', () => {
+  const OLD = 'the-old-key-before-the-rotation'
+  /** Of another widget, or after a rotation. */
+  const withKey = (WEBHOOK_KEYS: string) => startRelay({ ...SETTINGS, WEBHOOK_KEYS })
+  const post = (by: Relay, key: string, type = 'application/json') =>
+    by.send(`/chatlio/feedback?key=${key}`, {
+      method: 'POST',
+      body: JSON.stringify(conversation()),
+      headers: { 'content-type': type },
+    })
+
+  it('for a key that was good, are an alert; strangers are none', async () => {
+    const before = withKey(OLD)
+    expect((await post(before, OLD)).status).toBe(200)
+    await before.report()
+    const after = withKey(KEY)
+    for (let each = 0; each < 40; each += 1) {
+      await post(after, '')
+      await post(after, `a-stranger-with-some-key-${each % 3}`)
+    }
+    await after.report()
+    await tick()
+    expect(said()).not.toContain('refused')
+    for (let each = 0; each < 9; each += 1) await post(after, OLD)
+    await after.report()
+    await tick()
+    expect(said()).not.toContain('refused')
+    await post(after, OLD)
+    await after.report()
+    await tick()
+    expect(said()).toContain('10 webhooks refused within an hour')
+    expect(await alertNamed('refused')).toMatchObject({ state: 'firing' })
+  })
+
+  it('are reported although nothing else comes', async () => {
+    const before = withKey(OLD)
+    await post(before, OLD)
+    await before.report()
+    clock.advance(5 * MINUTE)
+    const after = withKey(KEY)
+    for (let each = 0; each < 12; each += 1) await post(after, OLD)
+    clock.advance(10_000)
+    await post(after, OLD)
+    await tick()
+    expect(said()).toMatch(/1\d webhooks refused within an hour/)
+  })
+
+  it('for a key that was last good 31 days ago, are none', async () => {
+    const before = withKey(OLD)
+    await post(before, OLD)
+    await before.report()
+    clock.advance(31 * DAY)
+    const after = withKey(KEY)
+    for (let each = 0; each < 20; each += 1) await post(after, OLD)
+    await after.report()
+    await tick()
+    expect(said()).not.toContain('webhooks refused')
+  })
+
+  it('with 503 under a good key, are lost, with how many', async () => {
+    const OUTBOX = namespaceWithout('shard-0')
+    const without = startRelay({ ...SETTINGS, OUTBOX })
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    for (let each = 0; each < 3; each += 1) expect((await post(without, KEY)).status).toBe(503)
+    expect((await post(without, 'a-stranger-with-some-key')).status).toBe(401)
+    OUTBOX.missing.clear()
+    await without.report()
+    await tick()
+    expect(said()).toContain('3 webhooks of a good key answered 503')
+    expect((await relay.get('/status')).body).toMatchObject({ unavailable: 3 })
+    const { body } = await relay.get('/activity')
+    const outcomes = (body.points as { outcome: string; count: number }[]).map(
+      ({ outcome, count }) => `${outcome} ${count}`,
+    )
+    expect(outcomes.toSorted()).toEqual(['unauthorized 1', 'unavailable 3'])
+  })
+})
+
+describe('silence', () => {
+  it('is an alert after a day, where a week before there were some; a weekend is none', async () => {
+    // Three on each of five days, none on two, and so again.
+    for (let day = 0; day < 14; day += 1) {
+      for (let each = 0; day % 7 < 5 && each < 3; each += 1) {
+        await relay.post('feedback', conversation())
+      }
+      await relay.report()
+      for (let quarter = 0; quarter < 4; quarter += 1) {
+        clock.advance(6 * HOUR)
+        await relay.scheduled()
+      }
+    }
+    expect(said()).not.toContain('No webhook')
+    for (let quarter = 0; quarter < 6; quarter += 1) {
+      clock.advance(6 * HOUR)
+      await relay.scheduled()
+    }
+    expect(said()).toContain('No webhook for 4 days')
+    await relay.post('feedback', conversation())
+    await relay.report()
+    await tick()
+    expect(said()).toContain('Webhooks come again')
   })
 })
 
@@ -348,7 +454,7 @@ it('a run where nothing has changed writes no row', async () => {
       cursors.push(cursor)
       return cursor
     }
-    new Alerts({ sql: { exec } } as unknown as AlertsDeps).save(states ?? '', 0)
+    new Alerts({ sql: { exec } } as unknown as AlertsDeps).save(states ?? '', [])
     return cursors.map(({ rowsWritten }) => rowsWritten)
   })
   expect(written).toEqual([0])
@@ -359,10 +465,18 @@ describe('GET /admin/alerts', () => {
     const { body } = await relay.get('/alerts')
     const quiet = { state: 'ok', since: null, lastSentAt: null, lastError: null }
     expect(body).toEqual({
-      alerts: ['hold', 'queue-age', 'expiring', 'rejected', 'drift', 'storage'].map((name) => ({
-        name,
-        ...quiet,
-      })),
+      alerts: [
+        'hold',
+        'queue-age',
+        'expiring',
+        'rejected',
+        'drift',
+        'storage',
+        'lost',
+        'refused',
+        'silence',
+        'incomplete',
+      ].map((name) => ({ name, ...quiet })),
     })
   })
 })

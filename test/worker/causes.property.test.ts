@@ -2,18 +2,11 @@
 import { runInDurableObject } from 'cloudflare:test'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { INITIAL_UPSTREAM } from '../../src/worker/aep/upstream/state.ts'
-import { NO_TRIES } from '../../src/worker/outbox/delivery/attempt-outcome.ts'
-import { eraseMatching } from '../../src/worker/outbox/erase-matching.ts'
-import { expire } from '../../src/worker/outbox/expire.ts'
-import { redrive } from '../../src/worker/outbox/redrive.ts'
-import type { ListFilter, ParkedState, StoredError } from '../../src/worker/outbox/state.ts'
-import { Arrivals } from '../../src/worker/outbox/storage/arrivals.ts'
-import { LedgerStore } from '../../src/worker/outbox/storage/ledger.ts'
-import { ParkedEvents } from '../../src/worker/outbox/storage/parked.ts'
-import { EventReader } from '../../src/worker/outbox/storage/reader.ts'
-import { EventStore } from '../../src/worker/outbox/storage/store.ts'
-import type { FailedTry } from '../../src/worker/outbox/storage/tries.ts'
+import { NO_HISTORY } from '../../src/worker/outbox/blame.ts'
+import { Bulk } from '../../src/worker/outbox/bulk.ts'
+import type { ParkedState, StoredAttempt, StoredError } from '../../src/worker/outbox/event.ts'
+import { Events } from '../../src/worker/outbox/events.ts'
+import { EventList, type ListFilter } from '../../src/worker/outbox/list.ts'
 import { eachTest, outbox } from './support.ts'
 
 eachTest(() => undefined)
@@ -63,16 +56,9 @@ const kindOf = (index: number) =>
   index % 2 === 0 ? ('feedback' as const) : ('unanswered' as const)
 const receivedAtOf = (index: number) => (index + 1) * 1_000
 
-function failedTry(error: StoredError): FailedTry {
-  return {
-    ...NO_TRIES,
-    attempts: 1,
-    triedAt: 1,
-    nextAt: null,
-    askedToWait: false,
-    error,
-    answer: null,
-  }
+function failedWith(error: StoredError): StoredAttempt {
+  const history = { ...NO_HISTORY, attempts: 1, triedAt: 1 }
+  return { ...history, nextAt: null, askedToWait: false, error, answer: null }
 }
 
 /** Whether `filter` matches a row, said once more and in other words. */
@@ -90,90 +76,81 @@ function isMatched(row: Record<string, SqlStorageValue>, wanted: ListFilter): bo
 it('they equal a GROUP BY over what is set aside, and every filter finds what it names, after any sequence', async () => {
   await runInDurableObject(outbox(), (_, { storage }) => {
     const { sql } = storage
-    const reader = new EventReader(sql)
-    const parked = new ParkedEvents(sql)
-    const ledger = new LedgerStore(storage)
-    const index = { link() {}, unlink() {}, settle() {}, count() {} }
-    const store = new EventStore(sql, ledger, reader, () => INITIAL_UPSTREAM, index)
-    const arrivals = new Arrivals(sql, store, index)
+    const events = new Events(storage)
+    const list = new EventList(sql)
+    const bulk = new Bulk({ events, list, isSuppressed: () => false })
     const rows = (query: string) => sql.exec(query).toArray()
 
     function act(step: Action): void {
-      if (step.do === 'hashes') sql.exec("UPDATE parked SET hashes = 'x'")
-      else if (step.do === 'expire') expire('shard', reader, store, receivedAtOf(step.event))
-      else if (step.do === 'redrive' || step.do === 'delete') {
-        const request = {
-          filter: step.filter,
-          ids: null,
-          dryRun: false,
-          after: -1,
-          limit: step.limit,
-        }
-        const matching = rows('SELECT * FROM parked ORDER BY position').filter((row) =>
-          isMatched(row, step.filter),
+      if (step.do === 'hashes') sql.exec("UPDATE events SET hashes = 'x'")
+      else if (step.do === 'expire') {
+        events.erase(events.receivedBefore(receivedAtOf(step.event), 10), 'expired')
+      } else if (step.do === 'redrive' || step.do === 'delete') {
+        const { filter, limit } = step
+        const request = { filter, ids: null, dryRun: false, after: -1, limit }
+        const matching = rows('SELECT * FROM events ORDER BY position').filter((row) =>
+          isMatched(row, filter),
         )
-        const positions = matching.map(({ position }) => position).slice(0, step.limit)
-        expect(parked.positions(step.filter, -1, step.limit)).toEqual(positions)
-        const deps = { store, reader, parked }
+        const positions = matching.map(({ position }) => position).slice(0, limit)
+        const found = list.list(filter, null, limit).events
+        expect(found.map(({ position }) => position)).toEqual(positions)
+        const newest = list.list(filter, null, 10, true).events
+        expect(newest.map(({ position }) => position)).toEqual(
+          matching.map(({ position }) => position).toReversed(),
+        )
         const page =
-          step.do === 'delete'
-            ? eraseMatching(request, deps)
-            : redrive(
-                request,
-                deps,
-                () => undefined,
-                () => false,
-              )
+          step.do === 'delete' ? bulk.erase(request) : bulk.redrive(request, () => undefined)
         expect(page.matched).toBe(positions.length)
       } else change(step)
     }
 
     function change(step: Extract<Action, { event: number }>): void {
       const id = idOf(step.event)
-      const place = reader.find(id)
+      const place = events.find(id)
       if (step.do === 'put') {
-        const request = {
-          id,
-          kind: kindOf(step.event),
-          receivedAt: receivedAtOf(step.event),
-          body,
-          state: step.state,
-          parts: [],
-          attempt: null,
-          error: null,
-          upstream: INITIAL_UPSTREAM,
-        }
-        arrivals.put([{ request, tried: step.state === 'pending' ? null : failedTry(step.error) }])
+        const { state, error } = step
+        events.put([
+          {
+            id,
+            kind: kindOf(step.event),
+            source: null,
+            receivedAt: receivedAtOf(step.event),
+            hashes: '',
+            body,
+            state,
+            parts: [],
+            madeFor: '',
+            attempt: state === 'pending' ? null : failedWith(error),
+          },
+        ])
       } else if (!place) return
-      else if (step.do === 'erase') store.erase(place)
+      else if (step.do === 'erase') events.erase([place.position], 'deleted')
       else if (step.do === 'park' && place.state === 'pending') {
-        store.park(place.position, step.state, failedTry(step.error))
-      } else if (step.do === 'take back' && place.state === 'dead') {
-        store.takeBackRefusals([place.position], 5)
-      }
+        events.park(place.position, step.state, failedWith(step.error))
+      } else if (step.do === 'take back') events.takeBackRefusals(0, 5, -1, 2)
     }
 
     fc.assert(
       fc.property(fc.array(action, { minLength: 10, maxLength: 80, size: 'max' }), (steps) => {
-        for (const table of ['pending', 'parked', 'tries', 'causes'])
-          sql.exec(`DELETE FROM ${table}`)
-        sql.exec(
-          'UPDATE ledger SET accepted = 0, delivered = 0, dead = 0, quarantined = 0, erased = 0',
-        )
+        for (const table of ['events', 'attempts', 'causes']) sql.exec(`DELETE FROM ${table}`)
+        sql.exec('UPDATE ledger SET accepted = 0, expired = 0, deleted = 0')
         for (const step of steps) {
           act(step)
           expect(rows('SELECT state, code, path, kind, count FROM causes')).toEqual(
-            rows(`SELECT state, code, path, kind, COUNT(*) AS count FROM parked
-              GROUP BY state, code, path, kind ORDER BY state, code, path, kind`),
+            rows(`SELECT state, code, path, kind, COUNT(*) AS count FROM events
+              WHERE state <> 'pending' GROUP BY state, code, path, kind ORDER BY state, code, path, kind`),
           )
           // Of the life of a group: at least as wide as those of the events that are left.
           expect(
-            rows(`SELECT * FROM parked JOIN causes USING (state, code, path, kind)
+            rows(`SELECT * FROM events JOIN causes USING (state, code, path, kind)
               WHERE received_at < first_at OR received_at > last_at`),
           ).toEqual([])
-          const { dead, quarantined } = ledger.read()
-          const counted = parked.causes().reduce((sum, { count }) => sum + count, 0)
-          expect(counted).toBe(dead + quarantined)
+          expect(rows('SELECT * FROM causes WHERE uncounted NOT BETWEEN 0 AND count')).toEqual([])
+          for (const [state, count] of Object.entries(events.ledger())) {
+            if (!['pending', 'dead', 'quarantined'].includes(state)) continue
+            const { n } = sql.exec('SELECT COUNT(*) AS n FROM events WHERE state = ?', state).one()
+            expect(count).toBe(n)
+          }
         }
       }),
       { numRuns: 150 },

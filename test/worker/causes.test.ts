@@ -2,8 +2,9 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { MAX_KEPT_TRIES, MAX_PENDING_SCANNED } from '../../src/worker/limits.ts'
-import { TryStore } from '../../src/worker/outbox/storage/tries.ts'
+import { MAX_KEPT_ATTEMPTS, MAX_SCANNED } from '../../src/worker/limits.ts'
+import { NO_HISTORY } from '../../src/worker/outbox/blame.ts'
+import { Events } from '../../src/worker/outbox/events.ts'
 import {
   type Clock,
   conversation,
@@ -35,6 +36,8 @@ const causes = async () => (await relay.get('/causes')).body.causes
 
 /** Refused by AEP, each for itself. */
 async function refused(message: string, report?: unknown): Promise<unknown> {
+  // Under settings under which AEP has accepted nothing, a refusal kills nothing.
+  await relay.post('feedback', conversation())
   clock.advance(1_000)
   const body = JSON.stringify({ title: 'Bad', report })
   aep.script({ type: 'status', status: 400, body })
@@ -160,13 +163,18 @@ describe('each cause is a filter', () => {
   })
 })
 
+/** The attempt that every dead event has had. */
+const REFUSED = `INSERT INTO attempts (position, attempts, strikes, throttles, refused, tried_at, asked_to_wait,
+    code, status, message, history)
+  SELECT position, 1, 0, 0, 0, 1, 0, 'rejected', 400, 'AEP answered 400', '[]' FROM events`
+
 describe('POST /admin/delete', () => {
   it('leaves nothing of what it erases, and is on record with its counts', async () => {
     for (let each = 0; each < 3; each += 1) await invalid({ visitor: 1, secret: `canary-${each}` })
     const zeros = await runInDurableObject(outbox(), async (instance, { storage }) => {
       // What is overwritten is seen by a trigger, just before its row goes.
       storage.sql.exec(`CREATE TABLE seen (body BLOB);
-        CREATE TRIGGER goes BEFORE DELETE ON parked BEGIN INSERT INTO seen VALUES (OLD.body); END`)
+        CREATE TRIGGER goes BEFORE DELETE ON events BEGIN INSERT INTO seen VALUES (OLD.body); END`)
       const own = startRelay({ OUTBOX: { getByName: () => instance } })
       const { body } = await own.command('/delete', { state: 'quarantined' })
       expect(body).toEqual({ matched: 3, erased: 3 })
@@ -181,9 +189,10 @@ describe('POST /admin/delete', () => {
   it('goes over more events than one page', async () => {
     await runInDurableObject(outbox(), (_, { storage }) => {
       storage.sql.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1200)
-        INSERT INTO parked (position, id, state, kind, received_at, body, code)
-        SELECT i, 'id-' || i, 'dead', 'feedback', 1, x'7b', 'rejected' FROM n`)
-      storage.sql.exec('UPDATE ledger SET accepted = 1200, dead = 1200')
+        INSERT INTO events (position, id, state, kind, received_at, hashes, begun, body, code, path)
+        SELECT i, 'id-' || i, 'dead', 'feedback', 1, '', 0, x'7b', 'rejected', '' FROM n`)
+      storage.sql.exec(REFUSED)
+      storage.sql.exec('UPDATE ledger SET accepted = 1200')
     })
     const what = { state: 'dead', code: 'rejected' }
     const dry = await relay.command('/delete', { ...what, dryRun: true })
@@ -195,9 +204,10 @@ describe('POST /admin/delete', () => {
   it('ends a step when it has erased enough bytes, and goes on with the next', async () => {
     await runInDurableObject(outbox(), (_, { storage }) => {
       storage.sql.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 9)
-        INSERT INTO parked (position, id, state, kind, received_at, body, code)
-        SELECT i, 'id-' || i, 'dead', 'feedback', 1, zeroblob(1500000), 'rejected' FROM n`)
-      storage.sql.exec('UPDATE ledger SET accepted = 9, dead = 9')
+        INSERT INTO events (position, id, state, kind, received_at, hashes, begun, body, code, path)
+        SELECT i, 'id-' || i, 'dead', 'feedback', 1, '', 0, zeroblob(1500000), 'rejected', '' FROM n`)
+      storage.sql.exec(REFUSED)
+      storage.sql.exec('UPDATE ledger SET accepted = 9')
     })
     const filter = { kind: null, code: null, path: null, from: 0, end: Number.MAX_SAFE_INTEGER }
     const step = (after: number) =>
@@ -208,8 +218,8 @@ describe('POST /admin/delete', () => {
         after,
         limit: 500,
       })
-    expect(await step(-1)).toEqual({ matched: 6, erased: 6, next: 6 })
-    expect(await step(6)).toEqual({ matched: 3, erased: 3, next: null })
+    expect(await step(-1)).toEqual({ matched: 5, erased: 5, next: 5 })
+    expect(await step(5)).toEqual({ matched: 4, erased: 4, next: null })
   })
 
   it('erases all of a step or none of it, and so does a redrive', async () => {
@@ -218,8 +228,11 @@ describe('POST /admin/delete', () => {
     const good = await refused(message)
     await refused('two')
     await runInDurableObject(outbox(), async (instance, { storage }) => {
-      storage.sql.exec(`CREATE TRIGGER last BEFORE DELETE ON parked
-        WHEN (SELECT COUNT(*) FROM parked WHERE state = OLD.state) = 1
+      storage.sql.exec(`CREATE TRIGGER last BEFORE DELETE ON events
+        WHEN (SELECT COUNT(*) FROM events WHERE state = OLD.state) = 1
+        BEGIN SELECT RAISE(ABORT, 'in the midst of it'); END;
+        CREATE TRIGGER last_redriven BEFORE UPDATE OF state ON events
+        WHEN (SELECT COUNT(*) FROM events WHERE state = OLD.state) = 1
         BEGIN SELECT RAISE(ABORT, 'in the midst of it'); END`)
       const own = startRelay({ OUTBOX: { getByName: () => instance } })
       expect((await own.command('/delete', { state: 'dead' })).status).toBe(503)
@@ -252,12 +265,12 @@ describe('a filter on pending events', () => {
     const all = await runInDurableObject(outbox(), (_, { storage }) => {
       storage.sql.exec(
         `WITH RECURSIVE n (i) AS
-           (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ${2 * MAX_PENDING_SCANNED + 100})
-         INSERT INTO pending (position, id, kind, received_at, body, hashes)
-         SELECT i * 3, 'id-' || i, CASE i % 90 WHEN 0 THEN 'unanswered' ELSE 'feedback' END, 1,
-           x'7b', '' FROM n`,
+           (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ${2 * MAX_SCANNED + 100})
+         INSERT INTO events (position, id, state, kind, received_at, body, hashes, begun)
+         SELECT i * 3, 'id-' || i, 'pending', CASE i % 90 WHEN 0 THEN 'unanswered' ELSE 'feedback' END,
+           1, x'7b', '', 0 FROM n`,
       )
-      const matches = "SELECT id FROM pending WHERE kind = 'unanswered' ORDER BY position"
+      const matches = "SELECT id FROM events WHERE kind = 'unanswered' ORDER BY position"
       return storage.sql.exec(matches).toArray()
     })
     const seen: unknown[] = []
@@ -275,7 +288,7 @@ describe('a filter on pending events', () => {
     expect(pages).toBeGreaterThan(2)
   })
 
-  it('goes by the last try', async () => {
+  it('goes by the last attempt', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     const tried = (await relay.post('feedback', conversation())).body.id
     await relay.command('/pause')
@@ -287,18 +300,19 @@ describe('a filter on pending events', () => {
   })
 })
 
-describe('the tries of an event', () => {
-  const triesOf = async (id: unknown) => (await relay.get(`/events/${id}`)).body.tries
+describe('the attempts of an event', () => {
+  const historyOf = async (id: unknown) => (await relay.get(`/events/${id}`)).body.history
 
   it('are on record, each with its moment, and stay when it is set aside', async () => {
+    await relay.post('feedback', conversation())
     aep.script({ type: 'status', status: 503 })
     const begun = clock.now
     const { body } = await relay.post('feedback', conversation())
-    expect(await triesOf(body.id)).toEqual([{ at: iso(begun), code: 'unavailable', status: 503 }])
+    expect(await historyOf(body.id)).toEqual([{ at: iso(begun), code: 'unavailable', status: 503 }])
     aep.script({ type: 'status', status: 500 }, { type: 'status', status: 422 })
     await drainOnce(clock)
     await drainOnce(clock)
-    expect(await triesOf(body.id)).toEqual([
+    expect(await historyOf(body.id)).toEqual([
       { at: iso(begun), code: 'unavailable', status: 503 },
       { at: expect.stringMatching(/Z$/), code: 'unavailable', status: 500 },
       { at: expect.stringMatching(/Z$/), code: 'rejected', status: 422 },
@@ -311,18 +325,18 @@ describe('the tries of an event', () => {
 
   it('are none for one that was never sent', async () => {
     const { body } = await relay.post('feedback', { visitor: 1 })
-    expect(await triesOf(body.id)).toEqual([])
+    expect(await historyOf(body.id)).toEqual([])
   })
 
   it('are the first and the latest after a long outage', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     const begun = clock.now
     const { body } = await relay.post('feedback', conversation())
-    for (let each = 0; each < MAX_KEPT_TRIES + 9; each += 1) await drainOnce(clock)
-    const { attempts, tries } = (await relay.get(`/events/${body.id}`)).body
-    const kept = tries as { at: string }[]
-    expect(attempts).toBe(MAX_KEPT_TRIES + 10)
-    expect(kept).toHaveLength(MAX_KEPT_TRIES)
+    for (let each = 0; each < MAX_KEPT_ATTEMPTS + 9; each += 1) await drainOnce(clock)
+    const { attempts, history } = (await relay.get(`/events/${body.id}`)).body
+    const kept = history as { at: string }[]
+    expect(attempts).toBe(MAX_KEPT_ATTEMPTS + 10)
+    expect(kept).toHaveLength(MAX_KEPT_ATTEMPTS)
     expect(kept[0]?.at).toBe(iso(begun))
     expect(kept.at(-1)?.at).toBe(iso(clock.now))
     expect(kept).toEqual(kept.toSorted((a, b) => a.at.localeCompare(b.at)))
@@ -338,11 +352,12 @@ describe('the tries of an event', () => {
           return cursor
         },
       }
-      const store = new TryStore(sql as SqlStorage)
+      const events = new Events({ ...storage, sql: sql as SqlStorage } as DurableObjectStorage)
+      cursors.length = 0
       for (const attempts of [1, 2, 3]) {
         const error = { code: 'timeout', status: null, message: 'no answer' } as const
         const times = { triedAt: attempts, nextAt: attempts + 1, askedToWait: false }
-        store.write(1, { attempts, strikes: 0, throttles: 0, ...times, error, answer: null })
+        events.failed(1, { ...NO_HISTORY, attempts, ...times, error, answer: null })
       }
       return cursors.map(({ rowsWritten }) => rowsWritten)
     })

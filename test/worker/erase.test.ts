@@ -2,12 +2,16 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { utf8Bytes } from '../../src/worker/lib/json-text.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
+import type { StoreRequest } from '../../src/worker/outbox/intake.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
+import { LookupHash } from '../../src/worker/outbox/records/lookup.ts'
 import conversationSample from '../fixtures/conversation.json'
 import offline from '../fixtures/offline-message.json'
 import transcript from '../fixtures/transcript.json'
 import {
+  allStored,
   type Clock,
   conversation,
   drainAll,
@@ -50,22 +54,13 @@ const canaries = () => ({
   },
 })
 
-/** Every value of every table, and of the key-value storage. */
-const everything = () =>
-  runInDurableObject(outbox(), (_, { storage }) => {
-    const kept = [...storage.kv.list()].map((entry) => JSON.stringify(entry))
-    const tables = storage.sql
-      .exec<{ name: string }>(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'",
-      )
-      .toArray()
-    const decoder = new TextDecoder()
-    const values = tables
-      .flatMap(({ name }) => storage.sql.exec(`SELECT * FROM "${name}"`).toArray())
-      .flatMap((row) => Object.values(row))
-      .map((value) => (value instanceof ArrayBuffer ? decoder.decode(value) : String(value)))
-    return [...values, ...kept].join('\n')
-  })
+/** An event that was not tried. */
+const storeRequest = (each: number, body: Uint8Array): StoreRequest => {
+  const id = each.toString(16).padStart(64, '0')
+  const event = { id, kind: 'feedback' as const, source: null, receivedAt: clock.now, body }
+  const as = { state: 'pending' as const, error: null, attempt: null, parts: [], madeFor: '' }
+  return { ...event, hashes: null, ...as, accepted: null, settings: '' }
+}
 
 async function balance() {
   const { body } = await relay.get('/status')
@@ -102,7 +97,7 @@ describe('a person who is erased', () => {
     expect((await relay.post('feedback', long)).status).toBe(202)
     const others = await relay.post('feedback', conversation({ message: `write to ${EMAIL}` }))
     await relay.post('feedback', conversation({ message: `not x${EMAIL}` }))
-    expect(await everything()).toContain('canary')
+    expect(await allStored()).toContain('canary')
 
     const dry = await erase({ email: EMAIL, dryRun: true })
     expect(dry).toEqual({
@@ -120,9 +115,7 @@ describe('a person who is erased', () => {
       mentioned: 1,
       suppressedUntil: new Date(clock.now + 45 * 86_400_000).toISOString(),
     })
-    const left = (await everything())
-      .replaceAll(`write to ${EMAIL}`, '')
-      .replaceAll(`x${EMAIL}`, '')
+    const left = (await allStored()).replaceAll(`write to ${EMAIL}`, '').replaceAll(`x${EMAIL}`, '')
     expect(left.toLowerCase()).not.toContain('canary')
     expect(await balance()).toMatchObject({ pending: 2, erased: 10 })
     expect(logs.join('\n').toLowerCase()).not.toContain('canary')
@@ -134,12 +127,108 @@ describe('a person who is erased', () => {
     expect(await balance()).toMatchObject({ pending: 0, delivered: 2 })
   })
 
+  it('leaves nothing of what was delivered, deleted or indexed before, when an erasure finds no event', async () => {
+    const of = (fields: object) =>
+      conversation({ visitor: { UUID: 'canary', email: EMAIL }, ...fields })
+    const lookup = new LookupHash(await outbox().lookupKey(), RUNTIME.hmac)
+    const hashes = [await lookup.of('visitor', 'canary'), await lookup.of('email', EMAIL)]
+    // Relayed at once; and long enough ago to be folded.
+    await relay.post('feedback', of({}))
+    await relay.report()
+    clock.advance(7_200_000)
+    await relay.scheduled()
+    await relay.post('feedback', of({}))
+    await relay.report()
+    // Delivered by the outbox, in parts too; dead; in quarantine; many, so that they are indexed.
+    aep.rule({ answer: { type: 'status', status: 503, body: { title: EMAIL } } })
+    await relay.post('feedback', of({ message: 'canary '.repeat(200_000) }))
+    // Another's stays, and with it the row of the index.
+    await relay.post('feedback', { visitor: { UUID: 'other' }, message: 7 })
+    for (let each = 0; each < 520; each += 1) {
+      await outbox().store(storeRequest(each, utf8Bytes(JSON.stringify(of({ each })))))
+    }
+    clock.advance(120_000)
+    await relay.scheduled()
+    aep.clearRules()
+    await drainAll(clock, 600)
+    aep.rule({ answer: { type: 'status', status: 422, body: { title: EMAIL } } })
+    const { body } = await relay.post('feedback', of({}))
+    await relay.erase(String(body.id))
+    const odd = await relay.post('feedback', of({ message: 7, [EMAIL]: 'canary' }))
+    await relay.erase(String(odd.body.id))
+    await relay.scheduled()
+    const before = await allStored()
+    expect(hashes.every((hash) => before.includes(hash))).toBe(true)
+
+    expect(await erase({ email: EMAIL, suppressDays: 0 })).toMatchObject({
+      matched: 0,
+      erased: 0,
+      receipts: 523,
+    })
+    expect(await erase({ visitor: 'canary', suppressDays: 0 })).toMatchObject({
+      matched: 0,
+      receipts: 0,
+    })
+    const left = await allStored()
+    expect(left.toLowerCase()).not.toContain('canary')
+    for (const hash of hashes) expect(left).not.toContain(hash.slice(0, 8))
+    expect(logs.join('\n').toLowerCase()).not.toContain('canary')
+  })
+
+  it.each([
+    ['in a form', 'name=Ada&email=canary%40example.com', 'application/x-www-form-urlencoded'],
+    ['behind escapes', '{"visitor":{"email":"canary\\u0040example\\u002Ecom"},"message":1}'],
+    ['after an escaped line end', '{"message":"write to\\ncanary@example.com'],
+    [
+      'first of two equal keys',
+      '{"visitor":{"email":"canary@example.com","UUID":"v","email":"x@example.com"},"message":1}',
+    ],
+    ['in emailPretty alone', '{"message":"Hi","emailPretty":"C <canary@example.com>"}'],
+    ['in a list', '{"visitor":{"UUID":"v","email":["x@example.com","canary@example.com"]}}'],
+    ['in a body of another shape', '[{"who":"canary@example.com"}]'],
+    ['quoted', 'To: canary=40example.com'],
+  ])('is found %s, erased, and taken no more', async (_, body, type = 'application/json') => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    const headers = { 'content-type': type }
+    await relay.post('auto', body, headers)
+    expect(await relay.command('/find', { email: EMAIL })).toMatchObject({ body: { events: [{}] } })
+    expect(await erase({ email: EMAIL })).toMatchObject({ matched: 1, erased: 1 })
+    expect(await allStored()).not.toContain('canary')
+    for (const isolate of [relay, startRelay()]) {
+      const again = await isolate.post('auto', body, headers)
+      expect([again.status, again.body.status]).toEqual([202, 'suppressed'])
+    }
+    expect((await relay.get('/status')).body).toMatchObject({ accepted: 1 })
+  })
+
+  it.each([
+    ['composed or not', 'andr\u00e9@example.com', 'andre\u0301@example.com'],
+    ['in punycode or not', 'canary@b\u00fccher.example', 'canary@xn--bcher-kva.example'],
+  ])('is the same %s', async (_, one, other) => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    await relay.post('feedback', conversation({ visitor: { UUID: 'v', email: one } }))
+    await relay.post('feedback', `{"cut":"${other}`)
+    expect(await erase({ email: other })).toMatchObject({ matched: 2, erased: 2 })
+    const again = await relay.post('feedback', conversation({ visitor: { UUID: 'v', email: one } }))
+    expect(again.body.status).toBe('suppressed')
+  })
+
+  it('is not left in an answer of AEP that is kept with another’s event', async () => {
+    const spelled = JSON.stringify({ detail: JSON.stringify({ found: EMAIL.replace('@', '%40') }) })
+    aep.rule({ answer: { type: 'status', status: 503, body: { detail: spelled } } })
+    await relay.post('feedback', conversation())
+    expect(await allStored()).toContain('canary')
+    await erase({ email: EMAIL })
+    expect(await allStored()).not.toContain('canary')
+    expect((await relay.get('/status')).body).toMatchObject({ pending: 1 })
+  })
+
   it('is erased by the visitor id too, and by exactly that', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     await relay.post('feedback', conversation({ visitor: { UUID: 'canary-1' } }))
     await relay.post('feedback', conversation({ visitor: { UUID: 'canary-12' } }))
     expect(await erase({ visitor: 'canary-1' })).toMatchObject({ matched: 1, mentioned: 0 })
-    expect(await everything()).toContain('canary-12')
+    expect(await allStored()).toContain('canary-12')
   })
 
   it('is erased with all of many events', async () => {
@@ -148,7 +237,7 @@ describe('a person who is erased', () => {
       await relay.post('feedback', conversation({ visitor: { UUID: 'canary' } }))
     }
     expect(await erase({ visitor: 'canary' })).toMatchObject({ matched: 30, erased: 30 })
-    expect(await everything()).not.toContain('canary')
+    expect(await allStored()).not.toContain('canary')
     const again = await relay.post('feedback', conversation({ visitor: { UUID: 'canary' } }))
     expect([again.status, again.body.status]).toEqual([202, 'suppressed'])
   })
@@ -161,7 +250,7 @@ describe('a person who is erased', () => {
       await relay.post('feedback', conversation({ visitor: { UUID: 'canary' }, message }))
     }
     expect(await erase({ visitor: 'canary' })).toMatchObject({ matched: 9, erased: 9 })
-    expect(await everything()).not.toContain('canary')
+    expect(await allStored()).not.toContain('canary')
   })
 
   it('loses an escaped address as well', async () => {
@@ -210,7 +299,51 @@ describe('a suppressed person', () => {
     expect((await relay.command('/find', { visitor: 'canary' })).body.events).toEqual([])
   })
 
-  it('is not stored by a shard that knows, whatever the isolate knows', async () => {
+  it('is known to each of five isolates that have heard nothing yet', async () => {
+    await erase({ visitor: 'canary' })
+    const before = aep.requests.length
+    for (let each = 0; each < 5; each += 1) {
+      clock.advance(600_000)
+      expect((await post(startRelay())).body.status).toBe('suppressed')
+    }
+    expect(aep.requests).toHaveLength(before)
+  })
+
+  /** Isolates that have heard nothing yet, and an outbox whose calls fail as often, as by a deploy. */
+  const restarting = (failures: number) => {
+    let left = failures
+    const exchange = (...sent: Parameters<Outbox['exchange']>) => {
+      left -= 1
+      const reset = Object.assign(new Error('reset'), { durableObjectReset: true })
+      return left < 0 ? outbox().exchange(...sent) : Promise.reject(reset)
+    }
+    const store = (request: StoreRequest) => outbox().store(request)
+    return startRelay({ OUTBOX: { getByName: () => ({ exchange, store }) } })
+  }
+
+  it('is known while the outbox restarts', async () => {
+    await erase({ visitor: 'canary' })
+    const isolates = Array.from({ length: 12 }, () => restarting(1))
+    const statuses: unknown[] = []
+    for (let round = 0; round < 10; round += 1) {
+      clock.advance(100)
+      for (const isolate of isolates) statuses.push((await post(isolate)).body.status)
+    }
+    expect(statuses).toEqual(Array.from({ length: 120 }, () => 'suppressed'))
+  })
+
+  it('is known a second after an outbox that restarts for longer', async () => {
+    await erase({ visitor: 'canary' })
+    const isolate = restarting(2)
+    expect((await post(isolate)).body.status).toBe('forwarded')
+    clock.advance(1_000)
+    expect((await post(isolate)).body.status).toBe('suppressed')
+    await isolate.report()
+    expect((await relay.get('/status')).body).toMatchObject({ uninformed: 1, suppressed: 1 })
+    expect((await relay.command('/find', { visitor: 'canary' })).body.events).toEqual([])
+  })
+
+  it('is not stored by an outbox that knows, whatever the isolate knows', async () => {
     await erase({ visitor: 'canary' })
     aep.rule({ answer: { type: 'status', status: 503 } })
     const fresh = startRelay()
@@ -260,11 +393,8 @@ describe('a suppressed person', () => {
     await post()
     // As after a restore of the storage: the event is back, and so is the suppression.
     await runInDurableObject(outbox(), async (instance: Outbox) => {
-      const { LookupHash } = await import('../../src/worker/outbox/records/lookup.ts')
-      const hash = await new LookupHash(await instance.lookupKey(), RUNTIME.hmac).of(
-        'visitor',
-        'canary',
-      )
+      const lookup = new LookupHash(await instance.lookupKey(), RUNTIME.hmac)
+      const hash = await lookup.of('visitor', 'canary')
       await instance.suppress(hash, clock.now, clock.now + 1_000_000)
     })
     const { body } = await relay.command('/redrive', { state: 'dead' })

@@ -47,7 +47,7 @@ const webhook = (body: unknown) =>
 
 const answered = (id: string, more: Partial<Answered> = {}): Answered => {
   const at = clock.now
-  const subject = { conversation: 'c', visitor: 'v', emails: ['e'] }
+  const subject = { conversation: 'c', visitors: ['v'], emails: ['e'] }
   const receipt = {
     id,
     kind: 'feedback' as const,
@@ -57,7 +57,15 @@ const answered = (id: string, more: Partial<Answered> = {}): Answered => {
     subject,
   }
   const counted = { at, ms: 1, kind: 'feedback' as const, outcome: 'forwarded' as const }
-  return { ...counted, key: 'abcdef', source: null, uninformed: false, receipt, ...more }
+  return {
+    ...counted,
+    key: 'abcdef',
+    source: null,
+    stranger: null,
+    uninformed: false,
+    receipt,
+    ...more,
+  }
 }
 const idOf = (number: number) => number.toString(16).padStart(64, '0')
 
@@ -198,6 +206,7 @@ describe('a report', () => {
       counts: [],
       receipts: [],
       keys: {},
+      strangers: {},
       drift: [],
     }
     await outbox().exchange(NOTHING_KNOWN, report, null)

@@ -3,6 +3,7 @@ import {
   createExecutionContext,
   reset,
   runDurableObjectAlarm,
+  runInDurableObject,
   waitOnExecutionContext,
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
@@ -69,7 +70,7 @@ export function startRelay(variables: Record<string, unknown> = {}) {
     const response = await worker.fetch(request as never, ownEnv, ctx)
     const text = new TextDecoder().decode(await response.clone().bytes())
     await waitOnExecutionContext(ctx)
-    const isJson = text !== '' && response.headers.get('content-type')?.includes('json')
+    const isJson = text !== '' && /[/+]json/.test(response.headers.get('content-type') ?? '')
     return { response, status: response.status, body: isJson ? JSON.parse(text) : {} }
   }
   const admin = (path: string, init: RequestInit = {}) =>
@@ -116,6 +117,27 @@ export function eachTest(begin: (world: World) => void, options: LocalAdobeOptio
 }
 
 export const outbox = () => outboxOf(env)
+
+/** Every value of every table of the outbox, and of its key-value storage; bytes as text, and as digits. */
+export const allStored = () =>
+  runInDurableObject(outbox(), (_, { storage }) => {
+    const kept = [...storage.kv.list()].map((entry) => JSON.stringify(entry))
+    const tables = storage.sql
+      .exec<{ name: string }>(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'",
+      )
+      .toArray()
+    const decoder = new TextDecoder()
+    const values = tables
+      .flatMap(({ name }) => storage.sql.exec(`SELECT * FROM "${name}"`).toArray())
+      .flatMap((row) => Object.values(row))
+      .map((value) =>
+        value instanceof ArrayBuffer
+          ? `${decoder.decode(value)} ${new Uint8Array(value).toHex()}`
+          : String(value),
+      )
+    return [...values, ...kept].join('\n')
+  })
 
 /** Lets the outbox's next attempts happen, at the moment they are due; `false` when none is due any more. */
 export async function drainOnce(clock: Clock): Promise<boolean> {

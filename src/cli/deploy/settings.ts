@@ -5,8 +5,8 @@
  * is what parses and cannot be meant, by the table below, what stands where wrangler does not look for it, and what a
  * named environment does not inherit. A problem names the setting and never repeats its value.
  */
+import { readFileSync } from 'node:fs'
 import { parseConfig } from '../../worker/config/config.ts'
-import { SETTING_NAMES } from '../lib/setting-names.ts'
 import { isLoopback } from './options.ts'
 
 /** The part of wrangler's configuration that matters here, as wrangler resolves it for one environment. */
@@ -27,6 +27,16 @@ export type Target = {
   /** Settings of the relay outside their table. */
   readonly misplaced: readonly { readonly name: string; readonly table: string }[]
 }
+
+/** The names of the relay's settings, from the one list that its generated types are made of. */
+export const SETTING_NAMES: ReadonlySet<string> = new Set(
+  Array.from(
+    readFileSync(new URL('../../worker/env.vars', import.meta.url), 'utf8').matchAll(
+      /^([A-Z][A-Z0-9_]*)=/gm,
+    ),
+    ([, name]) => name ?? '',
+  ),
+)
 
 export type SettingProblem = { readonly setting: string; readonly problem: string }
 

@@ -4,9 +4,8 @@
  */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { SETTING_NAMES } from '../lib/setting-names.ts'
 import { misplacedSettings } from '../lib/wrangler-toml.ts'
-import type { Target } from './settings.ts'
+import { SETTING_NAMES, type Target } from './settings.ts'
 
 /** Rejects with wrangler's words when the file cannot be read or has no such environment. */
 export async function readTarget(config: string, env: string | null): Promise<Target> {

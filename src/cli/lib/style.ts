@@ -17,11 +17,14 @@ export function mark(ok: boolean): string {
   return ok ? paint('green', '✔') : paint('red', '✘')
 }
 
-/** Breaks at blanks. `hanging` stands before every line but the first; a longer word stays whole. */
+/**
+ * Breaks at blanks. `hanging` stands before every line but the first; a longer word stays whole, and so does a command
+ * in backticks, which is copied from the terminal.
+ */
 export function wrap(text: string, indent = '', hanging = indent, columns = COLUMNS): string {
   const lines: string[] = []
   let line = ''
-  for (const word of text.split(' ')) {
+  for (const word of text.match(/[^\s`]*`[^`]*`[^\s`]*|\S+/g) ?? []) {
     const before = lines.length === 0 ? indent : hanging
     if (line === '') line = before + word
     else if (line.length + 1 + word.length <= columns) line += ` ${word}`

@@ -1,19 +1,33 @@
 /**
- * Test webhooks: a body of each kind, as Chatlio would send it, from the test person, who is nobody.
+ * Test webhooks: a body of each kind, as Chatlio would send it, from somebody who is nobody.
  *
- * Promises: always the same person, so that AEP makes one profile and one command erases it; no two runs are the same
- * event. Pure: the run's name and the moment are passed in.
+ * Promises: no two runs are the same event; no address can reach anybody. Pure: the run's name, the person and the moment
+ * are passed in. `verify` takes the test person, so that AEP has one profile of it; `send` somebody new each time, whose
+ * events are like any other.
  */
 import type { Route } from '../../worker/chatlio/kind.ts'
 import { TEST_PERSON } from '../../worker/chatlio/test-person.ts'
 
-/** `run`: some characters that no other run has. */
-export function testWebhook(route: Route, run: string, at: Date): string {
-  return JSON.stringify(route === 'transcript' ? transcript(run, at) : conversation(route, run))
+export type TestPerson = { readonly uuid: string; readonly email: string }
+
+/** Recognisable by `relay-test-`. */
+export function newPerson(run: string): TestPerson {
+  return { uuid: `relay-test-${run}`, email: `relay-test-${run}@example.com` }
 }
 
-function conversation(route: Route, run: string) {
-  const { uuid, email } = TEST_PERSON
+/** `run`: some characters that no other run has. */
+export function testWebhook(
+  route: Route,
+  run: string,
+  at: Date,
+  person: TestPerson = TEST_PERSON,
+): string {
+  const body =
+    route === 'transcript' ? transcript(run, at, person) : conversation(route, run, person)
+  return JSON.stringify(body)
+}
+
+function conversation(route: Route, run: string, { uuid, email }: TestPerson) {
   const visitor = {
     email,
     UUID: uuid,
@@ -37,8 +51,7 @@ function conversation(route: Route, run: string) {
   }
 }
 
-function transcript(run: string, at: Date) {
-  const { email } = TEST_PERSON
+function transcript(run: string, at: Date, { email }: TestPerson) {
   const startedAt = new Date(at.getTime() - 60_000).toISOString()
   const text = `Test of the Chatlio relay (transcript, ${run}). No visitor wrote this.`
   const message = { text, sentAt: startedAt, username: 'relay-test', isVisitorMsg: true }

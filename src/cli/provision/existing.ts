@@ -15,6 +15,8 @@ import { differingVars, readEndpoint } from './relay-vars.ts'
 import { commandOf, FLOW_PAUSE, replacedText } from './report.ts'
 import { complainOf, settingsFor, type World } from './run.ts'
 import { missingSettings } from './settings.ts'
+import { extrasOfSchema } from './steps/schema.ts'
+import { wantedOf } from './wanted.ts'
 
 type Given = NonNullable<Options['existing']>
 
@@ -54,7 +56,7 @@ export async function existing(
     if (!settings) return 2
     try {
       const { send } = platformClient(settings, world.io)
-      const checked = await check(send, settings, read, options.format)
+      const checked = await check(send, settings, read, options)
       if ('wrong' in checked) {
         terminal.complain(`${checked.wrong} wrangler.toml was not changed.`)
         return 4
@@ -102,8 +104,9 @@ async function check(
   send: Send,
   { orgId }: PlatformSettings,
   { endpoint, flowId }: { endpoint: string; flowId: string | null },
-  format: 'raw' | 'xdm',
+  options: Options,
 ): Promise<Checked> {
+  const { format } = options
   if (flowId === null) return { wrong: 'Missing: --flow-id, to find dataset and schema by.' }
   const flow = await byFlowServiceId(send, 'flows', flowId)
   const inlet = textAt(flow, 'options', 'inletUrl')
@@ -146,7 +149,11 @@ async function check(
   }
   const absent = Object.entries(vars).find(([, value]) => value === null)
   if (absent) return { wrong: `AEP does not say ${absent[0]} of the dataflow ${flowId}.` }
-  return { vars: vars as Vars, findings }
+  const tenant = (vars.AEP_TENANT ?? '').replace(/^_/, '')
+  const wanted = wantedOf(options, tenant, '', { ids: {}, contact: false })
+  const extras = await extrasOfSchema(send, vars.AEP_SCHEMA_ID ?? '', wanted)
+  const more = extras.length > 0 ? { AEP_SCHEMA_EXTRAS: extras.join(',') } : {}
+  return { vars: { ...(vars as Vars), ...more }, findings }
 }
 
 /** Without these two AEP takes no ExperienceEvent; Adobe's own sample mapping has neither. */

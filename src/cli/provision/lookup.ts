@@ -99,7 +99,7 @@ export async function hasGlobal(
   const path = `${REGISTRY}/global/fieldgroups`
   const headers = { accept: 'application/vnd.adobe.xed-id+json' }
   const query = { property: `title==${title}` }
-  const answer = await orNull(() => send({ method: 'GET', path, query, headers }))
+  const answer = await send({ method: 'GET', path, query, headers })
   return listAt(answer, 'results').some((one) => textAt(one, '$id') === id)
 }
 

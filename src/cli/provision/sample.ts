@@ -11,7 +11,7 @@ import type { Json, JsonRecord } from '../lib/platform-request.ts'
 
 const RECEIVED_AT = Date.parse('2026-11-02T09:30:00.123Z')
 
-const SENDING = { now: RECEIVED_AT + 1_000, source: 'shop' }
+const SENDING = { now: RECEIVED_AT + 1_000, source: 'shop', redact: [] }
 const RAW = { format: 'raw', url: '', credentials: null, flowId: '' } as const
 const MAX_BYTES = 1_000_000
 

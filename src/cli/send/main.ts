@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers'
 import { keepSecret, printable, printableLines } from '../lib/printable.ts'
 import { askRelay, explainReply, type Fields } from '../lib/relay-reply.ts'
 import { mark, wrap } from '../lib/style.ts'
-import { testWebhook } from '../lib/test-webhook.ts'
+import { newPerson, testWebhook } from '../lib/test-webhook.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 
 /** Resolves with the exit code. */
@@ -44,7 +44,8 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function bodyOf({ file, route }: Options): Promise<Uint8Array<ArrayBuffer> | string | null> {
-  if (file === null) return testWebhook(route, randomBytes(5).toString('hex'), new Date())
+  const run = randomBytes(5).toString('hex')
+  if (file === null) return testWebhook(route, run, new Date(), newPerson(run))
   try {
     return new Uint8Array(file === '-' ? await buffer(process.stdin) : await readFile(file))
   } catch {

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LocalAdobe } from '../../local-adobe/app.ts'
 import type { LakeRecord } from '../../local-adobe/streaming/lake.ts'
+import { SAMPLES_AGENT } from '../../worker/drift/drift.ts'
 
 export type Sample = {
   readonly path: string
@@ -84,8 +85,9 @@ export async function postWebhook(
   body: Uint8Array<ArrayBuffer>,
   send: typeof fetch,
   signal: AbortSignal,
+  agent = SAMPLES_AGENT,
 ): Promise<WebhookAnswer> {
-  const headers = { 'content-type': 'application/json' }
+  const headers = { 'content-type': 'application/json', 'user-agent': agent }
   const response = await send(url, { method: 'POST', headers, body, signal })
   const answer = await fieldsOf(response)
   const outcome = answer.status ?? answer.code ?? response.statusText

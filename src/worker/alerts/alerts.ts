@@ -8,9 +8,19 @@
  */
 
 import type { DriftSummary } from '../drift/drift.ts'
-import { ALERT_REPEAT_MS, DAY_MS, EXPIRY_WARNING_MS, MAX_COUNTED_EXPIRING } from '../limits.ts'
+import {
+  ALERT_REPEAT_MS,
+  DAY_MS,
+  EXPIRY_WARNING_MS,
+  MANY_REFUSED,
+  MAX_COUNTED_EXPIRING,
+  MIN_CONVERSATIONS,
+  MISSING_SHARE,
+  USUAL_WEBHOOKS,
+} from '../limits.ts'
 import type { Cause } from '../outbox/cause.ts'
 import type { Hold } from '../outbox/known.ts'
+import type { CompletenessFacts, Share } from '../outbox/records/completeness.ts'
 import {
   adviceFor,
   answerOf,
@@ -24,8 +34,8 @@ import {
   STORED,
 } from './words.ts'
 
-/** Events refused since the last run of the alerts, by cause. `upTo`: how far the record of refusals has been read. */
-export type Refusals = { causes: (Cause & { count: number })[]; upTo: number }
+/** Events set aside since the last run of the alerts, for one cause. */
+export type Refused = Cause & { count: number }
 
 export type OutboxFacts = {
   /** JSON text of the states of the alerts; `null` before the first run. */
@@ -38,8 +48,16 @@ export type OutboxFacts = {
   /** Events whose time is over within the warning, and within a day; counted up to a limit. */
   expiring: { soon: number; today: number; oldestAt: number | null }
   writable: boolean
-  refusals: Refusals
+  refusals: readonly Refused[]
   drift: DriftSummary
+  /** Webhooks of a good key that were answered 503, and those refused under a key that is good or was: ever, at least. */
+  lost: number
+  refused: number
+  lastWebhookAt: number | null
+  /** Webhooks in the same hours a week before, where it has been quiet for so long. */
+  weekBefore: number
+  /** Of conversations, how many have a transcript; `null`: not looked at. */
+  completeness: CompletenessFacts | null
 }
 
 /** What is known at one run of the cron trigger. Times are epoch milliseconds. */
@@ -49,12 +67,23 @@ export type Facts = {
   /** Whether there is a usable webhook key; without one Chatlio is answered 503. */
   letsIn: boolean
   ageMs: number
+  /** 0: silence is no alert. */
+  silenceMs: number
   retentionMs: number
+}
+
+/** Webhooks that should not have been turned away. `latest`: how many there were more, and when, in the last hour. */
+export type Counting = {
+  total: number
+  unsent: number
+  latest: readonly [at: number, count: number][]
 }
 
 /** What an alert remembers from earlier runs. `causes`: refusals of the last 24 hours, and those not sent yet. */
 export type Memory = {
   causes: Readonly<Record<string, KnownCause>>
+  lost: Counting
+  refused: Counting
   lastSentAt: number | null
 }
 
@@ -164,6 +193,29 @@ export const ALERTS = {
     unanswered: (now) => noStorage(now, 'It did not answer'),
     resolved: { title: 'The outbox answers again', meaning: 'Webhooks are taken and stored.' },
   },
+  lost: {
+    label: 'Webhooks were answered 503',
+    rule: readLost,
+    resolved: { title: 'No webhook lost for an hour', meaning: 'Webhooks are taken again.' },
+  },
+  refused: {
+    label: 'Webhooks are refused',
+    rule: readRefused,
+    resolved: {
+      title: 'No webhook refused for an hour',
+      meaning: 'Those refused before are not stored.',
+    },
+  },
+  silence: {
+    label: 'No webhook comes',
+    rule: readSilence,
+    resolved: { title: 'Webhooks come again', meaning: '' },
+  },
+  incomplete: {
+    label: 'Transcripts do not come',
+    rule: readIncomplete,
+    resolved: { title: 'Transcripts come again', meaning: 'Chats that have ended are complete.' },
+  },
 } as const satisfies Record<string, Alert>
 
 export type AlertName = keyof typeof ALERTS
@@ -236,6 +288,29 @@ function readExpiring({ now, retentionMs, outbox }: Facts): Reading {
   }
 }
 
+/** What agents discard has no transcript, every week anew: so it takes more than the usual share. */
+function readIncomplete({ now, outbox }: Facts): Reading {
+  if (outbox.completeness === null) return CLEAR
+  const { latest, before } = outbox.completeness
+  const share = shareOf(latest)
+  if (share <= MISSING_SHARE) return latest.due > 0 ? CLEAR : { is: 'silent' }
+  if (latest.due < MIN_CONVERSATIONS || share <= 2 * shareOf(before)) return { is: 'silent' }
+  return {
+    ...OVER,
+    keys: ['incomplete'],
+    since: now,
+    title: `${latest.missing} of ${latest.due} chats of a day have no transcript`,
+    facts: [`In the six days before: ${before.missing} of ${before.due}`],
+    meaning: 'AEP knows that these chats began, and not what was said in them.',
+    action:
+      'Look in Chatlio, in the widget settings under Behavior: is the webhook for transcripts still there, and "automatically" still ticked? For one chat: type `/chatlio send-to-webhook` in its channel.',
+  }
+}
+
+function shareOf({ due, missing }: Share): number {
+  return due === 0 ? 0 : missing / due
+}
+
 /** How long before they are erased events are worth a warning: shorter where they are kept for a short time only. */
 export function warnings(retentionMs: number): { soonMs: number; todayMs: number } {
   return {
@@ -294,6 +369,62 @@ function readDrift({ now, outbox: { drift } }: Facts, { lastSentAt }: Memory): R
       'Unknown fields of valid events are relayed as they come. Events that are no longer valid are in quarantine, and stored.',
     action:
       'Drift on /admin names the fields. Accept there what is right; a changed type needs "Chatlio changed a field" of docs/operations.md.',
+  }
+}
+
+const SEND_AGAIN =
+  'To bring a chat that is missing, un-archive its channel in Slack and use `/chatlio send-to-webhook`.'
+
+function inLastHour({ latest }: Counting): number {
+  return sum(latest.map(([, count]) => count))
+}
+
+function readLost({ now }: Facts, { lost }: Memory): Reading {
+  if (inLastHour(lost) === 0 && lost.unsent === 0) return CLEAR
+  return {
+    ...OVER,
+    keys: ['lost'],
+    since: lost.latest[0]?.[0] ?? now,
+    hasMore: lost.unsent > 0,
+    title: `${count(lost.unsent, 'webhook')} of a good key answered 503`,
+    facts: ['A lower bound: an isolate that ends loses what it has not reported'],
+    meaning: 'They could neither be relayed nor stored, and Chatlio may not send them again.',
+    action: `The log line "store-failed" says why; the overview on /admin, whether it goes on. ${SEND_AGAIN}`,
+  }
+}
+
+function readRefused({ now }: Facts, { refused }: Memory): Reading {
+  const number = inLastHour(refused)
+  if (number === 0) return CLEAR
+  if (number < MANY_REFUSED) return { is: 'silent' }
+  return {
+    ...OVER,
+    keys: ['refused'],
+    since: refused.latest[0]?.[0] ?? now,
+    hasMore: refused.unsent > 0,
+    title: `${count(number, 'webhook')} refused within an hour`,
+    facts: ['Their key is good, or was within 30 days: no strangers'],
+    meaning: 'A refused webhook is neither relayed nor stored, and Chatlio may not send it again.',
+    action: `\`npm run tail -- --errors\` shows why: a key that was taken out of WEBHOOK_KEYS and is still in the URLs of Chatlio's Behavior tab, a wrong path, a body that is too large. ${SEND_AGAIN}`,
+  }
+}
+
+function readSilence({ now, silenceMs, outbox }: Facts): Reading {
+  const { lastWebhookAt, weekBefore } = outbox
+  if (silenceMs === 0 || lastWebhookAt === null || now - lastWebhookAt < silenceMs) return CLEAR
+  if (weekBefore < USUAL_WEBHOOKS) return { is: 'silent' }
+  return {
+    ...OVER,
+    keys: ['silence'],
+    since: lastWebhookAt,
+    title: `No webhook for ${duration(now - lastWebhookAt)}`,
+    facts: [
+      `The last came at ${moment(lastWebhookAt)}`,
+      `The same hours a week before had ${count(weekBefore, 'webhook')}`,
+    ],
+    meaning: 'Nobody chats, or Chatlio no longer sends what it should.',
+    action:
+      "Look at the Behavior tab of the widget's settings: are the five URLs there, with a key of WEBHOOK_KEYS? `npm run verify` posts a test of each.",
   }
 }
 

@@ -7,18 +7,19 @@
  * one that got through is never repeated early. While the outbox does not answer, nothing is taken to have ended.
  * Pure; changes no argument. Times are epoch milliseconds.
  */
-import { DAY_MS, MAX_CAUSES_KEPT } from '../limits.ts'
+import { DAY_MS, HOUR_MS, MAX_CAUSES_KEPT } from '../limits.ts'
 import { type Cause, causeKey } from '../outbox/cause.ts'
 import {
   ALERT_NAMES,
   ALERTS,
   type Alert,
   type AlertName,
+  type Counting,
   type Facts,
   type KnownCause,
   type Message,
   type Reading,
-  type Refusals,
+  type Refused,
 } from './alerts.ts'
 
 export type AlertState = {
@@ -37,6 +38,8 @@ export type AlertStates = {
   alerts: Record<AlertName, AlertState>
   /** By `causeKey`. */
   causes: Record<string, KnownCause>
+  lost: Counting
+  refused: Counting
 }
 
 /** What there is to say of one alert. */
@@ -55,9 +58,13 @@ const QUIET: AlertState = {
   lastError: null,
 }
 
+const NONE: Counting = { total: 0, unsent: 0, latest: [] }
+
 export const INITIAL_STATES: AlertStates = {
   alerts: Object.fromEntries(ALERT_NAMES.map((name) => [name, QUIET])) as AlertStates['alerts'],
   causes: {},
+  lost: NONE,
+  refused: NONE,
 }
 
 /** As kept; an earlier version called `sent` `told`, and knew causes by more than `Cause` has. */
@@ -77,6 +84,8 @@ export function readStates(json: string | null): AlertStates {
         return path !== undefined && unsent !== undefined
       }),
     ),
+    lost: kept.lost ?? NONE,
+    refused: kept.refused ?? NONE,
   }
 }
 
@@ -88,21 +97,23 @@ export function evaluate(
   before: AlertStates,
 ): Evaluation {
   const { now, outbox } = facts
-  const causes = withRefusals(outbox?.refusals ?? null, before.causes, now)
+  const causes = withRefusals(outbox?.refusals ?? [], before.causes, now)
+  const lost = counted(before.lost, outbox?.lost ?? before.lost.total, now)
+  const refused = counted(before.refused, outbox?.refused ?? before.refused.total, now)
   const alerts = { ...before.alerts }
   const notices: Notice[] = []
   for (const name of ALERT_NAMES) {
     const { rule, unanswered, forgets }: Alert = ALERTS[name]
     const { lastSentAt } = before.alerts[name]
     const reading: Reading = outbox
-      ? rule({ ...facts, outbox }, { causes, lastSentAt })
+      ? rule({ ...facts, outbox }, { causes, lost, refused, lastSentAt })
       : (unanswered?.(now) ?? { is: 'unsure' })
     const state = nextState(correctClock(before.alerts[name], now), reading, now)
     alerts[name] = forgets ? { ...state, sent: onlyNamed(state.sent, reading) } : state
     const notice = noticeOf(name, alerts[name], reading, now)
     if (notice) notices.push(notice)
   }
-  return { states: { alerts, causes }, notices }
+  return { states: { alerts, causes, lost, refused }, notices }
 }
 
 function nextState(before: AlertState, reading: Reading, now: number): AlertState {
@@ -173,9 +184,20 @@ function onlyNamed(sent: AlertState['sent'], reading: Reading): AlertState['sent
 /** How long refusals that no message could count are kept for one that can. */
 const UNSENT_MS = 7 * DAY_MS
 
-/** Refusals by cause: those before and new ones, less those that are over. `refusals`: `null` while not known. */
+/** What has been added to a total since the last run, for an hour. One that got smaller is of another outbox. */
+function counted(before: Counting, total: number, now: number): Counting {
+  const added = Math.max(total - before.total, 0)
+  const latest = before.latest.filter(([at]) => at <= now && now - at < HOUR_MS)
+  return {
+    total,
+    unsent: before.unsent + added,
+    latest: added > 0 ? [...latest, [now, added]] : latest,
+  }
+}
+
+/** Refusals by cause: those before and new ones, less those that are over. */
 function withRefusals(
-  refusals: Refusals | null,
+  refusals: readonly Refused[],
   before: Readonly<Record<string, KnownCause>>,
   now: number,
 ): Record<string, KnownCause> {
@@ -185,7 +207,7 @@ function withRefusals(
     if (now - lastAt < (cause.unsent > 0 ? UNSENT_MS : DAY_MS))
       causes.set(key, { ...cause, lastAt })
   }
-  for (const { count, ...cause } of refusals?.causes ?? []) {
+  for (const { count, ...cause } of refusals) {
     const key = causeKey(cause satisfies Cause)
     const known = causes.get(key)
     causes.set(key, {
@@ -210,14 +232,23 @@ export function afterSent(
     const sent = event === 'resolved' ? null : { keys, at: now, since }
     alerts[name] = { ...alerts[name], sent, lastSentAt: now, lastError: null }
   }
-  const counted = notices.some(({ name, event }) => name === 'rejected' && event !== 'resolved')
-  return counted ? { ...withoutUnsent(states), alerts } : { ...states, alerts }
+  const said = notices.filter(({ event }) => event !== 'resolved').map(({ name }) => name)
+  return { ...withoutUnsent(states, said), alerts }
 }
 
-/** Refusals are not kept to be sent where nobody gets a message: the alert then ends a day after the last. */
-export function withoutUnsent(states: AlertStates): AlertStates {
-  const causes = Object.entries(states.causes).map(([key, cause]) => [key, { ...cause, unsent: 0 }])
-  return { ...states, causes: Object.fromEntries(causes) }
+/** What these alerts count is not kept to be sent: it was, or nobody gets a message. */
+export function withoutUnsent(states: AlertStates, names: readonly AlertName[]): AlertStates {
+  const { causes, lost, refused } = states
+  return {
+    ...states,
+    ...(names.includes('rejected') && {
+      causes: Object.fromEntries(
+        Object.entries(causes).map(([key, cause]) => [key, { ...cause, unsent: 0 }]),
+      ),
+    }),
+    ...(names.includes('lost') && { lost: { ...lost, unsent: 0 } }),
+    ...(names.includes('refused') && { refused: { ...refused, unsent: 0 } }),
+  }
 }
 
 /** `error` in our words: it never repeats an address or an answer. */

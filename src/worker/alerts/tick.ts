@@ -12,6 +12,7 @@ import { type Timers, within } from '../lib/timeout.ts'
 import { STORE_TIMEOUT_MS } from '../limits.ts'
 import { logLine } from '../log.ts'
 import type { OutboxStub } from '../outbox/outbox.ts'
+import { ALERT_NAMES } from './alerts.ts'
 import {
   type AlertStates,
   afterFailure,
@@ -56,7 +57,8 @@ async function alert(deps: AlertDeps): Promise<boolean> {
   const unkept = unsaved.get(outbox)
   const before = kept && unkept ? withStorage(kept, unkept) : (kept ?? unkept ?? INITIAL_STATES)
   const { retentionMs, webhookKeys, alerts } = config
-  const facts = { now, letsIn: webhookKeys.length > 0, ageMs: alerts.ageMs, retentionMs }
+  const { ageMs, silenceMs } = alerts
+  const facts = { now, letsIn: webhookKeys.length > 0, ageMs, silenceMs, retentionMs }
   const evaluation = evaluate({ ...facts, outbox: known }, before)
   const states = await send(evaluation, now, deps)
   for (const { name, event } of evaluation.notices) {
@@ -68,7 +70,7 @@ async function alert(deps: AlertDeps): Promise<boolean> {
     return false
   }
   const saved = await asked(outbox, timers, async (stub) => {
-    await stub.saveAlertStates(JSON.stringify(states), known.refusals.upTo)
+    await stub.saveAlertStates(JSON.stringify(states), known.refusals)
     return true
   })
   // One that answers, and cannot write.
@@ -103,7 +105,7 @@ async function send(
   { config, fetch, timers }: AlertDeps,
 ): Promise<AlertStates> {
   const { webhook, publicUrl } = config.alerts
-  if (!webhook) return withoutUnsent(states)
+  if (!webhook) return withoutUnsent(states, ALERT_NAMES)
   if (notices.length === 0) return states
   const error = await post(webhook, bodiesFor(webhook, notices, publicUrl), { fetch, timers })
   if (error === null) return afterSent(states, notices, now)

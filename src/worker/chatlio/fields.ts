@@ -42,6 +42,8 @@ export type Field = {
   readonly kinds: readonly Shape[]
   readonly title: string
   readonly note: string
+  /** An id, a name or a channel: never redacted, whatever it looks like. */
+  readonly verbatim: boolean
   /** In the samples; without one, a value of its form. */
   readonly sample: unknown
   /** Which records have it; `both` without a word. */
@@ -59,6 +61,7 @@ type Row = Partial<Field> & Pick<Field, 'title'>
 function field(from: string, row: Row): Field {
   const to = `chatlio.${from}`
   const usual = {
+    verbatim: false,
     form: 'text',
     kinds: [],
     note: '',
@@ -132,6 +135,7 @@ const METRICS: readonly Field[] = [
 const DOCUMENTED: readonly Field[] = [
   field('visitor.UUID', {
     kinds: VISITOR,
+    verbatim: true,
     to: 'chatlio.visitor.uuid',
     title: 'Visitor UUID',
     note: 'the primary identity',
@@ -143,9 +147,10 @@ const DOCUMENTED: readonly Field[] = [
     title: 'Email',
     note: 'trimmed, in lower case',
   }),
-  field('visitor.name', { kinds: VISITOR, title: 'Name' }),
+  field('visitor.name', { kinds: VISITOR, verbatim: true, title: 'Name' }),
   field('visitor.identUserId', {
     kinds: VISITOR,
+    verbatim: true,
     title: 'User id',
     note: 'set by the page through Chatlio’s identify call',
   }),
@@ -156,7 +161,7 @@ const DOCUMENTED: readonly Field[] = [
     note: 'JSON text, set by the page through Chatlio’s identify call',
     sample: '{"plan":"gold"}',
   }),
-  field('visitor.handle', { kinds: VISITOR, title: 'Handle' }),
+  field('visitor.handle', { kinds: VISITOR, verbatim: true, title: 'Handle' }),
   field('visitor.createdAt', {
     kinds: VISITOR,
     form: 'dateTime',
@@ -194,15 +199,21 @@ const DOCUMENTED: readonly Field[] = [
   }),
   field('conversationUUID', {
     kinds: CHAT,
+    verbatim: true,
     to: 'chatlio.conversationUuid',
     title: 'Conversation UUID',
   }),
-  field('channelId', { kinds: CHAT, title: 'Channel id' }),
-  field('channelName', { kinds: TRANSCRIPT, title: 'Channel name' }),
-  field('slackChannelId', { kinds: CONVERSATION, title: 'Slack channel id' }),
-  field('slackChannelName', { kinds: CONVERSATION, title: 'Slack channel name' }),
-  field('slackTeamID', { kinds: TRANSCRIPT, to: 'chatlio.slackTeamId', title: 'Slack team id' }),
-  field('name', { kinds: OFFLINE, title: 'Name as entered', note: AS_ENTERED }),
+  field('channelId', { kinds: CHAT, verbatim: true, title: 'Channel id' }),
+  field('channelName', { kinds: TRANSCRIPT, verbatim: true, title: 'Channel name' }),
+  field('slackChannelId', { kinds: CONVERSATION, verbatim: true, title: 'Slack channel id' }),
+  field('slackChannelName', { kinds: CONVERSATION, verbatim: true, title: 'Slack channel name' }),
+  field('slackTeamID', {
+    kinds: TRANSCRIPT,
+    verbatim: true,
+    to: 'chatlio.slackTeamId',
+    title: 'Slack team id',
+  }),
+  field('name', { kinds: OFFLINE, verbatim: true, title: 'Name as entered', note: AS_ENTERED }),
   field('email', {
     kinds: OFFLINE,
     form: 'email',
@@ -211,6 +222,7 @@ const DOCUMENTED: readonly Field[] = [
   }),
   field('emailPretty', {
     kinds: OFFLINE,
+    verbatim: true,
     title: 'Name and email as entered',
     note: AS_ENTERED,
     sample: '"Test visitor" <visitor@example.com>',
@@ -222,7 +234,12 @@ const DOCUMENTED: readonly Field[] = [
     to: 'chatlio.visitor.email',
     title: 'Email',
   }),
-  field('visitorName', { kinds: TRANSCRIPT, to: 'chatlio.visitor.name', title: 'Name' }),
+  field('visitorName', {
+    kinds: TRANSCRIPT,
+    verbatim: true,
+    to: 'chatlio.visitor.name',
+    title: 'Name',
+  }),
   field('replyToEmail', {
     kinds: TRANSCRIPT,
     form: 'email',
@@ -238,7 +255,12 @@ const DOCUMENTED: readonly Field[] = [
     note: NO_IDENTITY,
     sample: 'agent@example.com',
   }),
-  field('agentName', { kinds: TRANSCRIPT, to: 'chatlio.agent.name', title: 'Name' }),
+  field('agentName', {
+    kinds: TRANSCRIPT,
+    verbatim: true,
+    to: 'chatlio.agent.name',
+    title: 'Name',
+  }),
   field('archiveUrl', {
     kinds: TRANSCRIPT,
     title: 'Archive URL',
@@ -290,6 +312,7 @@ const OF_MESSAGES: readonly Field[] = [
   field('messages[*].text', { kinds: TRANSCRIPT, title: 'Text' }),
   field('messages[*].ts', {
     kinds: TRANSCRIPT,
+    verbatim: true,
     title: 'Slack timestamp',
     note: 'seconds and a sequence number',
     sample: '1762074000.000001',
@@ -297,11 +320,12 @@ const OF_MESSAGES: readonly Field[] = [
   field('messages[*].sentAt', { kinds: TRANSCRIPT, form: 'dateTime', title: 'Sent at' }),
   field('messages[*].userId', {
     kinds: TRANSCRIPT,
+    verbatim: true,
     title: 'Slack user id',
     note: 'of an agent',
     sample: 'U1',
   }),
-  field('messages[*].username', { kinds: TRANSCRIPT, title: 'User name' }),
+  field('messages[*].username', { kinds: TRANSCRIPT, verbatim: true, title: 'User name' }),
   field('messages[*].isVisitorMsg', {
     kinds: TRANSCRIPT,
     form: 'boolean',

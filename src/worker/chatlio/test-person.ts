@@ -1,5 +1,5 @@
 /**
- * The person of `npm run verify` and `npm run send`: one identity that is used again, so that AEP has one profile of it,
+ * The person of `npm run verify`: one identity that is used again, so that AEP has one profile of it,
  * and one command erases it. Its events have a type of their own, so that they can be filtered anywhere.
  *
  * Promises: pure. The address is of a domain that is reserved for examples (RFC 2606): no mail can reach anybody.

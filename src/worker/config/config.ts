@@ -7,6 +7,7 @@
  * Defaults live here; `wrangler.toml` only overrides them.
  */
 import * as v from 'valibot'
+import type { Trait } from '../chatlio/person.ts'
 import {
   AEP_MAX_REQUEST_BYTES,
   MAX_DELIVERY_CONCURRENCY,
@@ -66,7 +67,7 @@ export type Config = {
   /** What is replaced in texts that are sent; empty: nothing. */
   redact: readonly RedactRule[]
   /** `null`: nobody has opted out. */
-  optOutTrait: OptOutTrait | null
+  optOutTrait: Trait | null
   /** With what AEP's own counts may be read. */
   readAccess: ReadAccess
   /** How long a started conversation may be without its transcript; 0: not looked at. */
@@ -151,13 +152,10 @@ const redactRules = v.union([
   listOf(REDACT_RULES),
 ])
 
-/** A visitor whose trait at `path` has this value, compared as text, has opted out. */
-export type OptOutTrait = { readonly path: readonly string[]; readonly value: string }
-
 const optOutTrait = v.pipe(
   v.string(),
   v.regex(/^[^=\s.][^=.]*(\.[^=.]+)*=\s*\S/, 'path=value, such as consent.chat=false'),
-  v.transform((text): OptOutTrait => {
+  v.transform((text): Trait => {
     const at = text.indexOf('=')
     return { path: text.slice(0, at).trim().split('.'), value: text.slice(at + 1).trim() }
   }),

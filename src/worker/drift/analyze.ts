@@ -5,8 +5,7 @@
  * look like data become `*`: a map keyed by addresses, ids or words of a visitor must neither tell them nor fill the list.
  * Pure.
  */
-import type { Issue } from '../chatlio/event.ts'
-import type { EventKind, StoredKind } from '../chatlio/kind.ts'
+import type { StoredKind } from '../chatlio/kind.ts'
 import { isLongNumber, isObject, type JsonObject } from '../lib/json.ts'
 import { MAX_DRIFT_FINDINGS } from '../limits.ts'
 import { DOCUMENTED, type Documented } from './documented.ts'
@@ -40,13 +39,15 @@ export function maskedShape(value: unknown): string {
   return isObject(value) ? `object(${Object.keys(value).length})` : typeOf(value)
 }
 
-type Analysis = { findings: Finding[]; present: string[] }
-
-/** A valid event: fields that are new or of another type, and which of the documented ones are there. */
-export function analyzeValid(kind: EventKind, payload: JsonObject): Analysis {
+/** Valid or not: fields that are new or of another type, and which of the documented ones are there. */
+export function analyze(
+  kind: StoredKind,
+  payload: unknown,
+): { findings: Finding[]; present: string[] } {
   const findings = new Map<string, Finding>()
   const present = new Set<string>()
-  walk(payload, '', DOCUMENTED[kind], findings, present)
+  const documented = kind === 'auto' ? {} : DOCUMENTED[kind]
+  if (isObject(payload)) walk(payload, '', documented, findings, present)
   return { findings: [...findings.values()], present: [...present] }
 }
 
@@ -78,8 +79,9 @@ function walk(
     } else if (isObject(value) && Object.hasOwn(documented, firstBelow(path, documented))) {
       walk(value, `${path}.`, documented, findings, present)
     } else if (Array.isArray(value) && Object.hasOwn(documented, `${path}.*`)) {
-      for (const item of value) {
-        if (isObject(item)) walk(item, `${path}.*.`, documented, findings, present)
+      for (const item of value.filter(isObject)) {
+        present.add(`${path}.*`)
+        walk(item, `${path}.*.`, documented, findings, present)
       }
     }
   }
@@ -93,37 +95,4 @@ function firstBelow(path: string, documented: Documented): string {
 function add(findings: Map<string, Finding>, finding: Finding): void {
   const key = `${finding.change} ${finding.path}`
   if (findings.size < MAX_DRIFT_FINDINGS && !findings.has(key)) findings.set(key, finding)
-}
-
-/** An event that is not valid: its issues, and for one that nothing documented is in, the names of its fields. */
-export function analyzeInvalid(
-  kind: StoredKind,
-  payload: unknown,
-  issues: readonly Issue[],
-): Finding[] {
-  const findings = new Map<string, Finding>()
-  if (kind === 'auto' && isObject(payload)) walk(payload, '', {}, findings, new Set())
-  for (const { path, message } of issues) {
-    const value = valueAt(payload, path)
-    if (kind === 'auto' && isObject(value)) continue
-    const from = /^expected (?:a |an )?(.*)$/.exec(message)?.[1] ?? null
-    const at = path.replaceAll(/\b\d+\b/g, '*')
-    add(findings, {
-      path: at,
-      change: value === undefined ? 'gone' : 'type',
-      from,
-      to: value === undefined ? null : typeOf(value),
-      sample: value === undefined ? null : maskedShape(value),
-    })
-  }
-  return [...findings.values()]
-}
-
-function valueAt(payload: unknown, path: string): unknown {
-  let value = payload
-  for (const key of path === '' ? [] : path.split('.')) {
-    if (typeof value !== 'object' || value === null) return undefined
-    value = Object.hasOwn(value, key) ? (value as JsonObject)[key] : undefined
-  }
-  return value
 }

@@ -1,93 +1,122 @@
 /**
- * Sees once per shape and isolate whether an event differs from what Chatlio documents.
+ * Sees once per shape and isolate whether an event differs from what Chatlio documents, and counts which fields come.
  *
- * Promises: a known shape costs its hash and nothing else; what is remembered and what is looked at in a given time are
+ * Promises: a known shape costs its hash and little else; what is remembered and what is looked at in a given time are
  * bounded, whatever is sent; never throws, and never changes the event.
  * Accepts: an isolate that ends before its report is sent says nothing; counts are a lower bound.
  */
 import type { Reading } from '../chatlio/event.ts'
-import { STORED_KINDS } from '../chatlio/kind.ts'
+import { STORED_KINDS, type StoredKind } from '../chatlio/kind.ts'
 import { isOfTestPerson } from '../chatlio/test-person.ts'
-import { isLongNumber, isObject, type Parsed } from '../lib/json.ts'
+import { isLongNumber, type Parsed } from '../lib/json.ts'
 import { DRIFT_REPORT_INTERVAL_MS, MAX_DRIFT_LOOKS, MAX_DRIFT_SHAPES } from '../limits.ts'
-import { analyzeInvalid, analyzeValid } from './analyze.ts'
-import type { DriftReport } from './drift.ts'
+import { analyze } from './analyze.ts'
+import { type Came, type DriftReport, type Finding, holderOf } from './drift.ts'
 
-/** `null`: nothing to report of this shape, or nothing since it was reported. */
-type Seen = DriftReport & { reportedAt: number | null }
+/** Events of one shape. `count`: those since it was last reported. */
+type Shape = {
+  kind: StoredKind
+  findings: readonly Finding[]
+  present: ReadonlySet<string>
+  eventId: string
+  count: number
+  reportedAt: number | null
+}
 
-/** An event that is valid has another number than one of the same shape that is not. */
-const SEEDS = { valid: 0, invalid: 1_000 }
+/** Events of one kind since the last report. `run`: those of one shape that came last, not counted in `fields` yet. */
+type Tally = {
+  events: number
+  eventId: string
+  fields: Map<string, Came>
+  run: { shape: Shape; count: number }
+}
 
 export class DriftDetector {
-  /** By the hash of kind, outcome and shape. */
-  readonly #shapes = new Map<number, Seen | null>()
+  /** By the hash of kind and shape. */
+  readonly #shapes = new Map<number, Shape>()
+  readonly #tallies = new Map<StoredKind, Tally>()
   #looks = { since: 0, count: 0 }
-  #isDue = false
 
   /** `now`: epoch milliseconds. */
   saw(reading: Reading, parsed: Parsed, id: string, now: number): void {
-    if (!parsed.ok) return
-    if (reading.outcome !== 'valid' && reading.outcome !== 'invalid') return
+    if (!parsed.ok || !('kind' in reading) || reading.outcome === 'too-many-values') return
     // Written by us: it says nothing of what Chatlio sends.
     if (isOfTestPerson(parsed.value)) return
-    const key = shapeHash(parsed.value, SEEDS[reading.outcome] + STORED_KINDS.indexOf(reading.kind))
-    const known = this.#shapes.get(key)
-    if (known === undefined) {
-      if (this.#mayLook(now)) this.#look(key, reading, parsed.value, id)
-      return
-    }
-    if (known === null) return
-    known.count += 1
-    known.eventId = id
-    if (now - (known.reportedAt ?? now) >= DRIFT_REPORT_INTERVAL_MS) this.#isDue = true
+    const key = shapeHash(parsed.value, STORED_KINDS.indexOf(reading.kind))
+    const shape = this.#shapes.get(key) ?? this.#look(key, reading.kind, parsed.value, now)
+    if (!shape) return
+    shape.count += 1
+    shape.eventId = id
+    this.#tally(shape, id)
   }
 
-  /** What is new since the last call, and what has gone on for a while; usually nothing. */
+  /** What has come since the last call, by kind; differences that go on every five minutes only. */
   takeReports(now: number): DriftReport[] {
-    if (!this.#isDue) return []
-    this.#isDue = false
     const reports: DriftReport[] = []
-    for (const [key, seen] of this.#shapes) {
-      if (seen === null || seen.count === 0) continue
-      const isFirst = seen.reportedAt === null
-      if (!isFirst && now - (seen.reportedAt ?? 0) < DRIFT_REPORT_INTERVAL_MS) continue
-      const { reportedAt: _, ...report } = seen
-      reports.push({ ...report })
-      seen.reportedAt = now
-      seen.count = 0
-      // Its documented fields are known now; without a finding there is nothing left to say.
-      if (seen.findings.length === 0) this.#shapes.set(key, null)
+    for (const [kind, tally] of this.#tallies) {
+      count(tally)
+      const { events, eventId, fields } = tally
+      const findings = this.#dueShapes(kind, now).flatMap((shape) => {
+        const counted = { eventId: shape.eventId, count: shape.count }
+        shape.reportedAt = now
+        shape.count = 0
+        return shape.findings.map((finding) => ({ ...finding, ...counted }))
+      })
+      reports.push({ kind, events, eventId, fields: Object.fromEntries(fields), findings })
     }
+    this.#tallies.clear()
     return reports
   }
 
-  #look(
-    key: number,
-    reading: Exclude<Reading, { outcome: 'malformed' | 'too-many-values' }>,
-    value: unknown,
-    id: string,
-  ) {
-    if (this.#shapes.size >= MAX_DRIFT_SHAPES) this.#shapes.clear()
-    const { kind } = reading
-    const { findings, present } =
-      reading.outcome === 'valid'
-        ? analyzeValid(reading.kind, isObject(value) ? value : {})
-        : { findings: analyzeInvalid(kind, value, reading.issues), present: [] }
-    const complete = reading.outcome === 'valid'
-    const report = { kind, eventId: id, findings, present, complete, count: 1 }
-    this.#shapes.set(key, { ...report, reportedAt: null })
-    this.#isDue = true
+  #dueShapes(kind: StoredKind, now: number): Shape[] {
+    return [...this.#shapes.values()].filter(({ reportedAt, count, ...shape }) => {
+      const isDue = reportedAt === null || now - reportedAt >= DRIFT_REPORT_INTERVAL_MS
+      return shape.kind === kind && shape.findings.length > 0 && count > 0 && isDue
+    })
   }
 
-  /** So many new shapes in an interval; a flood of them is looked at in samples. */
-  #mayLook(now: number): boolean {
+  #tally(shape: Shape, id: string): void {
+    const { kind } = shape
+    let tally = this.#tallies.get(kind)
+    if (!tally) {
+      tally = { events: 0, eventId: id, fields: new Map(), run: { shape, count: 0 } }
+      this.#tallies.set(kind, tally)
+    } else if (tally.run.shape !== shape) {
+      count(tally)
+      tally.run = { shape, count: 0 }
+    }
+    tally.run.count += 1
+    tally.eventId = id
+  }
+
+  /** So many new shapes in an interval; a flood of them is looked at in samples: `null`. */
+  #look(key: number, kind: StoredKind, value: unknown, now: number): Shape | null {
     if (Math.abs(now - this.#looks.since) >= DRIFT_REPORT_INTERVAL_MS) {
       this.#looks = { since: now, count: 0 }
     }
     this.#looks.count += 1
-    return this.#looks.count <= MAX_DRIFT_LOOKS
+    if (this.#looks.count > MAX_DRIFT_LOOKS) return null
+    if (this.#shapes.size >= MAX_DRIFT_SHAPES) this.#shapes.clear()
+    const { findings, present } = analyze(kind, value)
+    const seen = { eventId: '', count: 0, reportedAt: null }
+    const shape = { kind, findings, present: new Set(present), ...seen }
+    this.#shapes.set(key, shape)
+    return shape
   }
+}
+
+/** Adds the events of the run to what is counted. */
+function count(tally: Tally): void {
+  const { run, fields } = tally
+  const { shape, count } = run
+  for (const [path, [came, missed]] of fields) {
+    if (shape.present.has(path)) continue
+    const holder = holderOf(path)
+    if (holder === '' || shape.present.has(holder)) fields.set(path, [came, missed + count])
+  }
+  for (const path of shape.present) fields.set(path, [(fields.get(path)?.[0] ?? 0) + count, 0])
+  tally.events += count
+  run.count = 0
 }
 
 /** FNV-1a. */

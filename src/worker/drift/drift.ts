@@ -1,7 +1,7 @@
 /** The words of drift: how what Chatlio sends differs from what it documents. Names and types, never a value. */
 import type { StoredKind } from '../chatlio/kind.ts'
 
-/** `new`: a field that nobody documents; `type`: a known one of another type; `gone`: one that used to come, and does not. */
+/** `new`: a field that nobody documents; `type`: a known one of another type; `gone`: one that always came, and does not. */
 export const DRIFT_CHANGES = ['new', 'type', 'gone'] as const
 export type DriftChange = (typeof DRIFT_CHANGES)[number]
 
@@ -15,27 +15,26 @@ export type Finding = {
   sample: string | null
 }
 
-/** What one isolate saw in events of one shape. */
+/** `eventId`: one event with it; `count`: how many there were since the last report. */
+export type CountedFinding = Finding & { eventId: string; count: number }
+
+/** In how many events a field came, and how many could have had it since it last did. */
+export type Came = readonly [came: number, missed: number]
+
+/** What one isolate saw of one kind since its last report: how many events, and which documented fields came. */
 export type DriftReport = {
   kind: StoredKind
-  /** One event of this shape. */
+  events: number
+  /** The last of them. */
   eventId: string
-  findings: Finding[]
-  /** Documented fields that were there; empty for an event that is not valid. */
-  present: string[]
-  /** Whether documented fields may be missed: the event was valid. */
-  complete: boolean
-  /** Events of this shape since the last report. */
-  count: number
+  fields: { readonly [path: string]: Came }
+  findings: readonly CountedFinding[]
 }
 
-export type DriftRow = Omit<Finding, 'sample'> & {
+export type DriftRow = CountedFinding & {
   kind: StoredKind
-  count: number
   firstAt: number
   lastAt: number
-  eventId: string
-  sample: string | null
   accepted: boolean
 }
 
@@ -48,3 +47,11 @@ export type DriftSummary = {
   count: number
   newestAt: number
 }[]
+
+/** Who posts the samples of `npm start`: they say nothing of what Chatlio sends. */
+export const SAMPLES_AGENT = 'chatlio-edge-relay'
+
+/** What must be there for a field to be there; empty for one at the top. */
+export function holderOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf('.'), 0))
+}

@@ -6,6 +6,7 @@
  */
 import { utf8Bytes } from '../lib/json-text.ts'
 import { type Rim, RUNTIME } from '../lib/rim.ts'
+import { MIN_SECRET_CHARACTERS } from '../limits.ts'
 
 /** Enough to tell keys apart in a log, and useless for guessing one. */
 const FINGERPRINT_DIGITS = 6
@@ -49,6 +50,16 @@ export class AccessKeys {
     return found
   }
 
+  /** Of a key that is none of these; `null` of what is too short to be anybody's. */
+  async fingerprintOf(presented: string | undefined): Promise<string | null> {
+    const form = urlForm(presented ?? '')
+    // A key has no blanks: one is a plus that was not escaped.
+    const key = form.replaceAll(' ', '+')
+    return key.length < MIN_SECRET_CHARACTERS
+      ? null
+      : fingerprintOf(await this.#rim.sha256(utf8Bytes(key)))
+  }
+
   /** Of every key, in their order. */
   async holders(): Promise<KeyHolder[]> {
     return (await this.#knownKeys()).map(({ fingerprint, name }) => ({ fingerprint, name }))
@@ -62,14 +73,18 @@ export class AccessKeys {
 }
 
 async function knownKey({ key, name }: NamedKey, { sha256 }: Hashing): Promise<KnownKey> {
-  const own = new Uint8Array(await sha256(utf8Bytes(key)))
+  const own = await sha256(utf8Bytes(key))
   // With its name before it, too: a key that was in use before names existed may have a colon.
   const forms = name === null ? [key] : [key, `${name}:${key}`]
   return {
-    fingerprint: own.toHex().slice(0, FINGERPRINT_DIGITS),
+    fingerprint: fingerprintOf(own),
     name,
     hashes: await Promise.all(forms.map((form) => sha256(utf8Bytes(urlForm(form))))),
   }
+}
+
+function fingerprintOf(hash: ArrayBuffer): string {
+  return new Uint8Array(hash).toHex().slice(0, FINGERPRINT_DIGITS)
 }
 
 /**

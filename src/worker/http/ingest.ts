@@ -4,18 +4,19 @@
  * Promises: reads no more than the limit, compressed or not; everything that could be read is passed on, valid or not,
  * so that a change on Chatlio's side loses nothing; the result holds all that the answer and the log line need.
  * A compressed body is decoded first: its id and the stored bytes are those of the decoded body. One that cannot be
- * decoded goes to quarantine as malformed, with its bytes as they came.
+ * decoded goes to quarantine as malformed, with its bytes as they came; so does what comes under another type than JSON.
  */
-import { type Reading, readEvent } from '../chatlio/event.ts'
+import { type Reading, readEvent, readEventOrNull } from '../chatlio/event.ts'
 import { eventId } from '../chatlio/id.ts'
 import type { Route, StoredKind } from '../chatlio/kind.ts'
-import { type Subject, subjectOf } from '../chatlio/subject.ts'
+import { hasTrait, type Subject, subjectOf, type Trait } from '../chatlio/person.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
 import { type Compression, decompress } from '../lib/decompress.ts'
 import { type Parsed, parseJson } from '../lib/json.ts'
 import type { Rim } from '../lib/rim.ts'
 import { MAX_BODY_BYTES, MAX_JSON_VALUES } from '../limits.ts'
 import { logLine } from '../log.ts'
+import type { Unsupported } from '../outbox/quarantine.ts'
 import type { Received, RelayResult } from '../relay.ts'
 import { compressionOf, isAcceptedMediaType } from './media-type.ts'
 import type { Refusal } from './problem.ts'
@@ -33,9 +34,12 @@ export type Ingested = RelayResult & {
 /** Nothing is stored. */
 export type Refused = { outcome: 'refused'; kind: Route; refusal: Refusal }
 
+/** Its visitor has opted out: nothing is stored, relayed or noted of it. */
+export type OptedOut = { outcome: 'opted-out'; kind: StoredKind; id: string }
+
 /** Relays or stores an event; an invalid one goes to quarantine. */
 export type EventAcceptor = {
-  accept(received: Received, reading: Reading): Promise<RelayResult>
+  accept(received: Received, reading: Reading | Unsupported): Promise<RelayResult>
   /** Stores an event that our own code fails to read. */
   acceptUnread(received: Received, thrown: unknown): Promise<RelayResult>
 }
@@ -43,20 +47,23 @@ export type EventAcceptor = {
 /** Sees every event that could be read, once it is in custody; never one of a suppressed person. */
 export type Observer = (reading: Reading, parsed: Parsed, id: string) => void
 
+/** What taking in a webhook needs of its isolate and of its caller. `source`: the name of the caller's key. */
+export type IngestDeps = {
+  acceptor: EventAcceptor
+  source: string | null
+  optOut: Trait | null
+  sha256: Rim['sha256']
+  observe: Observer
+}
+
 /** `receivedAt`: epoch milliseconds. */
 export async function ingest(
   request: Request,
   route: Route,
   receivedAt: number,
-  acceptor: EventAcceptor,
-  source: string | null,
-  sha256: Rim['sha256'],
-  observe: Observer,
-): Promise<Ingested | Refused> {
+  { acceptor, source, optOut, sha256, observe }: IngestDeps,
+): Promise<Ingested | OptedOut | Refused> {
   const { headers } = request
-  if (!isAcceptedMediaType(headers.get('content-type'))) {
-    return refused(route, { code: 'unsupported-media-type', header: 'content-type' })
-  }
   const compression = compressionOf(headers.get('content-encoding'))
   if (compression === 'unsupported') {
     return refused(route, { code: 'unsupported-media-type', header: 'content-encoding' })
@@ -69,17 +76,24 @@ export async function ingest(
   const arrived = (kind: StoredKind, subject: Subject) => {
     return { id, kind, bytes: body.length, receivedAt, subject }
   }
+  if (optOut !== null && hasTrait(parsed, optOut)) {
+    return { outcome: 'opted-out', kind: readEventOrNull(arrival, parsed)?.kind ?? route, id }
+  }
   let reading: Reading
   try {
     reading = readEvent(arrival, parsed)
   } catch (thrown) {
-    const subject = subjectOf(route, parsed, body)
+    const subject = subjectOf({ kind: route, parsed, body, isValid: false })
     const result = await acceptor.acceptUnread({ ...arrival, source, body, subject }, thrown)
     return { ...result, ...arrived(route, subject), refusal: null }
   }
   const { kind } = reading
-  const subject = subjectOf(kind, parsed, body)
-  const result = await acceptor.accept({ id, kind, source, receivedAt, body, subject }, reading)
+  const subject = subjectOf({ kind, parsed, body, isValid: reading.outcome === 'valid' })
+  const unsupported: Unsupported | null = isAcceptedMediaType(headers.get('content-type'))
+    ? null
+    : { outcome: 'unsupported-media-type', kind }
+  const received = { id, kind, source, receivedAt, body, subject }
+  const result = await acceptor.accept(received, unsupported ?? reading)
   if (result.outcome !== 'suppressed') {
     try {
       observe(reading, parsed, id)
@@ -89,7 +103,7 @@ export async function ingest(
       logLine('error', { event: 'error', name })
     }
   }
-  return { ...result, ...arrived(kind, subject), refusal: refusalOf(reading, id) }
+  return { ...result, ...arrived(kind, subject), refusal: refusalOf(unsupported ?? reading, id) }
 }
 
 function refused(kind: Route, refusal: Refusal): Refused {
@@ -115,8 +129,10 @@ async function readBody(
   }
 }
 
-function refusalOf(reading: Reading, id: string): Refusal | null {
+function refusalOf(reading: Reading | Unsupported, id: string): Refusal | null {
   switch (reading.outcome) {
+    case 'unsupported-media-type':
+      return { code: 'unsupported-media-type', header: 'content-type', id }
     case 'malformed':
       return { code: 'malformed-json', id }
     case 'too-many-values':

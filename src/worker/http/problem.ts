@@ -18,10 +18,11 @@ export type Refusal =
   | { code: 'unknown-kind' }
   | { code: 'not-found' }
   | { code: 'method-not-allowed'; allow: string }
-  /** `header`: the one whose value is not accepted. */
-  | { code: 'unsupported-media-type'; header: 'content-type' | 'content-encoding' }
+  /** `header`: the one whose value is not accepted. Under another type a body is stored, under another encoding it is not. */
+  | { code: 'unsupported-media-type'; header: 'content-type'; id: string }
+  | { code: 'unsupported-media-type'; header: 'content-encoding' }
   | { code: 'payload-too-large'; limitBytes: number }
-  /** With an `id`, this and the next two are of an event that is stored in quarantine. */
+  /** With an `id`, these are of an event that is stored in quarantine. */
   | { code: 'malformed-json'; id?: string }
   | { code: 'too-many-values'; id?: string; limit: number }
   | { code: 'invalid-payload'; id?: string; issues: readonly Issue[] }

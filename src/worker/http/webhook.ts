@@ -6,17 +6,18 @@
  */
 import { type EventKind, isRouteKind, type Route } from '../chatlio/kind.ts'
 import type { Config } from '../config/config.ts'
+import { SAMPLES_AGENT } from '../drift/drift.ts'
 import { rimOf } from '../lib/rim.ts'
 import { MAX_LOGGED_ISSUES } from '../limits.ts'
 import { type Level, logLine } from '../log.ts'
 import type { Answered } from '../report.ts'
 import { type AppContext, servicesOf } from '../services.ts'
 import type { KeyHolder } from './auth.ts'
-import { type Ingested, ingest, type Refused } from './ingest.ts'
+import { type Ingested, ingest, type OptedOut, type Refused } from './ingest.ts'
 import { problemResponse, type Refusal } from './problem.ts'
 import { ANSWER_HEADERS } from './response-headers.ts'
 
-type Result = Ingested | Refused
+type Result = Ingested | OptedOut | Refused
 
 export function webhook(c: AppContext): Promise<Response> {
   const answered = answer(c, rimOf(c.env).now())
@@ -31,21 +32,30 @@ async function answer({ env, req, executionCtx }: AppContext, at: number): Promi
   const holder = await webhookKeys.find(req.query('key'))
   const key = holder?.fingerprint ?? null
   const source = holder?.name ?? null
+  const stranger = holder ? null : await webhookKeys.fingerprintOf(req.query('key'))
   const admitted = admit(route, req.method, key, config)
   const isInformed = typeof admitted !== 'string' || (await reporter.ready())
   const result: Result =
     typeof admitted === 'string'
-      ? await ingest(req.raw, admitted, at, relay, source, rim.sha256, (reading, parsed, id) =>
-          drift.saw(reading, parsed, id, at),
-        )
+      ? await ingest(req.raw, admitted, at, {
+          acceptor: relay,
+          source,
+          optOut: config.optOutTrait,
+          sha256: rim.sha256,
+          observe: (reading, parsed, id) => {
+            if (req.header('user-agent') !== SAMPLES_AGENT) drift.saw(reading, parsed, id, at)
+          },
+        })
       : { outcome: 'refused', kind: route ?? 'auto', refusal: admitted }
   const response = toResponse(result)
   const endedAt = rim.now()
   logWebhook(result, response.status, endedAt - at, holder)
-  const answered = { at: endedAt, ms: endedAt - at, key, source, uninformed: !isInformed }
+  const caller = { key, source, stranger }
+  const answered = { at: endedAt, ms: endedAt - at, ...caller, uninformed: !isInformed }
   reporter.record({ ...answered, ...countedAs(result, endedAt) })
-  // Strangers are counted with the next webhook: by themselves they cost the outbox nothing.
-  if (key !== null) reporter.afterAnswer(endedAt, (work) => executionCtx.waitUntil(work))
+  // Without anything like a key they are counted with the next webhook: by themselves they cost the outbox nothing.
+  if (key !== null || stranger !== null)
+    reporter.afterAnswer(endedAt, (work) => executionCtx.waitUntil(work))
   return response
 }
 
@@ -60,6 +70,7 @@ function countedAs(
     const isStranger = code === 'unauthorized' || code === 'unavailable'
     return { kind, outcome: isStranger ? 'unauthorized' : 'refused', receipt: null }
   }
+  if (outcome === 'opted-out') return { kind, outcome, receipt: null }
   const { id, receivedAt, bytes, subject, straight } = result
   // Only a valid event goes straight, and its kind is known then.
   const receipt = { id, kind: kind as EventKind, receivedAt, settledAt, bytes, subject }
@@ -102,6 +113,8 @@ function toResponse(result: Result): Response {
     case 'dead-lettered':
     case 'suppressed':
       return inCustody(202, result)
+    case 'opted-out':
+      return inCustody(202, { outcome: 'suppressed', id: result.id })
     case 'quarantined':
       return problemResponse(result.refusal ?? UNAVAILABLE)
     case 'unavailable':
@@ -114,7 +127,7 @@ function toResponse(result: Result): Response {
 /** Made once: headers given as an object are parsed for every answer. */
 const JSON_HEADERS = new Headers({ ...ANSWER_HEADERS, 'content-type': 'application/json' })
 
-function inCustody(status: number, { outcome, id }: Ingested): Response {
+function inCustody(status: number, { outcome, id }: Pick<Ingested, 'outcome' | 'id'>): Response {
   const body = JSON.stringify({ status: outcome, id })
   return new Response(body, { status, headers: JSON_HEADERS })
 }
@@ -122,6 +135,10 @@ function inCustody(status: number, { outcome, id }: Ingested): Response {
 function logWebhook(result: Result, status: number, ms: number, holder: KeyHolder | null): void {
   const level = levelOf(result, status)
   const { kind, outcome } = result
+  if (outcome === 'opted-out') {
+    logLine('log', { event: 'webhook', kind, outcome, status, ms })
+    return
+  }
   const caller = { key: holder?.fingerprint, source: holder?.name ?? undefined }
   if (outcome === 'refused') {
     const { code } = result.refusal

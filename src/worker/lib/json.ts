@@ -31,7 +31,7 @@ const { rawJSON, isRawJSON } = JSON as unknown as {
 }
 
 /** A number of 16 digits or more, or with an exponent: some of them do not fit into a double. */
-const LONG_NUMBER = /(?:^|[:,[\s])-?(?:[\d.]{16,}|[\d.]+[eE])/
+const LONG_NUMBER = /\d(?<=(?:^|[:,[\s])-?.)(?:[\d.]{15}|[\d.]*[eE])/
 
 /** Throws where `JSON.parse` does. A second look, far slower, only where there may be such a number. */
 function parseExactly(text: string): unknown {

@@ -1,27 +1,20 @@
 /**
- * What the outbox knows that may be worth an alert, and what alerts remember here: their states, and which refusals no
- * alert has counted yet.
+ * What the outbox knows that may be worth an alert, and what alerts remember here: their states.
  *
- * Promises: never in the way of delivery: a refusal is recorded by SQLite itself along with the event, a row each, and
- * read when the cron trigger asks. The states and what they count are written together, so none is counted twice.
+ * Promises: never in the way of delivery: SQLite itself counts a refusal along with its cause (`schema.ts`), and the count
+ * is read when the cron trigger asks. The states and what they count are written together, so none is counted twice.
  * Facts are codes, counts and moments only: nothing of an event, and nothing that AEP wrote. Times are epoch milliseconds.
  */
-import { type OutboxFacts, type Refusals, warnings } from '../alerts/alerts.ts'
+import { type OutboxFacts, type Refused, warnings } from '../alerts/alerts.ts'
 import type { DriftSummary } from '../drift/drift.ts'
-import { MAX_CAUSES_READ, MAX_COUNTED_EXPIRING, MAX_REFUSALS_READ } from '../limits.ts'
+import { DAY_MS, HOUR_MS, MAX_CAUSES_READ, MAX_COUNTED_EXPIRING } from '../limits.ts'
 import type { EventList } from './list.ts'
+import type { CompletenessFacts } from './records/completeness.ts'
+import type { Records } from './records/records.ts'
 import type { AepWatch } from './watch.ts'
 
 export const ALERTS_TABLES = `
 CREATE TABLE alerts (only INTEGER PRIMARY KEY CHECK (only = 1), states TEXT NOT NULL);
-CREATE TABLE refused (seq INTEGER PRIMARY KEY, position INTEGER NOT NULL);
-CREATE TRIGGER refused_at_once AFTER INSERT ON events WHEN NEW.code IS NOT NULL BEGIN
-  INSERT INTO refused (position) VALUES (NEW.position);
-END;
-CREATE TRIGGER refused_later AFTER UPDATE OF state ON events
-  WHEN NEW.code IS NOT NULL AND NEW.state IS NOT OLD.state BEGIN
-  INSERT INTO refused (position) VALUES (NEW.position);
-END;
 `
 
 export type AlertsDeps = {
@@ -34,21 +27,30 @@ export type AlertsDeps = {
   oldestAt: () => number | null
   isWritable: () => Promise<boolean>
   drift: () => DriftSummary
+  records: Records
+  silenceMs: number
+  /** How long a conversation may be without its transcript; 0: not looked at. */
+  completeMs: number
   retentionMs: number
   now: () => number
 }
 
 export class Alerts {
   readonly #deps: AlertsDeps
+  /** Looked at once an hour. */
+  #completeness: { at: number; facts: CompletenessFacts } | null = null
 
   constructor(deps: AlertsDeps) {
     this.#deps = deps
   }
 
   async facts(): Promise<OutboxFacts> {
-    const { watch, pending, oldestPendingAt, isWritable, drift } = this.#deps
+    const { watch, pending, oldestPendingAt, isWritable, drift, records } = this.#deps
     const { hold, cause } = watch.besidesPause()
     const { pause } = watch.aep
+    const { unavailable, refused, keys } = records.status()
+    const used = keys.map(({ lastUsedAt }) => lastUsedAt)
+    const lastWebhookAt = used.length > 0 ? Math.max(...used) : null
     return {
       states: this.states(),
       hold: hold && { ...hold, code: cause?.code ?? null, status: cause?.status ?? null },
@@ -59,7 +61,25 @@ export class Alerts {
       writable: await isWritable(),
       refusals: this.#refusals(),
       drift: drift(),
+      lost: unavailable,
+      refused,
+      lastWebhookAt,
+      weekBefore: this.#weekBefore(lastWebhookAt),
+      completeness: this.#completenessFacts(),
     }
+  }
+
+  #completenessFacts(): CompletenessFacts | null {
+    const { records, completeMs } = this.#deps
+    if (completeMs === 0) return null
+    const now = this.#deps.now()
+    const known = this.#completeness
+    if (known && known.at <= now && now - known.at < HOUR_MS) return known.facts
+    const overdueAt = now - completeMs
+    const { latest, before } = records.completeness(overdueAt - 7 * DAY_MS, overdueAt)
+    const facts = { latest, before }
+    this.#completeness = { at: now, facts }
+    return facts
   }
 
   /** JSON text; `null` before the first run. */
@@ -68,36 +88,50 @@ export class Alerts {
     return row?.states ?? null
   }
 
-  /** `upTo`: the refusals that these states count. Part of one transaction; mostly nothing has changed or is written. */
-  save(states: string, upTo: number): void {
+  /** `refusals`: those that these states count. Part of one transaction; mostly nothing has changed or is written. */
+  save(states: string, refusals: readonly Refused[]): void {
     const { sql } = this.#deps
     sql.exec(
       `INSERT INTO alerts (only, states) VALUES (1, ?)
        ON CONFLICT (only) DO UPDATE SET states = excluded.states WHERE states != excluded.states`,
       states,
     )
-    if (upTo > 0) sql.exec('DELETE FROM refused WHERE seq <= ?', upTo)
+    for (const { state, code, path, kind, count } of refusals) {
+      sql.exec(
+        `UPDATE causes SET uncounted = max(uncounted - ?, 0)
+         WHERE state = ? AND code = ? AND path = ? AND kind = ?`,
+        count,
+        state,
+        code,
+        path,
+        kind,
+      )
+    }
   }
 
   /** What an operator has sent again or erased since does not count. */
-  #refusals(): Refusals {
-    const { sql } = this.#deps
-    const { upTo } = sql
-      .exec<{ upTo: number | null }>(
-        'SELECT MAX(seq) AS upTo FROM (SELECT seq FROM refused ORDER BY seq LIMIT ?)',
-        MAX_REFUSALS_READ,
-      )
-      .one()
-    if (upTo === null) return { causes: [], upTo: 0 }
-    const causes = sql
-      .exec<Refusals['causes'][number]>(
-        `SELECT state, kind, code, path, COUNT(*) AS count FROM refused JOIN events USING (position)
-         WHERE seq <= ? AND code IS NOT NULL GROUP BY state, kind, code, path ORDER BY count DESC LIMIT ?`,
-        upTo,
+  #refusals(): Refused[] {
+    return this.#deps.sql
+      .exec<Refused>(
+        `SELECT state, kind, code, path, uncounted AS count FROM causes WHERE uncounted > 0
+         ORDER BY uncounted DESC LIMIT ?`,
         MAX_CAUSES_READ,
       )
       .toArray()
-    return { causes, upTo }
+  }
+
+  /** Webhooks in the same hours a week before; looked up only where none has come since. */
+  #weekBefore(lastWebhookAt: number | null): number {
+    const { records, silenceMs, now } = this.#deps
+    const since = now() - silenceMs
+    if (silenceMs === 0 || lastWebhookAt === null || lastWebhookAt > since) return 0
+    // Whole hours: of those before there is nothing smaller.
+    const from = Math.ceil((since - 7 * DAY_MS) / HOUR_MS) * HOUR_MS
+    const to = Math.floor((now() - 7 * DAY_MS) / HOUR_MS) * HOUR_MS
+    return records
+      .points(from, to, 'hour')
+      .filter(({ outcome }) => outcome !== 'unauthorized' && outcome !== 'drained')
+      .reduce((sum, { count }) => sum + count, 0)
   }
 
   /** Counts no more than a limit. */

@@ -2,12 +2,28 @@
  * The differences that isolates have reported: one row per kind, path and change.
  *
  * Promises: at most 200 rows a kind (the one not accepted and not seen for longest makes room); what an operator has
- * accepted is counted on and raises no more alerts; a field is `gone` only where it has come before.
+ * accepted is counted on and raises no more alerts; a field is `gone` when it came in nearly all of many events and in none
+ * of the latest, and that row goes when the field comes back.
+ * Accepts: which fields came is written once a minute, or every few events, so an outbox that restarts forgets so much.
  */
 import { STORED_KINDS, type StoredKind } from '../chatlio/kind.ts'
-import type { DriftKey, DriftReport, DriftRow, DriftSummary, Finding } from '../drift/drift.ts'
-import { MAX_DRIFT_ROWS_PER_KIND } from '../limits.ts'
+import {
+  type CountedFinding,
+  type DriftKey,
+  type DriftReport,
+  type DriftRow,
+  type DriftSummary,
+  holderOf,
+} from '../drift/drift.ts'
+import {
+  DRIFT_GONE,
+  DRIFT_MEMORY_EVENTS,
+  DRIFT_SAVE_EVENTS,
+  DRIFT_SAVE_MS,
+  MAX_DRIFT_ROWS_PER_KIND,
+} from '../limits.ts'
 
+/** `fields`: by kind, how many events came, and in how many of them which field did; JSON. */
 export const DRIFT_TABLES = `
 CREATE TABLE drift (
   kind TEXT NOT NULL,
@@ -23,12 +39,11 @@ CREATE TABLE drift (
   accepted INTEGER NOT NULL,
   PRIMARY KEY (kind, path, change)
 ) WITHOUT ROWID;
-CREATE TABLE drift_known (
-  kind TEXT NOT NULL,
-  path TEXT NOT NULL,
-  PRIMARY KEY (kind, path)
-) WITHOUT ROWID;
+CREATE TABLE drift_fields (only INTEGER PRIMARY KEY CHECK (only = 1), fields TEXT NOT NULL);
 `
+
+type Field = { came: number; missed: number }
+type Fields = { [kind: string]: { events: number; fields: { [path: string]: Field } } }
 
 type Row = Omit<DriftRow, 'accepted'> & { accepted: number }
 
@@ -37,6 +52,10 @@ const COLUMNS = `kind, path, change, from_type AS "from", to_type AS "to", count
 
 export class DriftStore {
   readonly #storage: DurableObjectStorage
+  /** `null`: to be read. */
+  #seen: Fields | null = null
+  #unsaved = 0
+  #savedAt = 0
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage
@@ -46,6 +65,10 @@ export class DriftStore {
   record(reports: readonly DriftReport[], now: number): void {
     this.#storage.transactionSync(() => {
       for (const report of reports) this.#recordOne(report, now)
+      this.#save(
+        reports.reduce((sum, { events }) => sum + events, 0),
+        now,
+      )
     })
   }
 
@@ -59,17 +82,18 @@ export class DriftStore {
       .map(toDriftRow)
   }
 
-  /** The row, now accepted; `null` if there is no such row. */
-  accept({ kind, path, change }: DriftKey): DriftRow | null {
-    const [row] = this.#storage.sql
+  /** The rows that match, now accepted: one, or without a key all of them. */
+  accept(key: DriftKey | null): DriftRow[] {
+    return this.#storage.sql
       .exec<Row>(
-        `UPDATE drift SET accepted = 1 WHERE kind = ? AND path = ? AND change = ? RETURNING ${COLUMNS}`,
-        kind,
-        path,
-        change,
+        `UPDATE drift SET accepted = 1 WHERE ?1 IS NULL OR (kind = ?1 AND path = ?2 AND change = ?3)
+         RETURNING ${COLUMNS}`,
+        key?.kind ?? null,
+        key?.path ?? null,
+        key?.change ?? null,
       )
       .toArray()
-    return row ? toDriftRow(row) : null
+      .map(toDriftRow)
   }
 
   summary(): DriftSummary {
@@ -81,33 +105,71 @@ export class DriftStore {
       .toArray()
   }
 
-  #recordOne({ kind, findings, present, complete, eventId, count }: DriftReport, now: number) {
+  #recordOne(report: DriftReport, now: number): void {
+    const { kind } = report
     if (!STORED_KINDS.includes(kind)) return
-    const missing = complete ? this.#missing(kind, present) : []
-    for (const path of present) {
-      this.#storage.sql.exec('INSERT OR IGNORE INTO drift_known VALUES (?, ?)', kind, path)
+    for (const finding of [...report.findings, ...this.#gone(report)]) {
+      this.#recordFinding(kind, finding, now)
     }
-    const gone = missing.map(
-      (path): Finding => ({ path, change: 'gone', from: null, to: null, sample: null }),
+  }
+
+  /** Counts which fields came; those that no longer do. Rows of those that are back go. */
+  #gone({ kind, events, eventId, fields }: DriftReport): CountedFinding[] {
+    const seen = this.#fields()
+    const known = seen[kind] ?? { events: 0, fields: {} }
+    seen[kind] = known
+    known.events += events
+    const gone: CountedFinding[] = []
+    for (const path of new Set([...Object.keys(known.fields), ...Object.keys(fields)])) {
+      const holder = holderOf(path)
+      const [came, missed] = fields[path] ?? [0, holder ? (fields[holder]?.[0] ?? 0) : events]
+      const field = known.fields[path] ?? { came: 0, missed: 0 }
+      known.fields[path] = field
+      const wasGone = isGone(field, known.events - events)
+      field.came += came
+      field.missed = came > 0 ? missed : field.missed + missed
+      if (came > 0 && wasGone) this.#forget({ kind, path, change: 'gone' })
+      if (missed === 0 || !isGone(field, known.events)) continue
+      const finding = { path, change: 'gone' as const, from: null, to: null, sample: null }
+      gone.push({ ...finding, eventId, count: Math.round(wasGone ? missed : field.missed) })
+    }
+    if (known.events > DRIFT_MEMORY_EVENTS) halve(known)
+    return gone
+  }
+
+  #forget({ kind, path, change }: DriftKey): void {
+    this.#storage.sql.exec(
+      'DELETE FROM drift WHERE kind = ? AND path = ? AND change = ?',
+      kind,
+      path,
+      change,
     )
-    for (const finding of [...findings, ...gone]) {
-      this.#recordFinding(kind, finding, eventId, count, now)
+  }
+
+  #fields(): Fields {
+    if (!this.#seen) {
+      const [row] = this.#storage.sql
+        .exec<{ fields: string }>('SELECT fields FROM drift_fields')
+        .toArray()
+      this.#seen = row ? (JSON.parse(row.fields) as Fields) : {}
     }
+    return this.#seen
   }
 
-  /** Fields that have come before and are not there, unless what holds them is not there either. */
-  #missing(kind: StoredKind, present: readonly string[]): string[] {
-    const here = new Set(present)
-    return this.#storage.sql
-      .exec<{ path: string }>('SELECT path FROM drift_known WHERE kind = ?', kind)
-      .toArray()
-      .map(({ path }) => path)
-      .filter((path) => !here.has(path) && isHeld(path, here))
+  #save(events: number, now: number): void {
+    this.#unsaved += events
+    if (this.#unsaved < DRIFT_SAVE_EVENTS && Math.abs(now - this.#savedAt) < DRIFT_SAVE_MS) return
+    this.#storage.sql.exec(
+      'INSERT OR REPLACE INTO drift_fields (only, fields) VALUES (1, ?)',
+      JSON.stringify(this.#fields()),
+    )
+    this.#unsaved = 0
+    this.#savedAt = now
   }
 
-  #recordFinding(kind: StoredKind, finding: Finding, eventId: string, count: number, now: number) {
+  #recordFinding(kind: StoredKind, finding: CountedFinding, now: number): void {
     const { sql } = this.#storage
-    const { path, change, from, to, sample } = finding
+    const { path, change, from, to, sample, eventId, count } = finding
     const [known] = sql
       .exec<{ to: string | null }>(
         'SELECT to_type AS "to" FROM drift WHERE kind = ? AND path = ? AND change = ?',
@@ -119,7 +181,7 @@ export class DriftStore {
     if (!known) this.#makeRoom(kind)
     else if (change === 'new' && isOtherType(path, known.to, to)) {
       const changed = { ...finding, change: 'type' as const, from: known.to }
-      this.#recordFinding(kind, changed, eventId, count, now)
+      this.#recordFinding(kind, changed, now)
       return
     }
     // A null says nothing of the type that a field has otherwise.
@@ -153,11 +215,19 @@ export class DriftStore {
   }
 }
 
-/** Whether what holds the field came with anything in it. */
-function isHeld(path: string, present: ReadonlySet<string>): boolean {
-  const end = path.lastIndexOf('.')
-  const holder = path.slice(0, end + 1)
-  return end < 0 || [...present].some((each) => each.startsWith(holder))
+/** `events`: of its kind. What was before it last came is compared with how often it did. */
+function isGone({ came, missed }: Field, events: number): boolean {
+  const before = events - missed
+  return missed >= DRIFT_GONE.missed && before >= DRIFT_GONE.of && came >= before * DRIFT_GONE.share
+}
+
+/** What came long ago counts for less. */
+function halve(known: Fields[string]): void {
+  known.events /= 2
+  for (const field of Object.values(known.fields)) {
+    field.came /= 2
+    field.missed /= 2
+  }
 }
 
 /** A null says nothing of the type that a field has otherwise; `*` stands for many fields. */

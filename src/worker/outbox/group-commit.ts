@@ -22,10 +22,18 @@ export class GroupCommit<Item, Result> {
 
   /** Resolves when it is written: the runtime's output gate keeps an answer back until that is durable. */
   add(item: Item): Promise<Result> {
-    const { promise, resolve, reject } = Promise.withResolvers<Result>()
-    this.#waiting.push({ item, resolve, reject })
+    return this.addAll([item])[0] as Promise<Result>
+  }
+
+  /** Items that have come together: they are one group, also when nothing is being made durable. */
+  addAll(items: readonly Item[]): Promise<Result>[] {
+    const added = items.map((item) => {
+      const { promise, resolve, reject } = Promise.withResolvers<Result>()
+      this.#waiting.push({ item, resolve, reject })
+      return promise
+    })
     if (!this.#committing) void this.#commit()
-    return promise
+    return added
   }
 
   /** Writes what waits at once. */

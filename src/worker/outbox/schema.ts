@@ -53,18 +53,20 @@ export const ATTEMPT_COLUMNS = {
 const createTable = (name: string, columns: Record<string, string>) =>
   `CREATE TABLE ${name} (${Object.entries(columns).map((column) => column.join(' '))});`
 
-const CAUSE_ROW = '(NEW.state, NEW.code, NEW.path, NEW.kind, 1, NEW.received_at, NEW.received_at)'
+const CAUSE_ROW =
+  '(NEW.state, NEW.code, NEW.path, NEW.kind, 1, NEW.received_at, NEW.received_at, 1)'
 const COUNT_CAUSE = `INSERT INTO causes VALUES ${CAUSE_ROW}
-  ON CONFLICT (state, code, path, kind) DO UPDATE SET count = count + 1,
+  ON CONFLICT (state, code, path, kind) DO UPDATE SET count = count + 1, uncounted = uncounted + 1,
     first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at);`
 const OLD_CAUSE = 'state = OLD.state AND code = OLD.code AND path = OLD.path AND kind = OLD.kind'
-const UNCOUNT_CAUSE = `UPDATE causes SET count = count - 1 WHERE ${OLD_CAUSE};
+const UNCOUNT_CAUSE = `UPDATE causes SET count = count - 1, uncounted = min(uncounted, count - 1)
+  WHERE ${OLD_CAUSE};
   DELETE FROM causes WHERE ${OLD_CAUSE} AND count = 0;`
 
 /**
  * `causes` equals a `GROUP BY` over the events that are set aside, after whatever statement, since triggers keep it: a page
  * that reads it reads a few rows, not all events. `first_at` and `last_at` are those of all events that a group has had
- * since it was last empty.
+ * since it was last empty; `uncounted` are those that no alert has counted yet.
  */
 const EVENTS_TABLES = `
 ${createTable('events', EVENT_COLUMNS)}
@@ -92,6 +94,7 @@ CREATE TABLE causes (
   count INTEGER NOT NULL,
   first_at INTEGER NOT NULL,
   last_at INTEGER NOT NULL,
+  uncounted INTEGER NOT NULL,
   PRIMARY KEY (state, code, path, kind)
 ) WITHOUT ROWID;
 CREATE TRIGGER cause_counted AFTER INSERT ON events WHEN NEW.code IS NOT NULL BEGIN
@@ -162,7 +165,7 @@ function setLastLayoutAside(sql: SqlStorage): string[] {
 /**
  * Events lay in `pending` and `parked`, their attempts in `tries`. Parts of the very first versions have the envelope of
  * the day around them; the one that counts is added when they are sent. Which settings parts were made for is told by where
- * they say which part they are. What was erased did not say by whom.
+ * they say which part they are, and of redaction (`*`) they knew nothing. What was erased did not say by whom.
  */
 const EVENTS_FROM_LAST_LAYOUT = `
 INSERT INTO events (position, id, state, kind, received_at, hashes, begun, body)
@@ -170,6 +173,7 @@ INSERT INTO events (position, id, state, kind, received_at, hashes, begun, body)
 INSERT INTO events (position, id, state, kind, received_at, hashes, code, path, begun, body)
   SELECT position, id, state, kind, received_at, IFNULL(hashes, ''), code, path, 0, body
   FROM last_parked;
+UPDATE causes SET uncounted = 0;
 INSERT INTO attempts (position, attempts, strikes, struck_at, throttles, refused, tried_at, next_at,
     asked_to_wait, code, status, message, answer, history)
   SELECT position, attempts, strikes, IIF(strikes > 0, tried_at, NULL), throttles,
@@ -181,7 +185,7 @@ INSERT INTO parts SELECT position, part,
       length(record) - instr(record, ',"xdmEntity":') - 14), record)
   FROM last_parts;
 INSERT INTO splits (position, made_for, parts, generation)
-  SELECT position, IFNULL('xdm ' || substr(tenant.key, 2), 'raw'),
+  SELECT position, IFNULL('xdm ' || substr(tenant.key, 2), 'raw') || ' *',
     json_extract(record, IIF(tenant.key IS NULL, '$.part.count', '$."' || tenant.key || '".chatlio.part.count')), 0
   FROM parts LEFT JOIN json_each(record) AS tenant
     ON tenant.type = 'object' AND tenant.key LIKE '\\_%' ESCAPE '\\'
@@ -192,15 +196,17 @@ UPDATE ledger SET (accepted, delivered, deleted, aep) = (SELECT accepted, delive
     '{"paused":false,"at":0}'))) FROM last_ledger);
 `
 
-/** Receipts and activity of the last layout are not taken over: they were never more than a lower bound. */
+/**
+ * Receipts and activity of the last layout are not taken over: they were never more than a lower bound. Nor are fields that
+ * were called gone, after one event without them.
+ */
 const OTHERS_FROM_LAST_LAYOUT = `
 INSERT INTO suppressions (hash, since, until) SELECT hash, since, until FROM last_suppressions;
 INSERT INTO operator_log (position, at, by, action, counts)
   SELECT position, at, by, action, counts FROM last_operator_log;
 INSERT INTO alerts SELECT only, states FROM last_alerts;
 INSERT INTO drift SELECT kind, path, change, from_type, to_type, count, first_at, last_at, event_id,
-    sample, accepted FROM last_drift;
-INSERT INTO drift_known SELECT kind, path FROM last_drift_known;
+    sample, accepted FROM last_drift WHERE change <> 'gone';
 INSERT INTO totals SELECT 1, json_object('forwarded', forwarded, 'suppressed', suppressed, 'unavailable', 0,
     'uninformed', 0, 'keys', (SELECT json_group_object(fingerprint, last_used_at)
       FROM last_webhook_keys), 'isolates', json('{}')) FROM last_totals;

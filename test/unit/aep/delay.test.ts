@@ -12,7 +12,7 @@ function recordsOf(
   limit: number,
   now = RECEIVED_AT,
 ) {
-  const encoded = encode(event, destination, limit, { now, source: null })
+  const encoded = encode(event, destination, limit, { now, source: null, redact: [] })
   return encoded.split ? encoded.parts : [encoded.record]
 }
 

@@ -7,6 +7,6 @@ import { SENDING } from './split-arbitraries.ts'
 
 /** The XDM message of an event in one piece, as JSON text: the record, whatever its size, in its envelope. */
 export function encodeXdm(event: ChatEvent, destination: XdmDestination): string {
-  const record = JSON.stringify(recordOf(draftXdm(event, destination, SENDING.source)))
+  const record = JSON.stringify(recordOf(draftXdm(event, destination, SENDING.source, 0)))
   return new Envelope(destination).message(record)
 }

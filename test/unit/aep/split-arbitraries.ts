@@ -32,7 +32,7 @@ export const XDM: XdmDestination = {
 /** A schema with everything that ours may have. */
 export const XDM_EXTRAS: XdmDestination = { ...XDM, schemaExtras: ['chat', 'contact'] }
 
-export const SENDING = { now: RECEIVED_AT, source: 'shop' }
+export const SENDING = { now: RECEIVED_AT, source: 'shop', redact: [] }
 
 /** The event of a payload, read from its JSON as a webhook is. */
 export function eventOf(kind: Route | EventKind, payload: unknown): ChatEvent {

@@ -45,7 +45,7 @@ export function expectWholeRaw(event: ChatEvent, parts: JsonObject[]): void {
 }
 
 export function expectWholeXdm(event: ChatEvent, parts: JsonObject[]): void {
-  const draft = draftXdm(event, XDM, SENDING.source)
+  const draft = draftXdm(event, XDM, SENDING.source, 0)
   const joined = joinParts(parts, BASE)
   for (const { at, from, value } of draft.fields) {
     const held = at.reduce<Loose>((holder, key) => holder?.[key], joined.record)

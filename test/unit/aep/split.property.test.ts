@@ -71,7 +71,7 @@ describe('an event with any content', () => {
   it('counts the content of parts to the byte', () => {
     holds(
       fc.property(anyEvent, fc.integer({ min: 64, max: 3_000 }), (event, room) => {
-        for (const contents of pack(draftXdm(event, XDM, null), [['x', 'y']], room)) {
+        for (const contents of pack(draftXdm(event, XDM, null, 0), [['x', 'y']], room)) {
           const added = JSON.stringify({ part: 0, ...Object.fromEntries(contents) })
           expect(utf8(added) - utf8(JSON.stringify({ part: 0 }))).toBeLessThanOrEqual(room)
         }
@@ -84,7 +84,7 @@ describe('an event with any content', () => {
     const fits = (value: unknown, room: number) => utf8(JSON.stringify(value)) + 40 < room
     holds(
       fc.property(anyEvent, fc.integer({ min: 64, max: 3_000 }), (event, room) => {
-        const draft = draftXdm(event, XDM, null)
+        const draft = draftXdm(event, XDM, null, 0)
         const moved = [['x', 'y'.repeat(50)]] as const
         const parts = pack(draft, moved, room).map(
           (contents) => Object.fromEntries(contents) as Loose,

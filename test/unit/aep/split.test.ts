@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { encodeRaw } from '../../../src/worker/aep/record/raw.ts'
+import { readEvent } from '../../../src/worker/chatlio/event.ts'
+import { parseJson } from '../../../src/worker/lib/json.ts'
 import { cutAt } from '../../../src/worker/lib/json-text.ts'
 import { encodeParts } from './encode-parts.ts'
 import { encodeXdm } from './encode-xdm.ts'
@@ -45,6 +47,29 @@ describe('cutAt', () => {
   ])('%j at %i bytes: %j', (text, bytes, piece) => {
     const found = text.slice(0, cutAt(text, 0, bytes))
     expect(JSON.stringify(found)).toBe(JSON.stringify(piece))
+  })
+})
+
+describe('a number that no double holds', () => {
+  const body =
+    '{"visitor":{"UUID":"u1","age":1e400},"order":9007199254740993,"list":[0.1234567890123456789],' +
+    `"message":"${'m'.repeat(3_000)}"}`
+  const reading = readEvent(
+    { id: ID, kind: 'feedback', receivedAt: Date.parse('2026-11-02T09:30:00.123Z') },
+    parseJson(new TextEncoder().encode(body)),
+  )
+
+  it.each([
+    ['raw, in one piece', RAW, 9_500],
+    ['raw, split', RAW, 2_000],
+    ['xdm, in one piece', XDM, 9_500],
+    ['xdm, split', XDM, 2_000],
+  ])('leaves digit for digit: %s', (_, destination, limit) => {
+    if (reading.outcome !== 'valid') throw new Error(reading.outcome)
+    const sent = encodeParts(reading.event, destination, limit).join('\n')
+    for (const number of ['9007199254740993', '1e400', '0.1234567890123456789']) {
+      expect(sent).toMatch(new RegExp(`[:[]${number}[,\\]}]`))
+    }
   })
 })
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { testWebhook } from '../../../src/cli/lib/test-webhook.ts'
 import { readEvent } from '../../../src/worker/chatlio/event.ts'
 import { ROUTE_KINDS } from '../../../src/worker/chatlio/kind.ts'
-import { subjectOf } from '../../../src/worker/chatlio/subject.ts'
+import { subjectOf } from '../../../src/worker/chatlio/person.ts'
 import { TEST_PERSON } from '../../../src/worker/chatlio/test-person.ts'
 import { DriftDetector } from '../../../src/worker/drift/detector.ts'
 import { parseJson } from '../../../src/worker/lib/json.ts'
@@ -15,7 +15,7 @@ function read(kind: (typeof ROUTE_KINDS)[number] | 'auto', text: string) {
   const body = utf8Bytes(text)
   const parsed = parseJson(body)
   const reading = readEvent({ id: 'x', kind, receivedAt: AT }, parsed)
-  return { reading, parsed, subject: subjectOf(kind, parsed, body) }
+  return { reading, parsed, subject: subjectOf({ kind, parsed, body, isValid: true }) }
 }
 
 describe.each(ROUTE_KINDS)('a test webhook of %s', (kind) => {

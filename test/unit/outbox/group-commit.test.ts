@@ -43,6 +43,17 @@ describe('a group commit', () => {
     expect(writes).toEqual([[1], [2, 3, 4]])
   })
 
+  it('writes together what comes together, though nothing is being made durable', async () => {
+    const { commit, writes } = startStore(new Set([2]))
+    const added = await Promise.allSettled(commit.addAll([1, 2, 3]))
+    expect(added.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(writes).toEqual([[1], [3]])
+    expect(commit.addAll([])).toEqual([])
+    const { commit: other, writes: whole } = startStore()
+    await Promise.all(other.addAll([1, 2, 3]))
+    expect(whole).toEqual([[1, 2, 3]])
+  })
+
   it('writes the next item at once when all is durable', async () => {
     const { commit, writes, syncs } = startStore()
     await commit.add(1)

@@ -2,12 +2,16 @@
  * Steps: the field group, the schema made of it, and the union tag that enables the schema for Profile.
  * A field group or schema that lacks something gets it added, after a question; nothing is ever taken out of it.
  */
+
 import { fieldGroup } from '../../../worker/aep/schema/field-group.ts'
 import schema from '../../../worker/aep/schema/schema.json' with { type: 'json' }
+import type { SchemaExtra } from '../../../worker/chatlio/fields.ts'
+import type { Send } from '../../lib/platform-client.ts'
 import { at, type Json, listAt, textAt } from '../../lib/platform-request.ts'
 import { byRegistryId, byTitle, REGISTRY } from '../lookup.ts'
 import { fieldDifferences, missingFieldOperations } from '../schema-fields.ts'
 import { type Context, difference, idOf, type Step } from '../step.ts'
+import type { Wanted } from '../wanted.ts'
 
 const PERMISSION = 'Data Modeling: Manage Schemas'
 
@@ -41,6 +45,24 @@ function groupOf({ wanted }: Context): Json {
     ...(JSON.parse(text) as typeof fieldGroup),
     title: wanted.fieldGroupName,
   } as unknown as Json
+}
+
+/** What a schema that somebody else has made has beyond the first version of our field group. */
+export async function extrasOfSchema(
+  send: Send,
+  schemaId: string,
+  wanted: Wanted,
+): Promise<readonly SchemaExtra[]> {
+  const body = await byRegistryId(send, 'schemas', schemaId)
+  const there = listAt(body, 'allOf').flatMap((one) => textAt(one, '$ref') ?? [])
+  const own = groupOf({ send, wanted, known: new Map() })
+  let hasChat = false
+  for (const id of there.filter((ref) => ref.includes(`/${wanted.tenant}/mixins/`))) {
+    const group = await byRegistryId(send, 'fieldgroups', id)
+    hasChat ||= fieldDifferences(own, group, wanted.tenant).length === 0
+  }
+  if (!hasChat) return []
+  return there.includes(CONTACT_GROUP.id) ? ['chat', 'contact'] : ['chat']
 }
 
 export const SCHEMA: Step = {

@@ -13,7 +13,8 @@ import type { Answer, Input } from '../api.ts'
 import { encodeCursor } from '../input.ts'
 import { isoOrNull } from './events.ts'
 
-export async function status({ outbox, webhookKeys }: Services): Promise<Answer<'status'>> {
+export async function status(services: Services): Promise<Answer<'status'>> {
+  const { outbox, webhookKeys, config, version } = services
   const [{ keys, oldestPendingAt, hold, nextAttemptAt, pausedUntil, ...counts }, holders] =
     await Promise.all([outbox().status(), webhookKeys.holders()])
   const usedAt = new Map(keys.map(({ fingerprint, lastUsedAt }) => [fingerprint, lastUsedAt]))
@@ -22,11 +23,25 @@ export async function status({ outbox, webhookKeys }: Services): Promise<Answer<
     oldestPendingAt: isoOrNull(oldestPendingAt),
     hold: hold && { reason: hold.reason, since: toIso(hold.since) },
     nextAttemptAt: isoOrNull(nextAttemptAt),
+    environment: config.environment,
+    version,
+    destination: destinationOf(services),
     recordsPausedUntil: isoOrNull(pausedUntil),
     keys: holders.map(({ fingerprint, name }) => {
       return { fingerprint, name, lastUsedAt: isoOrNull(usedAt.get(fingerprint) ?? null) }
     }),
   }
+}
+
+/** Where events go; `null`: the configuration names nothing usable. */
+export function destinationOf({ config }: Services): Answer<'status'>['destination'] {
+  const { destination, readAccess } = config
+  if (!destination) return null
+  const { host, pathname } = new URL(destination.url)
+  const known = readAccess.available ? readAccess.datasetId : null
+  const { format } = destination
+  const dataset = format === 'xdm' ? destination.datasetId : known
+  return { host, inlet: pathname.split('/').findLast(Boolean) ?? '', format, dataset }
 }
 
 export const pause = (services: Services) => setPaused(services, true)
@@ -44,20 +59,23 @@ async function setPaused(services: Services, paused: boolean): Promise<Answer<'s
 /** A lower bound. `from` and `to`: epoch milliseconds; without them the last 24 hours. */
 export async function activity(
   { outbox, rim }: Services,
-  { step, to = rim.now() + 1, from = to - DAY_MS }: Input<'activity'>,
+  { step, source, to = rim.now() + 1, from = to - DAY_MS }: Input<'activity'>,
 ): Promise<Answer<'activity'>> {
   const rows = await outbox().activity(from, to, step)
   return {
     step,
     lowerBound: true,
-    points: rows.map(({ minute, kind, outcome, count, histogram }) => ({
-      at: toIso(minute),
-      kind,
-      outcome,
-      count,
-      p50Ms: percentile(histogram, 0.5),
-      p99Ms: percentile(histogram, 0.99),
-    })),
+    points: rows
+      .filter((row) => source === undefined || row.source === source)
+      .map(({ minute, kind, outcome, source, count, histogram }) => ({
+        at: toIso(minute),
+        kind,
+        outcome,
+        source,
+        count,
+        p50Ms: percentile(histogram, 0.5),
+        p99Ms: percentile(histogram, 0.99),
+      })),
   }
 }
 
@@ -70,8 +88,8 @@ export async function log(
   const entries = await outbox().actions(cursor, limit + 1)
   const last = entries.length > limit ? entries[limit - 1] : undefined
   return {
-    entries: entries.slice(0, limit).map(({ at, by, action, counts }) => {
-      return { at: toIso(at), by, action, counts: { ...counts } }
+    entries: entries.slice(0, limit).map(({ at, by, action, counts, filter }) => {
+      return { at: toIso(at), by, action, counts: { ...counts }, filter: { ...filter } }
     }),
     cursor: last ? encodeCursor(last.position) : null,
   }
@@ -100,12 +118,16 @@ export async function drift({ outbox }: Services): Promise<Answer<'drift'>> {
   return { rows: (await outbox().driftRows()).map(driftView) }
 }
 
-export async function acceptDrift({ outbox }: Services, key: Input<'acceptDrift'>) {
-  const row = await outbox().acceptDrift(key)
-  return row && driftView(row)
+export async function acceptDrift(
+  { outbox }: Services,
+  { kind, path, change }: Input<'acceptDrift'>,
+): Promise<Answer<'acceptDrift'> | null> {
+  const key = kind && path !== undefined && change ? { kind, path, change } : null
+  const rows = (await outbox().acceptDrift(key)).map(driftView)
+  return key ? (rows[0] ?? null) : { accepted: rows.length, rows }
 }
 
-function driftView({ firstAt, lastAt, ...row }: DriftRow): Answer<'acceptDrift'> {
+function driftView({ firstAt, lastAt, ...row }: DriftRow): Answer<'drift'>['rows'][number] {
   return { ...row, firstAt: toIso(firstAt), lastAt: toIso(lastAt) }
 }
 

@@ -59,7 +59,7 @@ export type Ending = Verdict | Aborted
 
 /** What the runtime says of itself (workers/observability/errors, durable-objects/best-practices/error-handling). */
 const RUNTIME =
-  /too many (subrequests|api requests)|exceeded (its )?(cpu|memory)|overloaded|was reset/i
+  /too many (subrequests|api requests)|exceeded (its )?(cpu|memory)|overloaded|durable object.* reset/i
 
 /** An invocation ended without saying how its request did. */
 export class Interrupted extends Error {

@@ -8,10 +8,11 @@
  * Accepts: if the name of the tenant or of a namespace alone fills a part, its parts exceed the limit.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
-import type { Destination } from '../../config/config.ts'
+import type { Destination, RedactRule } from '../../config/config.ts'
 import { utf8Length } from '../../lib/json-text.ts'
 import { LONGEST_DELAY, recordOf } from './draft.ts'
 import { draftRaw, encodeRaw } from './raw.ts'
+import { type Redacted, redactEvent } from './redact.ts'
 import { split } from './split.ts'
 import { draftXdm } from './xdm.ts'
 
@@ -19,33 +20,51 @@ import { draftXdm } from './xdm.ts'
  * JSON texts without an envelope. Store `parts` before the first is sent, even if there is only one (dropping repeated
  * texts was enough): its `_id` differs from that of the unsplit record. Send a stored part `withDelay` of that moment.
  */
-export type Encoded = { split: false; record: string } | { split: true; parts: string[] }
+export type Encoded = { redacted: Redacted } & (
+  | { split: false; record: string }
+  | { split: true; parts: string[] }
+)
 
 /**
- * What a record says beside its event. `now`: epoch ms. `source`: the name of the webhook's key. `generation`: of the ids of
+ * `now`: epoch ms. `source`: the name of the webhook's key. `redact`: what is replaced in texts. `generation`: of the ids of
  * its parts (`partId`).
  */
-export type Sending = { now: number; source: string | null; generation?: number }
+export type Sending = {
+  now: number
+  source: string | null
+  redact: readonly RedactRule[]
+  generation?: number
+}
 
 /** `maxRecordBytes`: UTF-8 bytes of one record (`Envelope.maxRecordBytes`). */
 export function encode(
-  event: ChatEvent,
+  arrived: ChatEvent,
   destination: Destination,
   maxRecordBytes: number,
-  { now, source, generation = 0 }: Sending,
+  { now, source, redact, generation = 0 }: Sending,
 ): Encoded {
-  const isRaw = destination.format === 'raw'
+  // Before anything is measured, so that all parts are of the same texts.
+  const { event, redacted } = redactEvent(arrived, redact)
   const receivedAt = Date.parse(event.receivedAt)
-  const limit = isRaw ? maxRecordBytes - utf8Length(rawDelay(LONGEST_DELAY)) : maxRecordBytes
+  const delay = delaySeconds(receivedAt, now)
   // A UTF-16 unit takes at most three bytes, so short records need no measuring.
-  const fits = (record: string) => record.length * 3 <= limit || utf8Length(record) <= limit
-  const finished = (record: string) =>
-    withDelay(isRaw ? `{${rawDelay(0)}${record.slice(1)}` : record, receivedAt, now)
-  const draft = isRaw ? null : draftXdm(event, destination, source)
-  const record = JSON.stringify(draft ? recordOf(draft) : encodeRaw(event, source))
-  if (fits(record)) return { split: false, record: finished(record) }
-  const parts = split(draft ?? draftRaw(event, source), event.id, generation, limit, fits)
-  return { split: true, parts: parts.map(finished) }
+  const fitsIn = (limit: number) => (record: string) =>
+    record.length * 3 <= limit || utf8Length(record) <= limit
+  if (destination.format === 'raw') {
+    const limit = maxRecordBytes - rawDelay(LONGEST_DELAY).length
+    const fits = fitsIn(limit)
+    const record = JSON.stringify(encodeRaw(event, source))
+    if (fits(record)) return { split: false, record: withRawDelay(record, delay), redacted }
+    const parts = split(draftRaw(event, source), event.id, generation, limit, fits)
+    return { split: true, parts: parts.map((part) => withRawDelay(part, delay)), redacted }
+  }
+  const fits = fitsIn(maxRecordBytes)
+  const record = JSON.stringify(recordOf(draftXdm(event, destination, source, delay)))
+  if (fits(record)) return { split: false, record, redacted }
+  // Room for any delay: a part may wait after it has been stored.
+  const draft = draftXdm(event, destination, source, LONGEST_DELAY)
+  const parts = split(draft, event.id, generation, maxRecordBytes, fits)
+  return { split: true, parts: parts.map((part) => withDelay(part, receivedAt, now)), redacted }
 }
 
 const rawDelay = (seconds: number) => `"delaySeconds":${seconds},`
@@ -55,7 +74,13 @@ const DELAY = /^(\{(?:"(?:[^"\\]|\\.)+":\{"chatlio":\{)?"delaySeconds":)\d+/
 
 /** A record or part with the seconds from receipt to `now` (epoch ms): it may have waited since it was encoded. */
 export function withDelay(record: string, receivedAt: number, now: number): string {
-  const seconds = Math.floor((now - receivedAt) / 1_000)
-  const shown = Math.min(Math.max(seconds, 0), LONGEST_DELAY)
-  return record.replace(DELAY, (_, before: string) => before + shown)
+  return record.replace(DELAY, (_, before: string) => before + delaySeconds(receivedAt, now))
+}
+
+function withRawDelay(record: string, seconds: number): string {
+  return `{${rawDelay(seconds)}${record.slice(1)}`
+}
+
+function delaySeconds(receivedAt: number, now: number): number {
+  return Math.min(Math.max(Math.floor((now - receivedAt) / 1_000), 0), LONGEST_DELAY)
 }

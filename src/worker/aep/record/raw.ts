@@ -11,7 +11,6 @@ import type { ChatEvent } from '../../chatlio/event.ts'
 import { LONG_TEXTS } from '../../chatlio/fields.ts'
 import { isNonEmptyString, isObject, type JsonObject } from '../../lib/json.ts'
 import {
-  assemble,
   type Draft,
   type DraftMessage,
   dotted,
@@ -29,26 +28,31 @@ const OWN: ReadonlySet<string> = new Set([
 ])
 
 export function encodeRaw(event: ChatEvent, source: string | null): JsonObject {
-  const { core, identity, derived, once } = added(event, source)
-  const entries = Object.entries(event.payload).filter(([, value]) => value !== undefined)
-  const unmapped = entries.filter(([key]) => OWN.has(key))
-  return {
-    ...Object.fromEntries(entries.filter(([key]) => !OWN.has(key))),
-    ...assemble([...core, ...identity, ...derived, ...once]),
-    ...(unmapped.length > 0 && { unmapped: unmappedText(unmapped) }),
+  const record: JsonObject = { ...event.payload }
+  const unmapped: Unmapped[] = []
+  for (const name of OWN) {
+    if (record[name] !== undefined) unmapped.push([dotted(name), record[name]])
+    delete record[name]
   }
+  const { own, identity, visitorTraitsFlat, chatMetrics } = added(event, source)
+  Object.assign(record, own)
+  if (identity.visitor !== undefined || identity.email !== undefined) record.identity = identity
+  if (visitorTraitsFlat) record.visitorTraitsFlat = visitorTraitsFlat
+  if (chatMetrics) record.chatMetrics = chatMetrics
+  if (unmapped.length > 0) record.unmapped = unmappedText(unmapped)
+  return record
 }
 
-/** What the relay adds, by how a split treats it. */
+/** What the relay adds. */
 function added(event: ChatEvent, source: string | null) {
   const { id, timestamp, eventType, receivedAt } = event
   const { visitor, email } = identitiesOf(event)
-  const flat = event.kind === 'transcript' ? flatTraits(event.payload.visitorTraits) : undefined
   return {
-    core: fieldsOf([], { _id: id, timestamp, eventType, receivedAt, source: source ?? undefined }),
-    identity: fieldsOf(['identity'], { visitor: visitor?.id, email: email?.id }),
-    derived: fieldsOf([], { visitorTraitsFlat: flat }),
-    once: fieldsOf([], { chatMetrics: metricsOf(event) ?? undefined }),
+    own: { _id: id, timestamp, eventType, receivedAt, ...(source !== null && { source }) },
+    identity: { visitor: visitor?.id, email: email?.id },
+    visitorTraitsFlat:
+      event.kind === 'transcript' ? flatTraits(event.payload.visitorTraits) : undefined,
+    chatMetrics: metricsOf(event) ?? undefined,
   }
 }
 
@@ -76,7 +80,7 @@ function flatTraits(traits: unknown): JsonObject | undefined {
 const IN_PARTS: ReadonlySet<string> = new Set([...OWN, 'messages', ...LONG_TEXTS])
 
 export function draftRaw(event: ChatEvent, source: string | null): Draft {
-  const { core, identity, derived, once } = added(event, source)
+  const { own, identity, visitorTraitsFlat, chatMetrics } = added(event, source)
   const fields: Field[] = []
   const texts = new Map<string, string>()
   const unmapped: Unmapped[] = []
@@ -95,10 +99,13 @@ export function draftRaw(event: ChatEvent, source: string | null): Draft {
   const isIdentity = ({ from }: Field) => from === visitor?.from || from === email?.from
   const named = fields.filter(isIdentity).sort((a) => (a.from === visitor?.from ? -1 : 1))
   return {
-    core,
-    identities: [...identity, ...named],
-    fields: [...derived, ...fields.filter((field) => !isIdentity(field))],
-    once,
+    core: fieldsOf([], own),
+    identities: [...fieldsOf(['identity'], identity), ...named],
+    fields: [
+      ...fieldsOf([], { visitorTraitsFlat }),
+      ...fields.filter((field) => !isIdentity(field)),
+    ],
+    once: fieldsOf([], { chatMetrics }),
     base: [],
     texts,
     messages: event.kind === 'transcript' ? messagesOf(event.payload.messages, unmapped) : [],

@@ -13,14 +13,7 @@ import type { EventKind } from '../../chatlio/kind.ts'
 import type { XdmDestination } from '../../config/config.ts'
 import { isNonEmptyString, isObject, parseEmbedded } from '../../lib/json.ts'
 import { PATTERNS } from '../schema/patterns.ts'
-import {
-  type Draft,
-  type DraftMessage,
-  dotted,
-  type Field,
-  LONGEST_DELAY,
-  type Unmapped,
-} from './draft.ts'
+import { type Draft, type DraftMessage, dotted, type Field, type Unmapped } from './draft.ts'
 import { geoOf } from './geo.ts'
 import { identitiesOf } from './identity.ts'
 import { metricsOf } from './metrics.ts'
@@ -43,6 +36,7 @@ export function draftXdm(
   event: ChatEvent,
   destination: XdmDestination,
   source: string | null,
+  delaySeconds: number,
 ): Draft {
   const base = [`_${destination.tenant}`, 'chatlio']
   const at = (place: string) => {
@@ -75,7 +69,7 @@ export function draftXdm(
   return {
     core: [
       // First, where `withDelay` looks for it.
-      ...(has('chat') ? [derived('chatlio.delaySeconds', LONGEST_DELAY)] : []),
+      ...(has('chat') ? [derived('chatlio.delaySeconds', delaySeconds)] : []),
       derived('_id', event.id),
       derived('timestamp', event.timestamp),
       derived('eventType', event.eventType),

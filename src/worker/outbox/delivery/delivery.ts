@@ -50,11 +50,11 @@ export class Delivery {
     const next = this.#next
     this.#pool = null
     this.#outcomes = new Outcomes({ events, next, watch, settings, now, sync, record, left })
-    const { destination, maxEventBytes, drainTimeoutMs: timeoutMs, retryCapMs } = config
+    const { destination, maxEventBytes, redact, drainTimeoutMs: timeoutMs, retryCapMs } = config
     const outcomes = this.#outcomes
     const maxConcurrency = config.deliveryConcurrency
     if (!destination || !client) return
-    const limits = { maxEventBytes, timeoutMs, retryCapMs }
+    const limits = { maxEventBytes, redact, timeoutMs, retryCapMs }
     const send = new Send({ events, next, outcomes, client, destination, ...limits, now, sync })
     this.#pool = new Pool({ send, watch, outcomes, maxConcurrency, now })
   }

@@ -14,7 +14,7 @@ import type { AepClient } from '../../aep/client/client.ts'
 import type { Ending } from '../../aep/client/verdict.ts'
 import { encode, withDelay } from '../../aep/record/encode.ts'
 import { readEvent } from '../../chatlio/event.ts'
-import type { Destination } from '../../config/config.ts'
+import type { Destination, RedactRule } from '../../config/config.ts'
 import { parseJson } from '../../lib/json.ts'
 import { LARGE_BODY_BYTES, MAX_UNFINISHED, MAX_UNSENDABLE_PER_TURN } from '../../limits.ts'
 import { logLine } from '../../log.ts'
@@ -62,6 +62,7 @@ export type SendDeps = {
   client: AepClient
   destination: Destination
   maxEventBytes: number
+  redact: readonly RedactRule[]
   timeoutMs: number
   retryCapMs: number
   now: () => number
@@ -75,12 +76,15 @@ export class Send {
   readonly #deps: SendDeps
   readonly #maxRecordBytes: number
   readonly #madeFor: string
+  /** The same of the last layout, before there was any redaction: what AEP has of it is not redacted either. */
+  readonly #madeForBefore: string
 
   constructor(deps: SendDeps) {
-    const { client, maxEventBytes, destination } = deps
+    const { client, maxEventBytes, destination, redact } = deps
     this.#deps = deps
     this.#maxRecordBytes = client.envelope.maxRecordBytes(maxEventBytes)
-    this.#madeFor = madeFor(destination)
+    this.#madeFor = madeFor(destination, redact)
+    this.#madeForBefore = `${madeFor(destination, [])} *`
   }
 
   /** `wait`: the next event waits until others have ended. `null`: nothing is due that can be sent. */
@@ -275,7 +279,7 @@ export class Send {
   }
 
   #recordsOf(event: StoredEvent): readonly OutgoingRecord[] | null {
-    const { events, destination, now } = this.#deps
+    const { events, destination, now, redact } = this.#deps
     const { position, source, receivedAt } = event
     const at = now()
     const split = events.splitOf(position)
@@ -283,7 +287,8 @@ export class Send {
     if (split) {
       const parts = events.parts(position)
       generation = split.generation
-      if (parts.length > 0 && split.madeFor === this.#madeFor)
+      const isCurrent = [this.#madeFor, this.#madeForBefore].includes(split.madeFor)
+      if (parts.length > 0 && isCurrent)
         return parts.map(({ part, record }) => ({
           part,
           record: withDelay(record, receivedAt, at),
@@ -302,7 +307,7 @@ export class Send {
       this.#quarantine(event, quarantineError(reading))
       return null
     }
-    const sending = { now: at, source, generation }
+    const sending = { now: at, source, redact, generation }
     const encoded = encode(reading.event, destination, this.#maxRecordBytes, sending)
     if (!encoded.split) {
       if (split) events.unsplit(position)
@@ -332,9 +337,10 @@ export class Send {
 }
 
 /** What decides how an event is split: parts made for other settings do not fit together with new ones. */
-export function madeFor(destination: Destination): string {
+export function madeFor(destination: Destination, redact: readonly RedactRule[]): string {
   const { format } = destination
-  return destination.format === 'xdm' ? `${format} ${destination.tenant}` : format
+  const own = destination.format === 'xdm' ? `${format} ${destination.tenant}` : format
+  return [own, ...redact.toSorted()].join(' ')
 }
 
 /** An event is dead when one of its parts is refused for good, and waits when one failed otherwise. */

@@ -7,16 +7,9 @@
  * changes nothing.
  */
 import { readEventOrNull } from '../../chatlio/event.ts'
-import {
-  isOf,
-  mentions,
-  namesNobody,
-  type PersonKey,
-  stringsOf,
-  subjectOf,
-  textOfBytes,
-} from '../../chatlio/subject.ts'
+import { isOf, namesNobody, type PersonKey, subjectOf } from '../../chatlio/person.ts'
 import { isObject, parseJson } from '../../lib/json.ts'
+import { folded, mentions, readingsOf, readingsOfText } from '../../lib/spellings.ts'
 import { ERASE_BYTES } from '../../limits.ts'
 import type { StoredBody } from '../list.ts'
 
@@ -69,7 +62,7 @@ export function erasePage(request: EraseRequest, deps: EraseDeps): ErasePage {
     }
     if (relation === 'mentioned') page.mentioned += 1
     const { answer } = stored
-    if (!dryRun && answer && mentions(answer.toLowerCase(), person.value.toLowerCase())) {
+    if (!dryRun && answer && mentions(readingsOfText(answer), folded(person.value))) {
       deps.eraseAnswer(position)
     }
   }
@@ -81,19 +74,14 @@ export function relationOf(
   { id, kind, state, receivedAt, body }: StoredBody,
   person: PersonKey,
 ): 'theirs' | 'mentioned' | 'none' {
-  const value = person.value.toLowerCase()
-  const text = textOfBytes(body).toLowerCase()
-  // A backslash may hide it: `ada\u0040example.com`.
-  if (!text.includes(value) && !text.includes('\\')) return 'none'
   const parsed = parseJson(body)
   const isJson = parsed.ok && isObject(parsed.value)
-  const subject = subjectOf(kind, parsed, body)
-  if (isJson && isOf(person, subject)) return 'theirs'
-  const strings = parsed.ok ? stringsOf(parsed.value).toLowerCase() : text
-  if (!mentions(strings, value)) return 'none'
+  const inPlaces = subjectOf({ kind, parsed, body, isValid: true })
+  if (isJson && isOf(person, inPlaces)) return 'theirs'
+  if (!mentions(readingsOf(body), folded(person.value))) return 'none'
   if (!isJson) return 'theirs'
   const isUnread =
     state === 'quarantined' &&
     readEventOrNull({ id, kind, receivedAt }, parsed)?.outcome !== 'valid'
-  return isUnread && namesNobody(subject) ? 'theirs' : 'mentioned'
+  return isUnread && namesNobody(inPlaces) ? 'theirs' : 'mentioned'
 }

@@ -53,13 +53,7 @@ export class EventIndex {
       if (hasHash(hashes, hash)) found.add(position)
     }
     const key = keyOf({ hash })
-    const rows = this.#sql.exec<{ last: number; block: ArrayBuffer }>(
-      `SELECT last, ${BLOCK_SQL} AS block FROM event_index WHERE last >= ? ORDER BY last DESC`,
-      mixed(key),
-      from,
-    )
-    const candidates = [...rows].filter(({ block }) => mayHold(new Uint8Array(block), key))
-    for (const { last } of candidates) {
+    for (const { last } of this.#candidates(key, from)) {
       if (found.size >= limit) break
       const positions = positionsIn(this.#entries(last), key).sort((a, b) => b - a)
       for (const position of positions) {
@@ -70,6 +64,33 @@ export class EventIndex {
       }
     }
     return [...found].sort((a, b) => b - a).slice(0, limit)
+  }
+
+  /** Forgets entries of events that had this hash and have left, all that they had. A row goes with the next `sweep`. */
+  erase(hash: string): void {
+    const key = keyOf({ hash })
+    for (const { last } of this.#candidates(key, 0)) {
+      const entries = unpackEntries(this.#entries(last))
+      const left = new Set(
+        entries
+          .filter((entry) => entry.key === key)
+          .map(({ position }) => position)
+          .filter((at) => [...this.#events.hashed(at - 1, at + 1, 1)].length === 0),
+      )
+      if (left.size === 0) continue
+      const kept = entries.filter(({ position }) => !left.has(position))
+      this.#sql.exec(
+        `UPDATE event_index SET filter = zeroblob(length(filter)),
+           entries = zeroblob(length(entries)) WHERE last = ?`,
+        last,
+      )
+      this.#sql.exec(
+        'UPDATE event_index SET filter = ?, entries = ? WHERE last = ?',
+        filterOf(kept.map((entry) => entry.key)).buffer,
+        packEntries(kept).buffer,
+        last,
+      )
+    }
   }
 
   /** Indexes what has been stored for a while, where there is enough of it, and drops rows without events. */
@@ -121,6 +142,16 @@ export class EventIndex {
       packEntries(entries).buffer,
       row.last,
     )
+  }
+
+  /** Rows whose filter may hold the key, the newest first. */
+  #candidates(key: number, from: number): { last: number }[] {
+    const rows = this.#sql.exec<{ last: number; block: ArrayBuffer }>(
+      `SELECT last, ${BLOCK_SQL} AS block FROM event_index WHERE last >= ? ORDER BY last DESC`,
+      mixed(key),
+      from,
+    )
+    return [...rows].filter(({ block }) => mayHold(new Uint8Array(block), key))
   }
 
   #entries(last: number): Uint8Array {

@@ -5,7 +5,7 @@
  * Different fields have different hashes: a conversation cannot be mistaken for a visitor. All 128 bits are compared
  * wherever somebody's events are erased or dropped.
  */
-import type { Subject } from '../../chatlio/subject.ts'
+import type { Subject } from '../../chatlio/person.ts'
 import { utf8Bytes } from '../../lib/json-text.ts'
 import type { Rim } from '../../lib/rim.ts'
 import { MAX_KNOWN_HASHES } from '../../limits.ts'
@@ -71,13 +71,13 @@ export class LookupHash {
     return hash
   }
 
-  async ofSubject({ conversation, visitor, emails }: Subject): Promise<Hashes> {
+  async ofSubject({ conversation, visitors, emails }: Subject): Promise<Hashes> {
     const hashes: LabelledHash[] = []
     const add = async (field: LookupField, value: string) => {
       hashes.push({ field, hash: await this.of(field, value) })
     }
     if (conversation !== null) await add('conversation', conversation)
-    if (visitor !== null) await add('visitor', visitor)
+    for (const visitor of visitors) await add('visitor', visitor)
     for (const email of emails) await add('email', email)
     return packHashes(hashes)
   }

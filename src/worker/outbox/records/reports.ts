@@ -14,6 +14,7 @@ import {
   FOLD_AFTER_MS,
   FOLD_AT_REPORTS,
   FOLD_FROM_REPORTS,
+  FORMER_KEY_MS,
   ISOLATE_MEMORY_MS,
   KEY_MEMORY_MS,
   MAX_APPENDED_BYTES,
@@ -30,7 +31,8 @@ import type { Suppression, Suppressions } from './suppressions.ts'
 /**
  * What an isolate reports to the outbox. `isolate` and `sequence` name the report, so that one that is sent twice counts
  * once. `forwarded`: events that went to AEP without the outbox; `uninformed`: those of them whose isolate had not heard
- * of the outbox for a while, and could not in time. `keys`: when webhook keys were last used, by fingerprint.
+ * of the outbox for a while, and could not in time. `keys`: when webhook keys were last used, by fingerprint; `strangers`:
+ * how many webhooks were refused for their key, by its fingerprint.
  */
 export type Report = {
   isolate: string
@@ -40,6 +42,7 @@ export type Report = {
   counts: readonly CountRow[]
   receipts: readonly Receipt[]
   keys: { readonly [fingerprint: string]: number }
+  strangers: { readonly [fingerprint: string]: number }
   drift: readonly DriftReport[]
 }
 
@@ -61,14 +64,20 @@ export type Delivered = {
   receivedAt: number
   attempts: number
   bytes: number
+  /** In how many it was sent. */
+  records: number
   hashes: Hashes | null
 }
 
-/** Ever, and at least: `unavailable` are webhooks of a good key that were answered 503. */
+/**
+ * Ever, and at least: `unavailable` are webhooks of a good key that were answered 503, `refused` those that were refused
+ * although their key is good, or was a short time ago.
+ */
 export type Totals = {
   forwarded: number
   suppressed: number
   unavailable: number
+  refused: number
   uninformed: number
 }
 export type KeyUse = { fingerprint: string; lastUsedAt: number }
@@ -95,6 +104,7 @@ const NONE: Kept = {
   forwarded: 0,
   suppressed: 0,
   unavailable: 0,
+  refused: 0,
   uninformed: 0,
   keys: {},
   isolates: {},
@@ -167,6 +177,7 @@ export class ReportStore {
       forwarded: 0,
       uninformed: 0,
       keys: {},
+      strangers: {},
       counts,
       at,
     }
@@ -185,16 +196,16 @@ export class ReportStore {
   }
 
   #settledCounts(): CountRow[] {
-    return this.#settled.map(({ kind, source, receivedAt, at }) => {
+    return this.#settled.map(({ kind, source, receivedAt, records, at }) => {
       const histogram = {}
       addDuration(histogram, at - receivedAt)
-      return { minute: at, kind, outcome: 'drained', source, count: 1, histogram }
+      return { minute: at, kind, outcome: 'drained', source, count: 1, records, histogram }
     })
   }
 
   #settledReceipts(): Uint8Array<ArrayBuffer> {
     return this.#packed(
-      this.#settled.map(({ at, hashes, ...event }) => {
+      this.#settled.map(({ at, hashes, records: _, ...event }) => {
         return { ...event, settledAt: at, via: 'drained', hashes: hashes ?? '' }
       }),
     )
@@ -215,8 +226,8 @@ export class ReportStore {
   }
 
   totals(): Totals {
-    const { forwarded, suppressed, unavailable, uninformed } = this.#read().kept
-    return { forwarded, suppressed, unavailable, uninformed }
+    const { forwarded, suppressed, unavailable, refused, uninformed } = this.#read().kept
+    return { forwarded, suppressed, unavailable, refused, uninformed }
   }
 
   keys(): KeyUse[] {
@@ -325,12 +336,18 @@ export class ReportStore {
   }
 }
 
-function addTo(kept: Kept, { isolate, sequence, at, forwarded, uninformed, counts, keys }: Note) {
+function addTo(kept: Kept, note: Note) {
+  const { isolate, sequence, at, forwarded, uninformed, counts, keys, strangers = {} } = note
   if (isolate !== null) kept.isolates[isolate] = { sequence, at }
   kept.forwarded += forwarded
   kept.uninformed += uninformed
   for (const { outcome, count } of counts) {
-    if (outcome === 'suppressed' || outcome === 'unavailable') kept[outcome] += count
+    if (outcome === 'suppressed' || outcome === 'unavailable' || outcome === 'refused') {
+      kept[outcome] += count
+    }
+  }
+  for (const [key, count] of Object.entries(strangers)) {
+    if (at - (kept.keys[key] ?? 0) < FORMER_KEY_MS) kept.refused += count
   }
   for (const [key, usedAt] of Object.entries(keys)) {
     kept.keys[key] = Math.max(usedAt, kept.keys[key] ?? 0)

@@ -1,0 +1,232 @@
+/**
+ * Whose event it is, and which conversation: what operators look an event up by, what a privacy request erases, and whether
+ * the visitor has opted out.
+ *
+ * Promises: reads what arrived, valid or not, in the same documented places as normalizing does; a person is the visitor
+ * UUID, `visitor.email`, a transcript's `visitorEmail` and an offline message's `email` and `emailPretty`, in a list or with a
+ * name around it, of two equal keys both; never an agent or anybody who is only mentioned. Where a body cannot be read as an
+ * event and names nobody there, its text is searched. Pure, and never throws.
+ */
+import { isObject, type JsonObject, type Parsed, parseEmbedded } from '../lib/json.ts'
+import { addressesIn, folded, readingsOf, readingsOfText } from '../lib/spellings.ts'
+import type { StoredKind } from './kind.ts'
+
+/** Emails and ids as they are compared: emails folded, ids trimmed. Several visitors only where a text was searched. */
+export type Subject = {
+  conversation: string | null
+  visitors: readonly string[]
+  emails: readonly string[]
+}
+
+/** What a person is known by. */
+export type PersonKey = { field: 'email' | 'visitor'; value: string }
+
+/** Longer values identify nobody (an address has 254 characters at most), and are not worth hashing. */
+const MAX_VALUE_CHARACTERS = 1_024
+
+/** Addresses, and ids, taken from a text or a list. */
+const MAX_FROM_TEXT = 32
+
+/** The same address or id in one form only. */
+export function normalizedKey({ field, value }: PersonKey): PersonKey {
+  const trimmed = value.trim()
+  return { field, value: field === 'email' ? folded(trimmed) : trimmed }
+}
+
+const NOBODY: Subject = { conversation: null, visitors: [], emails: [] }
+
+/** What arrived. `isValid`: it was read as an event. */
+export type Arrived = { kind: StoredKind; parsed: Parsed; body: Uint8Array; isValid: boolean }
+
+/** An event that our own code fails on names nobody: it must not be lost for that. */
+export function subjectOf(arrived: Arrived): Subject {
+  try {
+    return namedIn(arrived)
+  } catch {
+    return NOBODY
+  }
+}
+
+function namedIn({ kind, parsed, body, isValid }: Arrived): Subject {
+  if (!parsed.ok || !isObject(parsed.value)) return inText(body)
+  const subject = inObjects(kind, everyMember(parsed.value, body))
+  if (isValid || !namesNobody(subject)) return subject
+  return { ...inText(body), conversation: subject.conversation }
+}
+
+/** By name, all values that it has. */
+type Members = ReadonlyMap<string, readonly unknown[]>
+
+function inObjects(kind: StoredKind, members: Members): Subject {
+  const at = (name: string) => members.get(name) ?? []
+  const emails = [...at('visitor.email')]
+  if (kind === 'transcript' || kind === 'auto') emails.push(...at('visitorEmail'))
+  if (kind === 'offline-message' || kind === 'auto') {
+    emails.push(...at('email'), ...at('emailPretty').flatMap(addressesAt))
+  }
+  const ids = at('visitor.UUID')
+    .flatMap((id) => textsAt(id))
+    .map((id) => id.trim())
+  return {
+    conversation: textValue(at('conversationUUID').at(-1)),
+    visitors: [...new Set(ids.filter((id) => id !== ''))],
+    emails: [...new Set(emails.flatMap((email) => [...asWritten(email), ...addressesAt(email)]))],
+  }
+}
+
+/** An address of one word is what it is; there may be several, or a name, around others. */
+const ONE_WORD = /^[^\s"'<>()[\]{},;:&%=\\]+$/
+
+function asWritten(value: unknown): string[] {
+  return textsAt(value).flatMap((text) => folded(text.trim()) || [])
+}
+
+function addressesAt(value: unknown): string[] {
+  return textsAt(value).flatMap((text) =>
+    ONE_WORD.test(text.trim())
+      ? folded(text.trim())
+      : addressesIn(readingsOfText(text), MAX_FROM_TEXT),
+  )
+}
+
+/** A text, or those in a list or an object. */
+function textsAt(value: unknown): string[] {
+  const found: string[] = []
+  const left: unknown[] = [value]
+  while (left.length > 0 && found.length < MAX_FROM_TEXT) {
+    const next = left.pop()
+    if (typeof next === 'string') {
+      if (next.length <= MAX_VALUE_CHARACTERS) found.push(next)
+    } else if (typeof next === 'object' && next !== null)
+      left.push(...Object.values(next).slice(0, MAX_FROM_TEXT))
+  }
+  return found
+}
+
+function textValue(value: unknown): string | null {
+  if (typeof value !== 'string' || value.length > MAX_VALUE_CHARACTERS) return null
+  return value.trim() || null
+}
+
+const ID_IN_TEXT = /uuid["'\]]{0,3}\s{0,8}[:=]\s{0,8}["']?([^\s"'&,;<>{}[\]]{1,128})/g
+
+function inText(body: Uint8Array): Subject {
+  const readings = readingsOf(body)
+  const ids = new Set<string>()
+  // Chatlio writes its ids in lower case, and so are these readings.
+  for (const text of readings) {
+    for (const [, id = ''] of text.matchAll(ID_IN_TEXT)) if (ids.size < MAX_FROM_TEXT) ids.add(id)
+  }
+  return { conversation: null, visitors: [...ids], emails: addressesIn(readings, MAX_FROM_TEXT) }
+}
+
+const NAMES = ['visitor', 'UUID', 'email', 'visitorEmail', 'emailPretty', 'conversationUUID']
+
+/** Members of the body and of its visitor. The text is read only where a name may stand in it twice. */
+function everyMember(json: JsonObject, body: Uint8Array): Members {
+  const members = new Map<string, unknown[]>()
+  const add = (name: string, value: unknown) => {
+    const known = members.get(name)
+    if (known) known.push(value)
+    else members.set(name, [value])
+  }
+  const text = new TextDecoder().decode(body)
+  const isTwice = (name: string) => text.indexOf(`"${name}"`) !== text.lastIndexOf(`"${name}"`)
+  if (NAMES.some(isTwice) || text.includes('\\u00')) {
+    for (const [name, held] of membersIn(text)) {
+      if (name !== 'visitor') add(name, JSON.parse(held))
+      else for (const [inner, value] of membersIn(held)) add(`visitor.${inner}`, JSON.parse(value))
+    }
+  } else {
+    for (const name of NAMES) add(name, json[name])
+    if (isObject(json.visitor)) {
+      for (const name of NAMES) add(`visitor.${name}`, json.visitor[name])
+    }
+  }
+  return members
+}
+
+/** The members of an object, as the texts of their values, of equal names all. `text` is JSON. Goes over it once. */
+function* membersIn(text: string): Generator<[name: string, value: string]> {
+  let [depth, name, from] = [0, '', -1]
+  for (let at = 0; at < text.length; at += 1) {
+    const sign = text[at]
+    if (sign === '"') {
+      const start = at
+      for (at += 1; text[at] !== '"' && at < text.length; at += 1) if (text[at] === '\\') at += 1
+      if (depth === 1 && from === -1) name = JSON.parse(text.slice(start, at + 1))
+    } else if (sign === '{' || sign === '[') {
+      depth += 1
+      if (depth === 1 && sign === '[') return
+    } else if (sign === ':' && depth === 1) from = at + 1
+    else if (sign === '}' || sign === ']' || sign === ',') {
+      if (depth === 1 && from !== -1) {
+        yield [name, text.slice(from, at)]
+        from = -1
+      }
+      if (sign !== ',') depth -= 1
+    }
+  }
+}
+
+/** Whether the event is this person's. */
+export function isOf({ field, value }: PersonKey, { visitors, emails }: Subject): boolean {
+  return field === 'visitor' ? visitors.includes(value) : emails.includes(value)
+}
+
+export function namesNobody({ visitors, emails }: Subject): boolean {
+  return visitors.length === 0 && emails.length === 0
+}
+
+/** A visitor whose trait at `path` has this value, compared as text, has opted out. */
+export type Trait = { readonly path: readonly string[]; readonly value: string }
+
+const TRAITS: ReadonlySet<string> = new Set([
+  'identTraits',
+  'identTraitsParsed',
+  'visitorTraits',
+  'visitorTraitsText',
+])
+
+/**
+ * Whether a body says so of its visitor, in whatever shape it is: traits are looked for at any depth, as an object, as the
+ * JSON text of one, or in a list of either.
+ */
+export function hasTrait(parsed: Parsed, trait: Trait): boolean {
+  const left: unknown[] = parsed.ok ? [parsed.value] : []
+  while (left.length > 0) {
+    const next = left.pop()
+    if (Array.isArray(next)) for (const each of next) left.push(each)
+    else if (isObject(next)) {
+      for (const name in next) {
+        if (TRAITS.has(name) && says(next[name], trait)) return true
+        left.push(next[name])
+      }
+    }
+  }
+  return false
+}
+
+function says(traits: unknown, { path, value }: Trait): boolean {
+  return valuesAt(traits, path).some((each) => asText(each) === value)
+}
+
+/** A name may have a dot in it. A list stands for each of its elements, JSON text for what it says. */
+function valuesAt(value: unknown, path: readonly string[]): unknown[] {
+  if (Array.isArray(value)) {
+    return value.flatMap((each) => (Array.isArray(each) ? [] : valuesAt(each, path)))
+  }
+  if (path.length === 0) return [value]
+  if (typeof value === 'string') return valuesAt(parseEmbedded(value), path)
+  if (!isObject(value)) return []
+  const found: unknown[] = []
+  for (let length = 1; length <= path.length; length += 1) {
+    const name = path.slice(0, length).join('.')
+    if (Object.hasOwn(value, name)) found.push(...valuesAt(value[name], path.slice(length)))
+  }
+  return found
+}
+
+function asText(value: unknown): string {
+  return typeof value === 'string' ? value.trim() : (JSON.stringify(value) ?? '')
+}

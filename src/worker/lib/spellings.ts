@@ -1,0 +1,229 @@
+/**
+ * Every way in which a body may spell an address: the one function that turns bytes into the texts to compare.
+ *
+ * Promises: pure, never throws, and takes time in proportion to the bytes. Reads UTF-8, UTF-16 and, where it is no UTF-8,
+ * Windows-1252; JSON and percent escapes, HTML entities, quoted-printable, form encoding, each within the others up to
+ * `LAYERS` deep; composed and decomposed letters, capitals and punycode are one. A value is found where it stands as a
+ * whole in one of these readings: `da@example.com` is not in `ada@example.com`, however that is spelled.
+ * Accepts: what is split by markup, or packed (base64, an archive), is not found.
+ */
+
+/** Escapes within escapes that are looked into. */
+const LAYERS = 4
+
+/** Characters beside a match that tell where its word ends: room for any escape. */
+const CONTEXT = 32
+
+/** The same address or id in one form: lower case, composed letters, domains in letters. */
+export function folded(text: string): string {
+  const lower = text.normalize('NFC').toLowerCase().normalize('NFC')
+  return lower.includes('xn--')
+    ? lower.replace(/xn--([a-z0-9-]{1,59})/g, (whole, label: string) => {
+        return fromPunycode(label) ?? whole
+      })
+    : lower
+}
+
+/** What these bytes may say, folded; the plain text first. */
+export function readingsOf(bytes: Uint8Array): string[] {
+  return [...new Set(decoded(bytes).flatMap(readingsOfText))]
+}
+
+export function readingsOfText(text: string): string[] {
+  const layers = unescaped(text)
+  const readings = [...layers]
+  for (const each of [text, layers.at(-1) ?? text]) {
+    const unquoted = withoutQuotes(each)
+    if (unquoted !== each) readings.push(...unescaped(unquoted))
+  }
+  // Whoever encodes a form escapes every `@` in it, and a `+` that is none of its blanks.
+  if (/^[^\s"@<{\\#]+$/.test(text) && text.includes('+') && text.includes('%40')) {
+    readings.push(...unescaped(text.replaceAll('+', ' ')))
+  }
+  return [...new Set(readings.map(folded))]
+}
+
+/** Whether one of the readings has the value as a whole. `value`: folded. */
+export function mentions(readings: readonly string[], value: string): boolean {
+  if (value === '') return false
+  return readings.some((text) => {
+    for (let at = text.indexOf(value); at !== -1; at = text.indexOf(value, at + 1)) {
+      if (standsAt(text, at, value)) return true
+    }
+    return false
+  })
+}
+
+const MAX_LOCAL = 64
+const MAX_DOMAIN = 253
+
+/** Addresses in the readings, each once, at most `limit`. */
+export function addressesIn(readings: readonly string[], limit: number): string[] {
+  const found = new Set<string>()
+  for (const text of readings) {
+    for (let at = text.indexOf('@'); at !== -1; at = text.indexOf('@', at + 1)) {
+      const [local] =
+        /[^\s@"'<>\\,;:(){}[\]]+$/.exec(text.slice(Math.max(at - MAX_LOCAL, 0), at)) ?? []
+      const [domain] =
+        /^[\p{L}\p{M}\p{N}.-]*[\p{L}\p{M}\p{N}]/u.exec(text.slice(at + 1, at + 1 + MAX_DOMAIN)) ??
+        []
+      if (!local || !domain) continue
+      // `email=ada`: some of these signs may be in an address, and mostly are not.
+      for (const name of new Set([local, local.replace(/^.*[=&?/|]/s, '')])) {
+        if (name && standsAt(text, at - name.length, `${name}@${domain}`))
+          found.add(`${name}@${domain}`)
+        if (found.size >= limit) return [...found]
+      }
+    }
+  }
+  return [...found]
+}
+
+const ENDS_IN_WORD = /[\p{L}\p{M}\p{N}._%+-]$/u
+const BEGINS_WITH_WORD = /^(?:[\p{L}\p{M}\p{N}_-]|\.[\p{L}\p{N}])/u
+
+/** What is beside it is read as well: `\n` before a word is no letter, and `&#120;` is one. */
+function standsAt(text: string, at: number, value: string): boolean {
+  const end = at + value.length
+  let before = text.slice(Math.max(at - CONTEXT, 0), at)
+  let after = text.slice(end, end + CONTEXT)
+  if (innermost(value) === value) {
+    const read = innermost(before.replace(/=[ \t]{0,8}\r?\n$/, '') + value)
+    if (!read.endsWith(value)) return false
+    before = read.slice(0, -value.length)
+    after = innermost(
+      withoutQuotes(after.replace(/^((?:=[0-9a-f]{2})+)/, (run) => run.toUpperCase())),
+    )
+  }
+  return !ENDS_IN_WORD.test(before) && !BEGINS_WITH_WORD.test(after)
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+const lenient = new TextDecoder()
+
+function decoded(bytes: Uint8Array): string[] {
+  let texts: string[]
+  try {
+    texts = [utf8.decode(bytes)]
+  } catch {
+    texts = [lenient.decode(bytes), new TextDecoder('windows-1252').decode(bytes)]
+  }
+  if (!bytes.includes(0)) return texts
+  return [
+    ...texts.map((text) => text.replaceAll('\0', '')),
+    new TextDecoder('utf-16le').decode(bytes),
+    new TextDecoder('utf-16be').decode(bytes),
+  ]
+}
+
+/** The text, and what is left of it each time that a layer of escapes is taken off. */
+function unescaped(text: string): string[] {
+  const layers = [text]
+  for (let last = text; layers.length <= LAYERS; ) {
+    const next = unescapedOnce(last)
+    if (next === last) break
+    layers.push(next)
+    last = next
+  }
+  return layers
+}
+
+function innermost(text: string): string {
+  return unescaped(text).at(-1) ?? text
+}
+
+const ESCAPE =
+  /((?:\\\\)+)|\\u([0-9a-f]{4})|\\u\{0{0,8}([0-9a-f]{1,6})\}|\\x([0-9a-f]{2})|\\(\r?\n|[nrtbfv0"'/])|((?:%[0-9a-f]{2})+)|&#x0{0,8}([0-9a-f]{1,6});|&#0{0,8}([0-9]{1,7});|&([a-z]{1,2})(grave|acute|circ|tilde|uml|ring|cedil|caron);|&([a-z]{2,8});/gi
+
+/** Not JSON alone: scripts and mail programs escape in the same ways. */
+const CONTROLS: { readonly [letter: string]: string } = {
+  ...{ n: '\n', r: '\r', t: '\t', b: '\b', f: '\f', v: '\v', 0: ' ', '\n': '', '\r\n': '' },
+}
+
+const MARKS: { readonly [name: string]: string } = {
+  ...{ grave: '\u0300', acute: '\u0301', circ: '\u0302', tilde: '\u0303', uml: '\u0308' },
+  ...{ ring: '\u030a', cedil: '\u0327', caron: '\u030c' },
+}
+
+const ENTITIES: { readonly [name: string]: string } = {
+  ...{ amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ', tab: '\t', newline: '\n' },
+  ...{ commat: '@', period: '.', plus: '+', lowbar: '_', hyphen: '-', dash: '-', percnt: '%' },
+  ...{ num: '#', equals: '=', bsol: '\\', sol: '/', colon: ':', semi: ';', comma: ',', excl: '!' },
+  ...{ lpar: '(', rpar: ')', ast: '*', dollar: '$', szlig: 'ß', oslash: 'ø', aelig: 'æ' },
+}
+
+function unescapedOnce(text: string): string {
+  if (!/[\\%&]/.test(text)) return text
+  return text.replace(ESCAPE, (whole: string, ...groups: unknown[]) => {
+    const [slashes, unit, point, byte, control, percent, hex, decimal, letter, mark, entity] =
+      groups as (string | undefined)[]
+    if (slashes !== undefined) return slashes.slice(slashes.length / 2)
+    const code = unit ?? point ?? byte ?? hex
+    if (code !== undefined) return character(Number.parseInt(code, 16)) ?? whole
+    if (decimal !== undefined) return character(Number(decimal)) ?? whole
+    if (control !== undefined) return CONTROLS[control.toLowerCase()] ?? control
+    if (percent !== undefined) return textOf(percent.replaceAll('%', ''))
+    if (letter !== undefined && mark !== undefined)
+      return letter + (MARKS[mark.toLowerCase()] ?? '')
+    return ENTITIES[(entity ?? '').toLowerCase()] ?? whole
+  })
+}
+
+/** Half of a pair joins the other half. */
+function character(code: number): string | null {
+  if (code <= 0xffff) return String.fromCharCode(code)
+  return code <= 0x10ffff ? String.fromCodePoint(code) : null
+}
+
+/** Quoted-printable: capitals only, or every `email=ada` would be some. */
+function withoutQuotes(text: string): string {
+  if (!text.includes('=')) return text
+  return text
+    .replace(/=[ \t]{0,8}\r?\n/g, '')
+    .replace(/(?:=[0-9A-F]{2})+/g, (run) => textOf(run.replaceAll('=', '')))
+}
+
+/** UTF-8, or else Windows-1252. */
+function textOf(hex: string): string {
+  return decoded(Uint8Array.fromHex(hex)).at(-1) ?? ''
+}
+
+// RFC 3492.
+const [BASE, T_MIN, T_MAX, SKEW, DAMP, FIRST_BIAS, FIRST_CODE] = [36, 1, 26, 38, 700, 72, 128]
+
+/** `label`: behind `xn--`, 59 characters at most. `null`: it is no punycode. */
+function fromPunycode(label: string): string | null {
+  const dash = label.lastIndexOf('-')
+  const output = [...label.slice(0, Math.max(dash, 0))]
+  let [code, bias, index] = [FIRST_CODE, FIRST_BIAS, 0]
+  for (let at = dash + 1; at < label.length; ) {
+    const before = index
+    for (let [weight, k] = [1, BASE]; ; k += BASE) {
+      const digit = Number.parseInt(label[at] ?? '', 36)
+      if (Number.isNaN(digit)) return null
+      at += 1
+      // Letters are 0 to 25, digits 26 to 35.
+      const value = digit >= 10 ? digit - 10 : digit + 26
+      index += value * weight
+      const threshold = Math.min(Math.max(k - bias, T_MIN), T_MAX)
+      if (value < threshold) break
+      weight *= BASE - threshold
+    }
+    const length = output.length + 1
+    bias = adapted(index - before, length, before === 0)
+    code += Math.floor(index / length)
+    index %= length
+    if (code > 0x10ffff) return null
+    output.splice(index, 0, String.fromCodePoint(code))
+    index += 1
+  }
+  return output.join('')
+}
+
+function adapted(delta: number, length: number, isFirst: boolean): number {
+  let left = isFirst ? Math.floor(delta / DAMP) : Math.floor(delta / 2)
+  left += Math.floor(left / length)
+  let k = 0
+  for (; left > ((BASE - T_MIN) * T_MAX) / 2; k += BASE) left = Math.floor(left / (BASE - T_MIN))
+  return k + Math.floor(((BASE - T_MIN + 1) * left) / (left + SKEW))
+}

@@ -1,0 +1,174 @@
+/** Whose event it is, by the documented places in every form that they take; and who has opted out. */
+import { describe, expect, it } from 'vitest'
+import { readEvent } from '../../../src/worker/chatlio/event.ts'
+import type { StoredKind } from '../../../src/worker/chatlio/kind.ts'
+import { hasTrait, isOf, normalizedKey, subjectOf } from '../../../src/worker/chatlio/person.ts'
+import { parseJson } from '../../../src/worker/lib/json.ts'
+import { utf8Bytes } from '../../../src/worker/lib/json-text.ts'
+
+function subject(kind: StoredKind, text: string) {
+  const body = utf8Bytes(text)
+  const parsed = parseJson(body)
+  const reading = readEvent({ id: 'x', kind, receivedAt: 0 }, parsed)
+  return subjectOf({ kind: reading.kind, parsed, body, isValid: reading.outcome === 'valid' })
+}
+
+describe('an event is of the person', () => {
+  it.each([
+    ['in visitor.email', 'feedback', '{"visitor":{"UUID":"u","email":" ADA@example.com "}}'],
+    ['in a transcript', 'transcript', '{"messages":[],"visitorEmail":"Ada@Example.com"}'],
+    ['in an offline message', 'offline-message', '{"message":"","email":"ada@example.com"}'],
+    [
+      'in emailPretty alone',
+      'offline-message',
+      '{"message":"","emailPretty":"Ada <ada@example.com>"}',
+    ],
+    [
+      'in a list',
+      'feedback',
+      '{"visitor":{"UUID":"u","email":["bo@example.com","ada@example.com"]}}',
+    ],
+    ['in an object', 'offline-message', '{"message":"","email":{"address":"ada@example.com"}}'],
+    [
+      'with a name around it',
+      'feedback',
+      '{"visitor":{"UUID":"u","email":"\\"A\\" <ada@example.com>"}}',
+    ],
+    ['as a link', 'feedback', '{"visitor":{"UUID":"u","email":"mailto:ada%40example.com"}}'],
+    [
+      'first of two equal keys',
+      'feedback',
+      '{"visitor":{"email":"ada@example.com","UUID":"u","email":"bo@example.com"}}',
+    ],
+    [
+      'last of two equal keys',
+      'feedback',
+      '{"visitor":{"email":"bo@example.com","UUID":"u","email":"ada@example.com"}}',
+    ],
+    [
+      'in the first of two visitors',
+      'feedback',
+      '{"visitor":{"email":"ada@example.com"},"x":[{"visitor":1}],"visitor":{"UUID":"u"}}',
+    ],
+    [
+      'behind an escaped key',
+      'feedback',
+      '{"visitor":{"\\u0065mail":"ada@example.com","UUID":"u","email":"bo@example.com"}}',
+    ],
+    ['in a form', 'auto', 'name=Ada&email=ada%40example.com'],
+    ['in JSON that is cut', 'feedback', '{"visitor":{"email":"ada\\u0040example.com"'],
+    ['in a list of bodies', 'feedback', '[{"visitor":{"email":"ada@example.com"}}]'],
+    ['in a body of another shape', 'feedback', '{"data":{"person":{"mail":"ada@example.com"}}}'],
+  ] as const)('%s', (_, kind, text) => {
+    const named = subject(kind, text)
+    expect(isOf({ field: 'email', value: 'ada@example.com' }, named)).toBe(true)
+    expect(isOf({ field: 'email', value: 'da@example.com' }, named)).toBe(false)
+  })
+
+  it.each([
+    ['composed', 'andr\u00e9@example.com', 'andre\u0301@example.com'],
+    ['punycode', 'ada@xn--bcher-kva.example', 'ada@B\u00fccher.example'],
+  ])('%s or not', (_, one, other) => {
+    for (const [typed, sent] of [
+      [one, other],
+      [other, one],
+    ]) {
+      const person = normalizedKey({ field: 'email', value: String(typed) })
+      expect(
+        isOf(person, subject('feedback', JSON.stringify({ visitor: { UUID: 'u', email: sent } }))),
+      ).toBe(true)
+    }
+  })
+
+  it.each([
+    '{"visitor":{"UUID":"v-1"}}',
+    '{"visitor":{"UUID":"v-1","UUID":"v-2"}}',
+    '{"visitor":{"UUID":["v-1"]}}',
+    '{"visitor":{"UUID":"v-1"',
+    'visitor[UUID]=v-1&message=Hi',
+    '{"visitor":{"\\u0055UID":"v-1"',
+  ])('by the visitor id in %s', (text) => {
+    expect(isOf({ field: 'visitor', value: 'v-1' }, subject('feedback', text))).toBe(true)
+  })
+})
+
+describe('an event is not of whom it', () => {
+  it.each([
+    ['mentions', 'feedback', '{"visitor":{"UUID":"u"},"message":"write to ada@example.com"}'],
+    [
+      'mentions, and is of somebody',
+      'feedback',
+      '{"visitor":{"UUID":"u"},"message":{"x":"ada@example.com"}}',
+    ],
+    [
+      'is answered by',
+      'transcript',
+      '{"messages":[{"text":"a","agentEmail":"ada@example.com"}],"visitorEmail":"bo@example.com"}',
+    ],
+    [
+      'replies to',
+      'offline-message',
+      '{"message":"","email":"bo@example.com","replyToEmail":"ada@example.com"}',
+    ],
+    [
+      'has two keys in a message',
+      'transcript',
+      '{"messages":[{"email":"ada@example.com","email":"ada@example.com"}],"visitorEmail":"bo@example.com"}',
+    ],
+  ] as const)('%s', (_, kind, text) => {
+    expect(subject(kind, text).emails).not.toContain('ada@example.com')
+  })
+})
+
+const no = { path: ['consent', 'chat'], value: 'false' }
+const json = (value: unknown) => parseJson(utf8Bytes(JSON.stringify(value)))
+
+describe('a visitor has opted out', () => {
+  it.each([
+    [{ visitor: { identTraits: { consent: { chat: false } } } }],
+    [{ visitor: { identTraits: '{"consent":{"chat":"false"}}' } }],
+    [{ visitor: { identTraits: JSON.stringify('{"consent":{"chat":false}}') } }],
+    [{ visitor: { identTraits: { 'consent.chat': ' false ' } } }],
+    [{ visitor: { identTraits: { consent: '{"chat":false}' } } }],
+    [{ messages: [], visitorTraits: { consent: { chat: [true, false] } } }],
+    [{ messages: [], visitorTraits: '{"consent":{"chat":false}}' }],
+    [{ visitorTraits: [{ consent: { chat: true } }, { consent: { chat: false } }] }],
+    [[{ data: { visitor: { identTraits: { consent: { chat: false } } } } }]],
+    [{ message: 7, visitor: { identTraits: '{"consent":{"chat":false}}' } }],
+  ])('by %j', (body) => {
+    expect(hasTrait(json(body), no)).toBe(true)
+  })
+
+  it.each([
+    [{ visitor: { identTraits: { consent: { chat: true } } } }],
+    [{ visitor: { identTraits: { consent: {} } } }],
+    [{ visitor: { identTraits: '' } }],
+    [{ visitor: { identTraits: [] } }],
+    [{ consent: { chat: false } }],
+    [{ visitor: { consent: { chat: false } } }],
+    [{ message: '{"identTraits":{"consent":{"chat":false}}}' }],
+    [null],
+    ['identTraits'],
+  ])('and not by %j', (body) => {
+    expect(hasTrait(json(body), no)).toBe(false)
+  })
+
+  it('by a number as it is written, and by null as a word', () => {
+    const traits = (value: string) => parseJson(utf8Bytes(`{"visitorTraits":{"n":${value}}}`))
+    expect(hasTrait(traits('9007199254740993'), { path: ['n'], value: '9007199254740993' })).toBe(
+      true,
+    )
+    expect(hasTrait(traits('null'), { path: ['n'], value: 'null' })).toBe(true)
+  })
+
+  it('whatever the depth', () => {
+    const deep = parseJson(utf8Bytes(`${'['.repeat(200_000)}${']'.repeat(200_000)}`))
+    expect(hasTrait(deep, no)).toBe(false)
+    expect(
+      hasTrait(
+        parseJson(utf8Bytes(`{"visitorTraits":${'['.repeat(200_000)}${']'.repeat(200_000)}}`)),
+        no,
+      ),
+    ).toBe(false)
+  })
+})

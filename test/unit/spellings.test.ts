@@ -1,0 +1,222 @@
+/** An address is found in every spelling, and never in somebody else's: what finds, hashes and erases reads bytes here. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { utf8Bytes } from '../../src/worker/lib/json-text.ts'
+import { addressesIn, folded, mentions, readingsOf } from '../../src/worker/lib/spellings.ts'
+
+const ADA = 'ada@example.com'
+const isIn = (value: string, body: string | Uint8Array) =>
+  mentions(readingsOf(typeof body === 'string' ? utf8Bytes(body) : body), folded(value))
+
+const utf16 = (text: string, mark = '') =>
+  new Uint8Array(
+    [...(mark + text)].flatMap((each) => [each.charCodeAt(0) & 255, each.charCodeAt(0) >> 8]),
+  )
+
+describe('an address is found', () => {
+  it.each([
+    ['as it is', ADA],
+    ['in capitals', 'ADA@Example.COM'],
+    ['in JSON that is cut', '{"visitor":{"email":"ada@example.com'],
+    ['behind a JSON escape', '{"email":"ada\\u0040example.com'],
+    ['with all of it escaped', '"\\u0061\\u0064\\u0061\\u0040example\\u002ecom'],
+    ['in JSON within JSON', '{"a":"{\\"b\\":\\"ada\\\\u0040example.com\\"}'],
+    ['after an escaped line end', '{"message":"write to\\nada@example.com'],
+    ['after an escaped tab and before one', 'x\\tada@example.com\\ty'],
+    ['after an escaped quote', '{"message":"\\"ada@example.com\\""'],
+    ['with a line end that is escaped inside', 'ada@exam\\\nple.com'],
+    ['with percent escapes', 'email=ada%40example.com&name=Ada'],
+    ['with percent escapes after another', 'a=%C3%A9&email=%61da%40example%2Ecom'],
+    ['in a form, after a blank', 'message=write+to+ada%40example.com+please'],
+    ['escaped twice', 'next=%3Femail%3Dada%2540example.com'],
+    ['with entities', '<a>ada&#64;example.com</a>'],
+    ['with hexadecimal entities', 'ada&#x40;example&#x2E;com'],
+    ['with named entities', 'mailto:ada&commat;example&period;com'],
+    ['with entities twice', 'ada&amp;#64;example.com'],
+    ['between tags', '<b>ada@example.com</b>'],
+    ['quoted-printable', 'To: ada=40example.com'],
+    ['over a line of quoted-printable', 'To: ada@exam=\r\nple.com'],
+    ['after a quoted line end', 'Hello=0D=0Aada@example.com'],
+    ['after a name', 'email=ada@example.com'],
+    ['with a name around it', '"Ada" <ada@example.com>, Bo <bo@example.com>'],
+    ['at the end of a sentence', 'It is ada@example.com.'],
+    ['in UTF-16', utf16(`{"email":"${ADA}"`)],
+    ['in UTF-16 with its mark', utf16(ADA, '\ufeff')],
+    ['beside what is no UTF-8', new Uint8Array([0xe9, 0x20, ...utf8Bytes(ADA), 0x20, 0xff])],
+  ])('%s', (_, body) => {
+    expect(isIn(ADA, body)).toBe(true)
+  })
+
+  it.each([
+    ['composed', 'andré@example.com', 'andre\u0301@example.com'],
+    ['decomposed', 'andre\u0301@example.com', 'andré@example.com'],
+    ['decomposed and escaped', 'andré@example.com', '"andre\\u0301@example.com'],
+    ['as an entity', 'andré@example.com', 'andr&eacute;@example.com'],
+    ['in the percent of UTF-8', 'andré@example.com', 'andr%C3%A9%40example.com'],
+    ['in the percent of Latin-1', 'andré@example.com', 'andr%E9%40example.com'],
+    [
+      'in Windows-1252',
+      'andré@example.com',
+      Uint8Array.from([...'andré@example.com'], (each) => each.charCodeAt(0)),
+    ],
+    ['in punycode', 'ada@bücher.example', 'ada@xn--bcher-kva.example'],
+    ['in letters', 'ada@XN--BCHER-KVA.example', 'ada@Bücher.example'],
+    ['in punycode of another script', 'ada@例え.jp', 'ada@xn--r8jz45g.jp'],
+    ['in punycode and escaped', 'ada@bücher.example', 'ada%40xn%2D%2Dbcher%2Dkva.example'],
+    ['in a pair of escapes', 'a😀@example.com', '"a\\ud83d\\ude00@example.com'],
+    ['with a plus in a form', 'ada+news@example.com', 'email=ada%2Bnews%40example.com'],
+    ['with a plus behind an escape', 'ada+news@example.com', '"ada\\u002Bnews@example.com'],
+    ['with a percent sign of its own', 'a%64a@example.com', 'to a%64a@example.com'],
+  ])('%s', (_, value, body) => {
+    expect(isIn(value, body)).toBe(true)
+  })
+})
+
+describe('somebody else’s is not', () => {
+  it.each([
+    'xada@example.com',
+    'x.ada@example.com',
+    'x+ada@example.com',
+    '\\u0078ada@example.com',
+    '%78ada%40example.com',
+    '%2578ada@example.com',
+    '&#120;ada@example.com',
+    '&eacute;ada@example.com',
+    '=78ada@example.com',
+    'x=\r\nada@example.com',
+    'ada@example.com.uk',
+    'ada@example.com\\u002euk',
+    'ada@example.com%2Euk',
+    'ada@example.com&#46;uk',
+    'ada@example.com=2Euk',
+    'ada@example.community',
+    'ada@example.com-pany.org',
+    'ad&#97;a@example.com',
+    'email=x%2Bada%40example.com',
+  ])('%s', (body) => {
+    expect(isIn(ADA, body)).toBe(false)
+  })
+
+  it('an escaped line end is no letter of a name', () => {
+    expect(isIn('nada@example.com', '"hello\\nada@example.com')).toBe(false)
+  })
+})
+
+const char = (text: string) => text.codePointAt(0) ?? 0
+const units = (text: string) => [...text].flatMap((each) => each.split(''))
+const hex = (code: number, digits: number) => code.toString(16).padStart(digits, '0')
+
+/** Each writes one character. */
+const SPELLINGS: { readonly [name: string]: (each: string) => string } = {
+  json: (each) =>
+    units(each)
+      .map((unit) => `\\u${hex(unit.charCodeAt(0), 4)}`)
+      .join(''),
+  percent: (each) => [...utf8Bytes(each)].map((byte) => `%${hex(byte, 2).toUpperCase()}`).join(''),
+  decimal: (each) => `&#${char(each)};`,
+  hexadecimal: (each) => `&#x${hex(char(each), 4)};`,
+  quoted: (each) => [...utf8Bytes(each)].map((byte) => `=${hex(byte, 2).toUpperCase()}`).join(''),
+}
+
+const letters = fc.constantFrom(...'abcxyzéöß文0189')
+const word = fc.array(letters, { minLength: 2, maxLength: 8 }).map((each) => each.join(''))
+const address = fc
+  .tuple(word, fc.constantFrom('', '.b', '+news', '_1'), word, fc.constantFrom('com', 'co.uk'))
+  .map(([name, more, host, end]) => `${name}${more}@${host}.${end}`)
+const spelling = fc.constantFrom(...Object.keys(SPELLINGS))
+
+/** Any of its characters escaped in one way; and that in another. */
+const spelled = (text: string, name: string, which: readonly boolean[]) =>
+  [...text]
+    .map((each, index) =>
+      which[index % which.length] || /[\\%&=+]/.test(each) ? SPELLINGS[name]?.(each) : each,
+    )
+    .join('')
+const which = fc.array(fc.boolean(), { minLength: 1, maxLength: 24 })
+const around = fc.constantFrom(
+  ...[
+    ['', ''],
+    ['"', '"'],
+    [' ', ' '],
+    ['<', '>'],
+    ['\n', '\n'],
+    ['email: ', ','],
+    [':', ';'],
+  ],
+)
+
+describe('in any spelling', () => {
+  it('a canary is found, and named', () => {
+    fc.assert(
+      fc.property(address, spelling, which, around, (canary, name, escaped, [before, after]) => {
+        const body = `${before}${spelled(canary, name, escaped)}${after}`
+        expect(isIn(canary, body)).toBe(true)
+        expect(addressesIn(readingsOf(utf8Bytes(body)), 32)).toContain(folded(canary))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('so it is in a spelling of a spelling', () => {
+    const outer = fc.constantFrom('json', 'percent', 'decimal', 'hexadecimal')
+    fc.assert(
+      fc.property(address, outer, outer, which, which, (canary, first, second, one, two) => {
+        const body = `"${spelled(spelled(canary, first, one), second, two)}"`
+        expect(isIn(canary, body)).toBe(true)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('a stranger’s, which the canary is a piece of, is not', () => {
+    const more = fc.constantFrom('x', '9', '.', '-', '_', '+', 'é')
+    fc.assert(
+      fc.property(
+        address,
+        more,
+        fc.boolean(),
+        spelling,
+        which,
+        around,
+        (canary, extra, isBefore, name, escaped, [before, after]) => {
+          const stranger = isBefore
+            ? `y${extra}${canary}`
+            : `${canary}${extra === '+' || extra === '.' || extra === '_' ? '.' : extra}y`
+          const body = `${before}${spelled(stranger, name, escaped)}${after}`
+          expect(isIn(canary, body), body).toBe(false)
+          expect(addressesIn(readingsOf(utf8Bytes(body)), 32), body).not.toContain(folded(canary))
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+})
+
+describe('the time it takes', () => {
+  const timeOf = (body: Uint8Array) => {
+    const began = performance.now()
+    mentions(readingsOf(body), ADA)
+    addressesIn(readingsOf(body), 32)
+    return performance.now() - began
+  }
+
+  it.each([
+    ['signs', '@'],
+    ['pieces of it', 'ada@example.co '],
+    ['strangers', 'xada@example.com '],
+    ['backslashes', '\\'],
+    ['percent signs', '%25'],
+    ['entities', '&amp;'],
+    ['open entities', '&#x'],
+    ['equals signs', '= '],
+    ['quoted bytes', '=3D'],
+    ['punycode', 'xn--'],
+    ['one letter', 'a'],
+  ])('grows as the body does, of %s alone', (_, piece) => {
+    const bodies = [100_000, 400_000].map((size) => utf8Bytes(piece.repeat(size / piece.length)))
+    const least = (body: Uint8Array) => Math.min(...[1, 2, 3].map(() => timeOf(body)))
+    const [small = 0, large = 0] = bodies.map(least)
+    // Four times the body; sixteen times the time would be the square.
+    expect(large).toBeLessThan(10 * Math.max(small, 4))
+  })
+})
