@@ -11,6 +11,7 @@ import { type LocalWorker, startWorker } from '../../src/cli/lib/local-worker.ts
 import { textAt } from '../../src/cli/lib/platform-request.ts'
 import { varsOf } from '../../src/cli/lib/wrangler-toml.ts'
 import { main as recover } from '../../src/cli/recover/main.ts'
+import { main as verify } from '../../src/cli/verify/main.ts'
 import { Bench } from './provision-support.ts'
 import { ADMIN_TOKEN, capturePrinted, freePort, KEY } from './relay-test.ts'
 
@@ -158,4 +159,7 @@ it('says within one tick that a mapping as in Adobe’s tutorial keeps nothing, 
   expect(why).toMatch(/keeps nothing of what it accepts: of 3 records none is in the dataset/)
   expect(why).toContain('DCVS-1111-400 at /_id')
   expect(why).toContain('npm run verify')
+  const args = ['--url', url, '--key', KEY, '--admin-token', ADMIN_TOKEN, '--wait', '1']
+  expect(await verify([...args, '--config', bench.config])).toBe(1)
+  expect(printed.text()).toMatch(/landed AEP keeps nothing of what it accepts/)
 })
