@@ -476,6 +476,7 @@ describe('GET /admin/alerts', () => {
         'lost',
         'refused',
         'silence',
+        'incomplete',
       ].map((name) => ({ name, ...quiet })),
     })
   })

@@ -162,7 +162,7 @@ describe('with RECEIPT_DAYS 0', () => {
         rim: RUNTIME,
       })
       const event = { id: 'a'.repeat(64), kind: 'feedback' as const, source: null, attempts: 1 }
-      records.settled([{ ...event, receivedAt: clock.now, bytes: 3, hashes: 'c'.repeat(33) }])
+      records.settled([{ ...event, receivedAt: clock.now, bytes: 3, records: 1, hashes: 'c'.repeat(33) }])
       const by = { id: 'a'.repeat(64) }
       const before = Number.MAX_SAFE_INTEGER
       expect(records.find({ by, from: 0, before, limit: 9 })).toEqual([])

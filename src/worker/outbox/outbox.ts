@@ -25,7 +25,7 @@ import { Bulk, type BulkRequest, type DeletePage, type RedrivePage, withinBytes 
 import { Delivery } from './delivery/delivery.ts'
 import type { EventEnd } from './delivery/outcome.ts'
 import { DriftStore } from './drift.ts'
-import type { Ledger, StoredEvent } from './event.ts'
+import type { AcceptedEvent, Ledger } from './event.ts'
 import { Events } from './events.ts'
 import { type Health, healthOf, WriteProbe } from './health.ts'
 import { type HeldState, Intake, type StoreRequest } from './intake.ts'
@@ -163,6 +163,7 @@ export class Outbox extends DurableObject<Env> {
       drift: () => this.#drift.summary(),
       records,
       silenceMs: config.alerts.silenceMs,
+      completeMs: config.completeMs,
       retentionMs: config.retentionMs,
       now,
     })
@@ -318,6 +319,11 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.points(from, to, step)
   }
 
+  completeness(since: number, overdueAt: number): Completeness & { from: number } {
+    this.#intake.flush()
+    return this.#records.completeness(since, overdueAt)
+  }
+
   /** Returns the end of the suppression, in epoch milliseconds. */
   async suppress(hash: string, now: number, until: number): Promise<number> {
     const end = this.#records.suppressions.add(hash, now, until)
@@ -336,11 +342,6 @@ export class Outbox extends DurableObject<Env> {
   /** Indexes of the hashes (`packHashes`) whose person is suppressed. */
   screen(hashes: readonly string[]): number[] {
     return hashes.flatMap((each, index) => (this.#records.isSuppressed(each) ? index : []))
-  }
-
-  completeness(since: number, overdueAt: number): Completeness & { from: number } {
-    this.#intake.flush()
-    return this.#records.completeness(since, overdueAt)
   }
 
   suppressions(now: number): ListedSuppression[] {
@@ -408,6 +409,6 @@ export class Outbox extends DurableObject<Env> {
   }
 }
 
-function deliveredOf({ history, body, ...event }: StoredEvent): Delivered {
+function deliveredOf({ history, body, ...event }: AcceptedEvent): Delivered {
   return { ...event, attempts: (history?.attempts ?? 0) + 1, bytes: body.length }
 }

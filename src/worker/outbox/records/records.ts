@@ -10,12 +10,18 @@ import { readEventOrNull } from '../../chatlio/event.ts'
 import { subjectOf } from '../../chatlio/person.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { Rim } from '../../lib/rim.ts'
-import { DAY_MS, MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS } from '../../limits.ts'
+import { MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS } from '../../limits.ts'
 import { logLine } from '../../log.ts'
 import type { StoreRequest } from '../intake.ts'
 import type { EventList } from '../list.ts'
 import { ACTIVITY_TABLES, ActivityStore } from './activity.ts'
-import { type Completeness, type ConversationEvent, completenessOf } from './completeness.ts'
+import {
+  type Completeness,
+  type CompletenessFacts,
+  type ConversationEvent,
+  completenessOf,
+  takesPart,
+} from './completeness.ts'
 import type { CountRow, Step } from './counts.ts'
 import {
   EVENT_INDEX_TABLES,
@@ -26,7 +32,7 @@ import {
 import { type FindRequest, type Found, type FoundEvents, find, fromReceipt } from './find.ts'
 import { type Hashes, LookupHash, unpackHashes } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
-import { positionOf, recordsIn, timesOf, unpackReceipt } from './packed.ts'
+import { conversationOf, idOf, positionOf, recordsIn, timesOf, unpackReceipt } from './packed.ts'
 import { RECEIPTS_TABLES, ReceiptStore } from './receipts.ts'
 import {
   type Delivered,
@@ -59,11 +65,14 @@ export type Receipts = {
   ): Iterable<{ first: number; last: number; read: () => Iterable<Found> }>
 }
 
+/** Stored events, as their own room shows them. */
+export type FoundConversations = Pick<EventList, 'newestSince'>
+
 export type RecordsDeps = {
   storage: DurableObjectStorage
   /** `RECEIPT_DAYS`; 0 keeps no receipts. */
   receiptMs: number
-  events: StoredEvents & FoundEvents & Pick<EventList, 'newestSince'>
+  events: StoredEvents & FoundEvents & FoundConversations
   now: () => number
   rim: Pick<Rim, 'randomBytes' | 'randomUUID' | 'hmac'>
 }
@@ -193,33 +202,35 @@ export class Records {
     }
   }
 
-  /** Conversations that began since a moment; `from`: since when it is known of them. */
-  completeness(since: number, overdueAt: number): Completeness & { from: number } {
-    const { events } = this.#deps
-    let from = since
-    const stored = events.newestSince(since, MAX_COMPLETENESS_EVENTS)
-    if (stored.length === MAX_COMPLETENESS_EVENTS) from = stored.at(-1)?.receivedAt ?? from
-    const packed = [...this.#reports.receipts()]
-    const before = positionOf({ receivedAt: this.#deps.now() + DAY_MS, id: '000' })
-    const rows = this.#receipts.rows(positionOf({ receivedAt: since, id: '000' }), before, true)
-    let read = 0
-    for (const row of rows) {
-      if (read >= MAX_COMPLETENESS_ROWS) {
-        from = Math.max(from, row.last + 1)
-        break
-      }
-      packed.push(row.packed())
-      read += 1
+  /** Conversations that began since a moment; `from`: since when enough is known of them. */
+  completeness(
+    since: number,
+    overdueAt: number,
+  ): Completeness & CompletenessFacts & { from: number } {
+    const stored = this.#deps.events.newestSince(since, MAX_COMPLETENESS_EVENTS)
+    const isCut = stored.length === MAX_COMPLETENESS_EVENTS
+    const from = Math.max(
+      since,
+      isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : 0,
+      (this.#receipts.latestBeside(since, MAX_COMPLETENESS_ROWS) ?? 0) + 1,
+    )
+    return { ...completenessOf(this.#conversations(stored, from), overdueAt), from }
+  }
+
+  /** Events that take part, of those that are stored and of receipts; in no order. */
+  *#conversations(
+    stored: ReturnType<FoundConversations['newestSince']>,
+    from: number,
+  ): Generator<ConversationEvent> {
+    for (const { hashes, ...event } of stored) {
+      if (event.receivedAt < from || !takesPart(event.kind)) continue
+      const own = unpackHashes(hashes).find(({ field }) => field === 'conversation')
+      yield { ...event, conversation: own?.hash ?? null }
     }
-    function* conversations(): Generator<ConversationEvent> {
-      const receipts = packed.flatMap(recordsIn).map(unpackReceipt)
-      for (const { id, kind, receivedAt, hashes } of [...stored, ...receipts]) {
-        if (receivedAt < from) continue
-        const own = unpackHashes(hashes).find(({ field }) => field === 'conversation')
-        yield { id, kind, receivedAt, conversation: own?.hash ?? null }
-      }
+    for (const packed of this.#reports.receipts()) yield* conversationsIn(packed, from)
+    for (const packed of this.#receipts.newest(from, MAX_COMPLETENESS_ROWS)) {
+      yield* conversationsIn(packed, from)
     }
-    return { ...completenessOf(conversations(), overdueAt), from }
   }
 
   find(request: FindRequest): Found[] {
@@ -259,6 +270,16 @@ export class Records {
       if (isLimit) this.#pausedUntil = nextDay(now)
       logLine('error', { event: isLimit ? 'records-paused' : 'records-failed', name })
       return isLimit
+    }
+  }
+}
+
+function* conversationsIn(packed: Uint8Array, from: number): Generator<ConversationEvent> {
+  for (const record of recordsIn(packed)) {
+    const { kind, hash: conversation } = conversationOf(record)
+    const { receivedAt } = timesOf(record)
+    if (receivedAt >= from && takesPart(kind)) {
+      yield { id: idOf(record), kind, receivedAt, conversation }
     }
   }
 }
