@@ -276,6 +276,28 @@ export const MAX_STRANGERS = 50
 /** An alert that goes on is repeated at most this often. */
 export const ALERT_REPEAT_MS = 4 * 3_600_000
 
+/** AEP's own counts are read at most so often: its failed batches appear about twenty minutes after. */
+export const LANDED_INTERVAL_MS = 15 * 60_000
+
+/** All of one reading, and one request of it. Alerts of the same run of the cron trigger wait so long at most. */
+export const LANDED_TIMEOUT_MS = 20_000
+export const LANDED_REQUEST_MS = 5_000
+
+/** How far the first reading goes back. */
+export const LANDED_FIRST_MS = 24 * 3_600_000
+
+/** Settled hours over which AEP's counts are compared with what it acknowledged. */
+export const LANDED_HOURS = 3
+
+/** An hour in which AEP has refused nothing more ends the alert. */
+export const LANDED_CLEAN_MS = 3_600_000
+
+/** AEP keeps the rows of failed batches so long. */
+export const FAILURES_KEPT_MS = 30 * 86_400_000
+
+/** Failures in one answer, the newest first. */
+export const MAX_FAILURES_SHOWN = 1_000
+
 /** One request to the alert webhook or the heartbeat, answer included. */
 export const ALERT_TIMEOUT_MS = 10_000
 
@@ -306,15 +328,19 @@ export const MAX_DRIFT_ROWS_PER_KIND = 200
 /** Rows of receipts, some 4,000 to each, that one page of all events reads at most. */
 export const MAX_RECEIPT_ROWS = 8
 
-/** Rows of receipts, and stored events, that are read to see which conversations have a transcript; the newest of each. */
-export const MAX_COMPLETENESS_ROWS = 64
-export const MAX_COMPLETENESS_EVENTS = 10_000
-
 /** Conversations without a transcript that are named. */
 export const MAX_MISSING = 200
 
 /** Events in one step of an export; their bodies are bounded like those of a redrive. */
 export const EXPORT_PAGE = 200
+
+/** Rows of receipts, and stored events, that are read to see which conversations have a transcript; the newest of each. */
+export const MAX_COMPLETENESS_ROWS = 32
+export const MAX_COMPLETENESS_EVENTS = 10_000
+
+/** An alert of missing transcripts: at least so many conversations, and so large a share of them. */
+export const MIN_CONVERSATIONS = 10
+export const MISSING_SHARE = 0.2
 
 /**
  * Events that one page of a list looks at where no index serves its filter: an index would cost each event a row written;

@@ -65,7 +65,7 @@ export function servicesOf(env: Env): Services {
     const { destination } = config
     const rim = rimOf(env)
     const { now, timers, fetch } = rim
-    const outbox = () => outboxOf(env)
+    const outbox = () => outboxOf(env, config.outboxJurisdiction)
     const tokens = new TokenSource((refused) => outbox().token(refused), now)
     const settings = settingsOf(destination)
     const windowMs = Math.max(config.forwardTimeoutMs, config.retryBaseMs)

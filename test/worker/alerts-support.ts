@@ -23,10 +23,12 @@ export function factsAt(now: number, own: Partial<OutboxFacts> | null = {}): Giv
     writable: true,
     refusals: [],
     drift: [],
+    landed: { available: true, why: null, causes: [], missing: 0, since: now, keptNone: 0 },
     lost: 0,
     refused: 0,
     lastWebhookAt: null,
     weekBefore: 0,
+    completeness: null,
     ...own,
   }
   return { now, outbox, letsIn: true, ageMs: 15 * MINUTE, silenceMs: DAY, retentionMs: 30 * DAY }

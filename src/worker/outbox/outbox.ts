@@ -13,7 +13,8 @@ import { AepClient } from '../aep/client/client.ts'
 import type { TokenResult } from '../aep/client/ims.ts'
 import { settingsOf } from '../aep/client/settings.ts'
 import { TokenSource } from '../aep/client/token.ts'
-import type { OutboxFacts, Refused } from '../alerts/alerts.ts'
+import type { LandedCursor } from '../aep/landed.ts'
+import type { LandedFacts, OutboxFacts, Refused } from '../alerts/alerts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import type { DriftKey, DriftRow } from '../drift/drift.ts'
 import { type Rim, rimOf } from '../lib/rim.ts'
@@ -25,7 +26,7 @@ import { Bulk, type BulkRequest, type DeletePage, type RedrivePage, withinBytes 
 import { Delivery } from './delivery/delivery.ts'
 import type { EventEnd } from './delivery/outcome.ts'
 import { DriftStore } from './drift.ts'
-import type { Ledger, StoredEvent } from './event.ts'
+import type { AcceptedEvent, Ledger } from './event.ts'
 import { Events } from './events.ts'
 import { type Health, healthOf, WriteProbe } from './health.ts'
 import { type HeldState, Intake, type StoreRequest } from './intake.ts'
@@ -42,6 +43,7 @@ import type { Completeness } from './records/completeness.ts'
 import type { CountRow, Step } from './records/counts.ts'
 import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
 import type { FindRequest, Found } from './records/find.ts'
+import type { Compared, LandedRead } from './records/landed.ts'
 import type { ListedEntry, LogEntry } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
 import type { Delivered, Exchanged, Report } from './records/reports.ts'
@@ -56,9 +58,13 @@ export const OUTBOX_NAME = 'shard-0'
 
 export type OutboxStub = DurableObjectStub<Outbox>
 
-/** A new stub for every call: one that threw may stay broken (durable-objects/best-practices/error-handling). */
-export function outboxOf({ OUTBOX }: Env): OutboxStub {
-  return OUTBOX.getByName(OUTBOX_NAME)
+/**
+ * A new stub for every call: one that threw may stay broken (durable-objects/best-practices/error-handling).
+ * `jurisdiction`: where the object lives (`OUTBOX_JURISDICTION`). The one of another jurisdiction is another object.
+ */
+export function outboxOf({ OUTBOX }: Env, jurisdiction: Config['outboxJurisdiction'] = null) {
+  const objects = jurisdiction === null ? OUTBOX : OUTBOX.jurisdiction(jurisdiction)
+  return objects.getByName(OUTBOX_NAME)
 }
 
 /** An event in full, or what is left of one that was delivered. */
@@ -108,6 +114,7 @@ export class Outbox extends DurableObject<Env> {
     const records = new Records({
       storage,
       receiptMs: config.receiptMs,
+      readAccess: config.readAccess,
       events: {
         hashed: (after, before, limit) => list.hashed(after, before, limit),
         beginningWith: (id, limit) => list.beginningWith(id, limit),
@@ -159,6 +166,7 @@ export class Outbox extends DurableObject<Env> {
       drift: () => this.#drift.summary(),
       records,
       silenceMs: config.alerts.silenceMs,
+      completeMs: config.completeMs,
       retentionMs: config.retentionMs,
       now,
     })
@@ -314,6 +322,11 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.points(from, to, step)
   }
 
+  completeness(since: number, overdueAt: number): Completeness & { from: number } {
+    this.#intake.flush()
+    return this.#records.completeness(since, overdueAt)
+  }
+
   /** Returns the end of the suppression, in epoch milliseconds. */
   async suppress(hash: string, now: number, until: number): Promise<number> {
     const end = this.#records.suppressions.add(hash, now, until)
@@ -327,16 +340,6 @@ export class Outbox extends DurableObject<Env> {
 
   endSuppression(hash: string, now: number): boolean {
     return this.#records.suppressions.end(hash, now)
-  }
-
-  /** Indexes of the hashes (`packHashes`) whose person is suppressed. */
-  screen(hashes: readonly string[]): number[] {
-    return hashes.flatMap((each, index) => (this.#records.isSuppressed(each) ? index : []))
-  }
-
-  completeness(since: number, overdueAt: number): Completeness & { from: number } {
-    this.#intake.flush()
-    return this.#records.completeness(since, overdueAt)
   }
 
   suppressions(now: number): ListedSuppression[] {
@@ -373,6 +376,30 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.log.list(before, limit)
   }
 
+  /** Where to read on what AEP counts; `null`: not now. */
+  beginLanded(): LandedCursor | null {
+    return this.#records.landed.begin()
+  }
+
+  takeLanded(read: LandedRead): void {
+    this.#records.landed.take(read)
+  }
+
+  compared(from: number, to: number): Compared & LandedFacts {
+    return { ...this.#records.landed.compared(from, to), ...this.#records.landed.facts() }
+  }
+
+  /** Events that AEP had refused after accepting them, and has now taken again. */
+  recovered(ids: readonly string[]): void {
+    this.#records.landed.recovered(ids)
+  }
+
+  /** Which of these hashes are of suppressed people. */
+  suppressedAmong(hashes: readonly string[], now: number): string[] {
+    const { suppressions } = this.#records
+    return hashes.filter((hash) => suppressions.until(hash, now) !== null)
+  }
+
   /** What may be worth an alert, at a run of the cron trigger. */
   alertFacts(): Promise<OutboxFacts> {
     return this.#alerts.facts()
@@ -404,6 +431,6 @@ export class Outbox extends DurableObject<Env> {
   }
 }
 
-function deliveredOf({ history, body, ...event }: StoredEvent): Delivered {
+function deliveredOf({ history, body, ...event }: AcceptedEvent): Delivered {
   return { ...event, attempts: (history?.attempts ?? 0) + 1, bytes: body.length }
 }

@@ -8,14 +8,21 @@
  */
 import { readEventOrNull } from '../../chatlio/event.ts'
 import { subjectOf } from '../../chatlio/person.ts'
+import type { ReadAccess } from '../../config/read-access.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { Rim } from '../../lib/rim.ts'
-import { DAY_MS, MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS } from '../../limits.ts'
+import { MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS } from '../../limits.ts'
 import { logLine } from '../../log.ts'
 import type { StoreRequest } from '../intake.ts'
 import type { EventList } from '../list.ts'
 import { ACTIVITY_TABLES, ActivityStore } from './activity.ts'
-import { type Completeness, type ConversationEvent, completenessOf } from './completeness.ts'
+import {
+  type Completeness,
+  type CompletenessFacts,
+  type ConversationEvent,
+  completenessOf,
+  takesPart,
+} from './completeness.ts'
 import type { CountRow, Step } from './counts.ts'
 import {
   EVENT_INDEX_TABLES,
@@ -24,9 +31,10 @@ import {
   type StoredEvents,
 } from './event-index.ts'
 import { type FindRequest, type Found, type FoundEvents, find, fromReceipt } from './find.ts'
+import { LANDED_TABLES, LandedStore } from './landed.ts'
 import { type Hashes, LookupHash, unpackHashes } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
-import { positionOf, recordsIn, timesOf, unpackReceipt } from './packed.ts'
+import { conversationOf, idOf, positionOf, recordsIn, timesOf, unpackReceipt } from './packed.ts'
 import { RECEIPTS_TABLES, ReceiptStore } from './receipts.ts'
 import {
   type Delivered,
@@ -47,6 +55,7 @@ export const RECORDS_TABLES = [
   ACTIVITY_TABLES,
   SUPPRESSIONS_TABLES,
   OPERATOR_LOG_TABLES,
+  LANDED_TABLES,
 ].join('')
 
 /** Receipts as found, in the order in which they are read. `first`, `last`: received, epoch milliseconds. */
@@ -59,11 +68,16 @@ export type Receipts = {
   ): Iterable<{ first: number; last: number; read: () => Iterable<Found> }>
 }
 
+/** Stored events, as their own room shows them. */
+export type FoundConversations = Pick<EventList, 'newestSince'>
+
 export type RecordsDeps = {
   storage: DurableObjectStorage
   /** `RECEIPT_DAYS`; 0 keeps no receipts. */
   receiptMs: number
-  events: StoredEvents & FoundEvents & Pick<EventList, 'newestSince'>
+  /** With what AEP's own counts may be read. */
+  readAccess: ReadAccess
+  events: StoredEvents & FoundEvents & FoundConversations
   now: () => number
   rim: Pick<Rim, 'randomBytes' | 'randomUUID' | 'hmac'>
 }
@@ -75,6 +89,7 @@ export class Records {
   readonly hash: LookupHash
   readonly suppressions: Suppressions
   readonly log: OperatorLog
+  readonly landed: LandedStore
   readonly #deps: RecordsDeps
   readonly #activity: ActivityStore
   readonly #receipts: ReceiptStore
@@ -83,12 +98,14 @@ export class Records {
   #pausedUntil = 0
 
   constructor(deps: RecordsDeps) {
-    const { storage, receiptMs, events, rim } = deps
+    const { storage, receiptMs, readAccess, events, rim, now } = deps
     const { sql } = storage
     this.#deps = deps
     this.hash = lookupHashOf(storage, rim)
     this.suppressions = new Suppressions(sql, rim.randomUUID)
     this.log = new OperatorLog(sql)
+    const activityOf = (from: number, to: number) => this.points(from, to, 'hour')
+    this.landed = new LandedStore({ storage, access: readAccess, activity: activityOf, now })
     this.#activity = new ActivityStore(sql)
     this.#receipts = new ReceiptStore(sql)
     this.#index = new EventIndex(sql, events)
@@ -172,13 +189,16 @@ export class Records {
   /** Receipts that are remembered, by when they were received. */
   receipts(): Receipts {
     const { receiptMs, now } = this.#deps
-    const [receipts, reports] = [this.#receipts, this.#reports]
+    const [receipts, reports, landed] = [this.#receipts, this.#reports, this.landed]
     const settledAfter = now() - receiptMs
     function* read(packed: Uint8Array): Generator<Found> {
       for (const record of recordsIn(packed)) {
         if (timesOf(record).settledAt <= settledAfter) continue
         const receipt = unpackReceipt(record)
-        yield fromReceipt({ ...receipt, position: positionOf(receipt) })
+        yield fromReceipt(
+          { ...receipt, position: positionOf(receipt) },
+          landed.failureOf(receipt.id),
+        )
       }
     }
     return {
@@ -193,39 +213,43 @@ export class Records {
     }
   }
 
-  /** Conversations that began since a moment; `from`: since when it is known of them. */
-  completeness(since: number, overdueAt: number): Completeness & { from: number } {
-    const { events } = this.#deps
-    let from = since
-    const stored = events.newestSince(since, MAX_COMPLETENESS_EVENTS)
-    if (stored.length === MAX_COMPLETENESS_EVENTS) from = stored.at(-1)?.receivedAt ?? from
-    const packed = [...this.#reports.receipts()]
-    const before = positionOf({ receivedAt: this.#deps.now() + DAY_MS, id: '000' })
-    const rows = this.#receipts.rows(positionOf({ receivedAt: since, id: '000' }), before, true)
-    let read = 0
-    for (const row of rows) {
-      if (read >= MAX_COMPLETENESS_ROWS) {
-        from = Math.max(from, row.last + 1)
-        break
-      }
-      packed.push(row.packed())
-      read += 1
+  /** Conversations that began since a moment; `from`: since when enough is known of them. */
+  completeness(
+    since: number,
+    overdueAt: number,
+  ): Completeness & CompletenessFacts & { from: number } {
+    const stored = this.#deps.events.newestSince(since, MAX_COMPLETENESS_EVENTS)
+    const isCut = stored.length === MAX_COMPLETENESS_EVENTS
+    const from = Math.max(
+      since,
+      isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : 0,
+      (this.#receipts.latestBeside(since, MAX_COMPLETENESS_ROWS) ?? 0) + 1,
+    )
+    return { ...completenessOf(this.#conversations(stored, from), overdueAt), from }
+  }
+
+  /** Events that take part, of those that are stored and of receipts; in no order. */
+  *#conversations(
+    stored: ReturnType<FoundConversations['newestSince']>,
+    from: number,
+  ): Generator<ConversationEvent> {
+    for (const { hashes, ...event } of stored) {
+      if (event.receivedAt < from || !takesPart(event.kind)) continue
+      const own = unpackHashes(hashes).find(({ field }) => field === 'conversation')
+      yield { ...event, conversation: own?.hash ?? null }
     }
-    function* conversations(): Generator<ConversationEvent> {
-      const receipts = packed.flatMap(recordsIn).map(unpackReceipt)
-      for (const { id, kind, receivedAt, hashes } of [...stored, ...receipts]) {
-        if (receivedAt < from) continue
-        const own = unpackHashes(hashes).find(({ field }) => field === 'conversation')
-        yield { id, kind, receivedAt, conversation: own?.hash ?? null }
-      }
+    for (const packed of this.#reports.receipts()) yield* conversationsIn(packed, from)
+    for (const packed of this.#receipts.newest(from, MAX_COMPLETENESS_ROWS)) {
+      yield* conversationsIn(packed, from)
     }
-    return { ...completenessOf(conversations(), overdueAt), from }
   }
 
   find(request: FindRequest): Found[] {
     const { events, receiptMs, now } = this.#deps
     const [index, receipts, reports] = [this.#index, this.#receipts, this.#reports]
-    return find(request, { events, index, receipts, reports, settledAfter: now() - receiptMs })
+    const failureOf = (id: string) => this.landed.failureOf(id)
+    const settledAfter = now() - receiptMs
+    return find(request, { events, index, receipts, reports, failureOf, settledAfter })
   }
 
   /**
@@ -236,6 +260,7 @@ export class Records {
     return this.#deps.storage.transactionSync(() => {
       const ids = this.#receipts.erase(hash, dryRun)
       for (const id of this.#reports.erase(hash, dryRun)) ids.add(id)
+      if (!dryRun) this.landed.forget(ids)
       if (!dryRun) this.#index.erase(hash)
       return ids.size
     })
@@ -259,6 +284,16 @@ export class Records {
       if (isLimit) this.#pausedUntil = nextDay(now)
       logLine('error', { event: isLimit ? 'records-paused' : 'records-failed', name })
       return isLimit
+    }
+  }
+}
+
+function* conversationsIn(packed: Uint8Array, from: number): Generator<ConversationEvent> {
+  for (const record of recordsIn(packed)) {
+    const { kind, hash: conversation } = conversationOf(record)
+    const { receivedAt } = timesOf(record)
+    if (receivedAt >= from && takesPart(kind)) {
+      yield { id: idOf(record), kind, receivedAt, conversation }
     }
   }
 }
