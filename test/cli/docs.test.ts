@@ -53,21 +53,7 @@ async function anchorsOf(file: string): Promise<string[]> {
   )
 }
 
-const PAGES = [
-  'README.md',
-  'ARCHITECTURE.md',
-  'CONTRIBUTING.md',
-  'SECURITY.md',
-  'CHANGELOG.md',
-  'docs/decisions/README.md',
-  'docs/setup.md',
-  'docs/operations.md',
-  'docs/reference.md',
-  'docs/recipes.md',
-  'docs/promises.md',
-  'docs/privacy.md',
-  'docs/sources.md',
-]
+const PAGES = await Array.fromAsync(glob(['*.md', 'docs/**/*.md'], { cwd: ROOT }))
 
 describe.each(PAGES)('%s', (page) => {
   it('links to files and headings that exist', async () => {
@@ -84,6 +70,39 @@ describe.each(PAGES)('%s', (page) => {
       else if (anchor && !(await anchorsOf(target)).includes(anchor)) broken.push(to)
     }
     expect(broken).toEqual([])
+  })
+})
+
+describe('the commands in the documentation', () => {
+  it('are scripts of package.json, with options that they take', async () => {
+    const { scripts } = JSON.parse(await read('package.json')) as {
+      scripts: Record<string, string>
+    }
+    const wrong: string[] = []
+    let found = 0
+    for (const page of PAGES.filter((name) => name !== 'CHANGELOG.md')) {
+      for (const [line, run, start, rest = ''] of (await read(page)).matchAll(
+        /npm (?:run (?:-s )?([\w:-]+)|(start|test)\b)(?: -- ([^\n`#|)]*))?/g,
+      )) {
+        found += 1
+        const name = run ?? start ?? ''
+        const script = scripts[name] ?? ''
+        if (script === '') wrong.push(`${page}: ${line}`)
+        const folder = /src\/cli\/run\.mjs ([\w-]+)/.exec(script)?.[1]
+        if (folder === undefined || folder === 'openapi') continue
+        const own = await read(`src/cli/${folder}/options.ts`)
+        const shared = /'\.\.\/(\w+\/options\.ts)'/.exec(own)?.[1]
+        const usage = own + (shared ? await read(`src/cli/${shared}`) : '')
+        const options = [...rest.matchAll(/(?<=^|\s)--[a-z][\w-]*/g)].map(([option]) => option)
+        wrong.push(
+          ...options
+            .filter((each) => !usage.includes(each))
+            .map((each) => `${page}: ${name} ${each}`),
+        )
+      }
+    }
+    expect(found).toBeGreaterThan(60)
+    expect(wrong).toEqual([])
   })
 })
 

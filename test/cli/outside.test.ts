@@ -36,12 +36,13 @@ function client(answer: (url: string) => Response | Promise<Response>) {
   return { waits, ...platformClient(SETTINGS, io, { waiting: (what) => waits.push(what) }) }
 }
 
-/** 64 KiB as often as somebody reads. */
+/** 64 KiB as often as somebody reads; ended after 64 MiB, so that a reader without a limit fails and does not hang. */
 function endless(seen: { bytes: number }): Response {
   return new Response(
     new ReadableStream({
       pull(controller) {
         seen.bytes += 65_536
+        if (seen.bytes > 67_108_864) return controller.close()
         controller.enqueue(new Uint8Array(65_536).fill(0x20))
       },
     }),

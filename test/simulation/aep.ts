@@ -13,6 +13,9 @@ export type Asked = {
   /** Of the event, without the number of a part. */
   event: string
   at: number
+  /** The format of the address, and whether the record has it. */
+  format: string
+  fits: boolean
   /** The machine that asked: an isolate, or one that the object sends through. */
   by: string
   answer: AepAnswer | 'accepted'
@@ -33,7 +36,9 @@ export type AepDeps = {
   /** Events that AEP never takes, and what it says instead; by their ids. */
   poisonOf: (event: string) => AepAnswer | null
   kindOf: (event: string) => string
-  asked: (asked: Asked, text: string) => void
+  asked: (asked: Asked) => void
+  /** Two records of one id say different things: Profile drops the second. */
+  twoContents: (id: string) => void
 }
 
 export class SimulatedAep {
@@ -77,7 +82,7 @@ export class SimulatedAep {
     const headers = new Headers(init.headers)
     const flow = headers.get('x-adobe-flow-id') ?? ''
     const messages: unknown[] = isBatch ? parsed.messages : [parsed]
-    const format = url.includes('/xdm-') ? 'xdm' : 'raw'
+    const [, format = ''] = /([a-z]+-[a-z]+)$/.exec(new URL(url).pathname) ?? []
     const verdicts = messages.map((message) => this.#judge(message, flow, format, machine, random))
     const [first] = verdicts
     const request = { at: queue.now, by: machine.name, failed: false }
@@ -149,14 +154,17 @@ export class SimulatedAep {
       answer: said,
       answeredAt: null,
       flow,
+      format,
+      fits: fits(record, format),
     }
     this.asked.push(asked)
-    this.#deps.asked(asked, text)
+    this.#deps.asked(asked)
     return { said, asked, text, format, id }
   }
 
   #land({ id, text, format }: { id: string; text: string; format: string }): void {
     const known = this.lake.get(id)
+    if (known && isPart(id) && contentOf(known.text) !== contentOf(text)) this.#deps.twoContents(id)
     if (known) known.copies += 1
     else this.lake.set(id, { id, at: this.#deps.queue.now, copies: 1, text, format })
   }
@@ -214,12 +222,24 @@ function wrongSetting(flow: string): AepAnswer | null {
   return (said as AepAnswer | undefined) ?? null
 }
 
+const isPart = (id: string) => id.length > 64
+
+/** What a record says, but for how late it is sent. */
+const contentOf = (text: string) => text.replace(/"delaySeconds":\d+/, '')
+
 type JsonObject = Record<string, unknown>
 
 function recordOf(message: unknown, format: string): JsonObject {
-  if (format === 'raw') return message as JsonObject
+  if (format.startsWith('raw')) return message as JsonObject
   const { body } = message as { body?: { xdmEntity?: JsonObject } }
   return body?.xdmEntity ?? (message as JsonObject)
+}
+
+/** A raw record has no tenant, an xdm record that of its inlet. */
+function fits(record: JsonObject, format: string): boolean {
+  const tenants = Object.keys(record).filter((name) => name.startsWith('_') && name !== '_id')
+  const [shape, tenant] = format.split('-')
+  return shape === 'raw' ? tenants.length === 0 : tenants.join() === `_${tenant}`
 }
 
 function single({ said }: { said: string }, random: Random): Response {

@@ -23,7 +23,14 @@ type Known = {
   deadAt: number | null
   deadIn: number
 }
-type Erasure = { person: number; askedAt: number; at: number | null; until: number }
+type Erasure = {
+  person: number
+  days: number
+  askedAt: number
+  /** When it was answered well. */
+  at: number | null
+  until: number
+}
 
 const SECOND = 1_000
 const MINUTE = 60_000
@@ -37,6 +44,7 @@ export class Oracle {
   readonly #world: World
   readonly #known = new Map<string, Known>()
   readonly #erasures: Erasure[] = []
+  readonly #deleting = new Set<string>()
   readonly #deletions = new Map<string, number>()
   /** Parts and copies that have landed, by event. */
   readonly #landed = new Map<string, Map<string, Landed>>()
@@ -49,6 +57,7 @@ export class Oracle {
   #pauseIsKnown = true
   #lastAccepted = 0
   #lastChange = 0
+  /** The most requests in a minute to an AEP that failed. */
   mostProbes = 0
 
   constructor(world: World) {
@@ -114,7 +123,7 @@ export class Oracle {
     known.takenAt ??= now
     if (outcome === 'suppressed') {
       const { person } = webhook
-      if (!this.#erasures.some((each) => each.person === person && each.until > known.postedAt)) {
+      if (!this.#erasures.some((each) => each.person === person && each.days > 0)) {
         this.#breach('suppressed', `webhook ${webhook.serial} is of nobody who was erased`)
       }
       known.ended = true
@@ -132,7 +141,10 @@ export class Oracle {
 
   /** Neither relayed nor stored: only where that could not be done. */
   #unavailable({ serial }: Webhook): void {
-    if (this.#has(15 * SECOND, 'storage', 'rpc', 'clock')) return
+    const isBroken = this.#world
+      .faults(15 * SECOND)
+      .some((each) => each.what === 'storage' && each.how !== 'slow')
+    if (isBroken || this.#has(15 * SECOND, 'rpc', 'clock')) return
     const moments = this.#world
       .faults(12 * SECOND)
       .filter(({ what }) => what === 'object' || what === 'deploy')
@@ -145,15 +157,26 @@ export class Oracle {
 
   #isInCustody(id: string): boolean {
     const known = this.#known.get(id)
-    if (!known || known.landedAt !== null || known.ended) return true
+    if (!known || known.landedAt !== null || this.#mayBeEnded(known)) return true
     const rows = this.#world.object.storage.look('SELECT 1 FROM events WHERE id = ?', id)
     return rows.length > 0
   }
 
+  /** An operator has ended it, or has tried to since it was posted. */
+  #mayBeEnded({ webhook, ended, postedAt }: Known): boolean {
+    return (
+      ended ||
+      this.#deleting.has(webhook.id) ||
+      this.#erasures.some(
+        ({ person, at }) => person === webhook.person && (at === null || at >= postedAt),
+      )
+    )
+  }
+
   /** AEP was asked for one record. */
-  asked(asked: Asked, text: string): void {
+  asked(asked: Asked): void {
     const known = this.#known.get(asked.event)
-    const { now, settings } = this.#world
+    const { now } = this.#world
     if (!known) {
       this.#breach('stranger', `AEP got ${asked.id}, which nobody sent`)
       return
@@ -162,11 +185,18 @@ export class Oracle {
     if (asked.answer === '400' || asked.answer === '413') known.refusals.push(now)
     if (asked.by.startsWith('sender')) this.#mayLeave(known, asked)
     else this.#mayForward(known, asked)
-    const isRaw = 'identity' in JSON.parse(text) || text.includes('"receivedAt"')
-    void isRaw
-    void settings
+    if (!asked.fits) {
+      this.#breach(
+        'shape',
+        `AEP got ${asked.id.slice(0, 8)}${asked.id.slice(64)} as something that is not ${asked.format}`,
+      )
+    }
     // The record lands after this; what has landed is looked at when its answer is on the way.
     this.#world.queue.after(0, () => this.#landing(known, asked.id))
+  }
+
+  twoContents(id: string): void {
+    this.#breach('content', `AEP got ${id.slice(0, 8)}${id.slice(64)} twice, with other contents`)
   }
 
   #landing(known: Known, id: string): void {
@@ -185,8 +215,31 @@ export class Oracle {
     }
     known.landedAt = this.#world.now
     this.#waiting.delete(known.webhook.id)
+    this.#inTime(known)
     if (known.webhook.quality === 'invalid') {
       this.#breach('stranger', `webhook ${known.webhook.serial} is invalid and is in AEP`)
+    }
+  }
+
+  /** Where one kind alone is refused for good, the others are there within ten seconds. */
+  #inTime({ webhook, postedAt }: Known): void {
+    const { now, plan, wrongAt } = this.#world
+    const isOther = (fault: Fault) =>
+      fault.what !== 'aep' ||
+      fault.ims ||
+      fault.answer !== '400' ||
+      fault.share < 1 ||
+      (fault.kinds?.includes(webhook.kind) ?? true)
+    const isPlain = plan.webhooks.every(({ quality }) => !quality.startsWith('poison'))
+    if (!isPlain || this.#paused || now - wrongAt < 10 * MINUTE) return
+    const lately = this.#world.faults(10 * MINUTE)
+    if (lately.length === 0 || lately.some(isOther)) return
+    this.#world.reach('an event beside a kind that is refused')
+    if (now - postedAt > 15 * SECOND) {
+      this.#breach(
+        'stalled',
+        `webhook ${webhook.serial} took ${now - postedAt} ms, and only another kind is refused`,
+      )
     }
   }
 
@@ -235,8 +288,8 @@ export class Oracle {
     }
   }
 
-  erasing(person: number): void {
-    this.#erasures.push({ person, askedAt: this.#world.now, at: null, until: 0 })
+  erasing(person: number, days: number): void {
+    this.#erasures.push({ person, days, askedAt: this.#world.now, at: null, until: 0 })
   }
 
   erased(person: number, days: number, { status }: { status: number }): void {
@@ -257,8 +310,8 @@ export class Oracle {
     }
   }
 
-  deleting(_id: string): void {
-    return
+  deleting(id: string): void {
+    this.#deleting.add(id)
   }
 
   deleted(id: string, { status }: { status: number }): void {
@@ -452,7 +505,7 @@ export class Oracle {
     const states = new Map(rows.map(({ id, state }) => [id, state]))
     for (const id of this.#waiting) {
       const known = this.#known.get(id)
-      if (known && !states.has(id)) {
+      if (known && !states.has(id) && !this.#mayBeEnded(known)) {
         this.#breach('custody', `webhook ${known.webhook.serial} was taken, and is nowhere`)
         this.#waiting.delete(id)
       }
@@ -496,11 +549,7 @@ export class Oracle {
     if (this.#has(10 * MINUTE, 'rpc', 'clock')) return
     const diedAt = refusals.at(-1) ?? deadAt ?? now
     const accepted = aep.asked.filter(
-      ({ answer, at, by }) =>
-        answer === 'accepted' &&
-        by.startsWith('sender') &&
-        at > diedAt + SECOND &&
-        at < now - 15 * SECOND,
+      ({ answer, at }) => answer === 'accepted' && at > diedAt + SECOND && at < now - 75 * SECOND,
     )
     if (accepted.length >= 3 && deadIn !== deployment) {
       this.#breach(
@@ -518,11 +567,11 @@ export class Oracle {
     )
     const states = new Map(rows.map(({ id, state }) => [id, state]))
     for (const known of this.#known.values()) {
-      const { webhook, takenAt, landedAt, ended } = known
+      const { webhook, takenAt, landedAt } = known
       const { serial, quality } = webhook
-      if (takenAt === null || landedAt !== null || ended) continue
+      if (takenAt === null || landedAt !== null) continue
       const state = states.get(webhook.id)
-      if (state === undefined)
+      if (state === undefined && !this.#mayBeEnded(known))
         this.#breach('lost', `webhook ${serial} (${quality}) was taken, and is nowhere`)
       else if (quality === 'good' && state === 'pending') {
         this.#breach(
@@ -534,7 +583,12 @@ export class Oracle {
     for (const [name, state] of this.#alerts) {
       const lasts = ['hold', 'queue-age', 'storage'].includes(name) && state !== 'resolved'
       const isPoisoned = world.plan.webhooks.some(({ quality }) => quality.startsWith('poison'))
-      if (lasts && !isPoisoned) this.#breach('alert', `${name} is still ${state} at the end`)
+      // What could not be stored was known to an isolate that ended.
+      const isForgotten =
+        name === 'storage' &&
+        world.plan.faults.some(({ what }) => what === 'isolate' || what === 'deploy')
+      if (lasts && !isPoisoned && !isForgotten)
+        this.#breach('alert', `${name} is still ${state} at the end`)
     }
   }
 }

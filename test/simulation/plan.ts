@@ -107,14 +107,36 @@ export function planOf(seed: number, hours: number): Plan {
         const count = random.int(1, 3)
         return Array.from({ length: count }, () => make(random, ms, settings)).flat()
       })
+  const webhooks = webhooksOf(new Random(seed, 'webhooks'), ms, faults)
+  const aimed = faults.map((fault) => aimedAt(webhooks, fault, random))
   return {
     seed,
     ms,
     isolates: random.int(1, 4),
     settings,
-    faults: faults.sort((a, b) => startOf(a) - startOf(b)),
-    webhooks: webhooksOf(new Random(seed, 'webhooks'), ms, faults),
+    faults: aimed.sort((a, b) => startOf(a) - startOf(b)),
+    webhooks,
   }
+}
+
+/** Half of the moments come while a webhook is under way, since nothing much happens in between. */
+function aimedAt(webhooks: readonly Webhook[], fault: Fault, random: Random): Fault {
+  const isErasure = fault.what === 'operator' && fault.does.name === 'erase'
+  const isDeletion = fault.what === 'operator' && fault.does.name === 'delete-newest'
+  if (!isErasure && !isDeletion && fault.what !== 'object') return fault
+  if (random.chance(0.5)) return fault
+  const near = webhooks.filter(
+    ({ at, body }) =>
+      Math.abs(at - fault.at) < 20 * MINUTE && (fault.what === 'object' || body.length > 20_000),
+  )
+  const [first] = near
+  if (!first) return fault
+  const { at, person } = random.pick([first, ...near])
+  const lateMs = fault.what === 'object' ? random.int(1, 90) : random.int(100, 8_000)
+  const moved = { ...fault, at: at + lateMs }
+  return moved.what === 'operator' && moved.does.name === 'erase'
+    ? { ...moved, does: { ...moved.does, person } }
+    : moved
 }
 
 export function startOf(fault: Fault): number {
@@ -263,9 +285,20 @@ const object: Maker = (random, ms) => {
 }
 const isolate: Maker = (random, ms) =>
   Array.from({ length: random.int(1, 5) }, () => ({ what: 'isolate', at: moment(random, ms) }))
+/** AEP keeps requests waiting, and the object starts again and again. */
+const restartsWhileSlow: Maker = (random, ms) => {
+  const lasts = lasting(random, ms, 5 * MINUTE, 20 * MINUTE)
+  const answer = random.pick(['silent', 'slow'] as const)
+  const how = random.pick(['killed', 'reset'] as const)
+  const restarts = Array.from({ length: 12 }, () => {
+    return { what: 'object', how, at: random.int(lasts.from, lasts.to) } as const
+  })
+  return [{ what: 'aep', ...lasts, answer, share: 1, kinds: null, ims: false }, ...restarts]
+}
 const alarmLost: Maker = (random, ms) => [{ what: 'alarm-lost', at: moment(random, ms) }]
 const clock: Maker = (random, ms) => {
-  const size = random.pick([2_000, 30_000, 10 * MINUTE, 5 * HOUR, 60 * 24 * HOUR])
+  // Less than the retention: what is older than that is erased, whoever says so.
+  const size = random.pick([2_000, 30_000, 10 * MINUTE, 5 * HOUR, 3 * 24 * HOUR])
   const forMs = random.int(MINUTE, 20 * MINUTE)
   const at = random.int(MINUTE, ms - forMs)
   const of = random.pick(['object', 'isolate'] as const)
@@ -329,6 +362,7 @@ const FAULTS: readonly Maker[] = [
   sender,
   object,
   object,
+  restartsWhileSlow,
   isolate,
   alarmLost,
   clock,

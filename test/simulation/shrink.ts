@@ -5,7 +5,11 @@ import { World } from './world.ts'
 export type Fails = (plan: Plan) => Promise<boolean>
 
 /** `check`: the breach that must stay. Tries at most so many runs. */
-export async function shrunk(plan: Plan, check: string, most = 120): Promise<Plan> {
+export async function shrunk(
+  plan: Plan,
+  { check, at }: { check: string; at: number },
+  most = 200,
+): Promise<Plan> {
   let runs = 0
   const fails: Fails = async (candidate) => {
     runs += 1
@@ -16,8 +20,16 @@ export async function shrunk(plan: Plan, check: string, most = 120): Promise<Pla
       return false
     }
   }
-  let shortest = plan
   const budget = () => runs < most
+  // What comes after it, first.
+  const untilThen = {
+    ...plan,
+    ms: Math.min(plan.ms, at + 1_000),
+    faults: plan.faults.filter((fault) => startOf(fault) <= at),
+    webhooks: plan.webhooks.filter((webhook) => webhook.at <= at),
+  }
+  let shortest = (await fails(untilThen)) ? untilThen : plan
+  shortest = await dropping(shortest, 'webhooks', fails, budget, 8)
   shortest = await dropping(shortest, 'faults', fails, budget)
   shortest = await dropping(shortest, 'webhooks', fails, budget)
   shortest = await dropping(shortest, 'faults', fails, budget)
@@ -35,9 +47,12 @@ async function dropping(
   what: 'faults' | 'webhooks',
   fails: Fails,
   budget: () => boolean,
+  /** Pieces no smaller than this share. */
+  finest = Number.POSITIVE_INFINITY,
 ): Promise<Plan> {
   let current = plan
-  for (let size = Math.ceil(current[what].length / 2); size >= 1; size = Math.floor(size / 2)) {
+  const least = Math.max(1, plan[what].length / finest)
+  for (let size = Math.ceil(plan[what].length / 2); size >= least; size = Math.floor(size / 2)) {
     for (let from = 0; from < current[what].length && budget(); ) {
       const left = current[what].filter((_, index) => index < from || index >= from + size)
       const candidate = { ...current, [what]: left }

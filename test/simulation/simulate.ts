@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util'
 import { planOf } from './plan.ts'
 import { shrunk } from './shrink.ts'
 import { neverReached, type Reached } from './states.ts'
-import { World } from './world.ts'
+import { START, World } from './world.ts'
 
 const USAGE = `Usage: npm run simulate -- [options]
   --seed N      the first seed, 1 by default; each run takes the next
@@ -22,7 +22,7 @@ Ends with 1 when a promise was broken, or when a thousand runs never reached a s
 
 function usage(text: string): never {
   process.stderr.write(`${text}\n`)
-  process.exit(2)
+  return process.exit(2) as never
 }
 
 function optionsOf(args: string[]) {
@@ -73,6 +73,7 @@ let simulatedMs = 0
 let webhooks = 0
 let runs = 0
 let failed = 0
+let mostProbes = 0
 for (; runs < options.runs && seconds() < options.seconds; runs += 1) {
   const seed = options.seed + runs
   const plan = planOf(seed, options.hours)
@@ -81,6 +82,7 @@ for (; runs < options.runs && seconds() < options.seconds; runs += 1) {
   simulatedMs += result.ms
   webhooks += result.webhooks
   histories.update(result.sha256)
+  mostProbes = Math.max(mostProbes, result.mostProbes)
   for (const [state, count] of result.reached) reached.set(state, (reached.get(state) ?? 0) + count)
   for (const line of result.timeline) print(line)
   const [first] = result.breaches
@@ -89,7 +91,7 @@ for (; runs < options.runs && seconds() < options.seconds; runs += 1) {
   print(`seed ${seed} breaks a promise after ${Math.round(seconds())} s:`)
   for (const { check, text } of result.breaches) print(`  ${check}: ${text}`)
   if (options['keep-going']) continue
-  const shortest = await shrunk(plan, first.check)
+  const shortest = await shrunk(plan, { check: first.check, at: first.at - START })
   const again = new World(shortest, { keep: true })
   const { timeline } = await again.run()
   print(
@@ -106,9 +108,11 @@ if (options.states) {
 const missing = runs >= 1_000 ? neverReached(reached) : []
 for (const state of missing) print(`Never reached in ${runs} runs: ${state}`)
 const hours = simulatedMs / 3_600_000
-const speed = Math.round(simulatedMs / 1_000 / seconds())
+const { user, system } = process.cpuUsage()
+const cpuSeconds = (user + system) / 1e6
+const speed = Math.round(simulatedMs / 1_000 / cpuSeconds)
 print(
-  `${runs} runs from seed ${options.seed}: ${(hours / 24).toFixed(1)} days, ${webhooks} webhooks, ${failed} runs with a breach; ${seconds().toFixed(0)} s, ${speed} times real time`,
+  `${runs} runs from seed ${options.seed}: ${(hours / 24).toFixed(1)} days, ${webhooks} webhooks, ${failed} runs with a breach; ${seconds().toFixed(0)} s (${cpuSeconds.toFixed(0)} s of one core, ${speed} times real time); at most ${mostProbes} requests a minute to an AEP that fails`,
 )
 print(histories.digest('hex'))
 process.exitCode = failed > 0 || missing.length > 0 ? 1 : 0

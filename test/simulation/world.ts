@@ -38,6 +38,7 @@ export type Breach = { at: number; check: string; text: string }
 export type RunResult = {
   breaches: Breach[]
   sha256: string
+  mostProbes: number
   reached: Reached
   webhooks: number
   ms: number
@@ -81,7 +82,8 @@ export class World {
         return quality.startsWith('poison-') ? (quality.slice(7) as AepFault['answer']) : null
       },
       kindOf: (id) => this.byId.get(id)?.kind ?? '',
-      asked: (asked, text) => this.#asked(asked, text),
+      asked: (asked) => this.#asked(asked),
+      twoContents: (id) => this.oracle.twoContents(id),
     })
     this.#objectClock = this.#newClock()
     this.object = new ObjectHost({
@@ -192,6 +194,7 @@ export class World {
     }
     return {
       breaches: this.oracle.breaches,
+      mostProbes: this.oracle.mostProbes,
       sha256: this.#history.digest('hex'),
       reached: this.reached,
       webhooks: plan.webhooks.length,
@@ -340,9 +343,9 @@ export class World {
     return this.aep.fetch(url, init, from)
   }
 
-  #asked(asked: Asked, text: string): void {
+  #asked(asked: Asked): void {
     this.note(`aep ${asked.by} ${asked.id.slice(0, 8)}${asked.id.slice(64)} ${asked.answer}`)
-    this.oracle.asked(asked, text)
+    this.oracle.asked(asked)
   }
 
   /** Chatlio posts. */
@@ -520,7 +523,7 @@ export class World {
         return
       case 'erase': {
         const visitor = visitorOf(does.person)
-        oracle.erasing(does.person)
+        oracle.erasing(does.person, does.days)
         const answer = await this.#admin('/erase', { visitor, suppressDays: does.days })
         oracle.erased(does.person, does.days, answer)
         return

@@ -147,7 +147,7 @@ function ConfirmDelete({ state, matched, back, children }: ConfirmProps) {
 type Listing = Answer<'events'>
 type Shown = Omit<Listing['events'][number], 'state'> & {
   state: keyof typeof STATES
-  settledAt?: string | null
+  settledAt?: string | null | undefined
 }
 
 /** As in the address. */

@@ -1,6 +1,7 @@
 /** The page's names for states, error codes and counts; and bytes as a person may read them. Pure. */
 
 export const STATES = {
+  all: 'All',
   pending: 'Waiting',
   dead: 'Dead',
   quarantined: 'Quarantined',
@@ -9,6 +10,7 @@ export const STATES = {
 
 /** What an event of this state is, and what can be done with it. */
 export const MEANINGS = {
+  all: 'What came, whatever became of it. Of delivered events a receipt is left, for RECEIPT_DAYS.',
   pending: 'Stored, and sent as soon as AEP takes it.',
   dead: 'Refused by AEP for good. Correct what it refuses (a mapping, a schema), then redrive.',
   quarantined:
@@ -30,6 +32,8 @@ export const CODES: { readonly [code: string]: string } = {
   'invalid-payload': 'Not of the documented shape',
   'too-many-values': 'Too many values',
   'processing-failed': 'Could not be processed',
+  'settings-changed': 'Partly sent, under other settings',
+  'unsupported-media-type': 'Not sent as JSON',
 }
 
 export const codeWords = (code: string) => CODES[code] ?? code

@@ -5,10 +5,11 @@
  * first, so that nothing new is stored while the old is erased, and takes that person's events of every state, and no
  * others. Repeating it is safe.
  */
+import { peopleIn } from '../../aep/record/people.ts'
 import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
-import { DAY_MS, ERASE_PAGE } from '../../limits.ts'
-import { type LookupField, LookupHash } from '../../outbox/records/lookup.ts'
+import { DAY_MS, ERASE_PAGE, MAX_SUPPRESS_DAYS } from '../../limits.ts'
+import { type LookupField, LookupHash, packHashes } from '../../outbox/records/lookup.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
 import { encodeCursor } from '../input.ts'
@@ -62,12 +63,48 @@ export async function erase(services: Services, input: Input<'erase'>): Promise<
   return { ...counts, suppressedUntil: isoOrNull(until) }
 }
 
-export async function suppressions({ outbox, rim }: Services): Promise<Answer<'suppressions'>> {
+export async function suppressions({
+  outbox,
+  rim,
+}: Pick<Services, 'outbox' | 'rim'>): Promise<Answer<'suppressions'>> {
   const rows = await outbox().suppressions(rim.now())
   return {
     count: rows.length,
     rows: rows.map(({ id, since, until }) => ({ id, since: toIso(since), until: toIso(until) })),
   }
+}
+
+/** `null`: nobody is suppressed by this id. */
+export async function extendSuppression(
+  { outbox, reporter, rim }: Services,
+  { id, until }: Input<'extendSuppression'>,
+): Promise<(Answer<'extendSuppression'> & { extended: number }) | null> {
+  const now = rim.now()
+  const latest = Math.min(until, now + MAX_SUPPRESS_DAYS * DAY_MS)
+  const end = await outbox().extendSuppression(id, now, latest)
+  if (end === null) return null
+  await reporter.report()
+  const { rows } = await suppressions({ outbox, rim })
+  const row = rows.find((each) => each.id === id)
+  return row ? { ...row, extended: 1 } : null
+}
+
+/** `records`: as AEP has them, in either format. Where a record names nobody, it is of nobody who is suppressed. */
+export async function screen(
+  { outbox, rim }: Services,
+  { records }: Input<'screen'>,
+): Promise<Answer<'screen'>> {
+  const hash = new LookupHash(await outbox().lookupKey(), rim.hmac)
+  const hashes = await Promise.all(
+    records.map(async (record) => {
+      const own = peopleIn(record).map(async (key) => {
+        const { field, value } = normalizedKey(key)
+        return { field, hash: await hash.of(field, value) }
+      })
+      return packHashes(await Promise.all(own))
+    }),
+  )
+  return { indexes: await outbox().screen(hashes) }
 }
 
 /** `null`: this person was not suppressed. */

@@ -59,20 +59,23 @@ async function setPaused(services: Services, paused: boolean): Promise<Answer<'s
 /** A lower bound. `from` and `to`: epoch milliseconds; without them the last 24 hours. */
 export async function activity(
   { outbox, rim }: Services,
-  { step, to = rim.now() + 1, from = to - DAY_MS }: Input<'activity'>,
+  { step, source, to = rim.now() + 1, from = to - DAY_MS }: Input<'activity'>,
 ): Promise<Answer<'activity'>> {
   const rows = await outbox().activity(from, to, step)
   return {
     step,
     lowerBound: true,
-    points: rows.map(({ minute, kind, outcome, count, histogram }) => ({
-      at: toIso(minute),
-      kind,
-      outcome,
-      count,
-      p50Ms: percentile(histogram, 0.5),
-      p99Ms: percentile(histogram, 0.99),
-    })),
+    points: rows
+      .filter((row) => source === undefined || row.source === source)
+      .map(({ minute, kind, outcome, source, count, histogram }) => ({
+        at: toIso(minute),
+        kind,
+        outcome,
+        source,
+        count,
+        p50Ms: percentile(histogram, 0.5),
+        p99Ms: percentile(histogram, 0.99),
+      })),
   }
 }
 
@@ -85,8 +88,8 @@ export async function log(
   const entries = await outbox().actions(cursor, limit + 1)
   const last = entries.length > limit ? entries[limit - 1] : undefined
   return {
-    entries: entries.slice(0, limit).map(({ at, by, action, counts }) => {
-      return { at: toIso(at), by, action, counts: { ...counts } }
+    entries: entries.slice(0, limit).map(({ at, by, action, counts, filter }) => {
+      return { at: toIso(at), by, action, counts: { ...counts }, filter: { ...filter } }
     }),
     cursor: last ? encodeCursor(last.position) : null,
   }

@@ -61,6 +61,6 @@ function atPosition(position: number, events: FoundEvents): Found[] {
   return event ? [{ ...event, settledAt: null, via: null }] : []
 }
 
-function fromReceipt({ hashes: _, ...receipt }: FoundReceipt): Found {
+export function fromReceipt({ hashes: _, ...receipt }: FoundReceipt): Found {
   return { ...receipt, state: 'delivered', nextAttemptAt: null, lastError: null }
 }

@@ -29,11 +29,11 @@ import {
   type HashedEvent,
   type StoredEvents,
 } from './event-index.ts'
-import { type FindRequest, type Found, type FoundEvents, find } from './find.ts'
+import { type FindRequest, type Found, type FoundEvents, find, fromReceipt } from './find.ts'
 import { type Hashes, LookupHash, unpackHashes } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
-import { conversationOf, idOf, recordsIn, timesOf } from './packed.ts'
-import { RECEIPTS_TABLES, ReceiptStore } from './receipts.ts'
+import { conversationOf, idOf, positionOf, recordsIn, timesOf, unpackReceipt } from './packed.ts'
+import { RECEIPTS_TABLES, type ReceiptRow, ReceiptStore } from './receipts.ts'
 import {
   type Delivered,
   type KeyUse,
@@ -57,6 +57,16 @@ export const RECORDS_TABLES = [
 
 /** Stored events, as their own room shows them. */
 export type FoundConversations = Pick<EventList, 'newestSince'>
+
+/** Receipts as found, in the order in which they are read. `first`, `last`: received, epoch milliseconds. */
+export type Receipts = {
+  recent(): Iterable<Found>
+  rows(
+    from: number,
+    before: number,
+    newest: boolean,
+  ): Iterable<{ first: number; last: number; read: () => Iterable<Found> }>
+}
 
 export type RecordsDeps = {
   storage: DurableObjectStorage
@@ -168,6 +178,30 @@ export class Records {
     return this.#activity.points(from, to, step, this.#reports.counts())
   }
 
+  /** Receipts that are remembered, by when they were received. */
+  receipts(): Receipts {
+    const { receiptMs, now } = this.#deps
+    const [receipts, reports] = [this.#receipts, this.#reports]
+    const settledAfter = now() - receiptMs
+    function* read(packed: Uint8Array): Generator<Found> {
+      for (const record of recordsIn(packed)) {
+        if (timesOf(record).settledAt <= settledAfter) continue
+        const receipt = unpackReceipt(record)
+        yield fromReceipt({ ...receipt, position: positionOf(receipt) })
+      }
+    }
+    return {
+      *recent() {
+        for (const packed of reports.receipts()) yield* read(packed)
+      },
+      *rows(from, before, newest) {
+        for (const { packed, ...row } of receipts.rows(from, before, newest)) {
+          yield { ...row, read: () => read(packed()) }
+        }
+      },
+    }
+  }
+
   /** Conversations that began since a moment; `from`: since when enough is known of them. */
   completeness(
     since: number,
@@ -175,17 +209,23 @@ export class Records {
   ): Completeness & CompletenessFacts & { from: number } {
     const stored = this.#deps.events.newestSince(since, MAX_COMPLETENESS_EVENTS)
     const isCut = stored.length === MAX_COMPLETENESS_EVENTS
-    const from = Math.max(
-      since,
-      isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : 0,
-      (this.#receipts.latestBeside(since, MAX_COMPLETENESS_ROWS) ?? 0) + 1,
-    )
-    return { ...completenessOf(this.#conversations(stored, from), overdueAt), from }
+    let from = isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : since
+    const positionAt = (receivedAt: number) => positionOf({ receivedAt, id: '000' })
+    const rows: ReceiptRow[] = []
+    for (const row of this.#receipts.rows(positionAt(from), Number.MAX_SAFE_INTEGER, true)) {
+      if (rows.length === MAX_COMPLETENESS_ROWS) {
+        from = Math.max(from, row.last + 1)
+        break
+      }
+      rows.push(row)
+    }
+    return { ...completenessOf(this.#conversations(stored, rows, from), overdueAt), from }
   }
 
-  /** Events that take part, of those that are stored and of receipts; in no order. */
+  /** Events that take part, of those that are stored and of receipts, in no order; one row in memory at a time. */
   *#conversations(
     stored: ReturnType<FoundConversations['newestSince']>,
+    rows: readonly ReceiptRow[],
     from: number,
   ): Generator<ConversationEvent> {
     for (const { hashes, ...event } of stored) {
@@ -194,9 +234,7 @@ export class Records {
       yield { ...event, conversation: own?.hash ?? null }
     }
     for (const packed of this.#reports.receipts()) yield* conversationsIn(packed, from)
-    for (const packed of this.#receipts.newest(from, MAX_COMPLETENESS_ROWS)) {
-      yield* conversationsIn(packed, from)
-    }
+    for (const { packed } of rows) yield* conversationsIn(packed(), from)
   }
 
   find(request: FindRequest): Found[] {
