@@ -109,6 +109,18 @@ export class EventList {
     )
   }
 
+  /** The newest received since a moment, with what they are looked up by. */
+  newestSince(ms: number, limit: number) {
+    return this.#sql
+      .exec<{ id: string; kind: StoredKind; receivedAt: number; hashes: string }>(
+        `SELECT id, kind, received_at AS receivedAt, hashes FROM events WHERE position >= ?
+         ORDER BY position DESC LIMIT ?`,
+        ms * PER_MS,
+        limit,
+      )
+      .toArray()
+  }
+
   /** Of every state, oldest first. */
   positionsAfter(after: number, limit: number): number[] {
     return [
@@ -165,18 +177,6 @@ export class EventList {
     return this.#sql
       .exec<CauseRow>(
         `SELECT state, code, path, kind, count, first_at AS firstAt, last_at AS lastAt FROM causes`,
-      )
-      .toArray()
-  }
-
-  /** The newest received since a moment, with what they are looked up by. */
-  newestSince(ms: number, limit: number) {
-    return this.#sql
-      .exec<{ id: string; kind: StoredKind; receivedAt: number; hashes: string }>(
-        `SELECT id, kind, received_at AS receivedAt, hashes FROM events WHERE position >= ?
-         ORDER BY position DESC LIMIT ?`,
-        ms * PER_MS,
-        limit,
       )
       .toArray()
   }

@@ -319,6 +319,11 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.points(from, to, step)
   }
 
+  completeness(since: number, overdueAt: number): Completeness & { from: number } {
+    this.#intake.flush()
+    return this.#records.completeness(since, overdueAt)
+  }
+
   /** Returns the end of the suppression, in epoch milliseconds. */
   async suppress(hash: string, now: number, until: number): Promise<number> {
     const end = this.#records.suppressions.add(hash, now, until)
@@ -337,11 +342,6 @@ export class Outbox extends DurableObject<Env> {
   /** Indexes of the hashes (`packHashes`) whose person is suppressed. */
   screen(hashes: readonly string[]): number[] {
     return hashes.flatMap((each, index) => (this.#records.isSuppressed(each) ? index : []))
-  }
-
-  completeness(since: number, overdueAt: number): Completeness & { from: number } {
-    this.#intake.flush()
-    return this.#records.completeness(since, overdueAt)
   }
 
   suppressions(now: number): ListedSuppression[] {

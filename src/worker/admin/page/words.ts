@@ -38,6 +38,13 @@ export const CODES: { readonly [code: string]: string } = {
 
 export const codeWords = (code: string) => CODES[code] ?? code
 
+/** `240 ms`, `12 s`, `4 min`, `3 h`. */
+export function howLong(ms: number): string {
+  if (ms < 1_000) return `${ms} ms`
+  if (ms < 90_000) return `${Math.round(ms / 1_000)} s`
+  return ms < 5_400_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`
+}
+
 const words = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
 
 /** `transcript 300, feedback 44`; the name of a field is split into its words. */

@@ -32,33 +32,44 @@ export async function summary(
   services: Services,
   { days }: Input<'summary'>,
 ): Promise<Answer<'summary'>> {
-  const now = services.rim.now()
-  const from = firstDay(now, days)
-  const [rows, transcripts] = await Promise.all([
-    services.outbox().activity(from, now + 1, 'day'),
+  const [counted, transcripts] = await Promise.all([
+    daysOf(services, days),
     completeness(services, { days: Math.min(days, 30) }),
   ])
   const missing = new Map(transcripts.days.map(({ day, missing }) => [day, missing]))
-  const dayOf = ({ minute }: CountRow) => Math.floor(minute / DAY_MS) * DAY_MS
-  const byDay = Map.groupBy<number, CountRow>(rows, dayOf)
   return {
     lowerBound: true,
-    days: Array.from({ length: days }, (_, index) => from + (days - 1 - index) * DAY_MS).map(
-      (at) => {
-        const own = byDay.get(at) ?? []
-        const day = toIso(at).slice(0, 10)
-        const withoutTranscript = transcripts.available ? (missing.get(day) ?? 0) : null
-        const groups = Map.groupBy(own, ({ kind, source }) => `${kind} ${source ?? ''}`)
-        const bySource = [...groups.values()].flatMap((group) => {
-          const [first] = group
-          const counts = counted(group)
-          if (!first || counts.received + counts.inAep === 0) return []
-          return [{ kind: first.kind, source: first.source, ...counts }]
-        })
-        return { day, ...counted(own), withoutTranscript, rows: bySource }
-      },
-    ),
+    days: counted.map((each) => ({
+      ...each,
+      withoutTranscript: transcripts.available ? (missing.get(each.day) ?? 0) : null,
+    })),
   }
+}
+
+type Day = Answer<'summary'>['days'][number]
+
+/** From the counts alone, which are few. */
+export async function daysOf(
+  { outbox, rim }: Services,
+  days: number,
+): Promise<Omit<Day, 'withoutTranscript'>[]> {
+  const now = rim.now()
+  const from = firstDay(now, days)
+  const rows = await outbox().activity(from, now + 1, 'day')
+  const dayOf = ({ minute }: CountRow) => Math.floor(minute / DAY_MS) * DAY_MS
+  const byDay = Map.groupBy<number, CountRow>(rows, dayOf)
+  const all = Array.from({ length: days }, (_, index) => from + (days - 1 - index) * DAY_MS)
+  return all.map((at) => {
+    const own = byDay.get(at) ?? []
+    const groups = Map.groupBy(own, ({ kind, source }) => `${kind} ${source ?? ''}`)
+    const bySource = [...groups.values()].flatMap((group) => {
+      const [first] = group
+      const counts = counted(group)
+      if (!first || counts.received + counts.inAep === 0) return []
+      return [{ kind: first.kind, source: first.source, ...counts }]
+    })
+    return { day: toIso(at).slice(0, 10), ...counted(own), rows: bySource }
+  })
 }
 
 function counted(rows: readonly CountRow[]) {

@@ -63,10 +63,7 @@ export async function erase(services: Services, input: Input<'erase'>): Promise<
   return { ...counts, suppressedUntil: isoOrNull(until) }
 }
 
-export async function suppressions({
-  outbox,
-  rim,
-}: Pick<Services, 'outbox' | 'rim'>): Promise<Answer<'suppressions'>> {
+export async function suppressions({ outbox, rim }: Services): Promise<Answer<'suppressions'>> {
   const rows = await outbox().suppressions(rim.now())
   return {
     count: rows.length,
@@ -76,15 +73,16 @@ export async function suppressions({
 
 /** `null`: nobody is suppressed by this id. */
 export async function extendSuppression(
-  { outbox, reporter, rim }: Services,
+  services: Services,
   { id, until }: Input<'extendSuppression'>,
 ): Promise<(Answer<'extendSuppression'> & { extended: number }) | null> {
+  const { outbox, reporter, rim } = services
   const now = rim.now()
   const latest = Math.min(until, now + MAX_SUPPRESS_DAYS * DAY_MS)
   const end = await outbox().extendSuppression(id, now, latest)
   if (end === null) return null
   await reporter.report()
-  const { rows } = await suppressions({ outbox, rim })
+  const { rows } = await suppressions(services)
   const row = rows.find((each) => each.id === id)
   return row ? { ...row, extended: 1 } : null
 }

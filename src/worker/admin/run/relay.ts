@@ -34,7 +34,7 @@ export async function status(services: Services): Promise<Answer<'status'>> {
 }
 
 /** Where events go; `null`: the configuration names nothing usable. */
-function destinationOf({ config }: Services): Answer<'status'>['destination'] {
+export function destinationOf({ config }: Services): Answer<'status'>['destination'] {
   const { destination, readAccess } = config
   if (!destination) return null
   const { host, pathname } = new URL(destination.url)
