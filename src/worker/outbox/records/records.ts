@@ -35,7 +35,7 @@ import { type KnownFailure, LANDED_TABLES, LandedStore } from './landed.ts'
 import { type Hashes, LookupHash, unpackHashes } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
 import { conversationOf, idOf, positionOf, recordsIn, timesOf, unpackReceipt } from './packed.ts'
-import { RECEIPTS_TABLES, ReceiptStore } from './receipts.ts'
+import { RECEIPTS_TABLES, type ReceiptRow, ReceiptStore } from './receipts.ts'
 import {
   type Delivered,
   type KeyUse,
@@ -58,6 +58,9 @@ export const RECORDS_TABLES = [
   LANDED_TABLES,
 ].join('')
 
+/** Stored events, as their own room shows them. */
+export type FoundConversations = Pick<EventList, 'newestSince'>
+
 /** Receipts as found, in the order in which they are read. `first`, `last`: received, epoch milliseconds. */
 export type Receipts = {
   /** What AEP refused afterwards: a row read each, so it is asked for what is shown. */
@@ -69,9 +72,6 @@ export type Receipts = {
     newest: boolean,
   ): Iterable<{ first: number; last: number; read: () => Iterable<Found> }>
 }
-
-/** Stored events, as their own room shows them. */
-export type FoundConversations = Pick<EventList, 'newestSince'>
 
 export type RecordsDeps = {
   storage: DurableObjectStorage
@@ -220,17 +220,23 @@ export class Records {
   ): Completeness & CompletenessFacts & { from: number } {
     const stored = this.#deps.events.newestSince(since, MAX_COMPLETENESS_EVENTS)
     const isCut = stored.length === MAX_COMPLETENESS_EVENTS
-    const from = Math.max(
-      since,
-      isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : 0,
-      (this.#receipts.latestBeside(since, MAX_COMPLETENESS_ROWS) ?? 0) + 1,
-    )
-    return { ...completenessOf(this.#conversations(stored, from), overdueAt), from }
+    let from = isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : since
+    const positionAt = (receivedAt: number) => positionOf({ receivedAt, id: '000' })
+    const rows: ReceiptRow[] = []
+    for (const row of this.#receipts.rows(positionAt(from), Number.MAX_SAFE_INTEGER, true)) {
+      if (rows.length === MAX_COMPLETENESS_ROWS) {
+        from = Math.max(from, row.last + 1)
+        break
+      }
+      rows.push(row)
+    }
+    return { ...completenessOf(this.#conversations(stored, rows, from), overdueAt), from }
   }
 
-  /** Events that take part, of those that are stored and of receipts; in no order. */
+  /** Events that take part, of those that are stored and of receipts, in no order; one row in memory at a time. */
   *#conversations(
     stored: ReturnType<FoundConversations['newestSince']>,
+    rows: readonly ReceiptRow[],
     from: number,
   ): Generator<ConversationEvent> {
     for (const { hashes, ...event } of stored) {
@@ -239,9 +245,7 @@ export class Records {
       yield { ...event, conversation: own?.hash ?? null }
     }
     for (const packed of this.#reports.receipts()) yield* conversationsIn(packed, from)
-    for (const packed of this.#receipts.newest(from, MAX_COMPLETENESS_ROWS)) {
-      yield* conversationsIn(packed, from)
-    }
+    for (const { packed } of rows) yield* conversationsIn(packed(), from)
   }
 
   find(request: FindRequest): Found[] {
