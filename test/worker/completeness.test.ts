@@ -128,7 +128,14 @@ describe('with a hundred thousand receipts', () => {
         newestSince: () => [],
       }
       const now = () => clock.now
-      const records = new Records({ storage, receiptMs: 7 * DAY, events, now, rim: RUNTIME })
+      const records = new Records({
+        storage,
+        readAccess: { available: false, why: '' },
+        receiptMs: 7 * DAY,
+        events,
+        now,
+        rim: RUNTIME,
+      })
       const real = storage.sql.exec.bind(storage.sql)
       const cursors: { rowsRead: number; rowsWritten: number }[] = []
       vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {

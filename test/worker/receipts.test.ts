@@ -162,6 +162,7 @@ describe('with RECEIPT_DAYS 0', () => {
       const records = new Records({
         storage,
         receiptMs: 0,
+        readAccess: { available: false, why: '' },
         events,
         now: () => clock.now,
         rim: RUNTIME,

@@ -8,6 +8,7 @@
  */
 import { readEventOrNull } from '../../chatlio/event.ts'
 import { subjectOf } from '../../chatlio/person.ts'
+import type { ReadAccess } from '../../config/read-access.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { Rim } from '../../lib/rim.ts'
 import { MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS } from '../../limits.ts'
@@ -30,6 +31,7 @@ import {
   type StoredEvents,
 } from './event-index.ts'
 import { type FindRequest, type Found, type FoundEvents, find, fromReceipt } from './find.ts'
+import { LANDED_TABLES, LandedStore } from './landed.ts'
 import { type Hashes, LookupHash, unpackHashes } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
 import { conversationOf, idOf, positionOf, recordsIn, timesOf, unpackReceipt } from './packed.ts'
@@ -53,6 +55,7 @@ export const RECORDS_TABLES = [
   ACTIVITY_TABLES,
   SUPPRESSIONS_TABLES,
   OPERATOR_LOG_TABLES,
+  LANDED_TABLES,
 ].join('')
 
 /** Stored events, as their own room shows them. */
@@ -72,6 +75,8 @@ export type RecordsDeps = {
   storage: DurableObjectStorage
   /** `RECEIPT_DAYS`; 0 keeps no receipts. */
   receiptMs: number
+  /** With what AEP's own counts may be read. */
+  readAccess: ReadAccess
   events: StoredEvents & FoundEvents & FoundConversations
   now: () => number
   rim: Pick<Rim, 'randomBytes' | 'randomUUID' | 'hmac'>
@@ -84,6 +89,7 @@ export class Records {
   readonly hash: LookupHash
   readonly suppressions: Suppressions
   readonly log: OperatorLog
+  readonly landed: LandedStore
   readonly #deps: RecordsDeps
   readonly #activity: ActivityStore
   readonly #receipts: ReceiptStore
@@ -92,12 +98,14 @@ export class Records {
   #pausedUntil = 0
 
   constructor(deps: RecordsDeps) {
-    const { storage, receiptMs, events, rim } = deps
+    const { storage, receiptMs, readAccess, events, rim, now } = deps
     const { sql } = storage
     this.#deps = deps
     this.hash = lookupHashOf(storage, rim)
     this.suppressions = new Suppressions(sql, rim.randomUUID)
     this.log = new OperatorLog(sql)
+    const activityOf = (from: number, to: number) => this.points(from, to, 'hour')
+    this.landed = new LandedStore({ storage, access: readAccess, activity: activityOf, now })
     this.#activity = new ActivityStore(sql)
     this.#receipts = new ReceiptStore(sql)
     this.#index = new EventIndex(sql, events)
@@ -181,13 +189,16 @@ export class Records {
   /** Receipts that are remembered, by when they were received. */
   receipts(): Receipts {
     const { receiptMs, now } = this.#deps
-    const [receipts, reports] = [this.#receipts, this.#reports]
+    const [receipts, reports, landed] = [this.#receipts, this.#reports, this.landed]
     const settledAfter = now() - receiptMs
     function* read(packed: Uint8Array): Generator<Found> {
       for (const record of recordsIn(packed)) {
         if (timesOf(record).settledAt <= settledAfter) continue
         const receipt = unpackReceipt(record)
-        yield fromReceipt({ ...receipt, position: positionOf(receipt) })
+        yield fromReceipt(
+          { ...receipt, position: positionOf(receipt) },
+          landed.failureOf(receipt.id),
+        )
       }
     }
     return {
@@ -240,7 +251,9 @@ export class Records {
   find(request: FindRequest): Found[] {
     const { events, receiptMs, now } = this.#deps
     const [index, receipts, reports] = [this.#index, this.#receipts, this.#reports]
-    return find(request, { events, index, receipts, reports, settledAfter: now() - receiptMs })
+    const failureOf = (id: string) => this.landed.failureOf(id)
+    const settledAfter = now() - receiptMs
+    return find(request, { events, index, receipts, reports, failureOf, settledAfter })
   }
 
   /**
@@ -251,6 +264,7 @@ export class Records {
     return this.#deps.storage.transactionSync(() => {
       const ids = this.#receipts.erase(hash, dryRun)
       for (const id of this.#reports.erase(hash, dryRun)) ids.add(id)
+      if (!dryRun) this.landed.forget(ids)
       if (!dryRun) this.#index.erase(hash)
       return ids.size
     })
