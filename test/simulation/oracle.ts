@@ -393,6 +393,11 @@ export class Oracle {
     const before = this.#alerts.get(name)
     this.#alerts.set(name, state)
     this.#world.reach(`alert ${name} ${state}`)
+    const lasts = ['hold', 'queue-age', 'storage'].includes(name)
+    const knew = this.#world.plan.faults.every(({ what }) => what === 'aep' || what === 'storage')
+    if (lasts && knew && before === 'firing' && state === 'firing') {
+      this.#breach('alert', `${name} raised twice`)
+    }
     if (this.#has(12 * MINUTE, 'rpc', 'object', 'storage', 'clock', 'deploy', 'isolate')) return
     const isFirst = before === undefined || before === 'resolved'
     if (state === 'resolved' && isFirst)
