@@ -276,6 +276,28 @@ export const MAX_STRANGERS = 50
 /** An alert that goes on is repeated at most this often. */
 export const ALERT_REPEAT_MS = 4 * 3_600_000
 
+/** AEP's own counts are read at most so often: its failed batches appear about twenty minutes after. */
+export const LANDED_INTERVAL_MS = 15 * 60_000
+
+/** All of one reading, and one request of it. Alerts of the same run of the cron trigger wait so long at most. */
+export const LANDED_TIMEOUT_MS = 20_000
+export const LANDED_REQUEST_MS = 5_000
+
+/** How far the first reading goes back. */
+export const LANDED_FIRST_MS = 24 * 3_600_000
+
+/** Settled hours over which AEP's counts are compared with what it acknowledged. */
+export const LANDED_HOURS = 3
+
+/** An hour in which AEP has refused nothing more ends the alert. */
+export const LANDED_CLEAN_MS = 3_600_000
+
+/** AEP keeps the rows of failed batches so long. */
+export const FAILURES_KEPT_MS = 30 * 86_400_000
+
+/** Failures in one answer, the newest first. */
+export const MAX_FAILURES_SHOWN = 1_000
+
 /** One request to the alert webhook or the heartbeat, answer included. */
 export const ALERT_TIMEOUT_MS = 10_000
 

@@ -1,6 +1,10 @@
-/** The Worker's handlers: requests, and the cron trigger, which re-arms a lost alarm, tidies up and raises alerts. */
+/**
+ * The Worker's handlers: requests, and the cron trigger, which re-arms a lost alarm, tidies up, reads what landed and raises
+ * alerts.
+ */
 import { runAlerts } from './alerts/tick.ts'
 import { app } from './app.ts'
+import { readWhatLanded } from './landed-tick.ts'
 import { within } from './lib/timeout.ts'
 import { STORE_TIMEOUT_MS } from './limits.ts'
 import { outboxOf } from './outbox/outbox.ts'
@@ -18,6 +22,7 @@ export const worker = {
       if (config.outboxJurisdiction !== null) {
         await within(STORE_TIMEOUT_MS, outboxOf(env).wake(), rim.timers)
       }
+      await readWhatLanded({ ...services, ...rim })
     } finally {
       // An outbox that does not answer is one of the things to alert about.
       await runAlerts({

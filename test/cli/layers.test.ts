@@ -14,7 +14,7 @@ const LAYERS = [
   ['index.ts', 'worker.ts', 'app.ts'],
   ['admin'],
   // One isolate: a request, and what is reported after its answer.
-  ['http', 'services.ts', 'relay.ts', 'breaker.ts', 'report.ts'],
+  ['http', 'services.ts', 'relay.ts', 'breaker.ts', 'report.ts', 'landed-tick.ts'],
   // The rules of alerts read causes and holds, and the outbox's status reads the rules.
   ['alerts', 'outbox'],
   ['drift', 'sender.ts'],

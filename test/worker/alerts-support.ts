@@ -23,6 +23,7 @@ export function factsAt(now: number, own: Partial<OutboxFacts> | null = {}): Giv
     writable: true,
     refusals: [],
     drift: [],
+    landed: { available: true, why: null, causes: [], missing: 0, since: now, keptNone: 0 },
     lost: 0,
     refused: 0,
     lastWebhookAt: null,

@@ -475,6 +475,7 @@ describe('GET /admin/alerts', () => {
         'lost',
         'refused',
         'silence',
+        'not-landed',
         'incomplete',
       ].map((name) => ({ name, ...quiet })),
     })

@@ -50,7 +50,9 @@ describe('a conversation', () => {
         { day: DAY, started: 1, completed: 0, missing: 1, unnamed: 1 },
         { day: 0, started: 1, completed: 1, missing: 0, unnamed: 0 },
       ],
-      missing: [{ id: `new-conversation b ${DAY + 1}`, kind: 'new-conversation', receivedAt: DAY + 1 }],
+      missing: [
+        { id: `new-conversation b ${DAY + 1}`, kind: 'new-conversation', receivedAt: DAY + 1 },
+      ],
       latest: { due: 1, missing: 1 },
       before: { due: 1, missing: 0 },
     })
@@ -119,9 +121,21 @@ describe('with a hundred thousand receipts', () => {
     runInDurableObject(outbox(), (_, { storage }) => {
       const at = Math.floor(clock.now / DAY) * DAY - 2 * DAY
       fill(storage, count, at)
-      const events = { hashed: () => [], beginningWith: () => [], at: () => null, newestSince: () => [] }
+      const events = {
+        hashed: () => [],
+        beginningWith: () => [],
+        at: () => null,
+        newestSince: () => [],
+      }
       const now = () => clock.now
-      const records = new Records({ storage, receiptMs: 7 * DAY, events, now, rim: RUNTIME })
+      const records = new Records({
+        storage,
+        readAccess: { available: false, why: '' },
+        receiptMs: 7 * DAY,
+        events,
+        now,
+        rim: RUNTIME,
+      })
       const real = storage.sql.exec.bind(storage.sql)
       const cursors: { rowsRead: number; rowsWritten: number }[] = []
       vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {
@@ -145,7 +159,7 @@ describe('with a hundred thousand receipts', () => {
 
   it('of more it reads the newest, and says since when that is', async () => {
     const { at, found, rowsRead } = await read(150_000)
-    const newest = 150_000 % 4_096 + (MAX_COMPLETENESS_ROWS - 1) * 4_096
+    const newest = (150_000 % 4_096) + (MAX_COMPLETENESS_ROWS - 1) * 4_096
     expect(found.from).toBe(at + 150_000 - newest)
     expect(found.days).toMatchObject([{ started: newest / 2 }])
     expect(rowsRead).toBeLessThanOrEqual(80)

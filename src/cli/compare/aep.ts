@@ -15,9 +15,11 @@ import {
   readLanded,
 } from '../../worker/aep/landed.ts'
 import {
+  explainProblem,
   type PlatformGet,
   type PlatformProblem,
   platformGet,
+  VIEW,
 } from '../../worker/aep/platform-get.ts'
 import { type Credentials, type Destination, parseConfig } from '../../worker/config/config.ts'
 import { readTarget } from '../deploy/target.ts'
@@ -113,21 +115,9 @@ export function unusable(error: unknown): Unusable {
   return { wrong: `${error.message}. ${adviceOn(error.refusal, VIEW)}`, usage: false }
 }
 
-const VIEW =
-  'Data Ingestion: View Sources, Data Management: View Datasets, View Monitoring Dashboard'
-
 /** What to do about something that could not be read. */
-export function explainProblem({ what, reason, status }: PlatformProblem): string {
-  const named = {
-    runs: 'the runs of the dataflow',
-    batches: 'its batches',
-    files: 'the rows of a failed batch',
-  }
-  const answer = status === null ? 'AEP did not answer' : `AEP answered ${status}`
-  return reason === 'permission'
-    ? `${answer} to reading ${named[what]}. Give the role of this API credential ${VIEW} in this sandbox.`
-    : `${answer}, or with nothing readable, to reading ${named[what]}. Run the same command again later.`
-}
+export const explain = (problem: PlatformProblem): string =>
+  explainProblem(problem, 'Run the same command again later.')
 
 export type Everything = {
   readonly hours: readonly LandedHour[]

@@ -11,7 +11,7 @@ import type { Io } from '../lib/platform-client.ts'
 import { printable } from '../lib/printable.ts'
 import { mark, wrap } from '../lib/style.ts'
 import { table } from '../lib/terminal.ts'
-import { aepSide, explainProblem, readEverything } from './aep.ts'
+import { aepSide, explain, readEverything } from './aep.ts'
 import { type Common, readOptions, USAGE } from './options.ts'
 import { sentByHour } from './relay.ts'
 
@@ -52,7 +52,7 @@ async function compare(options: Common, { io, now }: Surroundings): Promise<numb
   if ('wrong' in aep) return complain(aep.wrong, aep.usage ? 2 : 1)
   const from = Math.floor((now() - options.sinceMs) / HOUR_MS) * HOUR_MS
   const landed = await readEverything(aep, from, now())
-  if ('reason' in landed) return complain(explainProblem(landed), 1)
+  if ('reason' in landed) return complain(explain(landed), 1)
   const sent = await sentByHour(options, from, now() + 1)
   if ('wrong' in sent) return complain(sent.wrong, 1)
   const { hours, failures, unnamed } = landed

@@ -5,7 +5,7 @@
  * send is listed and never sent. A run that ended is gone on with by the next. Says what it cannot bring back.
  */
 
-import { aepSide, explainProblem } from '../compare/aep.ts'
+import { aepSide, explain } from '../compare/aep.ts'
 import { causes, SURROUNDINGS, type Surroundings } from '../compare/main.ts'
 import { printable } from '../lib/printable.ts'
 import { mark, wrap } from '../lib/style.ts'
@@ -43,7 +43,7 @@ async function recover(options: Options, { io, now }: Surroundings): Promise<num
     return complain(`${options.sentFile} cannot be read.`, 2)
   }
   const found = await findRefused(aep, options, sent, now())
-  if ('reason' in found) return complain(explainProblem(found), 1)
+  if ('reason' in found) return complain(explain(found), 1)
   describe(found)
   const { sendable } = found
   if (sendable.length === 0 || options.dryRun) {

@@ -14,7 +14,7 @@ import type { Ending } from '../../worker/aep/client/verdict.ts'
 import { readBatch } from '../../worker/aep/landed.ts'
 import type { PlatformProblem } from '../../worker/aep/platform-get.ts'
 import type { Credentials } from '../../worker/config/config.ts'
-import { type AepSide, explainProblem } from '../compare/aep.ts'
+import { type AepSide, explain } from '../compare/aep.ts'
 import { askAdmin } from '../compare/relay.ts'
 import { type Io, waitMs } from '../lib/platform-client.ts'
 import type { Refused } from './find.ts'
@@ -70,7 +70,7 @@ export async function sendAgain(sendable: readonly Refused[], context: Context):
   const batches = Map.groupBy(sendable, ({ batch }) => batch)
   for (const [batch, wanted] of batches) {
     const items = await itemsOf(batch, wanted, context)
-    if ('reason' in items) return { ...outcome, stopped: explainProblem(items) }
+    if ('reason' in items) return { ...outcome, stopped: explain(items) }
     outcome.gone += wanted.length - items.length
     for (const chunk of chunksOf(items)) {
       outcome.stopped = await sendChunk(chunk, outcome, deliver, context)

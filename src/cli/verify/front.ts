@@ -76,6 +76,21 @@ export async function checkAdmin(base: string, token: string | null): Promise<Ad
   return { row: { check, ok: true, text }, hold: reason, usable: true }
 }
 
+/** What AEP has kept of what it accepted, as the relay has read it; `null`: a relay that does not compare. */
+export async function checkLanded(base: string, token: string): Promise<Row | null> {
+  const check = 'landed'
+  const headers = { authorization: `Bearer ${token}` }
+  const reply = await askRelay(`${base}/admin/compared`, { method: 'GET', headers })
+  if (reply.by !== 'relay' || reply.status !== 200) return null
+  const { available, why } = reply.body
+  if (available !== true) {
+    return { check, ok: null, text: `not read by the relay. ${why ?? ''}` }
+  }
+  return typeof why === 'string'
+    ? { check, ok: false, text: why }
+    : { check, ok: true, text: 'AEP keeps what it accepts, as far as its counts have been read' }
+}
+
 /** Reasons of `/health`, in words; one that is not here is shown as it came. */
 const MEANINGS: Readonly<Record<string, string>> = {
   configuration: 'configuration (a setting is missing or wrong)',

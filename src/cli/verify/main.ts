@@ -10,7 +10,7 @@ import { keepSecret, printableLines } from '../lib/printable.ts'
 import { paint, wrap } from '../lib/style.ts'
 import { platformFor } from './dataflow.ts'
 import { diagnose } from './diagnosis.ts'
-import { checkAdmin, checkFront, checkHealth } from './front.ts'
+import { checkAdmin, checkFront, checkHealth, checkLanded } from './front.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { type Row, table } from './row.ts'
 import { type SampleOutcome, sampleRow, trySample } from './sample.ts'
@@ -61,6 +61,8 @@ async function verify(options: Options): Promise<Report> {
   }
   const health = await checkHealth(base)
   const after = before.usable ? await checkAdmin(base, adminToken) : before
+  const landed =
+    after.usable && adminToken !== null ? await checkLanded(base, adminToken) : null
   const relayed = samples.filter(({ end }) => end === 'relayed').length
   const rows = [
     ...front.rows,
@@ -68,6 +70,7 @@ async function verify(options: Options): Promise<Report> {
     ...samples.map(sampleRow),
     health.row,
     after.row,
+    ...(landed ? [landed] : []),
     ...(await ended(relayed)),
   ]
   const cause = diagnose({ samples, hold: after.hold, reasons: health.reasons })

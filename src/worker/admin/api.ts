@@ -85,8 +85,13 @@ const event = { ...eventFields, state: v.picklist(EVENT_STATES) }
 /** Delivered ones have `settledAt` and `via`. */
 const listed = {
   ...eventFields,
-  state: v.picklist([...EVENT_STATES, 'delivered']),
+  state: v.picklist([...EVENT_STATES, 'delivered', 'failed', 'recovered']),
   settledAt: optional(orNull(time)),
+  // That AEP did not keep it afterwards, and why.
+  failedAt: optional(time),
+  code: optional(string()),
+  pointer: optional(string()),
+  batch: optional(string()),
   via: optional(orNull(v.picklist(['forwarded', 'drained']))),
 }
 const page = { cursor: orNull(string()) }
@@ -378,7 +383,8 @@ export const COMMANDS = {
   compared: {
     method: 'GET',
     path: '/compared',
-    summary: "AEP's own counts by the hour beside ours, and what it refused after accepting it",
+    summary:
+      'What AEP counts of what it acknowledged, by the hour, and which events it refused afterwards: the newest thousand',
     takes: v.object({ from: optional(i.moment), to: optional(i.moment) }),
     answers: named(
       'Compared',
@@ -401,13 +407,6 @@ export const COMMANDS = {
       }),
     ),
   },
-  screen: {
-    method: 'POST',
-    path: '/screen',
-    summary: 'Which of these records, as AEP has them, are of a suppressed person',
-    takes: v.object({ records: i.records }),
-    answers: named('Screened', object({ indexes: list(whole) })),
-  },
   erase: {
     method: 'POST',
     path: '/erase',
@@ -428,6 +427,15 @@ export const COMMANDS = {
       }),
     ),
     log: { action: 'erase', counts: ['matched', 'erased', 'receipts', 'mentioned'] },
+  },
+  screen: {
+    method: 'POST',
+    path: '/screen',
+    summary:
+      'Which of these records are of suppressed people, before they are sent again; and which events have been',
+    takes: v.object({ records: i.records, recovered: optional(i.recordIds, []) }),
+    answers: named('Screened', object({ indexes: list(whole), recovered: whole })),
+    log: { action: 'recover', counts: ['recovered'] },
   },
   suppressions: {
     method: 'GET',

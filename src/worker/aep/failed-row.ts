@@ -114,14 +114,18 @@ function errorsIn(value: unknown): JsonObject[] {
     : []
 }
 
-/** Given as such, or within the words. */
+/** Given as such, or within the words; of a key that is missing, where it should be. */
 function pointerOf(error: JsonObject): string {
   const { pointerToViolation, pointer, path, message } = error
-  for (const text of [pointerToViolation, pointer, path]) {
-    if (typeof text === 'string' && /^#?\//.test(text)) return safePointer(text)
-  }
-  const found = typeof message === 'string' ? /#(\/[^\s:,;()[\]"']+)/.exec(message)?.[1] : undefined
-  return found === undefined ? '' : safePointer(found)
+  const words = typeof message === 'string' ? message : ''
+  const given = [pointerToViolation, pointer, path].find(
+    (text) => typeof text === 'string' && /^#?\//.test(text),
+  )
+  const found = given ?? /#(\/[^\s:,;()[\]"']+)/.exec(words)?.[1]
+  const at = typeof found === 'string' ? found : ''
+  const missing = /required key \[([^\]/]{1,40})\] not found/.exec(words)?.[1]
+  const isNamed = missing === undefined || at.endsWith(`/${missing}`)
+  return at === '' && isNamed ? '' : safePointer(isNamed ? at : `${at}/${missing}`)
 }
 
 const NAME = /^_?[A-Za-z][A-Za-z0-9]{0,39}$/

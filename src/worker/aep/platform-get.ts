@@ -15,10 +15,30 @@ const MAX_LINE_CHARACTERS = 4_000_000
 export type PlatformGet = (path: string) => Promise<Response>
 
 export type PlatformProblem = {
-  readonly what: 'runs' | 'batches' | 'files'
+  readonly what: 'token' | 'runs' | 'batches' | 'files'
   /** `permission`: the credential may not; `failed`: no answer, or none that can be read. */
   readonly reason: 'permission' | 'failed'
   readonly status: number | null
+}
+
+/** What a role needs that reads what landed. */
+export const VIEW =
+  'Data Ingestion: View Sources, Data Management: View Datasets, View Monitoring Dashboard'
+
+const WHAT: Readonly<Record<PlatformProblem['what'], string>> = {
+  token: 'asking for a token',
+  runs: 'reading the runs of the dataflow',
+  batches: 'reading its batches',
+  files: 'reading the rows of a failed batch',
+}
+
+/** What to do about something that could not be read. `later`: when it is tried again, or may be. */
+export function explainProblem({ what, reason, status }: PlatformProblem, later: string): string {
+  const answer = status === null ? 'Adobe did not answer' : `Adobe answered ${status}`
+  if (reason === 'failed') return `${answer}, or with nothing readable, to ${WHAT[what]}. ${later}`
+  return what === 'token'
+    ? `${answer} to ${WHAT[what]}: the client id or the secret of this credential is wrong, or its scopes.`
+    : `${answer} to ${WHAT[what]}. Give the role of this API credential ${VIEW} in this sandbox.`
 }
 
 /** A line that is too long is cut; a file that is too long is read no further. */

@@ -29,6 +29,7 @@ import {
   EXPIRING_MEANING,
   moment,
   NO_KEY,
+  notLanded,
   OUTAGE_ENDS,
   STORAGE,
   STORED,
@@ -36,6 +37,29 @@ import {
 
 /** Events set aside since the last run of the alerts, for one cause. */
 export type Refused = Cause & { count: number }
+
+/** Why AEP refused records afterwards, and how many since the last clean hour; those whose row named no event too. */
+export type LandedCause = {
+  readonly code: string
+  readonly pointer: string
+  readonly count: number
+  readonly firstAt: number
+  readonly lastAt: number
+}
+
+/** What may be worth an alert, and a sentence on the page. */
+export type LandedFacts = {
+  readonly available: boolean
+  /** What is missing, or what AEP does not let be read. */
+  readonly why: string | null
+  /** Of the time since the last clean hour; the most frequent first. */
+  readonly causes: readonly LandedCause[]
+  /** Records that AEP has acknowledged and not counted, at least, over the latest settled hours; `since`: their first. */
+  readonly missing: number
+  readonly since: number
+  /** Lately AEP has received so many records and kept none of them; 0: it has kept some, or received none. */
+  readonly keptNone: number
+}
 
 export type OutboxFacts = {
   /** JSON text of the states of the alerts; `null` before the first run. */
@@ -50,6 +74,7 @@ export type OutboxFacts = {
   writable: boolean
   refusals: readonly Refused[]
   drift: DriftSummary
+  landed: LandedFacts
   /** Webhooks of a good key that were answered 503, and those refused under a key that is good or was: ever, at least. */
   lost: number
   refused: number
@@ -211,6 +236,15 @@ export const ALERTS = {
     rule: readSilence,
     resolved: { title: 'Webhooks come again', meaning: '' },
   },
+  'not-landed': {
+    label: 'AEP does not keep what it accepted',
+    rule: readNotLanded,
+    forgets: true,
+    resolved: {
+      title: 'AEP has refused nothing more for an hour',
+      meaning: 'What it refused before is not in the dataset: `npm run recover` sends it again.',
+    },
+  },
   incomplete: {
     label: 'Transcripts do not come',
     rule: readIncomplete,
@@ -369,6 +403,33 @@ function readDrift({ now, outbox: { drift } }: Facts, { lastSentAt }: Memory): R
       'Unknown fields of valid events are relayed as they come. Events that are no longer valid are in quarantine, and stored.',
     action:
       'Drift on /admin names the fields. Accept there what is right; a changed type needs "Chatlio changed a field" of docs/operations.md.',
+  }
+}
+
+function readNotLanded({ now, outbox: { landed } }: Facts): Reading {
+  const { available, causes, missing, keptNone, since } = landed
+  if (causes.length === 0 && missing === 0 && keptNone === 0) {
+    return available ? CLEAR : { is: 'unsure' }
+  }
+  const shown = causes.slice(0, SHOWN_CAUSES)
+  return {
+    ...OVER,
+    keys: [
+      ...causes.map(({ code, pointer }) => `${code} ${pointer}`),
+      ...(missing > 0 ? ['missing'] : []),
+      ...(keptNone > 0 ? ['kept-none'] : []),
+    ],
+    since: Math.min(now, ...causes.map(({ firstAt }) => firstAt), ...(missing > 0 ? [since] : [])),
+    ...notLanded(landed),
+    facts: [
+      ...shown.map(({ count: number, code, pointer }) => {
+        return `${count(number, 'record')}: ${code}${pointer === '' ? '' : ` at ${pointer}`}`
+      }),
+      ...(causes.length > shown.length
+        ? [`and ${count(causes.length - shown.length, 'more cause')}`]
+        : []),
+      ...(missing > 0 ? [`${count(missing, 'record')} fewer since ${moment(since)}`] : []),
+    ],
   }
 }
 

@@ -85,3 +85,42 @@ export function adviceFor(reason: string): Advice {
 /** The error code, with the HTTP status if there was one. */
 export const answerOf = (code: string, status: number | null) =>
   status === null ? code : `${code} ${status}`
+
+/** What AEP's own counts say, of the worst of it. */
+export function notLanded({
+  causes,
+  missing,
+  keptNone,
+}: {
+  readonly causes: readonly {
+    readonly code: string
+    readonly pointer: string
+    readonly count: number
+  }[]
+  readonly missing: number
+  readonly keptNone: number
+}): Advice & { meaning: string } {
+  const refused = causes.reduce((sum, cause) => sum + cause.count, 0)
+  const after = 'then `npm run recover` sends again what AEP refused.'
+  if (keptNone > 0) {
+    return {
+      title: `AEP keeps nothing of what it accepts: of ${count(keptNone, 'record')} none is in the dataset`,
+      meaning: 'The answers were 2xx, so nothing of it is stored here.',
+      action: `Usually the mapping fills no _id or no timestamp: \`npm run verify\` names what it lacks. Mend it, ${after}`,
+    }
+  }
+  if (refused > 0) {
+    return {
+      title: `AEP accepted ${count(refused, 'record')} and refused ${refused === 1 ? 'it' : 'them'} afterwards`,
+      meaning:
+        'They are not in the dataset, and no longer stored here. AEP keeps them for 30 days.',
+      action: `\`npm run recover -- --dry-run\` names them. Mend the mapping or the schema, ${after}`,
+    }
+  }
+  return {
+    title: `AEP has fewer than it acknowledged: ${count(missing, 'record')}`,
+    meaning: 'AEP answered 2xx to them and does not count them; they are no longer stored here.',
+    action:
+      'AEP drops without a word what comes in the five minutes after a dataflow was changed: pause relaying before the next change. Otherwise see "Accepted, and not in the dataset" of docs/operations.md.',
+  }
+}

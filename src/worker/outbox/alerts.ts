@@ -61,6 +61,7 @@ export class Alerts {
       writable: await isWritable(),
       refusals: this.#refusals(),
       drift: drift(),
+      landed: records.landed.facts(),
       lost: unavailable,
       refused,
       lastWebhookAt,

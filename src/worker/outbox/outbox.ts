@@ -13,7 +13,8 @@ import { AepClient } from '../aep/client/client.ts'
 import type { TokenResult } from '../aep/client/ims.ts'
 import { settingsOf } from '../aep/client/settings.ts'
 import { TokenSource } from '../aep/client/token.ts'
-import type { OutboxFacts, Refused } from '../alerts/alerts.ts'
+import type { LandedCursor } from '../aep/landed.ts'
+import type { LandedFacts, OutboxFacts, Refused } from '../alerts/alerts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import type { DriftKey, DriftRow } from '../drift/drift.ts'
 import { type Rim, rimOf } from '../lib/rim.ts'
@@ -42,6 +43,7 @@ import type { Completeness } from './records/completeness.ts'
 import type { CountRow, Step } from './records/counts.ts'
 import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
 import type { FindRequest, Found } from './records/find.ts'
+import type { Compared, LandedRead } from './records/landed.ts'
 import type { ListedEntry, LogEntry } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
 import type { Delivered, Exchanged, Report } from './records/reports.ts'
@@ -112,6 +114,7 @@ export class Outbox extends DurableObject<Env> {
     const records = new Records({
       storage,
       receiptMs: config.receiptMs,
+      readAccess: config.readAccess,
       events: {
         hashed: (after, before, limit) => list.hashed(after, before, limit),
         beginningWith: (id, limit) => list.beginningWith(id, limit),
@@ -339,11 +342,6 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.suppressions.end(hash, now)
   }
 
-  /** Indexes of the hashes (`packHashes`) whose person is suppressed. */
-  screen(hashes: readonly string[]): number[] {
-    return hashes.flatMap((each, index) => (this.#records.isSuppressed(each) ? index : []))
-  }
-
   suppressions(now: number): ListedSuppression[] {
     return this.#records.suppressions.list(now)
   }
@@ -376,6 +374,30 @@ export class Outbox extends DurableObject<Env> {
 
   actions(before: number, limit: number): ListedEntry[] {
     return this.#records.log.list(before, limit)
+  }
+
+  /** Where to read on what AEP counts; `null`: not now. */
+  beginLanded(): LandedCursor | null {
+    return this.#records.landed.begin()
+  }
+
+  takeLanded(read: LandedRead): void {
+    this.#records.landed.take(read)
+  }
+
+  compared(from: number, to: number): Compared & LandedFacts {
+    return { ...this.#records.landed.compared(from, to), ...this.#records.landed.facts() }
+  }
+
+  /** Events that AEP had refused after accepting them, and has now taken again. */
+  recovered(ids: readonly string[]): void {
+    this.#records.landed.recovered(ids)
+  }
+
+  /** Which of these hashes are of suppressed people. */
+  suppressedAmong(hashes: readonly string[], now: number): string[] {
+    const { suppressions } = this.#records
+    return hashes.filter((hash) => suppressions.until(hash, now) !== null)
   }
 
   /** What may be worth an alert, at a run of the cron trigger. */

@@ -409,4 +409,15 @@ describe('a failed row', () => {
     expect(of('1401')).toBe('1401')
     expect([of(CANARY), of('Not a code'), of(7), of(undefined)]).toEqual(Array(4).fill('unknown'))
   })
+
+  it.each([
+    ['#: required key [_id] not found', '/_id'],
+    ['#/_id: required key [_id] not found', '/_id'],
+    ['#/a/b: required key [c] not found', '/a/b/c'],
+    ['#: required key [ada@example.com] not found', '/*'],
+    ['#/unmapped: required key [ada] not found', '/unmapped/*'],
+  ])('names where a key is missing: %s', (message, pointer) => {
+    const row = { body: raw, _errors: [{ code: 'DCVS-1111-400', message }] }
+    expect(readFailedRow(JSON.stringify(row))?.pointer).toBe(pointer)
+  })
 })

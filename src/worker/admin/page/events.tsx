@@ -231,6 +231,9 @@ type Listing = Answer<'events'>
 type Shown = Omit<Listing['events'][number], 'state'> & {
   state: keyof typeof STATES
   settledAt?: string | null | undefined
+  failedAt?: string | undefined
+  code?: string | undefined
+  pointer?: string | undefined
 }
 
 /** As in the address. */
@@ -410,7 +413,7 @@ export function EventTable({ caption, events, form }: EventTableProps) {
 }
 
 function Why({ event }: { event: Shown }) {
-  const { state, attempts, lastError, nextAttemptAt, settledAt } = event
+  const { state, attempts, lastError, nextAttemptAt, settledAt, failedAt, code, pointer } = event
   const words = lastError ? codeWords(lastError.code) : ''
   const message = lastError?.message ?? ''
   return (
@@ -426,6 +429,13 @@ function Why({ event }: { event: Shown }) {
         {settledAt && (
           <>
             AEP accepted it <Time at={settledAt} />.
+          </>
+        )}
+        {failedAt && (
+          <>
+            {' '}
+            It refused it <Time at={failedAt} />: {code}
+            {pointer && `, at ${pointer}`}.
           </>
         )}
       </small>
@@ -539,10 +549,12 @@ function Payload({ body, answer }: { body: Uint8Array; answer: string | null }) 
 
 /** An event that AEP has: only a receipt is left. */
 function Delivered({ receipt }: { receipt: Answer<'find'>['events'][number] }) {
-  const { id, kind, receivedAt, settledAt, via } = receipt
+  const { id, kind, state, receivedAt, settledAt, via, failedAt, code, pointer } = receipt
   return (
     <>
-      <h1>Delivered: {kind}</h1>
+      <h1>
+        {STATES[state]}: {kind}
+      </h1>
       <p>
         <code>{id}</code>
       </p>
@@ -555,6 +567,13 @@ function Delivered({ receipt }: { receipt: Answer<'find'>['events'][number] }) {
             <Time at={settledAt} exact /> AEP accepted it,{' '}
             {via === 'forwarded' ? 'straight through' : 'sent from the store'}. In AEP its{' '}
             <code>_id</code> is the id above.
+          </li>
+        )}
+        {failedAt && (
+          <li>
+            <Time at={failedAt} exact /> AEP refused it: {code}
+            {pointer && `, at ${pointer}`}. It is not in the dataset.{' '}
+            {state === 'recovered' ? 'It was sent again.' : <code>npm run recover</code>}
           </li>
         )}
       </ol>

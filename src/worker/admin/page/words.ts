@@ -6,6 +6,8 @@ export const STATES = {
   dead: 'Dead',
   quarantined: 'Quarantined',
   delivered: 'Delivered',
+  failed: 'Refused afterwards',
+  recovered: 'Sent again',
 } as const
 
 /** What an event of this state is, and what can be done with it. */

@@ -5,11 +5,12 @@
  * first, so that nothing new is stored while the old is erased, and takes that person's events of every state, and no
  * others. Repeating it is safe.
  */
-import { peopleIn } from '../../aep/record/people.ts'
+import { personKeysIn } from '../../aep/record/person.ts'
 import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import { DAY_MS, ERASE_PAGE, MAX_SUPPRESS_DAYS } from '../../limits.ts'
-import { type LookupField, LookupHash, packHashes } from '../../outbox/records/lookup.ts'
+import type { KnownFailure } from '../../outbox/records/landed.ts'
+import { type LookupField, LookupHash } from '../../outbox/records/lookup.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
 import { encodeCursor } from '../input.ts'
@@ -30,9 +31,11 @@ export async function find(services: Services, input: Input<'find'>): Promise<An
   const found = await services.outbox().find({ by, from, before, limit: limit + 1 })
   const last = found.length > limit ? found[limit - 1] : undefined
   return {
-    events: found.slice(0, limit).map(({ position: _, settledAt, ...event }) => {
-      return { ...eventView(event), settledAt: isoOrNull(settledAt) }
-    }),
+    events: found.slice(0, limit).map(({ position: _, settledAt, refused, ...event }) => ({
+      ...eventView(event),
+      settledAt: isoOrNull(settledAt),
+      ...(refused && failureView(refused)),
+    })),
     cursor: last ? encodeCursor(last.position) : null,
   }
 }
@@ -63,6 +66,32 @@ export async function erase(services: Services, input: Input<'erase'>): Promise<
   return { ...counts, suppressedUntil: isoOrNull(until) }
 }
 
+function failureView({ at, code, pointer, batch }: KnownFailure) {
+  return { failedAt: toIso(at), code, pointer, batch }
+}
+
+/** Whose records these are is compared as it is for webhooks, and kept nowhere. */
+export async function screen(
+  { outbox, rim }: Services,
+  { records, recovered }: Input<'screen'>,
+): Promise<Answer<'screen'>> {
+  const lookup = new LookupHash(await outbox().lookupKey(), rim.hmac)
+  const hashes = await Promise.all(
+    records.map((record) =>
+      Promise.all(personKeysIn(record).map(({ field, value }) => lookup.of(field, value))),
+    ),
+  )
+  const all = [...new Set(hashes.flat())]
+  const suppressed = new Set(await outbox().suppressedAmong(all, rim.now()))
+  if (recovered.length > 0) await outbox().recovered(recovered)
+  return {
+    indexes: hashes.flatMap((own, index) =>
+      own.some((hash) => suppressed.has(hash)) ? [index] : [],
+    ),
+    recovered: recovered.length,
+  }
+}
+
 export async function suppressions({ outbox, rim }: Services): Promise<Answer<'suppressions'>> {
   const rows = await outbox().suppressions(rim.now())
   return {
@@ -85,24 +114,6 @@ export async function extendSuppression(
   const { rows } = await suppressions(services)
   const row = rows.find((each) => each.id === id)
   return row ? { ...row, extended: 1 } : null
-}
-
-/** `records`: as AEP has them, in either format. Where a record names nobody, it is of nobody who is suppressed. */
-export async function screen(
-  { outbox, rim }: Services,
-  { records }: Input<'screen'>,
-): Promise<Answer<'screen'>> {
-  const hash = new LookupHash(await outbox().lookupKey(), rim.hmac)
-  const hashes = await Promise.all(
-    records.map(async (record) => {
-      const own = peopleIn(record).map(async (key) => {
-        const { field, value } = normalizedKey(key)
-        return { field, hash: await hash.of(field, value) }
-      })
-      return packHashes(await Promise.all(own))
-    }),
-  )
-  return { indexes: await outbox().screen(hashes) }
 }
 
 /** `null`: this person was not suppressed. */

@@ -1,6 +1,7 @@
 /** Finds events of every state, and receipts, by the beginning of an id or by keyed hash: the newest first. */
 import type { Listed } from '../list.ts'
 import type { EventIndex } from './event-index.ts'
+import type { KnownFailure } from './landed.ts'
 import type { Via } from './packed.ts'
 import type { FoundReceipt, ReceiptStore } from './receipts.ts'
 import type { ReportStore } from './reports.ts'
@@ -13,11 +14,15 @@ export type FindRequest = {
   limit: number
 }
 
-/** `settledAt`: epoch milliseconds of AEP's acceptance; `via`: how. Both `null` while the event is stored. */
+/**
+ * `settledAt`: epoch milliseconds of AEP's acceptance; `via`: how. Both `null` while the event is stored. `refused`: that AEP
+ * did not keep it afterwards; the event is then `failed`, or `recovered` once AEP has taken it again.
+ */
 export type Found = Omit<Listed, 'state'> & {
-  state: Listed['state'] | 'delivered'
+  state: Listed['state'] | 'delivered' | 'failed' | 'recovered'
   settledAt: number | null
   via: Via | null
+  refused: KnownFailure | null
 }
 
 /** Stored events, as their own room shows them. */
@@ -32,6 +37,8 @@ export type FindDeps = {
   index: EventIndex
   receipts: ReceiptStore
   reports: ReportStore
+  /** What AEP refused afterwards. */
+  failureOf: (id: string) => KnownFailure | null
   /** Receipts settled until then are over. */
   settledAfter: number
 }
@@ -40,7 +47,7 @@ export type FindDeps = {
 const ID_BEGINNING = /^[0-9a-f]{8,64}$/
 
 export function find({ by, from, before, limit }: FindRequest, deps: FindDeps): Found[] {
-  const { events, index, receipts, reports, settledAfter } = deps
+  const { events, index, receipts, reports, failureOf, settledAfter } = deps
   const stored =
     'hash' in by
       ? index.find(by.hash, from, before, limit)
@@ -50,7 +57,7 @@ export function find({ by, from, before, limit }: FindRequest, deps: FindDeps): 
     'hash' in by || ID_BEGINNING.test(by.id) ? receipts.find(by, range, reports.receipts()) : []
   return [
     ...stored.flatMap((position) => atPosition(position, events)),
-    ...delivered.map(fromReceipt),
+    ...delivered.map((receipt) => fromReceipt(receipt, failureOf(receipt.id))),
   ]
     .sort((a, b) => b.position - a.position)
     .slice(0, limit)
@@ -58,9 +65,13 @@ export function find({ by, from, before, limit }: FindRequest, deps: FindDeps): 
 
 function atPosition(position: number, events: FoundEvents): Found[] {
   const event = events.at(position)
-  return event ? [{ ...event, settledAt: null, via: null }] : []
+  return event ? [{ ...event, settledAt: null, via: null, refused: null }] : []
 }
 
-export function fromReceipt({ hashes: _, ...receipt }: FoundReceipt): Found {
-  return { ...receipt, state: 'delivered', nextAttemptAt: null, lastError: null }
+export function fromReceipt(
+  { hashes: _, ...receipt }: FoundReceipt,
+  refused: KnownFailure | null,
+): Found {
+  const state = refused === null ? 'delivered' : refused.recoveredAt ? 'recovered' : 'failed'
+  return { ...receipt, state, nextAttemptAt: null, lastError: null, refused }
 }

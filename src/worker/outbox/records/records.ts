@@ -8,6 +8,7 @@
  */
 import { readEventOrNull } from '../../chatlio/event.ts'
 import { subjectOf } from '../../chatlio/person.ts'
+import type { ReadAccess } from '../../config/read-access.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { Rim } from '../../lib/rim.ts'
 import { MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS } from '../../limits.ts'
@@ -30,10 +31,11 @@ import {
   type StoredEvents,
 } from './event-index.ts'
 import { type FindRequest, type Found, type FoundEvents, find, fromReceipt } from './find.ts'
+import { LANDED_TABLES, LandedStore } from './landed.ts'
 import { type Hashes, LookupHash, unpackHashes } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
 import { conversationOf, idOf, positionOf, recordsIn, timesOf, unpackReceipt } from './packed.ts'
-import { RECEIPTS_TABLES, ReceiptStore } from './receipts.ts'
+import { RECEIPTS_TABLES, type ReceiptRow, ReceiptStore } from './receipts.ts'
 import {
   type Delivered,
   type KeyUse,
@@ -53,7 +55,11 @@ export const RECORDS_TABLES = [
   ACTIVITY_TABLES,
   SUPPRESSIONS_TABLES,
   OPERATOR_LOG_TABLES,
+  LANDED_TABLES,
 ].join('')
+
+/** Stored events, as their own room shows them. */
+export type FoundConversations = Pick<EventList, 'newestSince'>
 
 /** Receipts as found, in the order in which they are read. `first`, `last`: received, epoch milliseconds. */
 export type Receipts = {
@@ -65,13 +71,12 @@ export type Receipts = {
   ): Iterable<{ first: number; last: number; read: () => Iterable<Found> }>
 }
 
-/** Stored events, as their own room shows them. */
-export type FoundConversations = Pick<EventList, 'newestSince'>
-
 export type RecordsDeps = {
   storage: DurableObjectStorage
   /** `RECEIPT_DAYS`; 0 keeps no receipts. */
   receiptMs: number
+  /** With what AEP's own counts may be read. */
+  readAccess: ReadAccess
   events: StoredEvents & FoundEvents & FoundConversations
   now: () => number
   rim: Pick<Rim, 'randomBytes' | 'randomUUID' | 'hmac'>
@@ -84,6 +89,7 @@ export class Records {
   readonly hash: LookupHash
   readonly suppressions: Suppressions
   readonly log: OperatorLog
+  readonly landed: LandedStore
   readonly #deps: RecordsDeps
   readonly #activity: ActivityStore
   readonly #receipts: ReceiptStore
@@ -92,12 +98,14 @@ export class Records {
   #pausedUntil = 0
 
   constructor(deps: RecordsDeps) {
-    const { storage, receiptMs, events, rim } = deps
+    const { storage, receiptMs, readAccess, events, rim, now } = deps
     const { sql } = storage
     this.#deps = deps
     this.hash = lookupHashOf(storage, rim)
     this.suppressions = new Suppressions(sql, rim.randomUUID)
     this.log = new OperatorLog(sql)
+    const activityOf = (from: number, to: number) => this.points(from, to, 'hour')
+    this.landed = new LandedStore({ storage, access: readAccess, activity: activityOf, now })
     this.#activity = new ActivityStore(sql)
     this.#receipts = new ReceiptStore(sql)
     this.#index = new EventIndex(sql, events)
@@ -181,13 +189,16 @@ export class Records {
   /** Receipts that are remembered, by when they were received. */
   receipts(): Receipts {
     const { receiptMs, now } = this.#deps
-    const [receipts, reports] = [this.#receipts, this.#reports]
+    const [receipts, reports, landed] = [this.#receipts, this.#reports, this.landed]
     const settledAfter = now() - receiptMs
     function* read(packed: Uint8Array): Generator<Found> {
       for (const record of recordsIn(packed)) {
         if (timesOf(record).settledAt <= settledAfter) continue
         const receipt = unpackReceipt(record)
-        yield fromReceipt({ ...receipt, position: positionOf(receipt) })
+        yield fromReceipt(
+          { ...receipt, position: positionOf(receipt) },
+          landed.failureOf(receipt.id),
+        )
       }
     }
     return {
@@ -209,17 +220,23 @@ export class Records {
   ): Completeness & CompletenessFacts & { from: number } {
     const stored = this.#deps.events.newestSince(since, MAX_COMPLETENESS_EVENTS)
     const isCut = stored.length === MAX_COMPLETENESS_EVENTS
-    const from = Math.max(
-      since,
-      isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : 0,
-      (this.#receipts.latestBeside(since, MAX_COMPLETENESS_ROWS) ?? 0) + 1,
-    )
-    return { ...completenessOf(this.#conversations(stored, from), overdueAt), from }
+    let from = isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : since
+    const positionAt = (receivedAt: number) => positionOf({ receivedAt, id: '000' })
+    const rows: ReceiptRow[] = []
+    for (const row of this.#receipts.rows(positionAt(from), Number.MAX_SAFE_INTEGER, true)) {
+      if (rows.length === MAX_COMPLETENESS_ROWS) {
+        from = Math.max(from, row.last + 1)
+        break
+      }
+      rows.push(row)
+    }
+    return { ...completenessOf(this.#conversations(stored, rows, from), overdueAt), from }
   }
 
-  /** Events that take part, of those that are stored and of receipts; in no order. */
+  /** Events that take part, of those that are stored and of receipts, in no order; one row in memory at a time. */
   *#conversations(
     stored: ReturnType<FoundConversations['newestSince']>,
+    rows: readonly ReceiptRow[],
     from: number,
   ): Generator<ConversationEvent> {
     for (const { hashes, ...event } of stored) {
@@ -228,15 +245,15 @@ export class Records {
       yield { ...event, conversation: own?.hash ?? null }
     }
     for (const packed of this.#reports.receipts()) yield* conversationsIn(packed, from)
-    for (const packed of this.#receipts.newest(from, MAX_COMPLETENESS_ROWS)) {
-      yield* conversationsIn(packed, from)
-    }
+    for (const { packed } of rows) yield* conversationsIn(packed(), from)
   }
 
   find(request: FindRequest): Found[] {
     const { events, receiptMs, now } = this.#deps
     const [index, receipts, reports] = [this.#index, this.#receipts, this.#reports]
-    return find(request, { events, index, receipts, reports, settledAfter: now() - receiptMs })
+    const failureOf = (id: string) => this.landed.failureOf(id)
+    const settledAfter = now() - receiptMs
+    return find(request, { events, index, receipts, reports, failureOf, settledAfter })
   }
 
   /**
@@ -247,6 +264,7 @@ export class Records {
     return this.#deps.storage.transactionSync(() => {
       const ids = this.#receipts.erase(hash, dryRun)
       for (const id of this.#reports.erase(hash, dryRun)) ids.add(id)
+      if (!dryRun) this.landed.forget(ids)
       if (!dryRun) this.#index.erase(hash)
       return ids.size
     })

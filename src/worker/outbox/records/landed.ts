@@ -1,0 +1,338 @@
+/**
+ * What AEP counts of what it has acknowledged: hours, and events that it accepted and refused afterwards.
+ *
+ * Promises: of AEP's words an event's id, a code, a pointer and a batch are kept, never its texts. Whatever is asked reads a
+ * few rows of hours and as many failures as are shown, however much was relayed. Reading twice counts once.
+ * Counted in records, as AEP does: a split event is several. What was sent is taken from the activity and kept nowhere else;
+ * it is a lower bound and repeats count twice, so more in AEP is no fault.
+ * Accepts: after a change of dataflow or dataset what came before is neither read nor compared any more. A failed row without
+ * an id that is read again, after a file that broke off, counts twice.
+ */
+import {
+  type LandedCursor,
+  type LandedFailure,
+  type LandedHour,
+  landedSince,
+} from '../../aep/landed.ts'
+import { explainProblem, type PlatformProblem } from '../../aep/platform-get.ts'
+import type { LandedCause, LandedFacts } from '../../alerts/alerts.ts'
+import type { ReadAccess } from '../../config/read-access.ts'
+import {
+  ACTIVITY_HOURS_MS,
+  FAILURES_KEPT_MS,
+  LANDED_CLEAN_MS,
+  LANDED_FIRST_MS,
+  LANDED_HOURS,
+  LANDED_INTERVAL_MS,
+  MAX_CAUSES_READ,
+  MAX_FAILURES_SHOWN,
+} from '../../limits.ts'
+import { type CountRow, STEP_MS } from './counts.ts'
+
+/** `made_for`: the dataflow and dataset that all of it is of. `state`: JSON of `State`. */
+export const LANDED_TABLES = `
+CREATE TABLE landed (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  made_for TEXT NOT NULL,
+  state TEXT NOT NULL
+);
+CREATE TABLE landed_hours (
+  at INTEGER PRIMARY KEY,
+  received INTEGER NOT NULL,
+  ingested INTEGER NOT NULL,
+  failed INTEGER NOT NULL,
+  settled INTEGER NOT NULL
+);
+CREATE TABLE landed_failures (
+  id TEXT PRIMARY KEY,
+  code TEXT NOT NULL,
+  pointer TEXT NOT NULL,
+  batch TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  recovered_at INTEGER
+) WITHOUT ROWID;
+CREATE INDEX landed_failures_at ON landed_failures (at);
+`
+
+/** What one reading has brought; `unnamed`: failed rows that name no event. */
+export type LandedRead = {
+  readonly hours: readonly LandedHour[]
+  readonly failures: readonly LandedFailure[]
+  readonly unnamed: readonly Pick<LandedCause, 'code' | 'pointer' | 'count'>[]
+  /** `null`: reading goes on where it was. */
+  readonly cursor: LandedCursor | null
+  readonly more: boolean
+  readonly problem: PlatformProblem | null
+}
+
+/** `ours`: what AEP has acknowledged, at least. */
+export type ComparedHour = LandedHour & { readonly ours: number }
+
+/** `recoveredAt`: when AEP took it again; `null`: it has not. */
+export type KnownFailure = LandedFailure & { readonly recoveredAt: number | null }
+
+export type Compared = {
+  readonly hours: readonly ComparedHour[]
+  readonly failures: readonly LandedFailure[]
+}
+
+type State = {
+  /** The first hour that is compared. */
+  readonly from: number
+  readonly cursor: LandedCursor
+  /** When the latest reading began. */
+  readonly beganAt: number
+  readonly problem: PlatformProblem | null
+  readonly causes: readonly LandedCause[]
+}
+
+export type LandedDeps = {
+  readonly storage: DurableObjectStorage
+  readonly access: ReadAccess
+  /** Activity by the hour. */
+  readonly activity: (from: number, to: number) => readonly CountRow[]
+  readonly now: () => number
+}
+
+export class LandedStore {
+  readonly #deps: LandedDeps
+  readonly #sql: SqlStorage
+
+  constructor(deps: LandedDeps) {
+    this.#deps = deps
+    this.#sql = deps.storage.sql
+  }
+
+  /** Where to read on; `null`: not now. Whoever asks is the one who reads. */
+  begin(): LandedCursor | null {
+    const { access, storage } = this.#deps
+    if (!access.available) return null
+    const now = this.#deps.now()
+    const madeFor = `${access.datasetId} ${access.flowId ?? ''}`
+    const known = this.#known()
+    const before = known?.madeFor === madeFor ? known.state : null
+    // A clock that ran ahead must not stop it.
+    if (before && before.beganAt <= now && now - before.beganAt < LANDED_INTERVAL_MS) return null
+    const state = before ?? firstState(now, known !== null)
+    storage.transactionSync(() => {
+      if (!before) this.#sql.exec('DELETE FROM landed_hours')
+      this.#save({ ...state, beganAt: now }, madeFor)
+    })
+    return state.cursor
+  }
+
+  take({ hours, failures, unnamed, cursor, more, problem }: LandedRead): void {
+    const known = this.#known()
+    if (!known) return
+    const now = this.#deps.now()
+    this.#deps.storage.transactionSync(() => {
+      for (const hour of hours) this.#saveHour(hour)
+      const added = [...failures.filter((one) => this.#saveFailure(one)), ...unnamed]
+      const isComplete = !more && problem === null
+      const causes = withAdded(known.state.causes, added, now)
+      this.#save({
+        ...known.state,
+        cursor: cursor ?? known.state.cursor,
+        problem,
+        causes: isComplete ? causes.filter(({ lastAt }) => now - lastAt < LANDED_CLEAN_MS) : causes,
+      })
+      this.#sql.exec('DELETE FROM landed_hours WHERE at < ?', now - ACTIVITY_HOURS_MS)
+      this.#sql.exec('DELETE FROM landed_failures WHERE at < ?', now - FAILURES_KEPT_MS)
+    })
+  }
+
+  facts(): LandedFacts {
+    const { access, now } = this.#deps
+    const none = { causes: [], missing: 0, since: now(), keptNone: 0 }
+    if (!access.available) return { available: false, why: access.why, ...none }
+    const state = this.#known()?.state
+    if (!state) return { available: true, why: null, ...none }
+    const { problem, causes, from } = state
+    return {
+      available: problem?.reason !== 'permission',
+      why: problem && explainProblem(problem, 'It is tried again within 15 minutes.'),
+      causes,
+      ...this.#missing(from),
+      keptNone: this.#keptNone(),
+    }
+  }
+
+  /** `from` is included, `to` is not. */
+  compared(from: number, to: number): Compared {
+    const failures = this.#sql
+      .exec<Writable<LandedFailure>>(
+        `SELECT id, code, pointer, batch, at FROM landed_failures WHERE at >= ? AND at < ?
+         ORDER BY at DESC LIMIT ?`,
+        from,
+        to,
+        MAX_FAILURES_SHOWN,
+      )
+      .toArray()
+    return { hours: this.#hours(from, to), failures }
+  }
+
+  /** Of an event, or of a part of it: one that AEP has not taken again, the latest. */
+  failureOf(id: string): KnownFailure | null {
+    const [failure] = this.#sql
+      .exec<Writable<KnownFailure>>(
+        `SELECT id, code, pointer, batch, at, recovered_at AS recoveredAt FROM landed_failures
+         WHERE ${OF_EVENT} ORDER BY recovered_at IS NULL DESC, at DESC LIMIT 1`,
+        ...ofEvent(id),
+      )
+      .toArray()
+    return failure ?? null
+  }
+
+  /** Those of these events. */
+  forget(ids: Iterable<string>): void {
+    for (const id of ids) {
+      this.#sql.exec(`DELETE FROM landed_failures WHERE ${OF_EVENT}`, ...ofEvent(id))
+    }
+  }
+
+  /** Of events, or of parts: as AEP has taken them again. */
+  recovered(ids: readonly string[]): void {
+    const now = this.#deps.now()
+    for (const id of ids) {
+      this.#sql.exec('UPDATE landed_failures SET recovered_at = ? WHERE id = ?', now, id)
+    }
+  }
+
+  /**
+   * Over the latest settled hours. What was sent in the last second of an hour AEP may count in the next, so what that one
+   * has too many does not miss.
+   */
+  #missing(from: number): Pick<LandedFacts, 'missing' | 'since'> {
+    const [last] = this.#sql
+      .exec<{ at: number }>(
+        'SELECT at FROM landed_hours WHERE settled = 1 AND at >= ? ORDER BY at DESC LIMIT 1',
+        from,
+      )
+      .toArray()
+    if (!last) return { missing: 0, since: from }
+    const end = last.at + STEP_MS.hour
+    const since = Math.max(from, end - LANDED_HOURS * STEP_MS.hour)
+    const hours = this.#hours(since, end + STEP_MS.hour)
+    const sent = hours.filter(({ at }) => at < end).map(({ ours, received }) => ours - received)
+    const next = hours.find(({ at }) => at === end)
+    const spilled = next ? Math.max(next.received - next.ours, 0) : 0
+    return { missing: Math.max(sent.reduce((a, b) => a + b, 0) - spilled, 0), since }
+  }
+
+  /** An hour that is not settled may have been received and not been worked on yet, unless some of it has failed. */
+  #keptNone(): number {
+    const now = this.#deps.now()
+    const hours = this.#hours(now - (LANDED_HOURS + 1) * STEP_MS.hour, now + STEP_MS.hour)
+    if (hours.some(({ ingested }) => ingested > 0)) return 0
+    return hours
+      .filter(({ failed, settled }) => failed > 0 || settled)
+      .reduce((sum, { received }) => sum + received, 0)
+  }
+
+  #hours(from: number, to: number): ComparedHour[] {
+    const rows = this.#sql
+      .exec<Writable<Omit<LandedHour, 'settled'>> & { settled: number }>(
+        `SELECT at, received, ingested, failed, settled FROM landed_hours WHERE at >= ? AND at < ?
+         ORDER BY at`,
+        from,
+        to,
+      )
+      .toArray()
+    const [first] = rows
+    if (!first) return []
+    const ours = new Map<number, number>()
+    for (const row of this.#deps.activity(first.at, (rows.at(-1) ?? first).at + STEP_MS.hour)) {
+      if (row.outcome !== 'forwarded' && row.outcome !== 'drained') continue
+      ours.set(row.minute, (ours.get(row.minute) ?? 0) + recordsOf(row))
+    }
+    return rows.map((row) => ({
+      ...row,
+      settled: row.settled === 1,
+      ours: ours.get(row.at) ?? 0,
+    }))
+  }
+
+  #saveHour({ at, received, ingested, failed, settled }: LandedHour): void {
+    this.#sql.exec(
+      `INSERT INTO landed_hours (at, received, ingested, failed, settled) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (at) DO UPDATE SET received = excluded.received, ingested = excluded.ingested,
+         failed = excluded.failed, settled = excluded.settled`,
+      at,
+      received,
+      ingested,
+      failed,
+      settled ? 1 : 0,
+    )
+  }
+
+  /** Whether it was not known. One that was sent again and refused again is in another batch. */
+  #saveFailure({ id, code, pointer, batch, at }: LandedFailure): boolean {
+    const { rowsWritten } = this.#sql.exec(
+      `INSERT INTO landed_failures (id, code, pointer, batch, at) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET code = excluded.code, pointer = excluded.pointer,
+         batch = excluded.batch, at = excluded.at, recovered_at = NULL
+       WHERE batch <> excluded.batch`,
+      id,
+      code,
+      pointer,
+      batch,
+      at,
+    )
+    return rowsWritten > 0
+  }
+
+  #known(): { madeFor: string; state: State } | null {
+    const [row] = this.#sql
+      .exec<{ madeFor: string; state: string }>(
+        'SELECT made_for AS madeFor, state FROM landed WHERE only = 1',
+      )
+      .toArray()
+    return row ? { madeFor: row.madeFor, state: JSON.parse(row.state) } : null
+  }
+
+  #save(state: State, madeFor: string | null = null): void {
+    this.#sql.exec(
+      `INSERT INTO landed (only, made_for, state) VALUES (1, IFNULL(?1, ''), ?2)
+       ON CONFLICT (only) DO UPDATE SET made_for = IFNULL(?1, made_for), state = excluded.state`,
+      madeFor,
+      JSON.stringify(state),
+    )
+  }
+}
+
+/** Of an event and its parts, `{id}-…`. */
+const OF_EVENT = '(id = ? OR (id > ? AND id < ?))'
+const ofEvent = (id: string) => [id, `${id}-`, `${id}.`]
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
+
+/** `isChange`: of dataflow or dataset, so that what was sent in this hour went to another one. */
+function firstState(now: number, isChange: boolean): State {
+  const hour = Math.floor(now / STEP_MS.hour) * STEP_MS.hour
+  return {
+    from: isChange ? hour + STEP_MS.hour : hour,
+    cursor: landedSince(isChange ? now : now - LANDED_FIRST_MS),
+    beganAt: now,
+    problem: null,
+    causes: [],
+  }
+}
+
+function withAdded(
+  before: readonly LandedCause[],
+  added: readonly { code: string; pointer: string; count?: number }[],
+  now: number,
+): readonly LandedCause[] {
+  const causes = new Map(before.map((cause) => [`${cause.code} ${cause.pointer}`, cause]))
+  for (const { code, pointer, count = 1 } of added) {
+    const key = `${code} ${pointer}`
+    const known = causes.get(key) ?? { code, pointer, count: 0, firstAt: now }
+    causes.set(key, { ...known, count: known.count + count, lastAt: now })
+  }
+  return [...causes.values()].sort((a, b) => b.count - a.count).slice(0, MAX_CAUSES_READ)
+}
+
+/** A split event is several. */
+function recordsOf(row: CountRow & { readonly records?: number }): number {
+  return row.records ?? row.count
+}

@@ -1,0 +1,75 @@
+/** Whose a record is, as the encoders of both formats write it: what is screened before it is sent again. */
+import { describe, expect, it } from 'vitest'
+import { personKeysIn } from '../../../src/worker/aep/record/person.ts'
+import type { EventKind } from '../../../src/worker/chatlio/kind.ts'
+import { subjectOf } from '../../../src/worker/chatlio/person.ts'
+import { utf8Bytes } from '../../../src/worker/lib/json-text.ts'
+import { encodeParts } from './encode-parts.ts'
+import { eventOf, RAW, XDM_EXTRAS } from './split-arbitraries.ts'
+import { entity, record } from './split-whole.ts'
+
+const visitor = { UUID: 'visitor-1', email: 'Ada@Example.com', agentEmail: 'agent@example.com' }
+const messages = [
+  { isVisitorMsg: true, text: 'I am bo@example.com', email: 'agent@example.com', name: 'Sam' },
+]
+const CASES: readonly [string, EventKind, Record<string, unknown>][] = [
+  [
+    'a conversation',
+    'feedback',
+    { visitor, message: 'from bo@example.com', conversationUUID: 'c' },
+  ],
+  [
+    'a list of addresses',
+    'feedback',
+    { visitor: { ...visitor, email: 'ada@x.de, eve@x.de' }, message: '' },
+  ],
+  [
+    'a transcript',
+    'transcript',
+    {
+      visitorEmail: 'ada@example.com',
+      replyToEmail: 'bo@example.com',
+      agentEmail: 'agent@example.com',
+      messages,
+    },
+  ],
+  [
+    'an offline message',
+    'offline-message',
+    {
+      email: 'ada@example.com',
+      emailPretty: 'Ada <ada@x.de>',
+      message: 'bo@example.com',
+      name: 'Ada',
+    },
+  ],
+]
+
+describe.each([
+  ['raw', RAW, record],
+  ['xdm', XDM_EXTRAS, entity],
+] as const)('a %s record', (_, destination, recordIn) => {
+  it.each(CASES)(
+    'of %s is of everybody whom the event is of, and of nobody else',
+    (_, kind, payload) => {
+      const event = eventOf(kind, payload)
+      const body = utf8Bytes(JSON.stringify(payload))
+      const parsed = { ok: true, value: payload } as const
+      const { visitors, emails } = subjectOf({ kind, parsed, body, isValid: true })
+      expect(visitors.length + emails.length).toBeGreaterThan(0)
+      for (const part of encodeParts(event, destination, 1_500)) {
+        const keys = personKeysIn(recordIn(part)).map(({ field, value }) => `${field} ${value}`)
+        for (const id of visitors) expect(keys).toContain(`visitor ${id}`)
+        for (const email of emails) expect(keys).toContain(`email ${email}`)
+        expect(keys.join()).not.toMatch(/bo@|agent@/)
+      }
+    },
+  )
+})
+
+it.each([null, 'text', [], { identityMap: null }, { unmapped: '{' }])(
+  'of %j is of nobody',
+  (one) => {
+    expect(personKeysIn(one)).toEqual([])
+  },
+)

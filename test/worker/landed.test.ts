@@ -1,0 +1,367 @@
+/** Promise 9, over the wire: what the cron trigger reads of AEP's own counts, what it says of them, and what it leaves alone. */
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import type { Outbox } from '../../src/worker/outbox/outbox.ts'
+import { packReceipts, type Receipt } from '../../src/worker/outbox/records/packed.ts'
+import { ReceiptStore } from '../../src/worker/outbox/records/receipts.ts'
+import { HOUR, MINUTE, type Receiver, startReceiver, WEBHOOK } from './alerts-support.ts'
+import { startBrowser, textOf } from './page-support.ts'
+import { type Clock, conversation, eachTest, outbox, type Relay, startRelay } from './support.ts'
+
+const CANARY = 'canary-7f3a'
+const READ = {
+  AEP_READ_CLIENT_ID: 'local-reader',
+  AEP_READ_CLIENT_SECRET: 'local-reader-secret',
+  AEP_ORG_ID: 'LOCAL@AdobeOrg',
+  AEP_DATASET_ID: 'local-dataset',
+  AEP_IMS_URL: 'http://127.0.0.1:8788',
+  AEP_PLATFORM_URL: 'http://127.0.0.1:8788',
+  ALERT_WEBHOOK_URL: WEBHOOK,
+}
+
+let aep: LocalAdobe
+let clock: Clock
+let logs: string[]
+let relay: Relay
+let receiver: Receiver
+
+eachTest((world) => {
+  ;({ aep, clock, logs } = world)
+  receiver = startReceiver(aep)
+})
+beforeEach(() => {
+  // The outbox has an environment of its own.
+  Object.assign(env, READ)
+  relay = startRelay(READ)
+})
+
+const later = (answer: object = {}, more: object = {}) =>
+  aep.rule({
+    ...more,
+    answer: { type: 'failLater', message: `[${CANARY}] is wrong`, ...answer },
+  } as Parameters<LocalAdobe['rule']>[0])
+
+/** Returns their ids. */
+async function webhooks(count: number, fields: Record<string, unknown> = {}): Promise<string[]> {
+  const ids: string[] = []
+  for (let sent = 0; sent < count; sent += 1) {
+    const { body } = await relay.post('feedback', conversation(fields))
+    expect(body.status).toBe('forwarded')
+    ids.push(String(body.id))
+  }
+  await relay.report()
+  return ids
+}
+
+async function tick(ms = 20 * MINUTE): Promise<void> {
+  clock.advance(ms)
+  await relay.scheduled()
+}
+
+type Compared = {
+  available: boolean
+  why: string | null
+  hours: Record<'at' | 'received' | 'ingested' | 'failed' | 'ours' | 'settled', unknown>[]
+  failures: Record<'id' | 'code' | 'pointer' | 'batch' | 'at', string>[]
+}
+const compared = async (query = '') =>
+  (await relay.get(`/compared${query}`)).body as unknown as Compared
+const said = () => JSON.stringify(receiver.messages.map(({ body }) => body.text))
+const platformPaths = () => aep.platformRequests.map(({ path }) => path)
+
+describe('what AEP refused afterwards', () => {
+  it('is counted and named, is one alert, and one resolve after a clean hour', async () => {
+    later({}, { every: 3 })
+    const ids = await webhooks(20)
+    aep.clearRules()
+    await tick()
+    const { available, why, hours, failures } = await compared()
+    expect(available).toBe(true)
+    expect(hours.at(-1)).toMatchObject({ received: 20, ingested: 14, failed: 6, ours: 20 })
+    const thirds = ids.filter((_, index) => index % 3 === 2)
+    expect(failures.map(({ id }) => id).sort()).toEqual(thirds.sort())
+    expect(failures[0]).toMatchObject({ code: 'DCVS-1105-400', pointer: '/timestamp' })
+    expect(why).toContain('AEP accepted 6 records and refused them afterwards')
+    expect(receiver.messages).toHaveLength(1)
+    expect(said()).toContain('6 records: DCVS-1105-400 at /timestamp')
+    expect(said()).toContain('npm run recover')
+    for (let minutes = 0; minutes < 55; minutes += 5) await tick(5 * MINUTE)
+    expect(receiver.messages).toHaveLength(1)
+    for (let minutes = 0; minutes < 30; minutes += 5) await tick(5 * MINUTE)
+    expect(receiver.messages).toHaveLength(2)
+    expect(said()).toContain('Resolved: AEP has refused nothing more for an hour')
+    expect((await compared()).why).toBeNull()
+  })
+
+  it('is said anew for another cause, and not for the same', async () => {
+    later()
+    await webhooks(1)
+    await tick()
+    await webhooks(1)
+    await tick()
+    expect(receiver.messages).toHaveLength(1)
+    aep.clearRules()
+    later({ pointer: '/eventType' })
+    await webhooks(1)
+    await tick(40 * MINUTE)
+    expect(receiver.messages).toHaveLength(2)
+    expect(said()).toContain('/eventType')
+  })
+
+  it('is shown by find, with where and why, until it has been sent again', async () => {
+    later({}, { times: 1 })
+    const [id] = await webhooks(2)
+    await tick()
+    const { body } = await relay.command('/find', { id })
+    expect(body.events).toMatchObject([
+      {
+        id,
+        state: 'failed',
+        code: 'DCVS-1105-400',
+        pointer: '/timestamp',
+        batch: expect.stringMatching(/^01/),
+        failedAt: expect.any(String),
+      },
+    ])
+    const browser = startBrowser(READ)
+    await browser.signIn()
+    const page = textOf((await browser.visit(`/admin/ui/events/${id}`)).html)
+    expect(page).toMatch(/AEP accepted it.*AEP refused it: DCVS-1105-400, at \/timestamp/)
+    const { body: screened } = await relay.command('/screen', { records: [], recovered: [id] })
+    expect(screened).toEqual({ indexes: [], recovered: 1 })
+    expect((await relay.command('/find', { id })).body.events).toMatchObject([
+      { state: 'recovered' },
+    ])
+  })
+
+  it('is forgotten with its person', async () => {
+    later()
+    const [id] = await webhooks(1, { visitor: { UUID: 'gone' } })
+    await tick()
+    expect((await compared()).failures).toHaveLength(1)
+    await relay.command('/erase', { visitor: 'gone' })
+    expect((await compared()).failures).toEqual([])
+    const record = { _id: id, identityMap: { ChatlioVisitor: [{ id: 'gone', primary: true }] } }
+    const other = { _id: id, visitor: { UUID: 'other' }, messages: [{ text: 'gone' }] }
+    const { body } = await relay.command('/screen', { records: [other, record] })
+    expect(body.indexes).toEqual([1])
+  })
+
+  it('holds no word of AEP and nothing of a visitor, in any row, line or message', async () => {
+    later({ pointer: `/visitorTraits/${CANARY}`, code: CANARY })
+    await webhooks(2, { email: `${CANARY}@example.com`, message: CANARY })
+    aep.set({ failedBody: 'mapped' })
+    await tick()
+    const text = (_: string, value: unknown) =>
+      value instanceof ArrayBuffer ? new TextDecoder('latin1').decode(value) : value
+    const rows = await runInDurableObject(outbox(), (_, { storage }) =>
+      storage.sql
+        .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'")
+        .toArray()
+        .filter(({ name }) => !name.startsWith('_cf'))
+        .map(({ name }) =>
+          JSON.stringify(storage.sql.exec(`SELECT * FROM ${name}`).toArray(), text),
+        ),
+    )
+    expect(rows.join('')).toContain('/visitorTraits/*')
+    const seen = [...rows, ...logs, said(), JSON.stringify(await compared())].join('\n')
+    expect(seen).not.toContain(CANARY)
+    expect(seen).not.toContain('local-reader-secret')
+  })
+})
+
+describe('what AEP lost', () => {
+  it('is an alert once hours are settled, and none where AEP has more', async () => {
+    await webhooks(4)
+    aep.rule({ times: 3, answer: { type: 'lose' } })
+    await webhooks(5)
+    await tick()
+    expect(receiver.messages).toEqual([])
+    for (let hours = 0; hours < 3; hours += 1) await tick(HOUR)
+    expect(said()).toContain('AEP has fewer than it acknowledged: 3 records')
+    expect((await compared()).hours.find(({ ours }) => ours === 9)).toMatchObject({
+      received: 6,
+      ingested: 6,
+      failed: 0,
+      settled: true,
+    })
+    for (let hours = 0; hours < 4; hours += 1) await tick(HOUR)
+    expect(receiver.messages).toHaveLength(2)
+    expect(said()).toContain('Resolved')
+  })
+
+  it('is not what was sent in the last second of an hour, and counted in the next', async () => {
+    const end = Math.ceil(clock.now / HOUR) * HOUR
+    clock.set(end - 1_000)
+    aep.advance(2_000)
+    await webhooks(3)
+    for (let hours = 0; hours < 5; hours += 1) await tick(HOUR)
+    expect((await compared()).hours.filter(({ ours }) => ours === 3)).toMatchObject([
+      { received: 0 },
+    ])
+    expect(receiver.messages).toEqual([])
+  })
+})
+
+describe('a dataflow that keeps nothing', () => {
+  it('is said within one tick, with the reason as soon as AEP names it', async () => {
+    later({ code: 'DCVS-1111-400', pointer: '/_id' })
+    await webhooks(3)
+    await tick(5 * MINUTE)
+    expect((await compared()).why).toMatch(
+      /keeps nothing of what it accepts: of 3 records.*npm run verify/,
+    )
+    await tick()
+    expect((await compared()).why).toContain('DCVS-1111-400 at /_id')
+  })
+
+  it('counts rows that name no event', async () => {
+    later({ code: 'DCVS-1111-400', pointer: '/_id' })
+    aep.set({ failedBody: 'cut' })
+    await webhooks(3)
+    await tick()
+    expect(said()).toContain('DCVS-1111-400 at /_id')
+  })
+})
+
+describe('reading', () => {
+  it.each([
+    ['403', { type: 'status', status: 403 }, 'View Monitoring', false],
+    ['500', { type: 'status', status: 500 }, 'tried again within 15 minutes', true],
+  ] as const)(
+    'that AEP answers with %s is a sentence, and nothing else',
+    async (_, answer, words, available) => {
+      aep.rule({ on: 'platform', answer })
+      await webhooks(2)
+      await tick()
+      expect(await compared()).toMatchObject({ available, why: expect.stringContaining(words) })
+      expect((await relay.health()).body).toEqual({ status: 'ok' })
+      expect((await webhooks(2)).length).toBe(2)
+      expect((await relay.get('/status')).body.hold).toBeNull()
+      expect(receiver.messages).toEqual([])
+      aep.clearRules()
+      await tick()
+      expect(await compared()).toMatchObject({ available: true, why: null })
+    },
+  )
+
+  it('with a wrong secret says so, and asks AEP nothing', async () => {
+    relay = startRelay({ ...READ, AEP_READ_CLIENT_SECRET: 'wrong-secret' })
+    await tick()
+    expect((await compared()).why).toMatch(/Adobe answered 40\d to asking for a token/)
+    expect(platformPaths()).toEqual([])
+  })
+
+  it('happens once in fifteen minutes, whichever isolate asks', async () => {
+    await tick(5 * MINUTE)
+    const first = aep.platformRequests.length
+    expect(first).toBeGreaterThan(0)
+    expect(first).toBeLessThanOrEqual(4)
+    const other = startRelay(READ)
+    await other.scheduled()
+    await tick(14 * MINUTE)
+    expect(aep.platformRequests).toHaveLength(first)
+    await tick(MINUTE)
+    expect(aep.platformRequests.length).toBeGreaterThan(first)
+  })
+
+  it('sees nothing of another flow in the same dataset', async () => {
+    later()
+    await aep.fetch('http://127.0.0.1:8788/collection/local-inlet', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-adobe-flow-id': 'foreign' },
+      body: JSON.stringify({ _id: 'f'.repeat(64), eventType: 'chatlio.feedback' }),
+    })
+    await tick()
+    const { failures, hours } = await compared()
+    expect(failures).toEqual([])
+    expect(hours.reduce((sum, { received }) => sum + Number(received), 0)).toBe(0)
+    expect(receiver.messages).toEqual([])
+  })
+
+  it('goes on where the last left off, until all is read', async () => {
+    aep.set({ failedFileRows: 1 })
+    later()
+    await webhooks(45)
+    aep.clearRules()
+    await tick()
+    const first = (await compared()).failures.length
+    expect(first).toBeLessThanOrEqual(20)
+    await tick(15 * MINUTE)
+    await tick(15 * MINUTE)
+    expect((await compared()).failures).toHaveLength(45)
+  })
+
+  it('without a credential asks nothing, and says what is not set', async () => {
+    Object.assign(env, { AEP_READ_CLIENT_ID: '' })
+    relay = startRelay({ ...READ, AEP_READ_CLIENT_ID: '' })
+    await tick()
+    expect(platformPaths()).toEqual([])
+    const { available, why } = await compared()
+    expect([available, why]).toEqual([false, 'Not set: AEP_READ_CLIENT_ID.'])
+  })
+
+  it('begins anew with another dataflow, whose hours are not compared with what went to the first', async () => {
+    await webhooks(5)
+    await tick()
+    await runInDurableObject(outbox(), (_, { storage }) => {
+      storage.sql.exec("UPDATE landed SET made_for = 'another'")
+    })
+    aep.reset()
+    for (let hours = 0; hours < 5; hours += 1) await tick(HOUR)
+    expect(receiver.messages).toEqual([])
+  })
+})
+
+describe('with 100,000 receipts, and as many failures', () => {
+  /** Hours of a page, as many of activity, and what else there is to know. */
+  const FEW = 120
+  const MANY = 100_000
+
+  it('comparing reads a few rows, and those of the failures that it shows; an alert reads none of them', async () => {
+    await tick()
+    const { now } = clock
+    await runInDurableObject(outbox(), async (instance: Outbox, { storage }) => {
+      const { sql } = storage
+      const numbers = `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT ${MANY})`
+      sql.exec(`${numbers} INSERT INTO landed_failures (id, code, pointer, batch, at)
+        SELECT printf('%064x', i), 'DCVS-1105-400', '/timestamp', 'b' || (i / 100), ${now} - i * 20000 FROM n`)
+      sql.exec(`${numbers} INSERT OR REPLACE INTO landed_hours (at, received, ingested, failed, settled)
+        SELECT (${now} / 3600000 - i) * 3600000, 1, 1, 0, i > 2 FROM n LIMIT 2160`)
+      const receipts = Array.from({ length: MANY }, (_, i): Receipt => {
+        const at = now - i * 5_000
+        const own = { kind: 'feedback' as const, source: null, via: 'forwarded' as const }
+        const id = i.toString(16).padStart(64, '0')
+        return { ...own, id, receivedAt: at, settledAt: at, attempts: 1, bytes: 2, hashes: '' }
+      })
+      new ReceiptStore(sql).add([packReceipts(receipts)])
+      const cursors: { rowsRead: number }[] = []
+      const real = sql.exec.bind(sql)
+      vi.spyOn(sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {
+        const cursor = real(query, ...bindings)
+        cursors.push(cursor)
+        return cursor
+      }) as typeof sql.exec)
+      const read = async (ask: () => unknown) => {
+        cursors.length = 0
+        await ask()
+        return cursors.reduce((sum, { rowsRead }) => sum + rowsRead, 0)
+      }
+      const shown = 1_000
+      expect(await read(() => instance.compared(now - 86_400_000, now + 1))).toBeLessThan(
+        2 * shown + FEW,
+      )
+      expect(await read(() => instance.compared(0, now + 1))).toBeLessThan(
+        2 * shown + 2_160 + 2 * FEW,
+      )
+      expect(await read(() => instance.alertFacts())).toBeLessThan(FEW)
+      expect(await read(() => instance.beginLanded())).toBeLessThan(5)
+      const by = { id: '5'.padStart(64, '0') }
+      const request = { by, from: 0, before: Number.MAX_SAFE_INTEGER, limit: 10 }
+      expect(await read(() => instance.find(request))).toBeLessThan(2 * FEW)
+      expect(instance.find(request)).toMatchObject([{ state: 'failed' }])
+    })
+  })
+})
