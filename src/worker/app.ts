@@ -1,5 +1,6 @@
 /** The routes, in the order in which they are tried. No logic. */
 import { Hono } from 'hono'
+import { respondFault } from './admin/page/frame.tsx'
 import { page } from './admin/page/routes.tsx'
 import { admin } from './admin/routes.ts'
 import { problemResponse } from './http/problem.ts'
@@ -21,7 +22,12 @@ app.use('/admin/*', answerHeaders)
 app.route('/admin', page)
 app.route('/admin', admin)
 
-app.notFound(() => problemResponse({ code: 'not-found' }))
+/** A person gets a page, which says no more than the problem does. */
+app.notFound((c) =>
+  c.req.header('accept')?.includes('text/html')
+    ? respondFault(c, 404, 'Nothing here', 'This is the Chatlio relay. Operators: /admin.', '')
+    : problemResponse({ code: 'not-found' }),
+)
 
 /** A fault of our own is never a 4xx. Its text may quote anything, so only its name is logged. */
 app.onError((error) => {

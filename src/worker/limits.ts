@@ -326,6 +326,23 @@ export const DRIFT_SAVE_MS = 60_000
 /** Differences kept of one kind. */
 export const MAX_DRIFT_ROWS_PER_KIND = 200
 
+/** Rows of receipts, some 4,000 to each, that one page of all events reads at most. */
+export const MAX_RECEIPT_ROWS = 8
+
+/** Conversations without a transcript that are named. */
+export const MAX_MISSING = 200
+
+/** Events in one step of an export; their bodies are bounded like those of a redrive. */
+export const EXPORT_PAGE = 200
+
+/** Rows of receipts, and stored events, that are read to see which conversations have a transcript; the newest of each. */
+export const MAX_COMPLETENESS_ROWS = 32
+export const MAX_COMPLETENESS_EVENTS = 10_000
+
+/** An alert of missing transcripts: at least so many conversations, and so large a share of them. */
+export const MIN_CONVERSATIONS = 10
+export const MISSING_SHARE = 0.2
+
 /**
  * Events that one page of a list looks at where no index serves its filter: an index would cost each event a row written;
  * 500 are read in a few milliseconds.

@@ -108,10 +108,12 @@ export class ReportBuffer {
   }
 
   #addUp(): void {
-    const rows = this.#answered.map(({ at, ms, kind, outcome, source }): CountRow => {
+    const rows = this.#answered.map(({ at, ms, kind, outcome, source, receipt }): CountRow => {
       const histogram = {}
       addDuration(histogram, ms)
-      return { minute: at, kind, outcome, source, count: 1, histogram }
+      const row = { minute: at, kind, outcome, source, count: 1, histogram }
+      // What the outbox sent while its request waited, it counts itself.
+      return outcome === 'forwarded' ? { ...row, records: receipt ? 1 : 0 } : row
     })
     this.#counts = summed([...this.#counts, ...rows], STEP_MS.minute)
     if (this.#counts.length > MAX_BUFFERED_COUNTS) this.#counts = summed(this.#counts, STEP_MS.hour)

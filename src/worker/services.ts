@@ -6,6 +6,7 @@ import { settingsOf } from './aep/client/settings.ts'
 import { TokenSource } from './aep/client/token.ts'
 import { Breaker } from './breaker.ts'
 import { type Config, parseConfig } from './config/config.ts'
+import { shownSettings } from './config/variables.ts'
 import { DriftDetector } from './drift/detector.ts'
 import { AccessKeys } from './http/auth.ts'
 import { HealthCheck } from './http/health.ts'
@@ -35,6 +36,8 @@ export type Services = {
   sessions: Sessions | null
   drift: DriftDetector
   /** Of the Worker that runs; without a deployment there is none. */
+  /** What is set, without secrets: for those it says that they are. */
+  settings: Readonly<Record<string, string>>
   version: { id: string | null; tag: string | null; deployedAt: string | null }
 }
 
@@ -62,7 +65,7 @@ export function servicesOf(env: Env): Services {
     const { destination } = config
     const rim = rimOf(env)
     const { now, timers, fetch } = rim
-    const outbox = () => outboxOf(env)
+    const outbox = () => outboxOf(env, config.outboxJurisdiction)
     const tokens = new TokenSource((refused) => outbox().token(refused), now)
     const settings = settingsOf(destination)
     const windowMs = Math.max(config.forwardTimeoutMs, config.retryBaseMs)
@@ -110,6 +113,7 @@ export function servicesOf(env: Env): Services {
       sessions: adminToken === null ? null : new Sessions(adminToken),
       drift,
       version: versionOf(env),
+      settings: shownSettings(env),
     }
     services.set(env, known)
     if (config.problems.length > 0) {

@@ -7,16 +7,21 @@ import { app } from './app.ts'
 import { readWhatLanded } from './landed-tick.ts'
 import { within } from './lib/timeout.ts'
 import { STORE_TIMEOUT_MS } from './limits.ts'
+import { outboxOf } from './outbox/outbox.ts'
 import { servicesOf } from './services.ts'
 
 export const worker = {
   fetch: app.fetch,
   async scheduled(_controller, env) {
     const services = servicesOf(env)
-    const { outbox, reporter, health, rim } = services
+    const { config, outbox, reporter, health, rim } = services
     try {
       await within(STORE_TIMEOUT_MS, outbox().wake(), rim.timers)
       await reporter.report()
+      // What the object of before a jurisdiction was set still holds.
+      if (config.outboxJurisdiction !== null) {
+        await within(STORE_TIMEOUT_MS, outboxOf(env).wake(), rim.timers)
+      }
       await readWhatLanded({ ...services, ...rim })
     } finally {
       // An outbox that does not answer is one of the things to alert about.

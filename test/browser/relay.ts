@@ -72,7 +72,13 @@ function relayOf(
       const text = typeof body === 'string' ? body : JSON.stringify(body)
       const bytes = new TextEncoder().encode(text)
       const address = `${url}/chatlio/${kind}?key=${KEY}`
-      const answer = await postWebhook(address, bytes, fetch, AbortSignal.timeout(30_000))
+      const answer = await postWebhook(
+        address,
+        bytes,
+        fetch,
+        AbortSignal.timeout(30_000),
+        'Chatlio',
+      )
       return { ...answer, id: answer.id ?? '' }
     },
     async status() {

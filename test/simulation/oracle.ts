@@ -215,8 +215,31 @@ export class Oracle {
     }
     known.landedAt = this.#world.now
     this.#waiting.delete(known.webhook.id)
+    this.#inTime(known)
     if (known.webhook.quality === 'invalid') {
       this.#breach('stranger', `webhook ${known.webhook.serial} is invalid and is in AEP`)
+    }
+  }
+
+  /** Where one kind alone is refused for good, the others are there within ten seconds. */
+  #inTime({ webhook, postedAt }: Known): void {
+    const { now, plan, wrongAt } = this.#world
+    const isOther = (fault: Fault) =>
+      fault.what !== 'aep' ||
+      fault.ims ||
+      fault.answer !== '400' ||
+      fault.share < 1 ||
+      (fault.kinds?.includes(webhook.kind) ?? true)
+    const isPlain = plan.webhooks.every(({ quality }) => !quality.startsWith('poison'))
+    if (!isPlain || this.#paused || now - wrongAt < 10 * MINUTE) return
+    const lately = this.#world.faults(10 * MINUTE)
+    if (lately.length === 0 || lately.some(isOther)) return
+    this.#world.reach('an event beside a kind that is refused')
+    if (now - postedAt > 15 * SECOND) {
+      this.#breach(
+        'stalled',
+        `webhook ${webhook.serial} took ${now - postedAt} ms, and only another kind is refused`,
+      )
     }
   }
 

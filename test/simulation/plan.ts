@@ -297,7 +297,8 @@ const restartsWhileSlow: Maker = (random, ms) => {
 }
 const alarmLost: Maker = (random, ms) => [{ what: 'alarm-lost', at: moment(random, ms) }]
 const clock: Maker = (random, ms) => {
-  const size = random.pick([2_000, 30_000, 10 * MINUTE, 5 * HOUR, 60 * 24 * HOUR])
+  // Less than the retention: what is older than that is erased, whoever says so.
+  const size = random.pick([2_000, 30_000, 10 * MINUTE, 5 * HOUR, 3 * 24 * HOUR])
   const forMs = random.int(MINUTE, 20 * MINUTE)
   const at = random.int(MINUTE, ms - forMs)
   const of = random.pick(['object', 'isolate'] as const)

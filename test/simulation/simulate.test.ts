@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 
 const LOADER = new URL('./loader.ts', import.meta.url).href
-const COMMAND = new URL('./simulate.ts', import.meta.url).pathname
+const COMMAND = fileURLToPath(new URL('./simulate.ts', import.meta.url))
 
 type Ended = { code: number; stdout: string; stderr: string }
 
@@ -41,13 +43,12 @@ describe('the simulator', () => {
   })
 })
 
-/** Each was a fault that a run had found. */
+const FOUND = new URL('./found/', import.meta.url)
+
+/** The shortest history of each fault that a run has found, and that was mended. */
 describe('a history that once broke a promise', () => {
-  it.each([
-    ['an alert that nothing can be stored, and that was never resolved', '25'],
-    ['a part whose acceptance could not be noted, and an id for two contents', '14'],
-  ])('no longer does: %s', async (_, seed) => {
-    const { code, stdout } = await simulate('--seed', seed)
+  it.each(readdirSync(FOUND))('no longer does: %s', async (file) => {
+    const { code, stdout } = await simulate('--plan', fileURLToPath(new URL(file, FOUND)))
     expect(code, stdout.slice(0, 4_000)).toBe(0)
   })
 })

@@ -3,8 +3,9 @@
  * give the same. A run that breaks a promise is made shorter, and printed as a timeline.
  */
 import { createHash } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { planOf } from './plan.ts'
+import { type Plan, planOf } from './plan.ts'
 import { shrunk } from './shrink.ts'
 import { neverReached, type Reached } from './states.ts'
 import { START, World } from './world.ts'
@@ -14,6 +15,8 @@ const USAGE = `Usage: npm run simulate -- [options]
   --runs N      how many runs, 1 by default
   --hours N     hours of webhooks and faults in a run, 3 by default; then a calm
   --seconds N   begin no run later than this, whatever --runs says
+  --save FILE   write the shortest plan that fails there, as JSON
+  --plan FILE   run this plan, and no others
   --states      print how often each rare state was reached
   --timeline    print the whole history of each run
   --keep-going  go on after a run that fails, and do not make it shorter
@@ -34,6 +37,8 @@ function optionsOf(args: string[]) {
         runs: { type: 'string' },
         hours: { type: 'string', default: '3' },
         seconds: { type: 'string' },
+        save: { type: 'string' },
+        plan: { type: 'string' },
         states: { type: 'boolean', default: false },
         timeline: { type: 'boolean', default: false },
         'keep-going': { type: 'boolean', default: false },
@@ -74,9 +79,11 @@ let webhooks = 0
 let runs = 0
 let failed = 0
 let mostProbes = 0
-for (; runs < options.runs && seconds() < options.seconds; runs += 1) {
+const saved = options.plan && (JSON.parse(readFileSync(options.plan, 'utf8')) as Plan)
+const most = saved ? 1 : options.runs
+for (; runs < most && seconds() < options.seconds; runs += 1) {
   const seed = options.seed + runs
-  const plan = planOf(seed, options.hours)
+  const plan = saved || planOf(seed, options.hours)
   const world = new World(plan, { keep: options.timeline })
   const result = await world.run()
   simulatedMs += result.ms
@@ -98,6 +105,7 @@ for (; runs < options.runs && seconds() < options.seconds; runs += 1) {
     `The shortest history found that still does: ${shortest.faults.length} faults, ${shortest.webhooks.length} webhooks`,
   )
   for (const line of timeline) print(`  ${line}`)
+  if (options.save) writeFileSync(options.save, `${JSON.stringify(shortest)}\n`)
   break
 }
 

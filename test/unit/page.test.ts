@@ -7,7 +7,16 @@ import { type Situation, sentences } from '../../src/worker/admin/page/overview.
 import { readable } from '../../src/worker/admin/page/words.ts'
 
 describe('the sentence about the relay', () => {
-  const well: Situation = { reasons: [], pending: 0, hold: null, letsIn: true }
+  const well: Situation = {
+    reasons: [],
+    pending: 0,
+    hold: null,
+    letsIn: true,
+    need: 0,
+    firing: [],
+    hasCome: true,
+    alertsGo: true,
+  }
   const since = '2026-11-24T10:02:00.000Z'
   const titles = (situation: Partial<Situation>) =>
     sentences({ ...well, ...situation }).map(({ title }) => title)
@@ -25,8 +34,14 @@ describe('the sentence about the relay', () => {
     ).toEqual([
       'The outbox does not answer',
       'No webhook key is usable',
-      'Relaying is paused. 1 event waiting.',
       'Stored events will be erased soon, for their age',
+      'Relaying is paused. 1 event waiting.',
+    ])
+    const firing = [{ name: 'lost' as const, since }]
+    expect(titles({ firing, need: 2, reasons: ['storage'] })).toEqual([
+      'Webhooks were answered 503',
+      'The outbox does not answer',
+      '2 events need a person.',
     ])
   })
 
@@ -38,6 +53,26 @@ describe('the sentence about the relay', () => {
       expect(first?.action).not.toBe('')
     },
   )
+
+  it('is green only when nothing is to be done', () => {
+    const said = (situation: Partial<Situation>) => {
+      const [first] = sentences({ ...well, ...situation })
+      return `${first?.tone}: ${first?.title}`
+    }
+    expect(said({})).toBe('ok: Relaying. Nothing is waiting.')
+    expect(said({ need: 11 })).toBe('warn: Relaying. 11 events need a person.')
+    expect(said({ need: 1, pending: 2 })).toBe(
+      'warn: Relaying. 2 events waiting. 1 event needs a person.',
+    )
+    expect(said({ hasCome: false })).toBe(
+      'warn: Relaying. Nothing is waiting. No webhook has come yet.',
+    )
+    expect(said({ alertsGo: false })).toBe('warn: Relaying. Nothing is waiting. Alerts go nowhere.')
+    const silence = { name: 'silence' as const, since }
+    expect(said({ firing: [silence] })).toBe(
+      'warn: Relaying. Nothing is waiting. No webhook comes.',
+    )
+  })
 
   it('speaks of an outage only while nothing is on hold', () => {
     expect(titles({ reasons: ['upstream'] })).toEqual([

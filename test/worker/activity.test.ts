@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { addDuration, percentile } from '../../src/worker/outbox/records/counts.ts'
-import { type Clock, conversation, drainAll, eachTest, KEY, type Relay } from './support.ts'
+import { type Clock, conversation, drainAll, eachTest, KEY, outbox, type Relay } from './support.ts'
 
 let aep: LocalAdobe
 let relay: Relay
@@ -47,12 +47,12 @@ async function oneOfEach(): Promise<void> {
 describe('GET /admin/activity', () => {
   it('counts every answer once, and what the outbox delivers as drained', async () => {
     await oneOfEach()
-    const answered = { forwarded: 1, quarantined: 2, refused: 1, 'dead-lettered': 1, buffered: 1 }
+    const answered = { forwarded: 1, quarantined: 3, 'dead-lettered': 1, buffered: 1 }
     expect(await counts()).toEqual(answered)
     await drainAll(clock)
     expect(await counts()).toEqual({ ...answered, drained: 1 })
     const { body } = await relay.get('/status')
-    expect(body).toMatchObject({ forwarded: 1, suppressed: 0, accepted: 4, delivered: 1 })
+    expect(body).toMatchObject({ forwarded: 1, suppressed: 0, accepted: 5, delivered: 1 })
   })
 
   it('has the same sums by minute, hour and day, also after minutes have become hours', async () => {
@@ -123,6 +123,32 @@ describe('webhook keys', () => {
       { fingerprint, name: null, lastUsedAt: new Date(clock.now).toISOString() },
       { fingerprint: expect.stringMatching(/^[0-9a-f]{6}$/), name: null, lastUsedAt: null },
     ])
+  })
+})
+
+describe('what AEP has acknowledged', () => {
+  it('is counted in its own count, where a split event is several', async () => {
+    await relay.post('feedback', conversation())
+    const long = conversation({ message: 'long '.repeat(290_000) })
+    await relay.post('feedback', long)
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    await relay.post('feedback', { ...long, each: 2 })
+    aep.clearRules()
+    await drainAll(clock)
+    await relay.report()
+    expect(aep.lake.length).toBeGreaterThan(4)
+    for (const step of ['minute', 'hour'] as const) {
+      const rows = await outbox().activity(0, Number.MAX_SAFE_INTEGER, step)
+      const sum = (outcome: string) =>
+        rows.filter((row) => row.outcome === outcome).map(({ records }) => records)
+      const all = [...sum('forwarded'), ...sum('drained')].map(Number)
+      expect(all.reduce((a, b) => a + b, 0)).toBe(aep.lake.length)
+      expect(sum('buffered')).toEqual([undefined])
+    }
+    clock.advance(7_200_000)
+    await relay.scheduled()
+    const [row] = await outbox().activity(0, clock.now, 'day')
+    expect(row?.records).toBeGreaterThan(0)
   })
 })
 

@@ -432,3 +432,35 @@ describe('silence', () => {
     expect(clock.said((now) => ({ ...factsAt(now, facts), silenceMs }), 5 * DAY)).toEqual([])
   })
 })
+
+describe('transcripts that do not come', () => {
+  const facts = (latest: [due: number, missing: number], before: [due: number, missing: number]) => {
+    const share = ([due, missing]: [number, number]) => ({ due, missing })
+    return { completeness: { latest: share(latest), before: share(before) } }
+  }
+
+  it('are said with how many, and when they come again', () => {
+    const clock = clockwork()
+    const [first] = clock.run((now) => factsAt(now, facts([11, 9], [60, 3])))
+    expect(first).toMatchObject({ name: 'incomplete', event: 'firing' })
+    expect(first?.title).toBe('9 of 11 chats of a day have no transcript')
+    expect(first?.facts.join()).toContain('3 of 60')
+    expect(first?.action).toContain('/chatlio send-to-webhook')
+    // By now it is usual, and no better.
+    expect(clock.said((now) => factsAt(now, facts([11, 9], [20, 12])), DAY)).toEqual([])
+    expect(clock.said((now) => factsAt(now, facts([0, 0], [20, 12])), DAY)).toEqual([])
+    expect(clock.said((now) => factsAt(now, facts([20, 1], [20, 12])))).toEqual([
+      'resolved incomplete',
+    ])
+  })
+
+  it.each([
+    ['nine chats', facts([9, 9], [60, 3])],
+    ['a fifth', facts([10, 2], [60, 0])],
+    ['twice the usual share', facts([10, 4], [60, 12])],
+    ['none at all', facts([0, 0], [0, 0])],
+    ['what is not looked at', { completeness: null }],
+  ])('are no alert for %s', (_, own) => {
+    expect(clockwork().said((now) => factsAt(now, own), DAY)).toEqual([])
+  })
+})

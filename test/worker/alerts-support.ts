@@ -28,6 +28,7 @@ export function factsAt(now: number, own: Partial<OutboxFacts> | null = {}): Giv
     refused: 0,
     lastWebhookAt: null,
     weekBefore: 0,
+    completeness: null,
     ...own,
   }
   return { now, outbox, letsIn: true, ageMs: 15 * MINUTE, silenceMs: DAY, retentionMs: 30 * DAY }

@@ -1,5 +1,6 @@
 /** Faults of our own, and events that end whatever processes them: none of them stops, stalls or loses another. */
-import { abortAllDurableObjects, runDurableObjectAlarm } from 'cloudflare:test'
+import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { LARGE_BODY_BYTES, MAX_BYTES_IN_FLIGHT, MIN_CONCURRENCY } from '../../src/worker/limits.ts'
@@ -185,10 +186,12 @@ describe('a large event that ends whatever processes it', () => {
     for (let each = 0; each < sent; each += 1) {
       await storing().post('feedback', conversation({ message: `${each} ${'x'.repeat(900_000)}` }))
     }
+    // A request that is given up goes on in AEP, and would count as one more.
+    Object.assign(env, { DRAIN_TIMEOUT_MS: '20000' })
+    await evictDurableObject(outbox())
     aep.set({ latencyMs: 20 })
     await drainAll(clock)
-    // One that took too long on a busy machine came twice.
-    expect(new Set(aep.lake.map(({ _id }) => _id)).size).toBe(sent)
+    expect(aep.lake).toHaveLength(sent)
     expect(aep.peak).toBeLessThanOrEqual(Math.floor(MAX_BYTES_IN_FLIGHT / 900_000))
   })
 })

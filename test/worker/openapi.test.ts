@@ -90,6 +90,10 @@ describe('docs/openapi.json', () => {
       'causes',
       'activity',
       'suppressions',
+      'summary',
+      'completeness',
+      'compared',
+      'support',
       'log',
       'alerts',
       'drift',
@@ -98,7 +102,7 @@ describe('docs/openapi.json', () => {
     for (const path of plain) {
       expect(misfit('get', `/admin/${path}`, await relay.get(`/${path}`)), path).toEqual([])
     }
-    for (const state of ['pending', 'quarantined', 'wrong']) {
+    for (const state of ['pending', 'quarantined', 'all', 'wrong']) {
       const answered = await relay.get(`/events?state=${state}`)
       expect(misfit('get', '/admin/events', answered), state).toEqual([])
     }
@@ -123,9 +127,17 @@ describe('docs/openapi.json', () => {
       ['drift/accept', { kind: 'transcript', path: 'messages', change: 'type' }],
       ['drift/accept', { kind: 'transcript', path: 'none', change: 'new' }],
       ['drift/accept', {}],
+      ['suppressions', { id: '0', until: '2026-01-01' }],
+      ['suppressions', {}],
+      ['screen', { records: [{}] }],
+      ['screen', {}],
     ] as const) {
       const answered = await relay.command(`/${path}`, body)
       expect(misfit('post', `/admin/${path}`, answered), path).toEqual([])
+    }
+    for (const id of [String(stored.body.id), String(invalid.body.id), 'none']) {
+      const answered = await relay.get(`/events/${id}/preview`)
+      expect(misfit('get', '/admin/events/{id}/preview', answered), id).toEqual([])
     }
     const body = await relay.get(`/events/${stored.body.id}/body`)
     expect(body.response.headers.get('content-type')).toBe('application/octet-stream')

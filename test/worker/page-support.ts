@@ -23,7 +23,7 @@ export function startBrowser(variables: Record<string, unknown> = {}) {
     })
     const given = response.headers.get('set-cookie')
     if (given !== null) cookie = readSessionCookie(given)
-    const html = await response.text()
+    const html = new TextDecoder().decode(await response.bytes())
     return { status: response.status, html, headers: response.headers, path }
   }
 

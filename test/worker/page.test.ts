@@ -76,10 +76,9 @@ describe('the overview', () => {
     await refuse(2)
     await relay.report()
     const { html } = await browser.visit('/admin')
-    expect(html).toMatch(
-      /<svg [^>]*role="img"><title>Webhooks an hour, at least: 4 in all<\/title>/,
-    )
-    expect(html.match(/<rect /g)?.length).toBe(2)
+    expect(html).toMatch(/<svg [^>]*><title>Webhooks an hour, at least: 4 in all<\/title>/)
+    expect(html.match(/<rect class="f\d"/g)?.length).toBe(2)
+    expect(html).toMatch(/<a href="[^"]*state=all&amp;day=[^"]*" aria-label="\d\d:00 UTC: 2 [^"]*"/)
     expect(html.match(/<th scope="row">\d\d:00 UTC<\/th>/g)?.length).toBe(24)
   })
 
@@ -88,11 +87,9 @@ describe('the overview', () => {
     await relay.post('transcript', invalidTranscript('q'))
     const { html } = await browser.visit('/admin')
     const text = textOf(html)
-    expect(text).toContain('AEP refused it 3 dead events: feedback 3.')
-    expect(text).toContain(
-      'Not of the documented shape at messages 1 quarantined event: transcript 1.',
-    )
-    expect(text).toContain('See these 3 Dry run Redrive these 3')
+    expect(text).toContain('AEP refused it feedback 3 3 dead')
+    expect(text).toContain('Not of the documented shape at messages transcript 1 1 quarantined')
+    expect(text).toContain('Redrive these 3 Dry run')
     const link = addressesOf(html).find((address) => address.includes('code=rejected')) ?? ''
     expect(await textAt(link)).toContain('3 events match')
   })
@@ -110,7 +107,10 @@ describe('events', () => {
   it('are listed by every filter, which the address keeps', async () => {
     const [id = ''] = await refuse(2)
     await relay.post('transcript', invalidTranscript('q'))
-    expect(await textAt('/admin/ui/events')).toContain('No event matches: nothing is waiting here.')
+    expect(await textAt('/admin/ui/events?state=pending')).toContain(
+      'No event matches: nothing is waiting here.',
+    )
+    expect(await textAt('/admin/ui/events')).toMatch(/Quarantined transcript .*Dead feedback/)
     const day = new Date(clock.now).toISOString().slice(0, 10)
     for (const filter of ['', '&kind=feedback', '&code=rejected', '&path=-', `&day=${day}`]) {
       const { html } = await browser.visit(`/admin/ui/events?state=dead${filter}`)
@@ -193,7 +193,11 @@ describe('events', () => {
     const [id = ''] = await refuse(3)
     const asked = await browser.visit('/admin/ui/delete?state=dead&kind=feedback')
     expect(textOf(asked.html)).toContain('Delete 3 dead events? ')
-    expect(await textAt(`/admin/ui/delete?id=${id}`)).toContain('Delete 1 dead event?')
+    expect(textOf(asked.html)).toContain('Only those with kind feedback .')
+    expect(await textAt(`/admin/ui/delete?event=${id}`)).toContain('Delete 1 dead event?')
+    const ticked = `/admin/ui/delete?state=dead&ids=${id}&ids=none`
+    expect(await textAt(ticked)).toContain('Delete 1 dead event?')
+    expect((await browser.visit(ticked)).html).toContain(`name="ids" value="${id}"`)
     expect((await relay.get('/status')).body.dead).toBe(3)
     const one = await browser.submit(`/admin/ui/events/${id}/delete`, {
       back: '/admin/ui/events?state=dead',
@@ -217,7 +221,7 @@ describe('a person', () => {
     await relay.report()
     const found = await browser.post('/admin/ui/find', { by: 'email', value: EMAIL, day: '' })
     expect(found.status).toBe(200)
-    expect(textOf(found.html)).toMatch(/2 events, the newest first .*AEP failed .*Delivered/)
+    expect(textOf(found.html)).toMatch(/2 events, the newest first .*Waiting .*AEP failed/)
     expect(addressesOf(found.html).join()).not.toContain('anna')
     const nobody = await browser.post('/admin/ui/find', { by: 'visitor', value: 'v-2' })
     expect(textOf(nobody.html)).toContain('Nothing found.')
@@ -253,10 +257,16 @@ describe('drift, alerts and the log', () => {
   it('show what Chatlio sends anew, until it is accepted', async () => {
     await relay.post('feedback', conversation({ brandNew: 'x' }))
     await relay.report()
-    expect(await textAt('/admin/ui/drift')).toContain('brandNew feedback New field: string')
+    expect(await textAt('/admin/ui/drift')).toContain(
+      'feedback: 1 Field Difference Decision brandNew New field: string',
+    )
     const key = { kind: 'feedback', path: 'brandNew', change: 'new', back: '/admin/ui/drift' }
     const done = await browser.submit('/admin/ui/drift/accept', key)
     expect(textOf(done.html)).toMatch(/this difference raises no more alerts\..*1 accepted/)
+    await relay.post('feedback', conversation({ other: 'x', another: 1 }))
+    await relay.report()
+    const all = await browser.submit('/admin/ui/drift/accept', { back: '/admin/ui/drift' })
+    expect(textOf(all.html)).toMatch(/3 differences accepted: .*No difference is open\./)
   })
 
   it('show every alert, and whether a test gets through', async () => {
@@ -293,5 +303,78 @@ describe('when the outbox does not answer', () => {
     const { status, html } = await blind.visit('/admin')
     expect(status).toBe(503)
     expect(textOf(html)).toContain('The outbox does not answer')
+  })
+})
+
+describe('which relay this is', () => {
+  it('stands on every page, and anything but production stands out', async () => {
+    const staging = startBrowser({ ENVIRONMENT: 'staging' })
+    await staging.signIn()
+    const { html } = await staging.visit('/admin/ui/log')
+    expect(html).toContain('<b class="env other">staging</b>')
+    expect(textOf(html)).toMatch(/staging 127\.0\.0\.1:\d+\/….{4} · raw/)
+    const production = startBrowser({ ENVIRONMENT: 'production' })
+    await production.signIn()
+    expect((await production.visit('/admin')).html).toContain('<b class="env">production</b>')
+  })
+
+  it('is nothing that a stranger sees', async () => {
+    const headers = { accept: 'text/html' }
+    const { response, status } = await relay.send('/', { headers })
+    const text = textOf(await response.text())
+    expect(status).toBe(404)
+    expect(text).toContain('This is the Chatlio relay.')
+    expect(text).not.toMatch(/127\.0\.0\.1|raw|Log/)
+    expect((await relay.send('/')).body.code).toBe('not-found')
+  })
+})
+
+describe('all events', () => {
+  it('are one list, the newest first, each with its state; what is ticked is redriven', async () => {
+    await relay.post('unanswered', conversation())
+    await relay.report()
+    clock.advance(60_000)
+    const ids = await refuse(2)
+    await relay.report()
+    const { html } = await browser.visit('/admin/ui/events')
+    expect(textOf(html)).toMatch(/Dead feedback .*Delivered unanswered/)
+    expect(html).not.toContain('type="checkbox"')
+    const dead = await browser.visit('/admin/ui/events?state=dead')
+    for (const id of ids) expect(dead.html).toContain(`name="ids" value="${id}" form="some"`)
+    const done = await browser.submit('/admin/ui/redrive', {
+      state: 'dead',
+      ids: ids[0] ?? '',
+      back: '/admin/ui/events?state=dead',
+    })
+    expect(textOf(done.html)).toMatch(/1 event redriven\..*Of 1 event redriven: 0 accepted/)
+  })
+
+  it('are exported as they are filtered', async () => {
+    await refuse(2)
+    const { html } = await browser.visit('/admin/ui/events?state=dead&kind=feedback')
+    const link = addressesOf(html).find((address) => address.includes('/export')) ?? ''
+    expect(link).toContain('state=dead&kind=feedback')
+    const lines = (await browser.visit(link)).html.trim().split('\n')
+    expect(lines).toHaveLength(2)
+    expect(await textAt('/admin/ui/log')).toMatch(/export .*dead, feedback/)
+  })
+
+  it('show what would be sent, and what is masked in it', async () => {
+    await relay.command('/pause')
+    await relay.report()
+    const message = 'card 4111 1111 1111 1111'
+    const { body } = await relay.post('feedback', conversation({ message }))
+    const text = await textAt(`/admin/ui/events/${body.id}/preview`)
+    expect(text).toContain('Masked message : card [card]')
+    expect(text).not.toContain('4111')
+  })
+
+  it('of seven days stand by kind', async () => {
+    await relay.post('unanswered', conversation())
+    await relay.report()
+    const day = new Date(clock.now).toISOString().slice(0, 10)
+    expect(await textAt('/admin/ui/days')).toMatch(
+      new RegExp(`${day} 1 1 0 0 .*By kind and source .*${day} unanswered 1 1 0 0`),
+    )
   })
 })

@@ -70,7 +70,7 @@ export function startRelay(variables: Record<string, unknown> = {}) {
     const response = await worker.fetch(request as never, ownEnv, ctx)
     const text = new TextDecoder().decode(await response.clone().bytes())
     await waitOnExecutionContext(ctx)
-    const isJson = text !== '' && response.headers.get('content-type')?.includes('json')
+    const isJson = text !== '' && /[/+]json/.test(response.headers.get('content-type') ?? '')
     return { response, status: response.status, body: isJson ? JSON.parse(text) : {} }
   }
   const admin = (path: string, init: RequestInit = {}) =>

@@ -85,8 +85,9 @@ export async function postWebhook(
   body: Uint8Array<ArrayBuffer>,
   send: typeof fetch,
   signal: AbortSignal,
+  agent = SAMPLES_AGENT,
 ): Promise<WebhookAnswer> {
-  const headers = { 'content-type': 'application/json', 'user-agent': SAMPLES_AGENT }
+  const headers = { 'content-type': 'application/json', 'user-agent': agent }
   const response = await send(url, { method: 'POST', headers, body, signal })
   const answer = await fieldsOf(response)
   const outcome = answer.status ?? answer.code ?? response.statusText

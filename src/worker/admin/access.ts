@@ -59,9 +59,11 @@ export async function isFromHere(c: AppContext): Promise<boolean> {
 /** The name under which the address of an operator whom Cloudflare Access let in is left for the log. */
 const OPERATOR = 'operator'
 
-/** Leaves for the operators' log who acts. Access is asked for an address only when something is done. */
+/** Leaves for the operators' log who acts. Access is asked for an address only when something is done, or taken away. */
 export async function nameOperator(c: AppContext, admission: Admission): Promise<void> {
-  if (admission !== 'access' || c.req.method === 'GET' || c.req.method === 'HEAD') return
+  const { method, path } = c.req
+  const isRead = (method === 'GET' || method === 'HEAD') && !path.endsWith('/export')
+  if (admission !== 'access' || isRead) return
   const { access } = c.executionCtx as Pick<ExecutionContext, 'access'>
   const identity = await access?.getIdentity().catch(() => undefined)
   c.set(OPERATOR as never, (identity?.email ?? 'access') as never)

@@ -82,7 +82,27 @@ const eventFields = {
   bytes: whole,
 }
 const event = { ...eventFields, state: v.picklist(EVENT_STATES) }
+/** Delivered ones have `settledAt` and `via`. */
+const listed = {
+  ...eventFields,
+  state: v.picklist([...EVENT_STATES, 'delivered', 'failed', 'recovered']),
+  settledAt: optional(orNull(time)),
+  // That AEP did not keep it afterwards, and why.
+  failedAt: optional(time),
+  code: optional(string()),
+  pointer: optional(string()),
+  batch: optional(string()),
+  via: optional(orNull(v.picklist(['forwarded', 'drained']))),
+}
 const page = { cursor: orNull(string()) }
+
+const logEntry = object({
+  at: time,
+  by: string(),
+  action: string(),
+  counts,
+  filter: v.record(string(), string()),
+})
 
 const driftRow = named(
   'DriftRow',
@@ -101,8 +121,15 @@ const driftRow = named(
   }),
 )
 
-/** Which events a list shows and an action takes; what is not given matches all of the state. */
-const filter = { kind: optional(i.kind), code: optional(i.code), day: optional(i.day) }
+/** Which events a list shows and an action takes; what is not given matches all of the state. `id`: its beginning. */
+const filter = {
+  kind: optional(i.kind),
+  code: optional(i.code),
+  source: optional(i.source),
+  day: optional(i.day),
+  id: optional(i.idBeginning),
+}
+const queried = { ...filter, path: optional(i.pathOrNone) }
 const matching = v.object({
   state: i.oneOf(['dead', 'quarantined']),
   ids: optional(i.ids),
@@ -110,6 +137,8 @@ const matching = v.object({
   path: optional(orNull(i.pathOrNone)),
   dryRun: i.dryRun,
 })
+
+const suppression = object({ id: string(), since: time, until: time })
 
 const person = { email: optional(i.text), visitor: optional(i.text) }
 
@@ -124,15 +153,15 @@ export const COMMANDS = {
     method: 'GET',
     path: '/events',
     summary:
-      'Stored events of one state, oldest first, without payloads; a page may be short and have a cursor',
+      'Stored events of one state, or all with delivered ones, without payloads; a page may be short and have a cursor',
     takes: v.object({
-      state: i.oneOf(EVENT_STATES),
-      ...filter,
-      path: optional(i.pathOrNone),
+      state: i.oneOf([...EVENT_STATES, 'all']),
+      ...queried,
+      order: optional(i.oneOf(['oldest', 'newest']), 'oldest'),
       limit: i.limitText,
       cursor: optional(i.cursor),
     }),
-    answers: named('Events', object({ events: list(named('Event', object(event))), ...page })),
+    answers: named('Events', object({ events: list(named('Event', object(listed))), ...page })),
   },
   event: {
     method: 'GET',
@@ -153,6 +182,30 @@ export const COMMANDS = {
     path: '/events/{id}/body',
     summary: 'The stored bytes of one event, as they came',
     answers: 'application/octet-stream',
+  },
+  preview: {
+    method: 'GET',
+    path: '/events/{id}/preview',
+    summary: 'What would be sent now for one stored event, and where texts in it are masked',
+    answers: named(
+      'Preview',
+      object({
+        sendable: v.boolean(),
+        why: orNull(string()),
+        format: orNull(v.picklist(['raw', 'xdm'])),
+        records: list(v.pipe(v.any(), v.description('As AEP would get them, the envelope apart.'))),
+        masked: list(object({ path: string(), text: orNull(string()) })),
+        redacted: counts,
+      }),
+    ),
+  },
+  export: {
+    method: 'GET',
+    path: '/export',
+    summary: 'All events that the filter matches, a line of JSON each, oldest first',
+    takes: v.object({ state: i.oneOf([...EVENT_STATES, 'delivered', 'all']), ...queried }),
+    answers: 'application/x-ndjson',
+    log: { action: 'export', counts: [] },
   },
   deleteEvent: {
     method: 'DELETE',
@@ -230,14 +283,8 @@ export const COMMANDS = {
       object({
         events: list(
           object({
-            ...eventFields,
-            state: v.picklist([...EVENT_STATES, 'delivered', 'failed', 'recovered']),
+            ...listed,
             settledAt: orNull(time),
-            // That AEP did not keep it afterwards, and why.
-            failedAt: optional(time),
-            code: optional(string()),
-            pointer: optional(string()),
-            batch: optional(string()),
             via: orNull(v.picklist(['forwarded', 'drained'])),
           }),
         ),
@@ -252,6 +299,7 @@ export const COMMANDS = {
     takes: v.object({
       from: optional(i.moment),
       to: optional(i.moment),
+      source: optional(i.source),
       step: optional(i.oneOf(['minute', 'hour', 'day']), 'hour'),
     }),
     answers: named(
@@ -264,6 +312,7 @@ export const COMMANDS = {
             at: time,
             kind: v.picklist(STORED_KINDS),
             outcome: v.picklist(OUTCOMES),
+            source: orNull(string()),
             count: whole,
             p50Ms: orNull(whole),
             p99Ms: orNull(whole),
@@ -272,11 +321,69 @@ export const COMMANDS = {
       }),
     ),
   },
+  summary: {
+    method: 'GET',
+    path: '/summary',
+    summary: 'What came of each day, by kind and source: a lower bound',
+    takes: v.object({ days: i.daysText(90, 7) }),
+    answers: named(
+      'Summary',
+      object({
+        lowerBound: v.literal(true),
+        days: list(
+          object({
+            day: string(),
+            received: whole,
+            inAep: whole,
+            refused: whole,
+            lost: whole,
+            slowestMs: orNull(whole),
+            withoutTranscript: orNull(whole),
+            rows: list(
+              object({
+                kind: v.picklist(STORED_KINDS),
+                source: orNull(string()),
+                received: whole,
+                inAep: whole,
+                refused: whole,
+                lost: whole,
+                slowestMs: orNull(whole),
+              }),
+            ),
+          }),
+        ),
+      }),
+    ),
+  },
+  completeness: {
+    method: 'GET',
+    path: '/completeness',
+    summary: 'Which conversations that began have a transcript, by day: a lower bound',
+    takes: v.object({ days: i.daysText(30, 7) }),
+    answers: named(
+      'Completeness',
+      object({
+        available: v.boolean(),
+        why: orNull(string()),
+        hours: whole,
+        from: orNull(time),
+        days: list(
+          object({
+            day: string(),
+            started: whole,
+            completed: whole,
+            missing: whole,
+            unnamed: whole,
+          }),
+        ),
+        events: list(object({ id: string(), kind: v.picklist(STORED_KINDS), receivedAt: time })),
+      }),
+    ),
+  },
   compared: {
     method: 'GET',
     path: '/compared',
-    summary:
-      'What AEP counts of what it acknowledged, by the hour, and which events it refused afterwards: the newest thousand',
+    summary: "AEP's own counts by the hour beside ours, and what it refused after accepting it",
     takes: v.object({ from: optional(i.moment), to: optional(i.moment) }),
     answers: named(
       'Compared',
@@ -326,17 +433,21 @@ export const COMMANDS = {
     summary:
       'Which of these records are of suppressed people, before they are sent again; and which events have been',
     takes: v.object({ records: i.records, recovered: optional(i.recordIds, []) }),
-    answers: named('Screened', object({ indexes: list(whole), recovered: whole })),
-    log: { action: 'recover', counts: ['recovered'] },
+    answers: named('Screened', object({ indexes: list(whole) })),
   },
   suppressions: {
     method: 'GET',
     path: '/suppressions',
     summary: 'How many persons are suppressed, and until when',
-    answers: named(
-      'Suppressions',
-      object({ count: whole, rows: list(object({ since: time, until: time })) }),
-    ),
+    answers: named('Suppressions', object({ count: whole, rows: list(suppression) })),
+  },
+  extendSuppression: {
+    method: 'POST',
+    path: '/suppressions',
+    summary: `Extends the suppression with this id, to ${MAX_SUPPRESS_DAYS} days from now at most; never shortens it`,
+    takes: v.object({ id: i.suppressionId, until: i.moment }),
+    answers: named('Suppression', suppression),
+    log: { action: 'extend-suppression', counts: ['extended'] },
   },
   endSuppression: {
     method: 'DELETE',
@@ -354,7 +465,7 @@ export const COMMANDS = {
     answers: named(
       'OperatorLog',
       object({
-        entries: list(object({ at: time, by: string(), action: string(), counts })),
+        entries: list(logEntry),
         ...page,
       }),
     ),
@@ -396,11 +507,29 @@ export const COMMANDS = {
     path: '/drift/accept',
     summary: 'Accepts one difference, or with {} all of them; what is accepted raises no alert',
     takes: i.allOrNone({ kind: i.kind, path: i.path, change: i.oneOf(DRIFT_CHANGES) }),
-    answers: v.union([
-      driftRow,
-      named('Accepted', object({ accepted: whole, rows: list(driftRow) })),
-    ]),
+    answers: named(
+      'AcceptedDrift',
+      v.union([driftRow, object({ accepted: whole, rows: list(driftRow) })]),
+    ),
     log: { action: 'accept-drift', counts: ['accepted'] },
+  },
+  support: {
+    method: 'GET',
+    path: '/support',
+    summary: 'What somebody who helps needs to know, without personal data and without secrets',
+    answers: named(
+      'Support',
+      object({
+        at: time,
+        status,
+        health: list(string()),
+        causes: v.any(),
+        alerts: v.any(),
+        settings: v.record(string(), string()),
+        problems: list(object({ variable: string(), expected: string() })),
+        log: list(logEntry),
+      }),
+    ),
   },
   description: {
     method: 'GET',

@@ -25,6 +25,18 @@ export const code = v.pipe(
   v.regex(/^[a-z-]{1,40}$/, 'expected an error code, such as rejected'),
 )
 
+/** The name of a webhook key. */
+export const source = v.pipe(
+  v.string('expected the name of a webhook key'),
+  v.regex(/^[a-z0-9-]{1,32}$/, 'expected the name of a webhook key'),
+)
+
+/** Of a filter. */
+export const idBeginning = v.pipe(
+  v.string('expected the beginning of an event id'),
+  v.regex(/^[0-9a-f]{1,64}$/, 'expected the beginning of an event id'),
+)
+
 /** As listed. */
 export const path = v.pipe(
   v.string('expected a path as listed'),
@@ -93,15 +105,23 @@ export const encodeCursor = (position: number): string => position.toString(36)
 
 export const dryRun = v.optional(v.boolean('expected true or false'), false)
 
+const DAYS = (most: number) => `expected a whole number of days from 1 to ${most}`
+
+/** Of a query. */
+export const daysText = (most: number, byDefault: number) =>
+  v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,3}$/, DAYS(most)),
+      v.transform(Number),
+      v.minValue(1, DAYS(most)),
+      v.maxValue(most, DAYS(most)),
+    ),
+    String(byDefault),
+  )
+
 const IDS = 'expected a list of 1 to 1000 event ids'
 export const ids = v.pipe(v.array(v.string(IDS), IDS), v.minLength(1, IDS), v.maxLength(1_000, IDS))
-
-const RECORDS = 'expected a list of up to 1000 records'
-/** As AEP has them. */
-export const records = v.pipe(
-  v.array(v.record(v.string(), v.unknown(), RECORDS), RECORDS),
-  v.maxLength(1_000, RECORDS),
-)
 
 /** Of events and parts. */
 export const recordIds = v.pipe(v.array(v.string(IDS), IDS), v.maxLength(1_000, IDS))
@@ -113,6 +133,18 @@ export const daysUpTo = (most: number) => {
   const days = `expected a number of days from 0 to ${most}`
   return v.pipe(v.number(days), v.minValue(0, days), v.maxValue(most, days))
 }
+
+const RECORDS = 'expected a list of up to 1000 records'
+export const records = v.pipe(
+  v.array(v.record(v.string(), v.unknown(), RECORDS), RECORDS),
+  v.maxLength(1_000, RECORDS),
+)
+
+/** As the list of suppressions names it. */
+export const suppressionId = v.pipe(
+  v.string('expected the id of a suppression'),
+  v.regex(/^[0-9a-f]{1,32}$/, 'expected the id of a suppression'),
+)
 
 /** An object of which exactly one of these fields is given; the description of the routes says so too. */
 export function exactlyOne<const Entries extends v.ObjectEntries>(

@@ -14,10 +14,13 @@ import {
   EXPIRY_WARNING_MS,
   MANY_REFUSED,
   MAX_COUNTED_EXPIRING,
+  MIN_CONVERSATIONS,
+  MISSING_SHARE,
   USUAL_WEBHOOKS,
 } from '../limits.ts'
 import type { Cause } from '../outbox/cause.ts'
 import type { Hold } from '../outbox/known.ts'
+import type { CompletenessFacts, Share } from '../outbox/records/completeness.ts'
 import {
   adviceFor,
   answerOf,
@@ -78,6 +81,8 @@ export type OutboxFacts = {
   lastWebhookAt: number | null
   /** Webhooks in the same hours a week before, where it has been quiet for so long. */
   weekBefore: number
+  /** Of conversations, how many have a transcript; `null`: not looked at. */
+  completeness: CompletenessFacts | null
 }
 
 /** What is known at one run of the cron trigger. Times are epoch milliseconds. */
@@ -240,6 +245,11 @@ export const ALERTS = {
       meaning: 'What it refused before is not in the dataset: `npm run recover` sends it again.',
     },
   },
+  incomplete: {
+    label: 'Transcripts do not come',
+    rule: readIncomplete,
+    resolved: { title: 'Transcripts come again', meaning: 'Chats that have ended are complete.' },
+  },
 } as const satisfies Record<string, Alert>
 
 export type AlertName = keyof typeof ALERTS
@@ -310,6 +320,29 @@ function readExpiring({ now, retentionMs, outbox }: Facts): Reading {
     action:
       'Redrive what is dead or quarantined on /admin, end the hold, or raise RETENTION_DAYS and run `npm run deploy`.',
   }
+}
+
+/** What agents discard has no transcript, every week anew: so it takes more than the usual share. */
+function readIncomplete({ now, outbox }: Facts): Reading {
+  if (outbox.completeness === null) return CLEAR
+  const { latest, before } = outbox.completeness
+  const share = shareOf(latest)
+  if (share <= MISSING_SHARE) return latest.due > 0 ? CLEAR : { is: 'silent' }
+  if (latest.due < MIN_CONVERSATIONS || share <= 2 * shareOf(before)) return { is: 'silent' }
+  return {
+    ...OVER,
+    keys: ['incomplete'],
+    since: now,
+    title: `${latest.missing} of ${latest.due} chats of a day have no transcript`,
+    facts: [`In the six days before: ${before.missing} of ${before.due}`],
+    meaning: 'AEP knows that these chats began, and not what was said in them.',
+    action:
+      'Look in Chatlio, in the widget settings under Behavior: is the webhook for transcripts still there, and "automatically" still ticked? For one chat: type `/chatlio send-to-webhook` in its channel.',
+  }
+}
+
+function shareOf({ due, missing }: Share): number {
+  return due === 0 ? 0 : missing / due
 }
 
 /** How long before they are erased events are worth a warning: shorter where they are kept for a short time only. */

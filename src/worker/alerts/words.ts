@@ -64,6 +64,12 @@ export const STORAGE = {
     'Look at Cloudflare’s status page, and at the limits of your plan (Workers & Pages, Usage). It recovers without a restart.',
 }
 
+export const TURNED_AWAY =
+  'What is refused or answered 503 is neither relayed nor stored, and Chatlio may not send it again.'
+
+export const TURNED_AWAY_ACTION =
+  '`npm run tail -- --errors` shows why. To bring a chat that is missing, un-archive its channel in Slack and use `/chatlio send-to-webhook`.'
+
 export const EXPIRING_MEANING = 'What is erased is gone here, and AEP never got it.'
 
 /** A reason that has no advice yet still gets an alert. */

@@ -70,3 +70,31 @@ export function listOf<const Member extends string>(members: readonly Member[]) 
     v.minLength(1, expected),
   )
 }
+
+/** What may be shown. A name that is missing here is not shown, so that a new secret is not. */
+const SHOWN = [
+  ...['AEP_ENDPOINT', 'AEP_FORMAT', 'AEP_FLOW_ID', 'AEP_ORG_ID', 'AEP_DATASET_ID'],
+  ...['AEP_SCHEMA_ID', 'AEP_SCHEMA_VERSION', 'AEP_TENANT', 'AEP_SCHEMA_EXTRAS'],
+  ...['AEP_VISITOR_NAMESPACE', 'AEP_CLIENT_ID', 'AEP_SCOPES', 'AEP_IMS_URL', 'AEP_READ_CLIENT_ID'],
+  ...['AEP_SANDBOX', 'AEP_PLATFORM_URL', 'ACCESS_AUD', 'PUBLIC_URL', 'ENVIRONMENT'],
+  ...['FORWARD_TIMEOUT_MS', 'DRAIN_TIMEOUT_MS', 'DELIVERY_CONCURRENCY', 'OUTBOX_JURISDICTION'],
+  ...['MAX_EVENT_BYTES', 'RETRY_BASE_MS', 'RETRY_CAP_MS', 'RECEIPT_DAYS', 'RETENTION_DAYS'],
+  ...['ALERT_AGE_MINUTES', 'ALERT_SILENCE_HOURS', 'COMPLETE_HOURS', 'REDACT', 'OPT_OUT_TRAIT'],
+]
+
+/** Of these it is shown that they are set. */
+const SECRETS = [
+  ...['WEBHOOK_KEYS', 'ADMIN_TOKEN', 'AEP_CLIENT_SECRET', 'AEP_READ_CLIENT_SECRET'],
+  ...['ALERT_WEBHOOK_URL', 'ALERT_HEARTBEAT_URL'],
+]
+
+/** What is set, by name. */
+export function shownSettings(env: object): Record<string, string> {
+  const variables = env as Variables
+  const set = (names: readonly string[], show: (value: string) => string) =>
+    names.flatMap((name) => {
+      const value = trimmedText(variables[name])
+      return value === '' ? [] : [[name, show(value)] as const]
+    })
+  return Object.fromEntries([...set(SHOWN, (value) => value), ...set(SECRETS, () => '(set)')])
+}

@@ -9,6 +9,7 @@ import { type OutboxFacts, type Refused, warnings } from '../alerts/alerts.ts'
 import type { DriftSummary } from '../drift/drift.ts'
 import { DAY_MS, HOUR_MS, MAX_CAUSES_READ, MAX_COUNTED_EXPIRING } from '../limits.ts'
 import type { EventList } from './list.ts'
+import type { CompletenessFacts } from './records/completeness.ts'
 import type { Records } from './records/records.ts'
 import type { AepWatch } from './watch.ts'
 
@@ -28,12 +29,16 @@ export type AlertsDeps = {
   drift: () => DriftSummary
   records: Records
   silenceMs: number
+  /** How long a conversation may be without its transcript; 0: not looked at. */
+  completeMs: number
   retentionMs: number
   now: () => number
 }
 
 export class Alerts {
   readonly #deps: AlertsDeps
+  /** Looked at once an hour. */
+  #completeness: { at: number; facts: CompletenessFacts } | null = null
 
   constructor(deps: AlertsDeps) {
     this.#deps = deps
@@ -61,7 +66,21 @@ export class Alerts {
       refused,
       lastWebhookAt,
       weekBefore: this.#weekBefore(lastWebhookAt),
+      completeness: this.#completenessFacts(),
     }
+  }
+
+  #completenessFacts(): CompletenessFacts | null {
+    const { records, completeMs } = this.#deps
+    if (completeMs === 0) return null
+    const now = this.#deps.now()
+    const known = this.#completeness
+    if (known && known.at <= now && now - known.at < HOUR_MS) return known.facts
+    const overdueAt = now - completeMs
+    const { latest, before } = records.completeness(overdueAt - 7 * DAY_MS, overdueAt)
+    const facts = { latest, before }
+    this.#completeness = { at: now, facts }
+    return facts
   }
 
   /** JSON text; `null` before the first run. */

@@ -107,7 +107,7 @@ export class Bulk {
 }
 
 /** The first always, however large. */
-function withinBytes(events: readonly Listed[]): Listed[] {
+export function withinBytes<Event extends { bytes: number }>(events: readonly Event[]): Event[] {
   let bytes = 0
   const end = events.findIndex((event, index) => {
     bytes += event.bytes

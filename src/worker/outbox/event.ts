@@ -56,6 +56,9 @@ export type StoredEvent = {
   history: History | null
 }
 
+/** An event that AEP has. `records`: in how many it was sent. */
+export type AcceptedEvent = StoredEvent & { records: number }
+
 /** One record of an event that is too large for one, as JSON text without an envelope. */
 export type StoredPart = { part: number; record: string }
 

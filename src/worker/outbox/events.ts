@@ -12,6 +12,7 @@ import { MAX_KEPT_ATTEMPTS, MAX_RETRY_AFTER_MS } from '../limits.ts'
 import type { History } from './blame.ts'
 import { type Reason, reasonOf } from './cause.ts'
 import {
+  type AcceptedEvent,
   type Arrival,
   type Eraser,
   type EventState,
@@ -241,14 +242,20 @@ export class Events {
   }
 
   /** AEP has them: those that are still pending leave, in one transaction. Returns these. */
-  accepted(events: readonly StoredEvent[]): StoredEvent[] {
+  accepted(events: readonly StoredEvent[]): AcceptedEvent[] {
     const pending = this.stillPending(events)
-    if (pending.length === 0) return pending
+    if (pending.length === 0) return []
+    const positions = pending.map(({ position }) => position)
+    const splits = this.#sql.exec<{ position: number; parts: number }>(
+      SPLITS,
+      JSON.stringify(positions),
+    )
+    const parts = new Map([...splits].map((split) => [split.position, split.parts]))
     this.#storage.transactionSync(() => {
-      this.#forget(pending.map(({ position }) => position))
+      this.#forget(positions)
       this.#count({ delivered: pending.length })
     })
-    return pending
+    return pending.map((event) => ({ ...event, records: parts.get(event.position) || 1 }))
   }
 
   /** Parts still to be sent; none where the event is one record, or is not encoded yet. */
@@ -545,6 +552,8 @@ const LISTED = 'position IN (SELECT value FROM json_each(?))'
 
 const SIDE_TABLES = ['attempts', 'parts', 'splits'] as const
 type SideTable = (typeof SIDE_TABLES)[number]
+
+const SPLITS = `SELECT position, parts FROM splits WHERE ${LISTED}`
 
 const HAS_SIDE_ROWS = `SELECT ${SIDE_TABLES.map(
   (table) => `EXISTS (SELECT 1 FROM ${table} WHERE ${LISTED.replace('?', '?1')}) AS ${table}`,

@@ -50,7 +50,7 @@ export type StoredBody = {
  * on and below `end`.
  */
 export type ListFilter = {
-  state: EventState
+  state: EventState | 'all'
   kind: StoredKind | null
   code: string | null
   path: string | null
@@ -93,7 +93,7 @@ export class EventList {
       .exec<{ position: number }>('SELECT position FROM events WHERE id = ?', id)
       .toArray()
     const event = row ? this.at(row.position) : null
-    if (!event || event.state !== filter.state) return null
+    if (!event) return null
     const isInRange = event.position >= filter.from && event.position < filter.end
     return isInRange && matches(event, filter) ? event : null
   }
@@ -107,6 +107,18 @@ export class EventList {
       before,
       limit,
     )
+  }
+
+  /** The newest received since a moment, with what they are looked up by. */
+  newestSince(ms: number, limit: number) {
+    return this.#sql
+      .exec<{ id: string; kind: StoredKind; receivedAt: number; hashes: string }>(
+        `SELECT id, kind, received_at AS receivedAt, hashes FROM events WHERE position >= ?
+         ORDER BY position DESC LIMIT ?`,
+        ms * PER_MS,
+        limit,
+      )
+      .toArray()
   }
 
   /** Of every state, oldest first. */
@@ -191,24 +203,29 @@ export class EventList {
       const inRange = found.filter((position) => position > start && position < below)
       return inRange.sort((a, b) => (newest ? b - a : a - b)).slice(0, limit)
     }
-    const byCause = state !== 'pending' && (kind !== null || code !== null || path !== null)
+    const byCause = isParked(state) && (kind !== null || code !== null || path !== null)
     const queries = newest ? NEWEST_FIRST : OLDEST_FIRST
-    const rows = byCause
-      ? this.#sql.exec(queries.ofCauses, state, start, below, limit, kind, code, path)
-      : this.#sql.exec(queries.ofState, state, start, below, limit)
+    const rows =
+      state === 'all'
+        ? this.#sql.exec(queries.ofAll, start, below, limit)
+        : byCause
+          ? this.#sql.exec(queries.ofCauses, state, start, below, limit, kind, code, path)
+          : this.#sql.exec(queries.ofState, state, start, below, limit)
     return [...rows].map(({ position }) => Number(position))
   }
 }
 
+const isParked = (state: ListFilter['state']) => state === 'dead' || state === 'quarantined'
+
 /** How many events a page may look at: as many as it shows, unless it has to look for them without an index. */
 function scanOf({ state, kind, code, path, source, idPrefix }: ListFilter, limit: number): number {
-  const isIndexed = state !== 'pending' || (kind === null && code === null && path === null)
+  const isIndexed = isParked(state) || (kind === null && code === null && path === null)
   return isIndexed && !source && !idPrefix ? limit : Math.max(MAX_SCANNED, limit)
 }
 
 /** `code` and `path` of a pending event are those of its last attempt. */
 function matches(event: Listed, { state, kind, code, path, source }: ListFilter): boolean {
-  if (event.state !== state) return false
+  if (state !== 'all' && event.state !== state) return false
   if (kind !== null && kind !== event.kind) return false
   if (source && source !== event.source) return false
   if (code === null && path === null) return true
@@ -262,6 +279,8 @@ function queries(closest: 'MIN' | 'MAX', behind: '>' | '<', order: 'ASC' | 'DESC
       WHERE e.state = ?1 AND e.code = ${group}.code AND e.path = ${group}.path
         AND e.kind = ${group}.kind AND e.position ${behind} ${after}), ${last})`
   return {
+    ofAll: `SELECT position FROM events WHERE position > ? AND position < ?
+      ORDER BY position ${order} LIMIT ?`,
     ofState: `SELECT position FROM events WHERE state = ?1 AND position > ?2 AND position < ?3
       ORDER BY position ${order} LIMIT ?4`,
     /**

@@ -18,14 +18,15 @@ import type { LandedFacts, OutboxFacts, Refused } from '../alerts/alerts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import type { DriftKey, DriftRow } from '../drift/drift.ts'
 import { type Rim, rimOf } from '../lib/rim.ts'
+import { EXPORT_PAGE } from '../limits.ts'
 import { postThrough } from '../sender.ts'
 import type { Aep } from './aep.ts'
 import { Alerts } from './alerts.ts'
-import { Bulk, type BulkRequest, type DeletePage, type RedrivePage } from './bulk.ts'
+import { Bulk, type BulkRequest, type DeletePage, type RedrivePage, withinBytes } from './bulk.ts'
 import { Delivery } from './delivery/delivery.ts'
 import type { EventEnd } from './delivery/outcome.ts'
 import { DriftStore } from './drift.ts'
-import type { Ledger, StoredEvent } from './event.ts'
+import type { AcceptedEvent, Ledger } from './event.ts'
 import { Events } from './events.ts'
 import { type Health, healthOf, WriteProbe } from './health.ts'
 import { type HeldState, Intake, type StoreRequest } from './intake.ts'
@@ -34,9 +35,11 @@ import {
   type CauseRow,
   type EventDetail,
   EventList,
+  type Listed,
   type ListedPage,
   type ListFilter,
 } from './list.ts'
+import type { Completeness } from './records/completeness.ts'
 import type { CountRow, Step } from './records/counts.ts'
 import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
 import type { FindRequest, Found } from './records/find.ts'
@@ -46,6 +49,7 @@ import { Records, type RecordsStatus } from './records/records.ts'
 import type { Delivered, Exchanged, Report } from './records/reports.ts'
 import type { ListedSuppression } from './records/suppressions.ts'
 import { migrate } from './schema.ts'
+import { type TimelineFilter, type TimelinePage, timeline } from './timeline.ts'
 import { TokenKeeper } from './token-keeper.ts'
 import { AepWatch } from './watch.ts'
 
@@ -54,9 +58,20 @@ export const OUTBOX_NAME = 'shard-0'
 
 export type OutboxStub = DurableObjectStub<Outbox>
 
-/** A new stub for every call: one that threw may stay broken (durable-objects/best-practices/error-handling). */
-export function outboxOf({ OUTBOX }: Env): OutboxStub {
-  return OUTBOX.getByName(OUTBOX_NAME)
+/**
+ * A new stub for every call: one that threw may stay broken (durable-objects/best-practices/error-handling).
+ * `jurisdiction`: where the object lives (`OUTBOX_JURISDICTION`). The one of another jurisdiction is another object.
+ */
+export function outboxOf({ OUTBOX }: Env, jurisdiction: Config['outboxJurisdiction'] = null) {
+  const objects = jurisdiction === null ? OUTBOX : OUTBOX.jurisdiction(jurisdiction)
+  return objects.getByName(OUTBOX_NAME)
+}
+
+/** An event in full, or what is left of one that was delivered. */
+export type ExportPage = { events: (EventDetail | Listed | Found)[]; readTo: number | null }
+
+function isTimeline(filter: ListFilter | TimelineFilter): filter is TimelineFilter {
+  return filter.state === 'all' || filter.state === 'delivered'
 }
 
 export type OutboxStatus = Ledger &
@@ -104,6 +119,7 @@ export class Outbox extends DurableObject<Env> {
         hashed: (after, before, limit) => list.hashed(after, before, limit),
         beginningWith: (id, limit) => list.beginningWith(id, limit),
         at: (position) => list.at(position),
+        newestSince: (ms, limit) => list.newestSince(ms, limit),
       },
       now,
       rim,
@@ -150,6 +166,7 @@ export class Outbox extends DurableObject<Env> {
       drift: () => this.#drift.summary(),
       records,
       silenceMs: config.alerts.silenceMs,
+      completeMs: config.completeMs,
       retentionMs: config.retentionMs,
       now,
     })
@@ -232,8 +249,26 @@ export class Outbox extends DurableObject<Env> {
     })
   }
 
-  list(filter: ListFilter, after: number | null, limit: number, newest = false): ListedPage {
-    return this.#list.list(filter, after, limit, newest)
+  list(
+    filter: ListFilter | TimelineFilter,
+    after: number | null,
+    limit: number,
+    newest = false,
+  ): ListedPage | TimelinePage {
+    if (!isTimeline(filter)) return this.#list.list(filter, after, limit, newest)
+    this.#intake.flush()
+    const parts = { list: this.#list, receipts: this.#records.receipts() }
+    return timeline(filter, after, limit, newest, parts)
+  }
+
+  /** Events in full, and receipts, oldest first: as many as one step of an export holds. */
+  exported(filter: ListFilter | TimelineFilter, after: number | null): ExportPage {
+    const { events, readTo } = this.list(filter, after, EXPORT_PAGE)
+    const taken = withinBytes<(typeof events)[number]>(events)
+    return {
+      events: taken.map((event) => this.#list.get(event.id) ?? event),
+      readTo: taken.length < events.length ? (taken.at(-1)?.position ?? null) : readTo,
+    }
   }
 
   get(id: string): EventDetail | null {
@@ -287,6 +322,11 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.points(from, to, step)
   }
 
+  completeness(since: number, overdueAt: number): Completeness & { from: number } {
+    this.#intake.flush()
+    return this.#records.completeness(since, overdueAt)
+  }
+
   /** Returns the end of the suppression, in epoch milliseconds. */
   async suppress(hash: string, now: number, until: number): Promise<number> {
     const end = this.#records.suppressions.add(hash, now, until)
@@ -300,6 +340,11 @@ export class Outbox extends DurableObject<Env> {
 
   endSuppression(hash: string, now: number): boolean {
     return this.#records.suppressions.end(hash, now)
+  }
+
+  /** Indexes of the hashes (`packHashes`) whose person is suppressed. */
+  screen(hashes: readonly string[]): number[] {
+    return hashes.flatMap((each, index) => (this.#records.isSuppressed(each) ? index : []))
   }
 
   suppressions(now: number): ListedSuppression[] {
@@ -354,12 +399,6 @@ export class Outbox extends DurableObject<Env> {
     this.#records.landed.recovered(ids)
   }
 
-  /** Which of these hashes are of suppressed people. */
-  suppressedAmong(hashes: readonly string[], now: number): string[] {
-    const { suppressions } = this.#records
-    return hashes.filter((hash) => suppressions.until(hash, now) !== null)
-  }
-
   /** What may be worth an alert, at a run of the cron trigger. */
   alertFacts(): Promise<OutboxFacts> {
     return this.#alerts.facts()
@@ -391,6 +430,6 @@ export class Outbox extends DurableObject<Env> {
   }
 }
 
-function deliveredOf({ history, body, ...event }: StoredEvent): Delivered {
+function deliveredOf({ history, body, ...event }: AcceptedEvent): Delivered {
   return { ...event, attempts: (history?.attempts ?? 0) + 1, bytes: body.length }
 }

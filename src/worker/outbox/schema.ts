@@ -165,7 +165,7 @@ function setLastLayoutAside(sql: SqlStorage): string[] {
 /**
  * Events lay in `pending` and `parked`, their attempts in `tries`. Parts of the very first versions have the envelope of
  * the day around them; the one that counts is added when they are sent. Which settings parts were made for is told by where
- * they say which part they are. What was erased did not say by whom.
+ * they say which part they are, and of redaction (`*`) they knew nothing. What was erased did not say by whom.
  */
 const EVENTS_FROM_LAST_LAYOUT = `
 INSERT INTO events (position, id, state, kind, received_at, hashes, begun, body)
@@ -185,7 +185,7 @@ INSERT INTO parts SELECT position, part,
       length(record) - instr(record, ',"xdmEntity":') - 14), record)
   FROM last_parts;
 INSERT INTO splits (position, made_for, parts, generation)
-  SELECT position, IFNULL('xdm ' || substr(tenant.key, 2), 'raw'),
+  SELECT position, IFNULL('xdm ' || substr(tenant.key, 2), 'raw') || ' *',
     json_extract(record, IIF(tenant.key IS NULL, '$.part.count', '$."' || tenant.key || '".chatlio.part.count')), 0
   FROM parts LEFT JOIN json_each(record) AS tenant
     ON tenant.type = 'object' AND tenant.key LIKE '\\_%' ESCAPE '\\'

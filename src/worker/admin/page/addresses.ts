@@ -8,12 +8,13 @@ import { count } from '../../alerts/words.ts'
 import { COMMANDS, type CommandName } from '../api.ts'
 
 /** Values of a form or an address; what is not given is left out. */
-export type Values = Readonly<Record<string, string | number | undefined>>
+export type Values = Readonly<Record<string, string | number | readonly string[] | undefined>>
 
 export function given(values: Values): [string, string][] {
-  return Object.entries(values).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, String(value)]],
-  )
+  return Object.entries(values).flatMap(([name, value]): [string, string][] => {
+    if (value === undefined) return []
+    return typeof value === 'object' ? value.map((each) => [name, each]) : [[name, String(value)]]
+  })
 }
 
 export function href(path: string, values: Values): string {
@@ -54,6 +55,7 @@ const COUNTS = [
   'erased',
   'receipts',
   'mentioned',
+  'accepted',
   'dryRun',
   'none',
 ] as const
@@ -79,10 +81,12 @@ const RESULTS: { readonly [Name in CommandName]?: (n: Counts) => string } = {
   pause: () =>
     'Paused. Within 10 seconds nothing is relayed any more: wait for them before you change the dataflow.',
   resume: () => 'Resumed: the next attempt is made at once.',
-  acceptDrift: ({ none }) =>
-    none
-      ? 'No such difference: it may have been forgotten meanwhile.'
-      : 'Accepted: this difference raises no more alerts.',
+  acceptDrift: ({ none, accepted }) =>
+    accepted > 0
+      ? `${count(accepted, 'difference')} accepted: they raise no more alerts.`
+      : none
+        ? 'No such difference: it may have been forgotten meanwhile.'
+        : 'Accepted: this difference raises no more alerts.',
   endSuppression: ({ none }) =>
     none
       ? 'Nobody by this address or id is suppressed.'

@@ -2,10 +2,16 @@
  * The last 24 hours, hour by hour, from the counters of webhooks: as two charts, drawn here, and as the same figures in a
  * table. Pure.
  */
+import { href } from './addresses.ts'
 import { Count, Table } from './parts.tsx'
 
 /** What became of webhooks: what an operator tells apart at a glance. */
-export const SERIES = ['straight through', 'stored', 'set aside', 'refused or suppressed'] as const
+export const SERIES = [
+  'straight through',
+  'stored',
+  'set aside',
+  'refused, lost or dropped',
+] as const
 
 export type Hour = {
   at: string
@@ -26,7 +32,10 @@ const SERIES_OF: { readonly [outcome: string]: number } = {
   'dead-lettered': 2,
   quarantined: 2,
   suppressed: 3,
+  'opted-out': 3,
   refused: 3,
+  unavailable: 3,
+  unauthorized: 3,
 }
 
 /** Where the first of them begins: hours are shown whole, but for the present one. */
@@ -103,6 +112,7 @@ export function Charts({ hours }: { hours: readonly Hour[] }) {
               hours={hours}
               title="Waiting at the end of each hour, about"
               stacks={hours.map(({ waiting }) => [0, waiting])}
+              names={['', 'waiting']}
             />
           ) : (
             <p>Nothing waited.</p>
@@ -117,23 +127,37 @@ export function Charts({ hours }: { hours: readonly Hour[] }) {
   )
 }
 
-type ChartProps = { hours: readonly Hour[]; title: string; stacks: readonly (readonly number[])[] }
+type ChartProps = {
+  hours: readonly Hour[]
+  title: string
+  stacks: readonly (readonly number[])[]
+  names?: readonly string[]
+}
 
-function Chart({ hours, title, stacks }: ChartProps) {
+function Chart({ hours, title, stacks, names = SERIES }: ChartProps) {
   const sums = stacks.map((stack) => stack.reduce((sum, count) => sum + count, 0))
   const top = Math.max(...sums, 1)
   return (
     <figure>
-      <figcaption class="axis">
-        <span>{title}</span>
-        <span>
-          most: <Count of={Math.max(...sums)} />
-        </span>
-      </figcaption>
-      <svg viewBox={`0 0 240 ${HEIGHT}`} preserveAspectRatio="none" role="img">
-        <title>{title}</title>
-        {stacks.map((stack, hour) => bars(stack, hour, top))}
-      </svg>
+      <figcaption>{title}</figcaption>
+      <div class="plot">
+        <div class="y soft" aria-hidden="true">
+          <span>
+            <Count of={top} />
+          </span>
+          <span>0</span>
+        </div>
+        <svg viewBox={`0 0 240 ${HEIGHT}`} preserveAspectRatio="none">
+          <title>{title}</title>
+          {stacks.map((stack, hour) => (
+            <a href={eventsOf(hours[hour])} aria-label={hourLabel(hours[hour], stack, names)}>
+              <title>{hourLabel(hours[hour], stack, names)}</title>
+              <rect class="hit" x={hour * 10} y="0" width="10" height={HEIGHT} />
+              {bars(stack, hour, top)}
+            </a>
+          ))}
+        </svg>
+      </div>
       <div class="axis soft" aria-hidden="true">
         <span>{hourText(hours[0]?.at ?? '')}</span>
         <span>{hourText(hours[12]?.at ?? '')}</span>
@@ -141,6 +165,21 @@ function Chart({ hours, title, stacks }: ChartProps) {
       </div>
     </figure>
   )
+}
+
+/** The events of that day, the newest first: those of the hour are among them. */
+const eventsOf = (hour: Hour | undefined) =>
+  href('/admin/ui/events', { state: 'all', day: hour?.at.slice(0, 10) })
+
+function hourLabel(
+  hour: Hour | undefined,
+  stack: readonly number[],
+  names: readonly string[],
+): string {
+  const parts = stack.flatMap((count, series) =>
+    count > 0 ? `${count.toLocaleString('en-US')} ${names[series]}` : [],
+  )
+  return `${hourText(hour?.at ?? '')}: ${parts.join(', ') || 'none'}`
 }
 
 /** From the bottom up. One event must be seen beside ten thousand. */

@@ -4,38 +4,47 @@ import { answerOf, count } from '../../alerts/words.ts'
 import { STORED_KINDS } from '../../chatlio/kind.ts'
 import { type AppContext, type Services, servicesOf } from '../../services.ts'
 import { type Answer, COMMANDS, type Input } from '../api.ts'
-import { checkForm, checkQuery } from '../input.ts'
+import { checkForm, checkQuery, NO_PATH } from '../input.ts'
 import { causes, deleteMatching, events, eventWithBody } from '../run/events.ts'
+import { preview } from '../run/export.ts'
 import { find } from '../run/people.ts'
+import { status } from '../run/relay.ts'
 import { href, type Values, withoutResult } from './addresses.ts'
 import { badRequest, respond, respondFault } from './frame.tsx'
-import { Action, Button, Choice, Facts, Field, Table, Time } from './parts.tsx'
+import { Action, Button, Choice, Facts, Field, Hidden, Table, Time } from './parts.tsx'
 import { CODES, codeWords, MEANINGS, readable, STATES } from './words.ts'
 
 const PATH = '/admin/ui/events'
 
+/** Without a state: whatever came last. */
 export async function showEvents(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
-  const query = withoutResult(new URL(c.req.url).searchParams)
-  if (!query.get('state')) query.set('state', 'pending')
+  const { searchParams } = new URL(c.req.url)
+  const query = withoutResult(searchParams)
+  if (!query.get('state')) query.set('state', 'all')
+  if (!query.get('order')) query.set('order', 'newest')
   const checked = checkQuery(COMMANDS.events.takes, query)
   if (!checked.ok) return badRequest(c, checked.detail)
   const { cursor, state } = checked.output
-  const [page, matching] = await Promise.all([
+  const redriven =
+    searchParams.get('done') === 'redrive' ? Number(searchParams.get('redriven') ?? 0) : 0
+  const [page, matching, ledger] = await Promise.all([
     events(services, checked.output),
     countOf(services, checked.output),
+    redriven > 0 ? status(services) : null,
   ])
-  query.delete('cursor')
+  for (const name of ['cursor', 'order']) query.delete(name)
   const values = Object.fromEntries([...query].filter(([, value]) => value)) as FilterValues
   return respond(
     c,
-    { title: `${STATES[state]} events`, place: PATH },
+    { title: state === 'all' ? 'Events' : `${STATES[state]} events`, place: PATH },
     <Events
       {...page}
       events={page.events.map(withoutPast)}
       filter={values}
       matching={matching}
       isFirst={cursor === undefined}
+      progress={ledger && { redriven, refused: matching ?? 0, waiting: ledger.pending }}
     />,
   )
 }
@@ -46,12 +55,13 @@ function withoutPast<Item extends { nextAttemptAt: string | null }>(event: Item)
   return { ...event, nextAttemptAt: at !== null && Date.parse(at) > Date.now() ? at : null }
 }
 
-type Filter = Pick<Input<'events'>, 'state' | 'kind' | 'code' | 'path' | 'day'>
+type Filter = Pick<Input<'events'>, 'state' | 'kind' | 'code' | 'path' | 'day' | 'source' | 'id'>
 
-/** From the causes, which are few; a day is not among what they tell apart, and pending events have none: `null`. */
+/** From the causes, which are few; what they do not tell apart, and events that have none, are not counted: `null`. */
 async function countOf(services: Services, filter: Filter): Promise<number | null> {
-  const { state, kind, code, path, day } = filter
-  if (state === 'pending' || day !== undefined) return null
+  const { state, kind, code, path, day, source, id } = filter
+  if (state === 'pending' || state === 'all') return null
+  if ([day, source, id].some((each) => each !== undefined)) return null
   return (await causes(services)).causes
     .filter(
       (cause) =>
@@ -82,20 +92,57 @@ export async function showEvent(c: AppContext): Promise<Response> {
   )
 }
 
-/** Of one event by its id, whatever its state, or of all that a filter matches. */
+export async function showPreview(c: AppContext): Promise<Response> {
+  const id = c.req.param('id') ?? ''
+  const found = await preview(servicesOf(c.env), { id })
+  if (!found) return respondFault(c, 404, 'No such event', 'Only stored events can be looked at.')
+  return respond(c, { title: 'What would be sent', place: PATH }, <Preview id={id} of={found} />)
+}
+
+function Preview({ id, of: { why, records, masked } }: { id: string; of: Answer<'preview'> }) {
+  return (
+    <>
+      <h1>What would be sent now</h1>
+      <p>
+        Of <a href={`${PATH}/${id}`}>{id.slice(0, 8)}</a>, with the settings of today. {why}
+      </p>
+      {masked.length > 0 && (
+        <>
+          <h2>Masked</h2>
+          <ul>
+            {masked.map(({ path, text }) => (
+              <li>
+                <code>{path}</code>: <mark>{text ?? 'left out'}</mark>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+      {records.map((record) => (
+        <pre>
+          <code>{readable(new TextEncoder().encode(JSON.stringify(record, null, 2)))}</code>
+        </pre>
+      ))}
+    </>
+  )
+}
+
+/** Of one event by its id, whatever its state, of some by theirs, or of all that a filter matches. */
 export async function confirmDelete(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
   const query = new URL(c.req.url).searchParams
-  const id = query.get('id')
+  query.delete('back')
   const frame = { title: 'Delete', place: PATH }
-  if (id) {
-    const stored = await eventWithBody(services, id)
+  const one = query.get('event')
+  if (one) {
+    const stored = await eventWithBody(services, one)
     const state = stored?.event.state ?? 'pending'
+    const back = stored ? `${PATH}/${one}` : PATH
     return respond(
       c,
       frame,
-      <ConfirmDelete state={state} matched={stored ? 1 : 0} back={stored ? `${PATH}/${id}` : PATH}>
-        <Action does="deleteEvent" values={{ id }} back={href(PATH, { state })} look="no">
+      <ConfirmDelete state={state} matched={stored ? 1 : 0} filter={{}} back={back}>
+        <Action does="deleteEvent" values={{ id: one }} back={href(PATH, { state })} look="no">
           Delete 1 event
         </Action>
       </ConfirmDelete>,
@@ -103,18 +150,24 @@ export async function confirmDelete(c: AppContext): Promise<Response> {
   }
   const checked = checkForm(COMMANDS.deleteMatching.takes, query)
   if (!checked.ok) return badRequest(c, checked.detail)
-  const { state, path = undefined, ...rest } = checked.output
+  const { state, path = undefined, ids, ...rest } = checked.output
   const what = { ...checked.output, dryRun: true }
-  const matched =
-    (await countOf(services, { state, ...rest, ...(path !== undefined && { path }) })) ??
-    (await deleteMatching(services, what)).matched
-  const values = Object.fromEntries(query)
-  const back = href(PATH, values)
+  const counted = ids
+    ? null
+    : await countOf(services, { state, ...rest, ...(path !== undefined && { path }) })
+  const matched = counted ?? (await deleteMatching(services, what)).matched
+  const { ids: _, ...filter } = Object.fromEntries([...query].filter(([, value]) => value))
+  const back = href(PATH, filter)
   return respond(
     c,
     frame,
-    <ConfirmDelete state={state} matched={matched} back={back}>
-      <Action does="deleteMatching" values={values} back={back} look="no">
+    <ConfirmDelete state={state} matched={matched} filter={filter} back={back}>
+      <Action
+        does="deleteMatching"
+        values={{ ...filter, ...(ids && { ids }) }}
+        back={back}
+        look="no"
+      >
         Delete {count(matched, 'event')}
       </Action>
     </ConfirmDelete>,
@@ -124,14 +177,29 @@ export async function confirmDelete(c: AppContext): Promise<Response> {
 type ConfirmProps = PropsWithChildren<{
   state: keyof typeof STATES
   matched: number
+  /** As in the address. */
+  filter: Readonly<Record<string, string>>
   back: string
 }>
 
 /** Asks before events are deleted; needs no script. */
-function ConfirmDelete({ state, matched, back, children }: ConfirmProps) {
+function ConfirmDelete({ state, matched, filter, back, children }: ConfirmProps) {
+  const narrowed = Object.entries(filter).filter(([name]) => name !== 'state')
   return (
     <>
       <h1>Delete {count(matched, `${STATES[state].toLowerCase()} event`)}?</h1>
+      {narrowed.length > 0 && (
+        <p>
+          Only those with{' '}
+          {narrowed.map(([name, value], index) => (
+            <>
+              {index > 0 && ', '}
+              {FILTER_WORDS[name] ?? name} <b>{filterWords(name, value)}</b>
+            </>
+          ))}
+          .
+        </p>
+      )}
       <p>
         What is deleted is erased here with its payload, and counted as erased. This cannot be
         undone.
@@ -144,10 +212,25 @@ function ConfirmDelete({ state, matched, back, children }: ConfirmProps) {
   )
 }
 
+/** Names of filters, and of what they may be, in words. */
+const FILTER_WORDS: { readonly [name: string]: string } = {
+  kind: 'kind',
+  code: 'why',
+  path: 'place',
+  day: 'day (UTC)',
+  source: 'source',
+  id: 'an id that begins with',
+}
+
+function filterWords(name: string, value: string): string {
+  if (name === 'code') return codeWords(value)
+  return name === 'path' && value === NO_PATH ? 'none known' : value
+}
+
 type Listing = Answer<'events'>
 type Shown = Omit<Listing['events'][number], 'state'> & {
   state: keyof typeof STATES
-  settledAt?: string | null
+  settledAt?: string | null | undefined
   failedAt?: string | undefined
   code?: string | undefined
   pointer?: string | undefined
@@ -155,8 +238,11 @@ type Shown = Omit<Listing['events'][number], 'state'> & {
 
 /** As in the address. */
 type FilterValues = { state: keyof typeof MEANINGS } & {
-  [Name in 'kind' | 'code' | 'path' | 'day']?: string
+  [Name in 'kind' | 'code' | 'path' | 'day' | 'source' | 'id']?: string
 }
+
+/** What came of a redrive, as far as it can be told: `refused` are again in the list that was redriven. */
+type Progress = { redriven: number; refused: number; waiting: number }
 
 type EventsProps = Listing & {
   filter: FilterValues
@@ -164,40 +250,94 @@ type EventsProps = Listing & {
   matching: number | null
   /** Whether these are the first. */
   isFirst: boolean
+  progress: Progress | null
 }
 
 const { delivered: _, ...LISTED } = STATES
 const KINDS = Object.fromEntries(STORED_KINDS.map((kind) => [kind, kind]))
+const SOME = 'some'
 
-function Events({ filter, events, cursor, matching, isFirst }: EventsProps) {
-  const { state, kind, code, path, day } = filter
+function Events(props: EventsProps) {
+  const { filter, events, cursor, matching, isFirst, progress } = props
+  const { state, kind, code, path, day, source, id } = filter
   const name = STATES[state].toLowerCase()
+  const isParked = state === 'dead' || state === 'quarantined'
+  const narrowed = Object.entries(filter).filter(([name]) => name !== 'state')
   return (
     <>
-      <h1>{STATES[state]} events</h1>
+      <h1>{state === 'all' ? 'Events' : `${STATES[state]} events`}</h1>
       <p class="soft">{MEANINGS[state]}</p>
+      {progress && <ProgressOf progress={progress} />}
       <form class="row" action={PATH}>
         <Choice label="State" name="state" value={state} options={LISTED} />
         <Choice label="Kind" name="kind" value={kind} any="any kind" options={KINDS} />
         <Choice label="Why" name="code" value={code} any="any reason" options={CODES} />
-        <Field label="Place (-: none)" name="path" value={path} />
+        <Field label="Id begins with" name="id" value={id} />
+        <Field label="Source" name="source" value={source} placeholder="any" />
         <Field label="Day of receipt (UTC)" name="day" type="date" value={day} />
+        {path && <Hidden values={{ path }} />}
         <Button>Filter</Button>
-        {(kind || code || path || day) && <a href={href(PATH, { state })}>All {name}</a>}
+        <a href="/admin/ui/find">By person or conversation</a>
       </form>
-      {state !== 'pending' && events.length > 0 && (
-        <Bulk filter={{ state, kind, code, path, day }} matching={matching} />
+      {narrowed.length > 0 && (
+        <p class="row">
+          {narrowed.map(([each, value]) => (
+            <a
+              href={href(PATH, { ...filter, [each]: undefined })}
+              aria-label={`Without ${FILTER_WORDS[each] ?? each} ${filterWords(each, value)}`}
+            >
+              {FILTER_WORDS[each] ?? each}: {filterWords(each, value)} ✕
+            </a>
+          ))}
+          {state !== 'all' && <a href={href(PATH, { state })}>All {name}</a>}
+        </p>
       )}
+      {isParked && events.length > 0 && <Bulk filter={filter} matching={matching} />}
       {events.length === 0 && cursor === null ? (
-        <p>{isFirst ? `No event matches: nothing is ${name} here.` : 'There are no more.'}</p>
+        <p>{emptyText(filter, isFirst)}</p>
       ) : (
-        <EventTable caption={`${events.length} shown, the oldest first`} events={events} />
+        <EventTable
+          caption={`${events.length} shown, the newest first`}
+          events={events}
+          form={isParked ? SOME : undefined}
+        />
+      )}
+      {isParked && events.length > 0 && (
+        <form id={SOME} class="row" method="post" action="/admin/ui/redrive">
+          <Hidden values={{ state, back: href(PATH, filter) }} />
+          <Button>Redrive the ticked ones</Button>
+          <button class="no" type="submit" formaction="/admin/ui/delete" formmethod="get">
+            Delete the ticked ones…
+          </button>
+        </form>
       )}
       <p class="row">
-        {!isFirst && <a href={href(PATH, filter)}>Back to the oldest</a>}
-        {cursor && <a href={href(PATH, { ...filter, cursor })}>Newer</a>}
+        {!isFirst && <a href={href(PATH, filter)}>Back to the newest</a>}
+        {cursor && <a href={href(PATH, { ...filter, cursor })}>Older</a>}
+        {(events.length > 0 || cursor) && (
+          <a href={href('/admin/ui/export', filter)}>Export all that match (NDJSON)</a>
+        )}
       </p>
     </>
+  )
+}
+
+function emptyText({ state, ...narrower }: FilterValues, isFirst: boolean): string {
+  if (!isFirst) return 'There are no more.'
+  if (state === 'all' && Object.keys(narrower).length === 0) return 'No webhook has come yet.'
+  return `No event matches: nothing is ${state === 'all' ? 'like this' : STATES[state].toLowerCase()} here.`
+}
+
+function ProgressOf({ progress }: { progress: Progress }) {
+  const { redriven, refused, waiting } = progress
+  const back = Math.min(refused, redriven)
+  const left = Math.min(waiting, redriven - back)
+  return (
+    <p class="card">
+      Of {count(redriven, 'event')} redriven: {redriven - back - left} accepted or gone, {back} set
+      aside again, {left} waiting. Load the page again to see how it goes on.{' '}
+      <a href="/admin/ui/log">In the log</a>
+    </p>
   )
 }
 
@@ -212,11 +352,11 @@ function Bulk({ filter, matching }: { filter: Values; matching: number | null })
           {count(matching, 'event')} {matching === 1 ? 'matches' : 'match'}
         </b>
       )}
+      <Action does="redrive" values={filter} back={back} look="main">
+        Redrive {all}
+      </Action>
       <Action does="redrive" values={{ ...filter, dryRun: 1 }} back={back}>
         Dry run
-      </Action>
-      <Action does="redrive" values={filter} back={back}>
-        Redrive {all}
       </Action>
       <a class="b no" href={href('/admin/ui/delete', filter)}>
         Delete {all}…
@@ -225,21 +365,44 @@ function Bulk({ filter, matching }: { filter: Values; matching: number | null })
   )
 }
 
-export function EventTable({ caption, events }: { caption: string; events: readonly Shown[] }) {
+type EventTableProps = {
+  caption: string
+  events: readonly Shown[]
+  /** The form that ticked ones go with; absent: none are ticked. */
+  form?: string | undefined
+}
+
+/** A row each: what differs stands in columns of its own. */
+export function EventTable({ caption, events, form }: EventTableProps) {
+  const heads = ['Received', 'State', 'Kind', 'Event', 'Why']
   return (
-    <Table caption={caption} heads={['Event', 'Received', 'Why']}>
+    <Table caption={caption} heads={form ? ['Tick', ...heads] : heads} tight>
       {events.map((event) => (
         <tr>
-          <th scope="row">
-            <a href={`${PATH}/${event.id}`}>
-              <code>{event.id.slice(0, 8)}</code>
-            </a>
-            <br />
-            <small>{event.kind}</small>
-          </th>
+          {form && (
+            <td>
+              <input
+                type="checkbox"
+                name="ids"
+                value={event.id}
+                form={form}
+                aria-label={`Tick ${event.id.slice(0, 8)}`}
+              />
+            </td>
+          )}
           <td>
             <Time at={event.receivedAt} />
           </td>
+          <td>{STATES[event.state]}</td>
+          <td>
+            {event.kind}
+            {event.source && <small> · {event.source}</small>}
+          </td>
+          <th scope="row">
+            <a href={`${PATH}/${event.id}`} title={event.id}>
+              <code>{event.id.slice(0, 8)}</code>
+            </a>
+          </th>
           <td>
             <Why event={event} />
           </td>
@@ -251,14 +414,13 @@ export function EventTable({ caption, events }: { caption: string; events: reado
 
 function Why({ event }: { event: Shown }) {
   const { state, attempts, lastError, nextAttemptAt, settledAt, failedAt, code, pointer } = event
-  const words = lastError ? codeWords(lastError.code) : STATES[state]
+  const words = lastError ? codeWords(lastError.code) : ''
   const message = lastError?.message ?? ''
   return (
     <>
-      {words} {message.toLowerCase() !== words.toLowerCase() && <small>{message}</small>}
-      <br />
+      {words} {message.toLowerCase() !== words.toLowerCase() && <small>{message}</small>}{' '}
       <small>
-        {attempts > 0 && `${count(attempts, 'attempt')}. `}
+        {state !== 'delivered' && attempts > 0 && `${count(attempts, 'attempt')}. `}
         {nextAttemptAt && (
           <>
             Next <Time at={nextAttemptAt} />.
@@ -308,7 +470,7 @@ function Event({ event, body }: { event: Detail; body: Uint8Array | null }) {
             Redrive
           </Action>
         )}
-        <a class="b no" href={href('/admin/ui/delete', { id })}>
+        <a class="b no" href={href('/admin/ui/delete', { event: id })}>
           Delete…
         </a>
       </div>
@@ -321,7 +483,8 @@ function Event({ event, body }: { event: Detail; body: Uint8Array | null }) {
             <a href={`${path}?payload=1#payload`}>Show them</a> (personal data).{' '}
           </>
         )}
-        <a href={`${path}/body`}>Download the bytes as they came</a>
+        <a href={`${path}/body`}>Download the bytes as they came</a>{' '}
+        <a href={`/admin/ui/events/${id}/preview`}>What would be sent now</a>
       </p>
       {body && <Payload body={body} answer={event.answer} />}
     </>

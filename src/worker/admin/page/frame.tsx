@@ -8,15 +8,17 @@
 import type { Child, PropsWithChildren } from 'hono/jsx'
 import { problemResponse } from '../../http/problem.ts'
 import { readSessionCookie } from '../../http/sessions.ts'
-import type { AppContext } from '../../services.ts'
+import { type AppContext, servicesOf } from '../../services.ts'
+import { destinationOf } from '../run/relay.ts'
 import { flashOf } from './addresses.ts'
 import { client } from './client/page.js'
-import { Button } from './parts.tsx'
+import { Button, Time } from './parts.tsx'
 import { STYLE } from './style.ts'
 
 const PLACES = [
   ['/admin', 'Overview'],
   ['/admin/ui/events', 'Events'],
+  ['/admin/ui/days', 'Days'],
   ['/admin/ui/find', 'Find'],
   ['/admin/ui/erase', 'Erase'],
   ['/admin/ui/suppressions', 'Suppressions'],
@@ -42,7 +44,7 @@ const HEADERS = {
   'referrer-policy': 'no-referrer',
 }
 
-type Status = 200 | 400 | 401 | 403 | 404 | 429 | 503
+export type Status = 200 | 400 | 401 | 403 | 404 | 429 | 503
 
 export function respond(c: AppContext, frame: Frame, content: Child, status: Status = 200) {
   const html = (
@@ -53,15 +55,21 @@ export function respond(c: AppContext, frame: Frame, content: Child, status: Sta
   return c.html(`<!doctype html>${html}`, status, HEADERS)
 }
 
-/** A fault in words. `title` says what it is, `text` what to do. */
-export function respondFault(c: AppContext, status: Status, title: string, text: string) {
+/** A fault in words. `title` says what it is, `text` what to do; `place`: empty for strangers. */
+export function respondFault(
+  c: AppContext,
+  status: Status,
+  title: string,
+  text: string,
+  place = '/',
+) {
   const content = (
     <>
       <h1>{title}</h1>
       <p>{text}</p>
     </>
   )
-  return respond(c, { title, place: '/' }, content, status)
+  return respond(c, { title, place }, content, status)
 }
 
 export function badRequest(c: AppContext, detail: string) {
@@ -106,7 +114,7 @@ function Page({ c, frame, children }: PropsWithChildren<{ c: AppContext; frame: 
           Skip to the content
         </a>
         <header>
-          <b>Chatlio relay</b>
+          {place.startsWith('/admin') ? <Which c={c} /> : <b>Chatlio relay</b>}
           {place !== '' && <Navigation place={place} signOut={hasSession} />}
         </header>
         <p id="live" class="vh" role="status"></p>
@@ -120,6 +128,31 @@ function Page({ c, frame, children }: PropsWithChildren<{ c: AppContext; frame: 
         </main>
       </body>
     </html>
+  )
+}
+
+/** Which relay this is: its name, where it sends, and what runs. What is not called production looks otherwise. */
+function Which({ c }: { c: AppContext }) {
+  const services = servicesOf(c.env)
+  const { environment } = services.config
+  const { id, tag, deployedAt } = services.version
+  const name = environment ?? new URL(c.req.url).host
+  const isProduction = environment === null || /^prod(uction)?$/i.test(environment)
+  const to = destinationOf(services)
+  return (
+    <p class="which">
+      <b>Chatlio relay</b> <b class={isProduction ? 'env' : 'env other'}>{name}</b>{' '}
+      <small>
+        {to ? `${to.host}/…${to.inlet.slice(-4)} · ${to.format}` : 'AEP is not configured'}
+        {(tag || id) && ` · ${tag ?? id?.slice(0, 8)}`}
+        {deployedAt && (
+          <>
+            {' '}
+            (<Time at={deployedAt} />)
+          </>
+        )}
+      </small>
+    </p>
   )
 }
 

@@ -1,4 +1,5 @@
 /** The overview: how things are, what to do, the ledger, the last 24 hours, problems by cause. */
+import { ALERTS } from '../../alerts/alerts.ts'
 import {
   adviceFor,
   count,
@@ -7,6 +8,8 @@ import {
   OUTAGE_ENDS,
   STORAGE,
   STORED,
+  TURNED_AWAY,
+  TURNED_AWAY_ACTION,
 } from '../../alerts/words.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import type { HealthReason } from '../../http/health.ts'
@@ -14,37 +17,58 @@ import { type AppContext, servicesOf } from '../../services.ts'
 import type { Answer } from '../api.ts'
 import { NO_PATH } from '../input.ts'
 import { causes } from '../run/events.ts'
-import { activity, status } from '../run/relay.ts'
+import { daysOf } from '../run/history.ts'
+import { activity, alerts, status } from '../run/relay.ts'
 import { href } from './addresses.ts'
 import { Charts, firstHour, type Hour, hoursOf } from './chart.tsx'
 import { respond } from './frame.tsx'
-import { Action, Count, Facts, Time, Words } from './parts.tsx'
-import { codeWords, list, MEANINGS, STATES } from './words.ts'
+import { Action, Count, Facts, Table, Time, Words } from './parts.tsx'
+import { codeWords, howLong, list, STATES } from './words.ts'
 
 export async function showOverview(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
-  const now = Date.now()
-  const [known, { points }, parked, reasons] = await Promise.all([
+  const { config, rim } = services
+  const now = rim.now()
+  const [known, { points }, parked, reasons, states, week] = await Promise.all([
     status(services),
     activity(services, { step: 'hour', from: firstHour(now) }),
     causes(services),
     services.health.reasons(),
+    alerts(services),
+    daysOf(services, 2),
   ])
-  const { pending, hold } = known
-  const letsIn = services.config.webhookKeys.length > 0
-  const said = sentences({ reasons, pending, hold, letsIn })
+  const { pending, hold, dead, quarantined } = known
+  const need = dead + quarantined
+  const used = known.keys.some(({ lastUsedAt }) => lastUsedAt !== null)
+  const said = sentences({
+    reasons,
+    pending,
+    hold,
+    need,
+    letsIn: config.webhookKeys.length > 0,
+    firing: states.alerts.filter(({ state }) => state === 'firing'),
+    hasCome: used || known.accepted + known.forwarded > 0,
+    alertsGo: config.alerts.webhook !== null,
+  })
   return respond(
     c,
-    { title: said[0]?.title ?? '', place: '/admin', refreshes: true },
+    {
+      title: `${need > 0 ? `(${need}) ` : ''}${said[0]?.title ?? ''}`,
+      place: '/admin',
+      refreshes: true,
+    },
     <Overview
       status={known}
       sentences={said}
       hours={hoursOf(points, known, now)}
       causes={parked.causes}
+      yesterday={week[1] ?? null}
       now={toIso(now)}
     />,
   )
 }
+
+type Firing = Pick<Answer<'alerts'>['alerts'][number], 'name' | 'since'>
 
 export type Situation = {
   reasons: readonly HealthReason[]
@@ -52,6 +76,13 @@ export type Situation = {
   hold: { reason: string; since: string } | null
   /** Whether there is a usable webhook key. */
   letsIn: boolean
+  /** Events that wait for a person. */
+  need: number
+  firing: readonly Firing[]
+  /** Whether any webhook ever came. */
+  hasCome: boolean
+  /** Whether there is an address that alerts are sent to. */
+  alertsGo: boolean
 }
 
 export type Sentence = {
@@ -62,26 +93,29 @@ export type Sentence = {
   since: string | null
 }
 
-/** What matters most comes first. There is always one. */
-export function sentences({ reasons, pending, hold, letsIn }: Situation): Sentence[] {
+const NEED = 'The causes are below: correct them, then redrive.'
+const NONE_YET =
+  'Paste the five URLs that `npm run deploy` printed into the Behavior tab of the widget’s settings, or post a test: `npm run verify`.'
+
+/** What matters most comes first. There is always one, and it is green only when nothing is to be done. */
+export function sentences(situation: Situation): Sentence[] {
+  const { reasons, pending, hold, letsIn, need, firing, hasCome, alertsGo } = situation
   const waiting = pending === 0 ? 'Nothing is waiting.' : `${count(pending, 'event')} waiting.`
+  const person = `${count(need, 'event')} ${need === 1 ? 'needs' : 'need'} a person.`
   const found: Sentence[] = []
   const say = (sentence: Partial<Sentence> & Pick<Sentence, 'tone' | 'title'>) =>
     found.push({ meaning: '', action: '', since: null, ...sentence })
+  for (const { name, since } of firing) {
+    if (name !== 'lost' && name !== 'refused') continue
+    const { label } = ALERTS[name]
+    say({ tone: 'bad', title: label, since, meaning: TURNED_AWAY, action: TURNED_AWAY_ACTION })
+  }
   if (reasons.includes('storage')) say({ tone: 'bad', ...STORAGE })
   if (!letsIn) say({ tone: 'bad', ...adviceFor(NO_KEY), meaning: 'Webhooks are answered 503.' })
-  if (hold?.reason === 'paused') {
-    say({
-      tone: 'warn',
-      title: `Relaying is paused. ${waiting}`,
-      meaning: STORED,
-      action: 'Resume when what it was paused for is done.',
-      since: hold.since,
-    })
-  } else if (hold) {
+  if (hold && hold.reason !== 'paused') {
     const { title, action } = adviceFor(hold.reason)
     say({ tone: 'bad', title: `${title}. ${waiting}`, meaning: STORED, action, since: hold.since })
-  } else if (reasons.includes('upstream')) {
+  } else if (!hold && reasons.includes('upstream')) {
     say({
       tone: 'warn',
       title: `AEP does not take events at the moment. ${waiting}`,
@@ -98,7 +132,38 @@ export function sentences({ reasons, pending, hold, letsIn }: Situation): Senten
         'Redrive what can be sent, end the hold, or raise RETENTION_DAYS and run `npm run deploy`.',
     })
   }
-  if (found.length === 0) say({ tone: 'ok', title: `Relaying. ${waiting}` })
+  if (hold?.reason === 'paused') {
+    if (need > 0) say({ tone: 'warn', title: person, action: NEED })
+    say({
+      tone: 'warn',
+      title: `Relaying is paused. ${waiting}`,
+      meaning: STORED,
+      action: 'Resume when what it was paused for is done.',
+      since: hold.since,
+    })
+  } else if (found.length > 0) {
+    if (need > 0) say({ tone: 'warn', title: person, action: NEED })
+  } else {
+    const silence = firing.find(({ name }) => name === 'silence')
+    const [also, action] =
+      need > 0
+        ? [person, NEED]
+        : silence
+          ? [`${ALERTS.silence.label}.`, NONE_YET]
+          : hasCome
+            ? ['', '']
+            : ['No webhook has come yet.', NONE_YET]
+    const told = need > 0 && pending === 0 ? also : [waiting, also].filter(Boolean).join(' ')
+    const nowhere = alertsGo ? '' : ' Alerts go nowhere.'
+    say({
+      tone: also === '' && alertsGo ? 'ok' : 'warn',
+      title: `Relaying. ${told}${nowhere}`,
+      action: [action, alertsGo ? '' : 'Set the secret `ALERT_WEBHOOK_URL`.']
+        .filter(Boolean)
+        .join(' '),
+      since: need > 0 ? null : (silence?.since ?? null),
+    })
+  }
   return found
 }
 
@@ -109,10 +174,11 @@ type OverviewProps = {
   sentences: readonly Sentence[]
   hours: readonly Hour[]
   causes: Answer<'causes'>['causes']
+  yesterday: Day | null
   now: string
 }
 
-function Overview({ status, sentences, hours, causes, now }: OverviewProps) {
+function Overview({ status, sentences, hours, causes, yesterday, now }: OverviewProps) {
   const paused = status.hold?.reason === 'paused'
   return (
     <>
@@ -144,10 +210,17 @@ function Overview({ status, sentences, hours, causes, now }: OverviewProps) {
           )}
         </span>
       </div>
-      <Causes causes={causes} />
-      <Ledger status={status} />
+      <div class="desk">
+        <Causes causes={causes} />
+        <Ledger status={status} />
+      </div>
       <Charts hours={hours} />
+      {yesterday && <Yesterday day={yesterday} />}
       <Keys keys={status.keys} />
+      <p>
+        <a href="/admin/ui/support">What to send along when you ask for help</a> (JSON, without
+        personal data)
+      </p>
     </>
   )
 }
@@ -235,27 +308,51 @@ function Keys({ keys }: { keys: Status['keys'] }) {
   )
 }
 
-/** What was refused, grouped by what it has in common, with the two things to do about it. */
+type Day = Awaited<ReturnType<typeof daysOf>>[number]
+
+function Yesterday({ day }: { day: Day }) {
+  const { received, inAep, refused, lost, slowestMs } = day
+  return (
+    <p>
+      <b>Yesterday (UTC)</b>: {received.toLocaleString('en-US')} received ·{' '}
+      {inAep.toLocaleString('en-US')} in AEP · {refused.toLocaleString('en-US')} refused ·{' '}
+      {lost.toLocaleString('en-US')} lost
+      {slowestMs !== null && ` · slowest ${howLong(slowestMs)}`}.{' '}
+      <a href="/admin/ui/days">Seven days, by kind</a>
+    </p>
+  )
+}
+
+/** What was refused, grouped by what it has in common: a row each, with what to do about it. */
 function Causes({ causes }: { causes: Answer<'causes'>['causes'] }) {
   return (
     <section aria-labelledby="problems">
       <h2 id="problems">Problems by cause</h2>
-      {causes.length === 0 && <p>None: no event is dead or quarantined.</p>}
-      {causes.map((cause) => (
-        <CauseCard cause={cause} />
-      ))}
+      {causes.length === 0 ? (
+        <p>None: no event is dead or quarantined.</p>
+      ) : (
+        <Table
+          caption="Events that need a person"
+          heads={['Cause', 'Events', 'First, last', 'To do']}
+          tight
+        >
+          {causes.map((cause) => (
+            <CauseRow cause={cause} />
+          ))}
+        </Table>
+      )}
     </section>
   )
 }
 
-function CauseCard({ cause }: { cause: Answer<'causes'>['causes'][number] }) {
+function CauseRow({ cause }: { cause: Answer<'causes'>['causes'][number] }) {
   const { state, code, path, firstAt, lastAt, kinds } = cause
   const filter = { state, code, path: path ?? NO_PATH }
   const matching = href('/admin/ui/events', filter)
   const number = cause.count.toLocaleString('en-US')
   return (
-    <article class="card bad">
-      <h3>
+    <tr>
+      <th scope="row">
         {codeWords(code)}
         {path && (
           <>
@@ -263,23 +360,31 @@ function CauseCard({ cause }: { cause: Answer<'causes'>['causes'][number] }) {
             at <code>{path}</code>
           </>
         )}
-      </h3>
-      <p>
-        {count(cause.count, `${STATES[state].toLowerCase()} event`)}: {list(kinds)}. First{' '}
-        <Time at={firstAt} />, last <Time at={lastAt} />.
-      </p>
-      <p class="soft">{MEANINGS[state]}</p>
-      <div class="row">
-        <a class="b" href={matching}>
-          See these {number}
+        <br />
+        <small>{list(kinds)}</small>
+      </th>
+      <td class="n">
+        <a href={matching} aria-label={`See these ${number}`}>
+          {number}
         </a>
+        <br />
+        <small>{STATES[state].toLowerCase()}</small>
+      </td>
+      <td>
+        <small>
+          <Time at={firstAt} />
+          <br />
+          <Time at={lastAt} />
+        </small>
+      </td>
+      <td>
+        <Action does="redrive" values={filter} back={matching} look="main">
+          Redrive these {number}
+        </Action>{' '}
         <Action does="redrive" values={{ ...filter, dryRun: 1 }} back={matching}>
           Dry run
         </Action>
-        <Action does="redrive" values={filter} back={matching}>
-          Redrive these {number}
-        </Action>
-      </div>
-    </article>
+      </td>
+    </tr>
   )
 }

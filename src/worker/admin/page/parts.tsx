@@ -50,8 +50,10 @@ type ActionProps = PropsWithChildren<{
 
 /** One button that runs a command. */
 export function Action({ does, values = {}, back, look, children }: ActionProps) {
-  const { id, ...fields } = values
-  const path = formPath(does).replace('{id}', encodeURIComponent(id ?? ''))
+  const hasId = formPath(does).includes('{id}')
+  const { id, ...rest } = values
+  const fields = hasId ? rest : values
+  const path = formPath(does).replace('{id}', encodeURIComponent(String(id ?? '')))
   return (
     <form method="post" action={`/admin${path}`}>
       <Hidden values={{ ...fields, back }} />
@@ -94,11 +96,12 @@ export function Choice(props: ChoiceProps & { options: Readonly<Record<string, s
 const BY_KEYBOARD = { tabindex: 0 }
 
 /** A table that scrolls by itself where it does not fit. */
-export function Table(props: PropsWithChildren<{ caption: string; heads: readonly string[] }>) {
-  const { caption, heads, children } = props
+type TableProps = { caption: string; heads: readonly string[]; tight?: boolean }
+
+export function Table({ caption, heads, tight, children }: PropsWithChildren<TableProps>) {
   return (
     <section class="scroll" aria-label={caption} {...BY_KEYBOARD}>
-      <table>
+      <table class={tight ? 'tight' : undefined}>
         <caption>{caption}</caption>
         <thead>
           <tr>

@@ -69,7 +69,7 @@ function Find({ sought, found }: { sought: Sought; found: Answer<'find'> | null 
       </p>
       <form class="row" method="post" action="/admin/ui/find">
         <Choice label="By" name="by" value={by} options={FIND_BY} />
-        <Field label="Exactly" name="value" value={value} required />
+        <Field label="The whole of it (an id: 8 digits)" name="value" value={value} required />
         <Field label="Day of receipt (UTC), if known" name="day" type="date" value={day} />
         <Button look="main">Find</Button>
       </form>
@@ -128,7 +128,7 @@ function Erase({
       ) : (
         <form class="row" method="post" action="/admin/ui/erase">
           <Choice label="By" name="by" value={by} options={PERSON} />
-          <Field label="Exactly" name="value" required />
+          <Field label="The whole address or id" name="value" required />
           <Field
             label="Days to suppress"
             name="suppressDays"
@@ -189,7 +189,7 @@ function Suppressions({ count: number, rows }: Answer<'suppressions'>) {
           <form class="row" method="post" action="/admin/ui/suppressions/delete">
             <Hidden values={{ back: SUPPRESSIONS.place }} />
             <Choice label="By" name="by" options={PERSON} />
-            <Field label="Exactly" name="value" required />
+            <Field label="The whole address or id" name="value" required />
             <Button>End the suppression</Button>
           </form>
         </>

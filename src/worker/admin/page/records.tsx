@@ -4,12 +4,13 @@ import { type AppContext, servicesOf } from '../../services.ts'
 import { operatorOf } from '../access.ts'
 import { type Answer, COMMANDS } from '../api.ts'
 import { checkQuery } from '../input.ts'
+import { completeness, summary } from '../run/history.ts'
 import { alerts, drift, log } from '../run/relay.ts'
 import { run } from '../run/run.ts'
 import { href } from './addresses.ts'
 import { badRequest, respond } from './frame.tsx'
 import { Action, Count, Table, Time } from './parts.tsx'
-import { list } from './words.ts'
+import { howLong, list } from './words.ts'
 
 const DRIFT = '/admin/ui/drift'
 
@@ -43,6 +44,95 @@ export async function showLog(c: AppContext): Promise<Response> {
   return respond(c, { title: 'Log', place: '/admin/ui/log' }, <Log {...entries} />)
 }
 
+/** Reads more than the other pages do: which conversations have a transcript is looked up in the receipts. */
+export async function showDays(c: AppContext): Promise<Response> {
+  const services = servicesOf(c.env)
+  const [{ days }, transcripts] = await Promise.all([
+    summary(services, { days: 7 }),
+    completeness(services, { days: 7 }),
+  ])
+  return respond(
+    c,
+    { title: 'Seven days', place: '/admin/ui/days' },
+    <Days days={days} transcripts={transcripts} />,
+  )
+}
+
+const DAY_HEADS = ['Received', 'In AEP', 'Refused', 'Lost', 'Slowest', 'Without transcript']
+
+type DaysProps = { days: Answer<'summary'>['days']; transcripts: Answer<'completeness'> }
+
+function Days({ days, transcripts }: DaysProps) {
+  const { available, why, hours, events } = transcripts
+  return (
+    <>
+      <h1>Seven days</h1>
+      <p class="soft">
+        By UTC day, at least: an isolate that ends loses its last seconds. What was stored is in AEP
+        on the day on which it was delivered. A chat is without its transcript {hours} hours after
+        it began; one that an agent discards has none on purpose.
+      </p>
+      <Table caption="All kinds" heads={['Day', ...DAY_HEADS]} tight>
+        {days.map(({ day, withoutTranscript, ...counts }) => (
+          <tr>
+            <th scope="row">
+              <a href={href('/admin/ui/events', { state: 'all', day })}>{day}</a>
+            </th>
+            <Numbers of={counts} />
+            <td class="n">{withoutTranscript ?? ''}</td>
+          </tr>
+        ))}
+      </Table>
+      <Table caption="By kind and source" heads={['Day', 'Kind', ...DAY_HEADS.slice(0, -1)]} tight>
+        {days.flatMap(({ day, rows }) =>
+          rows.map(({ kind, source, ...counts }) => (
+            <tr>
+              <td>{day}</td>
+              <th scope="row">
+                {kind} {source && <small>{source}</small>}
+              </th>
+              <Numbers of={counts} />
+            </tr>
+          )),
+        )}
+      </Table>
+      <h2>Chats without a transcript</h2>
+      {!available && <p>Not looked at: {why}</p>}
+      {available && events.length === 0 && <p>None.</p>}
+      {events.length > 0 && (
+        <ul>
+          {events.map(({ id, kind, receivedAt }) => (
+            <li>
+              <a href={`/admin/ui/events/${id}`}>
+                <code>{id.slice(0, 8)}</code>
+              </a>{' '}
+              {kind}, <Time at={receivedAt} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
+  )
+}
+
+type Numbered = Pick<
+  Answer<'summary'>['days'][number],
+  'received' | 'inAep' | 'refused' | 'lost' | 'slowestMs'
+>
+
+function Numbers({ of: { received, inAep, refused, lost, slowestMs } }: { of: Numbered }) {
+  return (
+    <>
+      {[received, inAep, refused, lost].map((number) => (
+        <td class="n">
+          <Count of={number} />
+        </td>
+      ))}
+      <td class="n">{slowestMs === null ? '' : howLong(slowestMs)}</td>
+    </>
+  )
+}
+
 const CHANGES = { new: 'New field:', type: 'Other type:', gone: 'No longer sent' } as const
 
 type DriftRows = Answer<'drift'>['rows']
@@ -61,14 +151,32 @@ function Drift({ rows }: { rows: DriftRows }) {
       {open.length === 0 ? (
         <p>No difference is open.</p>
       ) : (
-        <DriftTable caption={`${open.length} to look at`} rows={open} />
+        <>
+          <div class="row">
+            <b>{open.length} to look at</b>
+            <Action does="acceptDrift" back={DRIFT}>
+              Accept all
+            </Action>
+          </div>
+          <ByKind rows={open} />
+        </>
       )}
       {accepted.length > 0 && (
         <details>
           <summary>{accepted.length} accepted</summary>
-          <DriftTable caption="Accepted" rows={accepted} />
+          <ByKind rows={accepted} />
         </details>
       )}
+    </>
+  )
+}
+
+function ByKind({ rows }: { rows: DriftRows }) {
+  return (
+    <>
+      {[...Map.groupBy(rows, ({ kind }) => kind)].map(([kind, own]) => (
+        <DriftTable caption={`${kind}: ${own.length}`} rows={own} />
+      ))}
     </>
   )
 }
@@ -80,8 +188,6 @@ function DriftTable({ caption, rows }: { caption: string; rows: DriftRows }) {
         <tr>
           <th scope="row">
             <code>{path}</code>
-            <br />
-            <small>{kind}</small>
           </th>
           <td>
             {CHANGES[change]}{' '}
@@ -170,7 +276,7 @@ function Log({ entries, cursor }: Answer<'log'>) {
         <p>Nothing in the last 90 days.</p>
       ) : (
         <Table caption="The newest first, for 90 days" heads={['When', 'Who', 'What']}>
-          {entries.map(({ at, by, action, counts }) => (
+          {entries.map(({ at, by, action, counts, filter }) => (
             <tr>
               <td>
                 <Time at={at} exact />
@@ -178,6 +284,12 @@ function Log({ entries, cursor }: Answer<'log'>) {
               <td>{by === 'token' ? 'admin token' : by}</td>
               <td>
                 {action.replaceAll('-', ' ')} <small>{list(counts)}</small>
+                {Object.keys(filter).length > 0 && (
+                  <>
+                    <br />
+                    <small>{Object.values(filter).join(', ')}</small>
+                  </>
+                )}
               </td>
             </tr>
           ))}

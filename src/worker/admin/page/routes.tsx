@@ -16,11 +16,11 @@ import { checkForm, readForm } from '../input.ts'
 import { answer, commands } from '../routes.ts'
 import { run } from '../run/run.ts'
 import { formPath, signInAddress, withResult } from './addresses.ts'
-import { confirmDelete, showEvent, showEvents } from './events.tsx'
+import { confirmDelete, showEvent, showEvents, showPreview } from './events.tsx'
 import { askAgain, assetResponse, badRequest, respondFault, seeOther } from './frame.tsx'
 import { showOverview } from './overview.tsx'
 import { showErase, showFind, showSuppressions } from './person.tsx'
-import { showAlerts, showDrift, showLog } from './records.tsx'
+import { showAlerts, showDays, showDrift, showLog } from './records.tsx'
 import { showSignIn, signIn, signOut } from './sign-in.tsx'
 
 type AdminEnv = { Bindings: Env }
@@ -58,8 +58,12 @@ page.get('/', exists, admitted, showOverview)
 page.use('/ui/*', exists, admitted, fromHere)
 page.get('/ui/events', showEvents)
 page.get('/ui/events/:id', showEvent)
+page.get('/ui/events/:id/preview', showPreview)
 page.get('/ui/events/:id/body', (c) => answer(c, 'body', COMMANDS.body))
 page.get('/ui/delete', confirmDelete)
+page.get('/ui/export', (c) => answer(c, 'export', COMMANDS.export))
+page.get('/ui/days', showDays)
+page.get('/ui/support', (c) => answer(c, 'support', COMMANDS.support))
 page.on(['GET', 'POST'], '/ui/find', showFind)
 page.on(['GET', 'POST'], '/ui/erase', showErase)
 page.get('/ui/suppressions', showSuppressions)

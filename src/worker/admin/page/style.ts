@@ -1,4 +1,4 @@
-/** The page's style: system fonts, light and dark by `light-dark()`, from 360 px up. Served as it stands. */
+/** The page's style: system fonts, light and dark by `light-dark()`, from 320 px up. Served as it stands. */
 export const STYLE = `:root{color-scheme:light dark;
 --bg:light-dark(#fff,#121518);--card:light-dark(#f5f7f9,#1b1f24);--fg:light-dark(#1c2126,#e4e7ea);
 --soft:light-dark(#57606a,#9da7b1);--line:light-dark(#d4dae0,#363d45);--link:light-dark(#0757c2,#80b8ff);
@@ -15,8 +15,10 @@ h3,.card h2{margin:0}
 p,ul,ol,dl{margin:.5rem 0}
 header,main,footer{max-width:72rem;margin:auto;padding:.75rem 1rem}
 header{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;align-items:center;border-bottom:1px solid var(--line)}
-header b{margin-right:auto}
-nav{flex:1 1 30rem}
+.which{margin:0 auto 0 0;flex:1 1 100%}
+.env{border:1px solid var(--line);border-radius:.3rem;padding:0 .4rem}
+.other{background:var(--warn);border-color:var(--warn);color:var(--bg)}
+nav{flex:1 1 16rem}
 nav ul,.row,.legend,.eq{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:center;list-style:none;padding:0;margin:0}
 nav ul{gap:0 1rem}
 nav a{display:inline-block;padding:.3rem 0;text-decoration:none}
@@ -39,8 +41,15 @@ label{display:grid;gap:.15rem;font-size:.875rem;color:var(--soft);flex:1 1 11rem
 label>*{font-size:1rem;color:var(--fg);width:100%}
 .row{margin:.75rem 0}
 form.row{align-items:end}form.row>a{padding:.45rem 0}
-.eq{margin:0;gap:.5rem .75rem}
-.eq dd{display:flex;justify-content:space-between;align-items:baseline;gap:.5rem;margin:0;font-size:1.35rem;font-variant-numeric:tabular-nums}
+.eq{margin:0;gap:.5rem 1.5rem;display:grid;grid-template-columns:repeat(auto-fill,minmax(7rem,1fr));align-items:start}
+.eq dd{margin:0;font-size:1.35rem;font-variant-numeric:tabular-nums}
+.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.desk{display:grid;gap:0 2rem;grid-template-columns:1fr}
+.desk>*{min-width:0}
+.tight td,.tight th{padding-top:.2rem;padding-bottom:.2rem;vertical-align:middle}
+.tight button,.tight .b{min-height:1.75rem;padding:.05rem .5rem}
+.tight form{display:inline-block}
+input[type=checkbox]{min-height:1.2rem;width:1.2rem;padding:0;margin:.2rem 0}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%}
 caption{text-align:left;padding-bottom:.25rem}
@@ -53,6 +62,8 @@ pre{white-space:pre-wrap;margin:.5rem 0;padding:.75rem;background:var(--card);bo
 mark{background:none;color:var(--bad)}
 figure{margin:.75rem 0}
 svg{display:block;width:100%;height:6rem;border-bottom:1px solid var(--line)}
+svg a rect.hit{fill:transparent}svg a:hover rect.hit,svg a:focus rect.hit{fill:var(--line)}svg a:focus{outline:0}
+.plot{display:grid;grid-template-columns:auto 1fr;gap:0 .5rem}.plot>.y{display:flex;flex-direction:column;justify-content:space-between;align-items:end}
 .axis{display:flex;justify-content:space-between;gap:1rem}
 .axis>*{white-space:nowrap}.axis>:first-child{white-space:normal}
 .legend i{display:inline-block;width:.8rem;height:.8rem;border-radius:.15rem;margin-right:.35rem}
@@ -60,6 +71,7 @@ svg{display:block;width:100%;height:6rem;border-bottom:1px solid var(--line)}
 .f2{fill:var(--bad);background:var(--bad)}.f3{fill:var(--off);background:var(--off)}
 .story{padding-left:2rem}.story li{margin:.4rem 0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--link)}
+@media(min-width:64rem){.desk{grid-template-columns:3fr 2fr}}
 @media(min-width:48rem){.card code{display:inline-block}}
-@media(max-width:48rem){nav{order:3}label{flex-basis:8rem}th,td{padding-right:.5rem}}
+@media(max-width:48rem){nav{order:3;flex-basis:100%}label{flex-basis:8rem}th,td{padding-right:.5rem}}
 `

@@ -1,6 +1,7 @@
 /** The page's names for states, error codes and counts; and bytes as a person may read them. Pure. */
 
 export const STATES = {
+  all: 'All',
   pending: 'Waiting',
   dead: 'Dead',
   quarantined: 'Quarantined',
@@ -11,6 +12,7 @@ export const STATES = {
 
 /** What an event of this state is, and what can be done with it. */
 export const MEANINGS = {
+  all: 'What came, whatever became of it. Of delivered events a receipt is left, for RECEIPT_DAYS.',
   pending: 'Stored, and sent as soon as AEP takes it.',
   dead: 'Refused by AEP for good. Correct what it refuses (a mapping, a schema), then redrive.',
   quarantined:
@@ -32,9 +34,18 @@ export const CODES: { readonly [code: string]: string } = {
   'invalid-payload': 'Not of the documented shape',
   'too-many-values': 'Too many values',
   'processing-failed': 'Could not be processed',
+  'settings-changed': 'Partly sent, under other settings',
+  'unsupported-media-type': 'Not sent as JSON',
 }
 
 export const codeWords = (code: string) => CODES[code] ?? code
+
+/** `240 ms`, `12 s`, `4 min`, `3 h`. */
+export function howLong(ms: number): string {
+  if (ms < 1_000) return `${ms} ms`
+  if (ms < 90_000) return `${Math.round(ms / 1_000)} s`
+  return ms < 5_400_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`
+}
 
 const words = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
 

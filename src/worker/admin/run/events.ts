@@ -3,8 +3,9 @@ import { toIso } from '../../chatlio/timestamp.ts'
 import { parseJson } from '../../lib/json.ts'
 import { DAY_MS, ERASE_PAGE, REDRIVE_PAGE } from '../../limits.ts'
 import type { BulkRequest } from '../../outbox/bulk.ts'
-import { type EventState, type ParkedState, PER_MS } from '../../outbox/event.ts'
-import type { ListFilter } from '../../outbox/list.ts'
+import { PER_MS } from '../../outbox/event.ts'
+import type { EventDetail, Listed, ListFilter } from '../../outbox/list.ts'
+import type { Found } from '../../outbox/records/find.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
 import { encodeCursor } from '../input.ts'
@@ -17,6 +18,27 @@ export function eventView<Event extends { receivedAt: number; nextAttemptAt: num
 ) {
   const { receivedAt, nextAttemptAt } = event
   return { ...event, receivedAt: toIso(receivedAt), nextAttemptAt: isoOrNull(nextAttemptAt) }
+}
+
+/** As listed: delivered events have when, and how. */
+export function listedView(event: Listed | Found) {
+  if ('settledAt' in event) return foundView(event)
+  const { position: _, ...rest } = event
+  return eventView(rest)
+}
+
+/** What AEP did not keep afterwards has when, and why. */
+export function foundView({ position: _, settledAt, refused, ...event }: Found) {
+  return {
+    ...eventView(event),
+    settledAt: isoOrNull(settledAt),
+    ...(refused && {
+      failedAt: toIso(refused.at),
+      code: refused.code,
+      pointer: refused.pointer,
+      batch: refused.batch,
+    }),
+  }
 }
 
 /** A UTC day of receipt as positions: `from` belongs to it, `end` does not. Without a day, every position. */
@@ -32,13 +54,14 @@ export function positionsOf(day: string | undefined): { from: number; end: numbe
  */
 export async function events(
   { outbox }: Services,
-  { limit, cursor, ...filter }: Input<'events'>,
+  { limit, cursor, order, ...filter }: Input<'events'>,
 ): Promise<Answer<'events'>> {
   // One more than requested shows whether there is another page.
-  const page = await outbox().list(listFilter(filter), cursor ?? null, limit + 1)
+  const after = cursor ?? null
+  const page = await outbox().list(listFilter(filter), after, limit + 1, order === 'newest')
   const last = page.events.length > limit ? page.events[limit - 1]?.position : page.readTo
   return {
-    events: page.events.slice(0, limit).map(({ position: _, ...event }) => eventView(event)),
+    events: page.events.slice(0, limit).map(listedView),
     cursor: last === null || last === undefined ? null : encodeCursor(last),
   }
 }
@@ -55,11 +78,14 @@ export async function event(
 export async function eventWithBody({ outbox }: Services, id: string) {
   const found = await outbox().get(id)
   if (!found) return null
-  const { body, ...rest } = found
+  return { event: detailView(found), body: found.body }
+}
+
+export function detailView({ body, ...rest }: EventDetail): Answer<'event'> {
   const parsed = parseJson(body)
   const payload: unknown = parsed.ok ? parsed.value : new TextDecoder().decode(body)
-  const history = found.history.map((each) => ({ ...each, at: toIso(each.at) }))
-  return { event: { ...eventView(rest), payload, history }, body }
+  const history = rest.history.map((each) => ({ ...each, at: toIso(each.at) }))
+  return { ...eventView(rest), payload, history }
 }
 
 export async function body({ outbox }: Services, { id }: Input<'body'>) {
@@ -138,16 +164,24 @@ async function eachPage(
   for (let after: number | null = -1; after !== null; ) after = await act({ ...what, after })
 }
 
-/** What is not given matches every event of the state. `path`: `null` matches events without one. */
-function listFilter<State extends EventState | ParkedState>(
-  filter: Omit<Input<'events'>, 'limit' | 'cursor' | 'state'> & { state: State },
-): ListFilter & { state: State } {
-  const { state, kind, code, path, day } = filter
+/** What is not given matches every event of the state. `path`: `null` matches events without one; `id`: its beginning. */
+export function listFilter<State extends string>(filter: {
+  state: State
+  kind?: ListFilter['kind'] | undefined
+  code?: string | undefined
+  path?: string | null | undefined
+  source?: string | undefined
+  day?: string | undefined
+  id?: string | undefined
+}): Omit<ListFilter, 'state'> & { state: State } {
+  const { state, kind, code, path, source, day, id } = filter
   return {
     state,
     kind: kind ?? null,
     code: code ?? null,
     path: path === undefined ? null : (path ?? ''),
+    source: source ?? null,
+    idPrefix: id ?? null,
     ...positionsOf(day),
   }
 }

@@ -4,7 +4,6 @@ import { ALERT_NAMES } from '../../alerts/alerts.ts'
 import { readStates } from '../../alerts/evaluate.ts'
 import { testBodies } from '../../alerts/message.ts'
 import { post } from '../../alerts/send.ts'
-import { notLanded } from '../../alerts/words.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import type { DriftRow } from '../../drift/drift.ts'
 import { DAY_MS } from '../../limits.ts'
@@ -35,7 +34,7 @@ export async function status(services: Services): Promise<Answer<'status'>> {
 }
 
 /** Where events go; `null`: the configuration names nothing usable. */
-function destinationOf({ config }: Services): Answer<'status'>['destination'] {
+export function destinationOf({ config }: Services): Answer<'status'>['destination'] {
   const { destination, readAccess } = config
   if (!destination) return null
   const { host, pathname } = new URL(destination.url)
@@ -60,47 +59,24 @@ async function setPaused(services: Services, paused: boolean): Promise<Answer<'s
 /** A lower bound. `from` and `to`: epoch milliseconds; without them the last 24 hours. */
 export async function activity(
   { outbox, rim }: Services,
-  { step, to = rim.now() + 1, from = to - DAY_MS }: Input<'activity'>,
+  { step, source, to = rim.now() + 1, from = to - DAY_MS }: Input<'activity'>,
 ): Promise<Answer<'activity'>> {
   const rows = await outbox().activity(from, to, step)
   return {
     step,
     lowerBound: true,
-    points: rows.map(({ minute, kind, outcome, count, histogram }) => ({
-      at: toIso(minute),
-      kind,
-      outcome,
-      count,
-      p50Ms: percentile(histogram, 0.5),
-      p99Ms: percentile(histogram, 0.99),
-    })),
+    points: rows
+      .filter((row) => source === undefined || row.source === source)
+      .map(({ minute, kind, outcome, source, count, histogram }) => ({
+        at: toIso(minute),
+        kind,
+        outcome,
+        source,
+        count,
+        p50Ms: percentile(histogram, 0.5),
+        p99Ms: percentile(histogram, 0.99),
+      })),
   }
-}
-
-/**
- * Counted in records. `why`: what keeps AEP from being read, or what its counts say that somebody must mend. Without `from`
- * of the last 24 hours.
- */
-export async function compared(
-  { outbox, rim }: Services,
-  { from = rim.now() - DAY_MS, to = Number.MAX_SAFE_INTEGER }: Input<'compared'>,
-): Promise<Answer<'compared'>> {
-  const { available, why, hours, failures, ...counts } = await outbox().compared(from, to)
-  return {
-    available,
-    why: why ?? whyNotLanded(counts),
-    hours: hours.map((hour) => ({ ...hour, at: toIso(hour.at) })),
-    failures: failures.map((failure) => ({ ...failure, at: toIso(failure.at) })),
-  }
-}
-
-function whyNotLanded(counts: Parameters<typeof notLanded>[0]): string | null {
-  const { causes, missing, keptNone } = counts
-  if (causes.length === 0 && missing === 0 && keptNone === 0) return null
-  const { title, meaning, action } = notLanded(counts)
-  const [cause] = causes
-  const reason = cause ? ` (${cause.code}${cause.pointer && ` at ${cause.pointer}`})` : ''
-  return `${title}${reason}. ${meaning} ${action}`
 }
 
 /** The newest first. */
@@ -112,8 +88,8 @@ export async function log(
   const entries = await outbox().actions(cursor, limit + 1)
   const last = entries.length > limit ? entries[limit - 1] : undefined
   return {
-    entries: entries.slice(0, limit).map(({ at, by, action, counts }) => {
-      return { at: toIso(at), by, action, counts: { ...counts } }
+    entries: entries.slice(0, limit).map(({ at, by, action, counts, filter }) => {
+      return { at: toIso(at), by, action, counts: { ...counts }, filter: { ...filter } }
     }),
     cursor: last ? encodeCursor(last.position) : null,
   }

@@ -6,7 +6,10 @@
 import { logLine } from '../../log.ts'
 import type { Services } from '../../services.ts'
 import { type Answer, COMMANDS, type Command, type CommandName, type Input } from '../api.ts'
+import { NO_PATH } from '../input.ts'
 import * as events from './events.ts'
+import * as exports from './export.ts'
+import * as history from './history.ts'
 import * as people from './people.ts'
 import * as relay from './relay.ts'
 
@@ -18,6 +21,8 @@ type Run<Name extends CommandName> = (
 
 const RUNS: { readonly [Name in CommandName]: Run<Name> } = {
   ...events,
+  ...exports,
+  ...history,
   ...people,
   ...relay,
 }
@@ -34,12 +39,29 @@ export async function run<Name extends CommandName>(
   const isDry = (input as { dryRun?: boolean }).dryRun === true
   if (answer === null || log === undefined || isDry) return answer
   const numbers = answer as Readonly<Record<string, unknown>>
-  const counts = Object.fromEntries(log.counts.map((count) => [count, Number(numbers[count])]))
+  const counts = Object.fromEntries(
+    log.counts.flatMap((count) => (count in numbers ? [[count, Number(numbers[count])]] : [])),
+  )
+  const filter = filterOf(input as Readonly<Record<string, unknown>>)
   try {
-    await services.outbox().logAction({ at: services.rim.now(), by, action: log.action, counts })
+    const at = services.rim.now()
+    await services.outbox().logAction({ at, by, action: log.action, counts, filter })
   } catch (thrown) {
     const name = thrown instanceof Error ? thrown.name : 'unknown'
     logLine('error', { event: 'action-not-logged', action: log.action, name })
   }
   return answer
+}
+
+/** What an input asks for that is no id and nobody's: enough to know later what was acted on. */
+const FILTERS = ['state', 'kind', 'code', 'path', 'source', 'day'] as const
+
+function filterOf(input: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(
+    FILTERS.flatMap((name) => {
+      const value = input[name]
+      if (value === undefined || (name !== 'state' && !('state' in input))) return []
+      return [[name, value === null || value === '' ? NO_PATH : String(value)]]
+    }),
+  )
 }

@@ -7,7 +7,7 @@
 import type { Ending } from '../../aep/client/verdict.ts'
 import { logLine } from '../../log.ts'
 import { type Attempt, NO_HISTORY, type Outcome } from '../blame.ts'
-import type { StoredError, StoredEvent } from '../event.ts'
+import type { AcceptedEvent, StoredError, StoredEvent } from '../event.ts'
 import type { Events } from '../events.ts'
 import { GroupCommit } from '../group-commit.ts'
 import type { AepWatch } from '../watch.ts'
@@ -48,7 +48,7 @@ export type OutcomeDeps = {
   now: () => number
   sync: () => Promise<void>
   /** Remembers events that are delivered, after the transaction in which they leave. */
-  record: (events: readonly StoredEvent[]) => void
+  record: (events: readonly AcceptedEvent[]) => void
   /** An event has left the pending ones. */
   left: (id: string, end: EventEnd) => void
 }

@@ -76,12 +76,15 @@ export class Send {
   readonly #deps: SendDeps
   readonly #maxRecordBytes: number
   readonly #madeFor: string
+  /** The same of the last layout, before there was any redaction: what AEP has of it is not redacted either. */
+  readonly #madeForBefore: string
 
   constructor(deps: SendDeps) {
     const { client, maxEventBytes, destination, redact } = deps
     this.#deps = deps
     this.#maxRecordBytes = client.envelope.maxRecordBytes(maxEventBytes)
     this.#madeFor = madeFor(destination, redact)
+    this.#madeForBefore = `${madeFor(destination, [])} *`
   }
 
   /** `wait`: the next event waits until others have ended. `null`: nothing is due that can be sent. */
@@ -284,7 +287,8 @@ export class Send {
     if (split) {
       const parts = events.parts(position)
       generation = split.generation
-      if (parts.length > 0 && split.madeFor === this.#madeFor)
+      const isCurrent = [this.#madeFor, this.#madeForBefore].includes(split.madeFor)
+      if (parts.length > 0 && isCurrent)
         return parts.map(({ part, record }) => ({
           part,
           record: withDelay(record, receivedAt, at),

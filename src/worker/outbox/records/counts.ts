@@ -5,13 +5,17 @@
 import type { StoredKind } from '../../chatlio/kind.ts'
 import type { Outcome } from '../event.ts'
 
-/** Webhooks of one minute, kind, outcome and named key. `minute`: epoch milliseconds of its beginning. */
+/**
+ * Webhooks of one minute, kind, outcome and named key. `minute`: epoch milliseconds of its beginning; `records`: what AEP
+ * acknowledged with them, in its own count, where a split event is several.
+ */
 export type CountRow = {
   minute: number
   kind: StoredKind
   outcome: Outcome
   source: string | null
   count: number
+  records?: number
   histogram: Histogram
 }
 
@@ -27,6 +31,7 @@ export function summed(rows: readonly CountRow[], stepMs: number): CountRow[] {
     const sum = sums.get(key)
     if (sum) {
       sum.count += row.count
+      if (row.records !== undefined) sum.records = (sum.records ?? 0) + row.records
       addHistogram(sum.histogram, row.histogram)
     } else sums.set(key, { ...row, minute, histogram: { ...row.histogram } })
   }

@@ -68,7 +68,10 @@ function atPosition(position: number, events: FoundEvents): Found[] {
   return event ? [{ ...event, settledAt: null, via: null, refused: null }] : []
 }
 
-function fromReceipt({ hashes: _, ...receipt }: FoundReceipt, refused: KnownFailure | null): Found {
+export function fromReceipt(
+  { hashes: _, ...receipt }: FoundReceipt,
+  refused: KnownFailure | null,
+): Found {
   const state = refused === null ? 'delivered' : refused.recoveredAt ? 'recovered' : 'failed'
   return { ...receipt, state, nextAttemptAt: null, lastError: null, refused }
 }

@@ -183,6 +183,11 @@ export class LandedStore {
     return failure ?? null
   }
 
+  /** Whether there is any. */
+  get hasFailures(): boolean {
+    return this.#sql.exec('SELECT 1 FROM landed_failures LIMIT 1').toArray().length > 0
+  }
+
   /** Those of these events. */
   forget(ids: Iterable<string>): void {
     for (const id of ids) {
@@ -243,7 +248,7 @@ export class LandedStore {
     const ours = new Map<number, number>()
     for (const row of this.#deps.activity(first.at, (rows.at(-1) ?? first).at + STEP_MS.hour)) {
       if (row.outcome !== 'forwarded' && row.outcome !== 'drained') continue
-      ours.set(row.minute, (ours.get(row.minute) ?? 0) + recordsOf(row))
+      ours.set(row.minute, (ours.get(row.minute) ?? 0) + (row.records ?? row.count))
     }
     return rows.map((row) => ({
       ...row,
@@ -330,9 +335,4 @@ function withAdded(
     causes.set(key, { ...known, count: known.count + count, lastAt: now })
   }
   return [...causes.values()].sort((a, b) => b.count - a.count).slice(0, MAX_CAUSES_READ)
-}
-
-/** A split event is several. */
-function recordsOf(row: CountRow & { readonly records?: number }): number {
-  return row.records ?? row.count
 }

@@ -7,11 +7,20 @@ export type LogEntry = {
   by: string
   action: string
   counts: { readonly [name: string]: number }
+  /** Which events it was done to, where it was done to many: what was asked for, without ids. */
+  filter: { readonly [name: string]: string }
 }
 
 export type ListedEntry = LogEntry & { position: number }
 
-type Row = { position: number; at: number; by: string; action: string; counts: string }
+type Row = {
+  position: number
+  at: number
+  by: string
+  action: string
+  counts: string
+  filter: string | null
+}
 
 export const OPERATOR_LOG_TABLES = `
 CREATE TABLE IF NOT EXISTS operator_log (
@@ -19,7 +28,8 @@ CREATE TABLE IF NOT EXISTS operator_log (
   at INTEGER NOT NULL,
   by TEXT NOT NULL,
   action TEXT NOT NULL,
-  counts TEXT NOT NULL
+  counts TEXT NOT NULL,
+  filter TEXT
 );
 `
 
@@ -30,13 +40,14 @@ export class OperatorLog {
     this.#sql = sql
   }
 
-  add({ at, by, action, counts }: LogEntry): void {
+  add({ at, by, action, counts, filter }: LogEntry): void {
     this.#sql.exec(
-      'INSERT INTO operator_log (at, by, action, counts) VALUES (?, ?, ?, ?)',
+      'INSERT INTO operator_log (at, by, action, counts, filter) VALUES (?, ?, ?, ?, ?)',
       at,
       by,
       action,
       JSON.stringify(counts),
+      JSON.stringify(filter),
     )
   }
 
@@ -49,7 +60,9 @@ export class OperatorLog {
         limit,
       )
       .toArray()
-      .map(({ counts, ...entry }) => ({ ...entry, counts: JSON.parse(counts) }))
+      .map(({ counts, filter, ...entry }) => {
+        return { ...entry, counts: JSON.parse(counts), filter: JSON.parse(filter ?? '{}') }
+      })
   }
 
   /** Entries are in the order of time, so this reads those that go and one more. */

@@ -162,10 +162,25 @@ export function positionOf({ receivedAt, id }: Pick<Receipt, 'receivedAt' | 'id'
   return receivedAt * PER_MS + Number.parseInt(id.slice(0, 3), 16)
 }
 
+export function idOf(record: Uint8Array): string {
+  return record.subarray(ID, RECEIVED_AT).toHex()
+}
+
 /** Moments of a record: epoch milliseconds. */
 export function timesOf(record: Uint8Array): { receivedAt: number; settledAt: number } {
   const view = viewOf(record)
   return { receivedAt: timeAt(view, RECEIVED_AT), settledAt: timeAt(view, SETTLED_AT) }
+}
+
+/** Of a record: its kind and its conversation's hash, `null` if it names none. Far less than unpacking it. */
+export function conversationOf(record: Uint8Array): { kind: StoredKind; hash: string | null } {
+  const kind = KIND_NAMES[record[KIND] ?? 0] ?? 'auto'
+  const hashesAt = HEAD + (record[SOURCE_LENGTH] ?? 0)
+  for (let at = hashesAt; at < record.length; at += HASH) {
+    if (FIELDS[record[at] ?? 0] !== 'conversation') continue
+    return { kind, hash: record.subarray(at + 1, at + HASH).toHex() }
+  }
+  return { kind, hash: null }
 }
 
 /** What a filter holds of a record: the beginnings of its id and its hashes. */

@@ -40,6 +40,9 @@ const PER_DAY = 65_536
 /** With the place among stored events. */
 export type FoundReceipt = Receipt & { position: number }
 
+/** A row of them, not read yet. */
+export type ReceiptRow = { first: number; last: number; packed: () => Uint8Array }
+
 /** Positions from `from` on and below `before`; settled after `settledAfter`. */
 export type ReceiptRange = { from: number; before: number; limit: number; settledAfter: number }
 
@@ -137,6 +140,52 @@ export class ReceiptStore {
       if (least && least.position >= positionOf({ receivedAt: day * DAY_MS, id: '000' })) break
     }
     return newest().slice(0, limit)
+  }
+
+  /**
+   * Rows with receipts received between two positions, the newest or the oldest first by what they hold. `first` and
+   * `last`: epoch milliseconds. A row is read only when it is asked for.
+   */
+  *rows(from: number, before: number, newest: boolean): Generator<ReceiptRow> {
+    const days = [...this.#days(from, before)]
+    for (const day of newest ? days : days.toReversed()) {
+      const rows = this.#sql
+        .exec<{ segment: number; first: number; last: number }>(
+          'SELECT segment, first, last FROM receipts WHERE segment >= ? AND segment < ?',
+          day * PER_DAY,
+          (day + 1) * PER_DAY,
+        )
+        .toArray()
+      rows.sort((a, b) => (newest ? b.last - a.last : a.first - b.first))
+      const at = (receivedAt: number) => positionOf({ receivedAt, id: '000' })
+      for (const { segment, first, last } of rows) {
+        if (at(last + 1) <= from || at(first) >= before) continue
+        yield { first, last, packed: () => this.#packed(segment) }
+      }
+    }
+  }
+
+  /** The newest rows, in whole, one at a time. */
+  *newest(since: number, limit: number): Generator<Uint8Array> {
+    const rows = this.#sql.exec<{ packed: ArrayBuffer }>(
+      'SELECT packed FROM receipts WHERE segment >= ? ORDER BY segment DESC LIMIT ?',
+      Math.floor(since / DAY_MS) * PER_DAY,
+      limit,
+    )
+    for (const { packed } of rows) yield new Uint8Array(packed)
+  }
+
+  /** The latest receipt that `newest` leaves out, epoch milliseconds; `null`: none. */
+  latestBeside(since: number, limit: number): number | null {
+    const { last } = this.#sql
+      .exec<{ last: number | null }>(
+        `SELECT MAX(last) AS last FROM (SELECT last FROM receipts WHERE segment >= ?
+           ORDER BY segment DESC LIMIT ${PER_DAY} OFFSET ?)`,
+        Math.floor(since / DAY_MS) * PER_DAY,
+        limit,
+      )
+      .one()
+    return last
   }
 
   /** Days that have receipts, the newest first. */

@@ -11,9 +11,18 @@ import { subjectOf } from '../../chatlio/person.ts'
 import type { ReadAccess } from '../../config/read-access.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { Rim } from '../../lib/rim.ts'
+import { MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS } from '../../limits.ts'
 import { logLine } from '../../log.ts'
 import type { StoreRequest } from '../intake.ts'
+import type { EventList } from '../list.ts'
 import { ACTIVITY_TABLES, ActivityStore } from './activity.ts'
+import {
+  type Completeness,
+  type CompletenessFacts,
+  type ConversationEvent,
+  completenessOf,
+  takesPart,
+} from './completeness.ts'
 import type { CountRow, Step } from './counts.ts'
 import {
   EVENT_INDEX_TABLES,
@@ -21,10 +30,11 @@ import {
   type HashedEvent,
   type StoredEvents,
 } from './event-index.ts'
-import { type FindRequest, type Found, type FoundEvents, find } from './find.ts'
+import { type FindRequest, type Found, type FoundEvents, find, fromReceipt } from './find.ts'
 import { LANDED_TABLES, LandedStore } from './landed.ts'
-import { type Hashes, LookupHash } from './lookup.ts'
+import { type Hashes, LookupHash, unpackHashes } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
+import { conversationOf, idOf, positionOf, recordsIn, timesOf, unpackReceipt } from './packed.ts'
 import { RECEIPTS_TABLES, ReceiptStore } from './receipts.ts'
 import {
   type Delivered,
@@ -48,13 +58,26 @@ export const RECORDS_TABLES = [
   LANDED_TABLES,
 ].join('')
 
+/** Receipts as found, in the order in which they are read. `first`, `last`: received, epoch milliseconds. */
+export type Receipts = {
+  recent(): Iterable<Found>
+  rows(
+    from: number,
+    before: number,
+    newest: boolean,
+  ): Iterable<{ first: number; last: number; read: () => Iterable<Found> }>
+}
+
+/** Stored events, as their own room shows them. */
+export type FoundConversations = Pick<EventList, 'newestSince'>
+
 export type RecordsDeps = {
   storage: DurableObjectStorage
   /** `RECEIPT_DAYS`; 0 keeps no receipts. */
   receiptMs: number
   /** With what AEP's own counts may be read. */
   readAccess: ReadAccess
-  events: StoredEvents & FoundEvents
+  events: StoredEvents & FoundEvents & FoundConversations
   now: () => number
   rim: Pick<Rim, 'randomBytes' | 'randomUUID' | 'hmac'>
 }
@@ -163,6 +186,65 @@ export class Records {
     return this.#activity.points(from, to, step, this.#reports.counts())
   }
 
+  /** Receipts that are remembered, by when they were received. */
+  receipts(): Receipts {
+    const { receiptMs, now } = this.#deps
+    const [receipts, reports] = [this.#receipts, this.#reports]
+    const settledAfter = now() - receiptMs
+    const { landed } = this
+    // Mostly none has failed, and there is nothing to look up.
+    const { hasFailures } = landed
+    function* read(packed: Uint8Array): Generator<Found> {
+      for (const record of recordsIn(packed)) {
+        if (timesOf(record).settledAt <= settledAfter) continue
+        const receipt = unpackReceipt(record)
+        const refused = hasFailures ? landed.failureOf(receipt.id) : null
+        yield fromReceipt({ ...receipt, position: positionOf(receipt) }, refused)
+      }
+    }
+    return {
+      *recent() {
+        for (const packed of reports.receipts()) yield* read(packed)
+      },
+      *rows(from, before, newest) {
+        for (const { packed, ...row } of receipts.rows(from, before, newest)) {
+          yield { ...row, read: () => read(packed()) }
+        }
+      },
+    }
+  }
+
+  /** Conversations that began since a moment; `from`: since when enough is known of them. */
+  completeness(
+    since: number,
+    overdueAt: number,
+  ): Completeness & CompletenessFacts & { from: number } {
+    const stored = this.#deps.events.newestSince(since, MAX_COMPLETENESS_EVENTS)
+    const isCut = stored.length === MAX_COMPLETENESS_EVENTS
+    const from = Math.max(
+      since,
+      isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : 0,
+      (this.#receipts.latestBeside(since, MAX_COMPLETENESS_ROWS) ?? 0) + 1,
+    )
+    return { ...completenessOf(this.#conversations(stored, from), overdueAt), from }
+  }
+
+  /** Events that take part, of those that are stored and of receipts; in no order. */
+  *#conversations(
+    stored: ReturnType<FoundConversations['newestSince']>,
+    from: number,
+  ): Generator<ConversationEvent> {
+    for (const { hashes, ...event } of stored) {
+      if (event.receivedAt < from || !takesPart(event.kind)) continue
+      const own = unpackHashes(hashes).find(({ field }) => field === 'conversation')
+      yield { ...event, conversation: own?.hash ?? null }
+    }
+    for (const packed of this.#reports.receipts()) yield* conversationsIn(packed, from)
+    for (const packed of this.#receipts.newest(from, MAX_COMPLETENESS_ROWS)) {
+      yield* conversationsIn(packed, from)
+    }
+  }
+
   find(request: FindRequest): Found[] {
     const { events, receiptMs, now } = this.#deps
     const [index, receipts, reports] = [this.#index, this.#receipts, this.#reports]
@@ -203,6 +285,16 @@ export class Records {
       if (isLimit) this.#pausedUntil = nextDay(now)
       logLine('error', { event: isLimit ? 'records-paused' : 'records-failed', name })
       return isLimit
+    }
+  }
+}
+
+function* conversationsIn(packed: Uint8Array, from: number): Generator<ConversationEvent> {
+  for (const record of recordsIn(packed)) {
+    const { kind, hash: conversation } = conversationOf(record)
+    const { receivedAt } = timesOf(record)
+    if (receivedAt >= from && takesPart(kind)) {
+      yield { id: idOf(record), kind, receivedAt, conversation }
     }
   }
 }

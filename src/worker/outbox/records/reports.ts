@@ -64,6 +64,8 @@ export type Delivered = {
   receivedAt: number
   attempts: number
   bytes: number
+  /** In how many it was sent. */
+  records: number
   hashes: Hashes | null
 }
 
@@ -194,16 +196,16 @@ export class ReportStore {
   }
 
   #settledCounts(): CountRow[] {
-    return this.#settled.map(({ kind, source, receivedAt, at }) => {
+    return this.#settled.map(({ kind, source, receivedAt, records, at }) => {
       const histogram = {}
       addDuration(histogram, at - receivedAt)
-      return { minute: at, kind, outcome: 'drained', source, count: 1, histogram }
+      return { minute: at, kind, outcome: 'drained', source, count: 1, records, histogram }
     })
   }
 
   #settledReceipts(): Uint8Array<ArrayBuffer> {
     return this.#packed(
-      this.#settled.map(({ at, hashes, ...event }) => {
+      this.#settled.map(({ at, hashes, records: _, ...event }) => {
         return { ...event, settledAt: at, via: 'drained', hashes: hashes ?? '' }
       }),
     )
