@@ -215,6 +215,11 @@ describe('a dataflow that keeps nothing', () => {
     )
     await tick()
     expect((await compared()).why).toContain('DCVS-1111-400 at /_id')
+    const browser = startBrowser(READ)
+    await browser.signIn()
+    expect(textOf((await browser.visit('/admin')).html)).toMatch(
+      /keeps nothing of what it accepts: of 3 records none is in the dataset: DCVS-1111-400 at \/_id/,
+    )
   })
 
   it('counts rows that name no event', async () => {
@@ -237,7 +242,12 @@ describe('reading', () => {
       await webhooks(2)
       await tick()
       expect(await compared()).toMatchObject({ available, why: expect.stringContaining(words) })
-      expect((await relay.health()).body).toEqual({ status: 'ok' })
+      const browser = startBrowser(READ)
+    await browser.signIn()
+    const page = textOf((await browser.visit('/admin')).html)
+    expect(page).toMatch(/Relaying\..*What AEP has kept is not known/)
+    expect(page).toContain(words)
+    expect((await relay.health()).body).toEqual({ status: 'ok' })
       expect((await webhooks(2)).length).toBe(2)
       expect((await relay.get('/status')).body.hold).toBeNull()
       expect(receiver.messages).toEqual([])

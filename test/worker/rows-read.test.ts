@@ -212,8 +212,8 @@ describe('with twenty thousand events of each state, no more rows are read than 
   })
 
   it.each([
-    // The hours of a day.
-    ['', 25 + BESIDE],
+    // The hours of a day, and of two for yesterday's line.
+    ['', 25 + 49 + BESIDE],
     ['/ui/events', PER_EVENT * PAGE + BESIDE],
     ['/ui/events?state=dead&code=rejected&path=%23/rare', PER_EVENT * PAGE + BESIDE],
     ['/ui/events/pending-17', BESIDE],

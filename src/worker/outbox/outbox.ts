@@ -390,6 +390,10 @@ export class Outbox extends DurableObject<Env> {
     this.#records.landed.take(read)
   }
 
+  landed(): LandedFacts {
+    return this.#records.landed.facts()
+  }
+
   compared(from: number, to: number): Compared & LandedFacts {
     return { ...this.#records.landed.compared(from, to), ...this.#records.landed.facts() }
   }
