@@ -115,12 +115,8 @@ export function sentences(situation: Situation): Sentence[] {
     const { label } = ALERTS[name]
     say({ tone: 'bad', title: label, since, meaning: TURNED_AWAY, action: TURNED_AWAY_ACTION })
   }
-  if (landed && isMissing(landed)) {
-    const { title, meaning, action } = notLanded(landed)
-    const [cause] = landed.causes
-    const reason = cause ? `: ${cause.code}${cause.pointer && ` at ${cause.pointer}`}` : ''
-    say({ tone: 'bad', title: `${title}${reason}`, meaning, action })
-  }
+  const lacking = landed && notLanded(landed)
+  if (lacking) say({ tone: 'bad', ...lacking })
   if (reasons.includes('storage')) say({ tone: 'bad', ...STORAGE })
   if (!letsIn) say({ tone: 'bad', ...adviceFor(NO_KEY), meaning: 'Webhooks are answered 503.' })
   if (hold && hold.reason !== 'paused') {
@@ -180,10 +176,6 @@ export function sentences(situation: Situation): Sentence[] {
     say({ tone: 'warn', title, meaning: landed.why, action: 'Relaying goes on all the same.' })
   }
   return found
-}
-
-function isMissing({ causes, missing, keptNone }: LandedFacts): boolean {
-  return causes.length > 0 || missing > 0 || keptNone > 0
 }
 
 type Status = Answer<'status'>
