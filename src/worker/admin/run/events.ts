@@ -20,11 +20,23 @@ export function eventView<Event extends { receivedAt: number; nextAttemptAt: num
   return { ...event, receivedAt: toIso(receivedAt), nextAttemptAt: isoOrNull(nextAttemptAt) }
 }
 
-/** As listed: delivered events have when, and how. */
+/** As listed. */
 export function listedView({ position: _, ...event }: Listed | Found) {
-  if (!('settledAt' in event)) return eventView(event)
-  const { settledAt, ...rest } = event
-  return { ...eventView(rest), settledAt: isoOrNull(settledAt) }
+  return 'settledAt' in event ? foundView(event) : eventView(event)
+}
+
+/** Delivered events have when, and how, and what AEP refused afterwards. */
+export function foundView({ settledAt, refused, ...event }: Omit<Found, 'position'>) {
+  return {
+    ...eventView(event),
+    settledAt: isoOrNull(settledAt),
+    ...(refused && {
+      failedAt: toIso(refused.at),
+      code: refused.code,
+      pointer: refused.pointer,
+      batch: refused.batch,
+    }),
+  }
 }
 
 /** A UTC day of receipt as positions: `from` belongs to it, `end` does not. Without a day, every position. */
