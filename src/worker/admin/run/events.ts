@@ -20,23 +20,18 @@ export function eventView<Event extends { receivedAt: number; nextAttemptAt: num
   return { ...event, receivedAt: toIso(receivedAt), nextAttemptAt: isoOrNull(nextAttemptAt) }
 }
 
-/** As listed. */
-export function listedView({ position: _, ...event }: Listed | Found) {
-  return 'settledAt' in event ? foundView(event) : eventView(event)
+/** As listed: delivered events have when, and how. */
+export function listedView(event: Listed | Found) {
+  if ('settledAt' in event) return foundView(event)
+  const { position: _, ...listed } = event
+  return eventView(listed)
 }
 
-/** Delivered events have when, and how, and what AEP refused afterwards. */
-export function foundView({ settledAt, refused, ...event }: Omit<Found, 'position'>) {
-  return {
-    ...eventView(event),
-    settledAt: isoOrNull(settledAt),
-    ...(refused && {
-      failedAt: toIso(refused.at),
-      code: refused.code,
-      pointer: refused.pointer,
-      batch: refused.batch,
-    }),
-  }
+export function foundView({ position: _, settledAt, refused, ...rest }: Found) {
+  const view = { ...eventView(rest), settledAt: isoOrNull(settledAt) }
+  if (!refused) return view
+  const { at, code, pointer, batch } = refused
+  return { ...view, failedAt: toIso(at), code, pointer, batch }
 }
 
 /** A UTC day of receipt as positions: `from` belongs to it, `end` does not. Without a day, every position. */
