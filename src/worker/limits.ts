@@ -319,8 +319,7 @@ export const DRIFT_GONE = { share: 0.95, of: 50, missed: 20 } as const
 /** Events of a kind after which those before count half, for which fields come. */
 export const DRIFT_MEMORY_EVENTS = 4_000
 
-/** Which fields came is written after so many events, or so long: a row each time. */
-export const DRIFT_SAVE_EVENTS = 100
+/** Which fields came is written no more often: a row each time. */
 export const DRIFT_SAVE_MS = 60_000
 
 /** Differences kept of one kind. */

@@ -176,6 +176,7 @@ describe('GET /admin/log', () => {
       by: 'token',
       action: 'redrive',
       counts: { matched: 1, redriven: 1, stillInvalid: 0 },
+      filter: { state: 'dead' },
     })
     expect(JSON.stringify(entries)).not.toMatch(/ada@|[0-9a-f]{64}/)
     const first = await log('?limit=2')

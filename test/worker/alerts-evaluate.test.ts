@@ -434,7 +434,10 @@ describe('silence', () => {
 })
 
 describe('transcripts that do not come', () => {
-  const facts = (latest: [due: number, missing: number], before: [due: number, missing: number]) => {
+  const facts = (
+    latest: [due: number, missing: number],
+    before: [due: number, missing: number],
+  ) => {
     const share = ([due, missing]: [number, number]) => ({ due, missing })
     return { completeness: { latest: share(latest), before: share(before) } }
   }

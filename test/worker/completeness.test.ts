@@ -130,8 +130,8 @@ describe('with a hundred thousand receipts', () => {
       const now = () => clock.now
       const records = new Records({
         storage,
-        receiptMs: 7 * DAY,
         readAccess: { available: false, why: '' },
+        receiptMs: 7 * DAY,
         events,
         now,
         rim: RUNTIME,

@@ -1,6 +1,8 @@
+/// <reference types="vite/client" />
 /** A privacy request: one person's events are gone from everywhere, nobody else's are, and no new ones are taken. */
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
+import security from '../../SECURITY.md?raw'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { utf8Bytes } from '../../src/worker/lib/json-text.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
@@ -221,6 +223,22 @@ describe('a person who is erased', () => {
     await erase({ email: EMAIL })
     expect(await allStored()).not.toContain('canary')
     expect((await relay.get('/status')).body).toMatchObject({ pending: 1 })
+  })
+
+  it('may be in the tables that SECURITY.md names, which are all there are', async () => {
+    await relay.scheduled()
+    const [, list = ''] = /\| Table \|.*\n\|.*\n((?:\|.*\n)+)/.exec(security) ?? []
+    const named = [...list.matchAll(/^\| (.*?) \|/gm)].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => name),
+    )
+    const tables = await runInDurableObject(outbox(), (_, { storage }) =>
+      storage.sql
+        .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'")
+        .toArray()
+        .map(({ name }) => name)
+        .filter((name) => !/^(?:_cf_|sqlite_)/.test(name)),
+    )
+    expect(named.toSorted()).toEqual(tables.toSorted())
   })
 
   it('is erased by the visitor id too, and by exactly that', async () => {

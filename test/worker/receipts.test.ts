@@ -153,7 +153,12 @@ describe('with RECEIPT_DAYS 0', () => {
     // The object reads its own environment, so the report is given to records that keep no receipts.
     const { Records } = await import('../../src/worker/outbox/records/records.ts')
     await runInDurableObject(outbox(), (_, { storage }) => {
-      const events = { hashed: () => [], beginningWith: () => [], at: () => null, newestSince: () => [] }
+      const events = {
+        hashed: () => [],
+        beginningWith: () => [],
+        at: () => null,
+        newestSince: () => [],
+      }
       const records = new Records({
         storage,
         receiptMs: 0,
@@ -163,7 +168,9 @@ describe('with RECEIPT_DAYS 0', () => {
         rim: RUNTIME,
       })
       const event = { id: 'a'.repeat(64), kind: 'feedback' as const, source: null, attempts: 1 }
-      records.settled([{ ...event, receivedAt: clock.now, bytes: 3, records: 1, hashes: 'c'.repeat(33) }])
+      records.settled([
+        { ...event, receivedAt: clock.now, bytes: 3, records: 1, hashes: 'c'.repeat(33) },
+      ])
       const by = { id: 'a'.repeat(64) }
       const before = Number.MAX_SAFE_INTEGER
       expect(records.find({ by, from: 0, before, limit: 9 })).toEqual([])

@@ -7,7 +7,7 @@ import { reset, runInDurableObject } from 'cloudflare:test'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Sessions } from '../../src/worker/http/sessions.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
-import { MAX_SCANNED } from '../../src/worker/limits.ts'
+import { MAX_COMPLETENESS_EVENTS, MAX_SCANNED } from '../../src/worker/limits.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { ActivityStore } from '../../src/worker/outbox/records/activity.ts'
 import type { CountRow } from '../../src/worker/outbox/records/counts.ts'
@@ -140,6 +140,12 @@ describe('with twenty thousand events of each state, no more rows are read than 
     ['/activity', BESIDE],
     ['/activity?step=minute', BESIDE],
     ['/activity?step=day', BESIDE],
+    // A row an hour; of receipts and stored events no more than a limit.
+    ['/summary', 7 * 24 + MAX_COMPLETENESS_EVENTS + BESIDE],
+    ['/completeness', MAX_COMPLETENESS_EVENTS + BESIDE],
+    ['/compared', BESIDE],
+    ['/support', 201 + 2 * BESIDE],
+    ['/events/pending-17/preview', BESIDE],
     ['/alerts', BESIDE],
     ['/drift', BESIDE],
     ['/suppressions', BESIDE],
@@ -168,6 +174,10 @@ describe('with twenty thousand events of each state, no more rows are read than 
     ['state=dead&code=rejected&path=%23/rare', 50],
     ['state=dead&code=rejected&path=-', 50],
     [`state=dead&code=rejected&path=%23/rare&kind=feedback&day=${day}`, 50],
+    ['state=dead&order=newest&code=rejected', 50],
+    ['state=all', 50],
+    ['state=all&order=newest', 50],
+    [`state=all&order=newest&day=${day}`, 50],
     ['state=quarantined&kind=unanswered&code=invalid-payload&path=visitor.UUID', 50],
     ['state=quarantined&kind=transcript&code=invalid-payload&path=visitor.UUID&limit=1', 0],
   ])('GET /events?%s', async (query, count) => {
@@ -212,9 +222,11 @@ describe('with twenty thousand events of each state, no more rows are read than 
   })
 
   it.each([
-    // The hours of a day, and of two for yesterday's line.
-    ['', 25 + 49 + BESIDE],
+    // The hours of a day.
+    ['', 2 * 24 + BESIDE],
     ['/ui/events', PER_EVENT * PAGE + BESIDE],
+    ['/ui/events?state=pending', PER_EVENT * PAGE + BESIDE],
+    ['/ui/days', MAX_COMPLETENESS_EVENTS + 7 * 24 + BESIDE],
     ['/ui/events?state=dead&code=rejected&path=%23/rare', PER_EVENT * PAGE + BESIDE],
     ['/ui/events/pending-17', BESIDE],
     ['/ui/events/parked-17?payload=1', BESIDE],

@@ -383,7 +383,8 @@ export const COMMANDS = {
   compared: {
     method: 'GET',
     path: '/compared',
-    summary: "AEP's own counts by the hour beside ours, and what it refused after accepting it",
+    summary:
+      'What AEP counts of what it acknowledged, by the hour, and which events it refused afterwards: the newest thousand',
     takes: v.object({ from: optional(i.moment), to: optional(i.moment) }),
     answers: named(
       'Compared',

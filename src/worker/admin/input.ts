@@ -123,6 +123,13 @@ export const daysText = (most: number, byDefault: number) =>
 const IDS = 'expected a list of 1 to 1000 event ids'
 export const ids = v.pipe(v.array(v.string(IDS), IDS), v.minLength(1, IDS), v.maxLength(1_000, IDS))
 
+const RECORDS = 'expected a list of up to 1000 records'
+/** As AEP has them. */
+export const records = v.pipe(
+  v.array(v.record(v.string(), v.unknown(), RECORDS), RECORDS),
+  v.maxLength(1_000, RECORDS),
+)
+
 /** Of events and parts. */
 export const recordIds = v.pipe(v.array(v.string(IDS), IDS), v.maxLength(1_000, IDS))
 
@@ -133,12 +140,6 @@ export const daysUpTo = (most: number) => {
   const days = `expected a number of days from 0 to ${most}`
   return v.pipe(v.number(days), v.minValue(0, days), v.maxValue(most, days))
 }
-
-const RECORDS = 'expected a list of up to 1000 records'
-export const records = v.pipe(
-  v.array(v.record(v.string(), v.unknown(), RECORDS), RECORDS),
-  v.maxLength(1_000, RECORDS),
-)
 
 /** As the list of suppressions names it. */
 export const suppressionId = v.pipe(

@@ -23,22 +23,15 @@ export function eventView<Event extends { receivedAt: number; nextAttemptAt: num
 /** As listed: delivered events have when, and how. */
 export function listedView(event: Listed | Found) {
   if ('settledAt' in event) return foundView(event)
-  const { position: _, ...rest } = event
-  return eventView(rest)
+  const { position: _, ...listed } = event
+  return eventView(listed)
 }
 
-/** What AEP did not keep afterwards has when, and why. */
-export function foundView({ position: _, settledAt, refused, ...event }: Found) {
-  return {
-    ...eventView(event),
-    settledAt: isoOrNull(settledAt),
-    ...(refused && {
-      failedAt: toIso(refused.at),
-      code: refused.code,
-      pointer: refused.pointer,
-      batch: refused.batch,
-    }),
-  }
+export function foundView({ position: _, settledAt, refused, ...rest }: Found) {
+  const view = { ...eventView(rest), settledAt: isoOrNull(settledAt) }
+  if (!refused) return view
+  const { at, code, pointer, batch } = refused
+  return { ...view, failedAt: toIso(at), code, pointer, batch }
 }
 
 /** A UTC day of receipt as positions: `from` belongs to it, `end` does not. Without a day, every position. */

@@ -38,14 +38,17 @@ export async function summary(
     daysOf(services, days),
     completeness(services, { days: Math.min(days, 30) }),
   ])
-  const missing = new Map(transcripts.days.map(({ day, missing }) => [day, missing]))
-  return {
-    lowerBound: true,
-    days: counted.map((each) => ({
-      ...each,
-      withoutTranscript: transcripts.available ? (missing.get(each.day) ?? 0) : null,
-    })),
-  }
+  return { lowerBound: true, days: withTranscripts(counted, transcripts) }
+}
+
+export function withTranscripts(
+  days: Awaited<ReturnType<typeof daysOf>>,
+  { available, days: complete }: Answer<'completeness'>,
+): Day[] {
+  const missing = new Map(complete.map(({ day, missing }) => [day, missing]))
+  return days.map((each) => {
+    return { ...each, withoutTranscript: available ? (missing.get(each.day) ?? 0) : null }
+  })
 }
 
 type Day = Answer<'summary'>['days'][number]

@@ -183,11 +183,6 @@ export class LandedStore {
     return failure ?? null
   }
 
-  /** Whether there is any. */
-  get hasFailures(): boolean {
-    return this.#sql.exec('SELECT 1 FROM landed_failures LIMIT 1').toArray().length > 0
-  }
-
   /** Those of these events. */
   forget(ids: Iterable<string>): void {
     for (const id of ids) {

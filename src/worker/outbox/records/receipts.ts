@@ -165,29 +165,6 @@ export class ReceiptStore {
     }
   }
 
-  /** The newest rows, in whole, one at a time. */
-  *newest(since: number, limit: number): Generator<Uint8Array> {
-    const rows = this.#sql.exec<{ packed: ArrayBuffer }>(
-      'SELECT packed FROM receipts WHERE segment >= ? ORDER BY segment DESC LIMIT ?',
-      Math.floor(since / DAY_MS) * PER_DAY,
-      limit,
-    )
-    for (const { packed } of rows) yield new Uint8Array(packed)
-  }
-
-  /** The latest receipt that `newest` leaves out, epoch milliseconds; `null`: none. */
-  latestBeside(since: number, limit: number): number | null {
-    const { last } = this.#sql
-      .exec<{ last: number | null }>(
-        `SELECT MAX(last) AS last FROM (SELECT last FROM receipts WHERE segment >= ?
-           ORDER BY segment DESC LIMIT ${PER_DAY} OFFSET ?)`,
-        Math.floor(since / DAY_MS) * PER_DAY,
-        limit,
-      )
-      .one()
-    return last
-  }
-
   /** Days that have receipts, the newest first. */
   *#days(from: number, before: number): Generator<number> {
     const dayOf = (position: number) =>

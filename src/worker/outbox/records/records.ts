@@ -31,11 +31,11 @@ import {
   type StoredEvents,
 } from './event-index.ts'
 import { type FindRequest, type Found, type FoundEvents, find, fromReceipt } from './find.ts'
-import { LANDED_TABLES, LandedStore } from './landed.ts'
+import { type KnownFailure, LANDED_TABLES, LandedStore } from './landed.ts'
 import { type Hashes, LookupHash, unpackHashes } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
 import { conversationOf, idOf, positionOf, recordsIn, timesOf, unpackReceipt } from './packed.ts'
-import { RECEIPTS_TABLES, ReceiptStore } from './receipts.ts'
+import { RECEIPTS_TABLES, type ReceiptRow, ReceiptStore } from './receipts.ts'
 import {
   type Delivered,
   type KeyUse,
@@ -58,8 +58,13 @@ export const RECORDS_TABLES = [
   LANDED_TABLES,
 ].join('')
 
+/** Stored events, as their own room shows them. */
+export type FoundConversations = Pick<EventList, 'newestSince'>
+
 /** Receipts as found, in the order in which they are read. `first`, `last`: received, epoch milliseconds. */
 export type Receipts = {
+  /** What AEP refused afterwards: a row read each, so it is asked for what is shown. */
+  afterwards: (id: string) => KnownFailure | null
   recent(): Iterable<Found>
   rows(
     from: number,
@@ -67,9 +72,6 @@ export type Receipts = {
     newest: boolean,
   ): Iterable<{ first: number; last: number; read: () => Iterable<Found> }>
 }
-
-/** Stored events, as their own room shows them. */
-export type FoundConversations = Pick<EventList, 'newestSince'>
 
 export type RecordsDeps = {
   storage: DurableObjectStorage
@@ -189,20 +191,17 @@ export class Records {
   /** Receipts that are remembered, by when they were received. */
   receipts(): Receipts {
     const { receiptMs, now } = this.#deps
-    const [receipts, reports] = [this.#receipts, this.#reports]
+    const [receipts, reports, landed] = [this.#receipts, this.#reports, this.landed]
     const settledAfter = now() - receiptMs
-    const { landed } = this
-    // Mostly none has failed, and there is nothing to look up.
-    const { hasFailures } = landed
     function* read(packed: Uint8Array): Generator<Found> {
       for (const record of recordsIn(packed)) {
         if (timesOf(record).settledAt <= settledAfter) continue
         const receipt = unpackReceipt(record)
-        const refused = hasFailures ? landed.failureOf(receipt.id) : null
-        yield fromReceipt({ ...receipt, position: positionOf(receipt) }, refused)
+        yield fromReceipt({ ...receipt, position: positionOf(receipt) }, null)
       }
     }
     return {
+      afterwards: (id) => landed.failureOf(id),
       *recent() {
         for (const packed of reports.receipts()) yield* read(packed)
       },
@@ -221,17 +220,23 @@ export class Records {
   ): Completeness & CompletenessFacts & { from: number } {
     const stored = this.#deps.events.newestSince(since, MAX_COMPLETENESS_EVENTS)
     const isCut = stored.length === MAX_COMPLETENESS_EVENTS
-    const from = Math.max(
-      since,
-      isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : 0,
-      (this.#receipts.latestBeside(since, MAX_COMPLETENESS_ROWS) ?? 0) + 1,
-    )
-    return { ...completenessOf(this.#conversations(stored, from), overdueAt), from }
+    let from = isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : since
+    const positionAt = (receivedAt: number) => positionOf({ receivedAt, id: '000' })
+    const rows: ReceiptRow[] = []
+    for (const row of this.#receipts.rows(positionAt(from), Number.MAX_SAFE_INTEGER, true)) {
+      if (rows.length === MAX_COMPLETENESS_ROWS) {
+        from = Math.max(from, row.last + 1)
+        break
+      }
+      rows.push(row)
+    }
+    return { ...completenessOf(this.#conversations(stored, rows, from), overdueAt), from }
   }
 
-  /** Events that take part, of those that are stored and of receipts; in no order. */
+  /** Events that take part, of those that are stored and of receipts, in no order; one row in memory at a time. */
   *#conversations(
     stored: ReturnType<FoundConversations['newestSince']>,
+    rows: readonly ReceiptRow[],
     from: number,
   ): Generator<ConversationEvent> {
     for (const { hashes, ...event } of stored) {
@@ -240,9 +245,7 @@ export class Records {
       yield { ...event, conversation: own?.hash ?? null }
     }
     for (const packed of this.#reports.receipts()) yield* conversationsIn(packed, from)
-    for (const packed of this.#receipts.newest(from, MAX_COMPLETENESS_ROWS)) {
-      yield* conversationsIn(packed, from)
-    }
+    for (const { packed } of rows) yield* conversationsIn(packed(), from)
   }
 
   find(request: FindRequest): Found[] {
