@@ -222,8 +222,8 @@ describe('with twenty thousand events of each state, no more rows are read than 
   })
 
   it.each([
-    // The hours of a day.
-    ['', 2 * 24 + BESIDE],
+    // The hours of a day, and of two for yesterday's line.
+    ['', 25 + 49 + BESIDE],
     ['/ui/events', PER_EVENT * PAGE + BESIDE],
     ['/ui/events?state=pending', PER_EVENT * PAGE + BESIDE],
     ['/ui/days', MAX_COMPLETENESS_EVENTS + 7 * 24 + BESIDE],

@@ -121,9 +121,10 @@ export class DriftStore {
       const field = known.fields[path] ?? { came: 0, missed: 0 }
       known.fields[path] = field
       const wasGone = isGone(field, known.events - events)
+      const wasMissed = field.missed >= DRIFT_GONE.missed
       field.came += came
       field.missed = came > 0 ? missed : field.missed + missed
-      if (came > 0 && wasGone) this.#forget({ kind, path, change: 'gone' })
+      if (came > 0 && wasMissed) this.#forget({ kind, path, change: 'gone' })
       if (missed === 0 || !isGone(field, known.events)) continue
       const finding = { path, change: 'gone' as const, from: null, to: null, sample: null }
       gone.push({ ...finding, eventId, count: Math.round(wasGone ? missed : field.missed) })

@@ -342,6 +342,11 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.suppressions.end(hash, now)
   }
 
+  /** Indexes of the hashes (`packHashes`) whose person is suppressed. */
+  screen(hashes: readonly string[]): number[] {
+    return hashes.flatMap((each, index) => (this.#records.isSuppressed(each) ? index : []))
+  }
+
   suppressions(now: number): ListedSuppression[] {
     return this.#records.suppressions.list(now)
   }
@@ -383,11 +388,6 @@ export class Outbox extends DurableObject<Env> {
 
   takeLanded(read: LandedRead): void {
     this.#records.landed.take(read)
-  }
-
-  /** Indexes of the hashes (`packHashes`) whose person is suppressed. */
-  screen(hashes: readonly string[]): number[] {
-    return hashes.flatMap((each, index) => (this.#records.isSuppressed(each) ? index : []))
   }
 
   landed(): LandedFacts {

@@ -61,6 +61,27 @@ export async function erase(services: Services, input: Input<'erase'>): Promise<
   return { ...counts, suppressedUntil: isoOrNull(until) }
 }
 
+/**
+ * `records`: as AEP has them, in either format. Where a record names nobody, it is of nobody who is suppressed. `recovered`:
+ * ids of events, or parts, that AEP has taken again.
+ */
+export async function screen(
+  { outbox, rim }: Services,
+  { records, recovered }: Input<'screen'>,
+): Promise<Answer<'screen'>> {
+  const hash = new LookupHash(await outbox().lookupKey(), rim.hmac)
+  const hashes = await Promise.all(
+    records.map(async (record) => {
+      const own = personKeysIn(record).map(async ({ field, value }) => {
+        return { field, hash: await hash.of(field, value) }
+      })
+      return packHashes(await Promise.all(own))
+    }),
+  )
+  if (recovered.length > 0) await outbox().recovered(recovered)
+  return { indexes: await outbox().screen(hashes) }
+}
+
 export async function suppressions({ outbox, rim }: Services): Promise<Answer<'suppressions'>> {
   const rows = await outbox().suppressions(rim.now())
   return {
@@ -83,27 +104,6 @@ export async function extendSuppression(
   const { rows } = await suppressions(services)
   const row = rows.find((each) => each.id === id)
   return row ? { ...row, extended: 1 } : null
-}
-
-/**
- * `records`: as AEP has them, in either format. Where a record names nobody, it is of nobody who is suppressed. `recovered`:
- * ids of events, or parts, that AEP has taken again.
- */
-export async function screen(
-  { outbox, rim }: Services,
-  { records, recovered }: Input<'screen'>,
-): Promise<Answer<'screen'>> {
-  const hash = new LookupHash(await outbox().lookupKey(), rim.hmac)
-  const hashes = await Promise.all(
-    records.map(async (record) => {
-      const own = personKeysIn(record).map(async ({ field, value }) => {
-        return { field, hash: await hash.of(field, value) }
-      })
-      return packHashes(await Promise.all(own))
-    }),
-  )
-  if (recovered.length > 0) await outbox().recovered(recovered)
-  return { indexes: await outbox().screen(hashes) }
 }
 
 /** `null`: this person was not suppressed. */
