@@ -295,6 +295,7 @@ describe('erasing by the page', () => {
     for (const [by, value] of [
       ['visitor', ' v-1 '],
       ['email', ''],
+      ['email', EMAIL.toUpperCase()],
     ] as const) {
       asked.append('by', by)
       asked.append('value', value)

@@ -55,6 +55,19 @@ describe('a card number that a visitor writes', () => {
     expect(await outbox().status()).toMatchObject({ pending: 0, dead: 0, delivered: 1 })
   })
 
+  it('is not sent in a redrive', async () => {
+    await relay.post('feedback', conversation())
+    aep.rule({ containing: 'refused', answer: { type: 'status', status: 400 } })
+    const { status } = (await relay.post('feedback', conversation({ message: `refused ${CARD}` })))
+      .body
+    expect(status).toBe('dead-lettered')
+    aep.clearRules()
+    expect((await relay.command('/redrive', { state: 'dead' })).body).toMatchObject({ redriven: 1 })
+    await drainAll(clock)
+    expect(sent().at(-1)).toContain('refused [card]')
+    expect(sent().join('\n')).not.toContain('1111')
+  })
+
   it('is counted by rule in what AEP has accepted, once, however it came there', async () => {
     type Point = { outcome: string; count: number; redacted?: Record<string, number> }
     const redacted = async () => {

@@ -1,6 +1,10 @@
 /** Options: the command line of `npm run erase`. */
 import { parseArgs } from 'node:util'
-import { type Identity, MAX_IDENTITIES } from '../../worker/aep/privacy-request.ts'
+import {
+  distinctIdentities,
+  type Identity,
+  MAX_IDENTITIES,
+} from '../../worker/aep/privacy-request.ts'
 import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../../worker/limits.ts'
 import { type Environment, environmentOf, variable } from '../lib/env-file.ts'
 import { parseRelayUrl } from '../lib/relay-url.ts'
@@ -93,7 +97,10 @@ export function readOptions(
       const base = url?.base ?? null
       return { do: 'status', file, extend, base, adminToken: adminToken ?? null, environment }
     }
-    const identities = identitiesOf(values.email, values.visitor)
+    const identities = distinctIdentities([
+      ...values.email.map((value): Identity => ({ kind: 'email', value })),
+      ...values.visitor.map((value): Identity => ({ kind: 'visitor', value })),
+    ])
     if (identities.length === 0) return { wrong: 'Nobody is named: give --email or --visitor.' }
     if (identities.length > MAX_IDENTITIES) {
       return {
@@ -126,17 +133,4 @@ export function readOptions(
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }
   }
-}
-
-/** Each once, as Adobe compares them: an address in small letters. */
-function identitiesOf(emails: readonly string[], visitors: readonly string[]): Identity[] {
-  const distinct = (values: readonly string[]) => [
-    ...new Set(values.map((value) => value.trim()).filter((value) => value !== '')),
-  ]
-  return [
-    ...distinct(emails.map((email) => email.toLowerCase())).map(
-      (value): Identity => ({ kind: 'email', value }),
-    ),
-    ...distinct(visitors).map((value): Identity => ({ kind: 'visitor', value })),
-  ]
 }

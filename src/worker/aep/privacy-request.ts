@@ -14,6 +14,16 @@ export const PRIVACY_JOBS = '/data/core/privacy/jobs'
 /** One way in which a person is known. */
 export type Identity = { readonly kind: 'email' | 'visitor'; readonly value: string }
 
+/** Each once, as Adobe compares them: an address in small letters. Blank ones are left out. */
+export function distinctIdentities(given: readonly Identity[]): Identity[] {
+  const byText = given.map(({ kind, value }): [string, Identity] => {
+    const trimmed = value.trim()
+    const same = { kind, value: kind === 'email' ? trimmed.toLowerCase() : trimmed }
+    return [`${kind} ${same.value}`, same]
+  })
+  return [...new Map(byText).values()].filter(({ value }) => value !== '')
+}
+
 /** Adobe takes nine entries a person, and each identity needs two. */
 export const MAX_IDENTITIES = 4
 

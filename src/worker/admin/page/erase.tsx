@@ -7,6 +7,7 @@
  * a page that is left earlier has erased and suppressed all the same.
  */
 import {
+  distinctIdentities,
   type Identity,
   MAX_IDENTITIES,
   PRIVACY_JOBS,
@@ -33,8 +34,8 @@ import { PERSON } from './person.tsx'
 
 const ERASE = { title: 'Erase a person', place: '/admin/ui/erase' }
 
-/** Of one person. `inputs`: one for each identity. */
-type Asked = { identities: readonly Identity[]; inputs: Input<'erase'>[]; suppressDays: number }
+/** Of one person. */
+type Asked = { identities: readonly Identity[]; suppressDays: number }
 
 type Found = Pick<Answer<'erase'>, 'matched' | 'erased' | 'receipts' | 'mentioned'> & {
   /** Until when each identity is suppressed. */
@@ -99,12 +100,14 @@ function askedIn(form: URLSearchParams): Asked | string {
     if (!checked.ok) return checked.detail
     inputs.push(checked.output)
   }
-  const identities = inputs.map(({ email, visitor = '' }): Identity => {
-    return email === undefined
-      ? { kind: 'visitor', value: visitor }
-      : { kind: 'email', value: email }
-  })
-  return { identities, inputs, suppressDays: inputs[0]?.suppressDays ?? DEFAULT_SUPPRESS_DAYS }
+  const identities = distinctIdentities(
+    inputs.map(({ email, visitor = '' }): Identity => {
+      return email === undefined
+        ? { kind: 'visitor', value: visitor }
+        : { kind: 'email', value: email }
+    }),
+  )
+  return { identities, suppressDays: inputs[0]?.suppressDays ?? DEFAULT_SUPPRESS_DAYS }
 }
 
 function roundsOf(form: URLSearchParams): Rounds {
@@ -116,13 +119,14 @@ function roundsOf(form: URLSearchParams): Rounds {
 async function eraseEach(
   services: Services,
   by: string,
-  { inputs }: Asked,
+  { identities, suppressDays }: Asked,
   dryRun: boolean,
 ): Promise<Found> {
   const sums = { matched: 0, erased: 0, receipts: 0, mentioned: 0 }
   const until: (string | null)[] = []
-  for (const input of inputs) {
-    const found = await run(services, by, 'erase', { ...input, dryRun })
+  for (const { kind, value } of identities) {
+    const input = { [kind]: value, suppressDays, dryRun }
+    const found = await run(services, by, 'erase', input)
     if (!found) continue
     sums.matched += found.matched
     sums.erased += found.erased
