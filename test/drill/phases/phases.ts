@@ -4,7 +4,9 @@
  */
 import { badToken } from './bad-token.ts'
 import { clockJump } from './clock-jump.ts'
+import { diskFull } from './disk-full.ts'
 import { encoderFault } from './encoder-fault.ts'
+import { operators } from './operators.ts'
 import type { Phase } from './phase.ts'
 import { refusesEverything } from './refuses-everything.ts'
 import { splitThrottled } from './split-throttled.ts'
@@ -17,6 +19,8 @@ export const PHASES: readonly Phase[] = [
   throttledEvent,
   badToken,
   refusesEverything,
+  operators,
+  diskFull,
 ]
 
 export const IN_EVERY_DRILL: readonly Phase[] = [
@@ -24,4 +28,6 @@ export const IN_EVERY_DRILL: readonly Phase[] = [
   splitThrottled,
   badToken,
   refusesEverything,
+  operators,
+  diskFull,
 ]
