@@ -62,14 +62,23 @@ export function judgeBounds(seen: Seen): Bounds {
 
 const most = (values: readonly number[]) => values.reduce((a, b) => Math.max(a, b), 0)
 
-/** A Worker that has just started knows nothing yet. */
-function inVain({ requests, starts }: Seen): number[] {
+/**
+ * A Worker that has just started knows nothing yet. A webhook that cannot be stored costs a request whatever is known: AEP is
+ * its last resort.
+ */
+function inVain({ requests, starts, webhooks }: Seen): number[] {
   const all: Request[] = requests.map(({ at, status }) => ({ at, failed: !isGood(status) }))
   const first = all[0]?.at ?? 0
   return all
     .map(({ at }) => at)
     .filter((at) => at - first > FAILING_MS && !happened(starts, at - FAILING_MS, at))
-    .map((at) => askedInVain(all, at, { windowMs: WINDOW_MS, failingMs: FAILING_MS }) ?? 0)
+    .map((at) => {
+      const asked = askedInVain(all, at, { windowMs: WINDOW_MS, failingMs: FAILING_MS }) ?? 0
+      const unstored = webhooks.filter(
+        (each) => each.status === 503 && each.at <= at && each.endedAt >= at - WINDOW_MS,
+      )
+      return asked - unstored.length
+    })
 }
 
 /** How long each event waited, though AEP failed nothing and the Worker ran. */

@@ -25,11 +25,11 @@ export const diskFull: Phase = {
     if (status !== 503 || !reasons.includes('storage')) {
       breaches.push(`/health answered ${status} ${reasons.join(' ')}, and nothing can be stored`)
     }
-    breaches.push(...(await alerted(harness, 'storage', 'raised')))
+    breaches.push(...(await alerted(harness, 'storage', 'firing')))
     await tamper(harness, 'disk')
     stored.push(...(await postFor(harness, 4_000)))
     breaches.push(...(await alerted(harness, 'storage', 'resolved')))
-    breaches.push(...(await alerted(harness, 'lost', 'raised')))
+    breaches.push(...(await alerted(harness, 'lost', 'firing')))
     adobe.clearRules()
     breaches.push(...(await arrivals(harness, stored)))
     await wait(500)

@@ -6,6 +6,8 @@
  */
 import relay, { Outbox as Own } from './index.js'
 
+export * from './index.js'
+
 let isFull = false
 
 /** SQLite on a full disk still reads and deletes. */
