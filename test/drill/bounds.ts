@@ -33,9 +33,9 @@ export type Bounds = {
 /** As a minute is to the default waits, so is this to those of a drill, which are a hundred times shorter. */
 const WINDOW_MS = 1_000
 /** At first those under way fail, and each learns of it. */
-const FAILING_MS = 2_000
-/** Waits of 25 to 500 ms, of the outbox and of one isolate; webhooks come at up to 60 a second. */
-const MOST_ASKED = 12
+const FAILING_MS = 1_500
+/** The outbox asks once a second, one isolate after 0.3 s and longer; webhooks come at up to 60 a second. */
+const MOST_ASKED = 8
 /** From the moment when AEP last failed anything; several times the longest `Retry-After`. */
 const OLDEST_MS = 10_000
 /** `/health` repeats an answer for two seconds. */

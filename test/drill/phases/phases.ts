@@ -6,6 +6,7 @@ import { badToken } from './bad-token.ts'
 import { clockJump } from './clock-jump.ts'
 import { diskFull } from './disk-full.ts'
 import { encoderFault } from './encoder-fault.ts'
+import { oneKindRefused } from './one-kind-refused.ts'
 import { operators } from './operators.ts'
 import type { Phase } from './phase.ts'
 import { refusesEverything } from './refuses-everything.ts'
@@ -19,6 +20,7 @@ export const PHASES: readonly Phase[] = [
   throttledEvent,
   badToken,
   refusesEverything,
+  oneKindRefused,
   operators,
   diskFull,
 ]
@@ -28,6 +30,7 @@ export const IN_EVERY_DRILL: readonly Phase[] = [
   splitThrottled,
   badToken,
   refusesEverything,
+  oneKindRefused,
   operators,
   diskFull,
 ]
