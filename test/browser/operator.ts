@@ -27,6 +27,9 @@ const ARGS = [
   '--disable-sync',
 ]
 
+/** AEP must have taken nothing for a minute before its refusals are nobody's but the setting's. */
+export const REJECTING_MS = 90_000
+
 export const WIDE = { width: 1280, height: 800 }
 export const PHONE = { width: 320, height: 740 }
 /** What lies between and beyond: a tablet, a large desk. */
@@ -53,7 +56,7 @@ export type Operator = {
   /** The text of the content, white space collapsed. */
   text(): Promise<string>
   /** Loads the page again until its content has this text. */
-  untilText(text: string | RegExp): Promise<void>
+  untilText(text: string | RegExp, timeoutMs?: number): Promise<void>
 }
 
 export type World = {
@@ -153,14 +156,14 @@ async function operatorOf(
     go,
     press: (name) => go(page.getByRole('button', { name, exact: true })),
     follow: (name) => go(page.getByRole('link', { name, exact: true })),
-    async untilText(expected) {
+    async untilText(expected, timeout = 20_000) {
       await expect
         .poll(
           async () => {
             await page.reload()
             return text()
           },
-          { timeout: 20_000, interval: 250 },
+          { timeout, interval: 250 },
         )
         .toMatch(expected)
     },

@@ -1,7 +1,7 @@
 /** What goes wrong with AEP and with events, and how an operator puts it right. */
 import { describe, expect, it } from 'vitest'
 import { chat, transcript } from './chats.ts'
-import { eachFile, inspect, type Operator, PHONE, type World } from './operator.ts'
+import { eachFile, inspect, type Operator, PHONE, REJECTING_MS, type World } from './operator.ts'
 
 let world: World
 eachFile((started) => {
@@ -68,7 +68,7 @@ describe('a wrong flow id', () => {
     const ids: string[] = []
     for (let each = 0; each < 4; each += 1) ids.push((await relay.post('feedback', chat())).id)
     await operator.open('/admin')
-    await operator.untilText('AEP refuses every event. 4 events waiting.')
+    await operator.untilText('AEP refuses every event. 4 events waiting.', REJECTING_MS)
     const text = await operator.text()
     expect(text).toContain('does not belong to this endpoint. Compare with npm run provision')
     expect(text).toContain('Nothing needs to be sent again by hand')
@@ -85,7 +85,7 @@ describe('a wrong flow id', () => {
     await operator.follow('Overview')
     await operator.untilText('Relaying. Nothing is waiting.')
     expect([...relay.taken()]).toEqual(expect.arrayContaining(ids))
-  })
+  }, 150_000)
 })
 
 describe('a hold', () => {

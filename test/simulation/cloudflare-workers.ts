@@ -15,3 +15,6 @@ export class DurableObject extends WithEnvironment {}
 export class WorkerEntrypoint extends WithEnvironment {}
 
 export const page = new Hono()
+
+/** For people with a browser, of whom there are none. */
+export const respondFault = () => new Response('', { status: 404 })

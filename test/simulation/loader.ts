@@ -8,7 +8,7 @@ const STAND_IN = new URL('./cloudflare-workers.ts', import.meta.url).href
 
 registerHooks({
   resolve(specifier, context, next) {
-    const isStandIn = specifier === 'cloudflare:workers' || specifier.endsWith('/page/routes.tsx')
+    const isStandIn = specifier === 'cloudflare:workers' || specifier.endsWith('.tsx')
     if (isStandIn) return { url: STAND_IN, shortCircuit: true }
     const resolved = next(specifier, context)
     // As bundlers do.

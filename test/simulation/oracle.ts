@@ -40,6 +40,12 @@ const LOOK_EVERY = 400
 /** Most requests in a minute to an AEP that fails: those of the outbox, and of each isolate. */
 const MOST_PROBES = 40
 
+/** Answers that an AEP gives which is down, or too slow. */
+const DOWN = new Set<string>([
+  ...['500', '503', '503-wait', '429', '429-wait', 'silent', 'slow', 'reset'],
+  ...['lost-answer', 'empty', 'wrong-number'],
+])
+
 export class Oracle {
   readonly breaches: Breach[] = []
   readonly #world: World
@@ -355,7 +361,7 @@ export class Oracle {
     if (event === 'batches-refused') this.#world.reach('a batch refused only together')
     if (event === 'drain-failed') this.#world.reach('a run that broke')
     if (event === 'not-recorded') this.#world.reach('an answer that could not be noted')
-    if (event === 'upstream') this.#world.reach(`outage ${String(line.status)}`)
+    if (event === 'upstream') this.#outage(String(line.status), String(line.code))
     if (event !== 'hold') return
     this.#world.reach(reason === null ? 'a hold lifted' : `hold ${String(reason)}`)
     if (this.#has(2 * MINUTE, 'rpc', 'clock', 'object', 'isolate', 'storage', 'deploy')) return
@@ -389,11 +395,26 @@ export class Oracle {
     }
   }
 
+  /** The relay says that AEP is down, or works again. */
+  #outage(status: string, code: string): void {
+    const { now, aep } = this.#world
+    this.#world.reach(`outage ${status}`)
+    if (status !== 'failing' || code === 'token') return
+    const failed = aep.asked.some(({ at, answer }) => at > now - 3 * MINUTE && DOWN.has(answer))
+    if (!failed)
+      this.#breach('outage', `AEP is called down (${code}), and has not failed for three minutes`)
+  }
+
   /** Raised once, perhaps repeated, resolved once. */
   #alert(name: string, state: string): void {
     const before = this.#alerts.get(name)
     this.#alerts.set(name, state)
     this.#world.reach(`alert ${name} ${state}`)
+    const lasts = ['hold', 'queue-age', 'storage'].includes(name)
+    const knew = this.#world.plan.faults.every(({ what }) => what === 'aep' || what === 'storage')
+    if (lasts && knew && before === 'firing' && state === 'firing') {
+      this.#breach('alert', `${name} raised twice`)
+    }
     if (this.#has(12 * MINUTE, 'rpc', 'object', 'storage', 'clock', 'deploy', 'isolate')) return
     const isFirst = before === undefined || before === 'resolved'
     if (state === 'resolved' && isFirst)

@@ -15,6 +15,11 @@ describe('the content type of a webhook', () => {
     'image/svg+json',
     'application/a+b+json',
     'application/vnd.one&two+json',
+    'text/json',
+    'Text/JSON; charset=utf-8',
+    'application/json, application/json',
+    'application/json; charset=utf-8, application/json;charset=utf-8',
+    'text/json,application/json',
     'text/plain',
     'TEXT/PLAIN; charset=us-ascii',
   ])('is accepted if it is any JSON type, or plain text: %j', (header) => {
@@ -29,7 +34,6 @@ describe('the content type of a webhook', () => {
     'application/x-www-form-urlencoded',
     'multipart/form-data; boundary=x',
     'text/html',
-    'text/json',
     'text/plainer',
     'text/*',
     '*/*',
@@ -49,6 +53,8 @@ describe('the content type of a webhook', () => {
     'application/json/x',
     'application/xml; a=application/json',
     'application/json, text/html',
+    'application/json; charset=utf-8, text/html',
+    'text/jsonp',
     'application/json text/html',
   ])('is refused if it is anything else: %j', (header) => {
     expect(isAcceptedMediaType(header)).toBe(false)

@@ -16,6 +16,7 @@ describe('the sentence about the relay', () => {
     firing: [],
     hasCome: true,
     alertsGo: true,
+    landed: null,
   }
   const since = '2026-11-24T10:02:00.000Z'
   const titles = (situation: Partial<Situation>) =>

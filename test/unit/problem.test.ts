@@ -27,7 +27,11 @@ const TABLE: {
     status: 405,
     headers: { allow: 'GET, HEAD' },
   },
-  { refusal: { code: 'unsupported-media-type', header: 'content-type', id: 'a1' }, status: 415 },
+  {
+    refusal: { code: 'unsupported-media-type', header: 'content-type', id: 'a1' },
+    status: 415,
+    members: { id: 'a1' },
+  },
   {
     refusal: { code: 'unsupported-media-type', header: 'content-encoding' },
     status: 415,

@@ -126,6 +126,27 @@ describe('a field that no longer comes', () => {
     expect(await gone()).toEqual([])
   })
 
+  it('that comes back after thousands of events without it is no longer gone', async () => {
+    const report = (count: number, channelId: [number, number]) => ({
+      kind: 'feedback' as const,
+      events: count,
+      eventId: 'e',
+      fields: { channelId },
+      findings: [],
+    })
+    const changes = await runInDurableObject(outbox(), (_, { storage }) => {
+      const store = new DriftStore(storage)
+      const seen: number[] = []
+      for (const each of [report(60, [60, 0]), report(30, [0, 30]), report(9_000, [0, 9_000])]) {
+        store.record([each], clock.now)
+        seen.push(store.rows().length)
+      }
+      store.record([report(1, [1, 0])], clock.now)
+      return [...seen, store.rows().length]
+    })
+    expect(changes).toEqual([0, 1, 1, 0])
+  })
+
   it('is not gone where fewer than fifty came, or it often did not', async () => {
     await posted(49, { channelId: 'C' })
     await posted(30, {})

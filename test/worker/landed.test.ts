@@ -84,6 +84,8 @@ describe('what AEP refused afterwards', () => {
     expect(failures.map(({ id }) => id).sort()).toEqual(thirds.sort())
     expect(failures[0]).toMatchObject({ code: 'DCVS-1105-400', pointer: '/timestamp' })
     expect(why).toContain('AEP accepted 6 records and refused them afterwards')
+    const { days } = (await relay.get('/summary?days=1')).body
+    expect(days).toMatchObject([{ received: 20, inAep: 14, refused: 6, lost: 0 }])
     expect(receiver.messages).toHaveLength(1)
     expect(said()).toContain('6 records: DCVS-1105-400 at /timestamp')
     expect(said()).toContain('npm run recover')
@@ -93,6 +95,18 @@ describe('what AEP refused afterwards', () => {
     expect(receiver.messages).toHaveLength(2)
     expect(said()).toContain('Resolved: AEP has refused nothing more for an hour')
     expect((await compared()).why).toBeNull()
+  })
+
+  it('is not over while AEP does not let its counts be read', async () => {
+    later({}, { times: 1 })
+    await webhooks(2)
+    await tick()
+    aep.rule({ on: 'platform', answer: { type: 'status', status: 500 } })
+    for (let hours = 0; hours < 3; hours += 1) await tick(HOUR)
+    expect(said()).not.toContain('Resolved')
+    aep.clearRules()
+    await tick()
+    expect(said()).toContain('Resolved')
   })
 
   it('is said anew for another cause, and not for the same', async () => {
@@ -130,7 +144,7 @@ describe('what AEP refused afterwards', () => {
     const page = textOf((await browser.visit(`/admin/ui/events/${id}`)).html)
     expect(page).toMatch(/AEP accepted it.*AEP refused it: DCVS-1105-400, at \/timestamp/)
     const { body: screened } = await relay.command('/screen', { records: [], recovered: [id] })
-    expect(screened).toEqual({ indexes: [], recovered: 1 })
+    expect(screened).toEqual({ indexes: [] })
     expect((await relay.command('/find', { id })).body.events).toMatchObject([
       { state: 'recovered' },
     ])
@@ -187,12 +201,15 @@ describe('what AEP lost', () => {
       failed: 0,
       settled: true,
     })
+    const { days } = (await relay.get('/summary?days=1')).body
+    expect(days).toMatchObject([{ received: 9, inAep: 6, refused: 0, lost: 3 }])
     for (let hours = 0; hours < 4; hours += 1) await tick(HOUR)
     expect(receiver.messages).toHaveLength(2)
     expect(said()).toContain('Resolved')
   })
 
   it('is not what was sent in the last second of an hour, and counted in the next', async () => {
+    await tick(MINUTE)
     const end = Math.ceil(clock.now / HOUR) * HOUR
     clock.set(end - 1_000)
     aep.advance(2_000)
@@ -215,6 +232,11 @@ describe('a dataflow that keeps nothing', () => {
     )
     await tick()
     expect((await compared()).why).toContain('DCVS-1111-400 at /_id')
+    const browser = startBrowser(READ)
+    await browser.signIn()
+    expect(textOf((await browser.visit('/admin')).html)).toMatch(
+      /keeps nothing of what it accepts: of 3 records none is in the dataset \(DCVS-1111-400 at \/_id\)/,
+    )
   })
 
   it('counts rows that name no event', async () => {
@@ -237,6 +259,11 @@ describe('reading', () => {
       await webhooks(2)
       await tick()
       expect(await compared()).toMatchObject({ available, why: expect.stringContaining(words) })
+      const browser = startBrowser(READ)
+      await browser.signIn()
+      const page = textOf((await browser.visit('/admin')).html)
+      expect(page).toMatch(/Relaying\..*What AEP has kept is not known/)
+      expect(page).toContain(words)
       expect((await relay.health()).body).toEqual({ status: 'ok' })
       expect((await webhooks(2)).length).toBe(2)
       expect((await relay.get('/status')).body.hold).toBeNull()

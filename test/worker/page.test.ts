@@ -258,7 +258,7 @@ describe('drift, alerts and the log', () => {
     await relay.post('feedback', conversation({ brandNew: 'x' }))
     await relay.report()
     expect(await textAt('/admin/ui/drift')).toContain(
-      'feedback: 1 Field Difference Decision brandNew New field: string',
+      'To look at, feedback: 1 Field Difference Decision brandNew New field: string',
     )
     const key = { kind: 'feedback', path: 'brandNew', change: 'new', back: '/admin/ui/drift' }
     const done = await browser.submit('/admin/ui/drift/accept', key)

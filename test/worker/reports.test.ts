@@ -391,3 +391,43 @@ describe('POST /admin/screen', () => {
     expect((await relay.command('/screen', {})).body.detail).toContain('records')
   })
 })
+
+describe('what comes under another content type', () => {
+  const form = { 'content-type': 'application/x-www-form-urlencoded' }
+
+  it('is stored as it came, named, and sent once it is redriven', async () => {
+    const payload = conversation()
+    const { status, body } = await relay.post('feedback', payload, form)
+    expect([status, body.code]).toEqual([415, 'unsupported-media-type'])
+    expect(await listed('state=quarantined&code=unsupported-media-type')).toMatchObject([
+      { id: body.id },
+    ])
+    expect((await relay.get(`/events/${body.id}`)).body).toMatchObject({ payload })
+    expect((await relay.command('/redrive', { state: 'quarantined' })).body).toMatchObject({
+      redriven: 1,
+    })
+    await drainAll(clock)
+    expect(aep.lake.map(({ _id }) => _id)).toEqual([body.id])
+  })
+
+  it('stays in quarantine where it is no JSON', async () => {
+    const { body } = await relay.post('feedback', 'a=1&b=2', form)
+    expect((await relay.get(`/events/${body.id}`)).body.payload).toBe('a=1&b=2')
+    expect((await relay.command('/redrive', { state: 'quarantined' })).body).toMatchObject({
+      stillInvalid: 1,
+    })
+  })
+
+  it('is 413 over the limit, 401 without a key, 503 when it cannot be stored, and not stored', async () => {
+    const large = await relay.post('feedback', 'x'.repeat(1_600_000), form)
+    expect(large.status).toBe(413)
+    const init = { method: 'POST', headers: form, body: 'a=1' }
+    expect((await relay.send('/chatlio/feedback?key=wrong', init)).status).toBe(401)
+    const OUTBOX = {
+      getByName: () => new Proxy({}, { get: () => () => Promise.reject(new Error()) }),
+    }
+    const blind = startRelay({ OUTBOX })
+    expect((await blind.post('feedback', 'a=1', form)).status).toBe(503)
+    expect((await relay.get('/status')).body).toMatchObject({ accepted: 0 })
+  })
+})

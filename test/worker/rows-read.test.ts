@@ -222,11 +222,11 @@ describe('with twenty thousand events of each state, no more rows are read than 
   })
 
   it.each([
-    // The hours of a day.
-    ['', 2 * 24 + BESIDE],
+    // The hours of a day, and of two for yesterday's line.
+    ['', 25 + 49 + BESIDE],
     ['/ui/events', PER_EVENT * PAGE + BESIDE],
     ['/ui/events?state=pending', PER_EVENT * PAGE + BESIDE],
-    ['/ui/days', 2 * MAX_COMPLETENESS_EVENTS + 7 * 24 + 2 * BESIDE],
+    ['/ui/days', MAX_COMPLETENESS_EVENTS + 7 * 24 + BESIDE],
     ['/ui/events?state=dead&code=rejected&path=%23/rare', PER_EVENT * PAGE + BESIDE],
     ['/ui/events/pending-17', BESIDE],
     ['/ui/events/parked-17?payload=1', BESIDE],

@@ -61,8 +61,7 @@ async function verify(options: Options): Promise<Report> {
   }
   const health = await checkHealth(base)
   const after = before.usable ? await checkAdmin(base, adminToken) : before
-  const landed =
-    after.usable && adminToken !== null ? await checkLanded(base, adminToken) : null
+  const landed = after.usable && adminToken !== null ? await checkLanded(base, adminToken) : null
   const relayed = samples.filter(({ end }) => end === 'relayed').length
   const rows = [
     ...front.rows,

@@ -434,8 +434,7 @@ export const COMMANDS = {
     summary:
       'Which of these records are of suppressed people, before they are sent again; and which events have been',
     takes: v.object({ records: i.records, recovered: optional(i.recordIds, []) }),
-    answers: named('Screened', object({ indexes: list(whole), recovered: whole })),
-    log: { action: 'recover', counts: ['recovered'] },
+    answers: named('Screened', object({ indexes: list(whole) })),
   },
   suppressions: {
     method: 'GET',

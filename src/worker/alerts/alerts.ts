@@ -31,6 +31,7 @@ import {
   NO_KEY,
   notLanded,
   OUTAGE_ENDS,
+  placed,
   STORAGE,
   STORED,
 } from './words.ts'
@@ -408,9 +409,8 @@ function readDrift({ now, outbox: { drift } }: Facts, { lastSentAt }: Memory): R
 
 function readNotLanded({ now, outbox: { landed } }: Facts): Reading {
   const { available, causes, missing, keptNone, since } = landed
-  if (causes.length === 0 && missing === 0 && keptNone === 0) {
-    return available ? CLEAR : { is: 'unsure' }
-  }
+  const words = notLanded(landed)
+  if (words === null) return available ? CLEAR : { is: 'unsure' }
   const shown = causes.slice(0, SHOWN_CAUSES)
   return {
     ...OVER,
@@ -420,11 +420,9 @@ function readNotLanded({ now, outbox: { landed } }: Facts): Reading {
       ...(keptNone > 0 ? ['kept-none'] : []),
     ],
     since: Math.min(now, ...causes.map(({ firstAt }) => firstAt), ...(missing > 0 ? [since] : [])),
-    ...notLanded(landed),
+    ...words,
     facts: [
-      ...shown.map(({ count: number, code, pointer }) => {
-        return `${count(number, 'record')}: ${code}${pointer === '' ? '' : ` at ${pointer}`}`
-      }),
+      ...shown.map((cause) => `${count(cause.count, 'record')}: ${placed(cause)}`),
       ...(causes.length > shown.length
         ? [`and ${count(causes.length - shown.length, 'more cause')}`]
         : []),

@@ -36,8 +36,12 @@ export type AlertDeps = {
   isWell: () => Promise<boolean>
 }
 
-/** States that the outbox could not keep: only what was said of the storage. By the outbox of the isolate. */
-const unsaved = new WeakMap<AlertDeps['outbox'], AlertStates>()
+/**
+ * States that the outbox could not keep, by the outbox of the isolate. `instead`: of the text that it kept then; `null` where
+ * it did not answer, and only what was said of the storage counts.
+ */
+type Unsaved = { states: AlertStates; instead: { kept: string | null } | null }
+const unsaved = new WeakMap<AlertDeps['outbox'], Unsaved>()
 
 export async function runAlerts(deps: AlertDeps): Promise<void> {
   try {
@@ -55,27 +59,30 @@ async function alert(deps: AlertDeps): Promise<boolean> {
   const known = await asked(outbox, timers, (stub) => stub.alertFacts())
   const kept = known && readStates(known.states)
   const unkept = unsaved.get(outbox)
-  const before = kept && unkept ? withStorage(kept, unkept) : (kept ?? unkept ?? INITIAL_STATES)
+  const before = known && kept && unkept ? joined(kept, known.states, unkept) : kept
   const { retentionMs, webhookKeys, alerts } = config
   const { ageMs, silenceMs } = alerts
   const facts = { now, letsIn: webhookKeys.length > 0, ageMs, silenceMs, retentionMs }
-  const evaluation = evaluate({ ...facts, outbox: known }, before)
+  const evaluation = evaluate(
+    { ...facts, outbox: known },
+    before ?? unkept?.states ?? INITIAL_STATES,
+  )
   const states = await send(evaluation, now, deps)
   for (const { name, event } of evaluation.notices) {
     const sent = alerts.webhook !== null && states.alerts[name].lastSentAt === now
     logLine(event === 'resolved' ? 'log' : 'warn', { event: 'alert', name, state: event, sent })
   }
   if (!known) {
-    unsaved.set(outbox, states)
+    unsaved.set(outbox, { states, instead: unkept?.instead ?? null })
     return false
   }
   const saved = await asked(outbox, timers, async (stub) => {
     await stub.saveAlertStates(JSON.stringify(states), known.refusals)
     return true
   })
-  // One that answers, and cannot write.
+  // One that answers, and cannot write: what was said is not to be said again at each run.
   if (saved) unsaved.delete(outbox)
-  else unsaved.set(outbox, states)
+  else unsaved.set(outbox, { states, instead: { kept: known.states } })
   return true
 }
 
@@ -95,8 +102,10 @@ async function asked<Result>(
   return null
 }
 
-function withStorage(states: AlertStates, other: AlertStates): AlertStates {
-  return { ...states, alerts: { ...states.alerts, storage: other.alerts.storage } }
+/** What the outbox keeps, and what it could not, unless another isolate has made it keep something newer. */
+function joined(kept: AlertStates, text: string | null, { states, instead }: Unsaved): AlertStates {
+  if (instead?.kept === text) return { ...kept, alerts: states.alerts }
+  return { ...kept, alerts: { ...kept.alerts, storage: states.alerts.storage } }
 }
 
 async function send(

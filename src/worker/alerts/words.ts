@@ -86,7 +86,7 @@ export function adviceFor(reason: string): Advice {
 export const answerOf = (code: string, status: number | null) =>
   status === null ? code : `${code} ${status}`
 
-/** What AEP's own counts say, of the worst of it. */
+/** The worst that AEP's own counts say; `null`: it has kept what it acknowledged. */
 export function notLanded({
   causes,
   missing,
@@ -99,24 +99,27 @@ export function notLanded({
   }[]
   readonly missing: number
   readonly keptNone: number
-}): Advice & { meaning: string } {
+}): (Advice & { meaning: string }) | null {
   const refused = causes.reduce((sum, cause) => sum + cause.count, 0)
+  const [cause] = causes
+  const reason = cause ? ` (${placed(cause)})` : ''
   const after = 'then `npm run recover` sends again what AEP refused.'
   if (keptNone > 0) {
     return {
-      title: `AEP keeps nothing of what it accepts: of ${count(keptNone, 'record')} none is in the dataset`,
+      title: `AEP keeps nothing of what it accepts: of ${count(keptNone, 'record')} none is in the dataset${reason}`,
       meaning: 'The answers were 2xx, so nothing of it is stored here.',
       action: `Usually the mapping fills no _id or no timestamp: \`npm run verify\` names what it lacks. Mend it, ${after}`,
     }
   }
   if (refused > 0) {
     return {
-      title: `AEP accepted ${count(refused, 'record')} and refused ${refused === 1 ? 'it' : 'them'} afterwards`,
+      title: `AEP accepted ${count(refused, 'record')} and refused ${refused === 1 ? 'it' : 'them'} afterwards${reason}`,
       meaning:
         'They are not in the dataset, and no longer stored here. AEP keeps them for 30 days.',
       action: `\`npm run recover -- --dry-run\` names them. Mend the mapping or the schema, ${after}`,
     }
   }
+  if (missing === 0) return null
   return {
     title: `AEP has fewer than it acknowledged: ${count(missing, 'record')}`,
     meaning: 'AEP answered 2xx to them and does not count them; they are no longer stored here.',
@@ -124,3 +127,7 @@ export function notLanded({
       'AEP drops without a word what comes in the five minutes after a dataflow was changed: pause relaying before the next change. Otherwise see "Accepted, and not in the dataset" of docs/operations.md.',
   }
 }
+
+/** `DCVS-1105-400 at /timestamp` */
+export const placed = ({ code, pointer }: { readonly code: string; readonly pointer: string }) =>
+  pointer === '' ? code : `${code} at ${pointer}`

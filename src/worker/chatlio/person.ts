@@ -122,6 +122,9 @@ function inText(body: Uint8Array): Subject {
 
 const NAMES = ['visitor', 'UUID', 'email', 'visitorEmail', 'emailPretty', 'conversationUUID']
 
+/** A value has other signs around its escapes, or no colon behind it. */
+const ESCAPED_NAME = /\\u00[0-9a-f]{2}(?:\\u00[0-9a-f]{2}|[a-z]){0,16}"\s{0,8}:/i
+
 /** Members of the body and of its visitor. The text is read only where a name may stand in it twice. */
 function everyMember(json: JsonObject, body: Uint8Array): Members {
   const members = new Map<string, unknown[]>()
@@ -132,10 +135,11 @@ function everyMember(json: JsonObject, body: Uint8Array): Members {
   }
   const text = new TextDecoder().decode(body)
   const isTwice = (name: string) => text.indexOf(`"${name}"`) !== text.lastIndexOf(`"${name}"`)
-  if (NAMES.some(isTwice) || text.includes('\\u00')) {
+  if (NAMES.some(isTwice) || ESCAPED_NAME.test(text)) {
     for (const [name, held] of membersIn(text)) {
-      if (name !== 'visitor') add(name, JSON.parse(held))
-      else for (const [inner, value] of membersIn(held)) add(`visitor.${inner}`, JSON.parse(value))
+      if (name === 'visitor') {
+        for (const [inner, value] of membersIn(held)) add(`visitor.${inner}`, JSON.parse(value))
+      } else if (NAMES.includes(name)) add(name, JSON.parse(held))
     }
   } else {
     for (const name of NAMES) add(name, json[name])

@@ -6,10 +6,11 @@ import type { Compression } from '../lib/decompress.ts'
  * parsing shows whether the bytes are UTF-8.
  */
 const ACCEPTED =
-  /^\s*(?:application\/json|[\w!#$&^.+-]+\/[\w!#$&^.+-]+\+json|text\/plain)?\s*(?:;|$)/i
+  /^\s*(?:(?:application|text)\/json|[\w!#$&^.+-]+\/[\w!#$&^.+-]+\+json|text\/plain)?\s*(?:;|$)/i
 
+/** Two equal headers arrive as one, with a comma between: a sender and its proxy have both said it. */
 export function isAcceptedMediaType(header: string | null): boolean {
-  return header === null || ACCEPTED.test(header)
+  return header === null || header.split(',').every((type) => ACCEPTED.test(type))
 }
 
 /** `Accept-Encoding` of a 415 (RFC 9110, 12.5.3). */

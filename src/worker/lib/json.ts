@@ -34,7 +34,7 @@ const { rawJSON, isRawJSON } = JSON as unknown as {
 const LONG_NUMBER = /\d(?<=(?:^|[:,[\s])-?.)(?:[\d.]{15}|[\d.]*[eE])/
 
 /** Throws where `JSON.parse` does. A second look, far slower, only where there may be such a number. */
-function parseExactly(text: string): unknown {
+export function parseExactly(text: string): unknown {
   const value: unknown = JSON.parse(text)
   if (!LONG_NUMBER.test(text) || exceededLimit(value)) return value
   return JSON.parse(text, exactNumber as (key: string, value: unknown) => unknown)

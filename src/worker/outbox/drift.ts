@@ -4,7 +4,7 @@
  * Promises: at most 200 rows a kind (the one not accepted and not seen for longest makes room); what an operator has
  * accepted is counted on and raises no more alerts; a field is `gone` when it came in nearly all of many events and in none
  * of the latest, and that row goes when the field comes back.
- * Accepts: which fields came is written once a minute, or every few events, so an outbox that restarts forgets so much.
+ * Accepts: which fields came is written once a minute, so an outbox that restarts forgets so much.
  */
 import { STORED_KINDS, type StoredKind } from '../chatlio/kind.ts'
 import {
@@ -18,7 +18,6 @@ import {
 import {
   DRIFT_GONE,
   DRIFT_MEMORY_EVENTS,
-  DRIFT_SAVE_EVENTS,
   DRIFT_SAVE_MS,
   MAX_DRIFT_ROWS_PER_KIND,
 } from '../limits.ts'
@@ -54,7 +53,6 @@ export class DriftStore {
   readonly #storage: DurableObjectStorage
   /** `null`: to be read. */
   #seen: Fields | null = null
-  #unsaved = 0
   #savedAt = 0
 
   constructor(storage: DurableObjectStorage) {
@@ -65,10 +63,7 @@ export class DriftStore {
   record(reports: readonly DriftReport[], now: number): void {
     this.#storage.transactionSync(() => {
       for (const report of reports) this.#recordOne(report, now)
-      this.#save(
-        reports.reduce((sum, { events }) => sum + events, 0),
-        now,
-      )
+      this.#save(now)
     })
   }
 
@@ -126,9 +121,10 @@ export class DriftStore {
       const field = known.fields[path] ?? { came: 0, missed: 0 }
       known.fields[path] = field
       const wasGone = isGone(field, known.events - events)
+      const wasMissed = field.missed >= DRIFT_GONE.missed
       field.came += came
       field.missed = came > 0 ? missed : field.missed + missed
-      if (came > 0 && wasGone) this.#forget({ kind, path, change: 'gone' })
+      if (came > 0 && wasMissed) this.#forget({ kind, path, change: 'gone' })
       if (missed === 0 || !isGone(field, known.events)) continue
       const finding = { path, change: 'gone' as const, from: null, to: null, sample: null }
       gone.push({ ...finding, eventId, count: Math.round(wasGone ? missed : field.missed) })
@@ -156,14 +152,12 @@ export class DriftStore {
     return this.#seen
   }
 
-  #save(events: number, now: number): void {
-    this.#unsaved += events
-    if (this.#unsaved < DRIFT_SAVE_EVENTS && Math.abs(now - this.#savedAt) < DRIFT_SAVE_MS) return
+  #save(now: number): void {
+    if (Math.abs(now - this.#savedAt) < DRIFT_SAVE_MS) return
     this.#storage.sql.exec(
       'INSERT OR REPLACE INTO drift_fields (only, fields) VALUES (1, ?)',
       JSON.stringify(this.#fields()),
     )
-    this.#unsaved = 0
     this.#savedAt = now
   }
 

@@ -43,7 +43,7 @@ import type { Completeness } from './records/completeness.ts'
 import type { CountRow, Step } from './records/counts.ts'
 import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
 import type { FindRequest, Found } from './records/find.ts'
-import type { Compared, LandedRead } from './records/landed.ts'
+import type { Compared, ComparedHour, LandedRead } from './records/landed.ts'
 import type { ListedEntry, LogEntry } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
 import type { Delivered, Exchanged, Report } from './records/reports.ts'
@@ -342,6 +342,11 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.suppressions.end(hash, now)
   }
 
+  /** Indexes of the hashes (`packHashes`) whose person is suppressed. */
+  screen(hashes: readonly string[]): number[] {
+    return hashes.flatMap((each, index) => (this.#records.isSuppressed(each) ? index : []))
+  }
+
   suppressions(now: number): ListedSuppression[] {
     return this.#records.suppressions.list(now)
   }
@@ -385,6 +390,14 @@ export class Outbox extends DurableObject<Env> {
     this.#records.landed.take(read)
   }
 
+  landed(): LandedFacts {
+    return this.#records.landed.facts()
+  }
+
+  landedHours(from: number, to: number): ComparedHour[] {
+    return this.#records.landed.hours(from, to)
+  }
+
   compared(from: number, to: number): Compared & LandedFacts {
     return { ...this.#records.landed.compared(from, to), ...this.#records.landed.facts() }
   }
@@ -392,12 +405,6 @@ export class Outbox extends DurableObject<Env> {
   /** Events that AEP had refused after accepting them, and has now taken again. */
   recovered(ids: readonly string[]): void {
     this.#records.landed.recovered(ids)
-  }
-
-  /** Which of these hashes are of suppressed people. */
-  suppressedAmong(hashes: readonly string[], now: number): string[] {
-    const { suppressions } = this.#records
-    return hashes.filter((hash) => suppressions.until(hash, now) !== null)
   }
 
   /** What may be worth an alert, at a run of the cron trigger. */

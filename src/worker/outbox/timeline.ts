@@ -9,7 +9,7 @@
 import { MAX_RECEIPT_ROWS } from '../limits.ts'
 import { PER_MS } from './event.ts'
 import type { EventList, Listed, ListedPage, ListFilter } from './list.ts'
-import type { Found } from './records/find.ts'
+import { type Found, withFailure } from './records/find.ts'
 import type { Receipts } from './records/records.ts'
 
 /** `all`: stored and delivered events. */
@@ -37,7 +37,10 @@ export function timeline(
     .filter(({ position }) => end === null || (newest ? position >= end : position <= end))
     .sort((a, b) => (newest ? b.position - a.position : a.position - b.position))
   const last = events.length > limit ? events[limit - 1] : undefined
-  return { events: events.slice(0, limit), readTo: last?.position ?? end }
+  const shown = events.slice(0, limit).map((event) => {
+    return 'settledAt' in event ? withFailure(event, receipts.afterwards(event.id)) : event
+  })
+  return { events: shown, readTo: last?.position ?? end }
 }
 
 function page(

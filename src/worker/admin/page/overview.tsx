@@ -1,10 +1,11 @@
 /** The overview: how things are, what to do, the ledger, the last 24 hours, problems by cause. */
-import { ALERTS } from '../../alerts/alerts.ts'
+import { ALERTS, type LandedFacts } from '../../alerts/alerts.ts'
 import {
   adviceFor,
   count,
   EXPIRING_MEANING,
   NO_KEY,
+  notLanded,
   OUTAGE_ENDS,
   STORAGE,
   STORED,
@@ -29,13 +30,14 @@ export async function showOverview(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
   const { config, rim } = services
   const now = rim.now()
-  const [known, { points }, parked, reasons, states, week] = await Promise.all([
+  const [known, { points }, parked, reasons, states, week, landed] = await Promise.all([
     status(services),
     activity(services, { step: 'hour', from: firstHour(now) }),
     causes(services),
     services.health.reasons(),
     alerts(services),
     daysOf(services, 2),
+    config.readAccess.available ? services.outbox().landed() : null,
   ])
   const { pending, hold, dead, quarantined } = known
   const need = dead + quarantined
@@ -49,6 +51,7 @@ export async function showOverview(c: AppContext): Promise<Response> {
     firing: states.alerts.filter(({ state }) => state === 'firing'),
     hasCome: used || known.accepted + known.forwarded > 0,
     alertsGo: config.alerts.webhook !== null,
+    landed,
   })
   return respond(
     c,
@@ -83,6 +86,8 @@ export type Situation = {
   hasCome: boolean
   /** Whether there is an address that alerts are sent to. */
   alertsGo: boolean
+  /** What AEP's own counts say; `null`: they are not read. */
+  landed: LandedFacts | null
 }
 
 export type Sentence = {
@@ -99,7 +104,7 @@ const NONE_YET =
 
 /** What matters most comes first. There is always one, and it is green only when nothing is to be done. */
 export function sentences(situation: Situation): Sentence[] {
-  const { reasons, pending, hold, letsIn, need, firing, hasCome, alertsGo } = situation
+  const { reasons, pending, hold, letsIn, need, firing, hasCome, alertsGo, landed } = situation
   const waiting = pending === 0 ? 'Nothing is waiting.' : `${count(pending, 'event')} waiting.`
   const person = `${count(need, 'event')} ${need === 1 ? 'needs' : 'need'} a person.`
   const found: Sentence[] = []
@@ -110,6 +115,8 @@ export function sentences(situation: Situation): Sentence[] {
     const { label } = ALERTS[name]
     say({ tone: 'bad', title: label, since, meaning: TURNED_AWAY, action: TURNED_AWAY_ACTION })
   }
+  const lacking = landed && notLanded(landed)
+  if (lacking) say({ tone: 'bad', ...lacking })
   if (reasons.includes('storage')) say({ tone: 'bad', ...STORAGE })
   if (!letsIn) say({ tone: 'bad', ...adviceFor(NO_KEY), meaning: 'Webhooks are answered 503.' })
   if (hold && hold.reason !== 'paused') {
@@ -163,6 +170,10 @@ export function sentences(situation: Situation): Sentence[] {
         .join(' '),
       since: need > 0 ? null : (silence?.since ?? null),
     })
+  }
+  if (landed?.why) {
+    const title = 'What AEP has kept is not known'
+    say({ tone: 'warn', title, meaning: landed.why, action: 'Relaying goes on all the same.' })
   }
   return found
 }
@@ -377,7 +388,7 @@ function CauseRow({ cause }: { cause: Answer<'causes'>['causes'][number] }) {
           <Time at={lastAt} />
         </small>
       </td>
-      <td>
+      <td class="acts">
         <Action does="redrive" values={filter} back={matching} look="main">
           Redrive these {number}
         </Action>{' '}

@@ -4,7 +4,7 @@ import { type AppContext, servicesOf } from '../../services.ts'
 import { operatorOf } from '../access.ts'
 import { type Answer, COMMANDS } from '../api.ts'
 import { checkQuery } from '../input.ts'
-import { completeness, summary } from '../run/history.ts'
+import { completeness, daysOf, withTranscripts } from '../run/history.ts'
 import { alerts, drift, log } from '../run/relay.ts'
 import { run } from '../run/run.ts'
 import { href } from './addresses.ts'
@@ -47,10 +47,11 @@ export async function showLog(c: AppContext): Promise<Response> {
 /** Reads more than the other pages do: which conversations have a transcript is looked up in the receipts. */
 export async function showDays(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
-  const [{ days }, transcripts] = await Promise.all([
-    summary(services, { days: 7 }),
+  const [counted, transcripts] = await Promise.all([
+    daysOf(services, 7),
     completeness(services, { days: 7 }),
   ])
+  const days = withTranscripts(counted, transcripts)
   return respond(
     c,
     { title: 'Seven days', place: '/admin/ui/days' },
@@ -158,24 +159,24 @@ function Drift({ rows }: { rows: DriftRows }) {
               Accept all
             </Action>
           </div>
-          <ByKind rows={open} />
+          <ByKind name="To look at" rows={open} />
         </>
       )}
       {accepted.length > 0 && (
         <details>
           <summary>{accepted.length} accepted</summary>
-          <ByKind rows={accepted} />
+          <ByKind name="Accepted" rows={accepted} />
         </details>
       )}
     </>
   )
 }
 
-function ByKind({ rows }: { rows: DriftRows }) {
+function ByKind({ name, rows }: { name: string; rows: DriftRows }) {
   return (
     <>
       {[...Map.groupBy(rows, ({ kind }) => kind)].map(([kind, own]) => (
-        <DriftTable caption={`${kind}: ${own.length}`} rows={own} />
+        <DriftTable caption={`${name}, ${kind}: ${own.length}`} rows={own} />
       ))}
     </>
   )

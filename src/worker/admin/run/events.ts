@@ -21,10 +21,17 @@ export function eventView<Event extends { receivedAt: number; nextAttemptAt: num
 }
 
 /** As listed: delivered events have when, and how. */
-export function listedView({ position: _, ...event }: Listed | Found) {
-  if (!('settledAt' in event)) return eventView(event)
-  const { settledAt, ...rest } = event
-  return { ...eventView(rest), settledAt: isoOrNull(settledAt) }
+export function listedView(event: Listed | Found) {
+  if ('settledAt' in event) return foundView(event)
+  const { position: _, ...listed } = event
+  return eventView(listed)
+}
+
+export function foundView({ position: _, settledAt, refused, ...rest }: Found) {
+  const view = { ...eventView(rest), settledAt: isoOrNull(settledAt) }
+  if (!refused) return view
+  const { at, code, pointer, batch } = refused
+  return { ...view, failedAt: toIso(at), code, pointer, batch }
 }
 
 /** A UTC day of receipt as positions: `from` belongs to it, `end` does not. Without a day, every position. */

@@ -4,7 +4,7 @@ import { encode } from '../../aep/record/encode.ts'
 import { redactEvent } from '../../aep/record/redact.ts'
 import { readEventOrNull } from '../../chatlio/event.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
-import { isObject, parseJson } from '../../lib/json.ts'
+import { isObject, parseExactly, parseJson } from '../../lib/json.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
 import { causes, detailView, listedView, listFilter } from './events.ts'
@@ -68,7 +68,7 @@ export async function preview(
     sendable: true,
     why: null,
     format: destination.format,
-    records: texts.map((text) => JSON.parse(text) as unknown),
+    records: texts.map(parseExactly),
     masked: differences(event.event.payload, payload, ''),
     redacted: { ...sent.redacted },
   }

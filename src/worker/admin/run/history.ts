@@ -1,4 +1,5 @@
 /** How it went: what came of each day, which conversations have their transcript, and what AEP counts. Lower bounds. */
+import { notLanded } from '../../alerts/words.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import { DAY_MS, MAX_MISSING } from '../../limits.ts'
 import type { Outcome } from '../../outbox/event.ts'
@@ -8,6 +9,7 @@ import {
   type Histogram,
   percentile,
 } from '../../outbox/records/counts.ts'
+import type { ComparedHour } from '../../outbox/records/landed.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
 
@@ -36,28 +38,38 @@ export async function summary(
     daysOf(services, days),
     completeness(services, { days: Math.min(days, 30) }),
   ])
-  const missing = new Map(transcripts.days.map(({ day, missing }) => [day, missing]))
-  return {
-    lowerBound: true,
-    days: counted.map((each) => ({
-      ...each,
-      withoutTranscript: transcripts.available ? (missing.get(each.day) ?? 0) : null,
-    })),
-  }
+  return { lowerBound: true, days: withTranscripts(counted, transcripts) }
+}
+
+export function withTranscripts(
+  days: Awaited<ReturnType<typeof daysOf>>,
+  { available, days: complete }: Answer<'completeness'>,
+): Day[] {
+  const missing = new Map(complete.map(({ day, missing }) => [day, missing]))
+  return days.map((each) => {
+    return { ...each, withoutTranscript: available ? (missing.get(each.day) ?? 0) : null }
+  })
 }
 
 type Day = Answer<'summary'>['days'][number]
 
-/** From the counts alone, which are few. */
+/**
+ * From the counts alone, which are few. What AEP refused afterwards, or has not counted, is taken from the day's sum as AEP
+ * counts it, in records, and not from a kind's: AEP does not say of which it is. One that was sent again stays refused.
+ */
 export async function daysOf(
-  { outbox, rim }: Services,
+  { outbox, config, rim }: Services,
   days: number,
 ): Promise<Omit<Day, 'withoutTranscript'>[]> {
   const now = rim.now()
   const from = firstDay(now, days)
-  const rows = await outbox().activity(from, now + 1, 'day')
-  const dayOf = ({ minute }: CountRow) => Math.floor(minute / DAY_MS) * DAY_MS
-  const byDay = Map.groupBy<number, CountRow>(rows, dayOf)
+  const [rows, hours] = await Promise.all([
+    outbox().activity(from, now + 1, 'day'),
+    config.readAccess.available ? outbox().landedHours(from, now + 1) : [],
+  ])
+  const dayOf = (at: number) => Math.floor(at / DAY_MS) * DAY_MS
+  const byDay = Map.groupBy<number, CountRow>(rows, ({ minute }) => dayOf(minute))
+  const landed = Map.groupBy<number, ComparedHour>(hours, ({ at }) => dayOf(at))
   const all = Array.from({ length: days }, (_, index) => from + (days - 1 - index) * DAY_MS)
   return all.map((at) => {
     const own = byDay.get(at) ?? []
@@ -68,7 +80,8 @@ export async function daysOf(
       if (!first || counts.received + counts.inAep === 0) return []
       return [{ kind: first.kind, source: first.source, ...counts }]
     })
-    return { day: toIso(at).slice(0, 10), ...counted(own), rows: bySource }
+    const all = withLanded(counted(own), landed.get(at) ?? [])
+    return { day: toIso(at).slice(0, 10), ...all, rows: bySource }
   })
 }
 
@@ -80,6 +93,23 @@ function counted(rows: readonly CountRow[]) {
     if (outcome === 'forwarded' || outcome === 'drained') addHistogram(took, histogram)
   }
   return { ...sums, slowestMs: percentile(took, 1) }
+}
+
+function withLanded(day: ReturnType<typeof counted>, hours: readonly ComparedHour[]) {
+  const sum = (count: (hour: ComparedHour) => number) =>
+    hours.reduce((all, hour) => all + count(hour), 0)
+  const refused = Math.min(
+    sum(({ failed }) => failed),
+    day.inAep,
+  )
+  const missing = sum(({ settled, ours, received }) => (settled ? ours - received : 0))
+  const lost = Math.min(Math.max(missing, 0), day.inAep - refused)
+  return {
+    ...day,
+    inAep: day.inAep - refused - lost,
+    refused: day.refused + refused,
+    lost: day.lost + lost,
+  }
 }
 
 export async function completeness(
@@ -110,13 +140,22 @@ export async function completeness(
   }
 }
 
-/** Until the relay reads AEP's counts by itself: why there is nothing to compare. */
-export async function compared({ config }: Services): Promise<Answer<'compared'>> {
-  const { readAccess } = config
-  const why = readAccess.available
-    ? 'Nothing has been read yet. `npm run compare` reads it now.'
-    : readAccess.why
-  return { available: false, why, hours: [], failures: [] }
+/**
+ * Counted in records. `why`: what keeps AEP from being read, or what its counts say that somebody must mend. Without `from`
+ * of the last 24 hours.
+ */
+export async function compared(
+  { outbox, rim }: Services,
+  { from = rim.now() - DAY_MS, to = Number.MAX_SAFE_INTEGER }: Input<'compared'>,
+): Promise<Answer<'compared'>> {
+  const { available, why, hours, failures, ...counts } = await outbox().compared(from, to)
+  const words = notLanded(counts)
+  return {
+    available,
+    why: why ?? (words && `${words.title}. ${words.meaning} ${words.action}`),
+    hours: hours.map((hour) => ({ ...hour, at: toIso(hour.at) })),
+    failures: failures.map((failure) => ({ ...failure, at: toIso(failure.at) })),
+  }
 }
 
 function firstDay(now: number, days: number): number {

@@ -9,12 +9,11 @@ import { personKeysIn } from '../../aep/record/person.ts'
 import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import { DAY_MS, ERASE_PAGE, MAX_SUPPRESS_DAYS } from '../../limits.ts'
-import type { KnownFailure } from '../../outbox/records/landed.ts'
-import { type LookupField, LookupHash } from '../../outbox/records/lookup.ts'
+import { type LookupField, LookupHash, packHashes } from '../../outbox/records/lookup.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
 import { encodeCursor } from '../input.ts'
-import { eventView, isoOrNull, positionsOf } from './events.ts'
+import { foundView, isoOrNull, positionsOf } from './events.ts'
 
 /** Events of every state, and receipts of delivered ones, the newest first. */
 export async function find(services: Services, input: Input<'find'>): Promise<Answer<'find'>> {
@@ -31,11 +30,7 @@ export async function find(services: Services, input: Input<'find'>): Promise<An
   const found = await services.outbox().find({ by, from, before, limit: limit + 1 })
   const last = found.length > limit ? found[limit - 1] : undefined
   return {
-    events: found.slice(0, limit).map(({ position: _, settledAt, refused, ...event }) => ({
-      ...eventView(event),
-      settledAt: isoOrNull(settledAt),
-      ...(refused && failureView(refused)),
-    })),
+    events: found.slice(0, limit).map(foundView),
     cursor: last ? encodeCursor(last.position) : null,
   }
 }
@@ -66,30 +61,25 @@ export async function erase(services: Services, input: Input<'erase'>): Promise<
   return { ...counts, suppressedUntil: isoOrNull(until) }
 }
 
-function failureView({ at, code, pointer, batch }: KnownFailure) {
-  return { failedAt: toIso(at), code, pointer, batch }
-}
-
-/** Whose records these are is compared as it is for webhooks, and kept nowhere. */
+/**
+ * `records`: as AEP has them, in either format. Where a record names nobody, it is of nobody who is suppressed. `recovered`:
+ * ids of events, or parts, that AEP has taken again.
+ */
 export async function screen(
   { outbox, rim }: Services,
   { records, recovered }: Input<'screen'>,
 ): Promise<Answer<'screen'>> {
-  const lookup = new LookupHash(await outbox().lookupKey(), rim.hmac)
+  const hash = new LookupHash(await outbox().lookupKey(), rim.hmac)
   const hashes = await Promise.all(
-    records.map((record) =>
-      Promise.all(personKeysIn(record).map(({ field, value }) => lookup.of(field, value))),
-    ),
+    records.map(async (record) => {
+      const own = personKeysIn(record).map(async ({ field, value }) => {
+        return { field, hash: await hash.of(field, value) }
+      })
+      return packHashes(await Promise.all(own))
+    }),
   )
-  const all = [...new Set(hashes.flat())]
-  const suppressed = new Set(await outbox().suppressedAmong(all, rim.now()))
   if (recovered.length > 0) await outbox().recovered(recovered)
-  return {
-    indexes: hashes.flatMap((own, index) =>
-      own.some((hash) => suppressed.has(hash)) ? [index] : [],
-    ),
-    recovered: recovered.length,
-  }
+  return { indexes: await outbox().screen(hashes) }
 }
 
 export async function suppressions({ outbox, rim }: Services): Promise<Answer<'suppressions'>> {

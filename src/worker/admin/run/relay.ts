@@ -4,7 +4,6 @@ import { ALERT_NAMES } from '../../alerts/alerts.ts'
 import { readStates } from '../../alerts/evaluate.ts'
 import { testBodies } from '../../alerts/message.ts'
 import { post } from '../../alerts/send.ts'
-import { notLanded } from '../../alerts/words.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import type { DriftRow } from '../../drift/drift.ts'
 import { DAY_MS } from '../../limits.ts'
@@ -78,32 +77,6 @@ export async function activity(
         p99Ms: percentile(histogram, 0.99),
       })),
   }
-}
-
-/**
- * Counted in records. `why`: what keeps AEP from being read, or what its counts say that somebody must mend. Without `from`
- * of the last 24 hours.
- */
-export async function compared(
-  { outbox, rim }: Services,
-  { from = rim.now() - DAY_MS, to = Number.MAX_SAFE_INTEGER }: Input<'compared'>,
-): Promise<Answer<'compared'>> {
-  const { available, why, hours, failures, ...counts } = await outbox().compared(from, to)
-  return {
-    available,
-    why: why ?? whyNotLanded(counts),
-    hours: hours.map((hour) => ({ ...hour, at: toIso(hour.at) })),
-    failures: failures.map((failure) => ({ ...failure, at: toIso(failure.at) })),
-  }
-}
-
-function whyNotLanded(counts: Parameters<typeof notLanded>[0]): string | null {
-  const { causes, missing, keptNone } = counts
-  if (causes.length === 0 && missing === 0 && keptNone === 0) return null
-  const { title, meaning, action } = notLanded(counts)
-  const [cause] = causes
-  const reason = cause ? ` (${cause.code}${cause.pointer && ` at ${cause.pointer}`})` : ''
-  return `${title}${reason}. ${meaning} ${action}`
 }
 
 /** The newest first. */

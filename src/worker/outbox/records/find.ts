@@ -72,6 +72,12 @@ export function fromReceipt(
   { hashes: _, ...receipt }: FoundReceipt,
   refused: KnownFailure | null,
 ): Found {
-  const state = refused === null ? 'delivered' : refused.recoveredAt ? 'recovered' : 'failed'
-  return { ...receipt, state, nextAttemptAt: null, lastError: null, refused }
+  const event = { ...receipt, nextAttemptAt: null, lastError: null }
+  return withFailure({ ...event, state: 'delivered', refused: null }, refused)
+}
+
+/** A delivered event, and what AEP said of it afterwards. */
+export function withFailure(event: Found, refused: KnownFailure | null): Found {
+  if (refused === null) return event
+  return { ...event, state: refused.recoveredAt ? 'recovered' : 'failed', refused }
 }

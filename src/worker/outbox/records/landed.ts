@@ -168,7 +168,7 @@ export class LandedStore {
         MAX_FAILURES_SHOWN,
       )
       .toArray()
-    return { hours: this.#hours(from, to), failures }
+    return { hours: this.hours(from, to), failures }
   }
 
   /** Of an event, or of a part of it: one that AEP has not taken again, the latest. */
@@ -212,7 +212,7 @@ export class LandedStore {
     if (!last) return { missing: 0, since: from }
     const end = last.at + STEP_MS.hour
     const since = Math.max(from, end - LANDED_HOURS * STEP_MS.hour)
-    const hours = this.#hours(since, end + STEP_MS.hour)
+    const hours = this.hours(since, end + STEP_MS.hour)
     const sent = hours.filter(({ at }) => at < end).map(({ ours, received }) => ours - received)
     const next = hours.find(({ at }) => at === end)
     const spilled = next ? Math.max(next.received - next.ours, 0) : 0
@@ -222,14 +222,15 @@ export class LandedStore {
   /** An hour that is not settled may have been received and not been worked on yet, unless some of it has failed. */
   #keptNone(): number {
     const now = this.#deps.now()
-    const hours = this.#hours(now - (LANDED_HOURS + 1) * STEP_MS.hour, now + STEP_MS.hour)
+    const hours = this.hours(now - (LANDED_HOURS + 1) * STEP_MS.hour, now + STEP_MS.hour)
     if (hours.some(({ ingested }) => ingested > 0)) return 0
     return hours
       .filter(({ failed, settled }) => failed > 0 || settled)
       .reduce((sum, { received }) => sum + received, 0)
   }
 
-  #hours(from: number, to: number): ComparedHour[] {
+  /** `from` is included, `to` is not. */
+  hours(from: number, to: number): ComparedHour[] {
     const rows = this.#sql
       .exec<Writable<Omit<LandedHour, 'settled'>> & { settled: number }>(
         `SELECT at, received, ingested, failed, settled FROM landed_hours WHERE at >= ? AND at < ?
@@ -243,7 +244,7 @@ export class LandedStore {
     const ours = new Map<number, number>()
     for (const row of this.#deps.activity(first.at, (rows.at(-1) ?? first).at + STEP_MS.hour)) {
       if (row.outcome !== 'forwarded' && row.outcome !== 'drained') continue
-      ours.set(row.minute, (ours.get(row.minute) ?? 0) + recordsOf(row))
+      ours.set(row.minute, (ours.get(row.minute) ?? 0) + (row.records ?? row.count))
     }
     return rows.map((row) => ({
       ...row,
@@ -330,9 +331,4 @@ function withAdded(
     causes.set(key, { ...known, count: known.count + count, lastAt: now })
   }
   return [...causes.values()].sort((a, b) => b.count - a.count).slice(0, MAX_CAUSES_READ)
-}
-
-/** A split event is several. */
-function recordsOf(row: CountRow & { readonly records?: number }): number {
-  return row.records ?? row.count
 }

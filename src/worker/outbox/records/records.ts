@@ -31,7 +31,7 @@ import {
   type StoredEvents,
 } from './event-index.ts'
 import { type FindRequest, type Found, type FoundEvents, find, fromReceipt } from './find.ts'
-import { LANDED_TABLES, LandedStore } from './landed.ts'
+import { type KnownFailure, LANDED_TABLES, LandedStore } from './landed.ts'
 import { type Hashes, LookupHash, unpackHashes } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
 import { conversationOf, idOf, positionOf, recordsIn, timesOf, unpackReceipt } from './packed.ts'
@@ -63,6 +63,8 @@ export type FoundConversations = Pick<EventList, 'newestSince'>
 
 /** Receipts as found, in the order in which they are read. `first`, `last`: received, epoch milliseconds. */
 export type Receipts = {
+  /** What AEP refused afterwards: a row read each, so it is asked for what is shown. */
+  afterwards: (id: string) => KnownFailure | null
   recent(): Iterable<Found>
   rows(
     from: number,
@@ -195,13 +197,11 @@ export class Records {
       for (const record of recordsIn(packed)) {
         if (timesOf(record).settledAt <= settledAfter) continue
         const receipt = unpackReceipt(record)
-        yield fromReceipt(
-          { ...receipt, position: positionOf(receipt) },
-          landed.failureOf(receipt.id),
-        )
+        yield fromReceipt({ ...receipt, position: positionOf(receipt) }, null)
       }
     }
     return {
+      afterwards: (id) => landed.failureOf(id),
       *recent() {
         for (const packed of reports.receipts()) yield* read(packed)
       },
