@@ -1,4 +1,4 @@
-/** Act: phases two at a time, each on a Worker of its own, and one printed line for each breach. */
+/** Act: phases three at a time, each on a Worker of its own, and one printed line for each breach. */
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { RAW } from '../format.ts'
@@ -7,7 +7,7 @@ import { XDM } from '../xdm.ts'
 import type { Phase } from './phase.ts'
 
 /** They wait most of the time. */
-const AT_ONCE = 2
+const AT_ONCE = 3
 
 /** Resolves to the number of phases whose promise was not kept. */
 export async function actOut(
