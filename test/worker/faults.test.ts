@@ -245,6 +245,30 @@ describe('storage that cannot be written', () => {
     expect((await relay.health()).status).toBe(200)
   })
 
+  it('is not vouched for by a smaller event, nor by one that is stored already, once a larger one was refused', async () => {
+    const writable = await inOutbox(async (instance, { storage }) => {
+      const isWritable = async () => (await instance.health()).writable
+      await instance.store(storeRequest(1))
+      storage.sql.exec(`CREATE TRIGGER nearly_full BEFORE INSERT ON events
+        WHEN length(NEW.body) > 100000 BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
+      const large = storeRequest(2, { body: new Uint8Array(200_000).fill(32) })
+      await expect(instance.store(large)).rejects.toThrow()
+      const answers = [await isWritable()]
+      await instance.store(storeRequest(3))
+      answers.push(await isWritable())
+      storage.sql.exec('DROP TRIGGER nearly_full')
+      storage.sql.exec(`CREATE TRIGGER full BEFORE INSERT ON events
+        BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
+      await expect(instance.store(storeRequest(4))).rejects.toThrow()
+      await instance.store(storeRequest(1))
+      answers.push(await isWritable())
+      storage.sql.exec('DROP TRIGGER full')
+      await instance.store(large)
+      return [...answers, await isWritable()]
+    })
+    expect(writable).toEqual([false, false, false, true])
+  })
+
   it('is tried at most once a minute, however many ask, and not while stores succeed', async () => {
     const probes = await inOutbox(async (instance, { storage }) => {
       const exec = vi.spyOn(storage.sql, 'exec')
