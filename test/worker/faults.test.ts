@@ -449,4 +449,23 @@ describe('an action on many events', () => {
       stillInvalid: 10,
     })
   })
+
+  it('that have expired together lets others in between, as bulk actions do', async () => {
+    const body = new Uint8Array(1_400_000).fill(32)
+    const error = { code: 'malformed-json', status: null, message: '' } as const
+    const order = await inOutbox(async (instance, { storage }) => {
+      for (let each = 0; each < 12; each += 1) {
+        const receivedAt = clock.now + each
+        await instance.store(storeRequest(each, { body, receivedAt, state: 'quarantined', error }))
+      }
+      clock.advance(31 * 86_400_000)
+      const left = () =>
+        storage.sql.exec('SELECT 1 FROM events WHERE length(body) > 1000').toArray().length
+      const waking = instance.wake()
+      const whenStored = instance.store(storeRequest(99)).then(left)
+      await waking
+      return [await whenStored, left()]
+    })
+    expect(order).toEqual([7, 0])
+  })
 })
