@@ -166,6 +166,9 @@ export const MAX_UNSENDABLE_PER_TURN = 100
 /** Bytes of stored bodies in flight in one drain. A parsed body takes up to a hundred times its size in memory. */
 export const MAX_BYTES_IN_FLIGHT = 3_145_728
 
+/** No request takes so long to reach the outbox: an event that seems older was dated by a wrong clock. */
+export const MAX_ARRIVAL_AGE_MS = 3_600_000
+
 /** Bytes of bodies that wait for the next write of the outbox: it is made at once when there are more. */
 export const MAX_WAITING_BYTES = 4_194_304
 
@@ -181,7 +184,7 @@ export const REPORT_AT_RECEIPTS = 1_000
 /** Receipts that an isolate buffers; beyond them webhooks are counted only. About 2 MB. */
 export const MAX_BUFFERED_RECEIPTS = 4_000
 
-/** Lookup hashes that an isolate or shard remembers, so as not to make them again. */
+/** Lookup hashes that an isolate or the outbox remembers, so as not to make them again. */
 export const MAX_KNOWN_HASHES = 1_000
 
 /** Webhooks that an isolate records before it adds them up. */

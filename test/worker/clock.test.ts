@@ -2,6 +2,7 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { storeRequest } from './outbox-support.ts'
 import { type Clock, conversation, eachTest, outbox, type Relay } from './support.ts'
 
 let aep: LocalAdobe
@@ -107,5 +108,13 @@ describe('an operator’s resume', () => {
     clock.set((await outbox().status()).nextAttemptAt ?? 0)
     await runDurableObjectAlarm(outbox())
     expect((await outbox().status()).nextAttemptAt).toBeGreaterThan(clock.now + 3_000_000)
+  })
+})
+
+describe('an isolate whose clock is sixty days behind', () => {
+  it('costs no event: what it stores is kept as long as any other', async () => {
+    await outbox().store(storeRequest(1, { receivedAt: clock.now - 60 * 24 * HOUR }))
+    await relay.scheduled()
+    expect(await outbox().status()).toMatchObject({ pending: 1, erased: 0 })
   })
 })

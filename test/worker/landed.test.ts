@@ -97,6 +97,18 @@ describe('what AEP refused afterwards', () => {
     expect((await compared()).why).toBeNull()
   })
 
+  it('is not over while AEP does not let its counts be read', async () => {
+    later({}, { times: 1 })
+    await webhooks(2)
+    await tick()
+    aep.rule({ on: 'platform', answer: { type: 'status', status: 500 } })
+    for (let hours = 0; hours < 3; hours += 1) await tick(HOUR)
+    expect(said()).not.toContain('Resolved')
+    aep.clearRules()
+    await tick()
+    expect(said()).toContain('Resolved')
+  })
+
   it('is said anew for another cause, and not for the same', async () => {
     later()
     await webhooks(1)
@@ -197,6 +209,7 @@ describe('what AEP lost', () => {
   })
 
   it('is not what was sent in the last second of an hour, and counted in the next', async () => {
+    await tick(MINUTE)
     const end = Math.ceil(clock.now / HOUR) * HOUR
     clock.set(end - 1_000)
     aep.advance(2_000)

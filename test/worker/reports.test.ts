@@ -244,17 +244,6 @@ describe('GET /admin/events/{id}/preview', () => {
     expect((await relay.get(`/events/${body.id}`)).body.payload).toMatchObject({ message })
   })
 
-  it('shows numbers that no double holds as they are sent', async () => {
-    aep.rule({ answer: { type: 'status', status: 503 } })
-    const text = JSON.stringify(conversation()).replace(
-      '{',
-      '{"order":9007199254740993,"most":1e400,',
-    )
-    const { body } = await relay.post('feedback', text)
-    const { response } = await relay.get(`/events/${body.id}/preview`)
-    expect(await response.text()).toContain('"order":9007199254740993,"most":1e400')
-  })
-
   it('says why nothing would be', async () => {
     const wrong = await relay.post('feedback', { visitor: 1 })
     expect(await previewOf(wrong.body.id)).toMatchObject({ sendable: false, records: [] })
@@ -396,11 +385,8 @@ describe('POST /admin/screen', () => {
       {},
     ]
     const { body } = await relay.command('/screen', { records })
-    expect(body).toEqual({ indexes: [0, 1, 2, 4, 5, 6], recovered: 0 })
-    expect((await relay.command('/screen', { records: [] })).body).toEqual({
-      indexes: [],
-      recovered: 0,
-    })
+    expect(body).toEqual({ indexes: [0, 1, 2, 4, 5, 6] })
+    expect((await relay.command('/screen', { records: [] })).body).toEqual({ indexes: [] })
     expect((await relay.command('/screen', { records: [1] })).body.code).toBe('invalid-request')
     expect((await relay.command('/screen', {})).body.detail).toContain('records')
   })

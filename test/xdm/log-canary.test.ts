@@ -6,6 +6,7 @@
 import { env } from 'cloudflare:workers'
 import { expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { landedSince } from '../../src/worker/aep/landed.ts'
 import { refuseWrites, storeRequest } from '../worker/outbox-support.ts'
 import {
   type Clock,
@@ -54,6 +55,8 @@ const OUTBOX = {
         (stub, method) =>
         (...values: unknown[]) => {
           if (failing.has(method)) return Promise.reject(new TypeError(`${CANARY} ${KEY}`))
+          // The object itself has no credential to read with.
+          if (method === 'beginLanded') return Promise.resolve(landedSince(0))
           const methods = stub as unknown as Record<PropertyKey, (...values: unknown[]) => unknown>
           return methods[method]?.(...values)
         },
@@ -87,6 +90,8 @@ it('finds no canary, key or token in any log event that there is', async () => {
     const url = String(input)
     if (url === ALERTS) return new Response(CANARY, { status: answers.alerts })
     if (url.startsWith(HEARTBEAT)) return new Response(CANARY, { status: answers.heartbeat })
+    if (url.includes('/data/') || url.includes('local-reader'))
+      return new Response(CANARY, { status: 403 })
     if (!answers.batches && url.includes('/batch/')) return new Response(CANARY, { status: 400 })
     return aep.fetch(input as string, init as RequestInit)
   })
@@ -117,6 +122,14 @@ it('finds no canary, key or token in any log event that there is', async () => {
   await without('logAction', () => relay.command('/resume'))
   await without('store', () => post(storing))
   await without('alertFacts', () => relay.scheduled())
+  const reading = startRelay({
+    ...own,
+    AEP_READ_CLIENT_ID: 'local-reader',
+    AEP_READ_CLIENT_SECRET: 'secret-of-the-reader',
+    AEP_PLATFORM_URL: 'http://127.0.0.1:8788',
+  })
+  await without('beginLanded', () => reading.scheduled())
+  await reading.scheduled()
 
   const { stringify } = JSON
   vi.spyOn(JSON, 'stringify').mockImplementation((...values: Parameters<typeof stringify>) => {

@@ -7,7 +7,7 @@
  */
 import type { Ending } from '../aep/client/verdict.ts'
 import type { StoredKind } from '../chatlio/kind.ts'
-import { MAX_WAITING_BYTES } from '../limits.ts'
+import { MAX_ARRIVAL_AGE_MS, MAX_WAITING_BYTES } from '../limits.ts'
 import { NO_HISTORY } from './blame.ts'
 import type { Delivery } from './delivery/delivery.ts'
 import { logDeadLetter } from './delivery/outcome.ts'
@@ -126,8 +126,12 @@ export class Intake {
     return requests.map((request) => states.get(request) ?? 'suppressed')
   }
 
-  #arrival({ attempt, error, accepted, settings, ...request }: Waiting): Arrival {
-    const { watch, retryCapMs } = this.#deps
+  #arrival({ attempt, error, accepted, settings, ...waiting }: Waiting): Arrival {
+    const { watch, retryCapMs, now } = this.#deps
+    // The clock of an isolate may be far off, and what seems to be weeks old would be erased for its age.
+    const at = now()
+    const receivedAt = Math.min(Math.max(waiting.receivedAt, at - MAX_ARRIVAL_AGE_MS), at)
+    const request = { ...waiting, receivedAt }
     if (accepted) watch.happened({ what: 'report', accepted, settings }, 'with-events')
     if (attempt) {
       const { id } = request

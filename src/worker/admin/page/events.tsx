@@ -267,7 +267,7 @@ function Events(props: EventsProps) {
     <>
       <h1>{state === 'all' ? 'Events' : `${STATES[state]} events`}</h1>
       <p class="soft">{MEANINGS[state]}</p>
-      {progress && <ProgressOf progress={progress} />}
+      {progress && <ProgressOf progress={progress} filter={filter} />}
       <form class="row" action={PATH}>
         <Choice label="State" name="state" value={state} options={LISTED} />
         <Choice label="Kind" name="kind" value={kind} any="any kind" options={KINDS} />
@@ -328,14 +328,15 @@ function emptyText({ state, ...narrower }: FilterValues, isFirst: boolean): stri
   return `No event matches: nothing is ${state === 'all' ? 'like this' : STATES[state].toLowerCase()} here.`
 }
 
-function ProgressOf({ progress }: { progress: Progress }) {
+function ProgressOf({ progress, filter }: { progress: Progress; filter: Values }) {
   const { redriven, refused, waiting } = progress
   const back = Math.min(refused, redriven)
   const left = Math.min(waiting, redriven - back)
   return (
     <p class="card">
       Of {count(redriven, 'event')} redriven: {redriven - back - left} accepted or gone, {back} set
-      aside again, {left} waiting. Load the page again to see how it goes on.{' '}
+      aside again, {left} waiting.{' '}
+      <a href={href(PATH, { ...filter, done: 'redrive', redriven })}>How it goes on</a>{' '}
       <a href="/admin/ui/log">In the log</a>
     </p>
   )

@@ -388,7 +388,7 @@ function CauseRow({ cause }: { cause: Answer<'causes'>['causes'][number] }) {
           <Time at={lastAt} />
         </small>
       </td>
-      <td>
+      <td class="acts">
         <Action does="redrive" values={filter} back={matching} look="main">
           Redrive these {number}
         </Action>{' '}

@@ -49,6 +49,7 @@ form.row{align-items:end}form.row>a{padding:.45rem 0}
 .tight td,.tight th{padding-top:.2rem;padding-bottom:.2rem;vertical-align:middle}
 .tight button,.tight .b{min-height:1.75rem;padding:.05rem .5rem}
 .tight form{display:inline-block}
+.acts{white-space:nowrap}
 input[type=checkbox]{min-height:1.2rem;width:1.2rem;padding:0;margin:.2rem 0}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%}
@@ -73,5 +74,7 @@ svg a rect.hit{fill:transparent}svg a:hover rect.hit,svg a:focus rect.hit{fill:v
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--link)}
 @media(min-width:64rem){.desk{grid-template-columns:3fr 2fr}}
 @media(min-width:48rem){.card code{display:inline-block}}
+@media(max-width:40rem){.tight thead{display:none}.tight tr{display:block;padding:.4rem 0;border-bottom:1px solid var(--line)}
+.tight td,.tight th{display:inline-block;border:0;min-width:0;text-align:left;padding:.1rem .75rem .1rem 0}}
 @media(max-width:48rem){label{flex-basis:8rem}th,td{padding-right:.5rem}}
 `
