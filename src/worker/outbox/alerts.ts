@@ -46,14 +46,18 @@ export class Alerts {
 
   async facts(): Promise<OutboxFacts> {
     const { watch, pending, oldestPendingAt, isWritable, drift, records } = this.#deps
-    const { hold, cause } = watch.besidesPause()
+    const { hold, causes } = watch.besidesPause()
     const { pause } = watch.aep
     const { unavailable, refused, keys } = records.status()
     const used = keys.map(({ lastUsedAt }) => lastUsedAt)
     const lastWebhookAt = used.length > 0 ? Math.max(...used) : null
     return {
       states: this.states(),
-      hold: hold && { ...hold, code: cause?.code ?? null, status: cause?.status ?? null },
+      hold: hold && {
+        ...hold,
+        code: causes.hold?.code ?? null,
+        status: causes.hold?.status ?? null,
+      },
       pausedSince: pause.paused ? pause.at : null,
       pending: pending(),
       oldestPendingAt: oldestPendingAt(),
