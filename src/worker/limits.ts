@@ -241,6 +241,12 @@ export const KEY_MEMORY_MS = 400 * 86_400_000
 export const ERASE_PAGE = 500
 export const ERASE_BYTES = 8_388_608
 
+/** When every isolate has heard of a suppression: its refresh, and a second for the way. */
+export const HEARD_MS = REFRESH_INTERVAL_MS + 1_000
+
+/** Of one erasure; the last must find nothing. */
+export const MAX_ERASE_ROUNDS = 10
+
 /** Longest suppression that an operator can ask for, and the one without asking: as long as Adobe's own deletion may take (Privacy Service: 15 to 45 days). */
 export const MAX_SUPPRESS_DAYS = 90
 export const DEFAULT_SUPPRESS_DAYS = 45

@@ -10,6 +10,7 @@ import type { AepClient } from './aep/client/client.ts'
 import type { Ending } from './aep/client/verdict.ts'
 import { encode } from './aep/record/encode.ts'
 import { identityOf, type PrimaryIdentity } from './aep/record/identity.ts'
+import type { Redacted } from './aep/record/redact.ts'
 import type { Breaker } from './breaker.ts'
 import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
 import type { Subject } from './chatlio/person.ts'
@@ -27,7 +28,7 @@ import { quarantineError, type Unsupported } from './outbox/quarantine.ts'
 export type RelayResult = {
   outcome: 'forwarded' | 'buffered' | 'dead-lettered' | 'quarantined' | 'suppressed' | 'unavailable'
   /** It went to AEP without the outbox, which then knows nothing of it. */
-  straight?: true
+  straight?: { redacted: Redacted }
   upstreamStatus: number | null
   /** Why it was not forwarded. */
   code?: string
@@ -64,7 +65,7 @@ type StoreAs = Pick<StoreRequest, 'state' | 'error' | 'attempt' | 'parts'>
 const AS_PENDING: StoreAs = { state: 'pending', error: null, attempt: null, parts: [] }
 
 /** A split event is not sent: its parts must be stored first. */
-type Sent = { attempt: RequestAttempt } | { parts: readonly string[] }
+type Sent = { redacted: Redacted } & ({ attempt: RequestAttempt } | { parts: readonly string[] })
 
 type Stored = Awaited<ReturnType<OutboxStub['storeAndWait']>>
 
@@ -132,13 +133,15 @@ export class Relay {
     if ('parts' in sent) {
       // Its parts are decided and stored before the first is sent, so the outbox sends them; the request waits for that as
       // long as it would for AEP.
-      const { parts } = sent
+      const { parts, redacted } = sent
       const waitMs = this.#deps.config.forwardTimeoutMs
       const stored = await this.#store(received, { ...AS_PENDING, parts }, null, 'split', waitMs)
-      return this.#orSend(stored, received, (...how) => this.#sendParts(parts, ...how))
+      return this.#orSend(stored, received, async (...how) => {
+        return { ending: await this.#sendParts(parts, ...how), redacted }
+      })
     }
     const { ending } = sent.attempt
-    if (ending.verdict === 'accepted') return forwarded(ending.status)
+    if (ending.verdict === 'accepted') return forwarded(ending.status, sent.redacted)
     const as = { ...AS_PENDING, attempt: sent.attempt }
     return this.#store(received, as, statusOf(ending), ending.error.code)
   }
@@ -156,7 +159,8 @@ export class Relay {
     const maxRecordBytes = client.envelope.maxRecordBytes(config.maxEventBytes)
     const sending = { now: beganAt, source, redact: config.redact }
     const encoded = encode(event, destination, maxRecordBytes, sending)
-    if (encoded.split) return { parts: encoded.parts }
+    const { redacted } = encoded
+    if (encoded.split) return { parts: encoded.parts, redacted }
     const underWay = breaker.began(beganAt)
     let ending: Ending | null = null
     try {
@@ -164,7 +168,7 @@ export class Relay {
     } finally {
       breaker.ended(underWay, ending, now())
     }
-    return { attempt: { beganAt, endedAt: now(), ending } }
+    return { attempt: { beganAt, endedAt: now(), ending }, redacted }
   }
 
   async #storeAfterFault(received: Received, thrown: unknown): Promise<RelayResult> {
@@ -178,7 +182,9 @@ export class Relay {
     const stored = await this.#store(received, AS_PENDING, null, reason)
     return this.#orSend(stored, received, async (client, timeoutMs) => {
       const sent = await this.#send(event, received.source, client, timeoutMs)
-      return 'parts' in sent ? this.#sendParts(sent.parts, client, timeoutMs) : sent.attempt.ending
+      const ending =
+        'parts' in sent ? await this.#sendParts(sent.parts, client, timeoutMs) : sent.attempt.ending
+      return { ending, redacted: sent.redacted }
     })
   }
 
@@ -186,13 +192,17 @@ export class Relay {
   async #orSend(
     stored: RelayResult,
     { id, kind }: Received,
-    send: (client: AepClient, timeoutMs: number) => Promise<Ending | null>,
+    send: (
+      client: AepClient,
+      timeoutMs: number,
+    ) => Promise<{ ending: Ending | null; redacted: Redacted }>,
   ): Promise<RelayResult> {
     const { client, breaker, config } = this.#deps
     if (stored.outcome !== 'unavailable' || !client || breaker.aep.pause.paused) return stored
     try {
-      const ending = await send(client, config.forwardTimeoutMs || LAST_RESORT_TIMEOUT_MS)
-      if (ending?.verdict === 'accepted') return forwarded(ending.status)
+      const timeoutMs = config.forwardTimeoutMs || LAST_RESORT_TIMEOUT_MS
+      const { ending, redacted } = await send(client, timeoutMs)
+      if (ending?.verdict === 'accepted') return forwarded(ending.status, redacted)
       return { ...stored, upstreamStatus: ending && statusOf(ending) }
     } catch (thrown) {
       logLine('error', { event: 'not-encoded', id, kind, name: nameOf(thrown) })
@@ -276,8 +286,8 @@ export class Relay {
   }
 }
 
-function forwarded(upstreamStatus: number): RelayResult {
-  return { outcome: 'forwarded', straight: true, upstreamStatus }
+function forwarded(upstreamStatus: number, redacted: Redacted): RelayResult {
+  return { outcome: 'forwarded', straight: { redacted }, upstreamStatus }
 }
 
 /** The status of a token request is IMS's, not AEP's. */

@@ -10,6 +10,7 @@
  * The first webhook of an isolate, and of one that has not exchanged for a minute, waits for an exchange, a second at most.
  * Accepts: an isolate that ends loses what it has not reported, so these figures are a lower bound.
  */
+import type { Redacted } from './aep/record/redact.ts'
 import type { EventKind, StoredKind } from './chatlio/kind.ts'
 import type { Subject } from './chatlio/person.ts'
 import type { DriftReport } from './drift/drift.ts'
@@ -28,7 +29,7 @@ import {
 } from './limits.ts'
 import { logLine } from './log.ts'
 import type { Outcome } from './outbox/event.ts'
-import { addDuration, type CountRow, STEP_MS, summed } from './outbox/records/counts.ts'
+import { type CountRow, counted, STEP_MS, summed } from './outbox/records/counts.ts'
 import { type Hashes, LookupHash, unpackHashes } from './outbox/records/lookup.ts'
 import type { Receipt } from './outbox/records/packed.ts'
 import type { Exchanged, Report } from './outbox/records/reports.ts'
@@ -57,6 +58,8 @@ export type Answered = {
   uninformed: boolean
   /** Of an event that went to AEP without the outbox. */
   receipt: BufferedReceipt | null
+  /** In what went to AEP without the outbox. */
+  redacted: Redacted
 }
 
 /** Recording is an array push; adding up runs every 256 webhooks. */
@@ -108,10 +111,9 @@ export class ReportBuffer {
   }
 
   #addUp(): void {
-    const rows = this.#answered.map(({ at, ms, kind, outcome, source, receipt }): CountRow => {
-      const histogram = {}
-      addDuration(histogram, ms)
-      const row = { minute: at, kind, outcome, source, count: 1, histogram }
+    const rows = this.#answered.map(({ at, ms, receipt, ...answered }): CountRow => {
+      const { kind, outcome, source, redacted } = answered
+      const row = counted({ minute: at, kind, outcome, source, redacted }, ms)
       // What the outbox sent while its request waited, it counts itself.
       return outcome === 'forwarded' ? { ...row, records: receipt ? 1 : 0 } : row
     })

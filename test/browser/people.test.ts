@@ -64,7 +64,17 @@ describe('a person', () => {
 
     await operator.go(page.getByRole('button', { name: /^Erase, and suppress/ }))
     expect(await operator.text()).toContain('2 events and 0 receipts of this person erased.')
+    await inspect(operator, 'erased-once')
+    // The page goes on by itself.
+    await page.getByRole('heading', { name: /^The relay holds nothing/ }).waitFor()
     await inspect(operator, 'erased')
+    const request = await page.locator('#request').textContent()
+    expect(JSON.parse(request ?? '')).toMatchObject({ users: [{ action: ['delete'] }] })
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+    await page.getByRole('button', { name: 'Copy' }).last().click()
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    const copied = await page.evaluate('navigator.clipboard.readText()')
+    expect(copied).toBe(request)
     expect(await relay.status()).toMatchObject({ pending: pending - 2, erased: erased + 2 })
 
     await operator.follow('Suppressions')

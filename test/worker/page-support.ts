@@ -37,7 +37,11 @@ export function startBrowser(variables: Record<string, unknown> = {}) {
     request,
     visit: (path: string) => request(path),
     /** Sends a form, and answers as the relay did. */
-    post: (path: string, fields: Record<string, string>, headers: Record<string, string> = {}) =>
+    post: (
+      path: string,
+      fields: Record<string, string> | URLSearchParams,
+      headers: Record<string, string> = {},
+    ) =>
       request(path, {
         method: 'POST',
         body: new URLSearchParams(fields),
@@ -51,6 +55,17 @@ export function startBrowser(variables: Record<string, unknown> = {}) {
     signIn: (token = TOKEN) => browser.submit('/admin/sign-in', { token }),
   }
   return browser
+}
+
+/** What the forms of a page send that nobody types. */
+export function hiddenIn(html: string): URLSearchParams {
+  const inputs = html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)
+  return new URLSearchParams([...inputs].map(([, name = '', value = '']) => [name, textOf(value)]))
+}
+
+/** What stands there to be copied. */
+export function codeIn(html: string, id: string): string {
+  return textOf(html.match(new RegExp(`<code id="${id}">(.*?)</code>`, 's'))?.[1] ?? '')
 }
 
 /** Text as a reader sees it: without tags, white space collapsed. */

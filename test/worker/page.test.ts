@@ -1,7 +1,7 @@
 /** The operators' page: see it, find it, fix it. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { addressesOf, startBrowser, textOf } from './page-support.ts'
+import { addressesOf, codeIn, hiddenIn, startBrowser, textOf } from './page-support.ts'
 import { type Clock, conversation, drainAll, eachTest, type Relay } from './support.ts'
 
 let aep: LocalAdobe
@@ -209,11 +209,10 @@ describe('events', () => {
   })
 })
 
-describe('a person', () => {
-  const EMAIL = 'anna@example.com'
-  const theirs = (fields = {}) =>
-    conversation({ visitor: { UUID: 'v-1', email: EMAIL }, ...fields })
+const EMAIL = 'anna@example.com'
+const theirs = (fields = {}) => conversation({ visitor: { UUID: 'v-1', email: EMAIL }, ...fields })
 
+describe('a person', () => {
   it('is found by email, also what went straight through, and never by an address', async () => {
     await relay.post('feedback', theirs())
     aep.rule({ answer: { type: 'status', status: 503 } })
@@ -237,19 +236,96 @@ describe('a person', () => {
       /Nothing was erased yet.*Stored events 1 .*Others that mention them, which are kept 1/,
     )
     expect((await relay.get('/status')).body.erased).toBe(0)
-    const done = await browser.post('/admin/ui/erase', { ...form, confirm: '1' })
-    expect(done.headers.get('location')).not.toContain('anna')
-    const said = textOf((await browser.visit(done.headers.get('location') ?? '')).html)
+    expect(textOf(dry.html)).toContain(`${EMAIL} is not suppressed.`)
+    const first = await browser.post('/admin/ui/erase', { ...form, confirm: '1' })
+    const said = textOf(first.html)
     expect(said).toContain(
       '1 event and 0 receipts of this person erased. 1 event of others mention',
     )
-    expect(said).toContain('Adobe still holds what it accepted.')
+    expect(said).toContain('Not done yet: once more in 11 seconds')
+    expect(addressesOf(first.html).join()).not.toContain('anna')
+    clock.advance(11_000)
+    const done = await browser.post('/admin/ui/erase', hiddenIn(first.html))
+    expect(textOf(done.html)).toMatch(
+      /holds nothing of this person any more 1 event and 0 receipts.*dropped until.*Adobe still holds/,
+    )
+    expect(addressesOf(done.html).join()).not.toContain('anna')
     expect(await textAt('/admin/ui/suppressions')).toContain('Suppressed people: 1')
     const end = { by: 'email', value: EMAIL, back: '/admin/ui/suppressions' }
     const ended = await browser.submit('/admin/ui/suppressions/delete', end)
     expect(textOf(ended.html)).toMatch(/The suppression has ended.*Nobody is suppressed\./)
     const again = await browser.submit('/admin/ui/suppressions/delete', end)
     expect(textOf(again.html)).toContain('Nobody by this address or id is suppressed.')
+  })
+})
+
+describe('erasing by the page', () => {
+  const ask = { by: 'email', value: EMAIL, suppressDays: '0' }
+
+  it('goes on until a round finds nothing after every isolate has heard, however early it is asked', async () => {
+    await relay.post('feedback', theirs())
+    const first = await browser.post('/admin/ui/erase', { ...ask, confirm: '1' })
+    const early = await browser.post('/admin/ui/erase', hiddenIn(first.html))
+    expect(textOf(early.html)).toContain('Not done yet')
+    clock.advance(11_000)
+    await relay.post('feedback', theirs({ message: 'two' }))
+    const found = await browser.post('/admin/ui/erase', hiddenIn(early.html))
+    expect(textOf(found.html)).toMatch(/Not done yet.*2 receipts of this person erased/)
+    const done = await browser.post('/admin/ui/erase', hiddenIn(found.html))
+    expect(textOf(done.html)).toMatch(/holds nothing of this person any more.*not suppressed/)
+  })
+
+  it('says so when something is found in each of ten rounds', async () => {
+    let form = new URLSearchParams({ ...ask, confirm: '1' })
+    for (let round = 1; round <= 10; round += 1) {
+      clock.advance(11_000)
+      await relay.post('feedback', theirs({ message: String(round) }))
+      const { html } = await browser.post('/admin/ui/erase', form)
+      form = hiddenIn(html)
+      const expected = round < 10 ? 'Not done yet' : 'still arrive or stay: erase again'
+      expect(textOf(html)).toContain(expected)
+    }
+  })
+
+  it('ends with a receipt as the command writes it, and one request for all that was given', async () => {
+    await relay.post('feedback', theirs())
+    await relay.report()
+    const given = { by: 'email', value: EMAIL, suppressDays: '45' }
+    const asked = new URLSearchParams(given)
+    for (const [by, value] of [
+      ['visitor', ' v-1 '],
+      ['email', ''],
+    ] as const) {
+      asked.append('by', by)
+      asked.append('value', value)
+    }
+    const dry = await browser.post('/admin/ui/erase', asked)
+    expect(textOf(dry.html)).toContain(`Of ${EMAIL}, v-1:`)
+    const first = await browser.post('/admin/ui/erase', hiddenIn(dry.html))
+    clock.advance(11_000)
+    const { html } = await browser.post('/admin/ui/erase', hiddenIn(first.html))
+    const receipt = JSON.parse(codeIn(html, 'receipt'))
+    expect(codeIn(html, 'receipt')).not.toMatch(/anna|v-1/)
+    expect(receipt).toMatchObject({
+      identities: { email: 1, visitor: 1 },
+      rounds: 2,
+      receipts: 1,
+      nothingLeft: true,
+      suppressions: [
+        expect.stringMatching(/^[0-9a-f]{16}$/),
+        expect.stringMatching(/^[0-9a-f]{16}$/),
+      ],
+    })
+    const request = JSON.parse(codeIn(html, 'request'))
+    expect(request.users).toMatchObject([{ key: receipt.key, action: ['delete'] }])
+    expect(request.users[0].userIDs.map((id: { value: string }) => id.value)).toEqual([
+      EMAIL,
+      EMAIL,
+      'v-1',
+      'v-1',
+    ])
+    const again = await browser.post('/admin/ui/erase', given)
+    expect(textOf(again.html)).toContain(`${EMAIL} is suppressed already, until`)
   })
 })
 

@@ -169,7 +169,14 @@ describe('with RECEIPT_DAYS 0', () => {
       })
       const event = { id: 'a'.repeat(64), kind: 'feedback' as const, source: null, attempts: 1 }
       records.settled([
-        { ...event, receivedAt: clock.now, bytes: 3, records: 1, hashes: 'c'.repeat(33) },
+        {
+          ...event,
+          receivedAt: clock.now,
+          bytes: 3,
+          records: 1,
+          redacted: {},
+          hashes: 'c'.repeat(33),
+        },
       ])
       const by = { id: 'a'.repeat(64) }
       const before = Number.MAX_SAFE_INTEGER

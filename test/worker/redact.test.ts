@@ -55,6 +55,39 @@ describe('a card number that a visitor writes', () => {
     expect(await outbox().status()).toMatchObject({ pending: 0, dead: 0, delivered: 1 })
   })
 
+  it('is counted by rule in what AEP has accepted, once, however it came there', async () => {
+    type Point = { outcome: string; count: number; redacted?: Record<string, number> }
+    const redacted = async () => {
+      await relay.report()
+      const { body } = await relay.get('/activity?step=day')
+      const points = body.points as Point[]
+      return points.map(({ outcome, count, redacted = null }) => ({ outcome, count, redacted }))
+    }
+    await relay.post('feedback', conversation())
+    expect(await redacted()).toEqual([{ outcome: 'forwarded', count: 1, redacted: null }])
+    await relay.post('feedback', conversation({ message: CARD }))
+    await relay.post('feedback', conversation({ message: `${CARD} or ${CARD}`, id: 'two' }))
+    const forwarded = { outcome: 'forwarded', count: 3, redacted: { card: 3 } }
+    expect(await redacted()).toEqual([forwarded])
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    await relay.post('feedback', conversation({ message: CARD, id: 'later' }))
+    await relay.post(
+      'feedback',
+      conversation({ message: `${'x'.repeat(90)} ${CARD} `.repeat(13_000) }),
+    )
+    const buffered = { outcome: 'buffered', count: 2, redacted: null }
+    expect(await redacted()).toEqual([forwarded, buffered])
+    clock.advance(90_000)
+    aep.clearRules()
+    await drainAll(clock)
+    const drained = { outcome: 'drained', count: 2, redacted: { card: 13_001 } }
+    expect(await redacted()).toEqual(expect.arrayContaining([forwarded, buffered, drained]))
+    // The same once it is folded into hours.
+    clock.advance(3 * 3_600_000)
+    await relay.scheduled()
+    expect(await redacted()).toEqual(expect.arrayContaining([forwarded, buffered, drained]))
+  })
+
   it('is sent where nothing is to be redacted', async () => {
     await startRelay({ REDACT: 'none' }).post('feedback', conversation({ message: CARD }))
     expect(sent()[0]).toContain(CARD)

@@ -64,6 +64,7 @@ const answered = (id: string, more: Partial<Answered> = {}): Answered => {
     stranger: null,
     uninformed: false,
     receipt,
+    redacted: {},
     ...more,
   }
 }

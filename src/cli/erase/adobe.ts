@@ -4,6 +4,8 @@
  * Promises: the random key of a request is on the disk before the request leaves. What an earlier run has begun for the very
  * same person is gone on with, not begun again.
  */
+
+import type { UserId, VisitorNamespace } from '../../worker/aep/privacy-request.ts'
 import namespace from '../../worker/aep/schema/identity-namespace.json' with { type: 'json' }
 import { type Environment, variable } from '../lib/env-file.ts'
 import { type Io, type PlatformClient, platformClient, type Send } from '../lib/platform-client.ts'
@@ -15,7 +17,6 @@ import { NAMESPACES, namespacesByCode } from '../provision/lookup.ts'
 import { missingSettings, readSettings } from '../provision/settings.ts'
 import type { Erase } from './options.ts'
 import { askOnce, findJobs, readJob } from './privacy-job.ts'
-import type { UserId, VisitorNamespace } from './privacy-request.ts'
 import { fileOf, type Receipt, receiptsIn, writeReceipt } from './receipt.ts'
 
 export type Surroundings = {

@@ -8,6 +8,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { type Identity, PRIVACY_JOBS, privacyRequest } from '../../worker/aep/privacy-request.ts'
+import { HEARD_MS } from '../../worker/limits.ts'
 import { variable } from '../lib/env-file.ts'
 import { adviceOn, PlatformError } from '../lib/platform-error.ts'
 import { printable } from '../lib/printable.ts'
@@ -20,10 +22,10 @@ import {
   type Surroundings,
   visitorNamespace,
 } from './adobe.ts'
-import { type Erase, type Identity, readOptions, USAGE } from './options.ts'
-import { PRIVACY_JOBS, privacyRequest, regulationHint } from './privacy-request.ts'
+import { type Erase, readOptions, USAGE } from './options.ts'
 import type { Receipt } from './receipt.ts'
-import { type Erased, eraseAll, REFRESH_MS } from './relay.ts'
+import { regulationHint } from './regulation.ts'
+import { type Erased, eraseAll } from './relay.ts'
 import { status } from './status.ts'
 
 /** Resolves with the exit code. */
@@ -88,10 +90,10 @@ async function erase(
   const erased = await eraseAll(options, () => {
     console.error(
       wrap(
-        `Suppressed. Waiting ${REFRESH_MS / 1_000} seconds, until every isolate of the relay has heard of it; then once more.`,
+        `Suppressed. Waiting ${HEARD_MS / 1_000} seconds, until every isolate of the relay has heard of it; then once more.`,
       ),
     )
-    return wait(REFRESH_MS)
+    return wait(HEARD_MS)
   })
   if (typeof erased === 'string') {
     complain(erased)

@@ -1,11 +1,9 @@
 /** Options: the command line of `npm run erase`. */
 import { parseArgs } from 'node:util'
+import { type Identity, MAX_IDENTITIES } from '../../worker/aep/privacy-request.ts'
 import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../../worker/limits.ts'
 import { type Environment, environmentOf, variable } from '../lib/env-file.ts'
 import { parseRelayUrl } from '../lib/relay-url.ts'
-
-/** One way in which a person is known. */
-export type Identity = { readonly kind: 'email' | 'visitor'; readonly value: string }
 
 export type Erase = {
   readonly do: 'erase'
@@ -31,9 +29,6 @@ export type Status = {
   readonly adminToken: string | null
   readonly environment: Environment
 }
-
-/** Adobe takes nine entries a person, and each identity needs two. */
-export const MAX_IDENTITIES = 4
 
 export const USAGE = `Usage: npm run erase -- --email E --visitor V [options]
        npm run erase -- --status FILE [--extend]

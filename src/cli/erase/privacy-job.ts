@@ -4,10 +4,11 @@
  * Promises: a request whose answer is lost is not repeated before Adobe's list of jobs has been searched for its key; the
  * list is read to its end, whichever page Adobe counts as the first. Nothing of a person is in what it returns.
  */
+
+import { PRIVACY_JOBS, type UserId } from '../../worker/aep/privacy-request.ts'
 import type { PlatformClient, Send } from '../lib/platform-client.ts'
 import { PlatformError } from '../lib/platform-error.ts'
 import { at, type Json, listAt, textAt } from '../lib/platform-request.ts'
-import { PRIVACY_JOBS, type UserId } from './privacy-request.ts'
 
 const DAY_MS = 86_400_000
 const PAGE = 100

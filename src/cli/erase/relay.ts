@@ -4,14 +4,11 @@
  * Promises: suppresses every identity first, then erases again and again until a round finds nothing, waiting each time
  * until every isolate knows. Neither the token nor what an event said is in what it returns.
  */
+
+import type { Identity } from '../../worker/aep/privacy-request.ts'
+import { MAX_ERASE_ROUNDS } from '../../worker/limits.ts'
 import { askRelay, explainReply, type Fields, type RelayRequest } from '../lib/relay-reply.ts'
-import type { Erase, Identity } from './options.ts'
-
-/** Isolates refresh every ten seconds; one more for the way. */
-export const REFRESH_MS = 11_000
-
-/** The last of them must find nothing. */
-const MAX_ROUNDS = 10
+import type { Erase } from './options.ts'
 
 export type Sums = { matched: number; erased: number; receipts: number; mentioned: number }
 
@@ -52,7 +49,7 @@ export async function eraseAll(
     sums.mentioned = Math.max(...mentioned)
     // The first round may have run before every isolate knew of the suppression.
     const clean = rounds > 1 && found === 0
-    if (dryRun || clean || rounds === MAX_ROUNDS) {
+    if (dryRun || clean || rounds === MAX_ERASE_ROUNDS) {
       const suppressedUntil = [...ends].sort()[0] ?? null
       const suppressions = ends.size > 0 ? await suppressionsUntil(options, ends) : []
       return { sums, rounds, suppressedUntil, suppressions, clean }

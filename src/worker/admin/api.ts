@@ -319,6 +319,8 @@ export const COMMANDS = {
             outcome: v.picklist(OUTCOMES),
             source: orNull(string()),
             count: whole,
+            // How much was replaced in them by rule, where anything was.
+            redacted: optional(counts),
             p50Ms: orNull(whole),
             p99Ms: orNull(whole),
           }),

@@ -140,7 +140,7 @@ const secret = v.pipe(
   v.check((value) => !PLACEHOLDER.test(value), 'a secret, not a placeholder'),
 )
 
-const REDACT_RULES = ['card', 'iban', 'email', 'phone'] as const
+export const REDACT_RULES = ['card', 'iban', 'email', 'phone'] as const
 /** What is replaced in texts when an event is sent. */
 export type RedactRule = (typeof REDACT_RULES)[number]
 

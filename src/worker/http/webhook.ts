@@ -4,6 +4,7 @@
  * Order: 503 (no usable key), 401, 404, 405, then the checks of `ingest`: 415, 413, 400, 422. Nothing of a request is
  * read before its key is known to be good.
  */
+import type { Redacted } from '../aep/record/redact.ts'
 import { type EventKind, isRouteKind, type Route } from '../chatlio/kind.ts'
 import type { Config } from '../config/config.ts'
 import { SAMPLES_AGENT } from '../drift/drift.ts'
@@ -59,22 +60,27 @@ async function answer({ env, req, executionCtx }: AppContext, at: number): Promi
   return response
 }
 
+const NOTHING: Redacted = {}
+
 /** Nobody can be let in while no key is usable: that is no webhook of a good key that was lost. */
 function countedAs(
   result: Result,
   settledAt: number,
-): Pick<Answered, 'kind' | 'outcome' | 'receipt'> {
+): Pick<Answered, 'kind' | 'outcome' | 'receipt' | 'redacted'> {
   const { kind, outcome } = result
   if (outcome === 'refused') {
     const { code } = result.refusal
     const isStranger = code === 'unauthorized' || code === 'unavailable'
-    return { kind, outcome: isStranger ? 'unauthorized' : 'refused', receipt: null }
+    const counted = isStranger ? 'unauthorized' : 'refused'
+    return { kind, outcome: counted, receipt: null, redacted: NOTHING }
   }
-  if (outcome === 'opted-out') return { kind, outcome, receipt: null }
+  if (outcome === 'opted-out') return { kind, outcome, receipt: null, redacted: NOTHING }
   const { id, receivedAt, bytes, subject, straight } = result
   // Only a valid event goes straight, and its kind is known then.
   const receipt = { id, kind: kind as EventKind, receivedAt, settledAt, bytes, subject }
-  return { kind, outcome, receipt: straight ? receipt : null }
+  return straight
+    ? { kind, outcome, receipt, redacted: straight.redacted }
+    : { kind, outcome, receipt: null, redacted: NOTHING }
 }
 
 /** `null`: no such route. */

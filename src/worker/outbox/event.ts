@@ -1,5 +1,6 @@
 /** What the outbox stores: an event, its states, its attempts. Times are epoch milliseconds. */
 import type { AttemptError } from '../aep/client/verdict.ts'
+import type { Redacted } from '../aep/record/redact.ts'
 import type { StoredKind } from '../chatlio/kind.ts'
 import type { History, Recorded } from './blame.ts'
 
@@ -56,8 +57,11 @@ export type StoredEvent = {
   history: History | null
 }
 
+/** What was sent of an event. `redacted`: what was replaced in it. */
+export type SentEvent = StoredEvent & { redacted: Redacted }
+
 /** An event that AEP has. `records`: in how many it was sent. */
-export type AcceptedEvent = StoredEvent & { records: number }
+export type AcceptedEvent = SentEvent & { records: number }
 
 /** One record of an event that is too large for one, as JSON text without an envelope. */
 export type StoredPart = { part: number; record: string }

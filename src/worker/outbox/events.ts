@@ -21,6 +21,7 @@ import {
   type ParkedState,
   PER_MS,
   type Place,
+  type SentEvent,
   type Split,
   type StoredAttempt,
   type StoredEvent,
@@ -243,7 +244,7 @@ export class Events {
   }
 
   /** AEP has them: those that are still pending leave, in one transaction. Returns these. */
-  accepted(events: readonly StoredEvent[]): AcceptedEvent[] {
+  accepted(events: readonly SentEvent[]): AcceptedEvent[] {
     const pending = this.stillPending(events)
     if (pending.length === 0) return []
     const positions = pending.map(({ position }) => position)

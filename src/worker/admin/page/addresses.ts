@@ -53,8 +53,6 @@ const COUNTS = [
   'redriven',
   'stillInvalid',
   'erased',
-  'receipts',
-  'mentioned',
   'accepted',
   'dryRun',
   'none',
@@ -76,8 +74,6 @@ const RESULTS: { readonly [Name in CommandName]?: (n: Counts) => string } = {
   },
   deleteMatching: (n) => `${count(n.erased, 'event')} deleted.`,
   deleteEvent: (n) => `${count(n.erased, 'event')} deleted.`,
-  erase: (n) =>
-    `${count(n.erased, 'event')} and ${count(n.receipts, 'receipt')} of this person erased. ${count(n.mentioned, 'event')} of others mention them, and were kept.`,
   pause: () =>
     'Paused. Within 10 seconds nothing is relayed any more: wait for them before you change the dataflow.',
   resume: () => 'Resumed: the next attempt is made at once.',

@@ -46,16 +46,18 @@ type ActionProps = PropsWithChildren<{
   values?: Values
   back?: string
   look?: Look
+  /** Milliseconds after which the page does it by itself. */
+  after?: number
 }>
 
 /** One button that runs a command. */
-export function Action({ does, values = {}, back, look, children }: ActionProps) {
+export function Action({ does, values = {}, back, look, after, children }: ActionProps) {
   const hasId = formPath(does).includes('{id}')
   const { id, ...rest } = values
   const fields = hasId ? rest : values
   const path = formPath(does).replace('{id}', encodeURIComponent(String(id ?? '')))
   return (
-    <form method="post" action={`/admin${path}`}>
+    <form method="post" action={`/admin${path}`} data-after={after}>
       <Hidden values={{ ...fields, back }} />
       <Button look={look}>{children}</Button>
     </form>

@@ -1,22 +1,18 @@
 /**
- * Find, erase, suppressions. An email or id of a person comes in a form and is answered in the page itself: an address with
- * it would stand in logs and in the browser's history.
+ * Find, and who is suppressed. An email or id of a person comes in a form and is answered in the page itself: an address
+ * with it would stand in logs and in the browser's history.
  */
 import { count } from '../../alerts/words.ts'
-import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../../limits.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
-import { operatorOf } from '../access.ts'
 import { type Answer, COMMANDS } from '../api.ts'
 import { checkForm, readForm } from '../input.ts'
 import { find, suppressions } from '../run/people.ts'
-import { run } from '../run/run.ts'
-import { href, withResult } from './addresses.ts'
+import { href } from './addresses.ts'
 import { EventTable } from './events.tsx'
-import { badRequest, respond, seeOther } from './frame.tsx'
-import { Action, Button, Choice, Facts, Field, Hidden, Table, Time } from './parts.tsx'
+import { badRequest, respond } from './frame.tsx'
+import { Action, Button, Choice, Field, Hidden, Table, Time } from './parts.tsx'
 
 const FIND = { title: 'Find', place: '/admin/ui/find' }
-const ERASE = { title: 'Erase a person', place: '/admin/ui/erase' }
 const SUPPRESSIONS = { title: 'Suppressed people', place: '/admin/ui/suppressions' }
 
 export async function showFind(c: AppContext): Promise<Response> {
@@ -28,32 +24,11 @@ export async function showFind(c: AppContext): Promise<Response> {
   return respond(c, FIND, <Find sought={Object.fromEntries(form)} found={found} />)
 }
 
-/** A form without `confirm` only counts. */
-export async function showErase(c: AppContext): Promise<Response> {
-  if (c.req.method !== 'POST') {
-    const done = c.req.query('done') === 'erase'
-    return respond(c, ERASE, <Erase person={{}} matched={null} done={done} />)
-  }
-  const form = await readForm(c.req.raw)
-  const dryRun = form.get('confirm') !== '1'
-  form.delete('confirm')
-  const checked = checkForm(COMMANDS.erase.takes, form)
-  if (!checked.ok) return badRequest(c, checked.detail)
-  const input = { ...checked.output, dryRun }
-  const counts = await run(servicesOf(c.env), operatorOf(c), 'erase', input)
-  if (!dryRun) return seeOther(withResult(ERASE.place, 'erase', counts, false))
-  return respond(
-    c,
-    ERASE,
-    <Erase person={Object.fromEntries(form)} matched={counts} done={false} />,
-  )
-}
-
 export async function showSuppressions(c: AppContext): Promise<Response> {
   return respond(c, SUPPRESSIONS, <Suppressions {...(await suppressions(servicesOf(c.env)))} />)
 }
 
-const PERSON = { email: 'Email', visitor: 'Visitor id' }
+export const PERSON = { email: 'Email', visitor: 'Visitor id' }
 const FIND_BY = { ...PERSON, conversation: 'Conversation id', id: 'Event id' }
 
 type Sought = { by?: string; value?: string; day?: string }
@@ -88,77 +63,6 @@ function Find({ sought, found }: { sought: Sought; found: Answer<'find'> | null 
         </Action>
       )}
     </>
-  )
-}
-
-type Person = { by?: string; value?: string; suppressDays?: string }
-
-/** `matched`: what a dry run has found; `done`: something has just been erased. */
-function Erase({
-  person,
-  matched,
-  done,
-}: {
-  person: Person
-  matched: Answer<'erase'> | null
-  done: boolean
-}) {
-  const { by, value, suppressDays = DEFAULT_SUPPRESS_DAYS } = person
-  return (
-    <>
-      <h1>Erase a person</h1>
-      {done && <AdobesPart />}
-      {matched ? (
-        <section class="card warn">
-          <h2>Nothing was erased yet. Of {value}:</h2>
-          <Facts
-            of={[
-              ['Stored events', matched.matched],
-              ['Receipts', matched.receipts],
-              ['Others that mention them, which are kept', matched.mentioned],
-            ]}
-          />
-          <div class="row">
-            <Action does="erase" values={{ by, value, suppressDays, confirm: 1 }} look="no">
-              Erase, and suppress for {suppressDays} days
-            </Action>
-            <a href="/admin/ui/erase">Cancel</a>
-          </div>
-        </section>
-      ) : (
-        <form class="row" method="post" action="/admin/ui/erase">
-          <Choice label="By" name="by" value={by} options={PERSON} />
-          <Field label="The whole address or id" name="value" required />
-          <Field
-            label="Days to suppress"
-            name="suppressDays"
-            type="number"
-            min={0}
-            max={MAX_SUPPRESS_DAYS}
-            value={suppressDays}
-            required
-          />
-          <Button look="main">Show what there is</Button>
-        </form>
-      )}
-      <p class="soft">
-        While suppressed, new events of this person are counted and dropped. Those who have an email
-        and a visitor id: erase both.
-      </p>
-      {!done && <AdobesPart />}
-    </>
-  )
-}
-
-function AdobesPart() {
-  return (
-    <p>
-      <b>Adobe still holds what it accepted.</b> It is deleted by a job of{' '}
-      <a href="https://experienceleague.adobe.com/en/docs/experience-platform/privacy/api/privacy-jobs">
-        Privacy Service
-      </a>
-      ; <code>npm run erase</code> prints its request.
-    </p>
   )
 }
 

@@ -5,6 +5,7 @@ export const STYLE = `:root{color-scheme:light dark;
 --ok:light-dark(#1a7f37,#3fb950);--wait:light-dark(#2472d8,#58a6ff);--warn:light-dark(#8a5a00,#e3b341);
 --bad:light-dark(#c0272d,#ff7b72);--off:light-dark(#8a939c,#77818b)}
 *{box-sizing:border-box}
+[hidden]{display:none!important}
 body{margin:0;background:var(--bg);color:var(--fg);font:1rem/1.5 system-ui,sans-serif}
 a{color:var(--link)}
 :focus-visible{outline:3px solid var(--link);outline-offset:2px}

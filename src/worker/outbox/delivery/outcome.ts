@@ -7,7 +7,7 @@
 import type { Ending } from '../../aep/client/verdict.ts'
 import { logLine } from '../../log.ts'
 import { type Attempt, NO_HISTORY, type Outcome } from '../blame.ts'
-import type { AcceptedEvent, StoredError, StoredEvent } from '../event.ts'
+import type { AcceptedEvent, SentEvent, StoredError, StoredEvent } from '../event.ts'
 import type { Events } from '../events.ts'
 import { GroupCommit } from '../group-commit.ts'
 import type { AepWatch } from '../watch.ts'
@@ -55,7 +55,7 @@ export type OutcomeDeps = {
 
 export class Outcomes {
   readonly #deps: OutcomeDeps
-  readonly #accepted: GroupCommit<StoredEvent, 'written'>
+  readonly #accepted: GroupCommit<SentEvent, 'written'>
   /** Of the run that goes on. */
   report: RunReport = newReport()
   /** The runtime has ended an attempt: nobody's failure, and the end of the run. */
@@ -106,10 +106,10 @@ export class Outcomes {
         return false
       }
     })
-    const delivered = heard.map(({ prepared: { event } }) => event)
+    const delivered = heard.map(({ prepared: { event, redacted } }) => ({ ...event, redacted }))
     const written = this.#accepted
       .addAll(delivered)
-      .map((each, index) => each.catch(unrecorded(delivered[index] as StoredEvent, 'delivered')))
+      .map((each, index) => each.catch(unrecorded(delivered[index] as SentEvent, 'delivered')))
     for (const each of ended) {
       if (isAccepted(each)) continue
       try {
@@ -136,7 +136,7 @@ export class Outcomes {
     logDeadLetter(event, error)
   }
 
-  #write(events: readonly StoredEvent[]): 'written'[] {
+  #write(events: readonly SentEvent[]): 'written'[] {
     const { record, left } = this.#deps
     const delivered = this.#deps.events.accepted(events)
     record(delivered)

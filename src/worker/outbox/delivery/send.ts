@@ -13,6 +13,7 @@
 import type { AepClient } from '../../aep/client/client.ts'
 import type { Ending } from '../../aep/client/verdict.ts'
 import { encode, withDelay } from '../../aep/record/encode.ts'
+import { type Redacted, redactEvent } from '../../aep/record/redact.ts'
 import { readEvent } from '../../chatlio/event.ts'
 import type { Destination, RedactRule } from '../../config/config.ts'
 import { parseJson } from '../../lib/json.ts'
@@ -33,6 +34,7 @@ export type Prepared = {
   selected: Selected
   event: StoredEvent
   records: readonly OutgoingRecord[]
+  redacted: Redacted
 }
 
 /** What goes into one slot of a run. */
@@ -270,15 +272,15 @@ export class Send {
     const event = this.#deps.events.read(selected.position)
     if (!event) return null
     try {
-      const records = this.#recordsOf(event)
-      return records && { selected, event, records }
+      const encoded = this.#encoded(event)
+      return encoded && { selected, event, ...encoded }
     } catch (thrown) {
       this.#notEncoded(event, thrown)
       return null
     }
   }
 
-  #recordsOf(event: StoredEvent): readonly OutgoingRecord[] | null {
+  #encoded(event: StoredEvent): Pick<Prepared, 'records' | 'redacted'> | null {
     const { events, destination, now, redact } = this.#deps
     const { position, source, receivedAt } = event
     const at = now()
@@ -288,11 +290,12 @@ export class Send {
       const parts = events.parts(position)
       generation = split.generation
       const isCurrent = [this.#madeFor, this.#madeForBefore].includes(split.madeFor)
-      if (parts.length > 0 && isCurrent)
-        return parts.map(({ part, record }) => ({
-          part,
-          record: withDelay(record, receivedAt, at),
-        }))
+      if (parts.length > 0 && isCurrent) {
+        const records = parts.map(({ part, record }) => {
+          return { part, record: withDelay(record, receivedAt, at) }
+        })
+        return { records, redacted: split.madeFor === this.#madeFor ? this.#redacted(event) : {} }
+      }
       if (parts.length > 0 && parts.length < split.parts) {
         // AEP has some of them, in a form that the others cannot have any more.
         const message = `${split.parts - parts.length} of ${split.parts} parts are in AEP`
@@ -311,10 +314,19 @@ export class Send {
     const encoded = encode(reading.event, destination, this.#maxRecordBytes, sending)
     if (!encoded.split) {
       if (split) events.unsplit(position)
-      return [{ part: null, record: encoded.record }]
+      return { records: [{ part: null, record: encoded.record }], redacted: encoded.redacted }
     }
     events.split(position, encoded.parts, this.#madeFor, generation)
-    return encoded.parts.map((record, part) => ({ part, record }))
+    const records = encoded.parts.map((record, part) => ({ part, record }))
+    return { records, redacted: encoded.redacted }
+  }
+
+  /** In parts that were made of it before. */
+  #redacted(event: StoredEvent): Redacted {
+    const { redact } = this.#deps
+    if (redact.length === 0) return {}
+    const reading = readEvent(event, parseJson(event.body))
+    return reading.outcome === 'valid' ? redactEvent(reading.event, redact).redacted : {}
   }
 
   #quarantine(event: StoredEvent, error: StoredError): void {

@@ -2,12 +2,15 @@
  * Counts of webhooks by minute, kind and outcome, with how long they took: a small histogram with four buckets to each
  * doubling, so that a percentile is right to a fifth of its value, and two of them add up. Pure.
  */
+import type { Redacted } from '../../aep/record/redact.ts'
 import type { StoredKind } from '../../chatlio/kind.ts'
+import { REDACT_RULES } from '../../config/config.ts'
 import type { Outcome } from '../event.ts'
 
 /**
  * Webhooks of one minute, kind, outcome and named key. `minute`: epoch milliseconds of its beginning; `records`: what AEP
- * acknowledged with them, in its own count, where a split event is several.
+ * acknowledged with them, in its own count, where a split event is several; `redacted`: what was replaced in them by rule, if
+ * anything was.
  */
 export type CountRow = {
   minute: number
@@ -16,7 +19,17 @@ export type CountRow = {
   source: string | null
   count: number
   records?: number
+  redacted?: Redacted
   histogram: Histogram
+}
+
+/** One webhook, which took `ms`. */
+export function counted(
+  { redacted = {}, ...row }: Omit<CountRow, 'count' | 'histogram'>,
+  ms: number,
+): CountRow {
+  const one = { ...row, count: 1, histogram: { [bucketOf(ms)]: 1 } }
+  return Object.keys(redacted).length === 0 ? one : { ...one, redacted }
 }
 
 export const STEP_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const
@@ -32,10 +45,20 @@ export function summed(rows: readonly CountRow[], stepMs: number): CountRow[] {
     if (sum) {
       sum.count += row.count
       if (row.records !== undefined) sum.records = (sum.records ?? 0) + row.records
+      if (row.redacted) sum.redacted = addedUp(sum.redacted, row.redacted)
       addHistogram(sum.histogram, row.histogram)
     } else sums.set(key, { ...row, minute, histogram: { ...row.histogram } })
   }
   return [...sums.values()].sort((a, b) => a.minute - b.minute)
+}
+
+function addedUp(sum: Redacted = {}, more: Redacted): Redacted {
+  const both = { ...sum }
+  for (const rule of REDACT_RULES) {
+    const count = (both[rule] ?? 0) + (more[rule] ?? 0)
+    if (count > 0) both[rule] = count
+  }
+  return both
 }
 
 /** Counts by bucket; only buckets that hold something. */

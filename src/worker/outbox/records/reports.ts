@@ -7,6 +7,7 @@
  * Accepts: an outbox that dies loses the receipts and counts of its last second. The ledger loses nothing.
  * Counts that are not folded yet are kept in memory as well: a copy of what stands in the table, read as far as it has grown.
  */
+import type { Redacted } from '../../aep/record/redact.ts'
 import type { StoredKind } from '../../chatlio/kind.ts'
 import type { DriftReport } from '../../drift/drift.ts'
 import {
@@ -22,7 +23,7 @@ import {
   SETTLED_WITHIN_MS,
 } from '../../limits.ts'
 import type { ActivityStore } from './activity.ts'
-import { addDuration, type CountRow, STEP_MS, summed } from './counts.ts'
+import { type CountRow, counted, STEP_MS, summed } from './counts.ts'
 import type { Hashes } from './lookup.ts'
 import { joined, packReceipts, type Receipt } from './packed.ts'
 import { type ReceiptStore, without } from './receipts.ts'
@@ -66,6 +67,7 @@ export type Delivered = {
   bytes: number
   /** In how many it was sent. */
   records: number
+  redacted: Redacted
   hashes: Hashes | null
 }
 
@@ -196,16 +198,15 @@ export class ReportStore {
   }
 
   #settledCounts(): CountRow[] {
-    return this.#settled.map(({ kind, source, receivedAt, records, at }) => {
-      const histogram = {}
-      addDuration(histogram, at - receivedAt)
-      return { minute: at, kind, outcome: 'drained', source, count: 1, records, histogram }
+    return this.#settled.map(({ kind, source, receivedAt, records, redacted, at }) => {
+      const row = { minute: at, kind, outcome: 'drained', source, records, redacted } as const
+      return counted(row, at - receivedAt)
     })
   }
 
   #settledReceipts(): Uint8Array<ArrayBuffer> {
     return this.#packed(
-      this.#settled.map(({ at, hashes, records: _, ...event }) => {
+      this.#settled.map(({ at, hashes, records: _, redacted: __, ...event }) => {
         return { ...event, settledAt: at, via: 'drained', hashes: hashes ?? '' }
       }),
     )

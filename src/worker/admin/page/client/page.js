@@ -1,7 +1,8 @@
 /**
  * What the page does with a script, in the browser; everything works without it.
  * Times become relative, with the exact moment in their title. The overview refreshes, and stops while somebody reads it: a
- * hidden tab, a selection, a focus or an open part in the content. A result that was shown once leaves the address.
+ * hidden tab, a selection, a focus or an open part in the content. A result that was shown once leaves the address. What
+ * is to be copied is, by a button; a form that waits for its moment is sent.
  *
  * The Worker serves the text of this function, so it uses nothing from outside itself.
  */
@@ -57,6 +58,20 @@ export function client() {
       live.textContent = next.title
     }
     relate()
+  }
+
+  for (const button of document.querySelectorAll('button[data-copies]')) {
+    if (!(button instanceof HTMLElement)) continue
+    const { copies = '' } = button.dataset
+    button.hidden = false
+    button.addEventListener('click', async () => {
+      await navigator.clipboard.writeText(document.getElementById(copies)?.textContent ?? '')
+      button.textContent = 'Copied'
+    })
+  }
+  const next = document.querySelector('form[data-after]')
+  if (next instanceof HTMLFormElement) {
+    setTimeout(() => next.requestSubmit(), Number(next.dataset.after))
   }
 
   relate()

@@ -1,0 +1,366 @@
+/**
+ * Erases a person, as `npm run erase` does: it counts first and asks, then erases round by round until every isolate has
+ * heard of the suppression and a round finds nothing. Then a receipt for the register, and the request for Adobe, to copy.
+ *
+ * Promises: who it is stands in forms and answers, never in an address. The receipt has no personal data; the request has,
+ * and says so. Accepts: what the rounds have done so far travels in the operator's own form, and nothing is stored of it;
+ * a page that is left earlier has erased and suppressed all the same.
+ */
+import {
+  type Identity,
+  MAX_IDENTITIES,
+  PRIVACY_JOBS,
+  privacyRequest,
+} from '../../aep/privacy-request.ts'
+import namespace from '../../aep/schema/identity-namespace.json'
+import { count } from '../../alerts/words.ts'
+import { toIso } from '../../chatlio/timestamp.ts'
+import {
+  DEFAULT_SUPPRESS_DAYS,
+  HEARD_MS,
+  MAX_ERASE_ROUNDS,
+  MAX_SUPPRESS_DAYS,
+} from '../../limits.ts'
+import { type AppContext, type Services, servicesOf } from '../../services.ts'
+import { operatorOf } from '../access.ts'
+import { type Answer, COMMANDS, type Input } from '../api.ts'
+import { checkForm, readForm } from '../input.ts'
+import { suppressions } from '../run/people.ts'
+import { run } from '../run/run.ts'
+import { badRequest, respond } from './frame.tsx'
+import { Action, Button, Choice, Facts, Field, Time } from './parts.tsx'
+import { PERSON } from './person.tsx'
+
+const ERASE = { title: 'Erase a person', place: '/admin/ui/erase' }
+
+/** Of one person. `inputs`: one for each identity. */
+type Asked = { identities: readonly Identity[]; inputs: Input<'erase'>[]; suppressDays: number }
+
+type Found = Pick<Answer<'erase'>, 'matched' | 'erased' | 'receipts' | 'mentioned'> & {
+  /** Until when each identity is suppressed. */
+  until: readonly (string | null)[]
+}
+
+/** `since`: when the first round had ended, epoch milliseconds; 0 before it. */
+const COUNTED = ['rounds', 'since', 'matched', 'erased', 'receipts'] as const
+type Rounds = Record<(typeof COUNTED)[number], number>
+
+/** A form without `confirm` only counts. */
+export async function showErase(c: AppContext): Promise<Response> {
+  if (c.req.method !== 'POST') return respond(c, ERASE, <Ask />)
+  const form = await readForm(c.req.raw)
+  const [confirmed, before] = [form.get('confirm') === '1', roundsOf(form)]
+  const asked = askedIn(form)
+  if (typeof asked === 'string') return badRequest(c, asked)
+  const services = servicesOf(c.env)
+  const found = await eraseEach(services, operatorOf(c), asked, !confirmed)
+  if (!confirmed) return respond(c, ERASE, <Confirm {...{ asked, found }} />)
+  const now = services.rim.now()
+  const rounds = {
+    rounds: before.rounds + 1,
+    since: before.since || now,
+    matched: before.matched + found.matched,
+    erased: before.erased + found.erased,
+    receipts: before.receipts + found.receipts,
+  }
+  const isClean =
+    before.since > 0 && now - before.since >= HEARD_MS && found.matched + found.receipts === 0
+  if (!isClean && rounds.rounds < MAX_ERASE_ROUNDS) {
+    return respond(c, ERASE, <Again {...{ asked, found, rounds }} />)
+  }
+  const receipt = await receiptOf(
+    services,
+    new URL(c.req.url).origin,
+    asked,
+    found,
+    rounds,
+    isClean,
+  )
+  const request = requestOf(services, asked, receipt.key)
+  return respond(c, ERASE, <Done {...{ rounds, found, isClean, receipt, request }} />)
+}
+
+/** The text says what cannot be read. Leaves nothing of it in the form but what it does not know. */
+function askedIn(form: URLSearchParams): Asked | string {
+  for (const name of ['confirm', ...COUNTED]) form.delete(name)
+  const [kinds, values] = [form.getAll('by'), form.getAll('value')]
+  form.delete('by')
+  form.delete('value')
+  const given = values
+    .map((value, index) => [kinds[index] ?? '', value] as const)
+    .filter(([, value], index) => index === 0 || value.trim() !== '')
+  if (given.length > MAX_IDENTITIES) return `expected up to ${MAX_IDENTITIES} addresses and ids`
+  const inputs: Input<'erase'>[] = []
+  for (const [by, value] of given.length > 0 ? given : [['', '']]) {
+    const one = new URLSearchParams(form)
+    one.append('by', by ?? '')
+    one.append('value', value ?? '')
+    const checked = checkForm(COMMANDS.erase.takes, one)
+    if (!checked.ok) return checked.detail
+    inputs.push(checked.output)
+  }
+  const identities = inputs.map(({ email, visitor = '' }): Identity => {
+    return email === undefined
+      ? { kind: 'visitor', value: visitor }
+      : { kind: 'email', value: email }
+  })
+  return { identities, inputs, suppressDays: inputs[0]?.suppressDays ?? DEFAULT_SUPPRESS_DAYS }
+}
+
+function roundsOf(form: URLSearchParams): Rounds {
+  const number = (name: string) => Number(/^\d{1,15}$/.exec(form.get(name) ?? '')?.[0] ?? 0)
+  const [rounds, since, matched, erased, receipts] = COUNTED.map(number)
+  return { rounds, since, matched, erased, receipts } as Rounds
+}
+
+async function eraseEach(
+  services: Services,
+  by: string,
+  { inputs }: Asked,
+  dryRun: boolean,
+): Promise<Found> {
+  const sums = { matched: 0, erased: 0, receipts: 0, mentioned: 0 }
+  const until: (string | null)[] = []
+  for (const input of inputs) {
+    const found = await run(services, by, 'erase', { ...input, dryRun })
+    if (!found) continue
+    sums.matched += found.matched
+    sums.erased += found.erased
+    sums.receipts += found.receipts
+    // An event may mention several identities of one person.
+    sums.mentioned = Math.max(sums.mentioned, found.mentioned)
+    until.push(found.suppressedUntil)
+  }
+  return { ...sums, until }
+}
+
+/** As the command writes it. */
+async function receiptOf(
+  services: Services,
+  relay: string,
+  { identities }: Asked,
+  { mentioned, until }: Found,
+  { since: _, ...sums }: Rounds,
+  nothingLeft: boolean,
+) {
+  const at = toIso(services.rim.now())
+  const ends = until.filter((end) => end !== null)
+  const { rows } = await suppressions(services)
+  const countOf = (wanted: Identity['kind']) => {
+    return identities.filter(({ kind }) => kind === wanted).length
+  }
+  return {
+    key: `erase-${at.slice(0, 10)}-${services.rim.randomBytes(8).toHex()}`,
+    at,
+    relay,
+    identities: { email: countOf('email'), visitor: countOf('visitor') },
+    dryRun: false,
+    ...sums,
+    mentioned,
+    suppressedUntil: ends.sort()[0] ?? null,
+    suppressions: rows.filter((row) => ends.includes(row.until)).map(({ id }) => id),
+    nothingLeft,
+    regulation: 'gdpr',
+    job: null,
+  }
+}
+
+/** By the name of the namespace: its number is known only to those who may read AEP. */
+function requestOf({ config }: Services, { identities }: Asked, key: string) {
+  const { destination, readAccess } = config
+  const isXdm = destination?.format === 'xdm'
+  const code = isXdm ? destination.visitorNamespace : namespace.code
+  const orgId = readAccess.available ? readAccess.orgId : isXdm ? destination.orgId : null
+  return privacyRequest(identities, key, {
+    orgId,
+    visitors: { code, id: null },
+    regulation: 'gdpr',
+  })
+}
+
+function Ask() {
+  return (
+    <>
+      <h1>Erase a person</h1>
+      <form method="post" action={ERASE.place}>
+        <div class="row">
+          <Choice label="By" name="by" options={PERSON} />
+          <Field label="The whole address or id" name="value" required />
+          <Field
+            label="Days to suppress"
+            name="suppressDays"
+            type="number"
+            min={0}
+            max={MAX_SUPPRESS_DAYS}
+            value={DEFAULT_SUPPRESS_DAYS}
+            required
+          />
+        </div>
+        <details>
+          <summary>More addresses and ids of the same person</summary>
+          {Array.from({ length: MAX_IDENTITIES - 1 }, () => (
+            <div class="row">
+              <Choice label="By" name="by" options={PERSON} />
+              <Field label="Another of theirs" name="value" />
+            </div>
+          ))}
+        </details>
+        <div class="row">
+          <Button look="main">Show what there is</Button>
+        </div>
+      </form>
+      <p class="soft">
+        While suppressed, new events of this person are counted and dropped. Give all that you know
+        of them at once: Adobe's Profile deletes by it.
+      </p>
+      <p>
+        <b>Adobe still holds what it accepted.</b> It is deleted by a job of{' '}
+        <a href="https://experienceleague.adobe.com/en/docs/experience-platform/privacy/api/privacy-jobs">
+          Privacy Service
+        </a>
+        : its request is shown at the end. <code>npm run erase -- --aep</code> sends it, too.
+      </p>
+    </>
+  )
+}
+
+const valuesOf = ({ identities, suppressDays }: Asked) => ({
+  by: identities.map(({ kind }) => kind),
+  value: identities.map(({ value }) => value),
+  suppressDays,
+  confirm: 1,
+})
+
+function Confirm({ asked, found }: { asked: Asked; found: Found }) {
+  const { identities, suppressDays } = asked
+  return (
+    <>
+      <h1>Erase a person</h1>
+      <section class="card warn">
+        <h2>Nothing was erased yet. Of {identities.map(({ value }) => value).join(', ')}:</h2>
+        <Facts
+          of={[
+            ['Stored events', found.matched],
+            ['Receipts', found.receipts],
+            ['Others that mention them, which are kept', found.mentioned],
+          ]}
+        />
+        <ul>
+          {identities.map(({ value }, index) => {
+            const until = found.until[index]
+            return (
+              <li>
+                {value} is{' '}
+                {until ? (
+                  <>
+                    suppressed already, until <Time at={until} />: this makes it longer, never
+                    shorter
+                  </>
+                ) : (
+                  'not suppressed'
+                )}
+                .
+              </li>
+            )
+          })}
+        </ul>
+        <div class="row">
+          <Action does="erase" values={valuesOf(asked)} look="no">
+            {suppressDays > 0 ? `Erase, and suppress for ${suppressDays} days` : 'Erase'}
+          </Action>
+          <a href={ERASE.place}>Cancel</a>
+        </div>
+      </section>
+    </>
+  )
+}
+
+const soFar = ({ erased, receipts }: Rounds, { mentioned }: Found) =>
+  `${count(erased, 'event')} and ${count(receipts, 'receipt')} of this person erased. ${count(mentioned, 'event')} of others mention them, and were kept.`
+
+function Again({ asked, found, rounds }: { asked: Asked; found: Found; rounds: Rounds }) {
+  return (
+    <>
+      <h1>Erase a person</h1>
+      <section class="card warn" role="status">
+        <h2>Not done yet: once more in {HEARD_MS / 1_000} seconds</h2>
+        <p>{soFar(rounds, found)}</p>
+        <p>
+          Until then, an isolate of the relay that has not heard of it may still take events of this
+          person. This page goes on by itself where scripts run, until a round finds nothing.
+        </p>
+        <Action
+          does="erase"
+          values={{ ...valuesOf(asked), ...rounds }}
+          after={HEARD_MS}
+          look="main"
+        >
+          Erase what came meanwhile
+        </Action>
+      </section>
+    </>
+  )
+}
+
+type DoneProps = {
+  rounds: Rounds
+  found: Found
+  isClean: boolean
+  receipt: Awaited<ReturnType<typeof receiptOf>>
+  request: ReturnType<typeof requestOf>
+}
+
+function Done({ rounds, found, isClean, receipt, request }: DoneProps) {
+  const { suppressedUntil } = receipt
+  return (
+    <>
+      <h1>Erase a person</h1>
+      <section class={isClean ? 'card ok' : 'card bad'} role="status">
+        <h2>
+          {isClean
+            ? 'The relay holds nothing of this person any more'
+            : 'Events of this person still arrive or stay: erase again'}
+        </h2>
+        <p>{soFar(rounds, found)}</p>
+        <p>
+          {suppressedUntil ? (
+            <>
+              New events of theirs are counted and dropped until <Time at={suppressedUntil} exact />
+              .
+            </>
+          ) : (
+            'They are not suppressed: new events of theirs are taken.'
+          )}
+        </p>
+      </section>
+      <Copied title="The receipt, for your register" id="receipt" value={receipt}>
+        It has no personal data.
+      </Copied>
+      <Copied title="The request for Adobe" id="request" value={request}>
+        <b>Adobe still holds what it accepted.</b> It names the person: send it to{' '}
+        <code>POST https://platform.adobe.io{PRIVACY_JOBS}</code>, once, with every other address
+        and id that you know of them, and the <code>regulation</code> that applies; or run{' '}
+        <code>npm run erase -- --aep</code>. A job takes 15 to 45 days.
+      </Copied>
+      <p>
+        <a href={ERASE.place}>Erase another person</a>
+      </p>
+    </>
+  )
+}
+
+function Copied(props: { title: string; id: string; value: object; children?: unknown }) {
+  const { title, id, value, children } = props
+  return (
+    <>
+      <h2>{title}</h2>
+      <p>{children}</p>
+      <button type="button" data-copies={id} hidden>
+        Copy
+      </button>
+      <pre tabindex={0}>
+        <code id={id}>{JSON.stringify(value, null, 2)}</code>
+      </pre>
+    </>
+  )
+}
