@@ -184,7 +184,7 @@ export const REPORT_AT_RECEIPTS = 1_000
 /** Receipts that an isolate buffers; beyond them webhooks are counted only. About 2 MB. */
 export const MAX_BUFFERED_RECEIPTS = 4_000
 
-/** Lookup hashes that an isolate or shard remembers, so as not to make them again. */
+/** Lookup hashes that an isolate or the outbox remembers, so as not to make them again. */
 export const MAX_KNOWN_HASHES = 1_000
 
 /** Webhooks that an isolate records before it adds them up. */

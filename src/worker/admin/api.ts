@@ -26,7 +26,12 @@ export type Command = {
   log?: { action: string; counts: readonly string[] }
 }
 
-const { strictObject: object, array: list, string, nullable: orNull, optional } = v
+// One by one: taken out of `v` together, all of valibot would be in the bundle.
+const object = v.strictObject
+const list = v.array
+const string = v.string
+const orNull = v.nullable
+const optional = v.optional
 
 /** A count, bytes, milliseconds. */
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0))

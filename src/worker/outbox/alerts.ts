@@ -121,14 +121,16 @@ export class Alerts {
       .toArray()
   }
 
-  /** Webhooks in the same hours a week before; looked up only where none has come since. */
+  /**
+   * Webhooks in the same hours a week before; looked up only where none has come since. Whole hours, up to the latest that
+   * is over: of those before there is nothing smaller.
+   */
   #weekBefore(lastWebhookAt: number | null): number {
     const { records, silenceMs, now } = this.#deps
-    const since = now() - silenceMs
-    if (silenceMs === 0 || lastWebhookAt === null || lastWebhookAt > since) return 0
-    // Whole hours: of those before there is nothing smaller.
-    const from = Math.ceil((since - 7 * DAY_MS) / HOUR_MS) * HOUR_MS
-    const to = Math.floor((now() - 7 * DAY_MS) / HOUR_MS) * HOUR_MS
+    const end = Math.floor(now() / HOUR_MS) * HOUR_MS
+    if (silenceMs === 0 || lastWebhookAt === null || lastWebhookAt > end - silenceMs) return 0
+    const to = end - 7 * DAY_MS
+    const from = to - silenceMs
     return records
       .points(from, to, 'hour')
       .filter(({ outcome }) => outcome !== 'unauthorized' && outcome !== 'drained')
