@@ -267,7 +267,10 @@ export class Reporter<Known = unknown, Aep = unknown> {
     const askedAt = now()
     const { aep, taken, lookup } = await exchange(known(), report, this.#version)
     if (report && taken && this.#sent === report) this.#sent = null
-    this.#hash ??= new LookupHash(lookup.key, this.#deps.rim.hmac)
+    // It changes where the suppressions of another outbox have been taken over.
+    if (this.#hash?.raw.toHex() !== lookup.key.toHex()) {
+      this.#hash = new LookupHash(lookup.key, this.#deps.rim.hmac)
+    }
     if (lookup.suppressions) {
       this.#suppressed = new Map(lookup.suppressions.map(({ hash, until }) => [hash, until]))
     }

@@ -3,7 +3,7 @@
  * has ended nothing reaches it any more, and nothing leaves.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import type { Rim } from '../../src/worker/lib/rim.ts'
+import { type Rim, RUNTIME } from '../../src/worker/lib/rim.ts'
 import { Random } from '../drill/random.ts'
 import type { Queue } from './queue.ts'
 
@@ -71,6 +71,8 @@ export class Machine {
       sha256: async (bytes) => bufferOf(createHash('sha256').update(bytes).digest()),
       hmac: async (key) => async (bytes) =>
         bufferOf(createHmac('sha256', key).update(bytes).digest()),
+      // No operator moves to another account there.
+      cipher: RUNTIME.cipher,
       timingSafeEqual: (one, other) => timingSafeEqual(new Uint8Array(one), new Uint8Array(other)),
       randomBytes,
       randomUUID: () => Buffer.from(randomBytes(16)).toString('hex'),

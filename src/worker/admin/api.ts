@@ -457,6 +457,23 @@ export const COMMANDS = {
     answers: named('Suppression', suppression),
     log: { action: 'extend-suppression', counts: ['extended'] },
   },
+  exportSuppressions: {
+    method: 'POST',
+    path: '/suppressions/export',
+    summary: 'All suppressions and the key of their hashes, encrypted, for another outbox',
+    takes: v.object({ passphrase: i.passphrase }),
+    answers: named('SuppressionsExport', object({ count: whole, sealed: string() })),
+    log: { action: 'export-suppressions', counts: ['count'] },
+  },
+  importSuppressions: {
+    method: 'POST',
+    path: '/suppressions/import',
+    summary:
+      'Takes over what another outbox has exported; only where nothing is stored under a key of its own',
+    takes: v.object({ passphrase: i.passphrase, sealed: i.sealed }),
+    answers: named('SuppressionsImport', object({ imported: whole, error: orNull(string()) })),
+    log: { action: 'import-suppressions', counts: ['imported'] },
+  },
   endSuppression: {
     method: 'DELETE',
     path: '/suppressions',

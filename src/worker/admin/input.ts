@@ -136,6 +136,19 @@ export const recordIds = v.pipe(v.array(v.string(IDS), IDS), v.maxLength(1_000, 
 const TEXT = 'expected a non-empty string of up to 1024 characters'
 export const text = v.pipe(v.string(TEXT), v.trim(), v.minLength(1, TEXT), v.maxLength(1_024, TEXT))
 
+const PASSPHRASE = 'expected a passphrase of 20 to 1024 characters'
+export const passphrase = v.pipe(
+  v.string(PASSPHRASE),
+  v.minLength(20, PASSPHRASE),
+  v.maxLength(1_024, PASSPHRASE),
+)
+
+/** As an export gives it. */
+export const sealed = v.pipe(
+  v.string('expected what an export has answered'),
+  v.regex(/^[\w-]{60,}$/, 'expected what an export has answered'),
+)
+
 export const daysUpTo = (most: number) => {
   const days = `expected a number of days from 0 to ${most}`
   return v.pipe(v.number(days), v.minValue(0, days), v.maxValue(most, days))

@@ -7,6 +7,11 @@
  */
 import { TIMERS, type Timers } from './timeout.ts'
 
+export type Cipher = {
+  seal: (iv: Uint8Array, bytes: Uint8Array) => Promise<ArrayBuffer>
+  open: (iv: Uint8Array, bytes: Uint8Array) => Promise<ArrayBuffer | null>
+}
+
 export type Rim = {
   /** Epoch milliseconds. */
   now: () => number
@@ -17,10 +22,15 @@ export type Rim = {
   sha256: (bytes: Uint8Array) => Promise<ArrayBuffer>
   /** HMAC-SHA-256 under a key. */
   hmac: (key: Uint8Array) => Promise<(bytes: Uint8Array) => Promise<ArrayBuffer>>
+  /** AES-GCM under a key that is made of a passphrase. `open` answers `null` for another passphrase, or changed bytes. */
+  cipher: (passphrase: string, salt: Uint8Array) => Promise<Cipher>
   timingSafeEqual: (one: ArrayBuffer, other: ArrayBuffer) => boolean
   randomBytes: (length: number) => Uint8Array
   randomUUID: () => string
 }
+
+/** The most that Workers take (runtime-apis/web-crypto). */
+const PBKDF2_ITERATIONS = 100_000
 
 export const RUNTIME: Rim = {
   now: () => Date.now(),
@@ -32,6 +42,23 @@ export const RUNTIME: Rim = {
     const algorithm = { name: 'HMAC', hash: 'SHA-256' }
     const key = await crypto.subtle.importKey('raw', raw, algorithm, false, ['sign'])
     return (bytes) => crypto.subtle.sign('HMAC', key, bytes)
+  },
+  cipher: async (passphrase, salt) => {
+    const bytes = new TextEncoder().encode(passphrase)
+    const base = await crypto.subtle.importKey('raw', bytes, 'PBKDF2', false, ['deriveKey'])
+    const how = { name: 'PBKDF2', hash: 'SHA-256', salt, iterations: PBKDF2_ITERATIONS }
+    const aes = { name: 'AES-GCM', length: 256 }
+    const key = await crypto.subtle.deriveKey(how, base, aes, false, ['encrypt', 'decrypt'])
+    return {
+      seal: (iv, plain) => crypto.subtle.encrypt({ name: 'AES-GCM', iv }, key, plain),
+      open: async (iv, sealed) => {
+        try {
+          return await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, key, sealed)
+        } catch {
+          return null
+        }
+      },
+    }
   },
   timingSafeEqual: (one, other) => crypto.subtle.timingSafeEqual(one, other),
   randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),

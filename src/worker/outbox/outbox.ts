@@ -47,7 +47,7 @@ import type { Compared, ComparedHour, LandedRead } from './records/landed.ts'
 import type { ListedEntry, LogEntry } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
 import type { Delivered, Exchanged, Report } from './records/reports.ts'
-import type { ListedSuppression } from './records/suppressions.ts'
+import type { ListedSuppression, Suppression } from './records/suppressions.ts'
 import { migrate } from './schema.ts'
 import { type TimelineFilter, type TimelinePage, timeline } from './timeline.ts'
 import { TokenKeeper } from './token-keeper.ts'
@@ -352,6 +352,16 @@ export class Outbox extends DurableObject<Env> {
   }
 
   /** Returns its end; `null`: there is none with this id. */
+  exportSuppressions(now: number): { key: Uint8Array; suppressions: Suppression[] } {
+    const { hash, suppressions } = this.#records
+    return { key: hash.raw, suppressions: suppressions.running(now) }
+  }
+
+  /** How many are running. `null`: they cannot be taken over. */
+  importSuppressions(key: Uint8Array, rows: readonly Suppression[], now: number): number | null {
+    return this.#records.importSuppressions(key, rows, now)
+  }
+
   extendSuppression(id: string, now: number, until: number): number | null {
     return this.#records.suppressions.extend(id, now, until)
   }

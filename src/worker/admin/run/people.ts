@@ -5,9 +5,12 @@
  * first, so that nothing new is stored while the old is erased, and takes that person's events of every state, and no
  * others. Repeating it is safe.
  */
+import * as v from 'valibot'
 import { personKeysIn } from '../../aep/record/person.ts'
 import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
+import { parseJson } from '../../lib/json.ts'
+import { utf8Bytes } from '../../lib/json-text.ts'
 import { DAY_MS, ERASE_PAGE, MAX_SUPPRESS_DAYS } from '../../limits.ts'
 import { type LookupField, LookupHash, packHashes } from '../../outbox/records/lookup.ts'
 import type { Services } from '../../services.ts'
@@ -104,6 +107,70 @@ export async function extendSuppression(
   const { rows } = await suppressions(services)
   const row = rows.find((each) => each.id === id)
   return row ? { ...row, extended: 1 } : null
+}
+
+const [SALT_BYTES, IV_BYTES] = [16, 12]
+const BASE64URL = { alphabet: 'base64url', omitPadding: true } as const
+
+/** Hashes and key together can be guessed at, so they leave encrypted only. */
+export async function exportSuppressions(
+  { outbox, rim }: Services,
+  { passphrase }: Input<'exportSuppressions'>,
+): Promise<Answer<'exportSuppressions'>> {
+  const exported = await outbox().exportSuppressions(rim.now())
+  const [salt, iv] = [rim.randomBytes(SALT_BYTES), rim.randomBytes(IV_BYTES)]
+  const plain = { key: exported.key.toHex(), suppressions: exported.suppressions }
+  const cipher = await rim.cipher(passphrase, salt)
+  const sealed = new Uint8Array(await cipher.seal(iv, utf8Bytes(JSON.stringify(plain))))
+  const all = new Uint8Array(SALT_BYTES + IV_BYTES + sealed.length)
+  all.set(salt)
+  all.set(iv, SALT_BYTES)
+  all.set(sealed, SALT_BYTES + IV_BYTES)
+  return { count: exported.suppressions.length, sealed: all.toBase64(BASE64URL) }
+}
+
+const Exported = v.object({
+  key: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+  suppressions: v.array(
+    v.object({
+      hash: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)),
+      since: v.number(),
+      until: v.number(),
+    }),
+  ),
+})
+
+export async function importSuppressions(
+  { outbox, reporter, rim }: Services,
+  { passphrase, sealed }: Input<'importSuppressions'>,
+): Promise<Answer<'importSuppressions'>> {
+  const exported = await unsealed(rim, passphrase, sealed)
+  if (!exported)
+    return { imported: 0, error: 'The passphrase is another one, or a part is missing.' }
+  const { key, suppressions } = exported
+  const now = rim.now()
+  const latest = now + MAX_SUPPRESS_DAYS * DAY_MS
+  const rows = suppressions.map((row) => ({ ...row, until: Math.min(row.until, latest) }))
+  const imported = await outbox().importSuppressions(Uint8Array.fromHex(key), rows, now)
+  await reporter.report()
+  if (imported !== null) return { imported, error: null }
+  const error =
+    'This outbox has events, receipts or suppressions under a key of its own, which would not be found any more. Erase those persons here, from your register.'
+  return { imported: 0, error }
+}
+
+async function unsealed(rim: Services['rim'], passphrase: string, text: string) {
+  try {
+    const bytes = Uint8Array.fromBase64(text, { alphabet: 'base64url' })
+    const cipher = await rim.cipher(passphrase, bytes.slice(0, SALT_BYTES))
+    const iv = bytes.slice(SALT_BYTES, SALT_BYTES + IV_BYTES)
+    const plain = await cipher.open(iv, bytes.slice(SALT_BYTES + IV_BYTES))
+    const parsed = plain && parseJson(new Uint8Array(plain))
+    const result = parsed?.ok ? v.safeParse(Exported, parsed.value) : null
+    return result?.success ? result.output : null
+  } catch {
+    return null
+  }
 }
 
 /** `null`: this person was not suppressed. */

@@ -46,7 +46,7 @@ import {
   ReportStore,
   type Totals,
 } from './reports.ts'
-import { SUPPRESSIONS_TABLES, Suppressions } from './suppressions.ts'
+import { SUPPRESSIONS_TABLES, type Suppression, Suppressions } from './suppressions.ts'
 
 export const RECORDS_TABLES = [
   REPORTS_TABLES,
@@ -88,7 +88,7 @@ export type RecordsDeps = {
 export type RecordsStatus = Totals & { keys: KeyUse[]; pausedUntil: number | null }
 
 export class Records {
-  readonly hash: LookupHash
+  #hash: LookupHash
   readonly suppressions: Suppressions
   readonly log: OperatorLog
   readonly landed: LandedStore
@@ -103,7 +103,7 @@ export class Records {
     const { storage, receiptMs, readAccess, events, rim, now } = deps
     const { sql } = storage
     this.#deps = deps
-    this.hash = lookupHashOf(storage, rim)
+    this.#hash = lookupHashOf(storage, rim)
     this.suppressions = new Suppressions(sql, rim.randomUUID)
     this.log = new OperatorLog(sql)
     const activityOf = (from: number, to: number) => this.points(from, to, 'hour')
@@ -114,6 +114,40 @@ export class Records {
     const { suppressions } = this
     const [activity, receipts] = [this.#activity, this.#receipts]
     this.#reports = new ReportStore(storage, { activity, receipts, suppressions }, receiptMs)
+  }
+
+  /** The key changes at most once, while nothing is stored under it. */
+  get hash(): LookupHash {
+    return this.#hash
+  }
+
+  /**
+   * Takes over the suppressions of another outbox, and the key of their hashes. Returns how many are running; `null`: there
+   * is something under a key of our own, and by another key it would neither be found nor erased.
+   */
+  importSuppressions(key: Uint8Array, rows: readonly Suppression[], now: number): number | null {
+    const { storage, rim } = this.#deps
+    const isOurs = key.toHex() === this.#hash.raw.toHex()
+    if (!isOurs && this.#hasHashes()) return null
+    const running = rows.filter(({ until }) => until > now)
+    storage.transactionSync(() => {
+      if (!isOurs) storage.kv.put(KEY, key)
+      for (const { hash, until } of running) this.suppressions.add(hash, now, until)
+    })
+    if (!isOurs) this.#hash = new LookupHash(key, rim.hmac)
+    return running.length
+  }
+
+  #hasHashes(): boolean {
+    this.#reports.write()
+    const { any } = this.#deps.storage.sql
+      .exec<{ any: number }>(
+        `SELECT EXISTS (SELECT 1 FROM events) OR EXISTS (SELECT 1 FROM event_index)
+           OR EXISTS (SELECT 1 FROM suppressions) OR EXISTS (SELECT 1 FROM receipts)
+           OR EXISTS (SELECT 1 FROM reports WHERE length(receipts) > 0) AS any`,
+      )
+      .one()
+    return any === 1
   }
 
   /** What an arriving event is found by. */
