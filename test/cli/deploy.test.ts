@@ -80,6 +80,40 @@ describe('the first deploy', () => {
     ).toEqual([])
   })
 
+  it('takes the keys of several widgets, and the token, out of the environment', async () => {
+    const keys = 'shop:key-of-the-shop-0123456789,help:key-of-the-help-0123456789'
+    vi.stubEnv('WEBHOOK_KEYS', keys)
+    vi.stubEnv('ADMIN_TOKEN', 'token-of-the-operator-01234')
+    expect(await test.deploy(GOOD), test.printed()).toBe(0)
+    const worker = test.cloudflare.worker(NAME)
+    expect(Object.fromEntries(worker?.secrets ?? [])).toEqual({
+      WEBHOOK_KEYS: keys,
+      ADMIN_TOKEN: 'token-of-the-operator-01234',
+    })
+    expect(test.printed()).toContain('+ WEBHOOK_KEYS from the environment')
+    expect(test.printed()).toContain('+ ADMIN_TOKEN from the environment')
+    const base = `https://${NAME}.local.workers.dev/chatlio`
+    for (const widget of ['shop', 'help']) {
+      expect(test.printed()).toContain(`The widget ${widget}:`)
+      expect(test.printed()).toContain(`${base}/unanswered?key=key-of-the-${widget}-0123456789\n`)
+    }
+    expect(test.printed()).not.toContain('token-of-the-operator-01234')
+    expect(test.printed()).not.toContain('stored nowhere else')
+  })
+
+  it.each([
+    ['WEBHOOK_KEYS', 'shop:key-of-the-shop-0123456789,help:short'],
+    ['ADMIN_TOKEN', 'short'],
+  ])('refuses a %s of the environment that the relay would not take', async (name, value) => {
+    vi.stubEnv(name, value)
+    expect(await test.deploy(GOOD)).toBe(2)
+    expect(test.printed()).toContain(`  ${name}: is a secret that Cloudflare would get from the`)
+    expect(test.printed()).not.toContain('short,')
+    expect(test.printed()).not.toContain(value)
+    expect(test.printed()).not.toContain('Settings are in')
+    expect(test.cloudflare.worker(NAME)).toBeUndefined()
+  })
+
   it('shows a secret that was stored although the deploy failed afterwards', async () => {
     test.cloudflare.fail(/^GET .*\/workers\/workers\//, 403)
     expect(await test.deploy(GOOD)).toBe(1)

@@ -141,6 +141,15 @@ describe('erase', () => {
     expect(printed.text()).not.toContain(ADMIN_TOKEN)
   })
 
+  it('suppresses nobody for 0 days, and says nothing else', async () => {
+    expect(await run('--visitor', 'not-suppressed', '--suppress-days', '0')).toBe(0)
+    expect(printed.text()).toContain('"suppressedUntil": null')
+    expect(printed.text()).not.toContain('Suppressed.')
+    expect(printed.text()).toContain('the relay drops nothing of this person')
+    const body = { visitor: { UUID: 'not-suppressed' }, message: 'hello' }
+    expect((await post(body)).body.status).not.toBe('suppressed')
+  })
+
   it('ends with 1 when the relay refuses or does not answer', async () => {
     expect(await erase(['--url', url, '--admin-token', 'wrong', '--visitor', 'v'])).toBe(1)
     expect(printed.text()).toContain('admin token is wrong')

@@ -1,4 +1,5 @@
 /** What comes from outside: answers without an end, secrets that a server repeats, control characters, files of Windows. */
+
 import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -7,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { environmentOf } from '../../src/cli/lib/env-file.ts'
 import { platformClient } from '../../src/cli/lib/platform-client.ts'
 import { keepSecret, printable, printableLines } from '../../src/cli/lib/printable.ts'
+import { askRelay } from '../../src/cli/lib/relay-reply.ts'
 import { paint } from '../../src/cli/lib/style.ts'
 import { linesOf } from '../../src/cli/lib/text.ts'
 import { main as tail } from '../../src/cli/tail/main.ts'
@@ -124,6 +126,17 @@ describe('a secret', () => {
     ]) {
       expect(printable(`a ${form} b`)).toBe('a … b')
     }
+  })
+
+  it('of an operator is not printed by any command that has sent it', async () => {
+    const adminToken = 'operators-token-number-one'
+    const reply = await askRelay(
+      'http://127.0.0.1:1/admin/erase',
+      { method: 'POST', headers: { authorization: `Bearer ${adminToken}` } },
+      async () => Response.json({ code: 'x', detail: `no ${adminToken}` }, { status: 400 }),
+    )
+    expect(reply).toMatchObject({ by: 'relay', status: 400 })
+    expect(printableLines(JSON.stringify(reply))).not.toContain(adminToken)
   })
 
   it('of a few characters would hide words, and is none', () => {

@@ -352,6 +352,17 @@ describe('recover', () => {
     expect(printed.text()).toContain('1 had been recovered before')
   })
 
+  it.each(['-0', '-12', '-r1-0', '-r12-3'])('asks for the event of the part %s', async (part) => {
+    adobe().rule({ answer: { type: 'failLater' } })
+    await post(1, { _id: `${idOf(1)}${part}` })
+    adobe().clearRules()
+    advance(20 * MINUTE)
+    relay.answers.set(`GET /admin/events/${idOf(1)}`, () => ({ id: 'x', state: 'pending' }))
+    expect(await runRecover()).toBe(0)
+    expect(inLake().size).toBe(0)
+    expect(printed.text()).toContain('1 wait in the outbox')
+  })
+
   it.each([
     ['mapped', 'AEP shows what the mapping made of it'],
     ['cut', 'AEP cut its text'],

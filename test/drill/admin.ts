@@ -47,10 +47,18 @@ export class Admin {
     return JSON.stringify(event)
   }
 
-  /** Takes the event out of the outbox, whatever its state. */
-  async erase(id: string): Promise<void> {
+  /** Takes the event out of the outbox, whatever its state. Resolves to whether it was there. */
+  async erase(id: string): Promise<boolean> {
     const response = await this.#fetch(`/admin/events/${id}`, 'DELETE')
+    if (response.status === 404) return false
     if (!response.ok) throw new Error(`The event was not erased: ${response.status}.`)
+    return true
+  }
+
+  /** A command that takes JSON. */
+  async operate(path: string, body: unknown): Promise<void> {
+    const response = await this.#fetch(`/admin${path}`, 'POST', JSON.stringify(body))
+    if (!response.ok) throw new Error(`${path} answered ${response.status}.`)
   }
 
   async #get<Body>(path: string): Promise<Body> {
@@ -59,10 +67,14 @@ export class Admin {
     return response.json() as Promise<Body>
   }
 
-  #fetch(path: string, method = 'GET'): Promise<Response> {
+  #fetch(path: string, method = 'GET', body: string | null = null): Promise<Response> {
     return fetch(`${this.#url}${path}`, {
       method,
-      headers: { authorization: `Bearer ${this.#token}` },
+      body,
+      headers: {
+        authorization: `Bearer ${this.#token}`,
+        ...(body !== null && { 'content-type': 'application/json' }),
+      },
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })
   }

@@ -92,11 +92,11 @@ async function runRounds(
   const vars = options.storeFirst ? { FORWARD_TIMEOUT_MS: '0' } : {}
   const setup = { vars }
   const harness = await startHarness(setup, FORMATS[options.format], directory, started)
-  const { adobe, worker, poster, format } = harness
+  const { adobe, worker, poster, monitor, format } = harness
   const script = new FaultScript(adobe, new Random(seed, 'faults'), format.faults)
   const recovered: Recovered[] = []
   for (const [index, round] of rounds.entries()) {
-    await faultPhase(round, script, harness, beganAt + options.durationMs)
+    await monitor.during(faultPhase(round, script, harness, beganAt + options.durationMs))
     recovered.push(await recovery(round, script, harness))
     const done = `${poster.posts.length} posts, ${worker.kills} kills, ${script.phases} phases of AEP`
     console.log(

@@ -4,7 +4,8 @@
  */
 import type { LakeRecord } from '../../src/local-adobe/streaming/lake.ts'
 import type { Admin, State, Status } from './admin.ts'
-import type { Harness } from './harness.ts'
+import type { Bounds } from './bounds.ts'
+import { boundsOf, type Harness } from './harness.ts'
 import type { Options } from './options.ts'
 import type { Post } from './poster.ts'
 import { Random } from './random.ts'
@@ -24,6 +25,7 @@ export type Evidence = {
   readonly listed: Readonly<Record<State, readonly string[]>>
   /** Log lines in which the outbox has pending events but no next attempt. */
   readonly idle: readonly string[]
+  readonly bounds: Bounds
   /** When that life of the Worker ended, in epoch milliseconds; `Infinity` while it runs. */
   readonly endOf: (life: number) => number
 }
@@ -66,6 +68,15 @@ export async function gather(
     idle: await worker.lines(
       (line) =>
         /"event":"drain".*"nextAttemptAt":null/.test(line) && !line.includes('"pending":0,'),
+    ),
+    bounds: boundsOf(
+      harness,
+      poster.posts.map(({ answer, sentAt, endedAt }) => ({
+        id: answer?.id ?? null,
+        at: sentAt,
+        endedAt,
+        status: answer?.status ?? 0,
+      })),
     ),
     endOf: (life) => worker.endOf(life),
   }

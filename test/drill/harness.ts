@@ -4,8 +4,10 @@ import path from 'node:path'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { startLocalAdobe } from '../../src/local-adobe/server.ts'
 import { Admin } from './admin.ts'
+import { type Bounds, judgeBounds, type Webhook } from './bounds.ts'
 import { buildBundle } from './bundle.ts'
 import { FLOW_ID, type Format } from './format.ts'
+import { Monitor } from './health.ts'
 import { Poster } from './poster.ts'
 import { Worker } from './worker.ts'
 import { workerdBinary, workerdConfig } from './workerd.ts'
@@ -15,6 +17,11 @@ export type Harness = {
   readonly adobe: LocalAdobe
   readonly worker: Worker
   readonly poster: Poster
+  readonly monitor: Monitor
+  /** Webhooks that phases have posted, and their answers. */
+  readonly webhooks: Webhook[]
+  /** Starts the Worker anew with other variables; to its outbox that is a kill. */
+  deploy(vars: Readonly<Record<string, string>>): Promise<void>
   /** Admin routes of the running Worker. Every request to it also wakes its outbox. */
   admin(): Promise<Admin>
 }
@@ -33,7 +40,6 @@ const TIMES = {
 const TAMPERED = new URL('workers/tampered.js', import.meta.url)
 
 export type Setup = {
-  /** Objects of the outbox. */
   /** Puts `workers/tampered.js` around the bundle. */
   readonly tampered?: boolean
   /** Variables of the Worker; they override those of every drill. */
@@ -64,7 +70,12 @@ export async function startHarness(
   const config = path.join(directory, 'config.capnp')
   if (tampered) await copyFile(TAMPERED, path.join(directory, 'tampered.js'))
   const modules = { ...(tampered && { 'tampered.js': 'tampered.js' }), 'index.js': bundle.script }
-  await writeFile(config, workerdConfig(modules, bundle.compatibilityDate, storage, vars))
+  const configure = (more: Readonly<Record<string, string>>) =>
+    writeFile(
+      config,
+      workerdConfig(modules, bundle.compatibilityDate, storage, { ...vars, ...more }),
+    )
+  await configure({})
   const worker = new Worker(workerdBinary(), config, path.join(directory, 'worker.log'))
   started.push(() => worker.close())
   worker.start()
@@ -73,6 +84,33 @@ export async function startHarness(
     adobe,
     worker,
     poster: new Poster(worker, WEBHOOK_KEY),
+    monitor: new Monitor(worker),
+    webhooks: [],
+    deploy: async (more) => {
+      await worker.kill()
+      await configure(more)
+      worker.start()
+    },
     admin: async () => new Admin(await worker.url(), ADMIN_TOKEN),
   }
+}
+
+/** Requests to AEP that had the event, or a part of it. */
+export function askedOf({ adobe, format }: Harness, id: string) {
+  return adobe.requests.filter(({ ids }) => ids.some((_id) => format.eventOf({ _id }) === id))
+}
+
+/** What has been seen so far, of these webhooks. */
+export function boundsOf(
+  { adobe, format, worker, monitor }: Harness,
+  webhooks: readonly Webhook[],
+): Bounds {
+  return judgeBounds({
+    webhooks,
+    requests: adobe.requests,
+    lake: adobe.lake,
+    eventOf: format.eventOf,
+    starts: worker.starts,
+    looks: monitor.looks,
+  })
 }

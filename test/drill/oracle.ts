@@ -23,6 +23,7 @@ export function judge(evidence: Evidence, options: Options, format: Format): Bre
     ...awake(evidence),
     ...passing(evidence, options),
     ...takenOver(evidence, sent, format),
+    ...evidence.bounds.breaches.map((text) => ({ check: 'bounds', id: null, text })),
   ]
 }
 

@@ -69,6 +69,8 @@ export function figures(
       Math.max(...recovered.map(({ ms }) => ms)),
       `the slowest of ${recovered.length}, after the last fault and kill`,
     ],
+    ['asked in vain', evidence.bounds.mostAsked, 'most requests in a second to an AEP that failed'],
+    ['waited in ms', evidence.bounds.oldestMs, 'the longest, while AEP failed nothing'],
     ['fresh events', evidence.fresh.length, 'until one was forwarded'],
     ['seconds', totals.seconds.toFixed(1)],
     ['lost', broken('lost')],

@@ -25,6 +25,8 @@ export class Worker {
   #lives = 0
   #kills = 0
   readonly #endedAt = new Map<number, number>()
+  /** When it was started, each time, in epoch milliseconds. */
+  readonly starts: number[] = []
   /** Rejects when the process ends by itself or does not start. */
   readonly failed = Promise.withResolvers<never>()
 
@@ -58,6 +60,7 @@ export class Worker {
 
   start(): void {
     this.#lives += 1
+    this.starts.push(Date.now())
     const life = this.#lives
     // The system chooses the port; workerd reports it on descriptor 3 as soon as it listens.
     const child = spawn(this.#binary, ['serve', '--control-fd=3', this.#config], {

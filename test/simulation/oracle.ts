@@ -2,6 +2,7 @@
  * The observer who sees everything: at every step and at the end it says which promise of `design.md` was broken. It looks at
  * Adobe, at the rows of the outbox and at the answers, and believes nothing of what the relay says of itself.
  */
+import { askedInVain } from '../rate.ts'
 import type { Asked, Landed } from './aep.ts'
 import type { Fault, Webhook } from './plan.ts'
 import type { Answered, Breach, World } from './world.ts'
@@ -488,13 +489,7 @@ export class Oracle {
     if (now - this.#lastAccepted < 3 * MINUTE || now - this.#lastChange < 3 * MINUTE) return
     if (this.#has(3 * MINUTE, 'clock', 'isolate', 'deploy', 'rpc', 'object', 'sender', 'storage'))
       return
-    let count = 0
-    for (let index = aep.requests.length - 1; index >= 0; index -= 1) {
-      const request = aep.requests[index]
-      if (!request || request.at < now - 2 * MINUTE) break
-      if (!request.failed) return
-      if (request.at >= now - MINUTE) count += 1
-    }
+    const count = askedInVain(aep.requests, now, { windowMs: MINUTE, failingMs: 2 * MINUTE }) ?? 0
     this.mostProbes = Math.max(this.mostProbes, count)
     const most = MOST_PROBES + plan.isolates * 5
     if (count > most) this.#breach('rate', `${count} requests in a minute to an AEP that fails`)

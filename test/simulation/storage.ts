@@ -13,6 +13,8 @@ type Row = Record<string, unknown>
 type Prepared = { statement: StatementSync | null; reads: boolean; returns: boolean }
 
 /** What storage does to a statement; `null`: nothing. */
+const FULL = 'database or disk is full: SQLITE_FULL'
+
 export type StorageFault = { kind: 'full' } | { kind: 'fails'; at: (call: number) => boolean }
 
 export class SimulatedStorage {
@@ -138,7 +140,10 @@ export class SimulatedStorage {
 
   #exec(query: string, bindings: Value[]) {
     const prepared = this.#prepared(query)
-    this.#mayFail(!prepared.reads && !/^\s*DELETE/i.test(query))
+    // What changes nothing takes no room: a table that is there already, rows of which there are none.
+    const mayGrow =
+      !prepared.reads && !/^\s*(DELETE|UPDATE|CREATE TABLE IF NOT EXISTS)/i.test(query)
+    this.#mayFail(mayGrow)
     if (!prepared.reads) this.#isDirty = true
     if (!prepared.statement) {
       if (bindings.length > 0) throw new Error(`several statements with bindings: ${query}`)
@@ -151,7 +156,14 @@ export class SimulatedStorage {
     if (prepared.returns) {
       return new Cursor(prepared.statement.all(...values).map(withBuffers), 0)
     }
+    if (this.fault()?.kind !== 'full') {
+      return new Cursor([], Number(prepared.statement.run(...values).changes))
+    }
+    this.#db.exec('SAVEPOINT before_full')
     const { changes } = prepared.statement.run(...values)
+    const grew = changes > 0 && !/^\s*DELETE/i.test(query)
+    this.#db.exec(`${grew ? 'ROLLBACK TO before_full; ' : ''}RELEASE before_full`)
+    if (grew) throw new Error(FULL)
     return new Cursor([], Number(changes))
   }
 
@@ -172,7 +184,7 @@ export class SimulatedStorage {
     this.#calls += 1
     const fault = this.fault()
     if (fault?.kind === 'full' && grows) {
-      throw new Error('database or disk is full: SQLITE_FULL')
+      throw new Error(FULL)
     }
     if (fault?.kind === 'fails' && fault.at(this.#calls)) {
       throw new Error('disk I/O error: SQLITE_IOERR')

@@ -209,6 +209,29 @@ describe('webhook keys', () => {
     expect(config.problems).toHaveLength(1)
   })
 
+  it.each([
+    ['a line end that no shell has made', `${KEY}\\n${OTHER_KEY}`],
+    ['a bar', `${KEY}|${OTHER_KEY}`],
+    ['a comma of another script', `${KEY}\u3001${OTHER_KEY}`],
+    ['a mark of no width', `${KEY}\u200b`],
+    ['the line of an env file', `WEBHOOK_KEYS=${KEY}`],
+  ])('may have %s in it, which is reported, and works as a whole', (_, value) => {
+    const config = parseConfig({ ...RAW, WEBHOOK_KEYS: value })
+    expect(config.webhookKeys).toEqual([named(value)])
+    expect(config.problems).toMatchObject([
+      { expected: 'keys alone, separated by commas (key 1 has a sign that is none of a key)' },
+    ])
+    expect(config.destination).not.toBeNull()
+  })
+
+  it.each([
+    'abcdefghijklmnop+/==',
+    'schl\u00fcssel-von-genug-l\u00e4nge',
+    'a.b_c~d!e*f-g%20hijklmno',
+  ])('is none of those: %s', (value) => {
+    expect(parseConfig({ ...RAW, WEBHOOK_KEYS: value }).problems).toEqual([])
+  })
+
   it('belongs to one name: the second is reported', () => {
     const config = parseConfig({ ...RAW, WEBHOOK_KEYS: `shop:${KEY},blog:${KEY}` })
     expect(config.webhookKeys).toEqual([named(KEY, 'shop')])

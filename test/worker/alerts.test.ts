@@ -1,5 +1,6 @@
 /** Promise 8, over the wire: what the cron trigger sends, to whom, and what an operator can see of it. */
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { Alerts, type AlertsDeps } from '../../src/worker/outbox/alerts.ts'
@@ -346,6 +347,21 @@ describe('silence', () => {
     await relay.report()
     await tick()
     expect(said()).toContain('Webhooks come again')
+  })
+
+  it.each([1, 2])('is an alert after %i hours, where so few are set', async (hours) => {
+    Object.assign(env, { ALERT_SILENCE_HOURS: String(hours) })
+    const short = startRelay(SETTINGS)
+    for (let each = 0; each < 3; each += 1) await short.post('feedback', conversation())
+    await short.report()
+    clock.advance(6 * DAY + 23 * HOUR)
+    await short.post('feedback', conversation())
+    await short.report()
+    for (let quarter = 0; quarter < 4 * (hours + 1); quarter += 1) {
+      clock.advance(15 * MINUTE)
+      await short.scheduled()
+    }
+    expect(said()).toContain(`No webhook for ${hours} h`)
   })
 })
 

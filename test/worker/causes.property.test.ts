@@ -84,7 +84,11 @@ it('they equal a GROUP BY over what is set aside, and every filter finds what it
     function act(step: Action): void {
       if (step.do === 'hashes') sql.exec("UPDATE events SET hashes = 'x'")
       else if (step.do === 'expire') {
-        events.erase(events.receivedBefore(receivedAtOf(step.event), 10), 'expired')
+        const expired = events.receivedBefore(receivedAtOf(step.event), 10)
+        events.erase(
+          expired.map(({ position }) => position),
+          'expired',
+        )
       } else if (step.do === 'redrive' || step.do === 'delete') {
         const { filter, limit } = step
         const request = { filter, ids: null, dryRun: false, after: -1, limit }

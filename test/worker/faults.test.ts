@@ -245,6 +245,30 @@ describe('storage that cannot be written', () => {
     expect((await relay.health()).status).toBe(200)
   })
 
+  it('is not vouched for by a smaller event, nor by one that is stored already, once a larger one was refused', async () => {
+    const writable = await inOutbox(async (instance, { storage }) => {
+      const isWritable = async () => (await instance.health()).writable
+      await instance.store(storeRequest(1))
+      storage.sql.exec(`CREATE TRIGGER nearly_full BEFORE INSERT ON events
+        WHEN length(NEW.body) > 100000 BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
+      const large = storeRequest(2, { body: new Uint8Array(200_000).fill(32) })
+      await expect(instance.store(large)).rejects.toThrow()
+      const answers = [await isWritable()]
+      await instance.store(storeRequest(3))
+      answers.push(await isWritable())
+      storage.sql.exec('DROP TRIGGER nearly_full')
+      storage.sql.exec(`CREATE TRIGGER full BEFORE INSERT ON events
+        BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
+      await expect(instance.store(storeRequest(4))).rejects.toThrow()
+      await instance.store(storeRequest(1))
+      answers.push(await isWritable())
+      storage.sql.exec('DROP TRIGGER full')
+      await instance.store(large)
+      return [...answers, await isWritable()]
+    })
+    expect(writable).toEqual([false, false, false, true])
+  })
+
   it('is tried at most once a minute, however many ask, and not while stores succeed', async () => {
     const probes = await inOutbox(async (instance, { storage }) => {
       const exec = vi.spyOn(storage.sql, 'exec')
@@ -424,5 +448,24 @@ describe('an action on many events', () => {
       matched: 10,
       stillInvalid: 10,
     })
+  })
+
+  it('that have expired together lets others in between, as bulk actions do', async () => {
+    const body = new Uint8Array(1_400_000).fill(32)
+    const error = { code: 'malformed-json', status: null, message: '' } as const
+    const order = await inOutbox(async (instance, { storage }) => {
+      for (let each = 0; each < 12; each += 1) {
+        const receivedAt = clock.now + each
+        await instance.store(storeRequest(each, { body, receivedAt, state: 'quarantined', error }))
+      }
+      clock.advance(31 * 86_400_000)
+      const left = () =>
+        storage.sql.exec('SELECT 1 FROM events WHERE length(body) > 1000').toArray().length
+      const waking = instance.wake()
+      const whenStored = instance.store(storeRequest(99)).then(left)
+      await waking
+      return [await whenStored, left()]
+    })
+    expect(order).toEqual([7, 0])
   })
 })

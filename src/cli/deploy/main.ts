@@ -25,7 +25,7 @@ import {
 import { type Options, readOptions, USAGE } from './options.ts'
 import { doneText, planText, problemsText, uncheckedText, urlsText } from './report.ts'
 import { missingSecrets, type Secrets, withSecretsFile } from './secrets.ts'
-import { checkSettings, type SettingProblem, type Target } from './settings.ts'
+import { checkSecrets, checkSettings, type SettingProblem, type Target } from './settings.ts'
 import { readTarget } from './target.ts'
 
 /** Of texts that hold something from outside. */
@@ -101,12 +101,12 @@ async function deploy(options: Options, signal: AbortSignal): Promise<number> {
   const needed = neededSecrets(target, existing)
   const secrets = missingSecrets({ existing, needed, environment, newKey })
   const all = new Set([...existing, ...Object.keys(secrets)])
-  const stillWrong = checkSettings(target, all, options)
+  const stillWrong = [...checkSettings(target, all, options), ...checkSecrets(secrets)]
   if (stillWrong.length > 0) return refuse(target, stillWrong)
   const moved = await movedOutbox(target, deployed, options)
   if (moved !== null) return moved
 
-  say(planText(target, deployed, secrets))
+  say(planText(target, deployed, secrets, environment))
   if (dryRun) return await tryBuild(target, selected, all, options, signal)
   const refused = await newKeyRefused(options, deployed)
   if (refused !== null) return refused
@@ -225,7 +225,8 @@ async function upload(what: Upload, signal: AbortSignal): Promise<number> {
     if (result.code === 0) {
       if (isWorkersBuild()) say(`Deployed.\n\n${result.stdout}`)
       // The key is meant to be shown.
-      else console.log(`Deployed.\n\n${doneText(url, target, secrets, existing)}`)
+      else
+        console.log(`Deployed.\n\n${doneText(url, target, secrets, existing, options.environment)}`)
       return 0
     }
     const code = signal.aborted ? INTERRUPTED : fail(failureOf(result))
@@ -233,7 +234,7 @@ async function upload(what: Upload, signal: AbortSignal): Promise<number> {
     const stored = signal.aborted ? secrets : await storedOf(secrets, selected, signal)
     if (Object.keys(stored).length > 0) {
       console.log(
-        `\nThese secrets may already be stored:\n\n${doneText(null, target, stored, existing)}`,
+        `\nThese secrets may already be stored:\n\n${doneText(null, target, stored, existing, options.environment)}`,
       )
     }
     return code

@@ -22,7 +22,7 @@ export type Options = {
 
 export const USAGE = `Usage: npm run deploy -- [options]
 Checks the settings in wrangler.toml, makes WEBHOOK_KEYS and ADMIN_TOKEN if
-Cloudflare has none, deploys the Worker and shows the five URLs for Chatlio.
+Cloudflare and the environment have none, deploys the Worker and shows the five URLs for Chatlio.
 
   --env NAME        a named environment of wrangler.toml, such as staging
   --dry-run         say what would change, and change nothing
@@ -40,6 +40,9 @@ Cloudflare has none, deploys the Worker and shows the five URLs for Chatlio.
 Variables:
   CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID
                     or a login stored by \`npx wrangler login\`
+  WEBHOOK_KEYS, ADMIN_TOKEN
+                    stored as secrets when Cloudflare has none, in place of made
+                    ones: shop:KEY,help:KEY for two widgets
   AEP_CLIENT_SECRET, AEP_READ_CLIENT_SECRET
                     stored as secrets when their client id is set and Cloudflare
                     has none

@@ -1,6 +1,7 @@
 /** Report: what `npm run deploy` prints, as text. Nothing here does anything. */
 import { readWebhookKeys } from '../../worker/config/webhook-keys.ts'
 import { CHATLIO_FIELDS, CHATLIO_PLACE } from '../lib/chatlio-fields.ts'
+import { type Environment, variable } from '../lib/env-file.ts'
 import { wrap } from '../lib/style.ts'
 import { placeOf } from '../lib/wrangler-toml.ts'
 import type { Deployed } from './deployed.ts'
@@ -26,8 +27,13 @@ const forEnv = ({ env }: Pick<Target, 'env'>) => (env === null ? '' : ` --env ${
 const provision = (target: Target) =>
   `npm run provision${target.env === null ? '' : ` --${forEnv(target)}`}`
 
-/** What a deploy changes at Cloudflare; values of variables are shown, of secrets never. */
-export function planText(target: Target, deployed: Deployed, secrets: Secrets): string {
+/** What a deploy changes at Cloudflare; values of variables are shown, of secrets never. `given`: the environment. */
+export function planText(
+  target: Target,
+  deployed: Deployed,
+  secrets: Secrets,
+  given: Environment,
+): string {
   const { exists } = deployed
   const from = target.env === null ? target.file : `${target.file}, environment ${target.env}`
   return [
@@ -36,7 +42,7 @@ export function planText(target: Target, deployed: Deployed, secrets: Secrets): 
     'Variables',
     ...variableLines(target, deployed),
     'Secrets',
-    ...secretLines(deployed, secrets),
+    ...secretLines(deployed, secrets, given),
   ].join('\n')
 }
 
@@ -54,16 +60,20 @@ function variableLines({ vars }: Target, deployed: Deployed): string[] {
   return [...lines, ...gone.map((name) => `  - ${name} goes: the configuration does not have it`)]
 }
 
-function secretLines({ secrets: existing }: Deployed, made: Secrets): string[] {
+function secretLines({ secrets: existing }: Deployed, made: Secrets, given: Environment): string[] {
   const kept = [...existing].filter((name) => made[name] === undefined).sort()
   return [
     ...kept.map((name) => `  = ${name} stays`),
     ...Object.keys(made).map((name) => {
-      if (name.endsWith('_CLIENT_SECRET')) return `  + ${name} from the environment`
+      if (isGiven(made, given, name)) return `  + ${name} from the environment`
       return existing.has(name) ? `  ~ ${name} will be replaced` : `  + ${name} will be made`
     }),
   ]
 }
+
+/** It was taken from the environment as it is, so whoever deploys has it. */
+const isGiven = (secrets: Secrets, given: Environment, name: string) =>
+  secrets[name] !== undefined && secrets[name] === variable(given, name)
 
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
@@ -97,36 +107,45 @@ export function urlsText(url: string | null, keys: string | null): string {
 
 /**
  * `url`: the Worker's address; `null`: wrangler named none.
- * `made`: the secrets of this deploy, shown here and nowhere else.
+ * `made`: the secrets of this deploy, of which those that are not `given` are shown here and nowhere else.
  */
 export function doneText(
   url: string | null,
   target: Target,
   made: Secrets,
   secrets: ReadonlySet<string>,
+  given: Environment,
 ): string {
   const base = url ?? 'https://YOUR-WORKER'
   const keys = made.WEBHOOK_KEYS ?? null
   return [
     urlsText(url, keys),
     '',
-    ...(keys
+    ...(isGiven(made, given, 'WEBHOOK_KEYS')
       ? [
           wrap(
-            `These URLs hold a key out of WEBHOOK_KEYS. Copy them now: they are stored nowhere else and cannot be shown again. A lost or leaked key is replaced by \`npm run deploy --${forEnv(target)} --new-key\`.`,
+            `These URLs hold the keys in WEBHOOK_KEYS, which are stored at Cloudflare now. \`npm run deploy --${forEnv(target)} --show-urls\` shows them again where the keys are at hand.`,
           ),
         ]
-      : [
-          wrap(
-            `YOUR_KEY is the key that Cloudflare already has: it cannot be shown, and was not changed. With the key in the variable WEBHOOK_KEYS, \`npm run deploy --${forEnv(target)} --show-urls\` shows them. If it is lost, \`npm run deploy --${forEnv(target)} --new-key\` replaces it; then paste the URLs anew.`,
-          ),
-        ]),
+      : keys
+        ? [
+            wrap(
+              `These URLs hold a key out of WEBHOOK_KEYS. Copy them now: they are stored nowhere else and cannot be shown again. A lost or leaked key is replaced by \`npm run deploy --${forEnv(target)} --new-key\`.`,
+            ),
+          ]
+        : [
+            wrap(
+              `YOUR_KEY is the key that Cloudflare already has: it cannot be shown, and was not changed. With the key in the variable WEBHOOK_KEYS, \`npm run deploy --${forEnv(target)} --show-urls\` shows them. If it is lost, \`npm run deploy --${forEnv(target)} --new-key\` replaces it; then paste the URLs anew.`,
+            ),
+          ]),
     '',
     "The operators' page (the API is at the same address):",
     `  ${base}/admin`,
-    ...(made.ADMIN_TOKEN
-      ? ['ADMIN_TOKEN, which signs you in, also shown only now:', `  ${made.ADMIN_TOKEN}`]
-      : ['It asks for the ADMIN_TOKEN that Cloudflare already has.']),
+    ...(isGiven(made, given, 'ADMIN_TOKEN')
+      ? ['It asks for the ADMIN_TOKEN that you gave, which is stored at Cloudflare now.']
+      : made.ADMIN_TOKEN
+        ? ['ADMIN_TOKEN, which signs you in, also shown only now:', `  ${made.ADMIN_TOKEN}`]
+        : ['It asks for the ADMIN_TOKEN that Cloudflare already has.']),
     '',
     uncheckedText(base, target, secrets),
   ].join('\n')

@@ -1,7 +1,7 @@
 /**
- * Secrets: makes those that are missing, and carries them to wrangler.
+ * Secrets: those that are missing, out of the environment or made, carried to wrangler.
  *
- * Promises: a secret that Cloudflare has is never made again or overwritten; a made one is in no argument, no variable
+ * Promises: a secret that Cloudflare has is never made again or overwritten; a new one is in no argument, no variable
  * and no file but one of mode 600 in a temporary directory outside the repository, which is deleted when `use` ends,
  * also when a signal ends this process. Only SIGKILL or a power cut can leave it behind.
  */
@@ -32,7 +32,7 @@ export type SecretsWanted = {
 export function missingSecrets({ existing, needed, environment, newKey }: SecretsWanted): Secrets {
   const missing: Record<string, string> = {}
   for (const name of ['WEBHOOK_KEYS', 'ADMIN_TOKEN']) {
-    if (!existing.has(name)) missing[name] = randomSecret()
+    if (!existing.has(name)) missing[name] = variable(environment, name) ?? randomSecret()
   }
   if (newKey && existing.has('WEBHOOK_KEYS')) {
     const kept = variable(environment, 'WEBHOOK_KEYS')

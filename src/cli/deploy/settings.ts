@@ -172,6 +172,16 @@ export function checkSettings(
   return firstOfEach(problems)
 }
 
+/** Of secrets that this deploy would store: each key must open the relay, and the token too. */
+export function checkSecrets(secrets: Readonly<Record<string, string>>): SettingProblem[] {
+  return parseConfig(secrets)
+    .problems.filter(({ variable }) => secrets[variable] !== undefined)
+    .map(({ variable, expected }) => ({
+      setting: variable,
+      problem: `is a secret that Cloudflare would get from the environment of this deploy; expected: ${expected}`,
+    }))
+}
+
 function* configurationProblems(target: Target): Generator<SettingProblem> {
   const section = target.env === null ? '' : `env.${target.env}.`
   if (!target.durableObjects.includes('OUTBOX')) {

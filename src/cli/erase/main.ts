@@ -90,7 +90,7 @@ async function erase(
   const erased = await eraseAll(options, () => {
     console.error(
       wrap(
-        `Suppressed. Waiting ${HEARD_MS / 1_000} seconds, until every isolate of the relay has heard of it; then once more.`,
+        `${options.suppressDays > 0 ? 'Suppressed. ' : ''}Waiting ${HEARD_MS / 1_000} seconds, until every isolate of the relay has ${options.suppressDays > 0 ? 'heard of it' : 'reported what it relayed'}; then once more.`,
       ),
     )
     return wait(HEARD_MS)
@@ -113,7 +113,7 @@ async function erase(
   if (!options.aep || options.dryRun || 'wrong' in client) {
     console.log(JSON.stringify(receipt, null, 2))
     console.log(`\n${wrap(options.dryRun ? DRY_RUN : explain(erased))}`)
-    console.log(`\n${wrap(ADOBE)}\n`)
+    console.log(`\n${wrap(adobe(options))}\n`)
     console.log(`POST https://platform.adobe.io${PRIVACY_JOBS}`)
     console.log(JSON.stringify(requestFor(receipt.key), null, 2))
     return options.dryRun || erased.clean ? 0 : 1
@@ -136,8 +136,8 @@ async function erase(
 
 const DRY_RUN = 'Nothing was changed. Without --dry-run these are erased.'
 
-const ADOBE =
-  'What Adobe still holds: every event that was delivered. Delete it with Privacy Service (not with Data Hygiene, which Adobe forbids for privacy requests): with --aep, or by the request below. It names the person, the receipt above does not. Give all identities that you know, every email and visitor UUID, in one request. A job takes 15 to 45 days, and what arrives meanwhile may stay, which is why the relay drops this person’s events until then. Cloudflare keeps the history of the storage for 30 days: after a restore, erase again. Chatlio and Slack hold the chat itself.'
+const adobe = ({ suppressDays }: Erase) =>
+  `What Adobe still holds: every event that was delivered. Delete it with Privacy Service (not with Data Hygiene, which Adobe forbids for privacy requests): with --aep, or by the request below. It names the person, the receipt above does not. Give all identities that you know, every email and visitor UUID, in one request. A job takes 15 to 45 days, and what arrives meanwhile may stay${suppressDays > 0 ? ', which is why the relay drops this person’s events until then' : ': the relay drops nothing of this person'}. Cloudflare keeps the history of the storage for 30 days: after a restore, erase again. Chatlio and Slack hold the chat itself.`
 
 function explain({ sums: { mentioned }, clean }: Erased): string {
   const end = clean

@@ -3,8 +3,10 @@
  *
  * Promises: never follows a redirect (Chatlio need not either, and a followed one would hide what stands in front);
  * never rejects; names Cloudflare Access by its redirect, its headers or its pages; an answer is the relay's own only
- * if it reads like one. Reads at most 64 KiB of an answer, unless more is asked for. Neither the key nor a body is in what it returns as text.
+ * if it reads like one; a token that was sent is never shown, whoever repeats it. Reads at most 64 KiB of an answer, unless more is asked for. Neither the key nor a body is in what it returns as text.
  */
+
+import { keepSecret } from './printable.ts'
 
 export type Reply =
   /** The relay's own JSON. */
@@ -39,6 +41,7 @@ export async function askRelay(
   { maxBytes = MAX_ANSWER_BYTES, ...request }: RelayRequest,
   send = fetch,
 ): Promise<Reply> {
+  keepSecret(request.headers?.authorization?.replace(/^Bearer /, '') ?? '')
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS)
     const response = await send(url, { ...request, redirect: 'manual', signal })

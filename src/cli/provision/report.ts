@@ -154,17 +154,24 @@ export const FLOW_PAUSE =
 export const SCHEMA_PAUSE =
   'The schema is new or changed: it can take up to fifteen minutes until AEP validates by it everywhere.'
 
+/** Of a schema that an earlier version made: the relay sends the new fields as soon as it is deployed. */
+export const DEPLOY_PAUSE =
+  'Deploy when they are over: an event with a new field may be dropped until then.'
+
 /** What to wait for, and what to do next. */
 export function nextText(
   done: readonly Done[],
-  { authenticated }: Wanted,
+  { authenticated, format }: Wanted,
   options: Options,
 ): string {
   const touched = (keys: readonly string[]) =>
     done.some(({ step, outcome }) => keys.includes(step.key) && outcome !== 'found')
   const lines: string[] = []
   if (touched(['flow'])) lines.push(FLOW_PAUSE)
-  if (touched(['fieldGroup', 'schema', 'union'])) lines.push(SCHEMA_PAUSE)
+  if (touched(['fieldGroup', 'schema', 'union'])) {
+    const isUpgrade = format === 'xdm' && done.some(({ outcome }) => outcome === 'changed')
+    lines.push(isUpgrade ? `${SCHEMA_PAUSE} ${DEPLOY_PAUSE}` : SCHEMA_PAUSE)
+  }
   if (authenticated) {
     lines.push(
       'The endpoint is authenticated: have AEP_CLIENT_SECRET in the environment of the deploy, or in the file of its --env-file. It stores it as a secret.',

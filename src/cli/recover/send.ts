@@ -195,8 +195,8 @@ async function withoutHeld(
 ): Promise<readonly Item[] | string> {
   const ours: Item[] = []
   for (const item of chunk) {
-    // A part is held as the event that it is of.
-    const id = item.id.replace(/-\d+$/, '')
+    // A part, of whichever split, is held as the event that it is of.
+    const id = item.id.replace(/(-r\d+)?-\d+$/, '')
     const answer = await askAdmin(options, `events/${id}`)
     if ('wrong' in answer) return answer.wrong
     const { status, body } = answer

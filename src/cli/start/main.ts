@@ -121,6 +121,7 @@ function variables({ url, adobe }: LocalAdobeServer, format: Options['format']) 
       AEP_SCHEMA_ID: schemaId,
       AEP_TENANT: tenant,
       AEP_VISITOR_NAMESPACE: 'ChatlioVisitor',
+      AEP_SCHEMA_EXTRAS: 'chat,contact',
     }),
   }
 }

@@ -27,7 +27,6 @@ export async function main(args: readonly string[]): Promise<number> {
     return 2
   }
   keepSecret(options.key)
-  if (options.adminToken !== null) keepSecret(options.adminToken)
   const { rows, notes } = await verify(options)
   console.log(`${options.base}\n\n${table(rows)}`)
   for (const note of notes) console.log(`\n${printableLines(note)}`)

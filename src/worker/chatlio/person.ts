@@ -75,7 +75,7 @@ function inObjects(kind: StoredKind, members: Members): Subject {
 }
 
 /** An address of one word is what it is; there may be several, or a name, around others. */
-const ONE_WORD = /^[^\s"'<>()[\]{},;:&%=\\]+$/
+const ONE_WORD = /^[^\s\p{Cf}"'<>()[\]{},;:&%=\\|/?]*[\p{L}\p{M}\p{N}]$/u
 
 function asWritten(value: unknown): string[] {
   return textsAt(value).flatMap((text) => folded(text.trim()) || [])

@@ -10,7 +10,7 @@ import { type ConfigProblem, trimmedText } from './variables.ts'
 /** `name`: the widget that the key belongs to, `source` of its events. */
 export type WebhookKey = { readonly key: string; readonly name: string | null }
 
-type KeyFault = 'quoted' | 'placeholder' | 'too-short' | 'named-twice'
+type KeyFault = 'quoted' | 'placeholder' | 'too-short' | 'named-twice' | 'joined'
 
 /** As written in guides and example files. A copied one is known to everybody, so it counts as not set. */
 export const PLACEHOLDER = /change-me|example|placeholder|your-/i
@@ -19,6 +19,12 @@ export const LONG_ENOUGH = `${MIN_SECRET_CHARACTERS} characters or more`
 
 /** A JSON list, or a value with its quotes: no sender has a key that looks like this. */
 const QUOTED = /["'`\u2018-\u201f\u00ab\u00bb()[\]{}<>]/
+
+/**
+ * Looks like two keys, or like the line of an env file: the line end that a shell has not made, a bar, a comma of another
+ * script, a mark of no width. It may be somebody's key all the same.
+ */
+const JOINED = /\\|\||[\p{Cf}[\p{Po}--\p{ASCII}]]|^WEBHOOK_KEYS=/v
 
 const NAMED = /^([a-z0-9-]{1,32}):(.+)$/s
 
@@ -38,6 +44,11 @@ const EXPECTED: Record<KeyFault, { form: string; one: string; several: string }>
     form: 'a key of its own for each name',
     one: 'is there under another name',
     several: 'are there under other names',
+  },
+  joined: {
+    form: 'keys alone, separated by commas',
+    one: 'has a sign that is none of a key',
+    several: 'have signs that are none of a key',
   },
 }
 
@@ -75,7 +86,9 @@ function readKey(entry: string): ReadKey {
   const [, name = null, key = entry] = NAMED.exec(entry) ?? []
   if (QUOTED.test(entry)) return { key: entry, name: null, fault: 'quoted', isUsable: false }
   if (PLACEHOLDER.test(key)) return { key, name, fault: 'placeholder', isUsable: false }
-  if (key.length >= MIN_SECRET_CHARACTERS) return { key, name, isUsable: true }
+  if (key.length >= MIN_SECRET_CHARACTERS) {
+    return { key, name, isUsable: true, ...(JOINED.test(entry) && { fault: 'joined' }) }
+  }
   // A key that has a colon of its own has always worked as a whole.
   const isUsable = entry.length >= MIN_SECRET_CHARACTERS && !PLACEHOLDER.test(entry)
   return { key: entry, name: null, fault: 'too-short', isUsable }

@@ -63,7 +63,7 @@ export function addressesIn(readings: readonly string[], limit: number): string[
   for (const text of readings) {
     for (let at = text.indexOf('@'); at !== -1; at = text.indexOf('@', at + 1)) {
       const [local] =
-        /[^\s@"'<>\\,;:(){}[\]]+$/.exec(text.slice(Math.max(at - MAX_LOCAL, 0), at)) ?? []
+        /[^\s\p{Cf}@"'<>\\,;:(){}[\]]+$/u.exec(text.slice(Math.max(at - MAX_LOCAL, 0), at)) ?? []
       const [domain] =
         /^[\p{L}\p{M}\p{N}.-]*[\p{L}\p{M}\p{N}]/u.exec(text.slice(at + 1, at + 1 + MAX_DOMAIN)) ??
         []

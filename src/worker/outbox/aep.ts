@@ -362,14 +362,16 @@ const HAPPENED = new Set([
 
 /**
  * What a clock that ran ahead left in the value: what happened is dated back to now, a planned moment is brought to its
- * own maximum. The same object when there is nothing to correct.
+ * own maximum, or to what AEP asked for. The same object when there is nothing to correct.
  */
 export function corrected(aep: Aep, now: number, { backoff }: Policy): Aep {
   // Nothing in it is later than its latest change.
   if (aep.changedAt <= now) return aep
+  // The moment at which AEP asked is as far ahead.
+  const asked = Math.max(aep.notBefore - (aep.throttled?.at ?? 0), 0)
   const planned = new Map([
     ['retryAt', now + backoff.capMs],
-    ['notBefore', now + MAX_RETRY_AFTER_MS],
+    ['notBefore', now + Math.min(asked, MAX_RETRY_AFTER_MS)],
   ])
   let isAhead = false
   const past: Aep = JSON.parse(JSON.stringify(aep), (key, value) => {

@@ -46,14 +46,18 @@ export class Alerts {
 
   async facts(): Promise<OutboxFacts> {
     const { watch, pending, oldestPendingAt, isWritable, drift, records } = this.#deps
-    const { hold, cause } = watch.besidesPause()
+    const { hold, causes } = watch.besidesPause()
     const { pause } = watch.aep
     const { unavailable, refused, keys } = records.status()
     const used = keys.map(({ lastUsedAt }) => lastUsedAt)
     const lastWebhookAt = used.length > 0 ? Math.max(...used) : null
     return {
       states: this.states(),
-      hold: hold && { ...hold, code: cause?.code ?? null, status: cause?.status ?? null },
+      hold: hold && {
+        ...hold,
+        code: causes.hold?.code ?? null,
+        status: causes.hold?.status ?? null,
+      },
       pausedSince: pause.paused ? pause.at : null,
       pending: pending(),
       oldestPendingAt: oldestPendingAt(),
@@ -121,14 +125,16 @@ export class Alerts {
       .toArray()
   }
 
-  /** Webhooks in the same hours a week before; looked up only where none has come since. */
+  /**
+   * Webhooks in the same hours a week before; looked up only where none has come since. Whole hours, up to the latest that
+   * is over: of those before there is nothing smaller.
+   */
   #weekBefore(lastWebhookAt: number | null): number {
     const { records, silenceMs, now } = this.#deps
-    const since = now() - silenceMs
-    if (silenceMs === 0 || lastWebhookAt === null || lastWebhookAt > since) return 0
-    // Whole hours: of those before there is nothing smaller.
-    const from = Math.ceil((since - 7 * DAY_MS) / HOUR_MS) * HOUR_MS
-    const to = Math.floor((now() - 7 * DAY_MS) / HOUR_MS) * HOUR_MS
+    const end = Math.floor(now() / HOUR_MS) * HOUR_MS
+    if (silenceMs === 0 || lastWebhookAt === null || lastWebhookAt > end - silenceMs) return 0
+    const to = end - 7 * DAY_MS
+    const from = to - silenceMs
     return records
       .points(from, to, 'hour')
       .filter(({ outcome }) => outcome !== 'unauthorized' && outcome !== 'drained')

@@ -226,9 +226,10 @@ export class Events {
   }
 
   /** The oldest events received before a moment, whatever their state. */
-  receivedBefore(ms: number, limit: number): number[] {
-    return this.#positions(
-      'SELECT position FROM events WHERE position < ? ORDER BY position LIMIT ?',
+  receivedBefore(ms: number, limit: number): Located[] {
+    return this.#located(
+      `SELECT position, kind, length(body) AS bytes FROM events WHERE position < ?
+       ORDER BY position LIMIT ?`,
       ms * PER_MS,
       limit,
     )

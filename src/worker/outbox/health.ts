@@ -30,17 +30,23 @@ export function healthOf(facts: {
   }
 }
 
-/** A write that has been tried, and when. */
-export type Write = { at: number; worked: boolean }
+/** A write that has been tried, when, and how large its largest body was. */
+export type Write = { at: number; worked: boolean; bytes: number }
+
+/** The write that says more of the next ones. A smaller one that works does not vouch for what was refused. */
+export function tellingWrite(before: Write | null, latest: Write): Write {
+  const isRefuted = before === null || before.worked || !latest.worked
+  return isRefuted || latest.bytes >= before.bytes ? latest : before
+}
 
 /**
  * Tells whether events can be stored, by storing something as large.
- * Promises: at most one such write a minute, and none while stores succeed.
+ * Promises: at most one such write a minute, and none while stores succeed. What has just refused a store is not writable.
  */
 export class WriteProbe {
   readonly #storage: DurableObjectStorage
   readonly #now: () => number
-  #latest: Write | null = null
+  #latest: Omit<Write, 'bytes'> | null = null
   #probing: Promise<boolean> | null = null
 
   constructor({ storage, now }: { storage: DurableObjectStorage; now: () => number }) {
@@ -48,23 +54,18 @@ export class WriteProbe {
     this.#now = now
   }
 
-  /** `store`: the latest store of an event; `null` before the first. */
+  /** `store`: the latest store of an event that tells (`tellingWrite`); `null` before the first. */
   async isWritable(store: Write | null): Promise<boolean> {
     const now = this.#now()
-    const isRecent = (write: Write | null): write is Write =>
-      write !== null && write.at <= now && now - write.at < WRITE_PROBE_INTERVAL_MS
-    if (isRecent(store) && store.worked) return true
-    let latest = this.#latest
-    if (!isRecent(latest)) {
+    const isRecent = (at: number) => at <= now && now - at < WRITE_PROBE_INTERVAL_MS
+    if (store !== null && isRecent(store.at)) return store.worked
+    if (this.#latest === null || !isRecent(this.#latest.at)) {
       this.#probing ??= this.#probe().finally(() => {
         this.#probing = null
       })
-      latest = { at: now, worked: await this.#probing }
-      this.#latest = latest
+      this.#latest = { at: now, worked: await this.#probing }
     }
-    // What has refused a store since is not called writable.
-    const refusedSince = store && !store.worked && store.at > latest.at
-    return latest.worked && !refusedSince
+    return this.#latest.worked
   }
 
   async #probe(): Promise<boolean> {

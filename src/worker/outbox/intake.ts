@@ -14,7 +14,7 @@ import { logDeadLetter } from './delivery/outcome.ts'
 import type { Arrival, EventState, StoredAttempt, StoredError } from './event.ts'
 import type { Events } from './events.ts'
 import { GroupCommit } from './group-commit.ts'
-import type { Write } from './health.ts'
+import { tellingWrite, type Write } from './health.ts'
 import type { Records } from './records/records.ts'
 import type { AepWatch } from './watch.ts'
 
@@ -63,7 +63,7 @@ export class Intake {
   readonly #commit: GroupCommit<Waiting, HeldState>
   /** Bytes of the bodies that wait, at most. */
   #waitingBytes = 0
-  /** The latest write; `null` before the first. */
+  /** The latest write that tells whether the next will work; `null` before the first. */
   lastWrite: Write | null = null
 
   constructor(deps: IntakeDeps) {
@@ -94,7 +94,9 @@ export class Intake {
     const wanted = requests.filter(({ hashes }) => !records.isSuppressed(hashes))
     const before = watch.known().refusedFrom
     const arrivals = wanted.map((request) => this.#arrival(request))
-    this.lastWrite = { at: now(), worked: false }
+    const largest = (all: readonly Arrival[]) => Math.max(0, ...all.map(({ body }) => body.length))
+    const { lastWrite } = this
+    this.lastWrite = { at: now(), worked: false, bytes: largest(arrivals) }
     let places = events.put(arrivals)
     const { refusedFrom, hold } = watch.known()
     if (refusedFrom !== null && before === null) {
@@ -108,7 +110,10 @@ export class Intake {
         isNew ? { position, hashes: arrivals[index]?.hashes ?? '' } : [],
       ),
     )
-    this.lastWrite = { at: now(), worked: true }
+    // What was there before, and whose person is suppressed, has written nothing.
+    const added = arrivals.filter((_, index) => places[index]?.isNew)
+    const worked = { at: now(), worked: true, bytes: largest(added) }
+    this.lastWrite = added.length > 0 ? tellingWrite(lastWrite, worked) : lastWrite
     const states = new Map(wanted.map((request, index) => [request, places[index]?.state]))
     const pending = places.filter(({ state }) => state === 'pending')
     delivery.added(pending.map(({ position }) => position))

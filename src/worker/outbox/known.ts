@@ -28,9 +28,11 @@ export type Known = {
   nextThoughtAt: number | null
   /** AEP fails, and this is no hold: an outage. */
   outageSince: number | null
-  /** What is behind a hold or an outage, for the log. */
-  cause: { code: string; status: number | null } | null
+  /** What is behind the hold, and behind AEP's failure, for the log: both can last at once. */
+  causes: { hold: Cause | null; failure: Cause | null }
 }
+
+type Cause = { code: string; status: number | null }
 
 export function known(value: Aep, now: number, policy: Policy): Known {
   const aep = corrected(value, now, policy)
@@ -48,11 +50,14 @@ export function known(value: Aep, now: number, policy: Policy): Known {
     refusedFrom: refusals.hold?.takenBackFrom ?? null,
     nextThoughtAt: rejectingFrom(aep),
     outageSince: failure?.reason === 'upstream' ? failure.since : null,
-    cause: causeOf(aep),
+    causes: {
+      hold: holdCauseOf(aep),
+      failure: failure && { code: failure.code, status: failure.status },
+    },
   }
 }
 
-function causeOf({ unusableSince, refusals, failure }: Aep): Known['cause'] {
+function holdCauseOf({ unusableSince, refusals, failure }: Aep): Cause | null {
   if (unusableSince !== null) return { code: 'configuration', status: null }
   if (refusals.hold) return { code: 'rejected', status: refusals.newest[0]?.status ?? null }
   return failure && { code: failure.code, status: failure.status }
@@ -71,20 +76,18 @@ export type LogLine = { level: 'log' | 'warn'; fields: Parameters<typeof logLine
 /** What a change says to an operator: a hold or an outage begins or ends. */
 export function linesOf(before: Known, next: Known, now: number): LogLine[] {
   const lines: LogLine[] = []
-  const status = next.cause?.status ?? null
-  // The status is AEP's, or that of IMS when IMS gave no token.
-  const answered = next.cause?.code === 'token' ? { imsStatus: status } : { upstreamStatus: status }
-  const cause = next.cause && { code: next.cause.code, ...(status === null ? {} : answered) }
   if (before.hold?.reason !== next.hold?.reason) {
     const reason = next.hold?.reason ?? null
     const lifted = before.hold?.reason ?? null
-    const fields = reason === null ? { lifted } : reason === 'paused' ? {} : (cause ?? {})
+    const fields =
+      reason === null ? { lifted } : reason === 'paused' ? {} : fieldsOf(next.causes.hold)
     lines.push({
       level: reason === null ? 'log' : 'warn',
       fields: { event: 'hold', reason, ...fields },
     })
   }
   if (before.outageSince === null && next.outageSince !== null) {
+    const cause = fieldsOf(next.causes.failure)
     lines.push({ level: 'warn', fields: { event: 'upstream', status: 'failing', ...cause } })
   }
   if (before.outageSince !== null && next.outageSince === null && !next.hold) {
@@ -92,4 +95,12 @@ export function linesOf(before: Known, next: Known, now: number): LogLine[] {
     lines.push({ level: 'log', fields: { event: 'upstream', status: 'recovered', failedForMs } })
   }
   return lines
+}
+
+/** The status is AEP's, or that of IMS when IMS gave no token. */
+function fieldsOf(cause: Cause | null): Omit<LogLine['fields'], 'event'> {
+  if (cause === null) return {}
+  const { code, status } = cause
+  if (status === null) return { code }
+  return code === 'token' ? { code, imsStatus: status } : { code, upstreamStatus: status }
 }

@@ -1,10 +1,13 @@
-/** Act: phases one after the other, each on a Worker of its own, and one printed line for each breach. */
+/** Act: phases three at a time, each on a Worker of its own, and one printed line for each breach. */
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { RAW } from '../format.ts'
-import { startHarness } from '../harness.ts'
+import { boundsOf, startHarness } from '../harness.ts'
 import { XDM } from '../xdm.ts'
 import type { Phase } from './phase.ts'
+
+/** They wait most of the time. */
+const AT_ONCE = 3
 
 /** Resolves to the number of phases whose promise was not kept. */
 export async function actOut(
@@ -13,7 +16,8 @@ export async function actOut(
   started: (() => Promise<void>)[],
 ): Promise<number> {
   let broken = 0
-  for (const phase of phases) {
+  const queue = phases.values()
+  const act = async (phase: Phase) => {
     const own = path.join(directory, phase.name)
     await mkdir(own)
     const setup = { tampered: phase.tampered ?? false, vars: phase.vars ?? {} }
@@ -24,13 +28,22 @@ export async function actOut(
     }
     started.push(stop)
     const harness = await startHarness(setup, phase.format === 'xdm' ? XDM : RAW, own, running)
-    const breaches = await Promise.race([phase.run(harness), harness.worker.failed.promise])
+    const acting = harness.monitor.during(phase.run(harness))
+    const found = await Promise.race([acting, harness.worker.failed.promise])
+    const bounds = boundsOf(harness, harness.webhooks)
+    const breaches = [...found, ...bounds.breaches]
     await stop()
     const seconds = ((Date.now() - beganAt) / 1_000).toFixed(0)
-    console.log(`  phase ${phase.name}, ${seconds} s: ${breaches.length === 0 ? 'kept' : 'BROKEN'}`)
-    if (breaches.length === 0) continue
+    console.log(
+      `  phase ${phase.name}, ${seconds} s: ${breaches.length === 0 ? 'kept' : 'BROKEN'}, ${bounds.mostAsked} requests a second in vain, waits of ${bounds.oldestMs} ms`,
+    )
+    if (breaches.length === 0) return
     broken += 1
     for (const line of [phase.promise, ...breaches]) console.log(`    ${line}`)
   }
+  const actAll = async () => {
+    for (const phase of queue) await act(phase)
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, actAll))
   return broken
 }

@@ -28,10 +28,21 @@ export const ARRIVAL_TIMEOUT_MS = 15_000
 let serial = 0
 
 /** Posts a valid event of its own; `message` is its text. Never throws. */
-export async function post(harness: Harness, message = 'good'): Promise<Answered> {
+export async function post(
+  harness: Harness,
+  message = 'good',
+  visitor?: string,
+): Promise<Answered> {
+  const answered = await send(harness, message, visitor)
+  harness.webhooks.push({ ...answered, endedAt: Date.now() })
+  return answered
+}
+
+async function send(harness: Harness, message: string, visitor?: string): Promise<Answered> {
   serial += 1
   const at = Date.now()
-  const body = { visitor: { UUID: `visitor-${serial}` }, message, conversationUUID: `c-${serial}` }
+  const UUID = visitor ?? `visitor-${serial}`
+  const body = { visitor: { UUID }, message, conversationUUID: `c-${serial}` }
   try {
     const response = await fetch(
       `${await harness.worker.url()}/chatlio/feedback?key=${WEBHOOK_KEY}`,

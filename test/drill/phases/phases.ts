@@ -4,7 +4,10 @@
  */
 import { badToken } from './bad-token.ts'
 import { clockJump } from './clock-jump.ts'
+import { diskFull } from './disk-full.ts'
 import { encoderFault } from './encoder-fault.ts'
+import { oneKindRefused } from './one-kind-refused.ts'
+import { operators } from './operators.ts'
 import type { Phase } from './phase.ts'
 import { refusesEverything } from './refuses-everything.ts'
 import { splitThrottled } from './split-throttled.ts'
@@ -17,6 +20,9 @@ export const PHASES: readonly Phase[] = [
   throttledEvent,
   badToken,
   refusesEverything,
+  oneKindRefused,
+  operators,
+  diskFull,
 ]
 
 export const IN_EVERY_DRILL: readonly Phase[] = [
@@ -24,4 +30,7 @@ export const IN_EVERY_DRILL: readonly Phase[] = [
   splitThrottled,
   badToken,
   refusesEverything,
+  oneKindRefused,
+  operators,
+  diskFull,
 ]

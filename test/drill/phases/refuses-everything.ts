@@ -1,10 +1,18 @@
 /** AEP refuses everything for a while, as it does with a wrong schema: no event dies of it, and all of them arrive. */
+import type { Answer } from '../../../src/local-adobe/answer.ts'
 import { until } from '../recovery.ts'
 import type { Phase } from './phase.ts'
 import { ARRIVAL_TIMEOUT_MS, post, settledLedger, wait } from './phase.ts'
 
 const EVENTS = 120
 const REFUSED_FOR_MS = 2_000
+const FAILS_FOR_MS = 1_000
+const FAILURES: readonly Answer[] = [
+  { type: 'status', status: 503 },
+  { type: 'status', status: 429 },
+  { type: 'status', status: 401 },
+  { type: 'reset' },
+]
 
 export const refusesEverything: Phase = {
   name: 'refuses-everything',
@@ -20,6 +28,14 @@ export const refusesEverything: Phase = {
       await wait(REFUSED_FOR_MS / EVENTS)
     }
     const asked = adobe.requests.length
+    // What was found out of the refusals must not be asked again at the webhooks' rate when AEP goes down.
+    for (const answer of FAILURES) {
+      adobe.clearRules()
+      adobe.rule({ answer })
+      for (const endAt = Date.now() + FAILS_FOR_MS; Date.now() < endAt; await wait(25)) {
+        ids.push((await post(harness, `failed ${ids.length}`)).id)
+      }
+    }
     adobe.clearRules()
     const missing = () => {
       const landed = new Set(adobe.lake.map(({ _id }) => _id))

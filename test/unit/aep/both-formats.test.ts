@@ -165,3 +165,36 @@ describe('any event', () => {
     )
   })
 })
+
+describe('a transcript that is split in both', () => {
+  const time = (seconds: number) =>
+    new Date(RECEIVED_AT - 7_200_000 + seconds * 1_000).toISOString()
+  const chat = (length: number) =>
+    Array.from({ length }, (_, index) => ({
+      text: 'x',
+      sentAt: time(index),
+      userId: index % 2 === 0 ? '' : 'U1',
+      isVisitorMsg: index % 2 === 0,
+    }))
+  const sums = (parts: readonly Loose[]) => {
+    const numbers: Record<string, number> = {}
+    for (const { _acme, customerFeedback } of parts) {
+      const all = { ..._acme.chatlio.metrics, ...customerFeedback }
+      for (const [name, value] of Object.entries(all)) {
+        if (typeof value === 'number') numbers[name] = (numbers[name] ?? 0) + value
+      }
+    }
+    return numbers
+  }
+
+  it.each([1, 60, 400, 5_000])('has the sums of the whole: %i messages', (length) => {
+    const payload = { messages: chat(length), startedAt: time(0), endedAt: time(length) }
+    const event = eventOf('transcript', payload)
+    const whole = sums(rawOf(event, 10_000_000))
+    expect(whole).toMatchObject({ visitorMessages: Math.ceil(length / 2), chatEnd: 1 })
+    const raw = rawOf(event, 9_500)
+    expect(raw.length > 1).toBe(length > 60)
+    expect(sums(raw)).toEqual(whole)
+    expect(sums(xdmOf(event, 9_500))).toEqual(whole)
+  })
+})

@@ -117,6 +117,7 @@ describe('the numbers of a chat', () => {
     ['an end before the begin', at(600), at(0), undefined],
     ['the same moment', at(5), at(5), 0],
     ['a begin in the future', at(8_000), at(9_000), undefined],
+    ['an end in the future, which counts as receipt', at(0), at(9_000), 7_200],
     ['Go’s zero time', '0001-01-01T00:00:00Z', at(9), undefined],
   ])('have a duration by %s', (_, startedAt, endedAt, seconds) => {
     expect(of([], { startedAt, endedAt })?.durationSeconds).toBe(seconds)

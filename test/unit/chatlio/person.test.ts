@@ -34,6 +34,24 @@ describe('an event is of the person', () => {
       'feedback',
       '{"visitor":{"UUID":"u","email":"\\"A\\" <ada@example.com>"}}',
     ],
+    ['with the end of a sentence', 'offline-message', '{"message":"","email":"ada@example.com."}'],
+    [
+      'beside another',
+      'offline-message',
+      '{"message":"","email":"bo@example.com|ada@example.com"}',
+    ],
+    [
+      'after a slash',
+      'transcript',
+      '{"messages":[],"visitorEmail":"bo@example.com / ada@example.com"}',
+    ],
+    [
+      'before a sign of no width',
+      'transcript',
+      '{"messages":[],"visitorEmail":"ada@example.com\u200b"}',
+    ],
+    ['after a mark', 'feedback', '{"visitor":{"UUID":"u","email":"\\ufeffada@example.com"}}'],
+    ['after a mark in a text', 'auto', '\u200eada@example.com\u200f'],
     ['as a link', 'feedback', '{"visitor":{"UUID":"u","email":"mailto:ada%40example.com"}}'],
     [
       'first of two equal keys',

@@ -4,8 +4,8 @@
  * Promises: pure; whole seconds, rounded down; messages in the order of the list; a number is absent rather than wrong.
  * A visitor's message has `isVisitorMsg` true, an agent's (or bot's) false; one with neither counts for neither, and where
  * all are such, as older senders post them, nothing is said of who wrote. A message whose `sentAt` cannot be read is
- * counted, and makes the times it is part of absent; so does a clock that goes back, and one that was ahead of ours (its
- * time has been capped at receipt).
+ * counted, and makes the times it is part of absent; so does a clock that goes back. A time ahead of ours has been capped at
+ * receipt: what ends there is measured until receipt, and nothing is measured from there.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
 import type { Message, Transcript } from '../../chatlio/payload.ts'

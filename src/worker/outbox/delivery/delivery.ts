@@ -12,6 +12,7 @@ import type { Timers } from '../../lib/timeout.ts'
 import { EXPIRE_BATCH, REQUEUE_PAGE } from '../../limits.ts'
 import { logLine } from '../../log.ts'
 import type { Policy } from '../blame.ts'
+import { withinBytes } from '../bulk.ts'
 import type { Events } from '../events.ts'
 import type { AepWatch } from '../watch.ts'
 import { Alarm, Next, nextAttemptAt, nextWakeAt } from './next.ts'
@@ -119,7 +120,7 @@ export class Delivery {
       await this.#alarm.load()
       this.#next.restart()
     }
-    this.#expire()
+    await this.#expire()
     this.#deps.watch.happened({ what: 'time' })
     if (this.#running) this.#pool?.added()
     else await this.#setAlarm()
@@ -130,7 +131,7 @@ export class Delivery {
     this.#alarm.fired()
     this.#running = true
     try {
-      this.#expire()
+      await this.#expire()
       this.#deps.watch.happened({ what: 'time' })
       await this.#pool?.drain()
       this.#alarm.runEnded('well')
@@ -158,14 +159,17 @@ export class Delivery {
     if (at === null || at > Math.max(now(), watch.known().mayAskAt ?? 0)) await this.#setAlarm()
   }
 
-  #expire(): void {
-    const { events, config, now } = this.#deps
+  /** As many at a time as it may take bytes: a shorter retention may erase all there is, and others must not wait for that. */
+  async #expire(): Promise<void> {
+    const { events, config, storage, now } = this.#deps
     let erased = 0
     for (;;) {
-      const expired = events.receivedBefore(now() - config.retentionMs, EXPIRE_BATCH)
-      if (expired.length === 0) break
+      const found = events.receivedBefore(now() - config.retentionMs, EXPIRE_BATCH)
+      if (found.length === 0) break
+      const expired = withinBytes(found).map(({ position }) => position)
       events.erase(expired, 'expired')
       erased += expired.length
+      await storage.sync()
     }
     if (erased > 0) logLine('warn', { event: 'expired', erased })
   }

@@ -1,0 +1,128 @@
+/**
+ * Bounds: what holds at every moment of a drill, in its rounds and in its phases: an AEP that fails is asked seldom, a good
+ * event waits no longer than AEP makes it, and `/health` says what webhooks get. Pure.
+ */
+import type { LakeRecord, RequestRecord } from '../../src/local-adobe/streaming/lake.ts'
+import { askedInVain, type Request } from '../rate.ts'
+import type { Look } from './health.ts'
+
+/** A webhook and its answer; `status` 0: none. */
+export type Webhook = {
+  readonly id: string | null
+  readonly at: number
+  readonly endedAt: number
+  readonly status: number
+}
+
+export type Seen = {
+  readonly webhooks: readonly Webhook[]
+  readonly requests: readonly RequestRecord[]
+  readonly lake: readonly LakeRecord[]
+  readonly eventOf: (record: LakeRecord) => string | null
+  /** When the Worker was started. */
+  readonly starts: readonly number[]
+  readonly looks: readonly Look[]
+}
+
+export type Bounds = {
+  readonly mostAsked: number
+  readonly oldestMs: number
+  readonly breaches: string[]
+}
+
+/** As a minute is to the default waits, so is this to those of a drill, which are a hundred times shorter. */
+const WINDOW_MS = 1_000
+/** At first those under way fail, and each learns of it. */
+const FAILING_MS = 1_500
+/** The outbox asks once a second, one isolate after 0.3 s and longer; webhooks come at up to 60 a second. */
+const MOST_ASKED = 8
+/** From the moment when AEP last failed anything; several times the longest `Retry-After`. */
+const OLDEST_MS = 10_000
+/** `/health` repeats an answer for two seconds. */
+const STALE_MS = 3_000
+const FEWEST_WEBHOOKS = 5
+
+export function judgeBounds(seen: Seen): Bounds {
+  const mostAsked = most(inVain(seen))
+  const ages = agesOf(seen)
+  return {
+    mostAsked,
+    oldestMs: most(ages.map(({ ms }) => ms)),
+    breaches: [
+      ...(mostAsked > MOST_ASKED
+        ? [`${mostAsked} requests within ${WINDOW_MS} ms to an AEP that failed`]
+        : []),
+      ...ages
+        .filter(({ ms }) => ms > OLDEST_MS)
+        .map(({ id, ms }) => `${id} came ${ms} ms after AEP had failed anything`),
+      ...healthFaults(seen),
+    ],
+  }
+}
+
+const most = (values: readonly number[]) => values.reduce((a, b) => Math.max(a, b), 0)
+
+/**
+ * A Worker that has just started knows nothing yet. A webhook that cannot be stored costs a request whatever is known: AEP is
+ * its last resort.
+ */
+function inVain({ requests, starts, webhooks }: Seen): number[] {
+  const all: Request[] = requests.map(({ at, status }) => ({ at, failed: !isGood(status) }))
+  const first = all[0]?.at ?? 0
+  return all
+    .map(({ at }) => at)
+    .filter((at) => at - first > FAILING_MS && !happened(starts, at - FAILING_MS, at))
+    .map((at) => {
+      const asked = askedInVain(all, at, { windowMs: WINDOW_MS, failingMs: FAILING_MS }) ?? 0
+      const unstored = webhooks.filter(
+        (each) => each.status === 503 && each.at <= at && each.endedAt >= at - WINDOW_MS,
+      )
+      return asked - unstored.length
+    })
+}
+
+/** How long each event waited, though AEP failed nothing and the Worker ran. */
+function agesOf({ webhooks, requests, lake, eventOf, starts }: Seen) {
+  const hindered = [
+    ...starts,
+    ...requests.filter(({ status }) => !isGood(status)).map(({ at }) => at),
+  ].sort((a, b) => a - b)
+  const postedAt = new Map<string, number>()
+  for (const { id, at, status } of webhooks) {
+    if (id && isGood(status)) postedAt.set(id, Math.min(at, postedAt.get(id) ?? at))
+  }
+  const ages = new Map<string, { id: string; ms: number }>()
+  for (const record of lake) {
+    const id = eventOf(record)
+    const from = id === null ? undefined : postedAt.get(id)
+    if (id === null || from === undefined || ages.has(id)) continue
+    const since = hindered.findLast((at) => at <= record.at) ?? from
+    ages.set(id, { id, ms: record.at - Math.max(from, since) })
+  }
+  return [...ages.values()]
+}
+
+/** Where `/health` and the webhooks of the last seconds contradict each other, and where it does not know that AEP fails. */
+function healthFaults({ looks, webhooks, requests, starts }: Seen): string[] {
+  const faults = new Set<string>()
+  for (const { at, status, reasons } of looks) {
+    const from = at - STALE_MS
+    if (happened(starts, from, at)) continue
+    const got = webhooks.filter((each) => each.at >= from && each.endedAt <= at && each.status > 0)
+    if (got.length < FEWEST_WEBHOOKS) continue
+    if (status === 200 && got.every((each) => each.status === 503)) {
+      faults.add('/health answers 200, and every webhook gets 503')
+    }
+    if (status !== 200 && got.every((each) => each.status === 202)) {
+      faults.add(`/health answers ${status} ${reasons.join(' ')}, and every webhook is stored`)
+    }
+    const asked = requests.filter((each) => each.at >= from && each.at <= at)
+    const isDown = asked.length >= FEWEST_WEBHOOKS && asked.every((each) => !isGood(each.status))
+    if (isDown && reasons.length === 0) faults.add('/health says ok, and AEP fails everything')
+  }
+  return [...faults]
+}
+
+const isGood = (status: number | null) => status !== null && status >= 200 && status < 300
+const happened = (moments: readonly number[], from: number, to: number) =>
+  moments.some((at) => at >= from && at <= to)
