@@ -92,7 +92,8 @@ export class SimulatedAep {
     const whole =
       verdicts.find(({ said }) => said !== 'accepted' && !PER_MESSAGE.has(said)) ?? first
     const { said } = whole
-    request.failed = verdicts.every((each) => each.said !== 'accepted')
+    // Its size is always an event's own fault, so a 413 slows nobody down.
+    request.failed = verdicts.every(({ said }) => said !== 'accepted' && said !== '413')
     const lands = verdicts.filter((each) => each.said === 'accepted' || LANDS.has(said))
     if (said === 'accepted' || PER_MESSAGE.has(said) || LANDS.has(said)) {
       for (const each of lands) this.#land(each)

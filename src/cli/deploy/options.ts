@@ -22,7 +22,8 @@ export type Options = {
 
 export const USAGE = `Usage: npm run deploy -- [options]
 Checks the settings in wrangler.toml, makes WEBHOOK_KEYS and ADMIN_TOKEN if
-Cloudflare and the environment have none, deploys the Worker and shows the five URLs for Chatlio.
+Cloudflare and the environment have none, deploys the Worker and shows the
+five URLs for Chatlio.
 
   --env NAME        a named environment of wrangler.toml, such as staging
   --dry-run         say what would change, and change nothing
