@@ -71,7 +71,7 @@ function secretLines({ secrets: existing }: Deployed, made: Secrets, given: Envi
   ]
 }
 
-/** It was taken from the environment as it is, so whoever deploys has it. */
+/** Whether the secret came from the environment: then nothing says that it is shown only once. */
 const isGiven = (secrets: Secrets, given: Environment, name: string) =>
   secrets[name] !== undefined && secrets[name] === variable(given, name)
 

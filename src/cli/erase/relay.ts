@@ -68,8 +68,8 @@ async function eraseOnce(options: Erase, { kind, value }: Identity): Promise<Fie
 }
 
 /**
- * The ids of the suppressions that end at one of these moments, which the relay has just given. Empty from a relay that
- * lists none: then they cannot be extended later, and that is said when it matters.
+ * The ids of the suppressions that end at one of these moments, as the relay has just given them. Empty if the relay lists
+ * no suppressions: they cannot be extended then, and the command says so when it would have extended them.
  */
 async function suppressionsUntil(
   access: Access,

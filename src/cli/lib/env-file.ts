@@ -11,7 +11,7 @@ import { decodeText } from './text.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** `file` is null where none was named. Throws a sentence when the file cannot be read, or is none. */
+/** `file`: null without `--env-file`. Throws an error with a sentence for the operator if it is no readable file. */
 export function environmentOf(env: Environment, file: string | null): Environment {
   const own = Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()))
   return file === null ? own : { ...parseEnv(readTextFile(file)), ...own }

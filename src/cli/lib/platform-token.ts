@@ -63,7 +63,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** In the system's words, which hold nothing that could be secret. An answer without an end is none to ask for again. */
+/** The system's error code, which holds no secret. An answer that never ended is not asked for again. */
 export function unanswered(error: unknown): Refusal {
   const cause = error instanceof Error ? error.cause : undefined
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''

@@ -3,7 +3,8 @@
  *
  * Promises: never follows a redirect (Chatlio need not either, and a followed one would hide what stands in front);
  * never rejects; names Cloudflare Access by its redirect, its headers or its pages; an answer is the relay's own only
- * if it reads like one; a token that was sent is never shown, whoever repeats it. Reads at most 64 KiB of an answer, unless more is asked for. Neither the key nor a body is in what it returns as text.
+ * if it reads like one; never shows a token that was sent, even if the server repeats it. Reads at most 64 KiB of an
+ * answer, unless the caller asks for more. The text that it returns holds neither the key nor a body.
  */
 
 import { keepSecret } from './printable.ts'

@@ -2,7 +2,7 @@
  * Existing: a source that was made in Adobe's interface. Sets up the relay's side, and checks what can be checked.
  *
  * Promises: nothing is changed in AEP. An address that cannot be right, or that belongs to another dataflow, is not
- * written. Without credentials for the Platform APIs only the form is checked, and that is said.
+ * written. Without credentials for the Platform APIs it checks only the form, and says so.
  */
 import type { PlatformSettings, Send } from '../lib/platform-client.ts'
 import { platformClient } from '../lib/platform-client.ts'
