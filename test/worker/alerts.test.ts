@@ -438,6 +438,20 @@ describe('without an address', () => {
     expect(await alertNamed('hold')).toMatchObject({ state: 'firing', lastSentAt: null })
   })
 
+  it('logs the beginning and the end of an alert, each once', async () => {
+    relay = startRelay()
+    await relay.post('transcript', { messages: 'none today' })
+    for (const ms of [0, 5 * 60_000, DAY, 5 * 60_000]) {
+      clock.advance(ms)
+      await tick()
+    }
+    const lines = logs.filter((line) => line.includes('"event":"alert","name":"rejected"'))
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { event: 'alert', name: 'rejected', state: 'firing', sent: false },
+      { event: 'alert', name: 'rejected', state: 'resolved', sent: false },
+    ])
+  })
+
   it('ends the alert on refused events a day after the last', async () => {
     relay = startRelay()
     await relay.post('transcript', { messages: 'none today' })

@@ -20,6 +20,7 @@ import {
   type Evaluation,
   evaluate,
   INITIAL_STATES,
+  type Notice,
   readStates,
   withoutUnsent,
 } from './evaluate.ts'
@@ -63,12 +64,10 @@ async function alert(deps: AlertDeps): Promise<boolean> {
   const { retentionMs, webhookKeys, alerts } = config
   const { ageMs, silenceMs } = alerts
   const facts = { now, letsIn: webhookKeys.length > 0, ageMs, silenceMs, retentionMs }
-  const evaluation = evaluate(
-    { ...facts, outbox: known },
-    before ?? unkept?.states ?? INITIAL_STATES,
-  )
+  const last = before ?? unkept?.states ?? INITIAL_STATES
+  const evaluation = evaluate({ ...facts, outbox: known }, last)
   const states = await send(evaluation, now, deps)
-  for (const { name, event } of evaluation.notices) {
+  for (const { name, event } of alerts.webhook ? evaluation.notices : changes(last, states)) {
     const sent = alerts.webhook !== null && states.alerts[name].lastSentAt === now
     logLine(event === 'resolved' ? 'log' : 'warn', { event: 'alert', name, state: event, sent })
   }
@@ -84,6 +83,15 @@ async function alert(deps: AlertDeps): Promise<boolean> {
   if (saved) unsaved.delete(outbox)
   else unsaved.set(outbox, { states, instead: { kept: known.states } })
   return true
+}
+
+/** What the log says when no message is sent: the beginning and the end of each alert, once. */
+function changes({ alerts: before }: AlertStates, { alerts: after }: AlertStates) {
+  return ALERT_NAMES.flatMap((name): Pick<Notice, 'name' | 'event'>[] => {
+    const [was, is] = [before[name].state, after[name].state]
+    if (is === 'firing' && was !== 'firing') return [{ name, event: 'firing' }]
+    return is === 'ok' && was === 'firing' ? [{ name, event: 'resolved' }] : []
+  })
 }
 
 /** `null` when the outbox has not answered, asked twice: one that a deploy restarts fails the first time. */
