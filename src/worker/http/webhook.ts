@@ -35,7 +35,7 @@ async function answer({ env, req, executionCtx }: AppContext, at: number): Promi
   const source = holder?.name ?? null
   const stranger = holder ? null : await webhookKeys.fingerprintOf(req.query('key'))
   const admitted = admit(route, req.method, key, config)
-  const isInformed = typeof admitted !== 'string' || (await reporter.ready())
+  let isInformed = true
   const result: Result =
     typeof admitted === 'string'
       ? await ingest(req.raw, admitted, at, {
@@ -43,6 +43,9 @@ async function answer({ env, req, executionCtx }: AppContext, at: number): Promi
           source,
           optOut: config.optOutTrait,
           sha256: rim.sha256,
+          ready: async () => {
+            isInformed = await reporter.ready()
+          },
           observe: (reading, parsed, id) => {
             if (req.header('user-agent') !== SAMPLES_AGENT) drift.saw(reading, parsed, id, at)
           },
