@@ -8,7 +8,7 @@
  * event and names nobody there, its text is searched. Pure, and never throws.
  */
 import { isObject, type JsonObject, type Parsed, parseEmbedded } from '../lib/json.ts'
-import { addressesIn, folded, readingsOf, readingsOfText } from '../lib/spellings.ts'
+import { addressesIn, addressesOf, folded, readingsOf } from '../lib/spellings.ts'
 import type { StoredKind } from './kind.ts'
 
 /** Emails and ids as they are compared: emails folded, ids trimmed. Several visitors only where a text was searched. */
@@ -74,19 +74,13 @@ function inObjects(kind: StoredKind, members: Members): Subject {
   }
 }
 
-/** An address of one word is what it is; there may be several, or a name, around others. */
-const ONE_WORD = /^[^\s\p{Cf}"'<>()[\]{},;:&%=\\|/?]*[\p{L}\p{M}\p{N}]$/u
-
+/** As it is, and what is in it: there may be several, or a name, around others. */
 function asWritten(value: unknown): string[] {
   return textsAt(value).flatMap((text) => folded(text.trim()) || [])
 }
 
 function addressesAt(value: unknown): string[] {
-  return textsAt(value).flatMap((text) =>
-    ONE_WORD.test(text.trim())
-      ? folded(text.trim())
-      : addressesIn(readingsOfText(text), MAX_FROM_TEXT),
-  )
+  return textsAt(value).flatMap((text) => addressesOf(text, MAX_FROM_TEXT))
 }
 
 /** A text, or those in a list or an object. */
