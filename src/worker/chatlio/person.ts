@@ -127,13 +127,10 @@ function everyMember(json: JsonObject, body: Uint8Array): Members {
     if (known) known.push(value)
     else members.set(name, [value])
   }
-  const text = new TextDecoder().decode(body)
-  const isTwice = (name: string) => text.indexOf(`"${name}"`) !== text.lastIndexOf(`"${name}"`)
-  if (NAMES.some(isTwice) || ESCAPED_NAME.test(text)) {
-    for (const [name, held] of membersIn(text)) {
-      if (name === 'visitor') {
-        for (const [inner, value] of membersIn(held)) add(`visitor.${inner}`, JSON.parse(value))
-      } else if (NAMES.includes(name)) add(name, JSON.parse(held))
+  const written = writtenMembers(body, NAMES)
+  if (written) {
+    for (const [name, held] of written) {
+      if (name.startsWith('visitor.') || NAMES.includes(name)) add(name, JSON.parse(held))
     }
   } else {
     for (const name of NAMES) add(name, json[name])
@@ -142,6 +139,21 @@ function everyMember(json: JsonObject, body: Uint8Array): Members {
     }
   }
   return members
+}
+
+/** Members of the body and of its visitor, of equal names all. `null`: none of these names may stand in it twice. */
+function writtenMembers(
+  body: Uint8Array,
+  names: readonly string[],
+): [name: string, value: string][] | null {
+  const text = new TextDecoder().decode(body)
+  const isTwice = (name: string) => text.indexOf(`"${name}"`) !== text.lastIndexOf(`"${name}"`)
+  if (!names.some(isTwice) && !ESCAPED_NAME.test(text)) return null
+  return [...membersIn(text)].flatMap(([name, held]): [string, string][] =>
+    name === 'visitor'
+      ? [...membersIn(held)].map(([inner, value]) => [`visitor.${inner}`, value])
+      : [[name, held]],
+  )
 }
 
 /** The members of an object, as the texts of their values, of equal names all. `text` is JSON. Goes over it once. */
@@ -179,25 +191,25 @@ export function namesNobody({ visitors, emails }: Subject): boolean {
 /** A visitor whose trait at `path` has this value, compared as text, has opted out. */
 export type Trait = { readonly path: readonly string[]; readonly value: string }
 
-const TRAITS: ReadonlySet<string> = new Set([
-  'identTraits',
-  'identTraitsParsed',
-  'visitorTraits',
-  'visitorTraitsText',
-])
+const TRAITS = ['identTraits', 'identTraitsParsed', 'visitorTraits', 'visitorTraitsText']
 
 /**
  * Whether a body says so of its visitor, in whatever shape it is: traits are looked for at any depth, as an object, as the
- * JSON text of one, or in a list of either.
+ * JSON text of one, or in a list of either; where they are documented, in each of two equal keys.
  */
-export function hasTrait(parsed: Parsed, trait: Trait): boolean {
-  const left: unknown[] = parsed.ok ? [parsed.value] : []
+export function hasTrait(parsed: Parsed, body: Uint8Array, trait: Trait): boolean {
+  if (!parsed.ok) return false
+  const written = isObject(parsed.value) ? (writtenMembers(body, [...TRAITS, 'visitor']) ?? []) : []
+  const isSaid = ([name, held]: [string, string]) =>
+    TRAITS.includes(name.replace(/^visitor\./, '')) && says(JSON.parse(held), trait)
+  if (written.some(isSaid)) return true
+  const left: unknown[] = [parsed.value]
   while (left.length > 0) {
     const next = left.pop()
     if (Array.isArray(next)) for (const each of next) left.push(each)
     else if (isObject(next)) {
       for (const name in next) {
-        if (TRAITS.has(name) && says(next[name], trait)) return true
+        if (TRAITS.includes(name) && says(next[name], trait)) return true
         left.push(next[name])
       }
     }

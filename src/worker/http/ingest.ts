@@ -78,7 +78,7 @@ export async function ingest(
   const arrived = (kind: StoredKind, subject: Subject) => {
     return { id, kind, bytes: body.length, receivedAt, subject }
   }
-  if (optOut !== null && hasTrait(parsed, optOut)) {
+  if (optOut !== null && hasTrait(parsed, body, optOut)) {
     return { outcome: 'opted-out', kind: readEventOrNull(arrival, parsed)?.kind ?? route, id }
   }
   await ready()
