@@ -12,7 +12,7 @@ import type { Route, StoredKind } from '../chatlio/kind.ts'
 import { hasTrait, type Subject, subjectOf, type Trait } from '../chatlio/person.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
 import { type Compression, decompress } from '../lib/decompress.ts'
-import { type Parsed, parseJson } from '../lib/json.ts'
+import { type Parsed, type ParsedText, parseJson } from '../lib/json.ts'
 import type { Rim } from '../lib/rim.ts'
 import { MAX_BODY_BYTES, MAX_JSON_VALUES } from '../limits.ts'
 import { logLine } from '../log.ts'
@@ -113,7 +113,7 @@ function refused(kind: Route, refusal: Refusal): Refused {
 async function readBody(
   request: Request,
   compression: Compression | null,
-): Promise<{ body: Uint8Array; parsed: Parsed } | Refusal> {
+): Promise<{ body: Uint8Array; parsed: ParsedText } | Refusal> {
   const tooLarge: Refusal = { code: 'payload-too-large', limitBytes: MAX_BODY_BYTES }
   try {
     const { bytes, complete } = await readUpTo(request, MAX_BODY_BYTES)

@@ -16,12 +16,19 @@ const CONTEXT = 32
 
 /** The same address or id in one form: lower case, composed letters, domains in letters. */
 export function folded(text: string): string {
-  const lower = text.normalize('NFC').toLowerCase().normalize('NFC')
+  const lower = isAscii(text)
+    ? text.toLowerCase()
+    : text.normalize('NFC').toLowerCase().normalize('NFC')
   return lower.includes('xn--')
     ? lower.replace(/xn--([a-z0-9-]{1,59})/g, (whole, label: string) => {
         return fromPunycode(label) ?? whole
       })
     : lower
+}
+
+/** Such a text has one form but for its capitals. */
+function isAscii(text: string): boolean {
+  return !/[^\0-\x7f]/.test(text)
 }
 
 /** What these bytes may say, folded; the plain text first. */

@@ -31,8 +31,10 @@ export function encodeRaw(event: ChatEvent, source: string | null): JsonObject {
   const record: JsonObject = { ...event.payload }
   const unmapped: Unmapped[] = []
   for (const name of OWN) {
-    if (record[name] !== undefined) unmapped.push([dotted(name), record[name]])
-    delete record[name]
+    if (record[name] === undefined) continue
+    unmapped.push([dotted(name), record[name]])
+    // Not deleted: an object that has lost a field is written several times slower.
+    record[name] = undefined
   }
   const { own, identity, visitorTraitsFlat, chatMetrics } = added(event, source)
   Object.assign(record, own)
