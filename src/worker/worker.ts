@@ -3,7 +3,7 @@
  * alerts.
  */
 import { runAlerts } from './alerts/tick.ts'
-import { app } from './app.ts'
+import { respond } from './app.ts'
 import { readWhatLanded } from './landed-tick.ts'
 import { within } from './lib/timeout.ts'
 import { STORE_TIMEOUT_MS } from './limits.ts'
@@ -11,7 +11,7 @@ import { outboxOf } from './outbox/outbox.ts'
 import { servicesOf } from './services.ts'
 
 export const worker = {
-  fetch: app.fetch,
+  fetch: respond,
   async scheduled(_controller, env) {
     const services = servicesOf(env)
     const { config, outbox, reporter, health, rim } = services

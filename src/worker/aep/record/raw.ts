@@ -33,8 +33,7 @@ export function encodeRaw(event: ChatEvent, source: string | null): JsonObject {
   for (const name of OWN) {
     if (record[name] === undefined) continue
     unmapped.push([dotted(name), record[name]])
-    // Not deleted: an object that has lost a field is written several times slower.
-    record[name] = undefined
+    delete record[name]
   }
   const { own, identity, visitorTraitsFlat, chatMetrics } = added(event, source)
   Object.assign(record, own)
