@@ -16,8 +16,7 @@ import type { Answered } from '../report.ts'
 import { servicesOf } from '../services.ts'
 import type { KeyHolder } from './auth.ts'
 import { type Ingested, ingest, type OptedOut, type Refused } from './ingest.ts'
-import { problemResponse, type Refusal } from './problem.ts'
-import { ANSWER_HEADERS } from './response-headers.ts'
+import { ANSWER_HEADERS, problemResponse, type Refusal } from './problem.ts'
 
 type Result = Ingested | OptedOut | Refused
 
