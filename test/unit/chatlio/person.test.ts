@@ -139,8 +139,7 @@ describe('an event is not of whom it', () => {
 })
 
 const no = { path: ['consent', 'chat'], value: 'false' }
-const saysNo = (text: string, trait = no) =>
-  hasTrait(parseJson(utf8Bytes(text)), utf8Bytes(text), trait)
+const saysNo = (text: string, trait = no) => hasTrait(parseJson(utf8Bytes(text)), trait)
 
 describe('a visitor has opted out', () => {
   it.each([
