@@ -83,12 +83,13 @@ type Earlier = Pick<Receipt, 'key' | 'job'>
  * is, and the relay's suppressions whose a receipt is, so that no receipt needs to.
  */
 export async function earlierJob(
-  { base, regulation, identities }: Erase,
+  { base, regulation }: Erase,
   { suppressions }: Receipt,
+  userIds: readonly UserId[],
   send: Send,
   { directory, now, io }: Surroundings,
 ): Promise<Earlier | null> {
-  const wanted = new Set(identities.map(({ value }) => value.toLowerCase()))
+  const wanted = new Set(userIds.map(({ value }) => value.toLowerCase()))
   const isOurs = (userIds: readonly Pick<UserId, 'value'>[]) => {
     const values = new Set(userIds.map(({ value }) => value.toLowerCase()))
     return values.size === wanted.size && [...values].every((value) => wanted.has(value))

@@ -118,7 +118,8 @@ async function erase(
     console.log(JSON.stringify(requestFor(receipt.key), null, 2))
     return options.dryRun || erased.clean ? 0 : 1
   }
-  const earlier = await earlierJob(options, receipt, client.send, surroundings)
+  const userIds = requestFor(receipt.key).users.flatMap(({ userIDs }) => userIDs)
+  const earlier = await earlierJob(options, receipt, userIds, client.send, surroundings)
   const { file, asked } = await ask(
     client,
     { ...receipt, ...earlier },
