@@ -9,8 +9,15 @@ export class Sent {
   readonly #file: string
   readonly #times = new Map<string, number>()
 
-  /** Throws the system's error when the file is there and cannot be read. */
-  constructor(file: string) {
+  static in(file: string): Sent | { readonly wrong: string } {
+    try {
+      return new Sent(file)
+    } catch {
+      return { wrong: `${file} cannot be read.` }
+    }
+  }
+
+  private constructor(file: string) {
     this.#file = file
     for (const line of textOf(file).split('\n')) {
       const [, id, at] = /^\{"id":"([^"]+)","at":"([^"]+)"\}$/.exec(line) ?? []
@@ -18,9 +25,9 @@ export class Sent {
     }
   }
 
-  /** Epoch milliseconds; `null`: never. */
-  at(id: string): number | null {
-    return this.#times.get(id) ?? null
+  /** Whether it was sent again after this moment, at which AEP had refused it; epoch milliseconds. */
+  isSince(id: string, refusedAt: number): boolean {
+    return (this.#times.get(id) ?? -Infinity) >= refusedAt
   }
 
   add(id: string, at: number): void {
