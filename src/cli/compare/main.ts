@@ -45,9 +45,10 @@ async function compare(options: Common, { io, now }: Surroundings): Promise<numb
   console.log()
   if (unnamed > 0) say(null, `${unnamed} failed rows name no event of this relay.`)
   if (gone > 0) say(null, goneWords(gone))
-  const open = failures.filter(({ id, at }) => !again.isSince(id, at))
-  const settled =
-    new Set(failures.map(({ id }) => id)).size - new Set(open.map(({ id }) => id)).size
+  // Of one that was refused twice, the latest.
+  const latest = [...new Map(failures.map((one) => [one.id, one])).values()]
+  const open = latest.filter((one) => !again.has(one))
+  const settled = latest.length - open.length
   if (settled > 0) say(null, `${settled} of them were sent again, and not refused since.`)
   return verdict(missingIn(hours, from, now()), open)
 }
@@ -66,7 +67,7 @@ function shown(hours: readonly ComparedHour[]): string {
 
 /** `failures`: those not sent again since. */
 function verdict(missing: number, failures: readonly LandedFailure[]): number {
-  const failed = new Set(failures.map(({ id }) => id)).size
+  const failed = failures.length
   if (missing > 0) {
     say(
       false,

@@ -1,13 +1,15 @@
 /**
  * Sent: which events have been sent again, on disk, a line each, so that a run that ended is gone on with.
- * Event ids and times, nothing of what the events say. A line is on the disk before the next event is sent; one that was cut
- * by a crash is skipped, and its event sent once more, under the same `_id`.
+ * Event ids, the batch that they were in, and times: nothing of what the events say. An event that AEP refuses again is in
+ * another batch, so no clock decides. A line is on the disk before the next event is sent; one that was cut by a crash is
+ * skipped, and its event sent once more, under the same `_id`.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 
 export class Sent {
   readonly #file: string
-  readonly #times = new Map<string, number>()
+  /** By id, the latest. */
+  readonly #batches = new Map<string, string>()
 
   static in(file: string): Sent | { readonly wrong: string } {
     try {
@@ -20,27 +22,29 @@ export class Sent {
   private constructor(file: string) {
     this.#file = file
     for (const line of textOf(file).split('\n')) {
-      const [, id, at] = /^\{"id":"([^"]+)","at":"([^"]+)"\}$/.exec(line) ?? []
-      if (id !== undefined && at !== undefined) this.#times.set(id, Date.parse(at))
+      const [, id, batch] = /^\{"id":"([^"]+)","batch":"([^"]+)","at":"[^"]+"\}$/.exec(line) ?? []
+      if (id !== undefined && batch !== undefined) this.#batches.set(id, batch)
     }
   }
 
-  /** Whether it was sent again after this moment, at which AEP had refused it; epoch milliseconds. */
-  isSince(id: string, refusedAt: number): boolean {
-    return (this.#times.get(id) ?? -Infinity) >= refusedAt
+  /** Whether it was sent again since AEP refused it in this batch, the latest. */
+  has({ id, batch }: Refusal): boolean {
+    return this.#batches.get(id) === batch
   }
 
-  add(id: string, at: number): void {
+  add({ id, batch }: Refusal, at: number): void {
     const descriptor = openSync(this.#file, 'a', 0o600)
     try {
-      writeSync(descriptor, `\n${JSON.stringify({ id, at: new Date(at).toISOString() })}`)
+      writeSync(descriptor, `\n${JSON.stringify({ id, batch, at: new Date(at).toISOString() })}`)
       fsyncSync(descriptor)
     } finally {
       closeSync(descriptor)
     }
-    this.#times.set(id, at)
+    this.#batches.set(id, batch)
   }
 }
+
+type Refusal = { readonly id: string; readonly batch: string }
 
 function textOf(file: string): string {
   try {

@@ -50,10 +50,9 @@ export async function findRefused(
   if ('reason' in read) return read
   const all = [...byId.values()].sort((a, b) => a.at - b.at)
   const own = all.filter(({ form }) => form === format)
-  const isSent = ({ id, at }: Refused) => sent.isSince(id, at)
   return {
-    sendable: own.filter((one) => !isSent(one)),
-    alreadySent: own.filter(isSent).map(({ id }) => id),
+    sendable: own.filter((one) => !sent.has(one)),
+    alreadySent: own.filter((one) => sent.has(one)).map(({ id }) => id),
     others: all.filter(({ form }) => form !== format),
     unnamed: read.unnamed,
     gone: read.gone,

@@ -48,8 +48,7 @@ type Context = {
   readonly now: () => number
 }
 
-/** `refusedAt`: when its batch was done with, epoch milliseconds. */
-type Item = { readonly id: string; readonly text: string; readonly refusedAt: number }
+type Item = { readonly id: string; readonly batch: string; readonly text: string }
 
 const CHUNK_EVENTS = 50
 /** Far below what one request to the relay may hold. */
@@ -116,13 +115,12 @@ async function itemsOf(
   wanted: readonly Refused[],
   { aep }: Context,
 ): Promise<readonly Item[] | PlatformProblem> {
-  const times = new Map(wanted.map(({ id, at }) => [id, at]))
+  const ids = new Set(wanted.map(({ id }) => id))
   const items = new Map<string, Item>()
   const { format } = aep.destination
   const read = await readBatch(aep.get, batch, ({ id, form }, line) => {
-    const refusedAt = id === null ? undefined : times.get(id)
-    if (id === null || form !== format || refusedAt === undefined) return
-    items.set(id, { id, text: recordText(line, format), refusedAt })
+    if (id === null || form !== format || !ids.has(id)) return
+    items.set(id, { id, batch, text: recordText(line, format) })
   })
   return read === null || read === 'gone' ? [...items.values()] : read
 }
@@ -161,7 +159,7 @@ async function sendChunk(
     if (typeof ending === 'string') stopped = ending
     else if (ending === null) outcome.suppressed += 1
     else if (ending.verdict === 'accepted') {
-      sent.add(item.id, now())
+      sent.add(item, now())
       recovered.push(item.id)
       outcome.sent += 1
     } else if (ending.verdict === 'rejected') {
@@ -230,9 +228,8 @@ async function withoutHeld(
     if (stateOf('pending')) outcome.waiting += 1
     else if (aside && (await isRedriven(id, aside, options))) outcome.redriven += 1
     // What AEP has refused since is another matter.
-    else if (recovered && Date.parse(String(recovered.failedAt)) >= item.refusedAt) {
-      outcome.known += 1
-    } else ours.push(item)
+    else if (recovered?.batch === item.batch) outcome.known += 1
+    else ours.push(item)
   }
   return ours
 }
