@@ -13,7 +13,7 @@ import { AepClient } from '../aep/client/client.ts'
 import type { TokenResult } from '../aep/client/ims.ts'
 import { settingsOf } from '../aep/client/settings.ts'
 import { TokenSource } from '../aep/client/token.ts'
-import type { LandedCursor } from '../aep/landed.ts'
+import type { ComparedHour, LandedCursor } from '../aep/landed.ts'
 import type { LandedFacts, OutboxFacts, Refused } from '../alerts/alerts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import type { DriftKey, DriftRow } from '../drift/drift.ts'
@@ -402,6 +402,11 @@ export class Outbox extends DurableObject<Env> {
 
   landed(): LandedFacts {
     return this.#records.landed.facts()
+  }
+
+  /** Isolates of the release before ask so, in a deploy. */
+  landedHours(from: number, to: number): ComparedHour[] {
+    return this.#records.landed.hours(from, to)
   }
 
   landedDays(from: number, to: number): LandedDay[] {
