@@ -188,6 +188,11 @@ describe('compare', () => {
     adobe().rule({ on: 'platform', path, answer: { type: 'status', status: 403 } })
     expect(await runCompare()).toBe(1)
     expect(printed.text()).toContain('View Sources')
+    adobe().rule({ on: 'platform', answer: { type: 'status', status: 403 } })
+    printed.forget()
+    expect(await runCompare()).toBe(1)
+    expect(printed.text()).toContain('View Sources')
+    expect(printed.text()).not.toContain('Manage')
   })
 
   it.each([

@@ -347,6 +347,7 @@ describe('reading', () => {
       storage.sql.exec("UPDATE landed SET made_for = 'another'")
     })
     aep.reset()
+    await tick(MINUTE)
     for (let hours = 0; hours < 5; hours += 1) await tick(HOUR)
     expect(receiver.messages).toEqual([])
     const { days } = (await relay.get('/summary?days=1')).body
@@ -430,8 +431,14 @@ describe('a day', () => {
     await runDurableObjectAlarm(outbox())
     aep.clearRules()
     await tick()
-    expect((await compared()).failures.length).toBeGreaterThan(1)
-    expect(await days()).toMatchObject([{ received: 1, inAep: 0, refused: 1 }])
+    const { length } = (await compared()).failures
+    expect(length).toBeGreaterThan(1)
+    await webhooks(5)
+    expect(await days()).toMatchObject([{ received: 6, inAep: 5, refused: 1 }])
+    const { points } = (await relay.get('/activity')).body
+    expect(points).toContainEqual(
+      expect.objectContaining({ outcome: 'drained', count: 1, records: length }),
+    )
   })
 
   it('counts what AEP failed and has not named yet in the sum of all kinds', async () => {
