@@ -112,6 +112,7 @@ describe('what AEP refused afterwards', () => {
     aep.rule({ on: 'platform', answer: { type: 'status', status: 500 } })
     for (let hours = 0; hours < 3; hours += 1) await tick(HOUR)
     expect(said()).not.toContain('Resolved')
+    expect((await compared()).why).toMatch(/refused it afterwards.* Adobe answered 500/)
     aep.clearRules()
     await tick()
     expect(said()).toContain('Resolved')

@@ -173,7 +173,10 @@ export async function compared(
   const words = notLanded(counts)
   return {
     available,
-    why: why ?? (words && `${words.title}. ${words.meaning} ${words.action}`),
+    why:
+      [words && `${words.title}. ${words.meaning} ${words.action}`, why]
+        .filter(Boolean)
+        .join(' ') || null,
     hours: hours.map((hour) => ({ ...hour, at: toIso(hour.at) })),
     failures: failures.map((failure) => ({ ...failure, at: toIso(failure.at) })),
   }
