@@ -306,6 +306,9 @@ export const LANDED_CLEAN_MS = 3_600_000
 /** AEP keeps the rows of failed batches so long. */
 export const FAILURES_KEPT_MS = 30 * 86_400_000
 
+/** Days, kinds and sources of which it is kept how many events AEP refused afterwards: some 60 kB, in one row. */
+export const MAX_REFUSED_KEPT = 1_000
+
 /** Failures in one answer, the newest first. */
 export const MAX_FAILURES_SHOWN = 1_000
 

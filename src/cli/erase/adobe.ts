@@ -7,6 +7,7 @@
 
 import type { UserId, VisitorNamespace } from '../../worker/aep/privacy-request.ts'
 import namespace from '../../worker/aep/schema/identity-namespace.json' with { type: 'json' }
+import type { Surroundings } from '../lib/command.ts'
 import { type Environment, variable } from '../lib/env-file.ts'
 import { type Io, type PlatformClient, platformClient, type Send } from '../lib/platform-client.ts'
 import { PlatformError } from '../lib/platform-error.ts'
@@ -18,16 +19,6 @@ import { missingSettings, readSettings } from '../provision/settings.ts'
 import type { Erase } from './options.ts'
 import { askOnce, findJobs, readJob } from './privacy-job.ts'
 import { fileOf, type Receipt, receiptsIn, writeReceipt } from './receipt.ts'
-
-export type Surroundings = {
-  readonly env: Environment
-  /** Where receipts are. */
-  readonly directory: string
-  /** Between two rounds, in milliseconds. */
-  readonly wait: (ms: number) => Promise<unknown>
-  readonly now: () => number
-  readonly io: Io
-}
 
 export type Client = PlatformClient & { readonly orgId: string }
 
