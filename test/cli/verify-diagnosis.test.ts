@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { diagnose, type Findings } from '../../src/cli/verify/diagnosis.ts'
 import type { AepError, SampleOutcome } from '../../src/cli/verify/sample.ts'
 
+const commands = { deploy: 'npm run deploy -- --env staging', tail: 'npm run tail' }
+
 function stored(error: Partial<AepError> | null, end: SampleOutcome['end'] = 'waiting'): Findings {
   const sample: SampleOutcome = {
     kind: 'transcript',
@@ -10,7 +12,7 @@ function stored(error: Partial<AepError> | null, end: SampleOutcome['end'] = 'wa
     end,
     error: error && { code: 'rejected', status: 400, message: '', answer: '', ...error },
   }
-  return { samples: [sample], hold: null, reasons: [] }
+  return { samples: [sample], hold: null, reasons: [], commands }
 }
 
 const problem = (message: string) =>

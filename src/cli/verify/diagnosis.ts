@@ -11,10 +11,13 @@ export type Findings = {
   readonly hold: string | null
   /** Of `/health`. */
   readonly reasons: readonly string[]
+  /** How this relay is deployed and followed, as commands. */
+  readonly commands: { readonly deploy: string; readonly tail: string }
 }
 
 /** `null`: nothing to explain. */
-export function diagnose({ samples, hold, reasons }: Findings): string | null {
+export function diagnose({ samples, hold, reasons, commands }: Findings): string | null {
+  const { deploy, tail } = commands
   const bad = samples.filter(({ end }) => end !== 'relayed')
   if (bad.length === 0 && hold === null) return null
   const errors = bad.flatMap(({ error }) => (error ? [error] : []))
@@ -22,17 +25,18 @@ export function diagnose({ samples, hold, reasons }: Findings): string | null {
     return 'Relaying is paused: webhooks are stored and nothing is lost. POST /admin/resume ends the pause.'
   }
   const held = errors.find(({ code }) => code === 'credentials')
-  if (held || hold === 'credentials' || reasons.includes('credentials')) return credentials(held)
+  if (held || hold === 'credentials' || reasons.includes('credentials'))
+    return credentials(held, deploy)
   if (errors.some(({ code, status }) => code === 'too-large' || status === 413)) {
     return 'AEP refuses a test event as too large, though it has a few hundred bytes: a proxy or a quota stands between the relay and AEP. Look at its answer on the page, then redrive it.'
   }
   const refused = errors.find(({ code }) => code === 'rejected')
-  if (refused) return refusal(refused)
+  if (refused) return refusal(refused, deploy)
   if (errors.some(({ code }) => code === 'configuration')) {
-    return 'AEP has no streaming endpoint at AEP_ENDPOINT: compare it with the one in the dataflow, then `npm run deploy`. Everything is stored until then.'
+    return `AEP has no streaming endpoint at AEP_ENDPOINT: compare it with the one in the dataflow, then \`${deploy}\`. Everything is stored until then.`
   }
   if (reasons.includes('configuration') || hold === 'configuration') {
-    return 'A setting of the relay is missing or wrong: `npm run tail` shows a line `configuration` that names it. Correct it in wrangler.toml, then `npm run deploy`. Everything is stored until then.'
+    return `A setting of the relay is missing or wrong: \`${tail}\` shows a line \`configuration\` that names it. Correct it in wrangler.toml, then \`${deploy}\`. Everything is stored until then.`
   }
   if (hold === 'rejecting' || reasons.includes('rejecting')) {
     return 'AEP refuses every event, so a setting is wrong: compare AEP_FLOW_ID (and in xdm AEP_ORG_ID, AEP_DATASET_ID, AEP_SCHEMA_ID) with AEP. Everything is stored until then.'
@@ -44,18 +48,17 @@ export function diagnose({ samples, hold, reasons }: Findings): string | null {
     : null
 }
 
-function credentials(error: AepError | undefined): string {
+function credentials(error: AepError | undefined, deploy: string): string {
   const who = error?.message.startsWith('IMS')
     ? `Adobe's login refuses the credentials (${error.message})`
     : `AEP refuses the credentials${error?.status ? ` (${error.status})` : ''}`
-  return `${who}. If the relay is set up without a credential, the endpoint asks for one: set AEP_CLIENT_ID in wrangler.toml and have AEP_CLIENT_SECRET in the environment of \`npm run deploy\`, both in one deploy, since one without the other relays nothing. If it has one, check both and AEP_SCOPES, and that the credential may write to this sandbox. Everything is stored until then.`
+  return `${who}. If the relay is set up without a credential, the endpoint asks for one: set AEP_CLIENT_ID in wrangler.toml and have AEP_CLIENT_SECRET in the environment of \`${deploy}\`, both in one deploy, since one without the other relays nothing. If it has one, check both and AEP_SCOPES, and that the credential may write to this sandbox. Everything is stored until then.`
 }
 
-function refusal(error: AepError): string {
+function refusal(error: AepError, deploy: string): string {
   // Every text of the inlet names the inlet and the organization it belongs to: that is no accusation.
   const words = `${error.message} ${error.answer}`.replaceAll(/(inletId|imsOrgId): \[[^\]]*\]/g, '')
-  const after =
-    'then `npm run deploy`. The events are stored: redrive those that are dead afterwards.'
+  const after = `then \`${deploy}\`. The events are stored: redrive those that are dead afterwards.`
   if (/flow ?-?id|dataflow/i.test(words)) {
     return `Wrong flow id: AEP has no such dataflow on this endpoint. Compare AEP_FLOW_ID with the dataflow, ${after}`
   }

@@ -11,7 +11,7 @@ export type Front = {
   readonly open: boolean
 }
 
-export async function checkFront(base: string): Promise<Front> {
+export async function checkFront(base: string, deploy: string): Promise<Front> {
   const secure = base.startsWith('https:')
   const health = await askRelay(`${base}/health`, { method: 'GET' })
   const door = await askRelay(`${base}/chatlio/transcript`, {
@@ -31,16 +31,16 @@ export async function checkFront(base: string): Promise<Front> {
   const address = secure
     ? 'https with a valid certificate, no redirect, nothing in front'
     : 'this machine, no redirect, nothing in front'
-  const closed = doorRow(door)
+  const closed = doorRow(door, deploy)
   return { rows: [{ check: 'address', ok: true, text: address }, closed], open: closed.ok === true }
 }
 
-function doorRow(door: Reply): Row {
+function doorRow(door: Reply, deploy: string): Row {
   const check = 'without a key'
   if (door.by !== 'relay') return { check, ok: false, text: explainReply(door) }
   if (door.status === 401) return { check, ok: true, text: 'refused (401), as it should be' }
   if (door.status === 503) {
-    const text = `The relay takes no webhook: ${door.body.detail} Set WEBHOOK_KEYS with \`npm run deploy\`.`
+    const text = `The relay takes no webhook: ${door.body.detail} \`${deploy}\` makes one.`
     return { check, ok: false, text }
   }
   return { check, ok: false, text: `answered ${door.status}, which is not how the relay answers` }
