@@ -63,8 +63,8 @@ time: it continues where it stopped and changes nothing that is right.
   --print            print the variables instead of writing them
   --yes              answer yes where a terminal would ask
   --endpoint URL --flow-id ID
-                     a source made in Adobe's interface: set up the relay's side,
-                     and check what can be checked
+                     a source made in Adobe's interface: set up the relay's
+                     side, and check what can be checked
   --env-file FILE    settings from a file; the environment wins
   --config FILE      instead of wrangler.toml
   --help
