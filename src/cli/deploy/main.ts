@@ -99,16 +99,16 @@ async function deploy(options: Options, signal: AbortSignal): Promise<number> {
     return await upload({ target, selected, secrets: {}, options, existing: new Set() }, signal)
   }
   if (wrong.length > 0) return refuse(target, wrong, options)
-
-  const deployed = await readDeployed(selected, signal)
-  if ('reason' in deployed) return fail(deployed)
-  const existing = deployed.secrets
-  const needed = neededSecrets(target, existing)
   const newKeys = options.newKeys && keyNames(options.newKeys, environment)
   if (newKeys && 'wrong' in newKeys) {
     complain(wrap(newKeys.wrong))
     return 2
   }
+
+  const deployed = await readDeployed(selected, signal)
+  if ('reason' in deployed) return fail(deployed)
+  const existing = deployed.secrets
+  const needed = neededSecrets(target, existing)
   const secrets = missingSecrets({ existing, needed, environment, newKeys })
   const all = new Set([...existing, ...Object.keys(secrets)])
   const stillWrong = [...checkSettings(target, all, options), ...checkSecrets(secrets)]

@@ -24,21 +24,21 @@ export type Options = {
 
 export const USAGE = `Usage: npm run deploy -- [options]
 Checks the settings in wrangler.toml, makes WEBHOOK_KEYS and ADMIN_TOKEN if
-Cloudflare and the environment have none, deploys the Worker and shows the
-five URLs for Chatlio.
+Cloudflare and the environment have none, deploys the Worker and shows the five
+URLs for Chatlio.
 
   --env NAME        a named environment of wrangler.toml, such as staging
   --dry-run         say what would change, and change nothing
   --show-urls       only show the URLs again, with the key in WEBHOOK_KEYS
-  --new-key [NAME]  make another webhook key, in place of a lost or a leaked one:
-                    NAME is the widget's, several are separated by commas. Keys in
-                    WEBHOOK_KEYS go on working beside it
+  --new-key [NAME]  make another webhook key, in place of a lost or a leaked
+                    one: NAME is the widget's, several are separated by commas.
+                    Keys in WEBHOOK_KEYS go on working beside it
   --url URL         the Worker's address, where it cannot be found out
   --env-file FILE   variables from a file; the environment wins
   --config FILE     instead of wrangler.toml
   --yes             answer yes where a terminal would ask
-  --allow-loopback  take loopback addresses, with CLOUDFLARE_API_BASE_URL on this
-                    machine only
+  --allow-loopback  take loopback addresses, with CLOUDFLARE_API_BASE_URL on
+                    this machine only
   --help
 
 Variables:

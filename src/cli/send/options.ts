@@ -22,8 +22,9 @@ export const LOCAL_ADMIN_TOKEN = 'local-demo-admin-token'
 export const USAGE = `Usage: npm run send -- KIND [options]
 Posts one webhook to a relay, as Chatlio would, and shows what it answers.
 
-  KIND         ${ROUTE_KINDS.join(', ')},
-               or auto: the one URL for every kind
+  KIND         ${ROUTE_KINDS.slice(0, 3).join(', ')},
+               ${ROUTE_KINDS.slice(3).join(', ')};
+               auto: the one URL for every kind
   --url URL    address of the relay, or a whole webhook URL; by default that of
                npm start, ${LOCAL_URL}
   --key K      or the variable WEBHOOK_KEYS, whose first key is taken; on this

@@ -25,20 +25,21 @@ Tries a deployed relay from outside, as Chatlio would: the address, the key, one
 webhook of each kind from a test visitor, and what AEP said to it.
 
   --url URL         address of the relay
-  --key K           or the variable WEBHOOK_KEYS, whose first key is taken; on this
-                    machine that of npm start by default
-  --admin-token T   or the variable ADMIN_TOKEN: needed to read why a webhook was
-                    stored; on this machine that of npm start by default
-  --wait SECONDS    how long a stored webhook may take to reach AEP, 15 by default
+  --key K           or the variable WEBHOOK_KEYS, whose first key is taken; on
+                    this machine that of npm start by default
+  --admin-token T   or the variable ADMIN_TOKEN: needed to read why a webhook
+                    was stored; on this machine that of npm start by default
+  --wait SECONDS    how long a stored webhook may take to reach AEP, 15 by
+                    default
   --env-file FILE   variables from a file; the environment wins
-  --config FILE     where the relay's AEP_FLOW_ID is read, wrangler.toml by default;
-                    the variable AEP_FLOW_ID wins
+  --config FILE     where the relay's AEP_FLOW_ID is read, wrangler.toml by
+                    default; the variable AEP_FLOW_ID wins
   --env NAME        a named environment of it, such as staging
   --help
 
-With AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_ORG_ID (those of npm run provision)
-it also reads in AEP whether the dataflow is enabled, its mapping complete, and
-the records in its dataset.
+With AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_ORG_ID (those of npm run
+provision) it also reads in AEP whether the dataflow is enabled, its mapping
+complete, and the records in its dataset.
 
 Exit code: 0 all is well, 1 something is not, 2 usage.`
 
