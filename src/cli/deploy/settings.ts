@@ -7,7 +7,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { parseConfig } from '../../worker/config/config.ts'
-import { PLACEHOLDER } from '../lib/wrangler-toml.ts'
+import { PLACEHOLDER, SECRETS } from '../lib/wrangler-toml.ts'
 import { isLoopback } from './options.ts'
 
 /** The part of wrangler's configuration that matters here, as wrangler resolves it for one environment. */
@@ -40,16 +40,6 @@ export const SETTING_NAMES: ReadonlySet<string> = new Set(
 )
 
 export type SettingProblem = { readonly setting: string; readonly problem: string }
-
-/** Git tracks the configuration, so none of these may stand there. */
-const SECRETS = [
-  'WEBHOOK_KEYS',
-  'ADMIN_TOKEN',
-  'AEP_CLIENT_SECRET',
-  'AEP_READ_CLIENT_SECRET',
-  'ALERT_WEBHOOK_URL',
-  'ALERT_HEARTBEAT_URL',
-]
 
 /** In the place of a secret whose value only Cloudflare knows: of a form that the Worker takes. */
 const STAND_IN = 'kept-by-cloudflare-0000000000'

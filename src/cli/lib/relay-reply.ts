@@ -83,7 +83,17 @@ function isRelays(body: Fields): boolean {
 }
 
 /** A count or a list that tells an answer of an admin route. */
-const ADMIN = ['accepted', 'matched', 'count', 'rows', 'points', 'events', 'hours', 'indexes']
+const ADMIN = [
+  'accepted',
+  'matched',
+  'count',
+  'rows',
+  'points',
+  'events',
+  'hours',
+  'indexes',
+  'problems',
+]
 
 function jsonOf(text: string): Fields | null {
   try {

@@ -15,7 +15,15 @@ export type Vars = Readonly<Record<string, string>>
 
 type Table = Readonly<Record<string, unknown>>
 
-const SECRETS = ['AEP_CLIENT_SECRET', 'AEP_READ_CLIENT_SECRET', 'WEBHOOK_KEYS', 'ADMIN_TOKEN']
+/** Git tracks the configuration, so none of these may stand there. */
+export const SECRETS: readonly string[] = [
+  'WEBHOOK_KEYS',
+  'ADMIN_TOKEN',
+  'AEP_CLIENT_SECRET',
+  'AEP_READ_CLIENT_SECRET',
+  'ALERT_WEBHOOK_URL',
+  'ALERT_HEARTBEAT_URL',
+]
 
 const tableName = (env: string | null) => (env === null ? 'vars' : `env.${env}.vars`)
 

@@ -3,7 +3,17 @@
  * Each cause is recognised by something that only it produces: a status, a hold, or the words in which AEP names the field. AEP's
  * words are no contract, so where they say nothing the cause is given as open and the words are shown.
  */
+import { SECRETS } from '../lib/wrangler-toml.ts'
 import { type AepError, type SampleOutcome, wordsOf } from './sample.ts'
+
+export type SettingProblem = { readonly variable: string; readonly expected: string }
+
+/** How this relay is deployed and followed, and how it gets a secret. */
+export type Commands = {
+  readonly deploy: string
+  readonly tail: string
+  readonly secret: (name: string) => string
+}
 
 export type Findings = {
   readonly samples: readonly SampleOutcome[]
@@ -11,12 +21,14 @@ export type Findings = {
   readonly hold: string | null
   /** Of `/health`. */
   readonly reasons: readonly string[]
-  /** How this relay is deployed and followed, as commands. */
-  readonly commands: { readonly deploy: string; readonly tail: string }
+  /** Settings that the relay itself calls missing or wrong. */
+  readonly problems: readonly SettingProblem[]
+  readonly commands: Commands
 }
 
 /** `null`: nothing to explain. */
-export function diagnose({ samples, hold, reasons, commands }: Findings): string | null {
+export function diagnose(findings: Findings): string | null {
+  const { samples, hold, reasons, problems, commands } = findings
   const { deploy, tail } = commands
   const bad = samples.filter(({ end }) => end !== 'relayed')
   if (bad.length === 0 && hold === null) return null
@@ -24,6 +36,7 @@ export function diagnose({ samples, hold, reasons, commands }: Findings): string
   if (hold === 'paused' || reasons.includes('paused')) {
     return 'Relaying is paused: webhooks are stored and nothing is lost. POST /admin/resume ends the pause.'
   }
+  if (problems.length > 0) return settings(problems, commands)
   const held = errors.find(({ code }) => code === 'credentials')
   if (held || hold === 'credentials' || reasons.includes('credentials'))
     return credentials(held, deploy)
@@ -46,6 +59,15 @@ export function diagnose({ samples, hold, reasons, commands }: Findings): string
   return bad.some(({ end }) => end === 'waiting' || end === 'refused')
     ? 'Why they were stored can be read with the admin token only: set ADMIN_TOKEN, or give --admin-token.'
     : null
+}
+
+function settings(problems: readonly SettingProblem[], { deploy, secret }: Commands): string {
+  const named = problems.map(({ variable, expected }) => `${variable} (expected: ${expected})`)
+  const [missing] = problems.filter(({ variable }) => SECRETS.includes(variable))
+  const first = missing
+    ? `\`${secret(missing.variable)}\` asks for a secret; others are corrected in wrangler.toml, then \`${deploy}\``
+    : `Correct it in wrangler.toml, then \`${deploy}\``
+  return `Missing or wrong: ${named.join('; ')}. ${first}. Everything is stored until then.`
 }
 
 function credentials(error: AepError | undefined, deploy: string): string {

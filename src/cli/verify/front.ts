@@ -3,6 +3,7 @@
  * needs a key, and the admin routes. Sends no event and no key.
  */
 import { askRelay, explainReply, type Reply } from '../lib/relay-reply.ts'
+import type { SettingProblem } from './diagnosis.ts'
 import type { Row } from './row.ts'
 
 export type Front = {
@@ -74,6 +75,17 @@ export async function checkAdmin(base: string, token: string | null): Promise<Ad
   const reason = (hold as { reason?: string } | null)?.reason ?? null
   const text = `accepted; ${pending} pending, ${dead} dead, ${quarantined} quarantined${reason ? `, on hold: ${reason}` : ''}`
   return { row: { check, ok: true, text }, hold: reason, usable: true }
+}
+
+const MAX_SUPPORT_BYTES = 1_048_576
+
+/** Settings that the relay calls missing or wrong; none where it does not say. */
+export async function readProblems(base: string, token: string): Promise<SettingProblem[]> {
+  const headers = { authorization: `Bearer ${token}` }
+  const asked = { method: 'GET', headers, maxBytes: MAX_SUPPORT_BYTES } as const
+  const reply = await askRelay(`${base}/admin/support`, asked)
+  const { problems } = reply.by === 'relay' ? reply.body : {}
+  return Array.isArray(problems) ? problems : []
 }
 
 /** What AEP has kept of what it accepted, as the relay has read it; `null`: a relay that does not compare. */

@@ -6,12 +6,12 @@
 import { randomBytes } from 'node:crypto'
 import { ROUTE_KINDS } from '../../worker/chatlio/kind.ts'
 import { TEST_EVENT_TYPE, TEST_PERSON } from '../../worker/chatlio/test-person.ts'
-import { commandLine } from '../lib/command.ts'
+import { commandLine, wranglerLine } from '../lib/command.ts'
 import { keepSecret, printableLines } from '../lib/printable.ts'
 import { paint, wrap } from '../lib/style.ts'
 import { platformFor } from './dataflow.ts'
 import { diagnose } from './diagnosis.ts'
-import { checkAdmin, checkFront, checkHealth, checkLanded } from './front.ts'
+import { checkAdmin, checkFront, checkHealth, checkLanded, readProblems } from './front.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { type Row, table } from './row.ts'
 import { type SampleOutcome, sampleRow, trySample } from './sample.ts'
@@ -76,8 +76,11 @@ async function verify(options: Options): Promise<Report> {
     deploy: commandLine('deploy', options),
     // It takes neither of the two, and reads no setting.
     tail: commandLine('tail', { ...options, config: 'wrangler.toml', envFile: null }),
+    secret: (name: string) => wranglerLine(`secret put ${name}`, options),
   }
-  const cause = diagnose({ samples, hold: after.hold, reasons: health.reasons, commands })
+  const asks = health.reasons.includes('configuration') && after.usable && adminToken !== null
+  const problems = asks ? await readProblems(base, adminToken) : []
+  const cause = diagnose({ samples, hold: after.hold, reasons: health.reasons, problems, commands })
   return { rows, notes: [...(cause ? [wrap(cause)] : []), eraseNote(options)] }
 }
 
