@@ -36,16 +36,23 @@ export function redactEvent(
 
 type Treatment = 'verbatim' | 'query' | 'html' | 'json'
 
+/** Of what a webhook documents: a sender's own field under a name of the relay's is a text like others. */
 const TREATMENTS: ReadonlyMap<string, Treatment> = new Map(
-  FIELDS.flatMap(({ from, form, verbatim }): [string, Treatment][] => {
-    if (verbatim || form === 'email' || form === 'dateTime' || form === 'ip') {
-      return [[from, 'verbatim']]
-    }
-    if (from === 'htmlBody') return [[from, 'html']]
-    if (form === 'traits') return [[from, 'json']]
-    return form === 'url' || from === 'archiveUrl' ? [[from, 'query']] : []
-  }),
+  FIELDS.filter(({ kinds }) => kinds.length > 0).flatMap(
+    ({ from, form, verbatim }): [string, Treatment][] => {
+      if (verbatim || form === 'email' || form === 'dateTime' || form === 'ip') {
+        return [[from, 'verbatim']]
+      }
+      if (from === 'htmlBody') return [[from, 'html']]
+      if (form === 'traits') return [[from, 'json']]
+      return form === 'url' || from === 'archiveUrl' ? [[from, 'query']] : []
+    },
+  ),
 )
+
+/** A name with signs of a path in it (`visitor.UUID` at the top of a body) is none of the documented ones. */
+const HAS_SIGN = /[.[]/
+const ANY = '*'
 
 /** The value itself where nothing is found in it. `path` as in `fields.ts`. */
 function inValue(
@@ -64,7 +71,8 @@ function inValue(
   for (const key in value) {
     const held = value[key]
     if (typeof held !== 'string' && typeof held !== 'object') continue
-    const redacted = inValue(held, path === '' ? key : `${path}.${key}`, rules, found)
+    const name = HAS_SIGN.test(key) ? ANY : key
+    const redacted = inValue(held, path === '' ? name : `${path}.${name}`, rules, found)
     if (redacted !== held) changed = (changed ?? new Map()).set(key, redacted)
   }
   if (!changed) return value
@@ -84,14 +92,17 @@ function inString(
     case 'verbatim':
       return text
     case 'query':
-      return inQuery(text, rules, found)
+      // With blanks it is no address, whatever the field is for.
+      return /\s/.test(text)
+        ? redactText(inQuery(text, rules, found), rules, found)
+        : inQuery(text, rules, found)
     case 'html':
       return isCleanHtml(text, rules, found) ? text : undefined
     case 'json': {
       const parsed = parseEmbedded(text)
       if (!isObject(parsed) && !Array.isArray(parsed)) break
       // A mark in the place of a number would break the text.
-      const redacted: unknown = inValue(parsed, '*', rules, found)
+      const redacted: unknown = inValue(parsed, ANY, rules, found)
       return redacted === parsed ? text : JSON.stringify(redacted)
     }
   }
