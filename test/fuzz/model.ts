@@ -42,6 +42,8 @@ export type Expected =
   | { readonly answer: 'open' }
 
 const MAX_BYTES = 1_572_864
+/** No generated body is larger once it is decoded. */
+const MOST_UNPACKED = 50_000_000
 const MAX_DEPTH = 1_000
 const MAX_VALUES = 100_000
 const SEGMENTS = ['transcript', 'offline-message', 'new-conversation', 'unanswered', 'feedback']
@@ -59,6 +61,7 @@ export function expectedOf(sent: Sent, days: readonly string[], optsOut: boolean
   const body = decoded(sent)
   if (body === 'unsupported') return refused(415, 'unsupported-media-type')
   if (body === 'too-large') return refused(413, 'payload-too-large')
+  if (body === 'either') return { answer: 'open' }
   const bytes = body ?? sent.body
   const parsed = body === null ? undefined : parsedJson(bytes)
   const json = isJson(parsed) ? parsed : null
@@ -120,26 +123,29 @@ function isJsonType(header: string | null): boolean {
 
 // ---- the body
 
-/** `null`: it cannot be decoded. */
-function decoded(sent: Sent): Buffer | null | 'unsupported' | 'too-large' {
+/** `null`: it cannot be decoded. `either`: nor is it small enough, and which is seen first is left open. */
+function decoded(sent: Sent): Buffer | null | 'unsupported' | 'too-large' | 'either' {
   const encoding = (headerOf(sent, 'content-encoding') ?? '').toLowerCase()
   const isPlain = encoding === '' || encoding === 'identity'
   const isKnown = ['gzip', 'x-gzip', 'deflate'].includes(encoding)
   if (!isPlain && !isKnown) return 'unsupported'
   if (sent.body.length > MAX_BYTES) return 'too-large'
   if (isPlain) return sent.body
-  try {
-    const unpack = encoding === 'deflate' ? inflateSync : gunzipSync
-    const options = { maxOutputLength: MAX_BYTES, info: true } as const
-    const { buffer, engine } = unpack(sent.body, options) as unknown as {
-      buffer: Buffer
-      engine: { bytesWritten: number }
+  const unpack = encoding === 'deflate' ? inflateSync : gunzipSync
+  const unpacked = (maxOutputLength: number) => {
+    try {
+      const { buffer, engine } = unpack(sent.body, { maxOutputLength, info: true }) as unknown as {
+        buffer: Buffer
+        engine: { bytesWritten: number }
+      }
+      // What follows its end belongs to nothing.
+      return engine.bytesWritten === sent.body.length ? buffer : null
+    } catch (error) {
+      return (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE' ? 'too-large' : null
     }
-    // What follows its end belongs to nothing.
-    return engine.bytesWritten === sent.body.length ? buffer : null
-  } catch (error) {
-    return (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE' ? 'too-large' : null
   }
+  const within = unpacked(MAX_BYTES)
+  return within === 'too-large' && unpacked(MOST_UNPACKED) === null ? 'either' : within
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
