@@ -83,12 +83,14 @@ function leavesOf({ kind, payload }: Taken): Leaves {
     const name = keys.at(-1) ?? ''
     if (DROPPABLE.has(name) || DERIVED.has(dotted(keys))) return
     const field = documented.get(holder === '' ? name : `${holder}.${name}`)
-    if (field && placeIn(field).name === name && isEmpty(value)) return
+    // `visitor.UUID` at the top is another field than the one that is documented.
+    const known = field && placeIn(field).name === name ? field : undefined
+    if (known && isEmpty(value)) return
     leaves.set(dotted(keys), {
       keys,
       value,
-      form: field?.form ?? null,
-      verbatim: field?.verbatim ?? false,
+      form: known?.form ?? null,
+      verbatim: known?.verbatim ?? false,
     })
   }
   const { visitor, messages } = payload

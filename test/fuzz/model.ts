@@ -66,7 +66,7 @@ export function expectedOf(sent: Sent, days: readonly string[], optsOut: boolean
   const parsed = body === null ? undefined : parsedJson(bytes)
   const json = isJson(parsed) ? parsed : null
   const namesItself = ['conversationUUID', 'endedAt'].some(
-    (name) => json && typeof json[name] === 'string' && json[name] !== '',
+    (name) => json && isText(json[name]) && json[name] !== '',
   )
   const ids = idsOf(route, bytes, namesItself ? [''] : days.map((day) => `${day}\n`))
   if (optsOut && saysNo(parsed)) return { answer: 'suppressed', ids }

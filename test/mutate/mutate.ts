@@ -9,7 +9,8 @@
  * needs all tests.
  * Exit code 0: it ran, whatever the score; 1: it did not; 2: wrong options.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -50,7 +51,7 @@ type Report = {
   }
 }
 
-function main(args: readonly string[]): number {
+async function main(args: readonly string[]): Promise<number> {
   let wanted: { files: string[]; survivors: boolean } | 'help'
   try {
     wanted = options(args)
@@ -67,7 +68,7 @@ function main(args: readonly string[]): number {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => process.exit(130))
   }
-  const report = run(wanted.files, directory)
+  const report = await run(wanted.files, directory)
   if (report === null) return 1
   console.log(`\n${table(report)}`)
   if (wanted.survivors) console.log(`\n${survivors(report)}`)
@@ -93,7 +94,7 @@ function options(args: readonly string[]): { files: string[]; survivors: boolean
 }
 
 /** `null`: it did not end. */
-function run(files: readonly string[], directory: string): Report | null {
+async function run(files: readonly string[], directory: string): Promise<Report | null> {
   const listed = spawnSync('git', ['ls-files', '-z'], { cwd: ROOT, encoding: 'utf8' })
   for (const file of listed.stdout.split('\0').filter(Boolean)) {
     cpSync(path.join(ROOT, file), path.join(directory, file))
@@ -102,7 +103,7 @@ function run(files: readonly string[], directory: string): Report | null {
   const config = {
     testRunner: 'vitest',
     plugins: [createRequire(import.meta.url).resolve('@stryker-mutator/vitest-runner')],
-    vitest: { configFile: 'test/mutate/vitest.config.ts', related: false },
+    vitest: { configFile: 'test/mutate/vitest.config.ts', related: true },
     mutate: files,
     inPlace: true,
     coverageAnalysis: 'perTest',
@@ -116,8 +117,10 @@ function run(files: readonly string[], directory: string): Report | null {
   }
   writeFileSync(path.join(directory, 'stryker.config.json'), JSON.stringify(config))
   const stryker = path.join(ROOT, 'node_modules/@stryker-mutator/core/bin/stryker.js')
-  const ended = spawnSync(process.execPath, [stryker, 'run'], { cwd: directory, stdio: 'inherit' })
-  if (ended.status !== 0) return null
+  const child = spawn(process.execPath, [stryker, 'run'], { cwd: directory, stdio: 'inherit' })
+  process.on('exit', () => child.kill())
+  const [code] = await once(child, 'close')
+  if (code !== 0) return null
   return JSON.parse(readFileSync(path.join(directory, REPORT), 'utf8'))
 }
 
@@ -178,4 +181,4 @@ function textBetween(source: string, start: Place, end: Place): string {
   return lines.join('\n')
 }
 
-process.exit(main(process.argv.slice(2)))
+process.exit(await main(process.argv.slice(2)))
