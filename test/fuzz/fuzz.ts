@@ -29,6 +29,8 @@ const FAILINGS: readonly [Failing, ...Failing[]] = ['reset', 408, 429, 500, 503,
 const SETTLE_MS = 60_000
 /** Where nothing is printed any more. */
 const QUIET_MS = 100
+/** An event that is stored and sent alone. */
+const ALONE_MS = 1_500
 const MOST_SHRUNK = 5
 const MOST_BREACHES = 40
 /** A log line belongs to one of the requests under way, or of those just before. */
@@ -294,7 +296,7 @@ class Fuzz {
     this.#judge.onLate = (breach) => late.push(breach)
     const breaches = await this.#judge.judge(sent, connection, -1)
     if (this.#judge.owed.size > 0) {
-      const deadline = Date.now() + 3_000
+      const deadline = Date.now() + ALONE_MS
       while (this.#judge.owed.size > 0 && Date.now() < deadline) await delay(20)
       if (this.#judge.owed.size > 0)
         breaches.push({ check: 'custody', text: 'was answered 202, and AEP does not have it' })

@@ -5,16 +5,19 @@
 import { gunzipSync, inflateSync } from 'node:zlib'
 import type { Sent } from './connection.ts'
 
+/** Of one request: what is small enough to read is small enough. */
 const MOST_TRIES = 400
+const MOST_MS = 15_000
 
 /** `fails`: whether a request still fails in the same way. */
 export async function shrink(sent: Sent, fails: (sent: Sent) => Promise<boolean>): Promise<Sent> {
   let smallest = sent
   let tries = 0
+  const until = Date.now() + MOST_MS
   const shrunk = async (): Promise<boolean> => {
     for (const candidate of candidates(smallest)) {
       tries += 1
-      if (tries > MOST_TRIES) return false
+      if (tries > MOST_TRIES || Date.now() > until) return false
       if (await fails(candidate)) {
         smallest = candidate
         return true
