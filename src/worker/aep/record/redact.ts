@@ -112,7 +112,7 @@ function inString(
     case 'query':
       // With blanks it is no address, whatever the field is for.
       return /\s/.test(text)
-        ? redactText(inQuery(text, rules, found), rules, found)
+        ? inText(inQuery(text, rules, found), rules, found)
         : inQuery(text, rules, found)
     case 'html':
       return isCleanHtml(text, rules, found) ? text : undefined
