@@ -13,7 +13,7 @@ import { type LandedCursor, readLanded } from './aep/landed.ts'
 import { type PlatformProblem, platformGet } from './aep/platform-get.ts'
 import type { Config } from './config/config.ts'
 import type { ReadAccess } from './config/read-access.ts'
-import { type Timers, within } from './lib/timeout.ts'
+import { signalAfter, type Timers, within } from './lib/timeout.ts'
 import { LANDED_REQUEST_MS, LANDED_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine } from './log.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
@@ -72,7 +72,7 @@ async function read(
   const client = { platformUrl, clientId: credentials.clientId, orgId, sandbox }
   const unnamed = new Map<string, LandedRead['unnamed'][number]>()
   const landed = await readLanded({
-    get: platformGet(client, token, fetch, LANDED_REQUEST_MS),
+    get: platformGet(client, token, fetch, () => signalAfter(LANDED_REQUEST_MS, timers)),
     flow: { datasetId, flowId },
     cursor,
     now: now(),

@@ -3,7 +3,7 @@
  * event waits no longer than AEP makes it, and `/health` says what webhooks get. Pure.
  */
 import type { LakeRecord, RequestRecord } from '../../src/local-adobe/streaming/lake.ts'
-import { askedInVain, type Request } from '../rate.ts'
+import { askedInVain, type Request } from '../oracles/rate.ts'
 import type { Look } from './health.ts'
 
 /** A webhook and its answer; `status` 0: none. */
