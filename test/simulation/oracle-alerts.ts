@@ -126,6 +126,9 @@ export class AboutAlerts {
     if (isFull && !this.isFiring('storage')) {
       oracle.breach('alert', 'storage is not firing, and the disk is full')
     }
+    // What could not be kept an isolate knew that has ended since.
+    const sinceMs = now - (this.raisedAt('storage') ?? now) + MINUTE
+    if (oracle.has(sinceMs, 'isolate', 'deploy')) return
     if (!oracle.has(12 * MINUTE, 'storage') && this.isFiring('storage')) {
       oracle.breach('alert', 'storage is firing, and storage is well')
     }

@@ -35,12 +35,7 @@ export class AboutFigures {
   /** Asks as an operator would, once all is over. */
   async ask(): Promise<void> {
     const { world } = this.#oracle
-    for (const path of [
-      '/status',
-      ACTIVITY,
-      '/summary?days=7',
-      '/compared',
-    ]) {
+    for (const path of ['/status', ACTIVITY, '/summary?days=7', '/compared']) {
       this.#answers.set(path, await world.admin(path, null, 'GET'))
     }
     const all = [...this.#oracle.all()].filter(({ takenAt }) => takenAt !== null)

@@ -159,7 +159,7 @@ const clock: Maker = (random, ms) => {
 /** A setting that is right, then wrong for a while, then right: AEP refuses everything, or all of the events are others. */
 const deploy: Maker = (random, ms, settings) => {
   const at = random.int(MINUTE, ms - 40 * MINUTE)
-  const said = random.pick(['400', '401', '404'])
+  const said = random.pick(['400', '400', '401', '404'])
   const changes: Partial<Settings>[] = [
     {},
     { forwardMs: settings.forwardMs === 0 ? 3_000 : 0 },
@@ -168,6 +168,7 @@ const deploy: Maker = (random, ms, settings) => {
     { redact: settings.redact === 'card' ? 'none' : 'card' },
     { keys: [1] },
     { keys: [0, 1] },
+    { flow: `wrong-${said}` },
     { flow: `wrong-${said}` },
     { flow: `wrong-${said}` },
   ]
@@ -203,6 +204,16 @@ const erasure: Maker = (random, ms) => {
   return [{ what: 'operator', at, does }]
 }
 
+/** A person is erased while AEP takes its time for what is sent of them. */
+const erasureWhileSlow: Maker = (random, ms) => {
+  const at = random.int(Math.min(26 * MINUTE, ms / 2), ms - MINUTE)
+  const lasts = { from: Math.max(0, at - 25 * MINUTE), to: Math.min(ms, at + 10 * MINUTE) }
+  const does = { name: 'erase', person: random.int(1, 6), days: 45 } as const
+  return [
+    { what: 'aep', ...lasts, answer: 'slow', share: 1, kinds: null, ims: false },
+    { what: 'operator', at, does },
+  ]
+}
 /** AEP accepts, and refuses or loses it afterwards. */
 const landed: Maker = (random, ms) => {
   const how = random.pick(['fails', 'fails', 'lost'] as const)
@@ -247,4 +258,5 @@ export const FAULTS: readonly Maker[] = [
   operator,
   erasure,
   erasure,
+  erasureWhileSlow,
 ]

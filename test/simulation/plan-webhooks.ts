@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Random } from '../drill/random.ts'
 import {
+  endOf,
   type Fault,
   HOUR,
   KINDS,
@@ -55,14 +56,18 @@ function steady(random: Random, ms: number, meanMs: number): number[] {
   }
 }
 
-/** Some of them where something happens. */
+/** Most of them where something begins, or while AEP fails everything. */
 function bursts(random: Random, ms: number, faults: readonly Fault[]): number[] {
   const moments: number[] = []
-  for (let left = random.int(0, 3); left > 0; left -= 1) {
-    const fault = faults[random.int(0, Math.max(0, faults.length - 1))]
+  const outages = faults.filter((fault) => fault.what === 'aep' && fault.share === 1)
+  for (let left = random.int(0, 4); left > 0; left -= 1) {
+    const among = random.chance(0.5) && outages.length > 0 ? outages : faults
+    const fault = among[random.int(0, Math.max(0, among.length - 1))]
     const at =
       fault && random.chance(0.8)
-        ? startOf(fault) + random.int(-5_000, MINUTE)
+        ? random.chance(0.5)
+          ? startOf(fault) + random.int(-5_000, MINUTE)
+          : random.int(startOf(fault), endOf(fault))
         : random.int(MINUTE, ms - MINUTE)
     const count = random.int(10, 120)
     for (let each = 0; each < count; each += 1) {
