@@ -4,13 +4,13 @@
  * `node --import`.
  */
 import { registerHooks } from 'node:module'
-import { faultOf, withFault } from './faults.ts'
+import { faultOf, type PutBack, withFault } from './faults.ts'
 
 const STAND_IN = new URL('./cloudflare-workers.ts', import.meta.url).href
 
-const fault = asked()
+const fault: PutBack | null = asked()
 
-function asked() {
+function asked(): PutBack | null {
   try {
     return faultOf(process.argv)
   } catch (thrown) {
