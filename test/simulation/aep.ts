@@ -38,6 +38,8 @@ export type AepDeps = {
   poisonOf: (event: string) => AepAnswer | null
   kindOf: (event: string) => string
   asked: (asked: Asked) => void
+  /** A request with these records was judged, and refused as a whole or not. */
+  batch: (ids: readonly string[], isRefused: boolean) => void
   /** Two records of one id say different things: Profile drops the second. */
   twoContents: (id: string) => void
   landed: Pick<LandedDeps, 'faults' | 'failed'>
@@ -117,6 +119,10 @@ export class SimulatedAep {
     if (said === 'accepted' || PER_MESSAGE.has(said) || LANDS.has(said)) {
       for (const each of lands) this.#land(each)
     }
+    const ids = verdicts.map(({ id }) => id)
+    const refusesWhole =
+      isBatch && verdicts.some((each) => each.said === '400') && random.chance(0.5)
+    this.#deps.batch(ids, refusesWhole && PER_MESSAGE.has(said))
     const slowMs = said === 'slow' ? random.int(2_000, 14_000) : random.int(5, 120)
     if (said === 'silent' || said === 'lost-answer') await never(init)
     await this.#wait(slowMs, init)
@@ -134,7 +140,6 @@ export class SimulatedAep {
     ) {
       return single(whole, random)
     }
-    const refusesWhole = verdicts.some((each) => each.said === '400') && random.chance(0.5)
     if (refusesWhole && said !== 'accepted') {
       for (const each of verdicts) if (each.said === 'accepted') this.#takeBack(each)
       return answer(400, { title: 'a message is wrong' })

@@ -26,7 +26,7 @@ import {
   type Webhook,
 } from './plan.ts'
 import { Queue } from './queue.ts'
-import type { Reached } from './states.ts'
+import { RareStates, type Reached } from './states.ts'
 
 const MINUTE = 60_000
 /** After a fault `/health` is asked once a minute for so long, and else every five. */
@@ -64,6 +64,7 @@ export class World {
   readonly aep: SimulatedAep
   readonly object: ObjectHost
   readonly oracle: Oracle
+  readonly rare: RareStates
   readonly reached: Reached = new Map()
   readonly byId: ReadonlyMap<string, Webhook>
   readonly timeline: string[] = []
@@ -98,6 +99,7 @@ export class World {
       },
       kindOf: (id) => this.byId.get(id)?.kind ?? '',
       asked: (asked) => this.#asked(asked),
+      batch: (ids, isRefused) => this.rare.batch(ids, isRefused),
       twoContents: (id) => this.oracle.twoContents(id),
       landed: {
         faults: plan.faults
@@ -126,7 +128,10 @@ export class World {
         },
       }),
       survivors: (pending) => this.#random.int(0, pending),
-      happened: (what) => this.note(`object ${what}`),
+      happened: (what) => {
+        this.note(`object ${what}`)
+        if (what === 'alarm given up') this.reach(what)
+      },
     })
     const fails = new Random(plan.seed, 'storage')
     this.object.storage.fault = () => {
@@ -135,6 +140,7 @@ export class World {
       return fault ? { kind: 'fails', at: () => fails.chance(fault.share) } : null
     }
     this.oracle = new Oracle(this)
+    this.rare = new RareStates(this)
   }
 
   get settings(): Settings {
@@ -295,6 +301,7 @@ export class World {
   /** A call from an isolate to the object, with what can go wrong on the way. */
   #call(from: Machine, method: string, args: unknown[]): Promise<unknown> {
     const copy = structuredClone(args)
+    this.rare.called(method, copy)
     const { queue } = this
     const random = this.#random
     const lost = () => Object.assign(new Error('Network connection lost.'), { retryable: true })
@@ -368,6 +375,7 @@ export class World {
     const knowsBoth = all.every(({ settings }) => settings.keys.length > 1)
     const key = knowsBoth ? serial % 2 : 0
     const letsIn = isolate.settings.keys.includes(key)
+    if (this.#old.includes(isolate)) this.reach('a webhook to an isolate of before a deploy')
     void this.#request(isolate, `/chatlio/${kind}?key=${KEYS[key]}`, 'POST', body).then(
       (answer) => {
         const { status, json } = answer
@@ -422,7 +430,12 @@ export class World {
   #cron(): void {
     const { env, machine } = this.#isolates[0] as Isolate
     const began = this.now
-    const done = () => machine.alive && this.oracle.cronEnded(began)
+    this.rare.cronBegins()
+    const done = () => {
+      if (!machine.alive) return
+      this.rare.cronEnds()
+      this.oracle.cronEnded(began)
+    }
     void worker.scheduled({} as never, env).then(done, () => undefined)
   }
 
@@ -487,23 +500,26 @@ export class World {
         if (object.isRunning) this.reach(`object ${fault.how}`)
         if (!object.isIdle) this.reach(`object ${fault.how} under way`)
         if (object.storage.pending > 0) this.reach('commits lost with the object')
+        if (this.oracle.aboutAep.hold) this.reach(`object ${fault.how} inside a hold`)
         object.end(fault.how)
         return
       case 'isolate': {
         const [first] = this.#isolates.splice(this.#random.int(0, this.#isolates.length - 1), 1)
+        if (first && first.machine.held > 0) this.reach('an isolate ended with work under way')
         if (first) first.machine.alive = false
         this.#isolates.push(this.#newIsolate())
         this.oracle.isolateEnded()
         return
       }
       case 'alarm-lost':
-        if (object.storage.alarm !== null) this.reach('alarm lost')
         if (object.isIdle) {
+          this.rare.alarmLost()
           object.storage.loseAlarm()
           object.rearm()
         }
         return
       case 'clock': {
+        this.reach(`clock of ${fault.of} jumps ${fault.ms > 0 ? 'ahead' : 'back'}`)
         const clock =
           fault.of === 'object' ? this.#objectClock : (this.#isolates[0] as Isolate).machine.clock
         clock.jump(fault.ms)
@@ -539,6 +555,12 @@ export class World {
   }
 
   async #operate(does: OperatorAction): Promise<void> {
+    this.rare.operating = does
+    await this.#act(does)
+    this.rare.operating = null
+  }
+
+  async #act(does: OperatorAction): Promise<void> {
     const { oracle } = this
     switch (does.name) {
       case 'pause':
