@@ -1,14 +1,17 @@
 /**
  * What the relay says of AEP, against what AEP has done: holds, outages, `/health`, and how often an AEP that fails is asked.
  */
-import { askedInVain } from '../oracles/rate.ts'
-import type { Asked } from './aep.ts'
+import { askedInVain, contradiction, isFounded } from '../promises.ts'
 import type { Oracle } from './oracle.ts'
 
 const SECOND = 1_000
 const MINUTE = 60_000
 /** Most requests in a minute to an AEP that fails: those of the outbox, and of each isolate. */
 const MOST_PROBES = 40
+
+/** Of a fault; 0: no answer that can be read. */
+const statusOf = (answer: string) =>
+  answer === 'accepted' ? 200 : Number(/^\d+/.exec(answer)?.[0] ?? 0)
 
 /** Answers that an AEP gives which is down, or too slow. */
 const DOWN = new Set<string>([
@@ -59,19 +62,13 @@ export class AboutAep {
           const ms = now - (accepted.answeredAt ?? 0)
           oracle.breach('hold', `rejecting, though AEP took one ${ms} ms before`)
         }
-        if (!oracle.lastAsked(5 * MINUTE, ({ answer }) => answer === '400'))
-          oracle.breach('hold', 'rejecting, though AEP has refused nothing')
-        return
+        break
       }
-      case 'configuration':
-        if (!oracle.lastAsked(3 * MINUTE, ({ answer }) => answer === '404'))
-          oracle.breach('hold', 'configuration, though AEP knows the address')
-        return
-      case 'credentials': {
-        const refused = ({ answer }: Asked) => answer === '401' || answer === '403'
-        if (!imsFails && !oracle.lastAsked(3 * MINUTE, refused))
-          oracle.breach('hold', 'credentials, though AEP has refused none')
-      }
+    }
+    if (reason === null || (reason === 'credentials' && imsFails)) return
+    const statuses = oracle.askedWithin(5 * MINUTE).map(({ answer }) => statusOf(answer))
+    if (!isFounded(String(reason), statuses)) {
+      oracle.breach('hold', `${reason}, though AEP has said nothing of the kind`)
     }
   }
 
@@ -105,6 +102,10 @@ export class AboutAep {
       oracle.breach('health', 'says storage, and storage is well')
     }
     if (oracle.has(20 * SECOND, 'rpc', 'object', 'clock', 'deploy')) return
+    if (!oracle.has(75 * SECOND, 'storage')) {
+      const contradicts = contradiction({ status, reasons }, oracle.answersWithin(10 * SECOND))
+      if (contradicts) oracle.breach('health', contradicts)
+    }
     const isOther = reasons.includes('paused') !== this.paused && this.pauseIsKnown
     if (isOther && now - oracle.lastChange > 20 * SECOND) {
       oracle.breach('health', `says ${reasons.join(' ') || 'ok'}, and paused is ${this.paused}`)

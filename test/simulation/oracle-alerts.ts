@@ -2,6 +2,7 @@
  * Alerts against what an observer knows: which must be firing and which must not after a run of the cron trigger, that each
  * is raised once, repeated every four hours while it lasts, and resolved once.
  */
+import { noticeFault } from '../promises.ts'
 import type { Oracle } from './oracle.ts'
 
 const SECOND = 1_000
@@ -68,15 +69,14 @@ export class AboutAlerts {
     const isOtherHold = name === 'hold' && this.#holdChangedAt > (before?.at ?? 0)
     // What could not be landed has as many reasons as AEP gives.
     const once = LASTING.includes(name) && name !== 'not-landed'
-    if (once && knew && !isNew && state === 'firing' && !isOtherHold) {
-      oracle.breach('alert', `${name} raised twice`)
-    }
-    if (knew && state === 'still' && before && now - before.at < 4 * HOUR - MINUTE) {
-      oracle.breach('alert', `${name} repeated after ${(now - before.at) / MINUTE} minutes`)
-    }
-    if (oracle.has(12 * MINUTE, ...HINDER)) return
-    if (state === 'resolved' && isNew) {
-      oracle.breach('alert', `${name} resolved, and was not raised`)
+    const last = before && { ...before, name }
+    const wrong = noticeFault(last, { name, state, at: now }, 4 * HOUR - MINUTE)
+    if (wrong === null) return
+    // The cron trigger that was to note it has ended with its isolate, or was not heard.
+    if (wrong === 'resolved, and was not raised') {
+      if (!oracle.has(12 * MINUTE, ...HINDER)) oracle.breach('alert', `${name} ${wrong}`)
+    } else if (knew && (wrong === 'repeated too soon' || (once && !isOtherHold))) {
+      oracle.breach('alert', `${name} ${wrong}`)
     }
   }
 

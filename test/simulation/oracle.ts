@@ -2,6 +2,7 @@
  * The observer who sees everything: at every step and at the end it says which promise of `design.md` was broken. It looks at
  * Adobe, at the rows of the outbox and at the answers, and believes nothing of what the relay says of itself.
  */
+import { imbalance, lost } from '../promises.ts'
 import type { Asked, Landed } from './aep.ts'
 import { AboutAep } from './oracle-aep.ts'
 import { AboutAlerts } from './oracle-alerts.ts'
@@ -134,6 +135,8 @@ export class Oracle {
     })
   }
   readonly #answeredSerials = new Set<number>()
+  /** Of the last seconds. */
+  readonly #answers: { at: number; status: number }[] = []
 
   answered({ webhook, status, outcome, letsIn }: Answered): void {
     this.#answeredSerials.add(webhook.serial)
@@ -141,6 +144,7 @@ export class Oracle {
     if (!known) return
     const { now } = this.world
     this.figures.answered(status, outcome)
+    this.#answers.push({ at: now, status })
     if (status === 401 || !letsIn) {
       if ((status === 401) === letsIn)
         this.breach('answer', `webhook ${webhook.serial} got ${status}`)
@@ -463,6 +467,20 @@ export class Oracle {
     return null
   }
 
+  /** Records that AEP was asked for in the last `ms`, the latest first. */
+  askedWithin(ms: number): Asked[] {
+    const found: Asked[] = []
+    this.lastAsked(ms, (asked) => found.push(asked) === 0)
+    return found
+  }
+
+  /** What webhooks were answered in the last `ms`. */
+  answersWithin(ms: number): number[] {
+    const first = this.#answers.findIndex(({ at }) => at >= this.world.now - ms)
+    if (first > 0) this.#answers.splice(0, first)
+    return first < 0 ? [] : this.#answers.map(({ status }) => status)
+  }
+
   isFull(at: number): boolean {
     return this.world.faults(0, at).some((each) => each.what === 'storage' && each.how === 'full')
   }
@@ -505,22 +523,35 @@ export class Oracle {
       'SELECT accepted, delivered, expired, deleted, person FROM ledger',
     )
     const { accepted = 0, delivered = 0, expired = 0, deleted = 0, person = 0 } = ledger ?? {}
-    if (accepted !== delivered + expired + deleted + person + rows.length) {
-      this.breach(
-        'ledger',
-        `${accepted} accepted, ${delivered} delivered, ${expired + deleted + person} erased, ${rows.length} stored`,
-      )
-    }
+    const count = (state: string) => rows.filter((row) => row.state === state).length
+    const wrong = imbalance({
+      accepted,
+      delivered,
+      pending: count('pending'),
+      dead: count('dead'),
+      quarantined: count('quarantined'),
+      erased: expired + deleted + person,
+    })
+    if (wrong) this.breach('ledger', wrong)
     const states = new Map(rows.map(({ id, state }) => [id, state]))
-    for (const id of this.#waiting) {
-      const known = this.#known.get(id)
-      if (known && !states.has(id) && !this.mayBeEnded(known)) {
-        this.breach('custody', `webhook ${known.webhook.serial} was taken, and is nowhere`)
-        this.#waiting.delete(id)
-      }
+    for (const id of this.#lost(this.#waiting, states)) {
+      this.breach(
+        'custody',
+        `webhook ${this.#known.get(id)?.webhook.serial} was taken, and is nowhere`,
+      )
+      this.#waiting.delete(id)
     }
     for (const { id, state, code } of rows) this.#stateOf(id, state, code)
     this.#inBounds(states)
+  }
+
+  #lost(taken: Iterable<string>, states: ReadonlyMap<string, string>): string[] {
+    const known = (id: string) => this.#known.get(id) as Known
+    return lost(taken, {
+      landed: (id) => known(id).landedAt !== null,
+      stored: (id) => states.has(id),
+      ended: (id) => this.mayBeEnded(known(id)),
+    })
   }
 
   /**
@@ -609,14 +640,20 @@ export class Oracle {
       'SELECT id, state FROM events',
     )
     const states = new Map(rows.map(({ id, state }) => [id, state]))
+    const taken = [...this.#known.values()].filter(({ takenAt }) => takenAt !== null)
+    const ids = taken.map(({ webhook }) => webhook.id)
+    for (const id of this.#lost(ids, states)) {
+      this.breach(
+        'lost',
+        `webhook ${this.#known.get(id)?.webhook.serial} was taken, and is nowhere`,
+      )
+    }
     for (const known of this.#known.values()) {
       const { webhook, takenAt, landedAt } = known
       const { serial, quality } = webhook
       if (takenAt === null || landedAt !== null) continue
       const state = states.get(webhook.id)
-      if (state === undefined && !this.mayBeEnded(known))
-        this.breach('lost', `webhook ${serial} (${quality}) was taken, and is nowhere`)
-      else if (quality === 'good' && state === 'pending') {
+      if (quality === 'good' && state === 'pending') {
         this.breach(
           'late',
           `webhook ${serial} is good, and still pending ${world.calmMs / MINUTE} minutes after the last fault`,

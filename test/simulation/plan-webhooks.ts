@@ -1,6 +1,6 @@
 /** What Chatlio sends: chats that begin and have a transcript later, other webhooks, bursts, bodies that AEP never takes. */
-import { createHash } from 'node:crypto'
 import type { Random } from '../drill/random.ts'
+import { eventId } from '../promises.ts'
 import {
   endOf,
   type Fault,
@@ -40,7 +40,7 @@ export function webhooksOf(random: Random, ms: number, faults: readonly Fault[])
         bad < 0.01 ? 'invalid' : bad < 0.01 + poison ? `poison-${random.pick(POISONS)}` : 'good'
       const size = random.chance(large) ? 300_000 : random.chance(split) ? 30_000 : 0
       const body = bodyOf({ ...draft, serial, quality, size })
-      const id = createHash('sha256').update(`${draft.kind}\n${body}`).digest('hex')
+      const id = eventId(draft.kind, body, null)
       return { ...draft, serial, quality, body, id }
     })
 }
