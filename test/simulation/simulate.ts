@@ -90,7 +90,10 @@ let found = false
 const fault = faultOf(process.argv)
 const saved = options.plan && (JSON.parse(readFileSync(options.plan, 'utf8')) as Plan)
 const most = saved ? 1 : options.runs
-for (; runs < most && seconds() < options.seconds; runs += 1) {
+let isEnded = false
+// The run that goes on is the last.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => (isEnded = true))
+for (; runs < most && seconds() < options.seconds && !isEnded; runs += 1) {
   const seed = options.seed + runs
   const plan = saved || planOf(seed, options.hours)
   const world = new World(plan, { keep: options.timeline })
