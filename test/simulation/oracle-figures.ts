@@ -135,7 +135,7 @@ export class AboutFigures {
     const { calls, storage } = object
     const hours = (oracle.world.now - oracle.world.began) / (60 * MINUTE)
     const stores = (calls.get('store') ?? 0) + (calls.get('storeAndWait') ?? 0)
-    const units = stores * 2 + aep.asked.length + (calls.get('exchange') ?? 0) + hours * 12
+    const units = 50 + stores * 2 + aep.asked.length + (calls.get('exchange') ?? 0) + hours * 12
     this.mostRows = storage.changes / units
     if (this.mostRows > MOST_ROWS) {
       const text = `${storage.changes} rows written: ${stores} stores, ${aep.asked.length} records asked`
