@@ -101,6 +101,9 @@ const listed = {
 }
 const page = { cursor: orNull(string()) }
 
+/** `all`: delivered ones too. */
+const listedState = i.oneOf([...EVENT_STATES, 'delivered', 'all'])
+
 const logEntry = object({
   at: time,
   by: string(),
@@ -131,7 +134,7 @@ const filter = {
   kind: optional(i.kind),
   code: optional(i.code),
   source: optional(i.source),
-  day: optional(i.day),
+  day: optional(i.dayOrHour),
   id: optional(i.idBeginning),
 }
 const queried = { ...filter, path: optional(i.pathOrNone) }
@@ -160,7 +163,7 @@ export const COMMANDS = {
     summary:
       'Stored events of one state, or all with delivered ones, without payloads; a page may be short and have a cursor',
     takes: v.object({
-      state: i.oneOf([...EVENT_STATES, 'all']),
+      state: listedState,
       ...queried,
       order: optional(i.oneOf(['oldest', 'newest']), 'oldest'),
       limit: i.limitText,
@@ -208,7 +211,7 @@ export const COMMANDS = {
     method: 'GET',
     path: '/export',
     summary: 'All events that the filter matches, a line of JSON each, oldest first',
-    takes: v.object({ state: i.oneOf([...EVENT_STATES, 'delivered', 'all']), ...queried }),
+    takes: v.object({ state: listedState, ...queried }),
     answers: 'application/x-ndjson',
     log: { action: 'export', counts: [] },
   },

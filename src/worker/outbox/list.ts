@@ -181,6 +181,18 @@ export class EventList {
       .toArray()
   }
 
+  /** How many of the events that were there are stored, in each state. */
+  statesAt(positions: readonly number[]): Record<EventState, number> {
+    const counts = { pending: 0, dead: 0, quarantined: 0 }
+    for (const { state, count } of this.#sql.exec<{ state: EventState; count: number }>(
+      STATES_AT,
+      JSON.stringify(positions),
+    )) {
+      counts[state] = count
+    }
+    return counts
+  }
+
   /** How many events were received up to a moment, counted up to `limit`. */
   receivedUpTo(ms: number, limit: number): number {
     return Number(
@@ -267,6 +279,9 @@ const GET = `SELECT ${COLUMNS}, body, answer, history ${FROM} WHERE id = ?`
 
 const BODY = `SELECT id, kind, state, received_at AS receivedAt, body, answer ${FROM}
   WHERE position = ?`
+
+const STATES_AT = `SELECT state, COUNT(*) AS count FROM json_each(?) CROSS JOIN events ON position = value
+  GROUP BY state`
 
 const OLDEST_FIRST = queries('MIN', '>', 'ASC')
 const NEWEST_FIRST = queries('MAX', '<', 'DESC')
