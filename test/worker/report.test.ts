@@ -3,6 +3,7 @@ import { createExecutionContext, runInDurableObject, waitOnExecutionContext } fr
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import worker from '../../src/worker/index.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
 import { EXCHANGE_STALE_MS, MAX_BUFFERED_RECEIPTS } from '../../src/worker/limits.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
@@ -10,7 +11,6 @@ import { isOverLimit } from '../../src/worker/outbox/records/records.ts'
 import type { Exchanged, Report } from '../../src/worker/outbox/records/reports.ts'
 import { type Answered, ReportBuffer, Reporter } from '../../src/worker/report.ts'
 import { waits } from '../../src/worker/services.ts'
-import { worker } from '../../src/worker/worker.ts'
 import {
   type Clock,
   conversation,

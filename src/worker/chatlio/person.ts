@@ -234,3 +234,15 @@ function valuesAt(value: unknown, path: readonly string[]): unknown[] {
 function asText(value: unknown): string {
   return typeof value === 'string' ? value.trim() : (JSON.stringify(value) ?? '')
 }
+
+export const TEST_PERSON = { uuid: 'relay-test', email: 'relay-test@example.com' } as const
+
+export const TEST_EVENT_TYPE = 'chatlio.test'
+
+/** Whether a body is of the test person, by the places in which Chatlio names a visitor. */
+export function isOfTestPerson(body: unknown): boolean {
+  if (!isObject(body)) return false
+  const { visitor, visitorEmail } = body
+  if (isObject(visitor)) return visitor.UUID === TEST_PERSON.uuid
+  return visitorEmail === TEST_PERSON.email
+}

@@ -15,8 +15,7 @@ import type { Answered } from '../report.ts'
 import { type AppContext, servicesOf } from '../services.ts'
 import type { KeyHolder } from './auth.ts'
 import { type Ingested, ingest, type OptedOut, type Refused } from './ingest.ts'
-import { problemResponse, type Refusal } from './problem.ts'
-import { ANSWER_HEADERS } from './response-headers.ts'
+import { ANSWER_HEADERS, problemResponse, type Refusal } from './problem.ts'
 
 type Result = Ingested | OptedOut | Refused
 

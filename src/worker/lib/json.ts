@@ -58,10 +58,8 @@ function decimal(text: string): string {
   return `${sign}${digits.slice(from, to)}e${Number(exponent) - fraction.length + digits.length - to}`
 }
 
-/** A number as it is written, since no double is equal to it. */
-export function isLongNumber(value: unknown): boolean {
-  return isRawJSON(value)
-}
+/** Whether a value is a number as it is written, since no double is equal to it. */
+export const isLongNumber: (value: unknown) => boolean = isRawJSON
 
 export function isObject(value: unknown): value is JsonObject {
   return (
