@@ -1,4 +1,5 @@
 /** `/admin/ui/events`: what came last, whatever became of it, and what is done with many at once. */
+import * as v from 'valibot'
 import { count } from '../../alerts/words.ts'
 import { STORED_KINDS } from '../../chatlio/kind.ts'
 import { type AppContext, type Services, servicesOf } from '../../services.ts'
@@ -15,6 +16,12 @@ import { Action, Button, Choice, Field, Hidden } from './parts.tsx'
 import { FindForm } from './person.tsx'
 import { CODES, filterWords, MEANINGS, stateName } from './words.ts'
 
+/** As the command takes it; and delivered ones alone, as an export does. */
+const LISTING = v.object({
+  ...COMMANDS.events.takes.entries,
+  state: COMMANDS.export.takes.entries.state,
+})
+
 /** Without a state: all. */
 export async function showEvents(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
@@ -23,7 +30,7 @@ export async function showEvents(c: AppContext): Promise<Response> {
   query.delete('entry')
   if (!query.get('state')) query.set('state', 'all')
   if (!query.get('order')) query.set('order', 'newest')
-  const checked = checkQuery(COMMANDS.events.takes, query)
+  const checked = checkQuery(LISTING, query)
   if (!checked.ok) return badRequest(c, checked.detail)
   const { cursor, state } = checked.output
   const [page, matching, entry] = await Promise.all([
@@ -46,7 +53,7 @@ export async function showEvents(c: AppContext): Promise<Response> {
   )
 }
 
-type Filter = Pick<Input<'events'>, 'state' | 'kind' | 'code' | 'path' | 'day' | 'source' | 'id'>
+type Filter = Input<'export'>
 
 /** From the ledger, and the causes, which are few; what these do not tell apart is not counted: `null`. */
 export async function countOf(services: Services, filter: Filter): Promise<number | null> {

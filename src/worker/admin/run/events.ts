@@ -48,7 +48,12 @@ export function positionsOf(day: string | undefined): { from: number; end: numbe
  */
 export async function events(
   { outbox }: Services,
-  { limit, cursor, order, ...filter }: Input<'events'>,
+  {
+    limit,
+    cursor,
+    order,
+    ...filter
+  }: Omit<Input<'events'>, 'state'> & Pick<Input<'export'>, 'state'>,
 ): Promise<Answer<'events'>> {
   // One more than requested shows whether there is another page.
   const after = cursor ?? null
