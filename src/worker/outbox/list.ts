@@ -9,7 +9,13 @@
 import type { StoredKind } from '../chatlio/kind.ts'
 import { MAX_SCANNED } from '../limits.ts'
 import { type Cause, reasonOf } from './cause.ts'
-import { type EventState, type ParkedState, PER_MS, type StoredError } from './event.ts'
+import {
+  EVENT_STATES,
+  type EventState,
+  type ParkedState,
+  PER_MS,
+  type StoredError,
+} from './event.ts'
 
 export type EventSummary = {
   id: string
@@ -183,14 +189,7 @@ export class EventList {
 
   /** How many of the events that were there are stored, in each state. */
   statesAt(positions: readonly number[]): Record<EventState, number> {
-    const counts = { pending: 0, dead: 0, quarantined: 0 }
-    for (const { state, count } of this.#sql.exec<{ state: EventState; count: number }>(
-      STATES_AT,
-      JSON.stringify(positions),
-    )) {
-      counts[state] = count
-    }
-    return counts
+    return this.#sql.exec<Record<EventState, number>>(STATES_AT, JSON.stringify(positions)).one()
   }
 
   /** How many events were received up to a moment, counted up to `limit`. */
@@ -280,8 +279,9 @@ const GET = `SELECT ${COLUMNS}, body, answer, history ${FROM} WHERE id = ?`
 const BODY = `SELECT id, kind, state, received_at AS receivedAt, body, answer ${FROM}
   WHERE position = ?`
 
-const STATES_AT = `SELECT state, COUNT(*) AS count FROM json_each(?) CROSS JOIN events ON position = value
-  GROUP BY state`
+const STATES_AT = `SELECT ${EVENT_STATES.map(
+  (state) => `COUNT(*) FILTER (WHERE state = '${state}') AS ${state}`,
+)} FROM json_each(?) CROSS JOIN events ON position = value`
 
 const OLDEST_FIRST = queries('MIN', '>', 'ASC')
 const NEWEST_FIRST = queries('MAX', '<', 'DESC')
