@@ -1,9 +1,6 @@
-/**
- * The last 24 hours, hour by hour, from the counters of webhooks: as two charts, drawn here, and as the same figures in a
- * table. Pure.
- */
+/** The last 24 hours, hour by hour, from the counters of webhooks: two charts, drawn here, whose bars say their figures. Pure. */
 import { href } from './addresses.ts'
-import { Count, Table } from './parts.tsx'
+import { Count } from './parts.tsx'
 
 /** What became of webhooks: what an operator tells apart at a glance. */
 export const SERIES = [
@@ -117,10 +114,6 @@ export function Charts({ hours }: { hours: readonly Hour[] }) {
               </li>
             ))}
           </ul>
-          <details>
-            <summary>The same as a table</summary>
-            <HourTable hours={hours} />
-          </details>
         </>
       )}
     </section>
@@ -154,7 +147,8 @@ function Chart({ title, bars, names }: ChartProps) {
                 <span class="tip">{barText(at, counts, names)}</span>
               </>
             )
-            return sum(counts) > 0 ? <a href={eventsOf(at)}>{content}</a> : <span>{content}</span>
+            if (sum(counts) > 0) return <a href={eventsOf(at)}>{content}</a>
+            return <span aria-hidden="true">{content}</span>
           })}
         </div>
         <div class="x" aria-hidden="true">
@@ -186,25 +180,4 @@ function stacked(counts: readonly number[], top: number) {
     y = Math.max(y - height, 0)
     return <rect class={`f${series}`} x="1" y={y.toFixed(1)} width="8" height={height.toFixed(1)} />
   })
-}
-
-function HourTable({ hours }: { hours: readonly Hour[] }) {
-  const heads = [
-    'Hour (UTC)',
-    ...[...SERIES, 'from the outbox', 'pending'].map((head) => `#${head}`),
-  ]
-  return (
-    <Table caption="Webhooks by hour" heads={heads} tight>
-      {hours.toReversed().map(({ at, counts, drained, pending }) => (
-        <tr>
-          <th scope="row">{hourOf(at)}</th>
-          {[...counts, drained, pending].map((count) => (
-            <td class="n">
-              <Count of={count} />
-            </td>
-          ))}
-        </tr>
-      ))}
-    </Table>
-  )
 }

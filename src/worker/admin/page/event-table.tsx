@@ -48,7 +48,7 @@ export function EventTable({ caption, events, form }: EventTableProps) {
             <td>
               <Why event={event} />
             </td>
-            <td class="n">{attempts}</td>
+            <td class="n wide">{attempts}</td>
           </tr>
         )
       })}
