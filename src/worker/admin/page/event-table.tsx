@@ -42,7 +42,7 @@ export function EventTable({ caption, events, form }: EventTableProps) {
               {kind}
               {source && <small> · {source}</small>}
             </td>
-            <th scope="row">
+            <th scope="row" class="at">
               <EventLink id={id} />
             </th>
             <td>

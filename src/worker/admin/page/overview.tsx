@@ -181,7 +181,7 @@ function Ledger({ status }: { status: Status }) {
         {sum === accepted ? 'It balances: ' : 'It does not balance: '}
         {ends.map((each) => each.toLocaleString('en-US')).join(' + ')} ={' '}
         {sum.toLocaleString('en-US')}. Beside it, at least: {count(forwarded, 'event')} forwarded
-        straight to AEP, {suppressed.toLocaleString('en-US')} suppressed,{' '}
+        straight to AEP, {suppressed.toLocaleString('en-US')} of suppressed people dropped,{' '}
         {unavailable.toLocaleString('en-US')} lost. All since the first deployment.
       </p>
     </section>

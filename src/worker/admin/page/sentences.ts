@@ -129,7 +129,8 @@ function partsOf(situation: Situation): Part[] {
     meaning: problems
       .map(({ variable, expected }) => `\`${variable}\`: expected ${expected}.`)
       .join(' '),
-    action: 'Correct what is named, and run `npm run deploy`.',
+    action:
+      'Correct it: a secret with `npx wrangler secret put`, another in wrangler.toml, then `npm run deploy`.',
   })
   const unsent = alerts.find(({ lastError }) => lastError !== null)
   const see = '/admin/ui/alerts'
