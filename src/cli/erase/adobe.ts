@@ -7,6 +7,7 @@
 
 import type { UserId, VisitorNamespace } from '../../worker/aep/privacy-request.ts'
 import namespace from '../../worker/aep/schema/identity-namespace.json' with { type: 'json' }
+import type { Surroundings } from '../lib/command.ts'
 import { type Environment, variable } from '../lib/env-file.ts'
 import { type Io, type PlatformClient, platformClient, type Send } from '../lib/platform-client.ts'
 import { PlatformError } from '../lib/platform-error.ts'
@@ -18,16 +19,6 @@ import { missingSettings, readSettings } from '../provision/settings.ts'
 import type { Erase } from './options.ts'
 import { askOnce, findJobs, readJob } from './privacy-job.ts'
 import { fileOf, type Receipt, receiptsIn, writeReceipt } from './receipt.ts'
-
-export type Surroundings = {
-  readonly env: Environment
-  /** Where receipts are. */
-  readonly directory: string
-  /** Between two rounds, in milliseconds. */
-  readonly wait: (ms: number) => Promise<unknown>
-  readonly now: () => number
-  readonly io: Io
-}
 
 export type Client = PlatformClient & { readonly orgId: string }
 
@@ -83,12 +74,13 @@ type Earlier = Pick<Receipt, 'key' | 'job'>
  * is, and the relay's suppressions whose a receipt is, so that no receipt needs to.
  */
 export async function earlierJob(
-  { base, regulation, identities }: Erase,
+  { base, regulation }: Erase,
   { suppressions }: Receipt,
+  userIds: readonly UserId[],
   send: Send,
   { directory, now, io }: Surroundings,
 ): Promise<Earlier | null> {
-  const wanted = new Set(identities.map(({ value }) => value.toLowerCase()))
+  const wanted = new Set(userIds.map(({ value }) => value.toLowerCase()))
   const isOurs = (userIds: readonly Pick<UserId, 'value'>[]) => {
     const values = new Set(userIds.map(({ value }) => value.toLowerCase()))
     return values.size === wanted.size && [...values].every((value) => wanted.has(value))

@@ -2,7 +2,7 @@
 import { count } from '../../alerts/words.ts'
 import type { Answer } from '../api.ts'
 import { Table, Time } from './parts.tsx'
-import { codeWords, howLong, stateName } from './words.ts'
+import { codeWords, howLong, objection, stateName } from './words.ts'
 
 export const EVENTS = '/admin/ui/events'
 
@@ -93,13 +93,7 @@ function Why({ event }: { event: Shown }) {
 /** What AEP said after it had accepted the event. */
 export function Afterwards({ of: { failedAt, code, pointer } }: { of: Shown }) {
   if (!failedAt) return null
-  return (
-    <>
-      {' '}
-      AEP refused it afterwards: {code}
-      {pointer && ` at ${pointer}`}.
-    </>
-  )
+  return <> AEP refused it afterwards: {objection(code, pointer)}</>
 }
 
 /** `50 of 1,234 shown`; `of`: how many match, `null`: not known without reading them all. */

@@ -9,7 +9,7 @@ import { href } from './addresses.ts'
 import { EVENTS, EventLink } from './event-table.tsx'
 import { respond, respondFault } from './frame.tsx'
 import { Action, Time } from './parts.tsx'
-import { codeWords, MEANINGS, readable, type State, stateName } from './words.ts'
+import { codeWords, MEANINGS, objection, readable, type State, stateName } from './words.ts'
 
 export async function showEvent(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
@@ -199,8 +199,8 @@ function Delivered({ receipt }: { receipt: Answer<'find'>['events'][number] }) {
         )}
         {failedAt && (
           <li>
-            <Time at={failedAt} exact /> AEP refused it: {code}
-            {pointer && `, at ${pointer}`}. It is not in the dataset.{' '}
+            <Time at={failedAt} exact /> AEP refused it: {objection(code, pointer)}. It is not in
+            the dataset.{' '}
             {state === 'recovered' ? 'It was sent again.' : <code>npm run recover</code>}
           </li>
         )}
