@@ -60,7 +60,6 @@ function run(args: readonly string[], { env = {}, fetch = globalThis.fetch }: Gi
     env: { ...bench.env, ADMIN_TOKEN, ...env },
     directory,
     now,
-    wait: () => Promise.resolve(),
     io: { fetch, sleep: () => Promise.resolve(), random: () => 0 },
   })
 }

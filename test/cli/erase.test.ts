@@ -62,7 +62,9 @@ const status = async () => {
 }
 
 const run = (...args: string[]) =>
-  erase(['--url', url, '--admin-token', ADMIN_TOKEN, ...args], { wait: () => Promise.resolve() })
+  erase(['--url', url, '--admin-token', ADMIN_TOKEN, ...args], {
+    io: { fetch: globalThis.fetch, sleep: () => Promise.resolve(), random: () => 0 },
+  })
 
 /** Every value of every table, the runtime's own included. */
 const everyRow = () =>

@@ -4,11 +4,12 @@
  * Promises: no person is needed, and none is named. Says "found nobody" where Adobe did, instead of "done". Extends a
  * suppression only when asked, by the opaque id that the receipt holds.
  */
+
 import type { PlatformClient } from '../lib/platform-client.ts'
 import { printable } from '../lib/printable.ts'
+import type { Surroundings } from '../lib/run.ts'
 import { mark, paint, wrap } from '../lib/style.ts'
 import { processTerminal, table } from '../lib/terminal.ts'
-import type { Surroundings } from './adobe.ts'
 import type { Status } from './options.ts'
 import { findJobs, type JobState, readJob } from './privacy-job.ts'
 import { type Receipt, readReceipt, writeReceipt } from './receipt.ts'
