@@ -11,7 +11,7 @@ import type { Route, StoredKind } from '../chatlio/kind.ts'
 import { hasTrait, type Subject, subjectOf, type Trait } from '../chatlio/person.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
 import { type Compression, compressionOf, decompress } from '../lib/decompress.ts'
-import { type Parsed, parseJson } from '../lib/json.ts'
+import { type Parsed, type ParsedText, parseJson } from '../lib/json.ts'
 import type { Rim } from '../lib/rim.ts'
 import { MAX_BODY_BYTES, MAX_JSON_VALUES } from '../limits.ts'
 import { logLine } from '../log.ts'
@@ -51,6 +51,8 @@ export type IngestDeps = {
   source: string | null
   optOut: Trait | null
   sha256: Rim['sha256']
+  /** Called once the body has arrived, however long that took: the isolate then knows of pauses, holds and suppressions. */
+  ready: () => Promise<void>
   observe: Observer
 }
 
@@ -59,7 +61,7 @@ export async function ingest(
   request: Request,
   route: Route,
   receivedAt: number,
-  { acceptor, source, optOut, sha256, observe }: IngestDeps,
+  { acceptor, source, optOut, sha256, ready, observe }: IngestDeps,
 ): Promise<Ingested | OptedOut | Refused> {
   const { headers } = request
   const compression = compressionOf(headers.get('content-encoding'))
@@ -77,6 +79,7 @@ export async function ingest(
   if (optOut !== null && hasTrait(parsed, optOut)) {
     return { outcome: 'opted-out', kind: readEventOrNull(arrival, parsed)?.kind ?? route, id }
   }
+  await ready()
   let reading: Reading
   try {
     reading = readEvent(arrival, parsed)
@@ -111,7 +114,7 @@ function refused(kind: Route, refusal: Refusal): Refused {
 async function readBody(
   request: Request,
   compression: Compression | null,
-): Promise<{ body: Uint8Array; parsed: Parsed } | Refusal> {
+): Promise<{ body: Uint8Array; parsed: ParsedText } | Refusal> {
   const tooLarge: Refusal = { code: 'payload-too-large', limitBytes: MAX_BODY_BYTES }
   try {
     const { bytes, complete } = await readUpTo(request, MAX_BODY_BYTES)
