@@ -9,9 +9,9 @@
 import { randomBytes } from 'node:crypto'
 import { type Identity, PRIVACY_JOBS, privacyRequest } from '../../worker/aep/privacy-request.ts'
 import { HEARD_MS } from '../../worker/limits.ts'
-import { complain, run, type Surroundings, surroundingsOf } from '../lib/command.ts'
 import { variable } from '../lib/env-file.ts'
 import { adviceOn, PlatformError } from '../lib/platform-error.ts'
+import { complain, run, type Surroundings, surroundingsOf } from '../lib/run.ts'
 import { mark, paint, wrap } from '../lib/style.ts'
 import { ask, type Client, clientFor, earlierJob, visitorNamespace } from './adobe.ts'
 import { type Erase, readOptions, type Status, USAGE } from './options.ts'
@@ -96,7 +96,8 @@ async function erase(
     console.log(JSON.stringify(requestFor(receipt.key), null, 2))
     return options.dryRun || erased.clean ? 0 : 1
   }
-  const earlier = await earlierJob(options, receipt, client.send, surroundings)
+  const userIds = requestFor(receipt.key).users.flatMap(({ userIDs }) => userIDs)
+  const earlier = await earlierJob(options, receipt, userIds, client.send, surroundings)
   const { file, asked } = await ask(
     client,
     { ...receipt, ...earlier },

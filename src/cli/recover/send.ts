@@ -8,9 +8,8 @@
  */
 
 import { AepClient } from '../../worker/aep/client/client.ts'
-import { requestToken } from '../../worker/aep/client/ims.ts'
+import { requestToken, TokenSource } from '../../worker/aep/client/ims.ts'
 import { post } from '../../worker/aep/client/post.ts'
-import { TokenSource } from '../../worker/aep/client/token.ts'
 import type { Ending } from '../../worker/aep/client/verdict.ts'
 import { readBatch } from '../../worker/aep/landed.ts'
 import type { PlatformProblem } from '../../worker/aep/platform-get.ts'
