@@ -71,7 +71,9 @@ describe('the overview', () => {
     await relay.report()
     const text = await textAt('/admin')
     expect(text).toContain('It balances: 0 + 0 + 2 + 1 + 0 = 3.')
-    expect(text).toContain('at least: 2 events forwarded straight to AEP, 0 of suppressed people dropped, 0 lost.')
+    expect(text).toContain(
+      'at least: 2 events forwarded straight to AEP, 0 of suppressed people dropped, 0 lost.',
+    )
   })
 
   it('draws what came in 24 hours; a bar says its figures, and leads to the events of its hour', async () => {

@@ -5,7 +5,7 @@
  * relay's figure is a lower bound and repeats count twice. Events by id, code and place; nothing of what they say.
  */
 import { type ComparedHour, type LandedFailure, missingIn } from '../../worker/aep/landed.ts'
-import { complain, run, type Surroundings, say, surroundingsOf } from '../lib/command.ts'
+import { complain, run, type Surroundings, say, surroundingsOf } from '../lib/run.ts'
 import { wrap } from '../lib/style.ts'
 import { table } from '../lib/terminal.ts'
 import { aepSide, causes, explain, goneWords, readEverything } from './aep.ts'

@@ -33,24 +33,26 @@ export const COMMON_USAGE = `  --since 24h        how far back: 90m, 24h or 7d, 
   --url URL          address of the relay, or the variable RELAY_URL
   --admin-token T    or the variable ADMIN_TOKEN
   --env-file FILE    variables from a file; the environment wins
-  --config FILE      where the relay's settings are read, wrangler.toml by default
+  --config FILE      where the relay's settings are read, wrangler.toml by
+                     default
   --env NAME         a named environment of it, such as staging
   --sent FILE        where recover keeps what it has sent, so that a run that ended is gone on with; by
                      default recover-sent.ndjson, with --env recover-sent-NAME.ndjson. Ids and times only
   --help
 
-It needs AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_ORG_ID of a credential that may view sources,
-datasets and monitoring (AEP_SANDBOX, where it is not prod). AEP_FLOW_ID and AEP_DATASET_ID are those of
-the relay; the dataset of a dataflow is looked up.`
+It needs AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_ORG_ID of a credential that
+may view sources, datasets and monitoring (AEP_SANDBOX, where it is not prod).
+AEP_FLOW_ID and AEP_DATASET_ID are those of the relay; the dataset of a dataflow
+is looked up.`
 
 export const USAGE = `Usage: npm run compare -- [options]
-Compares, hour by hour, what the relay has sent with what AEP has received and kept, and names
-what AEP accepted and then refused. Changes nothing.
+Compares, hour by hour, what the relay has sent with what AEP has received and
+kept, and names what AEP accepted and then refused. Changes nothing.
 
 ${COMMON_USAGE}
 
-Exit code: 0 AEP has what it acknowledged, 1 the relay or AEP failed, 2 usage or a missing setting,
-4 it has fewer, or has refused some.`
+Exit code: 0 AEP has what it acknowledged, 1 the relay or AEP failed, 2 usage or
+a missing setting, 4 it has fewer, or has refused some.`
 
 /** The text says what is wrong with the command line. */
 export function readOptions(

@@ -7,12 +7,12 @@
 
 import type { UserId, VisitorNamespace } from '../../worker/aep/privacy-request.ts'
 import namespace from '../../worker/aep/schema/identity-namespace.json' with { type: 'json' }
-import type { Surroundings } from '../lib/command.ts'
 import { type Environment, variable } from '../lib/env-file.ts'
 import { type Io, type PlatformClient, platformClient, type Send } from '../lib/platform-client.ts'
 import { PlatformError } from '../lib/platform-error.ts'
 import { at, type Json } from '../lib/platform-request.ts'
 import { printable } from '../lib/printable.ts'
+import type { Surroundings } from '../lib/run.ts'
 import { wrap } from '../lib/style.ts'
 import { NAMESPACES, namespacesByCode } from '../provision/lookup.ts'
 import { missingSettings, readSettings } from '../provision/settings.ts'

@@ -5,9 +5,9 @@
  * suppression only when asked, by the opaque id that the receipt holds.
  */
 
-import type { Surroundings } from '../lib/command.ts'
 import type { PlatformClient } from '../lib/platform-client.ts'
 import { printable } from '../lib/printable.ts'
+import type { Surroundings } from '../lib/run.ts'
 import { mark, paint, wrap } from '../lib/style.ts'
 import { processTerminal, table } from '../lib/terminal.ts'
 import type { Status } from './options.ts'

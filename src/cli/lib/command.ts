@@ -1,57 +1,34 @@
 /**
- * Command: how a command begins and complains, whichever it is: help is printed, a wrong command line ends with 2 and the
- * usage, and what a command works with from outside (environment, clock, network) can be given in its place.
+ * Command: a command that a person is told to run, written so that it works as it is printed: for the same environment,
+ * file and variables as the command that prints it.
  */
-import { setTimeout as delay } from 'node:timers/promises'
-import type { Environment } from './env-file.ts'
-import type { Io } from './platform-client.ts'
-import { printable } from './printable.ts'
-import { mark, wrap } from './style.ts'
-
-export type Surroundings = {
-  readonly env: Environment
-  /** Where files are. */
-  readonly directory: string
-  readonly now: () => number
-  readonly io: Io
+export type Selected = {
+  /** A named environment of the configuration; `null`: the top level. */
+  readonly env: string | null
+  readonly config: string
+  readonly envFile: string | null
 }
 
-export const surroundingsOf = (given: Partial<Surroundings>): Surroundings => ({
-  env: process.env,
-  directory: process.cwd(),
-  now: Date.now,
-  io: { fetch: globalThis.fetch, sleep: (ms) => delay(ms), random: Math.random },
-  ...given,
-})
-
-/** `options`: as the command line was read; the text says what is wrong with it. Resolves with the exit code. */
-export async function run<Options extends object>(
-  options: Options | 'help' | { readonly wrong: string },
-  usage: string,
-  act: (options: Options) => Promise<number>,
-): Promise<number> {
-  if (options === 'help') {
-    console.log(usage)
-    return 0
-  }
-  if ('wrong' in options) {
-    console.error(`${options.wrong}\n\n${usage}`)
-    return 2
-  }
-  return act(options)
+export function commandLine(name: string, selected: Selected, ...more: readonly string[]): string {
+  const { envFile } = selected
+  const flags = [...whichFlags(selected), ...(envFile === null ? [] : ['--env-file', envFile])]
+  return [`npm run ${name}`, ...words([...flags, ...more], ['--'])].join(' ')
 }
 
-/** A line of the result; `null`: neither well nor not. */
-export function say(well: boolean | null, text: string): void {
-  console.log(marked(well, text))
+/** Wrangler's own, which has an environment of its own for the top level. */
+export function wranglerLine(name: string, selected: Selected): string {
+  return [`npx wrangler ${name}`, ...words(whichFlags(selected))].join(' ')
 }
 
-/** Why the command ends; with this exit code. */
-export function complain(text: string, code: number): number {
-  console.error(marked(false, text))
-  return code
+function whichFlags({ env, config }: Selected): string[] {
+  return [
+    ...(env === null ? [] : ['--env', env]),
+    ...(config === 'wrangler.toml' ? [] : ['--config', config]),
+  ]
 }
 
-function marked(well: boolean | null, text: string): string {
-  return `${well === null ? '-' : mark(well)} ${wrap(printable(text), '', '  ')}`
+/** Quoted for a shell where that is needed. `first`: before any. */
+function words(flags: readonly string[], first: readonly string[] = []): string[] {
+  const quoted = flags.map((flag) => (/^[\w@%+=:,./-]+$/.test(flag) ? flag : JSON.stringify(flag)))
+  return flags.length === 0 ? [] : [...first, ...quoted]
 }

@@ -71,7 +71,11 @@ function texts(...values: readonly unknown[]): string[] {
 }
 
 /** What usually causes a refusal, and what to do; `permission` is the one that the request needs. */
-export function adviceOn({ status, code }: Refusal, permission: string, request = ''): string {
+export function adviceOn(
+  { status, code, message }: Refusal,
+  permission: string,
+  request = '',
+): string {
   const isToken = request.endsWith('/ims/token/v3')
   if (isToken && (status === 0 || (status >= 300 && code === '') || status === 404)) return IMS
   const known = ADVICE.find(([pattern]) => pattern.test(code))
@@ -82,6 +86,7 @@ export function adviceOn({ status, code }: Refusal, permission: string, request 
   if (status === 403 || /-(2118|2120|2121)-\d+$/.test(code)) {
     return `The credential lacks a permission. In Adobe Permissions, give the role of this API credential "${permission}" in this sandbox.`
   }
+  if (status === 404 && /sandbox/i.test(message)) return SANDBOX
   if (status === 404)
     return 'Check AEP_PLATFORM_URL and AEP_SANDBOX, and that nobody is deleting things at the moment.'
   if (status === 409 || status === 412)

@@ -7,8 +7,8 @@
 
 import { aepSide, causes, explain, goneWords } from '../compare/aep.ts'
 import { Sent } from '../compare/sent.ts'
-import { complain, run, type Surroundings, say, surroundingsOf } from '../lib/command.ts'
 import { printable } from '../lib/printable.ts'
+import { complain, run, type Surroundings, say, surroundingsOf } from '../lib/run.ts'
 import { processTerminal } from '../lib/terminal.ts'
 import { type Found, findRefused } from './find.ts'
 import { type Options, readOptions, USAGE } from './options.ts'

@@ -11,16 +11,18 @@ export type Options = Common & {
 }
 
 export const USAGE = `Usage: npm run recover -- [options]
-Events that AEP accepted and then refused: names them, groups them by cause, and sends them
-again from AEP's own files under the same _id, less those of suppressed people. First mend what
-was wrong in mapping or schema, or AEP will refuse them again.
+Events that AEP accepted and then refused: names them, groups them by cause, and
+sends them again from AEP's own files under the same _id, less those of
+suppressed people. First mend what was wrong in mapping or schema, or AEP will
+refuse them again.
 
   --code C           only those that AEP refused with this code
   --dry-run          names and groups only
   --rate N           events a second, 1 to 50; 5 by default
 ${COMMON_USAGE}
 
-Exit code: 0 done, 1 the relay or AEP failed or refused, 2 usage or a missing setting.`
+Exit code: 0 done, 1 the relay or AEP failed or refused, 2 usage or a missing
+setting.`
 
 /** The text says what is wrong with the command line. */
 export function readOptions(
