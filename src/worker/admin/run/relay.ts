@@ -1,5 +1,5 @@
 /** How the relay is: status, pauses, activity, alerts, drift, the operators' log. */
-import openapi from '../../../../docs/openapi.json'
+import { version as packageVersion } from '../../../../package.json'
 import { ALERT_NAMES } from '../../alerts/alerts.ts'
 import { readStates } from '../../alerts/evaluate.ts'
 import { testBodies } from '../../alerts/message.ts'
@@ -11,6 +11,7 @@ import { percentile } from '../../outbox/records/counts.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
 import { encodeCursor } from '../input.ts'
+import { openApi } from '../openapi.ts'
 import { isoOrNull } from './events.ts'
 
 export async function status(services: Services): Promise<Answer<'status'>> {
@@ -133,5 +134,5 @@ function driftView({ firstAt, lastAt, ...row }: DriftRow): Answer<'drift'>['rows
 }
 
 export async function description(): Promise<Answer<'description'>> {
-  return openapi
+  return openApi(packageVersion)
 }
