@@ -14,7 +14,7 @@ import {
   type ParsedText,
   parseEmbedded,
 } from '../lib/json.ts'
-import { addressesIn, folded, readingsOf, readingsOfText } from '../lib/spellings.ts'
+import { addressesIn, addressesOf, folded, readingsOf } from '../lib/spellings.ts'
 import type { StoredKind } from './kind.ts'
 
 /** Emails and ids as they are compared: emails folded, ids trimmed. Several visitors only where a text was searched. */
@@ -85,10 +85,7 @@ function inObjects(kind: StoredKind, { inBody, inVisitor }: Members): Subject {
   }
 }
 
-/** An address of one word is what it is; there may be several, or a name, around others. */
-const ONE_WORD = /^[^\s\p{Cf}"'<>()[\]{},;:&%=\\|/?]*[\p{L}\p{M}\p{N}]$/u
-
-/** As written, and what is in it if it is more than one address. */
+/** As written, and what is in it: there may be several, or a name, around others. */
 function emailsAt(value: unknown): string[] {
   return textsAt(value).flatMap((text) => {
     const whole = folded(text.trim())
@@ -97,10 +94,7 @@ function emailsAt(value: unknown): string[] {
 }
 
 function addressesAt(text: string): string[] {
-  const trimmed = text.trim()
-  return ONE_WORD.test(trimmed)
-    ? [folded(trimmed)]
-    : addressesIn(readingsOfText(text), MAX_FROM_TEXT)
+  return addressesOf(text, MAX_FROM_TEXT)
 }
 
 /** A text, or those in a list or an object. */

@@ -51,6 +51,8 @@ export type IngestDeps = {
   source: string | null
   optOut: Trait | null
   sha256: Rim['sha256']
+  /** Called once the body has arrived, however long that took: the isolate then knows of pauses, holds and suppressions. */
+  ready: () => Promise<void>
   observe: Observer
 }
 
@@ -59,7 +61,7 @@ export async function ingest(
   request: Request,
   route: Route,
   receivedAt: number,
-  { acceptor, source, optOut, sha256, observe }: IngestDeps,
+  { acceptor, source, optOut, sha256, ready, observe }: IngestDeps,
 ): Promise<Ingested | OptedOut | Refused> {
   const { headers } = request
   const compression = compressionOf(headers.get('content-encoding'))
@@ -77,6 +79,7 @@ export async function ingest(
   if (optOut !== null && hasTrait(parsed, optOut)) {
     return { outcome: 'opted-out', kind: readEventOrNull(arrival, parsed)?.kind ?? route, id }
   }
+  await ready()
   let reading: Reading
   try {
     reading = readEvent(arrival, parsed)

@@ -47,7 +47,7 @@ async function answer(
   const source = holder?.name ?? null
   const stranger = holder ? null : await webhookKeys.fingerprintOf(presented)
   const admitted = admit(route, request.method, key, config)
-  const isInformed = typeof admitted !== 'string' || (await reporter.ready())
+  let isInformed = true
   const result: Result =
     typeof admitted === 'string'
       ? await ingest(request, admitted, at, {
@@ -55,6 +55,9 @@ async function answer(
           source,
           optOut: config.optOutTrait,
           sha256: rim.sha256,
+          ready: async () => {
+            isInformed = await reporter.ready()
+          },
           observe: (reading, parsed, id) => {
             const isSample = request.headers.get('user-agent') === SAMPLES_AGENT
             if (!isSample) drift.saw(reading, parsed, id, at)

@@ -41,16 +41,21 @@ type Place = { treatment?: Treatment; readonly below: Map<string, Place> }
 
 const ANYWHERE: Place = { below: new Map() }
 
-/** A tree, so that no path is put together for each text of each event. */
+/**
+ * Of what a webhook documents: a sender's own field under a name of the relay's is a text like others. A tree, so that no
+ * path is put together for each text of each event, and a name with signs of a path in it is none of the documented ones.
+ */
 const PLACES = placesOf(
-  FIELDS.flatMap(({ from, form, verbatim }): [string, Treatment][] => {
-    if (verbatim || form === 'email' || form === 'dateTime' || form === 'ip') {
-      return [[from, 'verbatim']]
-    }
-    if (from === 'htmlBody') return [[from, 'html']]
-    if (form === 'traits') return [[from, 'json']]
-    return form === 'url' || from === 'archiveUrl' ? [[from, 'query']] : []
-  }),
+  FIELDS.filter(({ kinds }) => kinds.length > 0).flatMap(
+    ({ from, form, verbatim }): [string, Treatment][] => {
+      if (verbatim || form === 'email' || form === 'dateTime' || form === 'ip') {
+        return [[from, 'verbatim']]
+      }
+      if (from === 'htmlBody') return [[from, 'html']]
+      if (form === 'traits') return [[from, 'json']]
+      return form === 'url' || from === 'archiveUrl' ? [[from, 'query']] : []
+    },
+  ),
 )
 
 function placesOf(treatments: readonly [path: string, treatment: Treatment][]): Place {
@@ -105,7 +110,10 @@ function inString(
     case 'verbatim':
       return text
     case 'query':
-      return inQuery(text, rules, found)
+      // With blanks it is no address, whatever the field is for.
+      return /\s/.test(text)
+        ? inText(inQuery(text, rules, found), rules, found)
+        : inQuery(text, rules, found)
     case 'html':
       return isCleanHtml(text, rules, found) ? text : undefined
     case 'json': {
