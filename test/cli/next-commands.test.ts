@@ -51,7 +51,7 @@ afterAll(async () => {
 
 const COUNTS = { pending: 0, dead: 0, quarantined: 0, hold: null, accepted: 0 }
 const ERASED = { matched: 0, erased: 0, receipts: 0, mentioned: 0, suppressedUntil: null }
-const MISSING = { variable: 'AEP_CLIENT_SECRET', expected: 'a value' }
+const MISSING = { variable: 'ADMIN_TOKEN', expected: 'a value' }
 /** What any of its routes answers; an event is dead at once, so nobody waits for it. */
 const LEDGER = { ...COUNTS, ...ERASED, state: 'dead', problems: [MISSING] }
 
@@ -130,7 +130,7 @@ it('each command that is printed is taken, for the same environment, file and va
     'npx wrangler secret',
   ])
   expect(tried.filter((line) => line.endsWith('--new-key shop,help'))).toHaveLength(1)
-  expect(tried.some((line) => line.includes('secret put AEP_CLIENT_SECRET'))).toBe(true)
+  expect(tried.some((line) => line.includes('secret put ADMIN_TOKEN'))).toBe(true)
 }, 900_000)
 
 /** This relay is not well, and a key that is in use is not replaced unasked. */
