@@ -1,6 +1,7 @@
 /** Options: the command line of `npm run erase`. */
 import { parseArgs } from 'node:util'
 import {
+  areTooMany,
   distinctIdentities,
   type Identity,
   MAX_IDENTITIES,
@@ -109,9 +110,9 @@ export function readOptions(
       ...values.visitor.map((value): Identity => ({ kind: 'visitor', value })),
     ])
     if (identities.length === 0) return { wrong: 'Nobody is named: give --email or --visitor.' }
-    if (identities.length > MAX_IDENTITIES) {
+    if (areTooMany(identities)) {
       return {
-        wrong: `At most ${MAX_IDENTITIES} identities of one person: Adobe takes nine entries a person, and each identity needs two.`,
+        wrong: `At most ${MAX_IDENTITIES} identities of one person: Adobe takes nine entries a person, and each identity needs two, an address whose domain has other letters than ASCII four.`,
       }
     }
     if (!url) return { wrong: '--url is missing: the address of the relay.' }

@@ -83,7 +83,7 @@ export function adviceOn(
   if (status === 0)
     return 'Check the network, a proxy, and AEP_PLATFORM_URL; then run the same command again.'
   if (status === 401) return TOKEN
-  if (status === 403) {
+  if (status === 403 || /-(2118|2120|2121)-\d+$/.test(code)) {
     return `The credential lacks a permission. In Adobe Permissions, give the role of this API credential "${permission}" in this sandbox.`
   }
   if (status === 404 && /sandbox/i.test(message)) return SANDBOX
@@ -129,10 +129,6 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/^400003$|-(2000|2001|2002)-\d+$/, ORGANIZATION],
   [/^403025$/, `${PROFILE} ${ORGANIZATION}`],
   [/-(2100|2101|2103|2105|2106)-\d+$/, SANDBOX],
-  [
-    /-(2118|2120|2121)-\d+$/,
-    'The credential lacks a permission. In Adobe Permissions, give its role "Data Ingestion: Manage Sources" in this sandbox.',
-  ],
   [
     /-1100-\d+$/,
     "The organization may not use this source: Chatlio is a beta of Adobe's. Ask Adobe for it, or run again with --authenticated, which uses the HTTP API source instead.",

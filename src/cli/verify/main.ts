@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { ROUTE_KINDS } from '../../worker/chatlio/kind.ts'
-import { TEST_EVENT_TYPE, TEST_PERSON } from '../../worker/chatlio/test-person.ts'
+import { TEST_EVENT_TYPE, TEST_PERSON } from '../../worker/chatlio/person.ts'
 import { commandLine, wranglerLine } from '../lib/command.ts'
 import { keepSecret, printableLines } from '../lib/printable.ts'
 import { paint, wrap } from '../lib/style.ts'
