@@ -12,7 +12,7 @@ import { type LandedCursor, type LandedFlow, readLanded } from './aep/landed.ts'
 import { type PlatformProblem, platformGet } from './aep/platform-get.ts'
 import type { Config } from './config/config.ts'
 import type { ReadAccess } from './config/read-access.ts'
-import { type Timers, within } from './lib/timeout.ts'
+import { signalAfter, type Timers, within } from './lib/timeout.ts'
 import { LANDED_REQUEST_MS, LANDED_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine } from './log.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
@@ -72,7 +72,7 @@ async function read(
   }
   const client = { platformUrl, clientId: credentials.clientId, orgId, sandbox }
   const landed = await readLanded({
-    get: platformGet(client, token, fetch, LANDED_REQUEST_MS),
+    get: platformGet(client, token, fetch, () => signalAfter(LANDED_REQUEST_MS, timers)),
     flow,
     cursor,
     now: now(),

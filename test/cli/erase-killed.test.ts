@@ -95,7 +95,6 @@ async function again(what: unknown): Promise<void> {
   const code = await erase(args(), {
     env: environment(),
     directory,
-    wait: () => Promise.resolve(),
     io: { fetch, sleep: () => Promise.resolve(), random: () => 0 },
   })
   expect([what, code], printed.text()).toEqual([what, 0])

@@ -195,7 +195,6 @@ describe.each([
       env: bench.env,
       directory,
       now: () => adobeNow,
-      wait: () => Promise.resolve(),
       io: { fetch, sleep: () => Promise.resolve(), random: () => 0 },
     })
   let adobeNow = Date.now()

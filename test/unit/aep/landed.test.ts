@@ -234,7 +234,7 @@ describe('what landed', () => {
       { platformUrl: BASE, orgId: 'LOCAL@AdobeOrg', sandbox: 'prod', clientId: 'local-reader' },
       async () => 'token',
       (url, init) => aep.adobe.fetch(url, init),
-      20,
+      () => AbortSignal.timeout(20),
     )
     const landed = await readLanded({ get, flow: FLOW, now: aep.now, cursor: START })
     expect(landed.problem).toEqual({ what: 'runs', reason: 'failed', status: null })
