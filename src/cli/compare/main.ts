@@ -9,7 +9,7 @@ import { complain, run, type Surroundings, say, surroundingsOf } from '../lib/ru
 import { wrap } from '../lib/style.ts'
 import { table } from '../lib/terminal.ts'
 import { aepSide, causes, explain, goneWords, readEverything } from './aep.ts'
-import { type Common, readOptions, USAGE } from './options.ts'
+import { type Common, nextCommand, readOptions, USAGE } from './options.ts'
 import { sentByHour } from './relay.ts'
 import { Sent } from './sent.ts'
 
@@ -50,7 +50,7 @@ async function compare(options: Common, { io, now }: Surroundings): Promise<numb
   const open = latest.filter((one) => !again.has(one))
   const settled = latest.length - open.length
   if (settled > 0) say(null, `${settled} of them were sent again, and not refused since.`)
-  return verdict(missingIn(hours, from, now()), open)
+  return verdict(missingIn(hours, from, now()), open, options)
 }
 
 function shown(hours: readonly ComparedHour[]): string {
@@ -66,18 +66,18 @@ function shown(hours: readonly ComparedHour[]): string {
 }
 
 /** `failures`: those not sent again since. */
-function verdict(missing: number, failures: readonly LandedFailure[]): number {
+function verdict(missing: number, failures: readonly LandedFailure[], options: Common): number {
   const failed = failures.length
   if (missing > 0) {
     say(
       false,
-      `AEP has ${missing} fewer than it acknowledged, over hours that are settled. Usually the dataflow was changed (AEP may drop what comes in the five minutes after) or its mapping keeps nothing: npm run verify.`,
+      `AEP has ${missing} fewer than it acknowledged, over hours that are settled. Usually the dataflow was changed (AEP may drop what comes in the five minutes after) or its mapping keeps nothing: ${nextCommand('verify', options)} tells.`,
     )
   }
   if (failed > 0) {
     say(
       false,
-      `AEP accepted ${failed} events and refused them afterwards. Mend mapping or schema, then send them again: npm run recover.`,
+      `AEP accepted ${failed} events and refused them afterwards. Mend mapping or schema, then send them again: ${nextCommand('recover', options)}.`,
     )
   }
   if (missing > 0 || failed > 0) return 4
