@@ -131,7 +131,7 @@ const filter = {
   kind: optional(i.kind),
   code: optional(i.code),
   source: optional(i.source),
-  day: optional(i.day),
+  day: optional(i.dayOrHour),
   id: optional(i.idBeginning),
 }
 const queried = { ...filter, path: optional(i.pathOrNone) }
