@@ -139,7 +139,7 @@ function next(tried: readonly string[]): string | undefined {
 /** This relay is not well. */
 const ENDS_WITH: Readonly<Record<string, number>> = { verify: 1 }
 
-const LONG_WORD = 40
+const LONG_WORD = 24
 
 /** For 80 columns, and not for an address, an id or a command, which are copied whole. */
 function isTooLong(line: string): boolean {
