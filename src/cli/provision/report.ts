@@ -197,8 +197,8 @@ export function nextText(
       'The endpoint is authenticated: have AEP_CLIENT_SECRET in the environment of the deploy, or in the file of its --env-file. It stores it as a secret.',
     )
   }
-  lines.push(`Next: ${commandOf('deploy', options)}`)
-  return lines.map((line) => wrap(line)).join('\n')
+  // On one line, however long it is: it is copied.
+  return [...lines.map((line) => wrap(line)), `Next: ${commandOf('deploy', options)}`].join('\n')
 }
 
 /** In milliseconds; 0 where Adobe does not say. */
