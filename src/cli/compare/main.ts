@@ -9,7 +9,7 @@ import { complain, run, type Surroundings, say, surroundingsOf } from '../lib/ru
 import { wrap } from '../lib/style.ts'
 import { table } from '../lib/terminal.ts'
 import { aepSide, causes, explain, goneWords, readEverything, unreadWords } from './aep.ts'
-import { type Common, readOptions, USAGE } from './options.ts'
+import { type Common, nextCommand, readOptions, USAGE } from './options.ts'
 import { sentByHour } from './relay.ts'
 import { Sent } from './sent.ts'
 
@@ -52,7 +52,7 @@ async function compare(options: Common, { io, now }: Surroundings): Promise<numb
   const settled = latest.length - open.length
   if (settled > 0) say(null, `${settled} of them were sent again, and not refused since.`)
   const missing = missingIn(hours, from, now())
-  if (unread === 0 || missing > 0 || open.length > 0) return verdict(missing, open)
+  if (unread === 0 || missing > 0 || open.length > 0) return verdict(missing, open, options)
   return 1
 }
 
@@ -69,18 +69,18 @@ function shown(hours: readonly ComparedHour[]): string {
 }
 
 /** `failures`: those not sent again since. */
-function verdict(missing: number, failures: readonly LandedFailure[]): number {
+function verdict(missing: number, failures: readonly LandedFailure[], options: Common): number {
   const failed = failures.length
   if (missing > 0) {
     say(
       false,
-      `AEP has ${missing} fewer than it acknowledged, over hours that are settled. Usually the dataflow was changed (AEP may drop what comes in the five minutes after) or its mapping keeps nothing: npm run verify.`,
+      `AEP has ${missing} fewer than it acknowledged, over hours that are settled. Usually the dataflow was changed (AEP may drop what comes in the five minutes after) or its mapping keeps nothing: ${nextCommand('verify', options)} tells.`,
     )
   }
   if (failed > 0) {
     say(
       false,
-      `AEP accepted ${failed} events and refused them afterwards. Mend mapping or schema, then send them again: npm run recover.`,
+      `AEP accepted ${failed} events and refused them afterwards. Mend mapping or schema, then send them again: ${nextCommand('recover', options)}.`,
     )
   }
   if (missing > 0 || failed > 0) return 4

@@ -6,6 +6,7 @@
  */
 
 import { aepSide, causes, explain, goneWords, unreadWords } from '../compare/aep.ts'
+import { nextCommand } from '../compare/options.ts'
 import { Sent } from '../compare/sent.ts'
 import { printable } from '../lib/printable.ts'
 import { complain, run, type Surroundings, say, surroundingsOf } from '../lib/run.ts'
@@ -46,7 +47,7 @@ async function recover(options: Options, { io, now }: Surroundings): Promise<num
   const done = processTerminal().busy('Sending')
   const outcome = await sendAgain(sendable, { aep, options, sent, io, now })
   done(`${outcome.sent} of ${sendable.length} sent again.`)
-  report(outcome)
+  report(outcome, options)
   const isDone = outcome.stopped === null && outcome.refused.length === 0
   return isDone && unread + outcome.unread === 0 ? 0 : 1
 }
@@ -79,7 +80,7 @@ const FORMS: Readonly<Record<string, string>> = {
   unknown: 'in a form that the relay does not send',
 }
 
-function report(outcome: Outcome): void {
+function report(outcome: Outcome, options: Options): void {
   const { suppressed, redriven, waiting, known, refused, gone, unread, stopped } = outcome
   const counts: readonly (readonly [number, string])[] = [
     [suppressed, 'are of people who have been erased, and were not sent.'],
@@ -96,6 +97,7 @@ function report(outcome: Outcome): void {
   }
   if (stopped !== null) say(false, stopped)
   else if (refused.length === 0) {
-    say(true, 'Done. AEP says in about twenty minutes whether it has kept them: npm run compare.')
+    const compare = nextCommand('compare', options)
+    say(true, `Done. In about twenty minutes ${compare} says whether AEP has kept them.`)
   }
 }
