@@ -1,0 +1,171 @@
+/**
+ * All processes of a system are killed with SIGKILL while webhooks arrive, and started again on what is left on disk: what
+ * was acknowledged and never arrived is lost.
+ *
+ * Twice: in an outage, where everything acknowledged was stored, and while AEP takes everything in 100 ms, where events are
+ * under way. A webhook that was not acknowledged is not lost here, the sender knows; that Chatlio is not known to send it
+ * again is another matter. Several systems are tried at once, since nothing is timed but the recovery, in seconds.
+ * What SIGKILL cannot show: a machine that loses its power, and with it what was written but not synced.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Aep } from '../aep.ts'
+import type { Contender } from '../contenders.ts'
+import { until } from '../processes.ts'
+import type { Section } from '../section.ts'
+import type { System } from '../system.ts'
+import { steady } from '../webhooks.ts'
+import { failures, isOurs, type SceneRun } from './scene.ts'
+
+const PER_SECOND = 150
+const LOAD_MS = 3_000
+const KILLED_AFTER_MS = 1_500
+const LATENCY_MS = 100
+/** BullMQ takes up what a killed worker had begun after half a minute to a minute. */
+const SETTLED_WITHIN_MS = 90_000
+/** Where nothing is stored, nothing can still come. */
+const NOTHING_STORED_MS = 4_000
+const AT_ONCE = 3
+
+const WHEN = ['outage', 'healthy'] as const
+type When = (typeof WHEN)[number]
+
+/** Counts of events. `recoveredS`: from the kill, or from AEP's return, to the last of the acknowledged. */
+export type Loss = {
+  readonly sent: number
+  readonly acknowledged: number
+  readonly delivered: number
+  readonly lost: number
+  readonly doubled: number
+  readonly recoveredS: number | null
+}
+
+/** What has become of the acknowledged. `accepted`: how often AEP took each. Pure. */
+export function lossOf(
+  sent: number,
+  acknowledged: readonly number[],
+  accepted: ReadonlyMap<number, number>,
+): Omit<Loss, 'recoveredS'> {
+  const times = acknowledged.map((event) => accepted.get(event) ?? 0)
+  const delivered = times.filter((count) => count > 0).length
+  return {
+    sent,
+    acknowledged: acknowledged.length,
+    delivered,
+    lost: acknowledged.length - delivered,
+    doubled: times.filter((count) => count > 1).length,
+  }
+}
+
+/** Kills the system once under load; returns when everything has arrived that still could. */
+export async function killed(contender: Contender, when: When, settleMs: number): Promise<Loss> {
+  const aep = await Aep.start()
+  let system: System | null = null
+  try {
+    system = await contender.start(aep, `loss-${contender.id}-${when}`)
+    aep.latencyMs = LATENCY_MS
+    if (when === 'outage') aep.set('unavailable')
+    const load = steady(system, PER_SECOND, LOAD_MS)
+    await sleep(KILLED_AFTER_MS)
+    let from = performance.now()
+    await system.kill()
+    await system.restart()
+    const { sent, acknowledged } = await load
+    if (when === 'outage') {
+      from = performance.now()
+      aep.set('accepting')
+    }
+    await until(
+      () => aep.delivered(acknowledged) === acknowledged.length,
+      settleMs,
+      () => '',
+    ).catch(() => undefined)
+    const loss = lossOf(sent, acknowledged, aep.accepted)
+    const recoveredS = loss.lost > 0 ? null : Math.max(0, aep.latestAt - from) / 1_000
+    return { ...loss, recoveredS }
+  } finally {
+    await system?.kill()
+    aep.stop()
+  }
+}
+
+type Cell = {
+  readonly contender: Contender
+  readonly when: When
+  loss: Loss | null
+  failed: string | null
+}
+
+export const loss: SceneRun = async (contenders) => {
+  const cells = WHEN.flatMap((when) =>
+    contenders.map((contender): Cell => ({ contender, when, loss: null, failed: null })),
+  )
+  const waiting = [...cells]
+  const worker = async () => {
+    for (let cell = waiting.shift(); cell; cell = waiting.shift()) {
+      const settleMs =
+        cell.contender.scenes.includes('outage') || cell.contender.isOurs
+          ? SETTLED_WITHIN_MS
+          : NOTHING_STORED_MS
+      try {
+        cell.loss = await killed(cell.contender, cell.when, settleMs)
+      } catch (thrown) {
+        cell.failed = thrown instanceof Error ? thrown.message : String(thrown)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, worker))
+  return sectionOf(cells)
+}
+
+function sectionOf(cells: readonly Cell[]): Section {
+  const table = (when: When) => ({
+    head: [
+      when === 'outage' ? 'killed in an outage' : 'killed while healthy',
+      'sent',
+      'acknowledged',
+      'delivered',
+      'lost',
+      'doubled',
+      'recovered after, s',
+    ],
+    rows: cells.flatMap(({ contender, when: at, loss: counts }) =>
+      at !== when || !counts
+        ? []
+        : [
+            [
+              contender.title,
+              ...[counts.sent, counts.acknowledged, counts.delivered].map(String),
+              counts.lost > 0 ? `**${counts.lost}**` : '0',
+              String(counts.doubled),
+              counts.recoveredS === null || counts.acknowledged === 0
+                ? '–'
+                : counts.recoveredS.toFixed(1),
+            ],
+          ],
+    ),
+  })
+  return {
+    scene: 'loss',
+    title: 'Loss',
+    text: [
+      `${PER_SECOND} webhooks a second for ${LOAD_MS / 1_000} s; after ${KILLED_AFTER_MS / 1_000} s every process of the system gets SIGKILL, and is ` +
+        'started again at once. Lost: acknowledged with 2xx, and never in AEP. Doubled: in AEP more than once (under the same `_id` for the relay, ' +
+        'so that Profile keeps one). Recovered: from AEP’s return, or from the kill, until the last acknowledged event has arrived.',
+    ],
+    tables: WHEN.map(table),
+    charts: [],
+    notes: [
+      'What is neither acknowledged nor delivered the sender would have to send again, and Chatlio documents no retries: the ' +
+        'difference between sent and acknowledged is what a sender without retries loses.',
+      'A kill leaves what the kernel already has. When the machine loses its power, Redis with `everysec` may lose up to a second ' +
+        'of acknowledged jobs (its documentation: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/); SIGKILL does not show it.',
+      'Cloudflare Queues is not here: miniflare keeps a queue in memory, Cloudflare does not. Its documentation promises delivery at least ' +
+        'once (https://developers.cloudflare.com/queues/reference/delivery-guarantees/).',
+      ...failures(cells),
+    ],
+    faults: cells.filter(isOurs).flatMap(({ contender, when, loss: counts, failed }) => {
+      if (failed !== null) return [`${contender.id}: ${failed}`]
+      return counts && counts.lost > 0 ? [`${contender.id}, ${when}: lost ${counts.lost}`] : []
+    }),
+  }
+}
