@@ -2,16 +2,17 @@
  * `npm run bench`: the relay beside what else one could put between Chatlio and AEP, in one run, on this machine.
  *
  * Promises: what it measures is what it writes, with the machine and the versions; nothing is written that was not measured
- * in this run. An opponent that cannot be installed or fails is named and left out; the rest goes on. When it ends, also by
- * Ctrl-C, every process that it started has ended.
+ * in this run, or is arithmetic over what was. An opponent that cannot be installed or fails is named and left out; the
+ * rest goes on. When it ends, also by Ctrl-C, every process that it started has ended.
  *
  * Exit code 1 when the relay lost, refused or failed to deliver an event, 2 for wrong options; else 0: a figure measured on
  * a busy machine must not fail a build.
  */
-import { CONTENDERS, type Contender, type Scene } from './contenders.ts'
-import { install } from './install.ts'
-import { readOptions, USAGE } from './options.ts'
-import { publish } from './publish.ts'
+import { CONTENDERS, type Contender, type Part, type Scene } from './contenders.ts'
+import { type Installed, install } from './install.ts'
+import { type Options, readOptions, USAGE } from './options.ts'
+import { operationsText, publish, publishedFigures } from './publish.ts'
+import { costSection } from './scenes/cost.ts'
 import { drain } from './scenes/drain.ts'
 import { healthy } from './scenes/healthy.ts'
 import { loss } from './scenes/loss.ts'
@@ -36,39 +37,19 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(`${options}\n\n${USAGE}`)
     return 2
   }
-  const { scenes, conditions } = options
   const chosen = CONTENDERS.filter(
     ({ id, isOurs }) => isOurs || options.opponents === null || options.opponents.includes(id),
   )
-  const needed = chosen.filter((each) => each.scenes.some((scene) => scenes.includes(scene)))
-  const needs = (what: 'npm' | 'debian') =>
-    needed.some(({ needs: its }) => its === what || its === 'both')
-  const installed = install({ npm: needs('npm'), debian: needs('debian') })
-  const missing = (contender: Contender): string | null => {
-    if (contender.needs === null) return null
-    if (contender.needs === 'both') return installed.npm ?? installed.debian
-    return installed[contender.needs]
-  }
-  await relayBundle()
-
+  const installed = installFor(chosen, options.parts)
   const sections: Section[] = []
-  for (const scene of scenes) {
-    const takePart = chosen.filter((each) => each.scenes.includes(scene))
+  for (const part of options.parts) {
     const began = performance.now()
-    console.error(`${scene}: ${takePart.map(({ id }) => id).join(', ')} …`)
-    const section = await RUNS[scene](
-      takePart.filter((each) => missing(each) === null),
-      conditions,
-    )
-    const notes = takePart.flatMap((each) => {
-      const why = missing(each)
-      return why === null ? [] : [`${each.title} could not be installed here: ${why}`]
-    })
-    sections.push({ ...section, notes: [...notes, ...section.notes] })
-    console.log(
-      `\n## ${section.title}\n\n${markdownOf({ ...section, notes: [...notes, ...section.notes], charts: [] })}`,
-    )
-    console.error(`(${((performance.now() - began) / 1_000).toFixed(0)} s)`)
+    console.error(`${part} …`)
+    const section =
+      part === 'cost' ? costOf(sections) : await measured(part, chosen, installed, options)
+    sections.push(section)
+    console.log(`\n## ${section.title}\n\n${markdownOf({ ...section, charts: [] })}`)
+    console.error(`${part}: ${((performance.now() - began) / 1_000).toFixed(0)} s`)
   }
   if (options.writes) publish(sections, chosen, args)
   const faults = sections.flatMap(({ scene, faults: each }) =>
@@ -76,4 +57,53 @@ async function main(args: readonly string[]): Promise<number> {
   )
   for (const fault of faults) console.error(`FAULT ${fault}`)
   return faults.length > 0 ? 1 : 0
+}
+
+/** Only what takes part. */
+function installFor(chosen: readonly Contender[], parts: readonly Part[]): Installed {
+  const needs = (what: 'npm' | 'debian') =>
+    chosen.some(
+      ({ needs: its, scenes }) =>
+        (its === what || its === 'both') && scenes.some((scene) => parts.includes(scene)),
+    )
+  return install({ npm: needs('npm'), debian: needs('debian') })
+}
+
+async function measured(
+  scene: Scene,
+  chosen: readonly Contender[],
+  installed: Installed,
+  { conditions }: Options,
+): Promise<Section> {
+  const missing = ({ needs }: Contender): string | null => {
+    if (needs === null) return null
+    return needs === 'both' ? (installed.npm ?? installed.debian) : installed[needs]
+  }
+  await relayBundle()
+  const takePart = chosen.filter((each) => each.scenes.includes(scene))
+  const section = await RUNS[scene](
+    takePart.filter((each) => missing(each) === null),
+    conditions,
+  )
+  const notes = takePart.flatMap((each) => {
+    const why = missing(each)
+    return why === null ? [] : [`${each.title} could not be installed here: ${why}`]
+  })
+  return { ...section, notes: [...notes, ...section.notes] }
+}
+
+/** With the processor time of this run, or of the one that was published last. */
+function costOf(sections: readonly Section[]): Section {
+  const published = publishedFigures()
+  const cpu = (scene: Scene) => {
+    const now = sections.find((section) => section.scene === scene)?.figures
+    return (now ?? published[scene])?.cpuMs ?? null
+  }
+  const [stored, drained] = [cpu('outage'), cpu('drain')]
+  const kept = stored === null || drained === null ? null : stored + drained
+  return costSection(operationsText(), {
+    healthy: cpu('healthy'),
+    outage: kept,
+    'store-first': kept,
+  })
 }

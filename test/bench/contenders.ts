@@ -19,6 +19,9 @@ export const TOKEN = 'bench-admin-token-of-some-length'
 
 export const SCENES = ['healthy', 'outage', 'silence', 'drain', 'loss'] as const
 export type Scene = (typeof SCENES)[number]
+/** What `--only` takes. */
+export const PARTS = [...SCENES, 'cost'] as const
+export type Part = (typeof PARTS)[number]
 
 export type Contender = {
   readonly id: string

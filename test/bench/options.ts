@@ -1,15 +1,15 @@
 /** Options of `npm run bench`. */
 import { parseArgs } from 'node:util'
-import { CONTENDERS, SCENES, type Scene } from './contenders.ts'
+import { CONTENDERS, PARTS, type Part } from './contenders.ts'
 import type { Conditions } from './scenes/scene.ts'
 
 export const USAGE = `Usage: npm run bench -- [options]
 
 Measures the relay beside other ways to take webhooks for AEP, in the same run on this
-machine, and writes the figures into docs/benchmarks.md. Opponents are installed on demand
+machine, and writes the figures into docs/benchmarks.md and docs/costs.md. Opponents are installed on demand
 into test/bench/opponents. Twelve minutes on two cores.
 
-  --only SCENES      of ${SCENES.join(', ')}; separated by commas
+  --only PARTS       of ${PARTS.join(', ')}; separated by commas
   --opponents NAMES  of ${CONTENDERS.filter(({ isOurs }) => !isOurs)
     .map(({ id }) => id)
     .join(', ')
@@ -22,7 +22,7 @@ into test/bench/opponents. Twelve minutes on two cores.
   --help`
 
 export type Options = {
-  readonly scenes: readonly Scene[]
+  readonly parts: readonly Part[]
   /** By id; `null`: all. */
   readonly opponents: readonly string[] | null
   readonly conditions: Conditions
@@ -32,7 +32,7 @@ export type Options = {
 const NORMAL: Conditions = {
   rounds: 5,
   roundMs: 1_000,
-  warmUpMs: 1_000,
+  warmUpMs: 2_000,
   steadyMs: 8_000,
   backlog: 2_000,
 }
@@ -66,8 +66,8 @@ export function readOptions(args: readonly string[]): Options | 'help' | string 
     return thrown instanceof Error ? thrown.message : String(thrown)
   }
   if (values.help) return 'help'
-  const scenes = listed(values.only)
-  const unknown = scenes?.find((name) => !SCENES.includes(name as Scene))
+  const parts = listed(values.only)
+  const unknown = parts?.find((name) => !PARTS.includes(name as Part))
   if (unknown !== undefined) return `--only: there is no ${unknown}`
   const opponents = listed(values.opponents)
   const nobody = opponents?.find((name) => !CONTENDERS.some(({ id }) => id === name))
@@ -78,7 +78,7 @@ export function readOptions(args: readonly string[]): Options | 'help' | string 
   if (!isCount(rounds)) return '--rounds: a whole number, 1 or more'
   if (!isCount(backlog)) return '--events: a whole number, 1 or more'
   return {
-    scenes: SCENES.filter((scene) => scenes === null || scenes.includes(scene)),
+    parts: PARTS.filter((part) => parts === null || parts.includes(part)),
     opponents,
     conditions: { ...base, rounds, backlog },
     writes: !values.quick && !values['dry-run'],

@@ -1,4 +1,4 @@
-/** Writes what was measured into docs/benchmarks.md, with the machine, the versions and the command. */
+/** Writes what was measured into docs/benchmarks.md and docs/costs.md, with the machine, the versions and the command. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -10,27 +10,54 @@ import { DEBIAN, OPPONENTS } from './install.ts'
 import { markdownOf, replaceBetween, type Section, svgOf } from './section.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const PAGE = path.join(ROOT, 'docs/benchmarks.md')
-const PICTURES = path.join(ROOT, 'docs/benchmarks')
+const DOCS = path.join(ROOT, 'docs')
+const PICTURES = path.join(DOCS, 'benchmarks')
+const FIGURES = path.join(PICTURES, 'figures.json')
 const LOAD_AT_START = loadavg()[0] ?? 0
 
+export type Figures = Readonly<Record<string, Readonly<Record<string, number>>>>
+
+/** What earlier runs have left for the parts that count with it. */
+export function publishedFigures(): Figures {
+  try {
+    return JSON.parse(readFileSync(FIGURES, 'utf8')) as Figures
+  } catch {
+    return {}
+  }
+}
+
+export function operationsText(): string {
+  return readFileSync(path.join(DOCS, 'operations.md'), 'utf8')
+}
+
+/** `contenders`: those that were chosen. */
 export function publish(
   sections: readonly Section[],
   contenders: readonly Contender[],
   args: readonly string[],
 ): void {
-  let page = readFileSync(PAGE, 'utf8')
   mkdirSync(PICTURES, { recursive: true })
   const command = ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' ')
+  const made = `<sub>\`${command}\` · ${machine()}</sub>`
   for (const section of sections) {
-    const made = `\`${command}\` · ${machine()}`
-    page = replaceBetween(page, section.scene, `\n${markdownOf(section)}\n\n<sub>${made}</sub>\n`)
+    const page = section.scene === 'cost' ? 'costs.md' : 'benchmarks.md'
+    change(page, section.scene, `${markdownOf(section)}\n\n${made}`)
     for (const chart of section.charts) {
       writeFileSync(path.join(PICTURES, chart.file), svgOf(chart))
     }
   }
-  page = replaceBetween(page, 'versions', `\n${versions(contenders)}\n`)
-  writeFileSync(PAGE, page)
+  if (sections.some(({ scene }) => scene !== 'cost')) {
+    change('benchmarks.md', 'versions', versions(contenders))
+  }
+  const figures = Object.fromEntries(sections.map((section) => [section.scene, section.figures]))
+  const all = { ...publishedFigures(), ...figures }
+  const known = Object.entries(all).filter(([, each]) => Object.keys(each).length > 0)
+  writeFileSync(FIGURES, `${JSON.stringify(Object.fromEntries(known), null, 2)}\n`)
+}
+
+function change(page: string, name: string, text: string): void {
+  const file = path.join(DOCS, page)
+  writeFileSync(file, replaceBetween(readFileSync(file, 'utf8'), name, `\n${text}\n`))
 }
 
 /** What it ran on, in one line; nothing that names it. */
@@ -53,10 +80,15 @@ function commit(): string {
 
 function versions(contenders: readonly Contender[]): string {
   const rows = contenders.map(({ title, note }) => `| ${title} | ${note} |`)
-  const packages = ['wrangler', 'workerd', 'miniflare'].map((name) => ofPackage(name, wrangler()))
-  const opponents = Object.keys(
-    JSON.parse(readFileSync(path.join(OPPONENTS, 'package.json'), 'utf8')).dependencies,
-  ).map((name) => ofPackage(name, createRequire(path.join(OPPONENTS, 'package.json'))))
+  const wrangler = createRequire(createRequire(import.meta.url).resolve('wrangler'))
+  const packages = ['wrangler', 'workerd', 'miniflare'].map((name) => ofPackage(name, wrangler))
+  const manifest = path.join(OPPONENTS, 'package.json')
+  const { dependencies } = JSON.parse(readFileSync(manifest, 'utf8')) as {
+    dependencies: Record<string, string>
+  }
+  const opponents = Object.keys(dependencies).map((name) =>
+    ofPackage(name, createRequire(manifest)),
+  )
   const debian = [
     ofProgram('usr/sbin/nginx', ['-v'], /nginx\/(\S+)/, 'nginx'),
     ofProgram('usr/bin/redis-server', ['--version'], /v=(\S+)/, 'redis-server'),
@@ -69,8 +101,7 @@ function versions(contenders: readonly Contender[]): string {
   ].join('\n')
 }
 
-const wrangler = () => createRequire(createRequire(import.meta.url).resolve('wrangler'))
-
+/** Name and version of an installed package; `null`: it is not installed. */
 function ofPackage(name: string, require: NodeJS.Require): string | null {
   for (const folder of require.resolve.paths(name) ?? []) {
     try {
@@ -85,10 +116,8 @@ function ofPackage(name: string, require: NodeJS.Require): string | null {
 
 function ofProgram(file: string, args: string[], version: RegExp, name: string): string | null {
   const env = { LD_LIBRARY_PATH: path.join(DEBIAN, 'usr/lib/x86_64-linux-gnu') }
-  const { stdout, stderr, error } = spawnSync(path.join(DEBIAN, file), args, {
-    encoding: 'utf8',
-    env,
-  })
+  const options = { encoding: 'utf8', env } as const
+  const { stdout, stderr, error } = spawnSync(path.join(DEBIAN, file), args, options)
   const found = error ? null : version.exec(`${stdout}${stderr}`)?.[1]
   return found ? `${name} ${found}` : null
 }

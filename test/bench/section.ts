@@ -1,8 +1,8 @@
 /** What a scene has to say: a table with the text around it, and pictures. Pure. */
-import type { Scene } from './contenders.ts'
+import type { Part } from './contenders.ts'
 
 export type Section = {
-  readonly scene: Scene | 'cost'
+  readonly scene: Part
   readonly title: string
   /** Before the table: what was done, and how to read it. */
   readonly text: readonly string[]
@@ -12,6 +12,8 @@ export type Section = {
   readonly notes: readonly string[]
   /** What the relay must not do, and did. */
   readonly faults: readonly string[]
+  /** What another part counts with, by name. */
+  readonly figures: Readonly<Record<string, number>>
 }
 
 export type Table = {

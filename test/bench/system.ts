@@ -8,7 +8,7 @@
 import { connect } from 'node:net'
 import { Child, type Started, type Usage, until, usageOfAll } from './processes.ts'
 
-const START_TIMEOUT_MS = 30_000
+const START_TIMEOUT_MS = 60_000
 
 export type Plan = {
   readonly port: number

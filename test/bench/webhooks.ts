@@ -49,14 +49,25 @@ export async function pressing(
   return answers
 }
 
+export type Pace = {
+  readonly forMs: number
+  /** Ends it earlier. */
+  readonly signal?: AbortSignal
+  /** To be looked at while it goes on. */
+  readonly answers?: Answers
+}
+
 /** So many a second, evenly. A connection each, where none is free. */
-export async function steady(target: Target, perSecond: number, forMs: number): Promise<Answers> {
+export async function steady(
+  target: Target,
+  perSecond: number,
+  { forMs, signal, answers = new Answers() }: Pace,
+): Promise<Answers> {
   const agent = new http.Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY })
-  const answers = new Answers()
   const under: Promise<void>[] = []
   const began = performance.now()
   const all = Math.round((perSecond * forMs) / 1_000)
-  for (let number = 0; number < all; number += 1) {
+  for (let number = 0; number < all && signal?.aborted !== true; number += 1) {
     const due = began + (number * 1_000) / perSecond
     const waitMs = due - performance.now()
     if (waitMs > 1) await sleep(waitMs)

@@ -11,7 +11,7 @@ import { until } from '../processes.ts'
 import type { Section } from '../section.ts'
 import type { System } from '../system.ts'
 import { pressing } from '../webhooks.ts'
-import { type Conditions, failures, isOurs, type SceneRun } from './scene.ts'
+import { type Conditions, failures, figuresOf, isOurs, type SceneRun } from './scene.ts'
 
 const LATENCIES_MS = [0, 100]
 const CONNECTIONS = 32
@@ -130,6 +130,7 @@ function sectionOf(cases: readonly Case[], { backlog }: Conditions): Section {
       'A system that gives each event its own wait spreads them over the longest wait, so its rate is that of its waits rather than of its work.',
       ...failures(cases),
     ],
+    figures: figuresOf({ cpuMs: ours?.drained[0]?.cpuMs }),
     faults: cases
       .filter(isOurs)
       .flatMap(({ contender, failed }) => (failed === null ? [] : [`${contender.id}: ${failed}`])),

@@ -10,7 +10,7 @@ import { until } from '../processes.ts'
 import { figures, inTurns, type Measured, per, type Round, type Turn } from '../rounds.ts'
 import type { Section } from '../section.ts'
 import { pressing, steady } from '../webhooks.ts'
-import { type Conditions, failures, isOurs, type SceneRun } from './scene.ts'
+import { type Conditions, failures, figuresOf, isOurs, type SceneRun } from './scene.ts'
 
 const CONNECTIONS = 32
 const PER_SECOND = 200
@@ -47,7 +47,7 @@ async function pressed(turn: Turn, forMs: number): Promise<Round> {
 }
 
 async function paced(turn: Turn, forMs: number): Promise<Round> {
-  const answers = await steady(turn.system, PER_SECOND, forMs)
+  const answers = await steady(turn.system, PER_SECOND, { forMs })
   const delivered = await arrived(turn, answers.acknowledged)
   return {
     p50: median(answers.times),
@@ -133,6 +133,7 @@ function sectionOf(all: readonly Measured[], { rounds, roundMs, steadyMs }: Cond
         'from the round before (for the relay: counts and receipts).',
       ...failures(all),
     ],
+    figures: figuresOf({ cpuMs: spread(cpu(ours))?.median }),
     faults: all
       .filter(isOurs)
       .flatMap((each) =>

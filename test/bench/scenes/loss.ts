@@ -13,12 +13,19 @@ import type { Contender } from '../contenders.ts'
 import { until } from '../processes.ts'
 import type { Section } from '../section.ts'
 import type { System } from '../system.ts'
-import { steady } from '../webhooks.ts'
+import { Answers, pressing, steady } from '../webhooks.ts'
 import { failures, isOurs, type SceneRun } from './scene.ts'
 
 const PER_SECOND = 150
-const LOAD_MS = 3_000
+/** Killed once so many have been acknowledged under this load, and not before so long. */
+const KILLED_AFTER = 150
 const KILLED_AFTER_MS = 1_500
+/** Of a system that acknowledges nothing. */
+const KILLED_AT_LAST_MS = 10_000
+/** The load goes on so long after it is up again. */
+const AFTERWARDS_MS = 1_500
+/** Posted before, while AEP accepts at once: a system just started is slow. */
+const WARM_UP = 100
 const LATENCY_MS = 100
 /** BullMQ takes up what a killed worker had begun after half a minute to a minute. */
 const SETTLED_WITHIN_MS = 90_000
@@ -57,18 +64,32 @@ export function lossOf(
 }
 
 /** Kills the system once under load; returns when everything has arrived that still could. */
-export async function killed(contender: Contender, when: When, settleMs: number): Promise<Loss> {
+export async function killed(contender: Contender, when: When): Promise<Loss> {
+  const stores = contender.scenes.includes('outage') || contender.isOurs === true
   const aep = await Aep.start()
   let system: System | null = null
   try {
     system = await contender.start(aep, `loss-${contender.id}-${when}`)
+    await pressing(system, 4, { count: WARM_UP })
     aep.latencyMs = LATENCY_MS
     if (when === 'outage') aep.set('unavailable')
-    const load = steady(system, PER_SECOND, LOAD_MS)
+    const answers = new Answers()
+    const enough = new AbortController()
+    const { signal } = enough
+    const load = steady(system, PER_SECOND, { forMs: 120_000, signal, answers })
+    // Where nothing is acknowledged in an outage, there is nothing to wait for.
+    const lastMs = stores || when === 'healthy' ? KILLED_AT_LAST_MS : KILLED_AFTER_MS
     await sleep(KILLED_AFTER_MS)
+    await until(
+      () => answers.acknowledged.length >= KILLED_AFTER,
+      lastMs - KILLED_AFTER_MS,
+      () => '',
+    ).catch(() => undefined)
     let from = performance.now()
     await system.kill()
     await system.restart()
+    await sleep(AFTERWARDS_MS)
+    enough.abort()
     const { sent, acknowledged } = await load
     if (when === 'outage') {
       from = performance.now()
@@ -76,7 +97,7 @@ export async function killed(contender: Contender, when: When, settleMs: number)
     }
     await until(
       () => aep.delivered(acknowledged) === acknowledged.length,
-      settleMs,
+      stores ? SETTLED_WITHIN_MS : NOTHING_STORED_MS,
       () => '',
     ).catch(() => undefined)
     const loss = lossOf(sent, acknowledged, aep.accepted)
@@ -102,14 +123,10 @@ export const loss: SceneRun = async (contenders) => {
   const waiting = [...cells]
   const worker = async () => {
     for (let cell = waiting.shift(); cell; cell = waiting.shift()) {
-      const settleMs =
-        cell.contender.scenes.includes('outage') || cell.contender.isOurs
-          ? SETTLED_WITHIN_MS
-          : NOTHING_STORED_MS
       try {
-        cell.loss = await killed(cell.contender, cell.when, settleMs)
+        cell.loss = await killed(cell.contender, cell.when)
       } catch (thrown) {
-        cell.failed = thrown instanceof Error ? thrown.message : String(thrown)
+        cell.failed = `${cell.when}: ${thrown instanceof Error ? thrown.message : thrown}`
       }
     }
   }
@@ -148,8 +165,8 @@ function sectionOf(cells: readonly Cell[]): Section {
     scene: 'loss',
     title: 'Loss',
     text: [
-      `${PER_SECOND} webhooks a second for ${LOAD_MS / 1_000} s; after ${KILLED_AFTER_MS / 1_000} s every process of the system gets SIGKILL, and is ` +
-        'started again at once. Lost: acknowledged with 2xx, and never in AEP. Doubled: in AEP more than once (under the same `_id` for the relay, ' +
+      `${PER_SECOND} webhooks a second. Once ${KILLED_AFTER} have been acknowledged, after ${KILLED_AFTER_MS / 1_000} s at the soonest, every process of the ` +
+        'system gets SIGKILL, and is started again at once; the load goes on. Lost: acknowledged with 2xx, and never in AEP. Doubled: in AEP more than once (under the same `_id` for the relay, ' +
         'so that Profile keeps one). Recovered: from AEP’s return, or from the kill, until the last acknowledged event has arrived.',
     ],
     tables: WHEN.map(table),
@@ -163,6 +180,7 @@ function sectionOf(cells: readonly Cell[]): Section {
         'once (https://developers.cloudflare.com/queues/reference/delivery-guarantees/).',
       ...failures(cells),
     ],
+    figures: {},
     faults: cells.filter(isOurs).flatMap(({ contender, when, loss: counts, failed }) => {
       if (failed !== null) return [`${contender.id}: ${failed}`]
       return counts && counts.lost > 0 ? [`${contender.id}, ${when}: lost ${counts.lost}`] : []

@@ -8,7 +8,7 @@ import { asNumber, asRatio, ratios, spread } from '../figures.ts'
 import { figures, inTurns, type Measured, per, type Round, type Turn } from '../rounds.ts'
 import type { Section } from '../section.ts'
 import { pressing } from '../webhooks.ts'
-import { type Conditions, failures, isOurs, type SceneRun } from './scene.ts'
+import { type Conditions, failures, figuresOf, isOurs, type SceneRun } from './scene.ts'
 
 const CONNECTIONS = [16, 64]
 
@@ -99,6 +99,7 @@ function sectionOf(all: readonly Measured[], { rounds, roundMs }: Conditions): S
       'On disk before it is acknowledged: the relay, the Workers, Redis with `always`. With `everysec` Redis may lose the last second when the machine loses its power.',
       ...failures(all),
     ],
+    figures: figuresOf({ cpuMs: spread(of(ours, 0, cpu))?.median }),
     faults: all
       .filter(isOurs)
       .flatMap((each) =>

@@ -33,3 +33,14 @@ export function failures(all: readonly Pick<Measured, 'contender' | 'failed'>[])
 export function inOneLine(text: string): string {
   return text.replaceAll(/\s+/g, ' ').replaceAll('|', '/').slice(0, 200)
 }
+
+/** Those that are known. */
+export function figuresOf(
+  figures: Readonly<Record<string, number | null | undefined>>,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(figures).flatMap(([name, value]) =>
+      typeof value === 'number' ? [[name, Number(value.toPrecision(3))] as const] : [],
+    ),
+  )
+}

@@ -16,7 +16,7 @@ const ROUNDS = 2
 
 export const silence: SceneRun = async (contenders, conditions) => {
   const warmUp = async ({ system }: Turn) => {
-    await steady(system, PER_SECOND, conditions.warmUpMs)
+    await steady(system, PER_SECOND, { forMs: conditions.warmUpMs })
   }
   const rounds = Math.min(ROUNDS, conditions.rounds)
   const measured = await inTurns(contenders, 'silence', rounds, warmUp, fallsSilent)
@@ -24,9 +24,9 @@ export const silence: SceneRun = async (contenders, conditions) => {
 }
 
 async function fallsSilent({ system, aep }: Turn): Promise<Round> {
-  await steady(system, PER_SECOND, 1_000)
+  await steady(system, PER_SECOND, { forMs: 1_000 })
   aep.set('silent')
-  const answers = await steady(system, PER_SECOND, SILENT_MS)
+  const answers = await steady(system, PER_SECOND, { forMs: SILENT_MS })
   aep.set('accepting')
   await until(
     () => aep.delivered(answers.acknowledged) === answers.acknowledged.length,
@@ -66,6 +66,7 @@ function sectionOf(all: readonly Measured[], _: Conditions): Section {
     ],
     charts: [],
     notes: failures(all),
+    figures: {},
     faults: all
       .filter(isOurs)
       .flatMap((each) =>
