@@ -7,10 +7,13 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export type AepMode = 'accepting' | 'unavailable' | 'silent'
 
 export const INLET = 'bench-inlet'
+/** Of waiting, while something still arrives. */
+const AT_MOST_MS = 600_000
 const CONVERSATION = '00000000-0000-4000-8000-'
 const MARK = new RegExp(`${CONVERSATION}(\\d{12})`, 'g')
 
@@ -59,10 +62,21 @@ export class Aep {
   }
 
   /** How many of these events have been accepted, once or more. */
-  delivered(events: Iterable<number>): number {
-    let count = 0
-    for (const event of events) if (this.accepted.has(event)) count += 1
-    return count
+  delivered(events: readonly number[]): number {
+    return events.filter((event) => this.accepted.has(event)).length
+  }
+
+  /** Waits until all of these have been accepted, or nothing has been for so long; whether they have. */
+  async takes(events: readonly number[], quietMs: number): Promise<boolean> {
+    const began = performance.now()
+    // Looks at each event once, so that waiting for many costs the machine nothing.
+    for (let known = 0; ; ) {
+      while (known < events.length && this.accepted.has(events[known] ?? 0)) known += 1
+      if (known === events.length) return true
+      const now = performance.now()
+      if (now - Math.max(began, this.latestAt) > quietMs || now - began > AT_MOST_MS) return false
+      await sleep(10)
+    }
   }
 
   stop(): void {

@@ -114,8 +114,9 @@ async function restate(aep: Aep, name: string): Promise<System> {
   ]
   const require = createRequire(opponent('package.json'))
   const server = require.resolve(
-    `@restatedev/restate-server-linux-${process.arch}/bin/restate-server`,
+    `@restatedev/restate-server-${process.platform}-${process.arch}/bin/restate-server`,
   )
+  let isRegistered = false
   const deployments = `http://127.0.0.1:${admin}/deployments`
   return System.start({
     port,
@@ -144,11 +145,14 @@ async function restate(aep: Aep, name: string): Promise<System> {
       })
       await system.listening(service)
       await system.listening(admin)
-      const body = JSON.stringify({ uri: `http://127.0.0.1:${service}`, force: true })
+      // It remembers the service: registered again, it would have to be another version.
+      if (isRegistered) return
+      const body = JSON.stringify({ uri: `http://127.0.0.1:${service}` })
       const headers = { 'content-type': 'application/json' }
       const registered = async () =>
         (await fetch(deployments, { method: 'POST', headers, body }).catch(() => null))?.ok === true
-      await until(registered, 30_000, () => 'the service could not be registered')
+      await until(registered, 60_000, () => 'the service could not be registered')
+      isRegistered = true
     },
   })
 }

@@ -33,7 +33,7 @@ const NORMAL: Conditions = {
   rounds: 5,
   roundMs: 1_000,
   warmUpMs: 2_000,
-  steadyMs: 8_000,
+  steadyMs: 6_000,
   backlog: 2_000,
 }
 const QUICK: Conditions = { rounds: 2, roundMs: 300, warmUpMs: 200, steadyMs: 1_000, backlog: 300 }

@@ -6,7 +6,6 @@
  * Not measured: the network, and how long AEP takes, which in production is nearly all of the time.
  */
 import { asNumber, asRatio, median, quantile, ratios, spread } from '../figures.ts'
-import { until } from '../processes.ts'
 import { figures, inTurns, type Measured, per, type Round, type Turn } from '../rounds.ts'
 import type { Section } from '../section.ts'
 import { pressing, steady } from '../webhooks.ts'
@@ -61,11 +60,7 @@ const ARRIVED_WITHIN_MS = 15_000
 
 /** Waits for the acknowledged to arrive; how many have. */
 async function arrived({ aep }: Turn, events: readonly number[]): Promise<number> {
-  await until(
-    () => aep.delivered(events) === events.length,
-    ARRIVED_WITHIN_MS,
-    () => '',
-  ).catch(() => undefined)
+  await aep.takes(events, ARRIVED_WITHIN_MS)
   return aep.delivered(events)
 }
 

@@ -4,7 +4,6 @@
  * A fixed rate, so that waiting does not make the load smaller; each system has had a second of answers before.
  */
 import { asNumber, asRatio, median, quantile, ratios, spread } from '../figures.ts'
-import { until } from '../processes.ts'
 import { figures, inTurns, type Measured, type Round, type Turn } from '../rounds.ts'
 import type { Section } from '../section.ts'
 import { steady } from '../webhooks.ts'
@@ -28,11 +27,7 @@ async function fallsSilent({ system, aep }: Turn): Promise<Round> {
   aep.set('silent')
   const answers = await steady(system, PER_SECOND, { forMs: SILENT_MS })
   aep.set('accepting')
-  await until(
-    () => aep.delivered(answers.acknowledged) === answers.acknowledged.length,
-    20_000,
-    () => '',
-  ).catch(() => undefined)
+  await aep.takes(answers.acknowledged, 20_000)
   return {
     sent: answers.sent,
     refused: answers.refused,
