@@ -12,6 +12,7 @@ import { CONTENDERS, type Contender, type Part, type Scene } from './contenders.
 import { type Installed, install } from './install.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { operationsText, publish, publishedFigures } from './publish.ts'
+import { cold } from './scenes/cold.ts'
 import { costSection } from './scenes/cost.ts'
 import { drain } from './scenes/drain.ts'
 import { healthy } from './scenes/healthy.ts'
@@ -22,7 +23,7 @@ import { silence } from './scenes/silence.ts'
 import { markdownOf, type Section } from './section.ts'
 import { relayBundle } from './workerd.ts'
 
-const RUNS: Record<Scene, SceneRun> = { healthy, outage, silence, drain, loss }
+const RUNS: Record<Scene, SceneRun> = { healthy, outage, silence, cold, drain, loss }
 
 process.exitCode = await main(process.argv.slice(2))
 process.exit()
@@ -105,5 +106,7 @@ function costOf(sections: readonly Section[]): Section {
     healthy: cpu('healthy'),
     outage: kept,
     'store-first': kept,
+    first:
+      (sections.find(({ scene }) => scene === 'cold')?.figures ?? published.cold)?.firstMs ?? null,
   })
 }

@@ -17,7 +17,9 @@ import { startWorkerd } from './workerd.ts'
 export const KEY = 'bench-webhook-key-of-some-length'
 export const TOKEN = 'bench-admin-token-of-some-length'
 
-export const SCENES = ['healthy', 'outage', 'silence', 'drain', 'loss'] as const
+export const SCENES = ['healthy', 'outage', 'silence', 'cold', 'drain', 'loss'] as const
+/** Of a system that stores, and is no Worker. */
+const QUEUED: readonly Scene[] = ['healthy', 'outage', 'silence', 'drain', 'loss']
 export type Scene = (typeof SCENES)[number]
 /** What `--only` takes. */
 export const PARTS = [...SCENES, 'cost'] as const
@@ -259,7 +261,7 @@ export const CONTENDERS: readonly Contender[] = [
     title: 'a Worker that passes on',
     note: 'the least that a relay can do: one `fetch`, nothing stored (`workers/pass-through.js`)',
     needs: null,
-    scenes: ['healthy', 'loss'],
+    scenes: ['healthy', 'cold', 'loss'],
     start: (aep, name) =>
       startWorkerd({
         name,
@@ -329,7 +331,7 @@ export const CONTENDERS: readonly Contender[] = [
     title: 'Restate',
     note: 'a one-way call of a service whose request is a durable step (`opponents/restate-service.js`)',
     needs: 'npm',
-    scenes: SCENES,
+    scenes: QUEUED,
     start: restate,
   },
   {
@@ -337,7 +339,7 @@ export const CONTENDERS: readonly Contender[] = [
     title: 'Express, BullMQ, Redis (everysec)',
     note: 'a job for each webhook, a worker with 48 under way, `appendfsync everysec` as its guide advises (`opponents/bullmq-*.js`)',
     needs: 'both',
-    scenes: SCENES,
+    scenes: QUEUED,
     start: (aep, name) => bullmq(aep, name, 'everysec'),
   },
   {
@@ -345,7 +347,7 @@ export const CONTENDERS: readonly Contender[] = [
     title: 'Express, BullMQ, Redis (always)',
     note: 'the same with `appendfsync always`: on disk before it is answered, as the relay',
     needs: 'both',
-    scenes: SCENES,
+    scenes: QUEUED,
     start: (aep, name) => bullmq(aep, name, 'always'),
   },
 ]

@@ -48,6 +48,11 @@ export class System implements Launch {
     return usageOfAll(this.#children)
   }
 
+  /** Of a system of one process, precisely; `null` where it cannot be read. */
+  threadsCpuMs(): number | null {
+    return this.#children[0]?.threadsCpuMs() ?? null
+  }
+
   async restart(): Promise<void> {
     this.#children = []
     try {

@@ -136,7 +136,7 @@ describe('a loss', () => {
 })
 
 describe('costs', () => {
-  const cpu = { healthy: 0.2, outage: 1, 'store-first': 1 }
+  const cpu = { healthy: 0.2, outage: 1, 'store-first': 1, first: 5 }
   const operations =
     '| straight through, 100 a second over ten isolates for a minute | 139 | reports 120 | 82 | 6000 |'
 

@@ -22,7 +22,10 @@ export type Way = 'healthy' | 'outage' | 'store-first'
 const WAYS: readonly Way[] = ['healthy', 'outage', 'store-first']
 
 /** Processor milliseconds an event, on the machine of the benchmark; `null`: not measured yet. */
-export type Cpu = Readonly<Record<Way, number | null>>
+export type Cpu = Readonly<Record<Way, number | null>> & {
+  /** Of the first webhook of an isolate. */
+  readonly first: number | null
+}
 
 /** Of one event. */
 type Each = {
@@ -276,6 +279,13 @@ function binds(loads: readonly Load[], cpu: Cpu) {
   return {
     head: ['what binds, in this order', 'at', 'then'],
     rows: [
+      [
+        'Free plan: 10 ms of processor time an invocation',
+        cpu.first === null
+          ? '–'
+          : `a first webhook takes ${rounded(cpu.first)} ms on the benchmark’s machine`,
+        'the Paid plan (30 s); Cloudflare ends what takes longer',
+      ],
       [
         `Free plan, store-first: a day’s ${storing.name}`,
         storing.at,
