@@ -123,6 +123,9 @@ export const MAX_BREAKER_WINDOW_MS = 60_000
 /** How long before a pending event is erased `/health` reports `expiring`; half the retention if that is shorter. */
 export const EXPIRY_WARNING_MS = 7 * 86_400_000
 
+/** Events of one redrive whose progress is watched, the oldest: a row is read for each whenever somebody looks. */
+export const MAX_WATCHED = 1_000
+
 /** Events, and bytes of their bodies, that one step of a redrive or delete takes before the outbox can do other work. */
 export const REDRIVE_PAGE = 50
 export const BULK_BYTES = 8_388_608
@@ -196,9 +199,8 @@ export const MAX_BUFFERED_COUNTS = 2_000
 /** An exchange that has not ended by now was lost with its request: the next one begins anew. */
 export const EXCHANGE_LOST_MS = 60_000
 
-/** How long a webhook waits for an exchange, when its isolate has not had one for `EXCHANGE_STALE_MS`. */
+/** How long a webhook waits for an exchange, when its isolate has not had one for `HEARD_MS`. */
 export const EXCHANGE_TIMEOUT_MS = 1_000
-export const EXCHANGE_STALE_MS = 60_000
 
 /** Reports that are kept as they came before they are folded; some 20,000 receipts at most under any load. */
 export const FOLD_AT_REPORTS = 128
@@ -241,7 +243,10 @@ export const KEY_MEMORY_MS = 400 * 86_400_000
 export const ERASE_PAGE = 500
 export const ERASE_BYTES = 8_388_608
 
-/** When every isolate has heard of a suppression: its refresh, and a second for the way. */
+/**
+ * When every isolate has heard of a suppression or a pause: its refresh, and a second for the way. One that has heard nothing
+ * for so long asks before it relays.
+ */
 export const HEARD_MS = REFRESH_INTERVAL_MS + 1_000
 
 /** Of one erasure; the last must find nothing. */
@@ -303,6 +308,9 @@ export const LANDED_CLEAN_MS = 3_600_000
 
 /** AEP keeps the rows of failed batches so long. */
 export const FAILURES_KEPT_MS = 30 * 86_400_000
+
+/** Days, kinds and sources of which it is kept how many events AEP refused afterwards: some 60 kB, in one row. */
+export const MAX_REFUSED_KEPT = 1_000
 
 /** Failures in one answer, the newest first. */
 export const MAX_FAILURES_SHOWN = 1_000

@@ -3,7 +3,7 @@
  * event waits no longer than AEP makes it, and `/health` says what webhooks get. Pure.
  */
 import type { LakeRecord, RequestRecord } from '../../src/local-adobe/streaming/lake.ts'
-import { askedInVain, type Request } from '../rate.ts'
+import { askedInVain, contradiction, type Request } from '../promises.ts'
 import type { Look } from './health.ts'
 
 /** A webhook and its answer; `status` 0: none. */
@@ -110,12 +110,11 @@ function healthFaults({ looks, webhooks, requests, starts }: Seen): string[] {
     if (happened(starts, from, at)) continue
     const got = webhooks.filter((each) => each.at >= from && each.endedAt <= at && each.status > 0)
     if (got.length < FEWEST_WEBHOOKS) continue
-    if (status === 200 && got.every((each) => each.status === 503)) {
-      faults.add('/health answers 200, and every webhook gets 503')
-    }
-    if (status !== 200 && got.every((each) => each.status === 202)) {
-      faults.add(`/health answers ${status} ${reasons.join(' ')}, and every webhook is stored`)
-    }
+    const contradicts = contradiction(
+      { status, reasons },
+      got.map((each) => each.status),
+    )
+    if (contradicts) faults.add(contradicts)
     const asked = requests.filter((each) => each.at >= from && each.at <= at)
     const isDown = asked.length >= FEWEST_WEBHOOKS && asked.every((each) => !isGood(each.status))
     if (isDown && reasons.length === 0) faults.add('/health says ok, and AEP fails everything')

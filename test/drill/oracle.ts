@@ -2,7 +2,7 @@
  * Oracle: decides whether the promises were kept, from the posts and their answers, the records in AEP, and the outbox
  * as the Worker lists it. Pure.
  */
-import type { Counts } from './admin.ts'
+import { imbalance, lost } from '../promises.ts'
 import type { Evidence } from './evidence.ts'
 import { byEvent, type Format } from './format.ts'
 import type { Options } from './options.ts'
@@ -30,9 +30,16 @@ export function judge(evidence: Evidence, options: Options, format: Format): Bre
 /** Every event answered 2xx is in AEP. */
 function arrived({ lake }: Evidence, sent: Map<string, SentEvent>, format: Format): Breach[] {
   const there = byEvent(lake, format)
-  return [...sent.values()]
-    .filter(({ id, owed }) => owed && !format.isWhole(there.get(id) ?? []))
-    .map(({ id }) => ({ check: 'lost', id, text: 'was answered 2xx and is not in AEP' }))
+  const owed = [...sent.values()].filter((each) => each.owed).map(({ id }) => id)
+  // At the end nothing is stored any more, and no operator has ended anything.
+  const places = {
+    landed: (id: string) => format.isWhole(there.get(id) ?? []),
+    stored: () => false,
+    ended: () => false,
+  }
+  return lost(owed, places).map((id) => {
+    return { check: 'lost', id, text: 'was answered 2xx and is not in AEP' }
+  })
 }
 
 /** AEP has nothing that was not posted, or that had to be refused. */
@@ -75,7 +82,8 @@ function quarantined({ listed }: Evidence, sent: Map<string, SentEvent>): Breach
 /** The ledger balances and agrees with the lists and with the answers. */
 function ledger({ posts, status, listed }: Evidence, sent: Map<string, SentEvent>): Breach[] {
   const breach = (text: string): Breach => ({ check: 'ledger', id: null, text })
-  const found = balances(status) ? [] : [breach(line(status))]
+  const wrong = status.erased === 0 ? imbalance(status) : `${status.erased} erased`
+  const found = wrong === null ? [] : [breach(wrong)]
   for (const state of ['pending', 'dead', 'quarantined'] as const) {
     if (status[state] !== listed[state].length) {
       found.push(breach(`${status[state]} ${state}, ${listed[state].length} listed`))
@@ -93,16 +101,6 @@ function ledger({ posts, status, listed }: Evidence, sent: Map<string, SentEvent
     found.push(breach(`${status.accepted} accepted; at least ${stored}, at most ${most} were`))
   }
   return found
-}
-
-function balances({ accepted, delivered, pending, dead, quarantined, erased }: Counts): boolean {
-  const counts = [accepted, delivered, pending, dead, quarantined, erased]
-  const sum = delivered + pending + dead + quarantined + erased
-  return accepted === sum && counts.every((count) => count >= 0) && erased === 0
-}
-
-function line({ accepted, delivered, pending, dead, quarantined, erased }: Counts): string {
-  return `${accepted} = ${delivered} + ${pending} + ${dead} + ${quarantined} + ${erased} does not balance`
 }
 
 /** A sender that waits gets the answer of the contract, unless the Worker is killed meanwhile. */

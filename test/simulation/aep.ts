@@ -3,6 +3,7 @@
  * remembers everything, since it is the observer who sees everything.
  */
 import { Random } from '../drill/random.ts'
+import { type LandedDeps, LandedSide } from './landed.ts'
 import type { Machine } from './machine.ts'
 import type { AepAnswer, AepFault } from './plan.ts'
 import type { Queue } from './queue.ts'
@@ -37,8 +38,21 @@ export type AepDeps = {
   poisonOf: (event: string) => AepAnswer | null
   kindOf: (event: string) => string
   asked: (asked: Asked) => void
+  /** A request with these records was judged, and refused as a whole or not. */
+  batch: (ids: readonly string[], isRefused: boolean) => void
   /** Two records of one id say different things: Profile drops the second. */
   twoContents: (id: string) => void
+  landed: Pick<LandedDeps, 'faults' | 'failed'>
+}
+
+/** A record of a request, and what is said of it. */
+type Judged = {
+  said: AepAnswer | 'accepted'
+  asked: Asked
+  text: string
+  format: string
+  id: string
+  takeBack: () => void
 }
 
 export class SimulatedAep {
@@ -46,15 +60,22 @@ export class SimulatedAep {
   readonly requests: Requested[] = []
   readonly lake = new Map<string, Landed>()
   readonly imsRequests: number[] = []
+  /** What becomes of it afterwards. */
+  readonly later: LandedSide
   readonly #deps: AepDeps
   #serial = 0
 
   constructor(deps: AepDeps) {
     this.#deps = deps
+    this.later = new LandedSide({ ...deps.landed, queue: deps.queue, seed: deps.seed })
   }
 
   async fetch(url: string, init: RequestInit, machine: Machine): Promise<Response> {
-    const { pathname } = new URL(url)
+    const parsed = new URL(url)
+    const { pathname } = parsed
+    if (pathname.startsWith('/data/')) {
+      return this.later.fetch(parsed, (ms) => this.#wait(ms, init))
+    }
     return pathname.startsWith('/ims/')
       ? this.#ims(init)
       : this.#collection(url, pathname.includes('/batch/'), init, machine)
@@ -98,6 +119,10 @@ export class SimulatedAep {
     if (said === 'accepted' || PER_MESSAGE.has(said) || LANDS.has(said)) {
       for (const each of lands) this.#land(each)
     }
+    const ids = verdicts.map(({ id }) => id)
+    const refusesWhole =
+      isBatch && verdicts.some((each) => each.said === '400') && random.chance(0.5)
+    this.#deps.batch(ids, refusesWhole && PER_MESSAGE.has(said))
     const slowMs = said === 'slow' ? random.int(2_000, 14_000) : random.int(5, 120)
     if (said === 'silent' || said === 'lost-answer') await never(init)
     await this.#wait(slowMs, init)
@@ -115,7 +140,6 @@ export class SimulatedAep {
     ) {
       return single(whole, random)
     }
-    const refusesWhole = verdicts.some((each) => each.said === '400') && random.chance(0.5)
     if (refusesWhole && said !== 'accepted') {
       for (const each of verdicts) if (each.said === 'accepted') this.#takeBack(each)
       return answer(400, { title: 'a message is wrong' })
@@ -128,7 +152,7 @@ export class SimulatedAep {
     return answer(207, { responses })
   }
 
-  #judge(message: unknown, flow: string, format: string, machine: Machine, random: Random) {
+  #judge(message: unknown, flow: string, format: string, machine: Machine, random: Random): Judged {
     const record = recordOf(message, format)
     const text = JSON.stringify(record)
     const id = String(record._id)
@@ -160,18 +184,26 @@ export class SimulatedAep {
     }
     this.asked.push(asked)
     this.#deps.asked(asked)
-    return { said, asked, text, format, id }
+    return { said, asked, text, format, id, takeBack: () => undefined }
   }
 
-  #land({ id, text, format }: { id: string; text: string; format: string }): void {
+  #land(each: Judged): void {
+    const { id, text, format, asked } = each
+    each.takeBack = this.later.accept({
+      id,
+      text,
+      flow: asked.flow,
+      isXdm: format.startsWith('xdm'),
+    })
     const known = this.lake.get(id)
     if (known && isPart(id) && contentOf(known.text) !== contentOf(text)) this.#deps.twoContents(id)
     if (known) known.copies += 1
     else this.lake.set(id, { id, at: this.#deps.queue.now, copies: 1, text, format })
   }
 
-  #takeBack({ id, asked }: { id: string; asked: Asked }): void {
+  #takeBack({ id, asked, takeBack }: Judged): void {
     asked.answer = '400'
+    takeBack()
     const known = this.lake.get(id)
     if (!known) return
     known.copies -= 1
@@ -197,6 +229,9 @@ export class SimulatedAep {
         throw new TypeError('Network connection lost.')
       case 'empty':
         return answer(200, {})
+      case 'slow':
+        await this.#wait(random.int(1_000, 12_000), init)
+        break
       default: {
         const status = Number(fault?.answer.slice(0, 3))
         if (status >= 400) return answer(status, { error: 'no' })
@@ -225,8 +260,7 @@ function wrongSetting(flow: string): AepAnswer | null {
 
 const isPart = (id: string) => id.length > 64
 
-/** What a record says, but for how late it is sent. */
-/** Without the times that an outbox corrects whose clock is behind that of the isolate. */
+/** What a record says, but for how late it is sent, and for times that an outbox corrects whose clock is behind. */
 const contentOf = (text: string) =>
   text.replace(/"delaySeconds":\d+|"(?:timestamp|receivedAt)":"[^"]*"/g, '')
 

@@ -5,7 +5,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { type Rim, RUNTIME } from '../../src/worker/lib/rim.ts'
 import { Random } from '../drill/random.ts'
-import type { Queue } from './queue.ts'
+import type { Planned, Queue } from './queue.ts'
 
 /** How a machine's clock differs from the true time. */
 export class Clock {
@@ -43,6 +43,8 @@ export class Clock {
   }
 }
 
+type Timer = { planned: Planned | null }
+
 export type Fetch = (url: string, init: RequestInit, machine: Machine) => Promise<Response>
 
 export class Machine {
@@ -51,6 +53,9 @@ export class Machine {
   readonly rim: Rim
   readonly queue: Queue
   alive = true
+  /** Timers that run, and requests that are kept alive after their answer. */
+  timersSet = 0
+  held = 0
 
   constructor(name: string, clock: Clock, seed: number, queue: Queue, fetch: Fetch) {
     this.name = name
@@ -63,8 +68,8 @@ export class Machine {
       now: () => clock.now,
       random: () => random.next(),
       timers: {
-        set: (run, ms) => queue.after(ms, () => this.alive && run()) as unknown as NodeJS.Timeout,
-        clear: (timer) => timer && queue.cancel(timer as never),
+        set: (run, ms) => this.#setTimer(run, ms) as unknown as NodeJS.Timeout,
+        clear: (timer) => timer && this.#clearTimer(timer as never),
       },
       fetch: (url, init) => this.#whileAlive(fetch(url, init, this)),
       // The runtime's own run on other threads, whose order is the machine's.
@@ -77,6 +82,24 @@ export class Machine {
       randomBytes,
       randomUUID: () => Buffer.from(randomBytes(16)).toString('hex'),
     }
+  }
+
+  #setTimer(run: () => void, ms: number): Timer {
+    this.timersSet += 1
+    const timer: Timer = { planned: null }
+    timer.planned = this.queue.after(ms, () => {
+      this.timersSet -= 1
+      timer.planned = null
+      if (this.alive) run()
+    })
+    return timer
+  }
+
+  #clearTimer(timer: Timer): void {
+    if (!timer.planned) return
+    this.timersSet -= 1
+    this.queue.cancel(timer.planned)
+    timer.planned = null
   }
 
   /** Never settles once the machine has ended. */

@@ -43,6 +43,8 @@ export class ObjectHost {
   #alarmRetries = 0
   #alarmRunning = false
   starts = 0
+  /** How often each method was called. */
+  readonly calls = new Map<string, number>()
 
   constructor(deps: ObjectDeps) {
     this.#deps = deps
@@ -65,6 +67,7 @@ export class ObjectHost {
 
   /** A call has arrived. Settles when its answer may leave. */
   call(method: string, args: unknown[]): Promise<unknown> {
+    this.calls.set(method, (this.calls.get(method) ?? 0) + 1)
     return new Promise((resolve, reject) => {
       let instance: Instance
       try {

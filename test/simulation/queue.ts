@@ -2,7 +2,7 @@
  * The one queue of events, and the true time: whole milliseconds, which only the queue moves on. Events of one moment happen
  * in the order in which they were planned.
  */
-type Planned = { at: number; order: number; run: () => void }
+export type Planned = { at: number; order: number; run: () => void }
 
 export class Queue {
   now: number

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { PUT_BACK, withFault } from './faults.ts'
 
 const here = (...names: string[]) => path.join(import.meta.dirname, ...names)
 
@@ -43,6 +44,36 @@ describe('the simulator', () => {
       stderr: '--runs is a number.\n',
     })
     expect(await simulate('--unknown')).toMatchObject({ code: 2 })
+    expect(await simulate('--fault', '5')).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^--fault is one of 1, 2, /),
+    })
+  })
+
+  it('shows a fault that was put back, from its seed', async () => {
+    const { code, stdout } = await simulate('--fault', '23', '--seed', '1')
+    expect(stdout).toMatch(/^fault 23, .*: seed 1 shows it/)
+    expect(code).toBe(0)
+  })
+})
+
+describe('a fault to put back', () => {
+  it.each(PUT_BACK.map((fault) => [fault.number, fault] as const))(
+    'still has its lines in the code: %i',
+    (_, fault) => {
+      for (const { file } of fault.lines) {
+        const text = readFileSync(here('../..', file), 'utf8')
+        expect(withFault(fault, file, text)).not.toBe(text)
+      }
+    },
+  )
+
+  it('whose line is gone ends the run', () => {
+    const [fault] = PUT_BACK
+    const [first] = fault?.lines ?? []
+    expect(() => fault && withFault(fault, first?.file ?? '', 'nothing of it')).toThrow(
+      /^Fault 1: src\/worker\/.* has not once the line/,
+    )
   })
 })
 

@@ -5,7 +5,9 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { type Plan, planOf } from './plan.ts'
+import { faultOf } from './faults.ts'
+import type { Plan } from './plan.ts'
+import { planOf } from './plan-of.ts'
 import { shrunk } from './shrink.ts'
 import { neverReached, type Reached } from './states.ts'
 import { START, World } from './world.ts'
@@ -17,11 +19,13 @@ const USAGE = `Usage: npm run simulate -- [options]
   --seconds N   begin no run later than this, whatever --runs says
   --save FILE   write the shortest plan that fails there, as JSON
   --plan FILE   run this plan, and no others
+  --fault N     put back a fault that the relay once had (faults.ts), and stop at the first run that shows it
   --states      print how often each rare state was reached
   --timeline    print the whole history of each run
   --keep-going  go on after a run that fails, and do not make it shorter
   --help
-Ends with 1 when a promise was broken, or when a thousand runs never reached a state that they must reach.`
+Ends with 1 when a promise was broken, or when a thousand runs never reached a state that they must reach; with --fault,
+when no run shows it.`
 
 function usage(text: string): never {
   process.stderr.write(`${text}\n`)
@@ -39,6 +43,7 @@ function optionsOf(args: string[]) {
         seconds: { type: 'string' },
         save: { type: 'string' },
         plan: { type: 'string' },
+        fault: { type: 'string' },
         states: { type: 'boolean', default: false },
         timeline: { type: 'boolean', default: false },
         'keep-going': { type: 'boolean', default: false },
@@ -79,9 +84,16 @@ let webhooks = 0
 let runs = 0
 let failed = 0
 let mostProbes = 0
+let mostRows = 0
+let mostHeld = 0
+let found = false
+const fault = faultOf(process.argv)
 const saved = options.plan && (JSON.parse(readFileSync(options.plan, 'utf8')) as Plan)
 const most = saved ? 1 : options.runs
-for (; runs < most && seconds() < options.seconds; runs += 1) {
+let isEnded = false
+// The run that goes on is the last.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => (isEnded = true))
+for (; runs < most && seconds() < options.seconds && !isEnded; runs += 1) {
   const seed = options.seed + runs
   const plan = saved || planOf(seed, options.hours)
   const world = new World(plan, { keep: options.timeline })
@@ -90,14 +102,24 @@ for (; runs < most && seconds() < options.seconds; runs += 1) {
   webhooks += result.webhooks
   histories.update(result.sha256)
   mostProbes = Math.max(mostProbes, result.mostProbes)
+  mostRows = Math.max(mostRows, result.mostRows)
+  mostHeld = Math.max(mostHeld, result.mostHeld)
   for (const [state, count] of result.reached) reached.set(state, (reached.get(state) ?? 0) + count)
   for (const line of result.timeline) print(line)
   const [first] = result.breaches
   if (!first) continue
+  const shown = fault && result.breaches.find(({ check }) => fault.checks.includes(check))
+  if (fault && shown) {
+    print(`fault ${fault.number}, ${fault.was}: seed ${seed} shows it, run ${runs + 1}`)
+    print(`  ${shown.check}: ${shown.text}`)
+    found = true
+    runs += 1
+    break
+  }
   failed += 1
   print(`seed ${seed} breaks a promise after ${Math.round(seconds())} s:`)
   for (const { check, text } of result.breaches) print(`  ${check}: ${text}`)
-  if (options['keep-going']) continue
+  if (options['keep-going'] || fault) continue
   const shortest = await shrunk(plan, { check: first.check, at: first.at - START })
   const again = new World(shortest, { keep: true })
   const { timeline } = await again.run()
@@ -120,7 +142,7 @@ const { user, system } = process.cpuUsage()
 const cpuSeconds = (user + system) / 1e6
 const speed = Math.round(simulatedMs / 1_000 / cpuSeconds)
 print(
-  `${runs} runs from seed ${options.seed}: ${(hours / 24).toFixed(1)} days, ${webhooks} webhooks, ${failed} runs with a breach; ${seconds().toFixed(0)} s (${cpuSeconds.toFixed(0)} s of one core, ${speed} times real time); at most ${mostProbes} requests a minute to an AEP that fails`,
+  `${runs} runs from seed ${options.seed}: ${(hours / 24).toFixed(1)} days, ${webhooks} webhooks, ${failed} runs with a breach; ${seconds().toFixed(0)} s (${cpuSeconds.toFixed(0)} s of one core, ${speed} times real time); at most ${mostProbes} requests a minute to an AEP that fails, ${mostRows.toFixed(1)} rows written for a request or an hour's run, ${mostHeld} timers and requests held by an isolate`,
 )
 print(histories.digest('hex'))
-process.exitCode = failed > 0 || missing.length > 0 ? 1 : 0
+process.exitCode = fault ? Number(!found) : Number(failed > 0 || missing.length > 0)

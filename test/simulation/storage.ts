@@ -238,7 +238,8 @@ class Cursor {
 }
 
 function withBuffers(row: Row): Row {
-  for (const [name, value] of Object.entries(row)) {
+  for (const name in row) {
+    const value = row[name]
     if (value instanceof Uint8Array) {
       row[name] = value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength)
     }

@@ -3,12 +3,13 @@
  * trigger, a monitor, all on one queue of events. The same plan gives the same history, byte for byte.
  */
 import { createHash, type Hash } from 'node:crypto'
+import worker from '../../src/worker/index.ts'
 import { setRim } from '../../src/worker/lib/rim.ts'
 import { Sender } from '../../src/worker/sender.ts'
 import { servicesOf } from '../../src/worker/services.ts'
-import { worker } from '../../src/worker/worker.ts'
 import { Random } from '../drill/random.ts'
 import { type Asked, SimulatedAep } from './aep.ts'
+import { environmentOf, KEYS, TOKEN } from './deployment.ts'
 import { Clock, Machine } from './machine.ts'
 import { ObjectHost } from './object.ts'
 import { Oracle } from './oracle.ts'
@@ -16,29 +17,41 @@ import {
   type AepFault,
   endOf,
   type Fault,
+  type LandedFault,
   type OperatorAction,
   type Plan,
   type Settings,
+  type StorageTrouble,
   visitorOf,
   type Webhook,
 } from './plan.ts'
 import { Queue } from './queue.ts'
-import type { Reached } from './states.ts'
+import { RareStates, type Reached } from './states.ts'
 
-export const KEY = 'simulated-webhook-key-one'
-const TOKEN = 'simulated-operators-token'
 const MINUTE = 60_000
+/** After a fault `/health` is asked once a minute for so long, and else every five. */
+const WATCHED_MS = 30 * MINUTE
 /** 2027-01-04, at night. */
 export const START = 1_799_020_800_000
 
 type Isolate = { machine: Machine; env: Env; settings: Settings }
-export type Answered = { webhook: Webhook; status: number; outcome: string; at: number; by: string }
+/** `letsIn`: the key that it came with is one of those of the isolate. */
+export type Answered = {
+  webhook: Webhook
+  status: number
+  outcome: string
+  letsIn: boolean
+  by: string
+}
 
 export type Breach = { at: number; check: string; text: string }
 export type RunResult = {
   breaches: Breach[]
   sha256: string
   mostProbes: number
+  /** Rows written for a unit of work, and what an isolate held, at most. */
+  mostRows: number
+  mostHeld: number
   reached: Reached
   webhooks: number
   ms: number
@@ -51,6 +64,7 @@ export class World {
   readonly aep: SimulatedAep
   readonly object: ObjectHost
   readonly oracle: Oracle
+  readonly rare: RareStates
   readonly reached: Reached = new Map()
   readonly byId: ReadonlyMap<string, Webhook>
   readonly timeline: string[] = []
@@ -62,6 +76,7 @@ export class World {
   #deployment = 1
   #machines = 0
   #objectClock: Clock
+  readonly #storageFaults: readonly StorageTrouble[]
   #keep: boolean
 
   constructor(plan: Plan, { keep = false } = {}) {
@@ -69,6 +84,7 @@ export class World {
     this.#keep = keep
     this.#random = new Random(plan.seed, 'world')
     this.#settings = plan.settings
+    this.#storageFaults = plan.faults.filter((fault) => fault.what === 'storage')
     this.byId = new Map(plan.webhooks.map((webhook) => [webhook.id, webhook]))
     const { queue } = this
     this.aep = new SimulatedAep({
@@ -83,7 +99,14 @@ export class World {
       },
       kindOf: (id) => this.byId.get(id)?.kind ?? '',
       asked: (asked) => this.#asked(asked),
+      batch: (ids, isRefused) => this.rare.batch(ids, isRefused),
       twoContents: (id) => this.oracle.twoContents(id),
+      landed: {
+        faults: plan.faults
+          .filter((fault): fault is LandedFault => fault.what === 'landed')
+          .map((fault) => ({ ...fault, from: START + fault.from, to: START + fault.to })),
+        failed: (batch) => this.oracle.landed.failed(batch),
+      },
     })
     this.#objectClock = this.#newClock()
     this.object = new ObjectHost({
@@ -105,17 +128,19 @@ export class World {
         },
       }),
       survivors: (pending) => this.#random.int(0, pending),
-      happened: (what) => this.note(`object ${what}`),
+      happened: (what) => {
+        this.note(`object ${what}`)
+        if (what === 'alarm given up') this.reach(what)
+      },
     })
     const fails = new Random(plan.seed, 'storage')
     this.object.storage.fault = () => {
       if (this.#storageFault('full')) return { kind: 'full' }
       const fault = this.#storageFault('fails')
-      return fault?.what === 'storage'
-        ? { kind: 'fails', at: () => fails.chance(fault.share) }
-        : null
+      return fault ? { kind: 'fails', at: () => fails.chance(fault.share) } : null
     }
     this.oracle = new Oracle(this)
+    this.rare = new RareStates(this)
   }
 
   get settings(): Settings {
@@ -131,6 +156,11 @@ export class World {
 
   #wrongUntil(): void {
     if (this.#settings.flow.startsWith('wrong')) this.#wrongAt = this.now
+  }
+
+  /** When it all began. */
+  get began(): number {
+    return START
   }
 
   get deployment(): number {
@@ -182,11 +212,17 @@ export class World {
       for (let at = START + 5 * MINUTE; at < end; at += 5 * MINUTE) {
         queue.at(at, () => this.#cron())
       }
-      for (let at = START + 30_000; at < end; at += MINUTE) queue.at(at, () => this.#monitor())
+      for (let at = START + 30_000; at < end; at += MINUTE) {
+        const isQuiet = this.faults(WATCHED_MS, at).length === 0
+        if (!isQuiet || at % (5 * MINUTE) < MINUTE) queue.at(at, () => this.#monitor())
+      }
       await queue.runUntil(START + plan.ms, () => this.#endTurn())
       // The calm: operators resume what they have paused, clocks are right.
       queue.after(0, () => void this.#operate({ name: 'resume' }))
       await queue.runUntil(end, () => this.#endTurn())
+      // What operators see then.
+      queue.after(0, () => void this.oracle.figures.ask())
+      await queue.runUntil(end + MINUTE, () => this.#endTurn())
       this.oracle.atEnd()
     } finally {
       restore()
@@ -194,7 +230,9 @@ export class World {
     }
     return {
       breaches: this.oracle.breaches,
-      mostProbes: this.oracle.mostProbes,
+      mostProbes: this.oracle.aboutAep.mostProbes,
+      mostRows: this.oracle.figures.mostRows,
+      mostHeld: this.oracle.figures.mostHeld,
       sha256: this.#history.digest('hex'),
       reached: this.reached,
       webhooks: plan.webhooks.length,
@@ -225,7 +263,7 @@ export class World {
 
   #newClock(): Clock {
     const offset = this.#random.int(-300, 300)
-    return new Clock(this.queue, offset, (this.#random.next() - 0.5) * 1e-5)
+    return new Clock(this.queue, offset, (this.#random.next() - 0.5) * 1e-4)
   }
 
   #machine(kind: string, clock: Clock): Machine {
@@ -242,29 +280,9 @@ export class World {
   }
 
   #env(machine: Machine, settings: Settings): Env {
-    const { format, tenant, flow, token, forwardMs, maxEventBytes } = settings
-    const env = {
-      WEBHOOK_KEYS: `shop:${KEY}`,
-      ADMIN_TOKEN: TOKEN,
-      AEP_ENDPOINT: `https://dcs.adobedc.net/collection/${format}-${tenant}`,
-      AEP_FLOW_ID: flow,
-      AEP_FORMAT: format,
-      FORWARD_TIMEOUT_MS: String(forwardMs),
-      MAX_EVENT_BYTES: String(maxEventBytes),
-      ALERT_WEBHOOK_URL: 'https://alerts.example/hook',
-      ALERT_HEARTBEAT_URL: 'https://alerts.example/beat',
-      CF_VERSION_METADATA: { id: `deployment-${this.#deployment}`, tag: '', timestamp: '' },
-      ...(format === 'xdm' && {
-        AEP_ORG_ID: 'ACME@AdobeOrg',
-        AEP_DATASET_ID: 'dataset',
-        AEP_SCHEMA_ID: `https://ns.adobe.com/${tenant}/schemas/chatlio`,
-        AEP_TENANT: tenant,
-      }),
-      ...(token && { AEP_CLIENT_ID: 'client', AEP_CLIENT_SECRET: 'client-secret-of-acme' }),
-      OUTBOX: { getByName: () => this.#stub(machine) },
-    }
+    const env = environmentOf(settings, this.#deployment, () => this.#stub(machine))
     setRim(env, machine.rim)
-    return env as unknown as Env
+    return env
   }
 
   #stub(from: Machine): object {
@@ -283,6 +301,7 @@ export class World {
   /** A call from an isolate to the object, with what can go wrong on the way. */
   #call(from: Machine, method: string, args: unknown[]): Promise<unknown> {
     const copy = structuredClone(args)
+    this.rare.called(method, copy)
     const { queue } = this
     const random = this.#random
     const lost = () => Object.assign(new Error('Network connection lost.'), { retryable: true })
@@ -352,12 +371,19 @@ export class World {
   #post(webhook: Webhook): void {
     const isolate = this.#pickIsolate()
     const { serial, kind, body } = webhook
-    void this.#request(isolate, `/chatlio/${kind}?key=${KEY}`, 'POST', body).then((answer) => {
-      const { status, json } = answer
-      const outcome = String(json.status ?? json.code)
-      this.note(`webhook ${serial} ${kind} ${webhook.quality} -> ${status} ${outcome}`)
-      this.oracle.answered({ webhook, status, outcome, at: this.now, by: isolate.machine.name })
-    })
+    const all = [...this.#isolates, ...this.#old]
+    const knowsBoth = all.every(({ settings }) => settings.keys.length > 1)
+    const key = knowsBoth ? serial % 2 : 0
+    const letsIn = isolate.settings.keys.includes(key)
+    if (this.#old.includes(isolate)) this.reach('a webhook to an isolate of before a deploy')
+    void this.#request(isolate, `/chatlio/${kind}?key=${KEYS[key]}`, 'POST', body).then(
+      (answer) => {
+        const { status, json } = answer
+        const outcome = String(json.status ?? json.code)
+        this.note(`webhook ${serial} ${kind} ${webhook.quality} -> ${status} ${outcome}`)
+        this.oracle.answered({ webhook, status, outcome, letsIn, by: isolate.machine.name })
+      },
+    )
     this.oracle.posted(webhook)
   }
 
@@ -377,9 +403,15 @@ export class World {
       },
       ...(body !== undefined && { body }),
     })
-    const waiting: Promise<unknown>[] = []
     const ctx = {
-      waitUntil: (work: Promise<unknown>) => waiting.push(work.catch(() => undefined)),
+      waitUntil: (work: Promise<unknown>) => {
+        machine.held += 1
+        work
+          .catch(() => undefined)
+          .finally(() => {
+            machine.held -= 1
+          })
+      },
       passThroughOnException: () => undefined,
       props: {},
     }
@@ -396,12 +428,20 @@ export class World {
   }
 
   #cron(): void {
-    const { env } = this.#isolates[0] as Isolate
-    void worker.scheduled({} as never, env).catch(() => undefined)
+    const { env, machine } = this.#isolates[0] as Isolate
+    const began = this.now
+    this.rare.cronBegins()
+    const done = () => {
+      if (!machine.alive) return
+      this.rare.cronEnds()
+      this.oracle.cronEnded(began)
+    }
+    void worker.scheduled({} as never, env).then(done, () => undefined)
   }
 
   #monitor(): void {
     const isolate = this.#pickIsolate()
+    this.oracle.monitored(isolate.machine.held + isolate.machine.timersSet)
     void this.#request(isolate, '/health', 'GET').then(({ status, json }) => {
       const reasons = (json.reasons ?? []) as string[]
       this.note(`health ${status} ${reasons.join(' ')}`)
@@ -409,9 +449,9 @@ export class World {
     })
   }
 
-  async #admin(path: string, body: unknown, method = 'POST') {
+  async admin(path: string, body: unknown, method = 'POST') {
     const isolate = this.#isolates[0] as Isolate
-    const text = method === 'POST' ? JSON.stringify(body) : undefined
+    const text = body === null ? undefined : JSON.stringify(body)
     const headers = { authorization: `Bearer ${TOKEN}` }
     const pending = this.#request(isolate, `/admin${path}`, method, text, headers)
     return pending
@@ -424,11 +464,10 @@ export class World {
     )
   }
 
-  #storageFault(how: string): Fault | undefined {
+  #storageFault(how: string): StorageTrouble | undefined {
     const since = this.now - START
-    return this.plan.faults.find(
-      (fault) =>
-        fault.what === 'storage' && fault.how === how && fault.from <= since && since < fault.to,
+    return this.#storageFaults.find(
+      (fault) => fault.how === how && fault.from <= since && since < fault.to,
     )
   }
 
@@ -453,29 +492,34 @@ export class World {
       case 'rpc':
       case 'sender':
       case 'storage':
+      case 'landed':
+      case 'chatlio':
         return
       case 'object':
         if (fault.how === 'evicted' && !object.isIdle) return
         if (object.isRunning) this.reach(`object ${fault.how}`)
         if (!object.isIdle) this.reach(`object ${fault.how} under way`)
         if (object.storage.pending > 0) this.reach('commits lost with the object')
+        if (this.oracle.aboutAep.hold) this.reach(`object ${fault.how} inside a hold`)
         object.end(fault.how)
         return
       case 'isolate': {
         const [first] = this.#isolates.splice(this.#random.int(0, this.#isolates.length - 1), 1)
+        if (first && first.machine.held > 0) this.reach('an isolate ended with work under way')
         if (first) first.machine.alive = false
         this.#isolates.push(this.#newIsolate())
         this.oracle.isolateEnded()
         return
       }
       case 'alarm-lost':
-        if (object.storage.alarm !== null) this.reach('alarm lost')
         if (object.isIdle) {
+          this.rare.alarmLost()
           object.storage.loseAlarm()
           object.rearm()
         }
         return
       case 'clock': {
+        this.reach(`clock of ${fault.of} jumps ${fault.ms > 0 ? 'ahead' : 'back'}`)
         const clock =
           fault.of === 'object' ? this.#objectClock : (this.#isolates[0] as Isolate).machine.clock
         clock.jump(fault.ms)
@@ -511,34 +555,46 @@ export class World {
   }
 
   async #operate(does: OperatorAction): Promise<void> {
+    this.rare.operating = does
+    await this.#act(does)
+    this.rare.operating = null
+  }
+
+  async #act(does: OperatorAction): Promise<void> {
     const { oracle } = this
     switch (does.name) {
       case 'pause':
       case 'resume':
-        oracle.operated(does.name, await this.#admin(`/${does.name}`, {}))
+        oracle.operated(does.name, await this.admin(`/${does.name}`, {}))
         return
       case 'redrive':
         oracle.redriving(does.state)
-        oracle.operated('redrive', await this.#admin('/redrive', { state: does.state }))
+        oracle.operated('redrive', await this.admin('/redrive', { state: does.state }))
         return
       case 'erase': {
         const visitor = visitorOf(does.person)
         oracle.erasing(does.person, does.days)
-        const answer = await this.#admin('/erase', { visitor, suppressDays: does.days })
+        const answer = await this.admin('/erase', { visitor, suppressDays: does.days })
         oracle.erased(does.person, does.days, answer)
         return
       }
-      case 'end-suppression':
+      case 'end-suppression': {
+        const person = oracle.suppressedPerson()
+        if (person === null) return
+        const visitor = visitorOf(person)
+        oracle.unsuppressing(person)
+        await this.admin('/suppressions', { visitor }, 'DELETE')
         return
+      }
       default: {
         const state = does.name === 'delete-dead' ? 'dead' : 'pending'
         const order = does.name === 'delete-newest' ? '&order=newest' : ''
         const path = `/events?state=${state}&limit=1${order}`
-        const { status, json } = await this.#admin(path, null, 'GET')
+        const { status, json } = await this.admin(path, null, 'GET')
         const [first] = (json.events ?? []) as { id: string }[]
         if (status !== 200 || !first) return
         oracle.deleting(first.id)
-        oracle.deleted(first.id, await this.#admin(`/events/${first.id}`, null, 'DELETE'))
+        oracle.deleted(first.id, await this.admin(`/events/${first.id}`, null, 'DELETE'))
       }
     }
   }

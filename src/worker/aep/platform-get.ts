@@ -113,18 +113,18 @@ const GET_TIMEOUT_MS = 60_000
 
 /**
  * `token`: resolves to a token other than `refused`; rejects where there is none.
- * `timeoutMs`: how long one request may take, its body included.
+ * `deadline`: of one request, its body included; made when the request leaves.
  */
 export function platformGet(
   { platformUrl, clientId, orgId, sandbox }: PlatformAccess,
   token: (refused: string | null) => Promise<string>,
   fetch: (url: string, init: RequestInit) => Promise<Response>,
-  timeoutMs = GET_TIMEOUT_MS,
+  deadline: () => AbortSignal = () => AbortSignal.timeout(GET_TIMEOUT_MS),
 ): PlatformGet {
   const ask = (path: string, value: string) =>
     fetch(`${platformUrl}${path}`, {
       redirect: 'manual',
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: deadline(),
       headers: {
         accept: 'application/json',
         authorization: `Bearer ${value}`,

@@ -67,6 +67,13 @@ export async function within<Result>(
   }
 }
 
+/** Aborted after `ms` milliseconds, by these timers: for a request whose body is under its deadline too. */
+export function signalAfter(ms: number, timers: Timers = TIMERS): AbortSignal {
+  const controller = new AbortController()
+  timers.set(() => controller.abort(timeoutError()), ms)
+  return controller.signal
+}
+
 export function timeoutError(): DOMException {
   return new DOMException('The time is over.', 'TimeoutError')
 }

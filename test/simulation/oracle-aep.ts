@@ -1,0 +1,153 @@
+/**
+ * What the relay says of AEP, against what AEP has done: holds, outages, `/health`, and how often an AEP that fails is asked.
+ */
+import { askedInVain, contradiction, isFounded } from '../promises.ts'
+import type { Oracle } from './oracle.ts'
+
+const SECOND = 1_000
+const MINUTE = 60_000
+/** Most requests in a minute to an AEP that fails: those of the outbox, and of each isolate. */
+const MOST_PROBES = 40
+
+/** Of a fault; 0: no answer that can be read. */
+const statusOf = (answer: string) =>
+  answer === 'accepted' ? 200 : Number(/^\d+/.exec(answer)?.[0] ?? 0)
+
+/** Answers that an AEP gives which is down, or too slow. */
+const DOWN = new Set<string>([
+  ...['500', '503', '503-wait', '429', '429-wait', 'silent', 'slow', 'reset'],
+  ...['lost-answer', 'empty', 'wrong-number'],
+])
+
+export class AboutAep {
+  readonly #oracle: Oracle
+  /** Pauses and resumes as operators were answered; whether the last was answered well. */
+  paused = false
+  pauseIsKnown = true
+  /** The hold that the log says, other than a pause. */
+  hold: string | null = null
+  /** The most requests in a minute to an AEP that failed. */
+  mostProbes = 0
+
+  constructor(oracle: Oracle) {
+    this.#oracle = oracle
+  }
+
+  logged({ event, reason, status, code }: Record<string, unknown>): void {
+    if (event === 'upstream') this.#outage(String(status), String(code))
+    if (event !== 'hold') return
+    this.#oracle.world.reach(reason === null ? 'a hold lifted' : `hold ${String(reason)}`)
+    this.hold = reason === null || reason === 'paused' ? null : String(reason)
+    this.#heldFor(reason)
+  }
+
+  /** A hold has a reason that whoever sees AEP agrees with. */
+  #heldFor(reason: unknown): void {
+    const oracle = this.#oracle
+    const { now } = oracle.world
+    if (oracle.has(2 * MINUTE, 'rpc', 'clock', 'object', 'isolate', 'storage', 'deploy')) return
+    const imsFails = oracle.world.faults(MINUTE).some((each) => each.what === 'aep' && each.ims)
+    switch (reason) {
+      case 'rejecting': {
+        const accepted = oracle.lastAsked(
+          MINUTE,
+          ({ answer, answeredAt, event, id }) =>
+            answer === 'accepted' &&
+            id === event &&
+            answeredAt !== null &&
+            answeredAt < now - 13 * SECOND &&
+            answeredAt > now - 45 * SECOND,
+        )
+        if (accepted) {
+          const ms = now - (accepted.answeredAt ?? 0)
+          oracle.breach('hold', `rejecting, though AEP took one ${ms} ms before`)
+        }
+        break
+      }
+    }
+    if (reason === null || (reason === 'credentials' && imsFails)) return
+    const statuses = oracle.askedWithin(5 * MINUTE).map(({ answer }) => statusOf(answer))
+    if (!isFounded(String(reason), statuses)) {
+      oracle.breach('hold', `${reason}, though AEP has said nothing of the kind`)
+    }
+  }
+
+  /** The relay says that AEP is down, or works again. */
+  #outage(status: string, code: string): void {
+    const oracle = this.#oracle
+    oracle.world.reach(`outage ${status}`)
+    if (status !== 'failing' || code === 'token') return
+    if (!oracle.lastAsked(3 * MINUTE, ({ answer }) => DOWN.has(answer))) {
+      const text = `AEP is called down (${code}), and has not failed for three minutes`
+      oracle.breach('outage', text)
+    }
+  }
+
+  /** What a monitor heard. */
+  health(status: number, reasons: readonly string[]): void {
+    const oracle = this.#oracle
+    const { now, calmMs, wrongAt } = oracle.world
+    this.#rate()
+    const own = ['upstream', 'credentials', 'configuration', 'rejecting']
+    const said = reasons.find((reason) => own.includes(reason))
+    const wasRight = now - wrongAt > calmMs
+    if (said && !oracle.isPoisoned && wasRight && !oracle.has(calmMs, 'aep', 'clock')) {
+      const text = `says ${said}, and AEP has not failed for ${calmMs / MINUTE} minutes`
+      oracle.breach('health', text)
+    }
+    if (
+      reasons.includes('storage') &&
+      !oracle.has(2 * MINUTE, 'rpc', 'object', 'storage', 'clock', 'deploy')
+    ) {
+      oracle.breach('health', 'says storage, and storage is well')
+    }
+    if (oracle.has(20 * SECOND, 'rpc', 'object', 'clock', 'deploy')) return
+    if (!oracle.has(75 * SECOND, 'storage')) {
+      const contradicts = contradiction({ status, reasons }, oracle.answersWithin(10 * SECOND))
+      if (contradicts) oracle.breach('health', contradicts)
+    }
+    const isOther = reasons.includes('paused') !== this.paused && this.pauseIsKnown
+    if (isOther && now - oracle.lastChange > 20 * SECOND) {
+      oracle.breach('health', `says ${reasons.join(' ') || 'ok'}, and paused is ${this.paused}`)
+    }
+    if (oracle.isFull(now - 75 * SECOND) && oracle.isFull(now) && status !== 503) {
+      oracle.breach('health', `says ${status} ${reasons.join(' ')}, and nothing can be stored`)
+    }
+    if (
+      !said &&
+      !this.paused &&
+      this.#aepHasFailed(3 * MINUTE) &&
+      !oracle.has(4 * MINUTE, 'storage', 'sender')
+    ) {
+      oracle.breach('health', `says ${reasons.join(' ') || 'ok'}, and AEP has failed for minutes`)
+    }
+  }
+
+  /** Everything that was asked for so long failed, some of it early and some of it late. */
+  #aepHasFailed(ms: number): boolean {
+    const { now, aep } = this.#oracle.world
+    const requests = []
+    for (let index = aep.requests.length - 1; index >= 0; index -= 1) {
+      const request = aep.requests[index]
+      if (!request || request.at < now - ms) break
+      if (!request.failed) return false
+      if (request.at < now - 20 * SECOND) requests.push(request)
+    }
+    if (requests.length < 3 || now - this.#oracle.lastAccepted < ms) return false
+    const lately = aep.asked.slice(-requests.length)
+    return lately.every(({ answer }) => answer !== '413' && answer !== '400')
+  }
+
+  /** Requests in the last minute, to an AEP that has failed for longer. */
+  #rate(): void {
+    const oracle = this.#oracle
+    const { now, aep, plan } = oracle.world
+    if (now - oracle.lastAccepted < 3 * MINUTE || now - oracle.lastChange < 3 * MINUTE) return
+    const others = ['clock', 'isolate', 'deploy', 'rpc', 'object', 'sender', 'storage'] as const
+    if (oracle.has(3 * MINUTE, ...others)) return
+    const count = askedInVain(aep.requests, now, { windowMs: MINUTE, failingMs: 2 * MINUTE }) ?? 0
+    this.mostProbes = Math.max(this.mostProbes, count)
+    const most = MOST_PROBES + plan.isolates * 5
+    if (count > most) oracle.breach('rate', `${count} requests in a minute to an AEP that fails`)
+  }
+}

@@ -1,0 +1,74 @@
+/** The plan of a seed: settings, faults and webhooks. */
+import { Random } from '../drill/random.ts'
+import {
+  type Fault,
+  HOUR,
+  MINUTE,
+  type Plan,
+  type Settings,
+  startOf,
+  type Webhook,
+} from './plan.ts'
+import { FAULTS, LATER } from './plan-faults.ts'
+import { webhooksOf } from './plan-webhooks.ts'
+
+export function planOf(seed: number, hours: number): Plan {
+  const random = new Random(seed, 'plan')
+  const ms = Math.round(hours * HOUR)
+  const settings = settingsFrom(random)
+  const isCalm = random.chance(0.06)
+  const isAepAlone = random.chance(0.1)
+  const among = isAepAlone ? LATER : FAULTS
+  const makers = among.filter(() => random.chance(isAepAlone ? 0.7 : 0.3))
+  const faults = isCalm
+    ? []
+    : makers.flatMap((make) => {
+        const count = random.int(1, 3)
+        return Array.from({ length: count }, () => make(random, ms, settings)).flat()
+      })
+  const webhooks = webhooksOf(new Random(seed, 'webhooks'), ms, faults)
+  const aimed = faults.map((fault) => aimedAt(webhooks, fault, random))
+  return {
+    seed,
+    ms,
+    isolates: random.int(1, 4),
+    settings,
+    faults: aimed.sort((a, b) => startOf(a) - startOf(b)),
+    webhooks,
+  }
+}
+
+/** Half of the moments come while a webhook is under way, since nothing much happens in between. */
+function aimedAt(webhooks: readonly Webhook[], fault: Fault, random: Random): Fault {
+  const isErasure = fault.what === 'operator' && fault.does.name === 'erase'
+  const isDeletion = fault.what === 'operator' && fault.does.name === 'delete-newest'
+  if (!isErasure && !isDeletion && fault.what !== 'object') return fault
+  if (random.chance(0.5)) return fault
+  const near = webhooks.filter(
+    ({ at, body }) =>
+      Math.abs(at - fault.at) < 20 * MINUTE && (fault.what === 'object' || body.length > 20_000),
+  )
+  const [first] = near
+  if (!first) return fault
+  const { at, person } = random.pick([first, ...near])
+  const lateMs = fault.what === 'object' ? random.int(1, 90) : random.int(100, 8_000)
+  const moved = { ...fault, at: at + lateMs }
+  return moved.what === 'operator' && moved.does.name === 'erase'
+    ? { ...moved, does: { ...moved.does, person } }
+    : moved
+}
+
+function settingsFrom(random: Random): Settings {
+  const format = random.chance(0.5) ? 'raw' : 'xdm'
+  return {
+    format,
+    tenant: 'acme',
+    flow: 'flow',
+    token: random.chance(0.3),
+    forwardMs: random.pick([3_000, 3_000, 3_000, 1_000, 0]),
+    maxEventBytes: random.pick([9_500, 9_500, 4_000]),
+    redact: random.pick(['card', 'card', 'none']),
+    keys: [0],
+    completeHours: random.pick([24, 1, 1]),
+  }
+}
