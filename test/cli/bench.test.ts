@@ -18,8 +18,9 @@ describe('figures', () => {
   })
 
   it('are divided round by round, and only where both sides have a round', () => {
-    // Half as fast as ours in each round, though both became ten times slower: 0.5, and not some mean of it.
-    expect(ratios([50, 5], [100, 10])).toMatchObject({ median: 0.5, lower: 0.5, upper: 0.5 })
+    // The third round was disturbed, for both: the sums say 0.31, the medians 0.4.
+    expect(ratios([50, 40, 4], [100, 100, 100])).toMatchObject({ median: 0.4 })
+    expect(ratios([50, 4, 30], [100, 10, 50])).toMatchObject({ median: 0.5, rounds: 3 })
     expect(ratios([50, null, 30], [100, 10])).toMatchObject({ median: 0.5, rounds: 1 })
     expect(ratios([50], [0])).toBeNull()
   })
