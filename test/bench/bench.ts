@@ -49,10 +49,11 @@ async function main(args: readonly string[]): Promise<number> {
     const section =
       part === 'cost' ? costOf(sections) : await measured(part, chosen, installed, options)
     sections.push(section)
+    // At once: a run that is stopped keeps what it has measured.
+    if (options.writes) publish(section, chosen, args)
     console.log(`\n## ${section.title}\n\n${markdownOf({ ...section, charts: [] })}`)
     console.error(`${part}: ${((performance.now() - began) / 1_000).toFixed(0)} s`)
   }
-  if (options.writes) publish(sections, chosen, args)
   const faults = sections.flatMap(({ scene, faults: each }) =>
     each.map((fault) => `${scene}: ${fault}`),
   )

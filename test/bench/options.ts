@@ -31,7 +31,7 @@ export type Options = {
 
 const NORMAL: Conditions = {
   rounds: 5,
-  roundMs: 1_000,
+  roundMs: 800,
   warmUpMs: 2_000,
   steadyMs: 6_000,
   backlog: 2_000,

@@ -32,27 +32,25 @@ export function operationsText(): string {
 
 /** `contenders`: those that were chosen. */
 export function publish(
-  sections: readonly Section[],
+  section: Section,
   contenders: readonly Contender[],
   args: readonly string[],
 ): void {
   mkdirSync(PICTURES, { recursive: true })
   const command = ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' ')
   const made = `<sub>\`${command}\` · ${machine()}</sub>`
-  for (const section of sections) {
-    const page = section.scene === 'cost' ? 'costs.md' : 'benchmarks.md'
-    change(page, section.scene, `${markdownOf(section)}\n\n${made}`)
-    for (const chart of section.charts) {
-      writeFileSync(path.join(PICTURES, chart.file), svgOf(chart))
-    }
-  }
-  if (sections.some(({ scene }) => scene !== 'cost')) {
+  const text = `${markdownOf(section)}\n\n${made}`
+  if (section.scene === 'cost') {
+    change('costs.md', 'cost', text)
+  } else {
+    change('benchmarks.md', section.scene, text)
     change('benchmarks.md', 'versions', versions(contenders))
   }
-  const figures = Object.fromEntries(sections.map((section) => [section.scene, section.figures]))
-  const all = { ...publishedFigures(), ...figures }
-  const known = Object.entries(all).filter(([, each]) => Object.keys(each).length > 0)
-  writeFileSync(FIGURES, `${JSON.stringify(Object.fromEntries(known), null, 2)}\n`)
+  for (const chart of section.charts) writeFileSync(path.join(PICTURES, chart.file), svgOf(chart))
+  if (Object.keys(section.figures).length > 0) {
+    const figures = { ...publishedFigures(), [section.scene]: section.figures }
+    writeFileSync(FIGURES, `${JSON.stringify(figures, null, 2)}\n`)
+  }
 }
 
 function change(page: string, name: string, text: string): void {
