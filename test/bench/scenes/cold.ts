@@ -19,7 +19,10 @@ import { type Conditions, failures, figuresOf, isOurs, type SceneRun } from './s
 const STARTS_A_ROUND = 2
 const BEFORE = 100
 const LATER = 90
+/** It has settled when it has spent next to nothing for so long. */
 const SETTLE_MS = 150
+const NEXT_TO_NOTHING_MS = 0.3
+const SETTLED_WITHIN_MS = 10_000
 
 const STEPS = ['startUp', 'first', 'second', 'later'] as const
 type Step = (typeof STEPS)[number]
@@ -51,12 +54,10 @@ async function started(contender: Contender, start: number): Promise<Start> {
     const spent = async (count: number) => {
       const before = running.threadsCpuMs()
       refused += (await pressing(running, 1, { count })).refused
-      await sleep(SETTLE_MS)
-      const after = running.threadsCpuMs()
+      const after = await settled(running)
       return before === null || after === null ? null : (after - before) / count
     }
-    await sleep(SETTLE_MS)
-    const startUp = running.threadsCpuMs()
+    const startUp = await settled(running)
     const [first, second] = [await spent(1), await spent(1)]
     await spent(BEFORE)
     return { startUp, first, second, later: await spent(LATER), refused }
@@ -64,6 +65,20 @@ async function started(contender: Contender, start: number): Promise<Start> {
     await system?.kill()
     aep.stop()
   }
+}
+
+/** What it has spent when it comes to rest: what a request leaves behind belongs to it, a report or a sync. */
+async function settled(system: System): Promise<number | null> {
+  let spent = system.threadsCpuMs()
+  for (const end = performance.now() + SETTLED_WITHIN_MS; performance.now() < end; ) {
+    await sleep(SETTLE_MS)
+    const now = system.threadsCpuMs()
+    if (spent === null || now === null) return null
+    const isAtRest = now - spent < NEXT_TO_NOTHING_MS
+    spent = now
+    if (isAtRest) break
+  }
+  return spent
 }
 
 function sectionOf(cases: readonly Case[], { rounds }: Conditions): Section {
