@@ -478,6 +478,15 @@ export const COMMANDS = {
     answers: named('SuppressionsImport', object({ imported: whole, error: orNull(string()) })),
     log: { action: 'import-suppressions', counts: ['imported'] },
   },
+  carrySuppressions: {
+    method: 'POST',
+    path: '/suppressions/carry',
+    summary:
+      'Takes the suppressions of one outbox of this Worker over into that of another jurisdiction, as `deploy` does when it changes',
+    takes: v.object({ from: i.jurisdiction, to: i.jurisdiction }),
+    answers: named('SuppressionsCarried', object({ carried: whole, error: orNull(string()) })),
+    log: { action: 'carry-suppressions', counts: ['carried'] },
+  },
   endSuppression: {
     method: 'DELETE',
     path: '/suppressions',

@@ -144,6 +144,9 @@ export const recordIds = v.pipe(v.array(v.string(IDS), IDS), v.maxLength(1_000, 
 const TEXT = 'expected a non-empty string of up to 1024 characters'
 export const text = v.pipe(v.string(TEXT), v.trim(), v.minLength(1, TEXT), v.maxLength(1_024, TEXT))
 
+/** `OUTBOX_JURISDICTION`; `null`: none. */
+export const jurisdiction = v.nullable(v.picklist(['eu'], 'expected "eu" or null'))
+
 const PASSPHRASE = 'expected a passphrase of 20 to 1024 characters'
 export const passphrase = v.pipe(
   v.string(PASSPHRASE),
