@@ -9,6 +9,8 @@ export default defineConfig({
     include: ['test/cli/**/*.test.ts', 'test/simulation/**/*.test.ts'],
     restoreMocks: true,
     testTimeout: 60_000,
+    // Some build the Worker first.
+    hookTimeout: 60_000,
     maxWorkers: 2,
   },
 })

@@ -8,8 +8,7 @@
  */
 import { requestToken } from './aep/client/ims.ts'
 import type { Fetch } from './aep/client/post.ts'
-import type { FailedRow } from './aep/failed-row.ts'
-import { type LandedCursor, readLanded } from './aep/landed.ts'
+import { type LandedCursor, type LandedFlow, readLanded } from './aep/landed.ts'
 import { type PlatformProblem, platformGet } from './aep/platform-get.ts'
 import type { Config } from './config/config.ts'
 import type { ReadAccess } from './config/read-access.ts'
@@ -33,12 +32,13 @@ export async function readWhatLanded(tick: LandedTick): Promise<void> {
   const { config, outbox, timers } = tick
   const access = config.readAccess
   if (!access.available) return
+  const flow = { datasetId: access.datasetId, flowId: access.flowId }
   try {
     const cursor = await within(STORE_TIMEOUT_MS, outbox().beginLanded(), timers)
     if (cursor === null) return
-    const landed = await within(LANDED_TIMEOUT_MS, read(access, cursor, tick), timers).catch(
+    const landed = await within(LANDED_TIMEOUT_MS, read(access, flow, cursor, tick), timers).catch(
       // Only when its own deadlines have failed it.
-      () => unread({ what: 'runs', reason: 'failed', status: null }),
+      () => unread(flow, { what: 'runs', reason: 'failed', status: null }),
     )
     if (landed.problem) logLine('warn', { event: 'landed-unread', ...landed.problem })
     await within(STORE_TIMEOUT_MS, outbox().takeLanded(landed), timers)
@@ -50,18 +50,19 @@ export async function readWhatLanded(tick: LandedTick): Promise<void> {
 
 async function read(
   access: Access,
+  flow: LandedFlow,
   cursor: LandedCursor,
   { fetch, now, timers }: LandedTick,
 ): Promise<LandedRead> {
   const began = now()
-  const { credentials, platformUrl, orgId, sandbox, datasetId, flowId } = access
+  const { credentials, platformUrl, orgId, sandbox } = access
   const tokenFor = () => requestToken(credentials, { fetch, now, timers })
   const first = await tokenFor()
   if ('failed' in first) {
     const { failed } = first
     const reason = failed.verdict === 'held' ? 'permission' : 'failed'
     const status = failed.verdict === 'accepted' ? null : failed.error.status
-    return unread({ what: 'token', reason, status })
+    return unread(flow, { what: 'token', reason, status })
   }
   const token = async (refused: string | null) => {
     if (refused === null) return first.token.value
@@ -70,24 +71,17 @@ async function read(
     throw new Error('no token')
   }
   const client = { platformUrl, clientId: credentials.clientId, orgId, sandbox }
-  const unnamed = new Map<string, LandedRead['unnamed'][number]>()
   const landed = await readLanded({
     get: platformGet(client, token, fetch, () => signalAfter(LANDED_REQUEST_MS, timers)),
-    flow: { datasetId, flowId },
+    flow,
     cursor,
     now: now(),
     // So that the request under way then still ends in time.
     late: () => now() - began > LANDED_TIMEOUT_MS - 2 * LANDED_REQUEST_MS,
-    each: ({ id, code, pointer }: FailedRow) => {
-      if (id !== null) return
-      const key = `${code} ${pointer}`
-      unnamed.set(key, { code, pointer, count: (unnamed.get(key)?.count ?? 0) + 1 })
-    },
   })
-  const { hours, failures, more, problem } = landed
-  return { hours, failures, unnamed: [...unnamed.values()], cursor: landed.cursor, more, problem }
+  return { ...landed, flow }
 }
 
-function unread(problem: PlatformProblem): LandedRead {
-  return { hours: [], failures: [], unnamed: [], cursor: null, more: false, problem }
+function unread(flow: LandedFlow, problem: PlatformProblem): LandedRead {
+  return { flow, hours: [], failures: [], unnamed: [], cursor: null, more: false, problem }
 }

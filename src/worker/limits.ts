@@ -196,9 +196,8 @@ export const MAX_BUFFERED_COUNTS = 2_000
 /** An exchange that has not ended by now was lost with its request: the next one begins anew. */
 export const EXCHANGE_LOST_MS = 60_000
 
-/** How long a webhook waits for an exchange, when its isolate has not had one for `EXCHANGE_STALE_MS`. */
+/** How long a webhook waits for an exchange, when its isolate has not had one for `HEARD_MS`. */
 export const EXCHANGE_TIMEOUT_MS = 1_000
-export const EXCHANGE_STALE_MS = 60_000
 
 /** Reports that are kept as they came before they are folded; some 20,000 receipts at most under any load. */
 export const FOLD_AT_REPORTS = 128
@@ -241,7 +240,10 @@ export const KEY_MEMORY_MS = 400 * 86_400_000
 export const ERASE_PAGE = 500
 export const ERASE_BYTES = 8_388_608
 
-/** When every isolate has heard of a suppression: its refresh, and a second for the way. */
+/**
+ * When every isolate has heard of a suppression or a pause: its refresh, and a second for the way. One that has heard nothing
+ * for so long asks before it relays.
+ */
 export const HEARD_MS = REFRESH_INTERVAL_MS + 1_000
 
 /** Of one erasure; the last must find nothing. */
@@ -303,6 +305,9 @@ export const LANDED_CLEAN_MS = 3_600_000
 
 /** AEP keeps the rows of failed batches so long. */
 export const FAILURES_KEPT_MS = 30 * 86_400_000
+
+/** Days, kinds and sources of which it is kept how many events AEP refused afterwards: some 60 kB, in one row. */
+export const MAX_REFUSED_KEPT = 1_000
 
 /** Failures in one answer, the newest first. */
 export const MAX_FAILURES_SHOWN = 1_000

@@ -18,11 +18,11 @@ import type { Config } from './config/config.ts'
 import { type Timers, within } from './lib/timeout.ts'
 import { LAST_RESORT_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine } from './log.ts'
+import { quarantineError, type Unsupported } from './outbox/cause.ts'
 import type { EventEnd } from './outbox/delivery/outcome.ts'
 import { madeFor } from './outbox/delivery/send.ts'
 import type { HeldState, RequestAttempt, StoreRequest } from './outbox/intake.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
-import { quarantineError, type Unsupported } from './outbox/quarantine.ts'
 
 /** Where an event is now. `upstreamStatus`: the HTTP status that AEP answered; `null` when it did not. */
 export type RelayResult = {

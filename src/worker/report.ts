@@ -7,7 +7,8 @@
  * it is reported, so a quiet relay loses nothing. A report that was not taken is sent again as it is: it counts once.
  * Addresses and ids leave the isolate as keyed hashes only. Memory is bounded, whatever comes: receipts beyond the limit are
  * left out, counts never are (while nobody takes them, minutes become hours).
- * The first webhook of an isolate, and of one that has not exchanged for a minute, waits for an exchange, a second at most.
+ * No webhook is relayed by what an isolate heard longer ago than commands wait (`HEARD_MS`): its first one, and the first
+ * after such a silence, wait for an exchange, a second at most.
  * Accepts: an isolate that ends loses what it has not reported, so these figures are a lower bound.
  */
 import type { Redacted } from './aep/record/redact.ts'
@@ -19,8 +20,8 @@ import { within } from './lib/timeout.ts'
 import {
   ADD_UP_AT,
   EXCHANGE_LOST_MS,
-  EXCHANGE_STALE_MS,
   EXCHANGE_TIMEOUT_MS,
+  HEARD_MS,
   MAX_BUFFERED_COUNTS,
   MAX_BUFFERED_RECEIPTS,
   MAX_STRANGERS,
@@ -159,8 +160,10 @@ export class Reporter<Known = unknown, Aep = unknown> {
   #sent: Report | null = null
   #sequence = 0
   #exchangedAt = 0
-  /** The outbox has answered; `null`: never. */
+  /** When the outbox was asked what this isolate knows of it, and by which of its questions; `null`: never. */
   #heardAt: number | null = null
+  #heardBy = 0
+  #asked = 0
   #reportingSince: number | null = null
   /** A request waits to report what is buffered, since then. */
   #waitingSince: number | null = null
@@ -200,7 +203,7 @@ export class Reporter<Known = unknown, Aep = unknown> {
    */
   async ready(): Promise<boolean> {
     const now = this.#deps.now()
-    if (isWithin(this.#heardAt, EXCHANGE_STALE_MS, now)) return true
+    if (isWithin(this.#heardAt, HEARD_MS, now)) return true
     const hasFailed =
       this.#heardAt === null ? this.#exchangedAt > 0 : this.#exchangedAt > this.#heardAt
     if (hasFailed && isWithin(this.#exchangedAt, REFRESH_INTERVAL_MS, now)) return false
@@ -265,8 +268,16 @@ export class Reporter<Known = unknown, Aep = unknown> {
   async #exchange(report: Report | null): Promise<void> {
     const { exchange, known, learned, now } = this.#deps
     const askedAt = now()
+    this.#asked += 1
+    const asked = this.#asked
     const { aep, taken, lookup } = await exchange(known(), report, this.#version)
     if (report && taken && this.#sent === report) this.#sent = null
+    this.#exchangedAt = now()
+    learned(aep, askedAt)
+    // What was asked later, and answered first, is newer.
+    if (asked < this.#heardBy) return
+    this.#heardBy = asked
+    this.#heardAt = askedAt
     // It changes where the suppressions of another outbox have been taken over.
     if (this.#hash?.raw.toHex() !== lookup.key.toHex()) {
       this.#hash = new LookupHash(lookup.key, this.#deps.rim.hmac)
@@ -275,9 +286,6 @@ export class Reporter<Known = unknown, Aep = unknown> {
       this.#suppressed = new Map(lookup.suppressions.map(({ hash, until }) => [hash, until]))
     }
     this.#version = lookup.version
-    this.#heardAt = now()
-    this.#exchangedAt = this.#heardAt
-    learned(aep, askedAt)
   }
 
   /** The report to send: the one that was not taken, before anything newer. */

@@ -1,11 +1,11 @@
 /** Builds the services of a request, once for each isolate and environment: configuration, keys, relay. */
 import type { Context } from 'hono'
 import { AepClient } from './aep/client/client.ts'
+import { TokenSource } from './aep/client/ims.ts'
 import { post } from './aep/client/post.ts'
-import { settingsOf } from './aep/client/settings.ts'
-import { TokenSource } from './aep/client/token.ts'
 import { Breaker } from './breaker.ts'
 import { type Config, parseConfig } from './config/config.ts'
+import { settingsOf } from './config/destination.ts'
 import { shownSettings } from './config/variables.ts'
 import { DriftDetector } from './drift/detector.ts'
 import { AccessKeys } from './http/auth.ts'

@@ -6,7 +6,15 @@
  * ends, other than by SIGKILL, its children are killed and its directory is deleted.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -158,15 +166,13 @@ function compatibilityDate(): string {
   return date
 }
 
-/** Clock ticks per second in /proc: 100 on every Linux that Node supports. */
-const TICKS_PER_SECOND = 100
-
+/** To the nanosecond while a thread waits; the ticks of /proc/PID/stat are of ten milliseconds. */
 function cpuMs(pid: number | undefined): number | null {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The second field, the command in brackets, may contain blanks; user and system time are the 14th and 15th.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_SECOND
+    return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => {
+      const [ns] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')
+      return sum + Number(ns) / 1e6
+    }, 0)
   } catch {
     return null
   }

@@ -4,6 +4,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import path from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
+import { keyNames, missingSecrets } from '../../src/cli/deploy/secrets.ts'
 import { parseConfig } from '../../src/worker/config/config.ts'
 import {
   deployTest,
@@ -219,12 +220,34 @@ describe('a key that is lost', () => {
     expect(await test.deploy(GOOD, '--new-key'), test.printed()).toBe(4)
     expect([worker.deploys, worker.secrets.get('WEBHOOK_KEYS')]).toEqual([1, old])
 
-    vi.stubEnv('WEBHOOK_KEYS', old)
+    vi.stubEnv('WEBHOOK_KEYS', `shop:${old}`)
     expect(await test.deploy(GOOD, '--new-key'), test.printed()).toBe(0)
     const { webhookKeys } = parseConfig({ WEBHOOK_KEYS: worker.secrets.get('WEBHOOK_KEYS') })
-    expect(webhookKeys).toHaveLength(2)
+    expect(webhookKeys.map(({ name }) => name)).toEqual(['shop', 'shop'])
     expect(webhookKeys[1]?.key).toBe(old)
     expect(test.printed()).toContain(`?key=${webhookKeys[0]?.key}`)
+    // The old one stands in Chatlio already.
+    expect(test.printed()).not.toContain(`?key=${old}`)
+  })
+
+  it('of several widgets is made for the one that is named', () => {
+    const environment = {
+      WEBHOOK_KEYS: 'shop:key-of-the-shop-of-today,help:key-of-the-help-of-today',
+    }
+    const wanted = { existing: new Set(['WEBHOOK_KEYS', 'ADMIN_TOKEN']), needed: [], environment }
+    expect(keyNames([null], environment)).toEqual({ wrong: expect.stringContaining('shop,help') })
+    expect(keyNames([null], {})).toEqual([null])
+    expect(keyNames(['blog'], environment)).toEqual(['blog'])
+    const { WEBHOOK_KEYS = '' } = missingSecrets({ ...wanted, newKeys: ['blog'] })
+    expect(WEBHOOK_KEYS).toMatch(new RegExp(`^blog:[0-9a-f]{48},${environment.WEBHOOK_KEYS}$`))
+    // Also where there is none yet.
+    const first = missingSecrets({
+      ...wanted,
+      existing: new Set(),
+      environment: {},
+      newKeys: ['a', 'b'],
+    })
+    expect(first.WEBHOOK_KEYS).toMatch(/^a:[0-9a-f]{48},b:[0-9a-f]{48}$/)
   })
 })
 

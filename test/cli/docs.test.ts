@@ -1,7 +1,9 @@
-import { access, glob, readFile } from 'node:fs/promises'
+import { access, copyFile, glob, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { main as setRepository } from '../../src/cli/repository/main.ts'
 import { ALERT_NAMES } from '../../src/worker/alerts/alerts.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -142,13 +144,49 @@ describe('docs/operations.md', () => {
   })
 })
 
+describe('docs/setup.md', () => {
+  it('says how many events a day the Free plan stores, from the rows that one costs', async () => {
+    const rowsOf = (event: string) =>
+      Number(new RegExp(`^\\| ${event} \\| (\\d+) `, 'm').exec(costs)?.[1])
+    const costs = await read('docs/operations.md')
+    const cheap = rowsOf('stored, then delivered')
+    const dear = rowsOf('failed inside its request, then delivered')
+    const inHundreds = (rows: number) => (Math.floor(1_000 / rows) * 100).toLocaleString('en')
+    const text = await read('docs/setup.md')
+    expect(text).toContain(`[${cheap} to ${dear}](operations.md#what-it-costs)`)
+    expect(text).toContain(`${inHundreds(dear)} to ${inHundreds(cheap)} events a day can be stored`)
+  })
+})
+
 describe('README.md', () => {
   it('is 120 lines at most', async () => {
     expect((await read('README.md')).trimEnd().split('\n').length).toBeLessThanOrEqual(120)
   })
 
-  it('has no address to be filled in, and so no button that cannot work', async () => {
-    expect(await read('README.md')).not.toMatch(/OWNER|deploy\.workers\.cloudflare\.com/)
+  it('has a Deploy button exactly where a repository is set, and never one that cannot work', async () => {
+    const { repository } = JSON.parse(await read('package.json'))
+    const buttons = (text: string) =>
+      [...text.matchAll(/deploy\.workers\.cloudflare\.com\/\?url=([^)]+)\)/g)].map(([, url]) => url)
+    const there = repository?.url.replace(/^git\+|\.git$/g, '')
+    expect(buttons(await read('README.md'))).toEqual(there ? [there] : [])
+    expect(await read('README.md')).not.toMatch(/OWNER/)
+
+    const folder = await mkdtemp(path.join(tmpdir(), 'repository-'))
+    for (const file of ['package.json', 'README.md']) {
+      await copyFile(path.join(ROOT, file), path.join(folder, file))
+    }
+    vi.spyOn(console, 'log').mockReturnValue()
+    vi.spyOn(console, 'error').mockReturnValue()
+    expect(await setRepository(['https://relay.example.com/x'], folder)).toBe(2)
+    for (const address of ['https://github.com/ada/relay', 'https://gitlab.com/ada/moved']) {
+      expect(await setRepository([`${address}.git`], folder)).toBe(0)
+      const written = await readFile(path.join(folder, 'README.md'), 'utf8')
+      expect(buttons(written)).toEqual([address])
+      expect(written.trimEnd().split('\n').length).toBeLessThanOrEqual(120)
+      const manifest = JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8'))
+      expect(manifest.repository.url).toBe(`git+${address}.git`)
+    }
+    await rm(folder, { recursive: true })
   })
 })
 

@@ -60,7 +60,6 @@ function run(args: readonly string[], { env = {}, fetch = globalThis.fetch }: Gi
     env: { ...bench.env, ADMIN_TOKEN, ...env },
     directory,
     now,
-    wait: () => Promise.resolve(),
     io: { fetch, sleep: () => Promise.resolve(), random: () => 0 },
   })
 }
@@ -276,6 +275,61 @@ describe('erase --status', () => {
     printed.forget()
     expect(await run(['--status', file])).toBe(4)
     expect(printed.text()).toContain('has found nobody')
+  })
+
+  type UserId = { namespace: string; value: string; type: string }
+  const visitorAs = (namespace: string, type: string) => (one: UserId) =>
+    one.type === 'namespaceId' ? { ...one, namespace, type } : one
+  const never = (one: UserId) => (one.type === 'unregistered' ? { ...one, type: 'custom' } : one)
+
+  it.each([
+    ['its code as a name', visitorAs('ChatlioVisitor', 'custom'), {}],
+    ['its name as one of Adobe’s', visitorAs('Chatlio Visitor', 'standard'), {}],
+    ['a number that is none', visitorAs('99999999', 'namespaceId'), {}],
+    ['a name as a code', visitorAs('Chatlio Visitor', 'integrationCode'), {}],
+    ['another namespace, by its number', (one: UserId) => one, { AEP_VISITOR_NAMESPACE: 'Phone' }],
+  ])(
+    'says that nobody was found by %s, and finds them once that is right',
+    async (_, wrong, env) => {
+      await post('chat', { UUID: VISITOR, email: EMAIL })
+      const altered: Fetch = (input, init) => {
+        if (init?.method !== 'POST' || !String(input).endsWith(JOBS)) return fetch(input, init)
+        const body = JSON.parse(String(init.body))
+        body.users[0].userIDs = body.users[0].userIDs.map(wrong).map(never)
+        return fetch(input, { ...init, body: JSON.stringify(body) })
+      }
+      const args = ['--url', relay.url, '--visitor', VISITOR, '--aep']
+      expect(await run(args, { env, fetch: altered })).toBe(0)
+      const { file } = onlyReceipt()
+      days(16)
+      printed.forget()
+      expect(await run(['--status', file])).toBe(4)
+      expect(printed.text()).toContain('has found nobody')
+      expect(printed.text()).toContain('nothing was deleted')
+      expect(adobe().lake).toHaveLength(1)
+      expect(adobe().profile().kept).toHaveLength(1)
+      await rm(file)
+      expect(await run(args)).toBe(0)
+      days(16)
+      expect(await run(['--status', onlyReceipt().file])).toBe(0)
+      expect(adobe().lake).toEqual([])
+      expect(adobe().profile().kept).toEqual([])
+    },
+  )
+
+  it('does not say done when Adobe knew a part of the namespaces only', async () => {
+    await post('mail', { email: EMAIL })
+    const altered: Fetch = (input, init) =>
+      fetch(input, {
+        ...init,
+        ...(init?.body && { body: String(init.body).replace('namespaceId', 'custom') }),
+      })
+    expect(await erase([], { fetch: altered })).toBe(0)
+    days(16)
+    printed.forget()
+    expect(await run(['--status', onlyReceipt().file])).toBe(4)
+    expect(printed.text()).toContain('a part of the identities')
+    expect(printed.text()).toContain('AEP_VISITOR_NAMESPACE')
   })
 
   it('warns when the job outlives the suppression, and extends it when asked', async () => {

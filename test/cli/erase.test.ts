@@ -2,10 +2,9 @@
  * `npm run erase` against the Worker as it is deployed, in a process of its own with its storage on disk: what it prints,
  * and that no row of its storage has the person.
  */
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { main as erase } from '../../src/cli/erase/main.ts'
 import { type LocalAdobeServer, startLocalAdobe } from '../../src/local-adobe/server.ts'
@@ -13,6 +12,7 @@ import { buildBundle } from '../drill/bundle.ts'
 import { Worker } from '../drill/worker.ts'
 import { workerdBinary, workerdConfig } from '../drill/workerd.ts'
 import { ADMIN_TOKEN, capturePrinted, freePort, KEY } from './relay-test.ts'
+import { valuesIn } from './stored-values.ts'
 
 const printed = capturePrinted()
 const EMAIL = 'canary@example.com'
@@ -62,31 +62,15 @@ const status = async () => {
 }
 
 const run = (...args: string[]) =>
-  erase(['--url', url, '--admin-token', ADMIN_TOKEN, ...args], { wait: () => Promise.resolve() })
+  erase(['--url', url, '--admin-token', ADMIN_TOKEN, ...args], {
+    io: { fetch: globalThis.fetch, sleep: () => Promise.resolve(), random: () => 0 },
+  })
 
 /** Every value of every table, the runtime's own included. */
-async function everyRow(): Promise<string> {
-  const objects = path.join(directory, 'objects')
-  const names = await readdir(objects, { recursive: true })
-  const files = names.filter((name) => name.endsWith('.sqlite'))
-  expect(files.length).toBeGreaterThan(0)
-  return files.map((name) => valuesOf(path.join(objects, name))).join('\n')
-}
-
-function valuesOf(file: string): string {
-  const database = new DatabaseSync(file, { readOnly: true })
-  const tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all()
-  const rows = tables.flatMap(({ name }) => {
-    const all = database.prepare(`SELECT * FROM "${name}"`)
-    all.setReadBigInts(true)
-    return all.all()
-  })
-  database.close()
-  return rows
-    .flatMap((row) => Object.values(row))
+const everyRow = () =>
+  valuesIn(path.join(directory, 'objects'))
     .map((value) => (value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value))
     .join('\n')
-}
 
 describe('erase', () => {
   it('leaves no row that has the person, in whatever state their events were', async () => {
@@ -114,7 +98,7 @@ describe('erase', () => {
     expect(printed.text()).toMatch(/"matched": \d\d/)
     expect(await run('--email', EMAIL)).toBe(0)
     await worker.kill()
-    const rows = await everyRow()
+    const rows = everyRow()
     worker.start()
     url = await worker.url()
     // Not `toContain`, which would print them all.

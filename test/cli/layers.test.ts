@@ -11,7 +11,7 @@ import { describe, expect, it } from 'vitest'
  * beside the folders.
  */
 const LAYERS = [
-  ['index.ts', 'worker.ts', 'app.ts'],
+  ['index.ts', 'app.ts'],
   ['admin'],
   // One isolate: a request, and what is reported after its answer.
   ['http', 'services.ts', 'relay.ts', 'breaker.ts', 'report.ts', 'landed-tick.ts'],

@@ -85,6 +85,15 @@ describe('a command that is named somewhere', () => {
     expect(unknown).toEqual([])
   })
 
+  it('explains itself within 80 columns', async () => {
+    for (const command of [...COMMANDS, 'repository']) {
+      await takes(command, '--help')
+      const lines = known.get(command)?.split('\n') ?? []
+      expect([command, lines.filter((line) => line.length > 80)]).toEqual([command, []])
+      expect(lines.length).toBeGreaterThan(5)
+    }
+  })
+
   it('would be noticed when it is not: this one takes no such option', async () => {
     expect(await takes('deploy', '--no-such-option')).toBe(false)
     expect(await takes('deploy', '--show-urls')).toBe(true)

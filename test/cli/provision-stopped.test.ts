@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { processTerminal } from '../../src/cli/lib/terminal.ts'
 import { Bench, callOf, type Fetch, oneOfEach, TOML, VARIANTS } from './provision-support.ts'
 
 const RUN = fileURLToPath(new URL('../../src/cli/run.mjs', import.meta.url))
@@ -86,12 +87,56 @@ describe('an answer that is lost', () => {
   })
 })
 
+describe('Ctrl-C', () => {
+  it('ends the real command with 130, and says how to go on', async () => {
+    const bench = await Bench.start()
+    try {
+      for (const count of [4, 30]) {
+        const { exit, err } = await endedForReal(bench, count, 'SIGINT')
+        expect(exit).toEqual([130, null])
+        expect(err).toContain('Run the same command again')
+        expect(bench.toml).toBe(TOML)
+      }
+      // What was made a moment ago needs its time, whoever has made it.
+      const { code, out } = await bench.run([])
+      expect(code).toBe(0)
+      expect(out).toContain('five minutes')
+      expect(await bench.counts()).toEqual(oneOfEach([]))
+    } finally {
+      await bench.stop()
+    }
+  })
+
+  it('at a wait is left to the command: what shows the wait takes no key and no signal', () => {
+    const tty = { value: true, configurable: true }
+    const streams = [process.stdin, process.stdout]
+    const before = streams.map((stream) => Object.getOwnPropertyDescriptor(stream, 'isTTY'))
+    for (const stream of streams) Object.defineProperty(stream, 'isTTY', tty)
+    const listeners = () => [
+      process.listenerCount('SIGINT'),
+      process.listenerCount('exit'),
+      process.stdin.listenerCount('keypress'),
+    ]
+    const counts = listeners()
+    const written: string[] = []
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => written.push(String(text)) > 0)
+    const end = processTerminal().busy('Waiting for Adobe')
+    expect(listeners()).toEqual(counts)
+    end('Done')
+    for (const [at, stream] of streams.entries()) {
+      Object.defineProperty(stream, 'isTTY', before[at] ?? { value: undefined, configurable: true })
+    }
+    expect(written.join('')).toMatch(/Waiting for Adobe[\s\S]*Done\n$/)
+  })
+})
+
 describe('SIGKILL', () => {
   it('of the real command, at several moments: the next run finishes it', async () => {
     const bench = await Bench.start({ latencyMs: 0 })
     try {
       for (const count of [4, 20, 30]) {
-        await killedForReal(bench, count)
+        const { exit } = await endedForReal(bench, count, 'SIGKILL')
+        expect(exit).toEqual([null, 'SIGKILL'])
         expect(bench.toml).toBe(TOML)
       }
       const { code } = await bench.run([])
@@ -104,18 +149,22 @@ describe('SIGKILL', () => {
 })
 
 /** Ends the command as soon as Adobe has seen so many more requests. */
-async function killedForReal(bench: Bench, count: number): Promise<void> {
+async function endedForReal(bench: Bench, count: number, signal: NodeJS.Signals) {
   const until = (await platformCalls(bench)) + count
   const child = spawn(process.execPath, [RUN, 'provision', '--config', bench.config], {
     env: { ...process.env, ...bench.env },
-    stdio: 'ignore',
+    stdio: ['ignore', 'ignore', 'pipe'],
   })
-  const exited = once(child, 'exit')
+  let err = ''
+  child.stderr.on('data', (text) => {
+    err += text
+  })
+  const exited = once(child, 'close')
   while (child.exitCode === null && (await platformCalls(bench)) < until) {
     await new Promise((resolve) => setTimeout(resolve, 1))
   }
-  child.kill('SIGKILL')
-  expect((await exited)[1]).toBe('SIGKILL')
+  child.kill(signal)
+  return { exit: await exited, err }
 }
 
 async function platformCalls(bench: Bench): Promise<number> {

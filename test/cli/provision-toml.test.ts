@@ -23,19 +23,32 @@ const linesOf = (toml: string) => toml.split('\n')
 const plain = (toml: string) => JSON.parse(JSON.stringify(parse(toml)))
 
 describe('[vars] of wrangler.toml', () => {
-  it('are written below what explains each of them, and every line of the file stays', () => {
-    const written = withVars(TOML, VARS)
-    expect(varsOf(written)).toEqual(VARS)
-    const added = linesOf(written).filter((line) => !linesOf(TOML).includes(line))
-    expect(added).toEqual(Object.entries(VARS).map(([name, value]) => `${name} = "${value}"`))
-    expect(linesOf(TOML).filter((line) => !linesOf(written).includes(line))).toEqual([])
-    for (const [name, value] of Object.entries(VARS)) {
-      const at = linesOf(written).indexOf(`${name} = "${value}"`)
-      expect(linesOf(written)[at - 1]).toContain(`# ${name} = `)
+  it('take the place of their examples, below what explains each of them, and no other line changes', () => {
+    const written = withVars(TOML, XDM)
+    expect(varsOf(written)).toEqual(XDM)
+    const own = (name: string) => linesOf(written).indexOf(`${name} = "${varsOf(written)[name]}"`)
+    const before = linesOf(TOML)
+    for (const [at, line] of before.entries()) {
+      const name = /^# ([A-Z_]+) = /.exec(line)?.[1] ?? ''
+      if (XDM[name as keyof typeof XDM] === undefined) expect(written).toContain(line)
+      else expect([line, own(name)]).toEqual([line, at])
     }
+    // Without an example: beside its like.
+    expect(linesOf(written).length).toBe(before.length + 1)
+    expect(linesOf(written)[own('AEP_IMS_URL') - 1]).toMatch(/^#? ?AEP_/)
     const { vars: _, ...others } = parse(written)
-    const { vars: __, ...before } = parse(TOML)
-    expect(JSON.stringify(others)).toBe(JSON.stringify(before))
+    const { vars: __, ...rest } = parse(TOML)
+    expect(JSON.stringify(others)).toBe(JSON.stringify(rest))
+  })
+
+  it('leave a comment that holds somebody’s own value, and stand below it', () => {
+    const own = '# AEP_ENDPOINT = "https://dcs.adobedc.net/collection/4f9b1c0a7d"'
+    const written = withVars(`[vars]\n${own}\n# AEP_FLOW_ID = ""\n`, VARS)
+    expect(linesOf(written).slice(1, 4)).toEqual([
+      own,
+      `AEP_ENDPOINT = "${VARS.AEP_ENDPOINT}"`,
+      'AEP_FLOW_ID = "f"',
+    ])
   })
 
   it('stand where the commented settings stand: one that is uncommented is a setting', () => {

@@ -81,7 +81,7 @@ describe('from nothing', () => {
 
   it('has the flow of a slow Adobe enabled before it writes its address', async () => {
     await bench.stop()
-    bench = await Bench.start({ flowEnableMs: 30 })
+    bench = await Bench.start({ flowEnableMs: 100 })
     const { code, slept } = await bench.run([])
     expect(code).toBe(0)
     expect(slept.length).toBeGreaterThan(0)

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { main as compare } from '../../src/cli/compare/main.ts'
 import { main as recover } from '../../src/cli/recover/main.ts'
 import { recordText } from '../../src/cli/recover/rows.ts'
@@ -61,6 +61,10 @@ beforeEach(async () => {
       ),
     }
   })
+  relay.answers.set('POST /admin/find', ({ id }) => ({
+    events: (held.get(String(id)) ?? []).map((each) => ({ ...EVENT, id, ...each })),
+    cursor: null,
+  }))
   relay.answers.set('POST /admin/redrive', () => ({ matched: 1, redriven: 1, stillInvalid: 0 }))
   sent = []
 })
@@ -70,7 +74,20 @@ afterEach(async () => {
 })
 
 const suppressed = new Set<string>()
-const held = new Map<string, string>()
+/** What the relay finds, by event. */
+const held = new Map<string, object[]>()
+const EVENT = {
+  kind: 'transcript',
+  source: null,
+  state: 'delivered',
+  attempts: 1,
+  receivedAt: '2026-11-01T00:00:00.000Z',
+  nextAttemptAt: null,
+  lastError: null,
+  bytes: 9,
+  settledAt: null,
+  via: null,
+}
 const recovered: string[] = []
 let sent: object[]
 
@@ -97,10 +114,11 @@ async function twenty(): Promise<void> {
   for (let each = 1; each <= 20; each += 1) await post(each)
   adobe().clearRules()
   const at = new Date(Math.floor(now() / HOUR) * HOUR).toISOString()
+  const point = { at, kind: 'transcript', source: null, p50Ms: 9, p99Ms: 99 }
   sent = [
-    { at, kind: 'transcript', outcome: 'forwarded', count: 15 },
-    { at, kind: 'transcript', outcome: 'drained', count: 3, records: 5 },
-    { at, kind: 'transcript', outcome: 'quarantined', count: 9 },
+    { ...point, outcome: 'forwarded', count: 15, records: 15 },
+    { ...point, outcome: 'drained', count: 3, records: 5 },
+    { ...point, outcome: 'quarantined', count: 9 },
   ]
   advance(20 * MINUTE)
 }
@@ -170,6 +188,11 @@ describe('compare', () => {
     adobe().rule({ on: 'platform', path, answer: { type: 'status', status: 403 } })
     expect(await runCompare()).toBe(1)
     expect(printed.text()).toContain('View Sources')
+    adobe().rule({ on: 'platform', answer: { type: 'status', status: 403 } })
+    printed.forget()
+    expect(await runCompare()).toBe(1)
+    expect(printed.text()).toContain('View Sources')
+    expect(printed.text()).not.toContain('Manage')
   })
 
   it.each([
@@ -182,7 +205,7 @@ describe('compare', () => {
     expect(printed.text()).toContain(named)
   })
 
-  it.each(['24', '0h', '31d', 'x'])('ends with 2 for --since %s', async (since) => {
+  it.each(['24', '0h', '91d', 'x'])('ends with 2 for --since %s', async (since) => {
     expect(await runCompare(['--since', since])).toBe(2)
     expect(printed.text()).toContain('--since')
   })
@@ -309,6 +332,91 @@ describe('recover', () => {
     expect(adobe().lake).toHaveLength(20)
   })
 
+  it('killed at any moment and run again brings all, one of them twice at most, and tells the relay of each', async () => {
+    const all = [1, 2, 3].map(idOf)
+    let runs = 0
+    for (const effect of ['before', 'after']) {
+      for (let at = 1; at < 40; at += 1) {
+        await fetch(`${bench.adobe.url}/_/reset`, { method: 'POST' })
+        await rm(sentFile(), { force: true })
+        recovered.length = 0
+        adobe().rule({ answer: { type: 'failLater' } })
+        for (const each of [1, 2, 3]) await post(each)
+        adobe().clearRules()
+        advance(20 * MINUTE)
+        const ended = await killedAt(at, effect === 'after')
+        if (ended === 0) break
+        runs += 1
+        expect([effect, at, await runRecover()]).toEqual([effect, at, 0])
+        expect([effect, at, [...inLake()].sort()]).toEqual([effect, at, all])
+        expect(adobe().lake.length).toBeLessThanOrEqual(4)
+        expect([effect, at, [...new Set(recovered)].sort()]).toEqual([effect, at, all])
+      }
+    }
+    expect(runs).toBeGreaterThan(20)
+  })
+
+  /** The process is gone at its Nth request to AEP or the relay, before or after it arrives: nothing more of it happens. */
+  function killedAt(at: number, arrives: boolean): Promise<number> {
+    let count = 0
+    const real = globalThis.fetch
+    return new Promise<number>((resolve, reject) => {
+      const never = new Promise<never>(() => {})
+      const dying: Fetch = async (input, init) => {
+        count += 1
+        if (count !== at) return count > at ? never : real(input, init)
+        if (arrives) await real(input, init)
+        resolve(-1)
+        return never
+      }
+      vi.stubGlobal('fetch', dying)
+      runRecover([], { fetch: dying }).then(resolve, reject)
+    }).finally(() => vi.unstubAllGlobals())
+  }
+
+  it('asks again whose events they are after a wait, and sends nothing of who has been erased in it', async () => {
+    await twenty()
+    adobe().rule({ skip: 2, times: 1, answer: { type: 'status', status: 429, retryAfter: 30 } })
+    const sleep = async (ms: number) => {
+      advance(ms)
+      if (ms >= 30_000) for (const each of [9, 12, 18]) suppressed.add(`v${each}`)
+    }
+    const given = { ...surroundings({}), io: { fetch: globalThis.fetch, random: () => 0, sleep } }
+    expect(await recover(['--sent', sentFile(), ...config(), '--rate', '50'], given)).toBe(0)
+    expect([3, 6, 9, 12, 15, 18].filter((each) => inLake().has(idOf(each)))).toEqual([3, 6, 15])
+    expect(printed.text()).toContain('3 are of people who have been erased')
+  })
+
+  it('reads on where Adobe throttles, and says what is older than its files', async () => {
+    await twenty()
+    const throttled = { type: 'status', status: 429, retryAfter: 1 } as const
+    adobe().rule({ on: 'platform', every: 2, answer: throttled })
+    expect(await runRecover(['--dry-run'])).toBe(0)
+    expect(printed.text()).toContain('these 6 are sent again')
+    adobe().clearRules()
+    printed.forget()
+    advance(31 * 24 * HOUR)
+    expect(await runRecover(['--since', '40d'])).toBe(0)
+    expect(printed.text()).toContain('no longer has the rows of 1 failed batches')
+    expect(inLake().size).toBe(14)
+  })
+
+  it('is over for compare as soon as all has been sent again', async () => {
+    await twenty()
+    const compareSent = () => runCompare(['--sent', sentFile()])
+    expect(await compareSent()).toBe(4)
+    await runRecover()
+    printed.forget()
+    expect(await compareSent()).toBe(0)
+    expect(printed.text()).toContain('6 of them were sent again, and not refused since')
+    printed.forget()
+    // Whatever this machine's clock says.
+    ahead -= 40 * MINUTE
+    expect(await runRecover()).toBe(0)
+    expect(printed.text()).toContain('6 were sent again before')
+    expect(adobe().lake).toHaveLength(20)
+  })
+
   it('waits as long as AEP asks, and tries again what passes', async () => {
     await twenty()
     const slept: number[] = []
@@ -332,22 +440,27 @@ describe('recover', () => {
     expect(inLake().size).toBe(14)
     adobe().clearRules()
     advance(40 * MINUTE)
+    expect(await runCompare(['--sent', sentFile()])).toBe(4)
     expect(await runRecover()).toBe(0)
     expect(inLake().size).toBe(20)
   })
 
   it('leaves to the outbox what the outbox holds', async () => {
     await twenty()
-    const states = { 3: 'dead', 6: 'pending', 9: 'recovered' }
-    for (const [each, state] of Object.entries(states)) {
-      relay.answers.set(`GET /admin/events/${idOf(Number(each))}`, () => ({ id: 'x', state }))
-    }
+    const path = '/data/foundation/catalog/batches?status=failed'
+    const [batch] = Object.keys((await bench.api.send({ method: 'GET', path })) ?? {})
+    held.set(idOf(3), [{ state: 'dead' }])
+    held.set(idOf(6), [{ state: 'failed', batch }, { state: 'pending' }])
+    held.set(idOf(9), [{ state: 'recovered', batch }])
+    // Recovered once, and refused again since.
+    held.set(idOf(12), [{ state: 'recovered', batch: 'an-earlier-one' }])
     expect(await runRecover()).toBe(0)
     expect(inLake().size).toBe(17)
+    expect(inLake().has(idOf(12))).toBe(true)
     expect(relay.requests.filter(({ path: own }) => own === 'POST /admin/redrive')).toMatchObject([
       { body: { state: 'dead', ids: [idOf(3)] } },
     ])
-    expect(printed.text()).toContain('1 were dead in the outbox')
+    expect(printed.text()).toContain('1 were set aside in the outbox')
     expect(printed.text()).toContain('1 wait in the outbox')
     expect(printed.text()).toContain('1 had been recovered before')
   })
@@ -357,7 +470,7 @@ describe('recover', () => {
     await post(1, { _id: `${idOf(1)}${part}` })
     adobe().clearRules()
     advance(20 * MINUTE)
-    relay.answers.set(`GET /admin/events/${idOf(1)}`, () => ({ id: 'x', state: 'pending' }))
+    held.set(idOf(1), [{ state: 'pending' }])
     expect(await runRecover()).toBe(0)
     expect(inLake().size).toBe(0)
     expect(printed.text()).toContain('1 wait in the outbox')

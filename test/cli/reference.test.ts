@@ -6,7 +6,7 @@ import { metricsOf } from '../../src/worker/aep/record/metrics.ts'
 import { fieldGroup } from '../../src/worker/aep/schema/field-group.ts'
 import { FIELDS } from '../../src/worker/chatlio/fields.ts'
 import { EVENT_TYPES } from '../../src/worker/chatlio/kind.ts'
-import { TEST_EVENT_TYPE } from '../../src/worker/chatlio/test-person.ts'
+import { TEST_EVENT_TYPE } from '../../src/worker/chatlio/person.ts'
 import { parseConfig } from '../../src/worker/config/config.ts'
 
 const ROOT = path.join(import.meta.dirname, '../..')

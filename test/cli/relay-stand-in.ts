@@ -1,6 +1,11 @@
-/** The operators' routes of a relay that the commands beside Adobe use, on a port of 127.0.0.1, with a record of what was asked. */
+/**
+ * The operators' routes of a relay that the commands beside Adobe use, on a port of 127.0.0.1, with a record of what was asked.
+ * What it answers is what a relay may answer: anything else ends the request, and so the test.
+ */
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import * as v from 'valibot'
+import { COMMANDS } from '../../src/worker/admin/api.ts'
 import { ADMIN_TOKEN } from './relay-test.ts'
 
 type Body = Record<string, unknown>
@@ -25,6 +30,13 @@ export class RelayStandIn {
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
     server.on('request', async (request, response) => {
       const { status, body } = await this.#answer(request)
+      const path = `${request.method} ${new URL(request.url ?? '/', this.url).pathname}`
+      const isOlder = !this.listsSuppressions && path === 'GET /admin/suppressions'
+      const misfit = status === 200 && !isOlder ? misfitOf(path, body) : null
+      if (misfit !== null) {
+        response.destroy(new Error(misfit))
+        return
+      }
       response.writeHead(status, { 'content-type': 'application/json' })
       response.end(JSON.stringify(body))
     })
@@ -92,4 +104,15 @@ export class RelayStandIn {
     const erased = dryRun === true ? 0 : matched
     return { matched, erased, receipts: 0, mentioned: 0, suppressedUntil }
   }
+}
+
+/** Why no relay answers so; `null`: one does. */
+function misfitOf(path: string, body: unknown): string | null {
+  const command = Object.values(COMMANDS).find(
+    (one) => path.replace(/\/[0-9a-f]{64}$/, '/{id}') === `${one.method} /admin${one.path}`,
+  )
+  const answers = command?.answers
+  if (typeof answers !== 'object' || answers === null) return `${path} has no such answer`
+  const { issues = [] } = v.safeParse(answers, body)
+  return issues.length === 0 ? null : `${path}: ${issues.map(({ message }) => message).join('; ')}`
 }

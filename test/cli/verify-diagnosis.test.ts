@@ -3,6 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { diagnose, type Findings } from '../../src/cli/verify/diagnosis.ts'
 import type { AepError, SampleOutcome } from '../../src/cli/verify/sample.ts'
 
+const commands = {
+  deploy: 'npm run deploy -- --env staging',
+  tail: 'npm run tail',
+  secret: (name: string) => `npx wrangler secret put ${name}`,
+}
+
 function stored(error: Partial<AepError> | null, end: SampleOutcome['end'] = 'waiting'): Findings {
   const sample: SampleOutcome = {
     kind: 'transcript',
@@ -10,7 +16,7 @@ function stored(error: Partial<AepError> | null, end: SampleOutcome['end'] = 'wa
     end,
     error: error && { code: 'rejected', status: 400, message: '', answer: '', ...error },
   }
-  return { samples: [sample], hold: null, reasons: [] }
+  return { samples: [sample], hold: null, reasons: [], problems: [], commands }
 }
 
 const problem = (message: string) =>
@@ -55,6 +61,16 @@ describe('the cause', () => {
       'no streaming endpoint at AEP_ENDPOINT',
     ],
     ['setting', { ...stored(null), reasons: ['configuration'] }, 'names it'],
+    [
+      'setting, which the relay names',
+      { ...stored(null), problems: [{ variable: 'AEP_ORG_ID', expected: 'a value' }] },
+      'AEP_ORG_ID (expected: a value). Correct it in wrangler.toml, then `npm run deploy -- --env staging`',
+    ],
+    [
+      'secret, which never belongs into the file',
+      { ...stored(null), problems: [{ variable: 'AEP_CLIENT_SECRET', expected: 'a value' }] },
+      '`npx wrangler secret put AEP_CLIENT_SECRET` asks for a secret',
+    ],
     ['every event refused', { ...stored(null), hold: 'rejecting' }, 'AEP refuses every event'],
     ['pause', { ...stored(null), hold: 'paused' }, 'POST /admin/resume'],
     ['not known without the token', stored(null), 'set ADMIN_TOKEN'],

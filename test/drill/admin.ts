@@ -55,10 +55,29 @@ export class Admin {
     return true
   }
 
+  /** Whether it went to AEP, stored or not, as `find` has it. */
+  async isDelivered(id: string): Promise<boolean> {
+    const { events } = await this.operate<{ events: { id: string; state: string }[] }>('/find', {
+      id,
+    })
+    return events.some((event) => event.id === id && event.state === 'delivered')
+  }
+
+  /** Webhooks by their outcomes, of so long. `from`: epoch milliseconds. */
+  async activity(from: number): Promise<Map<string, number>> {
+    const { points } = await this.#get<{ points: { outcome: string; count: number }[] }>(
+      `/admin/activity?step=minute&from=${new Date(from).toISOString()}`,
+    )
+    const counts = new Map<string, number>()
+    for (const { outcome, count } of points) counts.set(outcome, (counts.get(outcome) ?? 0) + count)
+    return counts
+  }
+
   /** A command that takes JSON. */
-  async operate(path: string, body: unknown): Promise<void> {
+  async operate<Body>(path: string, body: unknown): Promise<Body> {
     const response = await this.#fetch(`/admin${path}`, 'POST', JSON.stringify(body))
     if (!response.ok) throw new Error(`${path} answered ${response.status}.`)
+    return response.json() as Promise<Body>
   }
 
   async #get<Body>(path: string): Promise<Body> {

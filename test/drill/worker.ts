@@ -19,6 +19,7 @@ export class Worker {
   readonly #config: string
   readonly #logFile: string
   readonly #log: WriteStream
+  readonly #seen: ((line: string) => void) | null
   #child: ChildProcess | null = null
   #url = Promise.withResolvers<string>()
   #isUp = false
@@ -30,11 +31,18 @@ export class Worker {
   /** Rejects when the process ends by itself or does not start. */
   readonly failed = Promise.withResolvers<never>()
 
-  constructor(binary: string, config: string, logFile: string) {
+  /** `seen`: gets every line that it prints, in place of the log. */
+  constructor(
+    binary: string,
+    config: string,
+    logFile: string,
+    seen: ((line: string) => void) | null = null,
+  ) {
     this.#binary = binary
     this.#config = config
     this.#logFile = logFile
     this.#log = createWriteStream(logFile)
+    this.#seen = seen
     this.failed.promise.catch(() => undefined)
     process.on('exit', () => this.#child?.kill('SIGKILL'))
   }
@@ -42,6 +50,11 @@ export class Worker {
   /** Number of starts, the number of the current life: two moments with the same number saw the same process. */
   get lives(): number {
     return this.#lives
+  }
+
+  /** Of the process; `null` while it is down. */
+  get pid(): number | null {
+    return this.#child?.pid ?? null
   }
 
   get kills(): number {
@@ -68,7 +81,12 @@ export class Worker {
     })
     this.#child = child
     for (const stream of [child.stdout, child.stderr]) {
-      if (stream) createInterface({ input: stream }).on('line', (line) => this.#write(life, line))
+      if (stream) {
+        createInterface({ input: stream }).on(
+          'line',
+          this.#seen ?? ((line) => this.#write(life, line)),
+        )
+      }
     }
     createInterface({ input: child.stdio[3] as Readable }).on('line', (line) => {
       const { event, port }: { event?: string; port?: number } = JSON.parse(line)

@@ -3,10 +3,10 @@
  * trigger, a monitor, all on one queue of events. The same plan gives the same history, byte for byte.
  */
 import { createHash, type Hash } from 'node:crypto'
+import worker from '../../src/worker/index.ts'
 import { setRim } from '../../src/worker/lib/rim.ts'
 import { Sender } from '../../src/worker/sender.ts'
 import { servicesOf } from '../../src/worker/services.ts'
-import { worker } from '../../src/worker/worker.ts'
 import { Random } from '../drill/random.ts'
 import { type Asked, SimulatedAep } from './aep.ts'
 import { environmentOf, KEYS, TOKEN } from './deployment.ts'

@@ -19,7 +19,7 @@ describe('bytes to JSON', () => {
     ['a byte order mark inside a text', `{"a":"${BOM}x"}`, { a: `${BOM}x` }],
     ['the last of duplicate keys', '{"a":1,"b":2,"a":{"c":3}}', { a: { c: 3 }, b: 2 }],
   ])('reads %s', (_, text, value) => {
-    expect(parseJson(utf8(text))).toEqual({ ok: true, value })
+    expect(parseJson(utf8(text))).toEqual({ ok: true, value, text: expect.any(String) })
   })
 
   it.each([
@@ -58,7 +58,7 @@ describe('bytes to JSON', () => {
 
   it('reads a valid body after one that was cut inside a code point', () => {
     expect(parseJson(new Uint8Array([0x22, 0xf0, 0x9f]))).toEqual({ ok: false })
-    expect(parseJson(utf8(`${BOM}"é"`))).toEqual({ ok: true, value: 'é' })
+    expect(parseJson(utf8(`${BOM}"é"`))).toMatchObject({ ok: true, value: 'é' })
   })
 
   it('keeps lone surrogates and NULs from escapes, and writes them as valid JSON', () => {

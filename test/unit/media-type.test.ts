@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { compressionOf, isAcceptedMediaType } from '../../src/worker/http/media-type.ts'
+import { isAcceptedMediaType } from '../../src/worker/http/ingest.ts'
+import { compressionOf } from '../../src/worker/lib/decompress.ts'
 
 describe('the content type of a webhook', () => {
   it.each([

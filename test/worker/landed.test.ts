@@ -1,14 +1,22 @@
 /** Promise 9, over the wire: what the cron trigger reads of AEP's own counts, what it says of them, and what it leaves alone. */
-import { runInDurableObject } from 'cloudflare:test'
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { packReceipts, type Receipt } from '../../src/worker/outbox/records/packed.ts'
 import { ReceiptStore } from '../../src/worker/outbox/records/receipts.ts'
-import { HOUR, MINUTE, type Receiver, startReceiver, WEBHOOK } from './alerts-support.ts'
+import { DAY, HOUR, MINUTE, type Receiver, startReceiver, WEBHOOK } from './alerts-support.ts'
 import { startBrowser, textOf } from './page-support.ts'
-import { type Clock, conversation, eachTest, outbox, type Relay, startRelay } from './support.ts'
+import {
+  type Clock,
+  conversation,
+  eachTest,
+  KEY,
+  outbox,
+  type Relay,
+  startRelay,
+} from './support.ts'
 
 const CANARY = 'canary-7f3a'
 const READ = {
@@ -104,6 +112,7 @@ describe('what AEP refused afterwards', () => {
     aep.rule({ on: 'platform', answer: { type: 'status', status: 500 } })
     for (let hours = 0; hours < 3; hours += 1) await tick(HOUR)
     expect(said()).not.toContain('Resolved')
+    expect((await compared()).why).toMatch(/refused it afterwards.* Adobe answered 500/)
     aep.clearRules()
     await tick()
     expect(said()).toContain('Resolved')
@@ -142,7 +151,9 @@ describe('what AEP refused afterwards', () => {
     const browser = startBrowser(READ)
     await browser.signIn()
     const page = textOf((await browser.visit(`/admin/ui/events/${id}`)).html)
-    expect(page).toMatch(/AEP accepted it.*AEP refused it: DCVS-1105-400, at \/timestamp/)
+    expect(page).toMatch(/AEP accepted it.*AEP refused it: \/timestamp, format \(DCVS-1105-400\)/)
+    const list = textOf((await browser.visit('/admin/ui/events?state=all')).html)
+    expect(list).toMatch(/Refused afterwards.*It refused it .*: \/timestamp, format/)
     const { body: screened } = await relay.command('/screen', { records: [], recovered: [id] })
     expect(screened).toEqual({ indexes: [] })
     expect((await relay.command('/find', { id })).body.events).toMatchObject([
@@ -337,8 +348,151 @@ describe('reading', () => {
       storage.sql.exec("UPDATE landed SET made_for = 'another'")
     })
     aep.reset()
+    await tick(MINUTE)
     for (let hours = 0; hours < 5; hours += 1) await tick(HOUR)
     expect(receiver.messages).toEqual([])
+    const { days } = (await relay.get('/summary?days=1')).body
+    expect(days).toMatchObject([{ received: 5, inAep: 5, lost: 0 }])
+  })
+
+  it('takes nothing that an isolate of before a deploy has read of another dataflow', async () => {
+    await tick()
+    const hour = { at: clock.now, received: 9, ingested: 0, failed: 9, settled: true }
+    const flow = { datasetId: 'local-dataset', flowId: 'another' }
+    const read = { failures: [], unnamed: [], cursor: null, more: false, problem: null }
+    await outbox().takeLanded({ ...read, flow, hours: [hour] })
+    expect((await compared()).hours.filter(({ received }) => received === 9)).toEqual([])
+  })
+
+  it('after a clock that ran ahead for days finds at once what it has passed by, and misses nothing', async () => {
+    await tick()
+    const started = clock.now
+    later({}, { times: 1 })
+    const [id] = await webhooks(3)
+    vi.setSystemTime(started + 2 * DAY)
+    aep.advance(-2 * DAY)
+    await relay.scheduled()
+    vi.setSystemTime(started + 20 * MINUTE)
+    aep.advance(2 * DAY)
+    await relay.scheduled()
+    const { hours, failures } = await compared()
+    expect(failures.map((failure) => failure.id)).toEqual([id])
+    expect(hours.find(({ ours }) => ours === 3)).toMatchObject({ received: 3, settled: false })
+    expect(hours.filter(({ at }) => Date.parse(String(at)) > Date.now())).toEqual([])
+    receiver.messages.length = 0
+    for (let hour = 0; hour < 5; hour += 1) await tick(HOUR)
+    expect(said()).not.toContain('fewer')
+  })
+})
+
+describe('a day', () => {
+  type Counts = Record<'received' | 'inAep' | 'refused' | 'lost' | 'late', number>
+  type Day = Counts & { day: string; rows: (Counts & { kind: string; source: string | null })[] }
+  const days = async (count = 1) =>
+    (await relay.get(`/summary?days=${count}`)).body.days as unknown as Day[]
+  const NONE = { refused: 0, lost: 0, late: 0 }
+
+  it('counts what AEP refused afterwards by kind and source, on the day on which it had accepted it', async () => {
+    const shop = startRelay({ ...READ, WEBHOOK_KEYS: `shop:${KEY}` })
+    clock.set(Math.ceil(clock.now / DAY) * DAY - 10 * MINUTE)
+    later({}, { every: 3 })
+    for (let each = 0; each < 6; each += 1) await shop.post('unanswered', conversation())
+    await shop.report()
+    await webhooks(3)
+    aep.clearRules()
+    // The batch is done with on the day after.
+    await tick()
+    const [today, yesterday] = await days(2)
+    expect(today).toMatchObject({ received: 0, inAep: 0, refused: 0, rows: [] })
+    expect(yesterday).toMatchObject({ ...NONE, received: 9, inAep: 6, refused: 3 })
+    expect(yesterday?.rows).toMatchObject([
+      { ...NONE, kind: 'unanswered', source: 'shop', received: 6, inAep: 4, refused: 2 },
+      { ...NONE, kind: 'feedback', source: null, received: 3, inAep: 2, refused: 1 },
+    ])
+    for (const group of ['received', 'inAep', 'refused'] as const) {
+      expect(yesterday?.rows.reduce((sum, row) => sum + row[group], 0)).toBe(yesterday?.[group])
+    }
+    // Reading again, and another dataflow, change nothing of it.
+    for (let hours = 0; hours < 4; hours += 1) await tick(HOUR)
+    expect((await days(2))[1]).toEqual(yesterday)
+    await runInDurableObject(outbox(), (_, { storage }) => {
+      storage.sql.exec("UPDATE landed SET made_for = 'another'")
+    })
+    await tick(HOUR)
+    expect((await days(2))[1]).toEqual(yesterday)
+  })
+
+  it('counts a split event once, however many of its parts AEP refused', async () => {
+    const long = startRelay({ ...READ, MAX_EVENT_BYTES: '2000' })
+    Object.assign(env, { MAX_EVENT_BYTES: '2000' })
+    later()
+    const { body } = await long.post('feedback', conversation({ message: 'word '.repeat(900) }))
+    expect(body.status).toBe('buffered')
+    await long.report()
+    await runDurableObjectAlarm(outbox())
+    aep.clearRules()
+    await tick()
+    const { length } = (await compared()).failures
+    expect(length).toBeGreaterThan(1)
+    await webhooks(5)
+    expect(await days()).toMatchObject([{ received: 6, inAep: 5, refused: 1 }])
+    const { points } = (await relay.get('/activity')).body
+    expect(points).toContainEqual(
+      expect.objectContaining({ outcome: 'drained', count: 1, records: length }),
+    )
+  })
+
+  it('counts what AEP failed and has not named yet in the sum of all kinds', async () => {
+    later({}, { times: 2 })
+    await webhooks(5)
+    // The hour counts it; its batch is not done with.
+    await tick(5 * MINUTE)
+    const [before] = await days()
+    expect(before).toMatchObject({ received: 5, inAep: 3, refused: 2 })
+    expect(before?.rows).toMatchObject([{ kind: 'feedback', inAep: 5, refused: 0 }])
+    await tick()
+    expect(await days()).toMatchObject([
+      { inAep: 3, refused: 2, rows: [{ kind: 'feedback', inAep: 3, refused: 2 }] },
+    ])
+  })
+
+  it('has lost nothing that AEP counts in the hour after, on the day after', async () => {
+    await tick(MINUTE)
+    clock.set(Math.ceil(clock.now / DAY) * DAY - 1_000)
+    aep.advance(2_000)
+    await webhooks(3)
+    for (let hours = 0; hours < 5; hours += 1) await tick(HOUR)
+    expect(await days(2)).toMatchObject([{ lost: 0 }, { received: 3, inAep: 3, lost: 0 }])
+  })
+
+  it('counts as late what AEP took more than ALERT_AGE_MINUTES after it came, by kind', async () => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    await relay.post('unanswered', conversation())
+    clock.advance(20 * MINUTE)
+    aep.clearRules()
+    await runDurableObjectAlarm(outbox())
+    await webhooks(2)
+    const expected = {
+      received: 3,
+      inAep: 3,
+      late: 1,
+      rows: [
+        { kind: 'unanswered', late: 1 },
+        { kind: 'feedback', late: 0 },
+      ],
+    }
+    expect(await days()).toMatchObject([expected])
+    clock.advance(DAY)
+    const browser = startBrowser(READ)
+    await browser.signIn()
+    expect(textOf((await browser.visit('/admin')).html)).toMatch(
+      /3 received · 3 in AEP · 0 refused · 0 lost · 1 late \(the slowest 21 min\)/,
+    )
+    expect(textOf((await browser.visit('/admin/ui/days')).html)).toContain(
+      'late when that was more than 15 min',
+    )
+    const patient = startRelay({ ...READ, ALERT_AGE_MINUTES: '30' })
+    expect((await patient.get('/summary?days=2')).body.days).toMatchObject([{}, { late: 0 }])
   })
 })
 
@@ -384,6 +538,11 @@ describe('with 100,000 receipts, and as many failures', () => {
         2 * shown + 2_160 + 2 * FEW,
       )
       expect(await read(() => instance.alertFacts())).toBeLessThan(FEW)
+      // What the summary asks for: seven days of hours and of activity, and the rows of receipts.
+      const week = [now - 7 * 86_400_000, now + 1] as const
+      expect(await read(() => instance.landedDays(...week))).toBeLessThan(7 * 24 + FEW)
+      expect(await read(() => instance.activity(...week, 'day'))).toBeLessThan(7 * 24 + FEW)
+      expect(await read(() => instance.completeness(...week))).toBeLessThan(FEW)
       expect(await read(() => instance.beginLanded())).toBeLessThan(5)
       const by = { id: '5'.padStart(64, '0') }
       const request = { by, from: 0, before: Number.MAX_SAFE_INTEGER, limit: 10 }

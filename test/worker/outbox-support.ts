@@ -1,9 +1,9 @@
 /** What tests of the outbox itself share: what an isolate asks it to store, and faults of its storage. */
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { settingsOf } from '../../src/worker/aep/client/settings.ts'
 import type { Ending } from '../../src/worker/aep/client/verdict.ts'
 import { parseConfig } from '../../src/worker/config/config.ts'
+import { settingsOf } from '../../src/worker/config/destination.ts'
 import type { RequestAttempt, StoreRequest } from '../../src/worker/outbox/intake.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { outbox } from './support.ts'

@@ -300,7 +300,7 @@ describe('a sender that disconnects', () => {
     aep.script({ type: 'normal', delayMs: 30 })
     const { createExecutionContext, waitOnExecutionContext } = await import('cloudflare:test')
     const { env } = await import('cloudflare:workers')
-    const { worker } = await import('../../src/worker/worker.ts')
+    const { default: worker } = await import('../../src/worker/index.ts')
     const ctx = createExecutionContext()
     const kept = vi.spyOn(ctx, 'waitUntil')
     const request = new Request(

@@ -3,14 +3,15 @@ import { createExecutionContext, runInDurableObject, waitOnExecutionContext } fr
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import worker from '../../src/worker/index.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
-import { EXCHANGE_STALE_MS, MAX_BUFFERED_RECEIPTS } from '../../src/worker/limits.ts'
+import { HEARD_MS, MAX_BUFFERED_RECEIPTS } from '../../src/worker/limits.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
+import { LookupHash } from '../../src/worker/outbox/records/lookup.ts'
 import { isOverLimit } from '../../src/worker/outbox/records/records.ts'
 import type { Exchanged, Report } from '../../src/worker/outbox/records/reports.ts'
 import { type Answered, ReportBuffer, Reporter } from '../../src/worker/report.ts'
 import { waits } from '../../src/worker/services.ts'
-import { worker } from '../../src/worker/worker.ts'
 import {
   type Clock,
   conversation,
@@ -68,6 +69,17 @@ const answered = (id: string, more: Partial<Answered> = {}): Answered => {
     ...more,
   }
 }
+const reporterOf = (exchange: (report: Report | null) => Promise<Exchanged<null>>) =>
+  new Reporter<null, null>({
+    exchange: (_, report) => exchange(report),
+    known: () => null,
+    learned: () => undefined,
+    drift: () => [],
+    now: () => clock.now,
+    rim: RUNTIME,
+    wait: () => Promise.reject(new Error('not in tests')),
+    isolate: crypto.randomUUID(),
+  })
 const idOf = (number: number) => number.toString(16).padStart(64, '0')
 
 describe('the first webhook of an isolate', () => {
@@ -100,7 +112,7 @@ describe('the first webhook of an isolate', () => {
     expect((await alone.post('feedback', conversation())).status).toBe(200)
     expect(performance.now() - again).toBeLessThan(900)
     isDown = false
-    clock.advance(EXCHANGE_STALE_MS)
+    clock.advance(HEARD_MS)
     await alone.post('feedback', conversation())
     await alone.report()
     const status = await outbox().status()
@@ -108,16 +120,72 @@ describe('the first webhook of an isolate', () => {
   })
 })
 
-describe('an isolate that has not exchanged for a minute', () => {
+describe('an isolate that has not exchanged for longer than commands wait', () => {
   it('asks before it relays; one that has does not', async () => {
     await relay.post('feedback', conversation())
     await relay.report()
     await startRelay().command('/pause')
-    clock.advance(EXCHANGE_STALE_MS - 1)
+    clock.advance(HEARD_MS - 1)
     vi.spyOn(waits, 'wait').mockRejectedValue(new Error('not in tests'))
     expect((await relay.post('feedback', conversation())).body.status).toBe('forwarded')
-    clock.advance(EXCHANGE_STALE_MS)
+    clock.advance(HEARD_MS)
     expect((await relay.post('feedback', conversation())).body.status).toBe('buffered')
+  })
+
+  it.each([11, 12, 30, 59, 61, 3_600])(
+    'knows who is suppressed since %i seconds',
+    async (seconds) => {
+      const isolate = startRelay()
+      await isolate.post('feedback', conversation())
+      await isolate.report()
+      await startRelay().command('/erase', { visitor: 'canary' })
+      clock.advance(seconds * 1_000)
+      const theirs = await isolate.post('feedback', conversation({ visitor: { UUID: 'canary' } }))
+      expect(theirs.body.status).toBe('suppressed')
+    },
+  )
+
+  it('knows it when the body arrives, however slowly that comes', async () => {
+    const isolate = startRelay()
+    await isolate.post('feedback', conversation())
+    await isolate.report()
+    let erased = false
+    const body = new ReadableStream(
+      {
+        async pull(controller) {
+          if (!erased) await startRelay().command('/erase', { visitor: 'canary' })
+          erased = true
+          clock.advance(30_000)
+          controller.enqueue(
+            new TextEncoder().encode(JSON.stringify(conversation({ visitor: { UUID: 'canary' } }))),
+          )
+          controller.close()
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    const headers = { 'content-type': 'application/json' }
+    const path = `/chatlio/feedback?key=${KEY}`
+    const theirs = await isolate.send(path, { method: 'POST', body, headers })
+    expect(theirs.body.status).toBe('suppressed')
+  })
+
+  it('goes by what it asked last, in whatever order answers come', async () => {
+    const answers: ((heard: Exchanged<null>) => void)[] = []
+    const reporter = reporterOf(() => new Promise((resolve) => answers.push(resolve)))
+    const raw = crypto.getRandomValues(new Uint8Array(32))
+    const hash = await new LookupHash(raw, RUNTIME.hmac).of('visitor', 'canary')
+    const heard = (version: string, suppressed: boolean): Exchanged<null> => {
+      const suppressions = suppressed ? [{ hash, since: 0, until: clock.now + 1_000_000 }] : []
+      return { aep: null, taken: true, lookup: { key: raw, version, suppressions } }
+    }
+    const asked = [reporter.report(), reporter.report()]
+    await vi.waitFor(() => expect(answers).toHaveLength(2))
+    answers[1]?.(heard('second', true))
+    answers[0]?.(heard('first', false))
+    await Promise.all(asked)
+    const theirs = { conversation: null, visitors: ['canary'], emails: [] }
+    expect(await reporter.isSuppressed(theirs)).toBe(true)
   })
 })
 
@@ -166,18 +234,6 @@ describe('a warm isolate', () => {
 })
 
 describe('a report', () => {
-  const reporterOf = (exchange: (report: Report | null) => Promise<Exchanged<null>>) =>
-    new Reporter<null, null>({
-      exchange: (_, report) => exchange(report),
-      known: () => null,
-      learned: () => undefined,
-      drift: () => [],
-      now: () => clock.now,
-      rim: RUNTIME,
-      wait: () => Promise.reject(new Error('not in tests')),
-      isolate: crypto.randomUUID(),
-    })
-
   it('that was taken, but whose answer was lost, is sent again as it is, and counts once', async () => {
     const sent: (Report | null)[] = []
     let isLost = true

@@ -13,9 +13,9 @@ import {
   type LocalAdobe,
   type LocalAdobeOptions,
 } from '../../src/local-adobe/app.ts'
+import worker from '../../src/worker/index.ts'
 import { outboxOf } from '../../src/worker/outbox/outbox.ts'
 import { servicesOf, waits } from '../../src/worker/services.ts'
-import { worker } from '../../src/worker/worker.ts'
 
 export const KEY = 'test-webhook-key-number-one'
 export const TOKEN = 'test-admin-token-of-some-length'

@@ -23,10 +23,12 @@ import {
 } from '../../worker/aep/platform-get.ts'
 import { type Credentials, type Destination, parseConfig } from '../../worker/config/config.ts'
 import { readTarget } from '../deploy/target.ts'
-import { type Io, type PlatformSettings, platformClient } from '../lib/platform-client.ts'
+import { type Io, type PlatformSettings, platformClient, waitMs } from '../lib/platform-client.ts'
 import { adviceOn, PlatformError } from '../lib/platform-error.ts'
 import { textAt } from '../lib/platform-request.ts'
 import { requestToken } from '../lib/platform-token.ts'
+import { printable } from '../lib/printable.ts'
+import { table } from '../lib/terminal.ts'
 import { byFlowServiceId } from '../provision/lookup.ts'
 import { missingSettings, readSettings } from '../provision/settings.ts'
 import type { Common } from './options.ts'
@@ -107,8 +109,24 @@ function getter(settings: PlatformSettings, io: Io): PlatformGet {
     if (token === null || token === refused) token = await requestToken(settings, io.fetch)
     return token
   }
-  return platformGet(settings, current, fetch)
+  const get = platformGet(settings, current, fetch)
+  return async (path) => {
+    for (let tried = 1; ; tried += 1) {
+      const response = await get(path).catch((error: unknown) => {
+        if (tried >= ATTEMPTS || error instanceof PlatformError) throw error
+        return null
+      })
+      const passes = response === null || response.status === 429 || response.status >= 500
+      if (!passes || tried >= ATTEMPTS) return response ?? Promise.reject(new Error('no answer'))
+      await response?.body?.cancel()
+      const asked = response?.headers.get('retry-after') ?? null
+      await io.sleep(waitMs(tried, asked, io.random))
+    }
+  }
 }
+
+/** A month of failed batches is many requests, and what passes must not end them. */
+const ATTEMPTS = 5
 
 export function unusable(error: unknown): Unusable {
   if (!(error instanceof PlatformError)) throw error
@@ -126,6 +144,9 @@ export type Everything = {
   readonly gone: number
 }
 
+export const goneWords = (batches: number) =>
+  `AEP no longer has the rows of ${batches} failed batches, which it keeps for 30 days: what was in them cannot be sent again.`
+
 /** More than a month of the busiest flow. */
 const MAX_READS = 2_000
 
@@ -139,18 +160,40 @@ export async function readEverything(
   const hours = new Map<number, LandedHour>()
   const failures: LandedFailure[] = []
   const counts = { unnamed: 0, gone: 0 }
-  let cursor = landedSince(since)
+  // An hour more of counts, to which the first one may have spilled.
+  let cursor = { ...landedSince(since), hours: landedSince(since - 3_600_000).hours }
   for (let reads = 0; reads < MAX_READS; reads += 1) {
     const landed = await readLanded({ get, flow, cursor, now, ...(each && { each }) })
     if (landed.problem) return landed.problem
     for (const hour of landed.hours) hours.set(hour.at, hour)
     failures.push(...landed.failures)
-    counts.unnamed += landed.unnamed
+    counts.unnamed += landed.unnamed.reduce((sum, { count }) => sum + count, 0)
     counts.gone += landed.gone
     cursor = landed.cursor
     if (!landed.more) break
   }
   return { hours: [...hours.values()].sort((a, b) => a.at - b.at), failures, ...counts }
+}
+
+/** By code and place, the most frequent first. */
+export function causes(
+  failures: readonly Pick<LandedFailure, 'id' | 'code' | 'pointer'>[],
+): string {
+  const groups = Map.groupBy(failures, ({ code, pointer }) => `${code} ${pointer}`)
+  const rows = [...groups.values()]
+    .sort((a, b) => b.length - a.length)
+    .flatMap((group) => {
+      const [first] = group
+      if (!first) return []
+      const ids = [...new Set(group.map(({ id }) => id))]
+      return [[first.code, first.pointer || '?', String(ids.length), idsOf(ids)].map(printable)]
+    })
+  return table(['code', 'place', 'events', 'such as'], rows)
+}
+
+function idsOf(ids: readonly string[]): string {
+  const few = ids.slice(0, 3).map((id) => id.replace(/^(.{12}).*?(-\d+)?$/, '$1$2'))
+  return few.join(' ') + (ids.length > few.length ? ' …' : '')
 }
 
 function said(error: unknown): string {

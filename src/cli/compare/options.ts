@@ -14,6 +14,8 @@ export type Common = {
   readonly config: string
   /** A named environment of it; `null`: the top level. */
   readonly env: string | null
+  /** The file that says what `recover` has sent again. */
+  readonly sentFile: string
 }
 
 export const COMMON_OPTIONS = {
@@ -23,29 +25,34 @@ export const COMMON_OPTIONS = {
   'env-file': { type: 'string' },
   config: { type: 'string', default: 'wrangler.toml' },
   env: { type: 'string' },
+  sent: { type: 'string' },
   help: { type: 'boolean', default: false },
 } as const
 
-export const COMMON_USAGE = `  --since 24h        how far back: 90m, 24h or 7d, up to 30d
+export const COMMON_USAGE = `  --since 24h        how far back: 90m, 24h or 7d, up to 90d; AEP keeps the rows of failed batches for 30
   --url URL          address of the relay, or the variable RELAY_URL
   --admin-token T    or the variable ADMIN_TOKEN
   --env-file FILE    variables from a file; the environment wins
-  --config FILE      where the relay's settings are read, wrangler.toml by default
+  --config FILE      where the relay's settings are read, wrangler.toml by
+                     default
   --env NAME         a named environment of it, such as staging
+  --sent FILE        where recover keeps what it has sent, so that a run that ended is gone on with; by
+                     default recover-sent.ndjson, with --env recover-sent-NAME.ndjson. Ids and times only
   --help
 
-It needs AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_ORG_ID of a credential that may view sources,
-datasets and monitoring (AEP_SANDBOX, where it is not prod). AEP_FLOW_ID and AEP_DATASET_ID are those of
-the relay; the dataset of a dataflow is looked up.`
+It needs AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_ORG_ID of a credential that
+may view sources, datasets and monitoring (AEP_SANDBOX, where it is not prod).
+AEP_FLOW_ID and AEP_DATASET_ID are those of the relay; the dataset of a dataflow
+is looked up.`
 
 export const USAGE = `Usage: npm run compare -- [options]
-Compares, hour by hour, what the relay has sent with what AEP has received and kept, and names
-what AEP accepted and then refused. Changes nothing.
+Compares, hour by hour, what the relay has sent with what AEP has received and
+kept, and names what AEP accepted and then refused. Changes nothing.
 
 ${COMMON_USAGE}
 
-Exit code: 0 AEP has what it acknowledged, 1 the relay or AEP failed, 2 usage or a missing setting,
-4 it has fewer, or has refused some.`
+Exit code: 0 AEP has what it acknowledged, 1 the relay or AEP failed, 2 usage or
+a missing setting, 4 it has fewer, or has refused some.`
 
 /** The text says what is wrong with the command line. */
 export function readOptions(
@@ -78,15 +85,16 @@ export function readCommon(
     return { wrong: 'The admin token is missing: set ADMIN_TOKEN, or give --admin-token.' }
   }
   const sinceMs = durationOf(given('since') ?? '')
-  if (sinceMs === null) return { wrong: '--since is such as 90m, 24h or 7d, up to 30d.' }
+  if (sinceMs === null) return { wrong: '--since is such as 90m, 24h or 7d, up to 90d.' }
   const config = given('config') ?? 'wrangler.toml'
-  const { base } = url
-  return { base, adminToken, sinceMs, environment, config, env: given('env') ?? null }
+  const env = given('env') ?? null
+  const sentFile = given('sent') ?? `recover-sent${env === null ? '' : `-${env}`}.ndjson`
+  return { base: url.base, adminToken, sinceMs, environment, config, env, sentFile }
 }
 
 const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
-/** AEP keeps the rows of failed batches so long. */
-const MAX_SINCE_MS = 30 * 86_400_000
+/** The relay keeps its counts so long. */
+const MAX_SINCE_MS = 90 * 86_400_000
 
 function durationOf(text: string): number | null {
   const [, count, unit = ''] = /^(\d{1,5})([mhd])$/.exec(text) ?? []

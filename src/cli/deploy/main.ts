@@ -9,10 +9,11 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
+import { commandLine } from '../lib/command.ts'
 import { variable } from '../lib/env-file.ts'
 import { keepSecret, printable, printableLines } from '../lib/printable.ts'
 import { askRelay } from '../lib/relay-reply.ts'
-import { wrap } from '../lib/style.ts'
+import { wrap, wrapLines } from '../lib/style.ts'
 import { INTERRUPTED, Interrupted, processTerminal } from '../lib/terminal.ts'
 import { ROOT, runWrangler, type WranglerResult, wranglerWarnings } from '../lib/wrangler.ts'
 import {
@@ -24,7 +25,7 @@ import {
 } from './deployed.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { doneText, planText, problemsText, uncheckedText, urlsText } from './report.ts'
-import { missingSecrets, type Secrets, withSecretsFile } from './secrets.ts'
+import { keyNames, missingSecrets, type Secrets, withSecretsFile } from './secrets.ts'
 import { checkSecrets, checkSettings, type SettingProblem, type Target } from './settings.ts'
 import { readTarget } from './target.ts'
 
@@ -56,7 +57,10 @@ export async function main(args: readonly string[]): Promise<number> {
       : deploy(options, quit.signal))
     return quit.signal.aborted ? INTERRUPTED : code
   } catch (error) {
-    if (error instanceof Interrupted) return INTERRUPTED
+    if (error instanceof Interrupted) {
+      complain('Interrupted. Nothing was changed.')
+      return INTERRUPTED
+    }
     complain(error instanceof Error ? error.message : String(error))
     return 2
   } finally {
@@ -65,13 +69,14 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 /** Asks nobody: the key must be at hand. */
-async function showUrls({ config, env, url, environment }: Options): Promise<number> {
+async function showUrls(options: Options): Promise<number> {
+  const { config, env, url, environment } = options
   const target = await readTarget(config, env)
   const keys = variable(environment, 'WEBHOOK_KEYS')
   if (keys === undefined) {
     complain(
       wrap(
-        `Missing: WEBHOOK_KEYS. Cloudflare never shows a secret again: have the key in the environment, or in a file given by --env-file. If it is lost, \`npm run deploy --${env === null ? '' : ` --env ${env}`} --new-key\` makes another one.`,
+        `Missing: WEBHOOK_KEYS. Cloudflare never shows a secret again: have the key in the environment, or in a file given by --env-file. If it is lost, \`${commandLine('deploy', options, '--new-key')}\` makes another one.`,
       ),
     )
     return 2
@@ -82,7 +87,7 @@ async function showUrls({ config, env, url, environment }: Options): Promise<num
 }
 
 async function deploy(options: Options, signal: AbortSignal): Promise<number> {
-  const { environment, newKey } = options
+  const { environment } = options
   const target = await readTarget(options.config, options.env)
   const selected = ['--config', path.resolve(options.config), '--env', options.env ?? '']
   const dryRun = options.mode === 'dry-run'
@@ -93,22 +98,27 @@ async function deploy(options: Options, signal: AbortSignal): Promise<number> {
     for (const { setting, problem } of wrong) console.warn(printable(`${setting}: ${problem}`))
     return await upload({ target, selected, secrets: {}, options, existing: new Set() }, signal)
   }
-  if (wrong.length > 0) return refuse(target, wrong)
+  if (wrong.length > 0) return refuse(target, wrong, options)
+  const newKeys = options.newKeys && keyNames(options.newKeys, environment)
+  if (newKeys && 'wrong' in newKeys) {
+    complain(wrap(newKeys.wrong))
+    return 2
+  }
 
   const deployed = await readDeployed(selected, signal)
   if ('reason' in deployed) return fail(deployed)
   const existing = deployed.secrets
   const needed = neededSecrets(target, existing)
-  const secrets = missingSecrets({ existing, needed, environment, newKey })
+  const secrets = missingSecrets({ existing, needed, environment, newKeys })
   const all = new Set([...existing, ...Object.keys(secrets)])
   const stillWrong = [...checkSettings(target, all, options), ...checkSecrets(secrets)]
-  if (stillWrong.length > 0) return refuse(target, stillWrong)
+  if (stillWrong.length > 0) return refuse(target, stillWrong, options)
   const moved = await movedOutbox(target, deployed, options)
   if (moved !== null) return moved
 
   say(planText(target, deployed, secrets, environment))
   if (dryRun) return await tryBuild(target, selected, all, options, signal)
-  const refused = await newKeyRefused(options, deployed)
+  const refused = await newKeyRefused(options, newKeys, deployed)
   if (refused !== null) return refused
   return await upload({ target, selected, secrets, options, existing: all }, signal)
 }
@@ -122,14 +132,18 @@ function neededSecrets({ vars }: Target, secrets: ReadonlySet<string>): string[]
 
 /** The exit code, where the key that is in use would be lost and nobody has agreed. */
 async function newKeyRefused(
-  { newKey, yes, environment }: Options,
+  { yes, environment }: Options,
+  newKeys: readonly (string | null)[] | null,
   { secrets }: Deployed,
 ): Promise<number | null> {
-  const isLost = newKey && secrets.has('WEBHOOK_KEYS') && !variable(environment, 'WEBHOOK_KEYS')
+  const isLost = newKeys && secrets.has('WEBHOOK_KEYS') && !variable(environment, 'WEBHOOK_KEYS')
   if (!isLost || yes) return null
+  const unnamed = newKeys.includes(null)
+    ? ' The new key has no name: where keys tell your widgets apart, give theirs, as in --new-key shop,help.'
+    : ''
   say(
     wrap(
-      'The new key takes the place of the one that Cloudflare has: webhooks with the old one are refused until the new URLs stand in Chatlio. Where the old key is known, have it in WEBHOOK_KEYS, and both work.',
+      `This takes the place of every key that Cloudflare has: webhooks with an old one are refused, and are lost, until the new URLs stand in Chatlio. Where the old keys are known, have them in WEBHOOK_KEYS, and all work.${unnamed}`,
     ),
   )
   if (await processTerminal().confirm('Replace the key?')) return null
@@ -189,14 +203,15 @@ async function tryBuild(
   target: Target,
   selected: readonly string[],
   secrets: ReadonlySet<string>,
-  { url }: Options,
+  options: Options,
   signal: AbortSignal,
 ): Promise<number> {
   const built = await runWrangler(['deploy', '--dry-run', ...selected], { signal })
   warn(built)
   if (built.code !== 0) return fail(failureOf(built))
   say('Build\n  passed\nNothing was changed.\n')
-  say(uncheckedText(url ?? addressOf(target) ?? 'https://YOUR-WORKER', target, secrets))
+  const url = options.url ?? addressOf(target)
+  say(uncheckedText(url ?? 'https://YOUR-WORKER', target, secrets, options))
   return 0
 }
 
@@ -225,8 +240,7 @@ async function upload(what: Upload, signal: AbortSignal): Promise<number> {
     if (result.code === 0) {
       if (isWorkersBuild()) say(`Deployed.\n\n${result.stdout}`)
       // The key is meant to be shown.
-      else
-        console.log(`Deployed.\n\n${doneText(url, target, secrets, existing, options.environment)}`)
+      else console.log(`Deployed.\n\n${doneText(url, target, secrets, existing, options)}`)
       return 0
     }
     const code = signal.aborted ? INTERRUPTED : fail(failureOf(result))
@@ -234,7 +248,7 @@ async function upload(what: Upload, signal: AbortSignal): Promise<number> {
     const stored = signal.aborted ? secrets : await storedOf(secrets, selected, signal)
     if (Object.keys(stored).length > 0) {
       console.log(
-        `\nThese secrets may already be stored:\n\n${doneText(null, target, stored, existing, options.environment)}`,
+        `\nThese secrets may already be stored:\n\n${doneText(null, target, stored, existing, options)}`,
       )
     }
     return code
@@ -301,16 +315,30 @@ function addressOf({ vars, domain }: Target): string | null {
 
 function warn(result: WranglerResult): void {
   for (const warning of wranglerWarnings(result)) {
-    complain(wrap(`Wrangler warns: ${warning}`, '', '  '))
+    const said = ownWords(warning)
+    if (said !== null) complain(wrap(said, '', '  '))
   }
 }
 
-function refuse(target: Target, problems: readonly SettingProblem[]): number {
-  complain(problemsText(target, problems))
+/**
+ * Wrangler tells to repeat every variable of the top level in a named environment. Those of AEP are of one dataflow alone,
+ * and a client id without its secret relays nothing. `null`: nothing is left to be said.
+ */
+function ownWords(warning: string): string | null {
+  const [, place, names] =
+    /exist at the top level, but not on "(.*?)"\..*: - (.*)$/.exec(warning) ?? []
+  if (names === undefined) return `Wrangler warns: ${warning}`
+  const others = names.split(' - ').filter((name) => !name.startsWith('AEP_'))
+  if (others.length === 0) return null
+  return `Not inherited by a named environment, and not set in [${place}]: ${others.join(', ')}.`
+}
+
+function refuse(target: Target, problems: readonly SettingProblem[], options: Options): number {
+  complain(problemsText(target, problems, options))
   return 2
 }
 
 function fail(failure: CloudflareFailure): number {
-  complain(failure.message)
+  complain(wrapLines(failure.message))
   return failure.reason === 'missing' ? 2 : 1
 }

@@ -1,5 +1,6 @@
 /** Options: the command line of `npm run deploy`. */
 import { parseArgs } from 'node:util'
+import { KEY_NAME } from '../../worker/config/webhook-keys.ts'
 import { type Environment, environmentOf } from '../lib/env-file.ts'
 import { parseRelayUrl } from '../lib/relay-url.ts'
 
@@ -9,8 +10,8 @@ export type Options = {
   readonly env: string | null
   /** Path of the wrangler configuration. */
   readonly config: string
-  /** Makes a webhook key although Cloudflare has one. */
-  readonly newKey: boolean
+  /** Makes webhook keys although Cloudflare has some: one of each name, or one without; null: none. */
+  readonly newKeys: readonly (string | null)[] | null
   readonly yes: boolean
   /** Of the Worker, without a slash at its end; `null`: found out. */
   readonly url: string | null
@@ -18,24 +19,26 @@ export type Options = {
   readonly allowLoopback: boolean
   /** The environment, and the file of `--env-file` below it. */
   readonly environment: Environment
+  readonly envFile: string | null
 }
 
 export const USAGE = `Usage: npm run deploy -- [options]
 Checks the settings in wrangler.toml, makes WEBHOOK_KEYS and ADMIN_TOKEN if
-Cloudflare and the environment have none, deploys the Worker and shows the
-five URLs for Chatlio.
+Cloudflare and the environment have none, deploys the Worker and shows the five
+URLs for Chatlio.
 
   --env NAME        a named environment of wrangler.toml, such as staging
   --dry-run         say what would change, and change nothing
   --show-urls       only show the URLs again, with the key in WEBHOOK_KEYS
-  --new-key         make another webhook key, in place of a lost or a leaked one.
+  --new-key [NAME]  make another webhook key, in place of a lost or a leaked
+                    one: NAME is the widget's, several are separated by commas.
                     Keys in WEBHOOK_KEYS go on working beside it
   --url URL         the Worker's address, where it cannot be found out
   --env-file FILE   variables from a file; the environment wins
   --config FILE     instead of wrangler.toml
   --yes             answer yes where a terminal would ask
-  --allow-loopback  take loopback addresses; only with CLOUDFLARE_API_BASE_URL on
-                    this machine
+  --allow-loopback  take loopback addresses, with CLOUDFLARE_API_BASE_URL on
+                    this machine only
   --help
 
 Variables:
@@ -57,8 +60,9 @@ export function readOptions(
   processEnvironment: Environment,
 ): Options | 'help' | { wrong: string } {
   try {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
       args: [...args],
+      allowPositionals: true,
       options: {
         env: { type: 'string' },
         config: { type: 'string', default: 'wrangler.toml' },
@@ -73,7 +77,8 @@ export function readOptions(
       },
     })
     if (values.help) return 'help'
-    const environment = environmentOf(processEnvironment, values['env-file'] ?? null)
+    const envFile = values['env-file'] ?? null
+    const environment = environmentOf(processEnvironment, envFile)
     const allowLoopback = values['allow-loopback']
     if (allowLoopback && !isLoopback(environment.CLOUDFLARE_API_BASE_URL ?? '')) {
       return {
@@ -83,6 +88,14 @@ export function readOptions(
     if (values['show-urls'] && (values['dry-run'] || values['new-key'])) {
       return { wrong: '--show-urls deploys nothing: neither --dry-run nor --new-key goes with it.' }
     }
+    const [names = null, ...more] = positionals
+    if (more.length > 0 || (names !== null && !values['new-key'])) {
+      return { wrong: `${more[0] ?? names} is no option. Only --new-key takes a NAME.` }
+    }
+    const named = names?.split(',') ?? null
+    if (named?.some((name) => !KEY_NAME.test(name))) {
+      return { wrong: '--new-key takes the name of a widget: a to z, digits and -, up to 32.' }
+    }
     const url = values.url === undefined ? null : parseRelayUrl(values.url)
     if (url && 'wrong' in url) return url
     const { env, config, yes } = values
@@ -90,11 +103,12 @@ export function readOptions(
       mode: values['show-urls'] ? 'show-urls' : values['dry-run'] ? 'dry-run' : 'deploy',
       env: env || null,
       config,
-      newKey: values['new-key'],
+      newKeys: values['new-key'] ? (named ?? [null]) : null,
       yes,
       url: url?.base ?? null,
       allowLoopback,
       environment,
+      envFile,
     }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }

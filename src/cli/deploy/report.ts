@@ -1,6 +1,7 @@
 /** Report: what `npm run deploy` prints, as text. Nothing here does anything. */
 import { readWebhookKeys } from '../../worker/config/webhook-keys.ts'
 import { CHATLIO_FIELDS, CHATLIO_PLACE } from '../lib/chatlio-fields.ts'
+import { commandLine, type Selected, wranglerLine } from '../lib/command.ts'
 import { type Environment, variable } from '../lib/env-file.ts'
 import { wrap } from '../lib/style.ts'
 import { placeOf } from '../lib/wrangler-toml.ts'
@@ -8,7 +9,11 @@ import type { Deployed } from './deployed.ts'
 import type { Secrets } from './secrets.ts'
 import type { SettingProblem, Target } from './settings.ts'
 
-export function problemsText(target: Target, problems: readonly SettingProblem[]): string {
+export function problemsText(
+  target: Target,
+  problems: readonly SettingProblem[],
+  selected: Selected,
+): string {
   const inFile = problems.some(({ problem }) => !problem.startsWith('is a secret that Cloudflare'))
   return [
     'Not deployed, because these settings are missing or wrong:',
@@ -16,16 +21,12 @@ export function problemsText(target: Target, problems: readonly SettingProblem[]
     ...(inFile
       ? [
           wrap(
-            `Settings are in ${target.file}, ${placeOf(target.env)}; \`${provision(target)}\` writes those of AEP there.`,
+            `Settings are in ${target.file}, ${placeOf(target.env)}; \`${commandLine('provision', selected)}\` writes those of AEP there.`,
           ),
         ]
       : []),
   ].join('\n')
 }
-
-const forEnv = ({ env }: Pick<Target, 'env'>) => (env === null ? '' : ` --env ${env}`)
-const provision = (target: Target) =>
-  `npm run provision${target.env === null ? '' : ` --${forEnv(target)}`}`
 
 /** What a deploy changes at Cloudflare; values of variables are shown, of secrets never. `given`: the environment. */
 export function planText(
@@ -98,7 +99,7 @@ export function urlsText(url: string | null, keys: string | null): string {
       ...CHATLIO_FIELDS.flatMap(({ kind, label, also }) => [
         '',
         `  ${label}`,
-        ...(also ? [`  (${also})`] : []),
+        ...(also ? [wrap(`(${also})`, '  ')] : []),
         `  ${base}/chatlio/${kind}?key=${encodeURIComponent(key)}`,
       ]),
     ]),
@@ -107,37 +108,22 @@ export function urlsText(url: string | null, keys: string | null): string {
 
 /**
  * `url`: the Worker's address; `null`: wrangler named none.
- * `made`: the secrets of this deploy, of which those that are not `given` are shown here and nowhere else.
+ * `made`: the secrets of this deploy, of which those that are not given are shown here and nowhere else.
  */
 export function doneText(
   url: string | null,
   target: Target,
   made: Secrets,
   secrets: ReadonlySet<string>,
-  given: Environment,
+  selected: Selected & { readonly environment: Environment },
 ): string {
   const base = url ?? 'https://YOUR-WORKER'
-  const keys = made.WEBHOOK_KEYS ?? null
+  const given = selected.environment
+  const keys = newKeysOf(made, given)
   return [
     urlsText(url, keys),
     '',
-    ...(isGiven(made, given, 'WEBHOOK_KEYS')
-      ? [
-          wrap(
-            `These URLs hold the keys in WEBHOOK_KEYS, which are stored at Cloudflare now. \`npm run deploy --${forEnv(target)} --show-urls\` shows them again where the keys are at hand.`,
-          ),
-        ]
-      : keys
-        ? [
-            wrap(
-              `These URLs hold a key out of WEBHOOK_KEYS. Copy them now: they are stored nowhere else and cannot be shown again. A lost or leaked key is replaced by \`npm run deploy --${forEnv(target)} --new-key\`.`,
-            ),
-          ]
-        : [
-            wrap(
-              `YOUR_KEY is the key that Cloudflare already has: it cannot be shown, and was not changed. With the key in the variable WEBHOOK_KEYS, \`npm run deploy --${forEnv(target)} --show-urls\` shows them. If it is lost, \`npm run deploy --${forEnv(target)} --new-key\` replaces it; then paste the URLs anew.`,
-            ),
-          ]),
+    ...keyLines(url, made, selected),
     '',
     "The operators' page (the API is at the same address):",
     `  ${base}/admin`,
@@ -147,21 +133,82 @@ export function doneText(
         ? ['ADMIN_TOKEN, which signs you in, also shown only now:', `  ${made.ADMIN_TOKEN}`]
         : ['It asks for the ADMIN_TOKEN that Cloudflare already has.']),
     '',
-    uncheckedText(base, target, secrets),
+    uncheckedText(base, target, secrets, selected),
   ].join('\n')
 }
 
+/** Those that were made; all, where all were given; `null`: only Cloudflare knows them. */
+function newKeysOf(made: Secrets, given: Environment): string | null {
+  const all = made.WEBHOOK_KEYS
+  if (all === undefined) return null
+  const known = variable(given, 'WEBHOOK_KEYS')
+  return known !== undefined && all.endsWith(`,${known}`) ? all.slice(0, -known.length - 1) : all
+}
+
+/** The names of its keys, for `--new-key`. */
+function namesIn(keys: string): string[] {
+  const named = readWebhookKeys(keys, []).webhookKeys.flatMap(({ name }) => name ?? [])
+  return named.length === 0 ? [] : [[...new Set(named)].join(',')]
+}
+
+/** What is to be known of the keys in the URLs. */
+function keyLines(
+  url: string | null,
+  made: Secrets,
+  selected: Selected & { readonly environment: Environment },
+): string[] {
+  const given = selected.environment
+  const at = url === null ? [] : ['--url', url]
+  const show = commandLine('deploy', selected, '--show-urls', ...at)
+  const known =
+    made.WEBHOOK_KEYS === undefined ? variable(given, 'WEBHOOK_KEYS') : newKeysOf(made, given)
+  const replace = commandLine('deploy', selected, '--new-key', ...namesIn(known ?? ''))
+  if (isGiven(made, given, 'WEBHOOK_KEYS')) {
+    return [
+      wrap(
+        `These URLs hold the keys in WEBHOOK_KEYS, which are stored at Cloudflare now. \`${show}\` shows them again where the keys are at hand.`,
+      ),
+    ]
+  }
+  if (made.WEBHOOK_KEYS === undefined) {
+    return [
+      wrap(
+        `YOUR_KEY is the key that Cloudflare already has: it cannot be shown, and was not changed. With the key in the variable WEBHOOK_KEYS, \`${show}\` shows them. If it is lost, \`${replace}\` replaces it; then paste the URLs anew.`,
+      ),
+    ]
+  }
+  const isBeside = newKeysOf(made, given) !== made.WEBHOOK_KEYS
+  return [
+    wrap(
+      `These URLs hold a key out of WEBHOOK_KEYS. Copy them now: they are stored nowhere else and cannot be shown again. A lost or leaked key is replaced by \`${replace}\`.`,
+    ),
+    ...(isBeside
+      ? [
+          wrap(
+            `The keys that you gave go on working beside it. Once the new URLs stand in Chatlio, take the old one away: \`${wranglerLine('secret put WEBHOOK_KEYS', selected)}\` asks for the keys that are to stay.`,
+          ),
+        ]
+      : []),
+  ]
+}
+
 /** What no deploy can know. */
-export function uncheckedText(base: string, target: Target, secrets: ReadonlySet<string>): string {
+export function uncheckedText(
+  base: string,
+  target: Target,
+  secrets: ReadonlySet<string>,
+  selected: Selected,
+): string {
+  const { envFile } = selected
   const points = [
-    `Whether AEP takes the events and keeps them: \`npm run verify -- --url ${base}${forEnv(target)}\` tries it, with WEBHOOK_KEYS and ADMIN_TOKEN in the environment or in a file given by --env-file.`,
-    'Whether five minutes have passed since the dataflow was made or changed: AEP may drop events until then.',
+    `Whether AEP takes the events and keeps them: \`${commandLine('verify', selected, '--url', base)}\` tries it, with WEBHOOK_KEYS and ADMIN_TOKEN in the environment or in ${envFile ?? 'a file given by --env-file'}.`,
+    'Whether five minutes have passed since the dataflow was made or changed, and fifteen since the schema was: AEP may drop events until then.',
     'Whether Cloudflare Access or a firewall rule stands before the whole Worker: it would lock Chatlio out.',
     'Whether the URLs stand in Chatlio, and the transcript is sent automatically.',
     ...(secrets.has('ALERT_WEBHOOK_URL')
       ? ['Whether alerts reach you: the page has a button that sends one.']
       : [
-          `Alerts go nowhere: ALERT_WEBHOOK_URL is not set. \`npx wrangler secret put ALERT_WEBHOOK_URL${forEnv(target)}\` asks for the address.`,
+          `Alerts go nowhere: ALERT_WEBHOOK_URL is not set. \`${wranglerLine('secret put ALERT_WEBHOOK_URL', selected)}\` asks for the address.`,
         ]),
     ...(target.vars.PUBLIC_URL
       ? []

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { readWebhookKeys } from '../../worker/config/webhook-keys.ts'
 import { type Environment, variable } from '../lib/env-file.ts'
 import { ROOT } from '../lib/wrangler.ts'
 
@@ -24,25 +25,43 @@ export type SecretsWanted = {
   /** Those that the variables need: `AEP_CLIENT_SECRET` for an authenticated inlet. */
   readonly needed: readonly string[]
   readonly environment: Environment
-  /** A key in place of the one that is there; keys in the environment stay beside it. */
-  readonly newKey: boolean
+  /** Names of keys to make in place of those that are there; keys in the environment stay beside them. */
+  readonly newKeys: readonly (string | null)[] | null
 }
 
 /** What a deploy must bring along. */
-export function missingSecrets({ existing, needed, environment, newKey }: SecretsWanted): Secrets {
+export function missingSecrets({ existing, needed, environment, newKeys }: SecretsWanted): Secrets {
   const missing: Record<string, string> = {}
   for (const name of ['WEBHOOK_KEYS', 'ADMIN_TOKEN']) {
     if (!existing.has(name)) missing[name] = variable(environment, name) ?? randomSecret()
   }
-  if (newKey && existing.has('WEBHOOK_KEYS')) {
+  if (newKeys !== null && (existing.has('WEBHOOK_KEYS') || newKeys.some((name) => name !== null))) {
     const kept = variable(environment, 'WEBHOOK_KEYS')
-    missing.WEBHOOK_KEYS = [randomSecret(), ...(kept === undefined ? [] : [kept])].join(',')
+    const made = newKeys.map((name) => `${name === null ? '' : `${name}:`}${randomSecret()}`)
+    missing.WEBHOOK_KEYS = [...made, ...(kept === undefined ? [] : [kept])].join(',')
   }
   for (const name of needed) {
     const value = variable(environment, name)
     if (value !== undefined && !existing.has(name)) missing[name] = value
   }
   return missing
+}
+
+/**
+ * The names for new keys; without any given, that of the widget whose keys are known. The text says that there are several.
+ */
+export function keyNames(
+  given: readonly (string | null)[],
+  environment: Environment,
+): readonly (string | null)[] | { readonly wrong: string } {
+  if (given.some((name) => name !== null)) return given
+  const known = readWebhookKeys(variable(environment, 'WEBHOOK_KEYS'), []).webhookKeys
+  const names = [...new Set(known.map(({ name }) => name))]
+  if (names.length < 2) return [names[0] ?? null]
+  const named = names.filter((name) => name !== null)
+  return {
+    wrong: `Which widget is the new key for? Give its name: --new-key ${named[0]}, or several: --new-key ${named.join(',')}.`,
+  }
 }
 
 const randomSecret = () => randomBytes(SECRET_BYTES).toString('hex')

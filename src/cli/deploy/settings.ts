@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { parseConfig } from '../../worker/config/config.ts'
+import { PLACEHOLDER, SECRETS } from '../lib/wrangler-toml.ts'
 import { isLoopback } from './options.ts'
 
 /** The part of wrangler's configuration that matters here, as wrangler resolves it for one environment. */
@@ -40,22 +41,8 @@ export const SETTING_NAMES: ReadonlySet<string> = new Set(
 
 export type SettingProblem = { readonly setting: string; readonly problem: string }
 
-/** Git tracks the configuration, so none of these may stand there. */
-const SECRETS = [
-  'WEBHOOK_KEYS',
-  'ADMIN_TOKEN',
-  'AEP_CLIENT_SECRET',
-  'AEP_READ_CLIENT_SECRET',
-  'ALERT_WEBHOOK_URL',
-  'ALERT_HEARTBEAT_URL',
-]
-
 /** In the place of a secret whose value only Cloudflare knows: of a form that the Worker takes. */
 const STAND_IN = 'kept-by-cloudflare-0000000000'
-
-/** What examples and templates have in the place of a value; none of it occurs in a real one. */
-const PLACEHOLDER =
-  /change-?me|placeholder|\byour-|\bexample\.(com|org|net)\b|\.example\b|[{}<>]|(INLET|FLOW|DATASET|SCHEMA)_ID\b|\b(TENANT|NAME)\b|^0123456789ABCDEF@|^[0-]+$|\/schemas\/ID$/
 
 /** Of an earlier version: they say nothing any more, and are no reason to stop. */
 const FORMER = ['OUTBOX_SHARDS']
@@ -153,7 +140,7 @@ export function checkSettings(
   const standIns = Object.fromEntries([...secrets].map((name) => [name, STAND_IN]))
   for (const { variable, expected } of parseConfig({ ...vars, ...standIns }).problems) {
     const problem = SECRETS.includes(variable)
-      ? `is a secret that Cloudflare does not have${variable === 'AEP_CLIENT_SECRET' ? ': have it in the environment of this deploy' : ''}`
+      ? `is a secret that Cloudflare does not have${variable === 'AEP_CLIENT_SECRET' ? ': have it in the environment of this deploy, or in the file of its --env-file' : ''}`
       : `expected: ${expected}`
     problems.push({ setting: variable, problem })
   }

@@ -12,22 +12,13 @@ import { type Io, type PlatformClient, platformClient, type Send } from '../lib/
 import { PlatformError } from '../lib/platform-error.ts'
 import { at, type Json } from '../lib/platform-request.ts'
 import { printable } from '../lib/printable.ts'
+import type { Surroundings } from '../lib/run.ts'
 import { wrap } from '../lib/style.ts'
 import { NAMESPACES, namespacesByCode } from '../provision/lookup.ts'
 import { missingSettings, readSettings } from '../provision/settings.ts'
 import type { Erase } from './options.ts'
 import { askOnce, findJobs, readJob } from './privacy-job.ts'
 import { fileOf, type Receipt, receiptsIn, writeReceipt } from './receipt.ts'
-
-export type Surroundings = {
-  readonly env: Environment
-  /** Where receipts are. */
-  readonly directory: string
-  /** Between two rounds, in milliseconds. */
-  readonly wait: (ms: number) => Promise<unknown>
-  readonly now: () => number
-  readonly io: Io
-}
 
 export type Client = PlatformClient & { readonly orgId: string }
 
@@ -83,12 +74,13 @@ type Earlier = Pick<Receipt, 'key' | 'job'>
  * is, and the relay's suppressions whose a receipt is, so that no receipt needs to.
  */
 export async function earlierJob(
-  { base, regulation, identities }: Erase,
+  { base, regulation }: Erase,
   { suppressions }: Receipt,
+  userIds: readonly UserId[],
   send: Send,
   { directory, now, io }: Surroundings,
 ): Promise<Earlier | null> {
-  const wanted = new Set(identities.map(({ value }) => value.toLowerCase()))
+  const wanted = new Set(userIds.map(({ value }) => value.toLowerCase()))
   const isOurs = (userIds: readonly Pick<UserId, 'value'>[]) => {
     const values = new Set(userIds.map(({ value }) => value.toLowerCase()))
     return values.size === wanted.size && [...values].every((value) => wanted.has(value))

@@ -7,22 +7,14 @@
  * Prints neither token nor secret. The credential for Adobe stays on this machine: the relay never has it.
  */
 import { randomBytes } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { type Identity, PRIVACY_JOBS, privacyRequest } from '../../worker/aep/privacy-request.ts'
 import { HEARD_MS } from '../../worker/limits.ts'
 import { variable } from '../lib/env-file.ts'
 import { adviceOn, PlatformError } from '../lib/platform-error.ts'
-import { printable } from '../lib/printable.ts'
+import { complain, run, type Surroundings, surroundingsOf } from '../lib/run.ts'
 import { mark, paint, wrap } from '../lib/style.ts'
-import {
-  ask,
-  type Client,
-  clientFor,
-  earlierJob,
-  type Surroundings,
-  visitorNamespace,
-} from './adobe.ts'
-import { type Erase, readOptions, USAGE } from './options.ts'
+import { ask, type Client, clientFor, earlierJob, visitorNamespace } from './adobe.ts'
+import { type Erase, readOptions, type Status, USAGE } from './options.ts'
 import type { Receipt } from './receipt.ts'
 import { regulationHint } from './regulation.ts'
 import { type Erased, eraseAll } from './relay.ts'
@@ -33,23 +25,11 @@ export async function main(
   args: readonly string[],
   given: Partial<Surroundings> = {},
 ): Promise<number> {
-  const surroundings: Surroundings = {
-    env: process.env,
-    directory: process.cwd(),
-    wait: (ms) => delay(ms),
-    now: Date.now,
-    io: { fetch: globalThis.fetch, sleep: (ms) => delay(ms), random: Math.random },
-    ...given,
-  }
-  const options = readOptions(args, surroundings.env)
-  if (options === 'help') {
-    console.log(USAGE)
-    return 0
-  }
-  if ('wrong' in options) {
-    console.error(`${options.wrong}\n\n${USAGE}`)
-    return 2
-  }
+  const surroundings = surroundingsOf(given)
+  return run(readOptions(args, surroundings.env), USAGE, (options) => act(options, surroundings))
+}
+
+async function act(options: Erase | Status, surroundings: Surroundings): Promise<number> {
   const client = clientFor(options.environment, surroundings.io)
   const needsAdobe = options.do === 'status' || options.aep
   if ('wrong' in client && needsAdobe) {
@@ -62,8 +42,7 @@ export async function main(
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error
     const people = options.do === 'erase' ? options.identities : []
-    complain(withoutPeople(`${error.message}. ${advice(error)}`, people))
-    return 1
+    return complain(withoutPeople(`${error.message}. ${advice(error)}`, people), 1)
   }
 }
 
@@ -84,7 +63,7 @@ async function erase(
   client: Client | { readonly wrong: string },
   surroundings: Surroundings,
 ): Promise<number> {
-  const { wait, now, directory } = surroundings
+  const { io, now, directory } = surroundings
   const hint = regulationHint(options.regulation)
   if (hint) console.error(`${paint('yellow', '!')} ${wrap(hint, '', '  ')}`)
   const erased = await eraseAll(options, () => {
@@ -93,18 +72,17 @@ async function erase(
         `${options.suppressDays > 0 ? 'Suppressed. ' : ''}Waiting ${HEARD_MS / 1_000} seconds, until every isolate of the relay has ${options.suppressDays > 0 ? 'heard of it' : 'reported what it relayed'}; then once more.`,
       ),
     )
-    return wait(HEARD_MS)
+    return io.sleep(HEARD_MS)
   })
   if (typeof erased === 'string') {
-    complain(erased)
-    return 1
+    return complain(erased, 1)
   }
   const visitors = await visitorNamespace(options, client)
   if ('ambiguous' in visitors) {
-    complain(
+    return complain(
       `${visitors.ambiguous} Set AEP_VISITOR_NAMESPACE and AEP_SANDBOX to the one that is used.`,
+      3,
     )
-    return 3
   }
   const orgId = variable(options.environment, 'AEP_ORG_ID') ?? null
   const requestFor = (key: string) =>
@@ -118,7 +96,8 @@ async function erase(
     console.log(JSON.stringify(requestFor(receipt.key), null, 2))
     return options.dryRun || erased.clean ? 0 : 1
   }
-  const earlier = await earlierJob(options, receipt, client.send, surroundings)
+  const userIds = requestFor(receipt.key).users.flatMap(({ userIDs }) => userIDs)
+  const earlier = await earlierJob(options, receipt, userIds, client.send, surroundings)
   const { file, asked } = await ask(
     client,
     { ...receipt, ...earlier },
@@ -166,8 +145,4 @@ function receiptOf(options: Erase, erased: Erased, now: number): Receipt {
     regulation: options.regulation,
     job: null,
   }
-}
-
-function complain(text: string): void {
-  console.error(`${mark(false)} ${wrap(printable(text), '', '  ')}`)
 }

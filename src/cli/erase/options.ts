@@ -1,6 +1,7 @@
 /** Options: the command line of `npm run erase`. */
 import { parseArgs } from 'node:util'
 import {
+  areTooMany,
   distinctIdentities,
   type Identity,
   MAX_IDENTITIES,
@@ -36,29 +37,36 @@ export type Status = {
 
 export const USAGE = `Usage: npm run erase -- --email E --visitor V [options]
        npm run erase -- --status FILE [--extend]
-Erases what a relay holds of one person, until nothing is left, and takes no new events of theirs
-for a while. Then asks Adobe to delete what it holds (--aep), or prints the request for it.
+Erases what a relay holds of one person, until nothing is left, and takes no new
+events of theirs for a while. Then asks Adobe to delete what it holds (--aep),
+or prints the request for it.
 
   --email E          an email address of the person; give all that you know, and
   --visitor V        every visitor UUID: up to ${MAX_IDENTITIES} together
   --url URL          address of the relay, or the variable RELAY_URL
   --admin-token T    or the variable ADMIN_TOKEN
-  --suppress-days N  drop new events of this person so long, 0 to ${MAX_SUPPRESS_DAYS}; ${DEFAULT_SUPPRESS_DAYS} by default
-  --aep              then ask Adobe's Privacy Service, once, and write a receipt (erase-….json)
-                     into this directory; it holds no personal data
-  --regulation R     the law under which Adobe is asked, gdpr by default; ccpa and others
+  --suppress-days N  drop new events of this person so long, 0 to ${MAX_SUPPRESS_DAYS}; ${DEFAULT_SUPPRESS_DAYS} by
+                     default
+  --aep              then ask Adobe's Privacy Service, once, and write a receipt
+                     (erase-….json) into this directory; it holds no personal
+                     data
+  --regulation R     the law under which Adobe is asked, gdpr by default; ccpa
+                     and others
   --env-file FILE    variables from a file; the environment wins
   --dry-run          count only, change nothing, show the request to Adobe
   --status FILE      how far Adobe is with the job of this receipt
-  --extend           with --status: extend a suppression that would end before the job
+  --extend           with --status: extend a suppression that would end before
+                     the job
   --help
 
---aep and --status need AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_ORG_ID of a credential whose project has
-Privacy Service with Privacy Read and Privacy Write. Run again after anything that went wrong: a job that
-Adobe has is found by its receipt, and never asked for twice.
+--aep and --status need AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_ORG_ID of a
+credential whose project has Privacy Service with Privacy Read and Privacy
+Write. Run again after anything that went wrong: a job that Adobe has is found
+by its receipt, and never asked for twice.
 
-Exit code: 0 nothing is left (--status: Adobe is done), 1 the relay or Adobe failed, or something is left,
-2 usage or a missing setting, 3 two namespaces of one code, 4 (--status) not done, or nobody was found.`
+Exit code: 0 nothing is left (--status: Adobe is done), 1 the relay or Adobe
+failed, or something is left, 2 usage or a missing setting, 3 two namespaces of
+one code, 4 (--status) not done, or nobody was found.`
 
 /** The text says what is wrong with the command line. */
 export function readOptions(
@@ -102,9 +110,9 @@ export function readOptions(
       ...values.visitor.map((value): Identity => ({ kind: 'visitor', value })),
     ])
     if (identities.length === 0) return { wrong: 'Nobody is named: give --email or --visitor.' }
-    if (identities.length > MAX_IDENTITIES) {
+    if (areTooMany(identities)) {
       return {
-        wrong: `At most ${MAX_IDENTITIES} identities of one person: Adobe takes nine entries a person, and each identity needs two.`,
+        wrong: `At most ${MAX_IDENTITIES} identities of one person: Adobe takes nine entries a person, and each identity needs two, an address whose domain has other letters than ASCII four.`,
       }
     }
     if (!url) return { wrong: '--url is missing: the address of the relay.' }

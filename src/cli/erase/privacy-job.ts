@@ -96,6 +96,8 @@ export type Product = {
   /** In Adobe's words. */
   readonly message: string
   readonly foundNobody: boolean
+  /** A namespace of the request, at least, is none that it knows. */
+  readonly isUnknown: boolean
 }
 
 export type JobState = {
@@ -131,6 +133,7 @@ function productOf(response: Json): Product {
     status: textAt(said, 'status') ?? 'unknown',
     message: withoutAddresses(message),
     foundNobody: /not found|invalid namespace/i.test(message),
+    isUnknown: /invalid namespace|partially/i.test(message),
   }
 }
 

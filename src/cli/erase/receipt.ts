@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeSync,
 } from 'node:fs'
 import path from 'node:path'
@@ -84,7 +85,9 @@ export function receiptsIn(directory: string): readonly Receipt[] {
 }
 
 export function writeReceipt(file: string, receipt: Receipt): void {
-  const temporary = `${file}.${process.pid}.tmp`
+  const temporary = `${file}.tmp`
+  // Of a run that was killed while it wrote.
+  rmSync(temporary, { force: true })
   const descriptor = openSync(temporary, 'wx', 0o600)
   try {
     writeSync(descriptor, `${JSON.stringify(receipt, null, 2)}\n`)

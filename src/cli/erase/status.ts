@@ -4,11 +4,12 @@
  * Promises: no person is needed, and none is named. Says "found nobody" where Adobe did, instead of "done". Extends a
  * suppression only when asked, by the opaque id that the receipt holds.
  */
+
 import type { PlatformClient } from '../lib/platform-client.ts'
 import { printable } from '../lib/printable.ts'
+import type { Surroundings } from '../lib/run.ts'
 import { mark, paint, wrap } from '../lib/style.ts'
 import { processTerminal, table } from '../lib/terminal.ts'
-import type { Surroundings } from './adobe.ts'
 import type { Status } from './options.ts'
 import { findJobs, type JobState, readJob } from './privacy-job.ts'
 import { type Receipt, readReceipt, writeReceipt } from './receipt.ts'
@@ -83,17 +84,24 @@ export async function status(
     await compareSuppression(options, checked, now())
     return 4
   }
-  if (overall !== 'complete' || products.some((one) => one.status === 'error')) {
-    console.log(
-      `${mark(false)} ${wrap('Adobe could not carry it out everywhere. What it says is above; erase again once that is mended.', '', '  ')}`,
-    )
-    return 1
-  }
   // Identity has nothing to find: it forgets that the identities belong together.
   const holders = products.filter(({ product }) => product.toLowerCase() !== 'identity')
   const nobody = holders.filter(({ foundNobody }) => foundNobody).map(({ product }) => product)
-  if (nobody.length === holders.length) {
-    console.log(`${mark(false)} ${wrap(NOBODY, '', '  ')}`)
+  const asked = products.some(({ isUnknown }) => isUnknown) ? ` ${UNKNOWN}` : ''
+  if (holders.length > 0 && nobody.length === holders.length) {
+    console.log(`${mark(false)} ${wrap(`${NOBODY}${asked}`, '', '  ')}`)
+    return 4
+  }
+  if (overall !== 'complete' || products.some((one) => one.status === 'error')) {
+    console.log(
+      `${mark(false)} ${wrap(`Adobe could not carry it out everywhere. What it says is above; erase again once that is mended.${asked}`, '', '  ')}`,
+    )
+    return 1
+  }
+  if (asked !== '') {
+    console.log(
+      `${mark(false)} ${wrap(`Adobe is done with a part of the identities.${asked} Then erase again.`, '', '  ')}`,
+    )
     return 4
   }
   const partly =
@@ -106,6 +114,9 @@ export async function status(
 
 const NOBODY =
   'Adobe is done, and has found nobody by these identities: nothing was deleted. Check the addresses and UUIDs, AEP_VISITOR_NAMESPACE, the organization, and that the schema has identity descriptors (`npm run provision -- --status`); then erase again.'
+
+const UNKNOWN =
+  'It does not know a namespace of the request: the visitor’s is AEP_VISITOR_NAMESPACE, by its code.'
 
 function overallOf(states: readonly JobState[]): string {
   for (const wanted of ['error', 'processing', 'submitted']) {

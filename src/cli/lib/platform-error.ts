@@ -71,7 +71,11 @@ function texts(...values: readonly unknown[]): string[] {
 }
 
 /** What usually causes a refusal, and what to do; `permission` is the one that the request needs. */
-export function adviceOn({ status, code }: Refusal, permission: string, request = ''): string {
+export function adviceOn(
+  { status, code, message }: Refusal,
+  permission: string,
+  request = '',
+): string {
   const isToken = request.endsWith('/ims/token/v3')
   if (isToken && (status === 0 || (status >= 300 && code === '') || status === 404)) return IMS
   const known = ADVICE.find(([pattern]) => pattern.test(code))
@@ -79,9 +83,10 @@ export function adviceOn({ status, code }: Refusal, permission: string, request 
   if (status === 0)
     return 'Check the network, a proxy, and AEP_PLATFORM_URL; then run the same command again.'
   if (status === 401) return TOKEN
-  if (status === 403) {
+  if (status === 403 || /-(2118|2120|2121)-\d+$/.test(code)) {
     return `The credential lacks a permission. In Adobe Permissions, give the role of this API credential "${permission}" in this sandbox.`
   }
+  if (status === 404 && /sandbox/i.test(message)) return SANDBOX
   if (status === 404)
     return 'Check AEP_PLATFORM_URL and AEP_SANDBOX, and that nobody is deleting things at the moment.'
   if (status === 409 || status === 412)
@@ -124,10 +129,6 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/^400003$|-(2000|2001|2002)-\d+$/, ORGANIZATION],
   [/^403025$/, `${PROFILE} ${ORGANIZATION}`],
   [/-(2100|2101|2103|2105|2106)-\d+$/, SANDBOX],
-  [
-    /-(2118|2120|2121)-\d+$/,
-    'The credential lacks a permission. In Adobe Permissions, give its role "Data Ingestion: Manage Sources" in this sandbox.',
-  ],
   [
     /-1100-\d+$/,
     "The organization may not use this source: Chatlio is a beta of Adobe's. Ask Adobe for it, or run again with --authenticated, which uses the HTTP API source instead.",

@@ -83,7 +83,17 @@ function isRelays(body: Fields): boolean {
 }
 
 /** A count or a list that tells an answer of an admin route. */
-const ADMIN = ['accepted', 'matched', 'count', 'rows', 'points', 'events', 'hours', 'indexes']
+const ADMIN = [
+  'accepted',
+  'matched',
+  'count',
+  'rows',
+  'points',
+  'events',
+  'hours',
+  'indexes',
+  'problems',
+]
 
 function jsonOf(text: string): Fields | null {
   try {
@@ -127,7 +137,7 @@ export function explainReply(reply: Exclude<Reply, { by: 'relay' }>): string {
     case 'redirect':
       return `Redirects to ${reply.to} (${reply.status}). A webhook must not be redirected: use that address as --url and in Chatlio, or remove the redirect.`
     case 'other':
-      return `Something answers there (${reply.status}), but not the relay: it is not deployed at this address. Check the address, then \`npm run deploy\`.`
+      return `Something answers there (${reply.status}), but not the relay: it is not deployed at this address. Check the address.`
     case 'nobody':
       return NOBODY[reply.reason].replace('{code}', reply.code)
   }

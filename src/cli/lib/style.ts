@@ -17,6 +17,14 @@ export function mark(ok: boolean): string {
   return ok ? paint('green', '✔') : paint('red', '✘')
 }
 
+/** Each line by itself. */
+export function wrapLines(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => wrap(line, /^ */.exec(line)?.[0]))
+    .join('\n')
+}
+
 /**
  * Breaks at blanks. `hanging` stands before every line but the first; a longer word stays whole, and so does a command
  * in backticks, which is copied from the terminal.

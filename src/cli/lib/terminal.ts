@@ -5,7 +5,7 @@
  * ends the command. Control characters of texts from outside are shown, not obeyed.
  */
 import { styleText } from 'node:util'
-import { confirm, isCancel, password, spinner, text } from '@clack/prompts'
+import { confirm, isCancel, password, text } from '@clack/prompts'
 import { keepSecret, printableLines } from './printable.ts'
 
 export type Terminal = {
@@ -51,10 +51,28 @@ export function processTerminal(): Terminal {
     },
     busy(what) {
       if (!isInteractive) return (outcome) => console.log(printableLines(outcome))
-      const shown = spinner()
-      shown.start(printableLines(what))
-      return (outcome) => shown.stop(printableLines(outcome))
+      const end = spin(printableLines(what))
+      return (outcome) => end(printableLines(outcome))
     },
+  }
+}
+
+const FRAMES = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
+const FRAME_MS = 100
+const CLEAR_LINE = '\r\u001b[2K'
+
+/** Keys are left alone: the spinner of the prompts takes Ctrl-C for itself, and ends the process with 0. */
+function spin(what: string): (outcome: string) => void {
+  const since = Date.now()
+  const show = () => {
+    const frame = FRAMES[Math.floor((Date.now() - since) / FRAME_MS) % FRAMES.length]
+    process.stdout.write(`${CLEAR_LINE}${frame}  ${what}`)
+  }
+  show()
+  const timer = setInterval(show, FRAME_MS)
+  return (outcome) => {
+    clearInterval(timer)
+    process.stdout.write(`${CLEAR_LINE}◇  ${outcome}\n`)
   }
 }
 

@@ -6,7 +6,7 @@
  * events are like any other.
  */
 import type { Route } from '../../worker/chatlio/kind.ts'
-import { TEST_PERSON } from '../../worker/chatlio/test-person.ts'
+import { TEST_PERSON } from '../../worker/chatlio/person.ts'
 
 export type TestPerson = { readonly uuid: string; readonly email: string }
 

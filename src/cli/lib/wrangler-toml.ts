@@ -5,8 +5,8 @@
  * Promises: pure; never writes a secret (the caller gives it none, and names that hold one are refused); the text it
  * returns parses to the old settings with the new variables, or it throws. Nothing of another environment is touched.
  *
- * A variable is written where a person would write it: in its place if it is set, below its commented example if there is
- * one, else at the end of its table, beside its like.
+ * A variable is written where a person would write it: in its place if it is set, in that of its commented example if there
+ * is one (below it, where the comment holds somebody's own value), else beside its like, or at the end of its table.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { parse, patch } from '@decimalturn/toml-patch'
@@ -15,7 +15,15 @@ export type Vars = Readonly<Record<string, string>>
 
 type Table = Readonly<Record<string, unknown>>
 
-const SECRETS = ['AEP_CLIENT_SECRET', 'AEP_READ_CLIENT_SECRET', 'WEBHOOK_KEYS', 'ADMIN_TOKEN']
+/** Git tracks the configuration, so none of these may stand there. */
+export const SECRETS: readonly string[] = [
+  'WEBHOOK_KEYS',
+  'ADMIN_TOKEN',
+  'AEP_CLIENT_SECRET',
+  'AEP_READ_CLIENT_SECRET',
+  'ALERT_WEBHOOK_URL',
+  'ALERT_HEARTBEAT_URL',
+]
 
 const tableName = (env: string | null) => (env === null ? 'vars' : `env.${env}.vars`)
 
@@ -128,6 +136,16 @@ const ASSIGNED =
   /^([ \t]*"?([A-Za-z0-9_-]+)"?[ \t]*=[ \t]*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s#"'[{]+)([ \t]*(?:#.*)?)(\r?)$/
 const EXAMPLE = /^#[ \t]?([A-Z][A-Z0-9_]*)[ \t]*=/
 
+/** What examples have in the place of a value; none of it occurs in a real one. */
+export const PLACEHOLDER =
+  /change-?me|placeholder|\byour-|\bexample\.(com|org|net)\b|\.example\b|[{}<>]|(INLET|FLOW|DATASET|SCHEMA)_ID\b|\b(TENANT|NAME)\b|^0123456789ABCDEF@|^[0-]+$|\/schemas\/ID$/
+
+/** Whether a commented setting shows what to write; another holds a value that somebody wants to keep. */
+function isExample(line: string): boolean {
+  const [, value] = /=[ \t]*"([^"]*)"[ \t]*\r?$/.exec(line) ?? []
+  return value !== undefined && (PLACEHOLDER.test(value) || /^([a-z]*|\d)$/.test(value))
+}
+
 /** False: it is set in a way that one line does not show. */
 function setLine(lines: string[], table: Range, name: string, value: string, end: string): boolean {
   const within = lines.slice(table.start, table.end)
@@ -140,11 +158,16 @@ function setLine(lines: string[], table: Range, name: string, value: string, end
     lines[table.start + at] = `${before}${text}${after}${own}`
     return true
   }
+  const example = within.findLastIndex((line) => EXAMPLE.exec(line)?.[1] === name)
+  if (example >= 0 && isExample(within[example] ?? '')) {
+    lines[table.start + example] = `${assignment([name, value])}${end}`
+    return true
+  }
   const prefix = `${name.split('_')[0]}_`
   const isLike = (other: string | undefined) => other?.startsWith(prefix) ?? false
   const last = (isIt: (line: string) => boolean) => within.findLastIndex(isIt)
   const places = [
-    last((line) => EXAMPLE.exec(line)?.[1] === name),
+    example,
     last((line) => isLike(nameOf(line))),
     last((line) => isLike(EXAMPLE.exec(line)?.[1])),
     last((line) => nameOf(line) !== undefined),

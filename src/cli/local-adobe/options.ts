@@ -4,11 +4,12 @@ import type { ServerOptions } from '../../local-adobe/server.ts'
 
 export const USAGE = `Usage: npm run local-adobe -- [options]
 
-The local Adobe alone: streaming endpoint, token endpoint, Platform APIs, data lake and Profile,
-on a port of 127.0.0.1. docs/local-adobe.md has all of it.
+The local Adobe alone: streaming endpoint, token endpoint, Platform APIs, data
+lake and Profile, on a port of 127.0.0.1. docs/local-adobe.md has all of it.
 
   --port N             8788 by default; 0 for any free port
-  --state FILE         keep what the Platform APIs hold in FILE (JSON); made when it does not exist
+  --state FILE         keep what the Platform APIs hold in FILE (JSON); made
+                       when it does not exist
   --flow-enable-ms N   how long a new dataflow is initializing, 2000 by default
   --require-sandbox    refuse Platform requests without x-sandbox-name
   --strict             refuse at once what AEP would accept and drop later

@@ -17,6 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
+import { wrap } from '../lib/style.ts'
 import { placeOf, type Vars, varsOf, withVars } from '../lib/wrangler-toml.ts'
 import type { Given } from './options.ts'
 
@@ -44,7 +45,7 @@ export function readConfig({ config, env, mode, print }: Given): Config {
       const after = withVars(before, vars, env)
       if (after === before) return `${config} has these settings already.`
       replaceFile(config, after)
-      return `Wrote ${Object.keys(vars).join(', ')} into ${placeOf(env)} of ${config}.`
+      return wrap(`Wrote ${Object.keys(vars).join(', ')} into ${placeOf(env)} of ${config}.`)
     },
   }
 }

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Environment, environmentOf } from '../lib/env-file.ts'
 import type { ApiRequest } from '../lib/platform-request.ts'
+import { wrap } from '../lib/style.ts'
 import { INTERRUPTED, Interrupted, processTerminal } from '../lib/terminal.ts'
 import { type Config, readConfig } from './config-file.ts'
 import { existing } from './existing.ts'
@@ -37,14 +38,24 @@ export async function main(
     terminal.complain(`${options.wrong}\n\n${USAGE}`)
     return 2
   }
+  const interrupt = () => {
+    terminal.complain(options.mode === 'make' ? STOPPED : UNTOUCHED)
+    process.exit(INTERRUPTED)
+  }
+  process.on('SIGINT', interrupt)
   try {
     return await provision(options, world)
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error
-    terminal.complain('Interrupted. Nothing was changed.')
+    terminal.complain(UNTOUCHED)
     return INTERRUPTED
+  } finally {
+    process.off('SIGINT', interrupt)
   }
 }
+
+const UNTOUCHED = 'Interrupted. Nothing was changed.'
+const STOPPED = `\n${wrap('Interrupted. wrangler.toml was not changed. Run the same command again: it continues where it stopped, and makes nothing twice.')}`
 
 async function provision(given: Given, world: World): Promise<number> {
   const { terminal } = world

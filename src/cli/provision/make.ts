@@ -69,7 +69,7 @@ export async function make(run: Run, write: (vars: Vars) => string): Promise<num
     if (vars === null) throw new Stopped(1, steps.at(-1) as Step, 'it has no streaming endpoint')
     if (todo.length === 0) terminal.say(UNCHANGED)
     if (!record(vars, run, write)) return 2
-    terminal.say(nextText(done, wanted, run.options))
+    terminal.say(nextText(done, wanted, run.options, Date.now()))
     return 0
   } catch (error) {
     progress.failed()

@@ -43,28 +43,28 @@ export function completed(given: Given, vars: Vars): Options {
 }
 
 export const USAGE = `Usage: npm run provision -- [options]
-Makes or finds everything the relay needs in Adobe Experience Platform, in order,
-and writes the result into [vars] of wrangler.toml. Run it again at any time: it
-continues where it stopped and changes nothing that is right.
+Makes or finds everything the relay needs in Adobe Experience Platform, in
+order, and writes the result into [vars] of wrangler.toml. Run it again at any
+time: it continues where it stopped and changes nothing that is right.
 
   --env NAME         for a named environment: writes [env.NAME.vars] instead
-  --format F         raw: Adobe's Chatlio source, mapped by Data Prep; xdm: an XDM
-                     streaming connection. As in wrangler.toml, or raw
+  --format F         raw: Adobe's Chatlio source, mapped by Data Prep; xdm: an
+                     XDM streaming connection. As in wrangler.toml, or raw
   --authenticated    an endpoint that needs an access token: the HTTP API source
                      instead of Chatlio's
-  --profile          enable schema and dataset for Real-Time Customer Profile. This
-                     cannot be undone
+  --profile          enable schema and dataset for Real-Time Customer Profile.
+                     This cannot be undone
   --name NAME        what everything is called: "${DEFAULT_NAME}"
   --dataset ID       a second dataflow, into a dataset that exists
   --dry-run          show the plan; nothing is changed
   --requests         with --dry-run: every request, secrets masked
-  --status           compare what is there, and wrangler.toml, with what it should
-                     be; nothing is changed
+  --status           compare what is there, and wrangler.toml, with what it
+                     should be; nothing is changed
   --print            print the variables instead of writing them
   --yes              answer yes where a terminal would ask
   --endpoint URL --flow-id ID
-                     a source made in Adobe's interface: set up the relay's side,
-                     and check what can be checked
+                     a source made in Adobe's interface: set up the relay's
+                     side, and check what can be checked
   --env-file FILE    settings from a file; the environment wins
   --config FILE      instead of wrangler.toml
   --help
@@ -72,9 +72,9 @@ continues where it stopped and changes nothing that is right.
 Settings: AEP_CLIENT_ID, AEP_CLIENT_SECRET, AEP_ORG_ID, AEP_SANDBOX (prod),
 AEP_SCOPES, AEP_IMS_URL, AEP_PLATFORM_URL (https://platform.adobe.io)
 
-Ends with 0: done; 1: Adobe refused or did not answer; 2: wrong use, or a setting is
-missing; 3: two things of one name; 4: something differs from what it should be, or
-would replace what is set.`
+Ends with 0: done; 1: Adobe refused or did not answer; 2: wrong use, or a
+setting is missing; 3: two things of one name; 4: something differs from what it
+should be, or would replace what is set.`
 
 /** Others mean something in Adobe's filters, by which things are looked up. */
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._()-]{0,79}$/u

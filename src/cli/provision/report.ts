@@ -1,7 +1,9 @@
 /** Report: what a person reads of a survey and of a run. Pure. */
+
+import { commandLine } from '../lib/command.ts'
 import type { PlatformSettings } from '../lib/platform-client.ts'
 import { adviceOn } from '../lib/platform-error.ts'
-import { textAt } from '../lib/platform-request.ts'
+import { at, type Json, textAt } from '../lib/platform-request.ts'
 import { mark, wrap } from '../lib/style.ts'
 import { placeOf, type Vars } from '../lib/wrangler-toml.ts'
 import { type Done, StepFailed, Stopped } from './apply.ts'
@@ -111,7 +113,7 @@ export function ambiguousText(surveyed: readonly Surveyed[], wanted: Wanted): st
   const lines = surveyed.flatMap(({ step, state }) =>
     state.is === 'ambiguous' ? [`  ${called(step, wanted)}: ${state.ids.join(', ')}`] : [],
   )
-  return `There are two of one name, and only you can tell which one is meant. Nothing was changed.\n${lines.join('\n')}
+  return `${wrap('There are two of one name, and only you can tell which one is meant. Nothing was changed.')}\n${lines.join('\n')}
 Rename or delete the other one in Adobe, or use another --name.`
 }
 
@@ -122,18 +124,20 @@ export function differsText(surveyed: readonly Surveyed[], wanted: Wanted): stri
   )
   const hint = mendable
     ? 'Run again on a terminal, or with --yes, to change them.'
-    : 'These cannot be changed without breaking what uses them: use another --name, or correct them in Adobe.'
-  return `Something of these names exists and is not what the relay needs. Nothing was changed.\n${statusText(differing, wanted)}\n${hint}`
+    : wrap(
+        'These cannot be changed without breaking what uses them: use another --name, or correct them in Adobe.',
+      )
+  return `${wrap('Something of these names exists and is not what the relay needs. Nothing was changed.')}\n${statusText(differing, wanted)}\n${hint}`
 }
 
 /** Why a run ended, what usually causes that, and what there is so far. */
 export function failureText(error: unknown, done: readonly Done[], wanted: Wanted): string {
   const lines: string[] = []
   if (error instanceof StepFailed) {
-    lines.push(`${called(error.step, wanted)}: ${error.cause.message}`)
-    lines.push(adviceOn(error.cause.refusal, error.step.permission, error.cause.request))
+    lines.push(wrap(`${called(error.step, wanted)}: ${error.cause.message}`))
+    lines.push(wrap(adviceOn(error.cause.refusal, error.step.permission, error.cause.request)))
   } else if (error instanceof Stopped) {
-    lines.push(`${called(error.step, wanted)}: ${error.message}.`)
+    lines.push(wrap(`${called(error.step, wanted)}: ${error.message}.`))
   } else lines.push(error instanceof Error ? error.message : String(error))
   if (done.length > 0) {
     lines.push('So far there is:')
@@ -144,10 +148,14 @@ export function failureText(error: unknown, done: readonly Done[], wanted: Wante
     )
   }
   lines.push(
-    'wrangler.toml was not changed. Run the same command again: it continues from here and makes nothing twice.',
+    wrap(
+      'wrangler.toml was not changed. Run the same command again: it continues from here and makes nothing twice.',
+    ),
   )
   return lines.join('\n')
 }
+
+const MINUTE_MS = 60_000
 
 export const FLOW_PAUSE =
   'Wait five minutes before any event is sent: AEP may drop data in the first five minutes of a new or changed dataflow.'
@@ -158,17 +166,22 @@ export const SCHEMA_PAUSE =
 export const DEPLOY_PAUSE =
   'Deploy when they are over: an event with a new field may be dropped until then.'
 
-/** What to wait for, and what to do next. */
+/** What to wait for, and what to do next. A run before this one may have made it a moment ago. */
 export function nextText(
   done: readonly Done[],
   { authenticated, format }: Wanted,
   options: Options,
+  now: number,
 ): string {
-  const touched = (keys: readonly string[]) =>
-    done.some(({ step, outcome }) => keys.includes(step.key) && outcome !== 'found')
+  const touched = (keys: readonly string[], minutes: number) =>
+    done.some(
+      ({ step, outcome, found }) =>
+        keys.includes(step.key) &&
+        (outcome !== 'found' || changedAt(found.body) > now - minutes * MINUTE_MS),
+    )
   const lines: string[] = []
-  if (touched(['flow'])) lines.push(FLOW_PAUSE)
-  if (touched(['fieldGroup', 'schema', 'union'])) {
+  if (touched(['flow'], 5)) lines.push(FLOW_PAUSE)
+  if (touched(['fieldGroup', 'schema', 'union'], 15)) {
     const isUpgrade = format === 'xdm' && done.some(({ outcome }) => outcome === 'changed')
     lines.push(isUpgrade ? `${SCHEMA_PAUSE} ${DEPLOY_PAUSE}` : SCHEMA_PAUSE)
   }
@@ -181,23 +194,25 @@ export function nextText(
   return lines.map((line) => wrap(line)).join('\n')
 }
 
+/** In milliseconds; 0 where Adobe does not say. */
+function changedAt(body: Json): number {
+  const times = [at(body, 'updatedAt'), at(body, 'meta:registryMetadata', 'repo:lastModifiedDate')]
+  return Math.max(0, ...times.map((time) => Number(time) || 0))
+}
+
 /** A command for the same environment and file, to be run as it is. */
 export function commandOf(
   name: 'deploy' | 'provision',
   options: Options,
   ...more: string[]
 ): string {
-  const { env, config, envFile } = options
-  const isProvision = name === 'provision'
-  const flags = [
-    ...(env === null ? [] : ['--env', env]),
-    ...(isProvision && options.isNamed ? ['--name', options.name] : []),
-    ...(isProvision && options.dataset !== null ? ['--dataset', options.dataset] : []),
-    ...(isProvision && options.profile ? ['--profile'] : []),
-    ...(config === 'wrangler.toml' ? [] : ['--config', config]),
-    ...(envFile === null ? [] : ['--env-file', envFile]),
-    ...more,
-  ]
-  const quoted = flags.map((flag) => (/^[\w@%+=:,./-]+$/.test(flag) ? flag : JSON.stringify(flag)))
-  return [`npm run ${name}`, ...(flags.length > 0 ? ['--', ...quoted] : [])].join(' ')
+  const own =
+    name === 'provision'
+      ? [
+          ...(options.isNamed ? ['--name', options.name] : []),
+          ...(options.dataset === null ? [] : ['--dataset', options.dataset]),
+          ...(options.profile ? ['--profile'] : []),
+        ]
+      : []
+  return commandLine(name, options, ...own, ...more)
 }

@@ -12,6 +12,7 @@ import {
 } from '../lib/platform-client.ts'
 import { adviceOn, PlatformError } from '../lib/platform-error.ts'
 import { type ApiRequest, textAt } from '../lib/platform-request.ts'
+import { wrap } from '../lib/style.ts'
 import type { Terminal } from '../lib/terminal.ts'
 import type { Vars } from '../lib/wrangler-toml.ts'
 import { type Chain, chainOfDataset, chainOfFlow } from './chain.ts'
@@ -57,7 +58,9 @@ export async function settingsFor(
   }
   if (missing.length > 0) {
     terminal.complain(
-      `Missing: ${missing.join(', ')}. Set them in the environment or in a file given by --env-file: the Developer Console shows them at your project's OAuth Server-to-Server credential.`,
+      wrap(
+        `Missing: ${missing.join(', ')}. Have it in the environment or in a file given by --env-file: the Developer Console shows it at your project's OAuth Server-to-Server credential.`,
+      ),
     )
     return null
   }
@@ -108,8 +111,8 @@ async function chainFor(
 /** A failure outside of any step: a look-up, the token. */
 export function complainOf(error: unknown, terminal: Terminal): number {
   if (!(error instanceof PlatformError)) throw error
-  terminal.complain(error.message)
-  terminal.complain(adviceOn(error.refusal, permissionFor(error.request), error.request))
+  terminal.complain(wrap(error.message))
+  terminal.complain(wrap(adviceOn(error.refusal, permissionFor(error.request), error.request)))
   terminal.complain('Nothing was changed.')
   return 1
 }

@@ -12,11 +12,11 @@ export const REQUIRED = ['AEP_CLIENT_ID', 'AEP_CLIENT_SECRET', 'AEP_ORG_ID'] as 
 
 export const isSecret = (name: string) => name === 'AEP_CLIENT_SECRET'
 
-const CREDENTIAL = 'Developer Console > your project > OAuth Server-to-Server'
+const CREDENTIAL = 'Developer Console > project > OAuth Server-to-Server'
 
 /** Where Adobe shows it. */
 export const QUESTIONS: Readonly<Record<(typeof REQUIRED)[number], string>> = {
-  AEP_CLIENT_ID: `AEP_CLIENT_ID (${CREDENTIAL}: Client ID)`,
+  AEP_CLIENT_ID: `AEP_CLIENT_ID (Client ID, ${CREDENTIAL})`,
   AEP_CLIENT_SECRET: `AEP_CLIENT_SECRET (the same page: Retrieve client secret)`,
   AEP_ORG_ID: `AEP_ORG_ID (the same page: Organization ID, ends with @AdobeOrg)`,
 }

@@ -5,8 +5,8 @@
 import type { FailedRow } from '../../worker/aep/failed-row.ts'
 import type { PlatformProblem } from '../../worker/aep/platform-get.ts'
 import { type AepSide, readEverything } from '../compare/aep.ts'
+import type { Sent } from '../compare/sent.ts'
 import type { Options } from './options.ts'
-import type { Sent } from './sent.ts'
 
 export type Refused = {
   readonly id: string
@@ -21,8 +21,8 @@ export type Refused = {
 export type Found = {
   /** In the form in which the relay sends; the oldest first, each event once. */
   readonly sendable: readonly Refused[]
-  /** Sent again by an earlier run, since AEP refused them. */
-  readonly alreadySent: number
+  /** Ids of those that an earlier run has sent again, since AEP refused them. */
+  readonly alreadySent: readonly string[]
   /** In another form: what the mapping made, a text that was cut, or something unknown. */
   readonly others: readonly Refused[]
   /** Rows that name no event of this relay. */
@@ -50,10 +50,9 @@ export async function findRefused(
   if ('reason' in read) return read
   const all = [...byId.values()].sort((a, b) => a.at - b.at)
   const own = all.filter(({ form }) => form === format)
-  const sendable = own.filter(({ id, at }) => (sent.at(id) ?? -Infinity) < at)
   return {
-    sendable,
-    alreadySent: own.length - sendable.length,
+    sendable: own.filter((one) => !sent.has(one)),
+    alreadySent: own.filter((one) => sent.has(one)).map(({ id }) => id),
     others: all.filter(({ form }) => form !== format),
     unnamed: read.unnamed,
     gone: read.gone,

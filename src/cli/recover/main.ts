@@ -5,55 +5,46 @@
  * send is listed and never sent. A run that ended is gone on with by the next. Says what it cannot bring back.
  */
 
-import { aepSide, explain } from '../compare/aep.ts'
-import { causes, SURROUNDINGS, type Surroundings } from '../compare/main.ts'
+import { aepSide, causes, explain, goneWords } from '../compare/aep.ts'
+import { Sent } from '../compare/sent.ts'
 import { printable } from '../lib/printable.ts'
-import { mark, wrap } from '../lib/style.ts'
+import { complain, run, type Surroundings, say, surroundingsOf } from '../lib/run.ts'
 import { processTerminal } from '../lib/terminal.ts'
 import { type Found, findRefused } from './find.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
-import { type Outcome, sendAgain } from './send.ts'
-import { Sent } from './sent.ts'
+import { noteRecovered, type Outcome, sendAgain } from './send.ts'
 
 /** Resolves with the exit code. */
 export async function main(
   args: readonly string[],
   given: Partial<Surroundings> = {},
 ): Promise<number> {
-  const surroundings = { ...SURROUNDINGS, ...given }
-  const options = readOptions(args, surroundings.env)
-  if (options === 'help') {
-    console.log(USAGE)
-    return 0
-  }
-  if ('wrong' in options) {
-    console.error(`${options.wrong}\n\n${USAGE}`)
-    return 2
-  }
-  return recover(options, surroundings)
+  const surroundings = surroundingsOf(given)
+  return run(readOptions(args, surroundings.env), USAGE, (options) =>
+    recover(options, surroundings),
+  )
 }
 
 async function recover(options: Options, { io, now }: Surroundings): Promise<number> {
   const aep = await aepSide(options, io)
   if ('wrong' in aep) return complain(aep.wrong, aep.usage ? 2 : 1)
-  let sent: Sent
-  try {
-    sent = new Sent(options.sentFile)
-  } catch {
-    return complain(`${options.sentFile} cannot be read.`, 2)
-  }
+  const sent = Sent.in(options.sentFile)
+  if ('wrong' in sent) return complain(sent.wrong, 2)
   const found = await findRefused(aep, options, sent, now())
   if ('reason' in found) return complain(explain(found), 1)
   describe(found)
-  const { sendable } = found
-  if (sendable.length === 0 || options.dryRun) {
-    if (options.dryRun && sendable.length > 0) {
+  const { sendable, alreadySent } = found
+  if (options.dryRun) {
+    if (sendable.length > 0) {
       say(null, `Nothing was sent. Without --dry-run these ${sendable.length} are sent again.`)
     }
     return 0
   }
+  // A run that was killed may not have told the relay.
+  await noteRecovered(alreadySent, options)
+  if (sendable.length === 0) return 0
   const done = processTerminal().busy('Sending')
-  const outcome = await sendAgain(sendable, { aep, options, sent, io, now, progress: () => {} })
+  const outcome = await sendAgain(sendable, { aep, options, sent, io, now })
   done(`${outcome.sent} of ${sendable.length} sent again.`)
   report(outcome)
   return outcome.stopped === null && outcome.refused.length === 0 ? 0 : 1
@@ -64,7 +55,9 @@ function describe({ sendable, alreadySent, others, unnamed, gone }: Found): void
     console.log(`${causes(sendable)}\n\nAll of them:`)
     for (const { id, code, pointer } of sendable) console.log(`  ${id}  ${code} ${pointer}`)
   } else say(true, 'AEP has refused nothing that can be sent again.')
-  if (alreadySent > 0) say(null, `${alreadySent} were sent again before, and not refused since.`)
+  if (alreadySent.length > 0) {
+    say(null, `${alreadySent.length} were sent again before, and not refused since.`)
+  }
   if (others.length > 0) {
     console.log(`\nThese cannot be sent again:`)
     for (const { id, code, pointer, form } of others) {
@@ -73,8 +66,7 @@ function describe({ sendable, alreadySent, others, unnamed, gone }: Found): void
   }
   if (unnamed > 0)
     say(null, `${unnamed} failed rows name no event of this relay: they cannot be sent again.`)
-  if (gone > 0)
-    say(null, `AEP no longer has the rows of ${gone} failed batches, which it keeps for 30 days.`)
+  if (gone > 0) say(null, goneWords(gone))
 }
 
 const FORMS: Readonly<Record<string, string>> = {
@@ -88,7 +80,7 @@ const FORMS: Readonly<Record<string, string>> = {
 function report({ suppressed, redriven, waiting, known, refused, gone, stopped }: Outcome): void {
   const counts: readonly (readonly [number, string])[] = [
     [suppressed, 'are of people who have been erased, and were not sent.'],
-    [redriven, 'were dead in the outbox, and were redriven there.'],
+    [redriven, 'were set aside in the outbox, and were redriven there.'],
     [waiting, 'wait in the outbox, which sends them itself.'],
     [known, 'had been recovered before.'],
     [gone, 'are no longer in the files of their batch.'],
@@ -102,14 +94,4 @@ function report({ suppressed, redriven, waiting, known, refused, gone, stopped }
   else if (refused.length === 0) {
     say(true, 'Done. AEP says in about twenty minutes whether it has kept them: npm run compare.')
   }
-}
-
-function say(well: boolean | null, text: string): void {
-  const sign = well === null ? '-' : mark(well)
-  console.log(`${sign} ${wrap(printable(text), '', '  ')}`)
-}
-
-function complain(text: string, code: number): number {
-  console.error(`${mark(false)} ${wrap(printable(text), '', '  ')}`)
-  return code
 }

@@ -8,23 +8,21 @@ export type Options = Common & {
   readonly code: string | null
   readonly dryRun: boolean
   readonly perSecond: number
-  /** The file that says what has been sent. */
-  readonly sentFile: string
 }
 
 export const USAGE = `Usage: npm run recover -- [options]
-Events that AEP accepted and then refused: names them, groups them by cause, and sends them
-again from AEP's own files under the same _id, less those of suppressed people. First mend what
-was wrong in mapping or schema, or AEP will refuse them again.
+Events that AEP accepted and then refused: names them, groups them by cause, and
+sends them again from AEP's own files under the same _id, less those of
+suppressed people. First mend what was wrong in mapping or schema, or AEP will
+refuse them again.
 
   --code C           only those that AEP refused with this code
   --dry-run          names and groups only
   --rate N           events a second, 1 to 50; 5 by default
-  --sent FILE        where it is kept what has been sent, so that a run that ended is gone on with;
-                     recover-sent.ndjson by default. Event ids and times only
 ${COMMON_USAGE}
 
-Exit code: 0 done, 1 the relay or AEP failed or refused, 2 usage or a missing setting.`
+Exit code: 0 done, 1 the relay or AEP failed or refused, 2 usage or a missing
+setting.`
 
 /** The text says what is wrong with the command line. */
 export function readOptions(
@@ -39,7 +37,6 @@ export function readOptions(
         code: { type: 'string' },
         'dry-run': { type: 'boolean', default: false },
         rate: { type: 'string', default: '5' },
-        sent: { type: 'string', default: 'recover-sent.ndjson' },
       },
     })
     if (values.help) return 'help'
@@ -47,8 +44,8 @@ export function readOptions(
     if ('wrong' in common) return common
     const perSecond = /^\d{1,2}$/.test(values.rate) ? Number(values.rate) : 0
     if (perSecond < 1 || perSecond > 50) return { wrong: '--rate is a number from 1 to 50.' }
-    const { code = null, sent: sentFile, 'dry-run': dryRun } = values
-    return { ...common, code, dryRun, perSecond, sentFile }
+    const { code = null, 'dry-run': dryRun } = values
+    return { ...common, code, dryRun, perSecond }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }
   }

@@ -1,31 +1,32 @@
 /**
  * Send: events again, from AEP's files to the inlet, as the Worker sends them.
  *
- * Promises: just before events leave, the relay says whose they are: nothing of a suppressed person is sent, and nothing at all
- * when the relay cannot say. What the outbox still holds is its own to send: dead events are redriven there. Each event is
- * on the list of sent ones before the next leaves. What passes is tried again, what does not pass ends the run.
+ * Promises: before an event leaves, no more than `SCREENED_MS` ago, the relay has said whose it is: nothing of a suppressed
+ * person is sent, and nothing at all when the relay cannot say. What the outbox still holds is its own to send: what is set
+ * aside is redriven there. Each event is on the list of sent ones before the next leaves. What passes is tried again, what does
+ * not pass ends the run.
  */
 
 import { AepClient } from '../../worker/aep/client/client.ts'
-import { requestToken } from '../../worker/aep/client/ims.ts'
+import { requestToken, TokenSource } from '../../worker/aep/client/ims.ts'
 import { post } from '../../worker/aep/client/post.ts'
-import { TokenSource } from '../../worker/aep/client/token.ts'
 import type { Ending } from '../../worker/aep/client/verdict.ts'
 import { readBatch } from '../../worker/aep/landed.ts'
 import type { PlatformProblem } from '../../worker/aep/platform-get.ts'
 import type { Credentials } from '../../worker/config/config.ts'
 import { type AepSide, explain } from '../compare/aep.ts'
 import { askAdmin } from '../compare/relay.ts'
+import type { Sent } from '../compare/sent.ts'
 import { type Io, waitMs } from '../lib/platform-client.ts'
+import type { Fields } from '../lib/relay-reply.ts'
 import type { Refused } from './find.ts'
 import type { Options } from './options.ts'
 import { recordText } from './rows.ts'
-import type { Sent } from './sent.ts'
 
 export type Outcome = {
   sent: number
   suppressed: number
-  /** Dead in the outbox, and redriven there. */
+  /** Set aside in the outbox, and redriven there. */
   redriven: number
   /** Waiting in the outbox, which sends them itself. */
   waiting: number
@@ -44,15 +45,16 @@ type Context = {
   readonly sent: Sent
   readonly io: Io
   readonly now: () => number
-  readonly progress: (done: number) => void
 }
 
-type Item = { readonly id: string; readonly text: string }
+type Item = { readonly id: string; readonly batch: string; readonly text: string }
 
 const CHUNK_EVENTS = 50
 /** Far below what one request to the relay may hold. */
 const CHUNK_CHARACTERS = 500_000
 const ATTEMPTS = 5
+/** As late as an isolate of the relay hears of a suppression. */
+const SCREENED_MS = 10_000
 const TIMEOUT_MS = 30_000
 
 export async function sendAgain(sendable: readonly Refused[], context: Context): Promise<Outcome> {
@@ -75,7 +77,6 @@ export async function sendAgain(sendable: readonly Refused[], context: Context):
     for (const chunk of chunksOf(items)) {
       outcome.stopped = await sendChunk(chunk, outcome, deliver, context)
       if (outcome.stopped !== null) return outcome
-      context.progress(outcome.sent)
     }
   }
   return outcome
@@ -118,7 +119,7 @@ async function itemsOf(
   const { format } = aep.destination
   const read = await readBatch(aep.get, batch, ({ id, form }, line) => {
     if (id === null || form !== format || !ids.has(id)) return
-    items.set(id, { id, text: recordText(line, format) })
+    items.set(id, { id, batch, text: recordText(line, format) })
   })
   return read === null || read === 'gone' ? [...items.values()] : read
 }
@@ -149,43 +150,58 @@ async function sendChunk(
   const { options, sent, io, now } = context
   const ours = await withoutHeld(chunk, outcome, options)
   if (typeof ours === 'string') return ours
-  const suppressed = await screened(ours, options)
-  if (typeof suppressed === 'string') return suppressed
+  const isSuppressed = screening(ours, options, now)
   const recovered: string[] = []
   let stopped: string | null = null
-  for (const [index, { id, text }] of ours.entries()) {
-    if (suppressed.has(index)) {
-      outcome.suppressed += 1
-      continue
-    }
-    const verdict = await patiently(() => deliver(text), io)
-    if (verdict.verdict === 'accepted') {
-      sent.add(id, now())
-      recovered.push(id)
+  for (const item of ours) {
+    const ending = await sendOne(item, isSuppressed, deliver, io)
+    if (typeof ending === 'string') stopped = ending
+    else if (ending === null) outcome.suppressed += 1
+    else if (ending.verdict === 'accepted') {
+      sent.add(item, now())
+      recovered.push(item.id)
       outcome.sent += 1
-    } else if (verdict.verdict === 'rejected') {
-      outcome.refused.push({ id, message: verdict.error.message })
+    } else if (ending.verdict === 'rejected') {
+      outcome.refused.push({ id: item.id, message: ending.error.message })
     } else {
-      const { message } = verdict.error
-      stopped = `AEP does not take events at the moment: ${message}. Run the same command again: it goes on where it stopped.`
-      break
+      stopped = `AEP does not take events at the moment: ${ending.error.message}. Run the same command again: it goes on where it stopped.`
     }
-    await io.sleep(1_000 / options.perSecond)
+    if (stopped !== null) break
+    if (ending !== null) await io.sleep(1_000 / options.perSecond)
   }
-  // The relay then shows them as recovered; one that does not take this shows them as failed, and nothing is lost.
-  if (recovered.length > 0) await askAdmin(options, 'screen', { records: [], recovered })
+  await noteRecovered(recovered, options)
   return stopped
 }
 
-async function patiently(attempt: () => Promise<Ending>, io: Io): Promise<Ending> {
+/** `null`: its person is suppressed. A text: why that is not known. */
+async function sendOne(
+  item: Item,
+  isSuppressed: (item: Item) => Promise<boolean | string>,
+  deliver: Deliver,
+  io: Io,
+): Promise<Ending | null | string> {
   for (let tried = 1; ; tried += 1) {
-    const ending = await attempt()
+    // Asked anew after a wait.
+    const suppressed = await isSuppressed(item)
+    if (typeof suppressed === 'string') return suppressed
+    if (suppressed) return null
+    const ending = await deliver(item.text)
     const passes = ending.verdict === 'deferred' || ending.verdict === 'unknown'
     if (!passes || tried >= ATTEMPTS) return ending
     const asked = ending.retryAfterMs === null ? null : String(ending.retryAfterMs / 1_000)
     await io.sleep(waitMs(tried, asked, io.random))
   }
 }
+
+/** The relay then shows them as recovered; one that does not take this shows them as failed, until the next run. */
+export async function noteRecovered(ids: readonly string[], options: Options): Promise<void> {
+  for (let from = 0; from < ids.length; from += NOTED_TOGETHER) {
+    const recovered = ids.slice(from, from + NOTED_TOGETHER)
+    await askAdmin(options, 'screen', { records: [], recovered })
+  }
+}
+
+const NOTED_TOGETHER = 1_000
 
 /** Those that the outbox does not hold. */
 async function withoutHeld(
@@ -197,34 +213,48 @@ async function withoutHeld(
   for (const item of chunk) {
     // A part, of whichever split, is held as the event that it is of.
     const id = item.id.replace(/(-r\d+)?-\d+$/, '')
-    const answer = await askAdmin(options, `events/${id}`)
+    const answer = await askAdmin(options, 'find', { id })
     if ('wrong' in answer) return answer.wrong
     const { status, body } = answer
-    if (status !== 200 && status !== 404)
+    if (status !== 200 || !Array.isArray(body.events)) {
       return `The relay answered ${status} to a question for an event.`
-    if (status === 404 || body.state === 'delivered' || body.state === 'failed') ours.push(item)
-    else if (body.state === 'recovered') outcome.known += 1
-    else if (body.state === 'dead') {
-      const redriven = await askAdmin(options, 'redrive', { state: 'dead', ids: [id] })
-      if ('wrong' in redriven) return redriven.wrong
-      outcome.redriven += 1
-    } else outcome.waiting += 1
+    }
+    const found = body.events as readonly Fields[]
+    const stateOf = (...states: readonly string[]) =>
+      found.find(({ state }) => states.includes(String(state)))
+    const aside = stateOf('dead', 'quarantined')
+    const recovered = stateOf('recovered')
+    if (stateOf('pending')) outcome.waiting += 1
+    else if (aside && (await isRedriven(id, aside, options))) outcome.redriven += 1
+    // What AEP has refused since is another matter.
+    else if (recovered?.batch === item.batch) outcome.known += 1
+    else ours.push(item)
   }
   return ours
 }
 
-/** The positions of those whose person is suppressed. */
-async function screened(
-  items: readonly Item[],
-  options: Options,
-): Promise<ReadonlySet<number> | string> {
-  if (items.length === 0) return new Set()
-  const records: unknown[] = items.map(({ text }) => JSON.parse(text))
-  const answer = await askAdmin(options, 'screen', { records })
-  if ('wrong' in answer) return answer.wrong
-  const { status, body } = answer
-  const { indexes } = body
-  const isList = Array.isArray(indexes) && indexes.every((one) => Number.isInteger(one))
-  if (status === 200 && isList) return new Set(indexes as number[])
-  return `The relay cannot say whose events these are (it answered ${status}), so nothing is sent: a suppressed person's would be among them. Deploy the relay of this version first.`
+async function isRedriven(id: string, { state }: Fields, options: Options): Promise<boolean> {
+  const answer = await askAdmin(options, 'redrive', { state, ids: [id] })
+  return !('wrong' in answer) && answer.body.redriven === 1
+}
+
+/** Says of one of these whether its person is suppressed, as the relay knew no longer than `SCREENED_MS` ago; or why not. */
+function screening(items: readonly Item[], options: Options, now: () => number) {
+  const records: readonly unknown[] = items.map(({ text }) => JSON.parse(text))
+  let known: { at: number; indexes: ReadonlySet<number> } | null = null
+  return async (item: Item): Promise<boolean | string> => {
+    const at = now()
+    if (known === null || Math.abs(at - known.at) >= SCREENED_MS) {
+      const answer = await askAdmin(options, 'screen', { records })
+      if ('wrong' in answer) return answer.wrong
+      const { status, body } = answer
+      const { indexes } = body
+      const isList = Array.isArray(indexes) && indexes.every((one) => Number.isInteger(one))
+      if (status !== 200 || !isList) {
+        return `The relay cannot say whose events these are (it answered ${status}), so nothing is sent: a suppressed person's would be among them. Deploy the relay of this version first.`
+      }
+      known = { at, indexes: new Set(indexes as number[]) }
+    }
+    return known.indexes.has(items.indexOf(item))
+  }
 }

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
+import { commandLine } from '../lib/command.ts'
 import { keepSecret, printable, printableLines } from '../lib/printable.ts'
 import { askRelay, explainReply, type Fields } from '../lib/relay-reply.ts'
 import { mark, wrap } from '../lib/style.ts'
@@ -38,8 +39,8 @@ export async function main(args: readonly string[]): Promise<number> {
   }
   const taken = reply.status >= 200 && reply.status < 300
   console.log(`${mark(taken)} ${reply.status} ${printable(answerText(reply.body))}`)
-  const more = taken ? MEANINGS[String(reply.body.status)] : problemText(reply.body)
-  if (more) console.log(`  ${printable(more)}`)
+  const more = taken ? meaningOf(String(reply.body.status), options) : problemText(reply.body)
+  if (more) console.log(wrap(printable(more), '  '))
   return taken ? 0 : 1
 }
 
@@ -54,10 +55,13 @@ async function bodyOf({ file, route }: Options): Promise<Uint8Array<ArrayBuffer>
 }
 
 /** Of an answer that takes the webhook and does not relay it. */
-const MEANINGS: Readonly<Record<string, string>> = {
-  buffered: 'Stored: not relayed to AEP yet. `npm run verify` says why.',
-  'dead-lettered': 'Stored: AEP refused it. `npm run verify` says why.',
-  suppressed: 'Not relayed: its visitor has been erased and is suppressed.',
+function meaningOf(status: string, { base, envFile }: Options): string | null {
+  const selected = { env: null, config: 'wrangler.toml', envFile }
+  const verify = `\`${commandLine('verify', selected, '--url', base)}\` says why.`
+  if (status === 'buffered') return `Stored: not relayed to AEP yet. ${verify}`
+  if (status === 'dead-lettered') return `Stored: AEP refused it. ${verify}`
+  if (status === 'suppressed') return 'Not relayed: its visitor has been erased and is suppressed.'
+  return null
 }
 
 function answerText({ status, code, id }: Fields): string {

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { ROUTE_KINDS, type Route } from '../../worker/chatlio/kind.ts'
 import { readWebhookKeys } from '../../worker/config/webhook-keys.ts'
+import { type Environment, environmentOf } from '../lib/env-file.ts'
 import { isOnThisMachine, parseRelayUrl } from '../lib/relay-url.ts'
 
 export type Options = {
@@ -10,22 +11,28 @@ export type Options = {
   readonly key: string
   /** `-` is the standard input; `null`: a test webhook. */
   readonly file: string | null
+  readonly envFile: string | null
 }
 
-/** Those of `npm start`. */
+/** Those of `npm start`: they open nothing but a Worker on this machine. */
 export const LOCAL_URL = 'http://127.0.0.1:8787'
 export const LOCAL_KEY = 'local-demo-webhook-key'
+export const LOCAL_ADMIN_TOKEN = 'local-demo-admin-token'
 
 export const USAGE = `Usage: npm run send -- KIND [options]
 Posts one webhook to a relay, as Chatlio would, and shows what it answers.
 
-  KIND         ${ROUTE_KINDS.join(', ')},
-               or auto: the one URL for every kind
-  --url URL    address of the relay, or a whole webhook URL; by default that of npm start,
-               ${LOCAL_URL}
-  --key K      or the variable WEBHOOK_KEYS, whose first key is taken; on this machine
-               the key of npm start by default
-  --file F     body to send, - for the standard input; by default that of a test visitor
+  KIND         ${ROUTE_KINDS.slice(0, 3).join(', ')},
+               ${ROUTE_KINDS.slice(3).join(', ')};
+               auto: the one URL for every kind
+  --url URL    address of the relay, or a whole webhook URL; by default that of
+               npm start, ${LOCAL_URL}
+  --key K      or the variable WEBHOOK_KEYS, whose first key is taken; on this
+               machine that of npm start by default
+  --file F     body to send, - for the standard input; by default that of a test
+               visitor
+  --env-file FILE
+               variables from a file; the environment wins
   --help
 
 Exit code: 0 taken (2xx), 1 refused or no answer, 2 usage.`
@@ -33,7 +40,7 @@ Exit code: 0 taken (2xx), 1 refused or no answer, 2 usage.`
 /** The text says what is wrong with the command line. */
 export function readOptions(
   args: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
+  processEnvironment: Environment,
 ): Options | 'help' | { wrong: string } {
   try {
     const { values, positionals } = parseArgs({
@@ -43,6 +50,7 @@ export function readOptions(
         url: { type: 'string', default: LOCAL_URL },
         key: { type: 'string' },
         file: { type: 'string' },
+        'env-file': { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     })
@@ -52,6 +60,8 @@ export function readOptions(
     if (!route || more.length > 0) {
       return { wrong: `KIND is one of ${ROUTE_KINDS.join(', ')}, auto.` }
     }
+    const envFile = values['env-file'] ?? null
+    const environment = environmentOf(processEnvironment, envFile)
     const url = parseRelayUrl(values.url)
     if ('wrong' in url) return url
     const key =
@@ -60,7 +70,7 @@ export function readOptions(
       firstKey(environment.WEBHOOK_KEYS) ||
       (isOnThisMachine(new URL(url.base)) ? LOCAL_KEY : null)
     if (!key) return { wrong: 'The key is missing: set WEBHOOK_KEYS, or give --key.' }
-    return { route, base: url.base, key, file: values.file ?? null }
+    return { route, base: url.base, key, file: values.file ?? null, envFile }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }
   }

@@ -8,15 +8,13 @@ import { createServer } from 'node:net'
 import { type LocalAdobeServer, startLocalAdobe } from '../../local-adobe/server.ts'
 import { type LocalWorker, startWorker } from '../lib/local-worker.ts'
 import { paint } from '../lib/style.ts'
+import { LOCAL_ADMIN_TOKEN, LOCAL_KEY } from '../send/options.ts'
 import { DEMO_VARIABLES, runDemo } from './demo.ts'
 import { readableLine } from './log-lines.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { guide, profileNote, table } from './report.ts'
 import { type Posted, postSample, SAMPLES } from './samples.ts'
 
-/** Demo values: they open nothing but a Worker on this machine. */
-const WEBHOOK_KEY = 'local-demo-webhook-key'
-const ADMIN_TOKEN = 'local-demo-admin-token'
 const FLOW_ID = 'local-flow'
 
 const INTERRUPTED = 130
@@ -77,16 +75,16 @@ async function run(
   })
   started.push(() => worker.stop())
   await worker.ready(quit)
-  const urls = { worker: worker.url, aep: aep.url, key: WEBHOOK_KEY }
+  const urls = { worker: worker.url, aep: aep.url, key: LOCAL_KEY }
   if (demo) {
     const print = (text: string) => console.log(text)
     const recoveryMs = DEMO_RECOVERY_MS
-    const world = { ...urls, adminToken: ADMIN_TOKEN, fetch, print, quit, recoveryMs }
+    const world = { ...urls, adminToken: LOCAL_ADMIN_TOKEN, fetch, print, quit, recoveryMs }
     return { failed: !(await runDemo(world)), worker }
   }
   const posted: Posted[] = []
   for (const sample of SAMPLES) {
-    posted.push(await postSample(sample, worker.url, WEBHOOK_KEY, aep.adobe, quit))
+    posted.push(await postSample(sample, worker.url, LOCAL_KEY, aep.adobe, quit))
   }
   const profile = aep.adobe.profile()
   console.log(`\n${table(posted, profile)}\n\n${profileNote(posted, profile)}\n`)
@@ -96,7 +94,7 @@ async function run(
     console.error(`${paint('red', 'AEP does not have:')}\n  ${paths}\n`)
   }
   if (!options.once) {
-    const adminToken = (await hasAdmin(worker.url)) ? ADMIN_TOKEN : null
+    const adminToken = (await hasAdmin(worker.url)) ? LOCAL_ADMIN_TOKEN : null
     console.log(`${guide({ ...urls, adminToken })}\n`)
     worker.follow(printWorkerLine)
   }
@@ -113,8 +111,8 @@ function variables({ url, adobe }: LocalAdobeServer, format: Options['format']) 
     AEP_IMS_URL: url,
     AEP_CLIENT_ID: '',
     AEP_CLIENT_SECRET: '',
-    WEBHOOK_KEYS: WEBHOOK_KEY,
-    ADMIN_TOKEN,
+    WEBHOOK_KEYS: LOCAL_KEY,
+    ADMIN_TOKEN: LOCAL_ADMIN_TOKEN,
     ...(format === 'xdm' && {
       AEP_ORG_ID: orgId,
       AEP_DATASET_ID: datasetId,
@@ -139,7 +137,7 @@ function requireFreePort(port: number, flag: string): Promise<void> {
 }
 
 async function hasAdmin(workerUrl: string): Promise<boolean> {
-  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` }
+  const headers = { authorization: `Bearer ${LOCAL_ADMIN_TOKEN}` }
   return (await fetch(`${workerUrl}/admin/status`, { headers })).ok
 }
 

@@ -13,12 +13,15 @@ export const USAGE = `Usage: npm run tail -- [options]
 Follows the deployed relay, one readable line an event. Times are UTC.
 
   --errors     only what went wrong
-  --file F     instead: what \`wrangler tail --format json\` printed, - for the standard input,
-               which is read anyway when something is piped into it
+  --file F     instead: what \`wrangler tail --format json\` printed, - for the
+               standard input, which is read anyway when something is piped into
+               it
   --env NAME   a named environment of wrangler.toml
   --help
 
-Cloudflare drops lines under load, and says so: this is no audit trail. Ctrl-C ends it.
+Cloudflare drops lines under load, and says so: this is no audit trail. Ctrl-C
+ends it.
+
 Exit code: 0 ended, 1 wrangler failed, 2 usage.`
 
 /** The text says what is wrong with the command line. */

@@ -9,6 +9,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import namespace from '../../worker/aep/schema/identity-namespace.json' with { type: 'json' }
 import { readTarget } from '../deploy/target.ts'
+import { commandLine } from '../lib/command.ts'
 import { variable } from '../lib/env-file.ts'
 import { platformClient, type Send } from '../lib/platform-client.ts'
 import { at, type Json, listAt, textAt } from '../lib/platform-request.ts'
@@ -26,6 +27,8 @@ export type RelaySide = {
   /** `null`: not known. */
   readonly endpoint: string | null
   readonly visitorNamespace: string
+  /** The command that makes a complete mapping. */
+  readonly provision: string
 }
 
 /** Never rejects: what is missing or wrong becomes rows. */
@@ -74,6 +77,7 @@ async function relaySide(options: Options): Promise<RelaySide | { readonly wrong
     flowId,
     endpoint,
     visitorNamespace: text('AEP_VISITOR_NAMESPACE') ?? namespace.code,
+    provision: commandLine('provision', options),
   }
 }
 
@@ -82,7 +86,7 @@ const SHOWN = 5
 
 /** Throws with a message for a person when AEP does not let it be read. */
 export async function mappingRow(send: Send, relay: RelaySide): Promise<Row> {
-  const { flowId, endpoint } = relay
+  const { flowId, endpoint, provision } = relay
   const bad = (text: string): Row => ({ check: CHECK, ok: false, text })
   const flow = await byFlowServiceId(send, 'flows', flowId)
   const state = textAt(flow, 'state')
@@ -103,12 +107,12 @@ export async function mappingRow(send: Send, relay: RelaySide): Promise<Row> {
   const vital = differences.filter(isVital)
   if (vital.length > 0) {
     return bad(
-      `${shown(vital)}. AEP accepts the events and drops them: no record reaches the dataset. \`npm run provision\` makes a complete mapping`,
+      `${shown(vital)}. AEP accepts the events and drops them: no record reaches the dataset. \`${provision}\` makes a complete mapping`,
     )
   }
   if (differences.length > 0) {
     return bad(
-      `${shown(differences)}. These fields do not reach the dataset as they should; \`npm run provision\` makes a complete mapping`,
+      `${shown(differences)}. These fields do not reach the dataset as they should; \`${provision}\` makes a complete mapping`,
     )
   }
   return { check: CHECK, ok: true, text: 'complete; _id and timestamp are filled' }

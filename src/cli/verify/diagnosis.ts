@@ -3,7 +3,17 @@
  * Each cause is recognised by something that only it produces: a status, a hold, or the words in which AEP names the field. AEP's
  * words are no contract, so where they say nothing the cause is given as open and the words are shown.
  */
+import { SECRETS } from '../lib/wrangler-toml.ts'
 import { type AepError, type SampleOutcome, wordsOf } from './sample.ts'
+
+export type SettingProblem = { readonly variable: string; readonly expected: string }
+
+/** How this relay is deployed and followed, and how it gets a secret. */
+export type Commands = {
+  readonly deploy: string
+  readonly tail: string
+  readonly secret: (name: string) => string
+}
 
 export type Findings = {
   readonly samples: readonly SampleOutcome[]
@@ -11,28 +21,35 @@ export type Findings = {
   readonly hold: string | null
   /** Of `/health`. */
   readonly reasons: readonly string[]
+  /** Settings that the relay itself calls missing or wrong. */
+  readonly problems: readonly SettingProblem[]
+  readonly commands: Commands
 }
 
 /** `null`: nothing to explain. */
-export function diagnose({ samples, hold, reasons }: Findings): string | null {
+export function diagnose(findings: Findings): string | null {
+  const { samples, hold, reasons, problems, commands } = findings
+  const { deploy, tail } = commands
   const bad = samples.filter(({ end }) => end !== 'relayed')
   if (bad.length === 0 && hold === null) return null
   const errors = bad.flatMap(({ error }) => (error ? [error] : []))
   if (hold === 'paused' || reasons.includes('paused')) {
     return 'Relaying is paused: webhooks are stored and nothing is lost. POST /admin/resume ends the pause.'
   }
+  if (problems.length > 0) return settings(problems, commands)
   const held = errors.find(({ code }) => code === 'credentials')
-  if (held || hold === 'credentials' || reasons.includes('credentials')) return credentials(held)
+  if (held || hold === 'credentials' || reasons.includes('credentials'))
+    return credentials(held, deploy)
   if (errors.some(({ code, status }) => code === 'too-large' || status === 413)) {
     return 'AEP refuses a test event as too large, though it has a few hundred bytes: a proxy or a quota stands between the relay and AEP. Look at its answer on the page, then redrive it.'
   }
   const refused = errors.find(({ code }) => code === 'rejected')
-  if (refused) return refusal(refused)
+  if (refused) return refusal(refused, deploy)
   if (errors.some(({ code }) => code === 'configuration')) {
-    return 'AEP has no streaming endpoint at AEP_ENDPOINT: compare it with the one in the dataflow, then `npm run deploy`. Everything is stored until then.'
+    return `AEP has no streaming endpoint at AEP_ENDPOINT: compare it with the one in the dataflow, then \`${deploy}\`. Everything is stored until then.`
   }
   if (reasons.includes('configuration') || hold === 'configuration') {
-    return 'A setting of the relay is missing or wrong: `npm run tail` shows a line `configuration` that names it. Correct it in wrangler.toml, then `npm run deploy`. Everything is stored until then.'
+    return `A setting of the relay is missing or wrong: \`${tail}\` shows a line \`configuration\` that names it. Correct it in wrangler.toml, then \`${deploy}\`. Everything is stored until then.`
   }
   if (hold === 'rejecting' || reasons.includes('rejecting')) {
     return 'AEP refuses every event, so a setting is wrong: compare AEP_FLOW_ID (and in xdm AEP_ORG_ID, AEP_DATASET_ID, AEP_SCHEMA_ID) with AEP. Everything is stored until then.'
@@ -44,18 +61,26 @@ export function diagnose({ samples, hold, reasons }: Findings): string | null {
     : null
 }
 
-function credentials(error: AepError | undefined): string {
+function settings(problems: readonly SettingProblem[], { deploy, secret }: Commands): string {
+  const named = problems.map(({ variable, expected }) => `${variable} (expected: ${expected})`)
+  const [missing] = problems.filter(({ variable }) => SECRETS.includes(variable))
+  const first = missing
+    ? `\`${secret(missing.variable)}\` asks for a secret; others are corrected in wrangler.toml, then \`${deploy}\``
+    : `Correct it in wrangler.toml, then \`${deploy}\``
+  return `Missing or wrong: ${named.join('; ')}. ${first}. Everything is stored until then.`
+}
+
+function credentials(error: AepError | undefined, deploy: string): string {
   const who = error?.message.startsWith('IMS')
     ? `Adobe's login refuses the credentials (${error.message})`
     : `AEP refuses the credentials${error?.status ? ` (${error.status})` : ''}`
-  return `${who}. If the relay is set up without a credential, the endpoint asks for one: set AEP_CLIENT_ID in wrangler.toml and have AEP_CLIENT_SECRET in the environment of \`npm run deploy\`, both in one deploy, since one without the other relays nothing. If it has one, check both and AEP_SCOPES, and that the credential may write to this sandbox. Everything is stored until then.`
+  return `${who}. If the relay is set up without a credential, the endpoint asks for one: set AEP_CLIENT_ID in wrangler.toml and have AEP_CLIENT_SECRET in the environment of \`${deploy}\`, both in one deploy, since one without the other relays nothing. If it has one, check both and AEP_SCOPES, and that the credential may write to this sandbox. Everything is stored until then.`
 }
 
-function refusal(error: AepError): string {
+function refusal(error: AepError, deploy: string): string {
   // Every text of the inlet names the inlet and the organization it belongs to: that is no accusation.
   const words = `${error.message} ${error.answer}`.replaceAll(/(inletId|imsOrgId): \[[^\]]*\]/g, '')
-  const after =
-    'then `npm run deploy`. The events are stored: redrive those that are dead afterwards.'
+  const after = `then \`${deploy}\`. The events are stored: redrive those that are dead afterwards.`
   if (/flow ?-?id|dataflow/i.test(words)) {
     return `Wrong flow id: AEP has no such dataflow on this endpoint. Compare AEP_FLOW_ID with the dataflow, ${after}`
   }

@@ -3,6 +3,7 @@
  * needs a key, and the admin routes. Sends no event and no key.
  */
 import { askRelay, explainReply, type Reply } from '../lib/relay-reply.ts'
+import type { SettingProblem } from './diagnosis.ts'
 import type { Row } from './row.ts'
 
 export type Front = {
@@ -11,7 +12,7 @@ export type Front = {
   readonly open: boolean
 }
 
-export async function checkFront(base: string): Promise<Front> {
+export async function checkFront(base: string, deploy: string): Promise<Front> {
   const secure = base.startsWith('https:')
   const health = await askRelay(`${base}/health`, { method: 'GET' })
   const door = await askRelay(`${base}/chatlio/transcript`, {
@@ -31,16 +32,16 @@ export async function checkFront(base: string): Promise<Front> {
   const address = secure
     ? 'https with a valid certificate, no redirect, nothing in front'
     : 'this machine, no redirect, nothing in front'
-  const closed = doorRow(door)
+  const closed = doorRow(door, deploy)
   return { rows: [{ check: 'address', ok: true, text: address }, closed], open: closed.ok === true }
 }
 
-function doorRow(door: Reply): Row {
+function doorRow(door: Reply, deploy: string): Row {
   const check = 'without a key'
   if (door.by !== 'relay') return { check, ok: false, text: explainReply(door) }
   if (door.status === 401) return { check, ok: true, text: 'refused (401), as it should be' }
   if (door.status === 503) {
-    const text = `The relay takes no webhook: ${door.body.detail} Set WEBHOOK_KEYS with \`npm run deploy\`.`
+    const text = `The relay takes no webhook: ${door.body.detail} \`${deploy}\` makes one.`
     return { check, ok: false, text }
   }
   return { check, ok: false, text: `answered ${door.status}, which is not how the relay answers` }
@@ -74,6 +75,17 @@ export async function checkAdmin(base: string, token: string | null): Promise<Ad
   const reason = (hold as { reason?: string } | null)?.reason ?? null
   const text = `accepted; ${pending} pending, ${dead} dead, ${quarantined} quarantined${reason ? `, on hold: ${reason}` : ''}`
   return { row: { check, ok: true, text }, hold: reason, usable: true }
+}
+
+const MAX_SUPPORT_BYTES = 1_048_576
+
+/** Settings that the relay calls missing or wrong; none where it does not say. */
+export async function readProblems(base: string, token: string): Promise<SettingProblem[]> {
+  const headers = { authorization: `Bearer ${token}` }
+  const asked = { method: 'GET', headers, maxBytes: MAX_SUPPORT_BYTES } as const
+  const reply = await askRelay(`${base}/admin/support`, asked)
+  const { problems } = reply.by === 'relay' ? reply.body : {}
+  return Array.isArray(problems) ? problems : []
 }
 
 /** What AEP has kept of what it accepted, as the relay has read it; `null`: a relay that does not compare. */

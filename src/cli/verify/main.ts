@@ -5,12 +5,13 @@
  */
 import { randomBytes } from 'node:crypto'
 import { ROUTE_KINDS } from '../../worker/chatlio/kind.ts'
-import { TEST_EVENT_TYPE, TEST_PERSON } from '../../worker/chatlio/test-person.ts'
+import { TEST_EVENT_TYPE, TEST_PERSON } from '../../worker/chatlio/person.ts'
+import { commandLine, wranglerLine } from '../lib/command.ts'
 import { keepSecret, printableLines } from '../lib/printable.ts'
 import { paint, wrap } from '../lib/style.ts'
 import { platformFor } from './dataflow.ts'
 import { diagnose } from './diagnosis.ts'
-import { checkAdmin, checkFront, checkHealth, checkLanded } from './front.ts'
+import { checkAdmin, checkFront, checkHealth, checkLanded, readProblems } from './front.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { type Row, table } from './row.ts'
 import { type SampleOutcome, sampleRow, trySample } from './sample.ts'
@@ -41,7 +42,7 @@ type Report = { readonly rows: readonly Row[]; readonly notes: readonly string[]
 
 async function verify(options: Options): Promise<Report> {
   const { base, adminToken } = options
-  const front = await checkFront(base)
+  const front = await checkFront(base, commandLine('deploy', options))
   if (!front.open) return { rows: front.rows, notes: [] }
 
   const before = await checkAdmin(base, adminToken)
@@ -71,15 +72,23 @@ async function verify(options: Options): Promise<Report> {
     ...(landed ? [landed] : []),
     ...(await ended(relayed)),
   ]
-  const cause = diagnose({ samples, hold: after.hold, reasons: health.reasons })
+  const commands = {
+    deploy: commandLine('deploy', options),
+    // It takes neither of the two, and reads no setting.
+    tail: commandLine('tail', { ...options, config: 'wrangler.toml', envFile: null }),
+    secret: (name: string) => wranglerLine(`secret put ${name}`, options),
+  }
+  const asks = health.reasons.includes('configuration') && after.usable && adminToken !== null
+  const problems = asks ? await readProblems(base, adminToken) : []
+  const cause = diagnose({ samples, hold: after.hold, reasons: health.reasons, problems, commands })
   return { rows, notes: [...(cause ? [wrap(cause)] : []), eraseNote(options)] }
 }
 
 /** The command stands on a line of its own, to be run as it is. */
 function eraseNote({ base, envFile }: Options): string {
-  const file = envFile === null ? '' : ` --env-file ${JSON.stringify(envFile)}`
-  const who = `--email ${TEST_PERSON.email} --visitor ${TEST_PERSON.uuid}`
-  const command = `npm run erase -- ${who} --suppress-days 0 --url ${base}${file}`
+  const who = ['--email', TEST_PERSON.email, '--visitor', TEST_PERSON.uuid, '--suppress-days', '0']
+  const selected = { env: null, config: 'wrangler.toml', envFile }
+  const command = commandLine('erase', selected, ...who, '--url', base)
   return `${wrap(`The test events are of ${TEST_PERSON.email}, always the same; in AEP their eventType is ${TEST_EVENT_TYPE}. This erases what the relay has of them (it reads ADMIN_TOKEN, from the environment or the same file) and suppresses nobody:`)}\n  ${command}`
 }
 

@@ -319,6 +319,8 @@ export const COMMANDS = {
             outcome: v.picklist(OUTCOMES),
             source: orNull(string()),
             count: whole,
+            // What AEP acknowledged of them, in its own count: a split event is several.
+            records: optional(whole),
             // How much was replaced in them by rule, where anything was.
             redacted: optional(counts),
             p50Ms: orNull(whole),
@@ -344,6 +346,7 @@ export const COMMANDS = {
             inAep: whole,
             refused: whole,
             lost: whole,
+            late: whole,
             slowestMs: orNull(whole),
             withoutTranscript: orNull(whole),
             rows: list(
@@ -354,6 +357,7 @@ export const COMMANDS = {
                 inAep: whole,
                 refused: whole,
                 lost: whole,
+                late: whole,
                 slowestMs: orNull(whole),
               }),
             ),

@@ -4,7 +4,7 @@
  * Promises: without a configured token these routes do not exist; a wrong token learns nothing but that; a method that a
  * route does not take is a 405 that names those it does. When the outbox does not answer, the answer is 503.
  */
-import { Hono } from 'hono/quick'
+import { Hono } from 'hono/tiny'
 import { problemResponse } from '../http/problem.ts'
 import { type AppContext, servicesOf } from '../services.ts'
 import { apiAccess, operatorOf } from './access.ts'

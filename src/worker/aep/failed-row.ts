@@ -6,7 +6,9 @@
  *
  * Promises: never throws. Of AEP's words only a code and a pointer come out, in forms that hold no value: AEP's texts quote
  * what a visitor wrote. `record` is the visitor's own data, for sending it again; a reader who keeps something keeps the rest.
+ * `kind` and `source` are what the relay itself wrote into the record, and are in the form of these or absent.
  */
+import { EVENT_TYPES, type EventKind } from '../chatlio/kind.ts'
 import { isObject, type JsonObject } from '../lib/json.ts'
 
 export type FailedRow = {
@@ -15,6 +17,10 @@ export type FailedRow = {
   readonly code: string
   /** Field names, `*` for a position and for what is no name; empty when AEP names no place. */
   readonly pointer: string
+  /** `null`: it says none, as an event of `npm run verify` does. */
+  readonly kind: EventKind | null
+  /** The name of its key; `null`: it has none, or the schema has no field for it. */
+  readonly source: string | null
   /** Which kind of record it holds: what the relay sends, or something that it does not. */
   readonly form: 'raw' | 'xdm' | 'mapped' | 'cut' | 'unknown'
   /** The raw record, or the `xdmEntity`; `null` unless `form` is one of these. */
@@ -38,13 +44,32 @@ export function readFailedRow(line: string): FailedRow | null {
   if (body === undefined && 'body' in row) return cutRow(line, code, pointer)
   const whole = isObject(body) ? body : withoutErrors(row)
   const { form, record } = recordIn(whole)
-  const id = idOf(record ?? whole)
-  return { id, code, pointer, form, record }
+  const own = record ?? whole
+  const [kind, source] = [kindOf(own.eventType), sourceOf(own)]
+  return { id: idOf(own), code, pointer, kind, source, form, record }
 }
 
-/** Nothing in it can be relied on but the id, which is long enough to be no accident. */
+/** Nothing in it can be relied on but the id, which is long enough to be no accident, and a type that is one of ours. */
 function cutRow(line: string, code: string, pointer: string): FailedRow {
-  return { id: ID_IN_TEXT.exec(line)?.[1] ?? null, code, pointer, form: 'cut', record: null }
+  const id = ID_IN_TEXT.exec(line)?.[1] ?? null
+  const kind = kindOf(TYPE_IN_TEXT.exec(line)?.[1])
+  return { id, code, pointer, kind, source: null, form: 'cut', record: null }
+}
+
+const TYPE_IN_TEXT = /eventType[\\"\s]*:[\\"\s]*(chatlio\.\w+)[\\"]/
+
+const KINDS = new Map<unknown, EventKind>(
+  Object.entries(EVENT_TYPES).map(([kind, type]) => [type, kind as EventKind]),
+)
+const kindOf = (type: unknown): EventKind | null => KINDS.get(type) ?? null
+
+/** At the top of a raw record; in XDM under the tenant's name. */
+function sourceOf(record: JsonObject): string | null {
+  const own = Object.entries(record).flatMap(([key, value]) =>
+    key.startsWith('_') && isObject(value) && isObject(value.chatlio) ? [value.chatlio] : [],
+  )
+  const found = [record, ...own].map(({ source }) => source).find((one) => typeof one === 'string')
+  return typeof found === 'string' && /^[a-z0-9-]{1,32}$/.test(found) ? found : null
 }
 
 function recordIn(whole: JsonObject): Pick<FailedRow, 'form' | 'record'> {

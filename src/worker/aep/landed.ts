@@ -5,10 +5,11 @@
  * Promises: reads only; at most `LISTS` requests for lists and `FILES` for failed batches a call, then a cursor says where to
  * go on, and nothing is read twice but what may still change. Never throws for what AEP answers: a refusal is a `problem`, and
  * what was read before it counts. Of other flows in the same dataset nothing comes out. AEP's texts never do: an event's id,
- * a code, a pointer, the batch. Request, clock and token are passed in.
+ * a code, a pointer, the batch; its kind and source, as the relay wrote them. Request, clock and token are passed in.
  *
  * Accepts: whether AEP makes one run an hour for a streaming flow is not published, so runs are summed by the hour in which
- * they began; an hour counts as settled two hours after its end.
+ * they began; an hour counts as settled two hours after its end. A batch that fails more than three hours after it began is
+ * found within a day: once a day the last seven days are looked through.
  */
 import { isObject, type JsonObject } from '../lib/json.ts'
 import { type FailedRow, readFailedRow } from './failed-row.ts'
@@ -36,6 +37,15 @@ export type LandedFailure = {
   readonly at: number
 }
 
+/** Failed rows of one batch that have all of this in common. `acceptedAt`: when their batch began, epoch milliseconds. */
+type Told = Pick<FailedRow, 'kind' | 'source'> & { readonly acceptedAt: number }
+export type ReadFailure = LandedFailure & Told
+export type UnnamedRows = Pick<LandedFailure, 'code' | 'pointer'> &
+  Told & { readonly count: number }
+
+/** An hour beside what AEP acknowledged in it, at least. In records. */
+export type ComparedHour = LandedHour & { readonly ours: number }
+
 export type LandedCursor = {
   /** The first hour that is to be read. */
   readonly hours: number
@@ -47,14 +57,16 @@ export type LandedCursor = {
   readonly done: Readonly<Record<string, number>>
   /** The one at which reading stopped, and how many of its files have been read. */
   readonly within: { readonly batch: string; readonly files: number } | null
+  /** When all of the last days were last looked through, epoch milliseconds. */
+  readonly lookedBackAt: number
 }
 
 export type Landed = {
   /** Empty without a dataflow. */
   readonly hours: readonly LandedHour[]
-  readonly failures: readonly LandedFailure[]
-  /** Failed rows that name no event of this relay: their number by code. */
-  readonly unnamed: number
+  readonly failures: readonly ReadFailure[]
+  /** Failed rows that name no event of this relay. */
+  readonly unnamed: readonly UnnamedRows[]
   /** Failed batches of ours whose files AEP no longer has. */
   readonly gone: number
   readonly cursor: LandedCursor
@@ -98,13 +110,16 @@ const FILES = 20
 const HOUR_MS = 3_600_000
 /** After its end AEP may still count for an hour so long. */
 const SETTLE_MS = 2 * HOUR_MS
-/** A batch is listed under the time of its beginning, and fails later. */
+/** A batch is listed under the time of its beginning, and fails later; once in `DEEP_EVERY_MS` it may be much later. */
 const LOOK_BACK_MS = 3 * HOUR_MS
+const DEEP_LOOK_BACK_MS = 7 * 24 * HOUR_MS
+const DEEP_EVERY_MS = 24 * HOUR_MS
 /** In one call: as many runs as a page holds, where there is one an hour. */
 const HOURS = 48
 const RUNS_PAGE = 50
 const BATCHES_PAGE = 100
-const MAX_DONE = 500
+/** Of a week in which every quarter of an hour has a failed batch. */
+const MAX_DONE = 7 * 24 * 4
 
 const FLOW_SERVICE = '/data/foundation/flowservice'
 const CATALOG = '/data/foundation/catalog'
@@ -112,7 +127,23 @@ const EXPORT = '/data/foundation/export'
 
 /** Everything since then, epoch milliseconds. */
 export function landedSince(since: number): LandedCursor {
-  return { hours: floorHour(since), batches: since - QUARTER_MS, start: 0, done: {}, within: null }
+  const [hours, batches] = [floorHour(since), since - QUARTER_MS]
+  return { hours, batches, start: 0, done: {}, within: null, lookedBackAt: since }
+}
+
+/**
+ * How many fewer AEP has received than it acknowledged, at least, over the settled hours from `from` on and below `to`. What
+ * was sent in the last second of an hour AEP may count in the next, and what it acknowledged in the first second in the one
+ * before: so what the hours on both sides have too many does not miss.
+ */
+export function missingIn(hours: readonly ComparedHour[], from: number, to: number): number {
+  const own = hours.filter(({ at, settled }) => settled && at >= from && at < to)
+  const ends = own.map(({ at }) => at)
+  const beside = [Math.min(...ends) - HOUR_MS, Math.max(...ends) + HOUR_MS]
+  const spilled = hours
+    .filter(({ at }) => beside.includes(at))
+    .reduce((sum, { received, ours }) => sum + Math.max(received - ours, 0), 0)
+  return Math.max(own.reduce((sum, { received, ours }) => sum + ours - received, 0) - spilled, 0)
 }
 
 /** A batch takes up what came within a quarter of an hour. */
@@ -229,14 +260,16 @@ type Failures = Pick<Landed, 'failures' | 'unnamed' | 'gone' | 'more' | 'problem
 
 async function readFailures(options: LandedOptions, budget: Budget): Promise<Failures> {
   const { get, cursor, now, each } = options
-  const failures: LandedFailure[] = []
-  const counts = { unnamed: 0, gone: 0 }
+  const failures: ReadFailure[] = []
+  const unnamed = new Map<string, UnnamedRows>()
+  let gone = 0
   const done = new Map(Object.entries(cursor.done))
   const stopped = (more: boolean, problem: PlatformProblem | null, to: Partial<LandedCursor>) => {
-    const { batches, start, within } = { ...cursor, ...to }
-    const kept = [...done].filter(([, created]) => created > batches).slice(-MAX_DONE)
-    const next = { batches, start, done: Object.fromEntries(kept), within }
-    return { failures, ...counts, more, problem, cursor: next }
+    const { batches, start, within, lookedBackAt } = { ...cursor, ...to }
+    const kept = [...done].filter(([, created]) => created > now - DEEP_LOOK_BACK_MS)
+    const next = { batches, start, done: Object.fromEntries(kept.slice(-MAX_DONE)), within }
+    const rows = { failures, unnamed: [...unnamed.values()], gone }
+    return { ...rows, more, problem, cursor: { ...next, lookedBackAt } }
   }
   const listed = await listBatches(options, budget)
   for (const batch of listed.batches) {
@@ -244,24 +277,28 @@ async function readFailures(options: LandedOptions, budget: Budget): Promise<Fai
     const skip = cursor.within?.batch === batch.id ? cursor.within.files : 0
     const { end, files } = await readFiles(get, batch.id, skip, budget, (row) => {
       each?.(row, batch)
-      if (row.id === null) counts.unnamed += 1
-      else failures.push({ ...reasonOf(row), id: row.id, batch: batch.id, at: batch.updated })
+      const { id, code, pointer, kind, source } = row
+      const told = { code, pointer, kind, source, acceptedAt: batch.created }
+      if (id !== null) {
+        failures.push({ ...told, id, batch: batch.id, at: batch.updated })
+        return
+      }
+      const key = JSON.stringify(told)
+      unnamed.set(key, { ...told, count: (unnamed.get(key)?.count ?? 0) + 1 })
     })
     const within = { batch: batch.id, files }
     if (end === 'budget') return stopped(true, null, { within })
     if (end !== 'done' && end !== 'gone') return stopped(false, end, { within })
-    if (end === 'gone') counts.gone += 1
+    if (end === 'gone') gone += 1
     done.set(batch.id, batch.created)
   }
   if (listed.problem) return stopped(false, listed.problem, {})
   if (listed.more) return stopped(true, null, { start: cursor.start + listed.seen, within: null })
   // All are read. What began lately may still fail, so it is looked at again.
-  const batches = Math.max(cursor.batches, now - LOOK_BACK_MS)
-  return stopped(false, null, { batches, start: 0, within: null })
-}
-
-function reasonOf({ code, pointer }: FailedRow) {
-  return { code, pointer }
+  const isDeep = Math.abs(now - (cursor.lookedBackAt ?? 0)) >= DEEP_EVERY_MS
+  const batches = now - (isDeep ? DEEP_LOOK_BACK_MS : LOOK_BACK_MS)
+  const lookedBackAt = isDeep ? now : cursor.lookedBackAt
+  return stopped(false, null, { batches, start: 0, within: null, lookedBackAt })
 }
 
 type Listed = {

@@ -1,11 +1,21 @@
 /**
- * Turns parsed JSON into a chat event: decides its kind, validates its shape, and dates it.
+ * Turns parsed JSON into a chat event: decides its kind, validates its shape, dates it, and computes its id.
  *
- * Promises: pure (the time of receipt is passed in); never throws, whatever the JSON. An issue names a place by
- * documented field names and states the expectation, never the value found there.
+ * Promises: pure (the time of receipt and the hash are passed in); never throws, whatever the JSON. An issue names a place by
+ * documented field names and states the expectation, never the value found there. The same webhook posted again gets the
+ * same id, so that Real-Time Customer Profile drops the copy ("drops events if an event with the same `_id` already exists",
+ * DUP).
+ * Accepts: if a body has neither `conversationUUID` nor `endedAt`, two identical bodies on one UTC day count as one event,
+ * and a copy posted on the next day counts as another.
  */
 import * as v from 'valibot'
-import { exceededLimit, isObject, type JsonObject, type Parsed } from '../lib/json.ts'
+import {
+  exceededLimit,
+  isNonEmptyString,
+  isObject,
+  type JsonObject,
+  type Parsed,
+} from '../lib/json.ts'
 import { MAX_ISSUES } from '../limits.ts'
 import { documentedIn, placeIn, type Shape, shapeOf } from './fields.ts'
 import { EVENT_TYPES, type EventKind, inferKind, type Route, type StoredKind } from './kind.ts'
@@ -17,8 +27,8 @@ import {
   type Transcript,
   TranscriptSchema,
 } from './payload.ts'
-import { isOfTestPerson, TEST_EVENT_TYPE } from './test-person.ts'
-import { readTimestamp, toIso, writeTimestamp } from './timestamp.ts'
+import { isOfTestPerson, TEST_EVENT_TYPE } from './person.ts'
+import { readTimestamp, toIso, utcDay, writeTimestamp } from './timestamp.ts'
 
 /** A kind and the payload that goes with it. */
 type Typed =
@@ -28,7 +38,7 @@ type Typed =
 
 /** A validated, normalized event. Times are RFC 3339 in UTC, with milliseconds. */
 export type ChatEvent = Typed & {
-  /** See `id.ts`; becomes `_id` in AEP. */
+  /** Made by `eventId`; becomes `_id` in AEP. */
   id: string
   /** One of `EVENT_TYPES`, or that of a test. */
   eventType: string
@@ -149,4 +159,30 @@ function normalizeTimestamp(holder: JsonObject, field: string, receivedAt: numbe
   const timestamp = readTimestamp(text)
   holder[field] = writeTimestamp(timestamp, text, receivedAt)
   return timestamp.state === 'read'
+}
+
+/**
+ * An event's `_id` in AEP, and its key in the outbox: computed once, at receipt, and stored. SHA-256 of the route, the UTC
+ * day of `receivedAt` (epoch ms; left out if the body identifies itself) and the body, as 64 hexadecimal digits, since an
+ * `_id` must not contain a colon (EE).
+ */
+export async function eventId(
+  route: Route,
+  body: Uint8Array,
+  parsed: Parsed,
+  receivedAt: number,
+  sha256: (bytes: Uint8Array) => Promise<ArrayBuffer>,
+): Promise<string> {
+  const prefix = identifiesItself(parsed) ? `${route}\n` : `${route}\n${utcDay(receivedAt)}\n`
+  const hashed = new Uint8Array(prefix.length + body.length)
+  // ASCII only: as many bytes as characters, and for so few an encoder costs more.
+  for (let at = 0; at < prefix.length; at += 1) hashed[at] = prefix.charCodeAt(at)
+  hashed.set(body, prefix.length)
+  return new Uint8Array(await sha256(hashed)).toHex()
+}
+
+/** Whether the body holds a field that tells it apart from every other event. */
+function identifiesItself(parsed: Parsed): boolean {
+  if (!parsed.ok || !isObject(parsed.value)) return false
+  return isNonEmptyString(parsed.value.conversationUUID) || isNonEmptyString(parsed.value.endedAt)
 }

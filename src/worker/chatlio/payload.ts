@@ -3,12 +3,14 @@
  * Source: Chatlio's webhook and transcript pages, and the fields that older receivers read (docs/sources.md).
  *
  * Promises: a documented field has its documented type in the output, or is absent (empty strings and nulls are
- * dropped); emails are trimmed and lower-cased; undocumented fields pass through unchanged.
+ * dropped); emails are trimmed, lower-cased and composed, so that a person is one at AEP and found there when they are to be
+ * erased; undocumented fields pass through unchanged.
  * Never repeats a value in an issue: it may be personal data, so no message is valibot's default.
  * Never reads the clock: `event.ts` normalizes timestamps.
  */
 import * as v from 'valibot'
 import { isObject, type JsonObject, parseEmbedded } from '../lib/json.ts'
+import { addressesOf, composed } from '../lib/spellings.ts'
 import { MAX_ISSUES } from '../limits.ts'
 import { documentedIn, type Form, placeIn, type Shape } from './fields.ts'
 
@@ -44,7 +46,7 @@ const text = v.nullish(v.string('expected a string'))
 
 const email = v.pipe(
   text,
-  v.transform((value) => value?.trim().toLowerCase()),
+  v.transform((value) => value && composed(value.trim())),
 )
 
 /** Accepts an empty string for any type; `withoutEmpty` drops it. */
@@ -118,19 +120,30 @@ export const ConversationSchema = documented({
   ...entriesOf('conversation', ''),
 })
 
+/** Some senders name the address in `emailPretty` alone. */
+function withEmail(message: JsonObject): JsonObject {
+  const { email, emailPretty } = message
+  if (email !== undefined || typeof emailPretty !== 'string') return message
+  const [address, another] = addressesOf(emailPretty, 2)
+  return address?.includes('@') && another === undefined ? { ...message, email: address } : message
+}
+
 /** `visitor` is optional and `subject` is added because older receivers read bodies like that. */
-export const OfflineMessageSchema = documented({
-  visitor: v.pipe(
-    v.nullish(v.unknown()),
-    v.transform((value) => (value === '' ? undefined : value)),
-    v.nullish(visitorOf('offline-message')),
-  ),
-  ...entriesOf('offline-message', ''),
-  message: v.pipe(
-    v.string('expected a string, possibly empty'),
-    v.transform((message) => message || undefined),
-  ),
-})
+export const OfflineMessageSchema = v.pipe(
+  documented({
+    visitor: v.pipe(
+      v.nullish(v.unknown()),
+      v.transform((value) => (value === '' ? undefined : value)),
+      v.nullish(visitorOf('offline-message')),
+    ),
+    ...entriesOf('offline-message', ''),
+    message: v.pipe(
+      v.string('expected a string, possibly empty'),
+      v.transform((message) => message || undefined),
+    ),
+  }),
+  v.transform(withEmail),
+)
 
 export const MessageSchema = documented(entriesOf('transcript', 'messages[*]'))
 

@@ -7,8 +7,14 @@
  * name around it, of two equal keys both; never an agent or anybody who is only mentioned. Where a body cannot be read as an
  * event and names nobody there, its text is searched. Pure, and never throws.
  */
-import { isObject, type JsonObject, type Parsed, parseEmbedded } from '../lib/json.ts'
-import { addressesIn, folded, readingsOf, readingsOfText } from '../lib/spellings.ts'
+import {
+  isObject,
+  type JsonObject,
+  type Parsed,
+  type ParsedText,
+  parseEmbedded,
+} from '../lib/json.ts'
+import { addressesIn, addressesOf, folded, readingsOf } from '../lib/spellings.ts'
 import type { StoredKind } from './kind.ts'
 
 /** Emails and ids as they are compared: emails folded, ids trimmed. Several visitors only where a text was searched. */
@@ -36,7 +42,7 @@ export function normalizedKey({ field, value }: PersonKey): PersonKey {
 const NOBODY: Subject = { conversation: null, visitors: [], emails: [] }
 
 /** What arrived. `isValid`: it was read as an event. */
-export type Arrived = { kind: StoredKind; parsed: Parsed; body: Uint8Array; isValid: boolean }
+export type Arrived = { kind: StoredKind; parsed: ParsedText; body: Uint8Array; isValid: boolean }
 
 /** An event that our own code fails on names nobody: it must not be lost for that. */
 export function subjectOf(arrived: Arrived): Subject {
@@ -49,44 +55,46 @@ export function subjectOf(arrived: Arrived): Subject {
 
 function namedIn({ kind, parsed, body, isValid }: Arrived): Subject {
   if (!parsed.ok || !isObject(parsed.value)) return inText(body)
-  const subject = inObjects(kind, everyMember(parsed.value, body))
+  const subject = inObjects(kind, everyMember(parsed.value, parsed.text))
   if (isValid || !namesNobody(subject)) return subject
   return { ...inText(body), conversation: subject.conversation }
 }
 
-/** By name, all values that it has. */
-type Members = ReadonlyMap<string, readonly unknown[]>
+/** All values that a name has in the body, and in its visitor. */
+type Members = {
+  inBody: (name: string) => readonly unknown[]
+  inVisitor: (name: string) => readonly unknown[]
+}
 
-function inObjects(kind: StoredKind, members: Members): Subject {
-  const at = (name: string) => members.get(name) ?? []
-  const emails = [...at('visitor.email')]
-  if (kind === 'transcript' || kind === 'auto') emails.push(...at('visitorEmail'))
-  if (kind === 'offline-message' || kind === 'auto') {
-    emails.push(...at('email'), ...at('emailPretty').flatMap(addressesAt))
+function inObjects(kind: StoredKind, { inBody, inVisitor }: Members): Subject {
+  const emails = inVisitor('email').flatMap(emailsAt)
+  if (kind === 'transcript' || kind === 'auto') {
+    emails.push(...inBody('visitorEmail').flatMap(emailsAt))
   }
-  const ids = at('visitor.UUID')
-    .flatMap((id) => textsAt(id))
+  if (kind === 'offline-message' || kind === 'auto') {
+    emails.push(...inBody('email').flatMap(emailsAt))
+    emails.push(...inBody('emailPretty').flatMap(textsAt).flatMap(addressesAt))
+  }
+  const ids = inVisitor('UUID')
+    .flatMap(textsAt)
     .map((id) => id.trim())
   return {
-    conversation: textValue(at('conversationUUID').at(-1)),
+    conversation: textValue(inBody('conversationUUID').at(-1)),
     visitors: [...new Set(ids.filter((id) => id !== ''))],
-    emails: [...new Set(emails.flatMap((email) => [...asWritten(email), ...addressesAt(email)]))],
+    emails: [...new Set(emails)],
   }
 }
 
-/** An address of one word is what it is; there may be several, or a name, around others. */
-const ONE_WORD = /^[^\s\p{Cf}"'<>()[\]{},;:&%=\\|/?]*[\p{L}\p{M}\p{N}]$/u
-
-function asWritten(value: unknown): string[] {
-  return textsAt(value).flatMap((text) => folded(text.trim()) || [])
+/** As written, and what is in it: there may be several, or a name, around others. */
+function emailsAt(value: unknown): string[] {
+  return textsAt(value).flatMap((text) => {
+    const whole = folded(text.trim())
+    return whole === '' ? [] : [whole, ...addressesAt(text).filter((each) => each !== whole)]
+  })
 }
 
-function addressesAt(value: unknown): string[] {
-  return textsAt(value).flatMap((text) =>
-    ONE_WORD.test(text.trim())
-      ? folded(text.trim())
-      : addressesIn(readingsOfText(text), MAX_FROM_TEXT),
-  )
+function addressesAt(text: string): string[] {
+  return addressesOf(text, MAX_FROM_TEXT)
 }
 
 /** A text, or those in a list or an object. */
@@ -121,33 +129,49 @@ function inText(body: Uint8Array): Subject {
 }
 
 const NAMES = ['visitor', 'UUID', 'email', 'visitorEmail', 'emailPretty', 'conversationUUID']
+const QUOTED_NAMES = new RegExp(`"(?:${NAMES.join('|')})"`, 'g')
 
 /** A value has other signs around its escapes, or no colon behind it. */
-const ESCAPED_NAME = /\\u00[0-9a-f]{2}(?:\\u00[0-9a-f]{2}|[a-z]){0,16}"\s{0,8}:/i
+const ESCAPED_NAME = /\\u00[0-9a-f]{2}(?:\\u00[0-9a-f]{2}|[a-z]){0,16}"\s*:/i
 
-/** Members of the body and of its visitor. The text is read only where a name may stand in it twice. */
-function everyMember(json: JsonObject, body: Uint8Array): Members {
-  const members = new Map<string, unknown[]>()
-  const add = (name: string, value: unknown) => {
-    const known = members.get(name)
+/** Members of the body and of its visitor. The text is read only where it has more of these names than the two objects. */
+function everyMember(json: JsonObject, text: string): Members {
+  const visitor = isObject(json.visitor) ? json.visitor : {}
+  const inText = text.match(QUOTED_NAMES)?.length ?? 0
+  const isEscaped = text.includes('\\u00') && ESCAPED_NAME.test(text)
+  if (inText <= namesIn(json) + namesIn(visitor) && !isEscaped) {
+    return { inBody: valuesOf(json), inVisitor: valuesOf(visitor) }
+  }
+  const body = named(membersIn(text))
+  const visitors = (body.get('visitor') ?? []).flatMap((each) => [...membersIn(each)])
+  return { inBody: parsedOf(body), inVisitor: parsedOf(named(visitors)) }
+}
+
+function namesIn(object: JsonObject): number {
+  let count = 0
+  for (const name of NAMES) if (name in object) count += 1
+  return count
+}
+
+function valuesOf(object: JsonObject) {
+  return (name: string) => (name in object ? [object[name]] : [])
+}
+
+/** By name, the texts of all values that it has. */
+type Texts = ReadonlyMap<string, readonly string[]>
+
+function named(members: Iterable<readonly [name: string, value: string]>): Texts {
+  const texts = new Map<string, string[]>()
+  for (const [name, value] of members) {
+    const known = texts.get(name)
     if (known) known.push(value)
-    else members.set(name, [value])
+    else texts.set(name, [value])
   }
-  const text = new TextDecoder().decode(body)
-  const isTwice = (name: string) => text.indexOf(`"${name}"`) !== text.lastIndexOf(`"${name}"`)
-  if (NAMES.some(isTwice) || ESCAPED_NAME.test(text)) {
-    for (const [name, held] of membersIn(text)) {
-      if (name === 'visitor') {
-        for (const [inner, value] of membersIn(held)) add(`visitor.${inner}`, JSON.parse(value))
-      } else if (NAMES.includes(name)) add(name, JSON.parse(held))
-    }
-  } else {
-    for (const name of NAMES) add(name, json[name])
-    if (isObject(json.visitor)) {
-      for (const name of NAMES) add(`visitor.${name}`, json.visitor[name])
-    }
-  }
-  return members
+  return texts
+}
+
+function parsedOf(texts: Texts) {
+  return (name: string): unknown[] => (texts.get(name) ?? []).map((text) => JSON.parse(text))
 }
 
 /** The members of an object, as the texts of their values, of equal names all. `text` is JSON. Goes over it once. */
@@ -233,4 +257,16 @@ function valuesAt(value: unknown, path: readonly string[]): unknown[] {
 
 function asText(value: unknown): string {
   return typeof value === 'string' ? value.trim() : (JSON.stringify(value) ?? '')
+}
+
+export const TEST_PERSON = { uuid: 'relay-test', email: 'relay-test@example.com' } as const
+
+export const TEST_EVENT_TYPE = 'chatlio.test'
+
+/** Whether a body is of the test person, by the places in which Chatlio names a visitor. */
+export function isOfTestPerson(body: unknown): boolean {
+  if (!isObject(body)) return false
+  const { visitor, visitorEmail } = body
+  if (isObject(visitor)) return visitor.UUID === TEST_PERSON.uuid
+  return visitorEmail === TEST_PERSON.email
 }

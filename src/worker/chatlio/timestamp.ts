@@ -48,9 +48,23 @@ export function writeTimestamp(
   return toIso(Math.min(timestamp.ms, receivedAt))
 }
 
-/** RFC 3339 in UTC with milliseconds. */
+const DAY_MS = 86_400_000
+let latest = { day: Number.NaN, date: '' }
+
+/** RFC 3339 in UTC with milliseconds. The times of an event are mostly of one day: its date is made once. */
 export function toIso(ms: number): string {
-  return new Date(ms).toISOString()
+  const whole = Math.trunc(ms)
+  const day = Math.floor(whole / DAY_MS)
+  if (day !== latest.day) latest = { day, date: new Date(whole).toISOString().slice(0, -13) }
+  const left = whole - day * DAY_MS
+  const seconds = Math.floor(left / 1_000)
+  const minutes = Math.floor(seconds / 60)
+  const time = `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}:${two(seconds % 60)}`
+  return `${latest.date}${time}.${String(left % 1_000).padStart(3, '0')}Z`
+}
+
+function two(number: number): string {
+  return number < 10 ? `0${number}` : `${number}`
 }
 
 /** The UTC day, `YYYY-MM-DD`. */

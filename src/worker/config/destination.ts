@@ -172,3 +172,13 @@ function credentials(read: ReadVariable, problems: ConfigProblem[], ims: Ims): C
   }
   return { clientId: clientId ?? '', clientSecret: clientSecret ?? '', ...ims }
 }
+
+/** Compared as text; empty when there is no destination. */
+export function settingsOf(destination: Destination | null): string {
+  if (!destination) return ''
+  const { url, format, flowId } = destination
+  const own = { url, format, flowId }
+  if (destination.format === 'raw') return JSON.stringify(own)
+  const { orgId, datasetId, schemaId, schemaVersion, tenant } = destination
+  return JSON.stringify({ ...own, orgId, datasetId, schemaId, schemaVersion, tenant })
+}

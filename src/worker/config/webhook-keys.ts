@@ -26,6 +26,9 @@ const QUOTED = /["'`\u2018-\u201f\u00ab\u00bb()[\]{}<>]/
  */
 const JOINED = /\\|\||[\p{Cf}[\p{Po}--\p{ASCII}]]|^WEBHOOK_KEYS=/v
 
+/** Of a widget, which becomes the source of its events. */
+export const KEY_NAME = /^[a-z0-9-]{1,32}$/
+
 const NAMED = /^([a-z0-9-]{1,32}):(.+)$/s
 
 const EXPECTED: Record<KeyFault, { form: string; one: string; several: string }> = {

@@ -8,8 +8,8 @@
 import type { StoredKind } from '../chatlio/kind.ts'
 import { isLongNumber, isObject, type JsonObject } from '../lib/json.ts'
 import { MAX_DRIFT_FINDINGS } from '../limits.ts'
-import { DOCUMENTED, type Documented } from './documented.ts'
 import type { Finding } from './drift.ts'
+import { DOCUMENTED, type Documented } from './drift.ts'
 
 /** Longest name shown; no documented one is half as long. */
 const MAX_NAME = 40

@@ -7,7 +7,7 @@
  */
 import type { Reading } from '../chatlio/event.ts'
 import { STORED_KINDS, type StoredKind } from '../chatlio/kind.ts'
-import { isOfTestPerson } from '../chatlio/test-person.ts'
+import { isOfTestPerson } from '../chatlio/person.ts'
 import { isLongNumber, type Parsed } from '../lib/json.ts'
 import { DRIFT_REPORT_INTERVAL_MS, MAX_DRIFT_LOOKS, MAX_DRIFT_SHAPES } from '../limits.ts'
 import { analyze } from './analyze.ts'

@@ -1,5 +1,10 @@
-/** The words of drift: how what Chatlio sends differs from what it documents. Names and types, never a value. */
-import type { StoredKind } from '../chatlio/kind.ts'
+/**
+ * What Chatlio documents, and how what it sends may differ from that. Names and types, never a value.
+ * Free-form objects end at their name: what is in them is the customer's own.
+ */
+
+import { documentedIn, type Form, placeIn, type Shape, shapeOf } from '../chatlio/fields.ts'
+import { EVENT_TYPES, type EventKind, type StoredKind } from '../chatlio/kind.ts'
 
 /** `new`: a field that nobody documents; `type`: a known one of another type; `gone`: one that always came, and does not. */
 export const DRIFT_CHANGES = ['new', 'type', 'gone'] as const
@@ -55,3 +60,29 @@ export const SAMPLES_AGENT = 'chatlio-edge-relay'
 export function holderOf(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf('.'), 0))
 }
+
+export type Documented = { readonly [path: string]: string }
+
+const TYPES: { readonly [form in Form]?: string } = {
+  boolean: 'boolean',
+  texts: 'array',
+}
+
+function documented(shape: Shape): Documented {
+  const paths: Record<string, string> = {}
+  for (const field of documentedIn(shape)) {
+    const { holder } = placeIn(field)
+    if (holder === 'messages[*]')
+      Object.assign(paths, { messages: 'array', 'messages.*': 'object' })
+    else if (holder !== '') paths[holder] = 'object'
+    paths[field.from.replace('[*]', '.*')] = TYPES[field.form] ?? 'string'
+  }
+  // The JSON text in `identTraits` is documented; of `visitorTraits` it is the object, and older senders post text.
+  if ('visitorTraits' in paths) paths.visitorTraits = 'object or string'
+  return paths
+}
+
+/** The documented fields of each kind and the types they come in, by path (`messages.*.text`), from the one list of fields. */
+export const DOCUMENTED = Object.fromEntries(
+  Object.keys(EVENT_TYPES).map((kind) => [kind, documented(shapeOf(kind as EventKind))]),
+) as Record<EventKind, Documented>

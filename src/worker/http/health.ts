@@ -9,7 +9,7 @@ import type { Config } from '../config/config.ts'
 import { type Timers, within } from '../lib/timeout.ts'
 import { FIRST_HEALTH_LOOK_MS, HEALTH_CACHE_MS, STORE_TIMEOUT_MS } from '../limits.ts'
 import type { OutboxStub } from '../outbox/outbox.ts'
-import { ANSWER_HEADERS } from './response-headers.ts'
+import { ANSWER_HEADERS } from './problem.ts'
 
 export const HEALTH_REASONS = [
   'configuration',

@@ -6,19 +6,17 @@
  * A compressed body is decoded first: its id and the stored bytes are those of the decoded body. One that cannot be
  * decoded goes to quarantine as malformed, with its bytes as they came; so does what comes under another type than JSON.
  */
-import { type Reading, readEvent, readEventOrNull } from '../chatlio/event.ts'
-import { eventId } from '../chatlio/id.ts'
+import { eventId, type Reading, readEvent, readEventOrNull } from '../chatlio/event.ts'
 import type { Route, StoredKind } from '../chatlio/kind.ts'
 import { hasTrait, type Subject, subjectOf, type Trait } from '../chatlio/person.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
-import { type Compression, decompress } from '../lib/decompress.ts'
-import { type Parsed, parseJson } from '../lib/json.ts'
+import { type Compression, compressionOf, decompress } from '../lib/decompress.ts'
+import { type Parsed, type ParsedText, parseJson } from '../lib/json.ts'
 import type { Rim } from '../lib/rim.ts'
 import { MAX_BODY_BYTES, MAX_JSON_VALUES } from '../limits.ts'
 import { logLine } from '../log.ts'
-import type { Unsupported } from '../outbox/quarantine.ts'
+import type { Unsupported } from '../outbox/cause.ts'
 import type { Received, RelayResult } from '../relay.ts'
-import { compressionOf, isAcceptedMediaType } from './media-type.ts'
 import type { Refusal } from './problem.ts'
 
 /** `bytes`: length of the stored body. `refusal`: the answer to an event in quarantine. */
@@ -53,6 +51,8 @@ export type IngestDeps = {
   source: string | null
   optOut: Trait | null
   sha256: Rim['sha256']
+  /** Called once the body has arrived, however long that took: the isolate then knows of pauses, holds and suppressions. */
+  ready: () => Promise<void>
   observe: Observer
 }
 
@@ -61,7 +61,7 @@ export async function ingest(
   request: Request,
   route: Route,
   receivedAt: number,
-  { acceptor, source, optOut, sha256, observe }: IngestDeps,
+  { acceptor, source, optOut, sha256, ready, observe }: IngestDeps,
 ): Promise<Ingested | OptedOut | Refused> {
   const { headers } = request
   const compression = compressionOf(headers.get('content-encoding'))
@@ -79,6 +79,7 @@ export async function ingest(
   if (optOut !== null && hasTrait(parsed, optOut)) {
     return { outcome: 'opted-out', kind: readEventOrNull(arrival, parsed)?.kind ?? route, id }
   }
+  await ready()
   let reading: Reading
   try {
     reading = readEvent(arrival, parsed)
@@ -113,7 +114,7 @@ function refused(kind: Route, refusal: Refusal): Refused {
 async function readBody(
   request: Request,
   compression: Compression | null,
-): Promise<{ body: Uint8Array; parsed: Parsed } | Refusal> {
+): Promise<{ body: Uint8Array; parsed: ParsedText } | Refusal> {
   const tooLarge: Refusal = { code: 'payload-too-large', limitBytes: MAX_BODY_BYTES }
   try {
     const { bytes, complete } = await readUpTo(request, MAX_BODY_BYTES)
@@ -142,4 +143,16 @@ function refusalOf(reading: Reading | Unsupported, id: string): Refusal | null {
     case 'valid':
       return null
   }
+}
+
+/**
+ * JSON under any of its names, `text/plain`, or no type at all, since senders differ. Parameters (charset) are ignored:
+ * parsing shows whether the bytes are UTF-8.
+ */
+const ACCEPTED =
+  /^\s*(?:(?:application|text)\/json|[\w!#$&^.+-]+\/[\w!#$&^.+-]+\+json|text\/plain)?\s*(?:;|$)/i
+
+/** Two equal headers arrive as one, with a comma between: a sender and its proxy have both said it. */
+export function isAcceptedMediaType(header: string | null): boolean {
+  return header === null || header.split(',').every((type) => ACCEPTED.test(type))
 }

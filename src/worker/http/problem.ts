@@ -4,10 +4,11 @@
  * Never repeats anything of the request, apart from the id computed from it, the places of its issues and, to an
  * operator, the name of an unknown parameter.
  */
+
+import type { MiddlewareHandler } from 'hono'
 import type { Issue } from '../chatlio/event.ts'
+import { ACCEPTED_ENCODINGS } from '../lib/decompress.ts'
 import { UNAVAILABLE_RETRY_AFTER_SECONDS } from '../limits.ts'
-import { ACCEPTED_ENCODINGS } from './media-type.ts'
-import { ANSWER_HEADERS } from './response-headers.ts'
 
 export type Refusal =
   /** Send it again later: it could neither be relayed nor stored, or no webhook key is usable. */
@@ -125,5 +126,16 @@ export function toWire(refusal: Refusal): Wire {
       }
     case 'invalid-request':
       return { status: 400, title: 'Bad Request', detail: refusal.detail }
+  }
+}
+
+/** For answers that are made here. Webhooks are answered with these: a middleware would be one more step on each. */
+export const ANSWER_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+
+/** For answers that Hono makes; one that says itself how long it may be kept, such as a script, stays as it is. */
+export const answerHeaders: MiddlewareHandler = async (c, next) => {
+  await next()
+  for (const [name, value] of Object.entries(ANSWER_HEADERS)) {
+    if (!c.res.headers.has(name)) c.res.headers.set(name, value)
   }
 }

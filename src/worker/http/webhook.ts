@@ -4,6 +4,7 @@
  * Order: 503 (no usable key), 401, 404, 405, then the checks of `ingest`: 415, 413, 400, 422. Nothing of a request is
  * read before its key is known to be good.
  */
+import { getQueryParam } from 'hono/utils/url'
 import type { Redacted } from '../aep/record/redact.ts'
 import { type EventKind, isRouteKind, type Route } from '../chatlio/kind.ts'
 import type { Config } from '../config/config.ts'
@@ -12,39 +13,54 @@ import { rimOf } from '../lib/rim.ts'
 import { MAX_LOGGED_ISSUES } from '../limits.ts'
 import { type Level, logLine } from '../log.ts'
 import type { Answered } from '../report.ts'
-import { type AppContext, servicesOf } from '../services.ts'
+import { servicesOf } from '../services.ts'
 import type { KeyHolder } from './auth.ts'
 import { type Ingested, ingest, type OptedOut, type Refused } from './ingest.ts'
-import { problemResponse, type Refusal } from './problem.ts'
-import { ANSWER_HEADERS } from './response-headers.ts'
+import { ANSWER_HEADERS, problemResponse, type Refusal } from './problem.ts'
 
 type Result = Ingested | OptedOut | Refused
 
-export function webhook(c: AppContext): Promise<Response> {
-  const answered = answer(c, rimOf(c.env).now())
+/** `path`: of its URL. */
+export function webhook(
+  request: Request,
+  path: string,
+  env: Env,
+  context: ExecutionContext,
+): Promise<Response> {
+  const answered = answer(request, routeOf(path), env, context, rimOf(env).now())
   // When the sender disconnects, the runtime cancels the request; its event must reach custody all the same.
-  c.executionCtx.waitUntil(answered)
+  context.waitUntil(answered)
   return answered
 }
 
-async function answer({ env, req, executionCtx }: AppContext, at: number): Promise<Response> {
+async function answer(
+  request: Request,
+  route: Route | null,
+  env: Env,
+  context: ExecutionContext,
+  at: number,
+): Promise<Response> {
   const { config, rim, relay, webhookKeys, drift, reporter } = servicesOf(env)
-  const route = routeOf(req.path)
-  const holder = await webhookKeys.find(req.query('key'))
+  const presented = keyIn(request.url)
+  const holder = await webhookKeys.find(presented)
   const key = holder?.fingerprint ?? null
   const source = holder?.name ?? null
-  const stranger = holder ? null : await webhookKeys.fingerprintOf(req.query('key'))
-  const admitted = admit(route, req.method, key, config)
-  const isInformed = typeof admitted !== 'string' || (await reporter.ready())
+  const stranger = holder ? null : await webhookKeys.fingerprintOf(presented)
+  const admitted = admit(route, request.method, key, config)
+  let isInformed = true
   const result: Result =
     typeof admitted === 'string'
-      ? await ingest(req.raw, admitted, at, {
+      ? await ingest(request, admitted, at, {
           acceptor: relay,
           source,
           optOut: config.optOutTrait,
           sha256: rim.sha256,
+          ready: async () => {
+            isInformed = await reporter.ready()
+          },
           observe: (reading, parsed, id) => {
-            if (req.header('user-agent') !== SAMPLES_AGENT) drift.saw(reading, parsed, id, at)
+            const isSample = request.headers.get('user-agent') === SAMPLES_AGENT
+            if (!isSample) drift.saw(reading, parsed, id, at)
           },
         })
       : { outcome: 'refused', kind: route ?? 'auto', refusal: admitted }
@@ -56,7 +72,7 @@ async function answer({ env, req, executionCtx }: AppContext, at: number): Promi
   reporter.record({ ...answered, ...countedAs(result, endedAt) })
   // Without anything like a key they are counted with the next webhook: by themselves they cost the outbox nothing.
   if (key !== null || stranger !== null)
-    reporter.afterAnswer(endedAt, (work) => executionCtx.waitUntil(work))
+    reporter.afterAnswer(endedAt, (work) => context.waitUntil(work))
   return response
 }
 
@@ -81,6 +97,11 @@ function countedAs(
   return straight
     ? { kind, outcome, receipt, redacted: straight.redacted }
     : { kind, outcome, receipt: null, redacted: NOTHING }
+}
+
+function keyIn(url: string): string | undefined {
+  const key = getQueryParam(url, 'key')
+  return typeof key === 'string' ? key : undefined
 }
 
 /** `null`: no such route. */

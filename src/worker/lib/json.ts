@@ -10,15 +10,19 @@ import { MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../limits.ts'
 export type JsonObject = Record<string, unknown>
 export type Parsed = { ok: true; value: unknown } | { ok: false }
 
+/** With the text that was parsed. */
+export type ParsedText = { ok: true; value: unknown; text: string } | { ok: false }
+
 /** Fatal, so that invalid UTF-8 is refused instead of relayed as replacement characters. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Byte order marks: some senders write one, and their proxies another. */
 const MARKS = /^\uFEFF+/
 
-export function parseJson(bytes: Uint8Array): Parsed {
+export function parseJson(bytes: Uint8Array): ParsedText {
   try {
-    return { ok: true, value: parseExactly(utf8.decode(bytes).replace(MARKS, '')) }
+    const text = utf8.decode(bytes).replace(MARKS, '')
+    return { ok: true, value: parseExactly(text), text }
   } catch {
     return { ok: false }
   }
@@ -58,15 +62,13 @@ function decimal(text: string): string {
   return `${sign}${digits.slice(from, to)}e${Number(exponent) - fraction.length + digits.length - to}`
 }
 
-/** A number as it is written, since no double is equal to it. */
-export function isLongNumber(value: unknown): boolean {
-  return isRawJSON(value)
-}
+/** Whether a value is a number as it is written, since no double is equal to it. */
+export const isLongNumber: (value: unknown) => boolean = isRawJSON
 
 export function isObject(value: unknown): value is JsonObject {
-  return (
-    typeof value === 'object' && value !== null && !Array.isArray(value) && !isLongNumber(value)
-  )
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  // Asking for the field first spares nearly every object a call into the runtime.
+  return !('rawJSON' in value && isLongNumber(value))
 }
 
 export function isNonEmptyString(value: unknown): value is string {

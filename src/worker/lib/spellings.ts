@@ -3,8 +3,8 @@
  *
  * Promises: pure, never throws, and takes time in proportion to the bytes. Reads UTF-8, UTF-16 and, where it is no UTF-8,
  * Windows-1252; JSON and percent escapes, HTML entities, quoted-printable, form encoding, each within the others up to
- * `LAYERS` deep; composed and decomposed letters, capitals and punycode are one. A value is found where it stands as a
- * whole in one of these readings: `da@example.com` is not in `ada@example.com`, however that is spelled.
+ * `LAYERS` deep; composed and decomposed letters, wide ones, capitals and punycode are one. A value is found where it stands
+ * as a whole in one of these readings: `da@example.com` is not in `ada@example.com`, however that is spelled.
  * Accepts: what is split by markup, or packed (base64, an archive), is not found.
  */
 
@@ -14,14 +14,34 @@ const LAYERS = 4
 /** Characters beside a match that tell where its word ends: room for any escape. */
 const CONTEXT = 32
 
-/** The same address or id in one form: lower case, composed letters, domains in letters. */
+/** In small letters, each of them one sign. */
+export function composed(text: string): string {
+  return text.normalize('NFC').toLowerCase().normalize('NFC')
+}
+
+/** The same address or id in one form: composed, of one width (`＠` is an `@`), domains in letters. */
 export function folded(text: string): string {
-  const lower = text.normalize('NFC').toLowerCase().normalize('NFC')
+  return withoutPunycode(
+    isAscii(text) ? text.toLowerCase() : text.normalize('NFKC').toLowerCase().normalize('NFKC'),
+  )
+}
+
+/** Such a text has one form but for its capitals. */
+function isAscii(text: string): boolean {
+  return !/[^\0-\x7f]/.test(text)
+}
+
+function withoutPunycode(lower: string): string {
   return lower.includes('xn--')
     ? lower.replace(/xn--([a-z0-9-]{1,59})/g, (whole, label: string) => {
         return fromPunycode(label) ?? whole
       })
     : lower
+}
+
+/** Folded, and with the signs that stand for letters (`™`) left as they are: one may follow an address. */
+function foldings(text: string): string[] {
+  return isAscii(text) ? [folded(text)] : [withoutPunycode(composed(text)), folded(text)]
 }
 
 /** What these bytes may say, folded; the plain text first. */
@@ -40,7 +60,7 @@ export function readingsOfText(text: string): string[] {
   if (/^[^\s"@<{\\#]+$/.test(text) && text.includes('+') && text.includes('%40')) {
     readings.push(...unescaped(text.replaceAll('+', ' ')))
   }
-  return [...new Set(readings.map(folded))]
+  return [...new Set(readings.flatMap(foldings))]
 }
 
 /** Whether one of the readings has the value as a whole. `value`: folded. */
@@ -77,6 +97,14 @@ export function addressesIn(readings: readonly string[], limit: number): string[
     }
   }
   return [...found]
+}
+
+const ONE_WORD = /^[^\s\p{Cf}"'<>()[\]{},;:&%=\\|/?]*[\p{L}\p{M}\p{N}]$/u
+
+/** The addresses in the value of a field for one: itself, or those that have a name or something else around them. */
+export function addressesOf(text: string, limit: number): string[] {
+  const trimmed = text.trim()
+  return ONE_WORD.test(trimmed) ? [folded(trimmed)] : addressesIn(readingsOfText(text), limit)
 }
 
 const ENDS_IN_WORD = /[\p{L}\p{M}\p{N}._%+-]$/u

@@ -37,7 +37,7 @@ export type AlertsDeps = {
 
 export class Alerts {
   readonly #deps: AlertsDeps
-  /** Looked at once an hour. */
+  /** Looked at once an hour, as long as this object lives; and at the first run of a new one. */
   #completeness: { at: number; facts: CompletenessFacts } | null = null
 
   constructor(deps: AlertsDeps) {

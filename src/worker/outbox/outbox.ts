@@ -11,11 +11,11 @@
 import { DurableObject } from 'cloudflare:workers'
 import { AepClient } from '../aep/client/client.ts'
 import type { TokenResult } from '../aep/client/ims.ts'
-import { settingsOf } from '../aep/client/settings.ts'
-import { TokenSource } from '../aep/client/token.ts'
-import type { LandedCursor } from '../aep/landed.ts'
+import { TokenSource } from '../aep/client/ims.ts'
+import type { ComparedHour, LandedCursor } from '../aep/landed.ts'
 import type { LandedFacts, OutboxFacts, Refused } from '../alerts/alerts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
+import { settingsOf } from '../config/destination.ts'
 import type { DriftKey, DriftRow } from '../drift/drift.ts'
 import { type Rim, rimOf } from '../lib/rim.ts'
 import { EXPORT_PAGE } from '../limits.ts'
@@ -43,7 +43,7 @@ import type { Completeness } from './records/completeness.ts'
 import type { CountRow, Step } from './records/counts.ts'
 import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
 import type { FindRequest, Found } from './records/find.ts'
-import type { Compared, ComparedHour, LandedRead } from './records/landed.ts'
+import type { Compared, LandedDay, LandedRead } from './records/landed.ts'
 import type { ListedEntry, LogEntry } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
 import type { Delivered, Exchanged, Report } from './records/reports.ts'
@@ -404,8 +404,13 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.landed.facts()
   }
 
+  /** Isolates of the release before ask so, in a deploy. */
   landedHours(from: number, to: number): ComparedHour[] {
     return this.#records.landed.hours(from, to)
+  }
+
+  landedDays(from: number, to: number): LandedDay[] {
+    return this.#records.landed.days(from, to)
   }
 
   compared(from: number, to: number): Compared & LandedFacts {

@@ -122,6 +122,11 @@ async function scriptRoute(
   switch (`${method} ${first}`) {
     case 'GET secrets':
       return ok(worker.secretNames().map((name) => ({ name, type: 'secret_text' })))
+    case 'PUT secrets': {
+      const secret: { name: string; text: string } = JSON.parse(new TextDecoder().decode(body))
+      worker.secrets.set(secret.name, secret.text)
+      return ok({ name: secret.name, type: 'secret_text' })
+    }
     case 'GET deployments':
       return ok({ deployments: worker.deployments() })
     case 'POST deployments':

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { judgeBatch } from '../../../src/worker/aep/client/batch.ts'
+import { judgeBatch } from '../../../src/worker/aep/client/envelope.ts'
 import type { Answer } from '../../../src/worker/aep/client/verdict.ts'
 
 const NOW = Date.parse('2026-11-01T12:00:00.000Z')

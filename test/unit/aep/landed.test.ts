@@ -6,6 +6,7 @@ import {
   type Landed,
   type LandedCursor,
   landedSince,
+  missingIn,
   readLanded,
 } from '../../../src/worker/aep/landed.ts'
 import { type PlatformGet, platformGet } from '../../../src/worker/aep/platform-get.ts'
@@ -123,8 +124,11 @@ describe('what landed', () => {
       pointer: '/timestamp',
       batch: expect.stringMatching(/^01/),
       at: NOON + 20 * MINUTE,
+      kind: 'transcript',
+      source: null,
+      acceptedAt: NOON,
     })
-    expect(landed).toMatchObject({ unnamed: 0, gone: 0, more: false, problem: null })
+    expect(landed).toMatchObject({ unnamed: [], gone: 0, more: false, problem: null })
     expect(JSON.stringify(landed)).not.toContain('canary')
     expect(JSON.stringify(landed)).not.toContain('valid date')
     expect(aep.requests.length).toBeLessThanOrEqual(6)
@@ -145,13 +149,7 @@ describe('what landed', () => {
     expect(third.hours.filter(({ settled }) => settled).map(({ at }) => at)).toEqual(
       [-1, 0, 1, 2].map((hour) => NOON + hour * HOUR),
     )
-    expect(third.cursor).toEqual({
-      hours: NOON + 3 * HOUR,
-      batches: third.cursor.batches,
-      start: 0,
-      done: {},
-      within: null,
-    })
+    expect(third.cursor).toMatchObject({ hours: NOON + 3 * HOUR, start: 0, within: null })
     expect((await aep.read(third.cursor)).failures).toEqual([])
   })
 
@@ -170,6 +168,29 @@ describe('what landed', () => {
     aep.advance(15 * MINUTE)
     const two = await aep.read(one.cursor)
     expect(two.failures.map(({ id }) => id)).toEqual([idOf(1)])
+  })
+
+  it('finds within a day a batch that fails days after it began, and opens none again', async () => {
+    const aep = new Aep().failing()
+    await aep.posts(1, 3)
+    aep.advance(20 * MINUTE)
+    let { cursor } = await aep.read(START)
+    aep.adobe.set({ batchDelayMs: 2 * 24 * HOUR })
+    await aep.posts(4, 6)
+    const found: string[] = []
+    let opened = 0
+    for (let hours = 0; hours < 4 * 24; hours += 1) {
+      aep.advance(HOUR)
+      const landed = await aep.read(cursor)
+      cursor = landed.cursor
+      found.push(...landed.failures.map(({ id }) => id))
+      const files = aep.requests.filter((path) => path.includes('/export/'))
+      opened += files.filter((path) => path.includes('?path=')).length
+      expect(aep.requests.length - files.length).toBeLessThanOrEqual(4)
+      if (hours < 48) expect(found).toEqual([])
+      if (hours >= 3 * 24) expect(found).toEqual([4, 5, 6].map(idOf))
+    }
+    expect(opened).toBe(1)
   })
 
   it('stops after twenty files and goes on there, each row once', async () => {
@@ -213,7 +234,7 @@ describe('what landed', () => {
       { platformUrl: BASE, orgId: 'LOCAL@AdobeOrg', sandbox: 'prod', clientId: 'local-reader' },
       async () => 'token',
       (url, init) => aep.adobe.fetch(url, init),
-      20,
+      () => AbortSignal.timeout(20),
     )
     const landed = await readLanded({ get, flow: FLOW, now: aep.now, cursor: START })
     expect(landed.problem).toEqual({ what: 'runs', reason: 'failed', status: null })
@@ -352,6 +373,30 @@ describe('what landed', () => {
     await aep.post(1)
     aep.advance(20 * MINUTE)
     expect((await aep.read(START)).failures).toMatchObject([{ id: idOf(1), pointer: '/timestamp' }])
+  })
+})
+
+describe('what is missing', () => {
+  const hours = (...of: [ours: number, received: number, settled?: boolean][]) =>
+    of.map(([ours, received, settled = true], index) => {
+      const counts = { received, ingested: received, failed: 0 }
+      return { at: NOON + index * HOUR, ...counts, ours, settled }
+    })
+  const inner = [NOON + HOUR, NOON + 3 * HOUR] as const
+
+  it.each([
+    ['nothing, where AEP has as many', hours([5, 5], [5, 5], [5, 5], [5, 5]), 0],
+    ['nothing, where AEP has more', hours([5, 5], [5, 9], [5, 5], [5, 5]), 0],
+    ['what AEP has fewer', hours([5, 5], [5, 3], [5, 4], [5, 5]), 3],
+    ['not what AEP counts in the hour after', hours([5, 5], [5, 5], [5, 4], [5, 6]), 0],
+    ['not what AEP counted in the hour before', hours([5, 6], [5, 4], [5, 5], [5, 5]), 0],
+    ['not what one hour has too many for another', hours([5, 5], [5, 3], [5, 7], [5, 5]), 0],
+    ['not an hour that is not settled', hours([5, 5], [5, 3], [5, 0, false], [5, 0, false]), 2],
+    ['nothing of the hours beside', hours([9, 0], [5, 5], [5, 5], [9, 0]), 0],
+    ['nothing without hours', hours(), 0],
+    ['nothing while none is settled', hours([5, 0, false], [5, 0, false], [5, 0, false]), 0],
+  ])('is %s', (_, compared, missing) => {
+    expect(missingIn(compared, ...inner)).toBe(missing)
   })
 })
 

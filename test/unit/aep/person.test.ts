@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { personKeysIn } from '../../../src/worker/aep/record/person.ts'
 import type { EventKind } from '../../../src/worker/chatlio/kind.ts'
 import { subjectOf } from '../../../src/worker/chatlio/person.ts'
+import { parseJson } from '../../../src/worker/lib/json.ts'
 import { utf8Bytes } from '../../../src/worker/lib/json-text.ts'
 import { encodeParts } from './encode-parts.ts'
 import { eventOf, RAW, XDM_EXTRAS } from './split-arbitraries.ts'
@@ -54,7 +55,7 @@ describe.each([
     (_, kind, payload) => {
       const event = eventOf(kind, payload)
       const body = utf8Bytes(JSON.stringify(payload))
-      const parsed = { ok: true, value: payload } as const
+      const parsed = parseJson(body)
       const { visitors, emails } = subjectOf({ kind, parsed, body, isValid: true })
       expect(visitors.length + emails.length).toBeGreaterThan(0)
       for (const part of encodeParts(event, destination, 1_500)) {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { encode } from '../../../src/worker/aep/record/encode.ts'
 import { redactEvent, redactText } from '../../../src/worker/aep/record/redact.ts'
 import type { ChatEvent } from '../../../src/worker/chatlio/event.ts'
+import { FIELDS } from '../../../src/worker/chatlio/fields.ts'
 import type { RedactRule } from '../../../src/worker/config/config.ts'
 import { anyEvent, anyText, eventOf, holds, RAW, RECEIVED_AT, XDM } from './split-arbitraries.ts'
 import type { Loose } from './split-whole.ts'
@@ -169,6 +170,33 @@ describe('in an event', () => {
     expect(redacted).toMatchObject({
       visitor: { currentPage: expected, referrerURL: expected },
       link: expected,
+    })
+  })
+
+  it.each(['visitor.currentPage', 'visitor.referrerURL', 'archiveUrl'])(
+    'of a field for a URL all of it, where it holds something else: %s',
+    (path) => {
+      const inPage = `pay ${CARD} at https://x.de/?q=4111%201111%201111%201111`
+      const kind = path === 'archiveUrl' ? 'transcript' : 'feedback'
+      const [name = '', inner] = path.split('.')
+      const held = inner ? { UUID: 'u1', [inner]: inPage } : inPage
+      const redacted = payloadOf(kind, { messages: [], visitor: { UUID: 'u1' }, [name]: held })
+      const masked = 'pay [card] at https://x.de/?q=[card]'
+      expect(redacted).toMatchObject({ [name]: inner ? { [inner]: masked } : masked })
+    },
+  )
+
+  it.each([
+    ...['visitor.UUID', 'visitor.createdAt', 'messages[*].ts', 'messages[*].sentAt'],
+    ...FIELDS.filter(({ kinds, from }) => kinds.length === 0 && !from.includes('.')).map(
+      ({ from }) => from,
+    ),
+  ])('a field that nobody documents is masked, whatever its name: %s', (name) => {
+    const visitor = { UUID: 'u1', [name]: CARD }
+    expect(payloadOf('feedback', { visitor, [name]: CARD, list: [{ [name]: CARD }] })).toEqual({
+      visitor: { UUID: 'u1', [name]: '[card]' },
+      [name]: '[card]',
+      list: [{ [name]: '[card]' }],
     })
   })
 

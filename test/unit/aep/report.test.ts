@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { safeReport } from '../../../src/worker/aep/client/report.ts'
+import { safeReport } from '../../../src/worker/aep/client/verdict.ts'
 import { MAX_REPORT_CHARACTERS } from '../../../src/worker/limits.ts'
 
 const CANARY = 'canary-7f3a'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { eventId } from '../../../src/worker/chatlio/id.ts'
+import { eventId } from '../../../src/worker/chatlio/event.ts'
 import { ROUTE_KINDS, type Route } from '../../../src/worker/chatlio/kind.ts'
 import { parseJson } from '../../../src/worker/lib/json.ts'
 import { RUNTIME } from '../../../src/worker/lib/rim.ts'

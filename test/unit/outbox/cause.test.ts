@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { safeReport } from '../../../src/worker/aep/client/report.ts'
-import { reasonOf } from '../../../src/worker/outbox/cause.ts'
-import { quarantineError } from '../../../src/worker/outbox/quarantine.ts'
+import { safeReport } from '../../../src/worker/aep/client/verdict.ts'
+import { quarantineError, reasonOf } from '../../../src/worker/outbox/cause.ts'
 
 const issue = (path: string) => ({ path, message: 'expected text' })
 

@@ -7,6 +7,7 @@
  * a page that is left earlier has erased and suppressed all the same.
  */
 import {
+  areTooMany,
   distinctIdentities,
   type Identity,
   MAX_IDENTITIES,
@@ -90,7 +91,6 @@ function askedIn(form: URLSearchParams): Asked | string {
   const given = values
     .map((value, index) => [kinds[index] ?? '', value] as const)
     .filter(([, value], index) => index === 0 || value.trim() !== '')
-  if (given.length > MAX_IDENTITIES) return `expected up to ${MAX_IDENTITIES} addresses and ids`
   const inputs: Input<'erase'>[] = []
   for (const [by, value] of given.length > 0 ? given : [['', '']]) {
     const one = new URLSearchParams(form)
@@ -107,6 +107,9 @@ function askedIn(form: URLSearchParams): Asked | string {
         : { kind: 'email', value: email }
     }),
   )
+  if (areTooMany(identities)) {
+    return `expected up to ${MAX_IDENTITIES} addresses and ids, of which one whose domain has other letters than ASCII counts twice`
+  }
   return { identities, suppressDays: inputs[0]?.suppressDays ?? DEFAULT_SUPPRESS_DAYS }
 }
 

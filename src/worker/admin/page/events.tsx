@@ -12,7 +12,7 @@ import { status } from '../run/relay.ts'
 import { href, type Values, withoutResult } from './addresses.ts'
 import { badRequest, respond, respondFault } from './frame.tsx'
 import { Action, Button, Choice, Facts, Field, Hidden, Table, Time } from './parts.tsx'
-import { CODES, codeWords, MEANINGS, readable, STATES } from './words.ts'
+import { CODES, codeWords, MEANINGS, objection, readable, STATES } from './words.ts'
 
 const PATH = '/admin/ui/events'
 
@@ -435,8 +435,7 @@ function Why({ event }: { event: Shown }) {
         {failedAt && (
           <>
             {' '}
-            It refused it <Time at={failedAt} />: {code}
-            {pointer && `, at ${pointer}`}.
+            It refused it <Time at={failedAt} />: {objection(code, pointer)}.
           </>
         )}
       </small>
@@ -572,8 +571,8 @@ function Delivered({ receipt }: { receipt: Answer<'find'>['events'][number] }) {
         )}
         {failedAt && (
           <li>
-            <Time at={failedAt} exact /> AEP refused it: {code}
-            {pointer && `, at ${pointer}`}. It is not in the dataset.{' '}
+            <Time at={failedAt} exact /> AEP refused it: {objection(code, pointer)}. It is not in
+            the dataset.{' '}
             {state === 'recovered' ? 'It was sent again.' : <code>npm run recover</code>}
           </li>
         )}

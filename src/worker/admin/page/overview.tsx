@@ -322,14 +322,14 @@ function Keys({ keys }: { keys: Status['keys'] }) {
 type Day = Awaited<ReturnType<typeof daysOf>>[number]
 
 function Yesterday({ day }: { day: Day }) {
-  const { received, inAep, refused, lost, slowestMs } = day
+  const { received, inAep, refused, lost, late, slowestMs } = day
   return (
     <p>
       <b>Yesterday (UTC)</b>: {received.toLocaleString('en-US')} received ·{' '}
       {inAep.toLocaleString('en-US')} in AEP · {refused.toLocaleString('en-US')} refused ·{' '}
-      {lost.toLocaleString('en-US')} lost
-      {slowestMs !== null && ` · slowest ${howLong(slowestMs)}`}.{' '}
-      <a href="/admin/ui/days">Seven days, by kind</a>
+      {lost.toLocaleString('en-US')} lost · {late.toLocaleString('en-US')} late
+      {slowestMs !== null && ` (the slowest ${howLong(slowestMs)})`}.{' '}
+      <a href="/admin/ui/days">Seven days, by kind and source</a>
     </p>
   )
 }

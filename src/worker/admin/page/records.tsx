@@ -1,5 +1,6 @@
 /** Drift, alerts, and the operators' log. */
 import { ALERTS } from '../../alerts/alerts.ts'
+import { count } from '../../alerts/words.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import { operatorOf } from '../access.ts'
 import { type Answer, COMMANDS } from '../api.ts'
@@ -55,23 +56,31 @@ export async function showDays(c: AppContext): Promise<Response> {
   return respond(
     c,
     { title: 'Seven days', place: '/admin/ui/days' },
-    <Days days={days} transcripts={transcripts} />,
+    <Days days={days} transcripts={transcripts} lateMs={services.config.alerts.ageMs} />,
   )
 }
 
-const DAY_HEADS = ['Received', 'In AEP', 'Refused', 'Lost', 'Slowest', 'Without transcript']
+const DAY_HEADS = ['Received', 'In AEP', 'Refused', 'Lost', 'Late', 'Slowest', 'Without transcript']
 
-type DaysProps = { days: Answer<'summary'>['days']; transcripts: Answer<'completeness'> }
+type DaysProps = {
+  days: Answer<'summary'>['days']
+  transcripts: Answer<'completeness'>
+  lateMs: number
+}
 
-function Days({ days, transcripts }: DaysProps) {
+function Days({ days, transcripts, lateMs }: DaysProps) {
   const { available, why, hours, events } = transcripts
+  const unnamed = transcripts.days.reduce((sum, day) => sum + day.unnamed, 0)
   return (
     <>
       <h1>Seven days</h1>
       <p class="soft">
         By UTC day, at least: an isolate that ends loses its last seconds. What was stored is in AEP
-        on the day on which it was delivered. A chat is without its transcript {hours} hours after
-        it began; one that an agent discards has none on purpose.
+        on the day on which it was delivered, and late when that was more than {howLong(lateMs)}{' '}
+        after it came. What AEP refused after accepting it counts on the day on which it was
+        accepted; what it has lost, and not named yet, in the sum of all kinds alone. A chat is
+        without its transcript {hours} hours after it began; one that an agent discards has none on
+        purpose.
       </p>
       <Table caption="All kinds" heads={['Day', ...DAY_HEADS]} tight>
         {days.map(({ day, withoutTranscript, ...counts }) => (
@@ -100,6 +109,7 @@ function Days({ days, transcripts }: DaysProps) {
       <h2>Chats without a transcript</h2>
       {!available && <p>Not looked at: {why}</p>}
       {available && events.length === 0 && <p>None.</p>}
+      {unnamed > 0 && <p>{count(unnamed, 'event')} without a conversation’s id take no part.</p>}
       {events.length > 0 && (
         <ul>
           {events.map(({ id, kind, receivedAt }) => (
@@ -118,13 +128,13 @@ function Days({ days, transcripts }: DaysProps) {
 
 type Numbered = Pick<
   Answer<'summary'>['days'][number],
-  'received' | 'inAep' | 'refused' | 'lost' | 'slowestMs'
+  'received' | 'inAep' | 'refused' | 'lost' | 'late' | 'slowestMs'
 >
 
-function Numbers({ of: { received, inAep, refused, lost, slowestMs } }: { of: Numbered }) {
+function Numbers({ of: { received, inAep, refused, lost, late, slowestMs } }: { of: Numbered }) {
   return (
     <>
-      {[received, inAep, refused, lost].map((number) => (
+      {[received, inAep, refused, lost, late].map((number) => (
         <td class="n">
           <Count of={number} />
         </td>

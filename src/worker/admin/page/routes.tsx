@@ -5,7 +5,7 @@
  * faults too. Accepts: each page asks the outbox anew, and keeps nothing until the next.
  */
 import type { MiddlewareHandler } from 'hono'
-import { Hono } from 'hono/quick'
+import { Hono } from 'hono/tiny'
 import { STORAGE } from '../../alerts/words.ts'
 import { problemResponse } from '../../http/problem.ts'
 import { logLine } from '../../log.ts'

@@ -40,6 +40,21 @@ export const CODES: { readonly [code: string]: string } = {
 
 export const codeWords = (code: string) => CODES[code] ?? code
 
+/** What AEP objects to, by the codes of its validation that are known. */
+const OBJECTIONS: { readonly [code: string]: string } = {
+  'DCVS-1104-400': 'type',
+  'DCVS-1105-400': 'format',
+  'DCVS-1106-400': 'a value that is not in the list',
+  'DCVS-1111-400': 'missing',
+}
+
+/** `/timestamp, format (DCVS-1105-400)`. */
+export function objection(code = '', pointer = ''): string {
+  const words = OBJECTIONS[code]
+  const what = words === undefined ? code : `${words} (${code})`
+  return pointer === '' ? what : `${pointer}, ${what}`
+}
+
 /** `240 ms`, `12 s`, `4 min`, `3 h`. */
 export function howLong(ms: number): string {
   if (ms < 1_000) return `${ms} ms`

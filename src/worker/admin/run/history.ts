@@ -8,8 +8,9 @@ import {
   type CountRow,
   type Histogram,
   percentile,
+  slowerThan,
 } from '../../outbox/records/counts.ts'
-import type { ComparedHour } from '../../outbox/records/landed.ts'
+import type { LandedDay, Refusals } from '../../outbox/records/landed.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
 
@@ -54,8 +55,10 @@ export function withTranscripts(
 type Day = Answer<'summary'>['days'][number]
 
 /**
- * From the counts alone, which are few. What AEP refused afterwards, or has not counted, is taken from the day's sum as AEP
- * counts it, in records, and not from a kind's: AEP does not say of which it is. One that was sent again stays refused.
+ * From the counts alone, which are few. What AEP refused afterwards is taken from the day on which it had accepted it, and
+ * from its kind and source, where AEP's row says these. What it counts as failed and has not named yet, and what it has not
+ * counted at all, is in the day's sum alone, in records: AEP does not say of which kind it is. An event that was sent again
+ * stays refused.
  */
 export async function daysOf(
   { outbox, config, rim }: Services,
@@ -63,53 +66,71 @@ export async function daysOf(
 ): Promise<Omit<Day, 'withoutTranscript'>[]> {
   const now = rim.now()
   const from = firstDay(now, days)
-  const [rows, hours] = await Promise.all([
+  const [rows, landed] = await Promise.all([
     outbox().activity(from, now + 1, 'day'),
-    config.readAccess.available ? outbox().landedHours(from, now + 1) : [],
+    config.readAccess.available ? outbox().landedDays(from, from + days * DAY_MS) : [],
   ])
   const dayOf = (at: number) => Math.floor(at / DAY_MS) * DAY_MS
   const byDay = Map.groupBy<number, CountRow>(rows, ({ minute }) => dayOf(minute))
-  const landed = Map.groupBy<number, ComparedHour>(hours, ({ at }) => dayOf(at))
-  const all = Array.from({ length: days }, (_, index) => from + (days - 1 - index) * DAY_MS)
-  return all.map((at) => {
+  const lateMs = config.alerts.ageMs
+  return Array.from({ length: days }, (_, index) => {
+    const at = from + (days - 1 - index) * DAY_MS
     const own = byDay.get(at) ?? []
-    const groups = Map.groupBy(own, ({ kind, source }) => `${kind} ${source ?? ''}`)
-    const bySource = [...groups.values()].flatMap((group) => {
-      const [first] = group
-      const counts = counted(group)
-      if (!first || counts.received + counts.inAep === 0) return []
-      return [{ kind: first.kind, source: first.source, ...counts }]
-    })
-    const all = withLanded(counted(own), landed.get(at) ?? [])
-    return { day: toIso(at).slice(0, 10), ...all, rows: bySource }
+    const told = landed.find(({ day }) => day === at)
+    const all = withLanded(counted(own, lateMs), told)
+    return { day: toIso(at).slice(0, 10), ...all, rows: bySource(own, told?.refused ?? [], lateMs) }
   })
 }
 
-function counted(rows: readonly CountRow[]) {
+/** By kind and source. What AEP refused without saying its source is a row of its own. */
+function bySource(
+  rows: readonly CountRow[],
+  refused: readonly Refusals[],
+  lateMs: number,
+): Day['rows'] {
+  const keyOf = ({ kind, source }: Pick<Refusals, 'source'> & { kind: string | null }) =>
+    `${kind} ${source ?? ''}`
+  const afterwards = new Map(refused.map((each) => [keyOf(each), each]))
+  const known = [...Map.groupBy(rows, keyOf)].flatMap(([key, group]) => {
+    const [first] = group
+    const events = afterwards.get(key)?.events ?? 0
+    const counts = withRefused(counted(group, lateMs), events)
+    if (!first || counts.received + counts.inAep + counts.refused === 0) return []
+    afterwards.delete(key)
+    return [{ kind: first.kind, source: first.source, ...counts }]
+  })
+  const others = [...afterwards.values()].flatMap(({ kind, source, events }) =>
+    kind === null ? [] : [{ kind, source, ...counted([], lateMs), refused: events }],
+  )
+  return [...known, ...others]
+}
+
+function counted(rows: readonly CountRow[], lateMs: number) {
   const sums: Record<Group, number> = { received: 0, inAep: 0, refused: 0, lost: 0 }
   const took: Histogram = {}
   for (const { outcome, count, histogram } of rows) {
     for (const group of GROUPS[outcome]) sums[group] += count
     if (outcome === 'forwarded' || outcome === 'drained') addHistogram(took, histogram)
   }
-  return { ...sums, slowestMs: percentile(took, 1) }
+  return { ...sums, late: slowerThan(took, lateMs), slowestMs: percentile(took, 1) }
 }
 
-function withLanded(day: ReturnType<typeof counted>, hours: readonly ComparedHour[]) {
-  const sum = (count: (hour: ComparedHour) => number) =>
-    hours.reduce((all, hour) => all + count(hour), 0)
-  const refused = Math.min(
-    sum(({ failed }) => failed),
-    day.inAep,
-  )
-  const missing = sum(({ settled, ours, received }) => (settled ? ours - received : 0))
-  const lost = Math.min(Math.max(missing, 0), day.inAep - refused)
-  return {
-    ...day,
-    inAep: day.inAep - refused - lost,
-    refused: day.refused + refused,
-    lost: day.lost + lost,
-  }
+type Counted = ReturnType<typeof counted>
+
+/** Of those that AEP had accepted. */
+function withRefused(counts: Counted, afterwards: number): Counted {
+  const refused = Math.min(afterwards, counts.inAep)
+  return { ...counts, inAep: counts.inAep - refused, refused: counts.refused + refused }
+}
+
+function withLanded(day: Counted, landed: LandedDay | undefined): Counted {
+  if (!landed) return day
+  const sum = (what: 'events' | 'records') =>
+    landed.refused.reduce((all, each) => all + each[what], 0)
+  const notNamed = Math.max(landed.failed - sum('records'), 0)
+  const counts = withRefused(day, sum('events') + notNamed)
+  const lost = Math.min(landed.missing, counts.inAep)
+  return { ...counts, inAep: counts.inAep - lost, lost: counts.lost + lost }
 }
 
 export async function completeness(
@@ -152,7 +173,10 @@ export async function compared(
   const words = notLanded(counts)
   return {
     available,
-    why: why ?? (words && `${words.title}. ${words.meaning} ${words.action}`),
+    why:
+      [words && `${words.title}. ${words.meaning} ${words.action}`, why]
+        .filter(Boolean)
+        .join(' ') || null,
     hours: hours.map((hour) => ({ ...hour, at: toIso(hour.at) })),
     failures: failures.map((failure) => ({ ...failure, at: toIso(failure.at) })),
   }

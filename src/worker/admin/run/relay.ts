@@ -67,12 +67,13 @@ export async function activity(
     lowerBound: true,
     points: rows
       .filter((row) => source === undefined || row.source === source)
-      .map(({ minute, kind, outcome, source, count, redacted, histogram }) => ({
+      .map(({ minute, kind, outcome, source, count, records, redacted, histogram }) => ({
         at: toIso(minute),
         kind,
         outcome,
         source,
         count,
+        ...(records !== undefined && { records }),
         ...(redacted && { redacted }),
         p50Ms: percentile(histogram, 0.5),
         p99Ms: percentile(histogram, 0.99),

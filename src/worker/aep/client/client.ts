@@ -7,11 +7,9 @@
  */
 import type { Destination } from '../../config/config.ts'
 import { isTimeout, type Timers, within } from '../../lib/timeout.ts'
-import { judgeBatch } from './batch.ts'
-import { Envelope } from './envelope.ts'
-import type { Token, TokenResult } from './ims.ts'
+import { Envelope, judgeBatch } from './envelope.ts'
+import type { Token, TokenResult, TokenSource } from './ims.ts'
 import type { PostRequest } from './post.ts'
-import type { TokenSource } from './token.ts'
 import { type Answer, type AttemptError, type Ending, judge, noAnswer } from './verdict.ts'
 
 /** `post`: one request with a deadline; rejects with what `fetch` throws, or with `Aborted`. */

@@ -1,13 +1,17 @@
 /**
- * Wraps encoded records in the envelope of the streaming endpoint, alone or as a batch.
+ * Wraps encoded records in the envelope of the streaming endpoint, alone or as a batch, and judges a batch's answer: one
+ * verdict for each message (MULTI: "A response is returned for each element of the request messages array").
  *
  * Promises: the envelope (schema, organization, dataset, flow) is added when a record is sent and never stored, so that
  * correcting a setting also corrects every pending event, split ones included. The same record gives the same message,
- * byte for byte.
+ * byte for byte. Entries of an answer are matched by position, and only if their count is right, because the id in an entry
+ * may have another form or be missing; a message counts as accepted only if its own entry reports no failure. Pure.
  */
 import type { Destination, XdmDestination } from '../../config/config.ts'
+import { isObject } from '../../lib/json.ts'
 import { utf8Length } from '../../lib/json-text.ts'
 import { AEP_MAX_REQUEST_BYTES, BATCH_MAX_BYTES, BATCH_MAX_MESSAGES } from '../../limits.ts'
+import { type Answer, jsonOf, judge, type Verdict } from './verdict.ts'
 
 export class Envelope {
   readonly #before: string
@@ -99,4 +103,39 @@ function headersOf({ schemaId, schemaVersion, orgId, datasetId, flowId }: XdmDes
     header: { schemaRef, imsOrgId: orgId, datasetId, ...flow, source: { name: 'Chatlio' } },
     xdmMeta: { schemaRef },
   }
+}
+
+/**
+ * Returns `count` verdicts in the order of the messages, or `bisect`: AEP refused the whole batch, perhaps because of
+ * a single message. `now`: epoch ms.
+ */
+export function judgeBatch(answer: Answer, count: number, now: number): Verdict[] | 'bisect' {
+  const { status } = answer
+  if (status === 400 || status === 413 || status === 422) return 'bisect'
+  const responses = status >= 200 && status < 300 ? responsesOf(answer) : null
+  if (responses?.length !== count) {
+    // A 2xx without one entry per message is judged like one without JSON: AEP may have any of the messages.
+    const verdict = judge(
+      status >= 200 && status < 300 ? { ...answer, complete: false } : answer,
+      now,
+    )
+    return Array.from({ length: count }, () => verdict)
+  }
+  return responses.map((entry) => judgeEntry(entry, answer, now))
+}
+
+function responsesOf(answer: Answer): unknown[] | null {
+  const json = jsonOf(answer)
+  return isObject(json) && Array.isArray(json.responses) ? json.responses : null
+}
+
+/** Adobe's pages show three forms: `statusCode`, `status` with an `xactionId`, `status` without one. */
+function judgeEntry(entry: unknown, answer: Answer, now: number): Verdict {
+  const unreadable = { ...answer, status: 200, body: '', complete: false }
+  if (!isObject(entry)) return judge(unreadable, now)
+  const stated = entry.status ?? entry.statusCode
+  if (stated === undefined || stated === null) return { verdict: 'accepted', status: answer.status }
+  const status = Number(stated)
+  if (!Number.isInteger(status) || status < 200 || status > 599) return judge(unreadable, now)
+  return judge({ ...answer, status, body: JSON.stringify(entry), complete: true }, now)
 }

@@ -4,7 +4,8 @@
  *
  * Promises: one request, with a deadline; never throws; never puts a token or a secret into an error; never returns a
  * token that cannot be sent in a header.
- * Never caches: `outbox/token-keeper.ts` does.
+ * A sender caches the token that it got from the outbox (`outbox/token-keeper.ts`), never a promise: one that was made in
+ * one request may never settle in another.
  */
 import type { Credentials } from '../../config/config.ts'
 import { isObject } from '../../lib/json.ts'
@@ -86,4 +87,37 @@ function judgeRefusal({ status, retryAfter }: Answer, now: number): Ending {
 
 function failure(status: number | null, message: string, retryAfterMs: number | null): Failure {
   return { error: { code: 'token', status, message }, answer: null, retryAfterMs }
+}
+
+/** Resolves to a token other than `refused`, or to a verdict without one. Rejects if the outbox does not answer. */
+export type ObtainToken = (refused: string | null) => Promise<TokenResult>
+
+export class TokenSource {
+  readonly #obtain: ObtainToken
+  readonly #now: () => number
+  #token: Token | null = null
+  #discarded: string | null = null
+
+  constructor(obtain: ObtainToken, now: () => number) {
+    this.#obtain = obtain
+    this.#now = now
+  }
+
+  /** Resolves to a token other than `refused`, which AEP did not accept; `null` if any will do. */
+  async get(refused: string | null): Promise<TokenResult> {
+    const unwanted = refused ?? this.#discarded
+    const known = this.#token
+    if (known && known.value !== unwanted && isUsable(known, this.#now())) return { token: known }
+    const result = await this.#obtain(unwanted)
+    if ('token' in result) {
+      this.#token = result.token
+      this.#discarded = null
+    }
+    return result
+  }
+
+  /** Stops using a token: with it the connection failed, or the headers were refused as too large. */
+  discard(value: string): void {
+    this.#discarded = value
+  }
 }

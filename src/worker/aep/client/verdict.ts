@@ -8,8 +8,7 @@
 import { isObject } from '../../lib/json.ts'
 import { utf8Bytes } from '../../lib/json-text.ts'
 import { isTimeout } from '../../lib/timeout.ts'
-import { KEPT_ANSWER_BYTES, MAX_RETRY_AFTER_MS } from '../../limits.ts'
-import { safeReport } from './report.ts'
+import { KEPT_ANSWER_BYTES, MAX_REPORT_CHARACTERS, MAX_RETRY_AFTER_MS } from '../../limits.ts'
 
 /** Why an attempt failed. `message` is safe to log: it holds no personal data. `status`: `null` without an answer. */
 export type AttemptError = { code: ErrorCode; status: number | null; message: string }
@@ -171,4 +170,36 @@ export function retryAfterMs(header: string | null, now: number): number | null 
 /** All three forms of an HTTP date begin with a weekday; `Date.parse` alone would accept "1.5" as a month. */
 function httpDate(text: string): number {
   return /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text) ? Date.parse(text) : Number.NaN
+}
+
+/** AEP itself stops after five ("once five errors are encountered", VAL). */
+const MAX_VIOLATIONS = 5
+
+/** `answer`: the parsed JSON of AEP's answer. If it is not an object, the report names the status only. */
+export function safeReport(answer: unknown, status: number): string {
+  const fallback = `AEP answered ${status}`
+  if (!isObject(answer)) return fallback
+  const title = short(answer.title) ?? fallback
+  const report = isObject(answer.report) ? answer.report : {}
+  const cause = isObject(report.cause) ? report.cause._streamingValidation : undefined
+  const violations = Array.isArray(cause) ? cause.flatMap((node) => violationsOf(node, 0)) : []
+  return violations.length === 0
+    ? title
+    : `${title}: ${violations.slice(0, MAX_VIOLATIONS).join(', ')}`
+}
+
+/** The violations of a node and its causes, each as `keyword at pointer`. */
+function violationsOf(node: unknown, depth: number): string[] {
+  if (!isObject(node) || depth > 8) return []
+  const nested = Array.isArray(node.causingExceptions) ? node.causingExceptions : []
+  const keyword = short(node.keyword)
+  const own = keyword ? [`${keyword} at ${short(node.pointerToViolation) ?? '#'}`] : []
+  return [
+    ...own,
+    ...nested.slice(0, MAX_VIOLATIONS).flatMap((each) => violationsOf(each, depth + 1)),
+  ]
+}
+
+function short(text: unknown): string | undefined {
+  return typeof text === 'string' && text !== '' ? text.slice(0, MAX_REPORT_CHARACTERS) : undefined
 }

@@ -52,7 +52,9 @@ export function recordOf(draft: Draft, extra: readonly Field[] = []): JsonObject
 
 /** A message as it appears in a record. */
 export function itemOf({ index, text, rest }: DraftMessage): JsonObject {
-  const item: JsonObject = { index, ...Object.fromEntries(rest) }
+  const item: JsonObject = new Bare()
+  item.index = index
+  for (const [key, value] of rest) item[key] = value
   if (text !== undefined) item.text = text
   return item
 }
@@ -70,21 +72,38 @@ export function inside(
   return Array.from(contents, ([key, value]) => ({ at: [...base, key], from: null, value }))
 }
 
-/** Builds the record; later fields override earlier ones. No prototypes, so that `__proto__` is an ordinary key. */
+/** Builds the record; later fields override earlier ones. */
 export function assemble(fields: readonly Field[]): JsonObject {
-  const root: JsonObject = Object.create(null)
+  const root: JsonObject = new Bare()
   for (const { at, value } of fields) {
     let holder = root
-    for (const key of at.slice(0, -1)) {
-      holder[key] ??= Object.create(null)
+    const last = at.length - 1
+    for (let level = 0; level < last; level += 1) {
+      const key = at[level] as string
+      holder[key] ??= new Bare()
       holder = holder[key] as JsonObject
     }
-    holder[at.at(-1) as string] = value
+    holder[at[last] as string] = value
   }
   return root
 }
 
+/**
+ * An object that inherits nothing, so that `__proto__` and `constructor` are ordinary keys. Not `Object.create(null)`: those
+ * are kept as hash tables, which are slow to fill and to write.
+ */
+class Bare {
+  [key: string]: unknown
+}
+Object.setPrototypeOf(Bare.prototype, null)
+delete (Bare.prototype as { constructor?: unknown }).constructor
+
 /** Joins keys to a dotted path, escaping dots and backslashes in them. */
 export function dotted(...keys: string[]): string {
-  return keys.map((key) => key.replace(/[\\.]/g, '\\$&')).join('.')
+  return keys.map(escaped).join('.')
+}
+
+function escaped(key: string): string {
+  // Nearly no key has either.
+  return key.includes('.') || key.includes('\\') ? key.replace(/[\\.]/g, '\\$&') : key
 }

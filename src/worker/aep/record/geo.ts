@@ -84,9 +84,23 @@ function namesOf(code: string): string[] {
   )
 }
 
+/** Visitors of one city write many events: their locations, as they came, in memory only. */
+const MAX_KNOWN_LOCATIONS = 500
+const geos = new Map<string, Geo>()
+
 /** Empty if nothing about the location is certain. */
 export function geoOf(location: string): Geo {
   if (location === '' || location.length > MAX_LOCATION_CHARACTERS) return {}
+  let geo = geos.get(location)
+  if (!geo) {
+    if (geos.size >= MAX_KNOWN_LOCATIONS) geos.clear()
+    geo = read(location)
+    geos.set(location, geo)
+  }
+  return geo
+}
+
+function read(location: string): Geo {
   const places = location.split(',').map((place) => place.trim())
   const country = countryCodes().get(normalizedName(places.at(-1) ?? ''))
   if (country === undefined || places.length > 3) return {}

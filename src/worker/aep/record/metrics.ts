@@ -59,19 +59,24 @@ function ofTranscript(
       waiting = null
     }
   }
-  const duration = { durationSeconds: seconds(startedAt, endedAt) }
-  if (messages.length > 0 && counts.visitor + counts.agent === 0) return present(duration)
+  const durationSeconds = seconds(startedAt, endedAt)
   const last = messages.at(-1)
-  return present({
-    ...duration,
-    visitorMessages: counts.visitor,
-    agentMessages: counts.agent,
-    firstResponseSeconds: waits[0],
-    longestWaitSeconds: longest(waits),
-    answered: waits.length > 0,
-    agentCount: agents.size,
-    endedBy: last && authorOf(last),
-  })
+  const saysWho = messages.length === 0 || counts.visitor + counts.agent > 0
+  const metrics: ChatMetrics = {}
+  if (durationSeconds !== null) metrics.durationSeconds = durationSeconds
+  if (saysWho) {
+    metrics.visitorMessages = counts.visitor
+    metrics.agentMessages = counts.agent
+    const [first = null] = waits
+    if (first !== null) metrics.firstResponseSeconds = first
+    const longest = longestOf(waits)
+    if (longest !== null) metrics.longestWaitSeconds = longest
+    metrics.answered = waits.length > 0
+    metrics.agentCount = agents.size
+    const endedBy = last ? authorOf(last) : null
+    if (endedBy !== null) metrics.endedBy = endedBy
+  }
+  return saysWho || durationSeconds !== null ? metrics : null
 }
 
 function timeOf(text: string | undefined): number | null {
@@ -79,16 +84,12 @@ function timeOf(text: string | undefined): number | null {
   return timestamp.state === 'read' ? timestamp.ms : null
 }
 
-function longest(waits: readonly (number | null)[]): number | null {
-  const known = waits.filter((wait) => wait !== null)
-  return known.length === waits.length && known.length > 0 ? Math.max(...known) : null
-}
-
-type Nullable<Of> = { [Name in keyof Of]?: Of[Name] | null | undefined }
-
-function present(metrics: Nullable<ChatMetrics>): ChatMetrics | null {
-  const entries = Object.entries(metrics).filter(
-    ([, value]) => value !== null && value !== undefined,
-  )
-  return entries.length > 0 ? Object.fromEntries(entries) : null
+/** `null`: there is none, or one of them cannot be told. */
+function longestOf(waits: readonly (number | null)[]): number | null {
+  let longest: number | null = null
+  for (const wait of waits) {
+    if (wait === null) return null
+    longest = Math.max(longest ?? 0, wait)
+  }
+  return longest
 }

@@ -31,7 +31,8 @@ export function encodeRaw(event: ChatEvent, source: string | null): JsonObject {
   const record: JsonObject = { ...event.payload }
   const unmapped: Unmapped[] = []
   for (const name of OWN) {
-    if (record[name] !== undefined) unmapped.push([dotted(name), record[name]])
+    if (record[name] === undefined) continue
+    unmapped.push([dotted(name), record[name]])
     delete record[name]
   }
   const { own, identity, visitorTraitsFlat, chatMetrics } = added(event, source)

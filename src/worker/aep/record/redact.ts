@@ -26,7 +26,7 @@ export function redactEvent(
 ): { event: ChatEvent; redacted: Redacted } {
   const redacted: Redacted = {}
   if (rules.length === 0) return { event, redacted }
-  const payload = inValue(event.payload, '', rules, (rule) => {
+  const payload = inValue(event.payload, PLACES, inOrder(rules), (rule) => {
     redacted[rule] = (redacted[rule] ?? 0) + 1
   })
   // Redaction changes texts only, and leaves one of them out: the type stays.
@@ -36,27 +36,53 @@ export function redactEvent(
 
 type Treatment = 'verbatim' | 'query' | 'html' | 'json'
 
-const TREATMENTS: ReadonlyMap<string, Treatment> = new Map(
-  FIELDS.flatMap(({ from, form, verbatim }): [string, Treatment][] => {
-    if (verbatim || form === 'email' || form === 'dateTime' || form === 'ip') {
-      return [[from, 'verbatim']]
-    }
-    if (from === 'htmlBody') return [[from, 'html']]
-    if (form === 'traits') return [[from, 'json']]
-    return form === 'url' || from === 'archiveUrl' ? [[from, 'query']] : []
-  }),
+/** How a text at a place of the body is treated; without a word as any text is. `below`: by key, `[*]` for items. */
+type Place = { treatment?: Treatment; readonly below: Map<string, Place> }
+
+const ANYWHERE: Place = { below: new Map() }
+
+/**
+ * Of what a webhook documents: a sender's own field under a name of the relay's is a text like others. A tree, so that no
+ * path is put together for each text of each event, and a name with signs of a path in it is none of the documented ones.
+ */
+const PLACES = placesOf(
+  FIELDS.filter(({ kinds }) => kinds.length > 0).flatMap(
+    ({ from, form, verbatim }): [string, Treatment][] => {
+      if (verbatim || form === 'email' || form === 'dateTime' || form === 'ip') {
+        return [[from, 'verbatim']]
+      }
+      if (from === 'htmlBody') return [[from, 'html']]
+      if (form === 'traits') return [[from, 'json']]
+      return form === 'url' || from === 'archiveUrl' ? [[from, 'query']] : []
+    },
+  ),
 )
 
-/** The value itself where nothing is found in it. `path` as in `fields.ts`. */
+function placesOf(treatments: readonly [path: string, treatment: Treatment][]): Place {
+  const root: Place = { below: new Map() }
+  for (const [path, treatment] of treatments) {
+    let place = root
+    for (const key of path.replaceAll('[*]', '.[*]').split('.')) {
+      const next: Place = place.below.get(key) ?? { below: new Map() }
+      place.below.set(key, next)
+      place = next
+    }
+    place.treatment = treatment
+  }
+  return root
+}
+
+/** The value itself where nothing is found in it. */
 function inValue(
   value: unknown,
-  path: string,
+  { treatment, below }: Place,
   rules: readonly RedactRule[],
   found: Found,
 ): unknown {
-  if (typeof value === 'string') return inString(value, TREATMENTS.get(path), rules, found)
+  if (typeof value === 'string') return inString(value, treatment, rules, found)
   if (Array.isArray(value)) {
-    const items = value.map((item) => inValue(item, `${path}[*]`, rules, found))
+    const place = below.get('[*]') ?? ANYWHERE
+    const items = value.map((item) => inValue(item, place, rules, found))
     return items.some((item, at) => item !== value[at]) ? items : value
   }
   if (!isObject(value)) return value
@@ -64,7 +90,7 @@ function inValue(
   for (const key in value) {
     const held = value[key]
     if (typeof held !== 'string' && typeof held !== 'object') continue
-    const redacted = inValue(held, path === '' ? key : `${path}.${key}`, rules, found)
+    const redacted = inValue(held, below.get(key) ?? ANYWHERE, rules, found)
     if (redacted !== held) changed = (changed ?? new Map()).set(key, redacted)
   }
   if (!changed) return value
@@ -84,18 +110,22 @@ function inString(
     case 'verbatim':
       return text
     case 'query':
-      return inQuery(text, rules, found)
+      // With blanks it is no address, whatever the field is for.
+      return /\s/.test(text)
+        ? inText(inQuery(text, rules, found), rules, found)
+        : inQuery(text, rules, found)
     case 'html':
       return isCleanHtml(text, rules, found) ? text : undefined
     case 'json': {
       const parsed = parseEmbedded(text)
       if (!isObject(parsed) && !Array.isArray(parsed)) break
       // A mark in the place of a number would break the text.
-      const redacted: unknown = inValue(parsed, '*', rules, found)
+      const redacted: unknown = inValue(parsed, ANYWHERE, rules, found)
       return redacted === parsed ? text : JSON.stringify(redacted)
     }
   }
-  return IS_URL.test(text) ? inQuery(text, rules, found) : redactText(text, rules, found)
+  const isUrl = text.includes('://') && IS_URL.test(text)
+  return isUrl ? inQuery(text, rules, found) : inText(text, rules, found)
 }
 
 /** One address and nothing else. */
@@ -120,7 +150,7 @@ function unescaped(value: string): string {
 /** The mark of the first rule that finds something. */
 function firstIn(text: string, rules: readonly RedactRule[], found: Found): string | null {
   let first: RedactRule | null = null
-  redactText(text, rules, (rule) => {
+  inText(text, rules, (rule) => {
     first ??= rule
     found(rule)
   })
@@ -140,19 +170,24 @@ const RULES: Record<RedactRule, (text: string, found: Found) => string> = {
 }
 
 /** In this order: a card number may be part of what looks like an address, and never the other way round. */
-const ORDER = ['email', 'iban', 'card', 'phone'] as const
+function inOrder(rules: readonly RedactRule[]): readonly RedactRule[] {
+  return (['email', 'iban', 'card', 'phone'] as const).filter((rule) => rules.includes(rule))
+}
 
-export function redactText(
-  text: string,
-  rules: readonly RedactRule[],
-  found: Found = () => undefined,
-): string {
-  const wanted = ORDER.filter((rule) => rules.includes(rule))
-  const once = (from: string) => wanted.reduce((left, rule) => RULES[rule](left, found), from)
+export function redactText(text: string, rules: readonly RedactRule[]): string {
+  return inText(text, inOrder(rules), () => undefined)
+}
+
+/** `rules`: in their order. */
+function inText(text: string, rules: readonly RedactRule[], found: Found): string {
   let before = text
-  // What stood beside something replaced may be seen only then.
-  for (let after = once(before); after !== before; after = once(before)) before = after
-  return before
+  for (;;) {
+    let after = before
+    for (const rule of rules) after = RULES[rule](after, found)
+    if (after === before) return after
+    // What stood beside something replaced may be seen only then.
+    before = after
+  }
 }
 
 // ---- cards
@@ -173,10 +208,12 @@ const ISSUERS: readonly (readonly [RegExp, readonly number[]])[] = [
   [/^(?:5018|5020|5038|5893|6304|6759|676[1-3])/, [16, 18, 19]],
 ]
 
+const LEAST_CARD_DIGITS = 14
 const MOST_CARD_DIGITS = 19
 const PREFIX_DIGITS = 4
 
 function withoutCards(text: string, found: Found): string {
+  if (text.length < LEAST_CARD_DIGITS) return text
   return text.replace(DIGITS, (run) => withoutCardsIn(run, found))
 }
 
@@ -291,6 +328,7 @@ const AT_DOMAIN = /@(?:[\p{L}\p{M}\p{N}-]{1,63}\.){1,8}[\p{L}\p{M}]{2,63}(?![\p{
 const LOCAL_PART = /[\p{L}\p{M}\p{N}._%+'-]{1,64}$/u
 
 function withoutEmails(text: string, found: Found): string {
+  if (!text.includes('@')) return text
   let written = ''
   let from = 0
   for (const { 0: domain, index } of text.matchAll(AT_DOMAIN)) {

@@ -8,7 +8,7 @@
  * `messageCount` still counts.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
-import { FIELDS, type Form, LONG_TEXTS, type SchemaExtra } from '../../chatlio/fields.ts'
+import { FIELDS, type Form, placeIn, type SchemaExtra } from '../../chatlio/fields.ts'
 import type { EventKind } from '../../chatlio/kind.ts'
 import type { XdmDestination } from '../../config/config.ts'
 import { isNonEmptyString, isObject, parseEmbedded } from '../../lib/json.ts'
@@ -38,32 +38,31 @@ export function draftXdm(
   source: string | null,
   delaySeconds: number,
 ): Draft {
-  const base = [`_${destination.tenant}`, 'chatlio']
-  const at = (place: string) => {
-    const keys = place.split('.')
-    return keys[0] === 'chatlio' ? [...base, ...keys.slice(1)] : keys
-  }
+  const layout = layoutOf(destination)
+  const { at, base } = layout
   const places = new Map<string, Field>()
   const texts = new Map<string, string>()
   const unmapped: Unmapped[] = []
-  const put = (place: string, from: string | null, value: unknown) => {
-    places.set(place, { at: at(place), from, value })
+  const take = (field: FieldOfXdm | undefined, keys: string[], value: unknown) => {
+    const place = field && placeOf(field, value)
+    if (field?.form === 'longText' && isNonEmptyString(value)) texts.set(field.from, value)
+    else if (place === undefined || places.has(place)) unmapped.push([dotted(...keys), value])
+    else places.set(place, { at: at(place), from: dotted(...keys), value })
   }
-  for (const [from, value] of leavesOf(event)) {
-    const place = placeOf(from, value)
-    if (LONG_TEXTS.includes(from) && isNonEmptyString(value)) texts.set(from, value)
-    else if (place === undefined || places.has(place)) unmapped.push([from, value])
-    else put(place, from, value)
+  takeLeaves(event, take)
+  const put = (place: string, value: unknown) => {
+    places.set(place, { at: at(place), from: null, value })
   }
   // The widget runs in a web page, so a user agent is always a browser's.
-  if (places.has('environment.browserDetails.userAgent')) put('environment.type', null, 'browser')
-  const geo = geoOf(String(places.get('chatlio.visitor.location')?.value ?? ''))
-  for (const [key, value] of Object.entries(geo)) put(`placeContext.geo.${key}`, null, value)
+  if (places.has('environment.browserDetails.userAgent')) put('environment.type', 'browser')
+  const { city, countryCode } = geoOf(String(places.get('chatlio.visitor.location')?.value ?? ''))
+  if (city !== undefined) put('placeContext.geo.city', city)
+  if (countryCode !== undefined) put('placeContext.geo.countryCode', countryCode)
   const messages = event.kind === 'transcript' ? event.payload.messages : []
-  if (messages.length > 0) put('chatlio.messageCount', null, messages.length)
+  if (messages.length > 0) put('chatlio.messageCount', messages.length)
   const has = (extra: SchemaExtra) => destination.schemaExtras.includes(extra)
   const { fields, once } = has('contact') ? contactDetails(event) : NOTHING
-  for (const [key, value] of Object.entries(fields)) put(`customerFeedback.${key}`, null, value)
+  for (const [key, value] of Object.entries(fields)) put(`customerFeedback.${key}`, value)
   const metrics = has('chat') ? metricsOf(event) : null
   const derived = (place: string, value: unknown): Field => ({ at: at(place), from: null, value })
   return {
@@ -90,6 +89,31 @@ export function draftXdm(
   }
 }
 
+/** The keys of each place under a tenant, taken apart once. There are no more places than the schema has. */
+type Layout = { base: readonly string[]; at: (place: string) => readonly string[] }
+
+const layouts = new WeakMap<XdmDestination, Layout>()
+
+function layoutOf(destination: XdmDestination): Layout {
+  let layout = layouts.get(destination)
+  if (!layout) {
+    const base = [`_${destination.tenant}`, 'chatlio']
+    const known = new Map<string, readonly string[]>()
+    const at = (place: string) => {
+      let keys = known.get(place)
+      if (!keys) {
+        const [first, ...others] = place.split('.')
+        keys = first === 'chatlio' ? [...base, ...others] : [first ?? '', ...others]
+        known.set(place, keys)
+      }
+      return keys
+    }
+    layout = { base, at }
+    layouts.set(destination, layout)
+  }
+  return layout
+}
+
 type ContactDetails = { fields: Record<string, unknown>; once: Record<string, number> }
 
 const NOTHING: ContactDetails = { fields: {}, once: {} }
@@ -103,12 +127,15 @@ function contactDetails({ kind, payload }: ChatEvent): ContactDetails {
   return { fields, once: kind === 'transcript' ? { chatEnd: 1 } : {} }
 }
 
-/** The values of the payload with their dotted paths. Skips `undefined`, which normalizing leaves for empty fields. */
-function* leavesOf({ kind, payload }: ChatEvent): Generator<[from: string, value: unknown]> {
+/** Takes the values of the payload, with their keys. Skips `undefined`, which normalizing leaves for empty fields. */
+function takeLeaves(
+  { kind, payload }: ChatEvent,
+  take: (field: FieldOfXdm | undefined, keys: string[], value: unknown) => void,
+): void {
   for (const [key, value] of Object.entries(payload)) {
     if (value === undefined || (key === 'messages' && kind === 'transcript')) continue
     if (key !== 'visitor' || !isObject(value)) {
-      yield [dotted(key), value]
+      take(IN_BODY.get(key), [key], value)
       continue
     }
     const { identTraits } = value
@@ -118,7 +145,7 @@ function* leavesOf({ kind, payload }: ChatEvent): Generator<[from: string, value
       parseEmbedded(identTraits) !== undefined
     for (const [name, held] of Object.entries(value)) {
       if (held === undefined || (name === 'identTraitsParsed' && isParsed)) continue
-      yield [dotted(key, name), held]
+      take(IN_VISITOR.get(name), [key, name], held)
     }
   }
 }
@@ -130,8 +157,9 @@ function messagesOf(messages: readonly object[], unmapped: Unmapped[]): DraftMes
     const rest: [string, unknown][] = []
     for (const [key, value] of Object.entries(message)) {
       if (value === undefined) continue
+      const field = IN_MESSAGE.get(key)
       if (key === 'text' && isNonEmptyString(value)) text = value
-      else if (fits(`messages[*].${key}`, value)) rest.push([key, value])
+      else if (field && FITS[field.form](value)) rest.push([key, value])
       else unmapped.push([dotted('messages', String(index), key), value])
     }
     if (text !== undefined || rest.length > 0) read.push({ index, text, rest })
@@ -177,23 +205,31 @@ const FITS: Record<Form, (value: unknown) => boolean> = {
   textMap: () => false,
 }
 
-const PLACES = new Map(
-  FIELDS.filter(({ kinds, to }) => kinds.length > 0 && to !== null).map((field) => [
-    field.from,
-    field,
-  ]),
-)
+type FieldOfXdm = { from: string; form: Form; to: string }
 
-function fits(from: string, value: unknown): boolean {
-  const field = PLACES.get(from)
-  return field !== undefined && FITS[field.form](value)
+/** The fields with a place in XDM, by their names in the object at `holder`. */
+function fieldsIn(holder: string): ReadonlyMap<string, FieldOfXdm> {
+  const fields = new Map<string, FieldOfXdm>()
+  for (const { from, form, to, kinds } of FIELDS) {
+    const place = placeIn({ from })
+    if (kinds.length > 0 && to !== null && place.holder === holder) {
+      fields.set(place.name, { from, form, to })
+    }
+  }
+  return fields
 }
 
-/** `from`: the dotted payload path. Returns the dotted XDM path; `undefined` sends the value to `unmapped`. */
-function placeOf(from: string, value: unknown): string | undefined {
-  const field = PLACES.get(from)
-  if (!field || from.startsWith('messages') || !FITS[field.form](value)) return undefined
-  return field.form === 'ip' ? `${field.to}.${ipField(value)}` : String(field.to)
+const IN_BODY = fieldsIn('')
+const IN_VISITOR = fieldsIn('visitor')
+const IN_MESSAGE = fieldsIn('messages[*]')
+
+/** The dotted XDM path; `undefined` sends the value to `unmapped`. */
+function placeOf({ form, to }: FieldOfXdm, value: unknown): string | undefined {
+  if (form === 'ip') {
+    const version = ipField(value)
+    return version && (version === 'ipV4' ? 'environment.ipV4' : 'environment.ipV6')
+  }
+  return FITS[form](value) ? to : undefined
 }
 
 /** Only the normalized form, which is never later than receipt. */

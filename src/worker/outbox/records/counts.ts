@@ -96,6 +96,15 @@ export function percentile(histogram: Histogram, share: number): number | null {
   return null
 }
 
+/** How many took longer than `ms`, to a tenth of it: the buckets behind the closest end of one. */
+export function slowerThan(histogram: Histogram, ms: number): number {
+  const end = Math.round(Math.log2(ms) * BUCKETS_PER_DOUBLING)
+  return Object.entries(histogram).reduce(
+    (sum, [bucket, count]) => sum + (Number(bucket) > end ? count : 0),
+    0,
+  )
+}
+
 function bucketOf(ms: number): number {
   if (!(ms > 1)) return 0
   return Math.min(Math.ceil(Math.log2(ms) * BUCKETS_PER_DOUBLING), MAX_BUCKET)

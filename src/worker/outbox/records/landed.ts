@@ -6,19 +6,27 @@
  * Counted in records, as AEP does: a split event is several. What was sent is taken from the activity and kept nowhere else;
  * it is a lower bound and repeats count twice, so more in AEP is no fault.
  * Accepts: after a change of dataflow or dataset what came before is neither read nor compared any more. A failed row without
- * an id that is read again, after a file that broke off, counts twice.
+ * an id that is read again, after a file that broke off, counts twice. How many events of a day were refused is counted once,
+ * as they are read, and stays so when they are sent again or erased.
  */
 import {
+  type ComparedHour,
   type LandedCursor,
   type LandedFailure,
+  type LandedFlow,
   type LandedHour,
   landedSince,
+  missingIn,
+  type ReadFailure,
+  type UnnamedRows,
 } from '../../aep/landed.ts'
 import { explainProblem, type PlatformProblem } from '../../aep/platform-get.ts'
 import type { LandedCause, LandedFacts } from '../../alerts/alerts.ts'
+import type { EventKind } from '../../chatlio/kind.ts'
 import type { ReadAccess } from '../../config/read-access.ts'
 import {
   ACTIVITY_HOURS_MS,
+  DAY_MS,
   FAILURES_KEPT_MS,
   LANDED_CLEAN_MS,
   LANDED_FIRST_MS,
@@ -26,6 +34,7 @@ import {
   LANDED_INTERVAL_MS,
   MAX_CAUSES_READ,
   MAX_FAILURES_SHOWN,
+  MAX_REFUSED_KEPT,
 } from '../../limits.ts'
 import { type CountRow, STEP_MS } from './counts.ts'
 
@@ -54,19 +63,17 @@ CREATE TABLE landed_failures (
 CREATE INDEX landed_failures_at ON landed_failures (at);
 `
 
-/** What one reading has brought; `unnamed`: failed rows that name no event. */
+/** What one reading has brought, of this flow; `unnamed`: failed rows that name no event. */
 export type LandedRead = {
+  readonly flow: LandedFlow
   readonly hours: readonly LandedHour[]
-  readonly failures: readonly LandedFailure[]
-  readonly unnamed: readonly Pick<LandedCause, 'code' | 'pointer' | 'count'>[]
+  readonly failures: readonly ReadFailure[]
+  readonly unnamed: readonly UnnamedRows[]
   /** `null`: reading goes on where it was. */
   readonly cursor: LandedCursor | null
   readonly more: boolean
   readonly problem: PlatformProblem | null
 }
-
-/** `ours`: what AEP has acknowledged, at least. */
-export type ComparedHour = LandedHour & { readonly ours: number }
 
 /** `recoveredAt`: when AEP took it again; `null`: it has not. */
 export type KnownFailure = LandedFailure & { readonly recoveredAt: number | null }
@@ -74,6 +81,26 @@ export type KnownFailure = LandedFailure & { readonly recoveredAt: number | null
 export type Compared = {
   readonly hours: readonly ComparedHour[]
   readonly failures: readonly LandedFailure[]
+}
+
+/**
+ * Events that AEP accepted on a UTC day and refused afterwards. `kind` and `source` are `null` where AEP's row does not say.
+ * `records`: as AEP counts them; a split event is several, and one that was refused again counts again.
+ */
+export type Refusals = {
+  readonly day: number
+  readonly kind: EventKind | null
+  readonly source: string | null
+  readonly events: number
+  readonly records: number
+}
+
+/** A UTC day, in records: how many AEP has counted as failed, and how many it acknowledged and has not counted at all. */
+export type LandedDay = {
+  readonly day: number
+  readonly failed: number
+  readonly missing: number
+  readonly refused: readonly Refusals[]
 }
 
 type State = {
@@ -84,6 +111,7 @@ type State = {
   readonly beganAt: number
   readonly problem: PlatformProblem | null
   readonly causes: readonly LandedCause[]
+  readonly refused: readonly Refusals[]
 }
 
 export type LandedDeps = {
@@ -108,26 +136,36 @@ export class LandedStore {
     const { access, storage } = this.#deps
     if (!access.available) return null
     const now = this.#deps.now()
-    const madeFor = `${access.datasetId} ${access.flowId ?? ''}`
+    const madeFor = nameOf(access)
     const known = this.#known()
     const before = known?.madeFor === madeFor ? known.state : null
-    // A clock that ran ahead must not stop it.
-    if (before && before.beganAt <= now && now - before.beganAt < LANDED_INTERVAL_MS) return null
-    const state = before ?? firstState(now, known !== null)
+    const ranAhead = before !== null && before.beganAt > now
+    if (before && !ranAhead && now - before.beganAt < LANDED_INTERVAL_MS) return null
+    const state = before ?? firstState(now, known?.state ?? null)
+    // A clock that ran ahead has settled hours that were not over, and passed by batches that were not there yet.
+    const cursor = ranAhead ? landedSince(now - LANDED_FIRST_MS) : state.cursor
     storage.transactionSync(() => {
       if (!before) this.#sql.exec('DELETE FROM landed_hours')
-      this.#save({ ...state, beganAt: now }, madeFor)
+      else if (ranAhead) this.#sql.exec('DELETE FROM landed_hours WHERE at > ?', cursor.hours)
+      this.#save({ ...state, cursor, beganAt: now }, madeFor)
     })
-    return state.cursor
+    return cursor
   }
 
-  take({ hours, failures, unnamed, cursor, more, problem }: LandedRead): void {
+  /** Not what was read of another flow, by an isolate of before a deploy. */
+  take({ flow, hours, failures, unnamed, cursor, more, problem }: LandedRead): void {
     const known = this.#known()
-    if (!known) return
+    if (known?.madeFor !== nameOf(flow)) return
     const now = this.#deps.now()
     this.#deps.storage.transactionSync(() => {
       for (const hour of hours) this.#saveHour(hour)
-      const added = [...failures.filter((one) => this.#saveFailure(one)), ...unnamed]
+      const added = [
+        ...failures.flatMap((one) => {
+          const isFirst = this.failureOf(eventIdOf(one.id)) === null
+          return this.#saveFailure(one) ? [{ ...one, count: 1, events: isFirst ? 1 : 0 }] : []
+        }),
+        ...unnamed.map((rows) => ({ ...rows, events: rows.count })),
+      ]
       const isComplete = !more && problem === null
       const causes = withAdded(known.state.causes, added, now)
       this.#save({
@@ -135,6 +173,7 @@ export class LandedStore {
         cursor: cursor ?? known.state.cursor,
         problem,
         causes: isComplete ? causes.filter(({ lastAt }) => now - lastAt < LANDED_CLEAN_MS) : causes,
+        refused: withRefused(known.state.refused ?? [], added, now),
       })
       this.#sql.exec('DELETE FROM landed_hours WHERE at < ?', now - ACTIVITY_HOURS_MS)
       this.#sql.exec('DELETE FROM landed_failures WHERE at < ?', now - FAILURES_KEPT_MS)
@@ -194,14 +233,15 @@ export class LandedStore {
   recovered(ids: readonly string[]): void {
     const now = this.#deps.now()
     for (const id of ids) {
-      this.#sql.exec('UPDATE landed_failures SET recovered_at = ? WHERE id = ?', now, id)
+      this.#sql.exec(
+        'UPDATE landed_failures SET recovered_at = ? WHERE id = ? AND recovered_at IS NULL',
+        now,
+        id,
+      )
     }
   }
 
-  /**
-   * Over the latest settled hours. What was sent in the last second of an hour AEP may count in the next, so what that one
-   * has too many does not miss.
-   */
+  /** Over the latest settled hours. */
   #missing(from: number): Pick<LandedFacts, 'missing' | 'since'> {
     const [last] = this.#sql
       .exec<{ at: number }>(
@@ -212,11 +252,27 @@ export class LandedStore {
     if (!last) return { missing: 0, since: from }
     const end = last.at + STEP_MS.hour
     const since = Math.max(from, end - LANDED_HOURS * STEP_MS.hour)
-    const hours = this.hours(since, end + STEP_MS.hour)
-    const sent = hours.filter(({ at }) => at < end).map(({ ours, received }) => ours - received)
-    const next = hours.find(({ at }) => at === end)
-    const spilled = next ? Math.max(next.received - next.ours, 0) : 0
-    return { missing: Math.max(sent.reduce((a, b) => a + b, 0) - spilled, 0), since }
+    const hours = this.hours(since - STEP_MS.hour, end + STEP_MS.hour)
+    return { missing: missingIn(hours, since, end), since }
+  }
+
+  /** UTC days of which AEP has counted something. `from` is the beginning of one and included, `to` is not. */
+  days(from: number, to: number): LandedDay[] {
+    const state = this.#known()?.state
+    if (!state || !this.#deps.access.available) return []
+    const hours = this.hours(from - STEP_MS.hour, to + STEP_MS.hour)
+    return Array.from({ length: Math.ceil((to - from) / DAY_MS) }, (_, index) => {
+      const day = from + index * DAY_MS
+      const own = hours.filter(({ at }) => at >= day && at < day + DAY_MS)
+      const failed = own.reduce((sum, hour) => sum + hour.failed, 0)
+      const missing = missingIn(hours, Math.max(day, state.from), day + DAY_MS)
+      return {
+        day,
+        failed,
+        missing,
+        refused: (state.refused ?? []).filter((one) => one.day === day),
+      }
+    })
   }
 
   /** An hour that is not settled may have been received and not been worked on yet, unless some of it has failed. */
@@ -307,8 +363,9 @@ const ofEvent = (id: string) => [id, `${id}-`, `${id}.`]
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
 
-/** `isChange`: of dataflow or dataset, so that what was sent in this hour went to another one. */
-function firstState(now: number, isChange: boolean): State {
+/** `former`: of another dataflow or dataset, to which went what was sent in this hour. */
+function firstState(now: number, former: State | null): State {
+  const isChange = former !== null
   const hour = Math.floor(now / STEP_MS.hour) * STEP_MS.hour
   return {
     from: isChange ? hour + STEP_MS.hour : hour,
@@ -316,19 +373,47 @@ function firstState(now: number, isChange: boolean): State {
     beganAt: now,
     problem: null,
     causes: [],
+    refused: former?.refused ?? [],
   }
 }
 
+const nameOf = ({ datasetId, flowId }: LandedFlow) => `${datasetId} ${flowId ?? ''}`
+
+/** A part's id begins with that of its event. */
+const eventIdOf = (id: string) => id.slice(0, 64)
+
 function withAdded(
   before: readonly LandedCause[],
-  added: readonly { code: string; pointer: string; count?: number }[],
+  added: readonly { code: string; pointer: string; count: number }[],
   now: number,
 ): readonly LandedCause[] {
   const causes = new Map(before.map((cause) => [`${cause.code} ${cause.pointer}`, cause]))
-  for (const { code, pointer, count = 1 } of added) {
+  for (const { code, pointer, count } of added) {
     const key = `${code} ${pointer}`
     const known = causes.get(key) ?? { code, pointer, count: 0, firstAt: now }
     causes.set(key, { ...known, count: known.count + count, lastAt: now })
   }
   return [...causes.values()].sort((a, b) => b.count - a.count).slice(0, MAX_CAUSES_READ)
+}
+
+/** The newest days, as many as are kept. */
+function withRefused(
+  before: readonly Refusals[],
+  added: readonly (Pick<ReadFailure, 'kind' | 'source' | 'acceptedAt'> & {
+    readonly count: number
+    readonly events: number
+  })[],
+  now: number,
+): readonly Refusals[] {
+  const sums = new Map(before.map((one) => [`${one.day} ${one.kind} ${one.source}`, one]))
+  for (const { kind, source, acceptedAt, count, events } of added) {
+    const day = Math.floor(acceptedAt / DAY_MS) * DAY_MS
+    const key = `${day} ${kind} ${source}`
+    const known = sums.get(key) ?? { day, kind, source, events: 0, records: 0 }
+    sums.set(key, { ...known, events: known.events + events, records: known.records + count })
+  }
+  return [...sums.values()]
+    .filter(({ day }) => day > now - ACTIVITY_HOURS_MS)
+    .sort((a, b) => b.day - a.day)
+    .slice(0, MAX_REFUSED_KEPT)
 }

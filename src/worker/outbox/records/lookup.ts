@@ -6,7 +6,6 @@
  * wherever somebody's events are erased or dropped.
  */
 import type { Subject } from '../../chatlio/person.ts'
-import { utf8Bytes } from '../../lib/json-text.ts'
 import type { Rim } from '../../lib/rim.ts'
 import { MAX_KNOWN_HASHES } from '../../limits.ts'
 
@@ -30,6 +29,8 @@ const FIELDS: { readonly [letter: string]: LookupField } = {
 /** 128 bits: two values that share a hash by chance are out of reach. */
 const HASH_BYTES = 16
 const HASH_DIGITS = 2 * HASH_BYTES
+
+const encoder = new TextEncoder()
 
 export function packHashes(hashes: readonly LabelledHash[]): Hashes {
   return hashes.map(({ field, hash }) => (field === 'unknown' ? '' : field[0]) + hash).join(' ')
@@ -85,7 +86,7 @@ export class LookupHash {
   async #mac(text: string): Promise<string> {
     // Kept as a value: a request must not wait for a promise of another request.
     this.#sign ??= await this.#hmac(this.raw)
-    const mac = await this.#sign(utf8Bytes(text))
+    const mac = await this.#sign(encoder.encode(text))
     return new Uint8Array(mac, 0, HASH_BYTES).toHex()
   }
 }

@@ -1,0 +1,56 @@
+/**
+ * Sent: which events have been sent again, on disk, a line each, so that a run that ended is gone on with.
+ * Event ids, the batch that they were in, and times: nothing of what the events say. An event that AEP refuses again is in
+ * another batch, so no clock decides. A line is on the disk before the next event is sent; one that was cut by a crash is
+ * skipped, and its event sent once more, under the same `_id`.
+ */
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+
+export class Sent {
+  readonly #file: string
+  /** By id, the latest. */
+  readonly #batches = new Map<string, string>()
+
+  static in(file: string): Sent | { readonly wrong: string } {
+    try {
+      return new Sent(file)
+    } catch {
+      return { wrong: `${file} cannot be read.` }
+    }
+  }
+
+  private constructor(file: string) {
+    this.#file = file
+    for (const line of textOf(file).split('\n')) {
+      const [, id, batch] = /^\{"id":"([^"]+)","batch":"([^"]+)","at":"[^"]+"\}$/.exec(line) ?? []
+      if (id !== undefined && batch !== undefined) this.#batches.set(id, batch)
+    }
+  }
+
+  /** Whether it was sent again since AEP refused it in this batch, the latest. */
+  has({ id, batch }: Refusal): boolean {
+    return this.#batches.get(id) === batch
+  }
+
+  add({ id, batch }: Refusal, at: number): void {
+    const descriptor = openSync(this.#file, 'a', 0o600)
+    try {
+      writeSync(descriptor, `\n${JSON.stringify({ id, batch, at: new Date(at).toISOString() })}`)
+      fsyncSync(descriptor)
+    } finally {
+      closeSync(descriptor)
+    }
+    this.#batches.set(id, batch)
+  }
+}
+
+type Refusal = { readonly id: string; readonly batch: string }
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return ''
+    throw error
+  }
+}

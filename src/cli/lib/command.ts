@@ -1,0 +1,34 @@
+/**
+ * Command: a command that a person is told to run, written so that it works as it is printed: for the same environment,
+ * file and variables as the command that prints it.
+ */
+export type Selected = {
+  /** A named environment of the configuration; `null`: the top level. */
+  readonly env: string | null
+  readonly config: string
+  readonly envFile: string | null
+}
+
+export function commandLine(name: string, selected: Selected, ...more: readonly string[]): string {
+  const { envFile } = selected
+  const flags = [...whichFlags(selected), ...(envFile === null ? [] : ['--env-file', envFile])]
+  return [`npm run ${name}`, ...words([...flags, ...more], ['--'])].join(' ')
+}
+
+/** Wrangler's own, which has an environment of its own for the top level. */
+export function wranglerLine(name: string, selected: Selected): string {
+  return [`npx wrangler ${name}`, ...words(whichFlags(selected))].join(' ')
+}
+
+function whichFlags({ env, config }: Selected): string[] {
+  return [
+    ...(env === null ? [] : ['--env', env]),
+    ...(config === 'wrangler.toml' ? [] : ['--config', config]),
+  ]
+}
+
+/** Quoted for a shell where that is needed. `first`: before any. */
+function words(flags: readonly string[], first: readonly string[] = []): string[] {
+  const quoted = flags.map((flag) => (/^[\w@%+=:,./-]+$/.test(flag) ? flag : JSON.stringify(flag)))
+  return flags.length === 0 ? [] : [...first, ...quoted]
+}

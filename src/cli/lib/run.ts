@@ -1,0 +1,57 @@
+/**
+ * How a command begins and complains, whichever it is: help is printed, a wrong command line ends with 2 and the
+ * usage, and what a command works with from outside (environment, clock, network) can be given in its place.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Environment } from './env-file.ts'
+import type { Io } from './platform-client.ts'
+import { printable } from './printable.ts'
+import { mark, wrap } from './style.ts'
+
+export type Surroundings = {
+  readonly env: Environment
+  /** Where files are. */
+  readonly directory: string
+  readonly now: () => number
+  readonly io: Io
+}
+
+export const surroundingsOf = (given: Partial<Surroundings>): Surroundings => ({
+  env: process.env,
+  directory: process.cwd(),
+  now: Date.now,
+  io: { fetch: globalThis.fetch, sleep: (ms) => delay(ms), random: Math.random },
+  ...given,
+})
+
+/** `options`: as the command line was read; the text says what is wrong with it. Resolves with the exit code. */
+export async function run<Options extends object>(
+  options: Options | 'help' | { readonly wrong: string },
+  usage: string,
+  act: (options: Options) => Promise<number>,
+): Promise<number> {
+  if (options === 'help') {
+    console.log(usage)
+    return 0
+  }
+  if ('wrong' in options) {
+    console.error(`${options.wrong}\n\n${usage}`)
+    return 2
+  }
+  return act(options)
+}
+
+/** A line of the result; `null`: neither well nor not. */
+export function say(well: boolean | null, text: string): void {
+  console.log(marked(well, text))
+}
+
+/** Why the command ends; with this exit code. */
+export function complain(text: string, code: number): number {
+  console.error(marked(false, text))
+  return code
+}
+
+function marked(well: boolean | null, text: string): string {
+  return `${well === null ? '-' : mark(well)} ${wrap(printable(text), '', '  ')}`
+}

@@ -1,0 +1,53 @@
+/**
+ * `npm run repository -- URL`: says where this project is published, in package.json, and puts the Deploy to Cloudflare
+ * button into README.md. Without an address a button leads nowhere, so until then there is none.
+ * Cloudflare's button takes public repositories of github.com and gitlab.com.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { ROOT } from '../lib/wrangler.ts'
+
+const USAGE = `Usage: npm run repository -- URL
+Sets the address of the repository in package.json, and puts the Deploy to
+Cloudflare button into README.md. Run it again after a move.
+
+  URL   https://github.com/OWNER/NAME or https://gitlab.com/OWNER/NAME, public
+
+Exit code: 0 done, 2 usage.`
+
+const ADDRESS = /^https:\/\/(github|gitlab)\.com\/[\w.-]+\/[\w.-]+?(\.git)?\/?$/
+const PLACE = /(<!-- button -->\n)[\s\S]*?(<!-- \/button -->)/
+
+/** Resolves with the exit code. `folder`: where the two files are. */
+export async function main(args: readonly string[], folder = ROOT): Promise<number> {
+  const [url = '', ...more] = args.filter((arg) => arg !== '--')
+  if (url === '--help') {
+    console.log(USAGE)
+    return 0
+  }
+  if (!ADDRESS.test(url) || more.length > 0) {
+    console.error(`URL is the address of a public repository.\n\n${USAGE}`)
+    return 2
+  }
+  const address = url.replace(/(\.git)?\/?$/, '')
+  change(path.join(folder, 'package.json'), (text) => {
+    const manifest = JSON.parse(text)
+    manifest.repository = { type: 'git', url: `git+${address}.git` }
+    return `${JSON.stringify(manifest, null, 2)}\n`
+  })
+  change(path.join(folder, 'README.md'), (text) => {
+    if (!PLACE.test(text)) throw new Error('README.md has no <!-- button --> any more.')
+    return text.replace(PLACE, `$1${button(address)}\n$2`)
+  })
+  console.log('Wrote package.json and README.md: look at them, and commit.')
+  return 0
+}
+
+function button(address: string): string {
+  const to = `https://deploy.workers.cloudflare.com/?url=${address}`
+  return `[![Deploy to Cloudflare](https://deploy.workers.cloudflare.com/button)](${to})`
+}
+
+function change(file: string, by: (text: string) => string): void {
+  writeFileSync(file, by(readFileSync(file, 'utf8')))
+}

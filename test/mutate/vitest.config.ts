@@ -1,0 +1,19 @@
+import path from 'node:path'
+import { cloudflareTest } from '@cloudflare/vitest-plugin'
+import { defineConfig } from 'vitest/config'
+
+const root = path.join(import.meta.dirname, '../..')
+const configPath = path.join(root, 'wrangler.toml')
+
+/** The pure tests, in workerd as everywhere else: one project, since Stryker takes no more. */
+export default defineConfig({
+  root,
+  plugins: [cloudflareTest({ wrangler: { configPath } })],
+  test: {
+    include: ['test/unit/**/*.test.ts'],
+    setupFiles: ['test/worker/restore-environment.ts'],
+    isolate: false,
+    restoreMocks: true,
+    testTimeout: 60_000,
+  },
+})

@@ -1,0 +1,4 @@
+/** Redaction of split events in raw. */
+import { redactedParts } from './redact-parts.ts'
+
+redactedParts({})
