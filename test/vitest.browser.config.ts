@@ -8,7 +8,7 @@ export default defineConfig({
     name: 'browser',
     include: ['test/browser/**/*.test.ts'],
     globalSetup: ['test/browser/require-chromium.ts'],
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 90_000,
     maxWorkers: 2,
   },

@@ -123,6 +123,9 @@ export const MAX_BREAKER_WINDOW_MS = 60_000
 /** How long before a pending event is erased `/health` reports `expiring`; half the retention if that is shorter. */
 export const EXPIRY_WARNING_MS = 7 * 86_400_000
 
+/** Events of one redrive whose progress is watched, the oldest: a row is read for each whenever somebody looks. */
+export const MAX_WATCHED = 1_000
+
 /** Events, and bytes of their bodies, that one step of a redrive or delete takes before the outbox can do other work. */
 export const REDRIVE_PAGE = 50
 export const BULK_BYTES = 8_388_608

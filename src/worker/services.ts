@@ -24,7 +24,8 @@ export type AppContext = Context<{ Bindings: Env }>
 export type Services = {
   config: Config
   rim: Rim
-  outbox: () => OutboxStub
+  /** `where`: that of a jurisdiction; the one that is set, unless told. */
+  outbox: (where?: Config['outboxJurisdiction']) => OutboxStub
   relay: Relay
   breaker: Breaker
   reporter: Reporter<Known, Aep>
@@ -65,7 +66,7 @@ export function servicesOf(env: Env): Services {
     const { destination } = config
     const rim = rimOf(env)
     const { now, timers, fetch } = rim
-    const outbox = () => outboxOf(env, config.outboxJurisdiction)
+    const outbox = (where = config.outboxJurisdiction) => outboxOf(env, where)
     const tokens = new TokenSource((refused) => outbox().token(refused), now)
     const settings = settingsOf(destination)
     const windowMs = Math.max(config.forwardTimeoutMs, config.retryBaseMs)

@@ -25,6 +25,8 @@ export type Relay = {
   aepAnswers(status: number, containing?: string): Promise<void>
   /** It answers as documented again. */
   aepWorks(): Promise<void>
+  /** A run of the cron trigger, as AEP's clock goes on by so many minutes. */
+  tick(minutes: number): Promise<void>
   /** The ids that AEP has taken, each once. */
   taken(): ReadonlySet<string | null>
   stop(): Promise<void>
@@ -43,6 +45,15 @@ export async function startRelay(variables: Record<string, string> = {}): Promis
     // Shorter waits between attempts than in production.
     RETRY_BASE_MS: '100',
     RETRY_CAP_MS: '500',
+    ENVIRONMENT: 'production',
+    // An address, so that this is nothing to be done; whoever listens there hears nothing.
+    ALERT_WEBHOOK_URL: `${aep.url}/_/alerts`,
+    // What it is read with, where a test says who reads.
+    AEP_READ_CLIENT_SECRET: 'local-reader-secret',
+    AEP_ORG_ID: 'LOCAL@AdobeOrg',
+    AEP_DATASET_ID: 'local-dataset',
+    AEP_IMS_URL: aep.url,
+    AEP_PLATFORM_URL: aep.url,
     ...variables,
   })
   const stop = async () => {
@@ -90,6 +101,11 @@ function relayOf(
     aepAnswers: (status, containing) =>
       tell('rule', { answer: { type: 'status', status }, ...(containing && { containing }) }),
     aepWorks: () => control('rules', { method: 'DELETE' }),
+    async tick(minutes) {
+      aep.adobe.advance(minutes * 60_000)
+      const answer = await fetch(`${url}/cdn-cgi/handler/scheduled`)
+      if (!answer.ok) throw new Error(`The cron trigger answered ${answer.status}.`)
+    },
     taken: () => new Set(aep.adobe.lake.map(({ _id }) => _id)),
   }
 }

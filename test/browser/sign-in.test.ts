@@ -20,7 +20,7 @@ describe('signing in', () => {
     await inspect(operator, 'sign-in')
     await page.getByLabel('Admin token').fill(TOKEN)
     await operator.press('Sign in')
-    await page.getByRole('heading', { name: 'Relaying. Nothing is waiting.' }).waitFor()
+    await page.getByRole('heading', { name: 'Relaying. No webhook has come yet.' }).waitFor()
     await inspect(operator, 'overview-empty')
     await operator.press('Sign out')
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()

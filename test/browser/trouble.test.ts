@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { chat, transcript } from './chats.ts'
 import { eachFile, inspect, type Operator, PHONE, REJECTING_MS, type World } from './operator.ts'
 
+const RELAYING = 'Relaying. Nothing is pending.'
+
 let world: World
 eachFile((started) => {
   world = started
@@ -10,7 +12,7 @@ eachFile((started) => {
 
 /** The ledger's figures, as the page shows and adds them up. */
 async function ledger({ page }: Operator) {
-  const section = page.getByRole('region', { name: 'The ledger of what was stored' })
+  const section = page.getByRole('region', { name: 'The ledger of the outbox' })
   const [text, sum] = await Promise.all([section.locator('dl').innerText(), section.innerText()])
   const [accepted = 0, ...ends] = (text.match(/\d+/g) ?? []).map(Number)
   expect(sum).toContain('It balances')
@@ -36,13 +38,13 @@ describe('an outage', () => {
       }
     }
     await store(2)
-    await operator.untilText('AEP does not take events at the moment. 2 events waiting.')
+    await operator.untilText('AEP does not take events at the moment. 2 events pending.')
     expect(await operator.text()).toContain('What to do: An outage of AEP ends by itself')
     await store(3)
-    await operator.untilText('AEP does not take events at the moment. 5 events waiting.')
+    await operator.untilText('AEP does not take events at the moment. 5 events pending.')
     expect((await ledger(operator)).pending).toBe(5)
     await inspect(operator, 'outage')
-    await operator.follow('5 waiting')
+    await operator.follow('5 pending')
     expect(await operator.text()).toContain('AEP failed')
     await inspect(operator, 'outage-events')
     await operator.go(operator.page.getByRole('link', { name: (ids[0] ?? '').slice(0, 8) }))
@@ -51,7 +53,7 @@ describe('an outage', () => {
 
     await operator.open('/admin')
     await relay.aepWorks()
-    await operator.untilText('Relaying. Nothing is waiting.')
+    await operator.untilText(RELAYING)
     const after = await ledger(operator)
     expect(after.delivered).toBe((before.delivered ?? 0) + 5)
     expect([...relay.taken()]).toEqual(expect.arrayContaining(ids))
@@ -68,14 +70,14 @@ describe('a wrong flow id', () => {
     const ids: string[] = []
     for (let each = 0; each < 4; each += 1) ids.push((await relay.post('feedback', chat())).id)
     await operator.open('/admin')
-    await operator.untilText('AEP refuses every event. 4 events waiting.', REJECTING_MS)
+    await operator.untilText('AEP refuses every event. 4 events pending.', REJECTING_MS)
     const text = await operator.text()
     expect(text).toContain('does not belong to this endpoint. Compare with npm run provision')
     expect(text).toContain('Nothing needs to be sent again by hand')
     expect(text).toContain('None: no event is dead or quarantined.')
     await inspect(operator, 'rejecting')
 
-    await operator.follow('4 waiting')
+    await operator.follow('4 pending')
     await operator.go(operator.page.getByRole('link', { name: (ids[0] ?? '').slice(0, 8) }))
     await operator.follow('Show them')
     expect(await operator.text()).toContain('absent or wrong flow id')
@@ -83,7 +85,7 @@ describe('a wrong flow id', () => {
 
     await relay.aep('settings', { flowId: 'local-flow' })
     await operator.follow('Overview')
-    await operator.untilText('Relaying. Nothing is waiting.')
+    await operator.untilText(RELAYING)
     expect([...relay.taken()]).toEqual(expect.arrayContaining(ids))
   }, 150_000)
 })
@@ -93,13 +95,13 @@ describe('a hold', () => {
     [
       401,
       'credentials',
-      'AEP refuses our credentials. 1 event waiting.',
+      'AEP refuses our credentials. 1 event pending.',
       'Check the client secret',
     ],
     [
       404,
       'configuration',
-      'AEP cannot be reached as configured. 1 event waiting.',
+      'AEP cannot be reached as configured. 1 event pending.',
       'wrangler.toml',
     ],
   ] as const)('after %i says what to do, and ends once AEP takes events', async (...row) => {
@@ -112,7 +114,7 @@ describe('a hold', () => {
     expect(await operator.text()).toContain(action)
     await inspect(operator, `hold-${name}`)
     await world.relay.aepWorks()
-    await operator.untilText('Relaying. Nothing is waiting.')
+    await operator.untilText(RELAYING)
   })
 })
 
@@ -128,9 +130,10 @@ describe('dead letters', () => {
     }
     await operator.open('/admin')
     const cause = operator.page.getByRole('row').filter({ hasText: 'AEP refused it' })
-    expect(await cause.innerText()).toMatch(/feedback 3\s+3\s+dead/)
+    expect(await cause.innerText()).toMatch(/feedback\s+3\s/)
     await inspect(operator, 'causes')
-    await operator.go(cause.getByRole('button', { name: 'Dry run' }))
+    await operator.follow('See 3')
+    await operator.press('Dry run')
     expect(await operator.text()).toContain('Dry run, nothing was changed: 3 events match')
     await inspect(operator, 'dead-dry-run')
     await operator.go(operator.page.getByRole('link', { name: (ids[0] ?? '').slice(0, 8) }))
@@ -139,13 +142,44 @@ describe('dead letters', () => {
 
     await relay.aepWorks()
     await operator.follow('Overview')
-    await operator.go(cause.getByRole('button', { name: 'Redrive these 3' }))
+    await operator.go(cause.getByRole('button', { name: 'Redrive 3' }))
     expect(await operator.text()).toContain('3 events redriven.')
+    await operator.untilText('Of 3 redriven: 3 accepted, 0 refused again, 0 pending')
     await inspect(operator, 'dead-redriven')
+    await operator.follow('In the log')
+    expect(await operator.text()).toMatch(
+      /redrive dead, why: AEP refused it, place: none known matched 3, redriven 3, .*3 accepted/,
+    )
+    await inspect(operator, 'log-entry')
     await operator.follow('Overview')
-    await operator.untilText('Relaying. Nothing is waiting.')
+    await operator.untilText(RELAYING)
     expect([...relay.taken()]).toEqual(expect.arrayContaining(ids))
     expect((await ledger(operator)).dead).toBe(0)
+  })
+
+  it('that are ticked are redriven alone, and the page counts on what comes of it by itself', async () => {
+    const { relay } = world
+    const operator = await world.signedIn()
+    const { page } = operator
+    await relay.post('feedback', chat())
+    await relay.aepAnswers(400, 'coupon')
+    const ids: string[] = []
+    for (let each = 0; each < 3; each += 1) {
+      ids.push((await relay.post('feedback', chat(`Coupon ${each}: coupon`))).id)
+    }
+    await operator.open('/admin/ui/events?state=dead')
+    expect(await operator.text()).toContain('3 of 3 events shown, the newest first')
+    await relay.aepWorks()
+    await relay.aepAnswers(503)
+    for (const id of ids.slice(0, 2)) await page.getByLabel(`Tick ${id.slice(0, 8)}`).check()
+    await operator.press('Redrive the ticked ones')
+    expect(await operator.text()).toMatch(/^2 events redriven\..* 2 pending/)
+    await inspect(operator, 'redrive-in-progress')
+    await relay.aepWorks()
+    await page.getByText('2 accepted, 0 refused again, 0 pending').waitFor()
+    expect(await operator.text()).toContain('1 of 1 event shown')
+    await operator.press('Redrive 1')
+    await page.getByText('1 accepted, 0 refused again, 0 pending').waitFor()
   })
 
   it('that nobody wants are deleted after a question, and counted as erased', async () => {
@@ -153,17 +187,47 @@ describe('dead letters', () => {
     const { page } = operator
     await world.relay.post('transcript', '{"messages": [')
     await operator.open('/admin')
-    await operator.follow('See these 1')
+    await operator.follow('See 1')
     await inspect(operator, 'quarantined')
-    await operator.follow('Delete these 1…')
+    await operator.follow('Delete 1…')
     await page.getByRole('heading', { name: 'Delete 1 quarantined event?' }).waitFor()
     await inspect(operator, 'delete-question')
     await operator.follow('Cancel')
-    await operator.follow('Delete these 1…')
+    await operator.follow('Delete 1…')
     await operator.press('Delete 1 event')
     expect(await operator.text()).toContain('1 event deleted.')
     await operator.follow('Overview')
     expect((await ledger(operator)).erased).toBe(1)
+  })
+})
+
+describe('the chart', () => {
+  it('tells the figures of an hour where one points or focuses, and leads to its events', async () => {
+    const { relay } = world
+    const operator = await world.signedIn()
+    const { page } = operator
+    await relay.post('unanswered', chat())
+    await operator.open('/admin')
+    await operator.untilText('Webhooks an hour')
+    const bar = page.locator('.bars > a').first()
+    const figures = bar.locator('.tip')
+    const isShown = async () =>
+      (await figures.evaluate((each) => getComputedStyle(each).clipPath)) === 'none'
+    expect(await isShown()).toBe(false)
+    await bar.hover()
+    expect(await isShown()).toBe(true)
+    await page.mouse.move(0, 0)
+    expect(await isShown()).toBe(false)
+    await page.locator('#hours').evaluate((each) => each.scrollIntoView())
+    while (!(await bar.evaluate((each) => each === document.activeElement))) {
+      await page.keyboard.press('Tab')
+    }
+    expect(await isShown()).toBe(true)
+    expect(await figures.innerText()).toMatch(/^\d\d:00 UTC: \d+ forwarded, /)
+    await inspect(operator, 'chart-figures')
+    await operator.go(bar)
+    expect(await operator.text()).toContain('hour (UTC): ')
+    await inspect(operator, 'events-of-an-hour')
   })
 })
 
@@ -172,12 +236,12 @@ describe('a pause', () => {
     const operator = await world.signedIn()
     await operator.open('/admin')
     await operator.press('Pause relaying')
-    expect(await operator.text()).toContain('Relaying is paused. Nothing is waiting.')
+    expect(await operator.text()).toContain('Relaying is paused. Nothing is pending.')
     expect((await world.relay.post('feedback', chat())).outcome).toBe('buffered')
-    await operator.untilText('Relaying is paused. 1 event waiting.')
+    await operator.untilText('Relaying is paused. 1 event pending.')
     await inspect(operator, 'paused')
     await operator.press('Resume relaying')
-    await operator.untilText('Relaying. Nothing is waiting.')
+    await operator.untilText(RELAYING)
     await operator.follow('Log')
     expect(await operator.text()).toMatch(/admin token resume .*admin token pause/)
     await inspect(operator, 'log')

@@ -55,7 +55,7 @@ describe('the keyboard', () => {
     await page.keyboard.press('Tab')
     expect(await focused()).toBe('Resume relaying')
     await page.keyboard.press('Enter')
-    await page.getByRole('heading', { name: 'Relaying. Nothing' }).waitFor()
+    await page.getByRole('heading', { name: 'Relaying. ' }).waitFor()
   })
 })
 
@@ -76,7 +76,7 @@ describe('without JavaScript', () => {
     await page.getByLabel('State').selectOption('Quarantined')
     await operator.press('Filter')
     expect(await operator.text()).toContain('1 event matches')
-    await operator.press('Redrive these 1')
+    await operator.press('Redrive 1')
     expect(await operator.text()).toContain('0 events redriven, 1 still invalid.')
     await operator.follow('Find')
     await page.getByRole('combobox', { name: 'By' }).selectOption('Event id')
@@ -100,15 +100,15 @@ describe('the overview', () => {
     await relay.aepAnswers(503)
     await relay.post('feedback', chat())
     await operator.open('/admin')
-    await operator.untilText('1 event waiting')
-    const shown = (count: number) => page.getByRole('heading', { name: `${count} events waiting` })
+    await operator.untilText('1 event pending')
+    const shown = (count: number) => page.getByRole('heading', { name: `${count} events pending` })
     const refreshed = () => page.waitForResponse(`${relay.url}/admin`)
 
     await relay.post('feedback', chat())
     await Promise.all([refreshed(), page.clock.runFor(15_000)])
     await shown(2).waitFor()
 
-    await page.getByText('The same as a table').click()
+    await page.getByText('Webhook keys: 1').click()
     await relay.post('feedback', chat())
     let asked = 0
     page.on('request', () => {
@@ -116,7 +116,7 @@ describe('the overview', () => {
     })
     await page.clock.runFor(60_000)
     expect(await shown(2).count()).toBe(1)
-    await page.getByText('The same as a table').click()
+    await page.getByText('Webhook keys: 1').click()
     // A part that was opened and closed again still has the focus.
     await page.locator('header b').first().click()
     expect(asked).toBe(0)

@@ -252,11 +252,27 @@ describe('a key that is lost', () => {
 })
 
 describe('an outbox that would be another one', () => {
+  /** How many deploys there had been, and what was asked for. */
+  const carriedAt: unknown[] = []
   const MOVED = `${GOOD}\nOUTBOX_JURISDICTION = "eu"`
-  const relay = (pending: number) => {
-    const server = createServer((_, response) => {
-      response.setHeader('content-type', 'application/json')
-      response.end(JSON.stringify({ accepted: 5, pending, dead: 0, quarantined: 0 }))
+  const worker = () => test.cloudflare.put(NAME, { bindings: [] })
+  type Carried = { status: number; body: unknown }
+  const relay = (
+    pending: number,
+    carries: Carried = { status: 200, body: { carried: 2, error: null } },
+  ) => {
+    carriedAt.length = 0
+    const own = worker()
+    const server = createServer((request, response) => {
+      const isCarry = request.url === '/admin/suppressions/carry'
+      if (isCarry) {
+        request.setEncoding('utf8').on('data', (body: string) => {
+          carriedAt.push([own.deploys, JSON.parse(body)])
+        })
+      }
+      const status = { accepted: 5, pending, dead: 0, quarantined: 0 }
+      response.writeHead(isCarry ? carries.status : 200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(isCarry ? carries.body : status))
     })
     return new Promise<{ url: string; close(): void }>((resolve) => {
       server.listen(0, '127.0.0.1', () => {
@@ -270,12 +286,56 @@ describe('an outbox that would be another one', () => {
     [3, 4, /holds 3 pending/],
     [0, 0, /Deployed/],
   ])('waits for the first one, which holds %i events: %i', async (pending, code, said) => {
-    test.cloudflare.put(NAME, { bindings: [] })
     vi.stubEnv('ADMIN_TOKEN', 'admin-token-of-this-test')
     const { url, close } = await relay(pending)
     expect(await test.deploy(MOVED, '--url', url), test.printed()).toBe(code)
     close()
     expect(test.printed().replaceAll(/\s+/g, ' ')).toMatch(said)
+  })
+
+  it('knows who is suppressed before it is there, and of those of the moment after', async () => {
+    vi.stubEnv('ADMIN_TOKEN', 'admin-token-of-this-test')
+    const { url, close } = await relay(0)
+    expect(await test.deploy(MOVED, '--url', url), test.printed()).toBe(0)
+    close()
+    const [before, after] = carriedAt as [number, unknown][]
+    expect([before, after]).toEqual([
+      [expect.any(Number), { from: null, to: 'eu' }],
+      [Number(before?.[0]) + 1, { from: null, to: 'eu' }],
+    ])
+    expect(carriedAt).toHaveLength(2)
+    expect(test.printed()).toContain('2 suppressions came along')
+  })
+
+  it('is not touched by a dry run', async () => {
+    vi.stubEnv('ADMIN_TOKEN', 'admin-token-of-this-test')
+    const { url, close } = await relay(0)
+    expect(await test.deploy(MOVED, '--url', url, '--dry-run'), test.printed()).toBe(0)
+    close()
+    expect(carriedAt).toEqual([])
+  })
+
+  it.each([
+    [
+      'the version that runs cannot',
+      { status: 404, body: { code: 'not-found' } },
+      'first with the',
+    ],
+    [
+      'the other has things of its own',
+      { status: 200, body: { carried: 0, error: 'Own.' } },
+      'Own.',
+    ],
+    ['the relay fails', { status: 500, body: { code: 'unavailable' } }, 'did not bring'],
+  ])('is not made where they do not come along: %s', async (_, carries, said) => {
+    vi.stubEnv('ADMIN_TOKEN', 'admin-token-of-this-test')
+    const { url, close } = await relay(0, carries)
+    const { deploys } = worker()
+    expect(await test.deploy(MOVED, '--url', url), test.printed()).toBe(4)
+    close()
+    expect(test.printed().replaceAll(/\s+/g, ' ')).toContain(said)
+    expect(carriedAt).toHaveLength(1)
+    expect(worker().deploys).toBe(deploys)
   })
 
   it('is not made when the first one cannot be asked', async () => {

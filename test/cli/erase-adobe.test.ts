@@ -414,6 +414,24 @@ describe('the printed request', () => {
     expect(relay.suppressed.size).toBe(0)
   })
 
+  it.each([
+    [
+      'Andre\u0301\uff20b\u00fccher.example',
+      ['andr\u00e9@b\u00fccher.example', 'andr\u00e9@xn--bcher-kva.example'],
+    ],
+    ['ADA@XN--BCHER-KVA.example', ['ada@b\u00fccher.example', 'ada@xn--bcher-kva.example']],
+    ['Ada@example.com', ['ada@example.com']],
+  ])('has each spelling under which it can have been sent: %s', async (typed, spellings) => {
+    expect(await run(['--url', relay.url, '--email', typed, '--dry-run'])).toBe(0)
+    const [, request = ''] = printed.text().split(`POST https://platform.adobe.io${JOBS}`)
+    const values = JSON.parse(request).users[0].userIDs.map(({ value }: { value: string }) => value)
+    expect(values).toEqual(spellings.flatMap((each) => [each, each]))
+    printed.forget()
+    const three = ['--visitor', 'a', '--visitor', 'b', '--visitor', 'c']
+    const most = await run(['--url', relay.url, '--email', typed, ...three])
+    expect(most).toBe(spellings.length === 1 ? 0 : 2)
+  })
+
   it('holds at most four identities', async () => {
     const five = Array.from({ length: 5 }, (_, each) => ['--visitor', `v${each}`]).flat()
     expect(await run(['--url', relay.url, ...five])).toBe(2)

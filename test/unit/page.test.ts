@@ -3,8 +3,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ownPage, signInAddress } from '../../src/worker/admin/page/addresses.ts'
 import { hoursOf } from '../../src/worker/admin/page/chart.tsx'
-import { type Situation, sentences } from '../../src/worker/admin/page/overview.tsx'
-import { readable } from '../../src/worker/admin/page/words.ts'
+import { type Situation, sayHow } from '../../src/worker/admin/page/sentences.ts'
+import { filterWords, readable } from '../../src/worker/admin/page/words.ts'
+import type { AlertName } from '../../src/worker/alerts/alerts.ts'
 
 describe('the sentence about the relay', () => {
   const well: Situation = {
@@ -13,73 +14,133 @@ describe('the sentence about the relay', () => {
     hold: null,
     letsIn: true,
     need: 0,
-    firing: [],
+    alerts: [],
     hasCome: true,
     alertsGo: true,
+    problems: [],
     landed: null,
   }
   const since = '2026-11-24T10:02:00.000Z'
-  const titles = (situation: Partial<Situation>) =>
-    sentences({ ...well, ...situation }).map(({ title }) => title)
+  const landed = { available: true, why: null, causes: [], missing: 0, since: 0, keptNone: 0 }
+  const fires = (name: AlertName) => ({ name, state: 'firing' as const, since, lastError: null })
+  const hold = (reason: string) => ({ hold: { reason, since } })
 
-  it('is one, whatever happens, and the gravest comes first', () => {
-    expect(titles({})).toEqual(['Relaying. Nothing is waiting.'])
-    expect(titles({ pending: 1_234 })).toEqual(['Relaying. 1,234 events waiting.'])
-    expect(
-      titles({
-        reasons: ['storage', 'paused', 'upstream', 'expiring'],
-        hold: { reason: 'paused', since },
-        pending: 1,
-        letsIn: false,
+  /** Each thing that a person has to do something about, alone; the gravest first. */
+  const TROUBLES: readonly [string, Partial<Situation>, string][] = [
+    ['webhooks lost', { alerts: [fires('lost')] }, 'Webhooks were answered 503.'],
+    ['webhooks refused', { alerts: [fires('refused')] }, 'Webhooks are refused.'],
+    ['no key', { letsIn: false }, 'No webhook key is usable.'],
+    ['no storage', { reasons: ['storage'] }, 'The outbox does not answer.'],
+    [
+      'nothing kept',
+      { landed: { ...landed, keptNone: 4 } },
+      'AEP keeps nothing of what it accepts: of 4 records none is in the dataset.',
+    ],
+    ['a hold', hold('credentials'), 'AEP refuses our credentials. Nothing is pending.'],
+    [
+      'an outage',
+      { reasons: ['upstream'], pending: 5 },
+      'AEP does not take events at the moment. 5 events pending.',
+    ],
+    ['age', { reasons: ['expiring'] }, 'Stored events will be erased soon, for their age.'],
+    ['events to look at', { need: 11 }, 'Relaying. 11 events need a person.'],
+    ['a pause', hold('paused'), 'Relaying is paused. Nothing is pending.'],
+    ['nothing yet', { hasCome: false }, 'Relaying. No webhook has come yet.'],
+    ['silence', { alerts: [fires('silence')] }, 'Relaying. No webhook comes.'],
+    [
+      'a setting',
+      { problems: [{ variable: 'WEBHOOK_KEYS', expected: '20 characters or more' }] },
+      'Relaying. 1 setting cannot be used.',
+    ],
+    ['no address for alerts', { alertsGo: false }, 'Relaying. Alerts go nowhere.'],
+    [
+      'an alert that was not heard',
+      { alerts: [{ ...fires('drift'), state: 'pending', lastError: 'status 404' }] },
+      'Relaying. An alert was not heard.',
+    ],
+    [
+      'missing transcripts',
+      { alerts: [fires('incomplete')] },
+      'Relaying. Transcripts do not come.',
+    ],
+    [
+      'drift',
+      { alerts: [fires('drift')] },
+      'Relaying. Chatlio sends something else than documented.',
+    ],
+    [
+      'counts that cannot be read',
+      { landed: { ...landed, why: 'No permission.' } },
+      'Relaying. What AEP has kept is not known.',
+    ],
+  ]
+
+  it.each(TROUBLES)('is not green, and says what is to be done: %s', (_, trouble, sentence) => {
+    const said = sayHow({ ...well, ...trouble })
+    expect(said.sentence).toBe(sentence)
+    expect(said.tone).not.toBe('ok')
+    for (const { action, meaning } of said.parts) expect(action ?? meaning).toBeTruthy()
+  })
+
+  it('is green when there is nothing of that', () => {
+    expect(sayHow(well)).toEqual({
+      tone: 'ok',
+      sentence: 'Relaying. Nothing is pending.',
+      parts: [],
+    })
+    expect(sayHow({ ...well, pending: 1_234 })).toMatchObject({
+      tone: 'ok',
+      sentence: 'Relaying. 1,234 events pending.',
+    })
+  })
+
+  it('names all of it in the order of its weight, whatever comes together', () => {
+    const troubles = fc.subarray([...TROUBLES.keys()], { minLength: 1 })
+    fc.assert(
+      fc.property(troubles, (chosen) => {
+        const together = chosen.map((index) => TROUBLES[index]?.[1] ?? {})
+        const situation: Situation = {
+          ...Object.assign({}, well, ...together),
+          alerts: together.flatMap(({ alerts = [] }) => alerts),
+          reasons: together.flatMap(({ reasons = [] }) => reasons),
+        }
+        const { sentence, parts, tone } = sayHow(situation)
+        const places = parts.map(({ title }) => sentence.indexOf(title))
+        expect(places).not.toContain(-1)
+        expect(places).toEqual(places.toSorted((a, b) => a - b))
+        expect(tone).toBe(parts.some((part) => part.tone === 'bad') ? 'bad' : 'warn')
+        const order = parts.map(({ title }) =>
+          TROUBLES.findIndex(([, , alone]) => alone.includes(title)),
+        )
+        expect(order).toEqual(order.toSorted((a, b) => a - b))
       }),
-    ).toEqual([
-      'The outbox does not answer',
-      'No webhook key is usable',
-      'Stored events will be erased soon, for their age',
-      'Relaying is paused. 1 event waiting.',
-    ])
-    const firing = [{ name: 'lost' as const, since }]
-    expect(titles({ firing, need: 2, reasons: ['storage'] })).toEqual([
-      'Webhooks were answered 503',
-      'The outbox does not answer',
-      '2 events need a person.',
-    ])
+    )
+  })
+
+  it('says how many are pending where nothing is sent', () => {
+    const many = { need: 3, pending: 12, alertsGo: false }
+    expect(sayHow({ ...well, ...many, ...hold('rejecting') }).sentence).toBe(
+      'AEP refuses every event. 12 events pending. 3 events need a person. Alerts go nowhere.',
+    )
+    expect(sayHow({ ...well, ...many, ...hold('paused') }).sentence).toBe(
+      '3 events need a person. Relaying is paused. 12 events pending. Alerts go nowhere.',
+    )
+    expect(sayHow({ ...well, ...many }).sentence).toBe(
+      'Relaying. 12 events pending. 3 events need a person. Alerts go nowhere.',
+    )
   })
 
   it.each(['credentials', 'configuration', 'rejecting', 'paused', 'a reason of tomorrow'])(
     'says what a hold for %s means, and what to do',
     (reason) => {
-      const [first] = sentences({ ...well, hold: { reason, since } })
+      const [first] = sayHow({ ...well, ...hold(reason) }).parts
       expect(first).toMatchObject({ since, meaning: expect.stringContaining('nothing is lost') })
       expect(first?.action).not.toBe('')
     },
   )
 
-  it('is green only when nothing is to be done', () => {
-    const said = (situation: Partial<Situation>) => {
-      const [first] = sentences({ ...well, ...situation })
-      return `${first?.tone}: ${first?.title}`
-    }
-    expect(said({})).toBe('ok: Relaying. Nothing is waiting.')
-    expect(said({ need: 11 })).toBe('warn: Relaying. 11 events need a person.')
-    expect(said({ need: 1, pending: 2 })).toBe(
-      'warn: Relaying. 2 events waiting. 1 event needs a person.',
-    )
-    expect(said({ hasCome: false })).toBe(
-      'warn: Relaying. Nothing is waiting. No webhook has come yet.',
-    )
-    expect(said({ alertsGo: false })).toBe('warn: Relaying. Nothing is waiting. Alerts go nowhere.')
-    const silence = { name: 'silence' as const, since }
-    expect(said({ firing: [silence] })).toBe(
-      'warn: Relaying. Nothing is waiting. No webhook comes.',
-    )
-  })
-
   it('speaks of an outage only while nothing is on hold', () => {
-    expect(titles({ reasons: ['upstream'] })).toEqual([
-      'AEP does not take events at the moment. Nothing is waiting.',
-    ])
-    expect(titles({ reasons: ['upstream'], hold: { reason: 'rejecting', since } })).toHaveLength(1)
+    expect(sayHow({ ...well, reasons: ['upstream'], ...hold('rejecting') }).parts).toHaveLength(1)
   })
 })
 
@@ -104,7 +165,7 @@ describe('the last 24 hours', () => {
       idle,
       now,
     )
-    expect(hours[22]?.counts).toEqual([4, 2, 4, 2])
+    expect(hours[22]?.counts).toEqual([4, 2, 4, 0, 2])
     expect(hours.flatMap(({ counts }) => counts).reduce((sum, each) => sum + each)).toBe(12)
   })
 
@@ -116,13 +177,13 @@ describe('the last 24 hours', () => {
     ]
     const waiting = { pending: 2, oldestPendingAt: '2026-11-24T08:10:00.000Z' }
     const hours = hoursOf(points, waiting, now)
-    expect(hours.slice(-5).map((hour) => hour.waiting)).toEqual([0, 5, 8, 2, 2])
+    expect(hours.slice(-5).map((hour) => hour.pending)).toEqual([0, 5, 8, 2, 2])
   })
 
   it('invent none before the oldest that waits: dead events that wait again were not stored as such', () => {
     const points = [{ at: at(10), outcome: 'dead-lettered', count: 2 }]
     const waiting = { pending: 2, oldestPendingAt: '2026-11-24T10:10:00.000Z' }
-    expect(hoursOf(points, waiting, now).map((hour) => hour.waiting)).toEqual([
+    expect(hoursOf(points, waiting, now).map((hour) => hour.pending)).toEqual([
       ...Array.from({ length: 23 }, () => 0),
       2,
     ])
@@ -130,15 +191,32 @@ describe('the last 24 hours', () => {
 
   it('invent none before anything happened: what was delivered is known sooner than what was stored', () => {
     const points = [{ at: at(10), outcome: 'drained', count: 13 }]
-    const waiting = hoursOf(points, idle, now).map((hour) => hour.waiting)
+    const waiting = hoursOf(points, idle, now).map((hour) => hour.pending)
     expect(waiting).toEqual(Array.from({ length: 24 }, () => 0))
   })
 
   it('keep a backlog that waits since before them, in hours without a webhook', () => {
     const waiting = { pending: 3, oldestPendingAt: '2026-11-20T10:10:00.000Z' }
-    expect(hoursOf([], waiting, now).map((hour) => hour.waiting)).toEqual(
+    expect(hoursOf([], waiting, now).map((hour) => hour.pending)).toEqual(
       Array.from({ length: 24 }, () => 3),
     )
+  })
+})
+
+describe('a filter in words', () => {
+  it.each([
+    ['state', 'dead', 'dead'],
+    ['kind', 'feedback', 'kind: feedback'],
+    ['code', 'rejected', 'why: AEP refused it'],
+    ['path', '-', 'place: none known'],
+    ['path', '#/a-b', 'place: #/a-b'],
+    ['day', '2026-11-30', 'day (UTC): 2026-11-30'],
+    ['day', '2026-11-30T09', 'hour (UTC): 2026-11-30 09:00'],
+    ['id', '0a1b', 'id begins with: 0a1b'],
+    ['source', 'shop', 'source: shop'],
+    ['ids', '3', '3 by id'],
+  ])('%s=%s', (name, value, words) => {
+    expect(filterWords(name, value)).toBe(words)
   })
 })
 

@@ -99,7 +99,7 @@ describe('a hold', () => {
       ],
     })
     const whole = said()
-    expect(whole).toContain('2 events waiting')
+    expect(whole).toContain('2 events pending')
     expect(whole).toContain('credentials 403')
     expect(whole).toMatch(/Since \d{4}-\d\d-\d\d \d\d:\d\d UTC/)
     expect(whole).toContain('wrangler secret put')
@@ -144,7 +144,7 @@ it('a wrong flow is one message, with the status of AEP, and no refused event', 
   expect(receiver.messages).toHaveLength(1)
   expect(said(0)).toContain('AEP refuses every event')
   expect(said(0)).toContain('Reason: rejecting (rejected 400)')
-  expect(said(0)).toContain('5 events waiting')
+  expect(said(0)).toContain('5 events pending')
   expect(said(0)).not.toMatch(/words of AEP|events? dead/)
   await recover()
   await tick()

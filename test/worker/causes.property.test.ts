@@ -102,8 +102,7 @@ it('they equal a GROUP BY over what is set aside, and every filter finds what it
         expect(newest.map(({ position }) => position)).toEqual(
           matching.map(({ position }) => position).toReversed(),
         )
-        const page =
-          step.do === 'delete' ? bulk.erase(request) : bulk.redrive(request, () => undefined)
+        const page = step.do === 'delete' ? bulk.erase(request) : bulk.redrive(request)
         expect(page.matched).toBe(positions.length)
       } else change(step)
     }

@@ -153,7 +153,7 @@ describe('what AEP refused afterwards', () => {
     const page = textOf((await browser.visit(`/admin/ui/events/${id}`)).html)
     expect(page).toMatch(/AEP accepted it.*AEP refused it: \/timestamp, format \(DCVS-1105-400\)/)
     const list = textOf((await browser.visit('/admin/ui/events?state=all')).html)
-    expect(list).toMatch(/Refused afterwards.*It refused it .*: \/timestamp, format/)
+    expect(list).toMatch(/Failed .*AEP refused it afterwards: \/timestamp, format/)
     const { body: screened } = await relay.command('/screen', { records: [], recovered: [id] })
     expect(screened).toEqual({ indexes: [] })
     expect((await relay.command('/find', { id })).body.events).toMatchObject([

@@ -26,7 +26,7 @@ async function store(body: string | Uint8Array<ArrayBuffer>): Promise<string> {
 
 /** What stands in the first block of code, as a browser reads it. */
 function codeOf(html: string): string {
-  const [, code = ''] = /<pre><code>(.*?)<\/code><\/pre>/s.exec(html) ?? []
+  const [, code = ''] = /<pre[^>]*><code>(.*?)<\/code><\/pre>/s.exec(html) ?? []
   return code
     .replaceAll('&lt;', '<')
     .replaceAll('&gt;', '>')

@@ -49,7 +49,7 @@ describe('signing in', () => {
     expect((await browser.visit('/admin')).headers.get('location')).toBe('/admin/sign-in')
     const overview = await browser.signIn()
     expect([overview.status, overview.path]).toEqual([200, '/admin'])
-    expect(textOf(overview.html)).toContain('Relaying. Nothing is waiting.')
+    expect(textOf(overview.html)).toContain('Relaying. No webhook has come yet.')
     expect((await browser.submit('/admin/sign-out')).path).toBe('/admin/sign-in')
     expect((await browser.visit('/admin')).status).toBe(303)
   })

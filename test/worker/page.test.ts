@@ -35,13 +35,15 @@ async function refuse(count: number): Promise<string[]> {
 
 describe('the overview', () => {
   it('says how things are, in one sentence, and what to do', async () => {
-    expect(await textAt('/admin')).toContain('Relaying. Nothing is waiting.')
+    expect(await textAt('/admin')).toContain(
+      'Relaying. No webhook has come yet. Alerts go nowhere.',
+    )
     aep.rule({ answer: { type: 'status', status: 503 } })
     await relay.post('feedback', conversation())
     // An isolate repeats what it knows of the health of the relay for two seconds.
     clock.advance(3_000)
     expect(await textAt('/admin')).toMatch(
-      /AEP does not take events at the moment\. 1 event waiting\..*What to do: An outage of AEP ends by itself/,
+      /AEP does not take events at the moment\. 1 event pending\..*What to do: An outage of AEP ends by itself/,
     )
   })
 
@@ -52,7 +54,7 @@ describe('the overview', () => {
     aep.rule({ answer: { type: 'status', status } })
     await relay.post('feedback', conversation())
     const text = await textAt('/admin')
-    expect(text).toContain(`${title}. 1 event waiting.`)
+    expect(text).toContain(`${title}. 1 event pending.`)
     expect(text).toContain(action)
     expect(text).toContain('Try again now')
   })
@@ -69,17 +71,28 @@ describe('the overview', () => {
     await relay.report()
     const text = await textAt('/admin')
     expect(text).toContain('It balances: 0 + 0 + 2 + 1 + 0 = 3.')
-    expect(text).toContain('at least 2 events went straight through')
+    expect(text).toContain(
+      'at least: 2 events forwarded straight to AEP, 0 of suppressed people dropped, 0 lost.',
+    )
   })
 
-  it('draws what came in 24 hours, and has it as a table too', async () => {
+  it('draws what came in 24 hours; a bar says its figures, and leads to the events of its hour', async () => {
     await refuse(2)
     await relay.report()
     const { html } = await browser.visit('/admin')
-    expect(html).toMatch(/<svg [^>]*><title>Webhooks an hour, at least: 4 in all<\/title>/)
+    expect(textOf(html)).toContain('Webhooks an hour (UTC), at least: 4 in all')
     expect(html.match(/<rect class="f\d"/g)?.length).toBe(2)
-    expect(html).toMatch(/<a href="[^"]*state=all&amp;day=[^"]*" aria-label="\d\d:00 UTC: 2 [^"]*"/)
-    expect(html.match(/<th scope="row">\d\d:00 UTC<\/th>/g)?.length).toBe(24)
+    expect(html.match(/class="tip"/g)?.length).toBe(24)
+    const [, link = '', figures] =
+      html.match(/<a href="([^"]*day[^"]*)"><svg.*?<span class="tip">(.*?)<\/span>/) ?? []
+    expect(figures).toMatch(/^\d\d:00 UTC: 2 forwarded, 2 dead or quarantined$/)
+    // A bar leads to the events of its hour, and to no others.
+    clock.advance(3_600_000)
+    const { body } = await relay.post('unanswered', conversation())
+    await relay.report()
+    const hour = await browser.visit(link.replaceAll('&amp;', '&'))
+    expect(textOf(hour.html)).toContain('4 shown, the newest first')
+    expect(hour.html).not.toContain(body.id)
   })
 
   it('groups what was refused by cause, each with its count and its two remedies', async () => {
@@ -87,9 +100,9 @@ describe('the overview', () => {
     await relay.post('transcript', invalidTranscript('q'))
     const { html } = await browser.visit('/admin')
     const text = textOf(html)
-    expect(text).toContain('AEP refused it feedback 3 3 dead')
-    expect(text).toContain('Not of the documented shape at messages transcript 1 1 quarantined')
-    expect(text).toContain('Redrive these 3 Dry run')
+    expect(text).toContain('AEP refused it feedback 3 ')
+    expect(text).toContain('Not of the documented shape · messages transcript 1 ')
+    expect(text).toMatch(/See Redrive 3 .*See Redrive 1/)
     const link = addressesOf(html).find((address) => address.includes('code=rejected')) ?? ''
     expect(await textAt(link)).toContain('3 events match')
   })
@@ -108,15 +121,23 @@ describe('events', () => {
     const [id = ''] = await refuse(2)
     await relay.post('transcript', invalidTranscript('q'))
     expect(await textAt('/admin/ui/events?state=pending')).toContain(
-      'No event matches: nothing is waiting here.',
+      'No event matches: nothing is pending here.',
     )
     expect(await textAt('/admin/ui/events')).toMatch(/Quarantined transcript .*Dead feedback/)
     const day = new Date(clock.now).toISOString().slice(0, 10)
-    for (const filter of ['', '&kind=feedback', '&code=rejected', '&path=-', `&day=${day}`]) {
+    const hour = new Date(clock.now).toISOString().slice(0, 13)
+    const all = ['', '&kind=feedback', '&code=rejected', '&path=-', `&day=${day}`, `&day=${hour}`]
+    for (const filter of all) {
       const { html } = await browser.visit(`/admin/ui/events?state=dead${filter}`)
       expect(html).toContain(`/admin/ui/events/${id}`)
     }
-    for (const filter of ['&kind=transcript', '&code=timeout', '&path=x', '&day=2020-01-01']) {
+    for (const filter of [
+      '&kind=transcript',
+      '&code=timeout',
+      '&path=x',
+      '&day=2020-01-01',
+      `&day=${day}T00`,
+    ]) {
       expect(await textAt(`/admin/ui/events?state=dead${filter}`)).toContain('No event matches')
     }
   })
@@ -137,12 +158,12 @@ describe('events', () => {
     aep.rule({ answer: { type: 'status', status: 503 }, times: 2 })
     const { body } = await relay.post('feedback', conversation())
     expect(await textAt(`/admin/ui/events/${body.id}`)).toMatch(
-      /Waiting: feedback .*Received and stored\. .*AEP failed \( unavailable 503 \)\. .*Next attempt/,
+      /Pending: feedback .*Received and stored\. .*AEP failed \( unavailable 503 \)\. .*Next attempt/,
     )
     await drainAll(clock)
     await relay.report()
     expect(await textAt(`/admin/ui/events/${body.id}`)).toMatch(
-      /Delivered: feedback .*AEP accepted it, sent from the store/,
+      /Delivered: feedback .*AEP accepted it, from the outbox/,
     )
   })
 
@@ -166,7 +187,9 @@ describe('events', () => {
     expect((await relay.get('/log')).body.entries).toEqual([])
     const done = await browser.submit('/admin/ui/redrive', { ...matching, back })
     expect(textOf(done.html)).toContain('5 events redriven.')
-    expect(done.html).toContain('data-clean="/admin/ui/events?state=dead&amp;code=rejected"')
+    expect(done.html).toContain(
+      'data-clean="/admin/ui/events?state=dead&amp;code=rejected&amp;entry=1"',
+    )
     await drainAll(clock)
     expect(await textAt('/admin')).toContain('It balances: 5 + 0 + 0 + 0 + 0 = 5.')
   })
@@ -185,7 +208,7 @@ describe('events', () => {
       ids: id,
       back: `/admin/ui/events/${id}`,
     })
-    expect(textOf(done.html)).toMatch(/1 event redriven\. Waiting: feedback/)
+    expect(textOf(done.html)).toMatch(/1 event redriven\. Pending: feedback/)
     expect(await textAt(`/admin/ui/events/${other}`)).toContain('Dead: feedback')
   })
 
@@ -193,7 +216,7 @@ describe('events', () => {
     const [id = ''] = await refuse(3)
     const asked = await browser.visit('/admin/ui/delete?state=dead&kind=feedback')
     expect(textOf(asked.html)).toContain('Delete 3 dead events? ')
-    expect(textOf(asked.html)).toContain('Only those with kind feedback .')
+    expect(textOf(asked.html)).toContain('Only those with kind: feedback .')
     expect(await textAt(`/admin/ui/delete?event=${id}`)).toContain('Delete 1 dead event?')
     const ticked = `/admin/ui/delete?state=dead&ids=${id}&ids=none`
     expect(await textAt(ticked)).toContain('Delete 1 dead event?')
@@ -220,7 +243,7 @@ describe('a person', () => {
     await relay.report()
     const found = await browser.post('/admin/ui/find', { by: 'email', value: EMAIL, day: '' })
     expect(found.status).toBe(200)
-    expect(textOf(found.html)).toMatch(/2 events, the newest first .*Waiting .*AEP failed/)
+    expect(textOf(found.html)).toMatch(/2 shown, the newest first .*Pending .*AEP failed/)
     expect(addressesOf(found.html).join()).not.toContain('anna')
     const nobody = await browser.post('/admin/ui/find', { by: 'visitor', value: 'v-2' })
     expect(textOf(nobody.html)).toContain('Nothing found.')
@@ -335,7 +358,7 @@ describe('drift, alerts and the log', () => {
     await relay.post('feedback', conversation({ brandNew: 'x' }))
     await relay.report()
     expect(await textAt('/admin/ui/drift')).toContain(
-      'To look at, feedback: 1 Field Difference Decision brandNew New field: string',
+      'To look at, feedback: 1 Field Difference Seen Last In Decision brandNew New field: string',
     )
     const key = { kind: 'feedback', path: 'brandNew', change: 'new', back: '/admin/ui/drift' }
     const done = await browser.submit('/admin/ui/drift/accept', key)
@@ -365,7 +388,7 @@ describe('drift, alerts and the log', () => {
     await refuse(1)
     await browser.submit('/admin/ui/delete', { state: 'dead' })
     expect(await textAt('/admin/ui/log')).toMatch(
-      /admin token delete matched \d, erased \d .*admin token pause/,
+      /admin token delete dead matched \d, erased \d .*admin token pause/,
     )
     const { html } = await browser.visit('/admin/ui/log?limit=1')
     const older = addressesOf(html).find((address) => address.includes('cursor=')) ?? ''
@@ -418,12 +441,53 @@ describe('all events', () => {
     expect(html).not.toContain('type="checkbox"')
     const dead = await browser.visit('/admin/ui/events?state=dead')
     for (const id of ids) expect(dead.html).toContain(`name="ids" value="${id}" form="some"`)
-    const done = await browser.submit('/admin/ui/redrive', {
-      state: 'dead',
-      ids: ids[0] ?? '',
-      back: '/admin/ui/events?state=dead',
-    })
-    expect(textOf(done.html)).toMatch(/1 event redriven\..*Of 1 event redriven: 0 accepted/)
+    expect(textOf(dead.html)).toContain('2 of 2 events shown')
+  })
+
+  it('are counted where they are, page after page: what is redriven, and what comes of it', async () => {
+    const ids = await refuse(3)
+    const [id = '', other = ''] = ids
+    const back = '/admin/ui/events?state=dead'
+    const ticked = new URLSearchParams({ state: 'dead', back })
+    for (const each of [id, other]) ticked.append('ids', each)
+    aep.clearRules()
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    const answer = await browser.post('/admin/ui/redrive', ticked)
+    const path = answer.headers.get('location') ?? ''
+    const { html } = await browser.visit(path)
+    expect(textOf(html)).toMatch(
+      /2 events redriven\..*Of 2 redriven: 0 accepted, 0 refused again, 2 pending/,
+    )
+    expect(html).toContain('data-refresh="3"')
+    aep.clearRules()
+    await drainAll(clock)
+    const after = await browser.visit(path)
+    expect(textOf(after.html)).toContain(
+      'Of 2 redriven: 2 accepted, 0 refused again, 0 pending . In the log',
+    )
+    expect(after.html).not.toContain('data-refresh')
+    const link = addressesOf(after.html).find((each) => each.startsWith('/admin/ui/log/')) ?? ''
+    expect(await textAt(link)).toMatch(
+      /admin token redrive dead, 2 by id matched 2, redriven 2, still invalid 0 Of 2 redriven: 2 acc/,
+    )
+    // The third, which was not ticked, is dead all the while.
+    expect(await textAt('/admin/ui/events?state=dead')).toContain('1 event matches')
+  })
+
+  it('that AEP refuses once more are told from those that were deleted since', async () => {
+    const ids = await refuse(3)
+    const filter = { state: 'dead', kind: 'feedback', back: '/admin/ui/events?state=dead' }
+    const answer = await browser.post('/admin/ui/redrive', filter)
+    const path = answer.headers.get('location') ?? ''
+    await relay.post('unanswered', conversation())
+    await drainAll(clock)
+    expect(await textAt(path)).toContain('Of 3 redriven: 0 accepted, 3 refused again, 0 pending')
+    await browser.submit(`/admin/ui/events/${ids[0]}/delete`)
+    expect(await textAt(path)).toContain(
+      'Of 3 redriven: 1 accepted or erased since, 2 refused again, 0 pending',
+    )
+    expect(await textAt('/admin/ui/log')).toContain('redrive dead, kind: feedback matched 3')
+    expect((await browser.visit('/admin/ui/log/99')).status).toBe(404)
   })
 
   it('are exported as they are filtered', async () => {
@@ -433,7 +497,7 @@ describe('all events', () => {
     expect(link).toContain('state=dead&kind=feedback')
     const lines = (await browser.visit(link)).html.trim().split('\n')
     expect(lines).toHaveLength(2)
-    expect(await textAt('/admin/ui/log')).toMatch(/export .*dead, feedback/)
+    expect(await textAt('/admin/ui/log')).toMatch(/export dead, kind: feedback/)
   })
 
   it('show what would be sent, and what is masked in it', async () => {

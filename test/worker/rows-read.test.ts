@@ -7,7 +7,7 @@ import { reset, runInDurableObject } from 'cloudflare:test'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Sessions } from '../../src/worker/http/sessions.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
-import { MAX_COMPLETENESS_EVENTS, MAX_SCANNED } from '../../src/worker/limits.ts'
+import { MAX_COMPLETENESS_EVENTS, MAX_SCANNED, MAX_WATCHED } from '../../src/worker/limits.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { ActivityStore } from '../../src/worker/outbox/records/activity.ts'
 import type { CountRow } from '../../src/worker/outbox/records/counts.ts'
@@ -35,6 +35,9 @@ const PER_CHANGE = 7
 const BESIDE = 40
 /** Events of the last minute, which are not indexed yet. */
 const NOT_INDEXED = 120
+
+/** The entry of a redrive in the operators' log. */
+const REDRIVE = 2 * EVENTS
 
 /** The beginning of an id is what a filter holds. */
 const receiptId = (index: number) => index.toString(16).padStart(8, '0').padEnd(64, 'e')
@@ -69,6 +72,15 @@ function fill(sql: SqlStorage, now: number, hash: string): void {
   new ReceiptStore(sql).add([packReceipts(receipts)])
   sql.exec(`${numbers} INSERT INTO operator_log (at, by, action, counts)
     SELECT ${at}, 'token', 'pause', '{}' FROM n`)
+  sql.exec(
+    `INSERT INTO operator_log (position, at, by, action, counts, redriven)
+     SELECT ?, ?, 'token', 'redrive', '{"redriven":20000}',
+       json_object('positions', json_group_array(position), 'erased', 0)
+     FROM (SELECT position FROM events WHERE state <> 'pending' ORDER BY position LIMIT ?)`,
+    REDRIVE,
+    now,
+    MAX_WATCHED,
+  )
   // Ten counts a minute for a day.
   const counts = Array.from({ length: 14_400 }, (_, i): CountRow => {
     const minute = (Math.floor(now / 60_000) - Math.floor(i / 10)) * 60_000
@@ -237,6 +249,11 @@ describe('with twenty thousand events of each state, no more rows are read than 
     ['/ui/drift', BESIDE],
     ['/ui/alerts', BESIDE],
     ['/ui/log', PAGE + BESIDE],
+    ['/ui/events?state=delivered', PER_EVENT * PAGE + BESIDE],
+    [`/ui/events?day=${day}T10`, PER_EVENT * PAGE + BESIDE],
+    // Of the events of a redrive no more than are watched: each is an element of a list, and a row.
+    [`/ui/log/${REDRIVE}`, 2 * MAX_WATCHED + BESIDE],
+    [`/ui/events?state=dead&entry=${REDRIVE}`, 2 * MAX_WATCHED + PER_EVENT * PAGE + BESIDE],
   ])('the page /admin%s', async (path, most) => {
     const { answer, rows } = await visit(path)
     expect(answer.status).toBe(200)

@@ -1,5 +1,6 @@
 /** Suppressions that move to another account or jurisdiction: encrypted, and only to where nothing of its own would be lost. */
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import {
@@ -38,6 +39,45 @@ const exported = async () => {
 const importing = async (sealed: unknown, passphrase = PASSPHRASE) => {
   return (await relay.command('/suppressions/import', { passphrase, sealed })).body
 }
+
+describe('an outbox of another jurisdiction', () => {
+  /** Jurisdictions are none of the local runtime's; to the Worker they are other objects of the same names. */
+  const OUTBOX = {
+    getByName: (name: string) => env.OUTBOX.getByName(name),
+    jurisdiction: () => ({ getByName: (name: string) => env.OUTBOX.getByName(`eu ${name}`) }),
+  }
+  const carry = async (by: Relay, ends: object = { from: null, to: 'eu' }) => {
+    return (await by.command('/suppressions/carry', ends)).body
+  }
+
+  it('knows before its first webhook who is suppressed, and later of whom it was told meanwhile', async () => {
+    const first = startRelay({ OUTBOX })
+    await first.command('/erase', { email: EMAIL })
+    expect(await carry(first)).toEqual({ carried: 1, error: null })
+    const second = startRelay({ OUTBOX, OUTBOX_JURISDICTION: 'eu' })
+    expect((await second.post('feedback', theirs())).body.status).toBe('suppressed')
+    expect((await second.post('feedback', conversation())).body.status).toBe('forwarded')
+    await second.report()
+    await first.command('/erase', { visitor: 'v-late' })
+    expect(await carry(second)).toEqual({ carried: 2, error: null })
+    const late = await second.post('feedback', conversation({ visitor: { UUID: 'v-late' } }))
+    expect(late.body.status).toBe('suppressed')
+    expect((await second.get('/suppressions')).body.count).toBe(2)
+    expect(JSON.stringify(aep.lake)).not.toContain(EMAIL)
+    expect(logs.join()).not.toContain(EMAIL)
+  })
+
+  it('that has things of its own takes none over, unless there are none', async () => {
+    const first = startRelay({ OUTBOX })
+    const second = startRelay({ OUTBOX, OUTBOX_JURISDICTION: 'eu' })
+    await second.post('feedback', '{')
+    expect(await carry(first)).toEqual({ carried: 0, error: null })
+    await first.command('/erase', { email: EMAIL })
+    const error = expect.stringContaining('a key of its own')
+    expect(await carry(first)).toEqual({ carried: 0, error })
+    expect(await carry(first, { from: 'eu', to: 'eu' })).toMatchObject({ carried: 0 })
+  })
+})
 
 describe('suppressions that were exported', () => {
   let sealed: string

@@ -113,14 +113,19 @@ async function deploy(options: Options, signal: AbortSignal): Promise<number> {
   const all = new Set([...existing, ...Object.keys(secrets)])
   const stillWrong = [...checkSettings(target, all, options), ...checkSecrets(secrets)]
   if (stillWrong.length > 0) return refuse(target, stillWrong, options)
-  const moved = await movedOutbox(target, deployed, options)
-  if (moved !== null) return moved
+  const move = await outboxMove(target, deployed, options)
+  if (typeof move === 'number') return move
 
   say(planText(target, deployed, secrets, environment))
   if (dryRun) return await tryBuild(target, selected, all, options, signal)
   const refused = await newKeyRefused(options, newKeys, deployed)
   if (refused !== null) return refused
-  return await upload({ target, selected, secrets, options, existing: all }, signal)
+  const carried = move && (await carrySuppressions(move))
+  if (typeof carried === 'string') {
+    complain(`${wrap(carried)}\nNothing was changed.`)
+    return 4
+  }
+  return await upload({ target, selected, secrets, options, existing: all, move }, signal)
 }
 
 /** The names of secrets that an authenticated inlet, or reading AEP's counts, needs. */
@@ -151,15 +156,20 @@ async function newKeyRefused(
   return 4
 }
 
+/** Another outbox of the same Worker takes the place of the first. `null`: it is that of a jurisdiction that is none. */
+type Move = { readonly base: string; readonly token: string } & {
+  readonly [end in 'from' | 'to']: string | null
+}
+
 /**
  * The exit code, where the outbox would be another one while the first still holds events. Only the relay itself knows
- * what it holds.
+ * what it holds. `null`: it stays where it is.
  */
-async function movedOutbox(
+async function outboxMove(
   target: Target,
   { exists, vars }: Deployed,
   { url, environment }: Options,
-): Promise<number | null> {
+): Promise<Move | number | null> {
   if (!exists || vars === null) return null
   const now = vars.get('OUTBOX_JURISDICTION') ?? ''
   const wanted = String(target.vars.OUTBOX_JURISDICTION ?? '')
@@ -180,7 +190,9 @@ async function movedOutbox(
   const reply = await askRelay(`${base}/admin/status`, { method: 'GET', headers })
   const body = reply.by === 'relay' && reply.status === 200 ? reply.body : null
   const held = ['pending', 'dead', 'quarantined'].map((state) => Number(body?.[state]))
-  if (held.every((count) => count === 0)) return null
+  if (held.every((count) => count === 0)) {
+    return { base, token, from: now || null, to: wanted || null }
+  }
   complain(
     wrap(
       held.some(Number.isNaN)
@@ -189,6 +201,38 @@ async function movedOutbox(
     ),
   )
   return 4
+}
+
+/**
+ * Who is suppressed must be known to the new outbox before it takes a webhook. Returns how many there are; the text says
+ * why they could not be brought.
+ */
+async function carrySuppressions({ base, token, from, to }: Move): Promise<number | string> {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const body = JSON.stringify({ from, to })
+  const reply = await askRelay(`${base}/admin/suppressions/carry`, {
+    method: 'POST',
+    headers,
+    body,
+  })
+  if (reply.by === 'relay' && reply.status === 404) {
+    return 'OUTBOX_JURISDICTION changes, and the version that runs cannot bring the suppressions along. Deploy this version first with the setting as it was, then change it.'
+  }
+  const { carried, error } = reply.by === 'relay' && reply.status === 200 ? reply.body : {}
+  if (typeof error === 'string') return `The suppressions cannot be brought along. ${error}`
+  return typeof carried === 'number'
+    ? carried
+    : `OUTBOX_JURISDICTION changes, and ${base} did not bring the suppressions along.`
+}
+
+/** Again, for those of the moments in between. */
+async function carryTheRest(move: Move): Promise<string> {
+  const carried = await carrySuppressions(move)
+  return wrap(
+    typeof carried === 'number'
+      ? `The outbox is another one now; ${carried} suppressions came along. Receipts and activity stay behind.`
+      : `The outbox is another one now. Suppressions came along before; whether there were more in the moments in between is not known: ${carried}`,
+  )
 }
 
 /**
@@ -222,6 +266,7 @@ type Upload = {
   readonly options: Options
   /** Names of all secrets that the Worker then has. */
   readonly existing: ReadonlySet<string>
+  readonly move?: Move | null
 }
 
 async function upload(what: Upload, signal: AbortSignal): Promise<number> {
@@ -238,6 +283,7 @@ async function upload(what: Upload, signal: AbortSignal): Promise<number> {
     warn(result)
     const url = options.url ?? addressIn(output) ?? addressOf(target)
     if (result.code === 0) {
+      if (what.move) say(await carryTheRest(what.move))
       if (isWorkersBuild()) say(`Deployed.\n\n${result.stdout}`)
       // The key is meant to be shown.
       else console.log(`Deployed.\n\n${doneText(url, target, secrets, existing, options)}`)

@@ -131,7 +131,7 @@ const filter = {
   kind: optional(i.kind),
   code: optional(i.code),
   source: optional(i.source),
-  day: optional(i.day),
+  day: optional(i.dayOrHour),
   id: optional(i.idBeginning),
 }
 const queried = { ...filter, path: optional(i.pathOrNone) }
@@ -477,6 +477,15 @@ export const COMMANDS = {
     takes: v.object({ passphrase: i.passphrase, sealed: i.sealed }),
     answers: named('SuppressionsImport', object({ imported: whole, error: orNull(string()) })),
     log: { action: 'import-suppressions', counts: ['imported'] },
+  },
+  carrySuppressions: {
+    method: 'POST',
+    path: '/suppressions/carry',
+    summary:
+      'Takes the suppressions of one outbox of this Worker over into that of another jurisdiction, as `deploy` does when it changes',
+    takes: v.object({ from: i.jurisdiction, to: i.jurisdiction }),
+    answers: named('SuppressionsCarried', object({ carried: whole, error: orNull(string()) })),
+    log: { action: 'carry-suppressions', counts: ['carried'] },
   },
   endSuppression: {
     method: 'DELETE',

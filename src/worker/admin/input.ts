@@ -50,14 +50,22 @@ export const pathOrNone = v.pipe(
 )
 
 const DAY = 'expected a day, YYYY-MM-DD'
-export const day = v.pipe(
-  v.string(DAY),
-  v.regex(/^\d{4}-\d{2}-\d{2}$/, DAY),
-  v.check((value) => {
-    const ms = Date.parse(value)
-    return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(value)
-  }, DAY),
+export const day = dayLike(/^\d{4}-\d{2}-\d{2}$/, DAY)
+export const dayOrHour = dayLike(
+  /^\d{4}-\d{2}-\d{2}(?:T\d{2})?$/,
+  `${DAY}, or an hour of one, YYYY-MM-DDThh`,
 )
+
+function dayLike(form: RegExp, expected: string) {
+  return v.pipe(
+    v.string(expected),
+    v.regex(form, expected),
+    v.check((value) => {
+      const ms = Date.parse(value.includes('T') ? `${value}:00Z` : value)
+      return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(value)
+    }, expected),
+  )
+}
 
 const MOMENT = 'expected a moment such as 2026-11-24T10:00:00Z'
 export const moment = v.pipe(
@@ -135,6 +143,9 @@ export const recordIds = v.pipe(v.array(v.string(IDS), IDS), v.maxLength(1_000, 
 
 const TEXT = 'expected a non-empty string of up to 1024 characters'
 export const text = v.pipe(v.string(TEXT), v.trim(), v.minLength(1, TEXT), v.maxLength(1_024, TEXT))
+
+/** `OUTBOX_JURISDICTION`; `null`: none. */
+export const jurisdiction = v.nullable(v.picklist(['eu'], 'expected "eu" or null'))
 
 const PASSPHRASE = 'expected a passphrase of 20 to 1024 characters'
 export const passphrase = v.pipe(

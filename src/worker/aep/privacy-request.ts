@@ -21,7 +21,7 @@ export function distinctIdentities(given: readonly Identity[]): Identity[] {
   const byText = given.map(({ kind, value }): [string, Identity] => {
     const trimmed = value.trim()
     if (kind === 'visitor') return [`${kind} ${trimmed}`, { kind, value: trimmed }]
-    return [`${kind} ${folded(trimmed)}`, { kind, value: composed(trimmed) }]
+    return [`${kind} ${folded(trimmed)}`, { kind, value: composed(trimmed.normalize('NFKC')) }]
   })
   return [...new Map(byText).values()].filter(({ value }) => value !== '')
 }

@@ -273,7 +273,7 @@ function readHold({ now, letsIn, outbox }: Facts): Reading {
     keys: reasons,
     since: Math.min(now, hold?.since ?? now),
     title: advice.map(({ title }) => title).join('; '),
-    facts: [`Reason: ${reasons.join(', ')}${answer}`, `${count(pending, 'event')} waiting`],
+    facts: [`Reason: ${reasons.join(', ')}${answer}`, `${count(pending, 'event')} pending`],
     meaning: letsIn ? STORED : 'Webhooks are answered 503, and Chatlio may not send them again.',
     action: advice.map(({ action }) => action).join(' '),
   }
@@ -291,7 +291,7 @@ function readQueueAge(facts: Facts): Reading {
     keys: [pausedSince === null ? 'waiting' : 'paused'],
     since: oldest + ageMs,
     title: `Events have waited for AEP for ${duration(age)}`,
-    facts: [`${count(pending, 'event')} waiting`, `The oldest came at ${moment(oldest)}`],
+    facts: [`${count(pending, 'event')} pending`, `The oldest came at ${moment(oldest)}`],
     meaning: `All of them are stored, for ${duration(retentionMs)} from when they came.`,
     action:
       pausedSince === null

@@ -7,13 +7,7 @@
  * name around it, of two equal keys both; never an agent or anybody who is only mentioned. Where a body cannot be read as an
  * event and names nobody there, its text is searched. Pure, and never throws.
  */
-import {
-  isObject,
-  type JsonObject,
-  type Parsed,
-  type ParsedText,
-  parseEmbedded,
-} from '../lib/json.ts'
+import { isObject, type JsonObject, type ParsedText, parseEmbedded } from '../lib/json.ts'
 import { addressesIn, addressesOf, folded, readingsOf } from '../lib/spellings.ts'
 import type { StoredKind } from './kind.ts'
 
@@ -85,7 +79,7 @@ function inObjects(kind: StoredKind, { inBody, inVisitor }: Members): Subject {
   }
 }
 
-/** As written, and what is in it: there may be several, or a name, around others. */
+/** As written, and what is in it if it is more than one address. */
 function emailsAt(value: unknown): string[] {
   return textsAt(value).flatMap((text) => {
     const whole = folded(text.trim())
@@ -93,9 +87,7 @@ function emailsAt(value: unknown): string[] {
   })
 }
 
-function addressesAt(text: string): string[] {
-  return addressesOf(text, MAX_FROM_TEXT)
-}
+const addressesAt = (text: string) => addressesOf(text, MAX_FROM_TEXT)
 
 /** A text, or those in a list or an object. */
 function textsAt(value: unknown): string[] {
@@ -209,30 +201,42 @@ export function namesNobody({ visitors, emails }: Subject): boolean {
 /** A visitor whose trait at `path` has this value, compared as text, has opted out. */
 export type Trait = { readonly path: readonly string[]; readonly value: string }
 
-const TRAITS: ReadonlySet<string> = new Set([
-  'identTraits',
-  'identTraitsParsed',
-  'visitorTraits',
-  'visitorTraitsText',
-])
+const TRAITS = ['identTraits', 'identTraitsParsed', 'visitorTraits', 'visitorTraitsText']
+const QUOTED_TRAITS = new RegExp(`"(?:visitor|${TRAITS.join('|')})"`, 'g')
 
 /**
  * Whether a body says so of its visitor, in whatever shape it is: traits are looked for at any depth, as an object, as the
- * JSON text of one, or in a list of either.
+ * JSON text of one, or in a list of either; where they are documented, in each of two equal keys.
  */
-export function hasTrait(parsed: Parsed, trait: Trait): boolean {
-  const left: unknown[] = parsed.ok ? [parsed.value] : []
+export function hasTrait(parsed: ParsedText, trait: Trait): boolean {
+  if (!parsed.ok) return false
+  if (isObject(parsed.value) && writtenTraits(parsed.text).some((each) => says(each, trait))) {
+    return true
+  }
+  const left: unknown[] = [parsed.value]
   while (left.length > 0) {
     const next = left.pop()
     if (Array.isArray(next)) for (const each of next) left.push(each)
     else if (isObject(next)) {
       for (const name in next) {
-        if (TRAITS.has(name) && says(next[name], trait)) return true
+        if (TRAITS.includes(name) && says(next[name], trait)) return true
         left.push(next[name])
       }
     }
   }
   return false
+}
+
+/** Empty where no name can stand twice in the text of an object. */
+function writtenTraits(text: string): unknown[] {
+  const quoted = text.match(QUOTED_TRAITS) ?? []
+  const isEscaped = text.includes('\\u00') && ESCAPED_NAME.test(text)
+  if (new Set(quoted).size === quoted.length && !isEscaped) return []
+  const body = [...membersIn(text)]
+  const visitors = body.flatMap(([name, held]) => (name === 'visitor' ? [...membersIn(held)] : []))
+  return [...body, ...visitors].flatMap(([name, held]) =>
+    TRAITS.includes(name) ? [JSON.parse(held)] : [],
+  )
 }
 
 function says(traits: unknown, { path, value }: Trait): boolean {

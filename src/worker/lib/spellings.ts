@@ -16,14 +16,20 @@ const CONTEXT = 32
 
 /** In small letters, each of them one sign. */
 export function composed(text: string): string {
-  return text.normalize('NFC').toLowerCase().normalize('NFC')
+  return isAscii(text) ? text.toLowerCase() : text.normalize('NFC').toLowerCase().normalize('NFC')
 }
 
 /** The same address or id in one form: composed, of one width (`＠` is an `@`), domains in letters. */
 export function folded(text: string): string {
-  return withoutPunycode(
-    isAscii(text) ? text.toLowerCase() : text.normalize('NFKC').toLowerCase().normalize('NFKC'),
-  )
+  const lower = isAscii(text)
+    ? text.toLowerCase()
+    : text.normalize('NFKC').toLowerCase().normalize('NFKC')
+  return withoutPunycode(lower)
+}
+
+/** Folded, and with the signs that stand for letters (`™`) left as they are: one may follow an address. */
+function foldings(text: string): string[] {
+  return isAscii(text) ? [folded(text)] : [withoutPunycode(composed(text)), folded(text)]
 }
 
 /** Such a text has one form but for its capitals. */
@@ -37,11 +43,6 @@ function withoutPunycode(lower: string): string {
         return fromPunycode(label) ?? whole
       })
     : lower
-}
-
-/** Folded, and with the signs that stand for letters (`™`) left as they are: one may follow an address. */
-function foldings(text: string): string[] {
-  return isAscii(text) ? [folded(text)] : [withoutPunycode(composed(text)), folded(text)]
 }
 
 /** What these bytes may say, folded; the plain text first. */

@@ -21,11 +21,14 @@ export type BulkRequest = {
   limit: number
 }
 
-/** `next`: the `after` of the next page; `null` if this is the last one. */
+/**
+ * `positions`: where the redriven ones are. `next`: the `after` of the next page; `null` if this is the last one.
+ */
 export type RedrivePage = {
   matched: number
   redriven: number
   stillInvalid: number
+  positions: number[]
   next: number | null
 }
 export type DeletePage = { matched: number; erased: number; next: number | null }
@@ -45,11 +48,11 @@ export class Bulk {
     this.#isSuppressed = deps.isSuppressed
   }
 
-  /** Part of the caller's transaction. `requeued`: called with the position of each event that is pending again. */
-  redrive(request: BulkRequest, requeued: (position: number) => void): RedrivePage {
+  /** Part of the caller's transaction. */
+  redrive(request: BulkRequest): RedrivePage {
     const { dryRun, filter } = request
     const { found, next } = this.#page(request)
-    const page: RedrivePage = { matched: 0, redriven: 0, stillInvalid: 0, next }
+    const page: RedrivePage = { matched: 0, redriven: 0, stillInvalid: 0, positions: [], next }
     for (const { position } of found) {
       const event = this.#events.read(position)
       if (!event) continue
@@ -61,7 +64,7 @@ export class Bulk {
       }
       if (dryRun || this.#isSuppressed(event.hashes)) continue
       this.#events.requeue(position, reading?.kind ?? event.kind)
-      requeued(position)
+      page.positions.push(position)
       page.redriven += 1
     }
     return page

@@ -9,7 +9,13 @@
 import type { StoredKind } from '../chatlio/kind.ts'
 import { MAX_SCANNED } from '../limits.ts'
 import { type Cause, reasonOf } from './cause.ts'
-import { type EventState, type ParkedState, PER_MS, type StoredError } from './event.ts'
+import {
+  EVENT_STATES,
+  type EventState,
+  type ParkedState,
+  PER_MS,
+  type StoredError,
+} from './event.ts'
 
 export type EventSummary = {
   id: string
@@ -181,6 +187,11 @@ export class EventList {
       .toArray()
   }
 
+  /** How many of the events that were there are stored, in each state. */
+  statesAt(positions: readonly number[]): Record<EventState, number> {
+    return this.#sql.exec<Record<EventState, number>>(STATES_AT, JSON.stringify(positions)).one()
+  }
+
   /** How many events were received up to a moment, counted up to `limit`. */
   receivedUpTo(ms: number, limit: number): number {
     return Number(
@@ -267,6 +278,10 @@ const GET = `SELECT ${COLUMNS}, body, answer, history ${FROM} WHERE id = ?`
 
 const BODY = `SELECT id, kind, state, received_at AS receivedAt, body, answer ${FROM}
   WHERE position = ?`
+
+const STATES_AT = `SELECT ${EVENT_STATES.map(
+  (state) => `COUNT(*) FILTER (WHERE state = '${state}') AS ${state}`,
+)} FROM json_each(?) CROSS JOIN events ON position = value`
 
 const OLDEST_FIRST = queries('MIN', '>', 'ASC')
 const NEWEST_FIRST = queries('MAX', '<', 'DESC')

@@ -44,7 +44,7 @@ import type { CountRow, Step } from './records/counts.ts'
 import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
 import type { FindRequest, Found } from './records/find.ts'
 import type { Compared, LandedDay, LandedRead } from './records/landed.ts'
-import type { ListedEntry, LogEntry } from './records/operator-log.ts'
+import type { ListedEntry, LogEntry, Progress } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
 import type { Delivered, Exchanged, Report } from './records/reports.ts'
 import type { ListedSuppression, Suppression } from './records/suppressions.ts'
@@ -293,11 +293,8 @@ export class Outbox extends DurableObject<Env> {
   /** One page, which is found and redriven in one transaction. */
   async redrive(request: BulkRequest): Promise<RedrivePage> {
     this.#intake.flush()
-    const positions: number[] = []
-    const page = this.ctx.storage.transactionSync(() =>
-      this.#bulk.redrive(request, (position) => positions.push(position)),
-    )
-    this.#delivery.added(positions)
+    const page = this.ctx.storage.transactionSync(() => this.#bulk.redrive(request))
+    this.#delivery.added(page.positions)
     await this.#delivery.scheduleNewWork()
     return page
   }
@@ -383,8 +380,24 @@ export class Outbox extends DurableObject<Env> {
     return page
   }
 
-  logAction(entry: LogEntry): void {
-    this.#records.log.add(entry)
+  /** Returns the position of the entry. `redriven`: the events to be watched from now on. */
+  logAction(entry: LogEntry, redriven: readonly number[] = []): number {
+    const { erased } = this.#events.ledger()
+    const watched = redriven.length > 0 ? { positions: redriven, erased } : null
+    return this.#records.log.add(entry, watched)
+  }
+
+  /** One entry, and what has become of the events that it redrove; `null`: there is none. */
+  action(position: number): (ListedEntry & { progress: Progress | null }) | null {
+    const found = this.#records.log.get(position)
+    if (!found) return null
+    const { entry, redriven } = found
+    if (!redriven) return { ...entry, progress: null }
+    const states = this.#list.statesAt(redriven.positions)
+    const left = states.pending + states.dead + states.quarantined
+    const gone = redriven.positions.length - left
+    const someErased = this.#events.ledger().erased > redriven.erased
+    return { ...entry, progress: { ...states, gone, someErased } }
   }
 
   actions(before: number, limit: number): ListedEntry[] {

@@ -9,6 +9,7 @@
  */
 import { ALERTS_TABLES } from './alerts.ts'
 import { DRIFT_TABLES } from './drift.ts'
+import { REDRIVEN_COLUMN } from './records/operator-log.ts'
 import { RECORDS_TABLES } from './records/records.ts'
 
 /** Columns stand here once: the tables and the statements that fill them are made of these. */
@@ -123,7 +124,10 @@ CREATE TABLE ledger (
 INSERT INTO ledger VALUES (1, 0, 0, 0, 0, 0, '{}');
 `
 
-const STEPS: readonly string[] = [EVENTS_TABLES + RECORDS_TABLES + ALERTS_TABLES + DRIFT_TABLES]
+const STEPS: readonly string[] = [
+  EVENTS_TABLES + RECORDS_TABLES + ALERTS_TABLES + DRIFT_TABLES,
+  REDRIVEN_COLUMN,
+]
 
 /** Runs the steps that this storage has not seen, in one transaction: all of them or none. Throws what SQLite throws. */
 export function migrate(storage: DurableObjectStorage): void {

@@ -89,17 +89,22 @@ const RESULTS: { readonly [Name in CommandName]?: (n: Counts) => string } = {
       : 'The suppression has ended: events of this person are taken again.',
 }
 
-/** `back` with what a command answered there; `null`: there was no such thing. */
+/**
+ * `back` with what a command answered there; `null`: there was no such thing. `entry`: its number in the operators' log,
+ * which stays in the address of a list, so that it goes on telling what comes of it.
+ */
 export function withResult(
   back: string | null,
   name: CommandName,
-  answer: object | null,
+  { answer, entry }: { answer: object | null; entry: number | null },
   dryRun: boolean,
 ): string {
   const url = new URL(ownPage(back), OURS)
   const found = { ...answer, dryRun: Number(dryRun), none: Number(answer === null) }
   const query = new URLSearchParams(withoutResult(url.searchParams))
   query.set('done', name)
+  query.delete('entry')
+  if (entry !== null && url.pathname.endsWith('/events')) query.set('entry', String(entry))
   for (const count of COUNTS) {
     const value = (found as Partial<Counts>)[count]
     if (typeof value === 'number' && value > 0) query.set(count, String(value))

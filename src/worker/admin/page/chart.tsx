@@ -1,26 +1,24 @@
-/**
- * The last 24 hours, hour by hour, from the counters of webhooks: as two charts, drawn here, and as the same figures in a
- * table. Pure.
- */
+/** The last 24 hours, hour by hour, from the counters of webhooks: two charts, drawn here, whose bars say their figures. Pure. */
 import { href } from './addresses.ts'
-import { Count, Table } from './parts.tsx'
+import { Count } from './parts.tsx'
 
 /** What became of webhooks: what an operator tells apart at a glance. */
 export const SERIES = [
-  'straight through',
-  'stored',
-  'set aside',
-  'refused, lost or dropped',
+  'forwarded',
+  'buffered',
+  'dead or quarantined',
+  'lost',
+  'refused or suppressed',
 ] as const
 
 export type Hour = {
   at: string
   /** In the order of `SERIES`. */
   counts: readonly number[]
-  /** Delivered from the store. */
+  /** Delivered from the outbox. */
   drained: number
-  /** Events waiting at the end of the hour. */
-  waiting: number
+  /** Events pending at the end of the hour. */
+  pending: number
 }
 
 export type Point = { at: string; outcome: string; count: number }
@@ -31,32 +29,29 @@ const SERIES_OF: { readonly [outcome: string]: number } = {
   buffered: 1,
   'dead-lettered': 2,
   quarantined: 2,
-  suppressed: 3,
-  'opted-out': 3,
-  refused: 3,
   unavailable: 3,
-  unauthorized: 3,
+  suppressed: 4,
+  'opted-out': 4,
+  refused: 4,
+  unauthorized: 4,
 }
 
 /** Where the first of them begins: hours are shown whole, but for the present one. */
 export const firstHour = (now: number) => (Math.floor(now / HOUR_MS) - 23) * HOUR_MS
 
-export type Waiting = { pending: number; oldestPendingAt: string | null }
+export type Pending = { pending: number; oldestPendingAt: string | null }
 
 /**
- * What waited is counted backwards from what waits now: less what was stored since, and more what was delivered since. What
- * waited before the oldest that still waits has been delivered since. Events that were set aside, erased or redriven
+ * What was pending is counted backwards from what is now: less what was stored since, and more what was delivered since.
+ * What was stored before the oldest that is pending has been delivered since. Events that were parked, erased or redriven
  * meanwhile make it an estimate.
  */
-export function hoursOf(
-  points: readonly Point[],
-  { pending, oldestPendingAt }: Waiting,
-  now: number,
-): Hour[] {
+export function hoursOf(points: readonly Point[], outbox: Pending, now: number): Hour[] {
+  const { oldestPendingAt } = outbox
   const oldest = oldestPendingAt === null ? Number.POSITIVE_INFINITY : Date.parse(oldestPendingAt)
   const last = Math.floor(now / HOUR_MS)
   const hours: Hour[] = []
-  let waiting = pending
+  let { pending } = outbox
   let drainedSince = 0
   for (let hour = last; hour > last - 24; hour -= 1) {
     const at = new Date(hour * HOUR_MS).toISOString()
@@ -68,37 +63,49 @@ export function hoursOf(
       if (series === undefined) drained += point.count
       else counts[series] = (counts[series] ?? 0) + point.count
     }
-    hours.unshift({ at, counts, drained, waiting })
+    hours.unshift({ at, counts, drained, pending })
     drainedSince += drained
-    waiting = Math.max(waiting - (counts[1] ?? 0) + drained, 0)
-    if (hour * HOUR_MS <= oldest) waiting = Math.min(waiting, drainedSince)
+    pending = Math.max(pending - (counts[1] ?? 0) + drained, 0)
+    if (hour * HOUR_MS <= oldest) pending = Math.min(pending, drainedSince)
   }
   // What was delivered is counted at once, what was stored up to ten seconds later: no backlog before anything happened.
   for (const hour of hours) {
     if (hour.drained > 0 || hour.counts.some((count) => count > 0)) break
-    if (Date.parse(hour.at) + HOUR_MS <= oldest) hour.waiting = 0
+    if (Date.parse(hour.at) + HOUR_MS <= oldest) hour.pending = 0
   }
   return hours
 }
 
 const HEIGHT = 100
-const total = ({ counts }: Hour) => counts.reduce((sum, count) => sum + count, 0)
-const hourText = (at: string) => `${at.slice(11, 16)} UTC`
+const sum = (counts: readonly number[]) => counts.reduce((all, count) => all + count, 0)
+const hourOf = (at: string) => at.slice(11, 16)
 
 export function Charts({ hours }: { hours: readonly Hour[] }) {
-  const webhooks = hours.reduce((sum, hour) => sum + total(hour), 0)
+  const webhooks = sum(hours.map(({ counts }) => sum(counts)))
+  const hasPending = hours.some(({ pending }) => pending > 0)
   return (
     <section aria-labelledby="hours">
       <h2 id="hours">The last 24 hours</h2>
-      {webhooks === 0 && hours.every(({ waiting }) => waiting === 0) ? (
-        <p>No webhook came, and nothing waited.</p>
+      {webhooks === 0 && !hasPending ? (
+        <p>No webhook came, and nothing was pending.</p>
       ) : (
         <>
-          <Chart
-            hours={hours}
-            title={`Webhooks an hour, at least: ${webhooks.toLocaleString('en-US')} in all`}
-            stacks={hours.map(({ counts }) => counts)}
-          />
+          <div class="desk">
+            <Chart
+              title={`Webhooks an hour (UTC), at least: ${webhooks.toLocaleString('en-US')} in all`}
+              bars={hours.map(({ at, counts }) => ({ at, counts }))}
+              names={SERIES}
+            />
+            {hasPending ? (
+              <Chart
+                title="Pending at the end of each hour, about"
+                bars={hours.map(({ at, pending }) => ({ at, counts: [0, pending] }))}
+                names={['', 'pending']}
+              />
+            ) : (
+              <p>Nothing was pending at the end of an hour.</p>
+            )}
+          </div>
           <ul class="legend soft">
             {SERIES.map((name, index) => (
               <li>
@@ -107,113 +114,70 @@ export function Charts({ hours }: { hours: readonly Hour[] }) {
               </li>
             ))}
           </ul>
-          {hours.some(({ waiting }) => waiting > 0) ? (
-            <Chart
-              hours={hours}
-              title="Waiting at the end of each hour, about"
-              stacks={hours.map(({ waiting }) => [0, waiting])}
-              names={['', 'waiting']}
-            />
-          ) : (
-            <p>Nothing waited.</p>
-          )}
-          <details>
-            <summary>The same as a table</summary>
-            <HourTable hours={hours} />
-          </details>
         </>
       )}
     </section>
   )
 }
 
-type ChartProps = {
-  hours: readonly Hour[]
-  title: string
-  stacks: readonly (readonly number[])[]
-  names?: readonly string[]
-}
+type Bar = { at: string; counts: readonly number[] }
 
-function Chart({ hours, title, stacks, names = SERIES }: ChartProps) {
-  const sums = stacks.map((stack) => stack.reduce((sum, count) => sum + count, 0))
-  const top = Math.max(...sums, 1)
+type ChartProps = { title: string; bars: readonly Bar[]; names: readonly string[] }
+
+/** The figures of an hour stand in place of the title while it is pointed at, or has the focus. */
+function Chart({ title, bars, names }: ChartProps) {
+  const top = Math.max(...bars.map(({ counts }) => sum(counts)), 1)
   return (
     <figure>
       <figcaption>{title}</figcaption>
-      <div class="plot">
-        <div class="y soft" aria-hidden="true">
+      <div class="plot soft">
+        <div class="y" aria-hidden="true">
           <span>
             <Count of={top} />
           </span>
           <span>0</span>
         </div>
-        <svg viewBox={`0 0 240 ${HEIGHT}`} preserveAspectRatio="none">
-          <title>{title}</title>
-          {stacks.map((stack, hour) => (
-            <a href={eventsOf(hours[hour])} aria-label={hourLabel(hours[hour], stack, names)}>
-              <title>{hourLabel(hours[hour], stack, names)}</title>
-              <rect class="hit" x={hour * 10} y="0" width="10" height={HEIGHT} />
-              {bars(stack, hour, top)}
-            </a>
+        <div class="bars">
+          {bars.map(({ at, counts }) => {
+            const content = (
+              <>
+                <svg viewBox={`0 0 10 ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
+                  {stacked(counts, top)}
+                </svg>
+                <span class="tip">{barText(at, counts, names)}</span>
+              </>
+            )
+            if (sum(counts) > 0) return <a href={eventsOf(at)}>{content}</a>
+            return <span aria-hidden="true">{content}</span>
+          })}
+        </div>
+        <div class="x" aria-hidden="true">
+          {[0, 6, 12, 18].map((hour) => (
+            <span>{hourOf(bars[hour]?.at ?? '')}</span>
           ))}
-        </svg>
-      </div>
-      <div class="axis soft" aria-hidden="true">
-        <span>{hourText(hours[0]?.at ?? '')}</span>
-        <span>{hourText(hours[12]?.at ?? '')}</span>
-        <span>now</span>
+        </div>
       </div>
     </figure>
   )
 }
 
-/** The events of that day, the newest first: those of the hour are among them. */
-const eventsOf = (hour: Hour | undefined) =>
-  href('/admin/ui/events', { state: 'all', day: hour?.at.slice(0, 10) })
+/** The events of that hour, by their receipt. */
+const eventsOf = (at: string) => href('/admin/ui/events', { state: 'all', day: at.slice(0, 13) })
 
-function hourLabel(
-  hour: Hour | undefined,
-  stack: readonly number[],
-  names: readonly string[],
-): string {
-  const parts = stack.flatMap((count, series) =>
+function barText(at: string, counts: readonly number[], names: readonly string[]): string {
+  const parts = counts.flatMap((count, series) =>
     count > 0 ? `${count.toLocaleString('en-US')} ${names[series]}` : [],
   )
-  return `${hourText(hour?.at ?? '')}: ${parts.join(', ') || 'none'}`
+  return `${hourOf(at)} UTC: ${parts.join(', ') || 'none'}`
 }
 
 /** From the bottom up. One event must be seen beside ten thousand. */
-function bars(stack: readonly number[], hour: number, top: number) {
+function stacked(counts: readonly number[], top: number) {
   let y = HEIGHT
-  return stack.map((count, series) => {
+  return counts.map((count, series) => {
     if (count === 0) return null
     const height = Math.max((count / top) * HEIGHT, 2)
     y = Math.max(y - height, 0)
-    return (
-      <rect
-        class={`f${series}`}
-        x={hour * 10 + 1}
-        y={y.toFixed(1)}
-        width="8"
-        height={height.toFixed(1)}
-      />
-    )
+    return <rect class={`f${series}`} x="1" y={y.toFixed(1)} width="8" height={height.toFixed(1)} />
   })
-}
-
-function HourTable({ hours }: { hours: readonly Hour[] }) {
-  return (
-    <Table caption="Webhooks by hour" heads={['Hour', ...SERIES, 'delivered later', 'waiting']}>
-      {hours.toReversed().map(({ at, counts, drained, waiting }) => (
-        <tr>
-          <th scope="row">{hourText(at)}</th>
-          {[...counts, drained, waiting].map((count) => (
-            <td>
-              <Count of={count} />
-            </td>
-          ))}
-        </tr>
-      ))}
-    </Table>
-  )
 }

@@ -31,7 +31,8 @@ export type Frame = {
   title: string
   /** The address of the page, as in the navigation; empty where nobody is signed in. */
   place: string
-  refreshes?: boolean
+  /** Seconds after which it is shown anew; absent: it stays. */
+  refreshes?: number | undefined
   /** The browser goes there at once. */
   goTo?: string
 }
@@ -115,7 +116,12 @@ function Page({ c, frame, children }: PropsWithChildren<{ c: AppContext; frame: 
         </a>
         <header>
           {place.startsWith('/admin') ? <Which c={c} /> : <b>Chatlio relay</b>}
-          {place !== '' && <Navigation place={place} signOut={hasSession} />}
+          {place !== '' && (
+            <>
+              <SignOut hasSession={hasSession} />
+              <Navigation place={place} />
+            </>
+          )}
         </header>
         <p id="live" class="vh" role="status"></p>
         <main id="main" tabindex={-1} data-refresh={refreshes}>
@@ -156,28 +162,28 @@ function Which({ c }: { c: AppContext }) {
   )
 }
 
-function Navigation({ place, signOut }: { place: string; signOut: boolean }) {
+function SignOut({ hasSession }: { hasSession: boolean }) {
+  if (!hasSession) return <a href="/cdn-cgi/access/logout">Sign out</a>
   return (
-    <>
-      <nav aria-label="Main">
-        <ul>
-          {PLACES.map(([path, name]) => (
-            <li>
-              <a href={path} aria-current={path === place ? 'page' : undefined}>
-                {name}
-              </a>
-            </li>
-          ))}
-        </ul>
-      </nav>
-      {signOut ? (
-        <form method="post" action="/admin/sign-out">
-          <Button look="plain">Sign out</Button>
-        </form>
-      ) : (
-        <a href="/cdn-cgi/access/logout">Sign out</a>
-      )}
-    </>
+    <form method="post" action="/admin/sign-out">
+      <Button look="plain">Sign out</Button>
+    </form>
+  )
+}
+
+function Navigation({ place }: { place: string }) {
+  return (
+    <nav aria-label="Main">
+      <ul>
+        {PLACES.map(([path, name]) => (
+          <li>
+            <a href={path} aria-current={path === place ? 'page' : undefined}>
+              {name}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </nav>
   )
 }
 

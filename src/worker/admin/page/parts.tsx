@@ -4,11 +4,12 @@ import { moment } from '../../alerts/words.ts'
 import type { CommandName } from '../api.ts'
 import { formPath, given, type Values } from './addresses.ts'
 
-/** `exact`: shown as it is, to the second, where the order of things matters. */
-export function Time({ at, exact }: { at: string; exact?: boolean }) {
+/** `exact`: shown as it is, to the second, where the order of things matters; `bare`: where a column says that it is UTC. */
+export function Time({ at, exact, bare }: { at: string; exact?: boolean; bare?: boolean }) {
+  const seconds = at.slice(0, 19).replace('T', ' ')
   return (
-    <time datetime={at} data-exact={exact}>
-      {exact ? `${at.slice(0, 19).replace('T', ' ')} UTC` : moment(Date.parse(at))}
+    <time datetime={at} data-exact={exact || bare}>
+      {bare ? seconds : exact ? `${seconds} UTC` : moment(Date.parse(at))}
     </time>
   )
 }
@@ -97,7 +98,7 @@ export function Choice(props: ChoiceProps & { options: Readonly<Record<string, s
 /** What scrolls must be reached without a mouse. */
 const BY_KEYBOARD = { tabindex: 0 }
 
-/** A table that scrolls by itself where it does not fit. */
+/** A table that scrolls by itself where it does not fit. A head that begins with `#` is one of figures. */
 type TableProps = { caption: string; heads: readonly string[]; tight?: boolean }
 
 export function Table({ caption, heads, tight, children }: PropsWithChildren<TableProps>) {
@@ -108,7 +109,9 @@ export function Table({ caption, heads, tight, children }: PropsWithChildren<Tab
         <thead>
           <tr>
             {heads.map((head) => (
-              <th scope="col">{head}</th>
+              <th scope="col" class={head.startsWith('#') ? 'n' : undefined}>
+                {head.replace('#', '')}
+              </th>
             ))}
           </tr>
         </thead>
@@ -118,18 +121,14 @@ export function Table({ caption, heads, tight, children }: PropsWithChildren<Tab
   )
 }
 
-type FactsProps = { of: readonly (readonly [string, Child])[]; joints?: readonly string[] }
-
-/** Terms and what they are, in a row; `joints` stand between them. */
-export function Facts({ of, joints = [] }: FactsProps) {
+/** Terms and what they are, in equal columns. */
+export function Facts({ of }: { of: readonly (readonly [string, Child])[] }) {
   return (
     <dl class="eq">
-      {of.map(([term, value], index) => (
+      {of.map(([term, value]) => (
         <div>
           <dt>{term}</dt>
-          <dd>
-            {value} <span class="soft">{joints[index]}</span>
-          </dd>
+          <dd>{value}</dd>
         </div>
       ))}
     </dl>

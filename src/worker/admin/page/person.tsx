@@ -2,13 +2,12 @@
  * Find, and who is suppressed. An email or id of a person comes in a form and is answered in the page itself: an address
  * with it would stand in logs and in the browser's history.
  */
-import { count } from '../../alerts/words.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import { type Answer, COMMANDS } from '../api.ts'
 import { checkForm, readForm } from '../input.ts'
 import { find, suppressions } from '../run/people.ts'
 import { href } from './addresses.ts'
-import { EventTable } from './events.tsx'
+import { EventTable, shownOf } from './event-table.tsx'
 import { badRequest, respond } from './frame.tsx'
 import { Action, Button, Choice, Field, Hidden, Table, Time } from './parts.tsx'
 
@@ -42,18 +41,13 @@ function Find({ sought, found }: { sought: Sought; found: Answer<'find'> | null 
         Events of every state, and receipts of delivered ones, also of those that went straight
         through.
       </p>
-      <form class="row" method="post" action="/admin/ui/find">
-        <Choice label="By" name="by" value={by} options={FIND_BY} />
-        <Field label="The whole of it (an id: 8 digits)" name="value" value={value} required />
-        <Field label="Day of receipt (UTC), if known" name="day" type="date" value={day} />
-        <Button look="main">Find</Button>
-      </form>
+      <FindForm {...sought} />
       {found && found.events.length === 0 && (
         <p>Nothing found. It never came, was erased, or was delivered too long ago.</p>
       )}
       {found && found.events.length > 0 && (
         <EventTable
-          caption={`${count(found.events.length, 'event')}, the newest first`}
+          caption={shownOf(found.events.length, null, found.cursor !== null)}
           events={found.events}
         />
       )}
@@ -63,6 +57,18 @@ function Find({ sought, found }: { sought: Sought; found: Answer<'find'> | null 
         </Action>
       )}
     </>
+  )
+}
+
+/** By POST, also from the list of events: who is looked for stands in no address. */
+export function FindForm({ by, value, day }: Sought) {
+  return (
+    <form class="row" method="post" action="/admin/ui/find">
+      <Choice label="By" name="by" value={by} options={FIND_BY} />
+      <Field label="The whole of it (an id: 8 digits)" name="value" value={value} required />
+      <Field label="Day of receipt (UTC), if known" name="day" type="date" value={day} />
+      <Button look="main">Find</Button>
+    </form>
   )
 }
 

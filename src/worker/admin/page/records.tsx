@@ -1,17 +1,17 @@
-/** Drift, alerts, and the operators' log. */
+/** Drift, alerts, and the days of a week. */
 import { ALERTS } from '../../alerts/alerts.ts'
 import { count } from '../../alerts/words.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import { operatorOf } from '../access.ts'
-import { type Answer, COMMANDS } from '../api.ts'
-import { checkQuery } from '../input.ts'
+import type { Answer } from '../api.ts'
 import { completeness, daysOf, withTranscripts } from '../run/history.ts'
-import { alerts, drift, log } from '../run/relay.ts'
+import { alerts, drift } from '../run/relay.ts'
 import { run } from '../run/run.ts'
 import { href } from './addresses.ts'
-import { badRequest, respond } from './frame.tsx'
+import { EventLink } from './event-table.tsx'
+import { respond } from './frame.tsx'
 import { Action, Count, Table, Time } from './parts.tsx'
-import { howLong, list } from './words.ts'
+import { howLong } from './words.ts'
 
 const DRIFT = '/admin/ui/drift'
 
@@ -38,13 +38,6 @@ export async function showAlerts(c: AppContext): Promise<Response> {
   )
 }
 
-export async function showLog(c: AppContext): Promise<Response> {
-  const query = checkQuery(COMMANDS.log.takes, new URL(c.req.url).searchParams)
-  if (!query.ok) return badRequest(c, query.detail)
-  const entries = await log(servicesOf(c.env), query.output)
-  return respond(c, { title: 'Log', place: '/admin/ui/log' }, <Log {...entries} />)
-}
-
 /** Reads more than the other pages do: which conversations have a transcript is looked up in the receipts. */
 export async function showDays(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
@@ -60,7 +53,15 @@ export async function showDays(c: AppContext): Promise<Response> {
   )
 }
 
-const DAY_HEADS = ['Received', 'In AEP', 'Refused', 'Lost', 'Late', 'Slowest', 'Without transcript']
+const DAY_HEADS = [
+  '#Received',
+  '#In AEP',
+  '#Refused',
+  '#Lost',
+  '#Late',
+  '#Slowest',
+  '#Without transcript',
+]
 
 type DaysProps = {
   days: Answer<'summary'>['days']
@@ -114,10 +115,7 @@ function Days({ days, transcripts, lateMs }: DaysProps) {
         <ul>
           {events.map(({ id, kind, receivedAt }) => (
             <li>
-              <a href={`/admin/ui/events/${id}`}>
-                <code>{id.slice(0, 8)}</code>
-              </a>{' '}
-              {kind}, <Time at={receivedAt} />
+              <EventLink id={id} /> {kind}, <Time at={receivedAt} />
             </li>
           ))}
         </ul>
@@ -193,8 +191,9 @@ function ByKind({ name, rows }: { name: string; rows: DriftRows }) {
 }
 
 function DriftTable({ caption, rows }: { caption: string; rows: DriftRows }) {
+  const heads = ['Field', 'Difference', '#Seen', 'Last', 'In', 'Decision']
   return (
-    <Table caption={caption} heads={['Field', 'Difference', 'Decision']}>
+    <Table caption={caption} heads={heads} tight>
       {rows.map(({ kind, path, change, from, to, sample, count, lastAt, eventId, accepted }) => (
         <tr>
           <th scope="row">
@@ -203,11 +202,15 @@ function DriftTable({ caption, rows }: { caption: string; rows: DriftRows }) {
           <td>
             {CHANGES[change]}{' '}
             {change !== 'gone' && [from, sample ?? to].filter(Boolean).join(' → ')}
-            <br />
-            <small>
-              <Count of={count} /> seen, last <Time at={lastAt} />.{' '}
-              <a href={`/admin/ui/events/${eventId}`}>An event with it</a>
-            </small>
+          </td>
+          <td class="n">
+            <Count of={count} />
+          </td>
+          <td class="at">
+            <Time at={lastAt} />
+          </td>
+          <td>
+            <EventLink id={eventId} />
           </td>
           <td>
             {accepted ? (
@@ -246,25 +249,19 @@ function Alerts({ alerts, goSomewhere, test }: AlertsProps) {
           Alerts go nowhere yet: set the secret <code>ALERT_WEBHOOK_URL</code>.
         </p>
       )}
-      <Table caption="Looked at every five minutes" heads={['Alert', 'State', 'Last message']}>
+      <Table
+        caption="Looked at every five minutes"
+        heads={['Alert', 'Name', 'State', 'Since', 'Last message']}
+        tight
+      >
         {alerts.map(({ name, state, since, lastSentAt, lastError }) => (
           <tr>
-            <th scope="row">
-              {ALERTS[name].label}
-              <br />
-              <small>{name}</small>
-            </th>
+            <th scope="row">{ALERTS[name].label}</th>
             <td>
-              {ALERT_STATES[state]}
-              {since && (
-                <>
-                  <br />
-                  <small>
-                    changed <Time at={since} />
-                  </small>
-                </>
-              )}
+              <code>{name}</code>
             </td>
+            <td>{ALERT_STATES[state]}</td>
+            <td class="at">{since && <Time at={since} />}</td>
             <td>
               {lastSentAt ? <Time at={lastSentAt} /> : 'never'}
               {lastError && <mark> not sent: {lastError}</mark>}
@@ -275,42 +272,6 @@ function Alerts({ alerts, goSomewhere, test }: AlertsProps) {
       <div class="row">
         <Action does="testAlert">Send a test alert</Action>
       </div>
-    </>
-  )
-}
-
-function Log({ entries, cursor }: Answer<'log'>) {
-  return (
-    <>
-      <h1>What operators did</h1>
-      {entries.length === 0 ? (
-        <p>Nothing in the last 90 days.</p>
-      ) : (
-        <Table caption="The newest first, for 90 days" heads={['When', 'Who', 'What']}>
-          {entries.map(({ at, by, action, counts, filter }) => (
-            <tr>
-              <td>
-                <Time at={at} exact />
-              </td>
-              <td>{by === 'token' ? 'admin token' : by}</td>
-              <td>
-                {action.replaceAll('-', ' ')} <small>{list(counts)}</small>
-                {Object.keys(filter).length > 0 && (
-                  <>
-                    <br />
-                    <small>{Object.values(filter).join(', ')}</small>
-                  </>
-                )}
-              </td>
-            </tr>
-          ))}
-        </Table>
-      )}
-      {cursor && (
-        <p>
-          <a href={href('/admin/ui/log', { cursor })}>Older</a>
-        </p>
-      )}
     </>
   )
 }

@@ -14,14 +14,17 @@ import { admit, hasOperators, isFromHere, nameOperator, operatorOf } from '../ac
 import { COMMANDS, type Command, type CommandName } from '../api.ts'
 import { checkForm, readForm } from '../input.ts'
 import { answer, commands } from '../routes.ts'
-import { run } from '../run/run.ts'
+import { runOnRecord } from '../run/run.ts'
 import { formPath, signInAddress, withResult } from './addresses.ts'
+import { confirmDelete } from './delete.tsx'
 import { showErase } from './erase.tsx'
-import { confirmDelete, showEvent, showEvents, showPreview } from './events.tsx'
+import { showEvent, showPreview } from './event.tsx'
+import { showEvents } from './events.tsx'
 import { askAgain, assetResponse, badRequest, respondFault, seeOther } from './frame.tsx'
+import { showEntry, showLog } from './log.tsx'
 import { showOverview } from './overview.tsx'
 import { showFind, showSuppressions } from './person.tsx'
-import { showAlerts, showDays, showDrift, showLog } from './records.tsx'
+import { showAlerts, showDays, showDrift } from './records.tsx'
 import { showSignIn, signIn, signOut } from './sign-in.tsx'
 
 type AdminEnv = { Bindings: Env }
@@ -72,6 +75,7 @@ page.get('/ui/drift', showDrift)
 page.get('/ui/alerts', showAlerts)
 page.post('/ui/alerts/test', showAlerts)
 page.get('/ui/log', showLog)
+page.get('/ui/log/:entry', showEntry)
 // Every other command that does something has a form, which goes on where it was sent from.
 for (const [name, command] of commands) {
   if (command.method === 'GET') continue
@@ -92,6 +96,6 @@ async function submit(c: AppContext, name: CommandName, { takes }: Command): Pro
   const checked = takes ? checkForm(takes, form) : { ok: true as const, output: {} }
   if (!checked.ok) return badRequest(c, checked.detail)
   const input = { ...(checked.output as { dryRun?: boolean }), ...c.req.param() }
-  const result = await run(servicesOf(c.env), operatorOf(c), name, input as never)
-  return seeOther(withResult(back, name, result, input.dryRun === true))
+  const done = await runOnRecord(servicesOf(c.env), operatorOf(c), name, input as never)
+  return seeOther(withResult(back, name, done, input.dryRun === true))
 }

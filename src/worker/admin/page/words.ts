@@ -1,22 +1,20 @@
-/** The page's names for states, error codes and counts; and bytes as a person may read them. Pure. */
+/** The page's names for states, filters, error codes and counts; and bytes as a person may read them. Pure. */
+import type { Answer } from '../api.ts'
+import { NO_PATH } from '../input.ts'
 
-export const STATES = {
-  all: 'All',
-  pending: 'Waiting',
-  dead: 'Dead',
-  quarantined: 'Quarantined',
-  delivered: 'Delivered',
-  failed: 'Refused afterwards',
-  recovered: 'Sent again',
-} as const
+export type State = Answer<'events'>['events'][number]['state'] | 'all'
 
-/** What an event of this state is, and what can be done with it. */
+/** As in the API, with a capital letter. */
+export const stateName = (state: State) => state.replace(/^./, (letter) => letter.toUpperCase())
+
+/** What lists can be filtered by: what an event of this state is, and what can be done with it. */
 export const MEANINGS = {
   all: 'What came, whatever became of it. Of delivered events a receipt is left, for RECEIPT_DAYS.',
   pending: 'Stored, and sent as soon as AEP takes it.',
   dead: 'Refused by AEP for good. Correct what it refuses (a mapping, a schema), then redrive.',
   quarantined:
     'Not a valid event, and never sent. Redriving validates again, after an upgrade for instance.',
+  delivered: 'Accepted by AEP. Those that it refused afterwards are failed, or recovered since.',
 } as const
 
 export const CODES: { readonly [code: string]: string } = {
@@ -39,6 +37,23 @@ export const CODES: { readonly [code: string]: string } = {
 }
 
 export const codeWords = (code: string) => CODES[code] ?? code
+
+const FILTERS: { readonly [name: string]: string } = {
+  code: 'why',
+  path: 'place',
+  day: 'day (UTC)',
+  id: 'id begins with',
+}
+
+/** A filter and its value, as in an address or in the operators' log. The state speaks for itself. */
+export function filterWords(name: string, value: string): string {
+  if (name === 'state') return value
+  if (name === 'ids') return `${value} by id`
+  if (name === 'day' && value.includes('T')) return `hour (UTC): ${value.replace('T', ' ')}:00`
+  const isNone = name === 'path' && (value === NO_PATH || value === '')
+  const words = isNone ? 'none known' : name === 'code' ? codeWords(value) : value
+  return `${FILTERS[name] ?? name}: ${words}`
+}
 
 /** What AEP objects to, by the codes of its validation that are known. */
 const OBJECTIONS: { readonly [code: string]: string } = {

@@ -1,7 +1,7 @@
 /** Stored events: lists, causes, one in full; redriving and deleting, one or all that match. */
 import { toIso } from '../../chatlio/timestamp.ts'
 import { parseJson } from '../../lib/json.ts'
-import { DAY_MS, ERASE_PAGE, REDRIVE_PAGE } from '../../limits.ts'
+import { DAY_MS, ERASE_PAGE, HOUR_MS, MAX_WATCHED, REDRIVE_PAGE } from '../../limits.ts'
 import type { BulkRequest } from '../../outbox/bulk.ts'
 import { PER_MS } from '../../outbox/event.ts'
 import type { EventDetail, Listed, ListFilter } from '../../outbox/list.ts'
@@ -34,11 +34,12 @@ export function foundView({ position: _, settledAt, refused, ...rest }: Found) {
   return { ...view, failedAt: toIso(at), code, pointer, batch }
 }
 
-/** A UTC day of receipt as positions: `from` belongs to it, `end` does not. Without a day, every position. */
+/** A UTC day of receipt, or an hour of one, as positions: `from` belongs to it, `end` does not. Without, every position. */
 export function positionsOf(day: string | undefined): { from: number; end: number } {
   if (day === undefined) return { from: 0, end: Number.MAX_SAFE_INTEGER }
-  const from = Date.parse(day) * PER_MS
-  return { from, end: from + DAY_MS * PER_MS }
+  const isHour = day.includes('T')
+  const from = Date.parse(isHour ? `${day}:00Z` : day) * PER_MS
+  return { from, end: from + (isHour ? HOUR_MS : DAY_MS) * PER_MS }
 }
 
 /**
@@ -47,7 +48,12 @@ export function positionsOf(day: string | undefined): { from: number; end: numbe
  */
 export async function events(
   { outbox }: Services,
-  { limit, cursor, order, ...filter }: Input<'events'>,
+  {
+    limit,
+    cursor,
+    order,
+    ...filter
+  }: Omit<Input<'events'>, 'state'> & Pick<Input<'export'>, 'state'>,
 ): Promise<Answer<'events'>> {
   // One more than requested shows whether there is another page.
   const after = cursor ?? null
@@ -114,14 +120,18 @@ export async function causes({ outbox }: Services): Promise<Answer<'causes'>> {
   }
 }
 
-/** Makes them pending again; quarantined ones that are still invalid stay, and are counted. */
+/**
+ * Makes them pending again; quarantined ones that are still invalid stay, and are counted. `positions`: where those are that
+ * the operators' log watches.
+ */
 export async function redrive(
   { outbox }: Services,
   input: Input<'redrive'>,
-): Promise<Answer<'redrive'>> {
-  const sums = { matched: 0, redriven: 0, stillInvalid: 0 }
+): Promise<Answer<'redrive'> & { positions: number[] }> {
+  const sums = { matched: 0, redriven: 0, stillInvalid: 0, positions: [] as number[] }
   await eachPage(input, REDRIVE_PAGE, async (request) => {
     const { next, ...page } = await outbox().redrive(request)
+    sums.positions.push(...page.positions.slice(0, MAX_WATCHED - sums.positions.length))
     sums.matched += page.matched
     sums.redriven += page.redriven
     sums.stillInvalid += page.stillInvalid

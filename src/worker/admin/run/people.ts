@@ -153,10 +153,24 @@ export async function importSuppressions(
   const rows = suppressions.map((row) => ({ ...row, until: Math.min(row.until, latest) }))
   const imported = await outbox().importSuppressions(Uint8Array.fromHex(key), rows, now)
   await reporter.report()
-  if (imported !== null) return { imported, error: null }
-  const error =
-    'This outbox has events, receipts or suppressions under a key of its own, which would not be found any more. Erase those persons here, from your register.'
-  return { imported: 0, error }
+  return imported === null ? { imported: 0, error: OWN_KEY } : { imported, error: null }
+}
+
+const OWN_KEY =
+  'This outbox has events, receipts or suppressions under a key of its own, which would not be found any more. Erase those persons here, from your register.'
+
+/** Within one Worker nothing has to leave it: an isolate knows key and hashes as it is. */
+export async function carrySuppressions(
+  { outbox, reporter, rim }: Services,
+  { from, to }: Input<'carrySuppressions'>,
+): Promise<Answer<'carrySuppressions'>> {
+  if (from === to) return { carried: 0, error: 'These are the same outbox.' }
+  const now = rim.now()
+  const { key, suppressions } = await outbox(from).exportSuppressions(now)
+  const carried = await outbox(to).importSuppressions(key, suppressions, now)
+  await reporter.report()
+  if (carried !== null) return { carried, error: null }
+  return { carried: 0, error: suppressions.length > 0 ? OWN_KEY : null }
 }
 
 async function unsealed(rim: Services['rim'], passphrase: string, text: string) {

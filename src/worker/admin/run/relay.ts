@@ -8,6 +8,7 @@ import { toIso } from '../../chatlio/timestamp.ts'
 import type { DriftRow } from '../../drift/drift.ts'
 import { DAY_MS } from '../../limits.ts'
 import { percentile } from '../../outbox/records/counts.ts'
+import type { ListedEntry } from '../../outbox/records/operator-log.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
 import { encodeCursor } from '../input.ts'
@@ -82,19 +83,33 @@ export async function activity(
 }
 
 /** The newest first. */
-export async function log(
+export async function log(services: Services, input: Input<'log'>): Promise<Answer<'log'>> {
+  const { entries, cursor } = await entriesOf(services, input)
+  return { entries: entries.map(({ position: _, ...entry }) => entry), cursor }
+}
+
+/** With the number of each entry. */
+export async function entriesOf(
   { outbox }: Services,
   { limit, cursor = Number.MAX_SAFE_INTEGER }: Input<'log'>,
-): Promise<Answer<'log'>> {
+) {
   // One more than asked for tells whether there is another page.
   const entries = await outbox().actions(cursor, limit + 1)
   const last = entries.length > limit ? entries[limit - 1] : undefined
   return {
-    entries: entries.slice(0, limit).map(({ at, by, action, counts, filter }) => {
-      return { at: toIso(at), by, action, counts: { ...counts }, filter: { ...filter } }
-    }),
+    entries: entries.slice(0, limit).map(entryView),
     cursor: last ? encodeCursor(last.position) : null,
   }
+}
+
+/** One entry by its number, and the progress of a redrive; `null`: there is none. */
+export async function entryOf({ outbox }: Services, position: number) {
+  const found = await outbox().action(position)
+  return found && { ...entryView(found), progress: found.progress }
+}
+
+function entryView({ position, at, by, action, counts, filter }: ListedEntry) {
+  return { position, at: toIso(at), by, action, counts: { ...counts }, filter: { ...filter } }
 }
 
 export async function alerts({ outbox }: Services): Promise<Answer<'alerts'>> {

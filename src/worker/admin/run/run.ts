@@ -13,11 +13,14 @@ import * as history from './history.ts'
 import * as people from './people.ts'
 import * as relay from './relay.ts'
 
+/** Where the events are that a redrive has changed, for the operators' log alone. */
+type Watched = { positions?: readonly number[] }
+
 /** `null`: there is no such thing. */
 type Run<Name extends CommandName> = (
   services: Services,
   input: Input<Name>,
-) => Promise<Answer<Name> | null>
+) => Promise<(Answer<Name> & Watched) | null>
 
 const RUNS: { readonly [Name in CommandName]: Run<Name> } = {
   ...events,
@@ -27,41 +30,59 @@ const RUNS: { readonly [Name in CommandName]: Run<Name> } = {
   ...relay,
 }
 
-/** `by`: `token`, or the operator's address. The log gets numbers only, never an id or an address, and no dry run. */
+/** `entry`: its number in the operators' log; `null`: it is not there. */
+type Done<Name extends CommandName> = { answer: Answer<Name> | null; entry: number | null }
+
 export async function run<Name extends CommandName>(
   services: Services,
   by: string,
   name: Name,
   input: Input<Name>,
 ): Promise<Answer<Name> | null> {
+  return (await runOnRecord(services, by, name, input)).answer
+}
+
+/** `by`: `token`, or the operator's address. The log gets numbers only, never an id or an address, and no dry run. */
+export async function runOnRecord<Name extends CommandName>(
+  services: Services,
+  by: string,
+  name: Name,
+  input: Input<Name>,
+): Promise<Done<Name>> {
   const { log }: Command = COMMANDS[name]
-  const answer = await RUNS[name](services, input)
+  const result = await RUNS[name](services, input)
+  if (result === null) return { answer: null, entry: null }
+  const { positions, ...rest } = result
+  const answer = rest as Answer<Name>
   const isDry = (input as { dryRun?: boolean }).dryRun === true
-  if (answer === null || log === undefined || isDry) return answer
+  if (log === undefined || isDry) return { answer, entry: null }
   const numbers = answer as Readonly<Record<string, unknown>>
   const counts = Object.fromEntries(
     log.counts.flatMap((count) => (count in numbers ? [[count, Number(numbers[count])]] : [])),
   )
   const filter = filterOf(input as Readonly<Record<string, unknown>>)
   try {
-    const at = services.rim.now()
-    await services.outbox().logAction({ at, by, action: log.action, counts, filter })
+    const action = { at: services.rim.now(), by, action: log.action, counts, filter }
+    return { answer, entry: await services.outbox().logAction(action, positions) }
   } catch (thrown) {
     const name = thrown instanceof Error ? thrown.name : 'unknown'
     logLine('error', { event: 'action-not-logged', action: log.action, name })
+    return { answer, entry: null }
   }
-  return answer
 }
 
 /** What an input asks for that is no id and nobody's: enough to know later what was acted on. */
 const FILTERS = ['state', 'kind', 'code', 'path', 'source', 'day'] as const
 
+/** `ids`: how many were named. */
 function filterOf(input: Readonly<Record<string, unknown>>): Record<string, string> {
-  return Object.fromEntries(
+  const named = 'state' in input && Array.isArray(input.ids) ? { ids: `${input.ids.length}` } : {}
+  const filter = Object.fromEntries(
     FILTERS.flatMap((name) => {
       const value = input[name]
       if (value === undefined || (name !== 'state' && !('state' in input))) return []
       return [[name, value === null || value === '' ? NO_PATH : String(value)]]
     }),
   )
+  return { ...filter, ...named }
 }

@@ -1,5 +1,6 @@
 /** Who did what: operators' actions with their counts, no ids and no payloads. 90 days. */
 import { OPERATOR_LOG_MS } from '../../limits.ts'
+import type { EventState } from '../event.ts'
 
 /** `by`: `token`, or the address that Cloudflare Access gives. */
 export type LogEntry = {
@@ -13,6 +14,12 @@ export type LogEntry = {
 
 export type ListedEntry = LogEntry & { position: number }
 
+/**
+ * What has become of those that are watched. `gone`: AEP has accepted them, or some of them were erased since, if any event
+ * was (`someErased`).
+ */
+export type Progress = Record<EventState, number> & { gone: number; someErased: boolean }
+
 type Row = {
   position: number
   at: number
@@ -21,6 +28,8 @@ type Row = {
   counts: string
   filter: string | null
 }
+
+const COLUMNS = 'position, at, by, action, counts, filter'
 
 export const OPERATOR_LOG_TABLES = `
 CREATE TABLE IF NOT EXISTS operator_log (
@@ -33,6 +42,12 @@ CREATE TABLE IF NOT EXISTS operator_log (
 );
 `
 
+/** Of a redrive: where its events are, as many as are watched, and how many events had been erased until then. */
+export const REDRIVEN_COLUMN = 'ALTER TABLE operator_log ADD COLUMN redriven TEXT;'
+
+/** `positions` stay those of the events, whatever becomes of them. */
+export type Redriven = { positions: readonly number[]; erased: number }
+
 export class OperatorLog {
   readonly #sql: SqlStorage
 
@@ -40,29 +55,44 @@ export class OperatorLog {
     this.#sql = sql
   }
 
-  add({ at, by, action, counts, filter }: LogEntry): void {
-    this.#sql.exec(
-      'INSERT INTO operator_log (at, by, action, counts, filter) VALUES (?, ?, ?, ?, ?)',
-      at,
-      by,
-      action,
-      JSON.stringify(counts),
-      JSON.stringify(filter),
-    )
+  /** Returns its position. */
+  add({ at, by, action, counts, filter }: LogEntry, redriven: Redriven | null): number {
+    return this.#sql
+      .exec<{ position: number }>(
+        `INSERT INTO operator_log (at, by, action, counts, filter, redriven)
+         VALUES (?, ?, ?, ?, ?, ?) RETURNING position`,
+        at,
+        by,
+        action,
+        JSON.stringify(counts),
+        JSON.stringify(filter),
+        redriven && JSON.stringify(redriven),
+      )
+      .one().position
   }
 
   /** The newest first. */
   list(before: number, limit: number): ListedEntry[] {
     return this.#sql
       .exec<Row>(
-        'SELECT * FROM operator_log WHERE position < ? ORDER BY position DESC LIMIT ?',
+        `SELECT ${COLUMNS} FROM operator_log WHERE position < ? ORDER BY position DESC LIMIT ?`,
         before,
         limit,
       )
       .toArray()
-      .map(({ counts, filter, ...entry }) => {
-        return { ...entry, counts: JSON.parse(counts), filter: JSON.parse(filter ?? '{}') }
-      })
+      .map(toEntry)
+  }
+
+  get(position: number): { entry: ListedEntry; redriven: Redriven | null } | null {
+    const [row] = this.#sql
+      .exec<Row & { redriven: string | null }>(
+        `SELECT ${COLUMNS}, redriven FROM operator_log WHERE position = ?`,
+        position,
+      )
+      .toArray()
+    if (!row) return null
+    const { redriven, ...entry } = row
+    return { entry: toEntry(entry), redriven: redriven === null ? null : JSON.parse(redriven) }
   }
 
   /** Entries are in the order of time, so this reads those that go and one more. */
@@ -74,4 +104,8 @@ export class OperatorLog {
       Number.MAX_SAFE_INTEGER,
     )
   }
+}
+
+function toEntry({ counts, filter, ...entry }: Row): ListedEntry {
+  return { ...entry, counts: JSON.parse(counts), filter: JSON.parse(filter ?? '{}') }
 }

@@ -1,13 +1,13 @@
 /**
  * What the page does with a script, in the browser; everything works without it.
- * Times become relative, with the exact moment in their title. The overview refreshes, and stops while somebody reads it: a
- * hidden tab, a selection, a focus or an open part in the content. A result that was shown once leaves the address. What
+ * Times become relative, with the exact moment in their title. What changes refreshes, and stops while somebody reads it: a
+ * hidden tab, a selection, a tick, a focus or an open part in the content. A result that was shown once leaves the address. What
  * is to be copied is, by a button; a form that waits for its moment is sent.
  *
  * The Worker serves the text of this function, so it uses nothing from outside itself.
  */
 export function client() {
-  const format = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
+  const format = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'narrow' })
   const units = /** @type {const} */ ([
     ['day', 86_400],
     ['hour', 3_600],
@@ -37,14 +37,14 @@ export function client() {
     return (
       document.hidden ||
       String(getSelection()) !== '' ||
-      document.querySelector('main details[open], dialog[open]') !== null ||
+      document.querySelector('main :is(details[open],:checked:not(option))') !== null ||
       focused?.matches('main :not([role=status])') === true
     )
   }
 
   const refresh = async () => {
-    if (isRead()) return
-    const answer = await fetch(location.pathname)
+    if (isRead() || !document.querySelector('main[data-refresh]')) return
+    const answer = await fetch(location.href)
     if (answer.redirected) return location.reload()
     const text = await answer.text()
     if (!answer.ok || isRead()) return
@@ -76,9 +76,8 @@ export function client() {
 
   relate()
   setInterval(relate, 30_000)
-  if (document.querySelector('main[data-refresh]')) {
-    setInterval(() => void refresh().catch(() => undefined), 15_000)
-  }
+  const seconds = Number(document.querySelector('main')?.dataset.refresh)
+  if (seconds > 0) setInterval(() => void refresh().catch(() => undefined), seconds * 1_000)
   const flash = document.querySelector('[data-clean]')
   const clean = flash?.getAttribute('data-clean')
   if (clean) history.replaceState(null, '', clean)
