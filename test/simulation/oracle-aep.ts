@@ -6,7 +6,9 @@ import type { Oracle } from './oracle.ts'
 
 const SECOND = 1_000
 const MINUTE = 60_000
-/** Most requests in a minute to an AEP that fails: those of the outbox, and of each isolate. */
+/** Most requests in a minute to an AEP that fails: those of the outbox, once a second, and of each isolate. */
+const MOST_ASKED = 65
+/** And where it has failed the same events before. */
 const MOST_PROBES = 40
 
 /** Of a fault; 0: no answer that can be read. */
@@ -147,7 +149,29 @@ export class AboutAep {
     if (oracle.has(3 * MINUTE, ...others)) return
     const count = askedInVain(aep.requests, now, { windowMs: MINUTE, failingMs: 2 * MINUTE }) ?? 0
     this.mostProbes = Math.max(this.mostProbes, count)
-    const most = MOST_PROBES + plan.isolates * 5
-    if (count > most) oracle.breach('rate', `${count} requests in a minute to an AEP that fails`)
+    if (count > MOST_ASKED + plan.isolates * 5) {
+      oracle.breach('rate', `${count} requests in a minute to an AEP that fails`)
+    }
+    const again = count - this.#firstSinceAccepted()
+    if (again > MOST_PROBES + plan.isolates * 5) {
+      oracle.breach('rate', `${again} requests in a minute to an AEP that fails, again and again`)
+    }
+  }
+
+  /**
+   * Of the last minute's: those of events that had failed before AEP last accepted one, asked for the first time since. Each
+   * may be an event's own fault, once, and at most one a second is asked for.
+   */
+  #firstSinceAccepted(): number {
+    const oracle = this.#oracle
+    const { now } = oracle.world
+    const seen = new Set<string>()
+    let count = 0
+    for (const { event, at } of oracle.askedWithin(now - oracle.lastAccepted).reverse()) {
+      const isFirst = !seen.has(event) && oracle.firstAskedAt(event) < oracle.lastAccepted
+      if (isFirst && at > now - MINUTE) count += 1
+      seen.add(event)
+    }
+    return count
   }
 }

@@ -87,7 +87,9 @@ export class AboutAlerts {
     const oldest = oracle.oldestPendingAt()
     const age = oldest === null ? 0 : began - oldest
     const isHeld = this.#holdWas !== null
-    this.#agedRuns = age > 15 * MINUTE + 5 * SECOND && !isHeld ? this.#agedRuns + 1 : 0
+    // A hold says it in its place.
+    const isFree = !isHeld && now - this.#holdChangedAt > 6 * MINUTE
+    this.#agedRuns = age > 15 * MINUTE + 5 * SECOND && isFree ? this.#agedRuns + 1 : 0
     this.#full()
     this.#counted(began)
     if (oracle.has(12 * MINUTE, ...HINDER)) return

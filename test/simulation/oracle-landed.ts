@@ -85,7 +85,7 @@ export class AboutLanded {
     const isFiring = oracle.alerts.isFiring('not-landed')
     const lately = this.#failedAt.some((at) => at > now - HOUR - NAMED_MS - HOUR)
     const lost = aep.later.lost(now - 9 * HOUR, now)
-    if (isFiring && !lately && lost === 0 && this.#isReadable(9 * HOUR)) {
+    if (isFiring && !lately && lost === 0 && this.#isReadable(90 * MINUTE)) {
       oracle.breach('not-landed', 'is firing, and for hours AEP has kept all that it accepted')
     }
     this.#missing()

@@ -22,7 +22,7 @@ export type Known = {
   /** An operator ended it, or its person is suppressed. */
   ended: boolean
   endedAt: number | null
-  asked: number
+  firstAskedAt: number
   dead: boolean
   /** First seen dead. */
   deadAt: number | null
@@ -100,7 +100,7 @@ export class Oracle {
         refusals: [],
         ended: false,
         endedAt: null,
-        asked: 0,
+        firstAskedAt: Number.POSITIVE_INFINITY,
         dead: false,
         deadAt: null,
         deadIn: 0,
@@ -228,7 +228,7 @@ export class Oracle {
       this.breach('stranger', `AEP got ${asked.id}, which nobody sent`)
       return
     }
-    known.asked += 1
+    known.firstAskedAt = Math.min(known.firstAskedAt, now)
     if (asked.answer === '400' || asked.answer === '413') known.refusals.push(now)
     if (asked.by.startsWith('sender')) this.#mayLeave(known, asked)
     else {
@@ -472,6 +472,10 @@ export class Oracle {
     const found: Asked[] = []
     this.lastAsked(ms, (asked) => found.push(asked) === 0)
     return found
+  }
+
+  firstAskedAt(event: string): number {
+    return this.#known.get(event)?.firstAskedAt ?? this.world.now
   }
 
   /** What webhooks were answered in the last `ms`. */

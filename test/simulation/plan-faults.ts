@@ -230,6 +230,20 @@ const noTranscripts: Maker = (random, ms) => [
   { what: 'chatlio', ...lasting(random, ms, 20 * MINUTE, 150 * MINUTE) },
 ]
 
+/** One kind is refused, and dies; later a setting is wrong for a while, and everything is refused. */
+export const deathThenWrongSetting: Maker = (random, ms, settings) => {
+  const from = random.int(5 * MINUTE, Math.max(6 * MINUTE, ms - 80 * MINUTE))
+  const to = from + 15 * MINUTE
+  const kinds = [random.pick(KINDS)]
+  const at = to + random.int(5 * MINUTE, 10 * MINUTE)
+  const back = at + random.int(10 * MINUTE, 20 * MINUTE)
+  return [
+    { what: 'aep', from, to, answer: '400', share: 1, kinds, ims: false },
+    { what: 'deploy', at, settings: { ...settings, flow: 'wrong-400' } },
+    { what: 'deploy', at: back, settings },
+  ]
+}
+
 /** Those that nothing of the relay itself is troubled by. */
 export const LATER: readonly Maker[] = [landed, unread, noTranscripts]
 

@@ -9,7 +9,7 @@ import {
   startOf,
   type Webhook,
 } from './plan.ts'
-import { FAULTS, LATER } from './plan-faults.ts'
+import { deathThenWrongSetting, FAULTS, LATER } from './plan-faults.ts'
 import { webhooksOf } from './plan-webhooks.ts'
 
 export function planOf(seed: number, hours: number): Plan {
@@ -26,6 +26,9 @@ export function planOf(seed: number, hours: number): Plan {
         const count = random.int(1, 3)
         return Array.from({ length: count }, () => make(random, ms, settings)).flat()
       })
+  // Too many things together to come by chance.
+  const together = new Random(seed, 'together')
+  if (together.chance(0.06)) faults.push(...deathThenWrongSetting(together, ms, settings))
   const webhooks = webhooksOf(new Random(seed, 'webhooks'), ms, faults)
   const aimed = faults.map((fault) => aimedAt(webhooks, fault, random))
   return {

@@ -50,11 +50,24 @@ describe('the simulator', () => {
     })
   })
 
-  it('shows a fault that was put back, from its seed', async () => {
-    const { code, stdout } = await simulate('--fault', '23', '--seed', '1')
-    expect(stdout).toMatch(/^fault 23, .*: seed 1 shows it/)
-    expect(code).toBe(0)
-  })
+  it('sees what becomes of events after AEP has accepted them', async () => {
+    const refused = await simulate('--seed', '157', '--hours', '9', '--states')
+    expect(refused.code, refused.stdout.slice(0, 4_000)).toBe(0)
+    for (const state of [
+      'a failed batch that must be named',
+      'a receipt called failed',
+      'alert not-landed firing',
+      'alert not-landed resolved',
+      'alert incomplete firing',
+      'alert incomplete resolved',
+      'an hour compared with that of AEP',
+    ]) {
+      expect(refused.stdout).toMatch(new RegExp(`^  \\d+  ${state}$`, 'm'))
+    }
+    const lost = await simulate('--seed', '211', '--hours', '9', '--states')
+    expect(lost.code, lost.stdout.slice(0, 4_000)).toBe(0)
+    expect(lost.stdout).toContain('records that AEP lost')
+  }, 240_000)
 })
 
 describe('a fault to put back', () => {
@@ -66,6 +79,16 @@ describe('a fault to put back', () => {
         expect(withFault(fault, file, text)).not.toBe(text)
       }
     },
+  )
+
+  it.each(PUT_BACK.map(({ number, seed }) => [number, seed] as const))(
+    'is seen: %i, by seed %i',
+    async (number, seed) => {
+      const { code, stdout } = await simulate('--fault', String(number), '--seed', String(seed))
+      expect(stdout).toMatch(new RegExp(`^fault ${number}, .*: seed ${seed} shows it`))
+      expect(code).toBe(0)
+    },
+    120_000,
   )
 
   it('whose line is gone ends the run', () => {

@@ -448,13 +448,19 @@ describe('what is missing', () => {
     ['what AEP has fewer', hours([5, 5], [5, 3], [5, 4], [5, 5]), 3],
     ['not what AEP counts in the hour after', hours([5, 5], [5, 5], [5, 4], [5, 6]), 0],
     ['not what AEP counted in the hour before', hours([5, 6], [5, 4], [5, 5], [5, 5]), 0],
+    [
+      'not parts that AEP has counted hours before the event',
+      hours([5, 7], [5, 6], [9, 5], [5, 5], [5, 5]),
+      1,
+      [NOON + 2 * HOUR, NOON + 4 * HOUR],
+    ],
     ['not what one hour has too many for another', hours([5, 5], [5, 3], [5, 7], [5, 5]), 0],
     ['not an hour that is not settled', hours([5, 5], [5, 3], [5, 0, false], [5, 0, false]), 2],
     ['nothing of the hours beside', hours([9, 0], [5, 5], [5, 5], [9, 0]), 0],
     ['nothing without hours', hours(), 0],
     ['nothing while none is settled', hours([5, 0, false], [5, 0, false], [5, 0, false]), 0],
-  ])('is %s', (_, compared, missing) => {
-    expect(missingIn(compared, ...inner)).toBe(missing)
+  ] as const)('is %s', (_, compared, missing, within = inner) => {
+    expect(missingIn(compared, ...within)).toBe(missing)
   })
 })
 
