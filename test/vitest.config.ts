@@ -29,7 +29,7 @@ const xdmBindings = {
 
 /** Whole outages, and properties over several isolates: seconds each. `npm run test:fast` leaves them out. */
 const SLOW =
-  '{causes.property,completeness,event-index,openapi,oracle,outbox,poison,refusing.property,rejecting,rows,throttle}.test.ts'
+  '{causes.property,completeness,costs,event-index,openapi,oracle,outbox,poison,refusing.property,rejecting,rows,throttle}.test.ts'
 /** A test that takes five seconds alone takes a minute on a machine that does much else. */
 const SLOW_MS = 120_000
 

@@ -13,7 +13,7 @@ import { type PlatformProblem, platformGet } from './aep/platform-get.ts'
 import type { Config } from './config/config.ts'
 import type { ReadAccess } from './config/read-access.ts'
 import { signalAfter, type Timers, within } from './lib/timeout.ts'
-import { LANDED_REQUEST_MS, LANDED_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
+import { LANDED_REQUEST_MS, LANDED_ROWS, LANDED_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine } from './log.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
 import type { LandedRead } from './outbox/records/landed.ts'
@@ -76,6 +76,7 @@ async function read(
     flow,
     cursor,
     now: now(),
+    rows: LANDED_ROWS,
     // So that the request under way then still ends in time.
     late: () => now() - began > LANDED_TIMEOUT_MS - 2 * LANDED_REQUEST_MS,
   })

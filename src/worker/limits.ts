@@ -297,6 +297,9 @@ export const LANDED_INTERVAL_MS = 15 * 60_000
 export const LANDED_TIMEOUT_MS = 20_000
 export const LANDED_REQUEST_MS = 5_000
 
+/** Failed rows of one reading, the file apart that holds the last of them: a row written each, in one transaction. */
+export const LANDED_ROWS = 5_000
+
 /** How far the first reading goes back. */
 export const LANDED_FIRST_MS = 24 * 3_600_000
 

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { main } from '../../src/cli/deploy/main.ts'
 import { checkSettings, type Target } from '../../src/cli/deploy/settings.ts'
+import { SECRETS } from '../../src/cli/lib/wrangler-toml.ts'
 import { deployTest, ENDPOINT, FLOW_ID, GOOD, NAME, ROOT } from './local-cloudflare/deploy-test.ts'
 
 const test = deployTest()
@@ -83,6 +84,28 @@ describe('a setting that cannot be meant', () => {
     expect(found({})).toEqual([])
     expect(found({ durableObjects: [] })).toEqual(['[[env.staging.durable_objects.bindings]]'])
     expect(found({ inheritsRoutes: true })).toEqual(['[env.staging] routes'])
+  })
+
+  it('is no secret that Cloudflare has, whatever its value must look like', () => {
+    const target: Target = {
+      worker: NAME,
+      env: null,
+      file: 'wrangler.toml',
+      vars: {
+        AEP_ENDPOINT: ENDPOINT,
+        AEP_FLOW_ID: FLOW_ID,
+        AEP_CLIENT_ID: 'client',
+        AEP_READ_CLIENT_ID: 'reader',
+        AEP_ORG_ID: '0A1B2C3D4E5F60718293A4B5@AdobeOrg',
+        AEP_DATASET_ID: '63ef7df781f14a1bd02a7e49',
+      },
+      durableObjects: ['OUTBOX'],
+      inheritsRoutes: false,
+      routes: [],
+      domain: null,
+      misplaced: [],
+    }
+    expect(checkSettings(target, new Set(SECRETS), { allowLoopback: false })).toEqual([])
   })
 })
 

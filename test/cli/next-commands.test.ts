@@ -19,7 +19,7 @@ import {
 import { TOML } from './provision-support.ts'
 import { ADMIN_TOKEN, closeServers, serverThat } from './relay-test.ts'
 
-const KEYS = 'shop:key-of-the-shop-in-this-run,help:key-of-the-help-in-this-run'
+const KEYS = 'shop:key-of-the-shop-in-this-run'
 
 let adobe: LocalAdobeServer
 let cloudflare: LocalCloudflare
@@ -51,7 +51,7 @@ afterAll(async () => {
 
 const COUNTS = { pending: 0, dead: 0, quarantined: 0, hold: null, accepted: 0 }
 const ERASED = { matched: 0, erased: 0, receipts: 0, mentioned: 0, suppressedUntil: null }
-const MISSING = { variable: 'AEP_CLIENT_SECRET', expected: 'a value' }
+const MISSING = { variable: 'ADMIN_TOKEN', expected: 'a value' }
 /** What any of its routes answers; an event is dead at once, so nobody waits for it. */
 const LEDGER = { ...COUNTS, ...ERASED, state: 'dead', problems: [MISSING] }
 
@@ -97,28 +97,29 @@ it('each command that is printed is taken, for the same environment, file and va
   writeFileSync(file, assigned(variables).join(''))
   const here = ['--env', 'staging', '--config', config, '--env-file', file]
 
-  const tried: string[] = []
-  const follow = async () => {
-    for (let line = next(tried); line !== undefined; line = next(tried)) {
-      tried.push(line)
-      const [, kind = '', name = '', rest = ''] = /^(npm run|npx) ([\w-]+)(.*)$/.exec(line) ?? []
-      const args = wordsOf(rest).filter((word) => word !== '--')
-      const code = kind === 'npx' ? await wrangler(args) : await run(name, args)
-      expect([line, code], output.join('\n')).toEqual([line, endOf(name, args)])
-      if (line.includes(config)) expect(line).toContain('--env staging')
-    }
-  }
-
   await run('provision', ['--yes', ...here])
   await run('provision', ['--status', '--format', 'xdm', ...here])
-  // First without the keys at hand, then with them.
   await run('deploy', ['--show-urls', ...here])
   await run('deploy', ['--url', relay, ...here])
-  await follow()
+  // What it says to have at hand.
   writeFileSync(file, assigned({ ...variables, WEBHOOK_KEYS: KEYS }).join(''))
   await run('deploy', ['--url', relay, ...here])
   await run('send', ['feedback', '--url', relay, '--env-file', file])
-  await follow()
+
+  const tried: string[] = []
+  for (let line = next(tried); line !== undefined; line = next(tried)) {
+    tried.push(line)
+    // `send` knows no environment, so what follows it is about production, which is not set up here.
+    if (!line.includes(config)) {
+      expect(line).toMatch(/^(npm run .* --env-file "[^"]*my\.env"|npx wrangler .* ADMIN_TOKEN$)/)
+      if (!/^npm run (verify|erase) /.test(line)) continue
+    }
+    const [, kind = '', name = '', rest = ''] = /^(npm run|npx) ([\w-]+)(.*)$/.exec(line) ?? []
+    const args = wordsOf(rest).filter((word) => word !== '--')
+    const code = kind === 'npx' ? await wrangler(args) : await run(name, args)
+    expect([line, code], output.join('\n')).toEqual([line, ENDS_WITH[name] ?? 0])
+    if (line.includes(config)) expect(line).toContain('--env staging')
+  }
 
   expect(output.join('\n').split('\n').filter(isTooLong)).toEqual([])
   const names = new Set(tried.map((line) => wordsOf(line).slice(0, 3).join(' ')))
@@ -129,22 +130,19 @@ it('each command that is printed is taken, for the same environment, file and va
     'npm run verify',
     'npx wrangler secret',
   ])
-  expect(tried.filter((line) => line.endsWith('--new-key shop,help'))).toHaveLength(1)
-  expect(tried.some((line) => line.includes('secret put AEP_CLIENT_SECRET'))).toBe(true)
+  expect(tried.filter((line) => line.endsWith('--new-key shop')).length).toBeGreaterThan(0)
+  expect(tried.some((line) => line.includes('secret put ADMIN_TOKEN'))).toBe(true)
 }, 900_000)
-
-/** This relay is not well, and a key that is in use is not replaced unasked. */
-function endOf(name: string, args: readonly string[]): number {
-  if (name === 'deploy' && args.at(-1) === '--new-key') return 4
-  return name === 'verify' ? 1 : 0
-}
 
 /** The next one that has been printed and not tried. */
 function next(tried: readonly string[]): string | undefined {
   return printed().find((line) => !tried.includes(line))
 }
 
-const LONG_WORD = 40
+/** This relay is not well. */
+const ENDS_WITH: Readonly<Record<string, number>> = { verify: 1 }
+
+const LONG_WORD = 24
 
 /** For 80 columns, and not for an address, an id or a command, which are copied whole. */
 function isTooLong(line: string): boolean {

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { toJsonSchema } from '@valibot/to-json-schema'
 import { expect, it } from 'vitest'
 import { describedFiles } from '../../src/cli/openapi/main.ts'
-import { COMMANDS } from '../../src/worker/admin/api.ts'
+import { COMMANDS, type Command } from '../../src/worker/admin/api.ts'
 import { ALERT_NAMES } from '../../src/worker/alerts/alerts.ts'
+import { jsonSchemaOf } from '../../src/worker/lib/json-schema.ts'
 
 it('docs/openapi.json and docs/webhooks.schema.json are as `npm run openapi` writes them', async () => {
   const files = await describedFiles()
@@ -14,6 +16,23 @@ it('docs/openapi.json and docs/webhooks.schema.json are as `npm run openapi` wri
   for (const file of files) {
     // Compared as data: the formatter lays it out.
     expect(JSON.parse(await readFile(file.path, 'utf8'))).toEqual(JSON.parse(file.text))
+  }
+})
+
+const commands: [string, Command][] = Object.entries(COMMANDS)
+const described = (schema: object) => ({
+  $schema: 'http://json-schema.org/draft-07/schema#',
+  ...schema,
+})
+
+it.each(commands)('%s takes and answers what valibot’s own description says', (_, command) => {
+  const { takes, answers } = command
+  if (takes) {
+    const options = { typeMode: 'input', errorMode: 'ignore' } as const
+    expect(described(jsonSchemaOf(takes, 'input'))).toEqual(toJsonSchema(takes, options))
+  }
+  if (typeof answers === 'object' && answers !== null) {
+    expect(described(jsonSchemaOf(answers))).toEqual(toJsonSchema(answers))
   }
 })
 

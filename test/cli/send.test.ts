@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type LocalWorker, startWorker } from '../../src/cli/lib/local-worker.ts'
 import { main as send } from '../../src/cli/send/main.ts'
-import { LOCAL_KEY, LOCAL_URL } from '../../src/cli/send/options.ts'
+import { LOCAL_URL } from '../../src/cli/send/options.ts'
 import { type LocalAdobeServer, startLocalAdobe } from '../../src/local-adobe/server.ts'
 import { ROUTE_KINDS } from '../../src/worker/chatlio/kind.ts'
 import { capturePrinted, freePort, KEY } from './relay-test.ts'
@@ -36,7 +36,7 @@ describe('send', () => {
 
   it('has the address and the key of npm start by default', async () => {
     const start = await readFile(new URL('../../src/cli/start/main.ts', import.meta.url), 'utf8')
-    expect(start).toContain(`'${LOCAL_KEY}'`)
+    expect(start).toContain('WEBHOOK_KEYS: LOCAL_KEY')
     const options = await readFile(
       new URL('../../src/cli/start/options.ts', import.meta.url),
       'utf8',

@@ -12,6 +12,13 @@ export function workerdBinary(): string {
   return workerd.default
 }
 
+export type Serving = {
+  /** Where it listens; `:0` leaves the port to the system, which workerd reports. */
+  readonly address?: string
+  /** The one class of objects, and its binding; `null`: the Worker has none. */
+  readonly object?: { readonly binding: string; readonly className: string } | null
+}
+
 /**
  * In Cap'n Proto's text form, whose strings are those of JSON. `modules`: name and file of each, the main one first; files
  * are relative to the file that this text is written to. The Worker can reach this machine only.
@@ -21,10 +28,21 @@ export function workerdConfig(
   compatibilityDate: string,
   storage: string,
   vars: Readonly<Record<string, string>>,
+  { address = '127.0.0.1:0', object = OUTBOX }: Serving = {},
 ): string {
   const bindings = Object.entries(vars).map(
     ([name, value]) => `    (name = ${text(name)}, text = ${text(value)}),`,
   )
+  if (object) {
+    const { binding, className } = object
+    bindings.push(`    (name = ${text(binding)}, durableObjectNamespace = ${text(className)}),`)
+  }
+  const objects = object
+    ? `durableObjectNamespaces = [
+    (className = ${text(object.className)}, uniqueKey = ${text(`chatlio-edge-relay-${object.className}`)}, enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "storage"),`
+    : ''
   const embedded = Object.entries(modules).map(
     ([name, file]) => `    (name = ${text(name)}, esModule = embed ${text(file)}),`,
   )
@@ -36,7 +54,7 @@ const config :Workerd.Config = (
     (name = "storage", disk = (path = ${text(storage)}, writable = true)),
     (name = "internet", network = (allow = ["127.0.0.0/8"])),
   ],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "relay")],
+  sockets = [(name = "http", address = ${text(address)}, http = (), service = "relay")],
 );
 
 const relay :Workerd.Worker = (
@@ -45,15 +63,13 @@ ${embedded.join('\n')}
   ],
   compatibilityDate = ${text(compatibilityDate)},
   bindings = [
-    (name = "OUTBOX", durableObjectNamespace = "Outbox"),
 ${bindings.join('\n')}
   ],
-  durableObjectNamespaces = [
-    (className = "Outbox", uniqueKey = "chatlio-edge-relay-Outbox", enableSql = true),
-  ],
-  durableObjectStorage = (localDisk = "storage"),
+  ${objects}
 );
 `
 }
+
+const OUTBOX = { binding: 'OUTBOX', className: 'Outbox' }
 
 const text = (value: string) => JSON.stringify(value)

@@ -211,6 +211,16 @@ function envelopeFaults(whole: Whole, { taken, id, from, to, format }: Whose): s
   return [...faults, ...identityFaults(whole, taken, format)]
 }
 
+/** An address as it is sent: trimmed, in lower case, each letter one sign. */
+const inOneForm = (address: string) =>
+  address.trim().normalize('NFC').toLowerCase().normalize('NFC')
+
+/** Where an offline message names its address alone, in one form; empty otherwise. */
+function prettyIn(kind: Taken['kind'], { email, emailPretty }: Json): string {
+  const isAlone = kind === 'offline-message' && (isEmpty(email) || String(email).trim() === '')
+  return isAlone && typeof emailPretty === 'string' ? inOneForm(emailPretty) : ''
+}
+
 /** Only the visitor's own id and addresses, in one form; always where they are plain. */
 function identityFaults(
   { record }: Whole,
@@ -218,7 +228,7 @@ function identityFaults(
   format: 'raw' | 'xdm',
 ): string[] {
   const visitor = isJson(payload.visitor) && kind !== 'transcript' ? payload.visitor : {}
-  const named = (value: unknown) => (typeof value === 'string' ? [value.trim().toLowerCase()] : [])
+  const named = (value: unknown) => (typeof value === 'string' ? [inOneForm(value)] : [])
   const emails = [
     ...named(kind === 'transcript' ? payload.visitorEmail : visitor.email),
     ...(kind === 'offline-message' ? named(payload.email) : []),
@@ -230,7 +240,9 @@ function identityFaults(
   const faults: string[] = []
   if (actual.visitor !== undefined && actual.visitor !== visitor.UUID)
     faults.push('another visitor')
-  if (actual.email !== undefined && !emails.includes(actual.email)) faults.push('another address')
+  const isNamed =
+    emails.includes(actual.email ?? '') || prettyIn(kind, payload).includes(actual.email ?? '')
+  if (actual.email !== undefined && !isNamed) faults.push('another address')
   const isPlain = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
   if (isPlain.test(String(visitor.UUID)) && actual.visitor !== visitor.UUID)
     faults.push('no visitor')
@@ -281,6 +293,7 @@ function lost(leaves: Leaves, whole: Whole, whose: Whose): string[] {
   const receivedAt = String(whose.format === 'raw' ? whole.record.receivedAt : whole.own.receivedAt)
   const faults: string[] = []
   for (const [path, leaf] of leaves) {
+    if (leaf.form === 'email' && String(leaf.value).trim() === '') continue
     const found = candidates(leaf, path, whole, whose.format)
     if (leaf.form === 'traits') found.push(...traitsIn(path, whole, whose))
     if (found.some((each) => matches(each, leaf, receivedAt, whose))) continue
@@ -309,7 +322,6 @@ function mayBeMissing(
   { masks, taken }: Whose,
 ): boolean {
   const { value, form } = leaf
-  if (form === 'email') return String(value).trim() === ''
   if (form === 'dateTime') return isSameTime(undefined, value, receivedAt)
   if (whole.dropped.includes(path)) {
     const { messages } = taken.payload
@@ -331,7 +343,7 @@ function matches(
   const same = (masked: boolean) => (one: string, other: string) => masked && isMasked(one, other)
   switch (form) {
     case 'email':
-      return actual === String(value).trim().toLowerCase()
+      return actual === inOneForm(String(value))
     case 'dateTime':
       return isSameTime(actual, value, receivedAt)
     case 'traits': {
@@ -405,7 +417,10 @@ const DERIVED: ReadonlySet<string> = new Set(['visitorTraitsText', 'visitor.iden
 const NORMALIZED: ReadonlySet<string> = new Set(['visitor', 'visitorTraits'])
 
 function added(leaves: Leaves, whole: Whole, whose: Whose): string[] {
-  const known = (path: string) => leaves.has(path) || DERIVED.has(path) || NORMALIZED.has(path)
+  const { kind, payload } = whose.taken
+  const hasPretty = prettyIn(kind, payload) !== ''
+  const known = (path: string) =>
+    leaves.has(path) || DERIVED.has(path) || NORMALIZED.has(path) || (hasPretty && path === 'email')
   const strangers = Object.keys(whole.unmapped).filter((path) => !known(path))
   for (const [index, message] of whole.messages) {
     const names = Object.keys(message).filter((name) => name !== 'index' && !DROPPABLE.has(name))
@@ -429,7 +444,7 @@ function added(leaves: Leaves, whole: Whole, whose: Whose): string[] {
     for (const { to } of XDM_PLACES) {
       if (at(whole, String(to)) === undefined || String(to) === 'environment') continue
       const from = XDM_PLACES.filter((each) => each.to === to).map((each) => each.from)
-      if (!from.some((path) => leaves.has(path))) strangers.push(String(to))
+      if (!from.some(known)) strangers.push(String(to))
     }
   }
   return strangers.map((path) => `${path.slice(0, 80)} was never sent`)

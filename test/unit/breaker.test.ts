@@ -192,6 +192,27 @@ describe('when AEP falls silent', () => {
     expect(breaker.reasonToStore(T + 2_000)).toBe('upstream')
   })
 
+  it('at 200 webhooks a second, one in ten waits for it in the first six seconds, and all others are stored at once', () => {
+    const breaker = breakerAt()
+    for (let at = T - 60_000; at < T; at += 5) request(breaker, ACCEPTED, at, 50)
+    const timeoutMs = 3_000
+    const waiting: ReturnType<Breaker['began']>[] = []
+    const waits: number[] = []
+    for (let at = T; at < T + 6_000; at += 5) {
+      while (waiting[0] && waiting[0].beganAt + timeoutMs <= at) {
+        const [first] = waiting.splice(0, 1)
+        if (first) breaker.ended(first, UNAVAILABLE, at)
+      }
+      const tries = breaker.reasonToStore(at) === null
+      if (tries) waiting.push(breaker.began(at))
+      waits.push(tries ? timeoutMs : 0)
+    }
+    waits.sort((a, b) => a - b)
+    expect(waits).toHaveLength(1_200)
+    expect(waits[600]).toBe(0)
+    expect(waits.filter((ms) => ms > 0).length).toBeLessThanOrEqual(120)
+  })
+
   it('those that have ended say nothing any more', () => {
     const { breaker, underWay } = waiting(50, 10, 20, 30)
     for (const each of underWay) breaker.ended(each, ABORTED, T + 800)

@@ -292,6 +292,7 @@ describe('erasing by the page', () => {
     expect(textOf(early.html)).toContain('Not done yet')
     clock.advance(11_000)
     await relay.post('feedback', theirs({ message: 'two' }))
+    await relay.report()
     const found = await browser.post('/admin/ui/erase', hiddenIn(early.html))
     expect(textOf(found.html)).toMatch(/Not done yet.*2 receipts of this person erased/)
     const done = await browser.post('/admin/ui/erase', hiddenIn(found.html))
@@ -303,6 +304,7 @@ describe('erasing by the page', () => {
     for (let round = 1; round <= 10; round += 1) {
       clock.advance(11_000)
       await relay.post('feedback', theirs({ message: String(round) }))
+      await relay.report()
       const { html } = await browser.post('/admin/ui/erase', form)
       form = hiddenIn(html)
       const expected = round < 10 ? 'Not done yet' : 'still arrive or stay: erase again'

@@ -3,11 +3,10 @@
  * What an event costs: rows written (Cloudflare bills each, deletions and index entries too), requests to the outbox and to
  * AEP. The table in docs/operations.md is compared with what is measured here.
  */
-import { runInDurableObject } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
-import { expect, it, vi } from 'vitest'
+import { expect, it } from 'vitest'
 import operations from '../../docs/operations.md?raw'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { type Cost, costOf, counted, sumOf } from './metering.ts'
 import { type Clock, conversation, drainOnce, eachTest, outbox, startRelay } from './support.ts'
 
 let aep: LocalAdobe
@@ -17,69 +16,10 @@ eachTest((world) => {
   ;({ aep, clock } = world)
 })
 
-/** Rows by table; `alarm`: it was set, which is billed as a row. */
-type Rows = Record<string, number>
-type Cost = { rows: Rows; calls: number; aep: number }
-
-const TABLE = /(?:INTO|UPDATE|DELETE FROM|TABLE(?: IF (?:NOT )?EXISTS)?)\s+(\w+)/
-
-let calls = 0
-/** The outbox as the Worker sees it; each call of a method is a request. */
-const counted = {
-  getByName: (name: string) =>
-    new Proxy(env.OUTBOX.getByName(name), {
-      get:
-        (stub, method) =>
-        (...values: unknown[]) => {
-          calls += 1
-          const methods = stub as unknown as Record<PropertyKey, (...values: unknown[]) => unknown>
-          return methods[method]?.(...values)
-        },
-    }),
-}
-
-async function costOf(work: () => Promise<unknown>): Promise<Cost> {
-  const cursors: { table: string; cursor: { rowsWritten: number } }[] = []
-  const rows: Rows = {}
-  const restore: (() => void)[] = []
-  await runInDurableObject(outbox(), (_, { storage }) => {
-    const real = storage.sql.exec.bind(storage.sql)
-    const exec = vi.spyOn(storage.sql, 'exec')
-    exec.mockImplementation(((query: string, ...bindings: unknown[]) => {
-      const cursor = real(query, ...bindings)
-      cursors.push({ table: TABLE.exec(query)?.[1] ?? '', cursor })
-      return cursor
-    }) as typeof storage.sql.exec)
-    const setAlarm = storage.setAlarm.bind(storage)
-    const alarm = vi.spyOn(storage, 'setAlarm')
-    alarm.mockImplementation((at) => {
-      rows.alarm = (rows.alarm ?? 0) + 1
-      return setAlarm(at)
-    })
-    restore.push(
-      () => exec.mockRestore(),
-      () => alarm.mockRestore(),
-    )
-  })
-  const before = { calls, aep: aep.requests.length }
-  await work()
-  await runInDurableObject(outbox(), () => {
-    for (const each of restore) each()
-    for (const { table, cursor } of cursors) {
-      if (cursor.rowsWritten > 0) rows[table] = (rows[table] ?? 0) + cursor.rowsWritten
-    }
-  })
-  return { rows, calls: calls - before.calls, aep: aep.requests.length - before.aep }
-}
-
 const event = () =>
   conversation({
     visitor: { UUID: crypto.randomUUID(), email: `${crypto.randomUUID()}@x.example` },
   })
-
-function sumOf({ rows }: Cost): number {
-  return Object.values(rows).reduce((total, each) => total + each, 0)
-}
 
 /** A row of the table in the documentation. */
 function described(name: string, cost: Cost): string {
@@ -106,7 +46,7 @@ it('costs what the documentation says', async () => {
 
   const table: string[] = []
   const measure = async (name: string, work: () => Promise<unknown>) => {
-    table.push(described(name, await costOf(work)))
+    table.push(described(name, await costOf(aep, work)))
   }
   await measure('straight through, reported alone', async () => {
     await post(1)
@@ -121,7 +61,7 @@ it('costs what the documentation says', async () => {
     await drainOnce(clock)
   })
   // How many acceptances share a transaction is a matter of time.
-  const together = await costOf(async () => {
+  const together = await costOf(aep, async () => {
     await post(100, storing)
     await drainOnce(clock)
   })
@@ -151,7 +91,7 @@ it('costs what the documentation says', async () => {
 
 it('costs a few hundredths of a row for what goes straight through, its receipt and its forgetting included', async () => {
   const isolates = Array.from({ length: 10 }, () => startRelay({ OUTBOX: counted }))
-  const cost = await costOf(async () => {
+  const cost = await costOf(aep, async () => {
     for (let second = 0; second < 60; second += 1) {
       for (let each = 0; each < 10; each += 1) {
         await Promise.all(isolates.map((isolate) => isolate.post('feedback', event())))

@@ -142,10 +142,15 @@ export type Everything = {
   readonly failures: readonly LandedFailure[]
   readonly unnamed: number
   readonly gone: number
+  /** Failed batches that could not be read, however often they were asked for. */
+  readonly unread: number
 }
 
 export const goneWords = (batches: number) =>
   `AEP no longer has the rows of ${batches} failed batches, which it keeps for 30 days: what was in them cannot be sent again.`
+
+export const unreadWords = (batches: number) =>
+  `${batches} failed batches could not be read: Adobe did not give out their rows. Run the same command again later.`
 
 /** More than a month of the busiest flow. */
 const MAX_READS = 2_000
@@ -164,7 +169,8 @@ export async function readEverything(
   let cursor = { ...landedSince(since), hours: landedSince(since - 3_600_000).hours }
   for (let reads = 0; reads < MAX_READS; reads += 1) {
     const landed = await readLanded({ get, flow, cursor, now, ...(each && { each }) })
-    if (landed.problem) return landed.problem
+    const { problem } = landed
+    if (problem && (problem.what !== 'files' || problem.reason === 'permission')) return problem
     for (const hour of landed.hours) hours.set(hour.at, hour)
     failures.push(...landed.failures)
     counts.unnamed += landed.unnamed.reduce((sum, { count }) => sum + count, 0)
@@ -172,7 +178,8 @@ export async function readEverything(
     cursor = landed.cursor
     if (!landed.more) break
   }
-  return { hours: [...hours.values()].sort((a, b) => a.at - b.at), failures, ...counts }
+  const unread = cursor.unread.length
+  return { hours: [...hours.values()].sort((a, b) => a.at - b.at), failures, ...counts, unread }
 }
 
 /** By code and place, the most frequent first. */

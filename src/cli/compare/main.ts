@@ -8,8 +8,8 @@ import { type ComparedHour, type LandedFailure, missingIn } from '../../worker/a
 import { complain, run, type Surroundings, say, surroundingsOf } from '../lib/run.ts'
 import { wrap } from '../lib/style.ts'
 import { table } from '../lib/terminal.ts'
-import { aepSide, causes, explain, goneWords, readEverything } from './aep.ts'
-import { type Common, readOptions, USAGE } from './options.ts'
+import { aepSide, causes, explain, goneWords, readEverything, unreadWords } from './aep.ts'
+import { type Common, nextCommand, readOptions, USAGE } from './options.ts'
 import { sentByHour } from './relay.ts'
 import { Sent } from './sent.ts'
 
@@ -36,7 +36,7 @@ async function compare(options: Common, { io, now }: Surroundings): Promise<numb
   if ('reason' in landed) return complain(explain(landed), 1)
   const sent = await sentByHour(options, from - HOUR_MS, now() + 1)
   if ('wrong' in sent) return complain(sent.wrong, 1)
-  const { failures, unnamed, gone } = landed
+  const { failures, unnamed, gone, unread } = landed
   const hours = landed.hours.map((hour) => ({ ...hour, ours: sent.get(hour.at) ?? 0 }))
   if (aep.flow.flowId === null) {
     console.log(wrap('Without AEP_FLOW_ID there are no counts of AEP, only what it refused.'))
@@ -45,12 +45,15 @@ async function compare(options: Common, { io, now }: Surroundings): Promise<numb
   console.log()
   if (unnamed > 0) say(null, `${unnamed} failed rows name no event of this relay.`)
   if (gone > 0) say(null, goneWords(gone))
+  if (unread > 0) say(false, unreadWords(unread))
   // Of one that was refused twice, the latest.
   const latest = [...new Map(failures.map((one) => [one.id, one])).values()]
   const open = latest.filter((one) => !again.has(one))
   const settled = latest.length - open.length
   if (settled > 0) say(null, `${settled} of them were sent again, and not refused since.`)
-  return verdict(missingIn(hours, from, now()), open)
+  const missing = missingIn(hours, from, now())
+  if (unread === 0 || missing > 0 || open.length > 0) return verdict(missing, open, options)
+  return 1
 }
 
 function shown(hours: readonly ComparedHour[]): string {
@@ -66,18 +69,18 @@ function shown(hours: readonly ComparedHour[]): string {
 }
 
 /** `failures`: those not sent again since. */
-function verdict(missing: number, failures: readonly LandedFailure[]): number {
+function verdict(missing: number, failures: readonly LandedFailure[], options: Common): number {
   const failed = failures.length
   if (missing > 0) {
     say(
       false,
-      `AEP has ${missing} fewer than it acknowledged, over hours that are settled. Usually the dataflow was changed (AEP may drop what comes in the five minutes after) or its mapping keeps nothing: npm run verify.`,
+      `AEP has ${missing} fewer than it acknowledged, over hours that are settled. Usually the dataflow was changed (AEP may drop what comes in the five minutes after) or its mapping keeps nothing: ${nextCommand('verify', options)} tells.`,
     )
   }
   if (failed > 0) {
     say(
       false,
-      `AEP accepted ${failed} events and refused them afterwards. Mend mapping or schema, then send them again: npm run recover.`,
+      `AEP accepted ${failed} events and refused them afterwards. Mend mapping or schema, then send them again: ${nextCommand('recover', options)}.`,
     )
   }
   if (missing > 0 || failed > 0) return 4

@@ -1,5 +1,6 @@
 /** Options: the command line of `npm run compare`. */
 import { parseArgs } from 'node:util'
+import { commandLine } from '../lib/command.ts'
 import { type Environment, environmentOf, variable } from '../lib/env-file.ts'
 import { parseRelayUrl } from '../lib/relay-url.ts'
 
@@ -16,6 +17,7 @@ export type Common = {
   readonly env: string | null
   /** The file that says what `recover` has sent again. */
   readonly sentFile: string
+  readonly envFile: string | null
 }
 
 export const COMMON_OPTIONS = {
@@ -29,15 +31,17 @@ export const COMMON_OPTIONS = {
   help: { type: 'boolean', default: false },
 } as const
 
-export const COMMON_USAGE = `  --since 24h        how far back: 90m, 24h or 7d, up to 90d; AEP keeps the rows of failed batches for 30
+export const COMMON_USAGE = `  --since 24h        how far back: 90m, 24h or 7d, up to 90d; AEP keeps the rows
+                     of failed batches for 30
   --url URL          address of the relay, or the variable RELAY_URL
   --admin-token T    or the variable ADMIN_TOKEN
   --env-file FILE    variables from a file; the environment wins
   --config FILE      where the relay's settings are read, wrangler.toml by
                      default
   --env NAME         a named environment of it, such as staging
-  --sent FILE        where recover keeps what it has sent, so that a run that ended is gone on with; by
-                     default recover-sent.ndjson, with --env recover-sent-NAME.ndjson. Ids and times only
+  --sent FILE        where recover keeps what it has sent, so that a run that
+                     ended is gone on with; by default recover-sent.ndjson, with
+                     --env recover-sent-NAME.ndjson. Ids and times only
   --help
 
 It needs AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_ORG_ID of a credential that
@@ -75,7 +79,8 @@ export function readCommon(
   processEnvironment: Environment,
 ): Common | { readonly wrong: string } {
   const given = (name: string) => String(values[name] ?? '') || undefined
-  const environment = environmentOf(processEnvironment, given('env-file') ?? null)
+  const envFile = given('env-file') ?? null
+  const environment = environmentOf(processEnvironment, envFile)
   const address = given('url') ?? variable(environment, 'RELAY_URL')
   if (address === undefined) return { wrong: '--url is missing: the address of the relay.' }
   const url = parseRelayUrl(address)
@@ -88,8 +93,17 @@ export function readCommon(
   if (sinceMs === null) return { wrong: '--since is such as 90m, 24h or 7d, up to 90d.' }
   const config = given('config') ?? 'wrangler.toml'
   const env = given('env') ?? null
-  const sentFile = given('sent') ?? `recover-sent${env === null ? '' : `-${env}`}.ndjson`
-  return { base: url.base, adminToken, sinceMs, environment, config, env, sentFile }
+  const sentFile = given('sent') ?? usualSentFile(env)
+  return { base: url.base, adminToken, sinceMs, environment, config, env, sentFile, envFile }
+}
+
+const usualSentFile = (env: string | null) => `recover-sent${env === null ? '' : `-${env}`}.ndjson`
+
+/** What to run next, for the same relay. */
+export function nextCommand(name: 'compare' | 'recover' | 'verify', options: Common): string {
+  const { base, env, sentFile } = options
+  const sent = name === 'verify' || sentFile === usualSentFile(env) ? [] : ['--sent', sentFile]
+  return `\`${commandLine(name, options, '--url', base, ...sent)}\``
 }
 
 const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }

@@ -9,10 +9,11 @@
 import { randomBytes } from 'node:crypto'
 import { type Identity, PRIVACY_JOBS, privacyRequest } from '../../worker/aep/privacy-request.ts'
 import { HEARD_MS } from '../../worker/limits.ts'
+import { commandLine } from '../lib/command.ts'
 import { variable } from '../lib/env-file.ts'
 import { adviceOn, PlatformError } from '../lib/platform-error.ts'
 import { complain, run, type Surroundings, surroundingsOf } from '../lib/run.ts'
-import { mark, paint, wrap } from '../lib/style.ts'
+import { marked, paint, wrap } from '../lib/style.ts'
 import { ask, type Client, clientFor, earlierJob, visitorNamespace } from './adobe.ts'
 import { type Erase, readOptions, type Status, USAGE } from './options.ts'
 import type { Receipt } from './receipt.ts'
@@ -108,7 +109,7 @@ async function erase(
   console.log(JSON.stringify(asked, null, 2))
   console.log(`\n${wrap(explain(erased))}`)
   console.log(
-    `\n${mark(true)} ${wrap(`Adobe has the request: job ${asked.job?.ids.join(', ')}. A job takes 15 to 45 days. How far it is: npm run erase -- --status ${file}`, '', '  ')}`,
+    `\n${marked(true, `Adobe has the request: job ${asked.job?.ids.join(', ')}. A job takes 15 to 45 days. How far it is: \`${commandLine('erase', { env: null, config: 'wrangler.toml', envFile: options.envFile }, '--status', file)}\``)}`,
   )
   return erased.clean ? 0 : 1
 }

@@ -22,6 +22,7 @@ export type Erase = {
   readonly aep: boolean
   readonly regulation: string
   readonly environment: Environment
+  readonly envFile: string | null
 }
 
 export type Status = {
@@ -33,6 +34,7 @@ export type Status = {
   /** `null`: the suppression can neither be looked at nor extended. */
   readonly adminToken: string | null
   readonly environment: Environment
+  readonly envFile: string | null
 }
 
 export const USAGE = `Usage: npm run erase -- --email E --visitor V [options]
@@ -92,7 +94,8 @@ export function readOptions(
       },
     })
     if (values.help) return 'help'
-    const environment = environmentOf(processEnvironment, values['env-file'] ?? null)
+    const envFile = values['env-file'] ?? null
+    const environment = environmentOf(processEnvironment, envFile)
     const address = values.url || variable(environment, 'RELAY_URL')
     const url = address === undefined ? null : parseRelayUrl(address)
     if (url && 'wrong' in url) return url
@@ -103,7 +106,15 @@ export function readOptions(
         return { wrong: '--status takes the receipt alone: it names nobody.' }
       }
       const base = url?.base ?? null
-      return { do: 'status', file, extend, base, adminToken: adminToken ?? null, environment }
+      return {
+        do: 'status',
+        file,
+        extend,
+        base,
+        adminToken: adminToken ?? null,
+        environment,
+        envFile,
+      }
     }
     const identities = distinctIdentities([
       ...values.email.map((value): Identity => ({ kind: 'email', value })),
@@ -137,6 +148,7 @@ export function readOptions(
       aep,
       regulation,
       environment,
+      envFile,
     }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }

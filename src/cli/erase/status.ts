@@ -8,7 +8,7 @@
 import type { PlatformClient } from '../lib/platform-client.ts'
 import { printable } from '../lib/printable.ts'
 import type { Surroundings } from '../lib/run.ts'
-import { mark, paint, wrap } from '../lib/style.ts'
+import { mark, marked, paint, wrap } from '../lib/style.ts'
 import { processTerminal, table } from '../lib/terminal.ts'
 import type { Status } from './options.ts'
 import { findJobs, type JobState, readJob } from './privacy-job.ts'
@@ -89,18 +89,18 @@ export async function status(
   const nobody = holders.filter(({ foundNobody }) => foundNobody).map(({ product }) => product)
   const asked = products.some(({ isUnknown }) => isUnknown) ? ` ${UNKNOWN}` : ''
   if (holders.length > 0 && nobody.length === holders.length) {
-    console.log(`${mark(false)} ${wrap(`${NOBODY}${asked}`, '', '  ')}`)
+    console.log(`${marked(false, `${NOBODY}${asked}`)}`)
     return 4
   }
   if (overall !== 'complete' || products.some((one) => one.status === 'error')) {
     console.log(
-      `${mark(false)} ${wrap(`Adobe could not carry it out everywhere. What it says is above; erase again once that is mended.${asked}`, '', '  ')}`,
+      `${marked(false, `Adobe could not carry it out everywhere. What it says is above; erase again once that is mended.${asked}`)}`,
     )
     return 1
   }
   if (asked !== '') {
     console.log(
-      `${mark(false)} ${wrap(`Adobe is done with a part of the identities.${asked} Then erase again.`, '', '  ')}`,
+      `${marked(false, `Adobe is done with a part of the identities.${asked} Then erase again.`)}`,
     )
     return 4
   }
@@ -108,7 +108,7 @@ export async function status(
     nobody.length > 0
       ? ` ${nobody.map(printable).join(' and ')} found nobody: right where nothing was sent to it; the data lake finds only what an identity descriptor of the schema names.`
       : ''
-  console.log(`${mark(true)} ${wrap(`Adobe is done.${partly}`, '', '  ')}`)
+  console.log(`${marked(true, `Adobe is done.${partly}`)}`)
   return 0
 }
 
@@ -175,6 +175,6 @@ async function extendOne(
   console.log(
     failed === null
       ? `${mark(true)} Extended until ${row.until}.`
-      : `${mark(false)} ${wrap(`Not extended: ${printable(failed)}`, '', '  ')}`,
+      : `${marked(false, `Not extended: ${printable(failed)}`)}`,
   )
 }

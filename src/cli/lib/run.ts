@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Environment } from './env-file.ts'
 import type { Io } from './platform-client.ts'
 import { printable } from './printable.ts'
-import { mark, wrap } from './style.ts'
+import { marked } from './style.ts'
 
 export type Surroundings = {
   readonly env: Environment
@@ -43,15 +43,11 @@ export async function run<Options extends object>(
 
 /** A line of the result; `null`: neither well nor not. */
 export function say(well: boolean | null, text: string): void {
-  console.log(marked(well, text))
+  console.log(marked(well, printable(text)))
 }
 
 /** Why the command ends; with this exit code. */
 export function complain(text: string, code: number): number {
-  console.error(marked(false, text))
+  console.error(marked(false, printable(text)))
   return code
-}
-
-function marked(well: boolean | null, text: string): string {
-  return `${well === null ? '-' : mark(well)} ${wrap(printable(text), '', '  ')}`
 }

@@ -17,6 +17,11 @@ export function mark(ok: boolean): string {
   return ok ? paint('green', '✔') : paint('red', '✘')
 }
 
+/** A line of a result; `null`: neither well nor not. */
+export function marked(well: boolean | null, text: string, hanging = '  '): string {
+  return `${well === null ? '-' : mark(well)}${wrap(text, ' ', hanging, COLUMNS - 1)}`
+}
+
 /** Each line by itself. */
 export function wrapLines(text: string): string {
   return text

@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { openApi, webhookSchemas } from './describe.ts'
+import { openApi, webhookSchemas } from '../../worker/admin/openapi.ts'
 
 const HELP = `Writes docs/openapi.json and docs/webhooks.schema.json from the schemas in the code.
 

@@ -19,6 +19,7 @@ import {
   ambiguousText,
   called,
   differsText,
+  doneLine,
   failureText,
   heading,
   nextText,
@@ -206,7 +207,7 @@ function hooks({ wanted, world }: Run, done: Done[]) {
     done(one: Done) {
       done.push(one)
       if (one.outcome === 'found') return
-      const line = `${one.outcome.padEnd(8)}${called(one.step, wanted)}  ${one.found.id}`
+      const line = doneLine(one, wanted)
       if (end) end(line)
       else world.terminal.say(line)
       end = null

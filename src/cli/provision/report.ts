@@ -4,7 +4,7 @@ import { commandLine } from '../lib/command.ts'
 import type { PlatformSettings } from '../lib/platform-client.ts'
 import { adviceOn } from '../lib/platform-error.ts'
 import { at, type Json, textAt } from '../lib/platform-request.ts'
-import { mark, wrap } from '../lib/style.ts'
+import { COLUMNS, marked, wrap } from '../lib/style.ts'
 import { placeOf, type Vars } from '../lib/wrangler-toml.ts'
 import { type Done, StepFailed, Stopped } from './apply.ts'
 import type { Options } from './options.ts'
@@ -28,6 +28,14 @@ export function called(step: Step, wanted: Wanted): string {
 function nameOf({ step, state }: Surveyed, wanted: Wanted): string {
   const body = 'found' in state && wanted.ids[step.key] !== undefined ? state.found.body : null
   return textAt(body, 'name') ?? textAt(body, 'title') ?? step.name(wanted)
+}
+
+/** What has been made or changed, its id on the same line where there is room. */
+export function doneLine({ step, found, outcome }: Done, wanted: Wanted): string {
+  const line = `${outcome.padEnd(8)}${called(step, wanted)}  ${found.id}`
+  return line.length <= COLUMNS
+    ? line
+    : `${outcome.padEnd(8)}${called(step, wanted)}\n${' '.repeat(10)}${found.id}`
 }
 
 const PLANNED = { missing: 'make', same: 'keep', differs: 'change', ambiguous: '?' } as const
@@ -62,9 +70,8 @@ export function statusText(surveyed: readonly Surveyed[], wanted: Wanted): strin
     .flatMap((one) => {
       const { title } = one.step
       const [state, ...details] = remarks(one)
-      const start = mark(one.state.is === 'same')
       return [
-        `${start} ${wrap(`${title} ${nameOf(one, wanted)}: ${state}`, '', '    ')}`,
+        marked(one.state.is === 'same', `${title} ${nameOf(one, wanted)}: ${state}`, '    '),
         ...details.map((detail) => wrap(detail, '    ', '      ')),
       ]
     })
@@ -190,8 +197,8 @@ export function nextText(
       'The endpoint is authenticated: have AEP_CLIENT_SECRET in the environment of the deploy, or in the file of its --env-file. It stores it as a secret.',
     )
   }
-  lines.push(`Next: ${commandOf('deploy', options)}`)
-  return lines.map((line) => wrap(line)).join('\n')
+  // On one line, however long it is: it is copied.
+  return [...lines.map((line) => wrap(line)), `Next: ${commandOf('deploy', options)}`].join('\n')
 }
 
 /** In milliseconds; 0 where Adobe does not say. */

@@ -29,6 +29,8 @@ export type Found = {
   readonly unnamed: number
   /** Batches whose rows AEP no longer has. */
   readonly gone: number
+  /** Batches that could not be read. */
+  readonly unread: number
 }
 
 export async function findRefused(
@@ -56,5 +58,6 @@ export async function findRefused(
     others: all.filter(({ form }) => form !== format),
     unnamed: read.unnamed,
     gone: read.gone,
+    unread: read.unread,
   }
 }

@@ -5,7 +5,8 @@
  * send is listed and never sent. A run that ended is gone on with by the next. Says what it cannot bring back.
  */
 
-import { aepSide, causes, explain, goneWords } from '../compare/aep.ts'
+import { aepSide, causes, explain, goneWords, unreadWords } from '../compare/aep.ts'
+import { nextCommand } from '../compare/options.ts'
 import { Sent } from '../compare/sent.ts'
 import { printable } from '../lib/printable.ts'
 import { complain, run, type Surroundings, say, surroundingsOf } from '../lib/run.ts'
@@ -33,24 +34,25 @@ async function recover(options: Options, { io, now }: Surroundings): Promise<num
   const found = await findRefused(aep, options, sent, now())
   if ('reason' in found) return complain(explain(found), 1)
   describe(found)
-  const { sendable, alreadySent } = found
+  const { sendable, alreadySent, unread } = found
   if (options.dryRun) {
     if (sendable.length > 0) {
       say(null, `Nothing was sent. Without --dry-run these ${sendable.length} are sent again.`)
     }
-    return 0
+    return unread === 0 ? 0 : 1
   }
   // A run that was killed may not have told the relay.
   await noteRecovered(alreadySent, options)
-  if (sendable.length === 0) return 0
+  if (sendable.length === 0) return unread === 0 ? 0 : 1
   const done = processTerminal().busy('Sending')
   const outcome = await sendAgain(sendable, { aep, options, sent, io, now })
   done(`${outcome.sent} of ${sendable.length} sent again.`)
-  report(outcome)
-  return outcome.stopped === null && outcome.refused.length === 0 ? 0 : 1
+  report(outcome, options)
+  const isDone = outcome.stopped === null && outcome.refused.length === 0
+  return isDone && unread + outcome.unread === 0 ? 0 : 1
 }
 
-function describe({ sendable, alreadySent, others, unnamed, gone }: Found): void {
+function describe({ sendable, alreadySent, others, unnamed, gone, unread }: Found): void {
   if (sendable.length > 0) {
     console.log(`${causes(sendable)}\n\nAll of them:`)
     for (const { id, code, pointer } of sendable) console.log(`  ${id}  ${code} ${pointer}`)
@@ -67,6 +69,7 @@ function describe({ sendable, alreadySent, others, unnamed, gone }: Found): void
   if (unnamed > 0)
     say(null, `${unnamed} failed rows name no event of this relay: they cannot be sent again.`)
   if (gone > 0) say(null, goneWords(gone))
+  if (unread > 0) say(false, unreadWords(unread))
 }
 
 const FORMS: Readonly<Record<string, string>> = {
@@ -77,7 +80,8 @@ const FORMS: Readonly<Record<string, string>> = {
   unknown: 'in a form that the relay does not send',
 }
 
-function report({ suppressed, redriven, waiting, known, refused, gone, stopped }: Outcome): void {
+function report(outcome: Outcome, options: Options): void {
+  const { suppressed, redriven, waiting, known, refused, gone, unread, stopped } = outcome
   const counts: readonly (readonly [number, string])[] = [
     [suppressed, 'are of people who have been erased, and were not sent.'],
     [redriven, 'were set aside in the outbox, and were redriven there.'],
@@ -86,12 +90,14 @@ function report({ suppressed, redriven, waiting, known, refused, gone, stopped }
     [gone, 'are no longer in the files of their batch.'],
   ]
   for (const [count, what] of counts) if (count > 0) say(null, `${count} ${what}`)
+  if (unread > 0) say(false, unreadWords(unread))
   if (refused.length > 0) {
     say(false, `AEP refused ${refused.length} at once: the cause is not mended.`)
     for (const { id, message } of refused) console.log(`  ${id}  ${printable(message)}`)
   }
   if (stopped !== null) say(false, stopped)
   else if (refused.length === 0) {
-    say(true, 'Done. AEP says in about twenty minutes whether it has kept them: npm run compare.')
+    const compare = nextCommand('compare', options)
+    say(true, `Done. In about twenty minutes ${compare} says whether AEP has kept them.`)
   }
 }

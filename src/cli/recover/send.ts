@@ -35,6 +35,8 @@ export type Outcome = {
   readonly refused: { readonly id: string; readonly message: string }[]
   /** Their batch no longer has them. */
   gone: number
+  /** Batches that could not be read again. */
+  unread: number
   /** Why the run ended early. */
   stopped: string | null
 }
@@ -66,13 +68,18 @@ export async function sendAgain(sendable: readonly Refused[], context: Context):
     known: 0,
     refused: [],
     gone: 0,
+    unread: 0,
     stopped: null,
   }
   const deliver = delivery(context)
   const batches = Map.groupBy(sendable, ({ batch }) => batch)
   for (const [batch, wanted] of batches) {
     const items = await itemsOf(batch, wanted, context)
-    if ('reason' in items) return { ...outcome, stopped: explain(items) }
+    if ('reason' in items) {
+      if (items.reason === 'permission') return { ...outcome, stopped: explain(items) }
+      outcome.unread += 1
+      continue
+    }
     outcome.gone += wanted.length - items.length
     for (const chunk of chunksOf(items)) {
       outcome.stopped = await sendChunk(chunk, outcome, deliver, context)

@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers'
 import { commandLine } from '../lib/command.ts'
 import { keepSecret, printable, printableLines } from '../lib/printable.ts'
 import { askRelay, explainReply, type Fields } from '../lib/relay-reply.ts'
-import { mark, wrap } from '../lib/style.ts'
+import { mark, marked, wrap } from '../lib/style.ts'
 import { newPerson, testWebhook } from '../lib/test-webhook.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 
@@ -34,7 +34,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const headers = { 'content-type': 'application/json' }
   const reply = await askRelay(url, { method: 'POST', headers, body })
   if (reply.by !== 'relay') {
-    console.error(`${mark(false)} ${printableLines(wrap(explainReply(reply), '', '  '))}`)
+    console.error(`${printableLines(marked(false, explainReply(reply)))}`)
     return 1
   }
   const taken = reply.status >= 200 && reply.status < 300

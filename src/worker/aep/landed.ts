@@ -3,7 +3,8 @@
  * out of the dataset afterwards. From Flow Service (`/runs`), Catalog (`/batches`) and Data Access (`/failed`).
  *
  * Promises: reads only; at most `LISTS` requests for lists and `FILES` for failed batches a call, then a cursor says where to
- * go on, and nothing is read twice but what may still change. Never throws for what AEP answers: a refusal is a `problem`, and
+ * go on, and nothing is read twice but what may still change. A batch that cannot be read keeps none of the others back: it is
+ * tried again, behind them. Never throws for what AEP answers: a refusal is a `problem`, and
  * what was read before it counts. Of other flows in the same dataset nothing comes out. AEP's texts never do: an event's id,
  * a code, a pointer, the batch; its kind and source, as the relay wrote them. Request, clock and token are passed in.
  *
@@ -59,6 +60,8 @@ export type LandedCursor = {
   readonly within: { readonly batch: string; readonly files: number } | null
   /** When all of the last days were last looked through, epoch milliseconds. */
   readonly lookedBackAt: number
+  /** Batches that could not be read. */
+  readonly unread: readonly string[]
 }
 
 export type Landed = {
@@ -82,6 +85,8 @@ export type LandedOptions = {
   readonly now: number
   /** Whether the time for this call is over: then it ends as if its requests were spent. */
   readonly late?: () => boolean
+  /** After so many failed rows it ends with the file that it reads. */
+  readonly rows?: number
   /** Called for each failed row of ours, for a reader who wants the record; what it keeps is its own affair. */
   readonly each?: (row: FailedRow, batch: FailedBatch) => void
 }
@@ -92,7 +97,7 @@ export async function readBatch(
   batch: string,
   each: (row: FailedRow, line: string) => void,
 ): Promise<null | 'gone' | PlatformProblem> {
-  const budget = { lists: 0, files: Infinity, late: () => false }
+  const budget = { lists: 0, files: Infinity, rows: Infinity, late: () => false }
   const { end } = await readFiles(get, batch, 0, budget, each)
   return end === 'done' || end === 'budget' ? null : end
 }
@@ -128,7 +133,7 @@ const EXPORT = '/data/foundation/export'
 /** Everything since then, epoch milliseconds. */
 export function landedSince(since: number): LandedCursor {
   const [hours, batches] = [floorHour(since), since - QUARTER_MS]
-  return { hours, batches, start: 0, done: {}, within: null, lookedBackAt: since }
+  return { hours, batches, start: 0, done: {}, within: null, lookedBackAt: since, unread: [] }
 }
 
 /**
@@ -157,7 +162,8 @@ const QUARTER_MS = 900_000
 
 export async function readLanded(options: LandedOptions): Promise<Landed> {
   const { flow, now, cursor } = options
-  const budget = { lists: LISTS, files: FILES, late: options.late ?? (() => false) }
+  const { late = () => false, rows = Infinity } = options
+  const budget = { lists: LISTS, files: FILES, rows, late }
   const hours =
     flow.flowId === null
       ? { hours: [], next: floorHour(now), more: false, problem: null }
@@ -174,7 +180,9 @@ export async function readLanded(options: LandedOptions): Promise<Landed> {
   }
 }
 
-type Budget = { lists: number; files: number; readonly late: () => boolean }
+type Budget = { lists: number; files: number; rows: number; readonly late: () => boolean }
+
+const isSpent = ({ files, rows, late }: Budget) => files <= 0 || rows <= 0 || late()
 
 // Hours
 
@@ -272,14 +280,17 @@ async function readFailures(options: LandedOptions, budget: Budget): Promise<Fai
   const done = new Map(Object.entries(cursor.done))
   const stopped = (more: boolean, problem: PlatformProblem | null, to: Partial<LandedCursor>) => {
     const { batches, start, within, lookedBackAt } = { ...cursor, ...to }
+    const unread = [...troubled.keys()]
     const kept = [...done].filter(([, created]) => created > now - DEEP_LOOK_BACK_MS)
     const next = { batches, start, done: Object.fromEntries(kept.slice(-MAX_DONE)), within }
     const rows = { failures, unnamed: [...unnamed.values()], gone }
-    return { ...rows, more, problem, cursor: { ...next, lookedBackAt } }
+    return { ...rows, more, problem, cursor: { ...next, lookedBackAt, unread } }
   }
   const listed = await listBatches(options, budget)
-  for (const batch of listed.batches) {
-    if (done.has(batch.id)) continue
+  const isUnread = ({ id }: FailedBatch) => cursor.unread?.includes(id) ?? false
+  const open = listed.batches.filter(({ id }) => !done.has(id))
+  const troubled = new Map<string, { created: number; problem: PlatformProblem }>()
+  for (const batch of [...open.filter((one) => !isUnread(one)), ...open.filter(isUnread)]) {
     const skip = cursor.within?.batch === batch.id ? cursor.within.files : 0
     const { end, files } = await readFiles(get, batch.id, skip, budget, (row) => {
       each?.(row, batch)
@@ -294,17 +305,28 @@ async function readFailures(options: LandedOptions, budget: Budget): Promise<Fai
     })
     const within = { batch: batch.id, files }
     if (end === 'budget') return stopped(true, null, { within })
-    if (end !== 'done' && end !== 'gone') return stopped(false, end, { within })
-    if (end === 'gone') gone += 1
-    done.set(batch.id, batch.created)
+    if (end === 'done' || end === 'gone') {
+      if (end === 'gone') gone += 1
+      done.set(batch.id, batch.created)
+    } else {
+      troubled.set(batch.id, { created: batch.created, problem: end })
+      // No other can be read either.
+      if (end.reason === 'permission') return stopped(false, end, { within })
+    }
   }
-  if (listed.problem) return stopped(false, listed.problem, {})
-  if (listed.more) return stopped(true, null, { start: cursor.start + listed.seen, within: null })
-  // All are read. What began lately may still fail, so it is looked at again.
+  const [first] = troubled.values()
+  const problem = listed.problem ?? first?.problem ?? null
+  if (listed.problem) return stopped(false, problem, {})
+  if (listed.more) {
+    return stopped(true, problem, { start: cursor.start + listed.seen, within: null })
+  }
+  // All are read. What began lately may still fail, so it is looked at again, and what could not be read.
   const isDeep = Math.abs(now - (cursor.lookedBackAt ?? 0)) >= DEEP_EVERY_MS
-  const batches = now - (isDeep ? DEEP_LOOK_BACK_MS : LOOK_BACK_MS)
+  const oldest = Math.min(...[...troubled.values()].map(({ created }) => created - 1))
+  const from = isDeep ? now - DEEP_LOOK_BACK_MS : Math.min(now - LOOK_BACK_MS, oldest)
+  const batches = Math.max(from, now - DEEP_LOOK_BACK_MS)
   const lookedBackAt = isDeep ? now : cursor.lookedBackAt
-  return stopped(false, null, { batches, start: 0, within: null, lookedBackAt })
+  return stopped(false, problem, { batches, start: 0, within: null, lookedBackAt })
 }
 
 type Listed = {
@@ -375,7 +397,7 @@ async function readFiles(
   const path = `${EXPORT}/batches/${batch}/failed`
   const names: string[] = []
   for (let query: string | null = ''; query !== null; ) {
-    if (budget.files <= 0 || budget.late()) return { end: 'budget', files: skip }
+    if (isSpent(budget)) return { end: 'budget', files: skip }
     budget.files -= 1
     const answer = await list(get, 'files', path + query)
     if ('reason' in answer) {
@@ -388,15 +410,21 @@ async function readFiles(
   }
   for (const [index, name] of names.entries()) {
     if (index < skip) continue
-    if (budget.files <= 0 || budget.late()) return { end: 'budget', files: index }
+    if (isSpent(budget)) return { end: 'budget', files: index }
     budget.files -= 1
     const response = await answered(get, 'files', `${path}?path=${encodeURIComponent(name)}`)
     if ('reason' in response) return { end: response.reason, files: index }
+    // Those with an id count once, however often they are read; the others when their file has been read to its end.
+    const unnamed: [FailedRow, string][] = []
     try {
       for await (const line of linesOf(response.response)) {
         const row = readFailedRow(line)
-        if (row) onRow(row, line)
+        if (!row) continue
+        budget.rows -= 1
+        if (row.id === null) unnamed.push([row, line])
+        else onRow(row, line)
       }
+      for (const [row, line] of unnamed) onRow(row, line)
     } catch {
       return { end: { what: 'files', reason: 'failed', status: null }, files: index }
     }

@@ -10,7 +10,7 @@
  */
 import * as v from 'valibot'
 import { isObject, type JsonObject, parseEmbedded } from '../lib/json.ts'
-import { addressesOf, composed } from '../lib/spellings.ts'
+import { composed } from '../lib/spellings.ts'
 import { MAX_ISSUES } from '../limits.ts'
 import { documentedIn, type Form, placeIn, type Shape } from './fields.ts'
 
@@ -120,30 +120,19 @@ export const ConversationSchema = documented({
   ...entriesOf('conversation', ''),
 })
 
-/** Some senders name the address in `emailPretty` alone. */
-function withEmail(message: JsonObject): JsonObject {
-  const { email, emailPretty } = message
-  if (email !== undefined || typeof emailPretty !== 'string') return message
-  const [address, another] = addressesOf(emailPretty, 2)
-  return address?.includes('@') && another === undefined ? { ...message, email: address } : message
-}
-
 /** `visitor` is optional and `subject` is added because older receivers read bodies like that. */
-export const OfflineMessageSchema = v.pipe(
-  documented({
-    visitor: v.pipe(
-      v.nullish(v.unknown()),
-      v.transform((value) => (value === '' ? undefined : value)),
-      v.nullish(visitorOf('offline-message')),
-    ),
-    ...entriesOf('offline-message', ''),
-    message: v.pipe(
-      v.string('expected a string, possibly empty'),
-      v.transform((message) => message || undefined),
-    ),
-  }),
-  v.transform(withEmail),
-)
+export const OfflineMessageSchema = documented({
+  visitor: v.pipe(
+    v.nullish(v.unknown()),
+    v.transform((value) => (value === '' ? undefined : value)),
+    v.nullish(visitorOf('offline-message')),
+  ),
+  ...entriesOf('offline-message', ''),
+  message: v.pipe(
+    v.string('expected a string, possibly empty'),
+    v.transform((message) => message || undefined),
+  ),
+})
 
 export const MessageSchema = documented(entriesOf('transcript', 'messages[*]'))
 

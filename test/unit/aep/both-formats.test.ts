@@ -92,6 +92,25 @@ describe('an identity', () => {
   })
 
   it.each([
+    ['the address in it', '"Ada" <Ada@Example.com>', 'ada@example.com'],
+    ['an address alone', ' Ada@Example.com ', 'ada@example.com'],
+    ['a name', 'Ada', undefined],
+    ['two addresses', 'ada@example.com, bo@example.com', undefined],
+  ])('is read out of emailPretty where there is no other email: %s', (_, emailPretty, email) => {
+    const expected = email === undefined ? undefined : { Email: [item(email, true)] }
+    for (const found of both('offline-message', { message: 'Hi', email: '', emailPretty })) {
+      expect(found.identityMap).toEqual(expected)
+    }
+    for (const found of both('offline-message', {
+      message: 'Hi',
+      email: 'own@b.de',
+      emailPretty,
+    })) {
+      expect(found.identityMap).toEqual({ Email: [item('own@b.de', true)] })
+    }
+  })
+
+  it.each([
     ['a visitor whom a transcript does not document', { visitor: { UUID: 'u9', email: 'x@y.de' } }],
     ['an agent', { agentEmail: 'agent@example.com' }],
     ['a fallback for replies', { replyToEmail: 'reply@example.com' }],

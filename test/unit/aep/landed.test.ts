@@ -206,6 +206,64 @@ describe('what landed', () => {
     expect(all).toEqual(Array.from({ length: 50 }, (_, index) => idOf(index + 1)))
   })
 
+  it('ends with a file after as many rows as it may read, and goes on there', async () => {
+    const aep = new Aep({ failedFileRows: 3 }).failing()
+    await aep.posts(1, 10)
+    aep.advance(20 * MINUTE)
+    const options = { get: aep.get, flow: FLOW, now: aep.now, rows: 4 }
+    const first = await readLanded({ ...options, cursor: START })
+    expect(first).toMatchObject({ more: true, problem: null })
+    expect(first.failures).toHaveLength(6)
+    const second = await readLanded({ ...options, cursor: first.cursor })
+    expect(second.failures.map(({ id }) => id)).toEqual([7, 8, 9, 10].map(idOf))
+    expect(second.more).toBe(false)
+  })
+
+  it.each([
+    ['answers 500', { type: 'status', status: 500 } as const],
+    ['breaks off', { type: 'reset', where: 'body' } as const],
+  ])(
+    'reads the others where a batch %s, and that one as soon as it can be read',
+    async (_, answer) => {
+      const aep = new Aep({ batchDelayMs: 0 }).failing()
+      const quarters = 5
+      for (let each = 1; each <= quarters; each += 1) {
+        await aep.post(each)
+        await aep.post(each, 'ours', { _id: `not-ours-${each}` })
+        aep.advance(15 * MINUTE)
+      }
+      const { failures } = await aep.readAll(START)
+      const [poisoned] = failures
+      const path = `/data/foundation/export/batches/${poisoned?.batch}/failed`
+      aep.adobe.rule({ on: 'platform', path, answer })
+      const found: string[] = []
+      let unnamed = 0
+      let cursor = START
+      const read = async () => {
+        const landed = await aep.read(cursor)
+        cursor = landed.cursor
+        found.push(...landed.failures.map(({ id }) => id))
+        unnamed += landed.unnamed.reduce((sum, { count }) => sum + count, 0)
+        return landed
+      }
+      const first = await read()
+      expect(first.problem).toMatchObject({ what: 'files', reason: 'failed' })
+      expect(new Set(found)).toEqual(new Set([2, 3, 4, 5].map(idOf)))
+      // Days later, too: other batches come and are read, before it.
+      for (let hours = 0; hours < 30; hours += 1) {
+        aep.advance(HOUR)
+        expect((await read()).problem).not.toBeNull()
+      }
+      expect(unnamed).toBe(quarters - 1)
+      aep.adobe.clearRules()
+      expect((await read()).problem).toBeNull()
+      expect(new Set(found)).toEqual(new Set([1, 2, 3, 4, 5].map(idOf)))
+      expect(unnamed).toBe(quarters)
+      await read()
+      expect(unnamed).toBe(quarters)
+    },
+  )
+
   it('ends when its time is over, and goes on there', async () => {
     const aep = new Aep({ failedFileRows: 1 }).failing()
     await aep.posts(1, 5)

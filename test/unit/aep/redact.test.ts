@@ -200,6 +200,13 @@ describe('in an event', () => {
     })
   })
 
+  it('nor is a key that is written as the items of a list', () => {
+    const messages = { '[*]': { ts: CARD } }
+    expect(payloadOf('feedback', { visitor: { UUID: 'u1' }, messages })).toMatchObject({
+      messages: { '[*]': { ts: '[card]' } },
+    })
+  })
+
   it('documented addresses stay, so that the person stays the same', () => {
     const email = 'ada@example.com'
     const payload = {

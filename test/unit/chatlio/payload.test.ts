@@ -288,7 +288,7 @@ describe('emails', () => {
 
   it('are left alone in emailPretty and in undocumented fields', () => {
     const emailPretty = ' "Ada" <Ada@Example.com> '
-    const payload = { message: ' Hi ', emailPretty, name: ' Ada ', Email: 'A@B.C', email: 'a@b.c' }
+    const payload = { message: ' Hi ', emailPretty, name: ' Ada ', Email: 'A@B.C' }
     expect(normalized('offline-message', payload)).toEqual(payload)
     expect(visitorOf({ identUserId: ' Ada@Example.com ' })).toEqual({
       UUID: 'u',
@@ -301,21 +301,6 @@ describe('emails', () => {
       UUID: 'u',
       email: 'andr\u00e9@xn--bcher-kva.example',
     })
-  })
-
-  it.each([
-    ['the address in it', '"Ada" <Ada@Example.com>', 'ada@example.com'],
-    ['an address alone', ' Ada@Example.com ', 'ada@example.com'],
-    ['a name', 'Ada', undefined],
-    ['two addresses', 'ada@example.com, bo@example.com', undefined],
-    ['nothing', ' ', undefined],
-  ])('come from emailPretty where there is no other: %s', (_, emailPretty, email) => {
-    for (const given of [undefined, null, '', ' ']) {
-      const payload = { message: 'Hi', emailPretty, email: given }
-      expect(normalized('offline-message', payload).email).toBe(email)
-    }
-    const payload = { message: 'Hi', emailPretty, email: 'own@example.com' }
-    expect(normalized('offline-message', payload).email).toBe('own@example.com')
   })
 })
 

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { safeReport } from '../../../src/worker/aep/client/verdict.ts'
-import { quarantineError, reasonOf } from '../../../src/worker/outbox/cause.ts'
+import {
+  type Cause,
+  causeKey,
+  quarantineError,
+  reasonOf,
+} from '../../../src/worker/outbox/cause.ts'
 
 const issue = (path: string) => ({ path, message: 'expected text' })
 
@@ -34,4 +39,35 @@ describe('the cause of an event that is set aside', () => {
   ])('is a code alone where no place is known: %j', (error, code) => {
     expect(reasonOf(error)).toEqual({ code, path: '' })
   })
+})
+
+describe('what is on record of an event in quarantine', () => {
+  const kind = 'feedback'
+  const issues = [issue('visitor.UUID'), issue(''), issue('message')]
+  it.each([
+    [{ outcome: 'unsupported-media-type', kind } as const, 'not sent as JSON'],
+    [{ outcome: 'malformed', kind } as const, 'not JSON in UTF-8'],
+    [{ outcome: 'too-many-values', kind } as const, 'more than 100000 values'],
+    [
+      { outcome: 'invalid', kind, issues } as const,
+      'visitor.UUID: expected text; expected text; message: expected text',
+    ],
+  ])('says why, and repeats nothing of it: $outcome', (reading, message) => {
+    const codes = { malformed: 'malformed-json', invalid: 'invalid-payload' } as const
+    const { outcome } = reading
+    const code = outcome === 'malformed' || outcome === 'invalid' ? codes[outcome] : outcome
+    expect(quarantineError(reading)).toEqual({ code, status: null, message })
+  })
+})
+
+it('causes that differ in anything have two keys', () => {
+  const cause: Cause = { state: 'dead', kind: 'feedback', code: 'rejected', path: '#/a' }
+  const others: Cause[] = [
+    { ...cause, state: 'quarantined' },
+    { ...cause, kind: 'transcript' },
+    { ...cause, code: 'too-large' },
+    { ...cause, path: '#/b' },
+    { ...cause, path: '' },
+  ]
+  expect(new Set([cause, { ...cause }, ...others].map(causeKey)).size).toBe(6)
 })

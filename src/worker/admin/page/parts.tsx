@@ -98,13 +98,16 @@ export function Choice(props: ChoiceProps & { options: Readonly<Record<string, s
 /** What scrolls must be reached without a mouse. */
 const BY_KEYBOARD = { tabindex: 0 }
 
-/** A table that scrolls by itself where it does not fit. A head that begins with `#` is one of figures. */
-type TableProps = { caption: string; heads: readonly string[]; tight?: boolean }
+/**
+ * A table that scrolls by itself where it does not fit. A head that begins with `#` is one of figures. `tight`: of low rows,
+ * which are lines of text on a phone; `flat`: and stay rows there, since their figures say nothing without heads.
+ */
+type TableProps = { caption: string; heads: readonly string[]; tight?: boolean | 'flat' }
 
 export function Table({ caption, heads, tight, children }: PropsWithChildren<TableProps>) {
   return (
     <section class="scroll" aria-label={caption} {...BY_KEYBOARD}>
-      <table class={tight ? 'tight' : undefined}>
+      <table class={tight === 'flat' ? 'tight flat' : tight ? 'tight' : undefined}>
         <caption>{caption}</caption>
         <thead>
           <tr>

@@ -83,7 +83,7 @@ function Days({ days, transcripts, lateMs }: DaysProps) {
         without its transcript {hours} hours after it began; one that an agent discards has none on
         purpose.
       </p>
-      <Table caption="All kinds" heads={['Day', ...DAY_HEADS]} tight>
+      <Table caption="All kinds" heads={['Day', ...DAY_HEADS]} tight="flat">
         {days.map(({ day, withoutTranscript, ...counts }) => (
           <tr>
             <th scope="row">
@@ -94,7 +94,11 @@ function Days({ days, transcripts, lateMs }: DaysProps) {
           </tr>
         ))}
       </Table>
-      <Table caption="By kind and source" heads={['Day', 'Kind', ...DAY_HEADS.slice(0, -1)]} tight>
+      <Table
+        caption="By kind and source"
+        heads={['Day', 'Kind', ...DAY_HEADS.slice(0, -1)]}
+        tight="flat"
+      >
         {days.flatMap(({ day, rows }) =>
           rows.map(({ kind, source, ...counts }) => (
             <tr>
@@ -203,7 +207,7 @@ function DriftTable({ caption, rows }: { caption: string; rows: DriftRows }) {
             {CHANGES[change]}{' '}
             {change !== 'gone' && [from, sample ?? to].filter(Boolean).join(' → ')}
           </td>
-          <td class="n">
+          <td class="n wide">
             <Count of={count} />
           </td>
           <td class="at">

@@ -82,7 +82,7 @@ svg{display:block;width:100%;height:100%}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--link)}
 @media(min-width:64rem){.desk{grid-template-columns:minmax(0,1fr) 22rem}}
 @media(min-width:48rem){.card code{display:inline-block}}
-@media(max-width:40rem){.tight thead{display:none}.tight tr{display:block;padding:.4rem 0;border-bottom:1px solid var(--line)}
-.tight td,.tight th{display:inline-block;border:0;text-align:left;padding:.1rem .75rem .1rem 0}.tight .wide{display:none}}
+@media(max-width:40rem){.tight:not(.flat) thead{display:none}.tight:not(.flat) tr{display:block;padding:.4rem 0;border-bottom:1px solid var(--line)}
+.tight:not(.flat) td,.tight:not(.flat) th{display:inline-block;border:0;text-align:left;padding:.1rem .75rem .1rem 0}.tight .wide{display:none}}
 @media(max-width:48rem){label{flex-basis:8rem}th,td{padding-right:.5rem}}
 `

@@ -1,5 +1,5 @@
 /** How the relay is: status, pauses, activity, alerts, drift, the operators' log. */
-import openapi from '../../../../docs/openapi.json'
+import { version as packageVersion } from '../../../../package.json'
 import { ALERT_NAMES } from '../../alerts/alerts.ts'
 import { readStates } from '../../alerts/evaluate.ts'
 import { testBodies } from '../../alerts/message.ts'
@@ -12,6 +12,7 @@ import type { ListedEntry } from '../../outbox/records/operator-log.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
 import { encodeCursor } from '../input.ts'
+import { openApi } from '../openapi.ts'
 import { isoOrNull } from './events.ts'
 
 export async function status(services: Services): Promise<Answer<'status'>> {
@@ -149,5 +150,5 @@ function driftView({ firstAt, lastAt, ...row }: DriftRow): Answer<'drift'>['rows
 }
 
 export async function description(): Promise<Answer<'description'>> {
-  return openapi
+  return openApi(packageVersion)
 }

@@ -62,22 +62,27 @@ let known: ReadonlyMap<string, string> | null = null
 
 /** Codes by name. Made when the first location comes: some 280 names, a few milliseconds. */
 export function countryCodes(): ReadonlyMap<string, string> {
-  known ??= new Map(allCodes().flatMap((code) => namesOf(code).map((name) => [name, code])))
+  if (!known) {
+    const named = styles()
+    known = new Map(allCodes().flatMap((code) => namesOf(code, named).map((name) => [name, code])))
+  }
   return known
 }
+
+/** A few milliseconds by itself, which no start-up should pay: in raw nobody asks for a country. */
+const styles = () =>
+  (['long', 'short'] as const).map(
+    (style) => new Intl.DisplayNames('en', { type: 'region', style, fallback: 'none' }),
+  )
 
 function allCodes(): string[] {
   const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ']
   return letters.flatMap((first) => letters.map((second) => first + second))
 }
 
-const STYLES = (['long', 'short'] as const).map(
-  (style) => new Intl.DisplayNames('en', { type: 'region', style, fallback: 'none' }),
-)
-
-function namesOf(code: string): string[] {
+function namesOf(code: string, named: readonly Intl.DisplayNames[]): string[] {
   if (NO_COUNTRIES.has(code)) return []
-  const names = STYLES.map((style) => style.of(code)).filter((name) => name !== undefined)
+  const names = named.map((style) => style.of(code)).filter((name) => name !== undefined)
   return [...names.map(normalizedName), ...(OTHER_NAMES[code]?.split(', ') ?? [])].filter(
     // "US" and "UK" are codes too, and the place of a code is a region's: "San Francisco, CA".
     (name) => name.length > 2 || name === 'uk',

@@ -7,6 +7,7 @@
  * (TROUB), does more harm than no identity.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
+import { addressesOf } from '../../lib/spellings.ts'
 
 /** Longest identity value that AEP takes, in characters (identity-service/guardrails). */
 const MAX_IDENTITY_CHARACTERS = 1_024
@@ -45,8 +46,17 @@ function emails({ kind, payload }: ChatEvent): Identity[] {
     kind === 'transcript'
       ? [{ from: 'visitorEmail', id: payload.visitorEmail }]
       : [{ from: 'visitor.email', id: payload.visitor?.email }]
-  if (kind === 'offline-message') candidates.push({ from: 'email', id: payload.email })
+  if (kind === 'offline-message') {
+    candidates.push({ from: 'email', id: payload.email })
+    candidates.push({ from: 'emailPretty', id: onlyAddressIn(payload.emailPretty) })
+  }
   return candidates.filter((candidate): candidate is Identity => candidate.id !== undefined)
+}
+
+/** Some senders name the person in `emailPretty` alone, with a name around the address; two addresses are nobody's. */
+function onlyAddressIn(text: unknown): string | undefined {
+  const [address, another] = typeof text === 'string' ? addressesOf(text, 2) : []
+  return another === undefined ? address : undefined
 }
 
 /**

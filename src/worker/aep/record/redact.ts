@@ -36,10 +36,12 @@ export function redactEvent(
 
 type Treatment = 'verbatim' | 'query' | 'html' | 'json'
 
-/** How a text at a place of the body is treated; without a word as any text is. `below`: by key, `[*]` for items. */
-type Place = { treatment?: Treatment; readonly below: Map<string, Place> }
+/** How a text at a place of the body is treated; without a word as any text is. `below`: by key. */
+type Place = { treatment?: Treatment; items?: Place; readonly below: Map<string, Place> }
 
 const ANYWHERE: Place = { below: new Map() }
+/** In paths of `fields.ts`; a body may have a key of this name. */
+const ITEMS = '[*]'
 
 /**
  * Of what a webhook documents: a sender's own field under a name of the relay's is a text like others. A tree, so that no
@@ -62,9 +64,12 @@ function placesOf(treatments: readonly [path: string, treatment: Treatment][]): 
   const root: Place = { below: new Map() }
   for (const [path, treatment] of treatments) {
     let place = root
-    for (const key of path.replaceAll('[*]', '.[*]').split('.')) {
-      const next: Place = place.below.get(key) ?? { below: new Map() }
-      place.below.set(key, next)
+    for (const key of path.replaceAll(ITEMS, `.${ITEMS}`).split('.')) {
+      const next: Place = (key === ITEMS ? place.items : place.below.get(key)) ?? {
+        below: new Map(),
+      }
+      if (key === ITEMS) place.items = next
+      else place.below.set(key, next)
       place = next
     }
     place.treatment = treatment
@@ -75,14 +80,13 @@ function placesOf(treatments: readonly [path: string, treatment: Treatment][]): 
 /** The value itself where nothing is found in it. */
 function inValue(
   value: unknown,
-  { treatment, below }: Place,
+  { treatment, items: ofItems = ANYWHERE, below }: Place,
   rules: readonly RedactRule[],
   found: Found,
 ): unknown {
   if (typeof value === 'string') return inString(value, treatment, rules, found)
   if (Array.isArray(value)) {
-    const place = below.get('[*]') ?? ANYWHERE
-    const items = value.map((item) => inValue(item, place, rules, found))
+    const items = value.map((item) => inValue(item, ofItems, rules, found))
     return items.some((item, at) => item !== value[at]) ? items : value
   }
   if (!isObject(value)) return value

@@ -5,8 +5,7 @@
  * few rows of hours and as many failures as are shown, however much was relayed. Reading twice counts once.
  * Counted in records, as AEP does: a split event is several. What was sent is taken from the activity and kept nowhere else;
  * it is a lower bound and repeats count twice, so more in AEP is no fault.
- * Accepts: after a change of dataflow or dataset what came before is neither read nor compared any more. A failed row without
- * an id that is read again, after a file that broke off, counts twice. How many events of a day were refused is counted once,
+ * Accepts: after a change of dataflow or dataset what came before is neither read nor compared any more. How many events of a day were refused is counted once,
  * as they are read, and stays so when they are sent again or erased.
  */
 import {

@@ -1,13 +1,11 @@
 /**
  * The OpenAPI 3.1 description and the JSON Schema of the webhooks, as data: operators' routes from their list of commands,
- * payloads from the list of fields. Pure.
+ * payloads from the list of fields. Made when it is asked for: the text of it would be a twentieth of the bundle. Pure.
  */
-import { toJsonSchema } from '@valibot/to-json-schema'
 import * as v from 'valibot'
-import { COMMANDS, type Command } from '../../worker/admin/api.ts'
-import { payloadSchema } from './payload-schema.ts'
-
-export type JsonSchema = { readonly [keyword: string]: unknown }
+import { payloadSchema } from '../chatlio/payload-schema.ts'
+import { type JsonSchema, jsonSchemaOf } from '../lib/json-schema.ts'
+import { COMMANDS, type Command } from './api.ts'
 
 const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` })
 const json = (schema: JsonSchema) => ({ 'application/json': { schema } })
@@ -35,7 +33,10 @@ export function webhookSchemas(): JsonSchema {
   }
 }
 
-const { strictObject: object, string, optional } = v
+// One by one: taken out of `v` together, all of valibot would be in the bundle.
+const object = v.strictObject
+const string = v.string
+const optional = v.optional
 const OPEN_ANSWERS = {
   Taken: object({
     status: v.picklist(['forwarded', 'buffered', 'dead-lettered', 'suppressed']),
@@ -168,8 +169,7 @@ function bodyOf(schema: v.GenericSchema): JsonSchema {
 }
 
 function inputOf(schema: v.GenericSchema): JsonSchema {
-  const options = { typeMode: 'input', errorMode: 'ignore' } as const
-  const { $schema: _, exactlyOne: __, ...json } = toJsonSchema(schema, options) as JsonSchema
+  const { exactlyOne: _, ...json } = jsonSchemaOf(schema, 'input')
   return json
 }
 
@@ -187,6 +187,5 @@ function convert(schema: v.GenericSchema, schemas = new Map<string, JsonSchema>(
     schemas.set(title, converted)
     return ref(title)
   }
-  const { $schema: _, ...json } = toJsonSchema(schema) as JsonSchema
-  return hoist(json) as JsonSchema
+  return hoist(jsonSchemaOf(schema)) as JsonSchema
 }

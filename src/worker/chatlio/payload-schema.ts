@@ -3,8 +3,9 @@
  * Promises: says what is taken, so what normalizing drops (empty text, null, `[]` for an empty object) is allowed, and
  * unknown fields are too.
  */
-import { documentedIn, type Form, placeIn, type Shape } from '../../worker/chatlio/fields.ts'
-import type { JsonSchema } from './describe.ts'
+
+import type { JsonSchema } from '../lib/json-schema.ts'
+import { documentedIn, type Form, placeIn, type Shape } from './fields.ts'
 
 const TEXT: JsonSchema = { type: ['string', 'null'] }
 const EMPTY_TEXT: JsonSchema = { const: '' }

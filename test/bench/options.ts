@@ -1,0 +1,97 @@
+/** Options of `npm run bench`. */
+import { parseArgs } from 'node:util'
+import { CONTENDERS, PARTS, type Part } from './contenders.ts'
+import type { Conditions } from './scenes/scene.ts'
+
+export const USAGE = `Usage: npm run bench -- [options]
+
+Measures the relay beside other ways to take webhooks for AEP, in the same run on this
+machine, and writes the figures into docs/benchmarks.md and docs/costs.md. Opponents are installed on demand
+into test/bench/opponents. Twelve minutes on two cores.
+
+  --only PARTS       of ${PARTS.join(', ')}; separated by commas
+  --opponents NAMES  of ${CONTENDERS.filter(({ isOurs }) => !isOurs)
+    .map(({ id }) => id)
+    .join(', ')
+    .replaceAll(/(.{1,62})(?:, |$)/g, '$1,\n                     ')
+    .replace(/,\s*$/, '')}
+  --rounds N         of healthy and outage (5)
+  --events N         that wait in drain (2000)
+  --quick            short rounds, to see that everything runs; writes nothing
+  --dry-run          prints the tables and writes nothing
+  --help`
+
+export type Options = {
+  readonly parts: readonly Part[]
+  /** By id; `null`: all. */
+  readonly opponents: readonly string[] | null
+  readonly conditions: Conditions
+  readonly writes: boolean
+}
+
+const NORMAL: Conditions = {
+  rounds: 5,
+  roundMs: 800,
+  warmUpMs: 2_000,
+  steadyMs: 6_000,
+  backlog: 2_000,
+}
+const QUICK: Conditions = { rounds: 2, roundMs: 300, warmUpMs: 200, steadyMs: 1_000, backlog: 300 }
+
+/** A text: what is wrong with them. */
+export function readOptions(args: readonly string[]): Options | 'help' | string {
+  let values: {
+    only?: string
+    opponents?: string
+    rounds?: string
+    events?: string
+    quick?: boolean
+    'dry-run'?: boolean
+    help?: boolean
+  }
+  try {
+    ;({ values } = parseArgs({
+      args: [...args],
+      options: {
+        only: { type: 'string' },
+        opponents: { type: 'string' },
+        rounds: { type: 'string' },
+        events: { type: 'string' },
+        quick: { type: 'boolean' },
+        'dry-run': { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
+    }))
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown.message : String(thrown)
+  }
+  if (values.help) return 'help'
+  const parts = listed(values.only)
+  const unknown = parts?.find((name) => !PARTS.includes(name as Part))
+  if (unknown !== undefined) return `--only: there is no ${unknown}`
+  const opponents = listed(values.opponents)
+  const nobody = opponents?.find((name) => !CONTENDERS.some(({ id }) => id === name))
+  if (nobody !== undefined) return `--opponents: there is no ${nobody}`
+  const base = values.quick ? QUICK : NORMAL
+  const rounds = Number(values.rounds ?? base.rounds)
+  const backlog = Number(values.events ?? base.backlog)
+  if (!isCount(rounds)) return '--rounds: a whole number, 1 or more'
+  if (!isCount(backlog)) return '--events: a whole number, 1 or more'
+  return {
+    parts: PARTS.filter((part) => parts === null || parts.includes(part)),
+    opponents,
+    conditions: { ...base, rounds, backlog },
+    writes: !values.quick && !values['dry-run'],
+  }
+}
+
+const isCount = (value: number) => Number.isInteger(value) && value > 0
+
+function listed(text: string | undefined): string[] | null {
+  return text === undefined
+    ? null
+    : text
+        .split(',')
+        .map((name) => name.trim())
+        .filter(Boolean)
+}

@@ -1,0 +1,179 @@
+/** The benchmark itself: its arithmetic, what it writes, and that it sees a loss where there is one. */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { asNumber, asRatio, quantile, ratios, spread } from '../bench/figures.ts'
+import { readOptions } from '../bench/options.ts'
+import { billOf, freeShare, NOTHING, PAID_PLAN } from '../bench/prices.ts'
+import { hundredASecond, loadsOf, usageOf } from '../bench/scenes/cost.ts'
+import { lossOf } from '../bench/scenes/loss.ts'
+import { markdownOf, replaceBetween, type Section, svgOf } from '../bench/section.ts'
+
+describe('figures', () => {
+  it('have the median and the quartiles between neighbours', () => {
+    expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5)
+    expect(spread([5, 1, 4, 2, 3])).toEqual({ median: 3, lower: 2, upper: 4, rounds: 5 })
+    expect(spread([])).toBeNull()
+  })
+
+  it('are divided round by round, and only where both sides have a round', () => {
+    // The third round was disturbed, for both: the sums say 0.31, the medians 0.4.
+    expect(ratios([50, 40, 4], [100, 100, 100])).toMatchObject({ median: 0.4 })
+    expect(ratios([50, 4, 30], [100, 10, 50])).toMatchObject({ median: 0.5, rounds: 3 })
+    expect(ratios([50, null, 30], [100, 10])).toMatchObject({ median: 0.5, rounds: 1 })
+    expect(ratios([50], [0])).toBeNull()
+  })
+
+  it('are written short, and as a dash where there is none', () => {
+    expect(asRatio({ median: 1.314, lower: 1.2, upper: 1.4, rounds: 3 })).toBe('1.31 [1.20–1.40]')
+    expect([0.2249, 12.34, 1234.5, null].map(asNumber)).toEqual(['0.22', '12.3', '1,235', '–'])
+    expect(asRatio(null)).toBe('–')
+  })
+})
+
+const SECTION: Section = {
+  scene: 'healthy',
+  title: 'Healthy',
+  text: ['All is well.'],
+  tables: [{ head: ['', 'ms'], rows: [['ours', '1']] }],
+  charts: [
+    {
+      file: 'a.svg',
+      title: 'A & B',
+      unit: 'ms',
+      bars: [
+        { name: '**ours**', value: 1, isOurs: true },
+        { name: '<theirs>', value: 2, isOurs: false },
+      ],
+    },
+  ],
+  notes: ['nginx could not be installed here: no apt-get'],
+  faults: [],
+  figures: {},
+}
+
+describe('what is published', () => {
+  it('is a table with what is missing from it', () => {
+    expect(markdownOf(SECTION)).toBe(
+      'All is well.\n\n|  | ms |\n| --- | --- |\n| ours | 1 |\n\n![A & B](benchmarks/a.svg)\n\n' +
+        '- nginx could not be installed here: no apt-get',
+    )
+  })
+
+  it('replaces its own part of the page and nothing else', () => {
+    const page = 'before\n<!-- bench:loss -->\nold\n<!-- /bench:loss -->\nafter'
+    expect(replaceBetween(page, 'loss', 'new')).toBe(
+      'before\n<!-- bench:loss -->\nnew\n<!-- /bench:loss -->\nafter',
+    )
+    expect(() => replaceBetween(page, 'drain', 'new')).toThrow('no <!-- bench:drain -->')
+  })
+
+  it('draws bars in proportion, with names as text', () => {
+    const svg = svgOf(SECTION.charts[0] as Section['charts'][number])
+    const widths = [...svg.matchAll(/<rect [^>]*width="([\d.]+)"/g)].map(([, width]) =>
+      Number(width),
+    )
+    expect(widths[1]).toBe(2 * (widths[0] ?? 0))
+    expect(svg).toContain('&lt;theirs&gt;')
+    expect(svg).toContain('aria-label="A &amp; B"')
+  })
+})
+
+describe('options', () => {
+  it('name what is wrong with them', () => {
+    expect(readOptions(['--only', 'healthy,nothing'])).toBe('--only: there is no nothing')
+    expect(readOptions(['--opponents', 'nginx,apache'])).toBe('--opponents: there is no apache')
+    expect(readOptions(['--rounds', '0'])).toBe('--rounds: a whole number, 1 or more')
+  })
+
+  it('write nothing after a quick run', () => {
+    expect(readOptions(['--quick', '--only', 'loss'])).toMatchObject({
+      writes: false,
+      parts: ['loss'],
+    })
+    expect(readOptions([])).toMatchObject({ writes: true, opponents: null })
+  })
+})
+
+describe('a loss', () => {
+  it('is what was acknowledged and never accepted; what was accepted twice is doubled', () => {
+    const accepted = new Map([
+      [1, 1],
+      [2, 2],
+      [9, 3],
+    ])
+    // 9 was accepted and not acknowledged: the sender knows, so it is neither lost nor counted.
+    expect(lossOf(5, [1, 2, 3], accepted)).toEqual({
+      sent: 5,
+      acknowledged: 3,
+      delivered: 2,
+      lost: 1,
+      doubled: 1,
+    })
+  })
+
+  it('is found in a Worker that answers before it relays, and none in the relay', async () => {
+    const bench = fileURLToPath(new URL('../bench/bench.ts', import.meta.url))
+    const args = [bench, '--quick', '--only', 'loss', '--opponents', 'wait-until']
+    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 400_000 })
+    const rows = stdout.split('\n').filter((line) => line.startsWith('| '))
+    const lost = (title: string) =>
+      rows
+        .map((row) => row.split('|').map((cell) => cell.trim()))
+        .filter(([, name]) => name === title)
+        .map(([, , , acknowledged, , count]) => ({
+          acknowledged: Number(acknowledged),
+          lost: Number(count?.replaceAll('*', '')),
+        }))
+    const first = lost('a Worker that answers first')
+    expect(first).toHaveLength(2)
+    expect(first[0]?.lost).toBeGreaterThan(0)
+    for (const title of ['raw', 'xdm', 'store-first'].map((name) => `**this relay**, ${name}`)) {
+      expect(lost(title).map((each) => each.lost)).toEqual([0, 0])
+      for (const { acknowledged } of lost(title)) expect(acknowledged).toBeGreaterThan(0)
+    }
+  }, 420_000)
+})
+
+describe('costs', () => {
+  const cpu = { healthy: 0.2, outage: 1, 'store-first': 1, first: 5 }
+  const operations =
+    '| straight through, 100 a second over ten isolates for a minute | 139 | reports 120 | 82 | 6000 |'
+
+  it('are nothing above the plan within what it includes, and by the million above', () => {
+    expect(billOf(NOTHING).total).toBe(PAID_PLAN)
+    const { total, lines } = billOf({
+      ...NOTHING,
+      rowsWritten: 60_000_000 / 30,
+      requests: 11e6 / 30,
+    })
+    expect(total).toBeCloseTo(PAID_PLAN + 10 + 0.3)
+    expect(lines.map(({ name }) => name)).toEqual(['Paid plan', 'requests', 'rows written'])
+  })
+
+  it('name what of the Free plan is used up first', () => {
+    expect(freeShare({ ...NOTHING, rowsWritten: 150_000, requests: 1_000 })).toEqual({
+      name: 'rows written',
+      share: 1.5,
+    })
+  })
+
+  it('count with the rows that the documentation has', () => {
+    expect(hundredASecond(operations)).toEqual({ events: 6_000, written: 139, requests: 82 })
+    expect(() => hundredASecond('nothing')).toThrow('no row of a hundred a second')
+    const [, , hundred] = loadsOf(operations)
+    if (!hundred) throw new Error('no load of a hundred a second')
+    const usage = usageOf(hundred, 'healthy', cpu, false)
+    const cron = usageOf({ ...hundred, events: 0 }, 'healthy', cpu, false)
+    expect(usage.rowsWritten - cron.rowsWritten).toBeCloseTo((8_640_000 * 139) / 6_000)
+    expect(usage.cpuMs).toBeCloseTo(8_640_000 * 0.2)
+  })
+
+  it('are more in store-first than healthy, for every load', () => {
+    for (const load of loadsOf(operations)) {
+      const rows = (way: 'healthy' | 'store-first') => usageOf(load, way, cpu, true).rowsWritten
+      expect(rows('store-first')).toBeGreaterThan(rows('healthy'))
+    }
+  })
+})
