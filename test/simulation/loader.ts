@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { faultOf, type PutBack, withFault } from './faults.ts'
 
 const STAND_IN = new URL('./cloudflare-workers.ts', import.meta.url).href
@@ -30,7 +31,7 @@ registerHooks({
   },
   load(url, context, next) {
     if (url.endsWith('.json')) {
-      const source = jsonModule(readFileSync(new URL(url), 'utf8'))
+      const source = jsonModule(readFileSync(fileURLToPath(url), { encoding: 'utf8' }))
       return { format: 'module', source, shortCircuit: true }
     }
     const loaded = next(url, context)
