@@ -134,7 +134,7 @@ export const PUT_BACK: readonly PutBack[] = [
     number: 23,
     was: 'parts are sent on after an erasure or a delete',
     checks: ['erased', 'deleted'],
-    seed: 1,
+    seed: 12,
     lines: [
       {
         file: 'src/worker/outbox/delivery/send.ts',

@@ -3,7 +3,9 @@
  * is JSX and not simulated, a router without routes. With `--fault N` some lines are others (`faults.ts`). Used as
  * `node --import`.
  */
+import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { faultOf, type PutBack, withFault } from './faults.ts'
 
 const STAND_IN = new URL('./cloudflare-workers.ts', import.meta.url).href
@@ -25,13 +27,13 @@ registerHooks({
   resolve(specifier, context, next) {
     const isStandIn = specifier === 'cloudflare:workers' || specifier.endsWith('.tsx')
     if (isStandIn) return { url: STAND_IN, shortCircuit: true }
-    const resolved = next(specifier, context)
-    // As bundlers do.
-    return specifier.endsWith('.json')
-      ? { ...resolved, importAttributes: { type: 'json' } }
-      : resolved
+    return next(specifier, context)
   },
   load(url, context, next) {
+    if (url.endsWith('.json')) {
+      const source = jsonModule(readFileSync(fileURLToPath(url), { encoding: 'utf8' }))
+      return { format: 'module', source, shortCircuit: true }
+    }
     const loaded = next(url, context)
     const file = fault?.lines.find((each) => url.endsWith(`/${each.file}`))?.file
     if (!fault || file === undefined) return loaded
@@ -41,6 +43,17 @@ registerHooks({
     return { ...loaded, source: withFault(fault, file, text) }
   },
 })
+
+/** As bundlers do: what is named at the top can be imported by its name. */
+function jsonModule(text: string): string {
+  const names = Object.keys(JSON.parse(text)).filter((name) => /^[a-z]\w*$/i.test(name))
+  return [
+    `const json = ${text}`,
+    ...names.map((name, index) => `const name${index} = json[${JSON.stringify(name)}]`),
+    'export default json',
+    `export { ${names.map((name, index) => `name${index} as ${name}`).join(', ')} }`,
+  ].join('\n')
+}
 
 if (fault) {
   process.on('exit', () => {

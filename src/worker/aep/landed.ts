@@ -229,6 +229,19 @@ async function readHours(
   return { hours, next, more: end <= floorHour(now) && next > from, problem: null }
 }
 
+/** What was read by a clock that ran ahead: by this one no hour is settled too early, and none is left out. */
+export function notAhead<
+  Read extends { hours: readonly LandedHour[]; cursor: LandedCursor | null },
+>(read: Read, now: number): Read {
+  const hours = read.hours.map((hour) => ({
+    ...hour,
+    settled: hour.settled && isSettled(hour.at, now),
+  }))
+  const open = hours.find(({ settled }) => !settled)?.at ?? Number.POSITIVE_INFINITY
+  const { cursor } = read
+  return { ...read, hours, cursor: cursor && { ...cursor, hours: Math.min(cursor.hours, open) } }
+}
+
 function isSettled(hour: number, now: number): boolean {
   return hour + HOUR_MS + SETTLE_MS <= now
 }

@@ -7,6 +7,7 @@ import {
   type LandedCursor,
   landedSince,
   missingIn,
+  notAhead,
   readLanded,
 } from '../../../src/worker/aep/landed.ts'
 import { type PlatformGet, platformGet } from '../../../src/worker/aep/platform-get.ts'
@@ -431,6 +432,21 @@ describe('what landed', () => {
     await aep.post(1)
     aep.advance(20 * MINUTE)
     expect((await aep.read(START)).failures).toMatchObject([{ id: idOf(1), pointer: '/timestamp' }])
+  })
+})
+
+describe('a reading by a clock that ran ahead', () => {
+  it('settles no hour, and leaves none out', () => {
+    const hours = [0, 1, 2].map((index) => {
+      const counts = { received: 1, ingested: 1, failed: 0 }
+      return { at: NOON + index * HOUR, ...counts, settled: true }
+    })
+    const cursor = { ...START, hours: NOON + 3 * HOUR }
+    const now = NOON + 3 * HOUR + MINUTE
+    const read = notAhead({ hours, cursor }, now)
+    expect(read.hours.map(({ settled }) => settled)).toEqual([true, false, false])
+    expect(read.cursor?.hours).toBe(NOON + HOUR)
+    expect(notAhead({ hours, cursor }, now + 2 * HOUR)).toEqual({ hours, cursor })
   })
 })
 

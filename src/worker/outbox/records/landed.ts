@@ -16,6 +16,7 @@ import {
   type LandedHour,
   landedSince,
   missingIn,
+  notAhead,
   type ReadFailure,
   type UnnamedRows,
 } from '../../aep/landed.ts'
@@ -153,10 +154,11 @@ export class LandedStore {
   }
 
   /** Not what was read of another flow, by an isolate of before a deploy. */
-  take({ flow, hours, failures, unnamed, cursor, more, problem }: LandedRead): void {
+  take(read: LandedRead): void {
     const known = this.#known()
-    if (known?.madeFor !== nameOf(flow)) return
+    if (known?.madeFor !== nameOf(read.flow)) return
     const now = this.#deps.now()
+    const { hours, failures, unnamed, cursor, more, problem } = notAhead(read, now)
     this.#deps.storage.transactionSync(() => {
       for (const hour of hours) this.#saveHour(hour)
       const added = [
