@@ -20,7 +20,9 @@ const COMMAND = fileURLToPath(new URL('../../src/cli/erase/main.ts', import.meta
 /** The command itself, in a process of its own that waits for nobody. */
 const SCRIPT = `
   const { main } = await import(process.argv[1])
-  process.exitCode = await main(process.argv.slice(2), { wait: async () => {} })
+  process.exitCode = await main(process.argv.slice(2), {
+    io: { fetch, sleep: async () => {}, random: () => 0 },
+  })
 `
 
 let bench: Bench
