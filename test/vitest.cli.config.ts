@@ -11,6 +11,6 @@ export default defineConfig({
     testTimeout: 60_000,
     // Some build the Worker first.
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    maxWorkers: 3,
   },
 })
