@@ -397,7 +397,7 @@ function isMasked(actual: string, sent: string): boolean {
   for (const [planted, rule] of PLANTED) masked = masked.replaceAll(planted, `[${rule}]`)
   if (actual === masked || actual === redactText(sent, RULES)) return true
   // Of a URL the values of its query only, each as a whole.
-  if (!/^[a-z][a-z\d+.-]*:\/\//i.test(sent)) return false
+  if (!/[a-z][a-z\d+.-]*:\/\//i.test(sent)) return false
   const values = /=[^&#;]*/g
   return (
     actual.replace(values, '') === sent.replace(values, '') &&
@@ -419,8 +419,13 @@ const NORMALIZED: ReadonlySet<string> = new Set(['visitor', 'visitorTraits'])
 function added(leaves: Leaves, whole: Whole, whose: Whose): string[] {
   const { kind, payload } = whose.taken
   const hasPretty = prettyIn(kind, payload) !== ''
+  const isDroppable = (path: string) => DROPPABLE.has(path.split('.').at(-1) ?? '')
   const known = (path: string) =>
-    leaves.has(path) || DERIVED.has(path) || NORMALIZED.has(path) || (hasPretty && path === 'email')
+    isDroppable(path) ||
+    leaves.has(path) ||
+    DERIVED.has(path) ||
+    NORMALIZED.has(path) ||
+    (hasPretty && path === 'email')
   const strangers = Object.keys(whole.unmapped).filter((path) => !known(path))
   for (const [index, message] of whole.messages) {
     const names = Object.keys(message).filter((name) => name !== 'index' && !DROPPABLE.has(name))

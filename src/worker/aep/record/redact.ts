@@ -115,9 +115,8 @@ function inString(
       return text
     case 'query':
       // With blanks it is no address, whatever the field is for.
-      return /\s/.test(text)
-        ? inText(inQuery(text, rules, found), rules, found)
-        : inQuery(text, rules, found)
+      if (!/\s/.test(text)) return inQuery(text, rules, found)
+      return inText(HAS_URL.test(text) ? inQuery(text, rules, found) : text, rules, found)
     case 'html':
       return isCleanHtml(text, rules, found) ? text : undefined
     case 'json': {
@@ -132,6 +131,8 @@ function inString(
   return isUrl ? inQuery(text, rules, found) : inText(text, rules, found)
 }
 
+/** An address stands in it. */
+const HAS_URL = /[a-z][a-z\d+.-]{1,20}:\/\//i
 /** One address and nothing else. */
 const IS_URL = /^[a-z][a-z\d+.-]{1,20}:\/\/\S+$/i
 
