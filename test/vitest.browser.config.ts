@@ -10,6 +10,6 @@ export default defineConfig({
     globalSetup: ['test/browser/require-chromium.ts'],
     testTimeout: 120_000,
     hookTimeout: 90_000,
-    maxWorkers: 2,
+    maxWorkers: 3,
   },
 })
