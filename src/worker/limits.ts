@@ -151,9 +151,6 @@ export const MAX_DRAIN_TIMEOUT_MS = 60_000
 /** Smallest `MAX_EVENT_BYTES`. Below it, a part has no room for text beside its fixed fields. */
 export const MIN_EVENT_BYTES = 1_000
 
-/** Machine clocks differ. A time further ahead than this came from a wrong clock. */
-export const MAX_CLOCK_SKEW_MS = 1_000
-
 /** Longest access token: fits, with the other headers, into the 16 kB that common servers accept. */
 export const MAX_TOKEN_CHARACTERS = 8_192
 

@@ -36,9 +36,9 @@ export type Services = {
   /** Of operators who signed in with the token; `null` with `adminKeys`. */
   sessions: Sessions | null
   drift: DriftDetector
-  /** Of the Worker that runs; without a deployment there is none. */
-  /** What is set, without secrets: for those it says that they are. */
+  /** What is set; of a secret, only that it is. */
   settings: Readonly<Record<string, string>>
+  /** Of the Worker that runs; without a deployment there is none. */
   version: { id: string | null; tag: string | null; deployedAt: string | null }
 }
 

@@ -7,6 +7,7 @@ import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { runCommand } from '../../src/cli/lib/run.ts'
 import { diagnose } from './diagnosis.ts'
 import { gather } from './evidence.ts'
 import { faultPhase } from './fault-phase.ts'
@@ -26,16 +27,11 @@ import { XDM } from './xdm.ts'
 
 const FORMATS = { raw: RAW, xdm: XDM }
 
-async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(args)
-  if (options === 'help') {
-    console.log(USAGE)
-    return 0
-  }
-  if ('wrong' in options) {
-    console.error(`${options.wrong}\n\n${USAGE}`)
-    return 2
-  }
+function main(args: readonly string[]): Promise<number> {
+  return runCommand(readOptions(args), USAGE, drill)
+}
+
+async function drill(options: Options): Promise<number> {
   const directory = await mkdtemp(path.join(tmpdir(), 'chatlio-drill-'))
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {

@@ -9,6 +9,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { runCommand } from '../../src/cli/lib/run.ts'
 import { type Bundle, buildBundle } from '../drill/bundle.ts'
 import { Random } from '../drill/random.ts'
 import { Connection, type Sent } from './connection.ts'
@@ -42,16 +43,11 @@ type Failed = {
   readonly number: number | null
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(args)
-  if (options === 'help') {
-    console.log(USAGE)
-    return 0
-  }
-  if ('wrong' in options) {
-    console.error(`${options.wrong}\n\n${USAGE}`)
-    return 2
-  }
+function main(args: readonly string[]): Promise<number> {
+  return runCommand(readOptions(args), USAGE, fuzz)
+}
+
+async function fuzz(options: Options): Promise<number> {
   const directory = await mkdtemp(path.join(tmpdir(), 'chatlio-fuzz-'))
   process.on('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }))
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -5,7 +5,8 @@
  * relay's figure is a lower bound and repeats count twice. Events by id, code and place; nothing of what they say.
  */
 import { type ComparedHour, type LandedFailure, missingIn } from '../../worker/aep/landed.ts'
-import { complain, run, type Surroundings, say, surroundingsOf } from '../lib/run.ts'
+import { HOUR_MS } from '../../worker/limits.ts'
+import { complain, runCommand, type Surroundings, say, surroundingsOf } from '../lib/run.ts'
 import { wrap } from '../lib/style.ts'
 import { table } from '../lib/terminal.ts'
 import { aepSide, causes, explain, goneWords, readEverything, unreadWords } from './aep.ts'
@@ -13,15 +14,13 @@ import { type Common, nextCommand, readOptions, USAGE } from './options.ts'
 import { sentByHour } from './relay.ts'
 import { Sent } from './sent.ts'
 
-const HOUR_MS = 3_600_000
-
 /** Resolves with the exit code. */
 export async function main(
   args: readonly string[],
   given: Partial<Surroundings> = {},
 ): Promise<number> {
   const surroundings = surroundingsOf(given)
-  return run(readOptions(args, surroundings.env), USAGE, (options) =>
+  return runCommand(readOptions(args, surroundings.env), USAGE, (options) =>
     compare(options, surroundings),
   )
 }

@@ -156,7 +156,7 @@ async function newKeyRefused(
   return 4
 }
 
-/** Another outbox of the same Worker takes the place of the first. `null`: it is that of a jurisdiction that is none. */
+/** The Worker gets another outbox, in another jurisdiction. `null`: in none. */
 type Move = { readonly base: string; readonly token: string } & {
   readonly [end in 'from' | 'to']: string | null
 }

@@ -12,7 +12,7 @@ import { HEARD_MS } from '../../worker/limits.ts'
 import { commandLine } from '../lib/command.ts'
 import { variable } from '../lib/env-file.ts'
 import { adviceOn, PlatformError } from '../lib/platform-error.ts'
-import { complain, run, type Surroundings, surroundingsOf } from '../lib/run.ts'
+import { complain, runCommand, type Surroundings, surroundingsOf } from '../lib/run.ts'
 import { marked, paint, wrap } from '../lib/style.ts'
 import { ask, type Client, clientFor, earlierJob, visitorNamespace } from './adobe.ts'
 import { type Erase, readOptions, type Status, USAGE } from './options.ts'
@@ -27,7 +27,9 @@ export async function main(
   given: Partial<Surroundings> = {},
 ): Promise<number> {
   const surroundings = surroundingsOf(given)
-  return run(readOptions(args, surroundings.env), USAGE, (options) => act(options, surroundings))
+  return runCommand(readOptions(args, surroundings.env), USAGE, (options) =>
+    act(options, surroundings),
+  )
 }
 
 async function act(options: Erase | Status, surroundings: Surroundings): Promise<number> {

@@ -6,11 +6,11 @@
  */
 
 import { PRIVACY_JOBS, type UserId } from '../../worker/aep/privacy-request.ts'
+import { DAY_MS } from '../../worker/limits.ts'
 import type { PlatformClient, Send } from '../lib/platform-client.ts'
 import { PlatformError } from '../lib/platform-error.ts'
 import { at, type Json, listAt, textAt } from '../lib/platform-request.ts'
 
-const DAY_MS = 86_400_000
 const PAGE = 100
 const MAX_PAGES = 200
 
@@ -96,7 +96,7 @@ export type Product = {
   /** In Adobe's words. */
   readonly message: string
   readonly foundNobody: boolean
-  /** A namespace of the request, at least, is none that it knows. */
+  /** At least one namespace of the request is unknown to it. */
   readonly isUnknown: boolean
 }
 

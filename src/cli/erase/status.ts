@@ -5,6 +5,7 @@
  * suppression only when asked, by the opaque id that the receipt holds.
  */
 
+import { DAY_MS } from '../../worker/limits.ts'
 import type { PlatformClient } from '../lib/platform-client.ts'
 import { printable } from '../lib/printable.ts'
 import type { Surroundings } from '../lib/run.ts'
@@ -15,7 +16,6 @@ import { findJobs, type JobState, readJob } from './privacy-job.ts'
 import { type Receipt, readReceipt, writeReceipt } from './receipt.ts'
 import { extendSuppression, listSuppressions, type Suppression } from './relay.ts'
 
-const DAY_MS = 86_400_000
 /** "15 to 45 days", which Adobe does not promise. */
 const LONGEST_JOB_MS = 45 * DAY_MS
 /** Of a job that takes longer still. */

@@ -1,6 +1,6 @@
 /**
- * Command: a command that a person is told to run, written so that it works as it is printed: for the same environment,
- * file and variables as the command that prints it.
+ * Writes the command that a person is to run next, so that it works as printed: with the environment, configuration and
+ * file of variables of the command that prints it.
  */
 export type Selected = {
   /** A named environment of the configuration; `null`: the top level. */

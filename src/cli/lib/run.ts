@@ -25,11 +25,11 @@ export const surroundingsOf = (given: Partial<Surroundings>): Surroundings => ({
 })
 
 /** `options`: as the command line was read; the text says what is wrong with it. Resolves with the exit code. */
-export async function run<Options extends object>(
+export async function runCommand<Options extends object, Code extends number | undefined>(
   options: Options | 'help' | { readonly wrong: string },
   usage: string,
-  act: (options: Options) => Promise<number>,
-): Promise<number> {
+  act: (options: Options) => Promise<Code>,
+): Promise<Code | 0 | 2> {
   if (options === 'help') {
     console.log(usage)
     return 0

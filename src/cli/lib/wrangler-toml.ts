@@ -37,12 +37,6 @@ export function varsOf(toml: string, env: string | null = null): Vars {
   return Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, String(value)]))
 }
 
-/** The named environments. */
-export function environmentsOf(toml: string): readonly string[] {
-  const { env } = parsed(toml)
-  return isTable(env) ? Object.keys(env) : []
-}
-
 export function withVars(toml: string, vars: Vars, env: string | null = null): string {
   const secret = Object.keys(vars).find((name) => SECRETS.includes(name))
   if (secret) throw new Error(`${secret} is a secret and does not belong into wrangler.toml.`)

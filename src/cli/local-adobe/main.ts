@@ -1,19 +1,15 @@
 /** `npm run local-adobe`: the local Adobe alone, on a port of 127.0.0.1, until it is ended. */
 import { type LocalAdobeServer, startLocalAdobe } from '../../local-adobe/server.ts'
 import { StateFileError } from '../../local-adobe/state-file.ts'
+import { runCommand } from '../lib/run.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 
 /** Resolves with the exit code when it cannot start; otherwise it serves until it is ended. */
-export async function main(args: readonly string[]): Promise<number | undefined> {
-  const options = readOptions(args)
-  if (options === 'help') {
-    console.log(USAGE)
-    return 0
-  }
-  if ('wrong' in options) {
-    console.error(`${options.wrong}\n\n${USAGE}`)
-    return 2
-  }
+export function main(args: readonly string[]): Promise<number | undefined> {
+  return runCommand(readOptions(args), USAGE, serve)
+}
+
+async function serve(options: Options): Promise<number | undefined> {
   try {
     console.log(description(await startLocalAdobe(options), options))
     return undefined

@@ -124,7 +124,7 @@ export async function descriptorsOf(send: Send, schemaId: string): Promise<reado
   return all.filter((one) => at(one, 'xdm:sourceSchema') === schemaId)
 }
 
-/** Null: there is none of this id in the sandbox. */
+/** `null`: the sandbox has no dataset of this id. */
 export async function datasetById(send: Send, id: string): Promise<Json> {
   const path = `${DATASETS}/${encodeURIComponent(id)}`
   return orNull(async () => at(await send({ method: 'GET', path }), id))

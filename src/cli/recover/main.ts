@@ -9,7 +9,7 @@ import { aepSide, causes, explain, goneWords, unreadWords } from '../compare/aep
 import { nextCommand } from '../compare/options.ts'
 import { Sent } from '../compare/sent.ts'
 import { printable } from '../lib/printable.ts'
-import { complain, run, type Surroundings, say, surroundingsOf } from '../lib/run.ts'
+import { complain, runCommand, type Surroundings, say, surroundingsOf } from '../lib/run.ts'
 import { processTerminal } from '../lib/terminal.ts'
 import { type Found, findRefused } from './find.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
@@ -21,7 +21,7 @@ export async function main(
   given: Partial<Surroundings> = {},
 ): Promise<number> {
   const surroundings = surroundingsOf(given)
-  return run(readOptions(args, surroundings.env), USAGE, (options) =>
+  return runCommand(readOptions(args, surroundings.env), USAGE, (options) =>
     recover(options, surroundings),
   )
 }

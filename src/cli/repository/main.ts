@@ -1,6 +1,6 @@
 /**
  * `npm run repository -- URL`: says where this project is published, in package.json, and puts the Deploy to Cloudflare
- * button into README.md. Without an address a button leads nowhere, so until then there is none.
+ * button into README.md. Until then README.md has no button, since it would lead nowhere.
  * Cloudflare's button takes public repositories of github.com and gitlab.com.
  */
 import { readFileSync, writeFileSync } from 'node:fs'

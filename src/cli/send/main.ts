@@ -8,21 +8,17 @@ import { buffer } from 'node:stream/consumers'
 import { commandLine } from '../lib/command.ts'
 import { keepSecret, printable, printableLines } from '../lib/printable.ts'
 import { askRelay, explainReply, type Fields } from '../lib/relay-reply.ts'
+import { runCommand } from '../lib/run.ts'
 import { mark, marked, wrap } from '../lib/style.ts'
 import { newPerson, testWebhook } from '../lib/test-webhook.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 
 /** Resolves with the exit code. */
-export async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(args, process.env)
-  if (options === 'help') {
-    console.log(USAGE)
-    return 0
-  }
-  if ('wrong' in options) {
-    console.error(`${options.wrong}\n\n${USAGE}`)
-    return 2
-  }
+export function main(args: readonly string[]): Promise<number> {
+  return runCommand(readOptions(args, process.env), USAGE, send)
+}
+
+async function send(options: Options): Promise<number> {
   keepSecret(options.key)
   const body = await bodyOf(options)
   if (body === null) {

@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { type LocalAdobeServer, startLocalAdobe } from '../../local-adobe/server.ts'
 import { type LocalWorker, startWorker } from '../lib/local-worker.ts'
+import { runCommand } from '../lib/run.ts'
 import { paint } from '../lib/style.ts'
 import { LOCAL_ADMIN_TOKEN, LOCAL_KEY } from '../send/options.ts'
 import { DEMO_VARIABLES, runDemo } from './demo.ts'
@@ -23,16 +24,11 @@ const INTERRUPTED = 130
 const DEMO_RECOVERY_MS = 60_000
 
 /** Resolves with the exit code. */
-export async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(args)
-  if (options === 'help') {
-    console.log(USAGE)
-    return 0
-  }
-  if ('wrong' in options) {
-    console.error(`${options.wrong}\n\n${USAGE}`)
-    return 2
-  }
+export function main(args: readonly string[]): Promise<number> {
+  return runCommand(readOptions(args), USAGE, start)
+}
+
+async function start(options: Options): Promise<number> {
   const quit = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => quit.abort())

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 import { stripVTControlCharacters } from 'node:util'
 import { whyUnreadable } from '../lib/env-file.ts'
 import { printable } from '../lib/printable.ts'
+import { runCommand } from '../lib/run.ts'
 import { linesOf as textLinesOf } from '../lib/text.ts'
 import { ROOT } from '../lib/wrangler.ts'
 import { type Line, linesOf } from './event.ts'
@@ -17,16 +18,11 @@ import { type Options, readOptions, USAGE } from './options.ts'
 import { type Piece, Splitter } from './split.ts'
 
 /** Resolves with the exit code, once what it follows has ended. */
-export async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(args)
-  if (options === 'help') {
-    console.log(USAGE)
-    return 0
-  }
-  if ('wrong' in options) {
-    console.error(`${options.wrong}\n\n${USAGE}`)
-    return 2
-  }
+export function main(args: readonly string[]): Promise<number> {
+  return runCommand(readOptions(args), USAGE, tail)
+}
+
+async function tail(options: Options): Promise<number> {
   const file = options.file ?? (isPipe() ? '-' : null)
   if (file === null) return follow(options)
   try {

@@ -8,6 +8,7 @@ import { ROUTE_KINDS } from '../../worker/chatlio/kind.ts'
 import { TEST_EVENT_TYPE, TEST_PERSON } from '../../worker/chatlio/person.ts'
 import { commandLine, wranglerLine } from '../lib/command.ts'
 import { keepSecret, printableLines } from '../lib/printable.ts'
+import { runCommand } from '../lib/run.ts'
 import { paint, wrap } from '../lib/style.ts'
 import { platformFor } from './dataflow.ts'
 import { diagnose } from './diagnosis.ts'
@@ -17,16 +18,11 @@ import { type Row, table } from './row.ts'
 import { type SampleOutcome, sampleRow, trySample } from './sample.ts'
 
 /** Resolves with the exit code. */
-export async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(args, process.env)
-  if (options === 'help') {
-    console.log(USAGE)
-    return 0
-  }
-  if ('wrong' in options) {
-    console.error(`${options.wrong}\n\n${USAGE}`)
-    return 2
-  }
+export function main(args: readonly string[]): Promise<number> {
+  return runCommand(readOptions(args, process.env), USAGE, verifyAll)
+}
+
+async function verifyAll(options: Options): Promise<number> {
   keepSecret(options.key)
   const { rows, notes } = await verify(options)
   console.log(`${options.base}\n\n${table(rows)}`)

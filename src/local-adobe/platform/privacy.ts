@@ -8,6 +8,7 @@
  * Every sandbox is processed, whatever the header says.
  */
 import { type Context, Hono } from 'hono'
+import { DAY_MS } from '../../worker/limits.ts'
 import type { State } from '../state.ts'
 import { isObject, type JsonObject } from '../streaming/message.ts'
 import { primaryIdentity } from '../streaming/profile.ts'
@@ -42,7 +43,6 @@ export type PrivacyJob = {
 const MAX_USERS = 1_000
 const MAX_USER_IDS = 9
 const PAGE = 100
-const DAY_MS = 86_400_000
 const LOOK_BACK_DAYS = 45
 const MAX_RANGE_DAYS = 30
 const TYPES = ['standard', 'custom', 'integrationCode', 'namespaceId', 'unregistered']

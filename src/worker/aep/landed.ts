@@ -13,6 +13,7 @@
  * found within a day: once a day the last seven days are looked through.
  */
 import { isObject, type JsonObject } from '../lib/json.ts'
+import { HOUR_MS } from '../limits.ts'
 import { type FailedRow, readFailedRow } from './failed-row.ts'
 import { answered, linesOf, list, type PlatformGet, type PlatformProblem } from './platform-get.ts'
 
@@ -112,7 +113,6 @@ const LISTS = 4
 /** Of these, for the runs of hours. */
 const RUN_LISTS = 3
 const FILES = 20
-const HOUR_MS = 3_600_000
 /** After its end AEP may still count for an hour so long. */
 const SETTLE_MS = 2 * HOUR_MS
 /** A batch is listed under the time of its beginning, and fails later; once in `DEEP_EVERY_MS` it may be much later. */

@@ -5,6 +5,7 @@
  * Promises: truncates decimals, so that no time moves into the future; treats Go's zero time as absent; leaves an
  * unreadable timestamp unchanged, since a strange date is no reason to lose a chat.
  */
+import { DAY_MS } from '../limits.ts'
 
 /** Date and time in a form that `Date.parse` also accepts. Does not check that the day exists in the calendar. */
 const DATE_TIME =
@@ -48,7 +49,6 @@ export function writeTimestamp(
   return toIso(Math.min(timestamp.ms, receivedAt))
 }
 
-const DAY_MS = 86_400_000
 let latest = { day: Number.NaN, date: '' }
 
 /** RFC 3339 in UTC with milliseconds. The times of an event are mostly of one day: its date is made once. */

@@ -5,12 +5,11 @@
  * Whether AEP answers so for a streaming flow is not published; its interface says that each run is "recorded within an
  * hourly window". A run of the hour that is not over has no `completedAtUTC`.
  */
+import { HOUR_MS } from '../../../worker/limits.ts'
 import type { State } from '../../state.ts'
 import type { JsonObject } from '../../streaming/message.ts'
 import { type Caller, DEFAULT_SANDBOX } from '../gateway.ts'
 import type { Store } from '../store.ts'
-
-const HOUR_MS = 3_600_000
 
 type Arrived = { readonly at: number; readonly flowId: string | null; readonly bytes?: number }
 

@@ -1,4 +1,5 @@
 /** The last 24 hours, hour by hour, from the counters of webhooks: two charts, drawn here, whose bars say their figures. Pure. */
+import { HOUR_MS } from '../../limits.ts'
 import { href } from './addresses.ts'
 import { Count } from './parts.tsx'
 
@@ -23,7 +24,6 @@ export type Hour = {
 
 export type Point = { at: string; outcome: string; count: number }
 
-const HOUR_MS = 3_600_000
 const SERIES_OF: { readonly [outcome: string]: number } = {
   forwarded: 0,
   buffered: 1,

@@ -103,7 +103,7 @@ export async function entriesOf(
   }
 }
 
-/** One entry by its number, and the progress of a redrive; `null`: there is none. */
+/** One entry of the log by its number, with the progress of its redrive; `null` where there is no such entry. */
 export async function entryOf({ outbox }: Services, position: number) {
   const found = await outbox().action(position)
   return found && { ...entryView(found), progress: found.progress }

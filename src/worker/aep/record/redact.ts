@@ -36,7 +36,7 @@ export function redactEvent(
 
 type Treatment = 'verbatim' | 'query' | 'html' | 'json'
 
-/** How a text at a place of the body is treated; without a word as any text is. `below`: by key. */
+/** How a text at a place of the body is treated: without a treatment, as any text. `below`: by key. */
 type Place = { treatment?: Treatment; items?: Place; readonly below: Map<string, Place> }
 
 const ANYWHERE: Place = { below: new Map() }
