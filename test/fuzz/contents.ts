@@ -90,7 +90,7 @@ function leavesOf({ kind, payload }: Taken): Leaves {
       keys,
       value,
       form: known?.form ?? null,
-      verbatim: known?.verbatim ?? false,
+      verbatim: VERBATIM.has(holder === '' ? name : `${holder}.${name}`),
     })
   }
   const { visitor, messages } = payload
@@ -111,6 +111,14 @@ function leavesOf({ kind, payload }: Taken): Leaves {
   }
   return leaves
 }
+
+/** Never masked, in whichever kind it comes: ids, names, channels, addresses, times. */
+const VERBATIM: ReadonlySet<string> = new Set(
+  FIELDS.filter(
+    ({ kinds, form, verbatim }) =>
+      kinds.length > 0 && (verbatim || ['email', 'dateTime', 'ip'].includes(form)),
+  ).map(({ from }) => from),
+)
 
 const isEmptyObject = (value: unknown) => Array.isArray(value) && value.length === 0
 
@@ -359,7 +367,7 @@ function matches(
       return sent !== undefined && difference(parsed ?? actual, sent, same(masks)) === null
     }
   }
-  if (masks && !verbatim && form !== 'ip' && isUnmasked(actual)) return false
+  if (masks && !verbatim && isUnmasked(actual)) return false
   return difference(actual, value, same(masks && !verbatim)) === null
 }
 
