@@ -10,7 +10,11 @@ export default defineConfig({
   root,
   plugins: [cloudflareTest({ wrangler: { configPath } })],
   test: {
-    include: ['test/unit/**/*.test.ts'],
+    include: [
+      'test/unit/**/*.test.ts',
+      'test/worker/alerts-evaluate.test.ts',
+      'test/worker/drift.test.ts',
+    ],
     setupFiles: ['test/worker/restore-environment.ts'],
     isolate: false,
     restoreMocks: true,
