@@ -32,7 +32,6 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ].map((name) => `aep/record/${name}`),
   landed: ['aep/landed', 'aep/failed-row'],
   alerts: ['alerts/evaluate', 'alerts/message'],
-  drift: ['drift/analyze', 'drift/detector'],
   lib: ['json', 'json-text', 'spellings'].map((name) => `lib/${name}`),
   config: ['config', 'destination', 'variables', 'webhook-keys'].map((name) => `config/${name}`),
 }
