@@ -143,6 +143,7 @@ export class Outbox extends DurableObject<Env> {
       now,
       timers,
       record: (delivered) => records.settled(delivered.map(deliveredOf)),
+      recordPart: (event) => records.partSettled(event),
     })
     this.#intake = new Intake({
       events,
