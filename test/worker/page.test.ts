@@ -220,6 +220,7 @@ describe('events', () => {
     expect(await textAt(`/admin/ui/delete?event=${id}`)).toContain('Delete 1 dead event?')
     const ticked = `/admin/ui/delete?state=dead&ids=${id}&ids=none`
     expect(await textAt(ticked)).toContain('Delete 1 dead event?')
+    expect(await textAt(ticked)).toContain('1 of the ticked ones is no longer dead.')
     expect((await browser.visit(ticked)).html).toContain(`name="ids" value="${id}"`)
     expect((await relay.get('/status')).body.dead).toBe(3)
     const one = await browser.submit(`/admin/ui/events/${id}/delete`, {
@@ -432,18 +433,49 @@ describe('which relay this is', () => {
 })
 
 describe('all events', () => {
-  it('are one list, the newest first, each with its state; what is ticked is redriven', async () => {
+  it('are one list, the newest first, each with its state', async () => {
     await relay.post('unanswered', conversation())
     await relay.report()
     clock.advance(60_000)
-    const ids = await refuse(2)
+    await refuse(2)
     await relay.report()
-    const { html } = await browser.visit('/admin/ui/events')
-    expect(textOf(html)).toMatch(/Dead feedback .*Delivered unanswered/)
-    expect(html).not.toContain('type="checkbox"')
-    const dead = await browser.visit('/admin/ui/events?state=dead')
-    for (const id of ids) expect(dead.html).toContain(`name="ids" value="${id}" form="some"`)
-    expect(textOf(dead.html)).toContain('2 of 2 events shown')
+    expect(await textAt('/admin/ui/events')).toMatch(/Dead feedback .*Delivered unanswered/)
+    expect(await textAt('/admin/ui/events?state=dead')).toContain('2 of 2 events shown')
+  })
+
+  it.each([
+    ['all', ['redrive', 'delete', 'export']],
+    ['dead', ['redrive', 'delete', 'export']],
+    ['quarantined', ['redrive', 'delete', 'export']],
+    ['pending', ['delete', 'export']],
+    ['delivered', ['export']],
+  ] as const)('of the state %s are ticked, for what can be done with them', async (state, does) => {
+    const [id = ''] = await refuse(1)
+    await relay.post('transcript', invalidTranscript('q'))
+    await relay.report()
+    await relay.command('/pause')
+    await relay.post('unanswered', conversation())
+    const { html } = await browser.visit(`/admin/ui/events?state=${state}`)
+    const form = html.match(/<form id="some".*?<\/form>/s)?.[0] ?? ''
+    const offered = ['redrive', 'delete', 'export'].filter((each) => form.includes(`ui/${each}"`))
+    expect(offered).toEqual(does)
+    expect(html).toMatch(/name="ids" value="\w{64}" form="some"/)
+    expect(html.includes(`value="${id}" form="some"`)).toBe(state === 'all' || state === 'dead')
+  })
+
+  it('of which none is ticked stay as they are, and none leaves', async () => {
+    await refuse(2)
+    const { html } = await browser.visit('/admin/ui/events?state=dead')
+    const hidden = hiddenIn(html.match(/<form id="some".*?<\/form>/s)?.[0] ?? '')
+    expect(hidden.get('ids')).toBe('')
+    const redriven = await browser.post('/admin/ui/redrive', hidden)
+    expect(textOf(redriven.html)).toContain('No event is ticked')
+    for (const path of ['/admin/ui/delete', '/admin/ui/export']) {
+      const { status, html } = await browser.visit(`${path}?${hidden}`)
+      expect([status, textOf(html)]).toEqual([400, expect.stringContaining('No event is ticked')])
+    }
+    expect((await relay.get('/status')).body).toMatchObject({ dead: 2, erased: 0 })
+    expect(await textAt('/admin/ui/log')).toContain('Nothing in the last 90 days.')
   })
 
   it('are counted where they are, page after page: what is redriven, and what comes of it', async () => {
@@ -495,7 +527,7 @@ describe('all events', () => {
   it('are exported as they are filtered', async () => {
     await refuse(2)
     const { html } = await browser.visit('/admin/ui/events?state=dead&kind=feedback')
-    const link = addressesOf(html).find((address) => address.includes('/export')) ?? ''
+    const link = addressesOf(html).find((address) => address.includes('/export?')) ?? ''
     expect(link).toContain('state=dead&kind=feedback')
     const lines = (await browser.visit(link)).html.trim().split('\n')
     expect(lines).toHaveLength(2)

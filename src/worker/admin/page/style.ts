@@ -42,6 +42,7 @@ label{display:grid;gap:.15rem;font-size:.875rem;color:var(--soft);flex:1 1 11rem
 label>*{font-size:1rem;color:var(--fg);width:100%}
 .row{margin:.75rem 0}
 form.row{align-items:end}form.row>a{padding:.45rem 0}
+#some{position:sticky;bottom:0;background:var(--bg)}main:not(:has(td :checked)) #some{display:none}
 .eq{margin:0;gap:.35rem 1rem;display:grid;grid-template-columns:repeat(auto-fit,minmax(6.2rem,1fr));align-items:start}
 .eq dd{margin:0;font-size:1.2rem}
 .eq dd,.n,.at{font-variant-numeric:tabular-nums}
