@@ -104,7 +104,7 @@ describe('the overview', () => {
     expect(text).toContain('Not of the documented shape · messages transcript 1 ')
     expect(text).toMatch(/See Redrive 3 .*See Redrive 1/)
     const link = addressesOf(html).find((address) => address.includes('code=rejected')) ?? ''
-    expect(await textAt(link)).toContain('3 events match')
+    expect(await textAt(link)).toContain('3 of 3 events shown')
   })
 
   it('pauses and resumes, and says so once', async () => {
@@ -158,7 +158,7 @@ describe('events', () => {
     aep.rule({ answer: { type: 'status', status: 503 }, times: 2 })
     const { body } = await relay.post('feedback', conversation())
     expect(await textAt(`/admin/ui/events/${body.id}`)).toMatch(
-      /Pending: feedback .*Received and stored\. .*AEP failed \( unavailable 503 \)\. .*Next attempt/,
+      /Pending: feedback .*Received and stored\. .*AEP failed \( unavailable 503 \)\. .*What is next: an attempt, due/,
     )
     await drainAll(clock)
     await relay.report()
@@ -216,7 +216,7 @@ describe('events', () => {
     const [id = ''] = await refuse(3)
     const asked = await browser.visit('/admin/ui/delete?state=dead&kind=feedback')
     expect(textOf(asked.html)).toContain('Delete 3 dead events? ')
-    expect(textOf(asked.html)).toContain('Only those with kind: feedback .')
+    expect(textOf(asked.html)).toContain('Filtered by kind: feedback .')
     expect(await textAt(`/admin/ui/delete?event=${id}`)).toContain('Delete 1 dead event?')
     const ticked = `/admin/ui/delete?state=dead&ids=${id}&ids=none`
     expect(await textAt(ticked)).toContain('Delete 1 dead event?')
@@ -226,7 +226,7 @@ describe('events', () => {
     const one = await browser.submit(`/admin/ui/events/${id}/delete`, {
       back: '/admin/ui/events?state=dead',
     })
-    expect(textOf(one.html)).toMatch(/1 event deleted\. Dead events .*2 events match/)
+    expect(textOf(one.html)).toMatch(/1 event deleted\. Dead events .*2 of 2 events shown/)
     const all = await browser.submit('/admin/ui/delete', { state: 'dead', kind: 'feedback' })
     expect(textOf(all.html)).toContain('2 events deleted.')
     expect((await relay.get('/status')).body).toMatchObject({ dead: 0, erased: 3 })
@@ -263,9 +263,7 @@ describe('a person', () => {
     expect(textOf(dry.html)).toContain(`${EMAIL} is not suppressed.`)
     const first = await browser.post('/admin/ui/erase', { ...form, confirm: '1' })
     const said = textOf(first.html)
-    expect(said).toContain(
-      '1 event and 0 receipts of this person erased. 1 event of others mention',
-    )
+    expect(said).toContain('1 event and 0 receipts of this person erased. Kept: 1 event of others')
     expect(said).toContain('Not done yet: once more in 11 seconds')
     expect(addressesOf(first.html).join()).not.toContain('anna')
     clock.advance(11_000)
@@ -369,7 +367,7 @@ describe('drift, alerts and the log', () => {
     await relay.post('feedback', conversation({ other: 'x', another: 1 }))
     await relay.report()
     const all = await browser.submit('/admin/ui/drift/accept', { back: '/admin/ui/drift' })
-    expect(textOf(all.html)).toMatch(/3 differences accepted: .*No difference is open\./)
+    expect(textOf(all.html)).toMatch(/3 differences accepted: .*There is no difference to look at/)
   })
 
   it('show every alert, and whether a test gets through', async () => {
@@ -413,9 +411,14 @@ describe('which relay this is', () => {
   it('stands on every page, and anything but production stands out', async () => {
     const staging = startBrowser({ ENVIRONMENT: 'staging' })
     await staging.signIn()
-    const { html } = await staging.visit('/admin/ui/log')
-    expect(html).toContain('<b class="env other">staging</b>')
-    expect(textOf(html)).toMatch(/staging 127\.0\.0\.1:\d+\/….{4} · raw/)
+    for (const path of ['/admin/ui/log', '/admin/ui/nothing', '/admin/ui/events?state=wrong']) {
+      const { html } = await staging.visit(path)
+      expect(html).toContain('<b class="env other">staging</b>')
+      expect(textOf(html)).toMatch(/staging 127\.0\.0\.1:\d+\/….{4}\s· raw/)
+    }
+    expect(textOf((await staging.visit('/admin')).html)).toContain(
+      'npm run verify -- --env staging',
+    )
     const production = startBrowser({ ENVIRONMENT: 'production' })
     await production.signIn()
     expect((await production.visit('/admin')).html).toContain('<b class="env">production</b>')
@@ -429,6 +432,10 @@ describe('which relay this is', () => {
     expect(text).toContain('This is the Chatlio relay.')
     expect(text).not.toMatch(/127\.0\.0\.1|raw|Log/)
     expect((await relay.send('/')).body.code).toBe('not-found')
+    const elsewhere = { ...headers, 'sec-fetch-site': 'cross-site' }
+    const refused = await startBrowser().post('/admin/sign-in', {}, elsewhere)
+    expect(textOf(refused.html)).toMatch(/^\S.*Refused/)
+    expect(textOf(refused.html)).not.toMatch(/127\.0\.0\.1|raw|Log/)
   })
 })
 
@@ -505,7 +512,7 @@ describe('all events', () => {
       /admin token redrive dead, 2 by id matched 2, redriven 2, still invalid 0 Of 2 redriven: 2 acc/,
     )
     // The third, which was not ticked, is dead all the while.
-    expect(await textAt('/admin/ui/events?state=dead')).toContain('1 event matches')
+    expect(await textAt('/admin/ui/events?state=dead')).toContain('1 of 1 event shown')
   })
 
   it('that AEP refuses once more are told from those that were deleted since', async () => {

@@ -86,7 +86,7 @@ function Confirm({ state, matched, filter, back, gone = 0, children }: ConfirmPr
       )}
       {words.length > 0 && (
         <p>
-          Only those with <b>{words.join(', ')}</b>.
+          Filtered by <b>{words.join(', ')}</b>.
         </p>
       )}
       <p>

@@ -1,6 +1,5 @@
 /** `/admin/ui/events`: what came last, whatever became of it, and what is done with many at once. */
 import * as v from 'valibot'
-import { count } from '../../alerts/words.ts'
 import { STORED_KINDS } from '../../chatlio/kind.ts'
 import { type AppContext, type Services, servicesOf } from '../../services.ts'
 import { type Answer, COMMANDS, type Input } from '../api.ts'
@@ -221,11 +220,6 @@ function Bulk({ filter, matching, redrives }: BulkProps) {
   const all = matching === null ? 'all that match' : matching.toLocaleString('en-US')
   return (
     <div class="row">
-      {matching !== null && (
-        <b>
-          {count(matching, 'event')} {matching === 1 ? 'matches' : 'match'}
-        </b>
-      )}
       {redrives && (
         <>
           <Action does="redrive" values={filter} back={back} look="main">
