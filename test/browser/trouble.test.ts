@@ -23,7 +23,7 @@ async function ledger({ page }: Operator) {
 }
 
 describe('an outage', () => {
-  it('is said in a sentence, fills the store, and ends with everything delivered', async () => {
+  it('is said in a sentence, fills the outbox, and ends with everything delivered', async () => {
     const { relay } = world
     const operator = await world.signedIn({ viewport: PHONE })
     await operator.open('/admin')

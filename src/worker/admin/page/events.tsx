@@ -205,7 +205,7 @@ function Ticked({ state, back }: { state: FilterValues['state']; back: string })
       <Button>Export the ticked ones</Button>
       {isMixed && (
         <small>
-          A redrive takes the dead and quarantined of them, deleting takes what is stored.
+          Redriving takes the dead and quarantined of them, deleting what is stored, exporting all.
         </small>
       )}
     </form>
