@@ -54,17 +54,31 @@ const fast = (folder: string): Files => ({
   exclude: [`test/${folder}/${SLOW}`],
 })
 
-/** Tests run in workerd, against the Worker as `wrangler.toml` describes it; upstream is the local AEP, in process. */
+/** Tests of the commands, the simulator and the drill: they run in Node, and start real servers on 127.0.0.1. */
+const cli = {
+  root,
+  test: {
+    name: 'cli',
+    include: ['test/{cli,simulation,drill}/**/*.test.ts'],
+    restoreMocks: true,
+    testTimeout: SLOW_MS,
+    // Some build the Worker first.
+    hookTimeout: 60_000,
+  },
+}
+
+/** The others run in workerd, against the Worker as `wrangler.toml` describes it; upstream is the local AEP, in process. */
 export default defineConfig({
   test: {
-    // Much of the time is waiting for timeouts, so a few files at once are done sooner, however many cores there are.
-    maxWorkers: 3,
+    // Much of the time is waiting, so a few files at once are done sooner, however many cores there are.
+    maxWorkers: 6,
     projects: [
       project('unit', { include: ['test/unit/**/*.test.ts'] }, bindings),
       project('worker', fast('worker'), bindings),
       project('xdm', fast('xdm'), xdmBindings),
       project('slow', { include: [`test/worker/${SLOW}`] }, bindings, SLOW_MS),
       project('slow-xdm', { include: [`test/xdm/${SLOW}`] }, xdmBindings, SLOW_MS),
+      cli,
     ],
   },
 })

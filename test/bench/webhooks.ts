@@ -71,7 +71,8 @@ export async function steady(
     const due = began + (number * 1_000) / perSecond
     const waitMs = due - performance.now()
     if (waitMs > 1) await sleep(waitMs)
-    under.push(post(target, agent, answers, due))
+    // Timed from when it was due, or from when it left, where a timer fired a little early.
+    under.push(post(target, agent, answers, Math.min(due, performance.now())))
   }
   await Promise.all(under)
   agent.destroy()

@@ -172,7 +172,7 @@ export async function deleteMatching(
  * where the next page begins, `null` after the last.
  */
 async function eachPage(
-  { ids, dryRun, ...filter }: Input<'redrive'>,
+  { ids, dryRun, ...filter }: Input<'redrive'> | Input<'deleteMatching'>,
   limit: number,
   act: (request: BulkRequest) => Promise<number | null>,
 ): Promise<void> {
