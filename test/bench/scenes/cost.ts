@@ -173,6 +173,12 @@ export function costSection(operations: string, cpu: Cpu): Section {
         'counts, receipts and the operators’ page do not depend on them. Traces, one in a hundred, are not counted.',
       `A hundred a second in an outage and in store-first is counted at what an event costs alone, which is the most: stores that arrive together share rows of the ledger. ` +
         'The requests that the outbox sends leave through an entrypoint of the same Worker, which is read here as a service binding and so not billed as requests; their processor time is in the figure.',
+      ...(cpu.first === null
+        ? []
+        : [
+            `Whether Free fits is said of what a day includes. It also allows an invocation 10 ms of processor time: the first webhook of an isolate takes ${rounded(cpu.first)} ms ` +
+              'on the benchmark’s machine, of the whole process (at most, therefore; Cloudflare counts the Worker alone, and tolerates a single one above).',
+          ]),
       `With the comparison (\`AEP_READ_CLIENT_ID\`) the cron trigger writes ${(metered.cronHourComparing.written - metered.cronHour.written) * 24} rows more a day; the months above have it.`,
       ...(Object.values(cpu).includes(null)
         ? [
