@@ -78,7 +78,9 @@ function run(command: string, args: readonly string[], cwd: string, hint = ''): 
   const { status, error, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8' })
   if (error) throw new Error(`\`${command}\` cannot be run here (${error.message})`)
   if (status !== 0) {
-    const last = stderr.trim().split('\n').at(-1)
-    throw new Error(`\`${command} ${args[0]}\` failed: ${last}${hint && `; ${hint}`}`)
+    // npm ends with the path of its log.
+    const lines = stderr.trim().split('\n')
+    const why = lines.find((line) => /^(?:npm error|E:)/.test(line)) ?? lines.at(-1)
+    throw new Error(`\`${command} ${args[0]}\` failed: ${why}${hint && `; ${hint}`}`)
   }
 }

@@ -177,7 +177,7 @@ export function costSection(operations: string, cpu: Cpu): Section {
         ? []
         : [
             `Whether Free fits is said of what a day includes. It also allows an invocation 10 ms of processor time: the first webhook of an isolate takes ${rounded(cpu.first)} ms ` +
-              'on the benchmark’s machine, of the whole process (at most, therefore; Cloudflare counts the Worker alone, and tolerates a single one above).',
+              'on the benchmark’s machine, of the whole process, where Cloudflare counts the Worker alone.',
           ]),
       `With the comparison (\`AEP_READ_CLIENT_ID\`) the cron trigger writes ${(metered.cronHourComparing.written - metered.cronHour.written) * 24} rows more a day; the months above have it.`,
       ...(Object.values(cpu).includes(null)
