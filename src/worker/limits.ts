@@ -303,6 +303,9 @@ export const LANDED_FIRST_MS = 24 * 3_600_000
 /** Settled hours over which AEP's counts are compared with what it acknowledged. */
 export const LANDED_HOURS = 3
 
+/** Before these hours: so far ahead a clock may have run by which we have counted. */
+export const LANDED_BEFORE_MS = 6 * 3_600_000
+
 /** An hour in which AEP has refused nothing more ends the alert. */
 export const LANDED_CLEAN_MS = 3_600_000
 
