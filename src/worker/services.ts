@@ -37,7 +37,7 @@ export type Services = {
   sessions: Sessions | null
   drift: DriftDetector
   /** What is set; of a secret, only that it is. */
-  settings: Readonly<Record<string, string>>
+  settings: () => Readonly<Record<string, string>>
   /** Of the Worker that runs; without a deployment there is none. */
   version: { id: string | null; tag: string | null; deployedAt: string | null }
 }
@@ -114,7 +114,7 @@ export function servicesOf(env: Env): Services {
       sessions: adminToken === null ? null : new Sessions(adminToken),
       drift,
       version: versionOf(env),
-      settings: shownSettings(env),
+      settings: () => shownSettings(env),
     }
     services.set(env, known)
     if (config.problems.length > 0) {

@@ -125,7 +125,12 @@ export class Outbox extends DurableObject<Env> {
       rim,
     })
     this.#records = records
-    this.#bulk = new Bulk({ events, list, isSuppressed: (hashes) => records.isSuppressed(hashes) })
+    this.#bulk = new Bulk({
+      events,
+      list,
+      isSuppressed: (hashes) => records.isSuppressed(hashes),
+      erased: (id) => this.#delivery.left(id, 'erased'),
+    })
     const takeBack = (from: number, since: number) => this.#delivery.takeBack(from, since)
     this.#watch = new AepWatch({ events, policy, now, takeBack })
     const credentials = destination?.credentials ?? null

@@ -6,9 +6,11 @@
  * keeps it, and no address of it leaves with a link. `no-store` and `nosniff` come with every operators' answer.
  */
 import type { Child, PropsWithChildren } from 'hono/jsx'
+import { isProduction } from '../../alerts/words.ts'
 import { problemResponse } from '../../http/problem.ts'
 import { readSessionCookie } from '../../http/sessions.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
+import { isAdmitted } from '../access.ts'
 import { destinationOf } from '../run/relay.ts'
 import { flashOf } from './addresses.ts'
 import { client } from './client/page.js'
@@ -29,7 +31,7 @@ const PLACES = [
 
 export type Frame = {
   title: string
-  /** The address of the page, as in the navigation; empty where nobody is signed in. */
+  /** The address of the page, as in the navigation; empty where it has none there. */
   place: string
   /** Seconds after which it is shown anew; absent: it stays. */
   refreshes?: number | undefined
@@ -56,21 +58,15 @@ export function respond(c: AppContext, frame: Frame, content: Child, status: Sta
   return c.html(`<!doctype html>${html}`, status, HEADERS)
 }
 
-/** A fault in words. `title` says what it is, `text` what to do; `place`: empty for strangers. */
-export function respondFault(
-  c: AppContext,
-  status: Status,
-  title: string,
-  text: string,
-  place = '/',
-) {
+/** A fault in words. `title` says what it is, `text` what to do. */
+export function respondFault(c: AppContext, status: Status, title: string, text: string) {
   const content = (
     <>
       <h1>{title}</h1>
       <p>{text}</p>
     </>
   )
-  return respond(c, { title, place }, content, status)
+  return respond(c, { title, place: '' }, content, status)
 }
 
 export function badRequest(c: AppContext, detail: string) {
@@ -96,7 +92,7 @@ export function seeOther(path: string, headers: Record<string, string> = {}): Re
 
 function Page({ c, frame, children }: PropsWithChildren<{ c: AppContext; frame: Frame }>) {
   const { title, place, refreshes, goTo } = frame
-  const flash = place.startsWith('/admin') ? flashOf(c.req.url) : null
+  const flash = place === '' ? null : flashOf(c.req.url)
   // A session can be ended here; Access has its own address for that.
   const hasSession = readSessionCookie(c.req.header('cookie')) !== ''
   return (
@@ -107,16 +103,16 @@ function Page({ c, frame, children }: PropsWithChildren<{ c: AppContext; frame: 
         {goTo && <meta http-equiv="refresh" content={`0;url=${goTo}`} />}
         <title>{title} · Chatlio relay</title>
         <link rel="icon" href="data:," />
-        <link rel="stylesheet" href={STYLE_PATH} />
-        <script src={SCRIPT_PATH} defer></script>
+        <link rel="stylesheet" href={assetPath('css')} />
+        <script src={assetPath('js')} defer></script>
       </head>
       <body>
         <a class="skip" href="#main">
           Skip to the content
         </a>
         <header>
-          {place.startsWith('/admin') ? <Which c={c} /> : <b>Chatlio relay</b>}
-          {place !== '' && (
+          {isAdmitted(c) ? <Which c={c} /> : <b>Chatlio relay</b>}
+          {isAdmitted(c) && (
             <>
               <SignOut hasSession={hasSession} />
               <Navigation place={place} />
@@ -143,14 +139,13 @@ function Which({ c }: { c: AppContext }) {
   const { environment } = services.config
   const { id, tag, deployedAt } = services.version
   const name = environment ?? new URL(c.req.url).host
-  const isProduction = environment === null || /^prod(uction)?$/i.test(environment)
   const to = destinationOf(services)
   return (
     <p class="which">
-      <b>Chatlio relay</b> <b class={isProduction ? 'env' : 'env other'}>{name}</b>{' '}
+      <b>Chatlio relay</b> <b class={isProduction(environment) ? 'env' : 'env other'}>{name}</b>{' '}
       <small>
-        {to ? `${to.host}/…${to.inlet.slice(-4)} · ${to.format}` : 'AEP is not configured'}
-        {(tag || id) && ` · ${tag ?? id?.slice(0, 8)}`}
+        {to ? `${to.host}/…${to.inlet.slice(-4)}\u00a0· ${to.format}` : 'AEP is not configured'}
+        {(tag || id) && `\u00a0· ${tag ?? id?.slice(0, 8)}`}
         {deployedAt && (
           <>
             {' '}
@@ -191,22 +186,28 @@ function Navigation({ place }: { place: string }) {
  * The style and the script. Their addresses hold a hash of their content, so browsers keep them for good, and never with
  * an older or newer page. Public: they are the same for everyone.
  */
-const ASSETS = new Map<string, { text: string; type: string }>()
-const STYLE_PATH = assetPath(STYLE, 'text/css', 'css')
-const SCRIPT_PATH = assetPath(`(${client})()`, 'text/javascript', 'js')
+const ASSETS = {
+  css: { type: 'text/css', text: STYLE },
+  js: { type: 'text/javascript', text: `(${client})()` },
+}
+const names = new Map<string, keyof typeof ASSETS>()
 
-function assetPath(text: string, type: string, suffix: string): string {
-  const name = `page.${hash(text)}.${suffix}`
-  ASSETS.set(name, { text, type })
+/** Hashed with the first page: most isolates show none. */
+function assetPath(suffix: keyof typeof ASSETS): string {
+  const known = names.entries().find(([, each]) => each === suffix)?.[0]
+  const name = known ?? `page.${hash(ASSETS[suffix].text)}.${suffix}`
+  names.set(name, suffix)
   return `/admin/assets/${name}`
 }
 
 export function assetResponse(name: string): Response {
-  const asset = ASSETS.get(name)
+  for (const suffix of ['css', 'js'] as const) assetPath(suffix)
+  const asset = names.get(name)
   if (!asset) return problemResponse({ code: 'not-found' })
-  return new Response(asset.text, {
+  const { type, text } = ASSETS[asset]
+  return new Response(text, {
     headers: {
-      'content-type': `${asset.type}; charset=utf-8`,
+      'content-type': `${type}; charset=utf-8`,
       'cache-control': 'public, max-age=31536000, immutable',
       'x-content-type-options': 'nosniff',
     },
