@@ -13,7 +13,7 @@ import { asNumber, asRatio, ratios, spread } from '../figures.ts'
 import type { Section } from '../section.ts'
 import type { System } from '../system.ts'
 import { pressing } from '../webhooks.ts'
-import { type Conditions, failures, figuresOf, isOurs, type SceneRun } from './scene.ts'
+import { type Conditions, faultsOf, figuresOf, rowsOf, type SceneRun } from './scene.ts'
 
 /** Starts of each for a round of the other scenes. */
 const STARTS_A_ROUND = 2
@@ -95,28 +95,19 @@ function sectionOf(cases: readonly Case[], { rounds }: Conditions): Section {
     tables: [
       {
         head: ['', 'start-up', 'first webhook', 'by ours', 'second', 'later'],
-        rows: cases
-          .filter(({ failed }) => failed === null)
-          .map((each) => {
-            const middle = (step: Step) => asNumber(spread(of(each, step))?.median)
-            const first = asRatio(ratios(of(each, 'first'), of(ours, 'first')))
-            return [
-              each.contender.title,
-              middle('startUp'),
-              middle('first'),
-              first,
-              middle('second'),
-              middle('later'),
-            ]
-          }),
+        rows: rowsOf(cases, (each) => {
+          const middle = (step: Step) => asNumber(spread(of(each, step))?.median)
+          const first = asRatio(ratios(of(each, 'first'), of(ours, 'first')))
+          return [middle('startUp'), middle('first'), first, middle('second'), middle('later')]
+        }),
       },
     ],
     charts: [],
-    notes: failures(cases),
+    notes: [],
     figures: figuresOf({ firstMs: spread(of(ours, 'first'))?.median }),
-    faults: cases.filter(isOurs).flatMap(({ contender, starts }) => {
+    faults: faultsOf(cases, ({ starts }) => {
       const refused = starts.reduce((sum, start) => sum + start.refused, 0)
-      return refused > 0 ? [`${contender.id}: refused ${refused} after a start`] : []
+      return refused > 0 ? [`refused ${refused} after a start`] : []
     }),
   }
 }
