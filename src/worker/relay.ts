@@ -83,9 +83,14 @@ const OUTCOMES = {
 /** One per isolate and configuration. */
 export class Relay {
   readonly #deps: RelayDeps
+  readonly #madeFor: string
+  readonly #maxRecordBytes: number
 
   constructor(deps: RelayDeps) {
+    const { config, client } = deps
     this.#deps = deps
+    this.#madeFor = config.destination ? madeFor(config.destination, config.redact) : ''
+    this.#maxRecordBytes = client?.envelope.maxRecordBytes(config.maxEventBytes) ?? 0
   }
 
   /** Accepts anything that could be read, valid or not. */
@@ -156,9 +161,8 @@ export class Relay {
     const { config, breaker, now } = this.#deps
     const destination = client.destination
     const beganAt = now()
-    const maxRecordBytes = client.envelope.maxRecordBytes(config.maxEventBytes)
     const sending = { now: beganAt, source, redact: config.redact }
-    const encoded = encode(event, destination, maxRecordBytes, sending)
+    const encoded = encode(event, destination, this.#maxRecordBytes, sending)
     const { redacted } = encoded
     if (encoded.split) return { parts: encoded.parts, redacted }
     const underWay = breaker.began(beganAt)
@@ -236,11 +240,9 @@ export class Relay {
     code: string,
     waitMs = 0,
   ): Promise<RelayResult> {
-    const { people, breaker, settings, config, now } = this.#deps
+    const { people, breaker, settings, now } = this.#deps
     const hashes = await people.hashesOf(subject)
     const { accepted } = breaker
-    const { destination } = config
-    const made = destination ? madeFor(destination, config.redact) : ''
     const request = {
       id,
       kind,
@@ -250,7 +252,7 @@ export class Relay {
       hashes,
       accepted,
       settings,
-      madeFor: made,
+      madeFor: this.#madeFor,
       ...as,
     }
     const askedAt = now()

@@ -14,7 +14,7 @@ import { logDeadLetter } from './delivery/outcome.ts'
 import type { Arrival, EventState, StoredAttempt, StoredError } from './event.ts'
 import type { Events } from './events.ts'
 import { GroupCommit } from './group-commit.ts'
-import { tellingWrite, type Write } from './health.ts'
+import type { Write } from './health.ts'
 import type { Records } from './records/records.ts'
 import type { AepWatch } from './watch.ts'
 
@@ -73,7 +73,7 @@ export class Intake {
 
   async store(request: StoreRequest): Promise<HeldState> {
     const { records, delivery } = this.#deps
-    const hashes = await records.hashesOf(request)
+    const hashes = request.hashes ?? (await records.hashesOf(request))
     this.#waitingBytes += request.body.length
     const stored = this.#commit.add({ ...request, hashes })
     if (this.#waitingBytes > MAX_WAITING_BYTES) this.flush()
@@ -91,12 +91,13 @@ export class Intake {
   #write(requests: readonly Waiting[]): HeldState[] {
     const { records, events, delivery, watch, now } = this.#deps
     this.#waitingBytes = 0
-    const wanted = requests.filter(({ hashes }) => !records.isSuppressed(hashes))
+    const at = now()
+    const wanted = requests.filter(({ hashes }) => !records.suppressions.has(hashes, at))
     const before = watch.known().refusedFrom
     const arrivals = wanted.map((request) => this.#arrival(request))
     const largest = (all: readonly Arrival[]) => Math.max(0, ...all.map(({ body }) => body.length))
     const { lastWrite } = this
-    this.lastWrite = { at: now(), worked: false, bytes: largest(arrivals) }
+    this.lastWrite = { at, worked: false, bytes: largest(arrivals) }
     let places = events.put(arrivals)
     const { refusedFrom, hold } = watch.known()
     if (refusedFrom !== null && before === null) {
@@ -112,8 +113,10 @@ export class Intake {
     )
     // What was there before, and whose person is suppressed, has written nothing.
     const added = arrivals.filter((_, index) => places[index]?.isNew)
-    const worked = { at: now(), worked: true, bytes: largest(added) }
-    this.lastWrite = added.length > 0 ? tellingWrite(lastWrite, worked) : lastWrite
+    const bytes = largest(added)
+    // A smaller one that works does not vouch for what was refused.
+    const tells = lastWrite === null || lastWrite.worked || bytes >= lastWrite.bytes
+    this.lastWrite = added.length > 0 && tells ? { at, worked: true, bytes } : lastWrite
     const states = new Map(wanted.map((request, index) => [request, places[index]?.state]))
     const pending = places.filter(({ state }) => state === 'pending')
     delivery.added(pending.map(({ position }) => position))

@@ -125,7 +125,8 @@ export class Outbox extends DurableObject<Env> {
       rim,
     })
     this.#records = records
-    this.#bulk = new Bulk({ events, list, isSuppressed: (hashes) => records.isSuppressed(hashes) })
+    const isSuppressed = (hashes: string) => records.suppressions.has(hashes, now())
+    this.#bulk = new Bulk({ events, list, isSuppressed })
     const takeBack = (from: number, since: number) => this.#delivery.takeBack(from, since)
     this.#watch = new AepWatch({ events, policy, now, takeBack })
     const credentials = destination?.credentials ?? null
@@ -341,7 +342,9 @@ export class Outbox extends DurableObject<Env> {
 
   /** Indexes of the hashes (`packHashes`) whose person is suppressed. */
   screen(hashes: readonly string[]): number[] {
-    return hashes.flatMap((each, index) => (this.#records.isSuppressed(each) ? index : []))
+    const { suppressions } = this.#records
+    const now = this.#rim.now()
+    return hashes.flatMap((each, index) => (suppressions.has(each, now) ? index : []))
   }
 
   suppressions(now: number): ListedSuppression[] {

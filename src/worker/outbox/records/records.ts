@@ -151,17 +151,11 @@ export class Records {
   }
 
   /** What an arriving event is found by. */
-  async hashesOf({ id, kind, receivedAt, body, hashes }: StoreRequest): Promise<Hashes> {
-    if (hashes !== null && hashes !== undefined) return hashes
+  async hashesOf({ id, kind, receivedAt, body }: StoreRequest): Promise<Hashes> {
     const parsed = parseJson(body)
     const reading = readEventOrNull({ id, kind, receivedAt }, parsed)
     const isValid = reading?.outcome === 'valid'
     return this.hash.ofSubject(subjectOf({ kind: reading?.kind ?? kind, parsed, body, isValid }))
-  }
-
-  /** An event that must not be stored, or relayed: an operator has erased its person. */
-  isSuppressed(hashes: Hashes | null): boolean {
-    return this.suppressions.has(hashes, this.#deps.now())
   }
 
   /** Whether the report need not be sent again. */
