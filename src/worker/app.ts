@@ -40,7 +40,7 @@ export function otherRoutes() {
   // A person gets a page, which says no more than the problem does.
   app.notFound((c) =>
     c.req.header('accept')?.includes('text/html')
-      ? respondFault(c, 404, 'Nothing here', 'This is the Chatlio relay. Operators: /admin.', '')
+      ? respondFault(c, 404, 'Nothing here', 'This is the Chatlio relay. Operators: /admin.')
       : problemResponse({ code: 'not-found' }),
   )
   app.onError(fault)

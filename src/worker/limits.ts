@@ -303,9 +303,6 @@ export const LANDED_FIRST_MS = 24 * 3_600_000
 /** Settled hours over which AEP's counts are compared with what it acknowledged. */
 export const LANDED_HOURS = 3
 
-/** Before these hours: for so long AEP may have counted parts of an event whose last part it takes in them. */
-export const LANDED_BEFORE_MS = 6 * 3_600_000
-
 /** An hour in which AEP has refused nothing more ends the alert. */
 export const LANDED_CLEAN_MS = 3_600_000
 

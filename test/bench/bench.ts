@@ -18,12 +18,13 @@ import { drain } from './scenes/drain.ts'
 import { healthy } from './scenes/healthy.ts'
 import { loss } from './scenes/loss.ts'
 import { outage } from './scenes/outage.ts'
+import { profile } from './scenes/profile.ts'
 import type { SceneRun } from './scenes/scene.ts'
 import { silence } from './scenes/silence.ts'
 import { markdownOf, type Section } from './section.ts'
 import { relayBundle } from './workerd.ts'
 
-const RUNS: Record<Scene, SceneRun> = { healthy, outage, silence, cold, drain, loss }
+const RUNS: Record<Scene, SceneRun> = { healthy, outage, silence, cold, profile, drain, loss }
 
 process.exitCode = await main(process.argv.slice(2))
 process.exit()

@@ -17,7 +17,7 @@ import { startWorkerd } from './workerd.ts'
 export const KEY = 'bench-webhook-key-of-some-length'
 export const TOKEN = 'bench-admin-token-of-some-length'
 
-export const SCENES = ['healthy', 'outage', 'silence', 'cold', 'drain', 'loss'] as const
+export const SCENES = ['healthy', 'outage', 'silence', 'cold', 'profile', 'drain', 'loss'] as const
 /** Of a system that stores, and is no Worker. */
 const QUEUED: readonly Scene[] = ['healthy', 'outage', 'silence', 'drain', 'loss']
 export type Scene = (typeof SCENES)[number]
@@ -34,17 +34,23 @@ export type Contender = {
   /** What must be installed for it; `null`: nothing. */
   readonly needs: 'npm' | 'debian' | 'both' | null
   readonly scenes: readonly Scene[]
-  /** `name`: of a folder of its own. */
-  start(aep: Aep, name: string): Promise<System>
+  /** `name`: of a folder of its own. `inspectorPort`: for a profile, of a Worker that takes part in it. */
+  start(aep: Aep, name: string, inspectorPort?: number): Promise<System>
 }
 
 const PATH = `/chatlio/new-conversation?key=${KEY}`
 const worker = (file: string) => fileURLToPath(new URL(`workers/${file}`, import.meta.url))
 const opponent = (file: string) => path.join(OPPONENTS, file)
 
-function relay(aep: Aep, name: string, more: Readonly<Record<string, string>> = {}) {
+function relay(
+  aep: Aep,
+  name: string,
+  more: Readonly<Record<string, string>> = {},
+  inspectorPort?: number,
+) {
   return startWorkerd({
     name,
+    inspectorPort,
     path: PATH,
     object: { binding: 'OUTBOX', className: 'Outbox' },
     variables: {
@@ -215,7 +221,7 @@ export const OURS: readonly Contender[] = [
     isOurs: true,
     needs: null,
     scenes: SCENES,
-    start: (aep, name) => relay(aep, name),
+    start: (aep, name, inspectorPort) => relay(aep, name, {}, inspectorPort),
   },
   {
     id: 'relay-xdm',
@@ -223,8 +229,8 @@ export const OURS: readonly Contender[] = [
     note: '`AEP_FORMAT = "xdm"`: records are XDM, and leave the outbox in batches',
     isOurs: true,
     needs: null,
-    scenes: ['healthy', 'drain', 'loss'],
-    start: (aep, name) => relay(aep, name, XDM),
+    scenes: ['healthy', 'profile', 'drain', 'loss'],
+    start: (aep, name, inspectorPort) => relay(aep, name, XDM, inspectorPort),
   },
   {
     id: 'relay-store-first',
@@ -247,9 +253,10 @@ export const CONTENDERS: readonly Contender[] = [
       'operators (`workers/hand-written.js`)',
     needs: null,
     scenes: SCENES,
-    start: (aep, name) =>
+    start: (aep, name, inspectorPort) =>
       startWorkerd({
         name,
+        inspectorPort,
         module: worker('hand-written.js'),
         path: PATH,
         object: { binding: 'PENDING', className: 'Pending' },

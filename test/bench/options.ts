@@ -7,7 +7,7 @@ export const USAGE = `Usage: npm run bench -- [options]
 
 Measures the relay beside other ways to take webhooks for AEP, in the same run on this
 machine, and writes the figures into docs/benchmarks.md and docs/costs.md. Opponents are installed on demand
-into test/bench/opponents. Twelve minutes on two cores.
+into test/bench/opponents. Half an hour on two cores.
 
   --only PARTS       of ${PARTS.join(', ')}; separated by commas
   --opponents NAMES  of ${CONTENDERS.filter(({ isOurs }) => !isOurs)
@@ -16,7 +16,7 @@ into test/bench/opponents. Twelve minutes on two cores.
     .replaceAll(/(.{1,62})(?:, |$)/g, '$1,\n                     ')
     .replace(/,\s*$/, '')}
   --rounds N         of healthy and outage (5)
-  --events N         that wait in drain (2000)
+  --events N         that wait in drain (50000)
   --quick            short rounds, to see that everything runs; writes nothing
   --dry-run          prints the tables and writes nothing
   --help`
@@ -34,7 +34,7 @@ const NORMAL: Conditions = {
   roundMs: 800,
   warmUpMs: 2_000,
   steadyMs: 6_000,
-  backlog: 2_000,
+  backlog: 50_000,
 }
 const QUICK: Conditions = { rounds: 2, roundMs: 300, warmUpMs: 200, steadyMs: 1_000, backlog: 300 }
 

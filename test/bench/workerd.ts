@@ -21,6 +21,7 @@ export type Script = {
   readonly object?: { readonly binding: string; readonly className: string } | null
   /** Path and query of a webhook. */
   readonly path: string
+  readonly inspectorPort?: number | undefined
 }
 
 let built: Promise<Bundle> | null = null
@@ -32,7 +33,7 @@ export function relayBundle(): Promise<Bundle> {
 }
 
 export async function startWorkerd(script: Script): Promise<System> {
-  const { name, module, variables = {}, object = null } = script
+  const { name, module, variables = {}, object = null, inspectorPort } = script
   const bundle = await relayBundle()
   const home = path.join(scratch, name)
   const storage = path.join(home, 'storage')
@@ -54,7 +55,11 @@ export async function startWorkerd(script: Script): Promise<System> {
     start(system) {
       system.run({
         command: workerdBinary(),
-        args: ['serve', config],
+        args: [
+          'serve',
+          config,
+          ...(inspectorPort === undefined ? [] : [`--inspector-addr=127.0.0.1:${inspectorPort}`]),
+        ],
         log: path.join(home, 'stderr.log'),
         quiet: true,
       })

@@ -9,7 +9,7 @@ eachFile((started) => {
 })
 
 describe('a chat', () => {
-  it('is found by email: delivered straight through, delivered later, and still waiting', async () => {
+  it('is found by email: delivered straight through, delivered later, and still pending', async () => {
     const { relay } = world
     const one = chat()
     const operator = await world.signedIn({ viewport: PHONE })

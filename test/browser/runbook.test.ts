@@ -1,6 +1,6 @@
 /**
  * The cases of docs/operations.md, each answered within two clicks of the overview, and its pictures: `UPDATE_SCREENSHOTS=1`
- * takes them anew. What only time or a failing shard brings about, expiry and storage, is tested in workerd instead.
+ * takes them anew. What only time or a failing outbox brings about, expiry and storage, is tested in workerd instead.
  */
 import { describe, expect, it } from 'vitest'
 import { badTranscript, chat, transcript } from './chats.ts'
@@ -44,7 +44,7 @@ describe('the runbook on the page', () => {
     await picture(operator, 'nothing')
   })
 
-  it('an outage: the sentence, then what AEP answered to each try', async () => {
+  it('an outage: the sentence, then what AEP answered to each attempt', async () => {
     const operator = await world.signedIn()
     for (let each = 0; each < 6; each += 1) await world.relay.post('transcript', transcript())
     await world.relay.aepAnswers(503)

@@ -1,4 +1,5 @@
 /** What goes wrong with AEP and with events, and how an operator puts it right. */
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { chat, transcript } from './chats.ts'
 import { eachFile, inspect, type Operator, PHONE, REJECTING_MS, type World } from './operator.ts'
@@ -22,7 +23,7 @@ async function ledger({ page }: Operator) {
 }
 
 describe('an outage', () => {
-  it('is said in a sentence, fills the store, and ends with everything delivered', async () => {
+  it('is said in a sentence, fills the outbox, and ends with everything delivered', async () => {
     const { relay } = world
     const operator = await world.signedIn({ viewport: PHONE })
     await operator.open('/admin')
@@ -138,6 +139,8 @@ describe('dead letters', () => {
     await inspect(operator, 'dead-dry-run')
     await operator.go(operator.page.getByRole('link', { name: (ids[0] ?? '').slice(0, 8) }))
     expect(await operator.text()).toContain('AEP refused it (rejected 400)')
+    await operator.follow('What would be sent now')
+    await inspect(operator, 'preview')
 
     await relay.aepWorks()
     await operator.follow('Overview')
@@ -181,6 +184,36 @@ describe('dead letters', () => {
     await page.getByText('1 accepted, 0 refused again, 0 pending').waitFor()
   })
 
+  it('and others in one list are ticked: each action takes those that it applies to', async () => {
+    const { relay } = world
+    const operator = await world.signedIn()
+    const { page } = operator
+    await relay.post('feedback', chat())
+    const { id: quarantined } = await relay.post('transcript', '{"messages": [')
+    await relay.aepAnswers(503)
+    const { id: pending } = await relay.post('feedback', chat())
+    await operator.open('/admin/ui/events')
+    await operator.untilText(/Pending feedback .*Quarantined transcript .*Delivered feedback/)
+    const actions = page.locator('#some')
+    expect(await actions.isVisible()).toBe(false)
+    for (const tick of await page.getByRole('checkbox').all()) await tick.check()
+    expect(await actions.isVisible()).toBe(true)
+    await inspect(operator, 'ticked')
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Export the ticked ones' }).click(),
+    ])
+    const lines = (await readFile(await download.path(), 'utf8')).trim().split('\n')
+    expect(lines.length).toBe(await page.getByRole('checkbox').count())
+    for (const id of [quarantined, pending]) expect(lines.join('')).toContain(id)
+    await operator.press('Delete the ticked ones…')
+    await page.getByRole('heading', { name: 'Delete 2 events?' }).waitFor()
+    await inspect(operator, 'delete-ticked')
+    await operator.press('Delete 2 events')
+    expect(await operator.text()).toContain('2 events deleted.')
+    expect(await relay.status()).toMatchObject({ pending: 0, quarantined: 0 })
+  })
+
   it('that nobody wants are deleted after a question, and counted as erased', async () => {
     const operator = await world.signedIn({ viewport: PHONE })
     const { page } = operator
@@ -196,7 +229,7 @@ describe('dead letters', () => {
     await operator.press('Delete 1 event')
     expect(await operator.text()).toContain('1 event deleted.')
     await operator.follow('Overview')
-    expect((await ledger(operator)).erased).toBe(1)
+    expect((await ledger(operator)).erased).toBe(3)
   })
 })
 

@@ -75,7 +75,7 @@ describe('without JavaScript', () => {
     await operator.follow('Events')
     await page.getByLabel('State').selectOption('Quarantined')
     await operator.press('Filter')
-    expect(await operator.text()).toContain('1 event matches')
+    expect(await operator.text()).toContain('1 of 1 event shown')
     await operator.press('Redrive 1')
     expect(await operator.text()).toContain('0 events redriven, 1 still invalid.')
     await operator.follow('Find')

@@ -8,6 +8,7 @@ import { readOptions } from '../bench/options.ts'
 import { billOf, freeShare, NOTHING, PAID_PLAN } from '../bench/prices.ts'
 import { hundredASecond, loadsOf, usageOf } from '../bench/scenes/cost.ts'
 import { lossOf } from '../bench/scenes/loss.ts'
+import { type CpuProfile, roomOfSource, roomsOf } from '../bench/scenes/profile.ts'
 import { markdownOf, replaceBetween, type Section, svgOf } from '../bench/section.ts'
 
 describe('figures', () => {
@@ -77,6 +78,45 @@ describe('what is published', () => {
     expect(widths[1]).toBe(2 * (widths[0] ?? 0))
     expect(svg).toContain('&lt;theirs&gt;')
     expect(svg).toContain('aria-label="A &amp; B"')
+  })
+})
+
+describe('a profile', () => {
+  const frame = (functionName: string, url = '') => ({
+    callFrame: { functionName, url, lineNumber: 0, columnNumber: 0 },
+  })
+
+  it('gives a built-in function to the code that calls it, and leaves out what is idle', () => {
+    const taken: CpuProfile = {
+      nodes: [
+        { id: 1, ...frame('(root)'), children: [2, 4, 5] },
+        { id: 2, ...frame('handle', 'index.js'), children: [3] },
+        { id: 3, ...frame('parse') },
+        { id: 4, ...frame('(idle)') },
+        { id: 5, ...frame('(garbage collector)') },
+      ],
+      samples: [2, 3, 4, 5],
+      timeDeltas: [10, 20, 40, 80],
+    }
+    expect([...roomsOf(taken, ({ url }) => url)]).toEqual([
+      ['index.js', 30],
+      ['garbage collection', 80],
+    ])
+  })
+
+  it('names the room of ours, and the package of what is not', () => {
+    const sources = [
+      '../src/worker/aep/record/xdm.ts',
+      '../node_modules/hono/dist/hono.js',
+      '../node_modules/@scope/name/index.js',
+      'index.js',
+    ]
+    expect(sources.map(roomOfSource)).toEqual([
+      'src/worker/aep/record',
+      'hono',
+      '@scope/name',
+      'its own code',
+    ])
   })
 })
 

@@ -130,7 +130,7 @@ it('counts, names and finds what failed later, and recover sends it again but of
   const args = ['--config', bench.config, '--sent', path.join(directory, 'sent.ndjson')]
   const lake = () => new Set(adobe.lake.map(({ _id }) => _id))
   expect(await recover(args, { env, now, io })).toBe(0)
-  expect(printed.text()).toContain('1 are of people who have been erased')
+  expect(printed.text()).toContain('Not sent, since their people have been erased: 1.')
   expect(lake()).toEqual(new Set(ids.filter((one) => one !== suppressed)))
   expect((await admin('/find', { id })).events).toMatchObject([{ state: 'recovered' }])
 

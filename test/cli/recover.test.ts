@@ -293,7 +293,7 @@ describe('recover', () => {
     expect(await runRecover()).toBe(0)
     expect(inLake().size).toBe(18)
     expect(inLake().has(idOf(6))).toBe(false)
-    expect(printed.text()).toContain('2 are of people who have been erased')
+    expect(printed.text()).toContain('Not sent, since their people have been erased: 2.')
   })
 
   it('sends nothing at all when the relay cannot say whose they are', async () => {
@@ -309,7 +309,7 @@ describe('recover', () => {
     await twenty()
     const before = inletPosts()
     expect(await runRecover(['--dry-run'])).toBe(0)
-    expect(printed.text()).toContain('Without --dry-run these 6 are sent again')
+    expect(printed.text()).toContain('Without --dry-run these are sent again: 6.')
     expect(inletPosts()).toBe(before)
     printed.forget()
     expect(await runRecover(['--code', 'DCVS-1111-400'])).toBe(0)
@@ -325,7 +325,7 @@ describe('recover', () => {
     expect(inLake().size).toBe(16)
     printed.forget()
     expect(await runRecover()).toBe(0)
-    expect(printed.text()).toContain('2 were sent again before')
+    expect(printed.text()).toContain('Sent again before, and not refused since: 2.')
     expect(adobe().lake).toHaveLength(20)
     printed.forget()
     expect(await runRecover()).toBe(0)
@@ -384,7 +384,7 @@ describe('recover', () => {
     const given = { ...surroundings({}), io: { fetch: globalThis.fetch, random: () => 0, sleep } }
     expect(await recover(['--sent', sentFile(), ...config(), '--rate', '50'], given)).toBe(0)
     expect([3, 6, 9, 12, 15, 18].filter((each) => inLake().has(idOf(each)))).toEqual([3, 6, 15])
-    expect(printed.text()).toContain('3 are of people who have been erased')
+    expect(printed.text()).toContain('Not sent, since their people have been erased: 3.')
   })
 
   it('reads on where Adobe throttles, and says what is older than its files', async () => {
@@ -392,7 +392,7 @@ describe('recover', () => {
     const throttled = { type: 'status', status: 429, retryAfter: 1 } as const
     adobe().rule({ on: 'platform', every: 2, answer: throttled })
     expect(await runRecover(['--dry-run'])).toBe(0)
-    expect(printed.text()).toContain('these 6 are sent again')
+    expect(printed.text()).toContain('these are sent again: 6.')
     adobe().clearRules()
     printed.forget()
     advance(31 * 24 * HOUR)
@@ -432,7 +432,7 @@ describe('recover', () => {
     // Whatever this machine's clock says.
     ahead -= 40 * MINUTE
     expect(await runRecover()).toBe(0)
-    expect(printed.text()).toContain('6 were sent again before')
+    expect(printed.text()).toContain('Sent again before, and not refused since: 6.')
     expect(adobe().lake).toHaveLength(20)
   })
 
@@ -479,9 +479,9 @@ describe('recover', () => {
     expect(relay.requests.filter(({ path: own }) => own === 'POST /admin/redrive')).toMatchObject([
       { body: { state: 'dead', ids: [idOf(3)] } },
     ])
-    expect(printed.text()).toContain('1 were set aside in the outbox')
-    expect(printed.text()).toContain('1 wait in the outbox')
-    expect(printed.text()).toContain('1 had been recovered before')
+    expect(printed.text()).toContain('Parked in the outbox, and redriven there: 1.')
+    expect(printed.text()).toContain('Pending in the outbox, which sends them itself: 1.')
+    expect(printed.text()).toContain('Recovered before: 1.')
   })
 
   it.each(['-0', '-12', '-r1-0', '-r12-3'])('asks for the event of the part %s', async (part) => {
@@ -492,7 +492,7 @@ describe('recover', () => {
     held.set(idOf(1), [{ state: 'pending' }])
     expect(await runRecover()).toBe(0)
     expect(inLake().size).toBe(0)
-    expect(printed.text()).toContain('1 wait in the outbox')
+    expect(printed.text()).toContain('Pending in the outbox, which sends them itself: 1.')
   })
 
   it.each([
@@ -527,7 +527,9 @@ describe('recover', () => {
     expect(await runRecover()).toBe(0)
     expect(inletPosts()).toBe(before)
     expect(printed.text()).toContain('in a form that the relay does not send')
-    expect(printed.text()).toContain('1 failed rows name no event of this relay')
+    expect(printed.text()).toContain(
+      'Failed rows that name no event of this relay, and cannot be sent again: 1.',
+    )
   })
 
   it.each([

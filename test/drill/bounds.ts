@@ -32,8 +32,10 @@ export type Bounds = {
 
 /** As a minute is to the default waits, so is this to those of a drill, which are a hundred times shorter. */
 const WINDOW_MS = 1_000
-/** At first those under way fail, and each learns of it. */
+/** At first those under way fail, and each learns of it: within `DRAIN_TIMEOUT_MS`, and as long as the machine takes. */
 const FAILING_MS = 1_500
+/** What takes a webhook longer is the machine: AEP has `FORWARD_TIMEOUT_MS`, and a store takes milliseconds. */
+const PROMPT_MS = 500
 /** The outbox asks once a second, one isolate after 0.3 s and longer; webhooks come at up to 60 a second. */
 const MOST_ASKED = 8
 /** From the moment when AEP last failed anything; several times the longest `Retry-After`. */
@@ -43,14 +45,18 @@ const STALE_MS = 3_000
 const FEWEST_WEBHOOKS = 5
 
 export function judgeBounds(seen: Seen): Bounds {
-  const mostAsked = most(inVain(seen))
+  const asked = inVain(seen)
+  const mostAsked = most(asked.map(({ count }) => count))
+  const worst = asked.find(({ count }) => count === mostAsked)
   const ages = agesOf(seen)
   return {
     mostAsked,
     oldestMs: most(ages.map(({ ms }) => ms)),
     breaches: [
       ...(mostAsked > MOST_ASKED
-        ? [`${mostAsked} requests within ${WINDOW_MS} ms to an AEP that failed`]
+        ? [
+            `${mostAsked} requests within ${WINDOW_MS} ms to an AEP that failed: ${around(seen, worst?.at ?? 0)}`,
+          ]
         : []),
       ...ages
         .filter(({ ms }) => ms > OLDEST_MS)
@@ -66,19 +72,34 @@ const most = (values: readonly number[]) => values.reduce((a, b) => Math.max(a, 
  * A Worker that has just started knows nothing yet. A webhook that cannot be stored costs a request whatever is known: AEP is
  * its last resort.
  */
-function inVain({ requests, starts, webhooks }: Seen): number[] {
+function inVain({ requests, starts, webhooks }: Seen): { at: number; count: number }[] {
   const all: Request[] = requests.map(({ at, status }) => ({ at, failed: !isGood(status) }))
   const first = all[0]?.at ?? 0
   return all
     .map(({ at }) => at)
-    .filter((at) => at - first > FAILING_MS && !happened(starts, at - FAILING_MS, at))
-    .map((at) => {
-      const asked = askedInVain(all, at, { windowMs: WINDOW_MS, failingMs: FAILING_MS }) ?? 0
+    .map((at) => ({ at, failingMs: FAILING_MS + latenessOf(webhooks, at - 2 * FAILING_MS, at) }))
+    .filter(({ at, failingMs }) => at - first > failingMs && !happened(starts, at - failingMs, at))
+    .map(({ at, failingMs }) => {
+      const asked = askedInVain(all, at, { windowMs: WINDOW_MS, failingMs }) ?? 0
       const unstored = webhooks.filter(
         (each) => each.status === 503 && each.at <= at && each.endedAt >= at - WINDOW_MS,
       )
-      return asked - unstored.length
+      return { at, count: asked - unstored.length }
     })
+}
+
+/** The requests up to that moment, for whoever has to find out why. */
+function around({ requests, webhooks }: Seen, moment: number): string {
+  const from = moment - WINDOW_MS - FAILING_MS
+  const asked = requests.filter(({ at }) => at >= from && at <= moment)
+  const answers = asked.map(({ at, status }) => `${at - moment} ms ${status ?? 'none'}`)
+  return `${answers.join(', ')}; webhooks took up to ${latenessOf(webhooks, from, moment) + PROMPT_MS} ms`
+}
+
+/** How much longer than it should the slowest webhook of that time took, on a machine that is busy with something else. */
+function latenessOf(webhooks: readonly Webhook[], from: number, to: number): number {
+  const near = webhooks.filter(({ at, endedAt }) => at <= to && endedAt >= from)
+  return Math.max(0, most(near.map(({ at, endedAt }) => endedAt - at)) - PROMPT_MS)
 }
 
 /** How long each event waited, though AEP failed nothing and the Worker ran. */

@@ -28,6 +28,8 @@ export class AboutAep {
   pauseIsKnown = true
   /** The hold that the log says, other than a pause. */
   hold: string | null = null
+  /** When the relay last said that AEP works again. */
+  #recoveredAt = 0
   /** The most requests in a minute to an AEP that failed. */
   mostProbes = 0
 
@@ -78,6 +80,7 @@ export class AboutAep {
   #outage(status: string, code: string): void {
     const oracle = this.#oracle
     oracle.world.reach(`outage ${status}`)
+    if (status === 'recovered') this.#recoveredAt = oracle.world.now
     if (status !== 'failing' || code === 'token') return
     if (!oracle.lastAsked(3 * MINUTE, ({ answer }) => DOWN.has(answer))) {
       const text = `AEP is called down (${code}), and has not failed for three minutes`
@@ -119,10 +122,22 @@ export class AboutAep {
       !said &&
       !this.paused &&
       this.#aepHasFailed(3 * MINUTE) &&
+      !this.#isLateNews() &&
       !oracle.has(4 * MINUTE, 'storage', 'sender')
     ) {
       oracle.breach('health', `says ${reasons.join(' ') || 'ok'}, and AEP has failed for minutes`)
     }
+  }
+
+  /**
+   * An isolate could not report AEP's last acceptance at once, and has done so now: it may show that what failed since was
+   * the events' own fault, until they have failed again.
+   */
+  #isLateNews(): boolean {
+    const { world, lastAccepted } = this.#oracle
+    if (world.now - this.#recoveredAt > 45 * SECOND) return false
+    const hindered = world.faults(15 * SECOND, lastAccepted + 15 * SECOND)
+    return hindered.some(({ what }) => what === 'storage' || what === 'rpc' || what === 'object')
   }
 
   /** Everything that was asked for so long failed, some of it early and some of it late. */

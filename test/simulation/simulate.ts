@@ -20,6 +20,7 @@ const USAGE = `Usage: npm run simulate -- [options]
   --save FILE   write the shortest plan that fails there, as JSON
   --plan FILE   run this plan, and no others
   --fault N     put back a fault that the relay once had (faults.ts), and stop at the first run that shows it
+  --each        print a line for each run: seed, days, seconds, breaches, SHA-256 of its history
   --states      print how often each rare state was reached
   --timeline    print the whole history of each run
   --keep-going  go on after a run that fails, and do not make it shorter
@@ -44,6 +45,7 @@ function optionsOf(args: string[]) {
         save: { type: 'string' },
         plan: { type: 'string' },
         fault: { type: 'string' },
+        each: { type: 'boolean', default: false },
         states: { type: 'boolean', default: false },
         timeline: { type: 'boolean', default: false },
         'keep-going': { type: 'boolean', default: false },
@@ -96,6 +98,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 for (; runs < most && seconds() < options.seconds && !isEnded; runs += 1) {
   const seed = options.seed + runs
   const plan = saved || planOf(seed, options.hours)
+  const from = seconds()
   const world = new World(plan, { keep: options.timeline })
   const result = await world.run()
   simulatedMs += result.ms
@@ -106,6 +109,11 @@ for (; runs < most && seconds() < options.seconds && !isEnded; runs += 1) {
   mostHeld = Math.max(mostHeld, result.mostHeld)
   for (const [state, count] of result.reached) reached.set(state, (reached.get(state) ?? 0) + count)
   for (const line of result.timeline) print(line)
+  if (options.each) {
+    const [days, took] = [result.ms / 86_400_000, seconds() - from]
+    const counted = `${result.breaches.length} breaches`
+    print(`${seed}  ${days.toFixed(2)} days  ${took.toFixed(1)} s  ${counted}  ${result.sha256}`)
+  }
   const [first] = result.breaches
   if (!first) continue
   const shown = fault && result.breaches.find(({ check }) => fault.checks.includes(check))

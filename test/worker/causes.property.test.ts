@@ -78,7 +78,7 @@ it('they equal a GROUP BY over what is set aside, and every filter finds what it
     const { sql } = storage
     const events = new Events(storage)
     const list = new EventList(sql)
-    const bulk = new Bulk({ events, list, isSuppressed: () => false })
+    const bulk = new Bulk({ events, list, isSuppressed: () => false, erased: () => undefined })
     const rows = (query: string) => sql.exec(query).toArray()
 
     function act(step: Action): void {

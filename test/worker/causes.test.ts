@@ -1,4 +1,4 @@
-/** Operators see what is set aside by its cause, and act on all of one cause, or on one day, at once. */
+/** Operators see what is parked by its cause, and act on all of one cause, on one day, or on some by their ids. */
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
@@ -168,7 +168,70 @@ const REFUSED = `INSERT INTO attempts (position, attempts, strikes, throttles, r
     code, status, message, history)
   SELECT position, 1, 0, 0, 0, 1, 0, 'rejected', 400, 'AEP answered 400', '[]' FROM events`
 
+describe('some by their ids', () => {
+  /** One of each state. */
+  async function oneOfEach() {
+    aep.rule({ containing: 'poison', answer: { type: 'status', status: 400 } })
+    const post = async (kind: string, body: unknown) =>
+      String((await relay.post(kind, body)).body.id)
+    const delivered = await post('feedback', conversation())
+    const dead = await post('feedback', conversation({ message: 'poison' }))
+    const quarantined = await post('feedback', '{"no')
+    await relay.command('/pause')
+    const pending = await post('unanswered', conversation())
+    return { delivered, dead, quarantined, pending }
+  }
+
+  it('are redriven whatever their state: of these the dead and the quarantined', async () => {
+    const each = await oneOfEach()
+    const what = { state: 'all', ids: Object.values(each) }
+    const dry = await relay.command('/redrive', { ...what, dryRun: true })
+    expect(dry.body).toEqual({ matched: 2, redriven: 0, stillInvalid: 1 })
+    expect((await relay.command('/redrive', what)).body).toMatchObject({ matched: 2, redriven: 1 })
+    expect((await relay.get('/status')).body).toMatchObject({ pending: 2, quarantined: 1, dead: 0 })
+  })
+
+  it('are deleted whatever their state: of these the stored ones', async () => {
+    const each = await oneOfEach()
+    const what = { state: 'all', ids: [...Object.values(each), 'none'] }
+    expect((await relay.command('/delete', what)).body).toEqual({ matched: 3, erased: 3 })
+    const { pending, dead, quarantined, erased } = (await relay.get('/status')).body
+    expect({ pending, dead, quarantined, erased }).toEqual({
+      pending: 0,
+      dead: 0,
+      quarantined: 0,
+      erased: 3,
+    })
+  })
+
+  it('are named where every state is meant', async () => {
+    const { pending } = await oneOfEach()
+    for (const path of ['/redrive', '/delete']) {
+      const { status, body } = await relay.command(path, { state: 'all' })
+      expect([status, body.detail]).toEqual([400, 'body: expected ids with the state all'])
+    }
+    const { body } = await relay.command('/redrive', { state: 'pending', ids: [pending] })
+    expect(body.detail).toBe('state: expected one of dead, quarantined, all')
+  })
+})
+
 describe('POST /admin/delete', () => {
+  it('takes what is pending by a filter too, and tells whoever waits for it', async () => {
+    await relay.command('/pause')
+    const kept = (await relay.post('unanswered', conversation())).body.id
+    for (let each = 0; each < 2; each += 1) await relay.post('feedback', conversation())
+    const what = { state: 'pending', kind: 'feedback' }
+    expect((await relay.command('/delete', what)).body).toEqual({ matched: 2, erased: 2 })
+    await relay.command('/resume')
+    await drainAll(clock)
+    expect(aep.lake.map(({ _id }) => _id)).toEqual([kept])
+    expect((await relay.get('/status')).body).toMatchObject({
+      accepted: 3,
+      delivered: 1,
+      erased: 2,
+    })
+  })
+
   it('leaves nothing of what it erases, and is on record with its counts', async () => {
     for (let each = 0; each < 3; each += 1) await invalid({ visitor: 1, secret: `canary-${each}` })
     const zeros = await runInDurableObject(outbox(), async (instance, { storage }) => {
@@ -246,7 +309,7 @@ describe('POST /admin/delete', () => {
 
   it.each([
     [{}, 'state'],
-    [{ state: 'pending' }, 'state'],
+    [{ state: 'delivered' }, 'state'],
     [{ state: 'dead', day: '2026-02-30' }, 'day'],
     [{ state: 'dead', path: 1 }, 'path'],
     [{ state: 'dead', limit: 5 }, 'limit'],

@@ -104,7 +104,7 @@ describe('the overview', () => {
     expect(text).toContain('Not of the documented shape · messages transcript 1 ')
     expect(text).toMatch(/See Redrive 3 .*See Redrive 1/)
     const link = addressesOf(html).find((address) => address.includes('code=rejected')) ?? ''
-    expect(await textAt(link)).toContain('3 events match')
+    expect(await textAt(link)).toContain('3 of 3 events shown')
   })
 
   it('pauses and resumes, and says so once', async () => {
@@ -158,7 +158,7 @@ describe('events', () => {
     aep.rule({ answer: { type: 'status', status: 503 }, times: 2 })
     const { body } = await relay.post('feedback', conversation())
     expect(await textAt(`/admin/ui/events/${body.id}`)).toMatch(
-      /Pending: feedback .*Received and stored\. .*AEP failed \( unavailable 503 \)\. .*Next attempt/,
+      /Pending: feedback .*Received and stored\. .*AEP failed \( unavailable 503 \)\. .*What is next: an attempt, due/,
     )
     await drainAll(clock)
     await relay.report()
@@ -216,16 +216,17 @@ describe('events', () => {
     const [id = ''] = await refuse(3)
     const asked = await browser.visit('/admin/ui/delete?state=dead&kind=feedback')
     expect(textOf(asked.html)).toContain('Delete 3 dead events? ')
-    expect(textOf(asked.html)).toContain('Only those with kind: feedback .')
+    expect(textOf(asked.html)).toContain('Filtered by kind: feedback .')
     expect(await textAt(`/admin/ui/delete?event=${id}`)).toContain('Delete 1 dead event?')
     const ticked = `/admin/ui/delete?state=dead&ids=${id}&ids=none`
     expect(await textAt(ticked)).toContain('Delete 1 dead event?')
+    expect(await textAt(ticked)).toContain('1 of the ticked ones is no longer dead.')
     expect((await browser.visit(ticked)).html).toContain(`name="ids" value="${id}"`)
     expect((await relay.get('/status')).body.dead).toBe(3)
     const one = await browser.submit(`/admin/ui/events/${id}/delete`, {
       back: '/admin/ui/events?state=dead',
     })
-    expect(textOf(one.html)).toMatch(/1 event deleted\. Dead events .*2 events match/)
+    expect(textOf(one.html)).toMatch(/1 event deleted\. Dead events .*2 of 2 events shown/)
     const all = await browser.submit('/admin/ui/delete', { state: 'dead', kind: 'feedback' })
     expect(textOf(all.html)).toContain('2 events deleted.')
     expect((await relay.get('/status')).body).toMatchObject({ dead: 0, erased: 3 })
@@ -262,9 +263,7 @@ describe('a person', () => {
     expect(textOf(dry.html)).toContain(`${EMAIL} is not suppressed.`)
     const first = await browser.post('/admin/ui/erase', { ...form, confirm: '1' })
     const said = textOf(first.html)
-    expect(said).toContain(
-      '1 event and 0 receipts of this person erased. 1 event of others mention',
-    )
+    expect(said).toContain('1 event and 0 receipts of this person erased. Kept: 1 event of others')
     expect(said).toContain('Not done yet: once more in 11 seconds')
     expect(addressesOf(first.html).join()).not.toContain('anna')
     clock.advance(11_000)
@@ -368,7 +367,7 @@ describe('drift, alerts and the log', () => {
     await relay.post('feedback', conversation({ other: 'x', another: 1 }))
     await relay.report()
     const all = await browser.submit('/admin/ui/drift/accept', { back: '/admin/ui/drift' })
-    expect(textOf(all.html)).toMatch(/3 differences accepted: .*No difference is open\./)
+    expect(textOf(all.html)).toMatch(/3 differences accepted: .*There is no difference to look at/)
   })
 
   it('show every alert, and whether a test gets through', async () => {
@@ -412,9 +411,14 @@ describe('which relay this is', () => {
   it('stands on every page, and anything but production stands out', async () => {
     const staging = startBrowser({ ENVIRONMENT: 'staging' })
     await staging.signIn()
-    const { html } = await staging.visit('/admin/ui/log')
-    expect(html).toContain('<b class="env other">staging</b>')
-    expect(textOf(html)).toMatch(/staging 127\.0\.0\.1:\d+\/….{4} · raw/)
+    for (const path of ['/admin/ui/log', '/admin/ui/nothing', '/admin/ui/events?state=wrong']) {
+      const { html } = await staging.visit(path)
+      expect(html).toContain('<b class="env other">staging</b>')
+      expect(textOf(html)).toMatch(/staging 127\.0\.0\.1:\d+\/….{4}\s· raw/)
+    }
+    expect(textOf((await staging.visit('/admin')).html)).toContain(
+      'npm run verify -- --env staging',
+    )
     const production = startBrowser({ ENVIRONMENT: 'production' })
     await production.signIn()
     expect((await production.visit('/admin')).html).toContain('<b class="env">production</b>')
@@ -428,22 +432,57 @@ describe('which relay this is', () => {
     expect(text).toContain('This is the Chatlio relay.')
     expect(text).not.toMatch(/127\.0\.0\.1|raw|Log/)
     expect((await relay.send('/')).body.code).toBe('not-found')
+    const elsewhere = { ...headers, 'sec-fetch-site': 'cross-site' }
+    const refused = await startBrowser().post('/admin/sign-in', {}, elsewhere)
+    expect(textOf(refused.html)).toMatch(/^\S.*Refused/)
+    expect(textOf(refused.html)).not.toMatch(/127\.0\.0\.1|raw|Log/)
   })
 })
 
 describe('all events', () => {
-  it('are one list, the newest first, each with its state; what is ticked is redriven', async () => {
+  it('are one list, the newest first, each with its state', async () => {
     await relay.post('unanswered', conversation())
     await relay.report()
     clock.advance(60_000)
-    const ids = await refuse(2)
+    await refuse(2)
     await relay.report()
-    const { html } = await browser.visit('/admin/ui/events')
-    expect(textOf(html)).toMatch(/Dead feedback .*Delivered unanswered/)
-    expect(html).not.toContain('type="checkbox"')
-    const dead = await browser.visit('/admin/ui/events?state=dead')
-    for (const id of ids) expect(dead.html).toContain(`name="ids" value="${id}" form="some"`)
-    expect(textOf(dead.html)).toContain('2 of 2 events shown')
+    expect(await textAt('/admin/ui/events')).toMatch(/Dead feedback .*Delivered unanswered/)
+    expect(await textAt('/admin/ui/events?state=dead')).toContain('2 of 2 events shown')
+  })
+
+  it.each([
+    ['all', ['redrive', 'delete', 'export']],
+    ['dead', ['redrive', 'delete', 'export']],
+    ['quarantined', ['redrive', 'delete', 'export']],
+    ['pending', ['delete', 'export']],
+    ['delivered', ['export']],
+  ] as const)('of the state %s are ticked, for what can be done with them', async (state, does) => {
+    const [id = ''] = await refuse(1)
+    await relay.post('transcript', invalidTranscript('q'))
+    await relay.report()
+    await relay.command('/pause')
+    await relay.post('unanswered', conversation())
+    const { html } = await browser.visit(`/admin/ui/events?state=${state}`)
+    const form = html.match(/<form id="some".*?<\/form>/s)?.[0] ?? ''
+    const offered = ['redrive', 'delete', 'export'].filter((each) => form.includes(`ui/${each}"`))
+    expect(offered).toEqual(does)
+    expect(html).toMatch(/name="ids" value="\w{64}" form="some"/)
+    expect(html.includes(`value="${id}" form="some"`)).toBe(state === 'all' || state === 'dead')
+  })
+
+  it('of which none is ticked stay as they are, and none leaves', async () => {
+    await refuse(2)
+    const { html } = await browser.visit('/admin/ui/events?state=dead')
+    const hidden = hiddenIn(html.match(/<form id="some".*?<\/form>/s)?.[0] ?? '')
+    expect(hidden.get('ids')).toBe('')
+    const redriven = await browser.post('/admin/ui/redrive', hidden)
+    expect(textOf(redriven.html)).toContain('No event is ticked')
+    for (const path of ['/admin/ui/delete', '/admin/ui/export']) {
+      const { status, html } = await browser.visit(`${path}?${hidden}`)
+      expect([status, textOf(html)]).toEqual([400, expect.stringContaining('No event is ticked')])
+    }
+    expect((await relay.get('/status')).body).toMatchObject({ dead: 2, erased: 0 })
+    expect(await textAt('/admin/ui/log')).toContain('Nothing in the last 90 days.')
   })
 
   it('are counted where they are, page after page: what is redriven, and what comes of it', async () => {
@@ -473,7 +512,7 @@ describe('all events', () => {
       /admin token redrive dead, 2 by id matched 2, redriven 2, still invalid 0 Of 2 redriven: 2 acc/,
     )
     // The third, which was not ticked, is dead all the while.
-    expect(await textAt('/admin/ui/events?state=dead')).toContain('1 event matches')
+    expect(await textAt('/admin/ui/events?state=dead')).toContain('1 of 1 event shown')
   })
 
   it('that AEP refuses once more are told from those that were deleted since', async () => {
@@ -495,7 +534,7 @@ describe('all events', () => {
   it('are exported as they are filtered', async () => {
     await refuse(2)
     const { html } = await browser.visit('/admin/ui/events?state=dead&kind=feedback')
-    const link = addressesOf(html).find((address) => address.includes('/export')) ?? ''
+    const link = addressesOf(html).find((address) => address.includes('/export?')) ?? ''
     expect(link).toContain('state=dead&kind=feedback')
     const lines = (await browser.visit(link)).html.trim().split('\n')
     expect(lines).toHaveLength(2)

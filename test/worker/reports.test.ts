@@ -207,6 +207,22 @@ describe('GET /admin/export', () => {
     expect(delivered[0]).toMatchObject({ state: 'delivered', settledAt: expect.any(String) })
   })
 
+  it('gives some by their ids: stored ones in full, receipts of the others', async () => {
+    const ids = await mixed(6)
+    const [delivered = '', stored = ''] = ids
+    const query = `&ids=${stored}&ids=${delivered}&ids=none&ids=${stored}`
+    expect(await lines(`state=all${query}`)).toMatchObject([
+      { id: stored, payload: expect.anything() },
+      { id: delivered, state: 'delivered', settledAt: expect.any(String) },
+    ])
+    expect((await lines(`state=delivered${query}`)).map(({ id }) => id)).toEqual([delivered])
+    const [entry] = (await relay.get('/log')).body.entries as Record<string, unknown>[]
+    expect(entry).toMatchObject({ action: 'export', filter: { state: 'delivered', ids: '4' } })
+    for (const bad of ['state=all&ids=', `state=all&ids=${stored}&kind=feedback`]) {
+      expect((await relay.get(`/export?${bad}`)).body).toMatchObject({ code: 'invalid-request' })
+    }
+  })
+
   it('never holds more than some bodies at once', async () => {
     const text = 'x'.repeat(1_400_000)
     for (let each = 0; each < 9; each += 1) await relay.post('feedback', { text, each, visitor: 1 })

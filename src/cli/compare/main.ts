@@ -4,7 +4,9 @@
  * Promises: it only reads. Fewer in AEP than it acknowledged counts once hours are settled; more is no fault, since the
  * relay's figure is a lower bound and repeats count twice. Events by id, code and place; nothing of what they say.
  */
+
 import { type ComparedHour, type LandedFailure, missingIn } from '../../worker/aep/landed.ts'
+import { count } from '../../worker/alerts/words.ts'
 import { HOUR_MS } from '../../worker/limits.ts'
 import { complain, runCommand, type Surroundings, say, surroundingsOf } from '../lib/run.ts'
 import { wrap } from '../lib/style.ts'
@@ -79,7 +81,7 @@ function verdict(missing: number, failures: readonly LandedFailure[], options: C
   if (failed > 0) {
     say(
       false,
-      `AEP accepted ${failed} events and refused them afterwards. Mend mapping or schema, then send them again: ${nextCommand('recover', options)}.`,
+      `Accepted by AEP and refused afterwards: ${count(failed, 'event')}. Mend mapping or schema, then send again what it refused: ${nextCommand('recover', options)}.`,
     )
   }
   if (missing > 0 || failed > 0) return 4

@@ -126,7 +126,7 @@ function explain({ sums: { mentioned }, clean }: Erased): string {
     ? 'The relay holds nothing of this person any more.'
     : 'Events of this person still arrive or stay: run it again, and look at `npm run tail`.'
   if (mentioned === 0) return end
-  return `${end} ${mentioned} events of others mention the person in their text; they are others’ data, and stay.`
+  return `${end} Events of others that mention the person in their text: ${mentioned}. They are others’ data, and stay.`
 }
 
 function receiptOf(options: Erase, erased: Erased, now: number): Receipt {

@@ -38,7 +38,7 @@ export async function askOnce(
     const ids = jobsIn(answer).flatMap((job) => textAt(job, 'jobId') ?? [])
     if (ids.length > 0) return { requestId: textAt(answer, 'requestId'), ids }
   } catch (error) {
-    // A 2xx that cannot be read, or no answer to the last try: it may have been taken.
+    // A 2xx that cannot be read, or no answer to the last attempt: it may have been taken.
     if (!(error instanceof PlatformError) || error.refusal.status >= 300) throw error
     const found = await settled()
     if (found === null) throw error

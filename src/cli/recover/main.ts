@@ -37,7 +37,7 @@ async function recover(options: Options, { io, now }: Surroundings): Promise<num
   const { sendable, alreadySent, unread } = found
   if (options.dryRun) {
     if (sendable.length > 0) {
-      say(null, `Nothing was sent. Without --dry-run these ${sendable.length} are sent again.`)
+      say(null, `Nothing was sent. Without --dry-run these are sent again: ${sendable.length}.`)
     }
     return unread === 0 ? 0 : 1
   }
@@ -58,7 +58,7 @@ function describe({ sendable, alreadySent, others, unnamed, gone, unread }: Foun
     for (const { id, code, pointer } of sendable) console.log(`  ${id}  ${code} ${pointer}`)
   } else say(true, 'AEP has refused nothing that can be sent again.')
   if (alreadySent.length > 0) {
-    say(null, `${alreadySent.length} were sent again before, and not refused since.`)
+    say(null, `Sent again before, and not refused since: ${alreadySent.length}.`)
   }
   if (others.length > 0) {
     console.log(`\nThese cannot be sent again:`)
@@ -67,7 +67,7 @@ function describe({ sendable, alreadySent, others, unnamed, gone, unread }: Foun
     }
   }
   if (unnamed > 0)
-    say(null, `${unnamed} failed rows name no event of this relay: they cannot be sent again.`)
+    say(null, `Failed rows that name no event of this relay, and cannot be sent again: ${unnamed}.`)
   if (gone > 0) say(null, goneWords(gone))
   if (unread > 0) say(false, unreadWords(unread))
 }
@@ -81,15 +81,15 @@ const FORMS: Readonly<Record<string, string>> = {
 }
 
 function report(outcome: Outcome, options: Options): void {
-  const { suppressed, redriven, waiting, known, refused, gone, unread, stopped } = outcome
+  const { suppressed, redriven, pending, known, refused, gone, unread, stopped } = outcome
   const counts: readonly (readonly [number, string])[] = [
-    [suppressed, 'are of people who have been erased, and were not sent.'],
-    [redriven, 'were set aside in the outbox, and were redriven there.'],
-    [waiting, 'wait in the outbox, which sends them itself.'],
-    [known, 'had been recovered before.'],
-    [gone, 'are no longer in the files of their batch.'],
+    [suppressed, 'Not sent, since their people have been erased'],
+    [redriven, 'Parked in the outbox, and redriven there'],
+    [pending, 'Pending in the outbox, which sends them itself'],
+    [known, 'Recovered before'],
+    [gone, 'No longer in the files of their batch'],
   ]
-  for (const [count, what] of counts) if (count > 0) say(null, `${count} ${what}`)
+  for (const [count, what] of counts) if (count > 0) say(null, `${what}: ${count}.`)
   if (unread > 0) say(false, unreadWords(unread))
   if (refused.length > 0) {
     say(false, `AEP refused ${refused.length} at once: the cause is not mended.`)

@@ -2,8 +2,8 @@
  * Send: events again, from AEP's files to the inlet, as the Worker sends them.
  *
  * Promises: before an event leaves, no more than `SCREENED_MS` ago, the relay has said whose it is: nothing of a suppressed
- * person is sent, and nothing at all when the relay cannot say. What the outbox still holds is its own to send: what is set
- * aside is redriven there. Each event is on the list of sent ones before the next leaves. What passes is tried again, what does
+ * person is sent, and nothing at all when the relay cannot say. What the outbox still holds is its own to send: what is
+ * parked is redriven there. Each event is on the list of sent ones before the next leaves. What passes is tried again, what does
  * not pass ends the run.
  */
 
@@ -26,10 +26,10 @@ import { recordText } from './rows.ts'
 export type Outcome = {
   sent: number
   suppressed: number
-  /** Set aside in the outbox, and redriven there. */
+  /** Parked in the outbox, and redriven there. */
   redriven: number
-  /** Waiting in the outbox, which sends them itself. */
-  waiting: number
+  /** Pending in the outbox, which sends them itself. */
+  pending: number
   /** Recovered before, as the relay remembers. */
   known: number
   readonly refused: { readonly id: string; readonly message: string }[]
@@ -51,9 +51,9 @@ type Context = {
 
 type Item = { readonly id: string; readonly batch: string; readonly text: string }
 
-const CHUNK_EVENTS = 50
+const GROUP_EVENTS = 50
 /** Far below what one request to the relay may hold. */
-const CHUNK_CHARACTERS = 500_000
+const GROUP_CHARACTERS = 500_000
 const ATTEMPTS = 5
 /** As late as an isolate of the relay hears of a suppression. */
 const SCREENED_MS = 10_000
@@ -64,7 +64,7 @@ export async function sendAgain(sendable: readonly Refused[], context: Context):
     sent: 0,
     suppressed: 0,
     redriven: 0,
-    waiting: 0,
+    pending: 0,
     known: 0,
     refused: [],
     gone: 0,
@@ -81,8 +81,8 @@ export async function sendAgain(sendable: readonly Refused[], context: Context):
       continue
     }
     outcome.gone += wanted.length - items.length
-    for (const chunk of chunksOf(items)) {
-      outcome.stopped = await sendChunk(chunk, outcome, deliver, context)
+    for (const group of groupsOf(items)) {
+      outcome.stopped = await sendGroup(group, outcome, deliver, context)
       if (outcome.stopped !== null) return outcome
     }
   }
@@ -131,31 +131,31 @@ async function itemsOf(
   return read === null || read === 'gone' ? [...items.values()] : read
 }
 
-function* chunksOf(items: readonly Item[]): Generator<readonly Item[]> {
-  let chunk: Item[] = []
+function* groupsOf(items: readonly Item[]): Generator<readonly Item[]> {
+  let group: Item[] = []
   let characters = 0
   for (const item of items) {
-    const full = chunk.length >= CHUNK_EVENTS || characters + item.text.length > CHUNK_CHARACTERS
-    if (full && chunk.length > 0) {
-      yield chunk
-      chunk = []
+    const full = group.length >= GROUP_EVENTS || characters + item.text.length > GROUP_CHARACTERS
+    if (full && group.length > 0) {
+      yield group
+      group = []
       characters = 0
     }
-    chunk.push(item)
+    group.push(item)
     characters += item.text.length
   }
-  if (chunk.length > 0) yield chunk
+  if (group.length > 0) yield group
 }
 
 /** `null`, or why the run ends here. */
-async function sendChunk(
-  chunk: readonly Item[],
+async function sendGroup(
+  group: readonly Item[],
   outcome: Outcome,
   deliver: Deliver,
   context: Context,
 ): Promise<string | null> {
   const { options, sent, io, now } = context
-  const ours = await withoutHeld(chunk, outcome, options)
+  const ours = await withoutHeld(group, outcome, options)
   if (typeof ours === 'string') return ours
   const isSuppressed = screening(ours, options, now)
   const recovered: string[] = []
@@ -212,12 +212,12 @@ const NOTED_TOGETHER = 1_000
 
 /** Those that the outbox does not hold. */
 async function withoutHeld(
-  chunk: readonly Item[],
+  group: readonly Item[],
   outcome: Outcome,
   options: Options,
 ): Promise<readonly Item[] | string> {
   const ours: Item[] = []
-  for (const item of chunk) {
+  for (const item of group) {
     // A part, of whichever split, is held as the event that it is of.
     const id = item.id.replace(/(-r\d+)?-\d+$/, '')
     const answer = await askAdmin(options, 'find', { id })
@@ -229,10 +229,10 @@ async function withoutHeld(
     const found = body.events as readonly Fields[]
     const stateOf = (...states: readonly string[]) =>
       found.find(({ state }) => states.includes(String(state)))
-    const aside = stateOf('dead', 'quarantined')
+    const parked = stateOf('dead', 'quarantined')
     const recovered = stateOf('recovered')
-    if (stateOf('pending')) outcome.waiting += 1
-    else if (aside && (await isRedriven(id, aside, options))) outcome.redriven += 1
+    if (stateOf('pending')) outcome.pending += 1
+    else if (parked && (await isRedriven(id, parked, options))) outcome.redriven += 1
     // What AEP has refused since is another matter.
     else if (recovered?.batch === item.batch) outcome.known += 1
     else ours.push(item)

@@ -34,7 +34,7 @@ export function diagnose(findings: Findings): string | null {
   if (bad.length === 0 && hold === null) return null
   const errors = bad.flatMap(({ error }) => (error ? [error] : []))
   if (hold === 'paused' || reasons.includes('paused')) {
-    return 'Relaying is paused: webhooks are stored and nothing is lost. POST /admin/resume ends the pause.'
+    return 'Relaying is paused: webhooks are stored and nothing is lost. Resume on its page (/admin) ends the pause.'
   }
   if (problems.length > 0) return settings(problems, commands)
   const held = errors.find(({ code }) => code === 'credentials')

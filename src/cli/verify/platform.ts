@@ -6,8 +6,10 @@
  * runs that appear with a delay (by the hour, as its interface shows them), so "not counted yet" is neither good nor
  * bad. Access to the APIs is passed in; without it there is nothing to check.
  */
+
 import { setTimeout as delay } from 'node:timers/promises'
 import * as v from 'valibot'
+import { count } from '../../worker/alerts/words.ts'
 import type { Row } from './row.ts'
 
 export type Platform = {
@@ -87,12 +89,12 @@ async function datasetRow(
     const failed = now.failed - before.failed
     const ingested = now.ingested - before.ingested
     if (failed > 0) {
-      const text = `AEP accepted ${relayed} records and then failed ${failed}: see the dataflow's runs in AEP, and compare mapping and schema`
+      const text = `AEP accepted ${count(relayed, 'record')} and then failed ${failed}: see the dataflow's runs in AEP, and compare mapping and schema`
       return { check, ok: false, text }
     }
-    if (ingested >= relayed) return { check, ok: true, text: `got the ${relayed} records` }
+    if (ingested >= relayed) return { check, ok: true, text: `got the ${count(relayed, 'record')}` }
     if (Date.now() >= deadline) {
-      const text = `${Math.max(ingested, 0)} of ${relayed} records counted so far: AEP counts the records of a streaming flow by the hour. Look again later`
+      const text = `${Math.max(ingested, 0)} of ${count(relayed, 'record')} counted so far: AEP counts the records of a streaming flow by the hour. Look again later`
       return { check, ok: null, text }
     }
     await delay(POLL_MS)

@@ -59,8 +59,14 @@ export async function isFromHere(c: AppContext): Promise<boolean> {
 /** The name under which the address of an operator whom Cloudflare Access let in is left for the log. */
 const OPERATOR = 'operator'
 
-/** Leaves for the operators' log who acts. Access is asked for an address only when something is done, or taken away. */
+const ADMITTED = 'admitted'
+
+/** Whether an operator asks: only they see which relay this is. */
+export const isAdmitted = (c: AppContext) => c.get(ADMITTED as never) === true
+
+/** Leaves that an operator asks, and for the operators' log who acts. Access is asked for an address only when something is done, or taken away. */
 export async function nameOperator(c: AppContext, admission: Admission): Promise<void> {
+  c.set(ADMITTED as never, true as never)
   const { method, path } = c.req
   const isRead = (method === 'GET' || method === 'HEAD') && !path.endsWith('/export')
   if (admission !== 'access' || isRead) return

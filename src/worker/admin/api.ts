@@ -143,13 +143,21 @@ const filter = {
   id: optional(i.idBeginning),
 }
 const queried = { ...filter, path: optional(i.pathOrNone) }
-const matching = v.object({
-  state: i.oneOf(['dead', 'quarantined']),
-  ids: optional(i.ids),
-  ...filter,
-  path: optional(orNull(i.pathOrNone)),
-  dryRun: i.dryRun,
-})
+/** What an action takes. `all` states at once only by ids: a typing error must not empty the outbox. */
+const matching = <const States extends readonly string[]>(states: States) =>
+  v.pipe(
+    v.object({
+      state: i.oneOf([...states, 'all']),
+      ids: optional(i.ids),
+      ...filter,
+      path: optional(orNull(i.pathOrNone)),
+      dryRun: i.dryRun,
+    }),
+    v.check(
+      ({ state, ids }) => state !== 'all' || ids !== undefined,
+      'expected ids with the state all',
+    ),
+  )
 
 const suppression = () => object({ id: string(), since: time, until: time })
 
@@ -223,8 +231,19 @@ export const COMMANDS = {
   export: {
     method: 'GET',
     path: '/export',
-    summary: 'All events that the filter matches, a line of JSON each, oldest first',
-    takes: v.object({ state: i.oneOf([...EVENT_STATES, 'delivered', 'all']), ...queried }),
+    summary:
+      'All events that the filter matches, or some by their ids, a line of JSON each, oldest first',
+    takes: v.pipe(
+      v.object({
+        state: i.oneOf([...EVENT_STATES, 'delivered', 'all']),
+        ids: optional(i.ids),
+        ...queried,
+      }),
+      v.check(
+        ({ state: _, ids, ...narrower }) => ids === undefined || Object.keys(narrower).length === 0,
+        'expected ids without another filter',
+      ),
+    ),
     answers: 'application/x-ndjson',
     log: { action: 'export', counts: [] },
   },
@@ -239,7 +258,7 @@ export const COMMANDS = {
     method: 'GET',
     path: '/causes',
     summary:
-      'Why events are set aside: how many of each state, code and path, the most frequent first',
+      'Why events are parked: how many of each state, code and path, the most frequent first',
     answers: () =>
       named(
         'Causes',
@@ -261,16 +280,17 @@ export const COMMANDS = {
   deleteMatching: {
     method: 'POST',
     path: '/delete',
-    summary: 'Erases every dead or quarantined event that the filter matches',
-    takes: matching,
+    summary: 'Erases every stored event that the filter matches, or some by their ids',
+    takes: matching(EVENT_STATES),
     answers: () => named('Deleted', object({ matched: whole, erased: whole })),
     log: { action: 'delete', counts: ['matched', 'erased'] },
   },
   redrive: {
     method: 'POST',
     path: '/redrive',
-    summary: 'Sends every dead or quarantined event again that the filter matches',
-    takes: matching,
+    summary:
+      'Sends every dead or quarantined event again that the filter matches, or some by their ids',
+    takes: matching(['dead', 'quarantined']),
     answers: () =>
       named('Redriven', object({ matched: whole, redriven: whole, stillInvalid: whole })),
     log: { action: 'redrive', counts: ['matched', 'redriven', 'stillInvalid'] },

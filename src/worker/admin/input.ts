@@ -205,15 +205,19 @@ export type InputSchema = v.GenericSchema & { entries: v.ObjectEntries }
 /** `detail` names the parameter and the expected value, never the value that was given. */
 export type Checked<Output> = { ok: true; output: Output } | { ok: false; detail: string }
 
-/** An empty parameter counts as not given; one that is given twice is refused, since only one could be used. */
+/**
+ * An empty parameter counts as not given; one that is given twice is refused, since only one could be used, where the schema
+ * takes no list. A list of nothing is refused too: who has ticked nothing does not mean everything.
+ */
 export function checkQuery<Schema extends InputSchema>(
   schema: Schema,
   query: URLSearchParams,
 ): Checked<v.InferOutput<Schema>> {
-  const given = new Map<string, string | undefined>()
+  const given = new Map<string, unknown>()
   for (const [name, value] of query) {
-    if (given.has(name)) return refused(name, 'given more than once')
-    given.set(name, value === '' ? undefined : value)
+    if (typeIn(schema, name) === 'array') given.set(name, listIn(query, name))
+    else if (given.has(name)) return refused(name, 'given more than once')
+    else given.set(name, value === '' ? undefined : value)
   }
   return check(schema, Object.fromEntries(given))
 }
@@ -240,15 +244,20 @@ export function checkForm<Schema extends InputSchema>(
   named.delete('value')
   if (form.get('by')) named.append(form.get('by') ?? '', form.get('value') ?? '')
   for (const [name, value] of named) {
-    if (value === '') continue
-    const type = Object.hasOwn(schema.entries, name) ? typeOf(schema.entries[name]) : 'string'
-    if (type === 'array') given.set(name, named.getAll(name))
+    const type = typeIn(schema, name)
+    if (type === 'array') given.set(name, listIn(named, name))
+    else if (value === '') continue
     else if (given.has(name)) return refused(name, 'given more than once')
     else if (type === 'number') given.set(name, Number(value))
     else given.set(name, type === 'boolean' ? value === '1' : value)
   }
   return check(schema, Object.fromEntries(given))
 }
+
+const typeIn = ({ entries }: InputSchema, name: string) =>
+  Object.hasOwn(entries, name) ? typeOf(entries[name]) : 'string'
+
+const listIn = (given: URLSearchParams, name: string) => given.getAll(name).filter(Boolean)
 
 /** What a field takes, where it may be left out or null too. */
 function typeOf(entry: unknown): string {

@@ -138,23 +138,19 @@ export function landedSince(since: number): LandedCursor {
 
 /**
  * How many fewer AEP has received than it acknowledged, at least, over the settled hours from `from` on and below `to`. What
- * was sent in the last second of an hour AEP may count in the next; and what AEP counted in the hours before may be parts of
- * an event that we count with its last one. So what the hours on both sides have too many does not miss.
+ * was sent in the last second of an hour AEP may count in the next, or we do, who count it once AEP has answered. So what
+ * the hours on both sides have too many does not miss.
  */
 export function missingIn(hours: readonly ComparedHour[], from: number, to: number): number {
   const own = hours.filter(({ at, settled }) => settled && at >= from && at < to)
   const ends = own.map(({ at }) => at)
   const [first, last] = [Math.min(...ends), Math.max(...ends)]
   const tooMany = ({ received, ours }: ComparedHour) => received - ours
-  const after = hours.filter(({ at }) => at === last + HOUR_MS).map(tooMany)
-  let before = 0
-  let sum = 0
-  for (const hour of hours.filter(({ at }) => at < first).sort((a, b) => b.at - a.at)) {
-    sum += tooMany(hour)
-    before = Math.max(before, sum)
-  }
   const missing = -own.map(tooMany).reduce((a, b) => a + b, 0)
-  return Math.max(missing - before - Math.max(after[0] ?? 0, 0), 0)
+  const beside = hours
+    .filter(({ at }) => at === first - HOUR_MS || at === last + HOUR_MS)
+    .map((hour) => Math.max(tooMany(hour), 0))
+  return Math.max(missing - beside.reduce((a, b) => a + b, 0), 0)
 }
 
 /** A batch takes up what came within a quarter of an hour. */

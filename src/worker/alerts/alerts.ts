@@ -36,7 +36,7 @@ import {
   STORED,
 } from './words.ts'
 
-/** Events set aside since the last run of the alerts, for one cause. */
+/** Events parked since the last run of the alerts, for one cause. */
 export type Refused = Cause & { count: number }
 
 /** Why AEP refused records afterwards, and how many since the last clean hour; those whose row named no event too. */

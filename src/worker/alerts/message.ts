@@ -7,7 +7,7 @@
 import type { AlertWebhook } from '../config/alerts.ts'
 import { alertNamed } from './alerts.ts'
 import type { Notice } from './evaluate.ts'
-import { duration, moment } from './words.ts'
+import { duration, forEnvironment, moment } from './words.ts'
 
 /** What a message is about: an alert, or a test of them. */
 export type Sendable = Omit<Notice, 'name'> & { name: string }
@@ -23,14 +23,26 @@ const MAX_TEXT = 4_000
 /** PagerDuty cuts a summary at 1,024 characters. */
 const MAX_SUMMARY = 1_000
 
+/** Which relay sends it: its address, and what it is called. */
+export type Sender = { publicUrl: string | null; environment: string | null }
+
 /** JSON bodies to post, in order: one, or for PagerDuty one an alert. */
 export function bodiesFor(
   webhook: AlertWebhook,
-  notices: readonly Sendable[],
-  publicUrl: string | null,
+  all: readonly Sendable[],
+  sender: Sender,
 ): unknown[] {
+  const { environment, publicUrl } = sender
+  const notices = all.map(({ title, meaning, action, ...rest }): Sendable => {
+    return {
+      ...rest,
+      title: environment === null ? title : `${title} (${environment})`,
+      meaning: forEnvironment(meaning, environment),
+      action: forEnvironment(action, environment),
+    }
+  })
   return webhook.service === 'pagerduty'
-    ? notices.map((notice) => pagerDutyEvent(notice, webhook.routingKey, publicUrl))
+    ? notices.map((notice) => pagerDutyEvent(notice, webhook.routingKey, sender))
     : [slackMessage(notices, publicUrl)]
 }
 
@@ -96,12 +108,16 @@ function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
 
-function pagerDutyEvent(notice: Sendable, routingKey: string, publicUrl: string | null) {
+function pagerDutyEvent(notice: Sendable, routingKey: string, sender: Sender) {
+  const { publicUrl, environment } = sender
   const { name, event, title, since, urgent, facts, meaning, action } = notice
   const link = linkTo([name], publicUrl)
   // The same for all events of an incident, those of earlier versions too.
   const overview = overviewOf(publicUrl)
-  const about = { routing_key: routingKey, dedup_key: `${SOURCE}/${overview ?? ''}/${name}` }
+  const about = {
+    routing_key: routingKey,
+    dedup_key: `${SOURCE}/${overview ?? environment ?? ''}/${name}`,
+  }
   if (event === 'resolved') return { ...about, event_action: 'resolve' }
   return {
     ...about,
@@ -119,11 +135,7 @@ function pagerDutyEvent(notice: Sendable, routingKey: string, publicUrl: string 
 }
 
 /** What `POST /admin/alerts/test` sends. A PagerDuty incident is opened and ended again. */
-export function testBodies(
-  webhook: AlertWebhook,
-  publicUrl: string | null,
-  now: number,
-): unknown[] {
+export function testBodies(webhook: AlertWebhook, sender: Sender, now: number): unknown[] {
   const test: Sendable = {
     name: 'test',
     event: 'firing',
@@ -138,5 +150,5 @@ export function testBodies(
   }
   const ended: Sendable = { ...test, event: 'resolved', durationMs: 0 }
   const notices = webhook.service === 'pagerduty' ? [test, ended] : [test]
-  return bodiesFor(webhook, notices, publicUrl)
+  return bodiesFor(webhook, notices, sender)
 }

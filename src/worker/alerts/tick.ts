@@ -121,10 +121,12 @@ async function send(
   now: number,
   { config, fetch, timers }: AlertDeps,
 ): Promise<AlertStates> {
-  const { webhook, publicUrl } = config.alerts
+  const { alerts, environment } = config
+  const { webhook, publicUrl } = alerts
   if (!webhook) return withoutUnsent(states, ALERT_NAMES)
   if (notices.length === 0) return states
-  const error = await post(webhook, bodiesFor(webhook, notices, publicUrl), { fetch, timers })
+  const bodies = bodiesFor(webhook, notices, { publicUrl, environment })
+  const error = await post(webhook, bodies, { fetch, timers })
   if (error === null) return afterSent(states, notices, now)
   logLine('warn', { event: 'alert-not-sent', reason: error })
   return afterFailure(states, notices, error)

@@ -21,6 +21,27 @@ export function count(number: number, noun: string): string {
   return `${number.toLocaleString('en-US')} ${noun}${number === 1 ? '' : 's'}`
 }
 
+/** Unnamed, it is production too. */
+export function isProduction(environment: string | null): boolean {
+  return environment === null || /^prod(uction)?$/i.test(environment)
+}
+
+/**
+ * A text whose commands, which stand between backticks, work as they stand: with the `--env` of a relay that is called
+ * otherwise than production, as `provision --env` calls it.
+ */
+export function forEnvironment(text: string, environment: string | null): string {
+  if (environment === null || isProduction(environment) || !/^[\w-]+$/.test(environment)) {
+    return text
+  }
+  const flag = `--env ${environment}`
+  return text
+    .replace(/`(npm run [\w-]+)(?: -- ([^`]+))?`/g, (_, command: string, rest?: string) => {
+      return `\`${command} -- ${flag}${rest ? ` ${rest}` : ''}\``
+    })
+    .replace(/`(npx wrangler [^`]+)`/g, `\`$1 ${flag}\``)
+}
+
 export type Advice = { title: string; action: string }
 
 /** Not a hold of the outbox, but of what comes before it. */
@@ -115,8 +136,8 @@ export function notLanded({
     return {
       title: `AEP accepted ${count(refused, 'record')} and refused ${refused === 1 ? 'it' : 'them'} afterwards${reason}`,
       meaning:
-        'They are not in the dataset, and no longer stored here. AEP keeps them for 30 days.',
-      action: `\`npm run recover -- --dry-run\` names them. Mend the mapping or the schema, ${after}`,
+        'What it refused is not in the dataset, and no longer stored here. AEP keeps it for 30 days.',
+      action: `\`npm run recover -- --dry-run\` names it. Mend the mapping or the schema, ${after}`,
     }
   }
   if (missing === 0) return null

@@ -1,5 +1,5 @@
 /**
- * Actions on many events that are set aside: all that a filter matches, or some by their ids.
+ * Actions on many stored events: all that a filter matches, or some by their ids.
  *
  * Promises: a page at a time, bounded by events and by bytes, whichever way they are chosen, so that the outbox goes on with
  * other work between two pages. What is dry changes nothing and counts what a real run would find. A quarantined event is
@@ -9,10 +9,11 @@ import { readEventOrNull } from '../chatlio/event.ts'
 import { parseJson } from '../lib/json.ts'
 import { BULK_BYTES } from '../limits.ts'
 import type { Events } from './events.ts'
-import type { EventList, Listed, ParkedFilter } from './list.ts'
+import type { EventList, Listed, ListFilter } from './list.ts'
 
 export type BulkRequest = {
-  filter: ParkedFilter
+  /** A redrive takes none that is pending. */
+  filter: ListFilter
   /** Only these ids; `null`: all. */
   ids: readonly string[] | null
   dryRun: boolean
@@ -37,28 +38,32 @@ export class Bulk {
   readonly #events: Events
   readonly #list: EventList
   readonly #isSuppressed: (hashes: string) => boolean
+  readonly #erased: (id: string) => void
 
+  /** `erased`: what is told of each, since it may be on its way to AEP. */
   constructor(deps: {
     events: Events
     list: EventList
     isSuppressed: (hashes: string) => boolean
+    erased: (id: string) => void
   }) {
     this.#events = deps.events
     this.#list = deps.list
     this.#isSuppressed = deps.isSuppressed
+    this.#erased = deps.erased
   }
 
   /** Part of the caller's transaction. */
   redrive(request: BulkRequest): RedrivePage {
-    const { dryRun, filter } = request
+    const { dryRun } = request
     const { found, next } = this.#page(request)
     const page: RedrivePage = { matched: 0, redriven: 0, stillInvalid: 0, positions: [], next }
-    for (const { position } of found) {
-      const event = this.#events.read(position)
+    for (const { position, state } of found) {
+      const event = state === 'pending' ? null : this.#events.read(position)
       if (!event) continue
       page.matched += 1
       const reading = readEventOrNull(event, parseJson(event.body))
-      if (filter.state === 'quarantined' && reading?.outcome !== 'valid') {
+      if (state === 'quarantined' && reading?.outcome !== 'valid') {
         page.stillInvalid += 1
         continue
       }
@@ -78,6 +83,7 @@ export class Bulk {
       found.map(({ position }) => position),
       'deleted',
     )
+    for (const { id } of found) this.#erased(id)
     return { matched: found.length, erased: found.length, next }
   }
 
@@ -85,14 +91,14 @@ export class Bulk {
     return ids ? this.#byIds(filter, ids, after, limit) : this.#all(filter, after, limit)
   }
 
-  #all(filter: ParkedFilter, after: number, limit: number) {
+  #all(filter: ListFilter, after: number, limit: number) {
     const { events, readTo } = this.#list.list(filter, after, limit)
     const found = withinBytes(events)
     const last = found.at(-1)
     return { found, next: found.length < events.length && last ? last.position : readTo }
   }
 
-  #byIds(filter: ParkedFilter, ids: readonly string[], after: number, limit: number) {
+  #byIds(filter: ListFilter, ids: readonly string[], after: number, limit: number) {
     const distinct = [...new Set(ids)]
     const from = Math.max(after, 0)
     const asked = distinct.slice(from, from + limit)

@@ -60,7 +60,7 @@ export type StoredEvent = {
 /** What was sent of an event. `redacted`: what was replaced in it. */
 export type SentEvent = StoredEvent & { redacted: Redacted }
 
-/** An event that AEP has. `records`: in how many it was sent. */
+/** An event that AEP has. `records`: how many AEP accepted last; of a split event others were accepted before. */
 export type AcceptedEvent = SentEvent & { records: number }
 
 /** One record of an event that is too large for one, as JSON text without an envelope. */

@@ -248,16 +248,16 @@ export class Events {
     const pending = this.stillPending(events)
     if (pending.length === 0) return []
     const positions = pending.map(({ position }) => position)
-    const splits = this.#sql.exec<{ position: number; parts: number }>(
-      SPLITS,
+    const lastParts = this.#sql.exec<{ position: number; count: number }>(
+      LAST_PARTS,
       JSON.stringify(positions),
     )
-    const parts = new Map([...splits].map((split) => [split.position, split.parts]))
+    const records = new Map([...lastParts].map(({ position, count }) => [position, count]))
     this.#storage.transactionSync(() => {
       this.#forget(positions)
       this.#count({ delivered: pending.length })
     })
-    return pending.map((event) => ({ ...event, records: parts.get(event.position) || 1 }))
+    return pending.map((event) => ({ ...event, records: records.get(event.position) ?? 1 }))
   }
 
   /** Parts still to be sent; none where the event is one record, or is not encoded yet. */
@@ -555,7 +555,7 @@ const LISTED = 'position IN (SELECT value FROM json_each(?))'
 const SIDE_TABLES = ['attempts', 'parts', 'splits'] as const
 type SideTable = (typeof SIDE_TABLES)[number]
 
-const SPLITS = `SELECT position, parts FROM splits WHERE ${LISTED}`
+const LAST_PARTS = `SELECT position, COUNT(*) AS count FROM parts WHERE ${LISTED} GROUP BY position`
 
 const HAS_SIDE_ROWS = `SELECT ${SIDE_TABLES.map(
   (table) => `EXISTS (SELECT 1 FROM ${table} WHERE ${LISTED.replace('?', '?1')}) AS ${table}`,

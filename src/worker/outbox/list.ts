@@ -9,13 +9,7 @@
 import type { StoredKind } from '../chatlio/kind.ts'
 import { MAX_SCANNED } from '../limits.ts'
 import { type Cause, reasonOf } from './cause.ts'
-import {
-  EVENT_STATES,
-  type EventState,
-  type ParkedState,
-  PER_MS,
-  type StoredError,
-} from './event.ts'
+import { EVENT_STATES, type EventState, PER_MS, type StoredError } from './event.ts'
 
 export type EventSummary = {
   id: string
@@ -65,12 +59,11 @@ export type ListFilter = {
   from: number
   end: number
 }
-export type ParkedFilter = ListFilter & { state: ParkedState }
 
 /** `readTo`: the position that a list has read up to; `null` when there is nothing after it. */
 export type ListedPage = { events: Listed[]; readTo: number | null }
 
-/** Events set aside in one state for one cause, among all that the group has had since it was last empty. */
+/** Events parked in one state for one cause, among all that the group has had since it was last empty. */
 export type CauseRow = Cause & { count: number; firstAt: number; lastAt: number }
 
 export class EventList {

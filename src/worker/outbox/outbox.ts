@@ -125,8 +125,12 @@ export class Outbox extends DurableObject<Env> {
       rim,
     })
     this.#records = records
-    const isSuppressed = (hashes: string) => records.suppressions.has(hashes, now())
-    this.#bulk = new Bulk({ events, list, isSuppressed })
+    this.#bulk = new Bulk({
+      events,
+      list,
+      isSuppressed: (hashes) => records.suppressions.has(hashes, now()),
+      erased: (id) => this.#delivery.left(id, 'erased'),
+    })
     const takeBack = (from: number, since: number) => this.#delivery.takeBack(from, since)
     this.#watch = new AepWatch({ events, policy, now, takeBack })
     const credentials = destination?.credentials ?? null
@@ -144,6 +148,7 @@ export class Outbox extends DurableObject<Env> {
       now,
       timers,
       record: (delivered) => records.settled(delivered.map(deliveredOf)),
+      recordPart: (event) => records.partSettled(event),
     })
     this.#intake = new Intake({
       events,

@@ -103,7 +103,7 @@ export function Charts({ hours }: { hours: readonly Hour[] }) {
                 names={['', 'pending']}
               />
             ) : (
-              <p>Nothing was pending at the end of an hour.</p>
+              <p>Nothing was pending at the end of any hour.</p>
             )}
           </div>
           <ul class="legend soft">

@@ -5,7 +5,7 @@ import { type AppContext, servicesOf } from '../../services.ts'
 import { COMMANDS } from '../api.ts'
 import { checkForm } from '../input.ts'
 import { deleteMatching, eventWithBody } from '../run/events.ts'
-import { href, type Values } from './addresses.ts'
+import { href, ownPage, type Values } from './addresses.ts'
 import { EVENTS } from './event-table.tsx'
 import { countOf } from './events.tsx'
 import { badRequest, respond } from './frame.tsx'
@@ -16,6 +16,7 @@ import { filterWords, type State } from './words.ts'
 export async function confirmDelete(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
   const query = new URL(c.req.url).searchParams
+  const from = query.get('back')
   query.delete('back')
   const frame = { title: 'Delete', place: EVENTS }
   const one = query.get('event')
@@ -42,12 +43,18 @@ export async function confirmDelete(c: AppContext): Promise<Response> {
   const matched =
     counted ?? (await deleteMatching(services, { ...checked.output, dryRun: true })).matched
   const { ids: _, ...filter } = Object.fromEntries([...query].filter(([, value]) => value))
-  const back = href(EVENTS, filter)
+  const back = from ? ownPage(from) : href(EVENTS, filter)
   const values: Values = { ...filter, ...(ids && { ids }) }
   return respond(
     c,
     frame,
-    <Confirm state={state} matched={matched} filter={filter} back={back}>
+    <Confirm
+      state={state}
+      matched={matched}
+      filter={filter}
+      back={back}
+      gone={ids ? ids.length - matched : 0}
+    >
       <Action does="deleteMatching" values={values} back={back} look="no">
         Delete {count(matched, 'event')}
       </Action>
@@ -61,17 +68,25 @@ type ConfirmProps = PropsWithChildren<{
   /** As in the address. */
   filter: Readonly<Record<string, string>>
   back: string
+  /** How many of the ticked ones are not among them. */
+  gone?: number
 }>
 
-function Confirm({ state, matched, filter, back, children }: ConfirmProps) {
+function Confirm({ state, matched, filter, back, gone = 0, children }: ConfirmProps) {
   const { state: _, ...narrower } = filter
   const words = Object.entries(narrower).map(([name, value]) => filterWords(name, value))
   return (
     <>
-      <h1>Delete {count(matched, `${state} event`)}?</h1>
+      <h1>Delete {count(matched, state === 'all' ? 'event' : `${state} event`)}?</h1>
+      {gone > 0 && (
+        <p>
+          {gone.toLocaleString('en-US')} of the ticked ones {gone === 1 ? 'is' : 'are'}{' '}
+          {state === 'all' ? 'not stored here' : `no longer ${state}`}.
+        </p>
+      )}
       {words.length > 0 && (
         <p>
-          Only those with <b>{words.join(', ')}</b>.
+          Filtered by <b>{words.join(', ')}</b>.
         </p>
       )}
       <p>

@@ -283,7 +283,9 @@ function Confirm({ asked, found }: { asked: Asked; found: Found }) {
 }
 
 const soFar = ({ erased, receipts }: Rounds, { mentioned }: Found) =>
-  `${count(erased, 'event')} and ${count(receipts, 'receipt')} of this person erased. ${count(mentioned, 'event')} of others mention them, and were kept.`
+  `${count(erased, 'event')} and ${count(receipts, 'receipt')} of this person erased.${
+    mentioned === 0 ? '' : ` Kept: ${count(mentioned, 'event')} of others, which only mention them.`
+  }`
 
 function Again({ asked, found, rounds }: { asked: Asked; found: Found; rounds: Rounds }) {
   return (

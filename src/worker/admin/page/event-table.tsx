@@ -16,7 +16,7 @@ type EventTableProps = {
 }
 
 export function EventTable({ caption, events, form }: EventTableProps) {
-  const heads = ['Received (UTC)', 'State', 'Kind', 'Event', 'Why', '#Attempts']
+  const heads = ['Received (UTC)', 'State', 'Kind', 'Event', 'Why, or how', '#Attempts']
   return (
     <Table caption={caption} heads={form ? ['Tick', ...heads] : heads} tight>
       {events.map((event) => {
@@ -81,7 +81,7 @@ function Why({ event }: { event: Shown }) {
         {nextAttemptAt && (
           <>
             {' '}
-            · next <Time at={nextAttemptAt} />
+            · next due <Time at={nextAttemptAt} />
           </>
         )}
       </small>

@@ -1,5 +1,5 @@
 /** `/admin/ui/events/{id}`: one event, stored or delivered, and what would be sent of it now. */
-import { answerOf, count } from '../../alerts/words.ts'
+import { answerOf, count, forEnvironment } from '../../alerts/words.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import type { Answer } from '../api.ts'
 import { eventWithBody } from '../run/events.ts'
@@ -8,8 +8,8 @@ import { find } from '../run/people.ts'
 import { href } from './addresses.ts'
 import { EVENTS, EventLink } from './event-table.tsx'
 import { respond, respondFault } from './frame.tsx'
-import { Action, Time } from './parts.tsx'
-import { codeWords, MEANINGS, objection, readable, type State, stateName } from './words.ts'
+import { Action, Time, Words } from './parts.tsx'
+import { codeWords, NEXT, objection, readable, type State, stateName } from './words.ts'
 
 export async function showEvent(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
@@ -21,7 +21,8 @@ export async function showEvent(c: AppContext): Promise<Response> {
     return respond(c, frame, <Event event={withoutPast(stored.event)} body={body} />)
   }
   const [receipt] = (await find(services, { id, limit: 1 })).events
-  if (receipt) return respond(c, frame, <Delivered receipt={receipt} />)
+  const { environment } = services.config
+  if (receipt) return respond(c, frame, <Delivered {...{ receipt, environment }} />)
   return respondFault(
     c,
     404,
@@ -102,7 +103,7 @@ type Detail = Answer<'event'>
 
 /** `body`: the payload, for who asked for it. */
 function Event({ event, body }: { event: Detail; body: Uint8Array | null }) {
-  const { id, state, bytes, attempts } = event
+  const { id, state, bytes, attempts, nextAttemptAt } = event
   const path = `${EVENTS}/${id}`
   const facts = `${count(bytes, 'byte')}, ${count(attempts, 'attempt')}`
   return (
@@ -120,6 +121,16 @@ function Event({ event, body }: { event: Detail; body: Uint8Array | null }) {
       </div>
       <h2>What happened</h2>
       <Story event={event} />
+      <p>
+        <b>What is next:</b>{' '}
+        {nextAttemptAt ? (
+          <>
+            an attempt, due <Time at={nextAttemptAt} />.
+          </>
+        ) : (
+          NEXT[state]
+        )}
+      </p>
       <h2 id="payload">Payload and AEP’s answer</h2>
       <p class="row">
         {!body && (
@@ -144,7 +155,7 @@ function Event({ event, body }: { event: Detail; body: Uint8Array | null }) {
 }
 
 function Story({ event }: { event: Detail }) {
-  const { state, receivedAt, history, attempts, lastError, nextAttemptAt } = event
+  const { state, receivedAt, history, attempts, lastError } = event
   const untold = attempts - history.length
   return (
     <ol class="story">
@@ -167,25 +178,18 @@ function Story({ event }: { event: Detail }) {
           <code>{lastError.message}</code>
         </li>
       )}
-      <li>
-        {nextAttemptAt ? (
-          <>
-            Next attempt <Time at={nextAttemptAt} />.
-          </>
-        ) : (
-          MEANINGS[state]
-        )}
-      </li>
     </ol>
   )
 }
 
 /** An event that AEP has: only a receipt is left. */
-function Delivered({ receipt }: { receipt: Answer<'find'>['events'][number] }) {
+type DeliveredProps = { receipt: Answer<'find'>['events'][number]; environment: string | null }
+
+function Delivered({ receipt, environment }: DeliveredProps) {
   const { state, receivedAt, settledAt, via, bytes, failedAt, code, pointer } = receipt
   return (
     <>
-      <Head {...receipt} facts={`${count(bytes, 'byte')}. Its payload is not kept here any more`} />
+      <Head {...receipt} facts={`${count(bytes, 'byte')}, no longer kept here`} />
       <ol class="story">
         <li>
           <Time at={receivedAt} exact /> Received.
@@ -201,7 +205,11 @@ function Delivered({ receipt }: { receipt: Answer<'find'>['events'][number] }) {
           <li>
             <Time at={failedAt} exact /> AEP refused it: {objection(code, pointer)}. It is not in
             the dataset.{' '}
-            {state === 'recovered' ? 'It was sent again.' : <code>npm run recover</code>}
+            {state === 'recovered' ? (
+              'It was sent again.'
+            ) : (
+              <Words of={forEnvironment('`npm run recover` sends it again.', environment)} />
+            )}
           </li>
         )}
       </ol>

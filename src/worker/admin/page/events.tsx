@@ -1,6 +1,5 @@
 /** `/admin/ui/events`: what came last, whatever became of it, and what is done with many at once. */
 import * as v from 'valibot'
-import { count } from '../../alerts/words.ts'
 import { STORED_KINDS } from '../../chatlio/kind.ts'
 import { type AppContext, type Services, servicesOf } from '../../services.ts'
 import { type Answer, COMMANDS, type Input } from '../api.ts'
@@ -102,32 +101,27 @@ const SOME = 'some'
 function Events(props: EventsProps) {
   const { filter, events, cursor, matching, isFirst, entry } = props
   const { state } = filter
-  const isParked = (state === 'dead' || state === 'quarantined') && events.length > 0
+  const [isShown, isNarrowed] = [events.length > 0, Object.keys(filter).length > 1]
+  const isParked = state === 'dead' || state === 'quarantined'
   return (
     <>
       <h1>{titleOf(state)}</h1>
       <p class="soft">{MEANINGS[state]}</p>
       {entry && <Progress entry={entry} link />}
       <Filters filter={filter} hasSources={props.hasSources} />
-      {isParked && <Bulk filter={filter} matching={matching} />}
+      {isShown && (isParked || (state === 'pending' && isNarrowed)) && (
+        <Bulk filter={filter} matching={matching} redrives={isParked} />
+      )}
       {events.length === 0 && cursor === null ? (
         <p>{emptyText(filter, isFirst)}</p>
       ) : (
         <EventTable
           caption={shownOf(events.length, matching, cursor !== null)}
           events={events}
-          form={isParked ? SOME : undefined}
+          form={SOME}
         />
       )}
-      {isParked && (
-        <form id={SOME} class="row" method="post" action="/admin/ui/redrive">
-          <Hidden values={{ state, back: href(EVENTS, filter) }} />
-          <Button>Redrive the ticked ones</Button>
-          <button class="no" type="submit" formaction="/admin/ui/delete" formmethod="get">
-            Delete the ticked ones…
-          </button>
-        </form>
-      )}
+      {isShown && <Ticked state={state} back={href(EVENTS, filter)} />}
       <p class="row">
         {!isFirst && <a href={href(EVENTS, filter)}>Back to the newest</a>}
         {cursor && <a href={href(EVENTS, { ...filter, cursor })}>Older</a>}
@@ -185,23 +179,57 @@ function emptyText({ state, ...narrower }: FilterValues, isFirst: boolean): stri
   return `No event matches: nothing is ${state === 'all' ? 'like this' : state} here.`
 }
 
+/** What can be done with some of them: a receipt can only be exported, and what is pending is sent anyway. */
+function Ticked({ state, back }: { state: FilterValues['state']; back: string }) {
+  const isMixed = state === 'all'
+  return (
+    <form id={SOME} class="row" action="/admin/ui/export">
+      {/* So that nothing ticked is not everything. */}
+      <Hidden values={{ state, ids: '' }} />
+      {state !== 'pending' && state !== 'delivered' && (
+        <button
+          type="submit"
+          name="back"
+          value={back}
+          formaction="/admin/ui/redrive"
+          formmethod="post"
+        >
+          Redrive the ticked ones
+        </button>
+      )}
+      {state !== 'delivered' && (
+        <button type="submit" name="back" value={back} class="no" formaction="/admin/ui/delete">
+          Delete the ticked ones…
+        </button>
+      )}
+      <Button>Export the ticked ones</Button>
+      {isMixed && (
+        <small>
+          Redriving takes the dead and quarantined of them, deleting what is stored, exporting all.
+        </small>
+      )}
+    </form>
+  )
+}
+
+type BulkProps = { filter: Values; matching: number | null; redrives: boolean }
+
 /** Acts on every match, shown or not. */
-function Bulk({ filter, matching }: { filter: Values; matching: number | null }) {
+function Bulk({ filter, matching, redrives }: BulkProps) {
   const back = href(EVENTS, filter)
   const all = matching === null ? 'all that match' : matching.toLocaleString('en-US')
   return (
     <div class="row">
-      {matching !== null && (
-        <b>
-          {count(matching, 'event')} {matching === 1 ? 'matches' : 'match'}
-        </b>
+      {redrives && (
+        <>
+          <Action does="redrive" values={filter} back={back} look="main">
+            Redrive {all}
+          </Action>
+          <Action does="redrive" values={{ ...filter, dryRun: 1 }} back={back}>
+            Dry run
+          </Action>
+        </>
       )}
-      <Action does="redrive" values={filter} back={back} look="main">
-        Redrive {all}
-      </Action>
-      <Action does="redrive" values={{ ...filter, dryRun: 1 }} back={back}>
-        Dry run
-      </Action>
       <a class="b no" href={href('/admin/ui/delete', filter)}>
         Delete {all}…
       </a>

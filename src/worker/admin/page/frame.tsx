@@ -6,9 +6,11 @@
  * keeps it, and no address of it leaves with a link. `no-store` and `nosniff` come with every operators' answer.
  */
 import type { Child, PropsWithChildren } from 'hono/jsx'
+import { isProduction } from '../../alerts/words.ts'
 import { problemResponse } from '../../http/problem.ts'
 import { readSessionCookie } from '../../http/sessions.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
+import { isAdmitted } from '../access.ts'
 import { destinationOf } from '../run/relay.ts'
 import { flashOf } from './addresses.ts'
 import { client } from './client/page.js'
@@ -29,7 +31,7 @@ const PLACES = [
 
 export type Frame = {
   title: string
-  /** The address of the page, as in the navigation; empty where nobody is signed in. */
+  /** The address of the page, as in the navigation; empty where it has none there. */
   place: string
   /** Seconds after which it is shown anew; absent: it stays. */
   refreshes?: number | undefined
@@ -56,21 +58,15 @@ export function respond(c: AppContext, frame: Frame, content: Child, status: Sta
   return c.html(`<!doctype html>${html}`, status, HEADERS)
 }
 
-/** A fault in words. `title` says what it is, `text` what to do; `place`: empty for strangers. */
-export function respondFault(
-  c: AppContext,
-  status: Status,
-  title: string,
-  text: string,
-  place = '/',
-) {
+/** A fault in words. `title` says what it is, `text` what to do. */
+export function respondFault(c: AppContext, status: Status, title: string, text: string) {
   const content = (
     <>
       <h1>{title}</h1>
       <p>{text}</p>
     </>
   )
-  return respond(c, { title, place }, content, status)
+  return respond(c, { title, place: '' }, content, status)
 }
 
 export function badRequest(c: AppContext, detail: string) {
@@ -96,7 +92,7 @@ export function seeOther(path: string, headers: Record<string, string> = {}): Re
 
 function Page({ c, frame, children }: PropsWithChildren<{ c: AppContext; frame: Frame }>) {
   const { title, place, refreshes, goTo } = frame
-  const flash = place.startsWith('/admin') ? flashOf(c.req.url) : null
+  const flash = place === '' ? null : flashOf(c.req.url)
   // A session can be ended here; Access has its own address for that.
   const hasSession = readSessionCookie(c.req.header('cookie')) !== ''
   return (
@@ -115,8 +111,8 @@ function Page({ c, frame, children }: PropsWithChildren<{ c: AppContext; frame: 
           Skip to the content
         </a>
         <header>
-          {place.startsWith('/admin') ? <Which c={c} /> : <b>Chatlio relay</b>}
-          {place !== '' && (
+          {isAdmitted(c) ? <Which c={c} /> : <b>Chatlio relay</b>}
+          {isAdmitted(c) && (
             <>
               <SignOut hasSession={hasSession} />
               <Navigation place={place} />
@@ -143,14 +139,13 @@ function Which({ c }: { c: AppContext }) {
   const { environment } = services.config
   const { id, tag, deployedAt } = services.version
   const name = environment ?? new URL(c.req.url).host
-  const isProduction = environment === null || /^prod(uction)?$/i.test(environment)
   const to = destinationOf(services)
   return (
     <p class="which">
-      <b>Chatlio relay</b> <b class={isProduction ? 'env' : 'env other'}>{name}</b>{' '}
+      <b>Chatlio relay</b> <b class={isProduction(environment) ? 'env' : 'env other'}>{name}</b>{' '}
       <small>
-        {to ? `${to.host}/…${to.inlet.slice(-4)} · ${to.format}` : 'AEP is not configured'}
-        {(tag || id) && ` · ${tag ?? id?.slice(0, 8)}`}
+        {to ? `${to.host}/…${to.inlet.slice(-4)}\u00a0· ${to.format}` : 'AEP is not configured'}
+        {(tag || id) && `\u00a0· ${tag ?? id?.slice(0, 8)}`}
         {deployedAt && (
           <>
             {' '}

@@ -32,6 +32,7 @@ export async function showOverview(c: AppContext): Promise<Response> {
   const need = dead + quarantined
   const used = known.keys.some(({ lastUsedAt }) => lastUsedAt !== null)
   const said = sayHow({
+    environment: config.environment,
     reasons,
     pending,
     hold,
@@ -87,11 +88,11 @@ function Overview({ status, said, hours, causes, yesterday, now }: OverviewProps
         )}
         {status.hold && !paused && <Action does="resume">Try again now</Action>}
         <span class="soft">
-          As of <Time at={now} />.
+          Looked at <Time at={now} />.
           {status.nextAttemptAt && (
             <>
               {' '}
-              Next attempt <Time at={status.nextAttemptAt} />.
+              Next attempt due <Time at={status.nextAttemptAt} />.
             </>
           )}
           {status.oldestPendingAt && (

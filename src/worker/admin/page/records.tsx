@@ -86,7 +86,7 @@ function Days({ days, transcripts, lateMs }: DaysProps) {
       <Table caption="All kinds" heads={['Day', ...DAY_HEADS]} tight="flat">
         {days.map(({ day, withoutTranscript, ...counts }) => (
           <tr>
-            <th scope="row">
+            <th scope="row" class="at">
               <a href={href('/admin/ui/events', { state: 'all', day })}>{day}</a>
             </th>
             <Numbers of={counts} />
@@ -94,23 +94,25 @@ function Days({ days, transcripts, lateMs }: DaysProps) {
           </tr>
         ))}
       </Table>
-      <Table
-        caption="By kind and source"
-        heads={['Day', 'Kind', ...DAY_HEADS.slice(0, -1)]}
-        tight="flat"
-      >
-        {days.flatMap(({ day, rows }) =>
-          rows.map(({ kind, source, ...counts }) => (
-            <tr>
-              <td>{day}</td>
-              <th scope="row">
-                {kind} {source && <small>{source}</small>}
-              </th>
-              <Numbers of={counts} />
-            </tr>
-          )),
-        )}
-      </Table>
+      {days.some(({ rows }) => rows.length > 0) && (
+        <Table
+          caption="By kind and source"
+          heads={['Day', 'Kind', ...DAY_HEADS.slice(0, -1)]}
+          tight="flat"
+        >
+          {days.flatMap(({ day, rows }) =>
+            rows.map(({ kind, source, ...counts }) => (
+              <tr>
+                <td class="at">{day}</td>
+                <th scope="row">
+                  {kind} {source && <small>{source}</small>}
+                </th>
+                <Numbers of={counts} />
+              </tr>
+            )),
+          )}
+        </Table>
+      )}
       <h2>Chats without a transcript</h2>
       {!available && <p>Not looked at: {why}</p>}
       {available && events.length === 0 && <p>None.</p>}
@@ -162,7 +164,7 @@ function Drift({ rows }: { rows: DriftRows }) {
         alerts.
       </p>
       {open.length === 0 ? (
-        <p>No difference is open.</p>
+        <p>There is no difference to look at.</p>
       ) : (
         <>
           <div class="row">
@@ -261,14 +263,14 @@ function Alerts({ alerts, goSomewhere, test }: AlertsProps) {
         {alerts.map(({ name, state, since, lastSentAt, lastError }) => (
           <tr>
             <th scope="row">{ALERTS[name].label}</th>
-            <td>
+            <td class="at">
               <code>{name}</code>
             </td>
             <td>{ALERT_STATES[state]}</td>
             <td class="at">{since && <Time at={since} />}</td>
             <td>
-              {lastSentAt ? <Time at={lastSentAt} /> : 'never'}
-              {lastError && <mark> not sent: {lastError}</mark>}
+              {lastSentAt ? <Time at={lastSentAt} /> : !lastError && 'never'}{' '}
+              {lastError && <mark>The last was not sent: {lastError}</mark>}
             </td>
           </tr>
         ))}

@@ -51,6 +51,16 @@ const fromHere: MiddlewareHandler<AdminEnv> = async (c, next) =>
     ? next()
     : respondFault(c, 403, 'Refused', 'This was sent from another site, so nothing was done.')
 
+/** The form of the ticked ones begins with none. */
+const isNoneTicked = (form: URLSearchParams) =>
+  form.has('ids') && form.getAll('ids').every((id) => id === '')
+
+const noneTicked = (c: AppContext) =>
+  respondFault(c, 400, 'No event is ticked', 'Nothing was done. Go back, tick some, and try again.')
+
+const ticked: MiddlewareHandler<AdminEnv> = async (c, next) =>
+  isNoneTicked(new URL(c.req.url).searchParams) ? noneTicked(c) : next()
+
 export function pageRoutes() {
   const page = new Hono<AdminEnv>({ strict: false })
   page.get('/assets/:name', exists, (c) => assetResponse(c.req.param('name')))
@@ -64,8 +74,8 @@ export function pageRoutes() {
   page.get('/ui/events/:id', showEvent)
   page.get('/ui/events/:id/preview', showPreview)
   page.get('/ui/events/:id/body', (c) => answer(c, 'body', COMMANDS.body))
-  page.get('/ui/delete', confirmDelete)
-  page.get('/ui/export', (c) => answer(c, 'export', COMMANDS.export))
+  page.get('/ui/delete', ticked, confirmDelete)
+  page.get('/ui/export', ticked, (c) => answer(c, 'export', COMMANDS.export))
   page.get('/ui/days', showDays)
   page.get('/ui/support', (c) => answer(c, 'support', COMMANDS.support))
   page.on(['GET', 'POST'], '/ui/find', showFind)
@@ -95,6 +105,7 @@ async function submit(c: AppContext, name: CommandName, { takes }: Command): Pro
   const form = await readForm(c.req.raw)
   const back = form.get('back')
   form.delete('back')
+  if (isNoneTicked(form)) return noneTicked(c)
   const checked = takes ? checkForm(takes, form) : { ok: true as const, output: {} }
   if (!checked.ok) return badRequest(c, checked.detail)
   const input = { ...(checked.output as { dryRun?: boolean }), ...c.req.param() }

@@ -10,6 +10,7 @@ import {
   adviceFor,
   count,
   EXPIRING_MEANING,
+  forEnvironment,
   NO_KEY,
   notLanded,
   OUTAGE_ENDS,
@@ -22,6 +23,8 @@ import type { HealthReason } from '../../http/health.ts'
 import type { Answer } from '../api.ts'
 
 export type Situation = {
+  /** What this relay is called. */
+  environment: string | null
   reasons: readonly HealthReason[]
   pending: number
   hold: { reason: string; since: string } | null
@@ -58,7 +61,9 @@ export type Said = { tone: 'ok' | Part['tone']; sentence: string; parts: readonl
 
 export function sayHow(situation: Situation): Said {
   const { pending } = situation
-  const parts = partsOf(situation)
+  const parts = partsOf(situation).map(({ action, ...part }): Part => {
+    return { ...part, ...(action && { action: forEnvironment(action, situation.environment) }) }
+  })
   const isBad = parts.some(({ tone }) => tone === 'bad')
   const last = parts.findLastIndex(({ stops }) => stops)
   const words = parts.map(({ title }) => title)
@@ -120,7 +125,7 @@ function partsOf(situation: Situation): Part[] {
   say(!hasCome || silence, 'warn', {
     title: hasCome ? ALERTS.silence.label : 'No webhook has come yet',
     action:
-      'Are the five URLs that `npm run deploy` printed in the Behavior tab of the widget’s settings? A test of each: `npm run verify`.',
+      'Paste the five URLs of `npm run deploy` into the Behavior tab of the widget’s settings, if they are not there. A test of each: `npm run verify`.',
     since: silence?.since ?? null,
   })
   const { length } = problems

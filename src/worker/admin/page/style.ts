@@ -17,7 +17,7 @@ p,ul,ol,dl{margin:.5rem 0}
 header,main{max-width:90rem;margin:auto;padding:.6rem 1rem}
 header{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;align-items:start;border-bottom:1px solid var(--line)}
 .which{margin:0;flex:1 1 0;min-width:0;overflow-wrap:anywhere}
-.env{border:1px solid var(--line);border-radius:.3rem;padding:0 .4rem}
+.env{display:inline-block;border:1px solid var(--line);border-radius:.3rem;padding:0 .4rem}
 .other{background:var(--warn);border-color:var(--warn);color:var(--bg)}
 nav{flex:1 0 100%}
 nav ul,.row,.legend{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:center;list-style:none;padding:0;margin:0}
@@ -42,7 +42,8 @@ label{display:grid;gap:.15rem;font-size:.875rem;color:var(--soft);flex:1 1 11rem
 label>*{font-size:1rem;color:var(--fg);width:100%}
 .row{margin:.75rem 0}
 form.row{align-items:end}form.row>a{padding:.45rem 0}
-.eq{margin:0;gap:.35rem 1rem;display:grid;grid-template-columns:repeat(auto-fit,minmax(6.2rem,1fr));align-items:start}
+#some{position:sticky;bottom:0;background:var(--bg)}main:not(:has(td :checked)) #some{display:none}
+.eq{margin:0;gap:.35rem 1rem;display:grid;grid-template-columns:repeat(auto-fit,minmax(6.2rem,1fr));align-items:end}
 .eq dd{margin:0;font-size:1.2rem}
 .eq dd,.n,.at{font-variant-numeric:tabular-nums}
 th.n,.n{text-align:right}
@@ -83,6 +84,6 @@ details{margin:.5rem 0}summary{cursor:pointer;color:var(--link)}
 @media(min-width:64rem){.desk{grid-template-columns:minmax(0,1fr) 22rem}}
 @media(min-width:48rem){.card code{display:inline-block}}
 @media(max-width:40rem){.tight:not(.flat) thead{display:none}.tight:not(.flat) tr{display:block;padding:.4rem 0;border-bottom:1px solid var(--line)}
-.tight:not(.flat) td,.tight:not(.flat) th{display:inline-block;border:0;text-align:left;padding:.1rem .75rem .1rem 0}.tight .wide{display:none}}
-@media(max-width:48rem){label{flex-basis:8rem}th,td{padding-right:.5rem}}
+.tight:not(.flat) td,.tight:not(.flat) th{display:inline-block;border:0;text-align:left;padding:.1rem .75rem .1rem 0}.tight:not(.flat) .wide,.tight:not(.flat) td:empty{display:none}}
+@media(max-width:48rem){label{flex-basis:8rem}label:has([name=value]){flex-basis:14rem}select{padding-inline:.4rem 0}th,td{padding-right:.5rem}}
 `

@@ -17,6 +17,13 @@ export const MEANINGS = {
   delivered: 'Accepted by AEP. Those that it refused afterwards are failed, or recovered since.',
 } as const
 
+/** What becomes of an event of this state. */
+export const NEXT = {
+  pending: 'it is sent as soon as AEP takes it.',
+  dead: 'nothing, until somebody corrects what AEP refuses (a mapping, a schema) and redrives it.',
+  quarantined: 'nothing, until somebody redrives it: then it is validated again.',
+} as const
+
 export const CODES: { readonly [code: string]: string } = {
   rejected: 'AEP refused it',
   'unknown-answer': 'AEP’s answer was unclear',

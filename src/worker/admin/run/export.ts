@@ -7,32 +7,47 @@ import { toIso } from '../../chatlio/timestamp.ts'
 import { isObject, parseExactly, parseJson } from '../../lib/json.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
-import { causes, detailView, listedView, listFilter } from './events.ts'
+import { causes, detailView, event, listedView, listFilter } from './events.ts'
+import { find } from './people.ts'
 import { alerts, log, status } from './relay.ts'
 
 /** Streamed a page at a time, so that any number of events passes. One that fails midway ends without its last line. */
-async function exportEvents(
-  { outbox }: Services,
-  input: Input<'export'>,
-): Promise<Answer<'export'>> {
-  const filter = listFilter(input)
+async function exportEvents(services: Services, input: Input<'export'>): Promise<Answer<'export'>> {
   const encoder = new TextEncoder()
-  let after: number | null = null
-  let isOver = false
+  const pages = input.ids ? chosen(services, input.ids, input.state) : matching(services, input)
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      // A page may be empty: `pull` is not called again until something has come.
-      for (let text = ''; text === '' && !isOver; ) {
-        const { events, readTo } = await outbox().exported(filter, after)
-        text = events.map((event) => `${JSON.stringify(exportedView(event))}\n`).join('')
-        after = readTo
-        isOver = readTo === null
-        if (text !== '') controller.enqueue(encoder.encode(text))
-      }
-      if (isOver) controller.close()
+      const { value, done } = await pages.next()
+      if (done) return controller.close()
+      controller.enqueue(encoder.encode(value.map((each) => `${JSON.stringify(each)}\n`).join('')))
     },
   })
   return { body }
+}
+
+async function* matching({ outbox }: Services, input: Input<'export'>) {
+  const filter = listFilter(input)
+  for (let after: number | null = null; ; ) {
+    const { events, readTo } = await outbox().exported(filter, after)
+    // What is enqueued must hold something, or nothing more is pulled.
+    if (events.length > 0) yield events.map(exportedView)
+    if (readTo === null) return
+    after = readTo
+  }
+}
+
+/** Those of the state, one by one. */
+async function* chosen(
+  services: Services,
+  ids: readonly string[],
+  state: Input<'export'>['state'],
+) {
+  for (const id of new Set(ids)) {
+    const stored = await event(services, { id })
+    const [found] = stored ? [stored] : (await find(services, { id, limit: 1 })).events
+    const isOfState = state === 'all' || state === (stored?.state ?? 'delivered')
+    if (found?.id === id && isOfState) yield [found]
+  }
 }
 
 export { exportEvents as export }

@@ -125,9 +125,10 @@ export async function alerts({ outbox }: Services): Promise<Answer<'alerts'>> {
 
 /** `error` says in our words why it did not get through. */
 export async function testAlert({ config, rim }: Services): Promise<Answer<'testAlert'>> {
-  const { webhook, publicUrl } = config.alerts
+  const { alerts, environment } = config
+  const { webhook, publicUrl } = alerts
   if (!webhook) return { sent: false, error: 'ALERT_WEBHOOK_URL is not set, or is not a URL' }
-  const bodies = testBodies(webhook, publicUrl, rim.now())
+  const bodies = testBodies(webhook, { publicUrl, environment }, rim.now())
   const error = await post(webhook, bodies, rim)
   return error === null ? { sent: true } : { sent: false, error }
 }

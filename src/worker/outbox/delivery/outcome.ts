@@ -49,6 +49,8 @@ export type OutcomeDeps = {
   sync: () => Promise<void>
   /** Remembers events that are delivered, after the transaction in which they leave. */
   record: (events: readonly AcceptedEvent[]) => void
+  /** The same of a part, where its event is not delivered with it. */
+  recordPart: (event: StoredEvent) => void
   /** An event has left the pending ones. */
   left: (id: string, end: EventEnd) => void
 }
@@ -75,10 +77,11 @@ export class Outcomes {
   }
 
   partAccepted(event: StoredEvent, part: number, ending: Ending, beganAt: number): void {
-    const { events, watch } = this.#deps
+    const { events, watch, recordPart } = this.#deps
     try {
       watch.attempted(this.#attempt(event, ending, beganAt, true))
       if (events.stillPending([event]).length > 0) events.partAccepted(event.position, part)
+      recordPart(event)
     } catch (thrown) {
       logUnrecorded(event, 'part delivered', thrown)
       throw thrown

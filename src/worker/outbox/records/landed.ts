@@ -28,7 +28,6 @@ import {
   ACTIVITY_HOURS_MS,
   DAY_MS,
   FAILURES_KEPT_MS,
-  LANDED_BEFORE_MS,
   LANDED_CLEAN_MS,
   LANDED_FIRST_MS,
   LANDED_HOURS,
@@ -254,7 +253,7 @@ export class LandedStore {
     if (!last) return { missing: 0, since: from }
     const end = last.at + STEP_MS.hour
     const since = Math.max(from, end - LANDED_HOURS * STEP_MS.hour)
-    const hours = this.hours(since - LANDED_BEFORE_MS, end + STEP_MS.hour)
+    const hours = this.hours(since - STEP_MS.hour, end + STEP_MS.hour)
     return { missing: missingIn(hours, since, end), since }
   }
 
@@ -262,7 +261,7 @@ export class LandedStore {
   days(from: number, to: number): LandedDay[] {
     const state = this.#known()?.state
     if (!state || !this.#deps.access.available) return []
-    const hours = this.hours(from - LANDED_BEFORE_MS, to + STEP_MS.hour)
+    const hours = this.hours(from - STEP_MS.hour, to + STEP_MS.hour)
     return Array.from({ length: Math.ceil((to - from) / DAY_MS) }, (_, index) => {
       const day = from + index * DAY_MS
       const own = hours.filter(({ at }) => at >= day && at < day + DAY_MS)

@@ -186,6 +186,11 @@ export class Records {
     if (events.length > 0) this.#attempt((now) => this.#reports.settled(events, now))
   }
 
+  /** AEP has accepted a part of an event. */
+  partSettled(event: Pick<Delivered, 'kind' | 'source'>): void {
+    this.#attempt((now) => this.#reports.partSettled(event, now))
+  }
+
   /** After an alarm, and after a report: writes what has been delivered, and folds what has come where it is much. */
   flush(): void {
     this.#attempt((now) => {

@@ -65,7 +65,7 @@ export type Delivered = {
   receivedAt: number
   attempts: number
   bytes: number
-  /** In how many it was sent. */
+  /** How many AEP accepted last. */
   records: number
   redacted: Redacted
   hashes: Hashes | null
@@ -126,6 +126,8 @@ export class ReportStore {
   #unfolded: Unfolded | null = null
   /** Delivered, and not written yet. */
   #settled: (Delivered & { at: number })[] = []
+  /** Of parts that AEP has accepted before their event is delivered, the same. */
+  #partCounts: CountRow[] = []
   /** The row that what is delivered next is added to. */
   #ownRow: number | null = null
 
@@ -160,9 +162,15 @@ export class ReportStore {
     }
   }
 
+  /** A part, whose event is not delivered with it: AEP counts it now. Written with those, or by `write`. */
+  partSettled({ kind, source }: Pick<Delivered, 'kind' | 'source'>, now: number): void {
+    const row = { minute: now, kind, outcome: 'drained', source, count: 0, records: 1 } as const
+    this.#partCounts = summed([...this.#partCounts, { ...row, histogram: {} }], STEP_MS.minute)
+  }
+
   /** Writes what the outbox has delivered: into its latest row, while that is small. */
   write(): void {
-    if (this.#settled.length === 0) return
+    if (this.#settled.length === 0 && this.#partCounts.length === 0) return
     const [own] = this.#sql
       .exec<{ note: string; receipts: ArrayBuffer }>(
         'SELECT note, receipts FROM reports WHERE position = ? AND length(receipts) < ?',
@@ -172,7 +180,7 @@ export class ReportStore {
       .toArray()
     const before: Note | null = own ? JSON.parse(own.note) : null
     const counts = summed([...(before?.counts ?? []), ...this.#settledCounts()], STEP_MS.minute)
-    const at = before?.at ?? this.#settled[0]?.at ?? 0
+    const at = before?.at ?? this.#settled[0]?.at ?? this.#partCounts[0]?.minute ?? 0
     const note: Note = {
       isolate: null,
       sequence: 0,
@@ -195,13 +203,15 @@ export class ReportStore {
       this.#unfolded = null
     } else this.#ownRow = this.#insert(note, packed)
     this.#settled = []
+    this.#partCounts = []
   }
 
   #settledCounts(): CountRow[] {
-    return this.#settled.map(({ kind, source, receivedAt, records, redacted, at }) => {
+    const events = this.#settled.map(({ kind, source, receivedAt, records, redacted, at }) => {
       const row = { minute: at, kind, outcome: 'drained', source, records, redacted } as const
       return counted(row, at - receivedAt)
     })
+    return [...events, ...this.#partCounts]
   }
 
   #settledReceipts(): Uint8Array<ArrayBuffer> {

@@ -17,6 +17,7 @@ export function client() {
 
   /** @param {number} seconds */
   const relative = (seconds) => {
+    if (seconds > -1 && seconds <= 0) return 'just now'
     const [unit, size] = units.find(([, size]) => Math.abs(seconds) >= size) ?? ['second', 1]
     return format.format(Math.round(seconds / size), unit)
   }
