@@ -18,17 +18,17 @@ import type { Config } from './config/config.ts'
 import { type Timers, within } from './lib/timeout.ts'
 import { LAST_RESORT_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine } from './log.ts'
+import type { HeldState, RequestAttempt, StoreRequest } from './outbox/arrivals.ts'
 import { quarantineError, type Unsupported } from './outbox/cause.ts'
 import type { EventEnd } from './outbox/delivery/outcome.ts'
 import { madeFor } from './outbox/delivery/send.ts'
-import type { HeldState, RequestAttempt, StoreRequest } from './outbox/intake.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
 
 /** Where an event is now. `upstreamStatus`: the HTTP status that AEP answered; `null` when it did not. */
 export type RelayResult = {
   outcome: 'forwarded' | 'buffered' | 'dead-lettered' | 'quarantined' | 'suppressed' | 'unavailable'
   /** It went to AEP without the outbox, which then knows nothing of it. */
-  straight?: { redacted: Redacted }
+  direct?: { redacted: Redacted }
   upstreamStatus: number | null
   /** Why it was not forwarded. */
   code?: string
@@ -39,7 +39,7 @@ export type RelayResult = {
 /** An event and its bytes, as they came, and whose it is. `source`: the name of its webhook key. */
 export type Received = Arrival & { body: Uint8Array; subject: Subject; source: string | null }
 
-/** Who is suppressed, as far as this isolate has heard. */
+/** Who is suppressed, as far as this isolate knows. */
 export type KnownPeople = {
   /** Whether anybody is suppressed: only then are events compared. */
   readonly suppresses: boolean
@@ -70,7 +70,7 @@ type Sent = { redacted: Redacted } & ({ attempt: RequestAttempt } | { parts: rea
 type Stored = Awaited<ReturnType<OutboxStub['storeAndWait']>>
 
 /** By the state that the outbox answers. */
-const OUTCOMES = {
+const OUTCOME_OF = {
   pending: 'buffered',
   dead: 'dead-lettered',
   quarantined: 'quarantined',
@@ -260,8 +260,8 @@ export class Relay {
       // One deadline over all repeats, the runtime's own too: the sender waits for this.
       const storing = this.#stored(request, waitMs)
       const stored = await within(STORE_TIMEOUT_MS + waitMs, storing, this.#deps.timers)
-      breaker.heard(stored.aep, askedAt)
-      const outcome = OUTCOMES[stored.state]
+      breaker.update(stored.aep, askedAt)
+      const outcome = OUTCOME_OF[stored.state]
       if (outcome === 'forwarded') return { outcome, upstreamStatus: 200 }
       return outcome === 'suppressed'
         ? { outcome, upstreamStatus }
@@ -289,7 +289,7 @@ export class Relay {
 }
 
 function forwarded(upstreamStatus: number, redacted: Redacted): RelayResult {
-  return { outcome: 'forwarded', straight: { redacted }, upstreamStatus }
+  return { outcome: 'forwarded', direct: { redacted }, upstreamStatus }
 }
 
 /** The status of a token request is IMS's, not AEP's. */

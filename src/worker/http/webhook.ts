@@ -57,7 +57,7 @@ async function answer(
           reporter,
           observe: (reading, parsed, id) => {
             const isSample = request.headers.get('user-agent') === SAMPLES_AGENT
-            if (!isSample) drift.saw(reading, parsed, id, at)
+            if (!isSample) drift.observe(reading, parsed, id, at)
           },
         })
       : { outcome: 'refused', kind: route ?? 'auto', refusal: admitted }
@@ -89,11 +89,11 @@ function countedAs(
     return { kind, outcome: counted, receipt: null, redacted: NOTHING }
   }
   if (outcome === 'opted-out') return { kind, outcome, receipt: null, redacted: NOTHING }
-  const { id, receivedAt, bytes, subject, straight } = result
-  // Only a valid event goes straight, and its kind is known then.
+  const { id, receivedAt, bytes, subject, direct } = result
+  // Only a valid event goes direct, and its kind is known then.
   const receipt = { id, kind: kind as EventKind, receivedAt, settledAt, bytes, subject }
-  return straight
-    ? { kind, outcome, receipt, redacted: straight.redacted }
+  return direct
+    ? { kind, outcome, receipt, redacted: direct.redacted }
     : { kind, outcome, receipt: null, redacted: NOTHING }
 }
 

@@ -13,7 +13,7 @@ import { parseJson } from '../../lib/json.ts'
 import type { Rim } from '../../lib/rim.ts'
 import { MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS } from '../../limits.ts'
 import { logLine } from '../../log.ts'
-import type { StoreRequest } from '../intake.ts'
+import type { StoreRequest } from '../arrivals.ts'
 import type { EventList } from '../list.ts'
 import { ACTIVITY_TABLES, ActivityStore } from './activity.ts'
 import {
@@ -30,7 +30,7 @@ import {
   type HashedEvent,
   type StoredEvents,
 } from './event-index.ts'
-import { type FindRequest, type Found, type FoundEvents, find, fromReceipt } from './find.ts'
+import { type FindRequest, type Found, type FoundEvents, findEvents, fromReceipt } from './find.ts'
 import { type KnownFailure, LANDED_TABLES, LandedStore } from './landed.ts'
 import { type Hashes, LookupHash, unpackHashes } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
@@ -182,8 +182,8 @@ export class Records {
   }
 
   /** Events have been delivered, and the transaction that forgets them has ended. */
-  settled(events: readonly Delivered[]): void {
-    if (events.length > 0) this.#attempt((now) => this.#reports.settled(events, now))
+  delivered(events: readonly Delivered[]): void {
+    if (events.length > 0) this.#attempt((now) => this.#reports.delivered(events, now))
   }
 
   /** AEP has accepted a part of an event. */
@@ -286,7 +286,7 @@ export class Records {
     const [index, receipts, reports] = [this.#index, this.#receipts, this.#reports]
     const failureOf = (id: string) => this.landed.failureOf(id)
     const settledAfter = now() - receiptMs
-    return find(request, { events, index, receipts, reports, failureOf, settledAfter })
+    return findEvents(request, { events, index, receipts, reports, failureOf, settledAfter })
   }
 
   /**

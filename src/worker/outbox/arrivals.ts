@@ -11,7 +11,7 @@ import { MAX_ARRIVAL_AGE_MS, MAX_WAITING_BYTES } from '../limits.ts'
 import { NO_HISTORY } from './blame.ts'
 import type { Delivery } from './delivery/delivery.ts'
 import { logDeadLetter } from './delivery/outcome.ts'
-import type { Arrival, EventState, StoredAttempt, StoredError } from './event.ts'
+import type { ArrivingEvent, EventState, StoredAttempt, StoredError } from './event.ts'
 import type { Events } from './events.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { Write } from './health.ts'
@@ -46,7 +46,7 @@ export type StoreRequest = {
 /** Where an event is; `suppressed`: nothing of its person is stored. */
 export type HeldState = EventState | 'suppressed'
 
-export type IntakeDeps = {
+export type ArrivalsDeps = {
   events: Events
   watch: AepWatch
   delivery: Delivery
@@ -56,17 +56,17 @@ export type IntakeDeps = {
   sync: () => Promise<void>
 }
 
-type Waiting = StoreRequest & { hashes: string }
+type HashedRequest = StoreRequest & { hashes: string }
 
-export class Intake {
-  readonly #deps: IntakeDeps
-  readonly #commit: GroupCommit<Waiting, HeldState>
+export class Arrivals {
+  readonly #deps: ArrivalsDeps
+  readonly #commit: GroupCommit<HashedRequest, HeldState>
   /** Bytes of the bodies that wait, at most. */
   #waitingBytes = 0
   /** The latest write that tells whether the next will work; `null` before the first. */
   lastWrite: Write | null = null
 
-  constructor(deps: IntakeDeps) {
+  constructor(deps: ArrivalsDeps) {
     this.#deps = deps
     this.#commit = new GroupCommit((requests) => this.#write(requests), deps.sync)
   }
@@ -88,17 +88,18 @@ export class Intake {
     this.#commit.flush()
   }
 
-  #write(requests: readonly Waiting[]): HeldState[] {
+  #write(requests: readonly HashedRequest[]): HeldState[] {
     const { records, events, delivery, watch, now } = this.#deps
     this.#waitingBytes = 0
     const at = now()
     const wanted = requests.filter(({ hashes }) => !records.suppressions.has(hashes, at))
     const before = watch.known().refusedFrom
     const arrivals = wanted.map((request) => this.#arrival(request))
-    const largest = (all: readonly Arrival[]) => Math.max(0, ...all.map(({ body }) => body.length))
+    const largest = (all: readonly ArrivingEvent[]) =>
+      Math.max(0, ...all.map(({ body }) => body.length))
     const { lastWrite } = this
     this.lastWrite = { at, worked: false, bytes: largest(arrivals) }
-    let places = events.put(arrivals)
+    let places = events.store(arrivals)
     const { refusedFrom, hold } = watch.known()
     if (refusedFrom !== null && before === null) {
       // One of them has shown that AEP refuses everything: what it refused of the others was not their fault either.
@@ -129,7 +130,7 @@ export class Intake {
     return requests.map((request) => states.get(request) ?? 'suppressed')
   }
 
-  #arrival({ attempt, error, accepted, settings, ...waiting }: Waiting): Arrival {
+  #arrival({ attempt, error, accepted, settings, ...waiting }: HashedRequest): ArrivingEvent {
     const { watch, retryCapMs, now } = this.#deps
     // The clock of an isolate may be far off, and what seems to be weeks old would be erased for its age.
     const at = now()
