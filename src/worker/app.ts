@@ -14,7 +14,7 @@ import { webhook } from './http/webhook.ts'
 import { logLine } from './log.ts'
 import { servicesOf } from './services.ts'
 
-export function respond(
+export function handle(
   request: Request,
   env: Env,
   context: ExecutionContext,

@@ -152,7 +152,7 @@ export const PUT_BACK: readonly PutIn[] = [
     lines: [
       {
         file: 'src/worker/report.ts',
-        line: '    if (isWithin(this.#heardAt, HEARD_MS, now)) return true\n',
+        line: '    if (isWithin(this.#informedAt, INFORMED_MS, now)) return true\n',
         instead: '    return true\n',
       },
     ],
