@@ -1,47 +1,51 @@
 /**
  * The routes, in the order in which they are tried. No logic.
  *
- * Webhooks are told by their path alone: they are nearly all there is, and a router costs each a tenth of our own script, the
- * first of an isolate far more. Not strict: trailing slashes are accepted.
+ * Webhooks are told by their path alone: they are nearly all there is, and a router costs each a tenth of our own script. It is
+ * made when something else comes, since most isolates never see that. Not strict: trailing slashes are accepted.
  */
 import { Hono } from 'hono/tiny'
 import { getPath } from 'hono/utils/url'
 import { respondFault } from './admin/page/frame.tsx'
-import { page } from './admin/page/routes.tsx'
-import { admin } from './admin/routes.ts'
+import { pageRoutes } from './admin/page/routes.tsx'
+import { adminRoutes } from './admin/routes.ts'
 import { answerHeaders, problemResponse } from './http/problem.ts'
 import { webhook } from './http/webhook.ts'
 import { logLine } from './log.ts'
 import { servicesOf } from './services.ts'
 
-export function respond(
+export function handle(
   request: Request,
   env: Env,
   context: ExecutionContext,
 ): Response | Promise<Response> {
   const path = getPath(request)
-  return path === '/chatlio' || path.startsWith('/chatlio/')
-    ? webhook(request, path, env, context).catch(fault)
-    : app.fetch(request, env, context)
+  if (path === '/chatlio' || path.startsWith('/chatlio/')) {
+    return webhook(request, path, env, context).catch(fault)
+  }
+  others ??= otherRoutes()
+  return others.fetch(request, env, context)
 }
 
+let others: ReturnType<typeof otherRoutes> | null = null
+
 /** All but webhooks. */
-export const app = new Hono<{ Bindings: Env }>({ strict: false })
-
-app.get('/health', (c) => servicesOf(c.env).health.respond())
-app.all('/health', () => problemResponse({ code: 'method-not-allowed', allow: 'GET, HEAD' }))
-
-app.use('/admin/*', answerHeaders)
-app.route('/admin', page)
-app.route('/admin', admin)
-
-/** A person gets a page, which says no more than the problem does. */
-app.notFound((c) =>
-  c.req.header('accept')?.includes('text/html')
-    ? respondFault(c, 404, 'Nothing here', 'This is the Chatlio relay. Operators: /admin.')
-    : problemResponse({ code: 'not-found' }),
-)
-app.onError(fault)
+export function otherRoutes() {
+  const app = new Hono<{ Bindings: Env }>({ strict: false })
+  app.get('/health', (c) => servicesOf(c.env).health.respond())
+  app.all('/health', () => problemResponse({ code: 'method-not-allowed', allow: 'GET, HEAD' }))
+  app.use('/admin/*', answerHeaders)
+  app.route('/admin', pageRoutes())
+  app.route('/admin', adminRoutes())
+  // A person gets a page, which says no more than the problem does.
+  app.notFound((c) =>
+    c.req.header('accept')?.includes('text/html')
+      ? respondFault(c, 404, 'Nothing here', 'This is the Chatlio relay. Operators: /admin.')
+      : problemResponse({ code: 'not-found' }),
+  )
+  app.onError(fault)
+  return app
+}
 
 /** A fault of our own is never a 4xx. Its text may quote anything, so only its name is logged. */
 function fault(error: unknown): Response {

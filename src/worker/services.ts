@@ -28,7 +28,7 @@ export type Services = {
   outbox: (where?: Config['outboxJurisdiction']) => OutboxStub
   relay: Relay
   breaker: Breaker
-  reporter: Reporter<Known, Aep>
+  reporter: Reporter<IsolateSight, Aep>
   health: HealthCheck
   webhookKeys: AccessKeys
   /** `null`: no token opens the admin routes. */
@@ -37,13 +37,13 @@ export type Services = {
   sessions: Sessions | null
   drift: DriftDetector
   /** What is set; of a secret, only that it is. */
-  settings: Readonly<Record<string, string>>
+  settings: () => Readonly<Record<string, string>>
   /** Of the Worker that runs; without a deployment there is none. */
   version: { id: string | null; tag: string | null; deployedAt: string | null }
 }
 
 /** What an isolate says of AEP. */
-type Known = { accepted: Breaker['accepted']; settings: string }
+type IsolateSight = { accepted: Breaker['accepted']; settings: string }
 
 const sleep = (ms: number, { set }: Timers): Promise<void> => new Promise((done) => set(done, ms))
 
@@ -80,10 +80,10 @@ export function servicesOf(env: Env): Services {
         tokens,
       })
     const drift = new DriftDetector()
-    const reporter = new Reporter<Known, Aep>({
+    const reporter = new Reporter<IsolateSight, Aep>({
       exchange: (...sent) => outbox().exchange(...sent),
       known: () => ({ accepted: breaker.accepted, settings }),
-      learned: (aep, askedAt) => breaker.heard(aep, askedAt),
+      learned: (aep, askedAt) => breaker.update(aep, askedAt),
       drift: (at) => drift.takeReports(at),
       now,
       rim,
@@ -114,7 +114,7 @@ export function servicesOf(env: Env): Services {
       sessions: adminToken === null ? null : new Sessions(adminToken),
       drift,
       version: versionOf(env),
-      settings: shownSettings(env),
+      settings: () => shownSettings(env),
     }
     services.set(env, known)
     if (config.problems.length > 0) {

@@ -132,6 +132,16 @@ describe('the contract, as the fuzzer has it', () => {
     ['nested', `${'['.repeat(1_001)}${']'.repeat(1_001)}`, 'quarantined 422 invalid-payload'],
     ['wide', `[${'0,'.repeat(100_000)}0]`, 'quarantined 422 too-many-values'],
     ['opted out', '{"a":{"identTraits":"{\\"consent\\":\\"denied\\"}"}}', 'suppressed'],
+    [
+      'opted out in the first of two equal keys',
+      '{"visitor":{"UUID":"u","identTraits":"{\\"consent\\":\\"denied\\"}"},"visitor":{"UUID":"u"}}',
+      'suppressed',
+    ],
+    [
+      'opted out elsewhere, and taken back',
+      '{"visitor":{"UUID":"u"},"x":{"identTraits":{"consent":"denied"}},"x":0}',
+      'taken',
+    ],
     ['large', ' '.repeat(1_572_865), 'refused 413 payload-too-large'],
   ])('%s is answered well', (_, body, answer) => {
     const expected = expectedOf(webhook(body), DAY, true)

@@ -11,7 +11,15 @@ export type Counts = {
 export type Status = Counts
 export type State = 'pending' | 'dead' | 'quarantined'
 
+type Asked = {
+  readonly method?: string
+  readonly body?: string | null
+  readonly timeoutMs?: number
+}
+
 const TIMEOUT_MS = 10_000
+/** Tens of megabytes. */
+const EXPORT_MS = 120_000
 
 export class Admin {
   readonly #url: string
@@ -39,6 +47,17 @@ export class Admin {
     return ids
   }
 
+  /** Ids of all events in that state, as an export has them, each in a line of its own with its payload. */
+  async exported(state: State): Promise<string[]> {
+    const response = await this.#fetch(`/admin/export?state=${state}`, { timeoutMs: EXPORT_MS })
+    const lines = (await response.text()).split('\n').filter((line) => line !== '')
+    return lines.map((line) => {
+      const { id, payload } = JSON.parse(line) as { id: string; payload?: unknown }
+      if (payload === undefined) throw new Error(`${id} was exported without its payload.`)
+      return id
+    })
+  }
+
   /** The event as text without its payload, for the diagnosis of a lost one. */
   async describe(id: string): Promise<string> {
     const response = await this.#fetch(`/admin/events/${id}`)
@@ -49,7 +68,7 @@ export class Admin {
 
   /** Takes the event out of the outbox, whatever its state. Resolves to whether it was there. */
   async erase(id: string): Promise<boolean> {
-    const response = await this.#fetch(`/admin/events/${id}`, 'DELETE')
+    const response = await this.#fetch(`/admin/events/${id}`, { method: 'DELETE' })
     if (response.status === 404) return false
     if (!response.ok) throw new Error(`The event was not erased: ${response.status}.`)
     return true
@@ -75,7 +94,10 @@ export class Admin {
 
   /** A command that takes JSON. */
   async operate<Body>(path: string, body: unknown): Promise<Body> {
-    const response = await this.#fetch(`/admin${path}`, 'POST', JSON.stringify(body))
+    const response = await this.#fetch(`/admin${path}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+    })
     if (!response.ok) throw new Error(`${path} answered ${response.status}.`)
     return response.json() as Promise<Body>
   }
@@ -86,7 +108,10 @@ export class Admin {
     return response.json() as Promise<Body>
   }
 
-  #fetch(path: string, method = 'GET', body: string | null = null): Promise<Response> {
+  #fetch(
+    path: string,
+    { method = 'GET', body = null, timeoutMs = TIMEOUT_MS }: Asked = {},
+  ): Promise<Response> {
     return fetch(`${this.#url}${path}`, {
       method,
       body,
@@ -94,7 +119,7 @@ export class Admin {
         authorization: `Bearer ${this.#token}`,
         ...(body !== null && { 'content-type': 'application/json' }),
       },
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     })
   }
 }

@@ -1,9 +1,22 @@
 /**
  * Bounds: what holds at every moment of a drill, in its rounds and in its phases: an AEP that fails is asked seldom, a good
- * event waits no longer than AEP makes it, and `/health` says what webhooks get. Pure.
+ * event waits no longer than AEP makes it, `/health` says what webhooks get, a hold and an outage have a ground in what AEP
+ * said, and an alert is raised once and resolved once. Pure.
  */
-import type { LakeRecord, RequestRecord } from '../../src/local-adobe/streaming/lake.ts'
-import { askedInVain, contradiction, type Request } from '../promises.ts'
+import type {
+  LakeRecord,
+  RequestRecord,
+  TokenRequestRecord,
+} from '../../src/local-adobe/streaming/lake.ts'
+import {
+  type AepAnswer,
+  askedInVain,
+  contradiction,
+  holdFault,
+  type Notice,
+  noticeFaults,
+  type Request,
+} from '../promises.ts'
 import type { Look } from './health.ts'
 
 /** A webhook and its answer; `status` 0: none. */
@@ -17,12 +30,17 @@ export type Webhook = {
 export type Seen = {
   readonly webhooks: readonly Webhook[]
   readonly requests: readonly RequestRecord[]
+  readonly tokenRequests: readonly TokenRequestRecord[]
   readonly lake: readonly LakeRecord[]
   readonly eventOf: (record: LakeRecord) => string | null
   /** When the Worker was started. */
   readonly starts: readonly number[]
   readonly looks: readonly Look[]
+  readonly said: readonly Said[]
 }
+
+/** A JSON line of the Worker's log, and when it was printed. */
+export type Said = { readonly at: number; readonly line: Readonly<Record<string, unknown>> }
 
 export type Bounds = {
   readonly mostAsked: number
@@ -32,30 +50,41 @@ export type Bounds = {
 
 /** As a minute is to the default waits, so is this to those of a drill, which are a hundred times shorter. */
 const WINDOW_MS = 1_000
-/** At first those under way fail, and each learns of it. */
+/** At first those under way fail, and each learns of it: within `DRAIN_TIMEOUT_MS`, and as long as the machine takes. */
 const FAILING_MS = 1_500
+/** What takes a webhook longer is the machine: AEP has `FORWARD_TIMEOUT_MS`, and a store takes milliseconds. */
+const PROMPT_MS = 500
 /** The outbox asks once a second, one isolate after 0.3 s and longer; webhooks come at up to 60 a second. */
 const MOST_ASKED = 8
 /** From the moment when AEP last failed anything; several times the longest `Retry-After`. */
 const OLDEST_MS = 10_000
+/** What a hold or an outage is founded on: a timeout, on a machine that is busy. One acceptance in the last minute refutes. */
+const HOLD_TIMES = { foundedMs: 5_000, heardMs: 1_000, quietMs: 45_000 }
+const REPEAT_MS = 4 * 3_600_000
 /** `/health` repeats an answer for two seconds. */
 const STALE_MS = 3_000
 const FEWEST_WEBHOOKS = 5
 
 export function judgeBounds(seen: Seen): Bounds {
-  const mostAsked = most(inVain(seen))
+  const asked = inVain(seen)
+  const mostAsked = most(asked.map(({ count }) => count))
+  const worst = asked.find(({ count }) => count === mostAsked)
   const ages = agesOf(seen)
   return {
     mostAsked,
     oldestMs: most(ages.map(({ ms }) => ms)),
     breaches: [
       ...(mostAsked > MOST_ASKED
-        ? [`${mostAsked} requests within ${WINDOW_MS} ms to an AEP that failed`]
+        ? [
+            `${mostAsked} requests within ${WINDOW_MS} ms to an AEP that failed: ${around(seen, worst?.at ?? 0)}`,
+          ]
         : []),
       ...ages
         .filter(({ ms }) => ms > OLDEST_MS)
         .map(({ id, ms }) => `${id} came ${ms} ms after AEP had failed anything`),
       ...healthFaults(seen),
+      ...holdFaults(seen),
+      ...alertFaults(seen),
     ],
   }
 }
@@ -66,19 +95,34 @@ const most = (values: readonly number[]) => values.reduce((a, b) => Math.max(a, 
  * A Worker that has just started knows nothing yet. A webhook that cannot be stored costs a request whatever is known: AEP is
  * its last resort.
  */
-function inVain({ requests, starts, webhooks }: Seen): number[] {
+function inVain({ requests, starts, webhooks }: Seen): { at: number; count: number }[] {
   const all: Request[] = requests.map(({ at, status }) => ({ at, failed: !isGood(status) }))
   const first = all[0]?.at ?? 0
   return all
     .map(({ at }) => at)
-    .filter((at) => at - first > FAILING_MS && !happened(starts, at - FAILING_MS, at))
-    .map((at) => {
-      const asked = askedInVain(all, at, { windowMs: WINDOW_MS, failingMs: FAILING_MS }) ?? 0
+    .map((at) => ({ at, failingMs: FAILING_MS + latenessOf(webhooks, at - 2 * FAILING_MS, at) }))
+    .filter(({ at, failingMs }) => at - first > failingMs && !happened(starts, at - failingMs, at))
+    .map(({ at, failingMs }) => {
+      const asked = askedInVain(all, at, { windowMs: WINDOW_MS, failingMs }) ?? 0
       const unstored = webhooks.filter(
         (each) => each.status === 503 && each.at <= at && each.endedAt >= at - WINDOW_MS,
       )
-      return asked - unstored.length
+      return { at, count: asked - unstored.length }
     })
+}
+
+/** The requests up to that moment, for whoever has to find out why. */
+function around({ requests, webhooks }: Seen, moment: number): string {
+  const from = moment - WINDOW_MS - FAILING_MS
+  const asked = requests.filter(({ at }) => at >= from && at <= moment)
+  const answers = asked.map(({ at, status }) => `${at - moment} ms ${status ?? 'none'}`)
+  return `${answers.join(', ')}; webhooks took up to ${latenessOf(webhooks, from, moment) + PROMPT_MS} ms`
+}
+
+/** How much longer than it should the slowest webhook of that time took, on a machine that is busy with something else. */
+function latenessOf(webhooks: readonly Webhook[], from: number, to: number): number {
+  const near = webhooks.filter(({ at, endedAt }) => at <= to && endedAt >= from)
+  return Math.max(0, most(near.map(({ at, endedAt }) => endedAt - at)) - PROMPT_MS)
 }
 
 /** How long each event waited, though AEP failed nothing and the Worker ran. */
@@ -120,6 +164,29 @@ function healthFaults({ looks, webhooks, requests, starts }: Seen): string[] {
     if (isDown && reasons.length === 0) faults.add('/health says ok, and AEP fails everything')
   }
   return [...faults]
+}
+
+/** Holds and outages that begin. After a start the Worker goes by what it had written down: when AEP last accepted may be old. */
+function holdFaults({ said, requests, tokenRequests, starts }: Seen): string[] {
+  const known: AepAnswer[] = [...requests, ...tokenRequests]
+    .map(({ at, status }) => ({ at, status: status ?? 0 }))
+    .sort((a, b) => a.at - b.at)
+  return said.flatMap(({ at, line: { event, reason, status } }) => {
+    const isOutage = event === 'upstream' && status === 'failing'
+    const isHold = event === 'hold' && typeof reason === 'string'
+    if (!isOutage && !isHold) return []
+    const started = starts.findLast((moment) => moment <= at) ?? 0
+    const times = { ...HOLD_TIMES, quietMs: Math.min(HOLD_TIMES.quietMs, at - started) }
+    const fault = holdFault({ reason: isOutage ? 'upstream' : String(reason), at }, known, times)
+    return fault === null ? [] : [`${isOutage ? 'outage' : 'hold'}: ${fault}`]
+  })
+}
+
+function alertFaults({ said }: Seen): string[] {
+  const notices = said
+    .filter(({ line }) => line.event === 'alert' && line.sent === true)
+    .map(({ at, line }) => ({ at, name: String(line.name), state: line.state as Notice['state'] }))
+  return noticeFaults(notices, REPEAT_MS)
 }
 
 const isGood = (status: number | null) => status !== null && status >= 200 && status < 300

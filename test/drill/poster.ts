@@ -15,7 +15,7 @@ export type Post = Item &
     readonly life: number
   }
 
-const SENDERS = 8
+export const SENDERS = 8
 
 export class Poster {
   readonly #worker: Worker

@@ -8,6 +8,7 @@ import { redactText } from '../../src/worker/aep/record/redact.ts'
 import {
   documentedIn,
   FIELDS,
+  type Field,
   type Form,
   LONG_TEXTS,
   placeIn,
@@ -82,15 +83,13 @@ function leavesOf({ kind, payload }: Taken): Leaves {
   const add = (holder: string, keys: readonly string[], value: unknown) => {
     const name = keys.at(-1) ?? ''
     if (DROPPABLE.has(name) || DERIVED.has(dotted(keys))) return
-    const field = documented.get(holder === '' ? name : `${holder}.${name}`)
-    // `visitor.UUID` at the top is another field than the one that is documented.
-    const known = field && placeIn(field).name === name ? field : undefined
+    const known = fieldAt(documented, holder, name)
     if (known && isEmpty(value)) return
     leaves.set(dotted(keys), {
       keys,
       value,
       form: known?.form ?? null,
-      verbatim: known?.verbatim ?? false,
+      verbatim: typeof value === 'string' && fieldAt(VERBATIM, holder, name) !== undefined,
     })
   }
   const { visitor, messages } = payload
@@ -110,6 +109,20 @@ function leavesOf({ kind, payload }: Taken): Leaves {
     }
   }
   return leaves
+}
+
+/** A text there is never masked, in whichever kind it comes: ids, names, channels, addresses, times. */
+const VERBATIM: ReadonlyMap<string, Field> = new Map(
+  FIELDS.filter(
+    ({ kinds, form, verbatim }) =>
+      kinds.length > 0 && (verbatim || ['email', 'dateTime', 'ip'].includes(form)),
+  ).map((field) => [field.from, field]),
+)
+
+/** `visitor.UUID` at the top is another field than the one that is documented. */
+function fieldAt(fields: ReadonlyMap<string, Field>, holder: string, name: string) {
+  const field = fields.get(holder === '' ? name : `${holder}.${name}`)
+  return field && placeIn(field).name === name ? field : undefined
 }
 
 const isEmptyObject = (value: unknown) => Array.isArray(value) && value.length === 0
@@ -359,7 +372,7 @@ function matches(
       return sent !== undefined && difference(parsed ?? actual, sent, same(masks)) === null
     }
   }
-  if (masks && !verbatim && form !== 'ip' && isUnmasked(actual)) return false
+  if (masks && !verbatim && isUnmasked(actual)) return false
   return difference(actual, value, same(masks && !verbatim)) === null
 }
 

@@ -69,7 +69,8 @@ export function expectedOf(sent: Sent, days: readonly string[], optsOut: boolean
     (name) => json && isText(json[name]) && json[name] !== '',
   )
   const ids = idsOf(route, bytes, namesItself ? [''] : days.map((day) => `${day}\n`))
-  if (optsOut && saysNo(parsed)) return { answer: 'suppressed', ids }
+  if (optsOut && (saysNo(parsed) || (json && saysNoBefore(textOf(bytes)))))
+    return { answer: 'suppressed', ids }
   const quarantined = (status: number, ...codes: string[]) =>
     ({ answer: 'quarantined', status, codes, ids }) as const
   if (!isJsonType(headerOf(sent, 'content-type'))) return quarantined(415, 'unsupported-media-type')
@@ -150,10 +151,12 @@ function decoded(sent: Sent): Buffer | null | 'unsupported' | 'too-large' | 'eit
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+const textOf = (bytes: Buffer) => utf8.decode(bytes).replace(/^\uFEFF+/, '')
+
 /** `undefined`: none. Too deep for its numbers to be read: as `JSON.parse` has it. */
 function parsedJson(bytes: Buffer): unknown {
   try {
-    const text = utf8.decode(bytes).replace(/^\uFEFF+/, '')
+    const text = textOf(bytes)
     const plain: unknown = JSON.parse(text)
     return exceeds(plain).length > 0 ? plain : parseExact(text)
   } catch {
@@ -263,6 +266,39 @@ function saysNo(json: unknown): boolean {
     }
   }
   return false
+}
+
+/** In one of two equal keys, where traits are documented. */
+function saysNoBefore(text: string): boolean {
+  const body = membersIn(text)
+  const visitors = body.filter(([name]) => name === 'visitor')
+  return [...body, ...visitors.flatMap(([, held]) => membersIn(held))].some(
+    ([name, held]) => TRAITS.includes(name) && traitSaysNo(JSON.parse(held)),
+  )
+}
+
+/** Of an object all members, each with its value as text; of another value none. */
+function membersIn(json: string): [name: string, value: string][] {
+  const members: [string, string][] = []
+  const tokens = json.match(/"(?:[^"\\]|\\.)*"|[{}[\]:,]|[^\s{}[\]:,"]+/g) ?? []
+  if (tokens[0] !== '{') return []
+  let depth = 0
+  let name: string | null = null
+  let value = ''
+  for (const token of tokens.slice(1, -1)) {
+    if (token === '{' || token === '[') depth += 1
+    if (token === '}' || token === ']') depth -= 1
+    if (depth === 0 && token === ',') name = null
+    else if (name === null) {
+      name = JSON.parse(token) as string
+      value = ''
+      members.push([name, ''])
+    } else if (value !== '' || token !== ':') {
+      value += token
+      members[members.length - 1] = [name, value]
+    }
+  }
+  return members
 }
 
 function traitSaysNo(held: unknown): boolean {

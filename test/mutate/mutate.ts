@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { runCommand } from '../../src/cli/lib/run.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const REPORT = 'mutation.json'
@@ -29,6 +30,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   record: [
     ...['draft', 'encode', 'geo', 'identity', 'metrics', 'person', 'raw', 'redact', 'split', 'xdm'],
   ].map((name) => `aep/record/${name}`),
+  landed: ['aep/landed', 'aep/failed-row'],
+  alerts: ['alerts/evaluate', 'alerts/message'],
   lib: ['json', 'json-text', 'spellings'].map((name) => `lib/${name}`),
   config: ['config', 'destination', 'variables', 'webhook-keys'].map((name) => `config/${name}`),
 }
@@ -51,46 +54,48 @@ type Report = {
   }
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  let wanted: { files: string[]; survivors: boolean } | 'help'
+function main(args: readonly string[]): Promise<number> {
+  return runCommand(readOptions(args), USAGE, mutate)
+}
+
+type Options = { readonly files: readonly string[]; readonly survivors: boolean }
+
+/** `wrong` says what is wrong with the command line. */
+function readOptions(args: readonly string[]): Options | 'help' | { wrong: string } {
   try {
-    wanted = options(args)
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        survivors: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) return 'help'
+    const names = positionals.length > 0 ? positionals : Object.keys(ROOMS)
+    const files = names.flatMap(
+      (name) => ROOMS[name] ?? [name.replace(/^src\/worker\/|\.ts$/g, '')],
+    )
+    const known = Object.values(ROOMS).flat()
+    const unknown = files.find((file) => !known.includes(file))
+    if (unknown !== undefined) return { wrong: `${unknown} is no room, and no module of one.` }
+    return { files: files.map((file) => `src/worker/${file}.ts`), survivors: values.survivors }
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
-    return 2
+    return { wrong: error instanceof Error ? error.message : String(error) }
   }
-  if (wanted === 'help') {
-    console.log(USAGE)
-    return 0
-  }
+}
+
+async function mutate({ files, survivors: showsSurvivors }: Options): Promise<number> {
   const directory = mkdtempSync(path.join(tmpdir(), 'chatlio-mutate-'))
   process.on('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }))
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => process.exit(130))
   }
-  const report = await run(wanted.files, directory)
+  const report = await run(files, directory)
   if (report === null) return 1
   console.log(`\n${table(report)}`)
-  if (wanted.survivors) console.log(`\n${survivors(report)}`)
+  if (showsSurvivors) console.log(`\n${survivors(report)}`)
   return 0
-}
-
-function options(args: readonly string[]): { files: string[]; survivors: boolean } | 'help' {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      survivors: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  })
-  if (values.help) return 'help'
-  const names = positionals.length > 0 ? positionals : Object.keys(ROOMS)
-  const files = names.flatMap((name) => ROOMS[name] ?? [name.replace(/^src\/worker\/|\.ts$/g, '')])
-  const known = Object.values(ROOMS).flat()
-  const unknown = files.find((file) => !known.includes(file))
-  if (unknown !== undefined) throw new Error(`${unknown} is no room, and no module of one.`)
-  return { files: files.map((file) => `src/worker/${file}.ts`), survivors: values.survivors }
 }
 
 /** `null`: it did not end. */

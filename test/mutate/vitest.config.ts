@@ -10,7 +10,7 @@ export default defineConfig({
   root,
   plugins: [cloudflareTest({ wrangler: { configPath } })],
   test: {
-    include: ['test/unit/**/*.test.ts'],
+    include: ['test/unit/**/*.test.ts', 'test/worker/alerts-evaluate.test.ts'],
     setupFiles: ['test/worker/restore-environment.ts'],
     isolate: false,
     restoreMocks: true,

@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { runCommand } from '../../src/cli/lib/run.ts'
 import type { Counts } from '../drill/admin.ts'
 import { type Evidence, gather } from '../drill/evidence.ts'
 import { faultPhase } from '../drill/fault-phase.ts'
@@ -24,8 +25,8 @@ import { type Harness, startHarness, WEBHOOK_KEY } from '../drill/harness.ts'
 import { Monitor } from '../drill/health.ts'
 import type { Options as DrillOptions } from '../drill/options.ts'
 import { judge } from '../drill/oracle.ts'
-import { makePlan } from '../drill/plan.ts'
-import { type Post, Poster } from '../drill/poster.ts'
+import { type Item, makePlan } from '../drill/plan.ts'
+import { type Post, Poster, SENDERS } from '../drill/poster.ts'
 import { Random } from '../drill/random.ts'
 import { recovery, until } from '../drill/recovery.ts'
 import { isAccepted } from '../drill/sent.ts'
@@ -45,9 +46,12 @@ type Options = {
   readonly format: 'raw' | 'xdm'
 }
 
+const MINUTE_MS = 60_000
 /** Of each minute: calm, and with faults. The rest is for the recovery and the checks. */
 const CALM_MS = 22_000
 const FAULTS_MS = 22_000
+/** Posts are spread over as much of each. */
+const SPREAD_MS = 18_000
 /** An isolate reports every ten seconds, and after an answer. */
 const REPORTED_MS = 20_000
 const RECEIPTS_LOOKED_UP = 20
@@ -69,18 +73,45 @@ type Minute = {
   readonly rssMb: number | null
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  let options: Options | 'help'
+function main(args: readonly string[]): Promise<number> {
+  return runCommand(readOptions(args), USAGE, run)
+}
+
+/** `wrong` says what is wrong with the command line. */
+function readOptions(args: readonly string[]): Options | 'help' | { wrong: string } {
   try {
-    options = readOptions(args)
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        minutes: { type: 'string', default: '10' },
+        seed: { type: 'string', default: String(randomInt(1_000_000)) },
+        events: { type: 'string', default: '600' },
+        format: { type: 'string', default: 'raw' },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) return 'help'
+    const { format } = values
+    if (format !== 'raw' && format !== 'xdm') return { wrong: '--format is raw or xdm.' }
+    const whole = (flag: 'minutes' | 'seed' | 'events', least: number) => {
+      const value = Number(values[flag])
+      if (!/^\d{1,9}$/.test(values[flag]) || value < least) {
+        throw new Error(`--${flag} is a whole number, ${least} or more.`)
+      }
+      return value
+    }
+    return {
+      minutes: whole('minutes', 1),
+      seed: whole('seed', 0),
+      events: whole('events', 10),
+      format,
+    }
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
-    return 2
+    return { wrong: error instanceof Error ? error.message : String(error) }
   }
-  if (options === 'help') {
-    console.log(USAGE)
-    return 0
-  }
+}
+
+async function run(options: Options): Promise<number> {
   const directory = await mkdtemp(path.join(tmpdir(), 'chatlio-soak-'))
   process.on('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }))
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -99,35 +130,6 @@ async function main(args: readonly string[]): Promise<number> {
   return breaches === 0 ? 0 : 1
 }
 
-function readOptions(args: readonly string[]): Options | 'help' {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      minutes: { type: 'string', default: '10' },
-      seed: { type: 'string', default: String(randomInt(1_000_000)) },
-      events: { type: 'string', default: '600' },
-      format: { type: 'string', default: 'raw' },
-      help: { type: 'boolean', default: false },
-    },
-  })
-  if (values.help) return 'help'
-  const { format } = values
-  if (format !== 'raw' && format !== 'xdm') throw new Error('--format is raw or xdm.')
-  const whole = (flag: 'minutes' | 'seed' | 'events', least: number) => {
-    const value = Number(values[flag])
-    if (!/^\d{1,9}$/.test(values[flag]) || value < least) {
-      throw new Error(`--${flag} is a whole number, ${least} or more.`)
-    }
-    return value
-  }
-  return {
-    minutes: whole('minutes', 1),
-    seed: whole('seed', 0),
-    events: whole('events', 10),
-    format,
-  }
-}
-
 async function soak(
   { minutes, seed, events, format }: Options,
   directory: string,
@@ -139,6 +141,7 @@ async function soak(
   const script = new FaultScript(adobe, new Random(seed, 'faults'), own.faults)
   const soaked = new Soaked(harness)
   const seen: Minute[] = []
+  const beganAt = Date.now()
   for (let minute = 1; minute <= minutes; minute += 1) {
     const drill: DrillOptions = {
       ...{ seed: seed + minute, events, kills: 0, format },
@@ -148,6 +151,7 @@ async function soak(
     seen.push(lived)
     console.log(line(minute, lived, soaked))
     for (const breach of lived.breaches.slice(0, 10)) console.log(`    ${breach}`)
+    if (minute < minutes) await delay(Math.max(0, beganAt + minute * MINUTE_MS - Date.now()))
   }
   const trends = trendsOf(seen)
   for (const trend of trends) console.log(trend.text)
@@ -174,7 +178,7 @@ class Soaked {
     const { worker, adobe } = this.#harness
     const poster = new Poster(worker, WEBHOOK_KEY)
     const harness: Harness = { ...this.#harness, poster, monitor: new Monitor(worker) }
-    const items = makePlan(drill).flatMap((round) => round.items)
+    const items = spread(makePlan(drill).flatMap((round) => round.items))
     const half = items.length >> 1
     const control = await controlled(poster.work(items.slice(0, half), Date.now() + CALM_MS))
     const calm = poster.posts.filter(
@@ -267,6 +271,13 @@ class Soaked {
     this.#faultLines = lines.length
     return fresh.map((each) => `log: ${each.slice(0, 300)}`)
   }
+}
+
+/** With pauses that take each half of them as long as it should. */
+function spread(items: readonly Item[]): Item[] {
+  const sum = items.reduce((ms, { pauseMs }) => ms + pauseMs, 0)
+  const slower = (2 * SPREAD_MS * SENDERS) / Math.max(1, sum)
+  return items.map((item) => ({ ...item, pauseMs: Math.round(item.pauseMs * slower) }))
 }
 
 const FAULT =

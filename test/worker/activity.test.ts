@@ -2,7 +2,16 @@
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { addDuration, percentile } from '../../src/worker/outbox/records/counts.ts'
-import { type Clock, conversation, drainAll, eachTest, KEY, outbox, type Relay } from './support.ts'
+import {
+  type Clock,
+  conversation,
+  drainAll,
+  drainOnce,
+  eachTest,
+  KEY,
+  outbox,
+  type Relay,
+} from './support.ts'
 
 let aep: LocalAdobe
 let relay: Relay
@@ -149,6 +158,30 @@ describe('what AEP has acknowledged', () => {
     await relay.scheduled()
     const [row] = await outbox().activity(0, clock.now, 'day')
     expect(row?.records).toBeGreaterThan(0)
+  })
+})
+
+describe('a part of an event that AEP accepts hours before the last one', () => {
+  it('is counted when AEP accepts it, as AEP counts it', async () => {
+    await relay.post('feedback', conversation())
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    await relay.post('feedback', conversation({ message: 'long '.repeat(290_000) }))
+    aep.clearRules()
+    // For two hours AEP accepts one of its parts only.
+    aep.rule({ containing: '"index":1', answer: { type: 'status', status: 503 } })
+    await drainOnce(clock)
+    const landedFirst = aep.lake.length
+    clock.advance(7_200_000)
+    aep.clearRules()
+    await drainAll(clock)
+    expect(landedFirst).toBe(2)
+    const rows = await outbox().activity(0, Number.MAX_SAFE_INTEGER, 'hour')
+    const drained = rows.filter(({ outcome }) => outcome === 'drained')
+    expect(drained.map(({ count }) => count)).toEqual([0, 1])
+    expect(drained.map(({ records }) => records)).toEqual([
+      landedFirst - 1,
+      aep.lake.length - landedFirst,
+    ])
   })
 })
 

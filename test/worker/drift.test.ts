@@ -299,7 +299,7 @@ function detect(
   for (const value of bodies) {
     const parsed = { ok: true as const, value }
     const reading = readEvent({ id: `id-${now}`, kind, receivedAt: now }, parsed)
-    detector.saw(reading, parsed, `id-${now}`, now)
+    detector.observe(reading, parsed, `id-${now}`, now)
   }
   return detector.takeReports(now)
 }

@@ -2,7 +2,7 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { app } from '../../src/worker/app.ts'
+import { otherRoutes } from '../../src/worker/app.ts'
 import { readSessionCookie, Sessions } from '../../src/worker/http/sessions.ts'
 import { SESSION_MS } from '../../src/worker/limits.ts'
 import { startBrowser, textOf } from './page-support.ts'
@@ -238,7 +238,7 @@ describe('Cloudflare Access', () => {
     const access = { aud, getIdentity: async () => ({ email: 'operator@example.com' }) }
     const ctx = Object.assign(createExecutionContext(), { access })
     const request = new Request(`https://relay.example${path}`, { redirect: 'manual', ...init })
-    return app.fetch(request, { ...env, ...variables } as Env, ctx)
+    return otherRoutes().fetch(request, { ...env, ...variables } as Env, ctx)
   }
   const OWN = { 'sec-fetch-site': 'same-origin' }
 

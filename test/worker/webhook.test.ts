@@ -268,7 +268,16 @@ describe('what is refused, in the order of the checks', () => {
 
   it('survives a hundred thousand brackets', async () => {
     const deep = `{"visitor":{"UUID":"u"},"conversationUUID":"deep","x":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
-    expect((await relay.post('feedback', deep)).status).toBe(422)
+    const { status, body } = await relay.post('feedback', deep)
+    expect(status).toBe(422)
+    // Too deep to be written as JSON again, so operators get the text.
+    expect((await relay.get(`/events/${body.id}`)).body.payload).toBe(deep)
+    const { response } = await relay.get('/export?state=quarantined')
+    const line = JSON.parse(new TextDecoder().decode(await response.bytes()))
+    expect(line).toMatchObject({ id: body.id, payload: deep })
+    expect((await relay.command('/redrive', { state: 'quarantined' })).body).toMatchObject({
+      stillInvalid: 1,
+    })
   })
 
   it('answers 422 to a body of absurdly many values, and keeps it', async () => {

@@ -20,8 +20,11 @@ export type Command = {
   summary: string
   /** The parameters of a GET's query, the fields of a JSON body otherwise; absent: none. */
   takes?: i.InputSchema
-  /** A schema of the JSON; a media type, for bytes that go out as a download; `null`: nothing, 204. */
-  answers: v.GenericSchema | `${string}/${string}` | null
+  /**
+   * A schema of the JSON, made only when it is described; a media type, for bytes that go out as a download; `null`: nothing,
+   * 204.
+   */
+  answers: (() => v.GenericSchema) | `${string}/${string}` | null
   /** What the operators' log keeps when something was done: the action, and these numbers of the answer. */
   log?: { action: string; counts: readonly string[] }
 }
@@ -43,40 +46,43 @@ const counts = v.record(string(), whole)
 const named = <const Schema extends v.GenericSchema>(name: string, schema: Schema) =>
   v.pipe(schema, v.title(name))
 
-const status = named(
-  'Status',
-  object({
-    accepted: whole,
-    delivered: whole,
-    pending: whole,
-    dead: whole,
-    quarantined: whole,
-    erased: whole,
-    erasedBy: object({ expired: whole, deleted: whole, person: whole }),
-    forwarded: whole,
-    suppressed: whole,
-    unavailable: whole,
-    refused: whole,
-    uninformed: whole,
-    oldestPendingAt: orNull(time),
-    hold: orNull(object({ reason: string(), since: time })),
-    nextAttemptAt: orNull(time),
-    environment: orNull(string()),
-    version: object({ id: orNull(string()), tag: orNull(string()), deployedAt: orNull(time) }),
-    destination: orNull(
-      object({
-        host: string(),
-        inlet: string(),
-        format: v.picklist(['raw', 'xdm']),
-        dataset: orNull(string()),
-      }),
-    ),
-    recordsPausedUntil: orNull(time),
-    keys: list(object({ fingerprint: string(), name: orNull(string()), lastUsedAt: orNull(time) })),
-  }),
-)
+const status = () =>
+  named(
+    'Status',
+    object({
+      accepted: whole,
+      delivered: whole,
+      pending: whole,
+      dead: whole,
+      quarantined: whole,
+      erased: whole,
+      erasedBy: object({ expired: whole, deleted: whole, person: whole }),
+      forwarded: whole,
+      suppressed: whole,
+      unavailable: whole,
+      refused: whole,
+      uninformed: whole,
+      oldestPendingAt: orNull(time),
+      hold: orNull(object({ reason: string(), since: time })),
+      nextAttemptAt: orNull(time),
+      environment: orNull(string()),
+      version: object({ id: orNull(string()), tag: orNull(string()), deployedAt: orNull(time) }),
+      destination: orNull(
+        object({
+          host: string(),
+          inlet: string(),
+          format: v.picklist(['raw', 'xdm']),
+          dataset: orNull(string()),
+        }),
+      ),
+      recordsPausedUntil: orNull(time),
+      keys: list(
+        object({ fingerprint: string(), name: orNull(string()), lastUsedAt: orNull(time) }),
+      ),
+    }),
+  )
 
-const eventFields = {
+const eventFields = () => ({
   id: string(),
   kind: v.picklist(STORED_KINDS),
   source: orNull(string()),
@@ -85,11 +91,11 @@ const eventFields = {
   nextAttemptAt: orNull(time),
   lastError: orNull(object({ code: string(), status: orNull(whole), message: string() })),
   bytes: whole,
-}
-const event = { ...eventFields, state: v.picklist(EVENT_STATES) }
+})
+const event = () => ({ ...eventFields(), state: v.picklist(EVENT_STATES) })
 /** Delivered ones have `settledAt` and `via`. */
-const listed = {
-  ...eventFields,
+const listed = () => ({
+  ...eventFields(),
   state: v.picklist([...EVENT_STATES, 'delivered', 'failed', 'recovered']),
   settledAt: optional(orNull(time)),
   // That AEP did not keep it afterwards, and why.
@@ -98,33 +104,35 @@ const listed = {
   pointer: optional(string()),
   batch: optional(string()),
   via: optional(orNull(v.picklist(['forwarded', 'drained']))),
-}
-const page = { cursor: orNull(string()) }
-
-const logEntry = object({
-  at: time,
-  by: string(),
-  action: string(),
-  counts,
-  filter: v.record(string(), string()),
 })
+const page = () => ({ cursor: orNull(string()) })
 
-const driftRow = named(
-  'DriftRow',
+const logEntry = () =>
   object({
-    kind: v.picklist(STORED_KINDS),
-    path: string(),
-    change: v.picklist(DRIFT_CHANGES),
-    from: orNull(string()),
-    to: orNull(string()),
-    count: whole,
-    firstAt: time,
-    lastAt: time,
-    eventId: string(),
-    sample: orNull(string()),
-    accepted: v.boolean(),
-  }),
-)
+    at: time,
+    by: string(),
+    action: string(),
+    counts,
+    filter: v.record(string(), string()),
+  })
+
+const driftRow = () =>
+  named(
+    'DriftRow',
+    object({
+      kind: v.picklist(STORED_KINDS),
+      path: string(),
+      change: v.picklist(DRIFT_CHANGES),
+      from: orNull(string()),
+      to: orNull(string()),
+      count: whole,
+      firstAt: time,
+      lastAt: time,
+      eventId: string(),
+      sample: orNull(string()),
+      accepted: v.boolean(),
+    }),
+  )
 
 /** Which events a list shows and an action takes; what is not given matches all of the state. `id`: its beginning. */
 const filter = {
@@ -151,7 +159,7 @@ const matching = <const States extends readonly string[]>(states: States) =>
     ),
   )
 
-const suppression = object({ id: string(), since: time, until: time })
+const suppression = () => object({ id: string(), since: time, until: time })
 
 const person = { email: optional(i.text), visitor: optional(i.text) }
 
@@ -174,21 +182,26 @@ export const COMMANDS = {
       limit: i.limitText,
       cursor: optional(i.cursor),
     }),
-    answers: named('Events', object({ events: list(named('Event', object(listed))), ...page })),
+    answers: () =>
+      named('Events', object({ events: list(named('Event', object(listed()))), ...page() })),
   },
   event: {
     method: 'GET',
     path: '/events/{id}',
     summary: 'One stored event with its payload and the whole answer of AEP',
-    answers: named(
-      'EventDetail',
-      object({
-        ...event,
-        payload: v.pipe(v.any(), v.description("The event's JSON, or its text where it is none.")),
-        answer: orNull(string()),
-        history: list(object({ at: time, code: string(), status: orNull(whole) })),
-      }),
-    ),
+    answers: () =>
+      named(
+        'EventDetail',
+        object({
+          ...event(),
+          payload: v.pipe(
+            v.any(),
+            v.description("The event's JSON, or its text where it is none."),
+          ),
+          answer: orNull(string()),
+          history: list(object({ at: time, code: string(), status: orNull(whole) })),
+        }),
+      ),
   },
   body: {
     method: 'GET',
@@ -200,17 +213,20 @@ export const COMMANDS = {
     method: 'GET',
     path: '/events/{id}/preview',
     summary: 'What would be sent now for one stored event, and where texts in it are masked',
-    answers: named(
-      'Preview',
-      object({
-        sendable: v.boolean(),
-        why: orNull(string()),
-        format: orNull(v.picklist(['raw', 'xdm'])),
-        records: list(v.pipe(v.any(), v.description('As AEP would get them, the envelope apart.'))),
-        masked: list(object({ path: string(), text: orNull(string()) })),
-        redacted: counts,
-      }),
-    ),
+    answers: () =>
+      named(
+        'Preview',
+        object({
+          sendable: v.boolean(),
+          why: orNull(string()),
+          format: orNull(v.picklist(['raw', 'xdm'])),
+          records: list(
+            v.pipe(v.any(), v.description('As AEP would get them, the envelope apart.')),
+          ),
+          masked: list(object({ path: string(), text: orNull(string()) })),
+          redacted: counts,
+        }),
+      ),
   },
   export: {
     method: 'GET',
@@ -243,29 +259,30 @@ export const COMMANDS = {
     path: '/causes',
     summary:
       'Why events are parked: how many of each state, code and path, the most frequent first',
-    answers: named(
-      'Causes',
-      object({
-        causes: list(
-          object({
-            state: v.picklist(['dead', 'quarantined']),
-            code: string(),
-            path: orNull(string()),
-            count: whole,
-            firstAt: time,
-            lastAt: time,
-            kinds: counts,
-          }),
-        ),
-      }),
-    ),
+    answers: () =>
+      named(
+        'Causes',
+        object({
+          causes: list(
+            object({
+              state: v.picklist(['dead', 'quarantined']),
+              code: string(),
+              path: orNull(string()),
+              count: whole,
+              firstAt: time,
+              lastAt: time,
+              kinds: counts,
+            }),
+          ),
+        }),
+      ),
   },
   deleteMatching: {
     method: 'POST',
     path: '/delete',
     summary: 'Erases every stored event that the filter matches, or some by their ids',
     takes: matching(EVENT_STATES),
-    answers: named('Deleted', object({ matched: whole, erased: whole })),
+    answers: () => named('Deleted', object({ matched: whole, erased: whole })),
     log: { action: 'delete', counts: ['matched', 'erased'] },
   },
   redrive: {
@@ -274,7 +291,8 @@ export const COMMANDS = {
     summary:
       'Sends every dead or quarantined event again that the filter matches, or some by their ids',
     takes: matching(['dead', 'quarantined']),
-    answers: named('Redriven', object({ matched: whole, redriven: whole, stillInvalid: whole })),
+    answers: () =>
+      named('Redriven', object({ matched: whole, redriven: whole, stillInvalid: whole })),
     log: { action: 'redrive', counts: ['matched', 'redriven', 'stillInvalid'] },
   },
   pause: {
@@ -303,19 +321,20 @@ export const COMMANDS = {
       limit: i.limit,
       cursor: optional(orNull(i.cursor)),
     }),
-    answers: named(
-      'Found',
-      object({
-        events: list(
-          object({
-            ...listed,
-            settledAt: orNull(time),
-            via: orNull(v.picklist(['forwarded', 'drained'])),
-          }),
-        ),
-        ...page,
-      }),
-    ),
+    answers: () =>
+      named(
+        'Found',
+        object({
+          events: list(
+            object({
+              ...listed(),
+              settledAt: orNull(time),
+              via: orNull(v.picklist(['forwarded', 'drained'])),
+            }),
+          ),
+          ...page(),
+        }),
+      ),
   },
   activity: {
     method: 'GET',
@@ -327,89 +346,92 @@ export const COMMANDS = {
       source: optional(i.source),
       step: optional(i.oneOf(['minute', 'hour', 'day']), 'hour'),
     }),
-    answers: named(
-      'Activity',
-      object({
-        step: v.picklist(['minute', 'hour', 'day']),
-        lowerBound: v.literal(true),
-        points: list(
-          object({
-            at: time,
-            kind: v.picklist(STORED_KINDS),
-            outcome: v.picklist(OUTCOMES),
-            source: orNull(string()),
-            count: whole,
-            // What AEP acknowledged of them, in its own count: a split event is several.
-            records: optional(whole),
-            // How much was replaced in them by rule, where anything was.
-            redacted: optional(counts),
-            p50Ms: orNull(whole),
-            p99Ms: orNull(whole),
-          }),
-        ),
-      }),
-    ),
+    answers: () =>
+      named(
+        'Activity',
+        object({
+          step: v.picklist(['minute', 'hour', 'day']),
+          lowerBound: v.literal(true),
+          points: list(
+            object({
+              at: time,
+              kind: v.picklist(STORED_KINDS),
+              outcome: v.picklist(OUTCOMES),
+              source: orNull(string()),
+              count: whole,
+              // What AEP acknowledged of them, in its own count: a split event is several.
+              records: optional(whole),
+              // How much was replaced in them by rule, where anything was.
+              redacted: optional(counts),
+              p50Ms: orNull(whole),
+              p99Ms: orNull(whole),
+            }),
+          ),
+        }),
+      ),
   },
   summary: {
     method: 'GET',
     path: '/summary',
     summary: 'What came of each day, by kind and source: a lower bound',
     takes: v.object({ days: i.daysText(90, 7) }),
-    answers: named(
-      'Summary',
-      object({
-        lowerBound: v.literal(true),
-        days: list(
-          object({
-            day: string(),
-            received: whole,
-            inAep: whole,
-            refused: whole,
-            lost: whole,
-            late: whole,
-            slowestMs: orNull(whole),
-            withoutTranscript: orNull(whole),
-            rows: list(
-              object({
-                kind: v.picklist(STORED_KINDS),
-                source: orNull(string()),
-                received: whole,
-                inAep: whole,
-                refused: whole,
-                lost: whole,
-                late: whole,
-                slowestMs: orNull(whole),
-              }),
-            ),
-          }),
-        ),
-      }),
-    ),
+    answers: () =>
+      named(
+        'Summary',
+        object({
+          lowerBound: v.literal(true),
+          days: list(
+            object({
+              day: string(),
+              received: whole,
+              inAep: whole,
+              refused: whole,
+              lost: whole,
+              late: whole,
+              slowestMs: orNull(whole),
+              withoutTranscript: orNull(whole),
+              rows: list(
+                object({
+                  kind: v.picklist(STORED_KINDS),
+                  source: orNull(string()),
+                  received: whole,
+                  inAep: whole,
+                  refused: whole,
+                  lost: whole,
+                  late: whole,
+                  slowestMs: orNull(whole),
+                }),
+              ),
+            }),
+          ),
+        }),
+      ),
   },
   completeness: {
     method: 'GET',
     path: '/completeness',
     summary: 'Which conversations that began have a transcript, by day: a lower bound',
     takes: v.object({ days: i.daysText(30, 7) }),
-    answers: named(
-      'Completeness',
-      object({
-        available: v.boolean(),
-        why: orNull(string()),
-        hours: whole,
-        from: orNull(time),
-        days: list(
-          object({
-            day: string(),
-            started: whole,
-            completed: whole,
-            missing: whole,
-            unnamed: whole,
-          }),
-        ),
-        events: list(object({ id: string(), kind: v.picklist(STORED_KINDS), receivedAt: time })),
-      }),
-    ),
+    answers: () =>
+      named(
+        'Completeness',
+        object({
+          available: v.boolean(),
+          why: orNull(string()),
+          hours: whole,
+          from: orNull(time),
+          days: list(
+            object({
+              day: string(),
+              started: whole,
+              completed: whole,
+              missing: whole,
+              unnamed: whole,
+            }),
+          ),
+          events: list(object({ id: string(), kind: v.picklist(STORED_KINDS), receivedAt: time })),
+        }),
+      ),
   },
   compared: {
     method: 'GET',
@@ -417,26 +439,27 @@ export const COMMANDS = {
     summary:
       'What AEP counts of what it acknowledged, by the hour, and which events it refused afterwards: the newest thousand',
     takes: v.object({ from: optional(i.moment), to: optional(i.moment) }),
-    answers: named(
-      'Compared',
-      object({
-        available: v.boolean(),
-        why: orNull(string()),
-        hours: list(
-          object({
-            at: time,
-            received: whole,
-            ingested: whole,
-            failed: whole,
-            ours: whole,
-            settled: v.boolean(),
-          }),
-        ),
-        failures: list(
-          object({ id: string(), code: string(), pointer: string(), batch: string(), at: time }),
-        ),
-      }),
-    ),
+    answers: () =>
+      named(
+        'Compared',
+        object({
+          available: v.boolean(),
+          why: orNull(string()),
+          hours: list(
+            object({
+              at: time,
+              received: whole,
+              ingested: whole,
+              failed: whole,
+              ours: whole,
+              settled: v.boolean(),
+            }),
+          ),
+          failures: list(
+            object({ id: string(), code: string(), pointer: string(), batch: string(), at: time }),
+          ),
+        }),
+      ),
   },
   erase: {
     method: 'POST',
@@ -447,16 +470,17 @@ export const COMMANDS = {
       suppressDays: optional(i.daysUpTo(MAX_SUPPRESS_DAYS), DEFAULT_SUPPRESS_DAYS),
       dryRun: i.dryRun,
     }),
-    answers: named(
-      'Erased',
-      object({
-        matched: whole,
-        erased: whole,
-        receipts: whole,
-        mentioned: whole,
-        suppressedUntil: orNull(time),
-      }),
-    ),
+    answers: () =>
+      named(
+        'Erased',
+        object({
+          matched: whole,
+          erased: whole,
+          receipts: whole,
+          mentioned: whole,
+          suppressedUntil: orNull(time),
+        }),
+      ),
     log: { action: 'erase', counts: ['matched', 'erased', 'receipts', 'mentioned'] },
   },
   screen: {
@@ -465,20 +489,20 @@ export const COMMANDS = {
     summary:
       'Which of these records are of suppressed people, before they are sent again; and which events have been',
     takes: v.object({ records: i.records, recovered: optional(i.recordIds, []) }),
-    answers: named('Screened', object({ indexes: list(whole) })),
+    answers: () => named('Screened', object({ indexes: list(whole) })),
   },
   suppressions: {
     method: 'GET',
     path: '/suppressions',
     summary: 'How many persons are suppressed, and until when',
-    answers: named('Suppressions', object({ count: whole, rows: list(suppression) })),
+    answers: () => named('Suppressions', object({ count: whole, rows: list(suppression()) })),
   },
   extendSuppression: {
     method: 'POST',
     path: '/suppressions',
     summary: `Extends the suppression with this id, to ${MAX_SUPPRESS_DAYS} days from now at most; never shortens it`,
     takes: v.object({ id: i.suppressionId, until: i.moment }),
-    answers: named('Suppression', suppression),
+    answers: () => named('Suppression', suppression()),
     log: { action: 'extend-suppression', counts: ['extended'] },
   },
   exportSuppressions: {
@@ -486,7 +510,7 @@ export const COMMANDS = {
     path: '/suppressions/export',
     summary: 'All suppressions and the key of their hashes, encrypted, for another outbox',
     takes: v.object({ passphrase: i.passphrase }),
-    answers: named('SuppressionsExport', object({ count: whole, sealed: string() })),
+    answers: () => named('SuppressionsExport', object({ count: whole, sealed: string() })),
     log: { action: 'export-suppressions', counts: ['count'] },
   },
   importSuppressions: {
@@ -495,7 +519,8 @@ export const COMMANDS = {
     summary:
       'Takes over what another outbox has exported; only where nothing is stored under a key of its own',
     takes: v.object({ passphrase: i.passphrase, sealed: i.sealed }),
-    answers: named('SuppressionsImport', object({ imported: whole, error: orNull(string()) })),
+    answers: () =>
+      named('SuppressionsImport', object({ imported: whole, error: orNull(string()) })),
     log: { action: 'import-suppressions', counts: ['imported'] },
   },
   carrySuppressions: {
@@ -504,7 +529,8 @@ export const COMMANDS = {
     summary:
       'Takes the suppressions of one outbox of this Worker over into that of another jurisdiction, as `deploy` does when it changes',
     takes: v.object({ from: i.jurisdiction, to: i.jurisdiction }),
-    answers: named('SuppressionsCarried', object({ carried: whole, error: orNull(string()) })),
+    answers: () =>
+      named('SuppressionsCarried', object({ carried: whole, error: orNull(string()) })),
     log: { action: 'carry-suppressions', counts: ['carried'] },
   },
   endSuppression: {
@@ -520,80 +546,84 @@ export const COMMANDS = {
     path: '/log',
     summary: 'Which operator did what, newest first',
     takes: v.object({ limit: i.limitText, cursor: optional(i.cursor) }),
-    answers: named(
-      'OperatorLog',
-      object({
-        entries: list(logEntry),
-        ...page,
-      }),
-    ),
+    answers: () =>
+      named(
+        'OperatorLog',
+        object({
+          entries: list(logEntry()),
+          ...page(),
+        }),
+      ),
   },
   alerts: {
     method: 'GET',
     path: '/alerts',
     summary: 'The state of each alert, and whether its last message got through',
-    answers: named(
-      'Alerts',
-      object({
-        alerts: list(
-          object({
-            name: v.picklist(ALERT_NAMES),
-            state: v.picklist(['ok', 'pending', 'firing']),
-            since: orNull(time),
-            lastSentAt: orNull(time),
-            lastError: orNull(string()),
-          }),
-        ),
-      }),
-    ),
+    answers: () =>
+      named(
+        'Alerts',
+        object({
+          alerts: list(
+            object({
+              name: v.picklist(ALERT_NAMES),
+              state: v.picklist(['ok', 'pending', 'firing']),
+              since: orNull(time),
+              lastSentAt: orNull(time),
+              lastError: orNull(string()),
+            }),
+          ),
+        }),
+      ),
   },
   testAlert: {
     method: 'POST',
     path: '/alerts/test',
     summary: 'Sends a test to ALERT_WEBHOOK_URL',
-    answers: named('AlertTest', object({ sent: v.boolean(), error: optional(string()) })),
+    answers: () => named('AlertTest', object({ sent: v.boolean(), error: optional(string()) })),
     log: { action: 'test-alert', counts: ['sent'] },
   },
   drift: {
     method: 'GET',
     path: '/drift',
     summary: 'How what Chatlio sends differs from what it documents: names and types, no values',
-    answers: named('Drift', object({ rows: list(driftRow) })),
+    answers: () => named('Drift', object({ rows: list(driftRow()) })),
   },
   acceptDrift: {
     method: 'POST',
     path: '/drift/accept',
     summary: 'Accepts one difference, or with {} all of them; what is accepted raises no alert',
     takes: i.allOrNone({ kind: i.kind, path: i.path, change: i.oneOf(DRIFT_CHANGES) }),
-    answers: named(
-      'AcceptedDrift',
-      v.union([driftRow, object({ accepted: whole, rows: list(driftRow) })]),
-    ),
+    answers: () =>
+      named(
+        'AcceptedDrift',
+        v.union([driftRow(), object({ accepted: whole, rows: list(driftRow()) })]),
+      ),
     log: { action: 'accept-drift', counts: ['accepted'] },
   },
   support: {
     method: 'GET',
     path: '/support',
     summary: 'What somebody who helps needs to know, without personal data and without secrets',
-    answers: named(
-      'Support',
-      object({
-        at: time,
-        status,
-        health: list(string()),
-        causes: v.any(),
-        alerts: v.any(),
-        settings: v.record(string(), string()),
-        problems: list(object({ variable: string(), expected: string() })),
-        log: list(logEntry),
-      }),
-    ),
+    answers: () =>
+      named(
+        'Support',
+        object({
+          at: time,
+          status: status(),
+          health: list(string()),
+          causes: v.any(),
+          alerts: v.any(),
+          settings: v.record(string(), string()),
+          problems: list(object({ variable: string(), expected: string() })),
+          log: list(logEntry()),
+        }),
+      ),
   },
   description: {
     method: 'GET',
     path: '/openapi.json',
     summary: 'This description',
-    answers: named('Description', v.looseObject({})),
+    answers: () => named('Description', v.looseObject({})),
   },
 } as const satisfies Record<string, Command>
 
@@ -609,9 +639,10 @@ export type Input<Name extends CommandName> = Taken<Commands[Name]> &
   (Commands[Name]['path'] extends `${string}{id}${string}` ? { id: string } : unknown)
 
 /** What a command answers; of one that answers nothing the numbers for the log. */
-export type Answer<Name extends CommandName> =
-  Commands[Name]['answers'] extends infer Schema extends v.GenericSchema
+export type Answer<Name extends CommandName> = Commands[Name]['answers'] extends () => infer Schema
+  ? Schema extends v.GenericSchema
     ? v.InferOutput<Schema>
-    : Commands[Name]['answers'] extends null
-      ? Readonly<Record<string, number>>
-      : { body: Uint8Array | ReadableStream<Uint8Array> }
+    : never
+  : Commands[Name]['answers'] extends null
+    ? Readonly<Record<string, number>>
+    : { body: Uint8Array | ReadableStream<Uint8Array> }

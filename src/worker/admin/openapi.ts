@@ -10,11 +10,11 @@ import { COMMANDS, type Command } from './api.ts'
 const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` })
 const json = (schema: JsonSchema) => ({ 'application/json': { schema } })
 
-const PAYLOADS: Readonly<Record<string, JsonSchema>> = {
+const payloads = (): Record<string, JsonSchema> => ({
   transcript: payloadSchema('transcript'),
   'offline-message': payloadSchema('offline-message'),
   conversation: payloadSchema('conversation'),
-}
+})
 
 /** One definition a webhook: `webhooks.schema.json#/$defs/transcript`. */
 export function webhookSchemas(): JsonSchema {
@@ -25,7 +25,7 @@ export function webhookSchemas(): JsonSchema {
     description:
       'Fields that nobody documents are allowed, and relayed as they come. Empty text and null count as absent.',
     $defs: {
-      ...PAYLOADS,
+      ...payloads(),
       'new-conversation': conversation,
       unanswered: conversation,
       feedback: conversation,
@@ -33,7 +33,7 @@ export function webhookSchemas(): JsonSchema {
   }
 }
 
-const OPEN_ANSWERS = {
+const openAnswers = () => ({
   Taken: v.strictObject({
     status: v.picklist(['forwarded', 'buffered', 'dead-lettered', 'suppressed']),
     id: v.string(),
@@ -51,12 +51,12 @@ const OPEN_ANSWERS = {
     id: v.optional(v.string()),
     issues: v.optional(v.array(v.strictObject({ path: v.string(), message: v.string() }))),
   }),
-}
+})
 
 /** `version`: the one of package.json. */
 export function openApi(version: string) {
-  const schemas = new Map<string, JsonSchema>(Object.entries(PAYLOADS))
-  for (const [name, schema] of Object.entries(OPEN_ANSWERS)) schemas.set(name, convert(schema))
+  const schemas = new Map<string, JsonSchema>(Object.entries(payloads()))
+  for (const [name, schema] of Object.entries(openAnswers())) schemas.set(name, convert(schema))
   const paths: Record<string, Record<string, unknown>> = { ...webhooks(), ...health() }
   for (const command of Object.values(COMMANDS) as Command[]) {
     const path = `/admin${command.path}`
@@ -104,7 +104,7 @@ function webhooks() {
     '/chatlio/unanswered': route('A visitor got no answer in time', conversation),
     '/chatlio/feedback': route('A visitor left feedback', conversation),
     '/chatlio': route('One URL for every webhook: the kind follows from the shape', {
-      anyOf: Object.keys(PAYLOADS).map(ref),
+      anyOf: Object.keys(payloads()).map(ref),
     }),
   }
 }
@@ -132,7 +132,7 @@ function operation(command: Command, schemas: Map<string, JsonSchema>) {
       : typeof answers === 'string'
         ? // OpenAPI 3.1 leaves the schema of raw bytes out.
           { [answers]: {} }
-        : json(convert(answers, schemas))
+        : json(convert(answers(), schemas))
   return {
     summary,
     security: [{ admin: [] }],

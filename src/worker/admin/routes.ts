@@ -12,27 +12,29 @@ import { COMMANDS, type Command, type CommandName } from './api.ts'
 import { type Checked, checkBody, checkQuery, readJson } from './input.ts'
 import { run } from './run/run.ts'
 
-export const admin = new Hono<{ Bindings: Env }>({ strict: false })
-
 /** With their names. */
 export const commands = Object.entries(COMMANDS) as [CommandName, Command][]
 
 /** As Hono writes it. */
 export const routeOf = ({ path }: Command) => path.replaceAll('{id}', ':id')
 
-admin.use('*', apiAccess)
-const methods = new Map<string, string[]>()
-for (const [name, command] of commands) {
-  const route = routeOf(command)
-  const own = command.method === 'GET' ? ['GET', 'HEAD'] : [command.method]
-  methods.set(route, [...(methods.get(route) ?? []), ...own])
-  admin.on(command.method, route, (c) => answer(c, name, command))
+export function adminRoutes() {
+  const admin = new Hono<{ Bindings: Env }>({ strict: false })
+  admin.use('*', apiAccess)
+  const methods = new Map<string, string[]>()
+  for (const [name, command] of commands) {
+    const route = routeOf(command)
+    const own = command.method === 'GET' ? ['GET', 'HEAD'] : [command.method]
+    methods.set(route, [...(methods.get(route) ?? []), ...own])
+    admin.on(command.method, route, (c) => answer(c, name, command))
+  }
+  for (const [route, allowed] of methods) {
+    const allow = allowed.join(', ')
+    admin.all(route, () => problemResponse({ code: 'method-not-allowed', allow }))
+  }
+  admin.all('*', () => problemResponse({ code: 'not-found' }))
+  return admin
 }
-for (const [route, allowed] of methods) {
-  const allow = allowed.join(', ')
-  admin.all(route, () => problemResponse({ code: 'method-not-allowed', allow }))
-}
-admin.all('*', () => problemResponse({ code: 'not-found' }))
 
 export async function answer(
   c: AppContext,

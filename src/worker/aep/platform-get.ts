@@ -34,7 +34,7 @@ const WHAT: Readonly<Record<PlatformProblem['what'], string>> = {
 
 /** What to do about something that could not be read. `later`: when it is tried again, or may be. */
 export function explainProblem({ what, reason, status }: PlatformProblem, later: string): string {
-  const answer = status === null ? 'Adobe did not answer' : `Adobe answered ${status}`
+  const answer = status === null ? 'Adobe did not answer' : `Adobe getAnswer ${status}`
   if (reason === 'failed') return `${answer}, or with nothing readable, to ${WHAT[what]}. ${later}`
   return what === 'token'
     ? `${answer} to ${WHAT[what]}: the client id or the secret of this credential is wrong, or its scopes.`
@@ -66,12 +66,12 @@ export async function* linesOf({ body }: Response): AsyncGenerator<string> {
 type Answered<T> = T | { readonly reason: PlatformProblem }
 
 /** A JSON object. */
-export async function list(
+export async function getJson(
   get: PlatformGet,
   what: PlatformProblem['what'],
   path: string,
 ): Promise<Answered<{ readonly body: JsonObject }>> {
-  const answer = await answered(get, what, path)
+  const answer = await getAnswer(get, what, path)
   if ('reason' in answer) return answer
   const failed = { reason: { what, reason: 'failed', status: answer.response.status } } as const
   try {
@@ -83,7 +83,7 @@ export async function list(
   }
 }
 
-export async function answered(
+export async function getAnswer(
   get: PlatformGet,
   what: PlatformProblem['what'],
   path: string,

@@ -12,7 +12,7 @@ import { ALERT_TIMEOUT_MS } from '../limits.ts'
 type Network = Pick<Rim, 'fetch' | 'timers'>
 
 /** `null`: all of them got through; otherwise why one did not. The rest is then not sent. */
-export async function post(
+export async function postAlert(
   { url }: AlertWebhook,
   bodies: readonly unknown[],
   network: Network,

@@ -25,7 +25,7 @@ import {
   withoutUnsent,
 } from './evaluate.ts'
 import { bodiesFor } from './message.ts'
-import { ping, post } from './send.ts'
+import { ping, postAlert } from './send.ts'
 
 export type AlertDeps = {
   config: Config
@@ -126,7 +126,7 @@ async function send(
   if (!webhook) return withoutUnsent(states, ALERT_NAMES)
   if (notices.length === 0) return states
   const bodies = bodiesFor(webhook, notices, { publicUrl, environment })
-  const error = await post(webhook, bodies, { fetch, timers })
+  const error = await postAlert(webhook, bodies, { fetch, timers })
   if (error === null) return afterSent(states, notices, now)
   logLine('warn', { event: 'alert-not-sent', reason: error })
   return afterFailure(states, notices, error)

@@ -7,7 +7,13 @@
  * name around it, of two equal keys both; never an agent or anybody who is only mentioned. Where a body cannot be read as an
  * event and names nobody there, its text is searched. Pure, and never throws.
  */
-import { isObject, type JsonObject, type ParsedText, parseEmbedded } from '../lib/json.ts'
+import {
+  exceededLimit,
+  isObject,
+  type JsonObject,
+  type ParsedText,
+  parseEmbedded,
+} from '../lib/json.ts'
 import { addressesIn, addressesOf, folded, readingsOf } from '../lib/spellings.ts'
 import type { StoredKind } from './kind.ts'
 
@@ -260,7 +266,8 @@ function valuesAt(value: unknown, path: readonly string[]): unknown[] {
 }
 
 function asText(value: unknown): string {
-  return typeof value === 'string' ? value.trim() : (JSON.stringify(value) ?? '')
+  if (typeof value === 'string') return value.trim()
+  return exceededLimit(value) ? '' : (JSON.stringify(value) ?? '')
 }
 
 export const TEST_PERSON = { uuid: 'relay-test', email: 'relay-test@example.com' } as const

@@ -144,13 +144,14 @@ export const REDACT_RULES = ['card', 'iban', 'email', 'phone'] as const
 /** What is replaced in texts when an event is sent. */
 export type RedactRule = (typeof REDACT_RULES)[number]
 
-const redactRules = v.union([
-  v.pipe(
-    v.literal('none'),
-    v.transform((): RedactRule[] => []),
-  ),
-  listOf(REDACT_RULES),
-])
+const redactRules = () =>
+  v.union([
+    v.pipe(
+      v.literal('none'),
+      v.transform((): RedactRule[] => []),
+    ),
+    listOf(REDACT_RULES)(),
+  ])
 
 const optOutTrait = v.pipe(
   v.string(),

@@ -10,9 +10,10 @@ export type ConfigProblem = { variable: string; expected: string }
 /** Values are `unknown` because `[vars]` in TOML may also hold numbers and booleans. */
 export type Variables = { readonly [name: string]: unknown }
 
+/** A schema that is a function is made only where its variable is set: most are not, and an isolate's first webhook waits. */
 export type ReadVariable = <T>(
   variable: string,
-  schema: v.GenericSchema<string, T>,
+  schema: v.GenericSchema<string, T> | (() => v.GenericSchema<string, T>),
 ) => T | undefined
 
 /** Makes a reader that returns `undefined` for an unset, blank or invalid variable; an invalid one adds a problem. */
@@ -20,7 +21,8 @@ export function variableReader(env: Variables, problems: ConfigProblem[]): ReadV
   return (variable, schema) => {
     const text = trimmedText(env[variable])
     if (text === '') return undefined
-    const result = v.safeParse(schema, text, { abortEarly: true })
+    const form = typeof schema === 'function' ? schema() : schema
+    const result = v.safeParse(form, text, { abortEarly: true })
     if (result.success) return result.output
     problems.push({ variable, expected: result.issues[0].message })
     return undefined
@@ -34,14 +36,16 @@ export function trimmedText(value: unknown): string {
 
 /** Both bounds are included. */
 export function integerBetween(min: number, max: number) {
-  const expected = `a whole number from ${min} to ${max}`
-  return v.pipe(
-    v.string(),
-    v.regex(/^\d{1,15}$/, expected),
-    v.transform(Number),
-    v.minValue(min, expected),
-    v.maxValue(max, expected),
-  )
+  return () => {
+    const expected = `a whole number from ${min} to ${max}`
+    return v.pipe(
+      v.string(),
+      v.regex(/^\d{1,15}$/, expected),
+      v.transform(Number),
+      v.minValue(min, expected),
+      v.maxValue(max, expected),
+    )
+  }
 }
 
 export const days = v.pipe(
@@ -54,22 +58,24 @@ export const days = v.pipe(
 export const text = v.string()
 
 /** Some of `members`, separated by commas, each once. */
-export function listOf<const Member extends string>(members: readonly Member[]) {
-  const expected = `of ${members.join(', ')}, separated by commas`
-  return v.pipe(
-    v.string(),
-    v.transform((list) => [
-      ...new Set(
-        list
-          .toLowerCase()
-          .split(/[\s,]+/)
-          .filter(Boolean),
-      ),
-    ]),
-    v.array(v.picklist(members, expected)),
-    v.minLength(1, expected),
-  )
-}
+export const listOf =
+  <const Member extends string>(members: readonly Member[]) =>
+  () => {
+    const expected = `of ${members.join(', ')}, separated by commas`
+    return v.pipe(
+      v.string(),
+      v.transform((list) => [
+        ...new Set(
+          list
+            .toLowerCase()
+            .split(/[\s,]+/)
+            .filter(Boolean),
+        ),
+      ]),
+      v.array(v.picklist(members, expected)),
+      v.minLength(1, expected),
+    )
+  }
 
 /** What may be shown. A name that is missing here is not shown, so that a new secret is not. */
 const SHOWN = [

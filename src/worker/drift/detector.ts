@@ -14,7 +14,7 @@ import { analyze } from './analyze.ts'
 import { type Came, type DriftReport, type Finding, holderOf } from './drift.ts'
 
 /** Events of one shape. `count`: those since it was last reported. */
-type Shape = {
+type SeenShape = {
   kind: StoredKind
   findings: readonly Finding[]
   present: ReadonlySet<string>
@@ -28,17 +28,17 @@ type Tally = {
   events: number
   eventId: string
   fields: Map<string, Came>
-  run: { shape: Shape; count: number }
+  run: { shape: SeenShape; count: number }
 }
 
 export class DriftDetector {
   /** By the hash of kind and shape. */
-  readonly #shapes = new Map<number, Shape>()
+  readonly #shapes = new Map<number, SeenShape>()
   readonly #tallies = new Map<StoredKind, Tally>()
   #looks = { since: 0, count: 0 }
 
   /** `now`: epoch milliseconds. */
-  saw(reading: Reading, parsed: Parsed, id: string, now: number): void {
+  observe(reading: Reading, parsed: Parsed, id: string, now: number): void {
     if (!parsed.ok || !('kind' in reading) || reading.outcome === 'too-many-values') return
     // Written by us: it says nothing of what Chatlio sends.
     if (isOfTestPerson(parsed.value)) return
@@ -68,14 +68,14 @@ export class DriftDetector {
     return reports
   }
 
-  #dueShapes(kind: StoredKind, now: number): Shape[] {
+  #dueShapes(kind: StoredKind, now: number): SeenShape[] {
     return [...this.#shapes.values()].filter(({ reportedAt, count, ...shape }) => {
       const isDue = reportedAt === null || now - reportedAt >= DRIFT_REPORT_INTERVAL_MS
       return shape.kind === kind && shape.findings.length > 0 && count > 0 && isDue
     })
   }
 
-  #tally(shape: Shape, id: string): void {
+  #tally(shape: SeenShape, id: string): void {
     const { kind } = shape
     let tally = this.#tallies.get(kind)
     if (!tally) {
@@ -90,7 +90,7 @@ export class DriftDetector {
   }
 
   /** So many new shapes in an interval; a flood of them is looked at in samples: `null`. */
-  #look(key: number, kind: StoredKind, value: unknown, now: number): Shape | null {
+  #look(key: number, kind: StoredKind, value: unknown, now: number): SeenShape | null {
     if (Math.abs(now - this.#looks.since) >= DRIFT_REPORT_INTERVAL_MS) {
       this.#looks = { since: now, count: 0 }
     }

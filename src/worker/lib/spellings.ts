@@ -100,12 +100,15 @@ export function addressesIn(readings: readonly string[], limit: number): string[
   return [...found]
 }
 
+/** The same without the other scripts, whose classes are slow to compile in a fresh isolate. */
+const ONE_ASCII_WORD = /^(?:(?!["'<>()[\]{},;:&%=\\|/?])[!-~])*[a-z\d]$/i
 const ONE_WORD = /^[^\s\p{Cf}"'<>()[\]{},;:&%=\\|/?]*[\p{L}\p{M}\p{N}]$/u
 
 /** The addresses in the value of a field for one: itself, or those that have a name or something else around them. */
 export function addressesOf(text: string, limit: number): string[] {
   const trimmed = text.trim()
-  return ONE_WORD.test(trimmed) ? [folded(trimmed)] : addressesIn(readingsOfText(text), limit)
+  const isOneWord = ONE_ASCII_WORD.test(trimmed) || ONE_WORD.test(trimmed)
+  return isOneWord ? [folded(trimmed)] : addressesIn(readingsOfText(text), limit)
 }
 
 const ENDS_IN_WORD = /[\p{L}\p{M}\p{N}._%+-]$/u

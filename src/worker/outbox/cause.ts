@@ -1,5 +1,5 @@
 /**
- * Why an event was set aside, in the form by which such events are grouped, counted, listed and alerted about. Names places
+ * Why an event was parked, in the form by which such events are grouped, counted, listed and alerted about. Names places
  * and expectations, never values. Pure.
  * Accepts: numbers in a path become `*`, so `messages.0.text` and `messages.7.text` are one cause, and so are two names
  * that differ in a digit only.
@@ -33,7 +33,7 @@ export function quarantineError(
 /** `path`: the first documented place that is not valid, or the first pointer of AEP's report; empty where neither is known. */
 export type Reason = { code: string; path: string }
 
-/** Events set aside in one state for one reason. */
+/** Events parked in one state for one reason. */
 export type Cause = Reason & { state: ParkedState; kind: StoredKind }
 
 export function causeKey({ state, kind, code, path }: Cause): string {

@@ -60,7 +60,7 @@ export type StoredEvent = {
 /** What was sent of an event. `redacted`: what was replaced in it. */
 export type SentEvent = StoredEvent & { redacted: Redacted }
 
-/** An event that AEP has. `records`: in how many it was sent. */
+/** An event that AEP has. `records`: how many AEP accepted last; of a split event others were accepted before. */
 export type AcceptedEvent = SentEvent & { records: number }
 
 /** One record of an event that is too large for one, as JSON text without an envelope. */
@@ -70,7 +70,7 @@ export type StoredPart = { part: number; record: string }
 export type Split = { madeFor: string; parts: number; generation: number }
 
 /** An event that arrives. `attempt`: the one that its request made, as the outbox writes it down. */
-export type Arrival = Omit<StoredEvent, 'position' | 'history'> & {
+export type ArrivingEvent = Omit<StoredEvent, 'position' | 'history'> & {
   state: EventState
   parts: readonly string[]
   madeFor: string
@@ -81,7 +81,7 @@ export type Arrival = Omit<StoredEvent, 'position' | 'history'> & {
  * The state of an event after it arrives, given the state stored under its id (`null`: none).
  *
  * The runtime and the sender both repeat inserts, so arriving twice must not change or count anything twice. One that could
- * be relayed is never demoted by a late repeat; one that was set aside becomes pending as soon as it can be.
+ * be relayed is never demoted by a late repeat; one that was parked becomes pending as soon as it can be.
  */
 export function stateOnArrival(stored: EventState | null, arriving: EventState): EventState {
   return stored === null ? arriving : ON_ARRIVAL[stored][arriving]

@@ -13,7 +13,7 @@ import type { History } from './blame.ts'
 import { type Reason, reasonOf } from './cause.ts'
 import {
   type AcceptedEvent,
-  type Arrival,
+  type ArrivingEvent,
   type Eraser,
   type EventState,
   type Ledger,
@@ -85,7 +85,7 @@ export class Events {
   }
 
   /** Stores them in one transaction. Returns where each of them is, and in which state it really is. */
-  put(arrivals: readonly Arrival[]): (Place & { isNew: boolean })[] {
+  store(arrivals: readonly ArrivingEvent[]): (Place & { isNew: boolean })[] {
     return this.#storage.transactionSync(() => {
       const { stored, free } = this.#look(arrivals)
       let added = 0
@@ -101,7 +101,7 @@ export class Events {
     })
   }
 
-  #insert(position: number, arrival: Arrival): Place {
+  #insert(position: number, arrival: ArrivingEvent): Place {
     const { id, kind, source, receivedAt, hashes, body, state, parts, madeFor, attempt } = arrival
     const { code, path } = causeIn(state, attempt)
     this.#write(INSERT_EVENT, EVENT_COLUMNS, {
@@ -122,7 +122,7 @@ export class Events {
     return { position, state }
   }
 
-  #merge({ position, state }: Place, { kind, attempt, ...arriving }: Arrival): Place {
+  #merge({ position, state }: Place, { kind, attempt, ...arriving }: ArrivingEvent): Place {
     const next = stateOnArrival(state, arriving.state)
     if (next === state) return { position, state }
     if (next === 'pending') this.#requeue(position, kind, attempt)
@@ -131,7 +131,7 @@ export class Events {
   }
 
   /** Where these are stored, by id, and a free position for each moment of receipt. */
-  #look(arrivals: readonly Arrival[]) {
+  #look(arrivals: readonly ArrivingEvent[]) {
     const stored = new Map<string, Place>()
     const next = new Map<number, number>()
     const asked = JSON.stringify(arrivals.map(({ id, receivedAt }) => [id, receivedAt]))
@@ -146,7 +146,7 @@ export class Events {
       next.set(ms, Math.max((last ?? -1) + 1, ms * PER_MS))
       if (position !== null && state !== null) stored.set(id, { position, state })
     }
-    const free = ({ receivedAt }: Arrival): number => {
+    const free = ({ receivedAt }: ArrivingEvent): number => {
       for (let ms = receivedAt; ; ms += 1) {
         const position = next.get(ms) ?? this.#firstFree(ms)
         next.set(ms, position + 1)
@@ -248,16 +248,16 @@ export class Events {
     const pending = this.stillPending(events)
     if (pending.length === 0) return []
     const positions = pending.map(({ position }) => position)
-    const splits = this.#sql.exec<{ position: number; parts: number }>(
-      SPLITS,
+    const lastParts = this.#sql.exec<{ position: number; count: number }>(
+      LAST_PARTS,
       JSON.stringify(positions),
     )
-    const parts = new Map([...splits].map((split) => [split.position, split.parts]))
+    const records = new Map([...lastParts].map(({ position, count }) => [position, count]))
     this.#storage.transactionSync(() => {
       this.#forget(positions)
       this.#count({ delivered: pending.length })
     })
-    return pending.map((event) => ({ ...event, records: parts.get(event.position) || 1 }))
+    return pending.map((event) => ({ ...event, records: records.get(event.position) ?? 1 }))
   }
 
   /** Parts still to be sent; none where the event is one record, or is not encoded yet. */
@@ -311,7 +311,7 @@ export class Events {
     this.#writeAttempt(position, attempt)
   }
 
-  /** Sets a pending event aside, for an operator. */
+  /** It waits for an operator. */
   park(position: number, state: ParkedState, attempt: StoredAttempt): void {
     this.#storage.transactionSync(() => this.#park(position, state, attempt))
   }
@@ -555,7 +555,7 @@ const LISTED = 'position IN (SELECT value FROM json_each(?))'
 const SIDE_TABLES = ['attempts', 'parts', 'splits'] as const
 type SideTable = (typeof SIDE_TABLES)[number]
 
-const SPLITS = `SELECT position, parts FROM splits WHERE ${LISTED}`
+const LAST_PARTS = `SELECT position, COUNT(*) AS count FROM parts WHERE ${LISTED} GROUP BY position`
 
 const HAS_SIDE_ROWS = `SELECT ${SIDE_TABLES.map(
   (table) => `EXISTS (SELECT 1 FROM ${table} WHERE ${LISTED.replace('?', '?1')}) AS ${table}`,

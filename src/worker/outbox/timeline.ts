@@ -9,7 +9,7 @@
 import { MAX_RECEIPT_ROWS } from '../limits.ts'
 import { PER_MS } from './event.ts'
 import type { EventList, Listed, ListedPage, ListFilter } from './list.ts'
-import { type Found, withFailure } from './records/find.ts'
+import { type Found, withRefusal } from './records/find.ts'
 import type { Receipts } from './records/records.ts'
 
 /** `all`: stored and delivered events. */
@@ -38,7 +38,7 @@ export function timeline(
     .sort((a, b) => (newest ? b.position - a.position : a.position - b.position))
   const last = events.length > limit ? events[limit - 1] : undefined
   const shown = events.slice(0, limit).map((event) => {
-    return 'settledAt' in event ? withFailure(event, receipts.afterwards(event.id)) : event
+    return 'settledAt' in event ? withRefusal(event, receipts.afterwards(event.id)) : event
   })
   return { events: shown, readTo: last?.position ?? end }
 }

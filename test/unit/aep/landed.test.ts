@@ -465,7 +465,7 @@ describe('what is missing', () => {
     ['not what AEP counts in the hour after', hours([5, 5], [5, 5], [5, 4], [5, 6]), 0],
     ['not what AEP counted in the hour before', hours([5, 6], [5, 4], [5, 5], [5, 5]), 0],
     [
-      'not parts that AEP has counted hours before the event',
+      'not what AEP has counted hours before, and we by a clock that ran ahead',
       hours([5, 7], [5, 6], [9, 5], [5, 5], [5, 5]),
       1,
       [NOON + 2 * HOUR, NOON + 4 * HOUR],

@@ -171,6 +171,11 @@ describe('a visitor has opted out', () => {
     expect(saysNo(JSON.stringify(body))).toBe(false)
   })
 
+  it('and not by a hundred thousand brackets', () => {
+    const deep = `{"0":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+    expect(saysNo(`{"visitorTraits":{"consent":{"chat":${deep}}}}`)).toBe(false)
+  })
+
   it('by a number as it is written, and by null as a word', () => {
     const traits = (value: string) => `{"visitorTraits":{"n":${value}}}`
     const large = '9007199254740993'

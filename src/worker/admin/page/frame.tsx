@@ -109,8 +109,8 @@ function Page({ c, frame, children }: PropsWithChildren<{ c: AppContext; frame: 
         {goTo && <meta http-equiv="refresh" content={`0;url=${goTo}`} />}
         <title>{title} · Chatlio relay</title>
         <link rel="icon" href="data:," />
-        <link rel="stylesheet" href={STYLE_PATH} />
-        <script src={SCRIPT_PATH} defer></script>
+        <link rel="stylesheet" href={assetPath('css')} />
+        <script src={assetPath('js')} defer></script>
       </head>
       <body>
         <a class="skip" href="#main">
@@ -192,22 +192,28 @@ function Navigation({ place }: { place: string }) {
  * The style and the script. Their addresses hold a hash of their content, so browsers keep them for good, and never with
  * an older or newer page. Public: they are the same for everyone.
  */
-const ASSETS = new Map<string, { text: string; type: string }>()
-const STYLE_PATH = assetPath(STYLE, 'text/css', 'css')
-const SCRIPT_PATH = assetPath(`(${client})()`, 'text/javascript', 'js')
+const ASSETS = {
+  css: { type: 'text/css', text: STYLE },
+  js: { type: 'text/javascript', text: `(${client})()` },
+}
+const names = new Map<string, keyof typeof ASSETS>()
 
-function assetPath(text: string, type: string, suffix: string): string {
-  const name = `page.${hash(text)}.${suffix}`
-  ASSETS.set(name, { text, type })
+/** Hashed with the first page: most isolates show none. */
+function assetPath(suffix: keyof typeof ASSETS): string {
+  const known = names.entries().find(([, each]) => each === suffix)?.[0]
+  const name = known ?? `page.${hash(ASSETS[suffix].text)}.${suffix}`
+  names.set(name, suffix)
   return `/admin/assets/${name}`
 }
 
 export function assetResponse(name: string): Response {
-  const asset = ASSETS.get(name)
+  for (const suffix of ['css', 'js'] as const) assetPath(suffix)
+  const asset = names.get(name)
   if (!asset) return problemResponse({ code: 'not-found' })
-  return new Response(asset.text, {
+  const { type, text } = ASSETS[asset]
+  return new Response(text, {
     headers: {
-      'content-type': `${asset.type}; charset=utf-8`,
+      'content-type': `${type}; charset=utf-8`,
       'cache-control': 'public, max-age=31536000, immutable',
       'x-content-type-options': 'nosniff',
     },

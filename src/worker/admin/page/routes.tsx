@@ -29,8 +29,6 @@ import { showSignIn, signIn, signOut } from './sign-in.tsx'
 
 type AdminEnv = { Bindings: Env }
 
-export const page = new Hono<AdminEnv>({ strict: false })
-
 const exists: MiddlewareHandler<AdminEnv> = async (c, next) =>
   hasOperators(c) ? next() : problemResponse({ code: 'not-found' })
 
@@ -63,41 +61,45 @@ const noneTicked = (c: AppContext) =>
 const ticked: MiddlewareHandler<AdminEnv> = async (c, next) =>
   isNoneTicked(new URL(c.req.url).searchParams) ? noneTicked(c) : next()
 
-page.get('/assets/:name', exists, (c) => assetResponse(c.req.param('name')))
-page.use('/sign-in', exists, fromHere)
-page.get('/sign-in', showSignIn)
-page.post('/sign-in', signIn)
-page.post('/sign-out', exists, fromHere, signOut)
-page.get('/', exists, admitted, showOverview)
-page.use('/ui/*', exists, admitted, fromHere)
-page.get('/ui/events', showEvents)
-page.get('/ui/events/:id', showEvent)
-page.get('/ui/events/:id/preview', showPreview)
-page.get('/ui/events/:id/body', (c) => answer(c, 'body', COMMANDS.body))
-page.get('/ui/delete', ticked, confirmDelete)
-page.get('/ui/export', ticked, (c) => answer(c, 'export', COMMANDS.export))
-page.get('/ui/days', showDays)
-page.get('/ui/support', (c) => answer(c, 'support', COMMANDS.support))
-page.on(['GET', 'POST'], '/ui/find', showFind)
-page.on(['GET', 'POST'], '/ui/erase', showErase)
-page.get('/ui/suppressions', showSuppressions)
-page.get('/ui/drift', showDrift)
-page.get('/ui/alerts', showAlerts)
-page.post('/ui/alerts/test', showAlerts)
-page.get('/ui/log', showLog)
-page.get('/ui/log/:entry', showEntry)
-// Every other command that does something has a form, which goes on where it was sent from.
-for (const [name, command] of commands) {
-  if (command.method === 'GET') continue
-  page.post(formPath(name).replace('{id}', ':id'), (c) => submit(c, name, command))
-}
-page.all('/ui/*', (c) => respondFault(c, 404, 'Not found', 'There is nothing at this address.'))
+export function pageRoutes() {
+  const page = new Hono<AdminEnv>({ strict: false })
+  page.get('/assets/:name', exists, (c) => assetResponse(c.req.param('name')))
+  page.use('/sign-in', exists, fromHere)
+  page.get('/sign-in', showSignIn)
+  page.post('/sign-in', signIn)
+  page.post('/sign-out', exists, fromHere, signOut)
+  page.get('/', exists, admitted, showOverview)
+  page.use('/ui/*', exists, admitted, fromHere)
+  page.get('/ui/events', showEvents)
+  page.get('/ui/events/:id', showEvent)
+  page.get('/ui/events/:id/preview', showPreview)
+  page.get('/ui/events/:id/body', (c) => answer(c, 'body', COMMANDS.body))
+  page.get('/ui/delete', ticked, confirmDelete)
+  page.get('/ui/export', ticked, (c) => answer(c, 'export', COMMANDS.export))
+  page.get('/ui/days', showDays)
+  page.get('/ui/support', (c) => answer(c, 'support', COMMANDS.support))
+  page.on(['GET', 'POST'], '/ui/find', showFind)
+  page.on(['GET', 'POST'], '/ui/erase', showErase)
+  page.get('/ui/suppressions', showSuppressions)
+  page.get('/ui/drift', showDrift)
+  page.get('/ui/alerts', showAlerts)
+  page.post('/ui/alerts/test', showAlerts)
+  page.get('/ui/log', showLog)
+  page.get('/ui/log/:entry', showEntry)
+  // Every other command that does something has a form, which goes on where it was sent from.
+  for (const [name, command] of commands) {
+    if (command.method === 'GET') continue
+    page.post(formPath(name).replace('{id}', ':id'), (c) => submit(c, name, command))
+  }
+  page.all('/ui/*', (c) => respondFault(c, 404, 'Not found', 'There is nothing at this address.'))
 
-/** The text of a fault may quote anything, so only its name is logged. */
-page.onError((error, c) => {
-  logLine('error', { event: 'error', name: error.name })
-  return respondFault(c, 503, STORAGE.title, STORAGE.action)
-})
+  /** The text of a fault may quote anything, so only its name is logged. */
+  page.onError((error, c) => {
+    logLine('error', { event: 'error', name: error.name })
+    return respondFault(c, 503, STORAGE.title, STORAGE.action)
+  })
+  return page
+}
 
 async function submit(c: AppContext, name: CommandName, { takes }: Command): Promise<Response> {
   const form = await readForm(c.req.raw)

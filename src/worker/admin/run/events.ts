@@ -1,7 +1,14 @@
 /** Stored events: lists, causes, one in full; redriving and deleting, one or all that match. */
 import { toIso } from '../../chatlio/timestamp.ts'
-import { parseJson } from '../../lib/json.ts'
-import { DAY_MS, ERASE_PAGE, HOUR_MS, MAX_WATCHED, REDRIVE_PAGE } from '../../limits.ts'
+import { exceededLimit, parseJson } from '../../lib/json.ts'
+import {
+  DAY_MS,
+  ERASE_PAGE,
+  HOUR_MS,
+  MAX_JSON_DEPTH,
+  MAX_WATCHED,
+  REDRIVE_PAGE,
+} from '../../limits.ts'
 import type { BulkRequest } from '../../outbox/bulk.ts'
 import { PER_MS } from '../../outbox/event.ts'
 import type { EventDetail, Listed, ListFilter } from '../../outbox/list.ts'
@@ -65,7 +72,10 @@ export async function events(
   }
 }
 
-/** The only answer that shows a payload and AEP's own words. A payload that is not JSON is shown as text. */
+/**
+ * The only answer that shows a payload and AEP's own words. A payload that is not JSON is shown as text, and so is one that
+ * is too deep to be written as JSON again.
+ */
 export async function event(
   services: Services,
   { id }: Input<'event'>,
@@ -80,9 +90,12 @@ export async function eventWithBody({ outbox }: Services, id: string) {
   return { event: detailView(found), body: found.body }
 }
 
+const WRITABLE = { depth: MAX_JSON_DEPTH, values: Infinity }
+
 export function detailView({ body, ...rest }: EventDetail): Answer<'event'> {
   const parsed = parseJson(body)
-  const payload: unknown = parsed.ok ? parsed.value : new TextDecoder().decode(body)
+  const isReadable = parsed.ok && exceededLimit(parsed.value, WRITABLE) === null
+  const payload: unknown = isReadable ? parsed.value : new TextDecoder().decode(body)
   const history = rest.history.map((each) => ({ ...each, at: toIso(each.at) }))
   return { ...eventView(rest), payload, history }
 }

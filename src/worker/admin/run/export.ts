@@ -116,7 +116,7 @@ export async function support(services: Services): Promise<Answer<'support'>> {
     health: [...health],
     causes: parked.causes,
     alerts: states.alerts,
-    settings: services.settings,
+    settings: services.settings(),
     problems: [...services.config.problems],
     // Whose address it was is nobody's business there.
     log: actions.entries.map((entry) => ({

@@ -12,9 +12,9 @@ import type { ChatEvent } from '../../chatlio/event.ts'
 const MAX_IDENTITY_CHARACTERS = 1_024
 
 /** An identity value, and its path in the payload. */
-export type Identity = { from: string; id: string }
+export type IdentityValue = { from: string; id: string }
 
-export type Identities = { visitor?: Identity; email?: Identity }
+export type Identities = { visitor?: IdentityValue; email?: IdentityValue }
 
 export function identitiesOf(event: ChatEvent): Identities {
   const identities: Identities = {}
@@ -33,20 +33,20 @@ export function identityOf(event: ChatEvent): PrimaryIdentity {
   return visitor ? 'visitor' : email ? 'email' : 'none'
 }
 
-function visitorUuid({ kind, payload }: ChatEvent): Identity | undefined {
+function visitorUuid({ kind, payload }: ChatEvent): IdentityValue | undefined {
   // A transcript documents no `visitor`, so one in it is not normalized.
   const id = kind === 'transcript' ? undefined : payload.visitor?.UUID
   return id !== undefined && isPlausible(id) ? { from: 'visitor.UUID', id } : undefined
 }
 
 /** Candidates, best first. */
-function emails({ kind, payload }: ChatEvent): Identity[] {
+function emails({ kind, payload }: ChatEvent): IdentityValue[] {
   const candidates =
     kind === 'transcript'
       ? [{ from: 'visitorEmail', id: payload.visitorEmail }]
       : [{ from: 'visitor.email', id: payload.visitor?.email }]
   if (kind === 'offline-message') candidates.push({ from: 'email', id: payload.email })
-  return candidates.filter((candidate): candidate is Identity => candidate.id !== undefined)
+  return candidates.filter((candidate): candidate is IdentityValue => candidate.id !== undefined)
 }
 
 /**
@@ -61,10 +61,14 @@ const NOBODY = new Set([
   '00000000000000000000000000000000',
 ])
 
+/** Nearly every id and domain: asked first, since the classes of Unicode are slow to compile in a fresh isolate. */
+const VISIBLE_ASCII = /^[!-~]+$/
+const ASCII_DOMAIN = /^[a-z\d](?:[a-z\d.-]*[a-z\d])?$/i
+
 /** Not blank, not too long, nobody's name for nobody, and free of control characters and lone surrogates. */
 function isPlausible(id: string): boolean {
-  if (id.length > MAX_IDENTITY_CHARACTERS || /[\p{Cc}\p{Cs}]/u.test(id)) return false
-  return /[^\s\p{Cf}]/u.test(id) && !NOBODY.has(id.trim().toLowerCase())
+  if (id.length > MAX_IDENTITY_CHARACTERS || NOBODY.has(id.trim().toLowerCase())) return false
+  return VISIBLE_ASCII.test(id) || (!/[\p{Cc}\p{Cs}]/u.test(id) && /[^\s\p{Cf}]/u.test(id))
 }
 
 /** No name around it, no list, no `mailto:`. Letters of any script: addresses have them (RFC 6531). */
@@ -75,5 +79,6 @@ const DOMAIN = /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}.-]*[\p{L}\p{M}\p{N}])?$/u
 function isAddress(text: string): boolean {
   const at = text.indexOf('@')
   const domain = text.slice(at + 1)
-  return at > 0 && LOCAL.test(text.slice(0, at)) && DOMAIN.test(domain) && !domain.includes('..')
+  const isDomain = ASCII_DOMAIN.test(domain) || DOMAIN.test(domain)
+  return at > 0 && LOCAL.test(text.slice(0, at)) && isDomain && !domain.includes('..')
 }

@@ -30,7 +30,7 @@ export type DeliveryDeps = {
   client: AepClient | null
   now: () => number
   timers: Timers
-} & Pick<OutcomeDeps, 'settings' | 'record'>
+} & Pick<OutcomeDeps, 'settings' | 'record' | 'recordPart'>
 
 export class Delivery {
   readonly #deps: DeliveryDeps
@@ -42,7 +42,8 @@ export class Delivery {
   #running = false
 
   constructor(deps: DeliveryDeps) {
-    const { config, policy, storage, events, watch, client, now, settings, record } = deps
+    const { config, policy, storage, events, watch, client, now, settings } = deps
+    const { record, recordPart } = deps
     const sync = () => storage.sync()
     this.#deps = deps
     this.#next = new Next(events)
@@ -50,7 +51,10 @@ export class Delivery {
     const left = (id: string, end: EventEnd) => this.left(id, end)
     const next = this.#next
     this.#pool = null
-    this.#outcomes = new Outcomes({ events, next, watch, settings, now, sync, record, left })
+    this.#outcomes = new Outcomes({
+      ...{ events, next, watch, settings, now, sync },
+      ...{ record, recordPart, left },
+    })
     const { destination, maxEventBytes, redact, drainTimeoutMs: timeoutMs, retryCapMs } = config
     const outcomes = this.#outcomes
     const maxConcurrency = config.deliveryConcurrency

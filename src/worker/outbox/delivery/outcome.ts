@@ -6,7 +6,7 @@
  */
 import type { Ending } from '../../aep/client/verdict.ts'
 import { logLine } from '../../log.ts'
-import { type Attempt, NO_HISTORY, type Outcome } from '../blame.ts'
+import { type Attempt, type AttemptOutcome, NO_HISTORY } from '../blame.ts'
 import type { AcceptedEvent, SentEvent, StoredError, StoredEvent } from '../event.ts'
 import type { Events } from '../events.ts'
 import { GroupCommit } from '../group-commit.ts'
@@ -49,6 +49,8 @@ export type OutcomeDeps = {
   sync: () => Promise<void>
   /** Remembers events that are delivered, after the transaction in which they leave. */
   record: (events: readonly AcceptedEvent[]) => void
+  /** The same of a part, where its event is not delivered with it. */
+  recordPart: (event: StoredEvent) => void
   /** An event has left the pending ones. */
   left: (id: string, end: EventEnd) => void
 }
@@ -75,10 +77,11 @@ export class Outcomes {
   }
 
   partAccepted(event: StoredEvent, part: number, ending: Ending, beganAt: number): void {
-    const { events, watch } = this.#deps
+    const { events, watch, recordPart } = this.#deps
     try {
       watch.attempted(this.#attempt(event, ending, beganAt, true))
       if (events.stillPending([event]).length > 0) events.partAccepted(event.position, part)
+      recordPart(event)
     } catch (thrown) {
       logUnrecorded(event, 'part delivered', thrown)
       throw thrown
@@ -96,7 +99,7 @@ export class Outcomes {
       faults.push(thrown)
     }
     const isAccepted = ({ ending }: Ended) => ending.verdict === 'accepted'
-    const heard = ended.filter(isAccepted).filter(({ prepared: { event }, ending }) => {
+    const accepted = ended.filter(isAccepted).filter(({ prepared: { event }, ending }) => {
       this.report.accepted += 1
       try {
         this.#deps.watch.attempted(this.#attempt(event, ending, beganAt))
@@ -106,7 +109,7 @@ export class Outcomes {
         return false
       }
     })
-    const delivered = heard.map(({ prepared: { event, redacted } }) => ({ ...event, redacted }))
+    const delivered = accepted.map(({ prepared: { event, redacted } }) => ({ ...event, redacted }))
     const written = this.#accepted
       .addAll(delivered)
       .map((each, index) => each.catch(unrecorded(delivered[index] as SentEvent, 'delivered')))
@@ -150,7 +153,7 @@ export class Outcomes {
     this.report[COUNTED[ending.verdict]] += 1
     if (ending.verdict === 'aborted') this.aborted = true
     this.report.failure = { code: ending.error.code, status: ending.error.status }
-    const outcome: Outcome = watch.attempted(this.#attempt(event, ending, beganAt))
+    const outcome: AttemptOutcome = watch.attempted(this.#attempt(event, ending, beganAt))
     if (outcome.end === 'accepted' || events.stillPending([event]).length === 0) return
     if (outcome.end === 'retry') {
       events.failed(event.position, outcome.recorded)

@@ -267,7 +267,7 @@ export class Send {
     return prepared ? [prepared] : []
   }
 
-  /** `null`: it is gone, or set aside. */
+  /** `null`: it is gone, or parked. */
   #prepare(selected: Selected): Prepared | null {
     const event = this.#deps.events.read(selected.position)
     if (!event) return null

@@ -9,7 +9,7 @@ import type { Outcome } from '../event.ts'
 
 /**
  * Webhooks of one minute, kind, outcome and named key. `minute`: epoch milliseconds of its beginning; `records`: what AEP
- * acknowledged with them, in its own count, where a split event is several; `redacted`: what was replaced in them by rule, if
+ * acknowledged in it, in its own count, where a split event is several, each in the minute in which it was accepted; `redacted`: what was replaced in them by rule, if
  * anything was.
  */
 export type CountRow = {

@@ -46,7 +46,7 @@ export type FindDeps = {
 /** Of ids that receipts are found by. */
 const ID_BEGINNING = /^[0-9a-f]{8,64}$/
 
-export function find({ by, from, before, limit }: FindRequest, deps: FindDeps): Found[] {
+export function findEvents({ by, from, before, limit }: FindRequest, deps: FindDeps): Found[] {
   const { events, index, receipts, reports, failureOf, settledAfter } = deps
   const stored =
     'hash' in by
@@ -73,11 +73,11 @@ export function fromReceipt(
   refused: KnownFailure | null,
 ): Found {
   const event = { ...receipt, nextAttemptAt: null, lastError: null }
-  return withFailure({ ...event, state: 'delivered', refused: null }, refused)
+  return withRefusal({ ...event, state: 'delivered', refused: null }, refused)
 }
 
 /** A delivered event, and what AEP said of it afterwards. */
-export function withFailure(event: Found, refused: KnownFailure | null): Found {
+export function withRefusal(event: Found, refused: KnownFailure | null): Found {
   if (refused === null) return event
   return { ...event, state: refused.recoveredAt ? 'recovered' : 'failed', refused }
 }

@@ -88,7 +88,7 @@ export type Compared = {
  * Events that AEP accepted on a UTC day and refused afterwards. `kind` and `source` are `null` where AEP's row does not say.
  * `records`: as AEP counts them; a split event is several, and one that was refused again counts again.
  */
-export type Refusals = {
+export type RefusedAfterwards = {
   readonly day: number
   readonly kind: EventKind | null
   readonly source: string | null
@@ -101,7 +101,7 @@ export type LandedDay = {
   readonly day: number
   readonly failed: number
   readonly missing: number
-  readonly refused: readonly Refusals[]
+  readonly refused: readonly RefusedAfterwards[]
 }
 
 type State = {
@@ -112,7 +112,7 @@ type State = {
   readonly beganAt: number
   readonly problem: PlatformProblem | null
   readonly causes: readonly LandedCause[]
-  readonly refused: readonly Refusals[]
+  readonly refused: readonly RefusedAfterwards[]
 }
 
 export type LandedDeps = {
@@ -400,13 +400,13 @@ function withAdded(
 
 /** The newest days, as many as are kept. */
 function withRefused(
-  before: readonly Refusals[],
+  before: readonly RefusedAfterwards[],
   added: readonly (Pick<ReadFailure, 'kind' | 'source' | 'acceptedAt'> & {
     readonly count: number
     readonly events: number
   })[],
   now: number,
-): readonly Refusals[] {
+): readonly RefusedAfterwards[] {
   const sums = new Map(before.map((one) => [`${one.day} ${one.kind} ${one.source}`, one]))
   for (const { kind, source, acceptedAt, count, events } of added) {
     const day = Math.floor(acceptedAt / DAY_MS) * DAY_MS

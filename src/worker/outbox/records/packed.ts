@@ -207,12 +207,12 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 }
 
 /** An event that may be looked up by the hash that begins with `key`. */
-export type Entry = { key: number; position: number }
+export type IndexEntry = { key: number; position: number }
 
 const ENTRY = 12
 
 /** Sorted by key, twelve bytes each. */
-export function packEntries(entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
+export function packEntries(entries: readonly IndexEntry[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(entries.length * ENTRY)
   const view = viewOf(bytes)
   const sorted = entries.toSorted((a, b) => a.key - b.key)
@@ -223,7 +223,7 @@ export function packEntries(entries: readonly Entry[]): Uint8Array<ArrayBuffer> 
   return bytes
 }
 
-export function unpackEntries(packed: Uint8Array): Entry[] {
+export function unpackEntries(packed: Uint8Array): IndexEntry[] {
   const view = viewOf(packed)
   return Array.from({ length: packed.length / ENTRY }, (_, index) => {
     return { key: view.getUint32(index * ENTRY), position: view.getFloat64(index * ENTRY + 4) }
