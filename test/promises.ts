@@ -51,11 +51,37 @@ const FOUNDED: Readonly<Record<string, (status: number) => boolean>> = {
   upstream: (status) => status === 0 || status === 408 || status === 429 || status >= 500,
 }
 
-/** Whether whoever has seen these answers agrees; 0: no answer, or none that can be read. */
-export function isFounded(reason: string, statuses: Iterable<number>): boolean {
-  const founded = FOUNDED[reason]
-  return !founded || [...statuses].some(founded)
+/** An answer of AEP; `status` 0: none, or none that can be read. */
+export type AepAnswer = { readonly at: number; readonly status: number }
+
+/** `foundedMs`: its ground is no older than that. `heardMs` and `quietMs`: of an acceptance that old every isolate has told. */
+export type HoldTimes = {
+  readonly foundedMs: number
+  readonly heardMs: number
+  readonly quietMs: number
 }
+
+/** Why whoever has seen AEP's answers does not agree with a hold, or with an outage, that begins; `null`: they agree. */
+export function holdFault(
+  { reason, at }: { readonly reason: string; readonly at: number },
+  answers: readonly AepAnswer[],
+  { foundedMs, heardMs, quietMs }: HoldTimes,
+): string | null {
+  const founded = FOUNDED[reason]
+  const before = answers.filter((answer) => answer.at <= at)
+  const refuted =
+    reason === 'rejecting' &&
+    before.findLast(
+      (answer) => isGood(answer.status) && at - answer.at > heardMs && at - answer.at < quietMs,
+    )
+  if (refuted) return `rejecting, though AEP took one ${at - refuted.at} ms before`
+  const isFounded = before.some(
+    ({ at: then, status }) => at - then <= foundedMs && founded?.(status),
+  )
+  return isFounded || !founded ? null : `${reason}, though AEP has said nothing of the kind`
+}
+
+const isGood = (status: number) => status >= 200 && status < 300
 
 /** Where `/health` and the answers that webhooks got at the same time contradict each other; too few say nothing. */
 export function contradiction(
@@ -85,6 +111,16 @@ export function noticeFault(
   if (state === 'firing') return isRaised ? 'raised twice' : null
   if (!isRaised) return state === 'resolved' ? 'resolved, and was not raised' : null
   return state === 'still' && at - before.at < repeatMs ? 'repeated too soon' : null
+}
+
+/** The same of a whole log of alerts, whatever their names, in the order in which they were sent. */
+export function noticeFaults(notices: readonly Notice[], repeatMs: number): string[] {
+  const last = new Map<string, Notice>()
+  return notices.flatMap((notice) => {
+    const fault = noticeFault(last.get(notice.name), notice, repeatMs)
+    last.set(notice.name, notice)
+    return fault === null ? [] : [`alert ${notice.name} ${notice.state}: ${fault}`]
+  })
 }
 
 export type Request = { readonly at: number; readonly failed: boolean }

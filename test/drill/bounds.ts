@@ -1,9 +1,22 @@
 /**
  * Bounds: what holds at every moment of a drill, in its rounds and in its phases: an AEP that fails is asked seldom, a good
- * event waits no longer than AEP makes it, and `/health` says what webhooks get. Pure.
+ * event waits no longer than AEP makes it, `/health` says what webhooks get, a hold and an outage have a ground in what AEP
+ * said, and an alert is raised once and resolved once. Pure.
  */
-import type { LakeRecord, RequestRecord } from '../../src/local-adobe/streaming/lake.ts'
-import { askedInVain, contradiction, type Request } from '../promises.ts'
+import type {
+  LakeRecord,
+  RequestRecord,
+  TokenRequestRecord,
+} from '../../src/local-adobe/streaming/lake.ts'
+import {
+  type AepAnswer,
+  askedInVain,
+  contradiction,
+  holdFault,
+  type Notice,
+  noticeFaults,
+  type Request,
+} from '../promises.ts'
 import type { Look } from './health.ts'
 
 /** A webhook and its answer; `status` 0: none. */
@@ -17,12 +30,17 @@ export type Webhook = {
 export type Seen = {
   readonly webhooks: readonly Webhook[]
   readonly requests: readonly RequestRecord[]
+  readonly tokenRequests: readonly TokenRequestRecord[]
   readonly lake: readonly LakeRecord[]
   readonly eventOf: (record: LakeRecord) => string | null
   /** When the Worker was started. */
   readonly starts: readonly number[]
   readonly looks: readonly Look[]
+  readonly said: readonly Said[]
 }
+
+/** A JSON line of the Worker's log, and when it was printed. */
+export type Said = { readonly at: number; readonly line: Readonly<Record<string, unknown>> }
 
 export type Bounds = {
   readonly mostAsked: number
@@ -40,6 +58,9 @@ const PROMPT_MS = 500
 const MOST_ASKED = 8
 /** From the moment when AEP last failed anything; several times the longest `Retry-After`. */
 const OLDEST_MS = 10_000
+/** What a hold or an outage is founded on: a timeout, on a machine that is busy. One acceptance in the last minute refutes. */
+const HOLD_TIMES = { foundedMs: 5_000, heardMs: 1_000, quietMs: 45_000 }
+const REPEAT_MS = 4 * 3_600_000
 /** `/health` repeats an answer for two seconds. */
 const STALE_MS = 3_000
 const FEWEST_WEBHOOKS = 5
@@ -62,6 +83,8 @@ export function judgeBounds(seen: Seen): Bounds {
         .filter(({ ms }) => ms > OLDEST_MS)
         .map(({ id, ms }) => `${id} came ${ms} ms after AEP had failed anything`),
       ...healthFaults(seen),
+      ...holdFaults(seen),
+      ...alertFaults(seen),
     ],
   }
 }
@@ -141,6 +164,29 @@ function healthFaults({ looks, webhooks, requests, starts }: Seen): string[] {
     if (isDown && reasons.length === 0) faults.add('/health says ok, and AEP fails everything')
   }
   return [...faults]
+}
+
+/** Holds and outages that begin. After a start the Worker goes by what it had written down: when AEP last accepted may be old. */
+function holdFaults({ said, requests, tokenRequests, starts }: Seen): string[] {
+  const known: AepAnswer[] = [...requests, ...tokenRequests]
+    .map(({ at, status }) => ({ at, status: status ?? 0 }))
+    .sort((a, b) => a.at - b.at)
+  return said.flatMap(({ at, line: { event, reason, status } }) => {
+    const isOutage = event === 'upstream' && status === 'failing'
+    const isHold = event === 'hold' && typeof reason === 'string'
+    if (!isOutage && !isHold) return []
+    const started = starts.findLast((moment) => moment <= at) ?? 0
+    const times = { ...HOLD_TIMES, quietMs: Math.min(HOLD_TIMES.quietMs, at - started) }
+    const fault = holdFault({ reason: isOutage ? 'upstream' : String(reason), at }, known, times)
+    return fault === null ? [] : [`${isOutage ? 'outage' : 'hold'}: ${fault}`]
+  })
+}
+
+function alertFaults({ said }: Seen): string[] {
+  const notices = said
+    .filter(({ line }) => line.event === 'alert' && line.sent === true)
+    .map(({ at, line }) => ({ at, name: String(line.name), state: line.state as Notice['state'] }))
+  return noticeFaults(notices, REPEAT_MS)
 }
 
 const isGood = (status: number | null) => status !== null && status >= 200 && status < 300

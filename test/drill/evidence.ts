@@ -69,7 +69,7 @@ export async function gather(
       (line) =>
         /"event":"drain".*"nextAttemptAt":null/.test(line) && !line.includes('"pending":0,'),
     ),
-    bounds: boundsOf(
+    bounds: await boundsOf(
       harness,
       poster.posts.map(({ answer, sentAt, endedAt }) => ({
         id: answer?.id ?? null,

@@ -101,16 +101,18 @@ export function askedOf({ adobe, format }: Harness, id: string) {
 }
 
 /** What has been seen so far, of these webhooks. */
-export function boundsOf(
+export async function boundsOf(
   { adobe, format, worker, monitor }: Harness,
   webhooks: readonly Webhook[],
-): Bounds {
+): Promise<Bounds> {
   return judgeBounds({
     webhooks,
     requests: adobe.requests,
+    tokenRequests: adobe.tokenRequests,
     lake: adobe.lake,
     eventOf: format.eventOf,
     starts: worker.starts,
     looks: monitor.looks,
+    said: await worker.said(),
   })
 }

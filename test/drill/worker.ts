@@ -11,6 +11,7 @@ import { createWriteStream, type WriteStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
+import type { Said } from './bounds.ts'
 
 const START_TIMEOUT_MS = 20_000
 
@@ -135,6 +136,15 @@ export class Worker {
   async lines(matches: (line: string) => boolean): Promise<string[]> {
     const lines = (await readFile(this.#logFile, 'utf8')).split('\n')
     return lines.filter((line) => line !== '' && matches(line))
+  }
+
+  /** Those of them that are JSON, and when each was printed. */
+  async said(): Promise<Said[]> {
+    const lines = await this.lines((line) => line.endsWith('}') && line.includes(' {"'))
+    return lines.flatMap((line) => {
+      const [, printedAt = '', json = ''] = /^#\d+ (\S+) (\{.*\})$/.exec(line) ?? []
+      return json === '' ? [] : [{ at: Date.parse(printedAt), line: JSON.parse(json) }]
+    })
   }
 
   #write(life: number, line: string): void {

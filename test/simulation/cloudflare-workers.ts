@@ -14,7 +14,7 @@ class WithEnvironment {
 export class DurableObject extends WithEnvironment {}
 export class WorkerEntrypoint extends WithEnvironment {}
 
-export const page = new Hono()
+export const pageRoutes = () => new Hono()
 
 /** For people with a browser, of whom there are none. */
 export const respondFault = () => new Response('', { status: 404 })

@@ -1,23 +1,24 @@
 /**
- * Faults that the relay once had, and the lines that put each back: `npm run simulate -- --fault N` runs with them, to see
- * that the simulation sees. A line that is no longer there ends the run at once.
+ * Faults, and the lines that put each into the relay: `npm run simulate -- --fault NAME` runs with them, to see that the
+ * simulation sees, and `--faults` with one after the other. A line that is no longer there ends the run at once.
  */
 
-export type PutBack = {
-  /** As they were counted when they were found. */
-  number: number
-  was: string
-  /** The checks of which one must fail. */
+export type PutIn = {
+  name: string
+  is: string
+  /** The checks of the oracle of which one must fail. */
   checks: readonly string[]
-  /** Of a run of three hours that shows it. */
+  /** Of a run that shows it, of so many hours; 3 by default. */
   seed: number
+  hours?: number
   lines: readonly { file: string; line: string; instead: string }[]
 }
 
-export const PUT_BACK: readonly PutBack[] = [
+/** Those that the relay once had, numbered as they were found. */
+export const PUT_BACK: readonly PutIn[] = [
   {
-    number: 1,
-    was: 'an arrival cancels the wait that another failure has set',
+    name: '1',
+    is: 'an arrival cancels the wait that another failure has set',
     checks: ['rate'],
     seed: 45,
     lines: [
@@ -34,8 +35,8 @@ export const PUT_BACK: readonly PutBack[] = [
     ],
   },
   {
-    number: 2,
-    was: 'three refusals begin a hold, whatever is accepted',
+    name: '2',
+    is: 'three refusals begin a hold, whatever is accepted',
     checks: ['hold', 'stalled'],
     seed: 112,
     lines: [
@@ -47,8 +48,8 @@ export const PUT_BACK: readonly PutBack[] = [
     ],
   },
   {
-    number: 3,
-    was: 'a hold takes back what died under other settings',
+    name: '3',
+    is: 'a hold takes back what died under other settings',
     checks: ['taken-back'],
     seed: 84,
     lines: [
@@ -60,8 +61,8 @@ export const PUT_BACK: readonly PutBack[] = [
     ],
   },
   {
-    number: 4,
-    was: 'a few strikes kill, however fast they come',
+    name: '4',
+    is: 'a few strikes kill, however fast they come',
     checks: ['dead'],
     seed: 13,
     lines: [
@@ -78,8 +79,8 @@ export const PUT_BACK: readonly PutBack[] = [
     ],
   },
   {
-    number: 6,
-    was: 'waiting for AEP counts as processing a large event',
+    name: '6',
+    is: 'waiting for AEP counts as processing a large event',
     checks: ['quarantined'],
     seed: 17,
     lines: [
@@ -91,8 +92,8 @@ export const PUT_BACK: readonly PutBack[] = [
     ],
   },
   {
-    number: 7,
-    was: 'parts go out in a format that is no longer set',
+    name: '7',
+    is: 'parts go out in a format that is no longer set',
     checks: ['shape'],
     seed: 8,
     lines: [
@@ -104,8 +105,8 @@ export const PUT_BACK: readonly PutBack[] = [
     ],
   },
   {
-    number: 8,
-    was: 'a store is not repeated when the object was reset',
+    name: '8',
+    is: 'a store is not repeated when the object was reset',
     checks: ['unavailable'],
     seed: 41,
     lines: [
@@ -117,8 +118,8 @@ export const PUT_BACK: readonly PutBack[] = [
     ],
   },
   {
-    number: 10,
-    was: '`/health` believes that storage can be written',
+    name: '10',
+    is: '`/health` believes that storage can be written',
     checks: ['health', 'alert'],
     seed: 5,
     lines: [
@@ -131,8 +132,8 @@ export const PUT_BACK: readonly PutBack[] = [
     ],
   },
   {
-    number: 23,
-    was: 'parts are sent on after an erasure or a delete',
+    name: '23',
+    is: 'parts are sent on after an erasure or a delete',
     checks: ['erased', 'deleted'],
     seed: 12,
     lines: [
@@ -144,39 +145,291 @@ export const PUT_BACK: readonly PutBack[] = [
     ],
   },
   {
-    number: 25,
-    was: 'an isolate that was idle relays before it exchanges',
+    name: '25',
+    is: 'an isolate that was idle relays before it exchanges',
     checks: ['suppressed'],
     seed: 85,
     lines: [
       {
         file: 'src/worker/report.ts',
-        line: '    if (isWithin(this.#heardAt, HEARD_MS, now)) return true\n',
+        line: '    if (isWithin(this.#informedAt, INFORMED_MS, now)) return true\n',
         instead: '    return true\n',
       },
     ],
   },
 ]
 
+/** One for each check that none of those is seen by. */
+export const EACH_CHECK: readonly PutIn[] = [
+  {
+    name: 'answer',
+    is: 'a webhook of the wrong shape is answered 400',
+    checks: ['answer'],
+    seed: 1,
+    hours: 1,
+    lines: [
+      {
+        file: 'src/worker/http/problem.ts',
+        line: "case 'invalid-payload':\n      return {\n        status: 422,",
+        instead: "case 'invalid-payload':\n      return {\n        status: 400,",
+      },
+    ],
+  },
+  {
+    name: 'custody',
+    is: 'an event is called forwarded that AEP has only deferred',
+    checks: ['custody'],
+    seed: 3,
+    hours: 1,
+    lines: [
+      {
+        file: 'src/worker/relay.ts',
+        line: "if (ending.verdict === 'accepted') return forwarded(ending.status, sent.redacted)",
+        instead: "if (ending.verdict !== 'held') return forwarded(200, sent.redacted)",
+      },
+    ],
+  },
+  {
+    name: 'lost',
+    is: 'events are erased for their age after ten minutes',
+    checks: ['lost'],
+    seed: 1,
+    lines: [
+      {
+        file: 'src/worker/outbox/delivery/delivery.ts',
+        line: 'now() - config.retentionMs, EXPIRE_BATCH',
+        instead: 'now() - 600_000, EXPIRE_BATCH',
+      },
+    ],
+  },
+  {
+    name: 'ledger',
+    is: 'of events that are delivered together one is counted',
+    checks: ['ledger'],
+    seed: 1,
+    lines: [
+      {
+        file: 'src/worker/outbox/events.ts',
+        line: 'this.#count({ delivered: pending.length })',
+        instead: 'this.#count({ delivered: 1 })',
+      },
+    ],
+  },
+  {
+    name: 'ledger-erased',
+    is: 'what is deleted counts as expired',
+    checks: ['ledger'],
+    seed: 1,
+    lines: [
+      {
+        file: 'src/worker/outbox/events.ts',
+        line: 'COUNT, accepted, delivered, expired, deleted, person,',
+        instead: 'COUNT, accepted, delivered, expired + deleted, 0, person,',
+      },
+    ],
+  },
+  {
+    name: 'stranger',
+    is: 'the id changes on the way to AEP',
+    checks: ['stranger'],
+    seed: 3,
+    hours: 1,
+    lines: [
+      {
+        file: 'src/worker/aep/record/raw.ts',
+        line: 'own: { _id: id, timestamp,',
+        instead: 'own: { _id: id.toUpperCase(), timestamp,',
+      },
+    ],
+  },
+  {
+    name: 'content',
+    is: 'a part says when it was sent, each time anew',
+    checks: ['content'],
+    seed: 1,
+    lines: [
+      {
+        file: 'src/worker/outbox/delivery/send.ts',
+        line: 'return { part, record: withDelay(record, receivedAt, at) }',
+        instead:
+          'return { part, record: withDelay(record, receivedAt, at).replace(\'"part":{\', \'"part":{"sentAt":\' + at + \',\') }',
+      },
+    ],
+  },
+  {
+    name: 'outage',
+    is: 'an event that AEP refuses counts as an outage',
+    checks: ['outage'],
+    seed: 1,
+    lines: [
+      {
+        file: 'src/worker/aep/client/verdict.ts',
+        line: "return { verdict: 'rejected', ...failure('rejected', answer, json, now) }",
+        instead: "return { verdict: 'deferred', ...failure('unavailable', answer, json, now) }",
+      },
+    ],
+  },
+  {
+    name: 'late',
+    is: 'a wait for AEP lasts half a day',
+    checks: ['late'],
+    seed: 1,
+    lines: [
+      {
+        file: 'src/worker/outbox/aep.ts',
+        line: 'retryAt: now + Math.max(1, fullJitterMs(failures, policy))',
+        instead: 'retryAt: now + 43_200_000',
+      },
+    ],
+  },
+  {
+    name: 'stalled',
+    is: 'what arrives does not wake the outbox',
+    checks: ['stalled'],
+    seed: 1,
+    lines: [
+      {
+        file: 'src/worker/outbox/intake.ts',
+        line: "if (state === 'pending' || state === 'dead') await delivery.scheduleNewWork()",
+        instead: '',
+      },
+    ],
+  },
+  {
+    name: 'rows',
+    is: 'each report is folded at once',
+    checks: ['rows'],
+    seed: 1,
+    lines: [
+      {
+        file: 'src/worker/limits.ts',
+        line: 'export const FOLD_AT_REPORTS = 128',
+        instead: 'export const FOLD_AT_REPORTS = 1',
+      },
+    ],
+  },
+  {
+    name: 'memory',
+    is: 'a request that has reported is kept alive',
+    checks: ['memory'],
+    seed: 1,
+    lines: [
+      {
+        file: 'src/worker/report.ts',
+        line: 'keep(this.report())',
+        instead: 'keep(this.report().then(() => new Promise(() => undefined)))',
+      },
+    ],
+  },
+  {
+    name: 'figures',
+    is: 'a report that is sent twice counts twice',
+    checks: ['figures'],
+    seed: 1,
+    lines: [
+      {
+        file: 'src/worker/outbox/records/reports.ts',
+        line: 'known.sequence >= report.sequence',
+        instead: 'known.sequence > report.sequence',
+      },
+    ],
+  },
+  {
+    name: 'not-landed',
+    is: 'what AEP has refused once it is said to refuse for ever',
+    checks: ['not-landed'],
+    seed: 157,
+    hours: 9,
+    lines: [
+      {
+        file: 'src/worker/limits.ts',
+        line: 'export const LANDED_CLEAN_MS = 3_600_000',
+        instead: 'export const LANDED_CLEAN_MS = 360_000_000',
+      },
+    ],
+  },
+  {
+    name: 'parts',
+    is: 'parts count with the last part of their event',
+    checks: ['not-landed'],
+    seed: 5024,
+    hours: 24,
+    lines: [
+      {
+        file: 'src/worker/outbox/events.ts',
+        line: 'SELECT position, COUNT(*) AS count FROM parts WHERE',
+        instead: 'SELECT position, parts AS count FROM splits WHERE',
+      },
+      {
+        file: 'src/worker/outbox/delivery/outcome.ts',
+        line: '      recordPart(event)\n',
+        instead: '',
+      },
+    ],
+  },
+  {
+    name: 'incomplete',
+    is: 'no transcript is found',
+    checks: ['incomplete'],
+    seed: 211,
+    hours: 9,
+    lines: [
+      {
+        file: 'src/worker/outbox/records/completeness.ts',
+        line: "else if (kind === 'transcript') transcripts.add(conversation)",
+        instead: "else if (kind === 'transcript') transcripts.add(id)",
+      },
+    ],
+  },
+  {
+    name: 'compared',
+    is: 'an hour of AEP is taken for settled as soon as it is read',
+    checks: ['compared'],
+    seed: 211,
+    hours: 9,
+    lines: [
+      {
+        file: 'src/worker/aep/landed.ts',
+        line: 'settled: isSettled(at, now) })',
+        instead: 'settled: true })',
+      },
+    ],
+  },
+  {
+    name: 'alert',
+    is: 'an alert is repeated at each run of the cron trigger',
+    checks: ['alert'],
+    seed: 1,
+    lines: [
+      {
+        file: 'src/worker/limits.ts',
+        line: 'export const ALERT_REPEAT_MS = 4 * 3_600_000',
+        instead: 'export const ALERT_REPEAT_MS = 60_000',
+      },
+    ],
+  },
+]
+
+export const FAULTS: readonly PutIn[] = [...PUT_BACK, ...EACH_CHECK]
+
 /** A file of the relay with the lines of a fault in it; throws where one is missing. */
-export function withFault({ number, lines }: PutBack, file: string, text: string): string {
+export function withFault({ name, lines }: PutIn, file: string, text: string): string {
   let changed = text
   for (const each of lines) {
     if (!file.endsWith(each.file)) continue
     if (changed.split(each.line).length !== 2) {
-      throw new Error(`Fault ${number}: ${each.file} has not once the line: ${each.line}`)
+      throw new Error(`Fault ${name}: ${each.file} has not once the line: ${each.line}`)
     }
     changed = changed.replace(each.line, () => each.instead)
   }
   return changed
 }
 
-/** The fault of `--fault N` among the arguments of a command; `null` without. */
-export function faultOf(args: readonly string[]): PutBack | null {
+/** The fault of `--fault NAME` among the arguments of a command; `null` without. */
+export function faultOf(args: readonly string[]): PutIn | null {
   const at = args.indexOf('--fault')
   if (at < 0) return null
-  const fault = PUT_BACK.find(({ number }) => String(number) === args[at + 1])
-  if (!fault)
-    throw new Error(`--fault is one of ${PUT_BACK.map(({ number }) => number).join(', ')}.`)
+  const fault = FAULTS.find(({ name }) => name === args[at + 1])
+  if (!fault) throw new Error(`--fault is one of ${FAULTS.map(({ name }) => name).join(', ')}.`)
   return fault
 }

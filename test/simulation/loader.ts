@@ -1,18 +1,18 @@
 /**
  * Lets Node load the Worker's own files: `cloudflare:workers` becomes two empty base classes, and the operators' page, which
- * is JSX and not simulated, a router without routes. With `--fault N` some lines are others (`faults.ts`). Used as
+ * is JSX and not simulated, a router without routes. With `--fault NAME` some lines are others (`faults.ts`). Used as
  * `node --import`.
  */
 import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { faultOf, type PutBack, withFault } from './faults.ts'
+import { faultOf, type PutIn, withFault } from './faults.ts'
 
 const STAND_IN = new URL('./cloudflare-workers.ts', import.meta.url).href
 
-const fault: PutBack | null = asked()
+const fault: PutIn | null = asked()
 
-function asked(): PutBack | null {
+function asked(): PutIn | null {
   try {
     return faultOf(process.argv)
   } catch (thrown) {

@@ -1,7 +1,7 @@
 /**
  * What the relay says of AEP, against what AEP has done: holds, outages, `/health`, and how often an AEP that fails is asked.
  */
-import { askedInVain, contradiction, isFounded } from '../promises.ts'
+import { type AepAnswer, askedInVain, contradiction, holdFault } from '../promises.ts'
 import type { Oracle } from './oracle.ts'
 
 const SECOND = 1_000
@@ -15,11 +15,9 @@ const MOST_PROBES = 40
 const statusOf = (answer: string) =>
   answer === 'accepted' ? 200 : Number(/^\d+/.exec(answer)?.[0] ?? 0)
 
-/** Answers that an AEP gives which is down, or too slow. */
-const DOWN = new Set<string>([
-  ...['500', '503', '503-wait', '429', '429-wait', 'silent', 'slow', 'reset'],
-  ...['lost-answer', 'empty', 'wrong-number'],
-])
+/** An isolate reports within ten seconds that AEP has accepted. */
+const HOLD_TIMES = { foundedMs: 5 * MINUTE, heardMs: 13 * SECOND, quietMs: 45 * SECOND }
+const OUTAGE_TIMES = { ...HOLD_TIMES, foundedMs: 3 * MINUTE }
 
 export class AboutAep {
   readonly #oracle: Oracle
@@ -51,29 +49,20 @@ export class AboutAep {
     const { now } = oracle.world
     if (oracle.has(2 * MINUTE, 'rpc', 'clock', 'object', 'isolate', 'storage', 'deploy')) return
     const imsFails = oracle.world.faults(MINUTE).some((each) => each.what === 'aep' && each.ims)
-    switch (reason) {
-      case 'rejecting': {
-        const accepted = oracle.lastAsked(
-          MINUTE,
-          ({ answer, answeredAt, event, id }) =>
-            answer === 'accepted' &&
-            id === event &&
-            answeredAt !== null &&
-            answeredAt < now - 13 * SECOND &&
-            answeredAt > now - 45 * SECOND,
-        )
-        if (accepted) {
-          const ms = now - (accepted.answeredAt ?? 0)
-          oracle.breach('hold', `rejecting, though AEP took one ${ms} ms before`)
-        }
-        break
-      }
-    }
     if (reason === null || (reason === 'credentials' && imsFails)) return
-    const statuses = oracle.askedWithin(5 * MINUTE).map(({ answer }) => statusOf(answer))
-    if (!isFounded(String(reason), statuses)) {
-      oracle.breach('hold', `${reason}, though AEP has said nothing of the kind`)
-    }
+    const fault = holdFault({ reason: String(reason), at: now }, this.#answers(), HOLD_TIMES)
+    if (fault) oracle.breach('hold', fault)
+  }
+
+  /** Of a record that AEP has accepted, when it has said so; parts and those whose answer never came say less. */
+  #answers(): AepAnswer[] {
+    return this.#oracle
+      .askedWithin(HOLD_TIMES.foundedMs)
+      .reverse()
+      .flatMap(({ id, event, at, answer, answeredAt }) => {
+        if (answer !== 'accepted') return { at, status: statusOf(answer) }
+        return id === event && answeredAt !== null ? { at: answeredAt, status: 200 } : []
+      })
   }
 
   /** The relay says that AEP is down, or works again. */
@@ -82,10 +71,9 @@ export class AboutAep {
     oracle.world.reach(`outage ${status}`)
     if (status === 'recovered') this.#recoveredAt = oracle.world.now
     if (status !== 'failing' || code === 'token') return
-    if (!oracle.lastAsked(3 * MINUTE, ({ answer }) => DOWN.has(answer))) {
-      const text = `AEP is called down (${code}), and has not failed for three minutes`
-      oracle.breach('outage', text)
-    }
+    const outage = { reason: 'upstream', at: oracle.world.now }
+    const fault = holdFault(outage, this.#answers(), OUTAGE_TIMES)
+    if (fault) oracle.breach('outage', `${fault} for three minutes (${code})`)
   }
 
   /** What a monitor heard. */
@@ -123,7 +111,9 @@ export class AboutAep {
       !this.paused &&
       this.#aepHasFailed(3 * MINUTE) &&
       !this.#isLateNews() &&
-      !oracle.has(4 * MINUTE, 'storage', 'sender')
+      !oracle.has(4 * MINUTE, 'storage', 'sender') &&
+      // After a resume nothing is known of AEP until it is asked, and a lost alarm is found by the cron trigger.
+      !oracle.has(6 * MINUTE, 'alarm-lost')
     ) {
       oracle.breach('health', `says ${reasons.join(' ') || 'ok'}, and AEP has failed for minutes`)
     }

@@ -21,6 +21,8 @@ export type Known = {
   refusals: number[]
   /** An operator ended it, or its person is suppressed. */
   ended: boolean
+  /** It was answered that its person is suppressed: it never entered the outbox. */
+  suppressed: boolean
   endedAt: number | null
   firstAskedAt: number
   dead: boolean
@@ -99,6 +101,7 @@ export class Oracle {
         landedAt: null,
         refusals: [],
         ended: false,
+        suppressed: false,
         endedAt: null,
         firstAskedAt: Number.POSITIVE_INFINITY,
         dead: false,
@@ -173,6 +176,7 @@ export class Oracle {
         this.breach('suppressed', `webhook ${webhook.serial} is of nobody who was erased`)
       }
       known.ended = true
+      known.suppressed = true
       this.world.reach('a webhook of a suppressed person')
       return
     }
@@ -669,9 +673,28 @@ export class Oracle {
         )
       }
     }
+    this.#endedAsCounted(taken, states)
     this.#deadInVain(states)
     this.alerts.atEnd()
     this.figures.atEnd()
+  }
+
+  /** What operators have ended is in the ledger, as they ended it; and nothing is so old here that it expires. */
+  #endedAsCounted(taken: readonly Known[], states: ReadonlyMap<string, string>): void {
+    const [ledger] = this.world.object.storage.look<Record<string, number>>(
+      'SELECT expired, deleted, person FROM ledger',
+    )
+    const { expired = 0, deleted = 0, person = 0 } = ledger ?? {}
+    if (expired > 0) this.breach('ledger', `${expired} expired, and none is a day old`)
+    if (deleted > this.#deleting.size) {
+      this.breach('ledger', `${deleted} deleted, and operators asked for ${this.#deleting.size}`)
+    }
+    const gone = taken.filter(
+      ({ webhook, landedAt, suppressed }) =>
+        landedAt === null && !suppressed && !states.has(webhook.id),
+    )
+    if (gone.length <= deleted + person) return
+    this.breach('ledger', `${deleted} deleted and ${person} erased, and ${gone.length} are gone`)
   }
 
   /**

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { PUT_BACK, withFault } from './faults.ts'
+import { FAULTS, PUT_BACK, withFault } from './faults.ts'
 
 const here = (...names: string[]) => path.join(import.meta.dirname, ...names)
 
@@ -70,9 +70,9 @@ describe('the simulator', () => {
   }, 240_000)
 })
 
-describe('a fault to put back', () => {
-  it.each(PUT_BACK.map((fault) => [fault.number, fault] as const))(
-    'still has its lines in the code: %i',
+describe('a fault to put in', () => {
+  it.each(FAULTS.map((fault) => [fault.name, fault] as const))(
+    'still has its lines in the code: %s',
     (_, fault) => {
       for (const { file } of fault.lines) {
         const text = readFileSync(here('../..', file), 'utf8')
@@ -81,11 +81,11 @@ describe('a fault to put back', () => {
     },
   )
 
-  it.each(PUT_BACK.map(({ number, seed }) => [number, seed] as const))(
-    'is seen: %i, by seed %i',
-    async (number, seed) => {
-      const { code, stdout } = await simulate('--fault', String(number), '--seed', String(seed))
-      expect(stdout).toMatch(new RegExp(`^fault ${number}, .*: seed ${seed} shows it`))
+  it.each(PUT_BACK.map(({ name, seed }) => [name, seed] as const))(
+    'is seen: %s, by seed %i',
+    async (name, seed) => {
+      const { code, stdout } = await simulate('--fault', name, '--seed', String(seed))
+      expect(stdout).toMatch(new RegExp(`^fault ${name}, .*: seed ${seed} shows it`))
       expect(code).toBe(0)
     },
     120_000,

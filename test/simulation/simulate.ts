@@ -2,10 +2,11 @@
  * `npm run simulate`: runs from seeds, one after the other. The last line is the SHA-256 of the history; the same options
  * give the same. A run that breaks a promise is made shorter, and printed as a timeline.
  */
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { faultOf } from './faults.ts'
+import { FAULTS, faultOf, type PutIn } from './faults.ts'
 import type { Plan } from './plan.ts'
 import { planOf } from './plan-of.ts'
 import { shrunk } from './shrink.ts'
@@ -19,7 +20,8 @@ const USAGE = `Usage: npm run simulate -- [options]
   --seconds N   begin no run later than this, whatever --runs says
   --save FILE   write the shortest plan that fails there, as JSON
   --plan FILE   run this plan, and no others
-  --fault N     put back a fault that the relay once had (faults.ts), and stop at the first run that shows it
+  --fault NAME  put a fault into the relay (faults.ts), and stop at the first run that shows it
+  --faults      each of them, one after the other, with the seed that shows it
   --each        print a line for each run: seed, days, seconds, breaches, SHA-256 of its history
   --states      print how often each rare state was reached
   --timeline    print the whole history of each run
@@ -45,6 +47,7 @@ function optionsOf(args: string[]) {
         save: { type: 'string' },
         plan: { type: 'string' },
         fault: { type: 'string' },
+        faults: { type: 'boolean', default: false },
         each: { type: 'boolean', default: false },
         states: { type: 'boolean', default: false },
         timeline: { type: 'boolean', default: false },
@@ -75,6 +78,18 @@ const print = (line: string) => process.stdout.write(`${line}\n`)
 if (options.help) {
   print(USAGE)
   process.exit(0)
+}
+
+if (options.faults) process.exit(Number(FAULTS.map(isSeen).includes(false)))
+
+/** In a process of its own, since its lines are others. */
+function isSeen({ name, seed, hours = 3 }: PutIn): boolean {
+  const seeded = ['--fault', name, '--seed', String(seed), '--hours', String(hours)]
+  const command = [...process.execArgv, import.meta.filename, ...seeded]
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' })
+  print(status === 0 ? stdout.split('\n').slice(0, 2).join('\n') : `fault ${name} is not seen`)
+  if (status !== 0) process.stderr.write(stderr)
+  return status === 0
 }
 
 const began = performance.now()
@@ -118,7 +133,7 @@ for (; runs < most && seconds() < options.seconds && !isEnded; runs += 1) {
   if (!first) continue
   const shown = fault && result.breaches.find(({ check }) => fault.checks.includes(check))
   if (fault && shown) {
-    print(`fault ${fault.number}, ${fault.was}: seed ${seed} shows it, run ${runs + 1}`)
+    print(`fault ${fault.name}, ${fault.is}: seed ${seed} shows it, run ${runs + 1}`)
     print(`  ${shown.check}: ${shown.text}`)
     found = true
     runs += 1

@@ -22,7 +22,7 @@ const LATER = 90
 /** It has settled when it has spent next to nothing for so long. */
 const SETTLE_MS = 150
 const NEXT_TO_NOTHING_MS = 0.3
-const SETTLED_WITHIN_MS = 10_000
+const DELIVERED_WITHIN_MS = 10_000
 
 const STEPS = ['startUp', 'first', 'second', 'later'] as const
 type Step = (typeof STEPS)[number]
@@ -70,7 +70,7 @@ async function started(contender: Contender, start: number): Promise<Start> {
 /** What it has spent when it comes to rest: what a request leaves behind belongs to it, a report or a sync. */
 async function settled(system: System): Promise<number | null> {
   let spent = system.threadsCpuMs()
-  for (const end = performance.now() + SETTLED_WITHIN_MS; performance.now() < end; ) {
+  for (const end = performance.now() + DELIVERED_WITHIN_MS; performance.now() < end; ) {
     await sleep(SETTLE_MS)
     const now = system.threadsCpuMs()
     if (spent === null || now === null) return null

@@ -30,7 +30,7 @@ export async function actOut(
     const harness = await startHarness(setup, phase.format === 'xdm' ? XDM : RAW, own, running)
     const acting = harness.monitor.during(phase.run(harness))
     const found = await Promise.race([acting, harness.worker.failed.promise])
-    const bounds = boundsOf(harness, harness.webhooks)
+    const bounds = await boundsOf(harness, harness.webhooks)
     const breaches = [...found, ...bounds.breaches]
     await stop()
     const seconds = ((Date.now() - beganAt) / 1_000).toFixed(0)
