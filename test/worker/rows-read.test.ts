@@ -5,7 +5,7 @@
  */
 import { reset, runInDurableObject } from 'cloudflare:test'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { page } from '../../src/worker/admin/page/routes.tsx'
+import { pageRoutes } from '../../src/worker/admin/page/routes.tsx'
 import { Sessions } from '../../src/worker/http/sessions.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
 import { MAX_COMPLETENESS_EVENTS, MAX_SCANNED, MAX_WATCHED } from '../../src/worker/limits.ts'
@@ -275,7 +275,7 @@ describe('with twenty thousand events of each state, no more rows are read than 
       const pattern = new RegExp(`^${route.replaceAll(/:[a-z]+/g, '[^/]+')}$`)
       return visited.some((path) => pattern.test(path))
     }
-    const routes = page.routes.flatMap(({ method, path }) => (method === 'GET' ? path : []))
+    const routes = pageRoutes().routes.flatMap(({ method, path }) => (method === 'GET' ? path : []))
     const missed = new Set(routes.filter((route) => !isVisited(route)))
     expect([...missed]).toEqual(['/assets/:name', '/sign-in'])
   })
