@@ -16,7 +16,8 @@ const asked = (every: number, from: number, to: number, status = 503) =>
   })
 
 function breaches(seen: Partial<Seen>): string[] {
-  const nothing = { webhooks: [], requests: [], lake: [], starts: [], looks: [] }
+  const sent = { webhooks: [], requests: [], tokenRequests: [], lake: [] }
+  const nothing = { ...sent, starts: [], looks: [], said: [] }
   return judgeBounds({ ...nothing, eventOf: ({ _id }) => String(_id), ...seen }).breaches
 }
 
