@@ -17,11 +17,11 @@ import type { Subject } from './chatlio/person.ts'
 import type { Config } from './config/config.ts'
 import { type Timers, within } from './lib/timeout.ts'
 import { LAST_RESORT_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
-import { logLine } from './log.ts'
+import { logLine, nameOf } from './log.ts'
 import type { HeldState, RequestAttempt, StoreRequest } from './outbox/arrivals.ts'
-import { quarantineError, type Unsupported } from './outbox/cause.ts'
 import type { EventEnd } from './outbox/delivery/outcome.ts'
 import { madeFor } from './outbox/delivery/send.ts'
+import { quarantineError, type Unsupported } from './outbox/event.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
 
 /** Where an event is now. `upstreamStatus`: the HTTP status that AEP answered; `null` when it did not. */
@@ -295,8 +295,4 @@ function forwarded(upstreamStatus: number, redacted: Redacted): RelayResult {
 /** The status of a token request is IMS's, not AEP's. */
 function statusOf(ending: Exclude<Ending, { verdict: 'accepted' }>): number | null {
   return ending.error.code === 'token' ? null : ending.error.status
-}
-
-function nameOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.name : 'unknown'
 }

@@ -28,7 +28,7 @@ import {
   REFRESH_INTERVAL_MS,
   REPORT_AT_RECEIPTS,
 } from './limits.ts'
-import { logLine } from './log.ts'
+import { logLine, nameOf } from './log.ts'
 import type { Outcome } from './outbox/event.ts'
 import { type CountRow, counted, STEP_MS, summed } from './outbox/records/counts.ts'
 import { type Hashes, LookupHash, unpackHashes } from './outbox/records/lookup.ts'
@@ -330,6 +330,6 @@ function isWithin(since: number | null, ms: number, now: number): boolean {
 }
 
 function logFailure(thrown: unknown): void {
-  const name = thrown instanceof Error ? thrown.name : 'unknown'
+  const name = nameOf(thrown)
   logLine('warn', { event: 'exchange-failed', name })
 }

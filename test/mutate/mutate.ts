@@ -24,7 +24,7 @@ const REPORT = 'mutation.json'
 
 /** Rooms, by the modules in them that decide and do no I/O. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
-  outbox: ['outbox/blame', 'outbox/event', 'outbox/cause', 'outbox/known', 'outbox/aep'],
+  outbox: ['outbox/blame', 'outbox/event', 'outbox/known', 'outbox/aep'],
   relay: ['breaker', 'aep/client/envelope', 'aep/client/verdict'],
   chatlio: ['event', 'kind', 'payload', 'person', 'timestamp'].map((name) => `chatlio/${name}`),
   record: [
@@ -32,7 +32,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ].map((name) => `aep/record/${name}`),
   landed: ['aep/landed', 'aep/failed-row'],
   alerts: ['alerts/evaluate', 'alerts/message'],
-  lib: ['json', 'json-text', 'spellings'].map((name) => `lib/${name}`),
+  lib: ['json', 'spellings'].map((name) => `lib/${name}`),
   config: ['config', 'destination', 'variables', 'webhook-keys'].map((name) => `config/${name}`),
 }
 

@@ -6,7 +6,7 @@
 import { reset, runInDurableObject } from 'cloudflare:test'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { pageRoutes } from '../../src/worker/admin/page/routes.tsx'
-import { Sessions } from '../../src/worker/http/sessions.ts'
+import { Sessions } from '../../src/worker/http/auth.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
 import { MAX_COMPLETENESS_EVENTS, MAX_SCANNED, MAX_WATCHED } from '../../src/worker/limits.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'

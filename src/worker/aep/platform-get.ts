@@ -34,7 +34,7 @@ const WHAT: Readonly<Record<PlatformProblem['what'], string>> = {
 
 /** What to do about something that could not be read. `later`: when it is tried again, or may be. */
 export function explainProblem({ what, reason, status }: PlatformProblem, later: string): string {
-  const answer = status === null ? 'Adobe did not answer' : `Adobe getAnswer ${status}`
+  const answer = status === null ? 'Adobe did not answer' : `Adobe answered ${status}`
   if (reason === 'failed') return `${answer}, or with nothing readable, to ${WHAT[what]}. ${later}`
   return what === 'token'
     ? `${answer} to ${WHAT[what]}: the client id or the secret of this credential is wrong, or its scopes.`

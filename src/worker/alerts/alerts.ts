@@ -18,7 +18,7 @@ import {
   MISSING_SHARE,
   USUAL_WEBHOOKS,
 } from '../limits.ts'
-import type { Cause } from '../outbox/cause.ts'
+import type { Cause } from '../outbox/event.ts'
 import type { Hold } from '../outbox/known.ts'
 import type { CompletenessFacts, Share } from '../outbox/records/completeness.ts'
 import {

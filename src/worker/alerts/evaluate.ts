@@ -8,7 +8,7 @@
  * Pure; changes no argument. Times are epoch milliseconds.
  */
 import { DAY_MS, HOUR_MS, MAX_CAUSES_KEPT } from '../limits.ts'
-import { type Cause, causeKey } from '../outbox/cause.ts'
+import { type Cause, causeKey } from '../outbox/event.ts'
 import {
   ALERT_NAMES,
   ALERTS,

@@ -4,7 +4,7 @@
  * Promises: one request each, with a deadline, that follows no redirect; failures are reported in our words, which repeat
  * neither the address (it is a secret) nor the answer.
  */
-import type { AlertWebhook } from '../config/alerts.ts'
+import type { AlertWebhook } from '../config/extras.ts'
 import type { Rim } from '../lib/rim.ts'
 import { Deadline, isTimeout } from '../lib/timeout.ts'
 import { ALERT_TIMEOUT_MS } from '../limits.ts'

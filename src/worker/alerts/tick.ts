@@ -10,7 +10,7 @@ import type { Fetch } from '../aep/client/post.ts'
 import type { Config } from '../config/config.ts'
 import { type Timers, within } from '../lib/timeout.ts'
 import { STORE_TIMEOUT_MS } from '../limits.ts'
-import { logLine } from '../log.ts'
+import { logLine, nameOf } from '../log.ts'
 import type { OutboxStub } from '../outbox/outbox.ts'
 import { ALERT_NAMES } from './alerts.ts'
 import {
@@ -137,8 +137,4 @@ async function heartbeat({ config, fetch, timers, isWell }: AlertDeps): Promise<
   if (!heartbeatUrl) return
   const error = await ping(heartbeatUrl, await isWell(), { fetch, timers })
   if (error !== null) logLine('warn', { event: 'heartbeat-failed', reason: error })
-}
-
-function nameOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.name : 'unknown'
 }

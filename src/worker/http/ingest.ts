@@ -14,8 +14,8 @@ import { type Compression, decompress } from '../lib/decompress.ts'
 import { type Parsed, type ParsedText, parseJson } from '../lib/json.ts'
 import type { Rim } from '../lib/rim.ts'
 import { MAX_BODY_BYTES, MAX_JSON_VALUES } from '../limits.ts'
-import { logLine } from '../log.ts'
-import type { Unsupported } from '../outbox/cause.ts'
+import { logLine, nameOf } from '../log.ts'
+import type { Unsupported } from '../outbox/event.ts'
 import type { Received, RelayResult } from '../relay.ts'
 import type { Refusal } from './problem.ts'
 
@@ -104,7 +104,7 @@ export async function ingest(
       observe(reading, parsed, id)
     } catch (thrown) {
       // The event is in custody: a fault of the observer must not change the answer.
-      const name = thrown instanceof Error ? thrown.name : 'unknown'
+      const name = nameOf(thrown)
       logLine('error', { event: 'error', name })
     }
   }

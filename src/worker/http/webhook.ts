@@ -90,7 +90,7 @@ function countedAs(
   }
   if (outcome === 'opted-out') return { kind, outcome, receipt: null, redacted: NOTHING }
   const { id, receivedAt, bytes, subject, direct } = result
-  // Only a valid event goes direct, and its kind is known then.
+  // Only a valid event goes directly, and its kind is known then.
   const receipt = { id, kind: kind as EventKind, receivedAt, settledAt, bytes, subject }
   return direct
     ? { kind, outcome, receipt, redacted: direct.redacted }

@@ -10,7 +10,6 @@
 import type { StoredKind } from '../chatlio/kind.ts'
 import { MAX_KEPT_ATTEMPTS, MAX_RETRY_AFTER_MS } from '../limits.ts'
 import type { History } from './blame.ts'
-import { type Reason, reasonOf } from './cause.ts'
 import {
   type AcceptedEvent,
   type ArrivingEvent,
@@ -21,6 +20,8 @@ import {
   type ParkedState,
   PER_MS,
   type Place,
+  type Reason,
+  reasonOf,
   type SentEvent,
   type Split,
   type StoredAttempt,

@@ -10,8 +10,7 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import { AepClient } from '../aep/client/client.ts'
-import type { TokenResult } from '../aep/client/ims.ts'
-import { TokenSource } from '../aep/client/ims.ts'
+import { type TokenResult, TokenSource } from '../aep/client/ims.ts'
 import type { ComparedHour, LandedCursor } from '../aep/landed.ts'
 import type { LandedFacts, OutboxFacts, RefusedCause } from '../alerts/alerts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
@@ -42,14 +41,19 @@ import {
 import type { Completeness } from './records/completeness.ts'
 import type { CountRow, Step } from './records/counts.ts'
 import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
-import type { FindRequest, Found } from './records/find.ts'
+import {
+  type FindRequest,
+  type Found,
+  type TimelineFilter,
+  type TimelinePage,
+  timeline,
+} from './records/find.ts'
 import type { Compared, LandedDay, LandedRead } from './records/landed.ts'
 import type { ListedEntry, LogEntry, Progress } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
 import type { Delivered, Exchanged, Report } from './records/reports.ts'
 import type { ListedSuppression, Suppression } from './records/suppressions.ts'
 import { migrate } from './schema.ts'
-import { type TimelineFilter, type TimelinePage, timeline } from './timeline.ts'
 import { TokenKeeper } from './token-keeper.ts'
 import { AepWatch } from './watch.ts'
 
@@ -115,12 +119,7 @@ export class Outbox extends DurableObject<Env> {
       storage,
       receiptMs: config.receiptMs,
       readAccess: config.readAccess,
-      events: {
-        hashed: (after, before, limit) => list.hashed(after, before, limit),
-        beginningWith: (id, limit) => list.beginningWith(id, limit),
-        at: (position) => list.at(position),
-        newestSince: (ms, limit) => list.newestSince(ms, limit),
-      },
+      events: list,
       now,
       rim,
     })

@@ -23,7 +23,7 @@ export const EVENT_COLUMNS = {
   received_at: 'INTEGER NOT NULL',
   // What it is found by, see `records/`.
   hashes: 'TEXT NOT NULL',
-  // Why it is parked, see `cause.ts`; NULL while it is pending.
+  // Why it is parked, see `reasonOf`; NULL while it is pending.
   code: 'TEXT',
   path: 'TEXT',
   // How often processing it has begun and not ended; counted for large events only.

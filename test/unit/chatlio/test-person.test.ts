@@ -5,8 +5,7 @@ import { readEvent } from '../../../src/worker/chatlio/event.ts'
 import { ROUTE_KINDS } from '../../../src/worker/chatlio/kind.ts'
 import { subjectOf, TEST_PERSON } from '../../../src/worker/chatlio/person.ts'
 import { DriftDetector } from '../../../src/worker/drift/detector.ts'
-import { parseJson } from '../../../src/worker/lib/json.ts'
-import { utf8Bytes } from '../../../src/worker/lib/json-text.ts'
+import { parseJson, utf8Bytes } from '../../../src/worker/lib/json.ts'
 
 const AT = Date.UTC(2026, 10, 24)
 

@@ -7,8 +7,8 @@
  */
 import type { Child, PropsWithChildren } from 'hono/jsx'
 import { isProduction, type Relay } from '../../alerts/words.ts'
+import { readSessionCookie } from '../../http/auth.ts'
 import { problemResponse } from '../../http/problem.ts'
-import { readSessionCookie } from '../../http/sessions.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import { isAdmitted } from '../access.ts'
 import { destinationOf } from '../run/relay.ts'

@@ -8,8 +8,7 @@
  * may have another form or be missing; a message counts as accepted only if its own entry reports no failure. Pure.
  */
 import type { Destination, XdmDestination } from '../../config/config.ts'
-import { isObject } from '../../lib/json.ts'
-import { utf8Length } from '../../lib/json-text.ts'
+import { isObject, utf8Length } from '../../lib/json.ts'
 import { AEP_MAX_REQUEST_BYTES, BATCH_MAX_BYTES, BATCH_MAX_MESSAGES } from '../../limits.ts'
 import { type HttpAnswer, jsonOf, judge, type Verdict } from './verdict.ts'
 

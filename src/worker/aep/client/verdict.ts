@@ -5,8 +5,7 @@
  * event cannot have caused (a refused token, a wrong address) never counts against it.
  * Pure: the time is passed in.
  */
-import { isObject } from '../../lib/json.ts'
-import { utf8Bytes } from '../../lib/json-text.ts'
+import { isObject, utf8Bytes } from '../../lib/json.ts'
 import { isTimeout } from '../../lib/timeout.ts'
 import { KEPT_ANSWER_BYTES, MAX_REPORT_CHARACTERS, MAX_RETRY_AFTER_MS } from '../../limits.ts'
 

@@ -9,8 +9,7 @@
  * before the visitor) only if they leave almost no room. Counts sizes as content is added, instead of encoding the part
  * again.
  */
-import type { JsonObject } from '../../lib/json.ts'
-import { cutAt, utf8Length } from '../../lib/json-text.ts'
+import { cutAt, type JsonObject, utf8Length } from '../../lib/json.ts'
 import {
   assemble,
   type Draft,

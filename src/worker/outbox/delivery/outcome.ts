@@ -5,7 +5,7 @@
  * transaction; a write that fails is logged with what is lost by it (the note, never the event), and thrown.
  */
 import type { Ending } from '../../aep/client/verdict.ts'
-import { logLine } from '../../log.ts'
+import { logLine, nameOf } from '../../log.ts'
 import { type Attempt, type AttemptOutcome, NO_HISTORY } from '../blame.ts'
 import type { AcceptedEvent, SentEvent, StoredError, StoredEvent } from '../event.ts'
 import type { Events } from '../events.ts'
@@ -202,6 +202,6 @@ export function logDeadLetter(
 
 /** In this line `outcome: "delivered"` means: AEP has the event, and will get it again under the same `_id`. */
 function logUnrecorded({ id, kind }: StoredEvent, outcome: string, thrown: unknown): void {
-  const name = thrown instanceof Error ? thrown.name : 'unknown'
+  const name = nameOf(thrown)
   logLine('error', { event: 'not-recorded', id, kind, outcome, name })
 }

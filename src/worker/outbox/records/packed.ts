@@ -9,6 +9,7 @@
  * length of source 1 · hashes 1 · source · for each hash its field 1 and 16 bytes. Some 105 bytes with three hashes.
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
+import { PER_MS } from '../event.ts'
 import { type Hashes, type LookupField, packHashes, unpackHashes } from './lookup.ts'
 
 /** How an event was delivered: inside its request, or by the outbox. */
@@ -56,9 +57,6 @@ const SOURCE_LENGTH = 52
 const HASH_COUNT = 53
 const HEAD = 54
 const HASH = 17
-
-/** Positions of a millisecond, as those of stored events. */
-const PER_MS = 4096
 
 export function packReceipts(receipts: readonly Receipt[]): Uint8Array<ArrayBuffer> {
   return joined(receipts.map(packReceipt))

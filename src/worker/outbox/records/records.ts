@@ -8,11 +8,11 @@
  */
 import { readEventOrNull } from '../../chatlio/event.ts'
 import { subjectOf } from '../../chatlio/person.ts'
-import type { ReadAccess } from '../../config/read-access.ts'
+import type { ReadAccess } from '../../config/extras.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { Rim } from '../../lib/rim.ts'
 import { MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS } from '../../limits.ts'
-import { logLine } from '../../log.ts'
+import { logLine, nameOf } from '../../log.ts'
 import type { StoreRequest } from '../arrivals.ts'
 import type { EventList } from '../list.ts'
 import { ACTIVITY_TABLES, ActivityStore } from './activity.ts'
@@ -316,7 +316,7 @@ export class Records {
       write(now)
       return true
     } catch (thrown) {
-      const name = thrown instanceof Error ? thrown.name : 'unknown'
+      const name = nameOf(thrown)
       const isLimit = isOverLimit(thrown)
       if (isLimit) this.#pausedUntil = nextDay(now)
       logLine('error', { event: isLimit ? 'records-paused' : 'records-failed', name })
