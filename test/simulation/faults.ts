@@ -289,7 +289,7 @@ export const EACH_CHECK: readonly PutIn[] = [
     seed: 1,
     lines: [
       {
-        file: 'src/worker/outbox/intake.ts',
+        file: 'src/worker/outbox/arrivals.ts',
         line: "if (state === 'pending' || state === 'dead') await delivery.scheduleNewWork()",
         instead: '',
       },
