@@ -11,7 +11,15 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -79,6 +87,8 @@ function readOptions(args: readonly string[]): Options | 'help' | { wrong: strin
     const known = Object.values(ROOMS).flat()
     const unknown = files.find((file) => !known.includes(file))
     if (unknown !== undefined) return { wrong: `${unknown} is no room, and no module of one.` }
+    const gone = files.find((file) => !existsSync(path.join(ROOT, `src/worker/${file}.ts`)))
+    if (gone !== undefined) return { wrong: `src/worker/${gone}.ts is not there any more.` }
     return { files: files.map((file) => `src/worker/${file}.ts`), survivors: values.survivors }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }
