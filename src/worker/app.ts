@@ -11,10 +11,10 @@ import { pageRoutes } from './admin/page/routes.tsx'
 import { adminRoutes } from './admin/routes.ts'
 import { answerHeaders, problemResponse } from './http/problem.ts'
 import { webhook } from './http/webhook.ts'
-import { logLine } from './log.ts'
+import { logLine, nameOf } from './log.ts'
 import { servicesOf } from './services.ts'
 
-export function respond(
+export function handle(
   request: Request,
   env: Env,
   context: ExecutionContext,
@@ -49,7 +49,7 @@ export function otherRoutes() {
 
 /** A fault of our own is never a 4xx. Its text may quote anything, so only its name is logged. */
 function fault(error: unknown): Response {
-  logLine('error', { event: 'error', name: error instanceof Error ? error.name : 'unknown' })
+  logLine('error', { event: 'error', name: nameOf(error) })
   return problemResponse({
     code: 'unavailable',
     detail: 'Something went wrong here. Send it again.',

@@ -61,7 +61,7 @@ export class Breaker {
   }
 
   /** The outbox has answered what was asked at `askedAt`. A newer answer replaces the copy; an older one says nothing. */
-  heard(aep: Aep, askedAt: number): void {
+  update(aep: Aep, askedAt: number): void {
     if (aep.version < this.#aep.version) return
     this.#aep = aep
     // It was told of that failure when it was asked, and has judged it.
@@ -132,15 +132,15 @@ export class Breaker {
     return !worksAfterAll && this.#answeredAt < failure.at
   }
 
-  /** Without news since, one request may try AEP again. */
+  /** When nothing has been learnt since, one request may try AEP again. */
   #windowEndsAt(now: number): number {
     const { windowMs } = this.#deps
     const { failure, acceptedAt, answeredAt } = this.#aep
     const doubledMs = windowMs * 2 ** Math.min(Math.max(this.#failures - 1, 0), 20)
     const waitMs = Math.min(doubledMs, Math.max(windowMs, MAX_BREAKER_WINDOW_MS))
     const known = Math.max(failure?.at ?? 0, acceptedAt, answeredAt)
-    const news = Math.max(known, this.#failedAt ?? 0, this.#triedAt)
-    return Math.min(news, now) + waitMs
+    const latest = Math.max(known, this.#failedAt ?? 0, this.#triedAt)
+    return Math.min(latest, now) + waitMs
   }
 
   /** Requests wait longer than any that was accepted lately, and none that began with them has had an answer. */

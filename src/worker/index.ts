@@ -3,7 +3,7 @@
  * The cron trigger re-arms a lost alarm, tidies up, reads what landed and raises alerts.
  */
 import { runAlerts } from './alerts/tick.ts'
-import { respond } from './app.ts'
+import { handle } from './app.ts'
 import { readWhatLanded } from './landed-tick.ts'
 import { within } from './lib/timeout.ts'
 import { STORE_TIMEOUT_MS } from './limits.ts'
@@ -14,7 +14,7 @@ export { Outbox } from './outbox/outbox.ts'
 export { Sender } from './sender.ts'
 
 const worker = {
-  fetch: respond,
+  fetch: handle,
   async scheduled(_controller, env) {
     const services = servicesOf(env)
     const { config, outbox, reporter, health, rim } = services

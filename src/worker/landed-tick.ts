@@ -11,10 +11,10 @@ import type { Fetch } from './aep/client/post.ts'
 import { type LandedCursor, type LandedFlow, readLanded } from './aep/landed.ts'
 import { type PlatformProblem, platformGet } from './aep/platform-get.ts'
 import type { Config } from './config/config.ts'
-import type { ReadAccess } from './config/read-access.ts'
+import type { ReadAccess } from './config/extras.ts'
 import { signalAfter, type Timers, within } from './lib/timeout.ts'
 import { LANDED_REQUEST_MS, LANDED_ROWS, LANDED_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
-import { logLine } from './log.ts'
+import { logLine, nameOf } from './log.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
 import type { LandedRead } from './outbox/records/landed.ts'
 
@@ -43,7 +43,7 @@ export async function readWhatLanded(tick: LandedTick): Promise<void> {
     if (landed.problem) logLine('warn', { event: 'landed-unread', ...landed.problem })
     await within(STORE_TIMEOUT_MS, outbox().takeLanded(landed), timers)
   } catch (thrown) {
-    const name = thrown instanceof Error ? thrown.name : 'unknown'
+    const name = nameOf(thrown)
     logLine('error', { event: 'landed-failed', name })
   }
 }

@@ -196,7 +196,7 @@ export const MAX_BUFFERED_COUNTS = 2_000
 /** An exchange that has not ended by now was lost with its request: the next one begins anew. */
 export const EXCHANGE_LOST_MS = 60_000
 
-/** How long a webhook waits for an exchange, when its isolate has not had one for `HEARD_MS`. */
+/** How long a webhook waits for an exchange, when its isolate has not had one for `INFORMED_MS`. */
 export const EXCHANGE_TIMEOUT_MS = 1_000
 
 /** Reports that are kept as they came before they are folded; some 20,000 receipts at most under any load. */
@@ -207,8 +207,8 @@ export const FOLD_FROM_REPORTS = 16
 export const FOLD_AFTER_MS = 3_600_000
 
 /** Receipts and counts of delivered events are written together: so many, or those of so long. */
-export const SETTLED_TOGETHER = 500
-export const SETTLED_WITHIN_MS = 1_000
+export const DELIVERED_TOGETHER = 500
+export const DELIVERED_WITHIN_MS = 1_000
 
 /** A row of reports that is smaller takes more: some 600 receipts. */
 export const MAX_APPENDED_BYTES = 65_536
@@ -241,10 +241,10 @@ export const ERASE_PAGE = 500
 export const ERASE_BYTES = 8_388_608
 
 /**
- * When every isolate has heard of a suppression or a pause: its refresh, and a second for the way. One that has heard nothing
+ * When every isolate knows of a suppression or a pause: its refresh, and a second for the way. One that has not exchanged
  * for so long asks before it relays.
  */
-export const HEARD_MS = REFRESH_INTERVAL_MS + 1_000
+export const INFORMED_MS = REFRESH_INTERVAL_MS + 1_000
 
 /** Of one erasure; the last must find nothing. */
 export const MAX_ERASE_ROUNDS = 10
@@ -269,7 +269,7 @@ export const MAX_COUNTED_EXPIRING = 1_000
 /** Different causes of refusals that one run of the cron trigger counts, the most frequent first. */
 export const MAX_CAUSES_READ = 50
 
-/** Causes of refusals that alerts remember for a day; the rarest are forgotten first, and told anew when they return. */
+/** Causes of refusals that alerts remember for a day; the rarest are forgotten first, and sent anew when they return. */
 export const MAX_CAUSES_KEPT = 100
 
 /** Webhooks refused within an hour, under a key that is good or was, that are worth an alert: fewer are somebody's tests. */

@@ -14,3 +14,8 @@ export type Level = 'log' | 'warn' | 'error'
 export function logLine(level: Level, fields: Fields): void {
   console[level](JSON.stringify(fields))
 }
+
+/** Of what was thrown only the name is logged: its text may quote anything. */
+export function nameOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.name : 'unknown'
+}

@@ -17,18 +17,18 @@ import type { Subject } from './chatlio/person.ts'
 import type { Config } from './config/config.ts'
 import { type Timers, within } from './lib/timeout.ts'
 import { LAST_RESORT_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
-import { logLine } from './log.ts'
-import { quarantineError, type Unsupported } from './outbox/cause.ts'
+import { logLine, nameOf } from './log.ts'
+import type { HeldState, RequestAttempt, StoreRequest } from './outbox/arrivals.ts'
 import type { EventEnd } from './outbox/delivery/outcome.ts'
 import { madeFor } from './outbox/delivery/send.ts'
-import type { HeldState, RequestAttempt, StoreRequest } from './outbox/intake.ts'
+import { quarantineError, type Unsupported } from './outbox/event.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
 
 /** Where an event is now. `upstreamStatus`: the HTTP status that AEP answered; `null` when it did not. */
 export type RelayResult = {
   outcome: 'forwarded' | 'buffered' | 'dead-lettered' | 'quarantined' | 'suppressed' | 'unavailable'
   /** It went to AEP without the outbox, which then knows nothing of it. */
-  straight?: { redacted: Redacted }
+  direct?: { redacted: Redacted }
   upstreamStatus: number | null
   /** Why it was not forwarded. */
   code?: string
@@ -39,7 +39,7 @@ export type RelayResult = {
 /** An event and its bytes, as they came, and whose it is. `source`: the name of its webhook key. */
 export type Received = Arrival & { body: Uint8Array; subject: Subject; source: string | null }
 
-/** Who is suppressed, as far as this isolate has heard. */
+/** Who is suppressed, as far as this isolate knows. */
 export type KnownPeople = {
   /** Whether anybody is suppressed: only then are events compared. */
   readonly suppresses: boolean
@@ -70,7 +70,7 @@ type Sent = { redacted: Redacted } & ({ attempt: RequestAttempt } | { parts: rea
 type Stored = Awaited<ReturnType<OutboxStub['storeAndWait']>>
 
 /** By the state that the outbox answers. */
-const OUTCOMES = {
+const OUTCOME_OF = {
   pending: 'buffered',
   dead: 'dead-lettered',
   quarantined: 'quarantined',
@@ -83,9 +83,14 @@ const OUTCOMES = {
 /** One per isolate and configuration. */
 export class Relay {
   readonly #deps: RelayDeps
+  readonly #madeFor: string
+  readonly #maxRecordBytes: number
 
   constructor(deps: RelayDeps) {
+    const { config, client } = deps
     this.#deps = deps
+    this.#madeFor = config.destination ? madeFor(config.destination, config.redact) : ''
+    this.#maxRecordBytes = client?.envelope.maxRecordBytes(config.maxEventBytes) ?? 0
   }
 
   /** Accepts anything that could be read, valid or not. */
@@ -156,9 +161,8 @@ export class Relay {
     const { config, breaker, now } = this.#deps
     const destination = client.destination
     const beganAt = now()
-    const maxRecordBytes = client.envelope.maxRecordBytes(config.maxEventBytes)
     const sending = { now: beganAt, source, redact: config.redact }
-    const encoded = encode(event, destination, maxRecordBytes, sending)
+    const encoded = encode(event, destination, this.#maxRecordBytes, sending)
     const { redacted } = encoded
     if (encoded.split) return { parts: encoded.parts, redacted }
     const underWay = breaker.began(beganAt)
@@ -236,11 +240,9 @@ export class Relay {
     code: string,
     waitMs = 0,
   ): Promise<RelayResult> {
-    const { people, breaker, settings, config, now } = this.#deps
+    const { people, breaker, settings, now } = this.#deps
     const hashes = await people.hashesOf(subject)
     const { accepted } = breaker
-    const { destination } = config
-    const made = destination ? madeFor(destination, config.redact) : ''
     const request = {
       id,
       kind,
@@ -250,7 +252,7 @@ export class Relay {
       hashes,
       accepted,
       settings,
-      madeFor: made,
+      madeFor: this.#madeFor,
       ...as,
     }
     const askedAt = now()
@@ -258,8 +260,8 @@ export class Relay {
       // One deadline over all repeats, the runtime's own too: the sender waits for this.
       const storing = this.#stored(request, waitMs)
       const stored = await within(STORE_TIMEOUT_MS + waitMs, storing, this.#deps.timers)
-      breaker.heard(stored.aep, askedAt)
-      const outcome = OUTCOMES[stored.state]
+      breaker.update(stored.aep, askedAt)
+      const outcome = OUTCOME_OF[stored.state]
       if (outcome === 'forwarded') return { outcome, upstreamStatus: 200 }
       return outcome === 'suppressed'
         ? { outcome, upstreamStatus }
@@ -287,14 +289,10 @@ export class Relay {
 }
 
 function forwarded(upstreamStatus: number, redacted: Redacted): RelayResult {
-  return { outcome: 'forwarded', straight: { redacted }, upstreamStatus }
+  return { outcome: 'forwarded', direct: { redacted }, upstreamStatus }
 }
 
 /** The status of a token request is IMS's, not AEP's. */
 function statusOf(ending: Exclude<Ending, { verdict: 'accepted' }>): number | null {
   return ending.error.code === 'token' ? null : ending.error.status
-}
-
-function nameOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.name : 'unknown'
 }

@@ -1,13 +1,13 @@
 /**
  * What an isolate reports to the outbox after it has answered (counts, receipts, uses of webhook keys, drift), and what it
- * hears in return: what is known of AEP, and who is suppressed.
+ * learns in return: what is known of AEP, and who is suppressed.
  *
  * Promises: while an isolate is in use, nothing is asked of the outbox before a webhook is answered; it exchanges at most
  * once in ten seconds, unless there is much to report. A webhook that leaves something to report keeps its request until
  * it is reported, so a quiet relay loses nothing. A report that was not taken is sent again as it is: it counts once.
  * Addresses and ids leave the isolate as keyed hashes only. Memory is bounded, whatever comes: receipts beyond the limit are
  * left out, counts never are (while nobody takes them, minutes become hours).
- * No webhook is relayed by what an isolate heard longer ago than commands wait (`HEARD_MS`): its first one, and the first
+ * No webhook is relayed by what an isolate learnt longer ago than commands wait (`INFORMED_MS`): its first one, and the first
  * after such a silence, wait for an exchange, a second at most.
  * Accepts: an isolate that ends loses what it has not reported, so these figures are a lower bound.
  */
@@ -21,14 +21,14 @@ import {
   ADD_UP_AT,
   EXCHANGE_LOST_MS,
   EXCHANGE_TIMEOUT_MS,
-  HEARD_MS,
+  INFORMED_MS,
   MAX_BUFFERED_COUNTS,
   MAX_BUFFERED_RECEIPTS,
   MAX_STRANGERS,
   REFRESH_INTERVAL_MS,
   REPORT_AT_RECEIPTS,
 } from './limits.ts'
-import { logLine } from './log.ts'
+import { logLine, nameOf } from './log.ts'
 import type { Outcome } from './outbox/event.ts'
 import { type CountRow, counted, STEP_MS, summed } from './outbox/records/counts.ts'
 import { type Hashes, LookupHash, unpackHashes } from './outbox/records/lookup.ts'
@@ -161,8 +161,8 @@ export class Reporter<Known = unknown, Aep = unknown> {
   #sequence = 0
   #exchangedAt = 0
   /** When the outbox was asked what this isolate knows of it, and by which of its questions; `null`: never. */
-  #heardAt: number | null = null
-  #heardBy = 0
+  #informedAt: number | null = null
+  #informedBy = 0
   #asked = 0
   #reportingSince: number | null = null
   /** A request waits to report what is buffered, since then. */
@@ -203,9 +203,9 @@ export class Reporter<Known = unknown, Aep = unknown> {
    */
   async ready(): Promise<boolean> {
     const now = this.#deps.now()
-    if (isWithin(this.#heardAt, HEARD_MS, now)) return true
+    if (isWithin(this.#informedAt, INFORMED_MS, now)) return true
     const hasFailed =
-      this.#heardAt === null ? this.#exchangedAt > 0 : this.#exchangedAt > this.#heardAt
+      this.#informedAt === null ? this.#exchangedAt > 0 : this.#exchangedAt > this.#informedAt
     if (hasFailed && isWithin(this.#exchangedAt, REFRESH_INTERVAL_MS, now)) return false
     try {
       // Each request asks by itself: a promise of one does not wake another.
@@ -275,9 +275,9 @@ export class Reporter<Known = unknown, Aep = unknown> {
     this.#exchangedAt = now()
     learned(aep, askedAt)
     // What was asked later, and answered first, is newer.
-    if (asked < this.#heardBy) return
-    this.#heardBy = asked
-    this.#heardAt = askedAt
+    if (asked < this.#informedBy) return
+    this.#informedBy = asked
+    this.#informedAt = askedAt
     // It changes where the suppressions of another outbox have been taken over.
     if (this.#hash?.raw.toHex() !== lookup.key.toHex()) {
       this.#hash = new LookupHash(lookup.key, this.#deps.rim.hmac)
@@ -330,6 +330,6 @@ function isWithin(since: number | null, ms: number, now: number): boolean {
 }
 
 function logFailure(thrown: unknown): void {
-  const name = thrown instanceof Error ? thrown.name : 'unknown'
+  const name = nameOf(thrown)
   logLine('warn', { event: 'exchange-failed', name })
 }

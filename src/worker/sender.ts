@@ -6,13 +6,13 @@
  */
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { type PostRequest, post } from './aep/client/post.ts'
-import { type Answer, Interrupted, isAbort } from './aep/client/verdict.ts'
+import { type HttpAnswer, Interrupted, isAbort } from './aep/client/verdict.ts'
 import { rimOf } from './lib/rim.ts'
 import { isTimeout, TIMERS, type Timers, timeoutError, within } from './lib/timeout.ts'
 import { SENDER_GRACE_MS } from './limits.ts'
 
 /** `aborted`: by the runtime. */
-export type Posted = { answer: Answer } | { none: 'timeout' | 'network' | 'aborted' }
+export type Posted = { answer: HttpAnswer } | { none: 'timeout' | 'network' | 'aborted' }
 
 export class Sender extends WorkerEntrypoint<Env> {
   async post(request: PostRequest, timeoutMs: number): Promise<Posted> {
@@ -28,7 +28,7 @@ export class Sender extends WorkerEntrypoint<Env> {
 
 /** What `AepClient` needs, by way of another invocation: one that dies, or says nothing in time, is nobody's failure. */
 export function postThrough(sender: { post: Sender['post'] }, timers: Timers = TIMERS) {
-  return async (request: PostRequest, timeoutMs: number): Promise<Answer> => {
+  return async (request: PostRequest, timeoutMs: number): Promise<HttpAnswer> => {
     let posted: Posted
     try {
       const sent = sender.post(request, timeoutMs)

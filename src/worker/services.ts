@@ -8,9 +8,8 @@ import { type Config, parseConfig } from './config/config.ts'
 import { settingsOf } from './config/destination.ts'
 import { shownSettings } from './config/variables.ts'
 import { DriftDetector } from './drift/detector.ts'
-import { AccessKeys } from './http/auth.ts'
+import { AccessKeys, Sessions } from './http/auth.ts'
 import { HealthCheck } from './http/health.ts'
-import { Sessions } from './http/sessions.ts'
 import { type Rim, rimOf } from './lib/rim.ts'
 import type { Timers } from './lib/timeout.ts'
 import { logLine } from './log.ts'
@@ -28,7 +27,7 @@ export type Services = {
   outbox: (where?: Config['outboxJurisdiction']) => OutboxStub
   relay: Relay
   breaker: Breaker
-  reporter: Reporter<Known, Aep>
+  reporter: Reporter<IsolateSight, Aep>
   health: HealthCheck
   webhookKeys: AccessKeys
   /** `null`: no token opens the admin routes. */
@@ -43,7 +42,7 @@ export type Services = {
 }
 
 /** What an isolate says of AEP. */
-type Known = { accepted: Breaker['accepted']; settings: string }
+type IsolateSight = { accepted: Breaker['accepted']; settings: string }
 
 const sleep = (ms: number, { set }: Timers): Promise<void> => new Promise((done) => set(done, ms))
 
@@ -80,10 +79,10 @@ export function servicesOf(env: Env): Services {
         tokens,
       })
     const drift = new DriftDetector()
-    const reporter = new Reporter<Known, Aep>({
+    const reporter = new Reporter<IsolateSight, Aep>({
       exchange: (...sent) => outbox().exchange(...sent),
       known: () => ({ accepted: breaker.accepted, settings }),
-      learned: (aep, askedAt) => breaker.heard(aep, askedAt),
+      learned: (aep, askedAt) => breaker.update(aep, askedAt),
       drift: (at) => drift.takeReports(at),
       now,
       rim,

@@ -8,6 +8,7 @@
  * Exit code 1 when the relay lost, refused or failed to deliver an event, 2 for wrong options; else 0: a figure measured on
  * a busy machine must not fail a build.
  */
+import { runCommand } from '../../src/cli/lib/run.ts'
 import { CONTENDERS, type Contender, type Part, type Scene } from './contenders.ts'
 import { type Installed, install } from './install.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
@@ -19,7 +20,7 @@ import { healthy } from './scenes/healthy.ts'
 import { loss } from './scenes/loss.ts'
 import { outage } from './scenes/outage.ts'
 import { profile } from './scenes/profile.ts'
-import type { SceneRun } from './scenes/scene.ts'
+import { inOneLine, type SceneRun } from './scenes/scene.ts'
 import { silence } from './scenes/silence.ts'
 import { markdownOf, type Section } from './section.ts'
 import { relayBundle } from './workerd.ts'
@@ -29,16 +30,11 @@ const RUNS: Record<Scene, SceneRun> = { healthy, outage, silence, cold, profile,
 process.exitCode = await main(process.argv.slice(2))
 process.exit()
 
-async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(args)
-  if (options === 'help') {
-    console.log(USAGE)
-    return 0
-  }
-  if (typeof options === 'string') {
-    console.error(`${options}\n\n${USAGE}`)
-    return 2
-  }
+function main(args: readonly string[]): Promise<number> {
+  return runCommand(readOptions(args), USAGE, (options: Options) => bench(options, args))
+}
+
+async function bench(options: Options, args: readonly string[]): Promise<number> {
   const chosen = CONTENDERS.filter(
     ({ id, isOurs }) => isOurs || options.opponents === null || options.opponents.includes(id),
   )
@@ -88,11 +84,12 @@ async function measured(
     takePart.filter((each) => missing(each) === null),
     conditions,
   )
-  const notes = takePart.flatMap((each) => {
+  const absent = takePart.flatMap((each) => {
     const why = missing(each)
-    return why === null ? [] : [`${each.title} could not be installed here: ${why}`]
+    return why === null ? [] : [[each.title, `could not be installed here: ${inOneLine(why)}`]]
   })
-  return { ...section, notes: [...notes, ...section.notes] }
+  const tables = section.tables.map((table) => ({ ...table, rows: [...table.rows, ...absent] }))
+  return { ...section, tables }
 }
 
 /** With the processor time of this run, or of the one that was published last. */

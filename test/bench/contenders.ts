@@ -9,7 +9,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Aep, INLET } from './aep.ts'
-import { DEBIAN, OPPONENTS } from './install.ts'
+import { DEBIAN, DEBIAN_LIBRARIES, OPPONENTS } from './install.ts'
 import { freePort, scratch, until } from './processes.ts'
 import { System } from './system.ts'
 import { startWorkerd } from './workerd.ts'
@@ -84,10 +84,9 @@ const debian = (program: string, args: string[], home: string) => ({
   command: path.join(DEBIAN, 'usr', program),
   args,
   cwd: home,
-  env: { LD_LIBRARY_PATH: path.join(DEBIAN, 'usr/lib', `${ARCHITECTURE}-linux-gnu`) },
+  env: { LD_LIBRARY_PATH: DEBIAN_LIBRARIES },
   log: path.join(home, `${path.basename(program)}.log`),
 })
-const ARCHITECTURE = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
 
 function homeOf(name: string): string {
   const home = path.join(scratch, name)

@@ -12,8 +12,10 @@ import { fileURLToPath } from 'node:url'
 export const OPPONENTS = fileURLToPath(new URL('opponents', import.meta.url))
 /** Where Debian's packages are unpacked. */
 export const DEBIAN = path.join(OPPONENTS, '.debian')
+const ARCHITECTURE = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
+export const DEBIAN_LIBRARIES = path.join(DEBIAN, 'usr/lib', `${ARCHITECTURE}-linux-gnu`)
 
-/** Debian packages and the upstream versions that the configurations were written for. */
+/** Of Debian 12: packages and the upstream versions that the configurations were written for. */
 const PACKAGES = { nginx: '1.22.*', 'redis-server': '5:7.0.*' }
 
 /** `null`: it is there; else why not, in a sentence. */
@@ -62,7 +64,8 @@ function installDebian(): void {
     'APT::Sandbox::User=',
   ]
   const folder = ['-o', `Dir::Cache::archives=${archives}`]
-  run('apt-get', ['install', '--yes', '--download-only', ...options, ...folder, ...wanted], DEBIAN)
+  const install = ['install', '--yes', '--download-only', ...options, ...folder, ...wanted]
+  run('apt-get', install, DEBIAN, 'Debian 12 has them, after `apt-get update`')
   for (const file of readdirSync(archives).filter((name) => name.endsWith('.deb'))) {
     run('dpkg-deb', ['-x', path.join(archives, file), DEBIAN], DEBIAN)
   }
@@ -70,11 +73,14 @@ function installDebian(): void {
   writeFileSync(done, wanted.join('\n'))
 }
 
-function run(command: string, args: readonly string[], cwd: string): void {
+/** `hint`: where it would work. */
+function run(command: string, args: readonly string[], cwd: string, hint = ''): void {
   const { status, error, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8' })
   if (error) throw new Error(`\`${command}\` cannot be run here (${error.message})`)
   if (status !== 0) {
-    const last = stderr.trim().split('\n').at(-1)
-    throw new Error(`\`${command} ${args[0]}\` failed: ${last}`)
+    // npm ends with the path of its log.
+    const lines = stderr.trim().split('\n')
+    const why = lines.find((line) => /^(?:npm error|E:)/.test(line)) ?? lines.at(-1)
+    throw new Error(`\`${command} ${args[0]}\` failed: ${why}${hint && `; ${hint}`}`)
   }
 }

@@ -5,21 +5,27 @@ import type { Conditions } from './scenes/scene.ts'
 
 export const USAGE = `Usage: npm run bench -- [options]
 
-Measures the relay beside other ways to take webhooks for AEP, in the same run on this
-machine, and writes the figures into docs/benchmarks.md and docs/costs.md. Opponents are installed on demand
-into test/bench/opponents. Half an hour on two cores.
+Measures the relay beside other ways to take webhooks for AEP, in the same run
+on this machine, and writes the figures into docs/benchmarks.md and
+docs/costs.md. Opponents are installed on demand into test/bench/opponents.
+Half an hour on two cores.
 
-  --only PARTS       of ${PARTS.join(', ')}; separated by commas
-  --opponents NAMES  of ${CONTENDERS.filter(({ isOurs }) => !isOurs)
-    .map(({ id }) => id)
-    .join(', ')
-    .replaceAll(/(.{1,62})(?:, |$)/g, '$1,\n                     ')
-    .replace(/,\s*$/, '')}
+  --only PARTS       separated by commas, of
+                     ${inLines(PARTS)}
+  --opponents NAMES  separated by commas, of
+                     ${inLines(CONTENDERS.filter(({ isOurs }) => !isOurs).map(({ id }) => id))}
   --rounds N         of healthy and outage (5)
   --events N         that wait in drain (50000)
   --quick            short rounds, to see that everything runs; writes nothing
   --dry-run          prints the tables and writes nothing
   --help`
+
+function inLines(names: readonly string[]): string {
+  return names
+    .join(', ')
+    .replaceAll(/(.{1,55})(?:, |$)/g, '$1,\n                     ')
+    .replace(/,\s*$/, '')
+}
 
 export type Options = {
   readonly parts: readonly Part[]
@@ -38,8 +44,8 @@ const NORMAL: Conditions = {
 }
 const QUICK: Conditions = { rounds: 2, roundMs: 300, warmUpMs: 200, steadyMs: 1_000, backlog: 300 }
 
-/** A text: what is wrong with them. */
-export function readOptions(args: readonly string[]): Options | 'help' | string {
+/** `wrong` says what is wrong with the command line. */
+export function readOptions(args: readonly string[]): Options | 'help' | { wrong: string } {
   let values: {
     only?: string
     opponents?: string
@@ -63,20 +69,20 @@ export function readOptions(args: readonly string[]): Options | 'help' | string 
       },
     }))
   } catch (thrown) {
-    return thrown instanceof Error ? thrown.message : String(thrown)
+    return { wrong: thrown instanceof Error ? thrown.message : String(thrown) }
   }
   if (values.help) return 'help'
   const parts = listed(values.only)
   const unknown = parts?.find((name) => !PARTS.includes(name as Part))
-  if (unknown !== undefined) return `--only: there is no ${unknown}`
+  if (unknown !== undefined) return { wrong: `--only: there is no ${unknown}` }
   const opponents = listed(values.opponents)
   const nobody = opponents?.find((name) => !CONTENDERS.some(({ id }) => id === name))
-  if (nobody !== undefined) return `--opponents: there is no ${nobody}`
+  if (nobody !== undefined) return { wrong: `--opponents: there is no ${nobody}` }
   const base = values.quick ? QUICK : NORMAL
   const rounds = Number(values.rounds ?? base.rounds)
   const backlog = Number(values.events ?? base.backlog)
-  if (!isCount(rounds)) return '--rounds: a whole number, 1 or more'
-  if (!isCount(backlog)) return '--events: a whole number, 1 or more'
+  if (!isCount(rounds)) return { wrong: '--rounds: a whole number, 1 or more' }
+  if (!isCount(backlog)) return { wrong: '--events: a whole number, 1 or more' }
   return {
     parts: PARTS.filter((part) => parts === null || parts.includes(part)),
     opponents,

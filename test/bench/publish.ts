@@ -6,7 +6,7 @@ import { cpus, loadavg, release, totalmem } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Contender } from './contenders.ts'
-import { DEBIAN, OPPONENTS } from './install.ts'
+import { DEBIAN, DEBIAN_LIBRARIES, OPPONENTS } from './install.ts'
 import { markdownOf, replaceBetween, type Section, svgOf } from './section.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -113,7 +113,7 @@ function ofPackage(name: string, require: NodeJS.Require): string | null {
 }
 
 function ofProgram(file: string, args: string[], version: RegExp, name: string): string | null {
-  const env = { LD_LIBRARY_PATH: path.join(DEBIAN, 'usr/lib/x86_64-linux-gnu') }
+  const env = { LD_LIBRARY_PATH: DEBIAN_LIBRARIES }
   const options = { encoding: 'utf8', env } as const
   const { stdout, stderr, error } = spawnSync(path.join(DEBIAN, file), args, options)
   const found = error ? null : version.exec(`${stdout}${stderr}`)?.[1]

@@ -38,7 +38,8 @@ export function markdownOf(section: Section): string {
 }
 
 function tableOf({ head, rows }: Table): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  const line = (cells: readonly string[]) =>
+    `| ${head.map((_, at) => cells[at] ?? '').join(' | ')} |`
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 

@@ -25,6 +25,8 @@ export type Relay = {
   aepAnswers(status: number, containing?: string): Promise<void>
   /** It answers as documented again. */
   aepWorks(): Promise<void>
+  /** One round of `POST /admin/erase`. */
+  erase(email: string): Promise<void>
   /** A run of the cron trigger, as AEP's clock goes on by so many minutes. */
   tick(minutes: number): Promise<void>
   /** The ids that AEP has taken, each once. */
@@ -105,6 +107,12 @@ function relayOf(
       aep.adobe.advance(minutes * 60_000)
       const answer = await fetch(`${url}/cdn-cgi/handler/scheduled`)
       if (!answer.ok) throw new Error(`The cron trigger answered ${answer.status}.`)
+    },
+    async erase(email) {
+      const headers = { authorization: `Bearer ${TOKEN}` }
+      const init = { method: 'POST', headers, body: JSON.stringify({ email }) }
+      const answer = await fetch(`${url}/admin/erase`, init)
+      if (!answer.ok) throw new Error(`/admin/erase answered ${answer.status}.`)
     },
     taken: () => new Set(aep.adobe.lake.map(({ _id }) => _id)),
   }

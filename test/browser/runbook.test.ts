@@ -2,9 +2,12 @@
  * The cases of docs/operations.md, each answered within two clicks of the overview, and its pictures: `UPDATE_SCREENSHOTS=1`
  * takes them anew. What only time or a failing outbox brings about, expiry and storage, is tested in workerd instead.
  */
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { badTranscript, chat, transcript } from './chats.ts'
 import { eachFile, inspect, type Operator, picture, REJECTING_MS, type World } from './operator.ts'
+import { KEY } from './relay.ts'
 
 let world: World
 eachFile((started) => {
@@ -152,5 +155,100 @@ describe('the runbook on the page', () => {
     await operator.press('Send a test alert')
     expect(await operator.text()).toContain('The test alert was not sent')
     await picture(operator, 'alerts')
+  })
+})
+
+/** A click that ends with a file: its text. */
+async function download({ page }: Operator, name: string): Promise<string> {
+  const link = page.getByRole('link', { name, exact: true })
+  const [file] = await Promise.all([page.waitForEvent('download'), link.click()])
+  return readFile(await file.path(), 'utf8')
+}
+
+/** Looks for one thing on a page that asks for it: the second click. */
+async function look(operator: Operator, by: string, value: string, button: string) {
+  await operator.page.getByRole('combobox', { name: 'By' }).first().selectOption(by)
+  await operator.page.getByLabel(/^The whole/).fill(value)
+  await operator.press(button)
+  return operator.text()
+}
+
+describe('what else is asked', () => {
+  it('were chats lost, how many were there yesterday: the overview, then the days', async () => {
+    const operator = await world.signedIn()
+    expect(await click(operator)).toMatch(/Yesterday \(UTC\): \d+ received · .* \d+ lost/)
+    const days = await click(operator, 'Seven days, by kind and source')
+    expect(days).toMatch(/Received In AEP Refused Lost Late Slowest Without transcript \d{4}-/)
+    expect(days).toContain('Chats without a transcript')
+    await inspect(operator, 'days-of-the-runbook')
+  })
+
+  it('a transcript is late: what came of the one chat', async () => {
+    const one = chat()
+    await world.relay.post('new-conversation', one)
+    const operator = await world.signedIn()
+    await click(operator, 'Find')
+    const search = () => look(operator, 'Conversation id', one.conversationUUID, 'Find')
+    await expect.poll(search, { timeout: 20_000 }).toContain('Delivered new-conversation')
+    expect(await operator.text()).not.toMatch(/(Delivered|Pending|Quarantined) transcript/)
+  })
+
+  it('Adobe’s support asks for examples: a cause as a file; for help with the relay a bundle', async () => {
+    await world.relay.aepAnswers(400, 'voucher')
+    await world.relay.post('feedback', chat())
+    const { id } = await world.relay.post('feedback', chat('My voucher is refused'))
+    await world.relay.post('feedback', chat())
+    const operator = await world.signedIn()
+    await click(operator, '4 dead')
+    const lines = await download(operator, 'Export all that match (NDJSON, with payloads)')
+    const events = lines
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { id: string })
+    expect(events).toHaveLength(4)
+    expect(events.find((event) => event.id === id)).toMatchObject({
+      answer: expect.stringContaining('400'),
+    })
+    await click(operator)
+    const bundle = await download(operator, 'Support bundle')
+    expect(JSON.parse(bundle)).toMatchObject({ status: { dead: 4 } })
+    expect(bundle).not.toMatch(/voucher|@example\.com|browser-test/)
+  })
+
+  it('a key has leaked: which, and when it was last used', async () => {
+    const operator = await world.signedIn()
+    const fingerprint = createHash('sha256').update(KEY).digest('hex').slice(0, 6)
+    const keys = await click(operator, 'Webhook keys: 1')
+    expect(keys).toMatch(new RegExp(`${fingerprint} last used`))
+  })
+
+  it('a person was erased before: until when they are suppressed', async () => {
+    const one = chat()
+    await world.relay.erase(one.visitor.email)
+    const operator = await world.signedIn()
+    await click(operator, 'Erase')
+    const found = await look(operator, 'Email', one.visitor.email, 'Show what there is')
+    expect(found).toContain(`${one.visitor.email} is suppressed already, until`)
+    await inspect(operator, 'erase-again')
+  })
+
+  it('a field has another name: the old one as gone, the new one as new', async () => {
+    const { relay } = world
+    const operator = await world.signedIn()
+    for (let each = 0; each < 80; each += 1) {
+      const { message, ...rest } = chat()
+      await relay.post('unanswered', each < 55 ? { ...rest, message } : { ...rest, text: message })
+    }
+    await click(operator, 'Drift')
+    await operator.untilText(/message No longer sent/)
+    expect(await operator.text()).toMatch(/text New field/)
+    await inspect(operator, 'drift-renamed')
+  })
+
+  it('which version runs: on every page', async () => {
+    const operator = await world.signedIn()
+    await click(operator)
+    const which = await operator.page.locator('.which').innerText()
+    expect(which).toMatch(/Chatlio relay production \S+\s· raw\s· \w+ \(/)
   })
 })

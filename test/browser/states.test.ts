@@ -45,6 +45,23 @@ async function receiver(): Promise<{ url: string; answers: (status: number) => v
 /** The colour at the left of the first sentence. */
 const tone = ({ page }: Operator) => page.locator('main > section').first().getAttribute('class')
 
+/** What of the header leaves the screen, or lies over something else of it. */
+function headerFaults({ page }: Operator): Promise<string[]> {
+  return page.evaluate(() => {
+    const parts = [...document.querySelectorAll('header .which, header form, header nav')]
+    const boxes = parts.map((part) => part.getBoundingClientRect())
+    return boxes.flatMap((box, index) => {
+      const name = parts[index]?.tagName ?? ''
+      const isOver = boxes.slice(index + 1).some((other) => {
+        const beside = other.left >= box.right || other.right <= box.left
+        return !beside && other.top < box.bottom && other.bottom > box.top
+      })
+      const leaves = box.left < 0 || box.right > document.documentElement.clientWidth
+      return isOver || leaves ? name : []
+    })
+  })
+}
+
 describe('a relay that has nothing to tell', () => {
   it('says so in green; it is amber before the first webhook, and when an alert is not heard', async () => {
     const alerts = await receiver()
@@ -128,6 +145,10 @@ describe('a staging relay that stores first', () => {
     await operator.untilText('Relaying. Nothing is pending.')
     await operator.untilText(/at least: 4 in all/)
     expect(await operator.page.locator('.env.other').innerText()).toBe(NAME)
+    for (let width = 320; width <= 1920; width += 40) {
+      await operator.page.setViewportSize({ width, height: 800 })
+      expect([width, await headerFaults(operator)]).toEqual([width, []])
+    }
     await inspect(operator, 'store-first')
     await operator.follow('Events')
     expect(await operator.text()).toContain('transcript · shop')

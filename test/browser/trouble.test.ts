@@ -174,7 +174,7 @@ describe('dead letters', () => {
     await relay.aepWorks()
     await relay.aepAnswers(503)
     for (const id of ids.slice(0, 2)) await page.getByLabel(`Tick ${id.slice(0, 8)}`).check()
-    await operator.press('Redrive the ticked ones')
+    await operator.press('Redrive ticked')
     expect(await operator.text()).toMatch(/^2 events redriven\..* 2 pending/)
     await inspect(operator, 'redrive-in-progress')
     await relay.aepWorks()
@@ -201,12 +201,12 @@ describe('dead letters', () => {
     await inspect(operator, 'ticked')
     const [download] = await Promise.all([
       page.waitForEvent('download'),
-      page.getByRole('button', { name: 'Export the ticked ones' }).click(),
+      page.getByRole('button', { name: 'Export ticked' }).click(),
     ])
     const lines = (await readFile(await download.path(), 'utf8')).trim().split('\n')
     expect(lines.length).toBe(await page.getByRole('checkbox').count())
     for (const id of [quarantined, pending]) expect(lines.join('')).toContain(id)
-    await operator.press('Delete the ticked ones…')
+    await operator.press('Delete ticked…')
     await page.getByRole('heading', { name: 'Delete 2 events?' }).waitFor()
     await inspect(operator, 'delete-ticked')
     await operator.press('Delete 2 events')

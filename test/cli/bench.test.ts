@@ -3,12 +3,14 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { CONTENDERS } from '../bench/contenders.ts'
 import { asNumber, asRatio, quantile, ratios, spread } from '../bench/figures.ts'
 import { readOptions } from '../bench/options.ts'
 import { billOf, freeShare, NOTHING, PAID_PLAN } from '../bench/prices.ts'
 import { hundredASecond, loadsOf, usageOf } from '../bench/scenes/cost.ts'
 import { lossOf } from '../bench/scenes/loss.ts'
 import { type CpuProfile, roomOfSource, roomsOf } from '../bench/scenes/profile.ts'
+import { faultsOf, rowsOf } from '../bench/scenes/scene.ts'
 import { markdownOf, replaceBetween, type Section, svgOf } from '../bench/section.ts'
 
 describe('figures', () => {
@@ -37,7 +39,15 @@ const SECTION: Section = {
   scene: 'healthy',
   title: 'Healthy',
   text: ['All is well.'],
-  tables: [{ head: ['', 'ms'], rows: [['ours', '1']] }],
+  tables: [
+    {
+      head: ['', 'ms', 'MiB'],
+      rows: [
+        ['ours', '1', '2'],
+        ['nginx', 'could not be installed here: no apt-get'],
+      ],
+    },
+  ],
   charts: [
     {
       file: 'a.svg',
@@ -49,7 +59,7 @@ const SECTION: Section = {
       ],
     },
   ],
-  notes: ['nginx could not be installed here: no apt-get'],
+  notes: ['As it is.'],
   faults: [],
   figures: {},
 }
@@ -57,9 +67,26 @@ const SECTION: Section = {
 describe('what is published', () => {
   it('is a table with what is missing from it', () => {
     expect(markdownOf(SECTION)).toBe(
-      'All is well.\n\n|  | ms |\n| --- | --- |\n| ours | 1 |\n\n![A & B](benchmarks/a.svg)\n\n' +
-        '- nginx could not be installed here: no apt-get',
+      'All is well.\n\n|  | ms | MiB |\n| --- | --- | --- |\n| ours | 1 | 2 |\n' +
+        '| nginx | could not be installed here: no apt-get |  |\n\n' +
+        '![A & B](benchmarks/a.svg)\n\n- As it is.',
     )
+  })
+
+  it('has a row for who did not come up, and a fault where that is the relay', () => {
+    const [relay, nginx] = ['relay', 'nginx'].map((id) => {
+      const contender = CONTENDERS.find((each) => each.id === id)
+      if (!contender) throw new Error(id)
+      return { contender, failed: 'it ended\nby itself' }
+    })
+    if (!relay || !nginx) throw new Error('missing')
+    const well = { ...nginx, failed: null }
+    expect(rowsOf([nginx, well], () => ['1', '2'])).toEqual([
+      ['nginx', 'missing: it ended by itself'],
+      ['nginx', '1', '2'],
+    ])
+    expect(faultsOf([relay, nginx, well], () => ['lost 1'])).toEqual(['relay: it ended\nby itself'])
+    expect(faultsOf([{ ...relay, failed: null }], () => ['lost 1'])).toEqual(['relay: lost 1'])
   })
 
   it('replaces its own part of the page and nothing else', () => {
@@ -122,9 +149,10 @@ describe('a profile', () => {
 
 describe('options', () => {
   it('name what is wrong with them', () => {
-    expect(readOptions(['--only', 'healthy,nothing'])).toBe('--only: there is no nothing')
-    expect(readOptions(['--opponents', 'nginx,apache'])).toBe('--opponents: there is no apache')
-    expect(readOptions(['--rounds', '0'])).toBe('--rounds: a whole number, 1 or more')
+    const wrong = (...args: string[]) => expect(readOptions(args))
+    wrong('--only', 'healthy,nothing').toEqual({ wrong: '--only: there is no nothing' })
+    wrong('--opponents', 'nginx,apache').toEqual({ wrong: '--opponents: there is no apache' })
+    wrong('--rounds', '0').toEqual({ wrong: '--rounds: a whole number, 1 or more' })
   })
 
   it('write nothing after a quick run', () => {

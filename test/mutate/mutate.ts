@@ -11,7 +11,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -24,7 +24,7 @@ const REPORT = 'mutation.json'
 
 /** Rooms, by the modules in them that decide and do no I/O. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
-  outbox: ['outbox/blame', 'outbox/event', 'outbox/cause', 'outbox/known', 'outbox/aep'],
+  outbox: ['outbox/blame', 'outbox/event', 'outbox/known', 'outbox/aep'],
   relay: ['breaker', 'aep/client/envelope', 'aep/client/verdict'],
   chatlio: ['event', 'kind', 'payload', 'person', 'timestamp'].map((name) => `chatlio/${name}`),
   record: [
@@ -32,7 +32,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ].map((name) => `aep/record/${name}`),
   landed: ['aep/landed', 'aep/failed-row'],
   alerts: ['alerts/evaluate', 'alerts/message'],
-  lib: ['json', 'json-text', 'spellings'].map((name) => `lib/${name}`),
+  lib: ['json', 'spellings'].map((name) => `lib/${name}`),
   config: ['config', 'destination', 'variables', 'webhook-keys'].map((name) => `config/${name}`),
 }
 
@@ -79,6 +79,8 @@ function readOptions(args: readonly string[]): Options | 'help' | { wrong: strin
     const known = Object.values(ROOMS).flat()
     const unknown = files.find((file) => !known.includes(file))
     if (unknown !== undefined) return { wrong: `${unknown} is no room, and no module of one.` }
+    const gone = files.find((file) => !existsSync(path.join(ROOT, `src/worker/${file}.ts`)))
+    if (gone !== undefined) return { wrong: `src/worker/${gone}.ts is not there any more.` }
     return { files: files.map((file) => `src/worker/${file}.ts`), survivors: values.survivors }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }

@@ -154,7 +154,7 @@ export const PUT_BACK: readonly PutIn[] = [
     lines: [
       {
         file: 'src/worker/report.ts',
-        line: '    if (isWithin(this.#heardAt, HEARD_MS, now)) return true\n',
+        line: '    if (isWithin(this.#informedAt, INFORMED_MS, now)) return true\n',
         instead: '    return true\n',
       },
     ],
@@ -324,7 +324,7 @@ export const EACH_CHECK: readonly PutIn[] = [
     ],
     lines: [
       {
-        file: 'src/worker/outbox/intake.ts',
+        file: 'src/worker/outbox/arrivals.ts',
         line: "if (state === 'pending' || state === 'dead') await delivery.scheduleNewWork()",
         instead: '',
       },

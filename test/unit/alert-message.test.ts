@@ -2,10 +2,11 @@
 import { describe, expect, it } from 'vitest'
 import type { AlertName } from '../../src/worker/alerts/alerts.ts'
 import type { Notice } from '../../src/worker/alerts/evaluate.ts'
-import { bodiesFor, type Sender } from '../../src/worker/alerts/message.ts'
+import { bodiesFor } from '../../src/worker/alerts/message.ts'
+import type { Relay } from '../../src/worker/alerts/words.ts'
 
 const URL = 'https://relay.example.com'
-const sent = (sender: Partial<Sender> = {}): Sender => {
+const sent = (sender: Partial<Relay> = {}): Relay => {
   return { publicUrl: URL, environment: null, ...sender }
 }
 const notice = (name: AlertName, said: Partial<Notice> = {}): Notice => ({
@@ -73,7 +74,9 @@ describe('a message of a relay that is not called production', () => {
   it('says so, and names its environment in every command', () => {
     const text = textFor('staging')
     expect(text).toContain('Alert: Title (staging)')
-    expect(text).toContain('See `wrangler.toml`, `npm run recover -- --env staging`.')
+    expect(text).toContain(
+      `See \`wrangler.toml\`, \`npm run recover -- --env staging --url ${URL}\`.`,
+    )
     expect(text).toContain(
       '`npm run tail -- --env staging --errors`, `npx wrangler secret put X --env staging` or `/chatlio end`',
     )
@@ -83,7 +86,7 @@ describe('a message of a relay that is not called production', () => {
     'names none where it is called %s',
     (environment) => {
       const text = textFor(environment)
-      expect(text).toContain(said.meaning)
+      expect(text).toContain(`See \`wrangler.toml\`, \`npm run recover -- --url ${URL}\`.`)
       expect(text).toContain(said.action)
     },
   )

@@ -19,7 +19,7 @@ const UNKNOWN = { ...UNAVAILABLE, verdict: 'unknown' } as Ending
 
 const breakerAt = (aep: Partial<Aep> = {}) => {
   const breaker = new Breaker({ settings: SETTINGS, windowMs: WINDOW })
-  breaker.heard({ ...INITIAL_AEP, ...aep, version: T }, T)
+  breaker.update({ ...INITIAL_AEP, ...aep, version: T }, T)
   return breaker
 }
 /** A request that tries AEP, and how it ends. */
@@ -119,18 +119,18 @@ describe('an answer of the outbox', () => {
 
   it('replaces the copy, unless it is older', () => {
     const breaker = breakerAt({ failure: failure(T) })
-    breaker.heard(well(T - 1), T + 100)
+    breaker.update(well(T - 1), T + 100)
     expect(breaker.reasonToStore(T + 100)).toBe('upstream')
-    breaker.heard(well(T + 1), T + 100)
+    breaker.update(well(T + 1), T + 100)
     expect(breaker.reasonToStore(T + 100)).toBeNull()
   })
 
   it('judges a failure that it has been told of: it may have been the event’s', () => {
     const breaker = breakerAt()
     request(breaker, UNAVAILABLE, T + 100)
-    breaker.heard(well(T + 1), T + 99)
+    breaker.update(well(T + 1), T + 99)
     expect(breaker.reasonToStore(T + 200)).toBe('upstream')
-    breaker.heard(well(T + 1), T + 100)
+    breaker.update(well(T + 1), T + 100)
     expect(breaker.reasonToStore(T + 200)).toBeNull()
   })
 
@@ -139,7 +139,7 @@ describe('an answer of the outbox', () => {
     for (const ms of [100, 200, 300]) {
       request(breaker, { ...THROTTLED, retryAfterMs: 60_000 } as Ending, T + ms)
     }
-    breaker.heard(well(T + 1), T + 300)
+    breaker.update(well(T + 1), T + 300)
     expect(breaker.reasonToStore(T + 301)).toBeNull()
     request(breaker, UNAVAILABLE, T + 400)
     expect(breaker.reasonToStore(T + 400 + WINDOW)).toBeNull()
@@ -148,9 +148,12 @@ describe('an answer of the outbox', () => {
   it('counts for nothing where this isolate’s own acceptance is newer than its failure', () => {
     const breaker = breakerAt()
     request(breaker, ACCEPTED, T + 500)
-    breaker.heard({ ...well(T + 1), failure: { ...failure(T + 600), validFrom: T + 400 } }, T + 600)
+    breaker.update(
+      { ...well(T + 1), failure: { ...failure(T + 600), validFrom: T + 400 } },
+      T + 600,
+    )
     expect(breaker.reasonToStore(T + 601)).toBeNull()
-    breaker.heard({ ...well(T + 2), failure: failure(T + 600) }, T + 600)
+    breaker.update({ ...well(T + 2), failure: failure(T + 600) }, T + 600)
     expect(breaker.reasonToStore(T + 601)).toBe('upstream')
   })
 })

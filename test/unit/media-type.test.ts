@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isAcceptedMediaType } from '../../src/worker/http/ingest.ts'
-import { compressionOf } from '../../src/worker/lib/decompress.ts'
+import { compressionOf, isAcceptedMediaType } from '../../src/worker/http/ingest.ts'
 
 describe('the content type of a webhook', () => {
   it.each([

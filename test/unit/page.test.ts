@@ -9,7 +9,7 @@ import type { AlertName } from '../../src/worker/alerts/alerts.ts'
 
 describe('the sentence about the relay', () => {
   const well: Situation = {
-    environment: null,
+    relay: { environment: null, publicUrl: null },
     reasons: [],
     pending: 0,
     hold: null,

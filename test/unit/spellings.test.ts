@@ -1,7 +1,7 @@
 /** An address is found in every spelling, and never in somebody else's: what finds, hashes and erases reads bytes here. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { utf8Bytes } from '../../src/worker/lib/json-text.ts'
+import { utf8Bytes } from '../../src/worker/lib/json.ts'
 import { addressesIn, folded, mentions, readingsOf } from '../../src/worker/lib/spellings.ts'
 
 const ADA = 'ada@example.com'

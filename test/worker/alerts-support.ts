@@ -2,14 +2,14 @@
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import type { Facts, OutboxFacts, Refused } from '../../src/worker/alerts/alerts.ts'
+import type { AlertFacts, OutboxFacts, RefusedCause } from '../../src/worker/alerts/alerts.ts'
 
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
 export const DAY = 24 * HOUR
 
-/** Facts, or `null` of an outbox that does not answer. */
-export type GivenFacts = Omit<Facts, 'outbox'> & { outbox: OutboxFacts | null }
+/** AlertFacts, or `null` of an outbox that does not answer. */
+export type GivenFacts = Omit<AlertFacts, 'outbox'> & { outbox: OutboxFacts | null }
 
 /** `own`: what differs from an outbox where all is well; `null`: it does not answer. */
 export function factsAt(now: number, own: Partial<OutboxFacts> | null = {}): GivenFacts {
@@ -34,7 +34,7 @@ export function factsAt(now: number, own: Partial<OutboxFacts> | null = {}): Giv
   return { now, outbox, letsIn: true, ageMs: 15 * MINUTE, silenceMs: DAY, retentionMs: 30 * DAY }
 }
 
-export function cause(own: Partial<Refused> = {}): Refused {
+export function cause(own: Partial<RefusedCause> = {}): RefusedCause {
   return {
     state: 'dead',
     kind: 'feedback',

@@ -112,7 +112,7 @@ it('they equal a GROUP BY over what is set aside, and every filter finds what it
       const place = events.find(id)
       if (step.do === 'put') {
         const { state, error } = step
-        events.put([
+        events.store([
           {
             id,
             kind: kindOf(step.event),

@@ -216,7 +216,7 @@ describe('some by their ids', () => {
 })
 
 describe('POST /admin/delete', () => {
-  it('takes what is pending by a filter too, and tells whoever waits for it', async () => {
+  it('takes what is pending by a filter, too: it is never sent', async () => {
     await relay.command('/pause')
     const kept = (await relay.post('unanswered', conversation())).body.id
     for (let each = 0; each < 2; each += 1) await relay.post('feedback', conversation())

@@ -4,8 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readEvent } from '../../src/worker/chatlio/event.ts'
 import type { EventKind } from '../../src/worker/chatlio/kind.ts'
-import { shownName } from '../../src/worker/drift/analyze.ts'
-import { DriftDetector, shapeHash } from '../../src/worker/drift/detector.ts'
+import { DriftDetector, shapeHash, shownName } from '../../src/worker/drift/detector.ts'
 import type { DriftRow } from '../../src/worker/drift/drift.ts'
 import { DriftStore } from '../../src/worker/outbox/drift.ts'
 import conversationSample from '../fixtures/conversation.json'
@@ -299,7 +298,7 @@ function detect(
   for (const value of bodies) {
     const parsed = { ok: true as const, value }
     const reading = readEvent({ id: `id-${now}`, kind, receivedAt: now }, parsed)
-    detector.saw(reading, parsed, `id-${now}`, now)
+    detector.observe(reading, parsed, `id-${now}`, now)
   }
   return detector.takeReports(now)
 }

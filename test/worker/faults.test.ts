@@ -4,7 +4,7 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { LARGE_BODY_BYTES, MAX_BYTES_IN_FLIGHT, MIN_CONCURRENCY } from '../../src/worker/limits.ts'
-import type { StoreRequest } from '../../src/worker/outbox/intake.ts'
+import type { StoreRequest } from '../../src/worker/outbox/arrivals.ts'
 import { inOutbox, refuseWrites, storeRequest } from './outbox-support.ts'
 import {
   type Clock,

@@ -1,6 +1,6 @@
 /** Events that arrive together are stored together: each still gets its own answer, and none is stored twice or lost. */
 import { describe, expect, it, vi } from 'vitest'
-import type { StoreRequest } from '../../src/worker/outbox/intake.ts'
+import type { StoreRequest } from '../../src/worker/outbox/arrivals.ts'
 import { attemptOf, idOf, inOutbox, refusal, refuseWrites, storeRequest } from './outbox-support.ts'
 import { type Clock, drainAll, eachTest, outbox, type Relay } from './support.ts'
 

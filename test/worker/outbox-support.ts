@@ -4,7 +4,7 @@ import { env } from 'cloudflare:workers'
 import type { Ending } from '../../src/worker/aep/client/verdict.ts'
 import { parseConfig } from '../../src/worker/config/config.ts'
 import { settingsOf } from '../../src/worker/config/destination.ts'
-import type { RequestAttempt, StoreRequest } from '../../src/worker/outbox/intake.ts'
+import type { RequestAttempt, StoreRequest } from '../../src/worker/outbox/arrivals.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { outbox } from './support.ts'
 

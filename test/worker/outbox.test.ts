@@ -3,7 +3,7 @@ import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import type { StoreRequest } from '../../src/worker/outbox/intake.ts'
+import type { StoreRequest } from '../../src/worker/outbox/arrivals.ts'
 import { alarmAt, idOf, inOutbox, refuseWrites, storeRequest } from './outbox-support.ts'
 import {
   type Clock,

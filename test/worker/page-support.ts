@@ -1,5 +1,5 @@
 /** A browser of the operators' page, as far as it matters here: it keeps the cookie, sends forms, follows redirects. */
-import { readSessionCookie } from '../../src/worker/http/sessions.ts'
+import { readSessionCookie } from '../../src/worker/http/auth.ts'
 import { startRelay, TOKEN } from './support.ts'
 
 export type Shown = { status: number; html: string; headers: Headers; path: string }

@@ -168,7 +168,7 @@ describe('with RECEIPT_DAYS 0', () => {
         rim: RUNTIME,
       })
       const event = { id: 'a'.repeat(64), kind: 'feedback' as const, source: null, attempts: 1 }
-      records.settled([
+      records.delivered([
         {
           ...event,
           receivedAt: clock.now,

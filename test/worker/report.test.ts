@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import worker from '../../src/worker/index.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
-import { HEARD_MS, MAX_BUFFERED_RECEIPTS } from '../../src/worker/limits.ts'
+import { INFORMED_MS, MAX_BUFFERED_RECEIPTS } from '../../src/worker/limits.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { LookupHash } from '../../src/worker/outbox/records/lookup.ts'
 import { isOverLimit } from '../../src/worker/outbox/records/records.ts'
@@ -112,7 +112,7 @@ describe('the first webhook of an isolate', () => {
     expect((await alone.post('feedback', conversation())).status).toBe(200)
     expect(performance.now() - again).toBeLessThan(900)
     isDown = false
-    clock.advance(HEARD_MS)
+    clock.advance(INFORMED_MS)
     await alone.post('feedback', conversation())
     await alone.report()
     const status = await outbox().status()
@@ -125,10 +125,10 @@ describe('an isolate that has not exchanged for longer than commands wait', () =
     await relay.post('feedback', conversation())
     await relay.report()
     await startRelay().command('/pause')
-    clock.advance(HEARD_MS - 1)
+    clock.advance(INFORMED_MS - 1)
     vi.spyOn(waits, 'wait').mockRejectedValue(new Error('not in tests'))
     expect((await relay.post('feedback', conversation())).body.status).toBe('forwarded')
-    clock.advance(HEARD_MS)
+    clock.advance(INFORMED_MS)
     expect((await relay.post('feedback', conversation())).body.status).toBe('buffered')
   })
 

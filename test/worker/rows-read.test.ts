@@ -5,7 +5,8 @@
  */
 import { reset, runInDurableObject } from 'cloudflare:test'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Sessions } from '../../src/worker/http/sessions.ts'
+import { pageRoutes } from '../../src/worker/admin/page/routes.tsx'
+import { Sessions } from '../../src/worker/http/auth.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
 import { MAX_COMPLETENESS_EVENTS, MAX_SCANNED, MAX_WATCHED } from '../../src/worker/limits.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
@@ -233,7 +234,7 @@ describe('with twenty thousand events of each state, no more rows are read than 
     expect(none.rows).toBeLessThanOrEqual(BESIDE)
   })
 
-  it.each([
+  const PAGES: readonly (readonly [string, number])[] = [
     // The hours of a day, and of two for yesterday's line.
     ['', 25 + 49 + BESIDE],
     ['/ui/events', PER_EVENT * PAGE + BESIDE],
@@ -243,7 +244,13 @@ describe('with twenty thousand events of each state, no more rows are read than 
     ['/ui/events/pending-17', BESIDE],
     ['/ui/events/parked-17?payload=1', BESIDE],
     [`/ui/events/${receiptId(17)}`, BESIDE],
+    ['/ui/events/pending-17/preview', BESIDE],
+    ['/ui/events/pending-17/body', BESIDE],
     ['/ui/delete?state=dead', BESIDE],
+    ['/ui/delete?state=all&ids=pending-17&ids=parked-17', PER_EVENT * 2 + BESIDE],
+    ['/ui/export?state=all&ids=pending-17&ids=parked-17', PER_EVENT * 2 + BESIDE],
+    ['/ui/support', 201 + 2 * BESIDE],
+    ['/ui/find', BESIDE],
     ['/ui/erase', BESIDE],
     ['/ui/suppressions', BESIDE],
     ['/ui/drift', BESIDE],
@@ -254,10 +261,23 @@ describe('with twenty thousand events of each state, no more rows are read than 
     // Of the events of a redrive no more than are watched: each is an element of a list, and a row.
     [`/ui/log/${REDRIVE}`, 2 * MAX_WATCHED + BESIDE],
     [`/ui/events?state=dead&entry=${REDRIVE}`, 2 * MAX_WATCHED + PER_EVENT * PAGE + BESIDE],
-  ])('the page /admin%s', async (path, most) => {
+  ]
+
+  it.each(PAGES)('the page /admin%s', async (path, most) => {
     const { answer, rows } = await visit(path)
     expect(answer.status).toBe(200)
     expect(rows).toBeLessThanOrEqual(most)
+  })
+
+  it('which are all that there are', () => {
+    const visited = PAGES.map(([path]) => path.split('?')[0] || '/')
+    const isVisited = (route: string) => {
+      const pattern = new RegExp(`^${route.replaceAll(/:[a-z]+/g, '[^/]+')}$`)
+      return visited.some((path) => pattern.test(path))
+    }
+    const routes = pageRoutes().routes.flatMap(({ method, path }) => (method === 'GET' ? path : []))
+    const missed = new Set(routes.filter((route) => !isVisited(route)))
+    expect([...missed]).toEqual(['/assets/:name', '/sign-in'])
   })
 
   it('the page that finds a person', async () => {

@@ -8,7 +8,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { type Identity, PRIVACY_JOBS, privacyRequest } from '../../worker/aep/privacy-request.ts'
-import { HEARD_MS } from '../../worker/limits.ts'
+import { INFORMED_MS } from '../../worker/limits.ts'
 import { commandLine } from '../lib/command.ts'
 import { variable } from '../lib/env-file.ts'
 import { adviceOn, PlatformError } from '../lib/platform-error.ts'
@@ -72,10 +72,10 @@ async function erase(
   const erased = await eraseAll(options, () => {
     console.error(
       wrap(
-        `${options.suppressDays > 0 ? 'Suppressed. ' : ''}Waiting ${HEARD_MS / 1_000} seconds, until every isolate of the relay has ${options.suppressDays > 0 ? 'heard of it' : 'reported what it relayed'}; then once more.`,
+        `${options.suppressDays > 0 ? 'Suppressed. ' : ''}Waiting ${INFORMED_MS / 1_000} seconds, until every isolate of the relay has ${options.suppressDays > 0 ? 'heard of it' : 'reported what it relayed'}; then once more.`,
       ),
     )
-    return io.sleep(HEARD_MS)
+    return io.sleep(INFORMED_MS)
   })
   if (typeof erased === 'string') {
     return complain(erased, 1)

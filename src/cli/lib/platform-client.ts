@@ -7,8 +7,7 @@
  * Never puts a token or a secret into an error or into `seen`. An answer that does not end is not read to its end.
  */
 import { PlatformError, readRefusal } from './platform-error.ts'
-import type { Json } from './platform-request.ts'
-import { type ApiRequest, pathOf } from './platform-request.ts'
+import { type ApiRequest, type Json, pathOf } from './platform-request.ts'
 import { type Credential, requestToken, unanswered } from './platform-token.ts'
 import { answerText } from './text.ts'
 

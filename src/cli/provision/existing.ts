@@ -4,8 +4,7 @@
  * Promises: nothing is changed in AEP. An address that cannot be right, or that belongs to another dataflow, is not
  * written. Without credentials for the Platform APIs it checks only the form, and says so.
  */
-import type { PlatformSettings, Send } from '../lib/platform-client.ts'
-import { platformClient } from '../lib/platform-client.ts'
+import { type PlatformSettings, platformClient, type Send } from '../lib/platform-client.ts'
 import { at, type Json, listAt, textAt } from '../lib/platform-request.ts'
 import { type Vars, varsBlock } from '../lib/wrangler-toml.ts'
 import type { Config } from './config-file.ts'

@@ -3,7 +3,7 @@
  * Promises: pure; what is missing or wrong is named, its value never shown. Plain http for loopback only.
  */
 import { DEFAULT_IMS_URL, DEFAULT_SCOPES } from '../../worker/config/destination.ts'
-import { DEFAULT_PLATFORM_URL } from '../../worker/config/read-access.ts'
+import { DEFAULT_PLATFORM_URL } from '../../worker/config/extras.ts'
 import { type Environment, variable } from '../lib/env-file.ts'
 import type { PlatformSettings } from '../lib/platform-client.ts'
 import type { Vars } from '../lib/wrangler-toml.ts'

@@ -8,8 +8,8 @@
  */
 import type { MiddlewareHandler } from 'hono'
 import { csrf } from 'hono/csrf'
+import { readSessionCookie } from '../http/auth.ts'
 import { problemResponse } from '../http/problem.ts'
-import { readSessionCookie } from '../http/sessions.ts'
 import { type AppContext, servicesOf } from '../services.ts'
 
 type AdminEnv = { Bindings: Env }

@@ -39,7 +39,7 @@ export function readFailedRow(line: string): FailedRow | null {
   if (line.trim() === '') return null
   const row = parsed(line)
   if (!isObject(row)) return cutRow(line, NO_CODE, '')
-  const { code, pointer } = reasonOf(row)
+  const { code, pointer } = firstErrorOf(row)
   const body = fieldOf(row, 'body')
   if (body === undefined && 'body' in row) return cutRow(line, code, pointer)
   const whole = isObject(body) ? body : withoutErrors(row)
@@ -119,7 +119,7 @@ function parsed(text: string): unknown {
 }
 
 /** Of the first error. */
-function reasonOf(row: JsonObject): Pick<FailedRow, 'code' | 'pointer'> {
+function firstErrorOf(row: JsonObject): Pick<FailedRow, 'code' | 'pointer'> {
   const errors = errorsIn(fieldOf(row, '_errors')).concat(
     errorsIn(fieldOf(row, '_validationErrors')),
   )

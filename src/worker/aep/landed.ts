@@ -15,7 +15,13 @@
 import { isObject, type JsonObject } from '../lib/json.ts'
 import { HOUR_MS } from '../limits.ts'
 import { type FailedRow, readFailedRow } from './failed-row.ts'
-import { answered, linesOf, list, type PlatformGet, type PlatformProblem } from './platform-get.ts'
+import {
+  getAnswer,
+  getJson,
+  linesOf,
+  type PlatformGet,
+  type PlatformProblem,
+} from './platform-get.ts'
 
 /** `datasetId` and, where there is one, the dataflow: without, batches of every flow are looked at, and no runs. */
 export type LandedFlow = { readonly datasetId: string; readonly flowId: string | null }
@@ -40,10 +46,10 @@ export type LandedFailure = {
 }
 
 /** Failed rows of one batch that have all of this in common. `acceptedAt`: when their batch began, epoch milliseconds. */
-type Told = Pick<FailedRow, 'kind' | 'source'> & { readonly acceptedAt: number }
-export type ReadFailure = LandedFailure & Told
+type RowOrigin = Pick<FailedRow, 'kind' | 'source'> & { readonly acceptedAt: number }
+export type ReadFailure = LandedFailure & RowOrigin
 export type UnnamedRows = Pick<LandedFailure, 'code' | 'pointer'> &
-  Told & { readonly count: number }
+  RowOrigin & { readonly count: number }
 
 /** An hour beside what AEP acknowledged in it, at least. In records. */
 export type ComparedHour = LandedHour & { readonly ours: number }
@@ -213,7 +219,7 @@ async function readHours(
   const sums = new Map<number, Counts>()
   for (let page = 0; query !== null && page < RUN_LISTS && !budget.late(); page += 1) {
     budget.lists -= 1
-    const answer = await list(get, 'runs', `${FLOW_SERVICE}/runs?${query}`)
+    const answer = await getJson(get, 'runs', `${FLOW_SERVICE}/runs?${query}`)
     if ('reason' in answer) return { hours: [], next: from, more: false, problem: answer.reason }
     const { items } = answer.body
     for (const run of Array.isArray(items) ? items : []) addRun(run, flowId, sums)
@@ -309,13 +315,13 @@ async function readFailures(options: LandedOptions, budget: Budget): Promise<Fai
     const { end, files } = await readFiles(get, batch.id, skip, budget, (row) => {
       each?.(row, batch)
       const { id, code, pointer, kind, source } = row
-      const told = { code, pointer, kind, source, acceptedAt: batch.created }
+      const origin = { code, pointer, kind, source, acceptedAt: batch.created }
       if (id !== null) {
-        failures.push({ ...told, id, batch: batch.id, at: batch.updated })
+        failures.push({ ...origin, id, batch: batch.id, at: batch.updated })
         return
       }
-      const key = JSON.stringify(told)
-      unnamed.set(key, { ...told, count: (unnamed.get(key)?.count ?? 0) + 1 })
+      const key = JSON.stringify(origin)
+      unnamed.set(key, { ...origin, count: (unnamed.get(key)?.count ?? 0) + 1 })
     })
     const within = { batch: batch.id, files }
     if (end === 'budget') return stopped(true, null, { within })
@@ -371,7 +377,7 @@ async function listBatches({ get, flow, cursor }: LandedOptions, budget: Budget)
       start: String(cursor.start + seen.size),
       orderBy: 'asc:created',
     })
-    const answer = await list(get, 'batches', `${CATALOG}/batches?${query}`)
+    const answer = await getJson(get, 'batches', `${CATALOG}/batches?${query}`)
     if ('reason' in answer) return result(false, answer.reason)
     const before = seen.size
     for (const [id, value] of Object.entries(answer.body)) {
@@ -413,7 +419,7 @@ async function readFiles(
   for (let query: string | null = ''; query !== null; ) {
     if (isSpent(budget)) return { end: 'budget', files: skip }
     budget.files -= 1
-    const answer = await list(get, 'files', path + query)
+    const answer = await getJson(get, 'files', path + query)
     if ('reason' in answer) {
       return { end: answer.reason.status === 404 ? 'gone' : answer.reason, files: skip }
     }
@@ -426,7 +432,7 @@ async function readFiles(
     if (index < skip) continue
     if (isSpent(budget)) return { end: 'budget', files: index }
     budget.files -= 1
-    const response = await answered(get, 'files', `${path}?path=${encodeURIComponent(name)}`)
+    const response = await getAnswer(get, 'files', `${path}?path=${encodeURIComponent(name)}`)
     if ('reason' in response) return { end: response.reason, files: index }
     // Those with an id count once, however often they are read; the others when their file has been read to its end.
     const unnamed: [FailedRow, string][] = []

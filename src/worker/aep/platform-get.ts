@@ -66,12 +66,12 @@ export async function* linesOf({ body }: Response): AsyncGenerator<string> {
 type Answered<T> = T | { readonly reason: PlatformProblem }
 
 /** A JSON object. */
-export async function list(
+export async function getJson(
   get: PlatformGet,
   what: PlatformProblem['what'],
   path: string,
 ): Promise<Answered<{ readonly body: JsonObject }>> {
-  const answer = await answered(get, what, path)
+  const answer = await getAnswer(get, what, path)
   if ('reason' in answer) return answer
   const failed = { reason: { what, reason: 'failed', status: answer.response.status } } as const
   try {
@@ -83,7 +83,7 @@ export async function list(
   }
 }
 
-export async function answered(
+export async function getAnswer(
   get: PlatformGet,
   what: PlatformProblem['what'],
   path: string,

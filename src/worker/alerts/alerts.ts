@@ -18,7 +18,7 @@ import {
   MISSING_SHARE,
   USUAL_WEBHOOKS,
 } from '../limits.ts'
-import type { Cause } from '../outbox/cause.ts'
+import type { Cause } from '../outbox/event.ts'
 import type { Hold } from '../outbox/known.ts'
 import type { CompletenessFacts, Share } from '../outbox/records/completeness.ts'
 import {
@@ -37,7 +37,7 @@ import {
 } from './words.ts'
 
 /** Events parked since the last run of the alerts, for one cause. */
-export type Refused = Cause & { count: number }
+export type RefusedCause = Cause & { count: number }
 
 /** Why AEP refused records afterwards, and how many since the last clean hour; those whose row named no event too. */
 export type LandedCause = {
@@ -73,7 +73,7 @@ export type OutboxFacts = {
   /** Events whose time is over within the warning, and within a day; counted up to a limit. */
   expiring: { soon: number; today: number; oldestAt: number | null }
   writable: boolean
-  refusals: readonly Refused[]
+  refusals: readonly RefusedCause[]
   drift: DriftSummary
   landed: LandedFacts
   /** Webhooks of a good key that were answered 503, and those refused under a key that is good or was: ever, at least. */
@@ -87,7 +87,7 @@ export type OutboxFacts = {
 }
 
 /** What is known at one run of the cron trigger. Times are epoch milliseconds. */
-export type Facts = {
+export type AlertFacts = {
   now: number
   outbox: OutboxFacts
   /** Whether there is a usable webhook key; without one Chatlio is answered 503. */
@@ -117,7 +117,7 @@ export type Memory = {
 export type KnownCause = Cause & { count: number; unsent: number; firstAt: number; lastAt: number }
 
 /** What a message says. `keys` name the reasons: one that no message has named is sent at once. `since`: when it began. */
-export type Message = {
+export type AlertMessage = {
   keys: string[]
   since: number
   urgent: boolean
@@ -130,7 +130,7 @@ export type Message = {
   action: string
 }
 
-export type Reading =
+export type RuleResult =
   /** All is well. */
   | { is: 'clear' }
   /** Cannot be told: what was is assumed still to be. */
@@ -139,7 +139,7 @@ export type Reading =
   | { is: 'silent' }
   | Over
 
-type Over = Message & {
+type Over = AlertMessage & {
   is: 'over'
   /** Runs in a row that it must be over before it fires. */
   runs: 1 | 2
@@ -156,9 +156,9 @@ export type Alert = {
   /** Where the page shows more than the overview does. */
   place?: string
   /** Asked while the outbox answers. */
-  rule: (facts: Facts, memory: Memory) => Reading
+  rule: (facts: AlertFacts, memory: Memory) => RuleResult
   /** What it says while the outbox does not answer; absent: what was is assumed still to be. */
-  unanswered?: (now: number) => Reading
+  unanswered?: (now: number) => RuleResult
   /** Whether a key that its rule no longer names is new when it comes back; otherwise it was sent once and for all. */
   forgets?: boolean
   /** Sent once, when it ends. */
@@ -174,7 +174,7 @@ const OVER = {
   cooldownMs: 0,
 } as const satisfies Partial<Over>
 
-const CLEAR: Reading = { is: 'clear' }
+const CLEAR: RuleResult = { is: 'clear' }
 const sum = (numbers: readonly number[]) => numbers.reduce((all, each) => all + each, 0)
 
 /** In the order in which they are listed and sent. */
@@ -261,7 +261,7 @@ export function alertNamed(name: string): Alert | undefined {
   return Object.hasOwn(ALERTS, name) ? ALERTS[name as AlertName] : undefined
 }
 
-function readHold({ now, letsIn, outbox }: Facts): Reading {
+function readHold({ now, letsIn, outbox }: AlertFacts): RuleResult {
   const { pending } = outbox
   const hold = outbox.hold?.reason === 'paused' ? null : outbox.hold
   const reasons = [...(letsIn ? [] : [NO_KEY]), ...(hold ? [hold.reason] : [])]
@@ -279,7 +279,7 @@ function readHold({ now, letsIn, outbox }: Facts): Reading {
   }
 }
 
-function readQueueAge(facts: Facts): Reading {
+function readQueueAge(facts: AlertFacts): RuleResult {
   const { now, ageMs, retentionMs, outbox } = facts
   const { oldestPendingAt: oldest, pausedSince, pending } = outbox
   const age = oldest === null ? 0 : now - oldest
@@ -300,7 +300,7 @@ function readQueueAge(facts: Facts): Reading {
   }
 }
 
-function readExpiring({ now, retentionMs, outbox }: Facts): Reading {
+function readExpiring({ now, retentionMs, outbox }: AlertFacts): RuleResult {
   const { soon, today, oldestAt } = outbox.expiring
   if (soon === 0) return CLEAR
   const { soonMs, todayMs } = warnings(retentionMs)
@@ -324,7 +324,7 @@ function readExpiring({ now, retentionMs, outbox }: Facts): Reading {
 }
 
 /** What agents discard has no transcript, every week anew: so it takes more than the usual share. */
-function readIncomplete({ now, outbox }: Facts): Reading {
+function readIncomplete({ now, outbox }: AlertFacts): RuleResult {
   if (outbox.completeness === null) return CLEAR
   const { latest, before } = outbox.completeness
   const share = shareOf(latest)
@@ -357,7 +357,7 @@ export function warnings(retentionMs: number): { soonMs: number; todayMs: number
 /** Causes shown in one message. */
 const SHOWN_CAUSES = 5
 
-function readRejected(_: Facts, { causes }: Memory): Reading {
+function readRejected(_: AlertFacts, { causes }: Memory): RuleResult {
   const known = Object.entries(causes)
   if (known.length === 0) return CLEAR
   const unsent = known.map(([, cause]) => cause).filter((cause) => cause.unsent > 0)
@@ -386,7 +386,7 @@ function causeLine({ state, kind, code, path, unsent }: KnownCause): string {
   return `${count(unsent, 'event')} ${state}: ${kind}, ${code}${isDocumented ? ` at ${path}` : ''}`
 }
 
-function readDrift({ now, outbox: { drift } }: Facts, { lastSentAt }: Memory): Reading {
+function readDrift({ now, outbox: { drift } }: AlertFacts, { lastSentAt }: Memory): RuleResult {
   if (drift.length === 0) return CLEAR
   const newestAt = Math.max(...drift.map((each) => each.newestAt))
   const words = { new: 'new field', type: 'changed type', gone: 'missing field' } as const
@@ -407,7 +407,7 @@ function readDrift({ now, outbox: { drift } }: Facts, { lastSentAt }: Memory): R
   }
 }
 
-function readNotLanded({ now, outbox: { landed } }: Facts): Reading {
+function readNotLanded({ now, outbox: { landed } }: AlertFacts): RuleResult {
   const { available, causes, missing, keptNone, since } = landed
   const words = notLanded(landed)
   if (words === null) return available ? CLEAR : { is: 'unsure' }
@@ -438,7 +438,7 @@ function inLastHour({ latest }: Counting): number {
   return sum(latest.map(([, count]) => count))
 }
 
-function readLost({ now }: Facts, { lost }: Memory): Reading {
+function readLost({ now }: AlertFacts, { lost }: Memory): RuleResult {
   if (inLastHour(lost) === 0 && lost.unsent === 0) return CLEAR
   return {
     ...OVER,
@@ -452,7 +452,7 @@ function readLost({ now }: Facts, { lost }: Memory): Reading {
   }
 }
 
-function readRefused({ now }: Facts, { refused }: Memory): Reading {
+function readRefused({ now }: AlertFacts, { refused }: Memory): RuleResult {
   const number = inLastHour(refused)
   if (number === 0) return CLEAR
   if (number < MANY_REFUSED) return { is: 'silent' }
@@ -468,7 +468,7 @@ function readRefused({ now }: Facts, { refused }: Memory): Reading {
   }
 }
 
-function readSilence({ now, silenceMs, outbox }: Facts): Reading {
+function readSilence({ now, silenceMs, outbox }: AlertFacts): RuleResult {
   const { lastWebhookAt, weekBefore } = outbox
   if (silenceMs === 0 || lastWebhookAt === null || now - lastWebhookAt < silenceMs) return CLEAR
   if (weekBefore < USUAL_WEBHOOKS) return { is: 'silent' }
@@ -487,6 +487,6 @@ function readSilence({ now, silenceMs, outbox }: Facts): Reading {
   }
 }
 
-function noStorage(now: number, fact: string): Reading {
+function noStorage(now: number, fact: string): RuleResult {
   return { ...OVER, ...STORAGE, keys: ['storage'], since: now, facts: [fact] }
 }

@@ -8,18 +8,18 @@
  * Pure; changes no argument. Times are epoch milliseconds.
  */
 import { DAY_MS, HOUR_MS, MAX_CAUSES_KEPT } from '../limits.ts'
-import { type Cause, causeKey } from '../outbox/cause.ts'
+import { type Cause, causeKey } from '../outbox/event.ts'
 import {
   ALERT_NAMES,
   ALERTS,
   type Alert,
+  type AlertFacts,
+  type AlertMessage,
   type AlertName,
   type Counting,
-  type Facts,
   type KnownCause,
-  type Message,
-  type Reading,
-  type Refused,
+  type RefusedCause,
+  type RuleResult,
 } from './alerts.ts'
 
 export type AlertState = {
@@ -43,7 +43,7 @@ export type AlertStates = {
 }
 
 /** What there is to say of one alert. */
-export type Notice = Message & {
+export type Notice = AlertMessage & {
   name: AlertName
   event: 'firing' | 'still' | 'resolved'
   /** For `resolved`: how long it lasted. */
@@ -93,7 +93,7 @@ export type Evaluation = { states: AlertStates; notices: Notice[] }
 
 /** `facts.outbox`: `null` while it does not answer. */
 export function evaluate(
-  facts: Omit<Facts, 'outbox'> & { outbox: Facts['outbox'] | null },
+  facts: Omit<AlertFacts, 'outbox'> & { outbox: AlertFacts['outbox'] | null },
   before: AlertStates,
 ): Evaluation {
   const { now, outbox } = facts
@@ -105,7 +105,7 @@ export function evaluate(
   for (const name of ALERT_NAMES) {
     const { rule, unanswered, forgets }: Alert = ALERTS[name]
     const { lastSentAt } = before.alerts[name]
-    const reading: Reading = outbox
+    const reading: RuleResult = outbox
       ? rule({ ...facts, outbox }, { causes, lost, refused, lastSentAt })
       : (unanswered?.(now) ?? { is: 'unsure' })
     const state = nextState(correctClock(before.alerts[name], now), reading, now)
@@ -116,7 +116,7 @@ export function evaluate(
   return { states: { alerts, causes, lost, refused }, notices }
 }
 
-function nextState(before: AlertState, reading: Reading, now: number): AlertState {
+function nextState(before: AlertState, reading: RuleResult, now: number): AlertState {
   switch (reading.is) {
     case 'clear':
       return before.state === 'ok' ? before : { ...before, state: 'ok', since: now }
@@ -137,7 +137,7 @@ function nextState(before: AlertState, reading: Reading, now: number): AlertStat
 function noticeOf(
   name: AlertName,
   { state, since, sent, lastSentAt }: AlertState,
-  reading: Reading,
+  reading: RuleResult,
   now: number,
 ): Notice | null {
   if (state === 'ok' && sent !== null) {
@@ -176,7 +176,7 @@ function correctClock(state: AlertState, now: number): AlertState {
   }
 }
 
-function onlyNamed(sent: AlertState['sent'], reading: Reading): AlertState['sent'] {
+function onlyNamed(sent: AlertState['sent'], reading: RuleResult): AlertState['sent'] {
   if (sent === null || reading.is !== 'over') return sent
   return { ...sent, keys: sent.keys.filter((key) => reading.keys.includes(key)) }
 }
@@ -197,7 +197,7 @@ function counted(before: Counting, total: number, now: number): Counting {
 
 /** Refusals by cause: those before and new ones, less those that are over. */
 function withRefusals(
-  refusals: readonly Refused[],
+  refusals: readonly RefusedCause[],
   before: Readonly<Record<string, KnownCause>>,
   now: number,
 ): Record<string, KnownCause> {
@@ -232,8 +232,8 @@ export function afterSent(
     const sent = event === 'resolved' ? null : { keys, at: now, since }
     alerts[name] = { ...alerts[name], sent, lastSentAt: now, lastError: null }
   }
-  const said = notices.filter(({ event }) => event !== 'resolved').map(({ name }) => name)
-  return { ...withoutUnsent(states, said), alerts }
+  const named = notices.filter(({ event }) => event !== 'resolved').map(({ name }) => name)
+  return { ...withoutUnsent(states, named), alerts }
 }
 
 /** What these alerts count is not kept to be sent: it was, or nobody gets a message. */

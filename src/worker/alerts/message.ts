@@ -4,10 +4,10 @@
  * where each alert is an incident that ends with it.
  * Pure.
  */
-import type { AlertWebhook } from '../config/alerts.ts'
+import type { AlertWebhook } from '../config/extras.ts'
 import { alertNamed } from './alerts.ts'
 import type { Notice } from './evaluate.ts'
-import { duration, forEnvironment, moment } from './words.ts'
+import { duration, forRelay, moment, type Relay } from './words.ts'
 
 /** What a message is about: an alert, or a test of them. */
 export type Sendable = Omit<Notice, 'name'> & { name: string }
@@ -23,26 +23,23 @@ const MAX_TEXT = 4_000
 /** PagerDuty cuts a summary at 1,024 characters. */
 const MAX_SUMMARY = 1_000
 
-/** Which relay sends it: its address, and what it is called. */
-export type Sender = { publicUrl: string | null; environment: string | null }
-
 /** JSON bodies to post, in order: one, or for PagerDuty one an alert. */
 export function bodiesFor(
   webhook: AlertWebhook,
   all: readonly Sendable[],
-  sender: Sender,
+  relay: Relay,
 ): unknown[] {
-  const { environment, publicUrl } = sender
+  const { environment, publicUrl } = relay
   const notices = all.map(({ title, meaning, action, ...rest }): Sendable => {
     return {
       ...rest,
       title: environment === null ? title : `${title} (${environment})`,
-      meaning: forEnvironment(meaning, environment),
-      action: forEnvironment(action, environment),
+      meaning: forRelay(meaning, relay),
+      action: forRelay(action, relay),
     }
   })
   return webhook.service === 'pagerduty'
-    ? notices.map((notice) => pagerDutyEvent(notice, webhook.routingKey, sender))
+    ? notices.map((notice) => pagerDutyEvent(notice, webhook.routingKey, relay))
     : [slackMessage(notices, publicUrl)]
 }
 
@@ -108,8 +105,8 @@ function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
 
-function pagerDutyEvent(notice: Sendable, routingKey: string, sender: Sender) {
-  const { publicUrl, environment } = sender
+function pagerDutyEvent(notice: Sendable, routingKey: string, relay: Relay) {
+  const { publicUrl, environment } = relay
   const { name, event, title, since, urgent, facts, meaning, action } = notice
   const link = linkTo([name], publicUrl)
   // The same for all events of an incident, those of earlier versions too.
@@ -135,7 +132,7 @@ function pagerDutyEvent(notice: Sendable, routingKey: string, sender: Sender) {
 }
 
 /** What `POST /admin/alerts/test` sends. A PagerDuty incident is opened and ended again. */
-export function testBodies(webhook: AlertWebhook, sender: Sender, now: number): unknown[] {
+export function testBodies(webhook: AlertWebhook, relay: Relay, now: number): unknown[] {
   const test: Sendable = {
     name: 'test',
     event: 'firing',
@@ -150,5 +147,5 @@ export function testBodies(webhook: AlertWebhook, sender: Sender, now: number): 
   }
   const ended: Sendable = { ...test, event: 'resolved', durationMs: 0 }
   const notices = webhook.service === 'pagerduty' ? [test, ended] : [test]
-  return bodiesFor(webhook, notices, sender)
+  return bodiesFor(webhook, notices, relay)
 }

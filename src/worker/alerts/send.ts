@@ -4,7 +4,7 @@
  * Promises: one request each, with a deadline, that follows no redirect; failures are reported in our words, which repeat
  * neither the address (it is a secret) nor the answer.
  */
-import type { AlertWebhook } from '../config/alerts.ts'
+import type { AlertWebhook } from '../config/extras.ts'
 import type { Rim } from '../lib/rim.ts'
 import { Deadline, isTimeout } from '../lib/timeout.ts'
 import { ALERT_TIMEOUT_MS } from '../limits.ts'
@@ -12,7 +12,7 @@ import { ALERT_TIMEOUT_MS } from '../limits.ts'
 type Network = Pick<Rim, 'fetch' | 'timers'>
 
 /** `null`: all of them got through; otherwise why one did not. The rest is then not sent. */
-export async function post(
+export async function postAlert(
   { url }: AlertWebhook,
   bodies: readonly unknown[],
   network: Network,

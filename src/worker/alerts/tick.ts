@@ -10,7 +10,7 @@ import type { Fetch } from '../aep/client/post.ts'
 import type { Config } from '../config/config.ts'
 import { type Timers, within } from '../lib/timeout.ts'
 import { STORE_TIMEOUT_MS } from '../limits.ts'
-import { logLine } from '../log.ts'
+import { logLine, nameOf } from '../log.ts'
 import type { OutboxStub } from '../outbox/outbox.ts'
 import { ALERT_NAMES } from './alerts.ts'
 import {
@@ -25,7 +25,7 @@ import {
   withoutUnsent,
 } from './evaluate.ts'
 import { bodiesFor } from './message.ts'
-import { ping, post } from './send.ts'
+import { ping, postAlert } from './send.ts'
 
 export type AlertDeps = {
   config: Config
@@ -126,7 +126,7 @@ async function send(
   if (!webhook) return withoutUnsent(states, ALERT_NAMES)
   if (notices.length === 0) return states
   const bodies = bodiesFor(webhook, notices, { publicUrl, environment })
-  const error = await post(webhook, bodies, { fetch, timers })
+  const error = await postAlert(webhook, bodies, { fetch, timers })
   if (error === null) return afterSent(states, notices, now)
   logLine('warn', { event: 'alert-not-sent', reason: error })
   return afterFailure(states, notices, error)
@@ -137,8 +137,4 @@ async function heartbeat({ config, fetch, timers, isWell }: AlertDeps): Promise<
   if (!heartbeatUrl) return
   const error = await ping(heartbeatUrl, await isWell(), { fetch, timers })
   if (error !== null) logLine('warn', { event: 'heartbeat-failed', reason: error })
-}
-
-function nameOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.name : 'unknown'
 }

@@ -26,20 +26,29 @@ export function isProduction(environment: string | null): boolean {
   return environment === null || /^prod(uction)?$/i.test(environment)
 }
 
+/** Which relay a text is about: what it is called, and its address, where these are known. */
+export type Relay = { environment: string | null; publicUrl: string | null }
+
+/** Those that ask the relay itself. */
+const ASKING = ['npm run verify', 'npm run recover', 'npm run compare']
+
 /**
- * A text whose commands, which stand between backticks, work as they stand: with the `--env` of a relay that is called
- * otherwise than production, as `provision --env` calls it.
+ * A text whose commands, which stand between backticks, work as they stand: with the address of the relay, and with the
+ * `--env` of one that is called otherwise than production, as `provision --env` calls it.
  */
-export function forEnvironment(text: string, environment: string | null): string {
-  if (environment === null || isProduction(environment) || !/^[\w-]+$/.test(environment)) {
-    return text
-  }
-  const flag = `--env ${environment}`
+export function forRelay(text: string, { environment, publicUrl }: Relay): string {
+  const isNamed = environment !== null && !isProduction(environment) && /^[\w-]+$/.test(environment)
+  const env = isNamed ? ['--env', environment] : []
   return text
     .replace(/`(npm run [\w-]+)(?: -- ([^`]+))?`/g, (_, command: string, rest?: string) => {
-      return `\`${command} -- ${flag}${rest ? ` ${rest}` : ''}\``
+      const url = publicUrl !== null && ASKING.includes(command) ? ['--url', publicUrl] : []
+      const flags = [...env, ...url, ...(rest ? [rest] : [])]
+      return `\`${[command, ...(flags.length > 0 ? ['--', ...flags] : [])].join(' ')}\``
     })
-    .replace(/`(npx wrangler [^`]+)`/g, `\`$1 ${flag}\``)
+    .replace(
+      /`(npx wrangler [^`]+)`/g,
+      (_, command: string) => `\`${[command, ...env].join(' ')}\``,
+    )
 }
 
 export type Advice = { title: string; action: string }

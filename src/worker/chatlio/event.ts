@@ -17,7 +17,7 @@ import {
   type Parsed,
 } from '../lib/json.ts'
 import { MAX_ISSUES } from '../limits.ts'
-import { documentedIn, placeIn, type Shape, shapeOf } from './fields.ts'
+import { documentedIn, placeIn, SHAPE_OF, type Shape } from './fields.ts'
 import { EVENT_TYPES, type EventKind, inferKind, type Route, type StoredKind } from './kind.ts'
 import {
   type Conversation,
@@ -78,7 +78,8 @@ export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
   if (kind === 'auto') {
     return invalid(kind, 'expected a transcript, an offline message or a conversation')
   }
-  const result = v.safeParse(SCHEMAS[shapeOf(kind)], json)
+  const shape = SHAPE_OF[kind]
+  const result = v.safeParse(SCHEMAS[shape], json)
   if (!result.success) {
     return { outcome: 'invalid', kind, issues: result.issues.slice(0, MAX_ISSUES).map(toIssue) }
   }
@@ -89,7 +90,7 @@ export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
     ...typed,
     id: arrival.id,
     eventType: isOfTestPerson(json) ? TEST_EVENT_TYPE : EVENT_TYPES[kind],
-    timestamp: normalizeTimestamps(typed, arrival.receivedAt) ?? receivedAt,
+    timestamp: normalizeTimestamps(typed.payload, shape, arrival.receivedAt) ?? receivedAt,
     receivedAt,
   }
   return { outcome: 'valid', kind, event }
@@ -123,9 +124,13 @@ function toIssue(issue: v.BaseIssue<unknown>): Issue {
  * because the schemas already copied every documented object. A `visitor` in a transcript is undocumented and stays
  * unchanged. Returns a transcript's `endedAt`, if it can be read.
  */
-function normalizeTimestamps({ kind, payload }: Typed, receivedAt: number): string | undefined {
+function normalizeTimestamps(
+  payload: JsonObject,
+  shape: Shape,
+  receivedAt: number,
+): string | undefined {
   let endedAt: string | undefined
-  for (const { holder, name } of TIMES[shapeOf(kind)]) {
+  for (const { holder, name } of TIMES[shape]) {
     for (const object of holdersOf(payload, holder)) {
       const isRead = normalizeTimestamp(object, name, receivedAt)
       if (isRead && name === 'endedAt') endedAt = object.endedAt as string

@@ -11,8 +11,13 @@ import type { EventKind } from './kind.ts'
 /** The three bodies that Chatlio documents: all webhooks but two share one. */
 export type Shape = 'conversation' | 'offline-message' | 'transcript'
 
-export function shapeOf(kind: EventKind): Shape {
-  return kind === 'transcript' || kind === 'offline-message' ? kind : 'conversation'
+export const SHAPE_OF: Readonly<Record<EventKind, Shape>> = {
+  transcript: 'transcript',
+  'offline-message': 'offline-message',
+  'new-conversation': 'conversation',
+  unanswered: 'conversation',
+  feedback: 'conversation',
+  conversation: 'conversation',
 }
 
 /**

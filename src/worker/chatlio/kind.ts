@@ -19,6 +19,12 @@ export type RouteKind = (typeof ROUTE_KINDS)[number]
 /** The URL that received the event: one of the five, or the single URL for all kinds (`auto`). */
 export type Route = RouteKind | 'auto'
 
+/** By what follows `/chatlio/` in the path. */
+export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
+  ['', 'auto'],
+  ...ROUTE_KINDS.map((kind) => [kind, kind] as const),
+])
+
 /** `conversation`: received on the single URL, and one of the three webhooks that share a body. */
 export type EventKind = RouteKind | 'conversation'
 
@@ -34,10 +40,6 @@ export const EVENT_TYPES: Record<EventKind, string> = {
   unanswered: 'chatlio.unanswered',
   feedback: 'chatlio.feedback',
   conversation: 'chatlio.conversation',
-}
-
-export function isRouteKind(text: string): text is RouteKind {
-  return (ROUTE_KINDS as readonly string[]).includes(text)
 }
 
 const has = Object.hasOwn

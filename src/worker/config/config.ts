@@ -17,9 +17,8 @@ import {
   MIN_EVENT_BYTES,
   MIN_SECRET_CHARACTERS,
 } from '../limits.ts'
-import { type AlertConfig, readAlertUrls } from './alerts.ts'
 import { type Destination, readDestination, readIms } from './destination.ts'
-import { type ReadAccess, readAccess } from './read-access.ts'
+import { type AlertConfig, type ReadAccess, readAccess, readAlertUrls } from './extras.ts'
 import {
   type ConfigProblem,
   days,
@@ -36,7 +35,7 @@ export type {
   RawDestination,
   XdmDestination,
 } from './destination.ts'
-export type { ReadAccess } from './read-access.ts'
+export type { ReadAccess } from './extras.ts'
 export type { Variables } from './variables.ts'
 export type { WebhookKey } from './webhook-keys.ts'
 

@@ -1,20 +1,34 @@
 /**
- * Sees once per shape and isolate whether an event differs from what Chatlio documents, and counts which fields come.
+ * Sees once per shape and isolate how an event differs from what Chatlio documents, and counts which fields come.
  *
  * Promises: a known shape costs its hash and little else; what is remembered and what is looked at in a given time are
- * bounded, whatever is sent; never throws, and never changes the event.
+ * bounded, whatever is sent; never throws, and never changes the event. No value is looked at beyond its type and its size,
+ * none is kept. Keys that look like data become `*`: a map keyed by addresses, ids or words of a visitor must neither tell
+ * them nor fill the list.
  * Accepts: an isolate that ends before its report is sent says nothing; counts are a lower bound.
  */
+
 import type { Reading } from '../chatlio/event.ts'
 import { STORED_KINDS, type StoredKind } from '../chatlio/kind.ts'
 import { isOfTestPerson } from '../chatlio/person.ts'
-import { isLongNumber, type Parsed } from '../lib/json.ts'
-import { DRIFT_REPORT_INTERVAL_MS, MAX_DRIFT_LOOKS, MAX_DRIFT_SHAPES } from '../limits.ts'
-import { analyze } from './analyze.ts'
-import { type Came, type DriftReport, type Finding, holderOf } from './drift.ts'
+import { isLongNumber, isObject, type JsonObject, type Parsed } from '../lib/json.ts'
+import {
+  DRIFT_REPORT_INTERVAL_MS,
+  MAX_DRIFT_FINDINGS,
+  MAX_DRIFT_LOOKS,
+  MAX_DRIFT_SHAPES,
+} from '../limits.ts'
+import {
+  type Came,
+  DOCUMENTED,
+  type Documented,
+  type DriftReport,
+  type Finding,
+  holderOf,
+} from './drift.ts'
 
 /** Events of one shape. `count`: those since it was last reported. */
-type Shape = {
+type SeenShape = {
   kind: StoredKind
   findings: readonly Finding[]
   present: ReadonlySet<string>
@@ -28,17 +42,17 @@ type Tally = {
   events: number
   eventId: string
   fields: Map<string, Came>
-  run: { shape: Shape; count: number }
+  run: { shape: SeenShape; count: number }
 }
 
 export class DriftDetector {
   /** By the hash of kind and shape. */
-  readonly #shapes = new Map<number, Shape>()
+  readonly #shapes = new Map<number, SeenShape>()
   readonly #tallies = new Map<StoredKind, Tally>()
   #looks = { since: 0, count: 0 }
 
   /** `now`: epoch milliseconds. */
-  saw(reading: Reading, parsed: Parsed, id: string, now: number): void {
+  observe(reading: Reading, parsed: Parsed, id: string, now: number): void {
     if (!parsed.ok || !('kind' in reading) || reading.outcome === 'too-many-values') return
     // Written by us: it says nothing of what Chatlio sends.
     if (isOfTestPerson(parsed.value)) return
@@ -68,14 +82,14 @@ export class DriftDetector {
     return reports
   }
 
-  #dueShapes(kind: StoredKind, now: number): Shape[] {
+  #dueShapes(kind: StoredKind, now: number): SeenShape[] {
     return [...this.#shapes.values()].filter(({ reportedAt, count, ...shape }) => {
       const isDue = reportedAt === null || now - reportedAt >= DRIFT_REPORT_INTERVAL_MS
       return shape.kind === kind && shape.findings.length > 0 && count > 0 && isDue
     })
   }
 
-  #tally(shape: Shape, id: string): void {
+  #tally(shape: SeenShape, id: string): void {
     const { kind } = shape
     let tally = this.#tallies.get(kind)
     if (!tally) {
@@ -90,7 +104,7 @@ export class DriftDetector {
   }
 
   /** So many new shapes in an interval; a flood of them is looked at in samples: `null`. */
-  #look(key: number, kind: StoredKind, value: unknown, now: number): Shape | null {
+  #look(key: number, kind: StoredKind, value: unknown, now: number): SeenShape | null {
     if (Math.abs(now - this.#looks.since) >= DRIFT_REPORT_INTERVAL_MS) {
       this.#looks = { since: now, count: 0 }
     }
@@ -165,4 +179,90 @@ function hashAt(value: unknown, depth: number): number {
 
 function mix(hash: number, more: number): number {
   return Math.imul(hash ^ more, PRIME)
+}
+
+/** Longest name shown; no documented one is half as long. */
+const MAX_NAME = 40
+
+/** Unknown keys beside each other above this are a map. */
+const MAX_NEW_SIBLINGS = 20
+
+/** The name of a key, if it is one and not data. Accepts: a name with many digits in it is hidden too. */
+export function shownName(key: string): string {
+  if (key.length > MAX_NAME || !/^[A-Za-z_$][\w$-]*$/.test(key)) return '*'
+  // Digits by themselves number a field (`line2`); many, or between letters again and again, are an id.
+  if (/\d{4}/.test(key)) return '*'
+  const turns = key.match(/[A-Za-z](?=\d)|\d(?=[A-Za-z])/g)?.length ?? 0
+  return turns > 2 || (turns > 0 && key.length > 20) ? '*' : key
+}
+
+export function typeOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (isLongNumber(value)) return 'number'
+  return Array.isArray(value) ? 'array' : typeof value
+}
+
+/** `string(14)`, `array(3)`, `object(2)`: how much there is, not what. */
+export function maskedShape(value: unknown): string {
+  if (typeof value === 'string') return `string(${value.length})`
+  if (Array.isArray(value)) return `array(${value.length})`
+  return isObject(value) ? `object(${Object.keys(value).length})` : typeOf(value)
+}
+
+/** Valid or not: fields that are new or of another type, and which of the documented ones are there. */
+export function analyze(
+  kind: StoredKind,
+  payload: unknown,
+): { findings: Finding[]; present: string[] } {
+  const findings = new Map<string, Finding>()
+  const present = new Set<string>()
+  const documented = kind === 'auto' ? {} : DOCUMENTED[kind]
+  if (isObject(payload)) walk(payload, '', documented, findings, present)
+  return { findings: [...findings.values()], present: [...present] }
+}
+
+function walk(
+  holder: JsonObject,
+  prefix: string,
+  documented: Documented,
+  findings: Map<string, Finding>,
+  present: Set<string>,
+): void {
+  const keys = Object.keys(holder)
+  const unknown = keys.filter((key) => !Object.hasOwn(documented, prefix + key))
+  const isMap = unknown.length > MAX_NEW_SIBLINGS
+  for (const key of keys) {
+    const value = holder[key]
+    const path = prefix + key
+    const expected = Object.hasOwn(documented, path) ? documented[path] : undefined
+    const to = typeOf(value)
+    if (expected === undefined) {
+      const shown = prefix + (isMap ? '*' : shownName(key))
+      const finding = { from: null, to, sample: maskedShape(value) }
+      add(findings, { path: shown, change: 'new', ...finding })
+      continue
+    }
+    present.add(path)
+    if (value === null || value === '' || (Array.isArray(value) && value.length === 0)) continue
+    if (!expected.split(' or ').includes(to)) {
+      add(findings, { path, change: 'type', from: expected, to, sample: maskedShape(value) })
+    } else if (isObject(value) && Object.hasOwn(documented, firstBelow(path, documented))) {
+      walk(value, `${path}.`, documented, findings, present)
+    } else if (Array.isArray(value) && Object.hasOwn(documented, `${path}.*`)) {
+      for (const item of value.filter(isObject)) {
+        present.add(`${path}.*`)
+        walk(item, `${path}.*.`, documented, findings, present)
+      }
+    }
+  }
+}
+
+/** Some documented path below; empty where what is below is the customer's own. */
+function firstBelow(path: string, documented: Documented): string {
+  return Object.keys(documented).find((each) => each.startsWith(`${path}.`)) ?? ''
+}
+
+function add(findings: Map<string, Finding>, finding: Finding): void {
+  const key = `${finding.change} ${finding.path}`
+  if (findings.size < MAX_DRIFT_FINDINGS && !findings.has(key)) findings.set(key, finding)
 }

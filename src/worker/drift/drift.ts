@@ -3,8 +3,8 @@
  * Free-form objects end at their name: what is in them is the customer's own.
  */
 
-import { documentedIn, type Form, placeIn, type Shape, shapeOf } from '../chatlio/fields.ts'
-import { EVENT_TYPES, type EventKind, type StoredKind } from '../chatlio/kind.ts'
+import { documentedIn, type Form, placeIn, SHAPE_OF, type Shape } from '../chatlio/fields.ts'
+import type { EventKind, StoredKind } from '../chatlio/kind.ts'
 
 /** `new`: a field that nobody documents; `type`: a known one of another type; `gone`: one that always came, and does not. */
 export const DRIFT_CHANGES = ['new', 'type', 'gone'] as const
@@ -84,5 +84,5 @@ function documented(shape: Shape): Documented {
 
 /** The documented fields of each kind and the types they come in, by path (`messages.*.text`), from the one list of fields. */
 export const DOCUMENTED = Object.fromEntries(
-  Object.keys(EVENT_TYPES).map((kind) => [kind, documented(shapeOf(kind as EventKind))]),
+  Object.entries(SHAPE_OF).map(([kind, shape]) => [kind, documented(shape)]),
 ) as Record<EventKind, Documented>

@@ -31,12 +31,12 @@ export type HealthDeps = {
   wait: (ms: number) => Promise<void>
 }
 
-type Report = { status: 200 | 503; body: { status: string; reasons?: HealthReason[] } }
+type HealthAnswer = { status: 200 | 503; body: { status: string; reasons?: HealthReason[] } }
 
 /** One per isolate and configuration. */
 export class HealthCheck {
   readonly #deps: HealthDeps
-  #latest: { at: number; report: Report } | null = null
+  #latest: { at: number; report: HealthAnswer } | null = null
   /** Since when an answer is being made. */
   #askedAt: number | null = null
 
@@ -59,7 +59,7 @@ export class HealthCheck {
     return (await this.#report()).body.reasons ?? []
   }
 
-  async #report(): Promise<Report> {
+  async #report(): Promise<HealthAnswer> {
     const now = this.#deps.now()
     const isRecent = (ms: number, at: number | null) => at !== null && at <= now && now - at < ms
     const latest = this.#latest
@@ -80,7 +80,7 @@ export class HealthCheck {
     }
   }
 
-  async #check(): Promise<Report> {
+  async #check(): Promise<HealthAnswer> {
     const { config, outbox } = this.#deps
     const { webhookKeys, destination } = config
     const found = new Set<HealthReason>()

@@ -10,16 +10,19 @@ import { eventId, type Reading, readEvent, readEventOrNull } from '../chatlio/ev
 import type { Route, StoredKind } from '../chatlio/kind.ts'
 import { hasTrait, type Subject, subjectOf, type Trait } from '../chatlio/person.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
-import { type Compression, compressionOf, decompress } from '../lib/decompress.ts'
+import { type Compression, decompress } from '../lib/decompress.ts'
 import { type Parsed, type ParsedText, parseJson } from '../lib/json.ts'
 import type { Rim } from '../lib/rim.ts'
 import { MAX_BODY_BYTES, MAX_JSON_VALUES } from '../limits.ts'
-import { logLine } from '../log.ts'
-import type { Unsupported } from '../outbox/cause.ts'
+import { logLine, nameOf } from '../log.ts'
+import type { Unsupported } from '../outbox/event.ts'
 import type { Received, RelayResult } from '../relay.ts'
 import type { Refusal } from './problem.ts'
 
-/** `bytes`: length of the stored body. `refusal`: the answer to an event in quarantine. */
+/**
+ * `bytes`: length of the stored body. `refusal`: the answer to an event in quarantine. `isInformed`: the isolate knew of
+ * pauses, holds and suppressions.
+ */
 export type Ingested = RelayResult & {
   id: string
   kind: StoredKind
@@ -27,6 +30,7 @@ export type Ingested = RelayResult & {
   receivedAt: number
   subject: Subject
   refusal: Refusal | null
+  isInformed: boolean
 }
 
 /** Nothing is stored. */
@@ -51,8 +55,8 @@ export type IngestDeps = {
   source: string | null
   optOut: Trait | null
   sha256: Rim['sha256']
-  /** Called once the body has arrived, however long that took: the isolate then knows of pauses, holds and suppressions. */
-  ready: () => Promise<void>
+  /** Asked once the body has arrived, however long that took: whether the isolate knows of pauses, holds and suppressions. */
+  reporter: { ready(): Promise<boolean> }
   observe: Observer
 }
 
@@ -61,7 +65,7 @@ export async function ingest(
   request: Request,
   route: Route,
   receivedAt: number,
-  { acceptor, source, optOut, sha256, ready, observe }: IngestDeps,
+  { acceptor, source, optOut, sha256, reporter, observe }: IngestDeps,
 ): Promise<Ingested | OptedOut | Refused> {
   const { headers } = request
   const compression = compressionOf(headers.get('content-encoding'))
@@ -79,14 +83,14 @@ export async function ingest(
   if (optOut !== null && hasTrait(parsed, optOut)) {
     return { outcome: 'opted-out', kind: readEventOrNull(arrival, parsed)?.kind ?? route, id }
   }
-  await ready()
+  const isInformed = await reporter.ready()
   let reading: Reading
   try {
     reading = readEvent(arrival, parsed)
   } catch (thrown) {
     const subject = subjectOf({ kind: route, parsed, body, isValid: false })
     const result = await acceptor.acceptUnread({ ...arrival, source, body, subject }, thrown)
-    return { ...result, ...arrived(route, subject), refusal: null }
+    return { ...result, ...arrived(route, subject), refusal: null, isInformed }
   }
   const { kind } = reading
   const subject = subjectOf({ kind, parsed, body, isValid: reading.outcome === 'valid' })
@@ -100,11 +104,12 @@ export async function ingest(
       observe(reading, parsed, id)
     } catch (thrown) {
       // The event is in custody: a fault of the observer must not change the answer.
-      const name = thrown instanceof Error ? thrown.name : 'unknown'
+      const name = nameOf(thrown)
       logLine('error', { event: 'error', name })
     }
   }
-  return { ...result, ...arrived(kind, subject), refusal: refusalOf(unsupported ?? reading, id) }
+  const refusal = refusalOf(unsupported ?? reading, id)
+  return { ...result, ...arrived(kind, subject), refusal, isInformed }
 }
 
 function refused(kind: Route, refusal: Refusal): Refused {
@@ -127,6 +132,24 @@ async function readBody(
   } catch {
     // The sender disconnected before the body was complete: only the log line records this.
     return { code: 'malformed-json' }
+  }
+}
+
+/** `null`: not compressed. `unsupported`: any other encoding, or several of them, one inside the other. */
+export function compressionOf(header: string | null): Compression | 'unsupported' | null {
+  const encoding = header?.trim().toLowerCase() ?? ''
+  switch (encoding) {
+    case '':
+    case 'identity':
+      return null
+    case 'gzip':
+    case 'deflate':
+      return encoding
+    // The same under its old name (RFC 9110, 8.4.1.3).
+    case 'x-gzip':
+      return 'gzip'
+    default:
+      return 'unsupported'
   }
 }
 

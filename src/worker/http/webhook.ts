@@ -6,7 +6,7 @@
  */
 import { getQueryParam } from 'hono/utils/url'
 import type { Redacted } from '../aep/record/redact.ts'
-import { type EventKind, isRouteKind, type Route } from '../chatlio/kind.ts'
+import { type EventKind, ROUTES, type Route } from '../chatlio/kind.ts'
 import type { Config } from '../config/config.ts'
 import { SAMPLES_AGENT } from '../drift/drift.ts'
 import { rimOf } from '../lib/rim.ts'
@@ -47,7 +47,6 @@ async function answer(
   const source = holder?.name ?? null
   const stranger = holder ? null : await webhookKeys.fingerprintOf(presented)
   const admitted = admit(route, request.method, key, config)
-  let isInformed = true
   const result: Result =
     typeof admitted === 'string'
       ? await ingest(request, admitted, at, {
@@ -55,12 +54,10 @@ async function answer(
           source,
           optOut: config.optOutTrait,
           sha256: rim.sha256,
-          ready: async () => {
-            isInformed = await reporter.ready()
-          },
+          reporter,
           observe: (reading, parsed, id) => {
             const isSample = request.headers.get('user-agent') === SAMPLES_AGENT
-            if (!isSample) drift.saw(reading, parsed, id, at)
+            if (!isSample) drift.observe(reading, parsed, id, at)
           },
         })
       : { outcome: 'refused', kind: route ?? 'auto', refusal: admitted }
@@ -68,7 +65,8 @@ async function answer(
   const endedAt = rim.now()
   logWebhook(result, response.status, endedAt - at, holder)
   const caller = { key, source, stranger }
-  const answered = { at: endedAt, ms: endedAt - at, ...caller, uninformed: !isInformed }
+  const uninformed = 'isInformed' in result && !result.isInformed
+  const answered = { at: endedAt, ms: endedAt - at, ...caller, uninformed }
   reporter.record({ ...answered, ...countedAs(result, endedAt) })
   // Without anything like a key they are counted with the next webhook: by themselves they cost the outbox nothing.
   if (key !== null || stranger !== null)
@@ -91,11 +89,11 @@ function countedAs(
     return { kind, outcome: counted, receipt: null, redacted: NOTHING }
   }
   if (outcome === 'opted-out') return { kind, outcome, receipt: null, redacted: NOTHING }
-  const { id, receivedAt, bytes, subject, straight } = result
-  // Only a valid event goes straight, and its kind is known then.
+  const { id, receivedAt, bytes, subject, direct } = result
+  // Only a valid event goes directly, and its kind is known then.
   const receipt = { id, kind: kind as EventKind, receivedAt, settledAt, bytes, subject }
-  return straight
-    ? { kind, outcome, receipt, redacted: straight.redacted }
+  return direct
+    ? { kind, outcome, receipt, redacted: direct.redacted }
     : { kind, outcome, receipt: null, redacted: NOTHING }
 }
 
@@ -106,9 +104,7 @@ function keyIn(url: string): string | undefined {
 
 /** `null`: no such route. */
 function routeOf(path: string): Route | null {
-  const segment = path.replace(/^\/chatlio\/?/, '').replace(/\/$/, '')
-  if (segment === '') return 'auto'
-  return isRouteKind(segment) ? segment : null
+  return ROUTES.get(path.replace(/^\/chatlio\/?/, '').replace(/\/$/, '')) ?? null
 }
 
 /** The route to ingest for, or the refusal. `key`: fingerprint of the caller's key, `null` if it holds none. */

@@ -54,21 +54,3 @@ async function write(
 
 /** `Accept-Encoding` of a 415 (RFC 9110, 12.5.3). */
 export const ACCEPTED_ENCODINGS = 'gzip, deflate'
-
-/** `null`: not compressed. `unsupported`: any other encoding, or several of them, one inside the other. */
-export function compressionOf(header: string | null): Compression | 'unsupported' | null {
-  const encoding = header?.trim().toLowerCase() ?? ''
-  switch (encoding) {
-    case '':
-    case 'identity':
-      return null
-    case 'gzip':
-    case 'deflate':
-      return encoding
-    // The same under its old name (RFC 9110, 8.4.1.3).
-    case 'x-gzip':
-      return 'gzip'
-    default:
-      return 'unsupported'
-  }
-}

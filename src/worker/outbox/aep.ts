@@ -11,13 +11,13 @@ import type { HoldReason } from '../aep/client/verdict.ts'
 import { MAX_RETRY_AFTER_MS, QUIET_MS, REFUSALS_TO_HOLD } from '../limits.ts'
 import {
   type Attempt,
+  type AttemptOutcome,
   attemptOutcome,
   blame,
   type Failed,
   fullJitterMs,
   isThrottled,
   isTooLarge,
-  type Outcome,
   type Policy,
 } from './blame.ts'
 
@@ -134,7 +134,7 @@ export function afterAttempt(
   attempt: Attempt,
   now: number,
   policy: Policy,
-): { aep: Aep; outcome: Outcome } {
+): { aep: Aep; outcome: AttemptOutcome } {
   const next = after(aep, { what: 'attempt', attempt }, now, policy)
   const { hold, accepted, settings } = next.refusals
   const outcome = attemptOutcome(notAhead(attempt, now), {
@@ -165,7 +165,7 @@ function step(aep: Aep, happened: Happened, now: number, policy: Policy): Aep {
     case 'start':
       return started(aep, happened, now)
     case 'nothing-pending':
-      return aep.refusals.hold ? settled(aep, withoutHold(aep.refusals)) : aep
+      return aep.refusals.hold ? withoutVainWait(aep, withoutHold(aep.refusals)) : aep
     case 'time':
       return aep
   }
@@ -211,7 +211,7 @@ function reported(aep: Aep, report: Extract<Happened, { what: 'report' }>, now: 
 function withAnswer(aep: Aep, at: number): Aep {
   const { failure } = aep
   const answered = { ...aep, answeredAt: Math.max(aep.answeredAt, at) }
-  return settled(failure && at >= failure.at ? { ...answered, failure: null } : answered)
+  return withoutVainWait(failure && at >= failure.at ? { ...answered, failure: null } : answered)
 }
 
 function withAcceptance(aep: Aep, beganAt: number, at: number): Aep {
@@ -227,7 +227,10 @@ function withAcceptance(aep: Aep, beganAt: number, at: number): Aep {
     // Reported late, it may be older than a failure and still show that AEP worked after all.
     failure: failure && at <= failure.validFrom && at < failure.at ? failure : null,
   }
-  return settled(answered, accepted.beganAt > refusals.refusedAt ? withoutHold(known) : known)
+  return withoutVainWait(
+    answered,
+    accepted.beganAt > refusals.refusedAt ? withoutHold(known) : known,
+  )
 }
 
 function withRefusal(
@@ -304,7 +307,7 @@ function withArrival(aep: Aep, now: number): Aep {
 function resumed(aep: Aep, now: number): Aep {
   const pause = { paused: false, at: Math.max(now, aep.pause.at + 1) }
   const opened = { ...aep, pause, failure: null, notBefore: 0, throttled: null }
-  return settled(opened, withoutHold(aep.refusals))
+  return withoutVainWait(opened, withoutHold(aep.refusals))
 }
 
 /** A deployment may have mended what fails: it is tried at once. Any other start goes on waiting. */
@@ -317,11 +320,11 @@ function started(aep: Aep, start: Extract<Happened, { what: 'start' }>, now: num
   if (!deployed && unusableSince === aep.unusableSince) return aep
   const wait = deployed ? { retryAt: 0, failures: 0 } : {}
   const begun = { ...aep, deployment, unusableSince, ...wait }
-  return settled(begun, same ? aep.refusals : noRefusals(settings, now))
+  return withoutVainWait(begun, same ? aep.refusals : noRefusals(settings, now))
 }
 
 /** With these refusals. Without a failure and a hold there is nothing to wait for. */
-function settled(aep: Aep, refusals: Refusals = aep.refusals): Aep {
+function withoutVainWait(aep: Aep, refusals: Refusals = aep.refusals): Aep {
   const next = refusals === aep.refusals ? aep : { ...aep, refusals }
   const waits = next.failures > 0 || next.retryAt > 0
   return isFailing(next) || !waits ? next : { ...next, failures: 0, retryAt: 0 }

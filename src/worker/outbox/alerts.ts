@@ -5,7 +5,7 @@
  * is read when the cron trigger asks. The states and what they count are written together, so none is counted twice.
  * Facts are codes, counts and moments only: nothing of an event, and nothing that AEP wrote. Times are epoch milliseconds.
  */
-import { type OutboxFacts, type Refused, warnings } from '../alerts/alerts.ts'
+import { type OutboxFacts, type RefusedCause, warnings } from '../alerts/alerts.ts'
 import type { DriftSummary } from '../drift/drift.ts'
 import { DAY_MS, HOUR_MS, MAX_CAUSES_READ, MAX_COUNTED_EXPIRING } from '../limits.ts'
 import type { EventList } from './list.ts'
@@ -94,7 +94,7 @@ export class Alerts {
   }
 
   /** `refusals`: those that these states count. Part of one transaction; mostly nothing has changed or is written. */
-  save(states: string, refusals: readonly Refused[]): void {
+  save(states: string, refusals: readonly RefusedCause[]): void {
     const { sql } = this.#deps
     sql.exec(
       `INSERT INTO alerts (only, states) VALUES (1, ?)
@@ -115,9 +115,9 @@ export class Alerts {
   }
 
   /** What an operator has sent again or erased since does not count. */
-  #refusals(): Refused[] {
+  #refusals(): RefusedCause[] {
     return this.#deps.sql
-      .exec<Refused>(
+      .exec<RefusedCause>(
         `SELECT state, kind, code, path, uncounted AS count FROM causes WHERE uncounted > 0
          ORDER BY uncounted DESC LIMIT ?`,
         MAX_CAUSES_READ,

@@ -66,7 +66,7 @@ export type Recorded = History & {
   answer: string | null
 }
 
-export type Outcome =
+export type AttemptOutcome =
   | { end: 'accepted' }
   /** Refused for good, or out of strikes: for an operator. */
   | { end: 'dead'; recorded: Recorded }
@@ -120,7 +120,7 @@ export type Judging = {
   policy: Policy
 }
 
-export function attemptOutcome(attempt: Attempt, judging: Judging): Outcome {
+export function attemptOutcome(attempt: Attempt, judging: Judging): AttemptOutcome {
   const { ending, endedAt, history } = attempt
   if (ending.verdict === 'accepted') return { end: 'accepted' }
   const { error, answer } = ending
@@ -141,7 +141,7 @@ export function attemptOutcome(attempt: Attempt, judging: Judging): Outcome {
   return failedOutcome(ending, attempt, recorded, judging)
 }
 
-function refusedOutcome(attempt: Attempt, recorded: Recorded, judging: Judging): Outcome {
+function refusedOutcome(attempt: Attempt, recorded: Recorded, judging: Judging): AttemptOutcome {
   const { sparesRefused, rejecting, policy } = judging
   if (!sparesRefused || isTooLarge(attempt)) return { end: 'dead', recorded }
   // In the hold its probes decide who is sent; before it, each event waits by itself.
@@ -153,7 +153,7 @@ function failedOutcome(
   attempt: Attempt,
   recorded: Recorded,
   { seen, policy }: Judging,
-): Outcome {
+): AttemptOutcome {
   const throttles = throttlesAfter(failed, attempt, seen)
   const blamed = blame(failed, attempt, seen)
   // The destination's backoff decides; the short wait keeps this event from being sent in a circle.
@@ -179,7 +179,12 @@ function withStrike(recorded: Recorded, { history, endedAt }: Attempt): Recorded
   return { ...recorded, strikes: history.strikes + 1, struckAt }
 }
 
-function retry(recorded: Recorded, blamed: Blamed, failures: number, policy: Policy): Outcome {
+function retry(
+  recorded: Recorded,
+  blamed: Blamed,
+  failures: number,
+  policy: Policy,
+): AttemptOutcome {
   const nextAt = (recorded.triedAt ?? 0) + fullJitterMs(failures, policy)
   return { end: 'retry', blamed, recorded: { ...recorded, nextAt } }
 }

@@ -10,10 +10,9 @@
 import type { StoredKind } from '../chatlio/kind.ts'
 import { MAX_KEPT_ATTEMPTS, MAX_RETRY_AFTER_MS } from '../limits.ts'
 import type { History } from './blame.ts'
-import { type Reason, reasonOf } from './cause.ts'
 import {
   type AcceptedEvent,
-  type Arrival,
+  type ArrivingEvent,
   type Eraser,
   type EventState,
   type Ledger,
@@ -21,6 +20,8 @@ import {
   type ParkedState,
   PER_MS,
   type Place,
+  type Reason,
+  reasonOf,
   type SentEvent,
   type Split,
   type StoredAttempt,
@@ -85,7 +86,7 @@ export class Events {
   }
 
   /** Stores them in one transaction. Returns where each of them is, and in which state it really is. */
-  put(arrivals: readonly Arrival[]): (Place & { isNew: boolean })[] {
+  store(arrivals: readonly ArrivingEvent[]): (Place & { isNew: boolean })[] {
     return this.#storage.transactionSync(() => {
       const { stored, free } = this.#look(arrivals)
       let added = 0
@@ -101,7 +102,7 @@ export class Events {
     })
   }
 
-  #insert(position: number, arrival: Arrival): Place {
+  #insert(position: number, arrival: ArrivingEvent): Place {
     const { id, kind, source, receivedAt, hashes, body, state, parts, madeFor, attempt } = arrival
     const { code, path } = causeIn(state, attempt)
     this.#write(INSERT_EVENT, EVENT_COLUMNS, {
@@ -122,7 +123,7 @@ export class Events {
     return { position, state }
   }
 
-  #merge({ position, state }: Place, { kind, attempt, ...arriving }: Arrival): Place {
+  #merge({ position, state }: Place, { kind, attempt, ...arriving }: ArrivingEvent): Place {
     const next = stateOnArrival(state, arriving.state)
     if (next === state) return { position, state }
     if (next === 'pending') this.#requeue(position, kind, attempt)
@@ -131,7 +132,7 @@ export class Events {
   }
 
   /** Where these are stored, by id, and a free position for each moment of receipt. */
-  #look(arrivals: readonly Arrival[]) {
+  #look(arrivals: readonly ArrivingEvent[]) {
     const stored = new Map<string, Place>()
     const next = new Map<number, number>()
     const asked = JSON.stringify(arrivals.map(({ id, receivedAt }) => [id, receivedAt]))
@@ -146,7 +147,7 @@ export class Events {
       next.set(ms, Math.max((last ?? -1) + 1, ms * PER_MS))
       if (position !== null && state !== null) stored.set(id, { position, state })
     }
-    const free = ({ receivedAt }: Arrival): number => {
+    const free = ({ receivedAt }: ArrivingEvent): number => {
       for (let ms = receivedAt; ; ms += 1) {
         const position = next.get(ms) ?? this.#firstFree(ms)
         next.set(ms, position + 1)
@@ -311,7 +312,7 @@ export class Events {
     this.#writeAttempt(position, attempt)
   }
 
-  /** Sets a pending event aside, for an operator. */
+  /** It waits for an operator. */
   park(position: number, state: ParkedState, attempt: StoredAttempt): void {
     this.#storage.transactionSync(() => this.#park(position, state, attempt))
   }

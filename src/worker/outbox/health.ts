@@ -33,12 +33,6 @@ export function healthOf(facts: {
 /** A write that has been tried, when, and how large its largest body was. */
 export type Write = { at: number; worked: boolean; bytes: number }
 
-/** The write that says more of the next ones. A smaller one that works does not vouch for what was refused. */
-export function tellingWrite(before: Write | null, latest: Write): Write {
-  const isRefuted = before === null || before.worked || !latest.worked
-  return isRefuted || latest.bytes >= before.bytes ? latest : before
-}
-
 /**
  * Tells whether events can be stored, by storing something as large.
  * Promises: at most one such write a minute, and none while stores succeed. What has just refused a store is not writable.
@@ -54,7 +48,7 @@ export class WriteProbe {
     this.#now = now
   }
 
-  /** `store`: the latest store of an event that tells (`tellingWrite`); `null` before the first. */
+  /** `store`: the latest store of an event that tells (`Arrivals.lastWrite`); `null` before the first. */
   async isWritable(store: Write | null): Promise<boolean> {
     const now = this.#now()
     const isRecent = (at: number) => at <= now && now - at < WRITE_PROBE_INTERVAL_MS

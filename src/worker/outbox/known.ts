@@ -29,10 +29,10 @@ export type Known = {
   /** AEP fails, and this is no hold: an outage. */
   outageSince: number | null
   /** What is behind the hold, and behind AEP's failure, for the log: both can last at once. */
-  causes: { hold: Cause | null; failure: Cause | null }
+  causes: { hold: CodeAndStatus | null; failure: CodeAndStatus | null }
 }
 
-type Cause = { code: string; status: number | null }
+type CodeAndStatus = { code: string; status: number | null }
 
 export function known(value: Aep, now: number, policy: Policy): Known {
   const aep = corrected(value, now, policy)
@@ -57,7 +57,7 @@ export function known(value: Aep, now: number, policy: Policy): Known {
   }
 }
 
-function holdCauseOf({ unusableSince, refusals, failure }: Aep): Cause | null {
+function holdCauseOf({ unusableSince, refusals, failure }: Aep): CodeAndStatus | null {
   if (unusableSince !== null) return { code: 'configuration', status: null }
   if (refusals.hold) return { code: 'rejected', status: refusals.newest[0]?.status ?? null }
   return failure && { code: failure.code, status: failure.status }
@@ -74,7 +74,7 @@ function holdOf({ pause, unusableSince, refusals, failure }: Aep): Hold | null {
 export type LogLine = { level: 'log' | 'warn'; fields: Parameters<typeof logLine>[1] }
 
 /** What a change says to an operator: a hold or an outage begins or ends. */
-export function linesOf(before: Known, next: Known, now: number): LogLine[] {
+export function logLinesOf(before: Known, next: Known, now: number): LogLine[] {
   const lines: LogLine[] = []
   if (before.hold?.reason !== next.hold?.reason) {
     const reason = next.hold?.reason ?? null
@@ -98,7 +98,7 @@ export function linesOf(before: Known, next: Known, now: number): LogLine[] {
 }
 
 /** The status is AEP's, or that of IMS when IMS gave no token. */
-function fieldsOf(cause: Cause | null): Omit<LogLine['fields'], 'event'> {
+function fieldsOf(cause: CodeAndStatus | null): Omit<LogLine['fields'], 'event'> {
   if (cause === null) return {}
   const { code, status } = cause
   if (status === null) return { code }

@@ -8,8 +8,14 @@
  */
 import type { StoredKind } from '../chatlio/kind.ts'
 import { MAX_SCANNED } from '../limits.ts'
-import { type Cause, reasonOf } from './cause.ts'
-import { EVENT_STATES, type EventState, PER_MS, type StoredError } from './event.ts'
+import {
+  type Cause,
+  EVENT_STATES,
+  type EventState,
+  PER_MS,
+  reasonOf,
+  type StoredError,
+} from './event.ts'
 
 export type EventSummary = {
   id: string
@@ -46,7 +52,7 @@ export type StoredBody = {
 }
 
 /**
- * `null` matches any; `path`: empty matches where none is known (`cause.ts`); `idPrefix`: hexadecimal. Positions from `from`
+ * `null` matches any; `path`: empty matches where none is known (`reasonOf`); `idPrefix`: hexadecimal. Positions from `from`
  * on and below `end`.
  */
 export type ListFilter = {

@@ -10,10 +10,9 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import { AepClient } from '../aep/client/client.ts'
-import type { TokenResult } from '../aep/client/ims.ts'
-import { TokenSource } from '../aep/client/ims.ts'
+import { type TokenResult, TokenSource } from '../aep/client/ims.ts'
 import type { ComparedHour, LandedCursor } from '../aep/landed.ts'
-import type { LandedFacts, OutboxFacts, Refused } from '../alerts/alerts.ts'
+import type { LandedFacts, OutboxFacts, RefusedCause } from '../alerts/alerts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import { settingsOf } from '../config/destination.ts'
 import type { DriftKey, DriftRow } from '../drift/drift.ts'
@@ -22,6 +21,7 @@ import { EXPORT_PAGE } from '../limits.ts'
 import { postThrough } from '../sender.ts'
 import type { Aep } from './aep.ts'
 import { Alerts } from './alerts.ts'
+import { Arrivals, type HeldState, type StoreRequest } from './arrivals.ts'
 import { Bulk, type BulkRequest, type DeletePage, type RedrivePage, withinBytes } from './bulk.ts'
 import { Delivery } from './delivery/delivery.ts'
 import type { EventEnd } from './delivery/outcome.ts'
@@ -29,7 +29,6 @@ import { DriftStore } from './drift.ts'
 import type { AcceptedEvent, Ledger } from './event.ts'
 import { Events } from './events.ts'
 import { type Health, healthOf, WriteProbe } from './health.ts'
-import { type HeldState, Intake, type StoreRequest } from './intake.ts'
 import type { Hold } from './known.ts'
 import {
   type CauseRow,
@@ -42,14 +41,19 @@ import {
 import type { Completeness } from './records/completeness.ts'
 import type { CountRow, Step } from './records/counts.ts'
 import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
-import type { FindRequest, Found } from './records/find.ts'
+import {
+  type FindRequest,
+  type Found,
+  type TimelineFilter,
+  type TimelinePage,
+  timeline,
+} from './records/find.ts'
 import type { Compared, LandedDay, LandedRead } from './records/landed.ts'
 import type { ListedEntry, LogEntry, Progress } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
 import type { Delivered, Exchanged, Report } from './records/reports.ts'
 import type { ListedSuppression, Suppression } from './records/suppressions.ts'
 import { migrate } from './schema.ts'
-import { type TimelineFilter, type TimelinePage, timeline } from './timeline.ts'
 import { TokenKeeper } from './token-keeper.ts'
 import { AepWatch } from './watch.ts'
 
@@ -90,7 +94,7 @@ export class Outbox extends DurableObject<Env> {
   readonly #watch: AepWatch
   readonly #tokens: TokenKeeper
   readonly #delivery: Delivery
-  readonly #intake: Intake
+  readonly #arrivals: Arrivals
   readonly #writes: WriteProbe
   readonly #records: Records
   readonly #alerts: Alerts
@@ -115,12 +119,7 @@ export class Outbox extends DurableObject<Env> {
       storage,
       receiptMs: config.receiptMs,
       readAccess: config.readAccess,
-      events: {
-        hashed: (after, before, limit) => list.hashed(after, before, limit),
-        beginningWith: (id, limit) => list.beginningWith(id, limit),
-        at: (position) => list.at(position),
-        newestSince: (ms, limit) => list.newestSince(ms, limit),
-      },
+      events: list,
       now,
       rim,
     })
@@ -128,7 +127,7 @@ export class Outbox extends DurableObject<Env> {
     this.#bulk = new Bulk({
       events,
       list,
-      isSuppressed: (hashes) => records.isSuppressed(hashes),
+      isSuppressed: (hashes) => records.suppressions.has(hashes, now()),
       erased: (id) => this.#delivery.left(id, 'erased'),
     })
     const takeBack = (from: number, since: number) => this.#delivery.takeBack(from, since)
@@ -147,10 +146,10 @@ export class Outbox extends DurableObject<Env> {
       settings,
       now,
       timers,
-      record: (delivered) => records.settled(delivered.map(deliveredOf)),
+      record: (delivered) => records.delivered(delivered.map(deliveredOf)),
       recordPart: (event) => records.partSettled(event),
     })
-    this.#intake = new Intake({
+    this.#arrivals = new Arrivals({
       events,
       watch: this.#watch,
       delivery: this.#delivery,
@@ -168,7 +167,7 @@ export class Outbox extends DurableObject<Env> {
       pending: () => events.ledger().pending,
       oldestPendingAt: () => events.oldestPendingAt(),
       oldestAt: () => events.oldestAt(),
-      isWritable: () => this.#writes.isWritable(this.#intake.lastWrite),
+      isWritable: () => this.#writes.isWritable(this.#arrivals.lastWrite),
       drift: () => this.#drift.summary(),
       records,
       silenceMs: config.alerts.silenceMs,
@@ -184,7 +183,7 @@ export class Outbox extends DurableObject<Env> {
   }
 
   async store(request: StoreRequest): Promise<{ state: HeldState; aep: Aep }> {
-    const state = await this.#intake.store(request)
+    const state = await this.#arrivals.store(request)
     return { state, aep: this.#watch.aep }
   }
 
@@ -193,7 +192,7 @@ export class Outbox extends DurableObject<Env> {
     request: StoreRequest,
     waitMs: number,
   ): Promise<{ state: HeldState | EventEnd; aep: Aep }> {
-    const state = await this.#intake.store(request)
+    const state = await this.#arrivals.store(request)
     const end = state === 'pending' ? await this.#delivery.waitFor(request.id, waitMs) : null
     return { state: end ?? state, aep: this.#watch.aep }
   }
@@ -248,7 +247,7 @@ export class Outbox extends DurableObject<Env> {
   async health(): Promise<Health> {
     return healthOf({
       known: this.#watch.known(),
-      writable: await this.#writes.isWritable(this.#intake.lastWrite),
+      writable: await this.#writes.isWritable(this.#arrivals.lastWrite),
       oldestAt: this.#events.oldestAt(),
       retentionMs: this.#config.retentionMs,
       now: this.#rim.now(),
@@ -262,7 +261,7 @@ export class Outbox extends DurableObject<Env> {
     newest = false,
   ): ListedPage | TimelinePage {
     if (!isTimeline(filter)) return this.#list.list(filter, after, limit, newest)
-    this.#intake.flush()
+    this.#arrivals.flush()
     const parts = { list: this.#list, receipts: this.#records.receipts() }
     return timeline(filter, after, limit, newest, parts)
   }
@@ -287,7 +286,7 @@ export class Outbox extends DurableObject<Env> {
 
   /** Whether there was such an event. */
   async erase(id: string): Promise<boolean> {
-    this.#intake.flush()
+    this.#arrivals.flush()
     const place = this.#events.find(id)
     if (place) {
       this.#events.erase([place.position], 'deleted')
@@ -298,7 +297,7 @@ export class Outbox extends DurableObject<Env> {
 
   /** One page, which is found and redriven in one transaction. */
   async redrive(request: BulkRequest): Promise<RedrivePage> {
-    this.#intake.flush()
+    this.#arrivals.flush()
     const page = this.ctx.storage.transactionSync(() => this.#bulk.redrive(request))
     this.#delivery.added(page.positions)
     await this.#delivery.scheduleNewWork()
@@ -307,7 +306,7 @@ export class Outbox extends DurableObject<Env> {
 
   /** One page, which is found and erased in one transaction. */
   async eraseMatching(request: BulkRequest): Promise<DeletePage> {
-    this.#intake.flush()
+    this.#arrivals.flush()
     return this.ctx.storage.transactionSync(() => this.#bulk.erase(request))
   }
 
@@ -317,7 +316,7 @@ export class Outbox extends DurableObject<Env> {
   }
 
   find(request: FindRequest): Found[] {
-    this.#intake.flush()
+    this.#arrivals.flush()
     return this.#records.find(request)
   }
 
@@ -326,7 +325,7 @@ export class Outbox extends DurableObject<Env> {
   }
 
   completeness(since: number, overdueAt: number): Completeness & { from: number } {
-    this.#intake.flush()
+    this.#arrivals.flush()
     return this.#records.completeness(since, overdueAt)
   }
 
@@ -347,7 +346,9 @@ export class Outbox extends DurableObject<Env> {
 
   /** Indexes of the hashes (`packHashes`) whose person is suppressed. */
   screen(hashes: readonly string[]): number[] {
-    return hashes.flatMap((each, index) => (this.#records.isSuppressed(each) ? index : []))
+    const { suppressions } = this.#records
+    const now = this.#rim.now()
+    return hashes.flatMap((each, index) => (suppressions.has(each, now) ? index : []))
   }
 
   suppressions(now: number): ListedSuppression[] {
@@ -371,7 +372,7 @@ export class Outbox extends DurableObject<Env> {
 
   /** One page; when the last resolves, all of it is durable. */
   async erasePerson(request: EraseRequest): Promise<ErasePage> {
-    this.#intake.flush()
+    this.#arrivals.flush()
     const page = erasePage(request, {
       positions: (after, limit) => this.#list.positionsAfter(after, limit),
       body: (position) => this.#list.body(position),
@@ -452,7 +453,7 @@ export class Outbox extends DurableObject<Env> {
   }
 
   /** `refusals`: those that these states count. */
-  async saveAlertStates(states: string, refusals: readonly Refused[]): Promise<void> {
+  async saveAlertStates(states: string, refusals: readonly RefusedCause[]): Promise<void> {
     this.ctx.storage.transactionSync(() => this.#alerts.save(states, refusals))
     await this.ctx.storage.sync()
   }

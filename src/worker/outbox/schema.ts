@@ -23,7 +23,7 @@ export const EVENT_COLUMNS = {
   received_at: 'INTEGER NOT NULL',
   // What it is found by, see `records/`.
   hashes: 'TEXT NOT NULL',
-  // Why it is set aside, see `cause.ts`; NULL while it is pending.
+  // Why it is parked, see `reasonOf`; NULL while it is pending.
   code: 'TEXT',
   path: 'TEXT',
   // How often processing it has begun and not ended; counted for large events only.
@@ -65,7 +65,7 @@ const UNCOUNT_CAUSE = `UPDATE causes SET count = count - 1, uncounted = min(unco
   DELETE FROM causes WHERE ${OLD_CAUSE} AND count = 0;`
 
 /**
- * `causes` equals a `GROUP BY` over the events that are set aside, after whatever statement, since triggers keep it: a page
+ * `causes` equals a `GROUP BY` over the events that are parked, after whatever statement, since triggers keep it: a page
  * that reads it reads a few rows, not all events. `first_at` and `last_at` are those of all events that a group has had
  * since it was last empty; `uncounted` are those that no alert has counted yet.
  */

@@ -8,9 +8,9 @@
  */
 import { logLine } from '../log.ts'
 import { type Aep, after, afterAttempt, type Happened, INITIAL_AEP, mustPersist } from './aep.ts'
-import type { Attempt, Outcome, Policy } from './blame.ts'
+import type { Attempt, AttemptOutcome, Policy } from './blame.ts'
 import type { Events } from './events.ts'
-import { type Known, known, linesOf } from './known.ts'
+import { type Known, known, logLinesOf } from './known.ts'
 
 export type WatchDeps = {
   events: Events
@@ -58,7 +58,7 @@ export class AepWatch {
   }
 
   /** What an attempt that has ended means for its event. Of those of one request, acceptances come first. */
-  attempted(attempt: Attempt, save: Save = 'now'): Outcome {
+  attempted(attempt: Attempt, save: Save = 'now'): AttemptOutcome {
     const { now, policy } = this.#deps
     const { aep, outcome } = afterAttempt(this.#aep, attempt, now(), policy)
     this.#set(aep, save)
@@ -75,7 +75,7 @@ export class AepWatch {
     this.#aep = next
     this.#known = null
     const now = this.known()
-    for (const { level, fields } of linesOf(known, now, this.#deps.now())) logLine(level, fields)
+    for (const { level, fields } of logLinesOf(known, now, this.#deps.now())) logLine(level, fields)
     if (now.refusedFrom !== null && known.refusedFrom === null) {
       takeBack(now.refusedFrom, now.hold?.since ?? this.#deps.now())
     }

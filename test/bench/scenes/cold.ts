@@ -13,7 +13,7 @@ import { asNumber, asRatio, ratios, spread } from '../figures.ts'
 import type { Section } from '../section.ts'
 import type { System } from '../system.ts'
 import { pressing } from '../webhooks.ts'
-import { type Conditions, failures, figuresOf, isOurs, type SceneRun } from './scene.ts'
+import { type Conditions, faultsOf, figuresOf, rowsOf, type SceneRun } from './scene.ts'
 
 /** Starts of each for a round of the other scenes. */
 const STARTS_A_ROUND = 2
@@ -22,7 +22,7 @@ const LATER = 90
 /** It has settled when it has spent next to nothing for so long. */
 const SETTLE_MS = 150
 const NEXT_TO_NOTHING_MS = 0.3
-const SETTLED_WITHIN_MS = 10_000
+const DELIVERED_WITHIN_MS = 10_000
 
 const STEPS = ['startUp', 'first', 'second', 'later'] as const
 type Step = (typeof STEPS)[number]
@@ -70,7 +70,7 @@ async function started(contender: Contender, start: number): Promise<Start> {
 /** What it has spent when it comes to rest: what a request leaves behind belongs to it, a report or a sync. */
 async function settled(system: System): Promise<number | null> {
   let spent = system.threadsCpuMs()
-  for (const end = performance.now() + SETTLED_WITHIN_MS; performance.now() < end; ) {
+  for (const end = performance.now() + DELIVERED_WITHIN_MS; performance.now() < end; ) {
     await sleep(SETTLE_MS)
     const now = system.threadsCpuMs()
     if (spent === null || now === null) return null
@@ -95,28 +95,19 @@ function sectionOf(cases: readonly Case[], { rounds }: Conditions): Section {
     tables: [
       {
         head: ['', 'start-up', 'first webhook', 'by ours', 'second', 'later'],
-        rows: cases
-          .filter(({ failed }) => failed === null)
-          .map((each) => {
-            const middle = (step: Step) => asNumber(spread(of(each, step))?.median)
-            const first = asRatio(ratios(of(each, 'first'), of(ours, 'first')))
-            return [
-              each.contender.title,
-              middle('startUp'),
-              middle('first'),
-              first,
-              middle('second'),
-              middle('later'),
-            ]
-          }),
+        rows: rowsOf(cases, (each) => {
+          const middle = (step: Step) => asNumber(spread(of(each, step))?.median)
+          const first = asRatio(ratios(of(each, 'first'), of(ours, 'first')))
+          return [middle('startUp'), middle('first'), first, middle('second'), middle('later')]
+        }),
       },
     ],
     charts: [],
-    notes: failures(cases),
+    notes: [],
     figures: figuresOf({ firstMs: spread(of(ours, 'first'))?.median }),
-    faults: cases.filter(isOurs).flatMap(({ contender, starts }) => {
+    faults: faultsOf(cases, ({ starts }) => {
       const refused = starts.reduce((sum, start) => sum + start.refused, 0)
-      return refused > 0 ? [`${contender.id}: refused ${refused} after a start`] : []
+      return refused > 0 ? [`refused ${refused} after a start`] : []
     }),
   }
 }

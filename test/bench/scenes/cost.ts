@@ -43,6 +43,8 @@ const WEBHOOKS_A_CHAT = 3
 const BODY_BYTES = 1_000
 const RECEIPT_DAYS = 7
 const OBJECT_GB = 10
+/** Cloudflare's own estimate for one object. */
+const OBJECT_REQUESTS_A_SECOND = 1_000
 const AWAKE_GB_SECONDS = 0.128 * 86_400
 
 export type Load = {
@@ -164,11 +166,19 @@ export function costSection(operations: string, cpu: Cpu): Section {
     tables: [millions(loads, cpu), months(loads, cpu), binds(loads, cpu), peers(loads, cpu)],
     charts: [],
     notes: [
-      'The object is counted as awake all day, which is the most that one object can be: 331,776 GB-s a month, within what both plans include (Free: 11,059 of 13,000 a day).',
+      'Duration is that of an object that is awake all day, which is the most that one object can be: 331,776 GB-s a month, within what both plans include (Free: 11,059 of 13,000 a day). ' +
+        'So it costs nothing, and is in no sum. Cloudflare bills none for an object that is idle and may hibernate.',
+      `Runs of the cron trigger take processor time too, ${rounded(CRON_RUNS_A_DAY * DAYS)} a month: at 100 ms each, 3 % of what the Paid plan includes. It is in no sum.`,
       'Logs are those of `wrangler.toml`: every invocation, and a line for each webhook. `head_sampling_rate` under `[observability]` makes them a share; ' +
         'counts, receipts and the operators’ page do not depend on them. Traces, one in a hundred, are not counted.',
       `A hundred a second in an outage and in store-first is counted at what an event costs alone, which is the most: stores that arrive together share rows of the ledger. ` +
         'The requests that the outbox sends leave through an entrypoint of the same Worker, which is read here as a service binding and so not billed as requests; their processor time is in the figure.',
+      ...(cpu.first === null
+        ? []
+        : [
+            `Whether Free fits is said of what a day includes. It also allows an invocation 10 ms of processor time: the first webhook of an isolate takes ${rounded(cpu.first)} ms ` +
+              'on the benchmark’s machine, of the whole process, where Cloudflare counts the Worker alone.',
+          ]),
       `With the comparison (\`AEP_READ_CLIENT_ID\`) the cron trigger writes ${(metered.cronHourComparing.written - metered.cronHour.written) * 24} rows more a day; the months above have it.`,
       ...(Object.values(cpu).includes(null)
         ? [
@@ -205,6 +215,8 @@ function millions(loads: readonly Load[], cpu: Cpu) {
         rounded(usage.rowsRead / million),
         rounded(requests),
         cpu[way] === null ? '–' : rounded(cpu[way]),
+        // Three digits: a busy object is awake for many events at once.
+        `at most ${(AWAKE_GB_SECONDS / load.events).toPrecision(3)}`,
         dollars(price - (usage.logEvents * 0.6) / million),
         dollars((usage.logEvents * 0.6) / million),
       ]
@@ -217,6 +229,7 @@ function millions(loads: readonly Load[], cpu: Cpu) {
       'rows read',
       'requests to the object',
       'processor ms',
+      'duration (GB-s)',
       'a million of them, nothing included',
       'and their logs',
     ],
@@ -275,6 +288,7 @@ function binds(loads: readonly Load[], cpu: Cpu) {
   const receiptsFull = (OBJECT_GB * 1e9) / (metered.bytes.receipt * RECEIPT_DAYS) / 86_400
   const outageFull = (OBJECT_GB * 1e9) / (BODY_BYTES + metered.bytes.stored)
   const paidRows = 50e6 / DAYS / busy.each['store-first'].written
+  const objectFull = Math.floor(OBJECT_REQUESTS_A_SECOND / packed.each.outage.requests / 10) * 10
   const perSecond = (events: number) => `${(events / 86_400).toFixed(2)} a second`
   return {
     head: ['what binds, in this order', 'at', 'then'],
@@ -317,8 +331,8 @@ function binds(loads: readonly Load[], cpu: Cpu) {
         'webhooks are then answered 503 (alert `storage`): a relay for each widget, with an object of its own',
       ],
       [
-        'the object’s requests in an outage (Cloudflare: about 1,000 a second for one object)',
-        'about 1,000 a second',
+        `the object’s requests in an outage (Cloudflare: about 1,000 a second for one object; an event takes ${rounded(packed.each.outage.requests)})`,
+        `about ${objectFull} a second`,
         'a relay for each widget',
       ],
       [

@@ -11,7 +11,7 @@ import { until } from '../processes.ts'
 import type { Section } from '../section.ts'
 import type { System } from '../system.ts'
 import { pressing } from '../webhooks.ts'
-import { type Conditions, failures, figuresOf, isOurs, type SceneRun } from './scene.ts'
+import { type Conditions, faultsOf, figuresOf, rowsOf, type SceneRun } from './scene.ts'
 
 const LATENCIES_MS = [0, 100]
 const CONNECTIONS = 32
@@ -104,15 +104,14 @@ function sectionOf(cases: readonly Case[], { backlog }: Conditions): Section {
             'processor ms an event',
           ]),
         ],
-        rows: known.map((each) => [
-          each.contender.title,
-          ...LATENCIES_MS.flatMap((_, at) => [
+        rows: rowsOf(cases, (each) =>
+          LATENCIES_MS.flatMap((_, at) => [
             asNumber(each.drained[at]?.firstS),
             asNumber(each.drained[at]?.perSecond),
             byOurs(each, at),
             asNumber(each.drained[at]?.cpuMs),
           ]),
-        ]),
+        ),
       },
     ],
     charts: [
@@ -128,12 +127,10 @@ function sectionOf(cases: readonly Case[], { backlog }: Conditions): Section {
     ],
     notes: [
       'A system that gives each event its own wait spreads them over the longest wait, so its rate is that of its waits rather than of its work.',
-      ...failures(cases),
     ],
     figures: figuresOf({ cpuMs: ours?.drained[0]?.cpuMs }),
-    faults: cases.filter(isOurs).flatMap(({ contender: { id }, failed, drained: runs }) => {
-      if (failed !== null) return [`${id}: ${failed}`]
-      return runs.flatMap(({ refused }) => (refused > 0 ? [`${id}: refused ${refused}`] : []))
-    }),
+    faults: faultsOf(cases, ({ drained: runs }) =>
+      runs.flatMap(({ refused }) => (refused > 0 ? [`refused ${refused}`] : [])),
+    ),
   }
 }

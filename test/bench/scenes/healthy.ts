@@ -9,7 +9,7 @@ import { asNumber, asRatio, median, quantile, ratios, spread } from '../figures.
 import { figures, inTurns, type Measured, per, type Round, type Turn } from '../rounds.ts'
 import type { Section } from '../section.ts'
 import { pressing, steady } from '../webhooks.ts'
-import { type Conditions, failures, figuresOf, isOurs, type SceneRun } from './scene.ts'
+import { type Conditions, faultsOf, figuresOf, rowsOf, type SceneRun } from './scene.ts'
 
 const CONNECTIONS = 32
 const PER_SECOND = 200
@@ -70,23 +70,20 @@ function sectionOf(all: readonly Measured[], { rounds, roundMs, steadyMs }: Cond
     each ? figures(each, (round) => per(round, 'cpuMs', 'events')).slice(0, rounds) : []
   const rate = (each: Measured | undefined, name: string) =>
     each ? figures(each, (round) => round[name]).slice(0, rounds) : []
-  const rows = all
-    .filter(({ failed }) => failed === null)
-    .map((each) => {
-      const last = each.rounds[rounds] ?? {}
-      const memory = figures(each, (round) => round.rssMiB).filter((value) => value !== null)
-      return [
-        each.contender.title,
-        asNumber(spread(rate(each, 'acceptedPerSecond'))?.median),
-        asNumber(spread(rate(each, 'deliveredPerSecond'))?.median),
-        asRatio(ratios(rate(each, 'deliveredPerSecond'), rate(ours, 'deliveredPerSecond'))),
-        asNumber(spread(cpu(each))?.median),
-        asRatio(ratios(cpu(each), cpu(ours))),
-        asNumber(last.p50),
-        asNumber(last.p99),
-        asNumber(memory.length > 0 ? Math.max(...memory) : null),
-      ]
-    })
+  const rows = rowsOf(all, (each) => {
+    const last = each.rounds[rounds] ?? {}
+    const memory = figures(each, (round) => round.rssMiB).filter((value) => value !== null)
+    return [
+      asNumber(spread(rate(each, 'acceptedPerSecond'))?.median),
+      asNumber(spread(rate(each, 'deliveredPerSecond'))?.median),
+      asRatio(ratios(rate(each, 'deliveredPerSecond'), rate(ours, 'deliveredPerSecond'))),
+      asNumber(spread(cpu(each))?.median),
+      asRatio(ratios(cpu(each), cpu(ours))),
+      asNumber(last.p50),
+      asNumber(last.p99),
+      asNumber(memory.length > 0 ? Math.max(...memory) : null),
+    ]
+  })
   return {
     scene: 'healthy',
     title: 'Healthy',
@@ -126,17 +123,14 @@ function sectionOf(all: readonly Measured[], { rounds, roundMs, steadyMs }: Cond
     notes: [
       'Processor time and memory are those of all processes of a system together, in a round and in what it had put off ' +
         'from the round before (for the relay: counts and receipts).',
-      ...failures(all),
     ],
     figures: figuresOf({ cpuMs: spread(cpu(ours))?.median }),
-    faults: all
-      .filter(isOurs)
-      .flatMap((each) =>
-        each.rounds.flatMap((round) =>
-          (round.refused ?? 0) + (round.undelivered ?? 0) > 0
-            ? [`${each.contender.id}: ${round.refused} refused, ${round.undelivered} not delivered`]
-            : [],
-        ),
+    faults: faultsOf(all, ({ rounds: its }) =>
+      its.flatMap(({ refused, undelivered }) =>
+        (refused ?? 0) + (undelivered ?? 0) > 0
+          ? [`${refused} refused, ${undelivered} not delivered`]
+          : [],
       ),
+    ),
   }
 }

@@ -14,7 +14,7 @@ import { until } from '../processes.ts'
 import type { Section } from '../section.ts'
 import type { System } from '../system.ts'
 import { Answers, pressing, steady } from '../webhooks.ts'
-import { failures, isOurs, type SceneRun } from './scene.ts'
+import { faultsOf, rowsOf, type SceneRun } from './scene.ts'
 
 const PER_SECOND = 100
 /** Killed once so many have been acknowledged under this load, and not before so long. */
@@ -138,7 +138,7 @@ async function fill(cell: Cell, quiet: () => void): Promise<void> {
   try {
     cell.loss = await killed(cell.contender, cell.when, quiet)
   } catch (thrown) {
-    cell.failed = `${cell.when}: ${thrown instanceof Error ? thrown.message : thrown}`
+    cell.failed = thrown instanceof Error ? thrown.message : String(thrown)
   } finally {
     quiet()
   }
@@ -155,12 +155,12 @@ function sectionOf(cells: readonly Cell[]): Section {
       'doubled',
       'recovered after, s',
     ],
-    rows: cells.flatMap(({ contender, when: at, loss: counts }) =>
-      at !== when || !counts
-        ? []
-        : [
-            [
-              contender.title,
+    rows: rowsOf(
+      cells.filter((each) => each.when === when),
+      ({ loss: counts }) =>
+        counts === null
+          ? []
+          : [
               ...[counts.sent, counts.acknowledged, counts.delivered].map(String),
               counts.lost > 0 ? `**${counts.lost}**` : '0',
               String(counts.doubled),
@@ -168,7 +168,6 @@ function sectionOf(cells: readonly Cell[]): Section {
                 ? '–'
                 : counts.recoveredS.toFixed(1),
             ],
-          ],
     ),
   })
   return {
@@ -189,12 +188,10 @@ function sectionOf(cells: readonly Cell[]): Section {
         'of acknowledged jobs (its documentation: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/); SIGKILL does not show it.',
       'Cloudflare Queues is not here: miniflare keeps a queue in memory, Cloudflare does not. Its documentation promises delivery at least ' +
         'once (https://developers.cloudflare.com/queues/reference/delivery-guarantees/).',
-      ...failures(cells),
     ],
     figures: {},
-    faults: cells.filter(isOurs).flatMap(({ contender, when, loss: counts, failed }) => {
-      if (failed !== null) return [`${contender.id}: ${failed}`]
-      return counts && counts.lost > 0 ? [`${contender.id}, ${when}: lost ${counts.lost}`] : []
-    }),
+    faults: faultsOf(cells, ({ when, loss: counts }) =>
+      counts && counts.lost > 0 ? [`${when}: lost ${counts.lost}`] : [],
+    ),
   }
 }

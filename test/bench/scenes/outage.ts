@@ -8,7 +8,7 @@ import { asNumber, asRatio, ratios, spread } from '../figures.ts'
 import { figures, inTurns, type Measured, per, type Round, type Turn } from '../rounds.ts'
 import type { Section } from '../section.ts'
 import { pressing } from '../webhooks.ts'
-import { type Conditions, failures, figuresOf, isOurs, type SceneRun } from './scene.ts'
+import { type Conditions, faultsOf, figuresOf, rowsOf, type SceneRun } from './scene.ts'
 
 const CONNECTIONS = [16, 64]
 
@@ -44,22 +44,19 @@ function sectionOf(all: readonly Measured[], { rounds, roundMs }: Conditions): S
     figure: (round: Round) => number | null | undefined,
   ) => (each ? figures(each, figure).slice(at * rounds, (at + 1) * rounds) : [])
   const cpu = (round: Round) => per(round, 'cpuMs', 'events')
-  const rows = all
-    .filter(({ failed }) => failed === null)
-    .map((each) => [
-      each.contender.title,
-      ...CONNECTIONS.flatMap((_, at) => [
-        asNumber(spread(of(each, at, ({ perSecond }) => perSecond))?.median),
-        asRatio(
-          ratios(
-            of(each, at, ({ perSecond }) => perSecond),
-            of(ours, at, ({ perSecond }) => perSecond),
-          ),
+  const rows = rowsOf(all, (each) =>
+    CONNECTIONS.flatMap((_, at) => [
+      asNumber(spread(of(each, at, ({ perSecond }) => perSecond))?.median),
+      asRatio(
+        ratios(
+          of(each, at, ({ perSecond }) => perSecond),
+          of(ours, at, ({ perSecond }) => perSecond),
         ),
-        asNumber(spread(of(each, at, cpu))?.median),
-        asRatio(ratios(of(each, at, cpu), of(ours, at, cpu))),
-      ]),
-    ])
+      ),
+      asNumber(spread(of(each, at, cpu))?.median),
+      asRatio(ratios(of(each, at, cpu), of(ours, at, cpu))),
+    ]),
+  )
   return {
     scene: 'outage',
     title: 'Outage',
@@ -97,15 +94,10 @@ function sectionOf(all: readonly Measured[], { rounds, roundMs }: Conditions): S
     ],
     notes: [
       'On disk before it is acknowledged: the relay, the Workers, Redis with `always`. With `everysec` Redis may lose the last second when the machine loses its power.',
-      ...failures(all),
     ],
     figures: figuresOf({ cpuMs: spread(of(ours, 0, cpu))?.median }),
-    faults: all
-      .filter(isOurs)
-      .flatMap((each) =>
-        each.rounds.flatMap(({ refused }) =>
-          refused ? [`${each.contender.id}: refused ${refused} in an outage`] : [],
-        ),
-      ),
+    faults: faultsOf(all, ({ rounds: its }) =>
+      its.flatMap(({ refused }) => (refused ? [`refused ${refused} in an outage`] : [])),
+    ),
   }
 }

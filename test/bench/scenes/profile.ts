@@ -17,7 +17,7 @@ import type { Section } from '../section.ts'
 import type { System } from '../system.ts'
 import { pressing } from '../webhooks.ts'
 import { relayBundle } from '../workerd.ts'
-import { type Conditions, failures, type SceneRun } from './scene.ts'
+import { type Conditions, faultsOf, inOneLine, type SceneRun } from './scene.ts'
 
 const CONNECTIONS = 16
 /** What a phase has put off is done by then, and belongs to it. */
@@ -255,8 +255,10 @@ function sectionOf(cases: readonly Case[]): Section {
       }
     }),
     charts: [],
-    notes: failures(cases),
+    notes: cases.flatMap(({ contender, failed }) =>
+      failed === null ? [] : [`${contender.title} is missing: ${inOneLine(failed)}`],
+    ),
     figures: {},
-    faults: [],
+    faults: faultsOf(cases, () => []),
   }
 }

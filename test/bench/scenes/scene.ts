@@ -19,14 +19,30 @@ export type SceneRun = (
   conditions: Conditions,
 ) => Promise<Section>
 
-export const isOurs = ({ contender }: { readonly contender: Contender }) =>
-  contender.isOurs === true
+type Tried = Pick<Measured, 'contender' | 'failed'>
 
-/** A line for each that could not be measured to the end. */
-export function failures(all: readonly Pick<Measured, 'contender' | 'failed'>[]): string[] {
-  return all.flatMap(({ contender, failed }) =>
-    failed === null ? [] : [`${contender.title} is missing: ${inOneLine(failed)}`],
-  )
+/** A row for each, whether it could be measured to the end or not. */
+export function rowsOf<Each extends Tried>(
+  all: readonly Each[],
+  cells: (each: Each) => string[],
+): string[][] {
+  return all.map((each) => {
+    const { contender, failed } = each
+    return [contender.title, ...(failed === null ? cells(each) : [`missing: ${inOneLine(failed)}`])]
+  })
+}
+
+/** What the relay must not do, and did; that it could not be measured is one such thing. */
+export function faultsOf<Each extends Tried>(
+  all: readonly Each[],
+  found: (each: Each) => string[],
+): string[] {
+  return all
+    .filter(({ contender }) => contender.isOurs === true)
+    .flatMap((each) => {
+      const faults = each.failed === null ? found(each) : [each.failed]
+      return faults.map((text) => `${each.contender.id}: ${text}`)
+    })
 }
 
 /** The beginning of an error's text, fit for a table. */

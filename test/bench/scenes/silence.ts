@@ -7,7 +7,7 @@ import { asNumber, asRatio, median, quantile, ratios, spread } from '../figures.
 import { figures, inTurns, type Measured, type Round, type Turn } from '../rounds.ts'
 import type { Section } from '../section.ts'
 import { steady } from '../webhooks.ts'
-import { type Conditions, failures, isOurs, type SceneRun } from './scene.ts'
+import { type Conditions, faultsOf, rowsOf, type SceneRun } from './scene.ts'
 
 const PER_SECOND = 200
 const SILENT_MS = 6_000
@@ -41,14 +41,11 @@ function sectionOf(all: readonly Measured[], _: Conditions): Section {
   const ours = all.find(({ contender }) => contender.id === 'relay')
   const of = (each: Measured | undefined, name: string) =>
     each ? figures(each, (round) => round[name]) : []
-  const rows = all
-    .filter(({ failed }) => failed === null)
-    .map((each) => [
-      each.contender.title,
-      ...['p50', 'p99', 'slowest'].map((name) => asNumber(spread(of(each, name))?.median)),
-      asRatio(ratios(of(each, 'p50'), of(ours, 'p50'))),
-      asNumber(spread(of(each, 'refused'))?.median),
-    ])
+  const rows = rowsOf(all, (each) => [
+    ...['p50', 'p99', 'slowest'].map((name) => asNumber(spread(of(each, name))?.median)),
+    asRatio(ratios(of(each, 'p50'), of(ours, 'p50'))),
+    asNumber(spread(of(each, 'refused'))?.median),
+  ])
   return {
     scene: 'silence',
     title: 'Silence',
@@ -60,14 +57,10 @@ function sectionOf(all: readonly Measured[], _: Conditions): Section {
       { head: ['', 'p50, ms', 'p99, ms', 'slowest, ms', 'p50 by ours', 'not acknowledged'], rows },
     ],
     charts: [],
-    notes: failures(all),
+    notes: [],
     figures: {},
-    faults: all
-      .filter(isOurs)
-      .flatMap((each) =>
-        each.rounds.flatMap(({ refused }) =>
-          refused ? [`${each.contender.id}: refused ${refused} while AEP was silent`] : [],
-        ),
-      ),
+    faults: faultsOf(all, ({ rounds: its }) =>
+      its.flatMap(({ refused }) => (refused ? [`refused ${refused} while AEP was silent`] : [])),
+    ),
   }
 }

@@ -1,6 +1,5 @@
 /** IMS answers 200 with a token that cannot be one: it must not be kept until it would expire. */
-import type { Phase } from './phase.ts'
-import { arrivals, postMany, settledLedger, wait } from './phase.ts'
+import { arrivals, type Phase, postMany, settledLedger, wait } from './phase.ts'
 
 const BAD_TOKENS = {
   'with a line feed': 'token\nx-injected: yes',

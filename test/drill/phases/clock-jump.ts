@@ -1,7 +1,6 @@
 /** A clock that was ahead while AEP was down, and is right again: after a restart, and in a process that goes on. */
 import type { Harness } from '../harness.ts'
-import type { Answered, Phase } from './phase.ts'
-import { arrivals, postMany, settledLedger, wait } from './phase.ts'
+import { type Answered, arrivals, type Phase, postMany, settledLedger, wait } from './phase.ts'
 
 const HOUR_MS = 3_600_000
 

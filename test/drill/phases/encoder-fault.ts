@@ -1,6 +1,5 @@
 /** A fault of our own: an encoder that throws on some events, inside requests and in the outbox, while AEP fails. */
-import type { Phase } from './phase.ts'
-import { arrivals, post, postMany, wait } from './phase.ts'
+import { arrivals, type Phase, post, postMany, wait } from './phase.ts'
 
 const OUTAGE_MS = 2_000
 /** Two events, each at most every 25 ms; an endless loop prints thousands. */

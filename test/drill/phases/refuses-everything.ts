@@ -1,8 +1,7 @@
 /** AEP refuses everything for a while, as it does with a wrong schema: no event dies of it, and all of them arrive. */
 import type { Answer } from '../../../src/local-adobe/answer.ts'
 import { until } from '../recovery.ts'
-import type { Phase } from './phase.ts'
-import { ARRIVAL_TIMEOUT_MS, post, settledLedger, wait } from './phase.ts'
+import { ARRIVAL_TIMEOUT_MS, type Phase, post, settledLedger, wait } from './phase.ts'
 
 const EVENTS = 120
 const REFUSED_FOR_MS = 2_000

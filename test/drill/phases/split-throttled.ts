@@ -1,8 +1,7 @@
 /** A split event while AEP has too much load: `Retry-After` holds for each of its parts. */
 
 import { until } from '../recovery.ts'
-import type { Phase } from './phase.ts'
-import { ARRIVAL_TIMEOUT_MS, post, settledLedger, wait } from './phase.ts'
+import { ARRIVAL_TIMEOUT_MS, type Phase, post, settledLedger, wait } from './phase.ts'
 
 const RETRY_AFTER_S = 3
 /** Accepted before the load begins: the split event is in the middle of its parts. */

@@ -1,7 +1,6 @@
 /** One event that AEP always throttles, among good ones that keep coming. */
 import type { Harness } from '../harness.ts'
-import type { Answered, Phase } from './phase.ts'
-import { arrivals, post, wait } from './phase.ts'
+import { type Answered, arrivals, type Phase, post, wait } from './phase.ts'
 
 const RETRY_AFTER_S = 3
 /** A few throttled tries: until two of them had acceptances in between, the destination may be blamed. */

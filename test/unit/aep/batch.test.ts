@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { judgeBatch } from '../../../src/worker/aep/client/envelope.ts'
-import type { Answer } from '../../../src/worker/aep/client/verdict.ts'
+import type { HttpAnswer } from '../../../src/worker/aep/client/verdict.ts'
 
 const NOW = Date.parse('2026-11-01T12:00:00.000Z')
 
-const answer = (status: number, body: unknown, more: Partial<Answer> = {}): Answer => ({
+const answer = (status: number, body: unknown, more: Partial<HttpAnswer> = {}): HttpAnswer => ({
   status,
   retryAfter: null,
   body: typeof body === 'string' ? body : JSON.stringify(body),
@@ -14,7 +14,7 @@ const answer = (status: number, body: unknown, more: Partial<Answer> = {}): Answ
 })
 /** A 207 with these entries. */
 const multi = (...responses: unknown[]) => answer(207, { inletId: 'inlet-1', responses })
-const verdicts = (given: Answer, count: number) => {
+const verdicts = (given: HttpAnswer, count: number) => {
   const judged = judgeBatch(given, count, NOW)
   return judged === 'bisect' ? judged : judged.map(({ verdict }) => verdict)
 }
@@ -92,7 +92,7 @@ describe('an answer with one entry per message', () => {
 })
 
 describe('an unreadable batch answer', () => {
-  it.each<[string, Answer]>([
+  it.each<[string, HttpAnswer]>([
     ['nothing', answer(207, '')],
     ['a page', answer(200, '<html></html>')],
     ['JSON cut off', answer(207, '{"responses":[{},{}')],

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  type Answer,
+  type HttpAnswer,
   judge,
   noAnswer,
   retryAfterMs,
@@ -10,14 +10,14 @@ import { KEPT_ANSWER_BYTES, MAX_RETRY_AFTER_MS } from '../../../src/worker/limit
 
 const NOW = Date.parse('2026-11-01T12:00:00.000Z')
 
-const answer = (status: number, more: Partial<Answer> = {}): Answer => ({
+const answer = (status: number, more: Partial<HttpAnswer> = {}): HttpAnswer => ({
   status,
   retryAfter: null,
   body: '',
   complete: true,
   ...more,
 })
-const verdictOf = (status: number, more?: Partial<Answer>) => judge(answer(status, more), NOW)
+const verdictOf = (status: number, more?: Partial<HttpAnswer>) => judge(answer(status, more), NOW)
 
 /** All statuses from `first` to `last` except those in `but`. */
 const statuses = (first: number, last: number, but: number[] = []) =>

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import {
   EVENT_TYPES,
   inferKind,
-  isRouteKind,
   ROUTE_KINDS,
+  ROUTES,
   STORED_KINDS,
 } from '../../../src/worker/chatlio/kind.ts'
 import conversation from '../../fixtures/conversation.json'
@@ -33,12 +33,11 @@ describe('the kinds', () => {
   it.each(['transcript', 'offline-message', 'new-conversation', 'unanswered', 'feedback'])(
     'have a route: %s',
     (segment) => {
-      expect(isRouteKind(segment)).toBe(true)
+      expect(ROUTES.get(segment)).toBe(segment)
     },
   )
 
   it.each([
-    '',
     'auto',
     'conversation',
     'Transcript',
@@ -50,7 +49,7 @@ describe('the kinds', () => {
     'length',
     '0',
   ])('have no route: %j', (segment) => {
-    expect(isRouteKind(segment)).toBe(false)
+    expect(ROUTES.has(segment)).toBe(false)
   })
 })
 

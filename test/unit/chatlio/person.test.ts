@@ -3,8 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { readEvent } from '../../../src/worker/chatlio/event.ts'
 import type { StoredKind } from '../../../src/worker/chatlio/kind.ts'
 import { hasTrait, isOf, normalizedKey, subjectOf } from '../../../src/worker/chatlio/person.ts'
-import { parseJson } from '../../../src/worker/lib/json.ts'
-import { utf8Bytes } from '../../../src/worker/lib/json-text.ts'
+import { parseJson, utf8Bytes } from '../../../src/worker/lib/json.ts'
 
 function subject(kind: StoredKind, text: string) {
   const body = utf8Bytes(text)

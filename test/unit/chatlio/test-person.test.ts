@@ -5,8 +5,7 @@ import { readEvent } from '../../../src/worker/chatlio/event.ts'
 import { ROUTE_KINDS } from '../../../src/worker/chatlio/kind.ts'
 import { subjectOf, TEST_PERSON } from '../../../src/worker/chatlio/person.ts'
 import { DriftDetector } from '../../../src/worker/drift/detector.ts'
-import { parseJson } from '../../../src/worker/lib/json.ts'
-import { utf8Bytes } from '../../../src/worker/lib/json-text.ts'
+import { parseJson, utf8Bytes } from '../../../src/worker/lib/json.ts'
 
 const AT = Date.UTC(2026, 10, 24)
 
@@ -33,14 +32,14 @@ describe.each(ROUTE_KINDS)('a test webhook of %s', (kind) => {
     const body = JSON.parse(testWebhook(kind, 'run-1', new Date(AT))) as Record<string, unknown>
     for (const change of [{}, { brandNew: 1 }, { message: 7, messages: 7 }]) {
       const { reading, parsed } = read(kind, JSON.stringify({ ...body, ...change }))
-      detector.saw(reading, parsed, 'x', AT)
+      detector.observe(reading, parsed, 'x', AT)
     }
     expect(detector.takeReports(AT + 1)).toEqual([])
     // The same of somebody else is seen.
     const other = JSON.stringify({ ...body, brandNew: 1 }).replaceAll('relay-test', 'somebody')
     const { reading, parsed } = read(kind, other)
     expect(reading).toMatchObject({ event: { eventType: expect.not.stringContaining('test') } })
-    detector.saw(reading, parsed, 'x', AT)
+    detector.observe(reading, parsed, 'x', AT)
     expect(detector.takeReports(AT + 1)).toHaveLength(1)
   })
 })

@@ -11,12 +11,12 @@ import {
 } from '../../../src/worker/outbox/aep.ts'
 import {
   type Attempt,
+  type AttemptOutcome,
   fullJitterMs,
   type History,
   NO_HISTORY,
-  type Outcome,
 } from '../../../src/worker/outbox/blame.ts'
-import { known, linesOf } from '../../../src/worker/outbox/known.ts'
+import { known, logLinesOf } from '../../../src/worker/outbox/known.ts'
 import {
   ABORTED,
   ACCEPTED,
@@ -473,7 +473,7 @@ describe('an event', () => {
   const others = ended(accepting, ACCEPTED, T + 24 * HOUR + 1_000)
   const now = T + 24 * HOUR + 5_000
 
-  it.each<[string, History, Outcome['end'], object]>([
+  it.each<[string, History, AttemptOutcome['end'], object]>([
     [
       'no strike on its first attempt',
       NO_HISTORY,
@@ -545,7 +545,7 @@ describe('what is written down and said', () => {
 
   it('is a line when a hold or an outage begins and when it ends', () => {
     const lines = (before: Aep, next: Aep, now: number) =>
-      linesOf(at(before, now), at(next, now), now).map(({ fields }) => fields)
+      logLinesOf(at(before, now), at(next, now), now).map(({ fields }) => fields)
     const down = ended(accepting, UNAVAILABLE, T + 500)
     expect(lines(accepting, down, T + 500)).toEqual([
       { event: 'upstream', status: 'failing', code: 'unavailable', upstreamStatus: 503 },

@@ -5,7 +5,7 @@ import {
   causeKey,
   quarantineError,
   reasonOf,
-} from '../../../src/worker/outbox/cause.ts'
+} from '../../../src/worker/outbox/event.ts'
 
 const issue = (path: string) => ({ path, message: 'expected text' })
 

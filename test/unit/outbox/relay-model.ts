@@ -211,13 +211,13 @@ export class Model {
     this.#report(isolate)
     if (attempt) this.#judge(event, attempt)
     if (event.state === 'pending') this.happens({ what: 'arrival' })
-    isolate.breaker.heard(this.aep, this.now)
+    isolate.breaker.update(this.aep, this.now)
   }
 
   #exchange(isolate: Isolate): void {
     isolate.exchangedAt = this.now
     this.#report(isolate)
-    isolate.breaker.heard(this.aep, this.now)
+    isolate.breaker.update(this.aep, this.now)
   }
 
   #report({ breaker: { accepted } }: Isolate): void {

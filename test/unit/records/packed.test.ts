@@ -10,7 +10,7 @@ import {
 } from '../../../src/worker/outbox/records/filter.ts'
 import { packHashes, unpackHashes } from '../../../src/worker/outbox/records/lookup.ts'
 import {
-  type Entry,
+  type IndexEntry,
   joined,
   keyOf,
   keysOf,
@@ -112,12 +112,13 @@ describe('packed receipts', () => {
 
 describe('packed index entries', () => {
   it('are sorted, and give all positions of a key', () => {
-    const entries: Entry[] = Array.from({ length: 2_000 }, () => ({
+    const entries: IndexEntry[] = Array.from({ length: 2_000 }, () => ({
       key: below(500),
       position: below(2 ** 53),
     }))
     const packed = packEntries(entries)
-    const inOrder = (some: Entry[]) => some.map(({ key, position }) => `${key} ${position}`).sort()
+    const inOrder = (some: IndexEntry[]) =>
+      some.map(({ key, position }) => `${key} ${position}`).sort()
     expect(inOrder(unpackEntries(packed))).toEqual(inOrder(entries))
     for (let key = 0; key < 510; key += 1) {
       const expected = entries.filter((entry) => entry.key === key).map(({ position }) => position)

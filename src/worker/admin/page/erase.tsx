@@ -19,7 +19,7 @@ import { count } from '../../alerts/words.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import {
   DEFAULT_SUPPRESS_DAYS,
-  HEARD_MS,
+  INFORMED_MS,
   MAX_ERASE_ROUNDS,
   MAX_SUPPRESS_DAYS,
 } from '../../limits.ts'
@@ -66,7 +66,7 @@ export async function showErase(c: AppContext): Promise<Response> {
     receipts: before.receipts + found.receipts,
   }
   const isClean =
-    before.since > 0 && now - before.since >= HEARD_MS && found.matched + found.receipts === 0
+    before.since > 0 && now - before.since >= INFORMED_MS && found.matched + found.receipts === 0
   if (!isClean && rounds.rounds < MAX_ERASE_ROUNDS) {
     return respond(c, ERASE, <Again {...{ asked, found, rounds }} />)
   }
@@ -292,7 +292,7 @@ function Again({ asked, found, rounds }: { asked: Asked; found: Found; rounds: R
     <>
       <h1>Erase a person</h1>
       <section class="card warn" role="status">
-        <h2>Not done yet: once more in {HEARD_MS / 1_000} seconds</h2>
+        <h2>Not done yet: once more in {INFORMED_MS / 1_000} seconds</h2>
         <p>{soFar(rounds, found)}</p>
         <p>
           Until then, an isolate of the relay that has not heard of it may still take events of this
@@ -301,7 +301,7 @@ function Again({ asked, found, rounds }: { asked: Asked; found: Found; rounds: R
         <Action
           does="erase"
           values={{ ...valuesOf(asked), ...rounds }}
-          after={HEARD_MS}
+          after={INFORMED_MS}
           look="main"
         >
           Erase what came meanwhile

@@ -1,5 +1,5 @@
 /** `/admin/ui/events/{id}`: one event, stored or delivered, and what would be sent of it now. */
-import { answerOf, count, forEnvironment } from '../../alerts/words.ts'
+import { answerOf, count, forRelay, type Relay } from '../../alerts/words.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import type { Answer } from '../api.ts'
 import { eventWithBody } from '../run/events.ts'
@@ -7,7 +7,7 @@ import { preview } from '../run/export.ts'
 import { find } from '../run/people.ts'
 import { href } from './addresses.ts'
 import { EVENTS, EventLink } from './event-table.tsx'
-import { respond, respondFault } from './frame.tsx'
+import { relayOf, respond, respondFault } from './frame.tsx'
 import { Action, Time, Words } from './parts.tsx'
 import { codeWords, NEXT, objection, readable, type State, stateName } from './words.ts'
 
@@ -21,8 +21,7 @@ export async function showEvent(c: AppContext): Promise<Response> {
     return respond(c, frame, <Event event={withoutPast(stored.event)} body={body} />)
   }
   const [receipt] = (await find(services, { id, limit: 1 })).events
-  const { environment } = services.config
-  if (receipt) return respond(c, frame, <Delivered {...{ receipt, environment }} />)
+  if (receipt) return respond(c, frame, <Delivered receipt={receipt} relay={relayOf(c)} />)
   return respondFault(
     c,
     404,
@@ -183,9 +182,9 @@ function Story({ event }: { event: Detail }) {
 }
 
 /** An event that AEP has: only a receipt is left. */
-type DeliveredProps = { receipt: Answer<'find'>['events'][number]; environment: string | null }
+type DeliveredProps = { receipt: Answer<'find'>['events'][number]; relay: Relay }
 
-function Delivered({ receipt, environment }: DeliveredProps) {
+function Delivered({ receipt, relay }: DeliveredProps) {
   const { state, receivedAt, settledAt, via, bytes, failedAt, code, pointer } = receipt
   return (
     <>
@@ -208,7 +207,7 @@ function Delivered({ receipt, environment }: DeliveredProps) {
             {state === 'recovered' ? (
               'It was sent again.'
             ) : (
-              <Words of={forEnvironment('`npm run recover` sends it again.', environment)} />
+              <Words of={forRelay('`npm run recover` sends it again.', relay)} />
             )}
           </li>
         )}

@@ -194,15 +194,15 @@ function Ticked({ state, back }: { state: FilterValues['state']; back: string })
           formaction="/admin/ui/redrive"
           formmethod="post"
         >
-          Redrive the ticked ones
+          Redrive ticked
         </button>
       )}
       {state !== 'delivered' && (
         <button type="submit" name="back" value={back} class="no" formaction="/admin/ui/delete">
-          Delete the ticked ones…
+          Delete ticked…
         </button>
       )}
-      <Button>Export the ticked ones</Button>
+      <Button>Export ticked</Button>
       {isMixed && (
         <small>
           Redriving takes the dead and quarantined of them, deleting what is stored, exporting all.

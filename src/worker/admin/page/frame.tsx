@@ -6,9 +6,9 @@
  * keeps it, and no address of it leaves with a link. `no-store` and `nosniff` come with every operators' answer.
  */
 import type { Child, PropsWithChildren } from 'hono/jsx'
-import { isProduction } from '../../alerts/words.ts'
+import { isProduction, type Relay } from '../../alerts/words.ts'
+import { readSessionCookie } from '../../http/auth.ts'
 import { problemResponse } from '../../http/problem.ts'
-import { readSessionCookie } from '../../http/sessions.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import { isAdmitted } from '../access.ts'
 import { destinationOf } from '../run/relay.ts'
@@ -88,6 +88,12 @@ export function askAgain(c: AppContext) {
 /** After something was done: the browser asks for `path` with GET. */
 export function seeOther(path: string, headers: Record<string, string> = {}): Response {
   return new Response(null, { status: 303, headers: { location: path, ...headers } })
+}
+
+/** This one, as commands name it. */
+export function relayOf(c: AppContext): Relay {
+  const { environment } = servicesOf(c.env).config
+  return { environment, publicUrl: new URL(c.req.url).origin }
 }
 
 function Page({ c, frame, children }: PropsWithChildren<{ c: AppContext; frame: Frame }>) {

@@ -10,7 +10,7 @@ import { activity, alerts, status } from '../run/relay.ts'
 import { href } from './addresses.ts'
 import { Charts, firstHour, type Hour, hoursOf } from './chart.tsx'
 import { EVENTS } from './event-table.tsx'
-import { respond } from './frame.tsx'
+import { relayOf, respond } from './frame.tsx'
 import { Action, Count, Facts, Table, Time, Words } from './parts.tsx'
 import { type Part, type Said, sayHow } from './sentences.ts'
 import { codeWords, howLong, list, type State } from './words.ts'
@@ -32,7 +32,7 @@ export async function showOverview(c: AppContext): Promise<Response> {
   const need = dead + quarantined
   const used = known.keys.some(({ lastUsedAt }) => lastUsedAt !== null)
   const said = sayHow({
-    environment: config.environment,
+    relay: relayOf(c),
     reasons,
     pending,
     hold,

@@ -65,7 +65,7 @@ export function FindForm({ by, value, day }: Sought) {
   return (
     <form class="row" method="post" action="/admin/ui/find">
       <Choice label="By" name="by" value={by} options={FIND_BY} />
-      <Field label="The whole; of an id 8 digits" name="value" value={value} required />
+      <Field label="The whole, or 8 digits of an id" name="value" value={value} required />
       <Field label="Received (UTC), if known" name="day" type="date" value={day} />
       <Button look="main">Find</Button>
     </form>

@@ -10,10 +10,11 @@ import {
   adviceFor,
   count,
   EXPIRING_MEANING,
-  forEnvironment,
+  forRelay,
   NO_KEY,
   notLanded,
   OUTAGE_ENDS,
+  type Relay,
   STORAGE,
   STORED,
   TURNED_AWAY,
@@ -23,8 +24,7 @@ import type { HealthReason } from '../../http/health.ts'
 import type { Answer } from '../api.ts'
 
 export type Situation = {
-  /** What this relay is called. */
-  environment: string | null
+  relay: Relay
   reasons: readonly HealthReason[]
   pending: number
   hold: { reason: string; since: string } | null
@@ -62,7 +62,7 @@ export type Said = { tone: 'ok' | Part['tone']; sentence: string; parts: readonl
 export function sayHow(situation: Situation): Said {
   const { pending } = situation
   const parts = partsOf(situation).map(({ action, ...part }): Part => {
-    return { ...part, ...(action && { action: forEnvironment(action, situation.environment) }) }
+    return { ...part, ...(action && { action: forRelay(action, situation.relay) }) }
   })
   const isBad = parts.some(({ tone }) => tone === 'bad')
   const last = parts.findLastIndex(({ stops }) => stops)

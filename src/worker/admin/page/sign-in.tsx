@@ -4,7 +4,7 @@
  * `SIGN_IN_LIMIT`, where there is one. Accepts: it counts everyone of one Cloudflare location together, so a stranger's
  * guessing can keep operators there from signing in; their sessions, the API and Access go on.
  */
-import { sessionCookie } from '../../http/sessions.ts'
+import { sessionCookie } from '../../http/auth.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import { readForm } from '../input.ts'
 import { ownPage } from './addresses.ts'

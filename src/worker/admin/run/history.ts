@@ -10,7 +10,7 @@ import {
   percentile,
   slowerThan,
 } from '../../outbox/records/counts.ts'
-import type { LandedDay, Refusals } from '../../outbox/records/landed.ts'
+import type { LandedDay, RefusedAfterwards } from '../../outbox/records/landed.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
 
@@ -76,19 +76,23 @@ export async function daysOf(
   return Array.from({ length: days }, (_, index) => {
     const at = from + (days - 1 - index) * DAY_MS
     const own = byDay.get(at) ?? []
-    const told = landed.find(({ day }) => day === at)
-    const all = withLanded(counted(own, lateMs), told)
-    return { day: toIso(at).slice(0, 10), ...all, rows: bySource(own, told?.refused ?? [], lateMs) }
+    const landedDay = landed.find(({ day }) => day === at)
+    const all = withLanded(counted(own, lateMs), landedDay)
+    return {
+      day: toIso(at).slice(0, 10),
+      ...all,
+      rows: bySource(own, landedDay?.refused ?? [], lateMs),
+    }
   })
 }
 
 /** By kind and source. What AEP refused without saying its source is a row of its own. */
 function bySource(
   rows: readonly CountRow[],
-  refused: readonly Refusals[],
+  refused: readonly RefusedAfterwards[],
   lateMs: number,
 ): Day['rows'] {
-  const keyOf = ({ kind, source }: Pick<Refusals, 'source'> & { kind: string | null }) =>
+  const keyOf = ({ kind, source }: Pick<RefusedAfterwards, 'source'> & { kind: string | null }) =>
     `${kind} ${source ?? ''}`
   const afterwards = new Map(refused.map((each) => [keyOf(each), each]))
   const known = [...Map.groupBy(rows, keyOf)].flatMap(([key, group]) => {

@@ -3,7 +3,7 @@ import { version as packageVersion } from '../../../../package.json'
 import { ALERT_NAMES } from '../../alerts/alerts.ts'
 import { readStates } from '../../alerts/evaluate.ts'
 import { testBodies } from '../../alerts/message.ts'
-import { post } from '../../alerts/send.ts'
+import { postAlert } from '../../alerts/send.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import type { DriftRow } from '../../drift/drift.ts'
 import { DAY_MS } from '../../limits.ts'
@@ -54,7 +54,7 @@ async function setPaused(services: Services, paused: boolean): Promise<Answer<'s
   const { outbox, breaker, rim } = services
   const askedAt = rim.now()
   // So this isolate does not wait for its next exchange.
-  breaker.heard(await outbox().pause(paused), askedAt)
+  breaker.update(await outbox().pause(paused), askedAt)
   return status(services)
 }
 
@@ -129,7 +129,7 @@ export async function testAlert({ config, rim }: Services): Promise<Answer<'test
   const { webhook, publicUrl } = alerts
   if (!webhook) return { sent: false, error: 'ALERT_WEBHOOK_URL is not set, or is not a URL' }
   const bodies = testBodies(webhook, { publicUrl, environment }, rim.now())
-  const error = await post(webhook, bodies, rim)
+  const error = await postAlert(webhook, bodies, rim)
   return error === null ? { sent: true } : { sent: false, error }
 }
 

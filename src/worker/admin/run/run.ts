@@ -3,7 +3,7 @@
  * folder, one function a command, by its name; here it is put on record.
  * Accepts: an action that cannot be put on record has happened all the same, so that is a log line and no failure.
  */
-import { logLine } from '../../log.ts'
+import { logLine, nameOf } from '../../log.ts'
 import type { Services } from '../../services.ts'
 import { type Answer, COMMANDS, type Command, type CommandName, type Input } from '../api.ts'
 import { NO_PATH } from '../input.ts'
@@ -65,7 +65,7 @@ export async function runOnRecord<Name extends CommandName>(
     const action = { at: services.rim.now(), by, action: log.action, counts, filter }
     return { answer, entry: await services.outbox().logAction(action, positions) }
   } catch (thrown) {
-    const name = thrown instanceof Error ? thrown.name : 'unknown'
+    const name = nameOf(thrown)
     logLine('error', { event: 'action-not-logged', action: log.action, name })
     return { answer, entry: null }
   }

@@ -10,11 +10,11 @@ import { isTimeout, type Timers, within } from '../../lib/timeout.ts'
 import { Envelope, judgeBatch } from './envelope.ts'
 import type { Token, TokenResult, TokenSource } from './ims.ts'
 import type { PostRequest } from './post.ts'
-import { type Answer, type AttemptError, type Ending, judge, noAnswer } from './verdict.ts'
+import { type AttemptError, type Ending, type HttpAnswer, judge, noAnswer } from './verdict.ts'
 
 /** `post`: one request with a deadline; rejects with what `fetch` throws, or with `Aborted`. */
 export type ClientDeps = {
-  post: (request: PostRequest, timeoutMs: number) => Promise<Answer>
+  post: (request: PostRequest, timeoutMs: number) => Promise<HttpAnswer>
   now: () => number
   timers?: Timers
   tokens: TokenSource
@@ -69,7 +69,7 @@ export class AepClient {
   }
 
   /** Resolves to AEP's answer, or to a verdict if there is no token. Rejects if AEP does not answer. */
-  #send(url: string, body: string, timeoutMs: number): Promise<Answer | Ending> {
+  #send(url: string, body: string, timeoutMs: number): Promise<HttpAnswer | Ending> {
     const request = { url, headers: this.#headers, body }
     return this.destination.credentials
       ? sendWithToken(request, timeoutMs, this.#deps)
@@ -82,7 +82,7 @@ async function sendWithToken(
   request: PostRequest,
   timeoutMs: number,
   { post, now, timers, tokens }: ClientDeps,
-): Promise<Answer | Ending> {
+): Promise<HttpAnswer | Ending> {
   const until = now() + timeoutMs
   const leftMs = () => Math.min(Math.max(until - now(), 0), timeoutMs)
   let refused: string | null = null

@@ -8,10 +8,9 @@
  * may have another form or be missing; a message counts as accepted only if its own entry reports no failure. Pure.
  */
 import type { Destination, XdmDestination } from '../../config/config.ts'
-import { isObject } from '../../lib/json.ts'
-import { utf8Length } from '../../lib/json-text.ts'
+import { isObject, utf8Length } from '../../lib/json.ts'
 import { AEP_MAX_REQUEST_BYTES, BATCH_MAX_BYTES, BATCH_MAX_MESSAGES } from '../../limits.ts'
-import { type Answer, jsonOf, judge, type Verdict } from './verdict.ts'
+import { type HttpAnswer, jsonOf, judge, type Verdict } from './verdict.ts'
 
 export class Envelope {
   readonly #before: string
@@ -109,7 +108,7 @@ function headersOf({ schemaId, schemaVersion, orgId, datasetId, flowId }: XdmDes
  * Returns `count` verdicts in the order of the messages, or `bisect`: AEP refused the whole batch, perhaps because of
  * a single message. `now`: epoch ms.
  */
-export function judgeBatch(answer: Answer, count: number, now: number): Verdict[] | 'bisect' {
+export function judgeBatch(answer: HttpAnswer, count: number, now: number): Verdict[] | 'bisect' {
   const { status } = answer
   if (status === 400 || status === 413 || status === 422) return 'bisect'
   const responses = status >= 200 && status < 300 ? responsesOf(answer) : null
@@ -124,13 +123,13 @@ export function judgeBatch(answer: Answer, count: number, now: number): Verdict[
   return responses.map((entry) => judgeEntry(entry, answer, now))
 }
 
-function responsesOf(answer: Answer): unknown[] | null {
+function responsesOf(answer: HttpAnswer): unknown[] | null {
   const json = jsonOf(answer)
   return isObject(json) && Array.isArray(json.responses) ? json.responses : null
 }
 
 /** Adobe's pages show three forms: `statusCode`, `status` with an `xactionId`, `status` without one. */
-function judgeEntry(entry: unknown, answer: Answer, now: number): Verdict {
+function judgeEntry(entry: unknown, answer: HttpAnswer, now: number): Verdict {
   const unreadable = { ...answer, status: 200, body: '', complete: false }
   if (!isObject(entry)) return judge(unreadable, now)
   const stated = entry.status ?? entry.statusCode

@@ -12,7 +12,7 @@ import { isObject } from '../../lib/json.ts'
 import type { Timers } from '../../lib/timeout.ts'
 import { IMS_TIMEOUT_MS, MAX_TOKEN_CHARACTERS, TOKEN_MARGIN_MS } from '../../limits.ts'
 import { type Fetch, post } from './post.ts'
-import { type Answer, type Ending, type Failure, jsonOf, retryAfterMs } from './verdict.ts'
+import { type Ending, type Failure, type HttpAnswer, jsonOf, retryAfterMs } from './verdict.ts'
 
 /** `useUntil` is shortly before the token expires. Both times are epoch milliseconds. */
 export type Token = { value: string; obtainedAt: number; useUntil: number }
@@ -51,7 +51,7 @@ export async function requestToken(
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: form.toString(),
   }
-  let answer: Answer
+  let answer: HttpAnswer
   try {
     answer = await post(request, IMS_TIMEOUT_MS, fetch, { aborts: true, timers })
   } catch {
@@ -61,7 +61,7 @@ export async function requestToken(
   return answer.status === 200 ? readToken(answer, at) : { failed: judgeRefusal(answer, at) }
 }
 
-function readToken(answer: Answer, now: number): TokenResult {
+function readToken(answer: HttpAnswer, now: number): TokenResult {
   const json = jsonOf(answer)
   const { access_token: value, expires_in: lifetime } = isObject(json) ? json : {}
   const isLifetime = typeof lifetime === 'number' && lifetime > 0
@@ -75,7 +75,7 @@ function readToken(answer: Answer, now: number): TokenResult {
 }
 
 /** `held` if IMS refuses the credentials (a 4xx), `deferred` if it fails for now. Never repeats the text of IMS. */
-function judgeRefusal({ status, retryAfter }: Answer, now: number): Ending {
+function judgeRefusal({ status, retryAfter }: HttpAnswer, now: number): Ending {
   const wait = retryAfterMs(retryAfter, now)
   const isTemporary = status === 429 || status === 408 || status < 300 || status >= 500
   if (isTemporary) {

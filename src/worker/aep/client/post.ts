@@ -9,7 +9,7 @@
 import { readTextUpTo } from '../../lib/bounded-body.ts'
 import { Deadline, type Timers } from '../../lib/timeout.ts'
 import { MAX_ANSWER_BYTES } from '../../limits.ts'
-import type { Answer } from './verdict.ts'
+import type { HttpAnswer } from './verdict.ts'
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
@@ -25,7 +25,7 @@ export async function post(
   timeoutMs: number,
   fetch: Fetch,
   options: { aborts: boolean; timers?: Timers | undefined },
-): Promise<Answer> {
+): Promise<HttpAnswer> {
   const deadline = new Deadline(timeoutMs, options)
   try {
     const { signal } = deadline
@@ -36,7 +36,7 @@ export async function post(
   }
 }
 
-async function readAnswer(response: Response, deadline: Deadline): Promise<Answer> {
+async function readAnswer(response: Response, deadline: Deadline): Promise<HttpAnswer> {
   const { status } = response
   const retryAfter = response.headers.get('retry-after')
   try {

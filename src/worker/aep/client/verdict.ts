@@ -5,8 +5,7 @@
  * event cannot have caused (a refused token, a wrong address) never counts against it.
  * Pure: the time is passed in.
  */
-import { isObject } from '../../lib/json.ts'
-import { utf8Bytes } from '../../lib/json-text.ts'
+import { isObject, utf8Bytes } from '../../lib/json.ts'
 import { isTimeout } from '../../lib/timeout.ts'
 import { KEPT_ANSWER_BYTES, MAX_REPORT_CHARACTERS, MAX_RETRY_AFTER_MS } from '../../limits.ts'
 
@@ -72,10 +71,15 @@ export function isAbort(thrown: unknown): boolean {
 }
 
 /** `body`: the text read so far. `complete`: whether that is the whole body. `retryAfter`: the header's value. */
-export type Answer = { status: number; retryAfter: string | null; body: string; complete: boolean }
+export type HttpAnswer = {
+  status: number
+  retryAfter: string | null
+  body: string
+  complete: boolean
+}
 
 /** `now`: epoch ms, needed for a `Retry-After` that is a date. */
-export function judge(answer: Answer, now: number): Verdict {
+export function judge(answer: HttpAnswer, now: number): Verdict {
   const json = jsonOf(answer)
   const status = statusOf(answer, json)
   if (status >= 200 && status < 300) {
@@ -110,7 +114,7 @@ export function judge(answer: Answer, now: number): Verdict {
 }
 
 /** The HTTP status, or the status in the body of a 2xx if that reports a failure. */
-function statusOf({ status }: Answer, json: unknown): number {
+function statusOf({ status }: HttpAnswer, json: unknown): number {
   if (status < 200 || status > 299 || !isObject(json)) return status
   const stated = Number(json.status ?? json.statusCode)
   return Number.isInteger(stated) && stated >= 400 && stated <= 599 ? stated : status
@@ -129,7 +133,7 @@ export function noAnswer(thrown: unknown): Ending {
   return { verdict: 'deferred', error, ...nothing }
 }
 
-function failure(code: ErrorCode, answer: Answer, json: unknown, now: number): Failure {
+function failure(code: ErrorCode, answer: HttpAnswer, json: unknown, now: number): Failure {
   return {
     error: {
       code,
@@ -142,7 +146,7 @@ function failure(code: ErrorCode, answer: Answer, json: unknown, now: number): F
 }
 
 /** The JSON of a complete body; `undefined` if it was not read to its end, or is not JSON. */
-export function jsonOf({ body, complete }: Answer): unknown {
+export function jsonOf({ body, complete }: HttpAnswer): unknown {
   if (!complete) return undefined
   try {
     return JSON.parse(body)

@@ -7,7 +7,7 @@
 import type { JsonObject } from '../../lib/json.ts'
 
 /** `at`: the path in the record. `from`: the path in the payload; `null` if the value only repeats or derives. */
-export type Field = { at: readonly string[]; from: string | null; value: unknown }
+export type RecordField = { at: readonly string[]; from: string | null; value: unknown }
 
 /** A path of the payload, and its value. */
 export type Unmapped = readonly [from: string, value: unknown]
@@ -21,13 +21,13 @@ export type DraftMessage = {
 
 export type Draft = {
   /** Always in every part. */
-  core: readonly Field[]
+  core: readonly RecordField[]
   /** In every part while there is room, the most important first. */
-  identities: readonly Field[]
+  identities: readonly RecordField[]
   /** The smallest ones are in every part, up to a budget; the others go into `unmapped`. */
-  fields: readonly Field[]
+  fields: readonly RecordField[]
   /** Only in the first part: numbers that a sum over all parts would count again. Left out where there is no room. */
-  once: readonly Field[]
+  once: readonly RecordField[]
   /** The path of the object that holds `texts`, `messages`, `unmapped` and `part`; empty for raw. */
   base: readonly string[]
   /** `LONG_TEXTS`, in that order. */
@@ -42,7 +42,7 @@ export type Draft = {
 export const LONGEST_DELAY = 999_999_999
 
 /** The unsplit record of a draft. `extra` fields override those of the draft. */
-export function recordOf(draft: Draft, extra: readonly Field[] = []): JsonObject {
+export function recordOf(draft: Draft, extra: readonly RecordField[] = []): JsonObject {
   const contents: [string, unknown][] = [...draft.texts]
   if (draft.messages.length > 0) contents.push(['messages', draft.messages.map(itemOf)])
   if (draft.unmapped.length > 0) contents.push(['unmapped', unmappedText(draft.unmapped)])
@@ -68,12 +68,12 @@ export function unmappedText(unmapped: readonly Unmapped[]): string {
 export function inside(
   base: readonly string[],
   contents: Iterable<readonly [string, unknown]>,
-): Field[] {
+): RecordField[] {
   return Array.from(contents, ([key, value]) => ({ at: [...base, key], from: null, value }))
 }
 
 /** Builds the record; later fields override earlier ones. */
-export function assemble(fields: readonly Field[]): JsonObject {
+export function assemble(fields: readonly RecordField[]): JsonObject {
   const root: JsonObject = new Bare()
   for (const { at, value } of fields) {
     let holder = root

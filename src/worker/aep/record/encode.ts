@@ -9,7 +9,7 @@
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
 import type { Destination, RedactRule } from '../../config/config.ts'
-import { utf8Length } from '../../lib/json-text.ts'
+import { utf8Length } from '../../lib/json.ts'
 import { LONGEST_DELAY, recordOf } from './draft.ts'
 import { draftRaw, encodeRaw } from './raw.ts'
 import { type Redacted, redactEvent } from './redact.ts'

@@ -12,9 +12,9 @@ import type { ChatEvent } from '../../chatlio/event.ts'
 const MAX_IDENTITY_CHARACTERS = 1_024
 
 /** An identity value, and its path in the payload. */
-export type Identity = { from: string; id: string }
+export type IdentityValue = { from: string; id: string }
 
-export type Identities = { visitor?: Identity; email?: Identity }
+export type Identities = { visitor?: IdentityValue; email?: IdentityValue }
 
 export function identitiesOf(event: ChatEvent): Identities {
   const identities: Identities = {}
@@ -33,20 +33,20 @@ export function identityOf(event: ChatEvent): PrimaryIdentity {
   return visitor ? 'visitor' : email ? 'email' : 'none'
 }
 
-function visitorUuid({ kind, payload }: ChatEvent): Identity | undefined {
+function visitorUuid({ kind, payload }: ChatEvent): IdentityValue | undefined {
   // A transcript documents no `visitor`, so one in it is not normalized.
   const id = kind === 'transcript' ? undefined : payload.visitor?.UUID
   return id !== undefined && isPlausible(id) ? { from: 'visitor.UUID', id } : undefined
 }
 
 /** Candidates, best first. */
-function emails({ kind, payload }: ChatEvent): Identity[] {
+function emails({ kind, payload }: ChatEvent): IdentityValue[] {
   const candidates =
     kind === 'transcript'
       ? [{ from: 'visitorEmail', id: payload.visitorEmail }]
       : [{ from: 'visitor.email', id: payload.visitor?.email }]
   if (kind === 'offline-message') candidates.push({ from: 'email', id: payload.email })
-  return candidates.filter((candidate): candidate is Identity => candidate.id !== undefined)
+  return candidates.filter((candidate): candidate is IdentityValue => candidate.id !== undefined)
 }
 
 /**

@@ -14,7 +14,7 @@ import {
   type Draft,
   type DraftMessage,
   dotted,
-  type Field,
+  type RecordField,
   type Unmapped,
   unmappedText,
 } from './draft.ts'
@@ -57,7 +57,7 @@ function added(event: ChatEvent, source: string | null) {
   }
 }
 
-function fieldsOf(holder: readonly string[], values: Record<string, unknown>): Field[] {
+function fieldsOf(holder: readonly string[], values: Record<string, unknown>): RecordField[] {
   const present = Object.entries(values).filter(([, value]) => value !== undefined)
   return present.map(([key, value]) => ({ at: [...holder, key], from: null, value }))
 }
@@ -82,7 +82,7 @@ const IN_PARTS: ReadonlySet<string> = new Set([...OWN, 'messages', ...LONG_TEXTS
 
 export function draftRaw(event: ChatEvent, source: string | null): Draft {
   const { own, identity, visitorTraitsFlat, chatMetrics } = added(event, source)
-  const fields: Field[] = []
+  const fields: RecordField[] = []
   const texts = new Map<string, string>()
   const unmapped: Unmapped[] = []
   const add = (at: string[], value: unknown) => {
@@ -97,7 +97,7 @@ export function draftRaw(event: ChatEvent, source: string | null): Draft {
     } else add([key], value)
   }
   const { visitor, email } = identitiesOf(event)
-  const isIdentity = ({ from }: Field) => from === visitor?.from || from === email?.from
+  const isIdentity = ({ from }: RecordField) => from === visitor?.from || from === email?.from
   const named = fields.filter(isIdentity).sort((a) => (a.from === visitor?.from ? -1 : 1))
   return {
     core: fieldsOf([], own),

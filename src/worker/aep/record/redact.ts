@@ -26,7 +26,7 @@ export function redactEvent(
 ): { event: ChatEvent; redacted: Redacted } {
   const redacted: Redacted = {}
   if (rules.length === 0) return { event, redacted }
-  const payload = inValue(event.payload, PLACES, inOrder(rules), (rule) => {
+  const payload = inValue(event.payload, TREATED, inOrder(rules), (rule) => {
     redacted[rule] = (redacted[rule] ?? 0) + 1
   })
   // Redaction changes texts only, and leaves one of them out: the type stays.
@@ -37,9 +37,9 @@ export function redactEvent(
 type Treatment = 'verbatim' | 'query' | 'html' | 'json'
 
 /** How a text at a place of the body is treated: without a treatment, as any text. `below`: by key. */
-type Place = { treatment?: Treatment; items?: Place; readonly below: Map<string, Place> }
+type Treated = { treatment?: Treatment; items?: Treated; readonly below: Map<string, Treated> }
 
-const ANYWHERE: Place = { below: new Map() }
+const ANYWHERE: Treated = { below: new Map() }
 /** In paths of `fields.ts`; a body may have a key of this name. */
 const ITEMS = '[*]'
 
@@ -47,7 +47,7 @@ const ITEMS = '[*]'
  * Of what a webhook documents: a sender's own field under a name of the relay's is a text like others. A tree, so that no
  * path is put together for each text of each event, and a name with signs of a path in it is none of the documented ones.
  */
-const PLACES = placesOf(
+const TREATED = placesOf(
   FIELDS.filter(({ kinds }) => kinds.length > 0).flatMap(
     ({ from, form, verbatim }): [string, Treatment][] => {
       if (verbatim || form === 'email' || form === 'dateTime' || form === 'ip') {
@@ -60,12 +60,12 @@ const PLACES = placesOf(
   ),
 )
 
-function placesOf(treatments: readonly [path: string, treatment: Treatment][]): Place {
-  const root: Place = { below: new Map() }
+function placesOf(treatments: readonly [path: string, treatment: Treatment][]): Treated {
+  const root: Treated = { below: new Map() }
   for (const [path, treatment] of treatments) {
     let place = root
     for (const key of path.replaceAll(ITEMS, `.${ITEMS}`).split('.')) {
-      const next: Place = (key === ITEMS ? place.items : place.below.get(key)) ?? {
+      const next: Treated = (key === ITEMS ? place.items : place.below.get(key)) ?? {
         below: new Map(),
       }
       if (key === ITEMS) place.items = next
@@ -80,7 +80,7 @@ function placesOf(treatments: readonly [path: string, treatment: Treatment][]): 
 /** The value itself where nothing is found in it. */
 function inValue(
   value: unknown,
-  { treatment, items: ofItems = ANYWHERE, below }: Place,
+  { treatment, items: ofItems = ANYWHERE, below }: Treated,
   rules: readonly RedactRule[],
   found: Found,
 ): unknown {

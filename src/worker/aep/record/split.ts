@@ -9,16 +9,15 @@
  * before the visitor) only if they leave almost no room. Counts sizes as content is added, instead of encoding the part
  * again.
  */
-import type { JsonObject } from '../../lib/json.ts'
-import { cutAt, utf8Length } from '../../lib/json-text.ts'
+import { cutAt, type JsonObject, utf8Length } from '../../lib/json.ts'
 import {
   assemble,
   type Draft,
   type DraftMessage,
   dotted,
-  type Field,
   inside,
   itemOf,
+  type RecordField,
   recordOf,
   type Unmapped,
   unmappedText,
@@ -77,7 +76,7 @@ export function partId(id: string, generation: number, index: number): string {
   return generation === 0 ? `${id}-${index}` : `${id}-r${generation}-${index}`
 }
 
-function partFields({ base }: Draft, generation: number, part: PartInfo): Field[] {
+function partFields({ base }: Draft, generation: number, part: PartInfo): RecordField[] {
   return [
     { at: ['_id'], from: null, value: partId(part.of, generation, part.index) },
     ...inside(base, [['part', part]]),
@@ -85,7 +84,10 @@ function partFields({ base }: Draft, generation: number, part: PartInfo): Field[
 }
 
 /** What only the first part has; nothing if it took more than half of it. */
-function onceFields(fields: readonly Field[], room: number): Pick<Common, 'fields' | 'bytes'> {
+function onceFields(
+  fields: readonly RecordField[],
+  room: number,
+): Pick<Common, 'fields' | 'bytes'> {
   const bytes = fields.reduce((sum, field) => sum + maxBytes(field), 0)
   return bytes <= room / 2 ? { fields, bytes } : { fields: [], bytes: 0 }
 }
@@ -97,14 +99,14 @@ const MIN_ROOM_BYTES = 400
 const MAX_COMMON_BYTES = 10_000
 
 /** `bytes`: UTF-8 size of `fields` as a record. `moved`: fields left out, for `unmapped`. */
-type Common = { fields: readonly Field[]; bytes: number; moved: readonly Unmapped[] }
+type Common = { fields: readonly RecordField[]; bytes: number; moved: readonly Unmapped[] }
 
 /** `limit`: UTF-8 bytes of a part. */
-function commonOf(draft: Draft, partFields: readonly Field[], limit: number): Common {
-  const sizeOf = (fields: readonly Field[]) =>
+function commonOf(draft: Draft, partFields: readonly RecordField[], limit: number): Common {
+  const sizeOf = (fields: readonly RecordField[]) =>
     utf8Length(JSON.stringify(assemble([...draft.core, ...fields, ...partFields])))
   const kept = [...draft.identities]
-  const left: Field[] = []
+  const left: RecordField[] = []
   while (kept.length > 0 && sizeOf(kept) > limit - MIN_ROOM_BYTES) left.push(...kept.splice(-1))
 
   const budget = Math.min(limit / 2, MAX_COMMON_BYTES)
@@ -120,14 +122,14 @@ function commonOf(draft: Draft, partFields: readonly Field[], limit: number): Co
   return { fields: [...draft.core, ...kept, ...partFields], bytes: sizeOf(kept), moved }
 }
 
-function smallestFirst(fields: readonly Field[]): { field: Field; bytes: number }[] {
+function smallestFirst(fields: readonly RecordField[]): { field: RecordField; bytes: number }[] {
   return fields
     .map((field) => ({ field, bytes: maxBytes(field) }))
     .sort((a, b) => a.bytes - b.bytes)
 }
 
 /** An upper bound of a field's UTF-8 size: as if it shared no object with another field. */
-function maxBytes({ at, value }: Field): number {
+function maxBytes({ at, value }: RecordField): number {
   const alone = at.reduceRight((held, key) => ({ [key]: held }), value)
   return utf8Length(JSON.stringify(alone))
 }

@@ -13,7 +13,7 @@ import type { EventKind } from '../../chatlio/kind.ts'
 import type { XdmDestination } from '../../config/config.ts'
 import { isNonEmptyString, isObject, parseEmbedded } from '../../lib/json.ts'
 import { PATTERNS } from '../schema/patterns.ts'
-import { type Draft, type DraftMessage, dotted, type Field, type Unmapped } from './draft.ts'
+import { type Draft, type DraftMessage, dotted, type RecordField, type Unmapped } from './draft.ts'
 import { geoOf } from './geo.ts'
 import { identitiesOf } from './identity.ts'
 import { metricsOf } from './metrics.ts'
@@ -40,7 +40,7 @@ export function draftXdm(
 ): Draft {
   const layout = layoutOf(destination)
   const { at, base } = layout
-  const places = new Map<string, Field>()
+  const places = new Map<string, RecordField>()
   const texts = new Map<string, string>()
   const unmapped: Unmapped[] = []
   const take = (field: FieldOfXdm | undefined, keys: string[], value: unknown) => {
@@ -64,7 +64,11 @@ export function draftXdm(
   const { fields, once } = has('contact') ? contactDetails(event) : NOTHING
   for (const [key, value] of Object.entries(fields)) put(`customerFeedback.${key}`, value)
   const metrics = has('chat') ? metricsOf(event) : null
-  const derived = (place: string, value: unknown): Field => ({ at: at(place), from: null, value })
+  const derived = (place: string, value: unknown): RecordField => ({
+    at: at(place),
+    from: null,
+    value,
+  })
   return {
     core: [
       // First, where `withDelay` looks for it.
@@ -171,7 +175,7 @@ function messagesOf(messages: readonly object[], unmapped: Unmapped[]): DraftMes
  * One field for each namespace, the primary identity first, so that it is the last to be dropped from a part. Always
  * `ambiguous`, because a visitor can type anything into the widget.
  */
-function identityMap(event: ChatEvent, visitorNamespace: string): Field[] {
+function identityMap(event: ChatEvent, visitorNamespace: string): RecordField[] {
   const { visitor, email } = identitiesOf(event)
   const map = new Map<string, object[]>()
   for (const [namespace, identity] of [

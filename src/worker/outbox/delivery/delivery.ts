@@ -10,7 +10,7 @@ import { toIso } from '../../chatlio/timestamp.ts'
 import type { Config } from '../../config/config.ts'
 import type { Timers } from '../../lib/timeout.ts'
 import { EXPIRE_BATCH, REQUEUE_PAGE } from '../../limits.ts'
-import { logLine } from '../../log.ts'
+import { logLine, nameOf } from '../../log.ts'
 import type { Policy } from '../blame.ts'
 import { withinBytes } from '../bulk.ts'
 import type { Events } from '../events.ts'
@@ -142,7 +142,7 @@ export class Delivery {
     } catch (thrown) {
       this.#next.restart()
       const inARow = this.#alarm.runEnded('broken')
-      const name = thrown instanceof Error ? thrown.name : 'unknown'
+      const name = nameOf(thrown)
       logLine('error', { event: 'drain-failed', name, inARow })
     } finally {
       this.#running = false

@@ -49,15 +49,15 @@ export class Next {
   /** Any event whose time has come. `slots`: how many may be under way. */
   take(now: number, slots: number): Selected | null {
     const due = this.#firstDue(now)
-    if (due && this.#triedUnderWay < slots / 2) return this.#took(due, 'tried')
-    return this.takeUntried() ?? (due && this.#took(due, 'tried'))
+    if (due && this.#triedUnderWay < slots / 2) return this.#markUnderWay(due, 'tried')
+    return this.takeUntried() ?? (due && this.#markUnderWay(due, 'tried'))
   }
 
   /** One that may share a request with others that were never tried. */
   takeUntried(): Selected | null {
     if (this.#untried.length === 0) this.#readAhead(READ_AHEAD)
     const first = this.#untried.shift()
-    return first ? this.#took(first, 'untried') : null
+    return first ? this.#markUnderWay(first, 'untried') : null
   }
 
   /**
@@ -73,7 +73,7 @@ export class Next {
     this.#lastProbe = probe
     if ('as' in probe) return probe as Selected
     if (untried) this.#untried = this.#untried.filter(({ position }) => position !== probe.position)
-    return this.#took(probe, untried ? 'untried' : 'tried')
+    return this.#markUnderWay(probe, untried ? 'untried' : 'tried')
   }
 
   /** Selected, and not sent after all: it is next again. */
@@ -93,7 +93,7 @@ export class Next {
     return this.#untried.length > 0 ? now : this.#events.nextDueAt()
   }
 
-  #took(located: Located, as: Selected['as']): Selected {
+  #markUnderWay(located: Located, as: Selected['as']): Selected {
     this.#underWay.set(located.position, as)
     if (as === 'tried') this.#triedUnderWay += 1
     return { ...located, as }

@@ -5,8 +5,8 @@
  * transaction; a write that fails is logged with what is lost by it (the note, never the event), and thrown.
  */
 import type { Ending } from '../../aep/client/verdict.ts'
-import { logLine } from '../../log.ts'
-import { type Attempt, NO_HISTORY, type Outcome } from '../blame.ts'
+import { logLine, nameOf } from '../../log.ts'
+import { type Attempt, type AttemptOutcome, NO_HISTORY } from '../blame.ts'
 import type { AcceptedEvent, SentEvent, StoredError, StoredEvent } from '../event.ts'
 import type { Events } from '../events.ts'
 import { GroupCommit } from '../group-commit.ts'
@@ -99,7 +99,7 @@ export class Outcomes {
       faults.push(thrown)
     }
     const isAccepted = ({ ending }: Ended) => ending.verdict === 'accepted'
-    const heard = ended.filter(isAccepted).filter(({ prepared: { event }, ending }) => {
+    const accepted = ended.filter(isAccepted).filter(({ prepared: { event }, ending }) => {
       this.report.accepted += 1
       try {
         this.#deps.watch.attempted(this.#attempt(event, ending, beganAt))
@@ -109,7 +109,7 @@ export class Outcomes {
         return false
       }
     })
-    const delivered = heard.map(({ prepared: { event, redacted } }) => ({ ...event, redacted }))
+    const delivered = accepted.map(({ prepared: { event, redacted } }) => ({ ...event, redacted }))
     const written = this.#accepted
       .addAll(delivered)
       .map((each, index) => each.catch(unrecorded(delivered[index] as SentEvent, 'delivered')))
@@ -153,7 +153,7 @@ export class Outcomes {
     this.report[COUNTED[ending.verdict]] += 1
     if (ending.verdict === 'aborted') this.aborted = true
     this.report.failure = { code: ending.error.code, status: ending.error.status }
-    const outcome: Outcome = watch.attempted(this.#attempt(event, ending, beganAt))
+    const outcome: AttemptOutcome = watch.attempted(this.#attempt(event, ending, beganAt))
     if (outcome.end === 'accepted' || events.stillPending([event]).length === 0) return
     if (outcome.end === 'retry') {
       events.failed(event.position, outcome.recorded)
@@ -202,6 +202,6 @@ export function logDeadLetter(
 
 /** In this line `outcome: "delivered"` means: AEP has the event, and will get it again under the same `_id`. */
 function logUnrecorded({ id, kind }: StoredEvent, outcome: string, thrown: unknown): void {
-  const name = thrown instanceof Error ? thrown.name : 'unknown'
+  const name = nameOf(thrown)
   logLine('error', { event: 'not-recorded', id, kind, outcome, name })
 }

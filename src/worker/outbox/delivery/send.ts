@@ -18,10 +18,9 @@ import { readEvent } from '../../chatlio/event.ts'
 import type { Destination, RedactRule } from '../../config/config.ts'
 import { parseJson } from '../../lib/json.ts'
 import { LARGE_BODY_BYTES, MAX_UNFINISHED, MAX_UNSENDABLE_PER_TURN } from '../../limits.ts'
-import { logLine } from '../../log.ts'
+import { logLine, nameOf } from '../../log.ts'
 import { NO_HISTORY } from '../blame.ts'
-import { quarantineError } from '../cause.ts'
-import type { StoredError, StoredEvent } from '../event.ts'
+import { quarantineError, type StoredError, type StoredEvent } from '../event.ts'
 import type { Events } from '../events.ts'
 import type { Next, Selected } from './next.ts'
 import type { Ended, Outcomes } from './outcome.ts'
@@ -267,7 +266,7 @@ export class Send {
     return prepared ? [prepared] : []
   }
 
-  /** `null`: it is gone, or set aside. */
+  /** `null`: it is gone, or parked. */
   #prepare(selected: Selected): Prepared | null {
     const event = this.#deps.events.read(selected.position)
     if (!event) return null
@@ -334,7 +333,7 @@ export class Send {
   }
 
   #notEncoded(event: StoredEvent, thrown: unknown): void {
-    const name = thrown instanceof Error ? thrown.name : 'unknown'
+    const name = nameOf(thrown)
     const { id, kind, position, history } = event
     const { events, now, retryCapMs } = this.#deps
     logLine('error', { event: 'not-encoded', id, kind, name })

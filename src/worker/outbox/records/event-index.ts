@@ -8,7 +8,14 @@
 import { INDEX_AFTER_MS, INDEX_FROM, INDEXED_TOGETHER } from '../../limits.ts'
 import { addKey, BLOCK_SQL, filterOf, mayHold, mixed } from './filter.ts'
 import { type Hashes, hasHash, unpackHashes } from './lookup.ts'
-import { type Entry, keyOf, packEntries, positionOf, positionsIn, unpackEntries } from './packed.ts'
+import {
+  type IndexEntry,
+  keyOf,
+  packEntries,
+  positionOf,
+  positionsIn,
+  unpackEntries,
+} from './packed.ts'
 
 export const EVENT_INDEX_TABLES = `
 CREATE TABLE event_index (
@@ -171,6 +178,6 @@ export class EventIndex {
   }
 }
 
-function entriesOf({ position, hashes }: HashedEvent): Entry[] {
+function entriesOf({ position, hashes }: HashedEvent): IndexEntry[] {
   return unpackHashes(hashes).map(({ hash }) => ({ key: keyOf({ hash }), position }))
 }

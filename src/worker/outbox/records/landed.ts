@@ -23,7 +23,7 @@ import {
 import { explainProblem, type PlatformProblem } from '../../aep/platform-get.ts'
 import type { LandedCause, LandedFacts } from '../../alerts/alerts.ts'
 import type { EventKind } from '../../chatlio/kind.ts'
-import type { ReadAccess } from '../../config/read-access.ts'
+import type { ReadAccess } from '../../config/extras.ts'
 import {
   ACTIVITY_HOURS_MS,
   DAY_MS,
@@ -88,7 +88,7 @@ export type Compared = {
  * Events that AEP accepted on a UTC day and refused afterwards. `kind` and `source` are `null` where AEP's row does not say.
  * `records`: as AEP counts them; a split event is several, and one that was refused again counts again.
  */
-export type Refusals = {
+export type RefusedAfterwards = {
   readonly day: number
   readonly kind: EventKind | null
   readonly source: string | null
@@ -101,7 +101,7 @@ export type LandedDay = {
   readonly day: number
   readonly failed: number
   readonly missing: number
-  readonly refused: readonly Refusals[]
+  readonly refused: readonly RefusedAfterwards[]
 }
 
 type State = {
@@ -112,7 +112,7 @@ type State = {
   readonly beganAt: number
   readonly problem: PlatformProblem | null
   readonly causes: readonly LandedCause[]
-  readonly refused: readonly Refusals[]
+  readonly refused: readonly RefusedAfterwards[]
 }
 
 export type LandedDeps = {
@@ -137,7 +137,7 @@ export class LandedStore {
     const { access, storage } = this.#deps
     if (!access.available) return null
     const now = this.#deps.now()
-    const madeFor = nameOf(access)
+    const madeFor = flowName(access)
     const known = this.#known()
     const before = known?.madeFor === madeFor ? known.state : null
     const ranAhead = before !== null && before.beganAt > now
@@ -156,7 +156,7 @@ export class LandedStore {
   /** Not what was read of another flow, by an isolate of before a deploy. */
   take(read: LandedRead): void {
     const known = this.#known()
-    if (known?.madeFor !== nameOf(read.flow)) return
+    if (known?.madeFor !== flowName(read.flow)) return
     const now = this.#deps.now()
     const { hours, failures, unnamed, cursor, more, problem } = notAhead(read, now)
     this.#deps.storage.transactionSync(() => {
@@ -379,7 +379,7 @@ function firstState(now: number, former: State | null): State {
   }
 }
 
-const nameOf = ({ datasetId, flowId }: LandedFlow) => `${datasetId} ${flowId ?? ''}`
+const flowName = ({ datasetId, flowId }: LandedFlow) => `${datasetId} ${flowId ?? ''}`
 
 /** A part's id begins with that of its event. */
 const eventIdOf = (id: string) => id.slice(0, 64)
@@ -400,13 +400,13 @@ function withAdded(
 
 /** The newest days, as many as are kept. */
 function withRefused(
-  before: readonly Refusals[],
+  before: readonly RefusedAfterwards[],
   added: readonly (Pick<ReadFailure, 'kind' | 'source' | 'acceptedAt'> & {
     readonly count: number
     readonly events: number
   })[],
   now: number,
-): readonly Refusals[] {
+): readonly RefusedAfterwards[] {
   const sums = new Map(before.map((one) => [`${one.day} ${one.kind} ${one.source}`, one]))
   for (const { kind, source, acceptedAt, count, events } of added) {
     const day = Math.floor(acceptedAt / DAY_MS) * DAY_MS

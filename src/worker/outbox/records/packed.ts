@@ -9,6 +9,7 @@
  * length of source 1 · hashes 1 · source · for each hash its field 1 and 16 bytes. Some 105 bytes with three hashes.
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
+import { PER_MS } from '../event.ts'
 import { type Hashes, type LookupField, packHashes, unpackHashes } from './lookup.ts'
 
 /** How an event was delivered: inside its request, or by the outbox. */
@@ -56,9 +57,6 @@ const SOURCE_LENGTH = 52
 const HASH_COUNT = 53
 const HEAD = 54
 const HASH = 17
-
-/** Positions of a millisecond, as those of stored events. */
-const PER_MS = 4096
 
 export function packReceipts(receipts: readonly Receipt[]): Uint8Array<ArrayBuffer> {
   return joined(receipts.map(packReceipt))
@@ -207,12 +205,12 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 }
 
 /** An event that may be looked up by the hash that begins with `key`. */
-export type Entry = { key: number; position: number }
+export type IndexEntry = { key: number; position: number }
 
 const ENTRY = 12
 
 /** Sorted by key, twelve bytes each. */
-export function packEntries(entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
+export function packEntries(entries: readonly IndexEntry[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(entries.length * ENTRY)
   const view = viewOf(bytes)
   const sorted = entries.toSorted((a, b) => a.key - b.key)
@@ -223,7 +221,7 @@ export function packEntries(entries: readonly Entry[]): Uint8Array<ArrayBuffer> 
   return bytes
 }
 
-export function unpackEntries(packed: Uint8Array): Entry[] {
+export function unpackEntries(packed: Uint8Array): IndexEntry[] {
   const view = viewOf(packed)
   return Array.from({ length: packed.length / ENTRY }, (_, index) => {
     return { key: view.getUint32(index * ENTRY), position: view.getFloat64(index * ENTRY + 4) }

@@ -8,12 +8,12 @@
  */
 import { readEventOrNull } from '../../chatlio/event.ts'
 import { subjectOf } from '../../chatlio/person.ts'
-import type { ReadAccess } from '../../config/read-access.ts'
+import type { ReadAccess } from '../../config/extras.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { Rim } from '../../lib/rim.ts'
 import { MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS } from '../../limits.ts'
-import { logLine } from '../../log.ts'
-import type { StoreRequest } from '../intake.ts'
+import { logLine, nameOf } from '../../log.ts'
+import type { StoreRequest } from '../arrivals.ts'
 import type { EventList } from '../list.ts'
 import { ACTIVITY_TABLES, ActivityStore } from './activity.ts'
 import {
@@ -30,7 +30,7 @@ import {
   type HashedEvent,
   type StoredEvents,
 } from './event-index.ts'
-import { type FindRequest, type Found, type FoundEvents, find, fromReceipt } from './find.ts'
+import { type FindRequest, type Found, type FoundEvents, findEvents, fromReceipt } from './find.ts'
 import { type KnownFailure, LANDED_TABLES, LandedStore } from './landed.ts'
 import { type Hashes, LookupHash, unpackHashes } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
@@ -151,17 +151,11 @@ export class Records {
   }
 
   /** What an arriving event is found by. */
-  async hashesOf({ id, kind, receivedAt, body, hashes }: StoreRequest): Promise<Hashes> {
-    if (hashes !== null && hashes !== undefined) return hashes
+  async hashesOf({ id, kind, receivedAt, body }: StoreRequest): Promise<Hashes> {
     const parsed = parseJson(body)
     const reading = readEventOrNull({ id, kind, receivedAt }, parsed)
     const isValid = reading?.outcome === 'valid'
     return this.hash.ofSubject(subjectOf({ kind: reading?.kind ?? kind, parsed, body, isValid }))
-  }
-
-  /** An event that must not be stored, or relayed: an operator has erased its person. */
-  isSuppressed(hashes: Hashes | null): boolean {
-    return this.suppressions.has(hashes, this.#deps.now())
   }
 
   /** Whether the report need not be sent again. */
@@ -188,8 +182,8 @@ export class Records {
   }
 
   /** Events have been delivered, and the transaction that forgets them has ended. */
-  settled(events: readonly Delivered[]): void {
-    if (events.length > 0) this.#attempt((now) => this.#reports.settled(events, now))
+  delivered(events: readonly Delivered[]): void {
+    if (events.length > 0) this.#attempt((now) => this.#reports.delivered(events, now))
   }
 
   /** AEP has accepted a part of an event. */
@@ -292,7 +286,7 @@ export class Records {
     const [index, receipts, reports] = [this.#index, this.#receipts, this.#reports]
     const failureOf = (id: string) => this.landed.failureOf(id)
     const settledAfter = now() - receiptMs
-    return find(request, { events, index, receipts, reports, failureOf, settledAfter })
+    return findEvents(request, { events, index, receipts, reports, failureOf, settledAfter })
   }
 
   /**
@@ -322,7 +316,7 @@ export class Records {
       write(now)
       return true
     } catch (thrown) {
-      const name = thrown instanceof Error ? thrown.name : 'unknown'
+      const name = nameOf(thrown)
       const isLimit = isOverLimit(thrown)
       if (isLimit) this.#pausedUntil = nextDay(now)
       logLine('error', { event: isLimit ? 'records-paused' : 'records-failed', name })

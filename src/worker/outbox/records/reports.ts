@@ -12,6 +12,8 @@ import type { StoredKind } from '../../chatlio/kind.ts'
 import type { DriftReport } from '../../drift/drift.ts'
 import {
   DAY_MS,
+  DELIVERED_TOGETHER,
+  DELIVERED_WITHIN_MS,
   FOLD_AFTER_MS,
   FOLD_AT_REPORTS,
   FOLD_FROM_REPORTS,
@@ -19,8 +21,6 @@ import {
   ISOLATE_MEMORY_MS,
   KEY_MEMORY_MS,
   MAX_APPENDED_BYTES,
-  SETTLED_TOGETHER,
-  SETTLED_WITHIN_MS,
 } from '../../limits.ts'
 import type { ActivityStore } from './activity.ts'
 import { type CountRow, counted, STEP_MS, summed } from './counts.ts'
@@ -125,7 +125,7 @@ export class ReportStore {
   readonly #keepMs: number
   #unfolded: Unfolded | null = null
   /** Delivered, and not written yet. */
-  #settled: (Delivered & { at: number })[] = []
+  #delivered: (Delivered & { at: number })[] = []
   /** Of parts that AEP has accepted before their event is delivered, the same. */
   #partCounts: CountRow[] = []
   /** The row that what is delivered next is added to. */
@@ -154,10 +154,13 @@ export class ReportStore {
   }
 
   /** Events have been delivered. Their receipts and counts are written with those of the same second, or by `write`. */
-  settled(events: readonly Delivered[], now: number): void {
-    this.#settled.push(...events.map((event) => ({ ...event, at: now })))
-    const since = this.#settled[0]?.at ?? now
-    if (this.#settled.length >= SETTLED_TOGETHER || Math.abs(now - since) >= SETTLED_WITHIN_MS) {
+  delivered(events: readonly Delivered[], now: number): void {
+    this.#delivered.push(...events.map((event) => ({ ...event, at: now })))
+    const since = this.#delivered[0]?.at ?? now
+    if (
+      this.#delivered.length >= DELIVERED_TOGETHER ||
+      Math.abs(now - since) >= DELIVERED_WITHIN_MS
+    ) {
       this.write()
     }
   }
@@ -170,7 +173,7 @@ export class ReportStore {
 
   /** Writes what the outbox has delivered: into its latest row, while that is small. */
   write(): void {
-    if (this.#settled.length === 0 && this.#partCounts.length === 0) return
+    if (this.#delivered.length === 0 && this.#partCounts.length === 0) return
     const [own] = this.#sql
       .exec<{ note: string; receipts: ArrayBuffer }>(
         'SELECT note, receipts FROM reports WHERE position = ? AND length(receipts) < ?',
@@ -179,8 +182,8 @@ export class ReportStore {
       )
       .toArray()
     const before: Note | null = own ? JSON.parse(own.note) : null
-    const counts = summed([...(before?.counts ?? []), ...this.#settledCounts()], STEP_MS.minute)
-    const at = before?.at ?? this.#settled[0]?.at ?? this.#partCounts[0]?.minute ?? 0
+    const counts = summed([...(before?.counts ?? []), ...this.#deliveredCounts()], STEP_MS.minute)
+    const at = before?.at ?? this.#delivered[0]?.at ?? this.#partCounts[0]?.minute ?? 0
     const note: Note = {
       isolate: null,
       sequence: 0,
@@ -191,7 +194,7 @@ export class ReportStore {
       counts,
       at,
     }
-    const packed = this.#settledReceipts()
+    const packed = this.#deliveredReceipts()
     if (own) {
       this.#sql.exec(
         'UPDATE reports SET note = ?, receipts = ? WHERE position = ?',
@@ -202,21 +205,21 @@ export class ReportStore {
       // Read anew: its counts have been added up already.
       this.#unfolded = null
     } else this.#ownRow = this.#insert(note, packed)
-    this.#settled = []
+    this.#delivered = []
     this.#partCounts = []
   }
 
-  #settledCounts(): CountRow[] {
-    const events = this.#settled.map(({ kind, source, receivedAt, records, redacted, at }) => {
+  #deliveredCounts(): CountRow[] {
+    const events = this.#delivered.map(({ kind, source, receivedAt, records, redacted, at }) => {
       const row = { minute: at, kind, outcome: 'drained', source, records, redacted } as const
       return counted(row, at - receivedAt)
     })
     return [...events, ...this.#partCounts]
   }
 
-  #settledReceipts(): Uint8Array<ArrayBuffer> {
+  #deliveredReceipts(): Uint8Array<ArrayBuffer> {
     return this.#packed(
-      this.#settled.map(({ at, hashes, records: _, redacted: __, ...event }) => {
+      this.#delivered.map(({ at, hashes, records: _, redacted: __, ...event }) => {
         return { ...event, settledAt: at, via: 'drained', hashes: hashes ?? '' }
       }),
     )
@@ -249,12 +252,12 @@ export class ReportStore {
 
   /** Counts that are not in the activity yet. */
   counts(): readonly CountRow[] {
-    return [...this.#read().rows, ...this.#settledCounts()]
+    return [...this.#read().rows, ...this.#deliveredCounts()]
   }
 
   /** Packed receipts that are not folded yet. */
   *receipts(): Generator<Uint8Array> {
-    yield this.#settledReceipts()
+    yield this.#deliveredReceipts()
     for (const { receipts } of this.#sql.exec<{ receipts: ArrayBuffer }>(
       'SELECT receipts FROM reports WHERE length(receipts) > 0',
     )) {

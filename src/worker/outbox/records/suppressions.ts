@@ -50,6 +50,7 @@ export class Suppressions {
       .map(({ hash, ...times }) => ({ id: hash.slice(0, ID_DIGITS), ...times }))
   }
 
+  /** Of an event: it must be neither stored nor relayed. */
   has(hashes: Hashes | null, now: number): boolean {
     if (this.#byHash.size === 0) return false
     return unpackHashes(hashes).some(({ hash }) => this.until(hash, now) !== null)

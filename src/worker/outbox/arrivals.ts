@@ -11,10 +11,10 @@ import { MAX_ARRIVAL_AGE_MS, MAX_WAITING_BYTES } from '../limits.ts'
 import { NO_HISTORY } from './blame.ts'
 import type { Delivery } from './delivery/delivery.ts'
 import { logDeadLetter } from './delivery/outcome.ts'
-import type { Arrival, EventState, StoredAttempt, StoredError } from './event.ts'
+import type { ArrivingEvent, EventState, StoredAttempt, StoredError } from './event.ts'
 import type { Events } from './events.ts'
 import { GroupCommit } from './group-commit.ts'
-import { tellingWrite, type Write } from './health.ts'
+import type { Write } from './health.ts'
 import type { Records } from './records/records.ts'
 import type { AepWatch } from './watch.ts'
 
@@ -46,7 +46,7 @@ export type StoreRequest = {
 /** Where an event is; `suppressed`: nothing of its person is stored. */
 export type HeldState = EventState | 'suppressed'
 
-export type IntakeDeps = {
+export type ArrivalsDeps = {
   events: Events
   watch: AepWatch
   delivery: Delivery
@@ -56,24 +56,24 @@ export type IntakeDeps = {
   sync: () => Promise<void>
 }
 
-type Waiting = StoreRequest & { hashes: string }
+type HashedRequest = StoreRequest & { hashes: string }
 
-export class Intake {
-  readonly #deps: IntakeDeps
-  readonly #commit: GroupCommit<Waiting, HeldState>
+export class Arrivals {
+  readonly #deps: ArrivalsDeps
+  readonly #commit: GroupCommit<HashedRequest, HeldState>
   /** Bytes of the bodies that wait, at most. */
   #waitingBytes = 0
   /** The latest write that tells whether the next will work; `null` before the first. */
   lastWrite: Write | null = null
 
-  constructor(deps: IntakeDeps) {
+  constructor(deps: ArrivalsDeps) {
     this.#deps = deps
     this.#commit = new GroupCommit((requests) => this.#write(requests), deps.sync)
   }
 
   async store(request: StoreRequest): Promise<HeldState> {
     const { records, delivery } = this.#deps
-    const hashes = await records.hashesOf(request)
+    const hashes = request.hashes ?? (await records.hashesOf(request))
     this.#waitingBytes += request.body.length
     const stored = this.#commit.add({ ...request, hashes })
     if (this.#waitingBytes > MAX_WAITING_BYTES) this.flush()
@@ -88,16 +88,18 @@ export class Intake {
     this.#commit.flush()
   }
 
-  #write(requests: readonly Waiting[]): HeldState[] {
+  #write(requests: readonly HashedRequest[]): HeldState[] {
     const { records, events, delivery, watch, now } = this.#deps
     this.#waitingBytes = 0
-    const wanted = requests.filter(({ hashes }) => !records.isSuppressed(hashes))
+    const at = now()
+    const wanted = requests.filter(({ hashes }) => !records.suppressions.has(hashes, at))
     const before = watch.known().refusedFrom
     const arrivals = wanted.map((request) => this.#arrival(request))
-    const largest = (all: readonly Arrival[]) => Math.max(0, ...all.map(({ body }) => body.length))
+    const largest = (all: readonly ArrivingEvent[]) =>
+      Math.max(0, ...all.map(({ body }) => body.length))
     const { lastWrite } = this
-    this.lastWrite = { at: now(), worked: false, bytes: largest(arrivals) }
-    let places = events.put(arrivals)
+    this.lastWrite = { at, worked: false, bytes: largest(arrivals) }
+    let places = events.store(arrivals)
     const { refusedFrom, hold } = watch.known()
     if (refusedFrom !== null && before === null) {
       // One of them has shown that AEP refuses everything: what it refused of the others was not their fault either.
@@ -112,8 +114,10 @@ export class Intake {
     )
     // What was there before, and whose person is suppressed, has written nothing.
     const added = arrivals.filter((_, index) => places[index]?.isNew)
-    const worked = { at: now(), worked: true, bytes: largest(added) }
-    this.lastWrite = added.length > 0 ? tellingWrite(lastWrite, worked) : lastWrite
+    const bytes = largest(added)
+    // A smaller one that works does not vouch for what was refused.
+    const tells = lastWrite === null || lastWrite.worked || bytes >= lastWrite.bytes
+    this.lastWrite = added.length > 0 && tells ? { at, worked: true, bytes } : lastWrite
     const states = new Map(wanted.map((request, index) => [request, places[index]?.state]))
     const pending = places.filter(({ state }) => state === 'pending')
     delivery.added(pending.map(({ position }) => position))
@@ -126,7 +130,7 @@ export class Intake {
     return requests.map((request) => states.get(request) ?? 'suppressed')
   }
 
-  #arrival({ attempt, error, accepted, settings, ...waiting }: Waiting): Arrival {
+  #arrival({ attempt, error, accepted, settings, ...waiting }: HashedRequest): ArrivingEvent {
     const { watch, retryCapMs, now } = this.#deps
     // The clock of an isolate may be far off, and what seems to be weeks old would be erased for its age.
     const at = now()
