@@ -112,7 +112,7 @@ function misfitOf(path: string, body: unknown): string | null {
     (one) => path.replace(/\/[0-9a-f]{64}$/, '/{id}') === `${one.method} /admin${one.path}`,
   )
   const answers = command?.answers
-  if (typeof answers !== 'object' || answers === null) return `${path} has no such answer`
-  const { issues = [] } = v.safeParse(answers, body)
+  if (typeof answers !== 'function') return `${path} has no such answer`
+  const { issues = [] } = v.safeParse(answers() as v.GenericSchema, body)
   return issues.length === 0 ? null : `${path}: ${issues.map(({ message }) => message).join('; ')}`
 }

@@ -72,7 +72,7 @@ describe('the cause', () => {
       '`npx wrangler secret put AEP_CLIENT_SECRET` asks for a secret',
     ],
     ['every event refused', { ...stored(null), hold: 'rejecting' }, 'AEP refuses every event'],
-    ['pause', { ...stored(null), hold: 'paused' }, 'POST /admin/resume'],
+    ['pause', { ...stored(null), hold: 'paused' }, 'Resume on its page (/admin)'],
     ['not known without the token', stored(null), 'set ADMIN_TOKEN'],
   ])('is found: %s', (_, findings, words) => {
     expect(diagnose(findings)).toContain(words)

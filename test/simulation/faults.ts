@@ -2,15 +2,17 @@
  * Faults, and the lines that put each into the relay: `npm run simulate -- --fault NAME` runs with them, to see that the
  * simulation sees, and `--faults` with one after the other. A line that is no longer there ends the run at once.
  */
+import { type Fault, MINUTE } from './plan.ts'
 
 export type PutIn = {
   name: string
   is: string
   /** The checks of the oracle of which one must fail. */
   checks: readonly string[]
-  /** Of a run that shows it, of so many hours; 3 by default. */
+  /** Of a run that shows it, of so many hours, 3 by default; `faults`: in place of those of its plan. */
   seed: number
   hours?: number
+  faults?: readonly Fault[]
   lines: readonly { file: string; line: string; instead: string }[]
 }
 
@@ -246,7 +248,7 @@ export const EACH_CHECK: readonly PutIn[] = [
     name: 'content',
     is: 'a part says when it was sent, each time anew',
     checks: ['content'],
-    seed: 1,
+    seed: 6,
     lines: [
       {
         file: 'src/worker/outbox/delivery/send.ts',
@@ -260,7 +262,18 @@ export const EACH_CHECK: readonly PutIn[] = [
     name: 'outage',
     is: 'an event that AEP refuses counts as an outage',
     checks: ['outage'],
-    seed: 1,
+    seed: 18,
+    faults: [
+      {
+        what: 'aep',
+        from: 30 * MINUTE,
+        to: 50 * MINUTE,
+        answer: '400',
+        share: 1,
+        kinds: null,
+        ims: false,
+      },
+    ],
     lines: [
       {
         file: 'src/worker/aep/client/verdict.ts',
@@ -273,7 +286,18 @@ export const EACH_CHECK: readonly PutIn[] = [
     name: 'late',
     is: 'a wait for AEP lasts half a day',
     checks: ['late'],
-    seed: 1,
+    seed: 429,
+    faults: [
+      {
+        what: 'aep',
+        from: 20 * MINUTE,
+        to: 40 * MINUTE,
+        answer: '503',
+        share: 1,
+        kinds: null,
+        ims: false,
+      },
+    ],
     lines: [
       {
         file: 'src/worker/outbox/aep.ts',
@@ -286,25 +310,23 @@ export const EACH_CHECK: readonly PutIn[] = [
     name: 'stalled',
     is: 'what arrives does not wake the outbox',
     checks: ['stalled'],
-    seed: 1,
-    lines: [
+    seed: 429,
+    faults: [
       {
-        file: 'src/worker/outbox/intake.ts',
-        line: "if (state === 'pending' || state === 'dead') await delivery.scheduleNewWork()",
-        instead: '',
+        what: 'aep',
+        from: 10 * MINUTE,
+        to: 100 * MINUTE,
+        answer: '400',
+        share: 1,
+        kinds: ['feedback'],
+        ims: false,
       },
     ],
-  },
-  {
-    name: 'rows',
-    is: 'each report is folded at once',
-    checks: ['rows'],
-    seed: 1,
     lines: [
       {
-        file: 'src/worker/limits.ts',
-        line: 'export const FOLD_AT_REPORTS = 128',
-        instead: 'export const FOLD_AT_REPORTS = 1',
+        file: 'src/worker/outbox/arrivals.ts',
+        line: "if (state === 'pending' || state === 'dead') await delivery.scheduleNewWork()",
+        instead: '',
       },
     ],
   },
@@ -312,12 +334,13 @@ export const EACH_CHECK: readonly PutIn[] = [
     name: 'memory',
     is: 'a request that has reported is kept alive',
     checks: ['memory'],
-    seed: 1,
+    seed: 280,
+    faults: [],
     lines: [
       {
         file: 'src/worker/report.ts',
-        line: 'keep(this.report())',
-        instead: 'keep(this.report().then(() => new Promise(() => undefined)))',
+        line: 'if (this.#hasSomething) await this.report()',
+        instead: 'await this.report().then(() => new Promise(() => undefined))',
       },
     ],
   },
@@ -325,7 +348,8 @@ export const EACH_CHECK: readonly PutIn[] = [
     name: 'figures',
     is: 'a report that is sent twice counts twice',
     checks: ['figures'],
-    seed: 1,
+    seed: 18,
+    faults: [{ what: 'rpc', from: 20 * MINUTE, to: 40 * MINUTE, how: 'lost-back', share: 1 }],
     lines: [
       {
         file: 'src/worker/outbox/records/reports.ts',
@@ -338,8 +362,9 @@ export const EACH_CHECK: readonly PutIn[] = [
     name: 'not-landed',
     is: 'what AEP has refused once it is said to refuse for ever',
     checks: ['not-landed'],
-    seed: 157,
-    hours: 9,
+    seed: 18,
+    hours: 5,
+    faults: [{ what: 'landed', from: 20 * MINUTE, to: 40 * MINUTE, how: 'fails', share: 1 }],
     lines: [
       {
         file: 'src/worker/limits.ts',
@@ -371,8 +396,8 @@ export const EACH_CHECK: readonly PutIn[] = [
     name: 'incomplete',
     is: 'no transcript is found',
     checks: ['incomplete'],
-    seed: 211,
-    hours: 9,
+    seed: 28,
+    faults: [],
     lines: [
       {
         file: 'src/worker/outbox/records/completeness.ts',
@@ -383,15 +408,16 @@ export const EACH_CHECK: readonly PutIn[] = [
   },
   {
     name: 'compared',
-    is: 'an hour of AEP is taken for settled as soon as it is read',
+    is: 'of an hour that is read again what has failed meanwhile is not noted',
     checks: ['compared'],
-    seed: 211,
-    hours: 9,
+    seed: 18,
+    hours: 4,
+    faults: [{ what: 'landed', from: 20 * MINUTE, to: 60 * MINUTE, how: 'fails', share: 1 }],
     lines: [
       {
-        file: 'src/worker/aep/landed.ts',
-        line: 'settled: isSettled(at, now) })',
-        instead: 'settled: true })',
+        file: 'src/worker/outbox/records/landed.ts',
+        line: 'failed = excluded.failed, settled',
+        instead: 'settled',
       },
     ],
   },
@@ -399,7 +425,18 @@ export const EACH_CHECK: readonly PutIn[] = [
     name: 'alert',
     is: 'an alert is repeated at each run of the cron trigger',
     checks: ['alert'],
-    seed: 1,
+    seed: 28,
+    faults: [
+      {
+        what: 'aep',
+        from: 10 * MINUTE,
+        to: 170 * MINUTE,
+        answer: '503',
+        share: 1,
+        kinds: null,
+        ims: false,
+      },
+    ],
     lines: [
       {
         file: 'src/worker/limits.ts',

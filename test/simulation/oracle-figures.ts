@@ -119,8 +119,13 @@ export class AboutFigures {
       const said = found.map(({ state }) => state).join(' ') || 'nothing'
       const isStored = stored !== undefined && said.includes(stored)
       const isDelivered = landedAt !== null && /delivered|failed/.test(said)
+      // An outbox that dies loses the receipts of its last second.
+      const died = oracle.world
+        .faults(20_000, (landedAt ?? 0) + 20_000)
+        .some(({ what }) => what === 'object')
       const mayBeNothing =
-        stored === undefined && (oracle.mayBeEnded(known) || !this.#isExact || known.forwarded)
+        stored === undefined &&
+        (oracle.mayBeEnded(known) || !this.#isExact || known.forwarded || died)
       if (isStored || isDelivered || (said === 'nothing' && mayBeNothing)) continue
       const is = stored ?? (landedAt === null ? 'nowhere' : 'in AEP')
       oracle.breach('figures', `find says ${said} of webhook ${webhook.serial}, which is ${is}`)

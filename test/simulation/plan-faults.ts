@@ -244,6 +244,17 @@ export const deathThenWrongSetting: Maker = (random, ms, settings) => {
   ]
 }
 
+/** A backlog goes out in batches, of which AEP refuses some of the events now and takes them later. */
+export const refusedTogether: Maker = (random, ms) => {
+  const from = random.int(5 * MINUTE, Math.max(6 * MINUTE, ms - 60 * MINUTE))
+  const middle = from + random.int(10 * MINUTE, 20 * MINUTE)
+  const common = { what: 'aep', kinds: null, ims: false } as const
+  return [
+    { ...common, from, to: middle, answer: '503', share: 1 },
+    { ...common, from: middle, to: middle + 20 * MINUTE, answer: '400', share: 0.1 },
+  ]
+}
+
 /** Those that nothing of the relay itself is troubled by. */
 export const LATER: readonly Maker[] = [landed, unread, noTranscripts]
 

@@ -4,12 +4,13 @@ import {
   type Fault,
   HOUR,
   MINUTE,
+  type OperatorAction,
   type Plan,
   type Settings,
   startOf,
   type Webhook,
 } from './plan.ts'
-import { deathThenWrongSetting, FAULTS, LATER } from './plan-faults.ts'
+import { deathThenWrongSetting, FAULTS, LATER, refusedTogether } from './plan-faults.ts'
 import { webhooksOf } from './plan-webhooks.ts'
 
 export function planOf(seed: number, hours: number): Plan {
@@ -29,8 +30,11 @@ export function planOf(seed: number, hours: number): Plan {
   // Too many things together to come by chance.
   const together = new Random(seed, 'together')
   if (together.chance(0.06)) faults.push(...deathThenWrongSetting(together, ms, settings))
+  const races = new Random(seed, 'other')
+  if (races.chance(0.05)) faults.push(...refusedTogether(races, ms, settings))
   const webhooks = webhooksOf(new Random(seed, 'webhooks'), ms, faults)
   const aimed = faults.map((fault) => aimedAt(webhooks, fault, random))
+  if (races.chance(0.05)) aimed.push(...racing(webhooks, races))
   return {
     seed,
     ms,
@@ -59,6 +63,27 @@ function aimedAt(webhooks: readonly Webhook[], fault: Fault, random: Random): Fa
   return moved.what === 'operator' && moved.does.name === 'erase'
     ? { ...moved, does: { ...moved.does, person } }
     : moved
+}
+
+/** Operators act while webhooks are on their way to the outbox. */
+function racing(webhooks: readonly Webhook[], random: Random): Fault[] {
+  return Array.from({ length: 12 }, (_, index): Fault[] => {
+    const [first] = webhooks
+    if (!first) return []
+    const { at, person } = random.pick([first, ...webhooks])
+    const moment = at + random.int(1, 120)
+    const act = (does: OperatorAction, after = 0): Fault => {
+      return { what: 'operator', at: moment + after, does }
+    }
+    switch (index % 3) {
+      case 0:
+        return [act({ name: 'redrive', state: 'dead' })]
+      case 1:
+        return [act({ name: 'pause' }), act({ name: 'resume' }, MINUTE)]
+      default:
+        return [act({ name: 'erase', person, days: 0 })]
+    }
+  }).flat()
 }
 
 function settingsFrom(random: Random): Settings {

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { FAULTS, PUT_BACK, withFault } from './faults.ts'
+import { neverReached } from './states.ts'
 
 const here = (...names: string[]) => path.join(import.meta.dirname, ...names)
 
@@ -36,6 +37,14 @@ describe('the simulator', () => {
     const history = ({ stdout }: Ended) => stdout.replace(/^\d+ runs .*$/m, '')
     expect(history(again)).toBe(history(once))
     expect(once.stdout.length).toBeGreaterThan(10_000)
+  })
+
+  it('names each state that a thousand runs must reach and did not', () => {
+    const all = neverReached(new Map())
+    expect(all).toContain('a bisect inside a hold')
+    expect(neverReached(new Map(all.map((state) => [state, 1])))).toEqual([])
+    const [first, ...others] = all
+    expect(neverReached(new Map(others.map((state) => [state, 1])))).toEqual([first])
   })
 
   it('says what is wrong with an option', async () => {

@@ -112,7 +112,8 @@ let isEnded = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => (isEnded = true))
 for (; runs < most && seconds() < options.seconds && !isEnded; runs += 1) {
   const seed = options.seed + runs
-  const plan = saved || planOf(seed, options.hours)
+  const made = saved || planOf(seed, options.hours)
+  const plan = fault?.faults ? { ...made, faults: fault.faults } : made
   const from = seconds()
   const world = new World(plan, { keep: options.timeline })
   const result = await world.run()
