@@ -2,6 +2,7 @@
 import { type Connection, reset, unfinishedBody, untilAborted } from './connection.ts'
 import { send, sendStatus } from './send.ts'
 import type { State } from './state.ts'
+import type { TokenRequestRecord } from './streaming/lake.ts'
 import { GARBAGE } from './streaming/responses.ts'
 
 export async function issueToken(
@@ -9,7 +10,7 @@ export async function issueToken(
   connection: Connection | undefined,
   state: State,
 ): Promise<Response> {
-  const entry = { at: state.now(), status: null as number | null }
+  const entry: TokenRequestRecord = { at: state.now(), status: null, isIssued: false }
   state.lake.tokenRequests.push(entry)
   const form = await readForm(request)
   const { request: answer } = state.plan.decide('token', [], false)
@@ -34,6 +35,7 @@ export async function issueToken(
       case 'failLater':
       case 'lose': {
         const { status, body } = state.ims.issue(form, state.settings)
+        entry.isIssued = status === 200
         return send(status, body)
       }
     }

@@ -168,7 +168,11 @@ function healthFaults({ looks, webhooks, requests, starts }: Seen): string[] {
 
 /** Holds and outages that begin. After a start the Worker goes by what it had written down: when AEP last accepted may be old. */
 function holdFaults({ said, requests, tokenRequests, starts }: Seen): string[] {
-  const known: AepAnswer[] = [...requests, ...tokenRequests]
+  // IMS may answer 200 with a token that cannot be one.
+  const tokens = tokenRequests.map(({ at, status, isIssued }) => {
+    return { at, status: status === 200 && !isIssued ? 0 : status }
+  })
+  const known: AepAnswer[] = [...requests, ...tokens]
     .map(({ at, status }) => ({ at, status: status ?? 0 }))
     .sort((a, b) => a.at - b.at)
   return said.flatMap(({ at, line: { event, reason, status } }) => {

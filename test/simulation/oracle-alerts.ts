@@ -19,6 +19,8 @@ export class AboutAlerts {
   readonly #noticed = new Map<string, Noticed>()
   /** Runs of the cron trigger in a row that found an event too old. */
   #agedRuns = 0
+  /** In a row that found none: an event may have gone in the moment after the first of them looked. */
+  #freshRuns = 0
   #holdWas: string | null = null
   #holdChangedAt = 0
   readonly #unavailable: number[] = []
@@ -90,6 +92,7 @@ export class AboutAlerts {
     // A hold says it in its place.
     const isFree = !isHeld && now - this.#holdChangedAt > 6 * MINUTE
     this.#agedRuns = age > 15 * MINUTE + 5 * SECOND && isFree ? this.#agedRuns + 1 : 0
+    this.#freshRuns = age < 7 * MINUTE ? this.#freshRuns + 1 : 0
     this.#full()
     this.#counted(began)
     if (oracle.has(12 * MINUTE, ...HINDER)) return
@@ -102,7 +105,7 @@ export class AboutAlerts {
       must('hold', isHeld, `and AEP has been on hold (${this.#holdWas}) for a while`)
     }
     if (this.#agedRuns >= 2) must('queue-age', true, 'and an event has waited for 20 minutes')
-    if (age < 7 * MINUTE) must('queue-age', false, `and the oldest event came ${age} ms ago`)
+    if (this.#freshRuns >= 2) must('queue-age', false, `and the oldest event came ${age} ms ago`)
     for (const name of ['expiring', 'silence']) must(name, false, 'and there is no such thing')
     for (const name of LASTING) {
       const noticed = this.#noticed.get(name)

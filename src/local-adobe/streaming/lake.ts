@@ -84,7 +84,8 @@ export type PlatformRequestRecord = {
 }
 
 /** One request to the token endpoint. */
-export type TokenRequestRecord = { readonly at: number; status: number | null }
+/** `isIssued`: answered by IMS itself, not by a rule or a script. */
+export type TokenRequestRecord = { readonly at: number; status: number | null; isIssued: boolean }
 
 export class Lake {
   readonly records: LakeRecord[] = []
