@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest'
 import type { AlertName } from '../../src/worker/alerts/alerts.ts'
 import type { Notice } from '../../src/worker/alerts/evaluate.ts'
 import { bodiesFor } from '../../src/worker/alerts/message.ts'
-import type { Relay } from '../../src/worker/alerts/words.ts'
+import type { RelayName } from '../../src/worker/alerts/words.ts'
 
 const URL = 'https://relay.example.com'
-const sent = (sender: Partial<Relay> = {}): Relay => {
+const sent = (sender: Partial<RelayName> = {}): RelayName => {
   return { publicUrl: URL, environment: null, ...sender }
 }
 const notice = (name: AlertName, said: Partial<Notice> = {}): Notice => ({

@@ -159,6 +159,16 @@ const matching = <const States extends readonly string[]>(states: States) =>
     ),
   )
 
+/** What came of the webhooks of a day, or of some of them. */
+const outcomes = {
+  received: whole,
+  inAep: whole,
+  refused: whole,
+  lost: whole,
+  late: whole,
+  slowestMs: orNull(whole),
+}
+
 const suppression = () => object({ id: string(), since: time, until: time })
 
 const person = { email: optional(i.text), visitor: optional(i.text) }
@@ -383,23 +393,13 @@ export const COMMANDS = {
           days: list(
             object({
               day: string(),
-              received: whole,
-              inAep: whole,
-              refused: whole,
-              lost: whole,
-              late: whole,
-              slowestMs: orNull(whole),
+              ...outcomes,
               withoutTranscript: orNull(whole),
               rows: list(
                 object({
                   kind: v.picklist(STORED_KINDS),
                   source: orNull(string()),
-                  received: whole,
-                  inAep: whole,
-                  refused: whole,
-                  lost: whole,
-                  late: whole,
-                  slowestMs: orNull(whole),
+                  ...outcomes,
                 }),
               ),
             }),

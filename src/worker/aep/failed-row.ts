@@ -104,7 +104,7 @@ function withoutErrors({ _errors, _validationErrors, ...record }: JsonObject): J
   return record
 }
 
-/** An object, or the text of one; `undefined` where there is none, or a text that was cut. */
+/** Adobe writes an object either as it is or as JSON text. `undefined`: the row has none, or its text was cut. */
 function fieldOf(row: JsonObject, key: string): unknown {
   const value = row[key]
   return typeof value === 'string' ? parsed(value) : value

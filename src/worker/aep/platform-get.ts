@@ -1,5 +1,5 @@
 /**
- * Platform GET: reading from Adobe's Platform APIs, for whoever compares what AEP has with what was sent.
+ * Reads from Adobe's Platform APIs: what AEP has, to compare it with what was sent.
  *
  * Promises: GET alone, with a deadline that its body is under as well; no redirect is followed, since it would carry the
  * token elsewhere; sizes are limited while reading. A refusal is a value, never an exception, and holds none of Adobe's words.
@@ -112,7 +112,7 @@ export type PlatformAccess = {
 const GET_TIMEOUT_MS = 60_000
 
 /**
- * `token`: resolves to a token other than `refused`; rejects where there is none.
+ * `token`: resolves to an access token other than `refused`, the one that Adobe has just refused; rejects if it gets none.
  * `deadline`: of one request, its body included; made when the request leaves.
  */
 export function platformGet(

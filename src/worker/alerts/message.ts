@@ -7,7 +7,7 @@
 import type { AlertWebhook } from '../config/extras.ts'
 import { alertNamed } from './alerts.ts'
 import type { Notice } from './evaluate.ts'
-import { duration, forRelay, moment, type Relay } from './words.ts'
+import { duration, forRelay, moment, type RelayName } from './words.ts'
 
 /** What a message is about: an alert, or a test of them. */
 export type Sendable = Omit<Notice, 'name'> & { name: string }
@@ -27,7 +27,7 @@ const MAX_SUMMARY = 1_000
 export function bodiesFor(
   webhook: AlertWebhook,
   all: readonly Sendable[],
-  relay: Relay,
+  relay: RelayName,
 ): unknown[] {
   const { environment, publicUrl } = relay
   const notices = all.map(({ title, meaning, action, ...rest }): Sendable => {
@@ -105,7 +105,7 @@ function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
 
-function pagerDutyEvent(notice: Sendable, routingKey: string, relay: Relay) {
+function pagerDutyEvent(notice: Sendable, routingKey: string, relay: RelayName) {
   const { publicUrl, environment } = relay
   const { name, event, title, since, urgent, facts, meaning, action } = notice
   const link = linkTo([name], publicUrl)
@@ -132,7 +132,7 @@ function pagerDutyEvent(notice: Sendable, routingKey: string, relay: Relay) {
 }
 
 /** What `POST /admin/alerts/test` sends. A PagerDuty incident is opened and ended again. */
-export function testBodies(webhook: AlertWebhook, relay: Relay, now: number): unknown[] {
+export function testBodies(webhook: AlertWebhook, relay: RelayName, now: number): unknown[] {
   const test: Sendable = {
     name: 'test',
     event: 'firing',

@@ -27,7 +27,7 @@ export function isProduction(environment: string | null): boolean {
 }
 
 /** Which relay a text is about: what it is called, and its address, where these are known. */
-export type Relay = { environment: string | null; publicUrl: string | null }
+export type RelayName = { environment: string | null; publicUrl: string | null }
 
 /** Those that ask the relay itself. */
 const ASKING = ['npm run verify', 'npm run recover', 'npm run compare']
@@ -36,7 +36,7 @@ const ASKING = ['npm run verify', 'npm run recover', 'npm run compare']
  * A text whose commands, which stand between backticks, work as they stand: with the address of the relay, and with the
  * `--env` of one that is called otherwise than production, as `provision --env` calls it.
  */
-export function forRelay(text: string, { environment, publicUrl }: Relay): string {
+export function forRelay(text: string, { environment, publicUrl }: RelayName): string {
   const isNamed = environment !== null && !isProduction(environment) && /^[\w-]+$/.test(environment)
   const env = isNamed ? ['--env', environment] : []
   return text

@@ -6,7 +6,7 @@
  * Pure: moments (epoch milliseconds), policy and randomness are passed in.
  */
 import type { Ending, Failure, Verdict } from '../aep/client/verdict.ts'
-import { MAX_STRIKES, MIN_STRIKES_MS } from '../limits.ts'
+import { MAX_RETRY_AFTER_MS, MAX_STRIKES, MIN_STRIKES_MS } from '../limits.ts'
 
 export type Backoff = { baseMs: number; capMs: number }
 export type Policy = { backoff: Backoff; random: () => number }
@@ -164,7 +164,7 @@ function failedOutcome(
     const nextAt = attempt.endedAt + retryAfterMs
     return { end: 'retry', blamed, recorded: { ...recorded, throttles, nextAt, askedToWait: true } }
   }
-  const struck = withStrike(recorded, attempt)
+  const struck = withStrike(recorded, attempt, policy)
   const lastsMs = attempt.endedAt - (struck.struckAt ?? attempt.endedAt)
   if (struck.strikes >= MAX_STRIKES && lastsMs >= MIN_STRIKES_MS) {
     return { end: 'dead', recorded: struck }
@@ -172,10 +172,19 @@ function failedOutcome(
   return retry(struck, blamed, struck.strikes + 1, policy)
 }
 
-/** A first attempt costs none: AEP may have failed for a moment. */
-function withStrike(recorded: Recorded, { history, endedAt }: Attempt): Recorded {
+/**
+ * A first attempt costs none: AEP may have failed for a moment. Of the time between two attempts no more counts than the
+ * longest wait: a clock that ran days behind at the first strike must not make minutes a day.
+ */
+function withStrike(
+  recorded: Recorded,
+  { history, endedAt }: Attempt,
+  { backoff }: Policy,
+): Recorded {
   if (history.triedAt === null) return recorded
-  const struckAt = Math.min(history.struckAt ?? endedAt, endedAt)
+  const longestMs = Math.max(backoff.capMs, MAX_RETRY_AFTER_MS)
+  const uncountedMs = Math.max(endedAt - history.triedAt - longestMs, 0)
+  const struckAt = Math.min((history.struckAt ?? endedAt) + uncountedMs, endedAt)
   return { ...recorded, strikes: history.strikes + 1, struckAt }
 }
 

@@ -494,6 +494,12 @@ describe('an event', () => {
     ],
     ['fewer than thirty in more than a day', struck(28, T - HOUR), 'retry', { strikes: 29 }],
     [
+      'thirty strikes in minutes, whatever a clock said that was days behind at the first of them',
+      tried(now - 72 * HOUR, { strikes: 29, struckAt: now - 72 * HOUR }),
+      'retry',
+      { strikes: 30, struckAt: now - HOUR },
+    ],
+    [
       'thirty strikes over a day, and is dead',
       struck(29, now - 24 * HOUR),
       'dead',

@@ -1,5 +1,5 @@
 /** `/admin/ui/events/{id}`: one event, stored or delivered, and what would be sent of it now. */
-import { answerOf, count, forRelay, type Relay } from '../../alerts/words.ts'
+import { answerOf, count, forRelay, type RelayName } from '../../alerts/words.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import type { Answer } from '../api.ts'
 import { eventWithBody } from '../run/events.ts'
@@ -182,7 +182,7 @@ function Story({ event }: { event: Detail }) {
 }
 
 /** An event that AEP has: only a receipt is left. */
-type DeliveredProps = { receipt: Answer<'find'>['events'][number]; relay: Relay }
+type DeliveredProps = { receipt: Answer<'find'>['events'][number]; relay: RelayName }
 
 function Delivered({ receipt, relay }: DeliveredProps) {
   const { state, receivedAt, settledAt, via, bytes, failedAt, code, pointer } = receipt

@@ -6,7 +6,7 @@
  * keeps it, and no address of it leaves with a link. `no-store` and `nosniff` come with every operators' answer.
  */
 import type { Child, PropsWithChildren } from 'hono/jsx'
-import { isProduction, type Relay } from '../../alerts/words.ts'
+import { isProduction, type RelayName } from '../../alerts/words.ts'
 import { readSessionCookie } from '../../http/auth.ts'
 import { problemResponse } from '../../http/problem.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
@@ -91,7 +91,7 @@ export function seeOther(path: string, headers: Record<string, string> = {}): Re
 }
 
 /** This one, as commands name it. */
-export function relayOf(c: AppContext): Relay {
+export function relayOf(c: AppContext): RelayName {
   const { environment } = servicesOf(c.env).config
   return { environment, publicUrl: new URL(c.req.url).origin }
 }

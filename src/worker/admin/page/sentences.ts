@@ -14,7 +14,7 @@ import {
   NO_KEY,
   notLanded,
   OUTAGE_ENDS,
-  type Relay,
+  type RelayName,
   STORAGE,
   STORED,
   TURNED_AWAY,
@@ -24,7 +24,7 @@ import type { HealthReason } from '../../http/health.ts'
 import type { Answer } from '../api.ts'
 
 export type Situation = {
-  relay: Relay
+  relay: RelayName
   reasons: readonly HealthReason[]
   pending: number
   hold: { reason: string; since: string } | null

@@ -2,8 +2,8 @@
  * Numbers of a chat, which analytics can average where it cannot average a list of messages.
  *
  * Promises: pure; whole seconds, rounded down; messages in the order of the list; a number is absent rather than wrong.
- * A visitor's message has `isVisitorMsg` true, an agent's (or bot's) false; one with neither counts for neither, and where
- * all are such, as older senders post them, nothing is said of who wrote. A message whose `sentAt` cannot be read is
+ * `isVisitorMsg` is true for a visitor's message, false for an agent's (or bot's). A message without it counts for neither; if
+ * no message has it, as with older senders, every number by author is absent. A message whose `sentAt` cannot be read is
  * counted, and makes the times it is part of absent; so does a clock that goes back. A time ahead of ours has been capped at
  * receipt: what ends there is measured until receipt, and nothing is measured from there.
  */
@@ -84,7 +84,7 @@ function timeOf(text: string | undefined): number | null {
   return timestamp.state === 'read' ? timestamp.ms : null
 }
 
-/** `null`: there is none, or one of them cannot be told. */
+/** `null`: there are no waits, or one of them is unknown. */
 function longestOf(waits: readonly (number | null)[]): number | null {
   let longest: number | null = null
   for (const wait of waits) {

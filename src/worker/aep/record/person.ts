@@ -9,7 +9,7 @@ import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
 import { isObject } from '../../lib/json.ts'
 import { addressesIn, readingsOfText } from '../../lib/spellings.ts'
 
-/** What stands below these is said by a visitor or an agent, or is somebody else's. */
+/** Below these keys are words of a visitor or an agent, or data of somebody else: no identity of this person. */
 const OTHERS = new Set(['messages', 'agent', 'agentEmail', 'replyToEmail'])
 const NAMES = new Set(['UUID', 'uuid', 'email', 'visitorEmail', 'emailPretty'])
 /** All that stands below these is an identity. */

@@ -9,8 +9,8 @@ import type { Outcome } from '../event.ts'
 
 /**
  * Webhooks of one minute, kind, outcome and named key. `minute`: epoch milliseconds of its beginning; `records`: what AEP
- * acknowledged in it, in its own count, where a split event is several, each in the minute in which it was accepted; `redacted`: what was replaced in them by rule, if
- * anything was.
+ * acknowledged in it. AEP counts each part of a split event, in the minute in which it accepted that part. `redacted`: what
+ * was replaced in them by rule, if anything was.
  */
 export type CountRow = {
   minute: number
