@@ -53,6 +53,26 @@ describe('delaySeconds', () => {
     )
   })
 
+  it.each([
+    ['raw', RAW],
+    ['xdm', XDM_EXTRAS],
+  ] as const)(
+    'never makes an event that was sent whole a split one, so its _id stays (%s)',
+    (_, destination) => {
+      const splitAfter = (length: number, ms: number) => {
+        const event = eventOf('feedback', { visitor: { UUID: 'u1' }, rating: 'x'.repeat(length) })
+        const sending = { now: RECEIVED_AT + ms, source: null, redact: [] }
+        return encode(event, destination, 9_500, sending).split
+      }
+      const lengths = Array.from({ length: 2_000 }, (_, index) => 7_500 + index)
+      expect(lengths.map((length) => splitAfter(length, 0))).toContain(false)
+      expect(lengths.map((length) => splitAfter(length, 0))).toContain(true)
+      expect(
+        lengths.filter((length) => splitAfter(length, 0) !== splitAfter(length, 400 * 24 * HOUR)),
+      ).toEqual([])
+    },
+  )
+
   it('is not added to a record that has none, whatever a visitor wrote', () => {
     const payload = { visitor: { UUID: 'u1', delaySeconds: 5 }, message: '{"delaySeconds":5' }
     for (const record of recordsOf(eventOf('feedback', payload), XDM, 9_500)) {

@@ -46,11 +46,12 @@ export function encode(
   // Before anything is measured, so that all parts are of the same texts.
   const { event, redacted } = redactEvent(arrived, redact)
   const receivedAt = Date.parse(event.receivedAt)
-  const delay = delaySeconds(receivedAt, now)
+  // Measured with the longest delay: however long an event waits, it is split or not as at first, so its `_id` stays.
   // A UTF-16 unit takes at most three bytes, so short records need no measuring.
   const fitsIn = (limit: number) => (record: string) =>
     record.length * 3 <= limit || utf8Length(record) <= limit
   if (destination.format === 'raw') {
+    const delay = delaySeconds(receivedAt, now)
     const limit = maxRecordBytes - rawDelay(LONGEST_DELAY).length
     const fits = fitsIn(limit)
     const record = JSON.stringify(encodeRaw(event, source))
@@ -59,10 +60,11 @@ export function encode(
     return { split: true, parts: parts.map((part) => withRawDelay(part, delay)), redacted }
   }
   const fits = fitsIn(maxRecordBytes)
-  const record = JSON.stringify(recordOf(draftXdm(event, destination, source, delay)))
-  if (fits(record)) return { split: false, record, redacted }
-  // Room for any delay: a part may wait after it has been stored.
   const draft = draftXdm(event, destination, source, LONGEST_DELAY)
+  const record = JSON.stringify(recordOf(draft))
+  if (fits(record)) {
+    return { split: false, record: withDelay(record, receivedAt, now), redacted }
+  }
   const parts = split(draft, event.id, generation, maxRecordBytes, fits)
   return { split: true, parts: parts.map((part) => withDelay(part, receivedAt, now)), redacted }
 }
