@@ -21,10 +21,12 @@ const OUTAGE_TIMES = { ...HOLD_TIMES, foundedMs: 3 * MINUTE }
 
 export class AboutAep {
   readonly #oracle: Oracle
-  /** Pauses and resumes as operators were answered; whether the last was answered well. */
+  /** Pauses and resumes as operators were answered; whether the last was answered well, and had nobody beside it. */
   paused = false
   pauseIsKnown = true
-  /** The hold that the log says, other than a pause. */
+  #pausing = 0
+  #isContested = false
+  /** The hold that the log says, other than a pause: under one it goes on. */
   hold: string | null = null
   /** When the relay last said that AEP works again. */
   #recoveredAt = 0
@@ -39,8 +41,22 @@ export class AboutAep {
     if (event === 'upstream') this.#outage(String(status), String(code))
     if (event !== 'hold') return
     this.#oracle.world.reach(reason === null ? 'a hold lifted' : `hold ${String(reason)}`)
-    this.hold = reason === null || reason === 'paused' ? null : String(reason)
+    if (reason !== 'paused') this.hold = reason === null ? null : String(reason)
     this.#heldFor(reason)
+  }
+
+  /** An operator pauses or resumes. Of two at once nobody but the outbox knows which was the last. */
+  pausing(): void {
+    this.#isContested ||= this.#pausing > 0
+    this.#pausing += 1
+    this.pauseIsKnown = false
+  }
+
+  pausingAnswered(name: 'pause' | 'resume', isDone: boolean): void {
+    this.#pausing -= 1
+    this.paused = name === 'pause'
+    this.pauseIsKnown = isDone && !this.#isContested
+    if (this.#pausing === 0) this.#isContested = false
   }
 
   /** A hold has a reason that whoever sees AEP agrees with. */

@@ -383,10 +383,7 @@ export class Oracle {
   }
 
   operated(name: string, { status }: { status: number }): void {
-    if (name === 'pause' || name === 'resume') {
-      this.aboutAep.paused = name === 'pause'
-      this.aboutAep.pauseIsKnown = status === 200
-    }
+    if (name === 'pause' || name === 'resume') this.aboutAep.pausingAnswered(name, status === 200)
     if (status !== 200) return
     if (name === 'redrive') this.#redrives = this.world.now
     this.lastChange = this.world.now

@@ -565,6 +565,7 @@ export class World {
     switch (does.name) {
       case 'pause':
       case 'resume':
+        oracle.aboutAep.pausing()
         oracle.operated(does.name, await this.admin(`/${does.name}`, {}))
         return
       case 'redrive':
