@@ -4,6 +4,16 @@ import { defineConfig } from 'vitest/config'
 
 const root = path.join(import.meta.dirname, '..')
 
+/** `FC_RUNS=10` in the environment tries each property ten times as often. */
+const RUNS = Number(process.env.FC_RUNS ?? 1)
+const MORE_RUNS = path.join(import.meta.dirname, 'more-runs.ts')
+const moreRuns = {
+  name: 'more-runs',
+  enforce: 'pre' as const,
+  resolveId: (source: string, importer?: string) =>
+    RUNS > 1 && source === 'fast-check' && importer !== MORE_RUNS ? MORE_RUNS : undefined,
+}
+
 /** Timeouts run on the real clock, waits between tries on the tests' own: short, but not for a busy machine. */
 const bindings = {
   AEP_ENDPOINT: 'http://127.0.0.1:8788/collection/local-inlet',
@@ -44,8 +54,16 @@ function project(name: string, files: Files, own: typeof bindings, testTimeout =
   const setupFiles = ['test/worker/restore-environment.ts']
   return {
     root,
-    plugins: [cloudflareTest({ wrangler: { configPath }, miniflare: { bindings: own } })],
-    test: { name, ...files, setupFiles, isolate: false, restoreMocks: true, testTimeout },
+    define: { FC_RUNS: RUNS },
+    plugins: [moreRuns, cloudflareTest({ wrangler: { configPath }, miniflare: { bindings: own } })],
+    test: {
+      name,
+      ...files,
+      setupFiles,
+      isolate: false,
+      restoreMocks: true,
+      testTimeout: testTimeout * RUNS,
+    },
   }
 }
 
