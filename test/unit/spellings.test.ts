@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { utf8Bytes } from '../../src/worker/lib/json.ts'
 import { addressesIn, folded, mentions, readingsOf } from '../../src/worker/lib/spellings.ts'
+import { expectInProportion } from './proportion.ts'
 
 const ADA = 'ada@example.com'
 const isIn = (value: string, body: string | Uint8Array) =>
@@ -196,13 +197,6 @@ describe('in any spelling', () => {
 })
 
 describe('the time it takes', () => {
-  const timeOf = (body: Uint8Array) => {
-    const began = performance.now()
-    mentions(readingsOf(body), ADA)
-    addressesIn(readingsOf(body), 32)
-    return performance.now() - began
-  }
-
   it.each([
     ['signs', '@'],
     ['pieces of it', 'ada@example.co '],
@@ -216,16 +210,12 @@ describe('the time it takes', () => {
     ['punycode', 'xn--'],
     ['one letter', 'a'],
   ])('grows as the body does, of %s alone', (_, piece) => {
-    const bodyOf = (size: number) => utf8Bytes(piece.repeat(size / piece.length))
-    const [small, large] = [bodyOf(25_000), bodyOf(400_000)]
-    let [inPieces, whole] = [Infinity, Infinity]
-    for (let round = 0; round < 5; round += 1) {
-      let sum = 0
-      for (let each = 0; each < 16; each += 1) sum += timeOf(small)
-      inPieces = Math.min(inPieces, sum)
-      whole = Math.min(whole, timeOf(large))
-    }
-    // As much in sixteen pieces: the square would be sixteen times as long.
-    expect(whole).toBeLessThan(8 * Math.max(inPieces, 20))
+    expectInProportion(400_000, (length) => {
+      const body = utf8Bytes(piece.repeat(length / piece.length))
+      return () => {
+        mentions(readingsOf(body), ADA)
+        addressesIn(readingsOf(body), 32)
+      }
+    })
   })
 })

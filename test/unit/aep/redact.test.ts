@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { encode } from '../../../src/worker/aep/record/encode.ts'
 import { redactEvent, redactText } from '../../../src/worker/aep/record/redact.ts'
-import type { ChatEvent } from '../../../src/worker/chatlio/event.ts'
 import { FIELDS } from '../../../src/worker/chatlio/fields.ts'
 import type { RedactRule } from '../../../src/worker/config/config.ts'
+import { expectInProportion } from '../proportion.ts'
 import { anyEvent, anyText, eventOf, holds, RAW, RECEIVED_AT, XDM } from './split-arbitraries.ts'
 import type { Loose } from './split-whole.ts'
 
@@ -308,21 +308,13 @@ describe('any text', () => {
     ['queries', '?a=&'],
     ['escapes', '%4'],
   ])('takes time in proportion to its length: %s', (_, piece) => {
-    const eventWith = (length: number) => {
+    expectInProportion(96_000, (length) => {
       const text = piece.repeat(Math.ceil(length / piece.length))
-      return eventOf('transcript', {
+      const event = eventOf('transcript', {
         messages: [],
         ...{ textBody: text, htmlBody: text, note: `x://${text}`, at: `ada@${text}` },
       })
-    }
-    const [short, long] = [eventWith(12_000), eventWith(192_000)]
-    const timeOf = (event: ChatEvent, runs: number) => {
-      const begin = performance.now()
-      for (let run = 0; run < runs; run += 1) redactEvent(event, ALL)
-      return performance.now() - begin
-    }
-    timeOf(short, 4)
-    // As much text in sixteen pieces: quadratic would be sixteen times as long.
-    expect(timeOf(long, 1)).toBeLessThan(5 * timeOf(short, 16) + 150)
+      return () => redactEvent(event, ALL)
+    })
   })
 })
