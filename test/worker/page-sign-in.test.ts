@@ -198,11 +198,11 @@ describe('a session', () => {
   })
 })
 
-describe('a thousand wrong tokens', () => {
+describe('a hundred wrong tokens', () => {
   it('are each refused, and then slowed', async () => {
     const slowed = startRelay()
     const statuses = new Map<number, number>()
-    for (let each = 0; each < 1_000; each += 1) {
+    for (let each = 0; each < 100; each += 1) {
       const { response } = await slowed.send('/admin/sign-in', {
         method: 'POST',
         body: new URLSearchParams({ token: `wrong-${each}` }),
@@ -213,7 +213,7 @@ describe('a thousand wrong tokens', () => {
       expect(response.headers.get('set-cookie')).toBeNull()
     }
     expect([...statuses.keys()].sort()).toEqual([401, 429])
-    expect(statuses.get(429)).toBeGreaterThan(900)
+    expect(statuses.get(429)).toBeGreaterThan(80)
   })
 
   it('keep nobody out who is signed in, or uses the API', async () => {
