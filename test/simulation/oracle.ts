@@ -141,7 +141,7 @@ export class Oracle {
   /** Of the last seconds. */
   readonly #answers: { at: number; status: number }[] = []
 
-  answered({ webhook, status, outcome, letsIn }: Answered): void {
+  answered({ webhook, status, outcome, letsIn, by }: Answered): void {
     this.#answeredSerials.add(webhook.serial)
     const known = this.#known.get(webhook.id)
     if (!known) return
@@ -151,12 +151,12 @@ export class Oracle {
     if (status === 401 || !letsIn) {
       if ((status === 401) === letsIn)
         this.breach('answer', `webhook ${webhook.serial} got ${status}`)
-      else this.alerts.turnedAway(401)
+      else this.alerts.unauthorized()
       this.world.reach('a webhook under a key that was taken out')
       return
     }
+    this.alerts.answered(by, status)
     if (status === 503) {
-      this.alerts.turnedAway(503)
       this.#unavailable(webhook)
       return
     }
