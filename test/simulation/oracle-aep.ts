@@ -122,7 +122,9 @@ export class AboutAep {
       const contradicts = contradiction({ status, reasons }, oracle.answersWithin(10 * SECOND))
       if (contradicts) oracle.breach('health', contradicts)
     }
-    const isOther = reasons.includes('paused') !== this.paused && this.pauseIsKnown
+    // An outbox that cannot be asked does not say whether it is paused.
+    const isSaid = this.pauseIsKnown && !reasons.includes('storage')
+    const isOther = reasons.includes('paused') !== this.paused && isSaid
     if (isOther && now - oracle.lastChange > 20 * SECOND) {
       oracle.breach('health', `says ${reasons.join(' ') || 'ok'}, and paused is ${this.paused}`)
     }

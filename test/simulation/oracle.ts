@@ -149,7 +149,7 @@ export class Oracle {
     const known = this.#known.get(webhook.id)
     if (!known) return
     const { now } = this.world
-    this.figures.answered(status, outcome)
+    this.figures.answered(status, outcome, by)
     this.#answers.push({ at: now, status })
     if (status === 401 || !letsIn) {
       if ((status === 401) === letsIn)
