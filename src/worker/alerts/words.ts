@@ -16,9 +16,12 @@ export function duration(ms: number): string {
   return hours > 0 ? `${hours} h ${minutes % 60} min` : `${minutes} min`
 }
 
+/** `1,234` */
+export const figure = (number: number) => number.toLocaleString('en-US')
+
 /** `1 event`, `2 events`. */
 export function count(number: number, noun: string): string {
-  return `${number.toLocaleString('en-US')} ${noun}${number === 1 ? '' : 's'}`
+  return `${figure(number)} ${noun}${number === 1 ? '' : 's'}`
 }
 
 /** Unnamed, it is production too. */

@@ -1,4 +1,5 @@
 /** The operators' log, one entry of it, and what has become of the events of a redrive. */
+import { figure } from '../../alerts/words.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import { COMMANDS } from '../api.ts'
 import { checkQuery } from '../input.ts'
@@ -49,12 +50,11 @@ export function Progress({ entry, link }: { entry: Entry; link?: boolean }) {
   const { redriven = watched } = counts
   return (
     <p class="card">
-      Of {watched < redriven && `the first ${watched.toLocaleString('en-US')} of `}
-      {redriven.toLocaleString('en-US')} redriven:{' '}
+      Of {watched < redriven && `the first ${figure(watched)} of `}
+      {figure(redriven)} redriven:{' '}
       <b>
-        {gone.toLocaleString('en-US')} accepted{someErased && ' or erased since'},{' '}
-        {(dead + quarantined).toLocaleString('en-US')} refused again,{' '}
-        {pending.toLocaleString('en-US')} pending
+        {figure(gone)} accepted{someErased && ' or erased since'}, {figure(dead + quarantined)}{' '}
+        refused again, {figure(pending)} pending
       </b>
       . {link && <a href={`${LOG}/${position}`}>In the log</a>}
     </p>

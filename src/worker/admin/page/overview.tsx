@@ -1,5 +1,5 @@
 /** The overview: how things are, what to do, the ledger, problems by cause, the last 24 hours, yesterday. */
-import { count } from '../../alerts/words.ts'
+import { count, figure } from '../../alerts/words.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import type { Answer } from '../api.ts'
@@ -11,7 +11,7 @@ import { href } from './addresses.ts'
 import { Charts, firstHour, type Hour, hoursOf } from './chart.tsx'
 import { EVENTS } from './event-table.tsx'
 import { relayOf, respond } from './frame.tsx'
-import { Action, Count, Facts, Table, Time, Words } from './parts.tsx'
+import { Action, Facts, Table, Time, Words } from './parts.tsx'
 import { type Part, type Said, sayHow } from './sentences.ts'
 import { codeWords, howLong, list, type State } from './words.ts'
 
@@ -161,8 +161,8 @@ function Ledger({ status }: { status: Status }) {
   const ends = [delivered, pending, dead, quarantined, erased]
   const sum = ends.reduce((all, each) => all + each, 0)
   const link = (state: State, number: number) => (
-    <a href={href(EVENTS, { state })} aria-label={`${number.toLocaleString('en-US')} ${state}`}>
-      <Count of={number} />
+    <a href={href(EVENTS, { state })} aria-label={`${figure(number)} ${state}`}>
+      {figure(number)}
     </a>
   )
   return (
@@ -170,20 +170,19 @@ function Ledger({ status }: { status: Status }) {
       <h2 id="ledger">The ledger of the outbox</h2>
       <Facts
         of={[
-          ['Accepted', <Count of={accepted} />],
+          ['Accepted', figure(accepted)],
           ['Delivered', link('delivered', delivered)],
           ['Pending', link('pending', pending)],
           ['Dead', link('dead', dead)],
           ['Quarantined', link('quarantined', quarantined)],
-          ['Erased', <Count of={erased} />],
+          ['Erased', figure(erased)],
         ]}
       />
       <p class={sum === accepted ? 'soft' : 'card bad'}>
         {sum === accepted ? 'It balances: ' : 'It does not balance: '}
-        {ends.map((each) => each.toLocaleString('en-US')).join(' + ')} ={' '}
-        {sum.toLocaleString('en-US')}. Beside it, at least: {count(forwarded, 'event')} forwarded
-        straight to AEP, {suppressed.toLocaleString('en-US')} of suppressed people dropped,{' '}
-        {unavailable.toLocaleString('en-US')} lost. All since the first deployment.
+        {ends.map((each) => figure(each)).join(' + ')} = {figure(sum)}. Beside it, at least:{' '}
+        {count(forwarded, 'event')} forwarded straight to AEP, {figure(suppressed)} of suppressed
+        people dropped, {figure(unavailable)} lost. All since the first deployment.
       </p>
     </section>
   )
@@ -220,9 +219,8 @@ function Yesterday({ day }: { day: Day }) {
   const { received, inAep, refused, lost, late, slowestMs } = day
   return (
     <p>
-      <b>Yesterday (UTC)</b>: {received.toLocaleString('en-US')} received ·{' '}
-      {inAep.toLocaleString('en-US')} in AEP · {refused.toLocaleString('en-US')} refused ·{' '}
-      {lost.toLocaleString('en-US')} lost · {late.toLocaleString('en-US')} late
+      <b>Yesterday (UTC)</b>: {figure(received)} received · {figure(inAep)} in AEP ·{' '}
+      {figure(refused)} refused · {figure(lost)} lost · {figure(late)} late
       {slowestMs !== null && ` (the slowest ${howLong(slowestMs)})`}.{' '}
       <a href="/admin/ui/days">Seven days, by kind and source</a>
     </p>
@@ -255,7 +253,7 @@ function CauseRow({ cause }: { cause: Answer<'causes'>['causes'][number] }) {
   const { state, code, path, firstAt, lastAt, kinds } = cause
   const filter = { state, code, path: path ?? NO_PATH }
   const matching = href(EVENTS, filter)
-  const number = cause.count.toLocaleString('en-US')
+  const number = figure(cause.count)
   const names = Object.keys(kinds)
   return (
     <tr>

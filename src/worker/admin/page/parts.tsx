@@ -14,8 +14,6 @@ export function Time({ at, exact, bare }: { at: string; exact?: boolean; bare?: 
   )
 }
 
-export const Count = ({ of }: { of: number }) => <>{of.toLocaleString('en-US')}</>
-
 /** What stands between backticks is code. */
 export function Words({ of }: { of: string }) {
   return <>{of.split('`').map((part, index) => (index % 2 ? <code>{part}</code> : part))}</>
