@@ -1,7 +1,7 @@
 /** Events as rows: what differs stands in columns of its own. */
 import { count } from '../../alerts/words.ts'
 import type { Answer } from '../api.ts'
-import { Table, Time } from './parts.tsx'
+import { Table, Time, When } from './parts.tsx'
 import { codeWords, howLong, objection, stateName } from './words.ts'
 
 export const EVENTS = '/admin/ui/events'
@@ -78,12 +78,7 @@ function Why({ event }: { event: Shown }) {
       <small>
         {message.toLowerCase() !== words.toLowerCase() && message}
         {took && `${via === 'forwarded' ? 'forwarded' : 'from the outbox'}, ${took}`}
-        {nextAttemptAt && (
-          <>
-            {' '}
-            · next due <Time at={nextAttemptAt} />
-          </>
-        )}
+        <When before=" · next due " at={nextAttemptAt} />
       </small>
       <Afterwards of={event} />
     </>

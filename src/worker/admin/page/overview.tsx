@@ -11,7 +11,7 @@ import { href } from './addresses.ts'
 import { Charts, firstHour, type Hour, hoursOf } from './chart.tsx'
 import { EVENTS } from './event-table.tsx'
 import { relayOf, respond } from './frame.tsx'
-import { Action, Facts, Table, Time, Words } from './parts.tsx'
+import { Action, Facts, Table, Time, When, Words } from './parts.tsx'
 import { type Part, type Said, sayHow } from './sentences.ts'
 import { codeWords, howLong, list, type State } from './words.ts'
 
@@ -89,18 +89,8 @@ function Overview({ status, said, hours, causes, yesterday, now }: OverviewProps
         {status.hold && !paused && <Action does="resume">Try again now</Action>}
         <span class="soft">
           Looked at <Time at={now} />.
-          {status.nextAttemptAt && (
-            <>
-              {' '}
-              Next attempt due <Time at={status.nextAttemptAt} />.
-            </>
-          )}
-          {status.oldestPendingAt && (
-            <>
-              {' '}
-              The oldest that is pending came <Time at={status.oldestPendingAt} />.
-            </>
-          )}
+          <When before=" Next attempt due " at={status.nextAttemptAt} after="." />
+          <When before=" The oldest that is pending came " at={status.oldestPendingAt} after="." />
         </span>
       </div>
       <div class="desk">
@@ -138,11 +128,7 @@ function PartOf({ part, named }: { part: Part; named: boolean }) {
   return (
     <p>
       {named && <b>{title}. </b>}
-      {since && (
-        <>
-          It began <Time at={since} />.{' '}
-        </>
-      )}
+      <When before="It began " at={since} after=". " />
       {meaning && <Words of={`${meaning} `} />}
       {action && (
         <>
@@ -196,13 +182,8 @@ function Keys({ keys }: { keys: Status['keys'] }) {
         {keys.map(({ fingerprint, name, lastUsedAt }) => (
           <li>
             <code>{fingerprint}</code> {name && `(${name}) `}
-            {lastUsedAt ? (
-              <>
-                last used <Time at={lastUsedAt} />
-              </>
-            ) : (
-              'not used yet'
-            )}
+            <When before="last used " at={lastUsedAt} />
+            {!lastUsedAt && 'not used yet'}
           </li>
         ))}
       </ul>
@@ -259,12 +240,7 @@ function CauseRow({ cause }: { cause: Answer<'causes'>['causes'][number] }) {
     <tr>
       <th scope="row">
         {codeWords(code)}
-        {path && (
-          <>
-            {' '}
-            · <code>{path}</code>
-          </>
-        )}
+        {path && [' · ', <code>{path}</code>]}
       </th>
       <td>{names.length === 1 ? names[0] : list(kinds)}</td>
       <td class="n">{number}</td>

@@ -14,6 +14,19 @@ export function Time({ at, exact, bare }: { at: string; exact?: boolean; bare?: 
   )
 }
 
+type WhenProps = { before?: string; at: string | null | undefined; after?: string; exact?: boolean }
+
+/** A moment and the words around it; nothing where there is none. */
+export function When({ before, at, after, exact = false }: WhenProps) {
+  return at ? (
+    <>
+      {before}
+      <Time at={at} exact={exact} />
+      {after}
+    </>
+  ) : null
+}
+
 /** What stands between backticks is code. */
 export function Words({ of }: { of: string }) {
   return <>{of.split('`').map((part, index) => (index % 2 ? <code>{part}</code> : part))}</>
