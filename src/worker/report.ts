@@ -36,12 +36,8 @@ import type { Receipt } from './outbox/records/packed.ts'
 import type { Exchanged, Report } from './outbox/records/reports.ts'
 
 /** A receipt whose person is not hashed yet: never outside the isolate. */
-export type BufferedReceipt = {
-  id: string
+export type BufferedReceipt = Pick<Receipt, 'id' | 'receivedAt' | 'settledAt' | 'bytes'> & {
   kind: EventKind
-  receivedAt: number
-  settledAt: number
-  bytes: number
   subject: Subject
 }
 
@@ -330,6 +326,5 @@ function isWithin(since: number | null, ms: number, now: number): boolean {
 }
 
 function logFailure(thrown: unknown): void {
-  const name = nameOf(thrown)
-  logLine('warn', { event: 'exchange-failed', name })
+  logLine('warn', { event: 'exchange-failed', name: nameOf(thrown) })
 }

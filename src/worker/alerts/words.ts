@@ -2,6 +2,8 @@
  * What alerts and the operators' page say alike: moments, durations and counts as a person reads them, and what to do about
  * each thing that stops or threatens events.
  */
+import type { LandedFacts } from './alerts.ts'
+
 /** `2026-11-24 10:02 UTC` */
 export function moment(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`
@@ -124,15 +126,7 @@ export function notLanded({
   causes,
   missing,
   keptNone,
-}: {
-  readonly causes: readonly {
-    readonly code: string
-    readonly pointer: string
-    readonly count: number
-  }[]
-  readonly missing: number
-  readonly keptNone: number
-}): (Advice & { meaning: string }) | null {
+}: Pick<LandedFacts, 'causes' | 'missing' | 'keptNone'>): (Advice & { meaning: string }) | null {
   const refused = causes.reduce((sum, cause) => sum + cause.count, 0)
   const [cause] = causes
   const reason = cause ? ` (${placed(cause)})` : ''

@@ -6,7 +6,6 @@
  * the moment of writing, since both may change while it waits.
  */
 import type { Ending } from '../aep/client/verdict.ts'
-import type { StoredKind } from '../chatlio/kind.ts'
 import { MAX_ARRIVAL_AGE_MS, MAX_WAITING_BYTES } from '../limits.ts'
 import { NO_HISTORY } from './blame.ts'
 import type { Delivery } from './delivery/delivery.ts'
@@ -22,18 +21,10 @@ import type { AepWatch } from './watch.ts'
 export type RequestAttempt = { beganAt: number; endedAt: number; ending: Ending }
 
 /** A request's order to store an event. */
-export type StoreRequest = {
-  id: string
-  kind: StoredKind
-  source: string | null
-  receivedAt: number
-  body: Uint8Array
+export type StoreRequest = Omit<ArrivingEvent, 'hashes' | 'state' | 'attempt'> & {
   /** What it is looked up by; `null`: the outbox finds out. */
   hashes: string | null
   state: 'pending' | 'quarantined'
-  /** The records of an event that the request has split, as JSON texts; empty if it is not split. */
-  parts: readonly string[]
-  madeFor: string
   /** `null` if it made none. */
   attempt: RequestAttempt | null
   /** Why it is quarantined, or why our own code fails on it; otherwise `null`. */

@@ -18,22 +18,11 @@ import type { Prepared } from './send.ts'
 export type EventEnd = 'delivered' | 'erased' | 'dead' | 'quarantined'
 
 /** What a run did, in events, and the latest failure in it. */
-export type RunReport = {
-  sent: number
-  accepted: number
-  deferred: number
-  rejected: number
-  held: number
-  failure: { code: string; status: number | null } | null
-}
+export type RunReport = ReturnType<typeof newReport>
 
-const newReport = (): RunReport => ({
-  sent: 0,
-  accepted: 0,
-  deferred: 0,
-  rejected: 0,
-  held: 0,
-  failure: null,
+const newReport = () => ({
+  ...{ sent: 0, accepted: 0, deferred: 0, rejected: 0, held: 0 },
+  failure: null as { code: string; status: number | null } | null,
 })
 
 /** The end of an event's attempt. */
@@ -167,13 +156,8 @@ export class Outcomes {
   #park(event: StoredEvent, state: 'dead' | 'quarantined', error: StoredError): void {
     const { events, left } = this.#deps
     const history = event.history ?? NO_HISTORY
-    events.park(event.position, state, {
-      ...history,
-      nextAt: null,
-      askedToWait: false,
-      error,
-      answer: null,
-    })
+    const nothing = { nextAt: null, askedToWait: false, answer: null }
+    events.park(event.position, state, { ...history, ...nothing, error })
     left(event.id, state)
   }
 

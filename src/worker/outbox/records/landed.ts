@@ -10,6 +10,7 @@
  */
 import {
   type ComparedHour,
+  type Landed,
   type LandedCursor,
   type LandedFailure,
   type LandedFlow,
@@ -18,7 +19,6 @@ import {
   missingIn,
   notAhead,
   type ReadFailure,
-  type UnnamedRows,
 } from '../../aep/landed.ts'
 import { explainProblem, type PlatformProblem } from '../../aep/platform-get.ts'
 import type { LandedCause, LandedFacts } from '../../alerts/alerts.ts'
@@ -65,15 +65,10 @@ CREATE INDEX landed_failures_at ON landed_failures (at);
 `
 
 /** What one reading has brought, of this flow; `unnamed`: failed rows that name no event. */
-export type LandedRead = {
+export type LandedRead = Omit<Landed, 'gone' | 'cursor'> & {
   readonly flow: LandedFlow
-  readonly hours: readonly LandedHour[]
-  readonly failures: readonly ReadFailure[]
-  readonly unnamed: readonly UnnamedRows[]
   /** `null`: reading goes on where it was. */
   readonly cursor: LandedCursor | null
-  readonly more: boolean
-  readonly problem: PlatformProblem | null
 }
 
 /** `recoveredAt`: when AEP took it again; `null`: it has not. */
