@@ -149,19 +149,11 @@ function noticeOf(
   if (lastSentAt !== null && now - lastSentAt < reading.cooldownMs) return null
   const isNew = sent === null || reading.keys.some((key) => !sent.keys.includes(key))
   if (!isNew && now - sent.at < reading.repeatMs) return null
-  const { keys, urgent, title, facts, meaning, action } = reading
-  return {
-    name,
-    event: isNew ? 'firing' : 'still',
-    keys: [...new Set([...(sent?.keys ?? []), ...keys])],
-    since: since ?? now,
-    durationMs: null,
-    urgent,
-    title,
-    facts,
-    meaning,
-    action,
-  }
+  const { urgent, title, facts, meaning, action } = reading
+  const keys = [...new Set([...(sent?.keys ?? []), ...reading.keys])]
+  const named = { name, event: isNew ? 'firing' : 'still', keys } as const
+  const times = { since: since ?? now, durationMs: null }
+  return { ...named, ...times, urgent, title, facts, meaning, action }
 }
 
 /** A clock that ran ahead must not make an alert silent until it gets there. */

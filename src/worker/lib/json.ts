@@ -29,6 +29,15 @@ export function parseJson(bytes: Uint8Array): ParsedText {
   }
 }
 
+/** `undefined` where it is no JSON. */
+export function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 /** In V8 since 2023 (tc39/proposal-json-parse-with-source), not yet in TypeScript's library. */
 const { rawJSON, isRawJSON } = JSON as unknown as {
   rawJSON(text: string): unknown

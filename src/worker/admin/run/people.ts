@@ -9,6 +9,7 @@ import * as v from 'valibot'
 import { personKeysIn } from '../../aep/record/person.ts'
 import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
+import { joined } from '../../lib/bounded-body.ts'
 import { parseJson, utf8Bytes } from '../../lib/json.ts'
 import { DAY_MS, ERASE_PAGE, MAX_SUPPRESS_DAYS } from '../../limits.ts'
 import { type LookupField, LookupHash, packHashes } from '../../outbox/records/lookup.ts'
@@ -108,10 +109,7 @@ export async function exportSuppressions(
   const plain = { key: exported.key.toHex(), suppressions: exported.suppressions }
   const cipher = await rim.cipher(passphrase, salt)
   const sealed = new Uint8Array(await cipher.seal(iv, utf8Bytes(JSON.stringify(plain))))
-  const all = new Uint8Array(SALT_BYTES + IV_BYTES + sealed.length)
-  all.set(salt)
-  all.set(iv, SALT_BYTES)
-  all.set(sealed, SALT_BYTES + IV_BYTES)
+  const all = joined([salt, iv, sealed])
   return { count: exported.suppressions.length, sealed: all.toBase64(BASE64URL) }
 }
 

@@ -5,7 +5,7 @@
  * event cannot have caused (a refused token, a wrong address) never counts against it.
  * Pure: the time is passed in.
  */
-import { isObject, utf8Bytes } from '../../lib/json.ts'
+import { isObject, jsonIn, utf8Bytes } from '../../lib/json.ts'
 import { isTimeout } from '../../lib/timeout.ts'
 import { KEPT_ANSWER_BYTES, MAX_REPORT_CHARACTERS, MAX_RETRY_AFTER_MS } from '../../limits.ts'
 
@@ -133,12 +133,7 @@ export function noAnswer(thrown: unknown): Ending {
 
 /** The JSON of a complete body; `undefined` if it was not read to its end, or is not JSON. */
 export function jsonOf({ body, complete }: HttpAnswer): unknown {
-  if (!complete) return undefined
-  try {
-    return JSON.parse(body)
-  } catch {
-    return undefined
-  }
+  return complete ? jsonIn(body) : undefined
 }
 
 function cut(body: string): string | null {

@@ -86,10 +86,7 @@ function timeOf(text: string | undefined): number | null {
 
 /** `null`: there are no waits, or one of them is unknown. */
 function longestOf(waits: readonly (number | null)[]): number | null {
-  let longest: number | null = null
-  for (const wait of waits) {
-    if (wait === null) return null
-    longest = Math.max(longest ?? 0, wait)
-  }
-  return longest
+  const known = waits.filter((wait) => wait !== null)
+  const isKnown = known.length > 0 && known.length === waits.length
+  return isKnown ? known.reduce((most, wait) => Math.max(most, wait)) : null
 }

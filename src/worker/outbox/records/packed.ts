@@ -9,6 +9,7 @@
  * length of source 1 · hashes 1 · source · for each hash its field 1 and 16 bytes. Some 105 bytes with three hashes.
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
+import { joined } from '../../lib/bounded-body.ts'
 import { PER_MS } from '../event.ts'
 import { type Hashes, type LookupField, packHashes, unpackHashes } from './lookup.ts'
 
@@ -100,7 +101,7 @@ export function unpackReceipt(record: Uint8Array): Receipt {
     return { field, hash: record.subarray(at + 1, at + HASH).toHex() }
   })
   return {
-    id: record.subarray(ID, RECEIVED_AT).toHex(),
+    id: idOf(record),
     kind: KIND_NAMES[record[KIND] ?? 0] ?? 'auto',
     source: source || null,
     receivedAt: timeAt(view, RECEIVED_AT),
@@ -136,11 +137,7 @@ export function matching(packed: Uint8Array, wanted: Wanted): Uint8Array[] {
     if (isId) {
       const isFound =
         startsWith(packed, at, beginning) &&
-        (!odd ||
-          packed
-            .subarray(at, at + 32)
-            .toHex()
-            .startsWith(wanted.id))
+        (!odd || idOf(packed.subarray(at)).startsWith(wanted.id))
       if (isFound) found.push(packed.subarray(at, at + length))
     } else {
       const hashesAt = at + HEAD + (packed[at + SOURCE_LENGTH] ?? 0)
@@ -192,16 +189,6 @@ export function keysOf(record: Uint8Array): number[] {
 
 export function keyOf(wanted: Wanted): number {
   return Number.parseInt(('id' in wanted ? wanted.id : wanted.hash).slice(0, 8), 16)
-}
-
-export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }
 
 /** An event that may be looked up by the hash that begins with `key`. */

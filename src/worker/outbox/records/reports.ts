@@ -9,6 +9,7 @@
  */
 import type { Redacted } from '../../aep/record/redact.ts'
 import type { DriftReport } from '../../drift/drift.ts'
+import { joined } from '../../lib/bounded-body.ts'
 import {
   DAY_MS,
   DELIVERED_TOGETHER,
@@ -24,7 +25,7 @@ import {
 import type { ActivityStore } from './activity.ts'
 import { type CountRow, counted, STEP_MS, summed } from './counts.ts'
 import type { Hashes } from './lookup.ts'
-import { joined, packReceipts, type Receipt } from './packed.ts'
+import { packReceipts, type Receipt } from './packed.ts'
 import { type ReceiptStore, without } from './receipts.ts'
 import type { Suppression, Suppressions } from './suppressions.ts'
 
