@@ -13,14 +13,11 @@ import {
   ALERT_NAMES,
   ALERTS,
   type Alert,
-  type AlertFacts,
   type AlertMessage,
   type AlertName,
-  type Counting,
-  type KnownCause,
-  type RefusedCause,
   type RuleResult,
 } from './alerts.ts'
+import type { AlertFacts, Counting, KnownCause, RefusedCause } from './facts.ts'
 
 export type AlertState = {
   state: 'ok' | 'pending' | 'firing'

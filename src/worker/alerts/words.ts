@@ -2,7 +2,7 @@
  * What alerts and the operators' page say alike: moments, durations and counts as a person reads them, and what to do about
  * each thing that stops or threatens events.
  */
-import type { LandedFacts } from './alerts.ts'
+import type { LandedFacts } from './facts.ts'
 
 /** `2026-11-24 10:02 UTC` */
 export function moment(ms: number): string {

@@ -97,7 +97,7 @@ export class Arrivals {
       delivery.takeBack(refusedFrom, hold?.since ?? now())
       places = places.map((place) => ({ ...place, ...events.at(place.position) }))
     }
-    events.saveAep()
+    events.ledger.save()
     records.stored(
       places.flatMap(({ position, isNew }, index) =>
         isNew ? { position, hashes: arrivals[index]?.hashes ?? '' } : [],

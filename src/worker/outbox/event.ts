@@ -35,7 +35,7 @@ export type StoredError = {
 export const PER_MS = 4096
 
 /** Always balances: accepted = delivered + pending + dead + quarantined + erased. */
-export type Ledger = Record<EventState, number> & {
+export type Counters = Record<EventState, number> & {
   accepted: number
   delivered: number
   erased: number

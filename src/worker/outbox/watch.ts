@@ -20,7 +20,7 @@ export type WatchDeps = {
   takeBack: (refusedFrom: number, heldSince: number) => void
 }
 
-/** `with-events`: the caller writes events next, and the value with them (`Events.saveAep`). */
+/** `with-events`: the caller writes events next, and the value with them (`Ledger.save`). */
 type Save = 'now' | 'with-events'
 
 export class AepWatch {
@@ -30,7 +30,7 @@ export class AepWatch {
 
   constructor(deps: WatchDeps) {
     this.#deps = deps
-    this.#aep = { ...INITIAL_AEP, ...deps.events.aep }
+    this.#aep = { ...INITIAL_AEP, ...deps.events.ledger.aep }
   }
 
   /** For isolates, which hold a copy of it. */
@@ -70,8 +70,8 @@ export class AepWatch {
     if (next === before) return
     const { events, takeBack } = this.#deps
     const known = this.known()
-    events.setAep(next)
-    if (save === 'now' && mustPersist(before, next)) events.saveAep()
+    events.ledger.set(next)
+    if (save === 'now' && mustPersist(before, next)) events.ledger.save()
     this.#aep = next
     this.#known = null
     const now = this.known()

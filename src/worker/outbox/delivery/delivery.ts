@@ -42,21 +42,17 @@ export class Delivery {
   #running = false
 
   constructor(deps: DeliveryDeps) {
-    const { config, policy, storage, events, watch, client, now, settings } = deps
-    const { record, recordPart } = deps
+    const { config, policy, storage, events, watch, client, now } = deps
     const sync = () => storage.sync()
-    this.#deps = deps
-    this.#next = new Next(events)
-    this.#alarm = new Alarm(storage, policy.backoff, policy.random)
+    const next = new Next(events)
     const left = (id: string, end: EventEnd) => this.left(id, end)
-    const next = this.#next
+    const outcomes = new Outcomes({ ...deps, next, sync, left })
+    this.#deps = deps
+    this.#next = next
+    this.#outcomes = outcomes
+    this.#alarm = new Alarm(storage, policy.backoff, policy.random)
     this.#pool = null
-    this.#outcomes = new Outcomes({
-      ...{ events, next, watch, settings, now, sync },
-      ...{ record, recordPart, left },
-    })
     const { destination, maxEventBytes, redact, drainTimeoutMs: timeoutMs, retryCapMs } = config
-    const outcomes = this.#outcomes
     const maxConcurrency = config.deliveryConcurrency
     if (!destination || !client) return
     const limits = { maxEventBytes, redact, timeoutMs, retryCapMs }
@@ -190,7 +186,7 @@ export class Delivery {
       ...counts,
       code: failure?.code,
       upstreamStatus: failure?.status ?? undefined,
-      pending: events.ledger().pending,
+      pending: events.ledger.read().pending,
       oldestAgeMs: oldest === null ? null : Math.max(now() - oldest, 0),
       nextAttemptAt: next === null ? null : toIso(next),
     })
@@ -201,7 +197,7 @@ export class Delivery {
     const { events, config, watch, now } = this.#deps
     const at = now()
     events.correctWaits(at, config.retryCapMs)
-    const { pending } = events.ledger()
+    const { pending } = events.ledger.read()
     if (pending === 0) watch.happened({ what: 'nothing-pending' })
     // The ledger knows of work that has been lost sight of: look again.
     else if (this.#next.dueAt(at) === null) this.#next.restart()

@@ -69,7 +69,7 @@ export class Outcomes {
     const { events, watch, recordPart } = this.#deps
     try {
       watch.attempted(this.#attempt(event, ending, beganAt, true))
-      if (events.stillPending([event]).length > 0) events.partAccepted(event.position, part)
+      if (events.stillPending([event]).length > 0) events.parts.accepted(event.position, part)
       recordPart(event)
     } catch (thrown) {
       logUnrecorded(event, 'part delivered', thrown)

@@ -283,10 +283,10 @@ export class Send {
     const { events, destination, now, redact } = this.#deps
     const { position, source, receivedAt } = event
     const at = now()
-    const split = events.splitOf(position)
+    const split = events.parts.splitOf(position)
     let generation = 0
     if (split) {
-      const parts = events.parts(position)
+      const parts = events.parts.left(position)
       generation = split.generation
       const isCurrent = [this.#madeFor, this.#madeForBefore].includes(split.madeFor)
       if (parts.length > 0 && isCurrent) {
@@ -312,10 +312,10 @@ export class Send {
     const sending = { now: at, source, redact, generation }
     const encoded = encode(reading.event, destination, this.#maxRecordBytes, sending)
     if (!encoded.split) {
-      if (split) events.unsplit(position)
+      if (split) events.parts.unsplit(position)
       return { records: [{ part: null, record: encoded.record }], redacted: encoded.redacted }
     }
-    events.split(position, encoded.parts, this.#madeFor, generation)
+    events.parts.split(position, encoded.parts, this.#madeFor, generation)
     const records = encoded.parts.map((record, part) => ({ part, record }))
     return { records, redacted: encoded.redacted }
   }

@@ -21,7 +21,7 @@ import {
   type ReadFailure,
 } from '../../aep/landed.ts'
 import { explainProblem, type PlatformProblem } from '../../aep/platform-get.ts'
-import type { LandedCause, LandedFacts } from '../../alerts/alerts.ts'
+import type { LandedCause, LandedFacts } from '../../alerts/facts.ts'
 import type { EventKind } from '../../chatlio/kind.ts'
 import type { ReadAccess } from '../../config/extras.ts'
 import {

@@ -30,7 +30,16 @@ import {
   type HashedEvent,
   type StoredEvents,
 } from './event-index.ts'
-import { type FindRequest, type Found, type FoundEvents, findEvents, fromReceipt } from './find.ts'
+import {
+  type FindRequest,
+  type Found,
+  type FoundEvents,
+  findEvents,
+  fromReceipt,
+  type TimelineFilter,
+  type TimelinePage,
+  timeline,
+} from './find.ts'
 import { type KnownFailure, LANDED_TABLES, LandedStore } from './landed.ts'
 import { type Hashes, LookupHash, unpackHashes } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
@@ -244,6 +253,17 @@ export class Records {
         }
       },
     }
+  }
+
+  /** As `EventList.list`, with delivered events. */
+  timeline(
+    filter: TimelineFilter,
+    after: number | null,
+    limit: number,
+    newest: boolean,
+    list: EventList,
+  ): TimelinePage {
+    return timeline(filter, after, limit, newest, { list, receipts: this.receipts() })
   }
 
   /** Conversations that began since a moment; `from`: since when enough is known of them. */
