@@ -18,7 +18,7 @@ import {
 import { type Aep, INITIAL_AEP } from './outbox/aep.ts'
 import type { Hold } from './outbox/known.ts'
 
-export type BreakerDeps = {
+type BreakerDeps = {
   /** The settings that this isolate sends under (`settingsOf`). */
   settings: string
   /** The shortest time between two requests that try AEP while it fails. It doubles with each that fails. */

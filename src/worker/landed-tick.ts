@@ -18,7 +18,7 @@ import { logLine, nameOf } from './log.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
 import type { LandedRead } from './outbox/records/landed.ts'
 
-export type LandedTick = {
+type LandedTick = {
   config: Pick<Config, 'readAccess'>
   outbox: () => OutboxStub
   fetch: Fetch

@@ -36,7 +36,7 @@ import type { Receipt } from './outbox/records/packed.ts'
 import type { Exchanged, Report } from './outbox/records/reports.ts'
 
 /** A receipt whose person is not hashed yet: never outside the isolate. */
-export type BufferedReceipt = Pick<Receipt, 'id' | 'receivedAt' | 'settledAt' | 'bytes'> & {
+type BufferedReceipt = Pick<Receipt, 'id' | 'receivedAt' | 'settledAt' | 'bytes'> & {
   kind: EventKind
   subject: Subject
 }
@@ -134,7 +134,7 @@ export class ReportBuffer {
 }
 
 /** `Known`: what the isolate says of AEP, its newest acceptance among it; `Aep`: what the outbox answers. */
-export type ReporterDeps<Known, Aep> = {
+type ReporterDeps<Known, Aep> = {
   exchange: (known: Known, report: Report | null, version: string | null) => Promise<Exchanged<Aep>>
   known: () => Known
   /** `askedAt`: when the outbox was asked. */

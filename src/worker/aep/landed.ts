@@ -30,11 +30,7 @@ export type LandedHour = {
 }
 
 /** An event that AEP accepted and kept out. `at`: when its batch was done with, epoch milliseconds. */
-export type LandedFailure = {
-  readonly id: string
-  readonly code: string
-  readonly pointer: string
-  readonly batch: string
+export type LandedFailure = Readonly<Record<'id' | 'code' | 'pointer' | 'batch', string>> & {
   readonly at: number
 }
 

@@ -19,7 +19,7 @@ import {
 } from './alerts.ts'
 import type { AlertFacts, Counting, KnownCause, RefusedCause } from './facts.ts'
 
-export type AlertState = {
+type AlertState = {
   state: 'ok' | 'pending' | 'firing'
   /** When this state began; `null` for what was never anything but ok. */
   since: number | null

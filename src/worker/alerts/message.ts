@@ -10,7 +10,7 @@ import type { Notice } from './evaluate.ts'
 import { duration, forRelay, moment, type RelayName } from './words.ts'
 
 /** What a message is about: an alert, or a test of them. */
-export type Sendable = Omit<Notice, 'name'> & { name: string }
+type Sendable = Omit<Notice, 'name'> & { name: string }
 
 const SOURCE = 'chatlio-edge-relay'
 

@@ -27,7 +27,7 @@ import {
 import { bodiesFor } from './message.ts'
 import { ping, postAlert } from './send.ts'
 
-export type AlertDeps = {
+type AlertDeps = {
   config: Config
   outbox: () => OutboxStub
   fetch: Fetch

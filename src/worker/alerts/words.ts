@@ -56,7 +56,7 @@ export function forRelay(text: string, { environment, publicUrl }: RelayName): s
     )
 }
 
-export type Advice = { title: string; action: string }
+type Advice = { title: string; action: string }
 
 /** Not a hold of the outbox, but of what comes before it. */
 export const NO_KEY = 'webhook-keys'

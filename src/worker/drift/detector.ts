@@ -203,7 +203,7 @@ export function typeOf(value: unknown): string {
 }
 
 /** `string(14)`, `array(3)`, `object(2)`: how much there is, not what. */
-export function maskedShape(value: unknown): string {
+function maskedShape(value: unknown): string {
   if (typeof value === 'string') return `string(${value.length})`
   if (Array.isArray(value)) return `array(${value.length})`
   return isObject(value) ? `object(${Object.keys(value).length})` : typeOf(value)

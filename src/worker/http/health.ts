@@ -23,7 +23,7 @@ export const HEALTH_REASONS = [
 ] as const
 export type HealthReason = (typeof HEALTH_REASONS)[number]
 
-export type HealthDeps = {
+type HealthDeps = {
   config: Config
   outbox: () => OutboxStub
   now: () => number

@@ -8,7 +8,7 @@
  */
 
 /** `complete` is false if the body is longer than `limit` bytes; `bytes` then holds the beginning of it. */
-export type BoundedBody = { bytes: Uint8Array; complete: boolean }
+type BoundedBody = { bytes: Uint8Array; complete: boolean }
 
 /** Reads bytes. Rejects if the body cannot be read, such as when the connection breaks. */
 export function readUpTo(message: Request | Response, limit: number): Promise<BoundedBody> {
@@ -25,7 +25,7 @@ export function readUpTo(message: Request | Response, limit: number): Promise<Bo
 
 const decoder = new TextDecoder()
 
-export type BoundedText = { text: string; complete: boolean }
+type BoundedText = { text: string; complete: boolean }
 
 /** Reads text. Bytes that are not UTF-8 become U+FFFD. Rejects if the body cannot be read. */
 export function readTextUpTo(message: Request | Response, limit: number): Promise<BoundedText> {

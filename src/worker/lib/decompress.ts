@@ -11,7 +11,7 @@ import { DECOMPRESSION_STEP_BYTES } from '../limits.ts'
 export type Compression = 'gzip' | 'deflate'
 
 /** `broken`: cut short, followed by other bytes, or not of this format. `too-large`: more than `limit` bytes. */
-export type Decompressed = { bytes: Uint8Array } | 'broken' | 'too-large'
+type Decompressed = { bytes: Uint8Array } | 'broken' | 'too-large'
 
 export async function decompress(
   compressed: Uint8Array,

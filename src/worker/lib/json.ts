@@ -86,7 +86,7 @@ export function isNonEmptyString(value: unknown): value is string {
 }
 
 /** `depth`: levels of nesting. `values`: object members and array elements, on all levels together. */
-export type JsonLimits = { depth: number; values: number }
+type JsonLimits = { depth: number; values: number }
 
 const JSON_LIMITS: JsonLimits = { depth: MAX_JSON_DEPTH, values: MAX_JSON_VALUES }
 

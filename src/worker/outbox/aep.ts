@@ -51,7 +51,7 @@ export type Aep = {
   refusals: Refusals
 }
 
-export type DestinationFailure = {
+type DestinationFailure = {
   reason: 'upstream' | HoldReason
   /** When the run of failures with this reason began. */
   since: number

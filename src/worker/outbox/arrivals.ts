@@ -37,7 +37,7 @@ export type StoreRequest = Omit<ArrivingEvent, 'hashes' | 'state' | 'attempt'> &
 /** Where an event is; `suppressed`: nothing of its person is stored. */
 export type HeldState = EventState | 'suppressed'
 
-export type ArrivalsDeps = {
+type ArrivalsDeps = {
   events: Events
   watch: AepWatch
   delivery: Delivery

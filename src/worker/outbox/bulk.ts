@@ -34,7 +34,7 @@ export type RedrivePage = {
 }
 export type DeletePage = { matched: number; erased: number; next: number | null }
 
-export type BulkDeps = {
+type BulkDeps = {
   events: Events
   list: EventList
   isSuppressed: (hashes: string) => boolean

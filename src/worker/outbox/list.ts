@@ -27,7 +27,7 @@ export type Listed = Pick<StoredEvent, 'position' | 'id' | 'kind' | 'source' | '
 }
 
 /** A failed attempt that is remembered. `at`: when it ended. */
-export type KeptAttempt = { at: number; code: StoredError['code']; status: number | null }
+type KeptAttempt = { at: number; code: StoredError['code']; status: number | null }
 
 /** `history`: the first attempt and the latest, oldest first. */
 export type EventDetail = Omit<Listed, 'position'> & {

@@ -52,7 +52,7 @@ import { TokenKeeper } from './token-keeper.ts'
 import { AepWatch } from './watch.ts'
 
 /** The one object that the relay stores in. Those of an earlier set-up deliver what they hold by their own alarms. */
-export const OUTBOX_NAME = 'shard-0'
+const OUTBOX_NAME = 'shard-0'
 
 export type OutboxStub = DurableObjectStub<Outbox>
 
@@ -66,7 +66,7 @@ export function outboxOf({ OUTBOX }: Env, jurisdiction: Config['outboxJurisdicti
 }
 
 /** An event in full, or what is left of one that was delivered. */
-export type ExportPage = { events: (EventDetail | Listed | Found)[]; readTo: number | null }
+type ExportPage = { events: (EventDetail | Listed | Found)[]; readTo: number | null }
 
 type AnyFilter = ListFilter | TimelineFilter
 
@@ -74,7 +74,7 @@ const isTimeline = (filter: AnyFilter): filter is TimelineFilter =>
   filter.state === 'all' || filter.state === 'delivered'
 
 type Waiting = { oldestPendingAt: number | null; hold: Hold | null; nextAttemptAt: number | null }
-export type OutboxStatus = Counters & RecordsStatus & Waiting
+type OutboxStatus = Counters & RecordsStatus & Waiting
 
 export class Outbox extends DurableObject<Env> {
   readonly #config: Config = parseConfig(this.env)

@@ -12,7 +12,7 @@ import type { Attempt, AttemptOutcome, Policy } from './blame.ts'
 import type { Events } from './events.ts'
 import { type Known, known, logLinesOf } from './known.ts'
 
-export type WatchDeps = {
+type WatchDeps = {
   events: Events
   policy: Policy
   now: () => number

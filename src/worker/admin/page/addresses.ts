@@ -120,7 +120,7 @@ export function withoutResult(query: URLSearchParams): URLSearchParams {
 }
 
 /** What a command has done. `clean`: the address without it. */
-export type Flash = { text: string; clean: string }
+type Flash = { text: string; clean: string }
 
 export function flashOf(address: string): Flash | null {
   const { pathname, searchParams: query } = new URL(address)

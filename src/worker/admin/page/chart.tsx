@@ -4,7 +4,7 @@ import { HOUR_MS } from '../../limits.ts'
 import { href } from './addresses.ts'
 
 /** What became of webhooks: what an operator tells apart at a glance. */
-export const SERIES = [
+const SERIES = [
   'forwarded',
   'buffered',
   'dead or quarantined',

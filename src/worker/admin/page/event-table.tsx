@@ -1,7 +1,7 @@
 /** Events as rows: what differs stands in columns of its own. */
 import { count } from '../../alerts/words.ts'
 import type { Answer } from '../api.ts'
-import { Table, Time, When } from './parts.tsx'
+import { Table, TimeCell, When } from './parts.tsx'
 import { codeWords, howLong, objection, stateName } from './words.ts'
 
 export const EVENTS = '/admin/ui/events'
@@ -34,9 +34,7 @@ export function EventTable({ caption, events, form }: EventTableProps) {
                 />
               </td>
             )}
-            <td class="at">
-              <Time at={receivedAt} bare />
-            </td>
+            <TimeCell at={receivedAt} bare />
             <td>{stateName(state)}</td>
             <td>
               {kind}
@@ -86,7 +84,7 @@ function Why({ event }: { event: Shown }) {
 }
 
 /** What AEP said after it had accepted the event. */
-export function Afterwards({ of: { failedAt, code, pointer } }: { of: Shown }) {
+function Afterwards({ of: { failedAt, code, pointer } }: { of: Shown }) {
   if (!failedAt) return null
   return <> AEP refused it afterwards: {objection(code, pointer)}</>
 }

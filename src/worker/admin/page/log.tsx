@@ -6,10 +6,10 @@ import { checkQuery } from '../input.ts'
 import { entriesOf, entryOf } from '../run/relay.ts'
 import { href } from './addresses.ts'
 import { badRequest, respond, respondFault } from './frame.tsx'
-import { Table, Time } from './parts.tsx'
+import { Table, TimeCell } from './parts.tsx'
 import { filterWords, list } from './words.ts'
 
-export const LOG = '/admin/ui/log'
+const LOG = '/admin/ui/log'
 
 export type Entry = NonNullable<Awaited<ReturnType<typeof entryOf>>>
 
@@ -86,9 +86,7 @@ function Entries({ of, caption }: { of: Listed['entries']; caption: string }) {
     <Table caption={caption} heads={['When (UTC)', 'Who', 'What', 'To what', 'How many']} tight>
       {of.map(({ position, at, by, action, counts, filter }) => (
         <tr>
-          <td class="at">
-            <Time at={at} bare />
-          </td>
+          <TimeCell at={at} bare />
           <td>{by === 'token' ? 'admin token' : by}</td>
           <th scope="row">
             <a href={`${LOG}/${position}`}>{action.replaceAll('-', ' ')}</a>

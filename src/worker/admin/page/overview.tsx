@@ -11,7 +11,7 @@ import { href } from './addresses.ts'
 import { Charts, firstHour, type Hour, hoursOf } from './chart.tsx'
 import { EVENTS } from './event-table.tsx'
 import { relayOf, respond } from './frame.tsx'
-import { Action, Facts, Table, Time, When, Words } from './parts.tsx'
+import { Action, Facts, Table, Time, TimeCell, When, Words } from './parts.tsx'
 import { type Part, type Said, sayHow } from './sentences.ts'
 import { codeWords, howLong, list, type State } from './words.ts'
 
@@ -244,12 +244,8 @@ function CauseRow({ cause }: { cause: Answer<'causes'>['causes'][number] }) {
       </th>
       <td>{names.length === 1 ? names[0] : list(kinds)}</td>
       <td class="n">{number}</td>
-      <td class="at wide">
-        <Time at={firstAt} />
-      </td>
-      <td class="at">
-        <Time at={lastAt} />
-      </td>
+      <TimeCell at={firstAt} wide />
+      <TimeCell at={lastAt} />
       <td class="acts">
         <a href={matching} aria-label={`See ${number}`}>
           See

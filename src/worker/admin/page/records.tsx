@@ -10,7 +10,7 @@ import { run } from '../run/run.ts'
 import { href } from './addresses.ts'
 import { EventLink } from './event-table.tsx'
 import { respond } from './frame.tsx'
-import { Action, Table, Time } from './parts.tsx'
+import { Action, Table, Time, TimeCell } from './parts.tsx'
 import { howLong } from './words.ts'
 
 const DRIFT = '/admin/ui/drift'
@@ -208,9 +208,7 @@ function DriftTable({ caption, rows }: { caption: string; rows: DriftRows }) {
             {change !== 'gone' && [from, sample ?? to].filter(Boolean).join(' → ')}
           </td>
           <td class="n wide">{figure(count)}</td>
-          <td class="at">
-            <Time at={lastAt} />
-          </td>
+          <TimeCell at={lastAt} />
           <td>
             <EventLink id={eventId} />
           </td>

@@ -20,7 +20,7 @@ import { encodeCursor } from '../input.ts'
 export const isoOrNull = (ms: number | null) => (ms === null ? null : toIso(ms))
 
 /** Moments as an operator reads them; what else there is stays as it is. */
-export function eventView<Event extends { receivedAt: number; nextAttemptAt: number | null }>(
+function eventView<Event extends { receivedAt: number; nextAttemptAt: number | null }>(
   event: Event,
 ) {
   const { receivedAt, nextAttemptAt } = event

@@ -16,14 +16,14 @@ import { EVENT_TYPES } from '../../chatlio/kind.ts'
 import { PATTERNS } from './patterns.ts'
 
 /** A row in the dialect of Data Prep's own pages. */
-export type MappingRow = {
+type MappingRow = {
   readonly sourceType: 'ATTRIBUTE' | 'EXPRESSION'
   readonly source: string
   readonly destination: string
 }
 
 /** `of`: which webhooks have it, and what to know of it, for docs/setup.md. */
-export type DescribedRow = MappingRow & { readonly of: string }
+type DescribedRow = MappingRow & { readonly of: string }
 
 /** Paths of a raw record that no row reads, and why. */
 export const NOT_MAPPED: Readonly<Record<string, string>> = {

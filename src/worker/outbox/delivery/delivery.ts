@@ -20,7 +20,7 @@ import { type EventEnd, type OutcomeDeps, Outcomes } from './outcome.ts'
 import { Pool } from './pool.ts'
 import { Send } from './send.ts'
 
-export type DeliveryDeps = {
+type DeliveryDeps = {
   config: Config
   policy: Policy
   storage: DurableObjectStorage
@@ -50,7 +50,7 @@ export class Delivery {
     this.#deps = deps
     this.#next = next
     this.#outcomes = outcomes
-    this.#alarm = new Alarm(storage, policy.backoff, policy.random)
+    this.#alarm = new Alarm(storage, policy)
     this.#pool = null
     const { destination, maxEventBytes, redact, drainTimeoutMs: timeoutMs, retryCapMs } = config
     const maxConcurrency = config.deliveryConcurrency

@@ -18,7 +18,7 @@ import type { Prepared } from './send.ts'
 export type EventEnd = 'delivered' | 'erased' | 'dead' | 'quarantined'
 
 /** What a run did, in events, and the latest failure in it. */
-export type RunReport = ReturnType<typeof newReport>
+type RunReport = ReturnType<typeof newReport>
 
 const newReport = () => ({
   ...{ sent: 0, accepted: 0, deferred: 0, rejected: 0, held: 0 },

@@ -20,7 +20,7 @@ import { parseJson } from '../../lib/json.ts'
 import { LARGE_BODY_BYTES, MAX_UNFINISHED, MAX_UNSENDABLE_PER_TURN } from '../../limits.ts'
 import { logLine, nameOf } from '../../log.ts'
 import { NO_HISTORY } from '../blame.ts'
-import { quarantineError, type StoredError, type StoredEvent } from '../event.ts'
+import { quarantineError, type StoredEvent } from '../event.ts'
 import type { Events } from '../events.ts'
 import type { Next, Selected } from './next.ts'
 import type { Ended, Outcomes } from './outcome.ts'
@@ -56,7 +56,7 @@ export type Turn = {
   now: number
 }
 
-export type SendDeps = {
+type SendDeps = {
   events: Events
   next: Next
   outcomes: Outcomes
@@ -71,7 +71,7 @@ export type SendDeps = {
   sync: () => Promise<void>
 }
 
-export type MaySend = () => boolean
+type MaySend = () => boolean
 
 export class Send {
   readonly #deps: SendDeps
@@ -217,10 +217,8 @@ export class Send {
         return ending ? { prepared, ending } : []
       })
       await outcomes.ended(ended, beganAt)
-      return {
-        refused: false,
-        accepted: endings.filter(({ verdict }) => verdict === 'accepted').length,
-      }
+      const isAccepted = ({ verdict }: Ending) => verdict === 'accepted'
+      return { refused: false, accepted: endings.filter(isAccepted).length }
     }
     let accepted = 0
     const middle = Math.ceil(all.length / 2)
@@ -254,7 +252,8 @@ export class Send {
     if (unfinished > MAX_UNFINISHED) {
       const event = events.read(position)
       const message = `processing it never ended, ${unfinished} times`
-      if (event) this.#quarantine(event, { code: 'processing-failed', status: null, message })
+      if (event)
+        this.#deps.outcomes.quarantined(event, { code: 'processing-failed', status: null, message })
       next.done(position)
       return []
     }
@@ -306,7 +305,7 @@ export class Send {
     }
     const reading = readEvent(event, parseJson(event.body))
     if (reading.outcome !== 'valid') {
-      this.#quarantine(event, quarantineError(reading))
+      this.#deps.outcomes.quarantined(event, quarantineError(reading))
       return null
     }
     const sending = { now: at, source, redact, generation }
@@ -326,10 +325,6 @@ export class Send {
     if (redact.length === 0) return {}
     const reading = readEvent(event, parseJson(event.body))
     return reading.outcome === 'valid' ? redactEvent(reading.event, redact).redacted : {}
-  }
-
-  #quarantine(event: StoredEvent, error: StoredError): void {
-    this.#deps.outcomes.quarantined(event, error)
   }
 
   #notEncoded(event: StoredEvent, thrown: unknown): void {

@@ -43,7 +43,7 @@ export type FoundEvents = {
   at(position: number): Listed | null
 }
 
-export type FindDeps = {
+type FindDeps = {
   events: FoundEvents
   index: EventIndex
   receipts: ReceiptStore

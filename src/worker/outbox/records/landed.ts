@@ -230,11 +230,9 @@ export class LandedStore {
   recovered(ids: readonly string[]): void {
     const now = this.#deps.now()
     for (const id of ids) {
-      this.#sql.exec(
-        'UPDATE landed_failures SET recovered_at = ? WHERE id = ? AND recovered_at IS NULL',
-        now,
-        id,
-      )
+      const query =
+        'UPDATE landed_failures SET recovered_at = ? WHERE id = ? AND recovered_at IS NULL'
+      this.#sql.exec(query, now, id)
     }
   }
 
@@ -263,12 +261,8 @@ export class LandedStore {
       const own = hours.filter(({ at }) => at >= day && at < day + DAY_MS)
       const failed = own.reduce((sum, hour) => sum + hour.failed, 0)
       const missing = missingIn(hours, Math.max(day, state.from), day + DAY_MS)
-      return {
-        day,
-        failed,
-        missing,
-        refused: (state.refused ?? []).filter((one) => one.day === day),
-      }
+      const refused = (state.refused ?? []).filter((one) => one.day === day)
+      return { day, failed, missing, refused }
     })
   }
 

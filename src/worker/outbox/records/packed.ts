@@ -2,7 +2,7 @@
  * Receipts, and index entries of stored events, as bytes: many to a row, so that they cost hundredths of a row written an
  * event.
  *
- * Promises: `unpackReceipts(packReceipts(r))` equals `r`; records stand on their own, so packed receipts joined are packed
+ * Promises: what is unpacked equals what was packed; records stand on their own, so packed receipts joined are packed
  * receipts. Looking compares the bytes where they lie: a beginning finds, all 128 bits of a hash decide. Pure.
  *
  * A record, numbers in little endian: id 32 · receivedAt 6 · settledAt 6 · bytes 4 · attempts 2 · kind 1 · via 1 ·
@@ -85,10 +85,6 @@ function packReceipt(receipt: Receipt): Uint8Array {
     at += HASH
   }
   return bytes
-}
-
-export function unpackReceipts(packed: Uint8Array): Receipt[] {
-  return recordsIn(packed).map(unpackReceipt)
 }
 
 export function unpackReceipt(record: Uint8Array): Receipt {

@@ -44,7 +44,7 @@ export type FoundReceipt = Receipt & { position: number }
 export type ReceiptRow = { first: number; last: number; packed: () => Uint8Array }
 
 /** Positions from `from` on and below `before`; settled after `settledAfter`. */
-export type ReceiptRange = { from: number; before: number; limit: number; settledAfter: number }
+type ReceiptRange = { from: number; before: number; limit: number; settledAfter: number }
 
 export class ReceiptStore {
   readonly #sql: SqlStorage

@@ -68,7 +68,7 @@ export const RECORDS_TABLES = [
 ].join('')
 
 /** Stored events, as their own room shows them. */
-export type FoundConversations = Pick<EventList, 'newestSince'>
+type FoundConversations = Pick<EventList, 'newestSince'>
 
 /** Receipts as found, in the order in which they are read. `first`, `last`: received, epoch milliseconds. */
 export type Receipts = {
@@ -82,7 +82,7 @@ export type Receipts = {
   ): Iterable<{ first: number; last: number; read: () => Iterable<Found> }>
 }
 
-export type RecordsDeps = {
+type RecordsDeps = {
   storage: DurableObjectStorage
   /** `RECEIPT_DAYS`; 0 keeps no receipts. */
   receiptMs: number
