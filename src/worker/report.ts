@@ -7,8 +7,8 @@
  * it is reported, so a quiet relay loses nothing. A report that was not taken is sent again as it is: it counts once.
  * Addresses and ids leave the isolate as keyed hashes only. Memory is bounded, whatever comes: receipts beyond the limit are
  * left out, counts never are (while nobody takes them, minutes become hours).
- * No webhook is relayed by what an isolate learnt longer ago than commands wait (`INFORMED_MS`): its first one, and the first
- * after such a silence, wait for an exchange, a second at most.
+ * No webhook is relayed on information older than `INFORMED_MS`: the first one of an isolate, and the first after such a
+ * silence, wait for an exchange, a second at most.
  * Accepts: an isolate that ends loses what it has not reported, so these figures are a lower bound.
  */
 import type { Redacted } from './aep/record/redact.ts'
@@ -139,7 +139,7 @@ type ReporterDeps<Known, Aep> = {
   known: () => Known
   /** `askedAt`: when the outbox was asked. */
   learned: (aep: Aep, askedAt: number) => void
-  /** Uses up what there is to report of drift. */
+  /** Takes what there is to report of drift; the next call starts from nothing. */
   drift: (now: number) => DriftReport[]
   now: () => number
   rim: Pick<Rim, 'timers' | 'hmac'>
@@ -270,7 +270,7 @@ export class Reporter<Known = unknown, Aep = unknown> {
     if (report && taken && this.#sent === report) this.#sent = null
     this.#exchangedAt = now()
     learned(aep, askedAt)
-    // What was asked later, and answered first, is newer.
+    // An exchange that began later has ended already: what it brought is newer.
     if (asked < this.#informedBy) return
     this.#informedBy = asked
     this.#informedAt = askedAt
@@ -320,7 +320,7 @@ export class Reporter<Known = unknown, Aep = unknown> {
   }
 }
 
-/** A clock that was set back must put nothing off. */
+/** False after the clock was set back, so that nothing is put off. */
 function isWithin(since: number | null, ms: number, now: number): boolean {
   return since !== null && now >= since && now - since < ms
 }

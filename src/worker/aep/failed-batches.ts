@@ -101,7 +101,7 @@ export async function readFailures(options: LandedOptions, budget: Budget): Prom
   if (listed.more) {
     return stopped(true, problem, { start: cursor.start + listed.seen, within: null })
   }
-  // All are read. What began lately may still fail, so it is looked at again, and what could not be read.
+  // All are read. Recent batches may still fail, so they are listed again, and so are those that could not be read.
   const isDeep = Math.abs(now - (cursor.lookedBackAt ?? 0)) >= DEEP_EVERY_MS
   const oldest = Math.min(...[...troubled.values()].map(({ created }) => created - 1))
   const from = isDeep ? now - DEEP_LOOK_BACK_MS : Math.min(now - LOOK_BACK_MS, oldest)

@@ -16,7 +16,7 @@ import { type Budget, type FailedBatch, readFailures } from './failed-batches.ts
 import type { FailedRow } from './failed-row.ts'
 import { getJson, type PlatformGet, type PlatformProblem } from './platform-get.ts'
 
-/** `datasetId` and, where there is one, the dataflow: without, batches of every flow are looked at, and no runs. */
+/** `flowId`: `null` without a dataflow; then the batches of every flow are read, and no runs. */
 export type LandedFlow = { readonly datasetId: string; readonly flowId: string | null }
 
 /** A UTC hour, `at` its beginning; epoch milliseconds. Counted in records: a split event is several. */
@@ -181,7 +181,7 @@ async function readHours(
     const token = continuationOf(answer.body)
     query = token === null ? null : new URLSearchParams({ continuationToken: token })
   }
-  // Of the last hour of a list that goes on there may be more.
+  // While the list has another page, its last hour may be incomplete.
   const end = query === null ? to : Math.max(from, ...sums.keys())
   const hours: LandedHour[] = []
   for (let at = from; at < end; at += HOUR_MS) {

@@ -2,7 +2,7 @@
  * Every alert: its label, when it fires and what is then sent, what its end says, and where the page shows more.
  * An alert is one entry of `ALERTS`; what it needs to know is in `facts.ts`.
  *
- * An outage of AEP as such is no alert, since nobody here can end it: `queue-age` says so when it lasts. Nor is a pause,
+ * An outage of AEP as such is no alert, since nobody here can end it: `queue-age` fires when it lasts. Nor is a pause,
  * until events have waited too long for it to be meant.
  * Pure. Texts hold counts, codes, kinds and documented field names; nothing of an event, and nothing that AEP wrote.
  */
@@ -51,9 +51,9 @@ export type AlertMessage = {
 export type RuleResult =
   /** All is well. */
   | { is: 'clear' }
-  /** Cannot be told: what was is assumed still to be. */
+  /** Not known: the state stays. */
   | { is: 'unsure' }
-  /** Neither over nor well; or another alert says it. */
+  /** Between the two thresholds; or another alert covers it. */
   | { is: 'silent' }
   | Over
 
@@ -62,7 +62,7 @@ type Over = AlertMessage & {
   /** Runs in a row that it must be over before it fires. */
   runs: 1 | 2
   repeatMs: number
-  /** Whether there is anything to say beyond what was sent: `false` waits, whatever the time. */
+  /** Whether anything has happened since the last message: `false` sends none, however long ago that was. */
   hasMore: boolean
   /** No message sooner than this after the one before, whatever it says. */
   cooldownMs: number
@@ -75,7 +75,7 @@ export type Alert = {
   place?: string
   /** Asked while the outbox answers. */
   rule: (facts: AlertFacts, memory: Memory) => RuleResult
-  /** What it says while the outbox does not answer; absent: what was is assumed still to be. */
+  /** While the outbox does not answer; absent: the state stays. */
   unanswered?: (now: number) => RuleResult
   /** Whether a key that its rule no longer names is new when it comes back; otherwise it was sent once and for all. */
   forgets?: boolean

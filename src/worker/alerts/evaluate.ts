@@ -3,7 +3,7 @@
  * and what becomes of the states when a message was sent, or could not be.
  *
  * Promises: sends when an alert starts, repeats it at most every four hours, and sends once when it ends, if its
- * beginning was sent. A message is noted only when it got through, so one that fails is tried again at the next run, and
+ * beginning was sent. A message counts as sent only when it got through, so one that fails is sent at the next run, and
  * one that got through is never repeated early. While the outbox does not answer, nothing is taken to have ended.
  * Pure; changes no argument. Times are epoch milliseconds.
  */
@@ -39,7 +39,7 @@ export type AlertStates = {
   refused: Counting
 }
 
-/** What there is to say of one alert. */
+/** One alert that is to be sent. */
 export type Notice = AlertMessage & {
   name: AlertName
   event: 'firing' | 'still' | 'resolved'

@@ -1,5 +1,5 @@
 /**
- * What the alerts are told at a run of the cron trigger, and what they remember between two. `outbox/alerts.ts` fills
+ * What alerts are evaluated on at a run of the cron trigger, and what they remember between two runs. `outbox/alerts.ts` fills
  * `OutboxFacts`. Counts, codes, kinds and moments (epoch milliseconds); nothing of an event, and nothing that AEP wrote.
  */
 import type { DriftSummary } from '../drift/drift.ts'
@@ -53,7 +53,7 @@ export type OutboxFacts = {
   lastWebhookAt: number | null
   /** Webhooks in the same hours a week before, where it has been quiet for so long. */
   weekBefore: number
-  /** Of conversations, how many have a transcript; `null`: not looked at. */
+  /** Of conversations, how many have a transcript; `null`: not checked. */
   completeness: CompletenessFacts | null
 }
 

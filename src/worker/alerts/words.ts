@@ -1,6 +1,6 @@
 /**
- * What alerts and the operators' page say alike: moments, durations and counts as a person reads them, and what to do about
- * each thing that stops or threatens events.
+ * Texts that alerts and the operators' page share: moments, durations and counts as a person reads them, and what to do
+ * about each thing that stops or threatens events.
  */
 import type { LandedFacts } from './facts.ts'
 

@@ -71,7 +71,7 @@ export type Config = {
   optOutTrait: Trait | null
   /** With what AEP's own counts may be read. */
   readAccess: ReadAccess
-  /** How long a started conversation may be without its transcript; 0: not looked at. */
+  /** How long a started conversation may be without its transcript; 0: transcripts are not checked. */
   completeMs: number
   /** What an operator calls this relay; `null`: nothing. */
   environment: string | null

@@ -36,7 +36,7 @@ export type Ingested = RelayResult & {
 /** Nothing is stored. */
 export type Refused = { outcome: 'refused'; kind: Route; refusal: Refusal }
 
-/** Its visitor has opted out: nothing is stored, relayed or noted of it. */
+/** Its visitor has opted out: it is neither stored nor relayed, and leaves no receipt. */
 export type OptedOut = { outcome: 'opted-out'; kind: StoredKind; id: string }
 
 /** Relays or stores an event; an invalid one goes to quarantine. */
@@ -170,7 +170,7 @@ function refusalOf(reading: Reading | Unsupported, id: string): Refusal | null {
 const ACCEPTED =
   /^\s*(?:(?:application|text)\/json|[\w!#$&^.+-]+\/[\w!#$&^.+-]+\+json|text\/plain)?\s*(?:;|$)/i
 
-/** Two equal headers arrive as one, with a comma between: a sender and its proxy have both said it. */
+/** Two equal headers arrive as one, with a comma between: a sender and its proxy have both set it. */
 export function isAcceptedMediaType(header: string | null): boolean {
   return header === null || header.split(',').every((type) => ACCEPTED.test(type))
 }

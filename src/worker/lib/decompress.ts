@@ -21,7 +21,7 @@ export async function decompress(
   const stream = new DecompressionStream(format)
   const ended = new AbortController()
   const writing = write(compressed, stream.writable, ended.signal)
-  // Reading fails for the same reason, and says so below; this one must not count as unhandled.
+  // Reading fails for the same reason and is handled below; this rejection must not count as unhandled.
   writing.catch(() => undefined)
   const reader = stream.readable.getReader({ mode: 'byob' })
   try {

@@ -1,7 +1,7 @@
 /**
  * What the outbox knows that may be worth an alert, and what alerts remember here: their states.
  *
- * Promises: never in the way of delivery: SQLite itself counts a refusal along with its cause (`schema.ts`), and the count
+ * Promises: costs delivery nothing: SQLite itself counts a refusal along with its cause (`schema.ts`), and the count
  * is read when the cron trigger asks. The states and what they count are written together, so none is counted twice.
  * Facts are codes, counts and moments only: nothing of an event, and nothing that AEP wrote. Times are epoch milliseconds.
  */
@@ -28,7 +28,7 @@ export type AlertsDeps = {
   drift: DriftStore
   isWritable: () => Promise<boolean>
   silenceMs: number
-  /** How long a conversation may be without its transcript; 0: not looked at. */
+  /** How long a conversation may be without its transcript; 0: transcripts are not checked. */
   completeMs: number
   retentionMs: number
   now: () => number

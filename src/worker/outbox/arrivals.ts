@@ -54,7 +54,7 @@ export class Arrivals {
   readonly #commit: GroupCommit<HashedRequest, HeldState>
   /** Bytes of the bodies that wait, at most. */
   #waitingBytes = 0
-  /** The latest write that tells whether the next will work; `null` before the first. */
+  /** The latest write by which to judge whether the next will work; `null` before the first. */
   lastWrite: Write | null = null
 
   constructor(deps: ArrivalsDeps) {
@@ -106,7 +106,7 @@ export class Arrivals {
     // What was there before, and whose person is suppressed, has written nothing.
     const added = arrivals.filter((_, index) => places[index]?.isNew)
     const bytes = largest(added)
-    // A smaller one that works does not vouch for what was refused.
+    // A smaller write that works does not prove that one as large as the refused one would.
     const tells = lastWrite === null || lastWrite.worked || bytes >= lastWrite.bytes
     this.lastWrite = added.length > 0 && tells ? { at, worked: true, bytes } : lastWrite
     const states = new Map(wanted.map((request, index) => [request, places[index]?.state]))

@@ -38,7 +38,7 @@ type BulkDeps = {
   events: Events
   list: EventList
   isSuppressed: (hashes: string) => boolean
-  /** What is told of each, since it may be on its way to AEP. */
+  /** Called for each erased event: a request may be waiting for its delivery. */
   erased: (id: string) => void
 }
 

@@ -204,7 +204,7 @@ function isGone({ came, missed }: Field, events: number): boolean {
   return missed >= DRIFT_GONE.missed && before >= DRIFT_GONE.of && came >= before * DRIFT_GONE.share
 }
 
-/** What came long ago counts for less. */
+/** So that what came long ago counts for less. */
 function halve(known: Fields[string]): void {
   known.events /= 2
   for (const field of Object.values(known.fields)) {

@@ -273,8 +273,8 @@ function queries(closest: 'MIN' | 'MAX', behind: '>' | '<', order: 'ASC' | 'DESC
     ofState: `SELECT position FROM events WHERE state = ?1 AND position > ?2 AND position < ?3
       ORDER BY position ${order} LIMIT ?4`,
     /**
-     * Merges the events of all causes that match. `ORDER BY` makes a queue of the recursion: each step takes the closest
-     * event out of it and puts in the next one of the same cause, so that one index serves every combination of filters.
+     * Merges the events of all causes that match. `ORDER BY` makes a priority queue of the recursion: each step removes
+     * the closest event and adds the next one of the same cause, so that one index serves every combination of filters.
      */
     ofCauses: `
       WITH RECURSIVE merged (position, code, path, kind) AS (

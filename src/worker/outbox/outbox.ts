@@ -4,7 +4,7 @@
  * Promises: an event whose `store` resolved is durable, and is delivered at least once or ends where an operator finds it,
  * counted; one event never stops the others; the object never sleeps while there is work (`Delivery`).
  * Does not promise: order, or exactly once (Real-Time Customer Profile drops the copy by its `_id`).
- * Accepts: a crash between AEP's answer and our note of it sends that event twice.
+ * Accepts: a crash between AEP's answer and the write of it sends that event twice.
  *
  * This file only wires, and lists the methods that isolates call; what a method promises, the one that it calls says.
  */
@@ -158,7 +158,7 @@ export class Outbox extends DurableObject<Env> {
   }
 
   /**
-   * An isolate reports, and hears of pauses, holds and suppressions. `accepted`: its newest acceptance, under `settings`;
+   * An isolate reports, and gets pauses, holds and suppressions. `accepted`: its newest acceptance, under `settings`;
    * `version`: of the suppressions that it knows.
    */
   async exchange(

@@ -1,7 +1,7 @@
 /**
  * Holds what the outbox knows of AEP (`aep.ts`), and lets nobody else change it.
  *
- * Promises: what lasts is on disk before anyone hears of it, so that a restart neither forgets a hold nor storms an AEP
+ * Promises: what lasts is on disk before anyone sees it, so that a restart neither forgets a hold nor storms an AEP
  * that is down; what follows from the value is derived once a change and millisecond. The beginning and the end of a hold
  * and of an outage are log lines.
  * Accepts: mere acceptances are written with the counters, so their times may be old after a restart.

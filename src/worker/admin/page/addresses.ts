@@ -91,7 +91,7 @@ const RESULTS: { readonly [Name in CommandName]?: (n: Counts) => string } = {
 
 /**
  * `back` with what a command answered there; `null`: there was no such thing. `entry`: its number in the operators' log,
- * which stays in the address of a list, so that it goes on telling what comes of it.
+ * which stays in the address of a list, so that the list keeps showing its progress.
  */
 export function withResult(
   back: string | null,

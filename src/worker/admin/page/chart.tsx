@@ -3,7 +3,7 @@ import { figure } from '../../alerts/words.ts'
 import { HOUR_MS } from '../../limits.ts'
 import { href } from './addresses.ts'
 
-/** What became of webhooks: what an operator tells apart at a glance. */
+/** Outcomes of webhooks, grouped so that an operator can tell them apart at a glance. */
 const SERIES = [
   'forwarded',
   'buffered',

@@ -64,7 +64,7 @@ export function EventLink({ id }: { id: string }) {
   )
 }
 
-/** What AEP said last, or how the event got there. */
+/** The latest error, or how and how fast the event was delivered. */
 function Why({ event }: { event: Shown }) {
   const { lastError, nextAttemptAt, receivedAt, settledAt, via } = event
   const words = lastError ? codeWords(lastError.code) : ''
@@ -83,7 +83,7 @@ function Why({ event }: { event: Shown }) {
   )
 }
 
-/** What AEP said after it had accepted the event. */
+/** Why AEP refused the event after it had accepted it. */
 function Afterwards({ of: { failedAt, code, pointer } }: { of: Shown }) {
   if (!failedAt) return null
   return <> AEP refused it afterwards: {objection(code, pointer)}</>

@@ -56,7 +56,7 @@ export async function showEvents(c: AppContext): Promise<Response> {
 
 type Filter = Input<'export'>
 
-/** From the ledger, and the causes, which are few; what these do not tell apart is not counted: `null`. */
+/** From the ledger and the causes, without reading events; `null` for a filter that these cannot answer. */
 export async function countOf(services: Services, filter: Filter): Promise<number | null> {
   const { state, kind, code, path, day, source, id } = filter
   if (state === 'delivered' || state === 'all') return null

@@ -215,7 +215,7 @@ export function assetResponse(name: string): Response {
   })
 }
 
-/** FNV-1a: tells versions apart, and protects nothing. */
+/** FNV-1a: distinguishes versions; no protection against anybody. */
 function hash(text: string): string {
   let value = 0x811c9dc5
   for (let index = 0; index < text.length; index += 1) {

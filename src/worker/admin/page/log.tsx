@@ -37,7 +37,7 @@ export async function showEntry(c: AppContext): Promise<Response> {
   )
 }
 
-/** While some are pending it goes on counting. */
+/** How often the page refreshes while some are pending, in seconds. */
 export const progressSeconds = (entry: Entry | null) =>
   (entry?.progress?.pending ?? 0) > 0 ? 3 : undefined
 

@@ -166,7 +166,7 @@ export async function completeness(
 }
 
 /**
- * Counted in records. `why`: what keeps AEP from being read, or what its counts say that somebody must mend. Without `from`
+ * Counted in records. `why`: what keeps AEP from being read, or what its counts show that somebody must correct. Without `from`
  * of the last 24 hours.
  */
 export async function compared(

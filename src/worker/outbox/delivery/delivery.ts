@@ -3,7 +3,7 @@
  *
  * Promises: the outbox never sleeps while there is work. The alarm is set again after every run, whatever happened in it,
  * when the object starts, and when the cron trigger calls; a run that breaks is repeated after a wait.
- * Accepts: a crash between AEP's answer and our note of it sends that event twice, under the same `_id`.
+ * Accepts: a crash between AEP's answer and the write of it sends that event twice, under the same `_id`.
  */
 import type { AepClient } from '../../aep/client/client.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
@@ -147,7 +147,7 @@ export class Delivery {
     }
   }
 
-  /** A run that goes on takes up new work by itself; otherwise the alarm does. */
+  /** Wakes the run that is under way; otherwise sets the alarm. */
   async scheduleNewWork(): Promise<void> {
     if (this.#running) {
       this.#pool?.added()
@@ -199,7 +199,7 @@ export class Delivery {
     events.correctWaits(at, config.retryCapMs)
     const { pending } = events.ledger.read()
     if (pending === 0) watch.happened({ what: 'nothing-pending' })
-    // The ledger knows of work that has been lost sight of: look again.
+    // By the ledger something is pending that `Next` does not know of: read again.
     else if (this.#next.dueAt(at) === null) this.#next.restart()
     const oldest = events.oldestAt()
     const wakeAt = nextWakeAt({

@@ -2,7 +2,7 @@
  * Writes down what AEP made of an event, and what that says of AEP.
  *
  * Promises: an event that an operator erased meanwhile stays erased; acceptances that arrive together are written in one
- * transaction; a write that fails is logged with what is lost by it (the note, never the event), and thrown.
+ * transaction; a write that fails is logged and thrown: the event stays pending, and is sent again.
  */
 import type { Ending } from '../../aep/client/verdict.ts'
 import { logLine, nameOf } from '../../log.ts'
@@ -47,7 +47,7 @@ export type OutcomeDeps = {
 export class Outcomes {
   readonly #deps: OutcomeDeps
   readonly #accepted: GroupCommit<SentEvent, 'written'>
-  /** Of the run that goes on. */
+  /** Of the current run. */
   report: RunReport = newReport()
   /** The runtime has ended an attempt: nobody's failure, and the end of the run. */
   aborted = false

@@ -300,7 +300,7 @@ export class Send {
         this.#deps.outcomes.gaveUp(event, { code: 'settings-changed', status: null, message })
         return null
       }
-      // AEP may have one whose acceptance could not be noted: no id stands for two contents.
+      // AEP may have one whose acceptance could not be written: no id stands for two contents.
       if (parts.length > 0) generation += 1
     }
     const reading = readEvent(event, parseJson(event.body))

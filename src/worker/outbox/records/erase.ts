@@ -39,7 +39,7 @@ type EraseDeps = {
   list: EventList
   events: Events
   records: Records
-  /** What is told of each, since it may be on its way to AEP. */
+  /** Called for each erased event: a request may be waiting for its delivery. */
   erased: (id: string) => void
 }
 

@@ -5,8 +5,8 @@
  * few rows of hours and as many failures as are shown, however much was relayed. Reading twice counts once.
  * Counted in records, as AEP does: a split event is several. What was sent is taken from the activity and kept nowhere else;
  * it is a lower bound and repeats count twice, so more in AEP is no fault.
- * Accepts: after a change of dataflow or dataset what came before is neither read nor compared any more. How many events of a day were refused is counted once,
- * as they are read, and stays so when they are sent again or erased.
+ * Accepts: after a change of dataflow or dataset what came before is neither read nor compared any more. How many events of
+ * a day were refused is counted once, as they are read, and does not change when they are sent again or erased.
  */
 import {
   type ComparedHour,
@@ -64,7 +64,7 @@ CREATE TABLE landed_failures (
 CREATE INDEX landed_failures_at ON landed_failures (at);
 `
 
-/** What one reading has brought, of this flow; `unnamed`: failed rows that name no event. */
+/** The result of one reading of this flow. */
 export type LandedRead = Omit<Landed, 'gone' | 'cursor'> & {
   readonly flow: LandedFlow
   /** `null`: reading goes on where it was. */
@@ -127,7 +127,7 @@ export class LandedStore {
     this.#sql = deps.storage.sql
   }
 
-  /** Where to read on; `null`: not now. Whoever asks is the one who reads. */
+  /** Where to read on; `null`: not now. Claims the reading: until the next interval others get `null`. */
   begin(): LandedCursor | null {
     const { access, storage } = this.#deps
     if (!access.available) return null

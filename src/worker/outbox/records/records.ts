@@ -1,8 +1,8 @@
 /**
  * The records of the outbox beside its events: receipts, activity, suppressions, operators' actions.
  *
- * Promises: nothing here is in the way of an event. A record that cannot be written is logged, and the isolate that brought
- * it brings it again. Where the platform refuses writes for a limit, receipts and counts stop until the next UTC day, so
+ * Promises: nothing here delays or fails an event. A record that cannot be written is logged, and its isolate reports it
+ * again. Where the platform refuses writes for a limit, receipts and counts stop until the next UTC day, so
  * that what is left is for events.
  * One object keeps them all, and the key of the lookup hashes: it is always known here.
  */
@@ -208,7 +208,7 @@ export class Records {
     })
   }
 
-  /** Folds what has come, indexes what stays stored, and forgets what is over. */
+  /** Called by cron: folds reports, indexes events that stay stored, and drops what has expired. */
   sweep(): void {
     const { receiptMs } = this.#deps
     this.flush()
