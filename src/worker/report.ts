@@ -7,8 +7,8 @@
  * it is reported, so a quiet relay loses nothing. A report that was not taken is sent again as it is, ten seconds later: it counts once.
  * Addresses and ids leave the isolate as keyed hashes only. Memory is bounded, whatever comes: receipts beyond the limit are
  * left out, counts never are (while nobody takes them, minutes become hours).
- * No webhook is relayed by what an isolate learnt longer ago than commands wait (`INFORMED_MS`): its first one, and the first
- * after such a silence, wait for an exchange, a second at most.
+ * No webhook is relayed on information older than `INFORMED_MS`: the first one of an isolate, and the first after such a
+ * silence, wait for an exchange, a second at most.
  * Accepts: an isolate that ends loses what it has not reported, so these figures are a lower bound.
  */
 import type { Redacted } from './aep/record/redact.ts'
@@ -37,12 +37,8 @@ import type { Receipt } from './outbox/records/packed.ts'
 import type { Exchanged, Report } from './outbox/records/reports.ts'
 
 /** A receipt whose person is not hashed yet: never outside the isolate. */
-export type BufferedReceipt = {
-  id: string
+type BufferedReceipt = Pick<Receipt, 'id' | 'receivedAt' | 'settledAt' | 'bytes'> & {
   kind: EventKind
-  receivedAt: number
-  settledAt: number
-  bytes: number
   subject: Subject
 }
 
@@ -139,12 +135,12 @@ export class ReportBuffer {
 }
 
 /** `Known`: what the isolate says of AEP, its newest acceptance among it; `Aep`: what the outbox answers. */
-export type ReporterDeps<Known, Aep> = {
+type ReporterDeps<Known, Aep> = {
   exchange: (known: Known, report: Report | null, version: string | null) => Promise<Exchanged<Aep>>
   known: () => Known
   /** `askedAt`: when the outbox was asked. */
   learned: (aep: Aep, askedAt: number) => void
-  /** Uses up what there is to report of drift. */
+  /** Takes what there is to report of drift; the next call starts from nothing. */
   drift: (now: number) => DriftReport[]
   now: () => number
   rim: Pick<Rim, 'timers' | 'hmac'>
@@ -281,7 +277,7 @@ export class Reporter<Known = unknown, Aep = unknown> {
     if (report && taken && this.#sent === report) this.#sent = null
     this.#exchangedAt = now()
     learned(aep, askedAt)
-    // What was asked later, and answered first, is newer.
+    // An exchange that began later has ended already: what it brought is newer.
     if (asked < this.#informedBy) return
     this.#informedBy = asked
     this.#informedAt = askedAt
@@ -337,12 +333,11 @@ export class Reporter<Known = unknown, Aep = unknown> {
   }
 }
 
-/** A clock that was set back must put nothing off. */
+/** False after the clock was set back, so that nothing is put off. */
 function isWithin(since: number | null, ms: number, now: number): boolean {
   return since !== null && now >= since && now - since < ms
 }
 
 function logFailure(thrown: unknown): void {
-  const name = nameOf(thrown)
-  logLine('warn', { event: 'exchange-failed', name })
+  logLine('warn', { event: 'exchange-failed', name: nameOf(thrown) })
 }

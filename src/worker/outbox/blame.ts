@@ -8,7 +8,7 @@
 import type { Ending, Failure, Verdict } from '../aep/client/verdict.ts'
 import { MAX_RETRY_AFTER_MS, MAX_STRIKES, MIN_STRIKES_MS } from '../limits.ts'
 
-export type Backoff = { baseMs: number; capMs: number }
+type Backoff = { baseMs: number; capMs: number }
 export type Policy = { backoff: Backoff; random: () => number }
 
 /** Neither accepted nor refused. */
@@ -54,7 +54,7 @@ export type Attempt = {
 /** What blame has to know of AEP. */
 export type Seen = { acceptedAt: number; throttled: { id: string; at: number } | null }
 
-export type Blamed = 'event' | 'destination' | 'nobody'
+type Blamed = 'event' | 'destination' | 'nobody'
 
 /** The event's row after an attempt that was not accepted. */
 export type Recorded = History & {
@@ -110,7 +110,7 @@ export function blame(failed: Failed, attempt: Attempt, seen: Seen): 'event' | '
 }
 
 /** What must be known to say what an attempt means for its event. */
-export type Judging = {
+type Judging = {
   /** AEP before the attempt ended. */
   seen: Seen
   /** A refusal kills nothing: it may be the setting's fault. */
