@@ -112,7 +112,7 @@ export class Bench {
   get api() {
     const settings = readSettings(this.env)
     if ('wrong' in settings) throw new Error(settings.wrong)
-    const io = { fetch: globalThis.fetch, sleep: async () => {}, random: () => 0 }
+    const io = { fetch: this.adobe.adobe.fetch, sleep: async () => {}, random: () => 0 }
     return platformClient(settings, io)
   }
 
