@@ -4,7 +4,7 @@
  *
  * Promises: while an isolate is in use, nothing is asked of the outbox before a webhook is answered; it exchanges at most
  * once in ten seconds, unless there is much to report. A webhook that leaves something to report keeps its request until
- * it is reported, so a quiet relay loses nothing. A report that was not taken is sent again as it is: it counts once.
+ * it is reported, so a quiet relay loses nothing. A report that was not taken is sent again as it is, ten seconds later: it counts once.
  * Addresses and ids leave the isolate as keyed hashes only. Memory is bounded, whatever comes: receipts beyond the limit are
  * left out, counts never are (while nobody takes them, minutes become hours).
  * No webhook is relayed on information older than `INFORMED_MS`: the first one of an isolate, and the first after such a
@@ -27,6 +27,7 @@ import {
   MAX_STRANGERS,
   REFRESH_INTERVAL_MS,
   REPORT_AT_RECEIPTS,
+  REPORT_TRIES,
 } from './limits.ts'
 import { logLine, nameOf } from './log.ts'
 import type { Outcome } from './outbox/event.ts'
@@ -220,11 +221,17 @@ export class Reporter<Known = unknown, Aep = unknown> {
     const isRecent = isWithin(this.#exchangedAt, REFRESH_INTERVAL_MS, now)
     const dueInMs = isRecent ? this.#exchangedAt + REFRESH_INTERVAL_MS - now : 0
     if (dueInMs === 0 || (this.#buffer.size >= REPORT_AT_RECEIPTS && !this.#isReporting())) {
-      keep(this.report())
-    } else if (this.#hasSomething && !isWithin(this.#waitingSince, 2 * REFRESH_INTERVAL_MS, now)) {
-      // A request may end while it waits; another then takes its place.
-      this.#waitingSince = now
-      keep(this.#later(dueInMs))
+      keep(this.#reportUntilTaken(REPORT_TRIES))
+    } else if (this.#hasSomething && !this.#isWaiting()) {
+      keep(this.#later(dueInMs, REPORT_TRIES - 1))
+    }
+  }
+
+  /** No other webhook may come to a quiet relay, so what was not taken is sent again as long as a request may go on. */
+  async #reportUntilTaken(tries: number): Promise<void> {
+    await this.report()
+    if (tries > 1 && this.#sent !== null && !this.#isWaiting()) {
+      await this.#later(REFRESH_INTERVAL_MS, tries - 1)
     }
   }
 
@@ -308,7 +315,8 @@ export class Reporter<Known = unknown, Aep = unknown> {
     )
   }
 
-  async #later(ms: number): Promise<void> {
+  async #later(ms: number, tries: number): Promise<void> {
+    this.#waitingSince = this.#deps.now()
     try {
       await this.#deps.wait(ms)
     } catch {
@@ -316,7 +324,12 @@ export class Reporter<Known = unknown, Aep = unknown> {
     } finally {
       this.#waitingSince = null
     }
-    if (this.#hasSomething) await this.report()
+    if (this.#hasSomething) await this.#reportUntilTaken(tries)
+  }
+
+  /** A request may end while it waits; another then takes its place. */
+  #isWaiting(): boolean {
+    return isWithin(this.#waitingSince, 2 * REFRESH_INTERVAL_MS, this.#deps.now())
   }
 }
 
