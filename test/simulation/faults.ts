@@ -339,8 +339,8 @@ export const EACH_CHECK: readonly PutIn[] = [
     lines: [
       {
         file: 'src/worker/report.ts',
-        line: 'if (this.#hasSomething) await this.report()',
-        instead: 'await this.report().then(() => new Promise(() => undefined))',
+        line: 'if (this.#hasSomething) await this.#reportUntilTaken(tries)',
+        instead: 'await this.#reportUntilTaken(tries).then(() => new Promise(() => undefined))',
       },
     ],
   },
