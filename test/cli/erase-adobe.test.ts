@@ -273,8 +273,9 @@ describe('erase --status', () => {
     const { file } = onlyReceipt()
     days(16)
     printed.forget()
-    expect(await run(['--status', file])).toBe(4)
+    expect(await run(['--status', file, '--env', 'staging'])).toBe(4)
     expect(printed.text()).toContain('has found nobody')
+    expect(printed.text()).toContain('`npm run provision -- --env staging --status`')
   })
 
   type UserId = { namespace: string; value: string; type: string }
@@ -336,12 +337,13 @@ describe('erase --status', () => {
     expect(await erase(['--suppress-days', '10'])).toBe(0)
     const { file } = onlyReceipt()
     printed.forget()
-    expect(await run(['--status', file])).toBe(4)
+    expect(await run(['--status', file, '--env', 'staging'])).toBe(4)
     expect(printed.text()).toContain('may stay in Adobe')
-    expect(printed.text()).toContain('--extend')
     expect(relay.requests.some(({ path }) => path === 'POST /admin/suppressions')).toBe(false)
+    const [, extend = ''] = /`npm run erase -- ([^`]+)` extends it/.exec(printed.text()) ?? []
     printed.forget()
-    expect(await run(['--status', file, '--extend'])).toBe(4)
+    expect(extend).toBe(`--env staging --status ${file} --extend`)
+    expect(await run(extend.split(' '))).toBe(4)
     expect(printed.text()).toContain('Extended until')
     for (const { until } of relay.suppressed.values()) {
       expect(Date.parse(until)).toBeGreaterThan(now() + 44 * DAY)

@@ -93,7 +93,7 @@ async function erase(
   const receipt = receiptOf(options, erased, now())
   if (!options.aep || options.dryRun || 'wrong' in client) {
     console.log(JSON.stringify(receipt, null, 2))
-    console.log(`\n${wrap(options.dryRun ? DRY_RUN : explain(erased))}`)
+    console.log(`\n${wrap(options.dryRun ? DRY_RUN : explain(erased, options))}`)
     console.log(`\n${wrap(adobe(options))}\n`)
     console.log(`POST https://platform.adobe.io${PRIVACY_JOBS}`)
     console.log(JSON.stringify(requestFor(receipt.key), null, 2))
@@ -109,9 +109,9 @@ async function erase(
     now(),
   )
   console.log(JSON.stringify(asked, null, 2))
-  console.log(`\n${wrap(explain(erased))}`)
+  console.log(`\n${wrap(explain(erased, options))}`)
   console.log(
-    `\n${marked(true, `Adobe has the request: job ${asked.job?.ids.join(', ')}. A job takes 15 to 45 days. How far it is: \`${commandLine('erase', { env: null, config: 'wrangler.toml', envFile: options.envFile }, '--status', file)}\``)}`,
+    `\n${marked(true, `Adobe has the request: job ${asked.job?.ids.join(', ')}. A job takes 15 to 45 days. How far it is: \`${commandLine('erase', options, '--status', file)}\``)}`,
   )
   return erased.clean ? 0 : 1
 }
@@ -121,10 +121,10 @@ const DRY_RUN = 'Nothing was changed. Without --dry-run these are erased.'
 const adobe = ({ suppressDays }: Erase) =>
   `What Adobe still holds: every event that was delivered. Delete it with Privacy Service (not with Data Hygiene, which Adobe forbids for privacy requests): with --aep, or by the request below. It names the person, the receipt above does not. Give all identities that you know, every email and visitor UUID, in one request. A job takes 15 to 45 days, and what arrives meanwhile may stay${suppressDays > 0 ? ', which is why the relay drops this person’s events until then' : ': the relay drops nothing of this person'}. Cloudflare keeps the history of the storage for 30 days: after a restore, erase again. Chatlio and Slack hold the chat itself.`
 
-function explain({ sums: { mentioned }, clean }: Erased): string {
+function explain({ sums: { mentioned }, clean }: Erased, { env, config }: Erase): string {
   const end = clean
     ? 'The relay holds nothing of this person any more.'
-    : 'Events of this person still arrive or stay: run it again, and look at `npm run tail`.'
+    : `Events of this person still arrive or stay: run it again, and look at \`${commandLine('tail', { env, config, envFile: null })}\`.`
   if (mentioned === 0) return end
   return `${end} Events of others that mention the person in their text: ${mentioned}. They are others’ data, and stay.`
 }
