@@ -248,7 +248,14 @@ describe('erase --aep', () => {
   it('names a namespace that is not there', async () => {
     expect(await erase([], { env: { AEP_VISITOR_NAMESPACE: 'Other' } })).toBe(1)
     expect(printed.text()).toContain('has no namespace Other')
+    expect(printed.text()).not.toContain('Adobe answered')
     expect(asked()).toEqual([])
+  })
+
+  it('names AEP_IMS_URL where nothing answers there, and no option that it does not take', async () => {
+    expect(await erase([], { env: { AEP_IMS_URL: 'http://127.0.0.1:9' } })).toBe(1)
+    expect(printed.text()).toContain('That is AEP_IMS_URL')
+    expect(printed.text()).not.toContain('--requests')
   })
 
   it('passes the regulation on, with a hint where Adobe may not know it', async () => {

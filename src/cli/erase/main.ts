@@ -50,10 +50,11 @@ async function act(options: Erase | Status, surroundings: Surroundings): Promise
 }
 
 /** A right to Privacy Service comes from the credential's project, not from a role as the others do. */
-function advice({ request, refusal }: PlatformError): string {
+function advice(error: PlatformError): string {
+  const { request, refusal } = error
   return refusal.status === 403 && request.includes(PRIVACY_JOBS)
     ? 'The credential may not use Privacy Service. In the Developer Console, add the Privacy Service API to its project, with a product profile that has Privacy Read and Privacy Write.'
-    : adviceOn(refusal, 'Identity Management: View Identity Namespaces')
+    : adviceOn(error, 'Identity Management: View Identity Namespaces')
 }
 
 /** Adobe may repeat what it refuses. */
@@ -81,11 +82,9 @@ async function erase(
     return complain(erased, 1)
   }
   const visitors = await visitorNamespace(options, client)
-  if ('ambiguous' in visitors) {
-    return complain(
-      `${visitors.ambiguous} Set AEP_VISITOR_NAMESPACE and AEP_SANDBOX to the one that is used.`,
-      3,
-    )
+  if ('wrong' in visitors) {
+    const which = 'Set AEP_VISITOR_NAMESPACE and AEP_SANDBOX to the one that is used.'
+    return complain(`${visitors.wrong} ${which}`, visitors.code)
   }
   const orgId = variable(options.environment, 'AEP_ORG_ID') ?? null
   const requestFor = (key: string) =>
