@@ -1,8 +1,8 @@
 /**
  * The routes, in the order in which they are tried. No logic.
  *
- * Webhooks are told by their path alone: they are nearly all there is, and a router costs each a tenth of our own script. It is
- * made when something else comes, since most isolates never see that. Not strict: trailing slashes are accepted.
+ * Webhooks are recognized by their path alone: they are nearly all requests, and a router would cost each a tenth of our own
+ * script. The router is made for the first other request, since most isolates never see one. Not strict: trailing slashes are accepted.
  */
 import { Hono } from 'hono/tiny'
 import { getPath } from 'hono/utils/url'

@@ -18,7 +18,7 @@ import {
 import { type Aep, INITIAL_AEP } from './outbox/aep.ts'
 import type { Hold } from './outbox/known.ts'
 
-export type BreakerDeps = {
+type BreakerDeps = {
   /** The settings that this isolate sends under (`settingsOf`). */
   settings: string
   /** The shortest time between two requests that try AEP while it fails. It doubles with each that fails. */
@@ -64,7 +64,7 @@ export class Breaker {
   update(aep: Aep, askedAt: number): void {
     if (aep.version < this.#aep.version) return
     this.#aep = aep
-    // It was told of that failure when it was asked, and has judged it.
+    // That failure was reported with the question, so the outbox has judged it.
     if (this.#failedAt !== null && this.#failedAt <= askedAt) {
       this.#failedAt = null
       this.#notBefore = 0
@@ -132,7 +132,7 @@ export class Breaker {
     return !worksAfterAll && this.#answeredAt < failure.at
   }
 
-  /** When nothing has been learnt since, one request may try AEP again. */
+  /** If nothing more is known of AEP by then, one request may try it again. */
   #windowEndsAt(now: number): number {
     const { windowMs } = this.#deps
     const { failure, acceptedAt, answeredAt } = this.#aep

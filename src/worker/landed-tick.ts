@@ -2,7 +2,7 @@
  * Reads, at a run of the cron trigger, what AEP counts of what it has acknowledged, and gives it to the outbox, which decides
  * when it is time again.
  *
- * Promises: never throws, and is over after `LANDED_TIMEOUT_MS`, whatever Adobe does. Nothing of it is in the way of an event:
+ * Promises: never throws, and is over after `LANDED_TIMEOUT_MS`, whatever Adobe does. It never affects an event:
  * the credential is its own and may only read, and a refusal is a sentence on the page and no hold. What was read before the
  * time was over is kept, and the next run goes on from there.
  */
@@ -18,7 +18,7 @@ import { logLine, nameOf } from './log.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
 import type { LandedRead } from './outbox/records/landed.ts'
 
-export type LandedTick = {
+type LandedTick = {
   config: Pick<Config, 'readAccess'>
   outbox: () => OutboxStub
   fetch: Fetch

@@ -196,6 +196,9 @@ export const MAX_BUFFERED_COUNTS = 2_000
 /** An exchange that has not ended by now was lost with its request: the next one begins anew. */
 export const EXCHANGE_LOST_MS = 60_000
 
+/** How often one request reports while nobody takes it: ten seconds apart, in the half minute for which it may go on. */
+export const REPORT_TRIES = 3
+
 /** How long a webhook waits for an exchange, when its isolate has not had one for `INFORMED_MS`. */
 export const EXCHANGE_TIMEOUT_MS = 1_000
 

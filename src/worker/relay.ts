@@ -40,7 +40,7 @@ export type RelayResult = {
 export type Received = Arrival & { body: Uint8Array; subject: Subject; source: string | null }
 
 /** Who is suppressed, as far as this isolate knows. */
-export type KnownPeople = {
+type KnownPeople = {
   /** Whether anybody is suppressed: only then are events compared. */
   readonly suppresses: boolean
   isSuppressed(subject: Subject): Promise<boolean>
@@ -48,7 +48,7 @@ export type KnownPeople = {
   hashesOf(subject: Subject): Promise<string | null>
 }
 
-export type RelayDeps = {
+type RelayDeps = {
   config: Config
   outbox: () => OutboxStub
   /** `null`: the configuration cannot be used. */
@@ -243,18 +243,8 @@ export class Relay {
     const { people, breaker, settings, now } = this.#deps
     const hashes = await people.hashesOf(subject)
     const { accepted } = breaker
-    const request = {
-      id,
-      kind,
-      source,
-      receivedAt,
-      body,
-      hashes,
-      accepted,
-      settings,
-      madeFor: this.#madeFor,
-      ...as,
-    }
+    const event = { id, kind, source, receivedAt, body, hashes, madeFor: this.#madeFor }
+    const request = { ...event, accepted, settings, ...as }
     const askedAt = now()
     try {
       // One deadline over all repeats, the runtime's own too: the sender waits for this.

@@ -4,11 +4,11 @@
  *
  * Promises: while an isolate is in use, nothing is asked of the outbox before a webhook is answered; it exchanges at most
  * once in ten seconds, unless there is much to report. A webhook that leaves something to report keeps its request until
- * it is reported, so a quiet relay loses nothing. A report that was not taken is sent again as it is: it counts once.
+ * it is reported, so a quiet relay loses nothing. A report that was not taken is sent again as it is, ten seconds later: it counts once.
  * Addresses and ids leave the isolate as keyed hashes only. Memory is bounded, whatever comes: receipts beyond the limit are
  * left out, counts never are (while nobody takes them, minutes become hours).
- * No webhook is relayed by what an isolate learnt longer ago than commands wait (`INFORMED_MS`): its first one, and the first
- * after such a silence, wait for an exchange, a second at most.
+ * No webhook is relayed on information older than `INFORMED_MS`: the first one of an isolate, and the first after such a
+ * silence, wait for an exchange, a second at most.
  * Accepts: an isolate that ends loses what it has not reported, so these figures are a lower bound.
  */
 import type { Redacted } from './aep/record/redact.ts'
@@ -27,6 +27,7 @@ import {
   MAX_STRANGERS,
   REFRESH_INTERVAL_MS,
   REPORT_AT_RECEIPTS,
+  REPORT_TRIES,
 } from './limits.ts'
 import { logLine, nameOf } from './log.ts'
 import type { Outcome } from './outbox/event.ts'
@@ -36,12 +37,8 @@ import type { Receipt } from './outbox/records/packed.ts'
 import type { Exchanged, Report } from './outbox/records/reports.ts'
 
 /** A receipt whose person is not hashed yet: never outside the isolate. */
-export type BufferedReceipt = {
-  id: string
+type BufferedReceipt = Pick<Receipt, 'id' | 'receivedAt' | 'settledAt' | 'bytes'> & {
   kind: EventKind
-  receivedAt: number
-  settledAt: number
-  bytes: number
   subject: Subject
 }
 
@@ -138,12 +135,12 @@ export class ReportBuffer {
 }
 
 /** `Known`: what the isolate says of AEP, its newest acceptance among it; `Aep`: what the outbox answers. */
-export type ReporterDeps<Known, Aep> = {
+type ReporterDeps<Known, Aep> = {
   exchange: (known: Known, report: Report | null, version: string | null) => Promise<Exchanged<Aep>>
   known: () => Known
   /** `askedAt`: when the outbox was asked. */
   learned: (aep: Aep, askedAt: number) => void
-  /** Uses up what there is to report of drift. */
+  /** Takes what there is to report of drift; the next call starts from nothing. */
   drift: (now: number) => DriftReport[]
   now: () => number
   rim: Pick<Rim, 'timers' | 'hmac'>
@@ -224,11 +221,17 @@ export class Reporter<Known = unknown, Aep = unknown> {
     const isRecent = isWithin(this.#exchangedAt, REFRESH_INTERVAL_MS, now)
     const dueInMs = isRecent ? this.#exchangedAt + REFRESH_INTERVAL_MS - now : 0
     if (dueInMs === 0 || (this.#buffer.size >= REPORT_AT_RECEIPTS && !this.#isReporting())) {
-      keep(this.report())
-    } else if (this.#hasSomething && !isWithin(this.#waitingSince, 2 * REFRESH_INTERVAL_MS, now)) {
-      // A request may end while it waits; another then takes its place.
-      this.#waitingSince = now
-      keep(this.#later(dueInMs))
+      keep(this.#reportUntilTaken(REPORT_TRIES))
+    } else if (this.#hasSomething && !this.#isWaiting()) {
+      keep(this.#later(dueInMs, REPORT_TRIES - 1))
+    }
+  }
+
+  /** No other webhook may come to a quiet relay, so what was not taken is sent again as long as a request may go on. */
+  async #reportUntilTaken(tries: number): Promise<void> {
+    await this.report()
+    if (tries > 1 && this.#sent !== null && !this.#isWaiting()) {
+      await this.#later(REFRESH_INTERVAL_MS, tries - 1)
     }
   }
 
@@ -274,7 +277,7 @@ export class Reporter<Known = unknown, Aep = unknown> {
     if (report && taken && this.#sent === report) this.#sent = null
     this.#exchangedAt = now()
     learned(aep, askedAt)
-    // What was asked later, and answered first, is newer.
+    // An exchange that began later has ended already: what it brought is newer.
     if (asked < this.#informedBy) return
     this.#informedBy = asked
     this.#informedAt = askedAt
@@ -312,7 +315,8 @@ export class Reporter<Known = unknown, Aep = unknown> {
     )
   }
 
-  async #later(ms: number): Promise<void> {
+  async #later(ms: number, tries: number): Promise<void> {
+    this.#waitingSince = this.#deps.now()
     try {
       await this.#deps.wait(ms)
     } catch {
@@ -320,16 +324,20 @@ export class Reporter<Known = unknown, Aep = unknown> {
     } finally {
       this.#waitingSince = null
     }
-    if (this.#hasSomething) await this.report()
+    if (this.#hasSomething) await this.#reportUntilTaken(tries)
+  }
+
+  /** A request may end while it waits; another then takes its place. */
+  #isWaiting(): boolean {
+    return isWithin(this.#waitingSince, 2 * REFRESH_INTERVAL_MS, this.#deps.now())
   }
 }
 
-/** A clock that was set back must put nothing off. */
+/** False after the clock was set back, so that nothing is put off. */
 function isWithin(since: number | null, ms: number, now: number): boolean {
   return since !== null && now >= since && now - since < ms
 }
 
 function logFailure(thrown: unknown): void {
-  const name = nameOf(thrown)
-  logLine('warn', { event: 'exchange-failed', name })
+  logLine('warn', { event: 'exchange-failed', name: nameOf(thrown) })
 }

@@ -20,7 +20,7 @@ export class Sender extends WorkerEntrypoint<Env> {
       const { fetch, timers } = rimOf(this.env)
       return { answer: await post(request, timeoutMs, fetch, { aborts: true, timers }) }
     } catch (thrown) {
-      // Told in a word: the name of an error does not survive the way back.
+      // As a word: the name of an error does not survive RPC.
       return { none: isAbort(thrown) ? 'aborted' : isTimeout(thrown) ? 'timeout' : 'network' }
     }
   }

@@ -23,7 +23,7 @@ export type AppContext = Context<{ Bindings: Env }>
 export type Services = {
   config: Config
   rim: Rim
-  /** `where`: that of a jurisdiction; the one that is set, unless told. */
+  /** `where`: of which jurisdiction; by default the configured one. */
   outbox: (where?: Config['outboxJurisdiction']) => OutboxStub
   relay: Relay
   breaker: Breaker
@@ -46,7 +46,7 @@ type IsolateSight = { accepted: Breaker['accepted']; settings: string }
 
 const sleep = (ms: number, { set }: Timers): Promise<void> => new Promise((done) => set(done, ms))
 
-/** How a request waits before it reports. An object, so that tests can put their own clock in its place. */
+/** How a request waits before it reports. An object, so that tests can replace it. */
 export const waits = { wait: sleep }
 
 /** An empty tag is none. */

@@ -131,7 +131,14 @@ export class SimulatedAep {
     if (said === 'empty')
       return new Response('', { status: 200, headers: { 'content-length': '0' } })
     if (said === 'wrong-number' && isBatch) return answer(207, { responses: [{ status: 200 }] })
-    if (!isBatch) return single(said === 'accepted' || said === 'slow' ? first : whole, random)
+    // An acceptance that came late is one, whoever still waited for it.
+    const accept = () => {
+      for (const { said, asked } of verdicts) if (said === 'slow') asked.answer = 'accepted'
+    }
+    if (!isBatch) {
+      accept()
+      return single(said === 'accepted' || said === 'slow' ? first : whole, random)
+    }
     if (
       !PER_MESSAGE.has(said) &&
       said !== 'accepted' &&
@@ -144,6 +151,7 @@ export class SimulatedAep {
       for (const each of verdicts) if (each.said === 'accepted') this.#takeBack(each)
       return answer(400, { title: 'a message is wrong' })
     }
+    accept()
     const responses = verdicts.map((each) =>
       each.said === 'accepted' || each.said === 'slow'
         ? { xactionId: '1' }

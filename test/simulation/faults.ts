@@ -172,8 +172,8 @@ export const EACH_CHECK: readonly PutIn[] = [
     lines: [
       {
         file: 'src/worker/http/problem.ts',
-        line: "case 'invalid-payload':\n      return {\n        status: 422,",
-        instead: "case 'invalid-payload':\n      return {\n        status: 400,",
+        line: "case 'invalid-payload':\n      return { status: 422,",
+        instead: "case 'invalid-payload':\n      return { status: 400,",
       },
     ],
   },
@@ -212,8 +212,8 @@ export const EACH_CHECK: readonly PutIn[] = [
     lines: [
       {
         file: 'src/worker/outbox/events.ts',
-        line: 'this.#count({ delivered: pending.length })',
-        instead: 'this.#count({ delivered: 1 })',
+        line: 'this.ledger.count({ delivered: pending.length })',
+        instead: 'this.ledger.count({ delivered: 1 })',
       },
     ],
   },
@@ -224,7 +224,7 @@ export const EACH_CHECK: readonly PutIn[] = [
     seed: 1,
     lines: [
       {
-        file: 'src/worker/outbox/events.ts',
+        file: 'src/worker/outbox/ledger.ts',
         line: 'COUNT, accepted, delivered, expired, deleted, person,',
         instead: 'COUNT, accepted, delivered, expired + deleted, 0, person,',
       },
@@ -277,8 +277,8 @@ export const EACH_CHECK: readonly PutIn[] = [
     lines: [
       {
         file: 'src/worker/aep/client/verdict.ts',
-        line: "return { verdict: 'rejected', ...failure('rejected', answer, json, now) }",
-        instead: "return { verdict: 'deferred', ...failure('unavailable', answer, json, now) }",
+        line: "const REFUSED: Judged = { verdict: 'rejected', code: 'rejected' }",
+        instead: "const REFUSED: Judged = { verdict: 'deferred', code: 'unavailable' }",
       },
     ],
   },
@@ -381,9 +381,9 @@ export const EACH_CHECK: readonly PutIn[] = [
     hours: 24,
     lines: [
       {
-        file: 'src/worker/outbox/events.ts',
-        line: 'SELECT position, COUNT(*) AS count FROM parts WHERE',
-        instead: 'SELECT position, parts AS count FROM splits WHERE',
+        file: 'src/worker/outbox/parts.ts',
+        line: 'SELECT position, COUNT(*) AS count FROM parts',
+        instead: 'SELECT position, parts AS count FROM splits',
       },
       {
         file: 'src/worker/outbox/delivery/outcome.ts',

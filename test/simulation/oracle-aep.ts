@@ -15,6 +15,8 @@ const MOST_PROBES = 40
 const statusOf = (answer: string) =>
   answer === 'accepted' ? 200 : Number(/^\d+/.exec(answer)?.[0] ?? 0)
 
+/** What an isolate surely waits for AEP. */
+const HEARD_MS = 900
 /** An isolate reports within ten seconds that AEP has accepted. */
 const HOLD_TIMES = { foundedMs: 5 * MINUTE, heardMs: 13 * SECOND, quietMs: 45 * SECOND }
 const OUTAGE_TIMES = { ...HOLD_TIMES, foundedMs: 3 * MINUTE }
@@ -70,13 +72,18 @@ export class AboutAep {
     if (fault) oracle.breach('hold', fault)
   }
 
-  /** Of a record that AEP has accepted, when it has said so; parts and those whose answer never came say less. */
+  /**
+   * Of a record that AEP has accepted, when it has said so; parts and those whose answer never came say less. An isolate
+   * does not hear what comes after its time is over.
+   */
   #answers(): AepAnswer[] {
     return this.#oracle
       .askedWithin(HOLD_TIMES.foundedMs)
       .reverse()
-      .flatMap(({ id, event, at, answer, answeredAt }) => {
+      .flatMap(({ id, event, at, by, answer, answeredAt }) => {
         if (answer !== 'accepted') return { at, status: statusOf(answer) }
+        const isUnheard = by.startsWith('isolate') && (answeredAt ?? at) - at > HEARD_MS
+        if (isUnheard) return { at, status: 0 }
         return id === event && answeredAt !== null ? { at: answeredAt, status: 200 } : []
       })
   }
@@ -115,7 +122,9 @@ export class AboutAep {
       const contradicts = contradiction({ status, reasons }, oracle.answersWithin(10 * SECOND))
       if (contradicts) oracle.breach('health', contradicts)
     }
-    const isOther = reasons.includes('paused') !== this.paused && this.pauseIsKnown
+    // An outbox that cannot be asked does not say whether it is paused.
+    const isSaid = this.pauseIsKnown && !reasons.includes('storage')
+    const isOther = reasons.includes('paused') !== this.paused && isSaid
     if (isOther && now - oracle.lastChange > 20 * SECOND) {
       oracle.breach('health', `says ${reasons.join(' ') || 'ok'}, and paused is ${this.paused}`)
     }

@@ -23,7 +23,8 @@ export class AboutAlerts {
   #freshRuns = 0
   #holdWas: string | null = null
   #holdChangedAt = 0
-  readonly #unavailable: number[] = []
+  /** By isolate: it alone knows, until it has reported. */
+  readonly #unavailable: { by: string; reportedAt: number | null }[] = []
   readonly #unauthorized: number[] = []
   #parkedAt: number | null = null
 
@@ -40,10 +41,19 @@ export class AboutAlerts {
     return this.#noticed.get(name)?.raisedAt ?? null
   }
 
-  /** A webhook of a good key was answered 503, or 401 under a key that was good. */
-  turnedAway(status: 503 | 401): void {
-    const list = status === 503 ? this.#unavailable : this.#unauthorized
-    list.push(this.#oracle.world.now)
+  /** A webhook under a key that was good was answered 401. */
+  unauthorized(): void {
+    this.#unauthorized.push(this.#oracle.world.now)
+  }
+
+  /** A webhook of a good key was answered, 503 for one: what its isolate knows it reports within ten seconds, if it can. */
+  answered(by: string, status: number): void {
+    const { now } = this.#oracle.world
+    const canReport = !this.#oracle.has(MINUTE, ...HINDER)
+    for (const lost of canReport ? this.#unavailable : []) {
+      if (lost.by === by) lost.reportedAt ??= now + 10 * SECOND
+    }
+    if (status === 503) this.#unavailable.push({ by, reportedAt: null })
   }
 
   parked(): void {
@@ -146,12 +156,12 @@ export class AboutAlerts {
     if (lost.length === 0 && this.raisedAt('lost') !== null) {
       oracle.breach('alert', 'lost was raised, and no webhook got 503')
     }
-    const [first] = lost
     const knew = oracle.world.plan.faults.every(
       ({ what }) => what !== 'isolate' && what !== 'deploy' && what !== 'clock',
     )
     const isQuiet = !oracle.has(20 * MINUTE, ...HINDER)
-    if (knew && isQuiet && first !== undefined && first < began - 20 * MINUTE) {
+    const reportedAt = Math.min(...lost.map((each) => each.reportedAt ?? began))
+    if (knew && isQuiet && reportedAt < began - 20 * MINUTE) {
       if (this.raisedAt('lost') === null) {
         oracle.breach('alert', 'lost was not raised, and a webhook got 503')
       }

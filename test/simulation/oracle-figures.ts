@@ -7,12 +7,18 @@ import type { Known, Oracle } from './oracle.ts'
 const MINUTE = 60_000
 const ACTIVITY = '/activity?step=day&from=2027-01-01T00:00:00Z'
 
+/** An isolate reports within ten seconds, and what it reports is then written. */
+const SETTLED_MS = 20_000
+
 type Json = Record<string, unknown>
+type Answered = { at: number; by: string }
 
 export class AboutFigures {
   readonly #oracle: Oracle
-  /** When webhooks got each answer. */
-  readonly #outcomes = new Map<string, number[]>()
+  /** When webhooks got each answer, and from which isolate. */
+  readonly #outcomes = new Map<string, Answered[]>()
+  /** When each isolate answered. */
+  readonly #answeredAt = new Map<string, number[]>()
   #answers = new Map<string, { status: number; json: Json }>()
   readonly #found = new Map<Known, Json[]>()
   /** Rows written for each unit of work, at most. */
@@ -23,14 +29,14 @@ export class AboutFigures {
     this.#oracle = oracle
   }
 
-  answered(status: number, outcome: string): void {
+  answered(status: number, outcome: string, by: string): void {
     const named = NAMED[status] ?? outcome
-    const times = this.#outcomes.get(named) ?? []
-    times.push(this.#oracle.world.now)
-    this.#outcomes.set(named, times)
+    const at = this.#oracle.world.now
+    this.#outcomes.getOrInsert(named, []).push({ at, by })
+    this.#answeredAt.getOrInsert(by, []).push(at)
   }
 
-  #times(outcome: string): number[] {
+  #of(outcome: string): readonly Answered[] {
     return this.#outcomes.get(outcome) ?? []
   }
 
@@ -56,19 +62,31 @@ export class AboutFigures {
     )
   }
 
-  /** `times`: when what is counted was. */
-  #is(name: string, said: number, times: readonly number[], isExact = this.#isExact): void {
-    const counted = times.length
+  #is(name: string, said: number, answered: readonly Answered[], isExact = this.#isExact): void {
+    const counted = answered.length
     // A webhook whose sender got no answer may have been counted.
     const most = counted + this.#oracle.unanswered
-    const least = isExact ? times.filter((at) => !this.#diedSoonAfter(at)).length : 0
+    const least = isExact ? answered.filter((each) => this.#isReported(each)).length : 0
     if (said >= least && said <= most) return
     this.#oracle.breach('figures', `${name} says ${said}, and ${counted} were`)
   }
 
-  /** What an isolate reports within ten seconds is written within one more: an outbox that dies then loses it. */
-  #diedSoonAfter(at: number): boolean {
-    return this.#oracle.world.faults(20_000, at + 20_000).some(({ what }) => what === 'object')
+  /** Whether an isolate surely had the time to report it: then, or after a later webhook, if the outbox could not take it. */
+  #isReported({ at, by }: Answered): boolean {
+    const answeredAt = this.#answeredAt.get(by) ?? []
+    const calm = answeredAt.find((moment) => moment >= at && !this.#hinderedAfter(moment))
+    return calm !== undefined && !this.#diedSoonAfter(at, calm)
+  }
+
+  #hinderedAfter(at: number): boolean {
+    const faults = this.#oracle.world.faults(SETTLED_MS, at + SETTLED_MS)
+    return faults.some(({ what }) => what === 'rpc' || what === 'storage' || what === 'object')
+  }
+
+  /** What is reported is written within a second: an outbox that dies then loses it. */
+  #diedSoonAfter(at: number, until = at): boolean {
+    const faults = this.#oracle.world.faults(until + SETTLED_MS - at, until + SETTLED_MS)
+    return faults.some(({ what }) => what === 'object')
   }
 
   atEnd(): void {
@@ -95,9 +113,9 @@ export class AboutFigures {
       if (json[state] !== stored)
         oracle.breach('figures', `status says ${json[state]} ${state}, and ${stored} are stored`)
     }
-    this.#is('status: suppressed', Number(json.suppressed), this.#times('suppressed'))
-    this.#is('status: unavailable', Number(json.unavailable), this.#times('unavailable'))
-    this.#is('status: forwarded', Number(json.forwarded), this.#times('forwarded'), false)
+    this.#is('status: suppressed', Number(json.suppressed), this.#of('suppressed'))
+    this.#is('status: unavailable', Number(json.unavailable), this.#of('unavailable'))
+    this.#is('status: forwarded', Number(json.forwarded), this.#of('forwarded'), false)
     const hold = (json.hold as Json | null)?.reason ?? null
     if (hold !== null && !oracle.isPoisoned) oracle.breach('figures', `status says hold ${hold}`)
   }
@@ -109,10 +127,10 @@ export class AboutFigures {
     const sums = new Map<string, number>()
     for (const { outcome, count } of points) sums.set(outcome, (sums.get(outcome) ?? 0) + count)
     for (const outcome of ['forwarded', 'buffered', 'dead-lettered', 'quarantined', 'suppressed']) {
-      this.#is(`activity: ${outcome}`, sums.get(outcome) ?? 0, this.#times(outcome))
+      this.#is(`activity: ${outcome}`, sums.get(outcome) ?? 0, this.#of(outcome))
     }
-    this.#is('activity: unavailable', sums.get('unavailable') ?? 0, this.#times('unavailable'))
-    this.#is('activity: unauthorized', sums.get('unauthorized') ?? 0, this.#times('unauthorized'))
+    this.#is('activity: unavailable', sums.get('unavailable') ?? 0, this.#of('unavailable'))
+    this.#is('activity: unauthorized', sums.get('unauthorized') ?? 0, this.#of('unauthorized'))
     const days = (this.#answers.get('/summary?days=7')?.json.days ?? []) as { received: number }[]
     const received = days.reduce((sum, day) => sum + day.received, 0)
     const known = [...this.#outcomes].filter(([outcome]) => outcome !== 'unauthorized')

@@ -21,6 +21,7 @@ export class AboutLanded {
   readonly #failedAt: number[] = []
   readonly #chats = new Map<number, Chat>()
   #incompleteSince: number | null = null
+  #completeSince: number | null = null
 
   constructor(oracle: Oracle) {
     this.#oracle = oracle
@@ -131,11 +132,18 @@ export class AboutLanded {
     const missing = due.filter(({ transcript }) => !transcript).length
     const share = due.length === 0 ? 0 : missing / due.length
     const isFiring = oracle.alerts.isFiring('incomplete')
-    if (isFiring && (due.length < 7 || share < 0.12) && !oracle.has(3 * HOUR, 'clock', 'deploy')) {
+    const isLow = due.length < 7 || share < 0.12
+    this.#completeSince = isLow ? (this.#completeSince ?? now) : null
+    // It is looked at once an hour, and again at the next run where that could not be asked.
+    const isLowLong = this.#completeSince !== null && now - this.#completeSince > 70 * MINUTE
+    const isHindered =
+      oracle.has(3 * HOUR, 'clock', 'deploy') || oracle.has(20 * MINUTE, 'rpc', 'object', 'storage')
+    if (isFiring && isLowLong && !isHindered) {
       const text = `is firing, and ${missing} of ${due.length} chats have no transcript`
       oracle.breach('incomplete', text)
     }
-    const isClear = due.length >= 10 && share > 0.2
+    // The relay looks once an hour, at a fifth; near that it may have seen either side.
+    const isClear = due.length >= 10 && share > 0.28
     this.#incompleteSince = isClear ? (this.#incompleteSince ?? now) : null
     const isCertain = plan.faults.every(
       ({ what }) => what === 'landed' || what === 'chatlio' || what === 'aep',

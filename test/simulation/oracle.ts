@@ -29,6 +29,8 @@ export type Known = {
   /** First seen dead. */
   deadAt: number | null
   deadIn: number
+  /** Why it died. */
+  deadOf: string | null
   /** When it was last found to wait again, after it was dead. */
   backAt: number
   /** An isolate has sent it, so its receipt may go with the isolate. */
@@ -107,6 +109,7 @@ export class Oracle {
         dead: false,
         deadAt: null,
         deadIn: 0,
+        deadOf: null,
         backAt: 0,
         forwarded: false,
         isLate: false,
@@ -141,22 +144,22 @@ export class Oracle {
   /** Of the last seconds. */
   readonly #answers: { at: number; status: number }[] = []
 
-  answered({ webhook, status, outcome, letsIn }: Answered): void {
+  answered({ webhook, status, outcome, letsIn, by }: Answered): void {
     this.#answeredSerials.add(webhook.serial)
     const known = this.#known.get(webhook.id)
     if (!known) return
     const { now } = this.world
-    this.figures.answered(status, outcome)
+    this.figures.answered(status, outcome, by)
     this.#answers.push({ at: now, status })
     if (status === 401 || !letsIn) {
       if ((status === 401) === letsIn)
         this.breach('answer', `webhook ${webhook.serial} got ${status}`)
-      else this.alerts.turnedAway(401)
+      else this.alerts.unauthorized()
       this.world.reach('a webhook under a key that was taken out')
       return
     }
+    this.alerts.answered(by, status)
     if (status === 503) {
-      this.alerts.turnedAway(503)
       this.#unavailable(webhook)
       return
     }
@@ -608,6 +611,7 @@ export class Oracle {
       this.world.reach('a dead event')
       known.deadAt = now
       known.deadIn = this.world.deployment
+      known.deadOf = code
       const isRefused = refusals.length > 0 || code === 'settings-changed'
       // A day of strikes is a day of the object's clock.
       const jumped = this.world.plan.faults.some(
@@ -710,6 +714,8 @@ export class Oracle {
       const { webhook, refusals } = known
       const last = refusals.at(-1)
       if (states.get(webhook.id) !== 'dead' || webhook.quality !== 'good' || !last) continue
+      // Its size is always an event's own fault.
+      if (known.deadOf === 'too-large') continue
       if (this.world.faults(0, last).some(({ what }) => what !== 'aep')) continue
       const before = accepted.findLast(({ to }) => to < last)?.to ?? 0
       const after = accepted.find(({ from }) => from > last)?.from ?? Number.POSITIVE_INFINITY

@@ -1,7 +1,6 @@
 /** Promise 8, as a pure matter: when each alert is said, when it is repeated, when it ends. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { OutboxFacts } from '../../src/worker/alerts/alerts.ts'
 import {
   type AlertStates,
   afterFailure,
@@ -11,6 +10,7 @@ import {
   type Notice,
   readStates,
 } from '../../src/worker/alerts/evaluate.ts'
+import type { OutboxFacts } from '../../src/worker/alerts/facts.ts'
 import { cause, DAY, factsAt, type GivenFacts, HOUR, MINUTE } from './alerts-support.ts'
 
 const START = Date.UTC(2026, 10, 24, 10, 0)

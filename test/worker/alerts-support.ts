@@ -2,7 +2,7 @@
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import type { AlertFacts, OutboxFacts, RefusedCause } from '../../src/worker/alerts/alerts.ts'
+import type { AlertFacts, OutboxFacts, RefusedCause } from '../../src/worker/alerts/facts.ts'
 
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE

@@ -149,7 +149,7 @@ it('they equal a GROUP BY over what is set aside, and every filter finds what it
               WHERE received_at < first_at OR received_at > last_at`),
           ).toEqual([])
           expect(rows('SELECT * FROM causes WHERE uncounted NOT BETWEEN 0 AND count')).toEqual([])
-          for (const [state, count] of Object.entries(events.ledger())) {
+          for (const [state, count] of Object.entries(events.ledger.read())) {
             if (!['pending', 'dead', 'quarantined'].includes(state)) continue
             const { n } = sql.exec('SELECT COUNT(*) AS n FROM events WHERE state = ?', state).one()
             expect(count).toBe(n)

@@ -69,7 +69,10 @@ const answered = (id: string, more: Partial<Answered> = {}): Answered => {
     ...more,
   }
 }
-const reporterOf = (exchange: (report: Report | null) => Promise<Exchanged<null>>) =>
+const reporterOf = (
+  exchange: (report: Report | null) => Promise<Exchanged<null>>,
+  wait: (ms: number) => Promise<void> = () => Promise.reject(new Error('not in tests')),
+) =>
   new Reporter<null, null>({
     exchange: (_, report) => exchange(report),
     known: () => null,
@@ -77,7 +80,7 @@ const reporterOf = (exchange: (report: Report | null) => Promise<Exchanged<null>
     drift: () => [],
     now: () => clock.now,
     rim: RUNTIME,
-    wait: () => Promise.reject(new Error('not in tests')),
+    wait,
     isolate: crypto.randomUUID(),
   })
 const idOf = (number: number) => number.toString(16).padStart(64, '0')
@@ -253,6 +256,38 @@ describe('a report', () => {
     expect(sent.map((report) => report?.sequence)).toEqual([1, 1, 2, undefined])
     expect((await outbox().status()).forwarded).toBe(2)
   })
+
+  it.each([
+    [0, 1, true],
+    [1, 2, true],
+    [2, 3, true],
+    [3, 3, false],
+  ])(
+    'that the outbox fails to take %i times is sent %i times by one request, and no webhook need come',
+    async (failures, tries, isTaken) => {
+      const waited: number[] = []
+      let asked = 0
+      const reporter = reporterOf(
+        async (report) => {
+          asked += 1
+          if (asked <= failures) throw new Error('no outbox')
+          const { taken, lookup } = await outbox().exchange(NOTHING_KNOWN, report, null)
+          return { aep: null, taken, lookup: { ...lookup, key: new Uint8Array(32) } }
+        },
+        async (ms) => {
+          waited.push(ms)
+          clock.advance(ms)
+        },
+      )
+      reporter.record(answered(idOf(1), { receipt: null, outcome: 'unavailable' }))
+      const kept: Promise<void>[] = []
+      reporter.afterAnswer(clock.now, (work) => kept.push(work))
+      await Promise.all(kept)
+      expect(asked).toBe(tries)
+      expect(waited).toEqual(Array.from({ length: tries - 1 }, () => 10_000))
+      expect((await outbox().status()).unavailable).toBe(isTaken ? 1 : 0)
+    },
+  )
 
   it('counts once also when reports have been folded meanwhile, and over an eviction', async () => {
     const report: Report = {

@@ -5,9 +5,9 @@
  * own (`aep/landed.ts`), until nothing is left to read.
  */
 
+import type { FailedBatch } from '../../worker/aep/failed-batches.ts'
 import type { FailedRow } from '../../worker/aep/failed-row.ts'
 import {
-  type FailedBatch,
   type LandedFailure,
   type LandedFlow,
   type LandedHour,

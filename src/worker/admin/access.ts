@@ -14,7 +14,7 @@ import { type AppContext, servicesOf } from '../services.ts'
 
 type AdminEnv = { Bindings: Env }
 
-export type Admission = 'token' | 'session' | 'access'
+type Admission = 'token' | 'session' | 'access'
 
 export function hasOperators(c: AppContext): boolean {
   const { adminKeys, config } = servicesOf(c.env)

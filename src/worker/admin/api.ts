@@ -6,12 +6,11 @@
  * Data only: nothing here reads, changes or knows a request.
  */
 import * as v from 'valibot'
-import { ALERT_NAMES } from '../alerts/alerts.ts'
-import { STORED_KINDS } from '../chatlio/kind.ts'
 import { DRIFT_CHANGES } from '../drift/drift.ts'
 import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../limits.ts'
 import { EVENT_STATES, OUTCOMES } from '../outbox/event.ts'
 import * as i from './input.ts'
+import * as o from './output.ts'
 
 export type Command = {
   method: 'GET' | 'POST' | 'DELETE'
@@ -29,110 +28,7 @@ export type Command = {
   log?: { action: string; counts: readonly string[] }
 }
 
-// One by one: taken out of `v` together, all of valibot would be in the bundle.
-const object = v.strictObject
-const list = v.array
-const string = v.string
-const orNull = v.nullable
-const optional = v.optional
-
-/** A count, bytes, milliseconds. */
-const whole = v.pipe(v.number(), v.integer(), v.minValue(0))
-/** RFC 3339, UTC, with milliseconds. */
-const time = v.pipe(string(), v.isoTimestamp())
-const counts = v.record(string(), whole)
-
-/** A schema that the description shows once, under this name. */
-const named = <const Schema extends v.GenericSchema>(name: string, schema: Schema) =>
-  v.pipe(schema, v.title(name))
-
-const status = () =>
-  named(
-    'Status',
-    object({
-      accepted: whole,
-      delivered: whole,
-      pending: whole,
-      dead: whole,
-      quarantined: whole,
-      erased: whole,
-      erasedBy: object({ expired: whole, deleted: whole, person: whole }),
-      forwarded: whole,
-      suppressed: whole,
-      unavailable: whole,
-      refused: whole,
-      uninformed: whole,
-      oldestPendingAt: orNull(time),
-      hold: orNull(object({ reason: string(), since: time })),
-      nextAttemptAt: orNull(time),
-      environment: orNull(string()),
-      version: object({ id: orNull(string()), tag: orNull(string()), deployedAt: orNull(time) }),
-      destination: orNull(
-        object({
-          host: string(),
-          inlet: string(),
-          format: v.picklist(['raw', 'xdm']),
-          dataset: orNull(string()),
-        }),
-      ),
-      recordsPausedUntil: orNull(time),
-      keys: list(
-        object({ fingerprint: string(), name: orNull(string()), lastUsedAt: orNull(time) }),
-      ),
-    }),
-  )
-
-const eventFields = () => ({
-  id: string(),
-  kind: v.picklist(STORED_KINDS),
-  source: orNull(string()),
-  attempts: whole,
-  receivedAt: time,
-  nextAttemptAt: orNull(time),
-  lastError: orNull(object({ code: string(), status: orNull(whole), message: string() })),
-  bytes: whole,
-})
-const event = () => ({ ...eventFields(), state: v.picklist(EVENT_STATES) })
-/** Delivered ones have `settledAt` and `via`. */
-const listed = () => ({
-  ...eventFields(),
-  state: v.picklist([...EVENT_STATES, 'delivered', 'failed', 'recovered']),
-  settledAt: optional(orNull(time)),
-  // That AEP did not keep it afterwards, and why.
-  failedAt: optional(time),
-  code: optional(string()),
-  pointer: optional(string()),
-  batch: optional(string()),
-  via: optional(orNull(v.picklist(['forwarded', 'drained']))),
-})
-const page = () => ({ cursor: orNull(string()) })
-
-const logEntry = () =>
-  object({
-    at: time,
-    by: string(),
-    action: string(),
-    counts,
-    filter: v.record(string(), string()),
-  })
-
-const driftRow = () =>
-  named(
-    'DriftRow',
-    object({
-      kind: v.picklist(STORED_KINDS),
-      path: string(),
-      change: v.picklist(DRIFT_CHANGES),
-      from: orNull(string()),
-      to: orNull(string()),
-      count: whole,
-      firstAt: time,
-      lastAt: time,
-      eventId: string(),
-      sample: orNull(string()),
-      accepted: v.boolean(),
-    }),
-  )
+const { optional } = o
 
 /** Which events a list shows and an action takes; what is not given matches all of the state. `id`: its beginning. */
 const filter = {
@@ -150,7 +46,7 @@ const matching = <const States extends readonly string[]>(states: States) =>
       state: i.oneOf([...states, 'all']),
       ids: optional(i.ids),
       ...filter,
-      path: optional(orNull(i.pathOrNone)),
+      path: optional(v.nullable(i.pathOrNone)),
       dryRun: i.dryRun,
     }),
     v.check(
@@ -159,18 +55,6 @@ const matching = <const States extends readonly string[]>(states: States) =>
     ),
   )
 
-/** What came of the webhooks of a day, or of some of them. */
-const outcomes = {
-  received: whole,
-  inAep: whole,
-  refused: whole,
-  lost: whole,
-  late: whole,
-  slowestMs: orNull(whole),
-}
-
-const suppression = () => object({ id: string(), since: time, until: time })
-
 const person = { email: optional(i.text), visitor: optional(i.text) }
 
 export const COMMANDS = {
@@ -178,7 +62,7 @@ export const COMMANDS = {
     method: 'GET',
     path: '/status',
     summary: 'The ledger: accepted = delivered + pending + dead + quarantined + erased',
-    answers: status,
+    answers: o.status,
   },
   events: {
     method: 'GET',
@@ -192,26 +76,18 @@ export const COMMANDS = {
       limit: i.limitText,
       cursor: optional(i.cursor),
     }),
-    answers: () =>
-      named('Events', object({ events: list(named('Event', object(listed()))), ...page() })),
+    answers: o.answer('Events', () => ({ events: o.list(o.listed()), ...o.page() })),
   },
   event: {
     method: 'GET',
     path: '/events/{id}',
     summary: 'One stored event with its payload and the whole answer of AEP',
-    answers: () =>
-      named(
-        'EventDetail',
-        object({
-          ...event(),
-          payload: v.pipe(
-            v.any(),
-            v.description("The event's JSON, or its text where it is none."),
-          ),
-          answer: orNull(string()),
-          history: list(object({ at: time, code: string(), status: orNull(whole) })),
-        }),
-      ),
+    answers: o.answer('EventDetail', () => ({
+      ...o.event(),
+      payload: v.pipe(v.any(), v.description("The event's JSON, or its text where it is none.")),
+      answer: o.textOrNull,
+      history: o.list(o.object({ at: o.time, code: o.text, status: o.wholeOrNull })),
+    })),
   },
   body: {
     method: 'GET',
@@ -223,20 +99,14 @@ export const COMMANDS = {
     method: 'GET',
     path: '/events/{id}/preview',
     summary: 'What would be sent now for one stored event, and where texts in it are masked',
-    answers: () =>
-      named(
-        'Preview',
-        object({
-          sendable: v.boolean(),
-          why: orNull(string()),
-          format: orNull(v.picklist(['raw', 'xdm'])),
-          records: list(
-            v.pipe(v.any(), v.description('As AEP would get them, the envelope apart.')),
-          ),
-          masked: list(object({ path: string(), text: orNull(string()) })),
-          redacted: counts,
-        }),
-      ),
+    answers: o.answer('Preview', () => ({
+      sendable: o.yes,
+      why: o.textOrNull,
+      format: v.nullable(o.oneOf(['raw', 'xdm'])),
+      records: o.list(v.pipe(v.any(), v.description('As AEP would get them, the envelope apart.'))),
+      masked: o.list(o.object({ path: o.text, text: o.textOrNull })),
+      redacted: o.counts,
+    })),
   },
   export: {
     method: 'GET',
@@ -269,30 +139,25 @@ export const COMMANDS = {
     path: '/causes',
     summary:
       'Why events are parked: how many of each state, code and path, the most frequent first',
-    answers: () =>
-      named(
-        'Causes',
-        object({
-          causes: list(
-            object({
-              state: v.picklist(['dead', 'quarantined']),
-              code: string(),
-              path: orNull(string()),
-              count: whole,
-              firstAt: time,
-              lastAt: time,
-              kinds: counts,
-            }),
-          ),
+    answers: o.answer('Causes', () => ({
+      causes: o.list(
+        o.object({
+          state: o.oneOf(['dead', 'quarantined']),
+          code: o.text,
+          path: o.textOrNull,
+          count: o.whole,
+          ...o.each(o.time, 'firstAt', 'lastAt'),
+          kinds: o.counts,
         }),
       ),
+    })),
   },
   deleteMatching: {
     method: 'POST',
     path: '/delete',
     summary: 'Erases every stored event that the filter matches, or some by their ids',
     takes: matching(EVENT_STATES),
-    answers: () => named('Deleted', object({ matched: whole, erased: whole })),
+    answers: o.answer('Deleted', () => o.wholes('matched', 'erased')),
     log: { action: 'delete', counts: ['matched', 'erased'] },
   },
   redrive: {
@@ -301,22 +166,21 @@ export const COMMANDS = {
     summary:
       'Sends every dead or quarantined event again that the filter matches, or some by their ids',
     takes: matching(['dead', 'quarantined']),
-    answers: () =>
-      named('Redriven', object({ matched: whole, redriven: whole, stillInvalid: whole })),
+    answers: o.answer('Redriven', () => o.wholes('matched', 'redriven', 'stillInvalid')),
     log: { action: 'redrive', counts: ['matched', 'redriven', 'stillInvalid'] },
   },
   pause: {
     method: 'POST',
     path: '/pause',
     summary: 'Stops relaying; webhooks are stored',
-    answers: status,
+    answers: o.status,
     log: { action: 'pause', counts: [] },
   },
   resume: {
     method: 'POST',
     path: '/resume',
     summary: 'Relays again, at once',
-    answers: status,
+    answers: o.status,
     log: { action: 'resume', counts: [] },
   },
   find: {
@@ -329,22 +193,9 @@ export const COMMANDS = {
       ...person,
       day: optional(i.day),
       limit: i.limit,
-      cursor: optional(orNull(i.cursor)),
+      cursor: optional(v.nullable(i.cursor)),
     }),
-    answers: () =>
-      named(
-        'Found',
-        object({
-          events: list(
-            object({
-              ...listed(),
-              settledAt: orNull(time),
-              via: orNull(v.picklist(['forwarded', 'drained'])),
-            }),
-          ),
-          ...page(),
-        }),
-      ),
+    answers: o.answer('Found', () => ({ events: o.list(o.found()), ...o.page() })),
   },
   activity: {
     method: 'GET',
@@ -356,82 +207,57 @@ export const COMMANDS = {
       source: optional(i.source),
       step: optional(i.oneOf(['minute', 'hour', 'day']), 'hour'),
     }),
-    answers: () =>
-      named(
-        'Activity',
-        object({
-          step: v.picklist(['minute', 'hour', 'day']),
-          lowerBound: v.literal(true),
-          points: list(
-            object({
-              at: time,
-              kind: v.picklist(STORED_KINDS),
-              outcome: v.picklist(OUTCOMES),
-              source: orNull(string()),
-              count: whole,
-              // What AEP acknowledged of them, in its own count: a split event is several.
-              records: optional(whole),
-              // How much was replaced in them by rule, where anything was.
-              redacted: optional(counts),
-              p50Ms: orNull(whole),
-              p99Ms: orNull(whole),
-            }),
-          ),
+    answers: o.answer('Activity', () => ({
+      step: o.oneOf(['minute', 'hour', 'day']),
+      lowerBound: v.literal(true),
+      points: o.list(
+        o.object({
+          at: o.time,
+          kind: o.kind,
+          outcome: o.oneOf(OUTCOMES),
+          source: o.textOrNull,
+          count: o.whole,
+          // What AEP acknowledged of them, in its own count: a split event is several.
+          records: optional(o.whole),
+          // How much was replaced in them by rule, where anything was.
+          redacted: optional(o.counts),
+          ...o.each(o.wholeOrNull, 'p50Ms', 'p99Ms'),
         }),
       ),
+    })),
   },
   summary: {
     method: 'GET',
     path: '/summary',
     summary: 'What came of each day, by kind and source: a lower bound',
     takes: v.object({ days: i.daysText(90, 7) }),
-    answers: () =>
-      named(
-        'Summary',
-        object({
-          lowerBound: v.literal(true),
-          days: list(
-            object({
-              day: string(),
-              ...outcomes,
-              withoutTranscript: orNull(whole),
-              rows: list(
-                object({
-                  kind: v.picklist(STORED_KINDS),
-                  source: orNull(string()),
-                  ...outcomes,
-                }),
-              ),
-            }),
-          ),
+    answers: o.answer('Summary', () => ({
+      lowerBound: v.literal(true),
+      days: o.list(
+        o.object({
+          day: o.text,
+          ...o.outcomes,
+          withoutTranscript: o.wholeOrNull,
+          rows: o.list(o.object({ kind: o.kind, source: o.textOrNull, ...o.outcomes })),
         }),
       ),
+    })),
   },
   completeness: {
     method: 'GET',
     path: '/completeness',
     summary: 'Which conversations that began have a transcript, by day: a lower bound',
     takes: v.object({ days: i.daysText(30, 7) }),
-    answers: () =>
-      named(
-        'Completeness',
-        object({
-          available: v.boolean(),
-          why: orNull(string()),
-          hours: whole,
-          from: orNull(time),
-          days: list(
-            object({
-              day: string(),
-              started: whole,
-              completed: whole,
-              missing: whole,
-              unnamed: whole,
-            }),
-          ),
-          events: list(object({ id: string(), kind: v.picklist(STORED_KINDS), receivedAt: time })),
-        }),
+    answers: o.answer('Completeness', () => ({
+      available: o.yes,
+      why: o.textOrNull,
+      hours: o.whole,
+      from: o.timeOrNull,
+      days: o.list(
+        o.object({ day: o.text, ...o.wholes('started', 'completed', 'missing', 'unnamed') }),
       ),
+      events: o.list(o.object({ id: o.text, kind: o.kind, receivedAt: o.time })),
+    })),
   },
   compared: {
     method: 'GET',
@@ -439,27 +265,20 @@ export const COMMANDS = {
     summary:
       'What AEP counts of what it acknowledged, by the hour, and which events it refused afterwards: the newest thousand',
     takes: v.object({ from: optional(i.moment), to: optional(i.moment) }),
-    answers: () =>
-      named(
-        'Compared',
-        object({
-          available: v.boolean(),
-          why: orNull(string()),
-          hours: list(
-            object({
-              at: time,
-              received: whole,
-              ingested: whole,
-              failed: whole,
-              ours: whole,
-              settled: v.boolean(),
-            }),
-          ),
-          failures: list(
-            object({ id: string(), code: string(), pointer: string(), batch: string(), at: time }),
-          ),
+    answers: o.answer('Compared', () => ({
+      available: o.yes,
+      why: o.textOrNull,
+      hours: o.list(
+        o.object({
+          at: o.time,
+          ...o.wholes('received', 'ingested', 'failed', 'ours'),
+          settled: o.yes,
         }),
       ),
+      failures: o.list(
+        o.object({ ...o.each(o.text, 'id', 'code', 'pointer', 'batch'), at: o.time }),
+      ),
+    })),
   },
   erase: {
     method: 'POST',
@@ -470,17 +289,10 @@ export const COMMANDS = {
       suppressDays: optional(i.daysUpTo(MAX_SUPPRESS_DAYS), DEFAULT_SUPPRESS_DAYS),
       dryRun: i.dryRun,
     }),
-    answers: () =>
-      named(
-        'Erased',
-        object({
-          matched: whole,
-          erased: whole,
-          receipts: whole,
-          mentioned: whole,
-          suppressedUntil: orNull(time),
-        }),
-      ),
+    answers: o.answer('Erased', () => ({
+      ...o.wholes('matched', 'erased', 'receipts', 'mentioned'),
+      suppressedUntil: o.timeOrNull,
+    })),
     log: { action: 'erase', counts: ['matched', 'erased', 'receipts', 'mentioned'] },
   },
   screen: {
@@ -489,20 +301,23 @@ export const COMMANDS = {
     summary:
       'Which of these records are of suppressed people, before they are sent again; and which events have been',
     takes: v.object({ records: i.records, recovered: optional(i.recordIds, []) }),
-    answers: () => named('Screened', object({ indexes: list(whole) })),
+    answers: o.answer('Screened', () => ({ indexes: o.list(o.whole) })),
   },
   suppressions: {
     method: 'GET',
     path: '/suppressions',
     summary: 'How many persons are suppressed, and until when',
-    answers: () => named('Suppressions', object({ count: whole, rows: list(suppression()) })),
+    answers: o.answer('Suppressions', () => ({
+      count: o.whole,
+      rows: o.list(o.object(o.suppression())),
+    })),
   },
   extendSuppression: {
     method: 'POST',
     path: '/suppressions',
     summary: `Extends the suppression with this id, to ${MAX_SUPPRESS_DAYS} days from now at most; never shortens it`,
     takes: v.object({ id: i.suppressionId, until: i.moment }),
-    answers: () => named('Suppression', suppression()),
+    answers: o.answer('Suppression', o.suppression),
     log: { action: 'extend-suppression', counts: ['extended'] },
   },
   exportSuppressions: {
@@ -510,7 +325,7 @@ export const COMMANDS = {
     path: '/suppressions/export',
     summary: 'All suppressions and the key of their hashes, encrypted, for another outbox',
     takes: v.object({ passphrase: i.passphrase }),
-    answers: () => named('SuppressionsExport', object({ count: whole, sealed: string() })),
+    answers: o.answer('SuppressionsExport', () => ({ count: o.whole, sealed: o.text })),
     log: { action: 'export-suppressions', counts: ['count'] },
   },
   importSuppressions: {
@@ -519,8 +334,7 @@ export const COMMANDS = {
     summary:
       'Takes over what another outbox has exported; only where nothing is stored under a key of its own',
     takes: v.object({ passphrase: i.passphrase, sealed: i.sealed }),
-    answers: () =>
-      named('SuppressionsImport', object({ imported: whole, error: orNull(string()) })),
+    answers: o.answer('SuppressionsImport', () => ({ imported: o.whole, error: o.textOrNull })),
     log: { action: 'import-suppressions', counts: ['imported'] },
   },
   carrySuppressions: {
@@ -529,8 +343,7 @@ export const COMMANDS = {
     summary:
       'Takes the suppressions of one outbox of this Worker over into that of another jurisdiction, as `deploy` does when it changes',
     takes: v.object({ from: i.jurisdiction, to: i.jurisdiction }),
-    answers: () =>
-      named('SuppressionsCarried', object({ carried: whole, error: orNull(string()) })),
+    answers: o.answer('SuppressionsCarried', () => ({ carried: o.whole, error: o.textOrNull })),
     log: { action: 'carry-suppressions', counts: ['carried'] },
   },
   endSuppression: {
@@ -546,47 +359,26 @@ export const COMMANDS = {
     path: '/log',
     summary: 'Which operator did what, newest first',
     takes: v.object({ limit: i.limitText, cursor: optional(i.cursor) }),
-    answers: () =>
-      named(
-        'OperatorLog',
-        object({
-          entries: list(logEntry()),
-          ...page(),
-        }),
-      ),
+    answers: o.answer('OperatorLog', () => ({ entries: o.list(o.logEntry()), ...o.page() })),
   },
   alerts: {
     method: 'GET',
     path: '/alerts',
     summary: 'The state of each alert, and whether its last message got through',
-    answers: () =>
-      named(
-        'Alerts',
-        object({
-          alerts: list(
-            object({
-              name: v.picklist(ALERT_NAMES),
-              state: v.picklist(['ok', 'pending', 'firing']),
-              since: orNull(time),
-              lastSentAt: orNull(time),
-              lastError: orNull(string()),
-            }),
-          ),
-        }),
-      ),
+    answers: o.answer('Alerts', () => ({ alerts: o.list(o.alert()) })),
   },
   testAlert: {
     method: 'POST',
     path: '/alerts/test',
     summary: 'Sends a test to ALERT_WEBHOOK_URL',
-    answers: () => named('AlertTest', object({ sent: v.boolean(), error: optional(string()) })),
+    answers: o.answer('AlertTest', () => ({ sent: o.yes, error: optional(o.text) })),
     log: { action: 'test-alert', counts: ['sent'] },
   },
   drift: {
     method: 'GET',
     path: '/drift',
     summary: 'How what Chatlio sends differs from what it documents: names and types, no values',
-    answers: () => named('Drift', object({ rows: list(driftRow()) })),
+    answers: o.answer('Drift', () => ({ rows: o.list(o.driftRow()) })),
   },
   acceptDrift: {
     method: 'POST',
@@ -594,9 +386,9 @@ export const COMMANDS = {
     summary: 'Accepts one difference, or with {} all of them; what is accepted raises no alert',
     takes: i.allOrNone({ kind: i.kind, path: i.path, change: i.oneOf(DRIFT_CHANGES) }),
     answers: () =>
-      named(
-        'AcceptedDrift',
-        v.union([driftRow(), object({ accepted: whole, rows: list(driftRow()) })]),
+      v.pipe(
+        v.union([o.driftRow(), o.object({ accepted: o.whole, rows: o.list(o.driftRow()) })]),
+        v.title('AcceptedDrift'),
       ),
     log: { action: 'accept-drift', counts: ['accepted'] },
   },
@@ -604,26 +396,21 @@ export const COMMANDS = {
     method: 'GET',
     path: '/support',
     summary: 'What somebody who helps needs to know, without personal data and without secrets',
-    answers: () =>
-      named(
-        'Support',
-        object({
-          at: time,
-          status: status(),
-          health: list(string()),
-          causes: v.any(),
-          alerts: v.any(),
-          settings: v.record(string(), string()),
-          problems: list(object({ variable: string(), expected: string() })),
-          log: list(logEntry()),
-        }),
-      ),
+    answers: o.answer('Support', () => ({
+      at: o.time,
+      status: o.status(),
+      health: o.list(o.text),
+      ...o.each(v.any(), 'causes', 'alerts'),
+      settings: o.texts,
+      problems: o.list(o.object(o.each(o.text, 'variable', 'expected'))),
+      log: o.list(o.logEntry()),
+    })),
   },
   description: {
     method: 'GET',
     path: '/openapi.json',
     summary: 'This description',
-    answers: () => named('Description', v.looseObject({})),
+    answers: () => v.pipe(v.looseObject({}), v.title('Description')),
   },
 } as const satisfies Record<string, Command>
 

@@ -19,23 +19,20 @@ export const oneOf = <const Names extends readonly string[]>(names: Names) =>
 
 export const kind = oneOf(STORED_KINDS)
 
+const matching = (form: RegExp, expected: string) =>
+  v.pipe(v.string(expected), v.regex(form, expected))
+
+const ofLength = (least: number, most: number, expected: string) =>
+  v.pipe(v.string(expected), v.minLength(least, expected), v.maxLength(most, expected))
+
 /** A `lastError.code`. Any word will do: a code that no event has matches none. */
-export const code = v.pipe(
-  v.string('expected an error code'),
-  v.regex(/^[a-z-]{1,40}$/, 'expected an error code, such as rejected'),
-)
+export const code = matching(/^[a-z-]{1,40}$/, 'expected an error code, such as rejected')
 
 /** The name of a webhook key. */
-export const source = v.pipe(
-  v.string('expected the name of a webhook key'),
-  v.regex(/^[a-z0-9-]{1,32}$/, 'expected the name of a webhook key'),
-)
+export const source = matching(/^[a-z0-9-]{1,32}$/, 'expected the name of a webhook key')
 
 /** Of a filter. */
-export const idBeginning = v.pipe(
-  v.string('expected the beginning of an event id'),
-  v.regex(/^[0-9a-f]{1,64}$/, 'expected the beginning of an event id'),
-)
+export const idBeginning = matching(/^[0-9a-f]{1,64}$/, 'expected the beginning of an event id')
 
 /** As listed. */
 export const path = v.pipe(
@@ -58,8 +55,7 @@ export const dayOrHour = dayLike(
 
 function dayLike(form: RegExp, expected: string) {
   return v.pipe(
-    v.string(expected),
-    v.regex(form, expected),
+    matching(form, expected),
     v.check((value) => {
       const ms = Date.parse(value.includes('T') ? `${value}:00Z` : value)
       return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(value)
@@ -69,8 +65,7 @@ function dayLike(form: RegExp, expected: string) {
 
 const MOMENT = 'expected a moment such as 2026-11-24T10:00:00Z'
 export const moment = v.pipe(
-  v.string(),
-  v.regex(
+  matching(
     /^\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:[Zz]|[+-]\d{2}:\d{2}))?$/,
     MOMENT,
   ),
@@ -78,20 +73,20 @@ export const moment = v.pipe(
   v.check((ms) => !Number.isNaN(ms), MOMENT),
 )
 
+/** From 1 to `most`, as a query has it. */
+const wholeText = (most: number, expected: string) =>
+  v.pipe(
+    matching(/^\d{1,3}$/, expected),
+    v.transform(Number),
+    v.minValue(1, expected),
+    v.maxValue(most, expected),
+  )
+
 const LIMIT = 'expected a whole number from 1 to 200'
 const PAGE = '50'
 
 /** Of a query. */
-export const limitText = v.optional(
-  v.pipe(
-    v.string(),
-    v.regex(/^\d{1,3}$/, LIMIT),
-    v.transform(Number),
-    v.minValue(1, LIMIT),
-    v.maxValue(200, LIMIT),
-  ),
-  PAGE,
-)
+export const limitText = v.optional(wholeText(200, LIMIT), PAGE)
 
 /** Of a body. */
 export const limit = v.optional(
@@ -104,8 +99,7 @@ export const limit = v.optional(
  * count, so it stays right while events come and go between two pages.
  */
 export const cursor = v.pipe(
-  v.string(),
-  v.regex(/^[0-9a-z]{1,11}$/, 'expected a cursor of an earlier page'),
+  matching(/^[0-9a-z]{1,11}$/, 'expected a cursor of an earlier page'),
   v.transform((text) => Number.parseInt(text, 36)),
 )
 
@@ -113,18 +107,10 @@ export const encodeCursor = (position: number): string => position.toString(36)
 
 export const dryRun = v.optional(v.boolean('expected true or false'), false)
 
-const DAYS = (most: number) => `expected a whole number of days from 1 to ${most}`
-
 /** Of a query. */
 export const daysText = (most: number, byDefault: number) =>
   v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(/^\d{1,3}$/, DAYS(most)),
-      v.transform(Number),
-      v.minValue(1, DAYS(most)),
-      v.maxValue(most, DAYS(most)),
-    ),
+    wholeText(most, `expected a whole number of days from 1 to ${most}`),
     String(byDefault),
   )
 
@@ -147,18 +133,10 @@ export const text = v.pipe(v.string(TEXT), v.trim(), v.minLength(1, TEXT), v.max
 /** `OUTBOX_JURISDICTION`; `null`: none. */
 export const jurisdiction = v.nullable(v.picklist(['eu'], 'expected "eu" or null'))
 
-const PASSPHRASE = 'expected a passphrase of 20 to 1024 characters'
-export const passphrase = v.pipe(
-  v.string(PASSPHRASE),
-  v.minLength(20, PASSPHRASE),
-  v.maxLength(1_024, PASSPHRASE),
-)
+export const passphrase = ofLength(20, 1_024, 'expected a passphrase of 20 to 1024 characters')
 
 /** As an export gives it. */
-export const sealed = v.pipe(
-  v.string('expected what an export has answered'),
-  v.regex(/^[\w-]{60,}$/, 'expected what an export has answered'),
-)
+export const sealed = matching(/^[\w-]{60,}$/, 'expected what an export has answered')
 
 export const daysUpTo = (most: number) => {
   const days = `expected a number of days from 0 to ${most}`
@@ -166,10 +144,7 @@ export const daysUpTo = (most: number) => {
 }
 
 /** As the list of suppressions names it. */
-export const suppressionId = v.pipe(
-  v.string('expected the id of a suppression'),
-  v.regex(/^[0-9a-f]{1,32}$/, 'expected the id of a suppression'),
-)
+export const suppressionId = matching(/^[0-9a-f]{1,32}$/, 'expected the id of a suppression')
 
 /** An object of which exactly one of these fields is given; the description of the routes says so too. */
 export function exactlyOne<const Entries extends v.ObjectEntries>(

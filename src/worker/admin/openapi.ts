@@ -9,6 +9,7 @@ import * as v from 'valibot'
 import { documentedIn, type Form, placeIn, type Shape } from '../chatlio/fields.ts'
 import { type JsonSchema, jsonSchemaOf } from '../lib/json-schema.ts'
 import { COMMANDS, type Command } from './api.ts'
+import * as o from './output.ts'
 
 const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` })
 const json = (schema: JsonSchema) => ({ 'application/json': { schema } })
@@ -37,22 +38,20 @@ export function webhookSchemas(): JsonSchema {
 }
 
 const openAnswers = () => ({
-  Taken: v.strictObject({
-    status: v.picklist(['forwarded', 'buffered', 'dead-lettered', 'suppressed']),
-    id: v.string(),
+  Taken: o.object({
+    status: o.oneOf(['forwarded', 'buffered', 'dead-lettered', 'suppressed']),
+    id: o.text,
   }),
-  Health: v.strictObject({
-    status: v.picklist(['ok', 'degraded']),
-    reasons: v.optional(v.array(v.string())),
+  Health: o.object({
+    status: o.oneOf(['ok', 'degraded']),
+    reasons: o.optional(o.list(o.text)),
   }),
-  Problem: v.strictObject({
-    type: v.string(),
-    title: v.string(),
-    status: v.pipe(v.number(), v.integer(), v.minValue(0)),
-    detail: v.string(),
-    code: v.string(),
-    id: v.optional(v.string()),
-    issues: v.optional(v.array(v.strictObject({ path: v.string(), message: v.string() }))),
+  Problem: o.object({
+    ...o.each(o.text, 'type', 'title'),
+    status: o.whole,
+    ...o.each(o.text, 'detail', 'code'),
+    id: o.optional(o.text),
+    issues: o.optional(o.list(o.object(o.each(o.text, 'path', 'message')))),
   }),
 })
 
@@ -181,8 +180,9 @@ function convert(schema: v.GenericSchema, schemas = new Map<string, JsonSchema>(
     const converted = Object.fromEntries(
       Object.entries(rest).map(([keyword, each]) => [keyword, hoist(each)]),
     )
-    if (typeof title !== 'string')
+    if (typeof title !== 'string') {
       return { ...converted, ...(title !== undefined && { title: hoist(title) }) }
+    }
     schemas.set(title, converted)
     return ref(title)
   }
@@ -199,7 +199,7 @@ const FORMS: { readonly [form in Form]?: JsonSchema } = {
   boolean: { anyOf: [{ type: ['boolean', 'null'] }, EMPTY_TEXT] },
 }
 
-export function payloadSchema(shape: Shape): JsonSchema {
+function payloadSchema(shape: Shape): JsonSchema {
   const own = propertiesAt(shape, '')
   const visitor = propertiesAt(shape, 'visitor')
   switch (shape) {

@@ -9,7 +9,7 @@
  * `kind` and `source` are what the relay itself wrote into the record, and are in the form of these or absent.
  */
 import { EVENT_TYPES, type EventKind } from '../chatlio/kind.ts'
-import { isObject, type JsonObject } from '../lib/json.ts'
+import { isObject, type JsonObject, jsonIn } from '../lib/json.ts'
 
 export type FailedRow = {
   /** Of an event of this relay, or a part of one; `null` when the row names none. */
@@ -37,7 +37,7 @@ const NO_CODE = 'unknown'
 /** Empty lines are `null`. */
 export function readFailedRow(line: string): FailedRow | null {
   if (line.trim() === '') return null
-  const row = parsed(line)
+  const row = jsonIn(line)
   if (!isObject(row)) return cutRow(line, NO_CODE, '')
   const { code, pointer } = firstErrorOf(row)
   const body = fieldOf(row, 'body')
@@ -74,11 +74,8 @@ function sourceOf(record: JsonObject): string | null {
 
 function recordIn(whole: JsonObject): Pick<FailedRow, 'form' | 'record'> {
   const { xdmEntity } = whole
-  if (isObject(xdmEntity)) {
-    return isOurs(xdmEntity)
-      ? { form: 'xdm', record: xdmEntity }
-      : { form: 'unknown', record: null }
-  }
+  if (isObject(xdmEntity) && isOurs(xdmEntity)) return { form: 'xdm', record: xdmEntity }
+  if (isObject(xdmEntity)) return { form: 'unknown', record: null }
   // A raw record says when it was received at its top; after the mapping that is under the tenant's name.
   if (isOurs(whole) && typeof whole.receivedAt === 'string') return { form: 'raw', record: whole }
   const isMapped = Object.entries(whole).some(
@@ -87,13 +84,9 @@ function recordIn(whole: JsonObject): Pick<FailedRow, 'form' | 'record'> {
   return { form: isMapped ? 'mapped' : 'unknown', record: null }
 }
 
-function isOurs({ _id, eventType }: JsonObject): boolean {
-  return (
-    typeof _id === 'string' &&
-    ID.test(_id) &&
-    typeof eventType === 'string' &&
-    eventType.startsWith('chatlio.')
-  )
+function isOurs(record: JsonObject): boolean {
+  const { eventType } = record
+  return idOf(record) !== null && typeof eventType === 'string' && eventType.startsWith('chatlio.')
 }
 
 function idOf({ _id }: JsonObject): string | null {
@@ -107,22 +100,12 @@ function withoutErrors({ _errors, _validationErrors, ...record }: JsonObject): J
 /** Adobe writes an object either as it is or as JSON text. `undefined`: the row has none, or its text was cut. */
 function fieldOf(row: JsonObject, key: string): unknown {
   const value = row[key]
-  return typeof value === 'string' ? parsed(value) : value
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  return typeof value === 'string' ? jsonIn(value) : value
 }
 
 /** Of the first error. */
 function firstErrorOf(row: JsonObject): Pick<FailedRow, 'code' | 'pointer'> {
-  const errors = errorsIn(fieldOf(row, '_errors')).concat(
-    errorsIn(fieldOf(row, '_validationErrors')),
-  )
+  const errors = ['_errors', '_validationErrors'].flatMap((key) => errorsIn(fieldOf(row, key)))
   const code = errors.map((error) => error.code).find((one) => typeof one === 'string')
   const pointer = errors.map(pointerOf).find((one) => one !== '')
   return {

@@ -1,29 +1,22 @@
 /**
- * Landed: what AEP says became of the events that it accepted: how many came and landed in each hour, and which were kept
- * out of the dataset afterwards. From Flow Service (`/runs`), Catalog (`/batches`) and Data Access (`/failed`).
+ * Landed: what AEP says became of the events that it accepted: how many came and landed in each hour (Flow Service, `/runs`),
+ * and which were kept out of the dataset afterwards (`failed-batches.ts`).
  *
  * Promises: reads only; at most `LISTS` requests for lists and `FILES` for failed batches a call, then a cursor says where to
- * go on, and nothing is read twice but what may still change. A batch that cannot be read keeps none of the others back: it is
- * tried again, behind them. Never throws for what AEP answers: a refusal is a `problem`, and
+ * go on, and nothing is read twice but what may still change. Never throws for what AEP answers: a refusal is a `problem`, and
  * what was read before it counts. Of other flows in the same dataset nothing comes out. AEP's texts never do: an event's id,
  * a code, a pointer, the batch; its kind and source, as the relay wrote them. Request, clock and token are passed in.
  *
  * Accepts: whether AEP makes one run an hour for a streaming flow is not published, so runs are summed by the hour in which
- * they began; an hour counts as settled two hours after its end. A batch that fails more than three hours after it began is
- * found within a day: once a day the last seven days are looked through.
+ * they began; an hour counts as settled two hours after its end.
  */
 import { isObject, type JsonObject } from '../lib/json.ts'
 import { HOUR_MS } from '../limits.ts'
-import { type FailedRow, readFailedRow } from './failed-row.ts'
-import {
-  getAnswer,
-  getJson,
-  linesOf,
-  type PlatformGet,
-  type PlatformProblem,
-} from './platform-get.ts'
+import { type Budget, type FailedBatch, readFailures } from './failed-batches.ts'
+import type { FailedRow } from './failed-row.ts'
+import { getJson, type PlatformGet, type PlatformProblem } from './platform-get.ts'
 
-/** `datasetId` and, where there is one, the dataflow: without, batches of every flow are looked at, and no runs. */
+/** `flowId`: `null` without a dataflow; then the batches of every flow are read, and no runs. */
 export type LandedFlow = { readonly datasetId: string; readonly flowId: string | null }
 
 /** A UTC hour, `at` its beginning; epoch milliseconds. Counted in records: a split event is several. */
@@ -37,11 +30,7 @@ export type LandedHour = {
 }
 
 /** An event that AEP accepted and kept out. `at`: when its batch was done with, epoch milliseconds. */
-export type LandedFailure = {
-  readonly id: string
-  readonly code: string
-  readonly pointer: string
-  readonly batch: string
+export type LandedFailure = Readonly<Record<'id' | 'code' | 'pointer' | 'batch', string>> & {
   readonly at: number
 }
 
@@ -98,43 +87,17 @@ export type LandedOptions = {
   readonly each?: (row: FailedRow, batch: FailedBatch) => void
 }
 
-/** Every row of one batch, with its line; `null`: all were read, `gone`: AEP no longer has them. */
-export async function readBatch(
-  get: PlatformGet,
-  batch: string,
-  each: (row: FailedRow, line: string) => void,
-): Promise<null | 'gone' | PlatformProblem> {
-  const budget = { lists: 0, files: Infinity, rows: Infinity, late: () => false }
-  const { end } = await readFiles(get, batch, 0, budget, each)
-  return end === 'done' || end === 'budget' ? null : end
-}
-
-export type FailedBatch = {
-  readonly id: string
-  readonly created: number
-  readonly updated: number
-}
-
 const LISTS = 4
 /** Of these, for the runs of hours. */
 const RUN_LISTS = 3
 const FILES = 20
 /** After its end AEP may still count for an hour so long. */
 const SETTLE_MS = 2 * HOUR_MS
-/** A batch is listed under the time of its beginning, and fails later; once in `DEEP_EVERY_MS` it may be much later. */
-const LOOK_BACK_MS = 3 * HOUR_MS
-const DEEP_LOOK_BACK_MS = 7 * 24 * HOUR_MS
-const DEEP_EVERY_MS = 24 * HOUR_MS
 /** In one call: as many runs as a page holds, where there is one an hour. */
 const HOURS = 48
 const RUNS_PAGE = 50
-const BATCHES_PAGE = 100
-/** Of a week in which every quarter of an hour has a failed batch. */
-const MAX_DONE = 7 * 24 * 4
 
 const FLOW_SERVICE = '/data/foundation/flowservice'
-const CATALOG = '/data/foundation/catalog'
-const EXPORT = '/data/foundation/export'
 
 /** Everything since then, epoch milliseconds. */
 export function landedSince(since: number): LandedCursor {
@@ -177,21 +140,13 @@ export async function readLanded(options: LandedOptions): Promise<Landed> {
       : await readHours(options, flow.flowId, budget)
   const failed = await readFailures(options, budget)
   return {
+    ...failed,
     hours: hours.hours,
-    failures: failed.failures,
-    unnamed: failed.unnamed,
-    gone: failed.gone,
     cursor: { ...cursor, ...failed.cursor, hours: hours.next },
     more: failed.more || hours.more,
     problem: hours.problem ?? failed.problem,
   }
 }
-
-type Budget = { lists: number; files: number; rows: number; readonly late: () => boolean }
-
-const isSpent = ({ files, rows, late }: Budget) => files <= 0 || rows <= 0 || late()
-
-// Hours
 
 type Hours = {
   readonly hours: readonly LandedHour[]
@@ -226,7 +181,7 @@ async function readHours(
     const token = continuationOf(answer.body)
     query = token === null ? null : new URLSearchParams({ continuationToken: token })
   }
-  // Of the last hour of a list that goes on there may be more.
+  // While the list has another page, its last hour may be incomplete.
   const end = query === null ? to : Math.max(from, ...sums.keys())
   const hours: LandedHour[] = []
   for (let at = from; at < end; at += HOUR_MS) {
@@ -284,176 +239,4 @@ function continuationOf({ _links }: JsonObject): string | null {
 
 function floorHour(ms: number): number {
   return Math.floor(ms / HOUR_MS) * HOUR_MS
-}
-
-// Failures
-
-type Failures = Pick<Landed, 'failures' | 'unnamed' | 'gone' | 'more' | 'problem'> & {
-  readonly cursor: Omit<LandedCursor, 'hours'>
-}
-
-async function readFailures(options: LandedOptions, budget: Budget): Promise<Failures> {
-  const { get, cursor, now, each } = options
-  const failures: ReadFailure[] = []
-  const unnamed = new Map<string, UnnamedRows>()
-  let gone = 0
-  const done = new Map(Object.entries(cursor.done))
-  const stopped = (more: boolean, problem: PlatformProblem | null, to: Partial<LandedCursor>) => {
-    const { batches, start, within, lookedBackAt } = { ...cursor, ...to }
-    const unread = [...troubled.keys()]
-    const kept = [...done].filter(([, created]) => created > now - DEEP_LOOK_BACK_MS)
-    const next = { batches, start, done: Object.fromEntries(kept.slice(-MAX_DONE)), within }
-    const rows = { failures, unnamed: [...unnamed.values()], gone }
-    return { ...rows, more, problem, cursor: { ...next, lookedBackAt, unread } }
-  }
-  const listed = await listBatches(options, budget)
-  const isUnread = ({ id }: FailedBatch) => cursor.unread?.includes(id) ?? false
-  const open = listed.batches.filter(({ id }) => !done.has(id))
-  const troubled = new Map<string, { created: number; problem: PlatformProblem }>()
-  for (const batch of [...open.filter((one) => !isUnread(one)), ...open.filter(isUnread)]) {
-    const skip = cursor.within?.batch === batch.id ? cursor.within.files : 0
-    const { end, files } = await readFiles(get, batch.id, skip, budget, (row) => {
-      each?.(row, batch)
-      const { id, code, pointer, kind, source } = row
-      const origin = { code, pointer, kind, source, acceptedAt: batch.created }
-      if (id !== null) {
-        failures.push({ ...origin, id, batch: batch.id, at: batch.updated })
-        return
-      }
-      const key = JSON.stringify(origin)
-      unnamed.set(key, { ...origin, count: (unnamed.get(key)?.count ?? 0) + 1 })
-    })
-    const within = { batch: batch.id, files }
-    if (end === 'budget') return stopped(true, null, { within })
-    if (end === 'done' || end === 'gone') {
-      if (end === 'gone') gone += 1
-      done.set(batch.id, batch.created)
-    } else {
-      troubled.set(batch.id, { created: batch.created, problem: end })
-      // No other can be read either.
-      if (end.reason === 'permission') return stopped(false, end, { within })
-    }
-  }
-  const [first] = troubled.values()
-  const problem = listed.problem ?? first?.problem ?? null
-  if (listed.problem) return stopped(false, problem, {})
-  if (listed.more) {
-    return stopped(true, problem, { start: cursor.start + listed.seen, within: null })
-  }
-  // All are read. What began lately may still fail, so it is looked at again, and what could not be read.
-  const isDeep = Math.abs(now - (cursor.lookedBackAt ?? 0)) >= DEEP_EVERY_MS
-  const oldest = Math.min(...[...troubled.values()].map(({ created }) => created - 1))
-  const from = isDeep ? now - DEEP_LOOK_BACK_MS : Math.min(now - LOOK_BACK_MS, oldest)
-  const batches = Math.max(from, now - DEEP_LOOK_BACK_MS)
-  const lookedBackAt = isDeep ? now : cursor.lookedBackAt
-  return stopped(false, problem, { batches, start: 0, within: null, lookedBackAt })
-}
-
-type Listed = {
-  /** The oldest first. */
-  readonly batches: readonly FailedBatch[]
-  /** Of every flow. */
-  readonly seen: number
-  /** There are younger ones. */
-  readonly more: boolean
-  readonly problem: PlatformProblem | null
-}
-
-/** Those of the flow: others of the same dataset are not opened. */
-async function listBatches({ get, flow, cursor }: LandedOptions, budget: Budget): Promise<Listed> {
-  const seen = new Set<string>()
-  const batches: FailedBatch[] = []
-  const result = (more: boolean, problem: PlatformProblem | null = null) => {
-    batches.sort((a, b) => a.created - b.created)
-    return { batches, seen: seen.size, more, problem }
-  }
-  while (budget.lists > 0 && !budget.late()) {
-    budget.lists -= 1
-    const query = new URLSearchParams({
-      status: 'failed',
-      dataSet: flow.datasetId,
-      createdAfter: String(cursor.batches),
-      limit: String(BATCHES_PAGE),
-      start: String(cursor.start + seen.size),
-      orderBy: 'asc:created',
-    })
-    const answer = await getJson(get, 'batches', `${CATALOG}/batches?${query}`)
-    if ('reason' in answer) return result(false, answer.reason)
-    const before = seen.size
-    for (const [id, value] of Object.entries(answer.body)) {
-      const batch = seen.has(id) ? null : batchOf(id, value, flow.flowId)
-      seen.add(id)
-      if (batch) batches.push(batch)
-    }
-    if (seen.size === before) return result(false)
-  }
-  return result(true)
-}
-
-/** `null`: of another flow, or not what a batch looks like. */
-function batchOf(id: string, value: unknown, flowId: string | null): FailedBatch | null {
-  if (!isObject(value) || !/^[\w-]{1,64}$/.test(id)) return null
-  const { created, updated, status, tags } = value
-  if (typeof created !== 'number' || status !== 'failed') return null
-  const flows = isObject(tags) && Array.isArray(tags.flowId) ? tags.flowId : []
-  if (flowId !== null && !flows.includes(flowId)) return null
-  return { id, created, updated: typeof updated === 'number' ? updated : created }
-}
-
-type ReadFiles = {
-  /** `gone`: AEP no longer has them. */
-  readonly end: 'done' | 'gone' | 'budget' | PlatformProblem
-  /** Read to their end, those skipped included. */
-  readonly files: number
-}
-
-async function readFiles(
-  get: PlatformGet,
-  batch: string,
-  skip: number,
-  budget: Budget,
-  onRow: (row: FailedRow, line: string) => void,
-): Promise<ReadFiles> {
-  const path = `${EXPORT}/batches/${batch}/failed`
-  const names: string[] = []
-  for (let query: string | null = ''; query !== null; ) {
-    if (isSpent(budget)) return { end: 'budget', files: skip }
-    budget.files -= 1
-    const answer = await getJson(get, 'files', path + query)
-    if ('reason' in answer) {
-      return { end: answer.reason.status === 404 ? 'gone' : answer.reason, files: skip }
-    }
-    const { data, _links } = answer.body
-    names.push(...(Array.isArray(data) ? data.flatMap(fileName) : []))
-    const next = isObject(_links) && isObject(_links.next) ? _links.next.href : null
-    query = typeof next === 'string' && next.includes('?') ? next.slice(next.indexOf('?')) : null
-  }
-  for (const [index, name] of names.entries()) {
-    if (index < skip) continue
-    if (isSpent(budget)) return { end: 'budget', files: index }
-    budget.files -= 1
-    const response = await getAnswer(get, 'files', `${path}?path=${encodeURIComponent(name)}`)
-    if ('reason' in response) return { end: response.reason, files: index }
-    // Those with an id count once, however often they are read; the others when their file has been read to its end.
-    const unnamed: [FailedRow, string][] = []
-    try {
-      for await (const line of linesOf(response.response)) {
-        const row = readFailedRow(line)
-        if (!row) continue
-        budget.rows -= 1
-        if (row.id === null) unnamed.push([row, line])
-        else onRow(row, line)
-      }
-      for (const [row, line] of unnamed) onRow(row, line)
-    } catch {
-      return { end: { what: 'files', reason: 'failed', status: null }, files: index }
-    }
-  }
-  return { end: 'done', files: names.length }
-}
-
-/** Not the empty file that says that all are there. */
-function fileName(file: unknown): string[] {
-  const name = isObject(file) ? file.name : undefined
-  return typeof name === 'string' && name !== '' && !name.startsWith('_') ? [name] : []
 }

@@ -1,13 +1,12 @@
 /**
  * Every alert: its label, when it fires and what is then sent, what its end says, and where the page shows more.
- * An alert is one entry of `ALERTS`; what it needs to know is in `OutboxFacts`, which `outbox/alerts.ts` fills.
+ * An alert is one entry of `ALERTS`; what it needs to know is in `facts.ts`.
  *
- * An outage of AEP as such is no alert, since nobody here can end it: `queue-age` says so when it lasts. Nor is a pause,
+ * An outage of AEP as such is no alert, since nobody here can end it: `queue-age` fires when it lasts. Nor is a pause,
  * until events have waited too long for it to be meant.
  * Pure. Texts hold counts, codes, kinds and documented field names; nothing of an event, and nothing that AEP wrote.
  */
 
-import type { DriftSummary } from '../drift/drift.ts'
 import {
   ALERT_REPEAT_MS,
   DAY_MS,
@@ -18,9 +17,8 @@ import {
   MISSING_SHARE,
   USUAL_WEBHOOKS,
 } from '../limits.ts'
-import type { Cause } from '../outbox/event.ts'
-import type { Hold } from '../outbox/known.ts'
-import type { CompletenessFacts, Share } from '../outbox/records/completeness.ts'
+import type { Share } from '../outbox/records/completeness.ts'
+import type { AlertFacts, Counting, KnownCause, Memory } from './facts.ts'
 import {
   adviceFor,
   answerOf,
@@ -35,86 +33,6 @@ import {
   STORAGE,
   STORED,
 } from './words.ts'
-
-/** Events parked since the last run of the alerts, for one cause. */
-export type RefusedCause = Cause & { count: number }
-
-/** Why AEP refused records afterwards, and how many since the last clean hour; those whose row named no event too. */
-export type LandedCause = {
-  readonly code: string
-  readonly pointer: string
-  readonly count: number
-  readonly firstAt: number
-  readonly lastAt: number
-}
-
-/** What may be worth an alert, and a sentence on the page. */
-export type LandedFacts = {
-  readonly available: boolean
-  /** What is missing, or what AEP does not let be read. */
-  readonly why: string | null
-  /** Of the time since the last clean hour; the most frequent first. */
-  readonly causes: readonly LandedCause[]
-  /** Records that AEP has acknowledged and not counted, at least, over the latest settled hours; `since`: their first. */
-  readonly missing: number
-  readonly since: number
-  /** Lately AEP has received so many records and kept none of them; 0: it has kept some, or received none. */
-  readonly keptNone: number
-}
-
-export type OutboxFacts = {
-  /** JSON text of the states of the alerts; `null` before the first run. */
-  states: string | null
-  /** Why everything waits, a pause left aside; `code` and `status` are those of AEP's answer, where there was one. */
-  hold: { reason: Hold['reason']; since: number; code: string | null; status: number | null } | null
-  pausedSince: number | null
-  pending: number
-  oldestPendingAt: number | null
-  /** Events whose time is over within the warning, and within a day; counted up to a limit. */
-  expiring: { soon: number; today: number; oldestAt: number | null }
-  writable: boolean
-  refusals: readonly RefusedCause[]
-  drift: DriftSummary
-  landed: LandedFacts
-  /** Webhooks of a good key that were answered 503, and those refused under a key that is good or was: ever, at least. */
-  lost: number
-  refused: number
-  lastWebhookAt: number | null
-  /** Webhooks in the same hours a week before, where it has been quiet for so long. */
-  weekBefore: number
-  /** Of conversations, how many have a transcript; `null`: not looked at. */
-  completeness: CompletenessFacts | null
-}
-
-/** What is known at one run of the cron trigger. Times are epoch milliseconds. */
-export type AlertFacts = {
-  now: number
-  outbox: OutboxFacts
-  /** Whether there is a usable webhook key; without one Chatlio is answered 503. */
-  letsIn: boolean
-  ageMs: number
-  /** 0: silence is no alert. */
-  silenceMs: number
-  retentionMs: number
-}
-
-/** Webhooks that should not have been turned away. `latest`: how many there were more, and when, in the last hour. */
-export type Counting = {
-  total: number
-  unsent: number
-  latest: readonly [at: number, count: number][]
-}
-
-/** What an alert remembers from earlier runs. `causes`: refusals of the last 24 hours, and those not sent yet. */
-export type Memory = {
-  causes: Readonly<Record<string, KnownCause>>
-  lost: Counting
-  refused: Counting
-  lastSentAt: number | null
-}
-
-/** Refusals of one cause. `unsent`: those that no message has counted. */
-export type KnownCause = Cause & { count: number; unsent: number; firstAt: number; lastAt: number }
 
 /** What a message says. `keys` name the reasons: one that no message has named is sent at once. `since`: when it began. */
 export type AlertMessage = {
@@ -133,9 +51,9 @@ export type AlertMessage = {
 export type RuleResult =
   /** All is well. */
   | { is: 'clear' }
-  /** Cannot be told: what was is assumed still to be. */
+  /** Not known: the state stays. */
   | { is: 'unsure' }
-  /** Neither over nor well; or another alert says it. */
+  /** Between the two thresholds; or another alert covers it. */
   | { is: 'silent' }
   | Over
 
@@ -144,7 +62,7 @@ type Over = AlertMessage & {
   /** Runs in a row that it must be over before it fires. */
   runs: 1 | 2
   repeatMs: number
-  /** Whether there is anything to say beyond what was sent: `false` waits, whatever the time. */
+  /** Whether anything has happened since the last message: `false` sends none, however long ago that was. */
   hasMore: boolean
   /** No message sooner than this after the one before, whatever it says. */
   cooldownMs: number
@@ -157,7 +75,7 @@ export type Alert = {
   place?: string
   /** Asked while the outbox answers. */
   rule: (facts: AlertFacts, memory: Memory) => RuleResult
-  /** What it says while the outbox does not answer; absent: what was is assumed still to be. */
+  /** While the outbox does not answer; absent: the state stays. */
   unanswered?: (now: number) => RuleResult
   /** Whether a key that its rule no longer names is new when it comes back; otherwise it was sent once and for all. */
   forgets?: boolean

@@ -3,7 +3,7 @@
  * and what becomes of the states when a message was sent, or could not be.
  *
  * Promises: sends when an alert starts, repeats it at most every four hours, and sends once when it ends, if its
- * beginning was sent. A message is noted only when it got through, so one that fails is tried again at the next run, and
+ * beginning was sent. A message counts as sent only when it got through, so one that fails is sent at the next run, and
  * one that got through is never repeated early. While the outbox does not answer, nothing is taken to have ended.
  * Pure; changes no argument. Times are epoch milliseconds.
  */
@@ -13,16 +13,13 @@ import {
   ALERT_NAMES,
   ALERTS,
   type Alert,
-  type AlertFacts,
   type AlertMessage,
   type AlertName,
-  type Counting,
-  type KnownCause,
-  type RefusedCause,
   type RuleResult,
 } from './alerts.ts'
+import type { AlertFacts, Counting, KnownCause, RefusedCause } from './facts.ts'
 
-export type AlertState = {
+type AlertState = {
   state: 'ok' | 'pending' | 'firing'
   /** When this state began; `null` for what was never anything but ok. */
   since: number | null
@@ -42,7 +39,7 @@ export type AlertStates = {
   refused: Counting
 }
 
-/** What there is to say of one alert. */
+/** One alert that is to be sent. */
 export type Notice = AlertMessage & {
   name: AlertName
   event: 'firing' | 'still' | 'resolved'
@@ -149,19 +146,11 @@ function noticeOf(
   if (lastSentAt !== null && now - lastSentAt < reading.cooldownMs) return null
   const isNew = sent === null || reading.keys.some((key) => !sent.keys.includes(key))
   if (!isNew && now - sent.at < reading.repeatMs) return null
-  const { keys, urgent, title, facts, meaning, action } = reading
-  return {
-    name,
-    event: isNew ? 'firing' : 'still',
-    keys: [...new Set([...(sent?.keys ?? []), ...keys])],
-    since: since ?? now,
-    durationMs: null,
-    urgent,
-    title,
-    facts,
-    meaning,
-    action,
-  }
+  const { urgent, title, facts, meaning, action } = reading
+  const keys = [...new Set([...(sent?.keys ?? []), ...reading.keys])]
+  const named = { name, event: isNew ? 'firing' : 'still', keys } as const
+  const times = { since: since ?? now, durationMs: null }
+  return { ...named, ...times, urgent, title, facts, meaning, action }
 }
 
 /** A clock that ran ahead must not make an alert silent until it gets there. */

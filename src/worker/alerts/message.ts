@@ -1,5 +1,5 @@
 /**
- * One message about everything that there is to say at one run of the cron trigger, in the form of who gets it:
+ * One message with every alert of a run of the cron trigger, in the form that its receiver takes:
  * a Slack-compatible incoming webhook (Slack, Mattermost, Google Chat, Discord with `/slack`), or PagerDuty Events v2,
  * where each alert is an incident that ends with it.
  * Pure.
@@ -10,7 +10,7 @@ import type { Notice } from './evaluate.ts'
 import { duration, forRelay, moment, type RelayName } from './words.ts'
 
 /** What a message is about: an alert, or a test of them. */
-export type Sendable = Omit<Notice, 'name'> & { name: string }
+type Sendable = Omit<Notice, 'name'> & { name: string }
 
 const SOURCE = 'chatlio-edge-relay'
 

@@ -1,10 +1,10 @@
 /**
- * Alerts at one run of the cron trigger: asks the outbox, sends what there is to say, notes it, pings the heartbeat.
+ * Alerts at one run of the cron trigger: asks the outbox for facts, sends one message, saves the states, pings the heartbeat.
  *
  * Promises: never throws and never takes long, whatever the outbox, the webhook or the heartbeat does: every request has a
  * deadline, and no delivery waits for it. One message a run at most; one that fails is sent at the next.
- * Accepts: a run that ends between sending and noting sends it twice. While the outbox, which keeps the states, does not
- * answer, only this isolate knows that it has said so.
+ * Accepts: a run that ends between sending and saving sends it twice. While the outbox, which keeps the states, does not
+ * answer, only this isolate knows what was sent.
  */
 import type { Fetch } from '../aep/client/post.ts'
 import type { Config } from '../config/config.ts'
@@ -27,7 +27,7 @@ import {
 import { bodiesFor } from './message.ts'
 import { ping, postAlert } from './send.ts'
 
-export type AlertDeps = {
+type AlertDeps = {
   config: Config
   outbox: () => OutboxStub
   fetch: Fetch
@@ -39,7 +39,7 @@ export type AlertDeps = {
 
 /**
  * States that the outbox could not keep, by the outbox of the isolate. `instead`: of the text that it kept then; `null` where
- * it did not answer, and only what was said of the storage counts.
+ * it did not answer, and only the state of `storage` counts.
  */
 type Unsaved = { states: AlertStates; instead: { kept: string | null } | null }
 const unsaved = new WeakMap<AlertDeps['outbox'], Unsaved>()
@@ -79,13 +79,13 @@ async function alert(deps: AlertDeps): Promise<boolean> {
     await stub.saveAlertStates(JSON.stringify(states), known.refusals)
     return true
   })
-  // One that answers, and cannot write: what was said is not to be said again at each run.
+  // It answers and cannot write: what was sent must not be sent again at each run.
   if (saved) unsaved.delete(outbox)
   else unsaved.set(outbox, { states, instead: { kept: known.states } })
   return true
 }
 
-/** What the log says when no message is sent: the beginning and the end of each alert, once. */
+/** For the log when no message is sent: the beginning and the end of each alert, once. */
 function changes({ alerts: before }: AlertStates, { alerts: after }: AlertStates) {
   return ALERT_NAMES.flatMap((name): Pick<Notice, 'name' | 'event'>[] => {
     const [was, is] = [before[name].state, after[name].state]

@@ -1,7 +1,9 @@
 /**
- * What alerts and the operators' page say alike: moments, durations and counts as a person reads them, and what to do about
- * each thing that stops or threatens events.
+ * Texts that alerts and the operators' page share: moments, durations and counts as a person reads them, and what to do
+ * about each thing that stops or threatens events.
  */
+import type { LandedFacts } from './facts.ts'
+
 /** `2026-11-24 10:02 UTC` */
 export function moment(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`
@@ -16,9 +18,12 @@ export function duration(ms: number): string {
   return hours > 0 ? `${hours} h ${minutes % 60} min` : `${minutes} min`
 }
 
+/** `1,234` */
+export const figure = (number: number) => number.toLocaleString('en-US')
+
 /** `1 event`, `2 events`. */
 export function count(number: number, noun: string): string {
-  return `${number.toLocaleString('en-US')} ${noun}${number === 1 ? '' : 's'}`
+  return `${figure(number)} ${noun}${number === 1 ? '' : 's'}`
 }
 
 /** Unnamed, it is production too. */
@@ -51,7 +56,7 @@ export function forRelay(text: string, { environment, publicUrl }: RelayName): s
     )
 }
 
-export type Advice = { title: string; action: string }
+type Advice = { title: string; action: string }
 
 /** Not a hold of the outbox, but of what comes before it. */
 export const NO_KEY = 'webhook-keys'
@@ -121,15 +126,7 @@ export function notLanded({
   causes,
   missing,
   keptNone,
-}: {
-  readonly causes: readonly {
-    readonly code: string
-    readonly pointer: string
-    readonly count: number
-  }[]
-  readonly missing: number
-  readonly keptNone: number
-}): (Advice & { meaning: string }) | null {
+}: Pick<LandedFacts, 'causes' | 'missing' | 'keptNone'>): (Advice & { meaning: string }) | null {
   const refused = causes.reduce((sum, cause) => sum + cause.count, 0)
   const [cause] = causes
   const reason = cause ? ` (${placed(cause)})` : ''

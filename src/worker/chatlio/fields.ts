@@ -61,58 +61,155 @@ export type Field = {
 export const SCHEMA_EXTRAS = ['chat', 'contact'] as const
 export type SchemaExtra = (typeof SCHEMA_EXTRAS)[number]
 
-type Row = Partial<Field> & Pick<Field, 'title'>
+type Row = Partial<Omit<Field, 'from' | 'title'>>
 
-function field(from: string, row: Row): Field {
-  const to = `chatlio.${from}`
-  const usual = {
-    verbatim: false,
-    form: 'text',
-    kinds: [],
-    note: '',
-    sample: undefined,
-    in: 'both',
-    extra: null,
-  } as const
-  return { from, to, ...usual, ...row }
+function field(from: string, title: string, row: Row = {}): Field {
+  const usual = { form: 'text', kinds: [], note: '', verbatim: false, sample: undefined } as const
+  return { from, to: `chatlio.${from}`, title, ...usual, in: 'both', extra: null, ...row }
 }
 
-const ALL = ['conversation', 'offline-message', 'transcript'] as const
-const CONVERSATION = ['conversation'] as const
-const OFFLINE = ['offline-message'] as const
-const TRANSCRIPT = ['transcript'] as const
-const VISITOR = ['conversation', 'offline-message'] as const
-const CHAT = ['conversation', 'transcript'] as const
+/** Fields of the bodies of these shapes, by their names in the object at `holder`. */
+const fieldsOf =
+  (kinds: readonly Shape[], holder = '') =>
+  (name: string, title: string, row: Row = {}) =>
+    field(holder + name, title, { kinds, ...row })
+
+const conversation = fieldsOf(['conversation'])
+const offline = fieldsOf(['offline-message'])
+const transcript = fieldsOf(['transcript'])
+const chat = fieldsOf(['conversation', 'transcript'])
+const visitor = fieldsOf(['conversation', 'offline-message'], 'visitor.')
+const message = fieldsOf(['transcript'], 'messages[*].')
 
 const AS_ENTERED = 'as entered'
 const NO_IDENTITY = 'never an identity'
+const SPLIT = 'of an event too large to be sent in one piece'
 
 /** What the relay adds to every record. `_id`, `timestamp`, `eventType` and identities are XDM's own. */
 const ADDED: readonly Field[] = [
-  field('receivedAt', {
+  field('receivedAt', 'Received at', {
     form: 'dateTime',
-    title: 'Received at',
     note: 'when the relay took the webhook in',
   }),
-  field('source', {
+  field('source', 'Source', {
     extra: 'chat',
-    title: 'Source',
     note: 'the name of the key in the webhook’s URL, which tells widgets apart',
   }),
-  field('delaySeconds', {
+  field('delaySeconds', 'Delay in seconds', {
     form: 'integer',
     extra: 'chat',
-    title: 'Delay in seconds',
     note: 'from receipt to sending: a journey can leave events alone that waited in an outage',
   }),
 ]
 
+/** Two rows of one place: in order of preference, and no webhook has both. */
+const DOCUMENTED: readonly Field[] = [
+  visitor('UUID', 'Visitor UUID', {
+    verbatim: true,
+    to: 'chatlio.visitor.uuid',
+    note: 'the primary identity',
+    sample: '00000000-0000-4000-8000-000000000000',
+  }),
+  visitor('email', 'Email', { form: 'email', note: 'trimmed, in lower case' }),
+  visitor('name', 'Name', { verbatim: true }),
+  visitor('identUserId', 'User id', {
+    verbatim: true,
+    note: 'set by the page through Chatlio’s identify call',
+  }),
+  visitor('identTraits', 'Traits', {
+    form: 'traits',
+    note: 'JSON text, set by the page through Chatlio’s identify call',
+    sample: '{"plan":"gold"}',
+  }),
+  visitor('handle', 'Handle', { verbatim: true }),
+  visitor('createdAt', 'Created at', {
+    form: 'dateTime',
+    note: 'when Chatlio first saw the visitor, never the time of the event',
+  }),
+  visitor('location', 'Location', {
+    note: 'city, region, country, any of them missing',
+    sample: 'Utrecht, Utrecht, Netherlands',
+  }),
+  visitor('userAgent', 'User agent', { to: 'environment.browserDetails.userAgent' }),
+  visitor('currentPage', 'Page', { form: 'url', to: 'web.webPageDetails.URL' }),
+  visitor('referrerURL', 'Referrer', { form: 'url', to: 'web.webReferrer.URL' }),
+  visitor('IPAddress', 'IP address', { form: 'ip', to: 'environment' }),
+  chat('conversationUUID', 'Conversation UUID', { verbatim: true, to: 'chatlio.conversationUuid' }),
+  chat('channelId', 'Channel id', { verbatim: true }),
+  transcript('channelName', 'Channel name', { verbatim: true }),
+  conversation('slackChannelId', 'Slack channel id', { verbatim: true }),
+  conversation('slackChannelName', 'Slack channel name', { verbatim: true }),
+  transcript('slackTeamID', 'Slack team id', { verbatim: true, to: 'chatlio.slackTeamId' }),
+  offline('name', 'Name as entered', { verbatim: true, note: AS_ENTERED }),
+  offline('email', 'Email as entered', {
+    form: 'email',
+    note: `${AS_ENTERED}, trimmed, in lower case`,
+  }),
+  offline('emailPretty', 'Name and email as entered', {
+    verbatim: true,
+    note: AS_ENTERED,
+    sample: '"Test visitor" <visitor@example.com>',
+  }),
+  offline('subject', 'Subject'),
+  transcript('visitorEmail', 'Email', { form: 'email', to: 'chatlio.visitor.email' }),
+  transcript('visitorName', 'Name', { verbatim: true, to: 'chatlio.visitor.name' }),
+  transcript('replyToEmail', 'Reply-to email', {
+    form: 'email',
+    note: `can be a fallback address: ${NO_IDENTITY}`,
+    sample: 'reply@example.com',
+  }),
+  transcript('agentEmail', 'Email', {
+    form: 'email',
+    to: 'chatlio.agent.email',
+    note: NO_IDENTITY,
+    sample: 'agent@example.com',
+  }),
+  transcript('agentName', 'Name', { verbatim: true, to: 'chatlio.agent.name' }),
+  transcript('archiveUrl', 'Archive URL', {
+    note: 'where Slack shows it',
+    sample: 'https://example.slack.com/archives/test',
+  }),
+  transcript('startedAt', 'Conversation started at', { form: 'dateTime' }),
+  transcript('endedAt', 'Conversation ended at', {
+    form: 'dateTime',
+    sample: '2026-11-02T09:10:00.000Z',
+  }),
+  transcript('extraData', 'Extra data', { form: 'texts', sample: ['one', 'two'] }),
+  transcript('visitorTraits', 'Visitor traits', {
+    form: 'traits',
+    to: null,
+    sample: { plan: 'gold' },
+  }),
+  field('message', 'Message', {
+    kinds: ['conversation', 'offline-message'],
+    form: 'longText',
+    note: 'what the visitor wrote; of a split event a piece, to be put together in the order of the parts',
+  }),
+  transcript('textBody', 'Transcript as text', {
+    form: 'longText',
+    note: 'repeats the messages: leave it out to stay under Profile’s 10 KB',
+  }),
+  transcript('htmlBody', 'Transcript as HTML', {
+    form: 'longText',
+    note: 'the same as textBody',
+  }),
+  message('text', 'Text'),
+  message('ts', 'Slack timestamp', {
+    verbatim: true,
+    note: 'seconds and a sequence number',
+    sample: '1762074000.000001',
+  }),
+  message('sentAt', 'Sent at', { form: 'dateTime' }),
+  message('userId', 'Slack user id', { verbatim: true, note: 'of an agent', sample: 'U1' }),
+  message('username', 'User name', { verbatim: true }),
+  message('isVisitorMsg', 'Written by the visitor', { form: 'boolean' }),
+]
+
 const metric = (name: string, title: string, note: string, form: Form = 'integer') =>
-  field(`chatMetrics.${name}`, {
+  field(`chatMetrics.${name}`, title, {
     to: `chatlio.metrics.${name}`,
     form,
     extra: 'chat',
-    title,
     note: `${note}; only in the first part of a split event`,
   })
 
@@ -136,268 +233,41 @@ const METRICS: readonly Field[] = [
   metric('endedBy', 'Ended by', 'who wrote last, visitor or agent', 'text'),
 ]
 
-/** Two rows of one place: in order of preference, and no webhook has both. */
-const DOCUMENTED: readonly Field[] = [
-  field('visitor.UUID', {
-    kinds: VISITOR,
-    verbatim: true,
-    to: 'chatlio.visitor.uuid',
-    title: 'Visitor UUID',
-    note: 'the primary identity',
-    sample: '00000000-0000-4000-8000-000000000000',
-  }),
-  field('visitor.email', {
-    kinds: VISITOR,
-    form: 'email',
-    title: 'Email',
-    note: 'trimmed, in lower case',
-  }),
-  field('visitor.name', { kinds: VISITOR, verbatim: true, title: 'Name' }),
-  field('visitor.identUserId', {
-    kinds: VISITOR,
-    verbatim: true,
-    title: 'User id',
-    note: 'set by the page through Chatlio’s identify call',
-  }),
-  field('visitor.identTraits', {
-    kinds: VISITOR,
-    form: 'traits',
-    title: 'Traits',
-    note: 'JSON text, set by the page through Chatlio’s identify call',
-    sample: '{"plan":"gold"}',
-  }),
-  field('visitor.handle', { kinds: VISITOR, verbatim: true, title: 'Handle' }),
-  field('visitor.createdAt', {
-    kinds: VISITOR,
-    form: 'dateTime',
-    title: 'Created at',
-    note: 'when Chatlio first saw the visitor, never the time of the event',
-  }),
-  field('visitor.location', {
-    kinds: VISITOR,
-    title: 'Location',
-    note: 'city, region, country, any of them missing',
-    sample: 'Utrecht, Utrecht, Netherlands',
-  }),
-  field('visitor.userAgent', {
-    kinds: VISITOR,
-    to: 'environment.browserDetails.userAgent',
-    title: 'User agent',
-  }),
-  field('visitor.currentPage', {
-    kinds: VISITOR,
-    form: 'url',
-    to: 'web.webPageDetails.URL',
-    title: 'Page',
-  }),
-  field('visitor.referrerURL', {
-    kinds: VISITOR,
-    form: 'url',
-    to: 'web.webReferrer.URL',
-    title: 'Referrer',
-  }),
-  field('visitor.IPAddress', {
-    kinds: VISITOR,
-    form: 'ip',
-    to: 'environment',
-    title: 'IP address',
-  }),
-  field('conversationUUID', {
-    kinds: CHAT,
-    verbatim: true,
-    to: 'chatlio.conversationUuid',
-    title: 'Conversation UUID',
-  }),
-  field('channelId', { kinds: CHAT, verbatim: true, title: 'Channel id' }),
-  field('channelName', { kinds: TRANSCRIPT, verbatim: true, title: 'Channel name' }),
-  field('slackChannelId', { kinds: CONVERSATION, verbatim: true, title: 'Slack channel id' }),
-  field('slackChannelName', { kinds: CONVERSATION, verbatim: true, title: 'Slack channel name' }),
-  field('slackTeamID', {
-    kinds: TRANSCRIPT,
-    verbatim: true,
-    to: 'chatlio.slackTeamId',
-    title: 'Slack team id',
-  }),
-  field('name', { kinds: OFFLINE, verbatim: true, title: 'Name as entered', note: AS_ENTERED }),
-  field('email', {
-    kinds: OFFLINE,
-    form: 'email',
-    title: 'Email as entered',
-    note: 'as entered, trimmed, in lower case',
-  }),
-  field('emailPretty', {
-    kinds: OFFLINE,
-    verbatim: true,
-    title: 'Name and email as entered',
-    note: AS_ENTERED,
-    sample: '"Test visitor" <visitor@example.com>',
-  }),
-  field('subject', { kinds: OFFLINE, title: 'Subject' }),
-  field('visitorEmail', {
-    kinds: TRANSCRIPT,
-    form: 'email',
-    to: 'chatlio.visitor.email',
-    title: 'Email',
-  }),
-  field('visitorName', {
-    kinds: TRANSCRIPT,
-    verbatim: true,
-    to: 'chatlio.visitor.name',
-    title: 'Name',
-  }),
-  field('replyToEmail', {
-    kinds: TRANSCRIPT,
-    form: 'email',
-    title: 'Reply-to email',
-    note: `can be a fallback address: ${NO_IDENTITY}`,
-    sample: 'reply@example.com',
-  }),
-  field('agentEmail', {
-    kinds: TRANSCRIPT,
-    form: 'email',
-    to: 'chatlio.agent.email',
-    title: 'Email',
-    note: NO_IDENTITY,
-    sample: 'agent@example.com',
-  }),
-  field('agentName', {
-    kinds: TRANSCRIPT,
-    verbatim: true,
-    to: 'chatlio.agent.name',
-    title: 'Name',
-  }),
-  field('archiveUrl', {
-    kinds: TRANSCRIPT,
-    title: 'Archive URL',
-    note: 'where Slack shows it',
-    sample: 'https://example.slack.com/archives/test',
-  }),
-  field('startedAt', { kinds: TRANSCRIPT, form: 'dateTime', title: 'Conversation started at' }),
-  field('endedAt', {
-    kinds: TRANSCRIPT,
-    form: 'dateTime',
-    title: 'Conversation ended at',
-    sample: '2026-11-02T09:10:00.000Z',
-  }),
-  field('extraData', {
-    kinds: TRANSCRIPT,
-    form: 'texts',
-    title: 'Extra data',
-    sample: ['one', 'two'],
-  }),
-  field('visitorTraits', {
-    kinds: TRANSCRIPT,
-    form: 'traits',
-    to: null,
-    title: 'Visitor traits',
-    sample: { plan: 'gold' },
-  }),
-  field('message', {
-    kinds: VISITOR,
-    form: 'longText',
-    title: 'Message',
-    note: 'what the visitor wrote; of a split event a piece, to be put together in the order of the parts',
-  }),
-  field('textBody', {
-    kinds: TRANSCRIPT,
-    form: 'longText',
-    title: 'Transcript as text',
-    note: 'repeats the messages: leave it out to stay under Profile’s 10 KB',
-  }),
-  field('htmlBody', {
-    kinds: TRANSCRIPT,
-    form: 'longText',
-    title: 'Transcript as HTML',
-    note: 'the same as textBody',
-  }),
-]
-
-/** What stands in each message of a transcript. */
-const OF_MESSAGES: readonly Field[] = [
-  field('messages[*].text', { kinds: TRANSCRIPT, title: 'Text' }),
-  field('messages[*].ts', {
-    kinds: TRANSCRIPT,
-    verbatim: true,
-    title: 'Slack timestamp',
-    note: 'seconds and a sequence number',
-    sample: '1762074000.000001',
-  }),
-  field('messages[*].sentAt', { kinds: TRANSCRIPT, form: 'dateTime', title: 'Sent at' }),
-  field('messages[*].userId', {
-    kinds: TRANSCRIPT,
-    verbatim: true,
-    title: 'Slack user id',
-    note: 'of an agent',
-    sample: 'U1',
-  }),
-  field('messages[*].username', { kinds: TRANSCRIPT, verbatim: true, title: 'User name' }),
-  field('messages[*].isVisitorMsg', {
-    kinds: TRANSCRIPT,
-    form: 'boolean',
-    title: 'Written by the visitor',
-  }),
-]
-
-const SPLIT = 'of an event too large to be sent in one piece'
-
 /** What the relay derives. */
 const DERIVED: readonly Field[] = [
-  field('visitorTraitsFlat', {
+  field('visitorTraitsFlat', 'Visitor traits', {
     form: 'textMap',
     to: 'chatlio.visitorTraits',
     in: 'raw',
-    title: 'Visitor traits',
     note: 'transcript: its traits, objects and lists as JSON text. In xdm they are in unmapped',
   }),
-  field('visitorTraits', {
-    form: 'textMap',
+  field('visitorTraits', 'Visitor traits', { form: 'textMap', in: 'raw' }),
+  field('visitorTraitsText', 'Visitor traits as text', {
     in: 'raw',
-    title: 'Visitor traits',
-  }),
-  field('visitorTraitsText', {
-    in: 'raw',
-    title: 'Visitor traits as text',
     note: 'transcript: traits that are no JSON object',
   }),
-  field('messages[*].index', {
+  field('messages[*].index', 'Position in the transcript', {
     form: 'integer',
-    title: 'Position in the transcript',
     note: 'from 0; in a raw record only of a transcript that was split',
   }),
-  field('messageCount', {
+  field('messageCount', 'Number of messages', {
     form: 'integer',
     in: 'xdm',
-    title: 'Number of messages',
     note: 'of the whole transcript, also in each part of a split event',
   }),
-  field('unmapped', {
-    title: 'Unmapped',
+  field('unmapped', 'Unmapped', {
     note: 'JSON text: what has no field of its own, by its path in the webhook; of a split event a piece',
   }),
-  field('part.index', {
-    form: 'integer',
-    title: 'Position among the parts',
-    note: `from 0; ${SPLIT}`,
-  }),
-  field('part.count', { form: 'integer', title: 'Number of parts', note: SPLIT }),
-  field('part.of', {
-    title: 'Event id',
-    note: `the _id that the event has in one piece; ${SPLIT}`,
-  }),
-  field('part.dropped', {
+  field('part.index', 'Position among the parts', { form: 'integer', note: `from 0; ${SPLIT}` }),
+  field('part.count', 'Number of parts', { form: 'integer', note: SPLIT }),
+  field('part.of', 'Event id', { note: `the _id that the event has in one piece; ${SPLIT}` }),
+  field('part.dropped', 'Dropped', {
     form: 'texts',
-    title: 'Dropped',
     note: `what was left out since the messages say the same; ${SPLIT}`,
   }),
 ]
 
-export const FIELDS: readonly Field[] = [
-  ...ADDED,
-  ...DOCUMENTED,
-  ...OF_MESSAGES,
-  ...METRICS,
-  ...DERIVED,
-]
+export const FIELDS: readonly Field[] = [...ADDED, ...DOCUMENTED, ...METRICS, ...DERIVED]
 
 /** The long texts, in the order in which the parts of a split event hold them. */
 export const LONG_TEXTS = FIELDS.filter(({ form }) => form === 'longText').map(({ from }) => from)
@@ -415,7 +285,7 @@ export function placeIn({ from }: Pick<Field, 'from'>): { holder: string; name: 
 
 /** Who sends a field, in words. */
 export function sentBy({ kinds }: Field): string {
-  if (kinds.length === ALL.length) return 'all'
+  if (kinds.length === Object.keys(SHAPE_NAMES).length) return 'all'
   return kinds.map((kind) => SHAPE_NAMES[kind]).join(', ')
 }
 

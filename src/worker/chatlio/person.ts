@@ -140,9 +140,10 @@ function everyMember(json: JsonObject, text: string): Members {
   if (inText <= namesIn(json) + namesIn(visitor) && !isEscaped) {
     return { inBody: valuesOf(json), inVisitor: valuesOf(visitor) }
   }
-  const body = named(membersIn(text))
-  const visitors = (body.get('visitor') ?? []).flatMap((each) => [...membersIn(each)])
-  return { inBody: parsedOf(body), inVisitor: parsedOf(named(visitors)) }
+  const byName = (members: Iterable<Member>) => Map.groupBy(members, ([name]) => name)
+  const body = byName(membersIn(text))
+  const visitors = (body.get('visitor') ?? []).flatMap(([, each]) => [...membersIn(each)])
+  return { inBody: parsedOf(body), inVisitor: parsedOf(byName(visitors)) }
 }
 
 function namesIn(object: JsonObject): number {
@@ -155,25 +156,14 @@ function valuesOf(object: JsonObject) {
   return (name: string) => (name in object ? [object[name]] : [])
 }
 
-/** By name, the texts of all values that it has. */
-type Texts = ReadonlyMap<string, readonly string[]>
+type Member = readonly [name: string, value: string]
 
-function named(members: Iterable<readonly [name: string, value: string]>): Texts {
-  const texts = new Map<string, string[]>()
-  for (const [name, value] of members) {
-    const known = texts.get(name)
-    if (known) known.push(value)
-    else texts.set(name, [value])
-  }
-  return texts
-}
-
-function parsedOf(texts: Texts) {
-  return (name: string): unknown[] => (texts.get(name) ?? []).map((text) => JSON.parse(text))
+function parsedOf(members: ReadonlyMap<string, readonly Member[]>) {
+  return (name: string): unknown[] => (members.get(name) ?? []).map(([, text]) => JSON.parse(text))
 }
 
 /** The members of an object, as the texts of their values, of equal names all. `text` is JSON. Goes over it once. */
-function* membersIn(text: string): Generator<[name: string, value: string]> {
+function* membersIn(text: string): Generator<Member> {
   let [depth, name, from] = [0, '', -1]
   for (let at = 0; at < text.length; at += 1) {
     const sign = text[at]

@@ -12,7 +12,7 @@ const DATE_TIME =
   /^\d{4}-(?:0\d|1[0-2])-[0-3]\d[Tt](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/
 
 /** `ms`: epoch milliseconds. */
-export type Timestamp =
+type Timestamp =
   | { state: 'read'; ms: number }
   /** Go's zero time, year 1. */
   | { state: 'absent' }

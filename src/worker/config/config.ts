@@ -10,6 +10,8 @@ import * as v from 'valibot'
 import type { Trait } from '../chatlio/person.ts'
 import {
   AEP_MAX_REQUEST_BYTES,
+  DAY_MS,
+  HOUR_MS,
   MAX_DELIVERY_CONCURRENCY,
   MAX_DRAIN_TIMEOUT_MS,
   MAX_FORWARD_TIMEOUT_MS,
@@ -69,7 +71,7 @@ export type Config = {
   optOutTrait: Trait | null
   /** With what AEP's own counts may be read. */
   readAccess: ReadAccess
-  /** How long a started conversation may be without its transcript; 0: not looked at. */
+  /** How long a started conversation may be without its transcript; 0: transcripts are not checked. */
   completeMs: number
   /** What an operator calls this relay; `null`: nothing. */
   environment: string | null
@@ -81,24 +83,22 @@ export function parseConfig(env: object): Config {
   const variables = env as Variables
   const problems: ConfigProblem[] = []
   const read = variableReader(variables, problems)
-  const forwardTimeoutMs =
-    read('FORWARD_TIMEOUT_MS', integerBetween(0, MAX_FORWARD_TIMEOUT_MS)) ?? 3_000
-  const drainTimeoutMs = read('DRAIN_TIMEOUT_MS', integerBetween(1, MAX_DRAIN_TIMEOUT_MS)) ?? 15_000
-  const retryBaseMs = read('RETRY_BASE_MS', integerBetween(1, 3_600_000)) ?? 1_000
-  const retryCapMs = read('RETRY_CAP_MS', integerBetween(1, 86_400_000)) ?? 60_000
+  const whole = (variable: string, min: number, max: number, otherwise: number) =>
+    read(variable, integerBetween(min, max)) ?? otherwise
+  const forwardTimeoutMs = whole('FORWARD_TIMEOUT_MS', 0, MAX_FORWARD_TIMEOUT_MS, 3_000)
+  const drainTimeoutMs = whole('DRAIN_TIMEOUT_MS', 1, MAX_DRAIN_TIMEOUT_MS, 15_000)
+  const retryBaseMs = whole('RETRY_BASE_MS', 1, HOUR_MS, 1_000)
+  const retryCapMs = whole('RETRY_CAP_MS', 1, DAY_MS, 60_000)
   const format = read('AEP_FORMAT', v.picklist(['raw', 'xdm'], 'raw or xdm')) ?? 'raw'
-  const maxEventBytes = read(
-    'MAX_EVENT_BYTES',
-    integerBetween(MIN_EVENT_BYTES, AEP_MAX_REQUEST_BYTES),
-  )
-  const deliveryConcurrency =
-    read('DELIVERY_CONCURRENCY', integerBetween(1, MAX_DELIVERY_CONCURRENCY)) ?? 48
+  const eventBytes = format === 'xdm' ? 9_500 : 1_000_000
+  const maxEventBytes = whole('MAX_EVENT_BYTES', MIN_EVENT_BYTES, AEP_MAX_REQUEST_BYTES, eventBytes)
+  const deliveryConcurrency = whole('DELIVERY_CONCURRENCY', 1, MAX_DELIVERY_CONCURRENCY, 48)
   const outboxJurisdiction = read('OUTBOX_JURISDICTION', v.picklist(['eu'], 'eu, or none')) ?? null
   const retentionDays = read('RETENTION_DAYS', days) ?? 30
-  const receiptDays = read('RECEIPT_DAYS', integerBetween(0, MAX_RECEIPT_DAYS)) ?? 7
-  const alertAgeMinutes = read('ALERT_AGE_MINUTES', integerBetween(1, 43_200)) ?? 15
-  const alertSilenceHours = read('ALERT_SILENCE_HOURS', integerBetween(0, 168)) ?? 24
-  const completeHours = read('COMPLETE_HOURS', integerBetween(0, 720)) ?? 24
+  const receiptDays = whole('RECEIPT_DAYS', 0, MAX_RECEIPT_DAYS, 7)
+  const alertAgeMinutes = whole('ALERT_AGE_MINUTES', 1, 43_200, 15)
+  const alertSilenceHours = whole('ALERT_SILENCE_HOURS', 0, 168, 24)
+  const completeHours = whole('COMPLETE_HOURS', 0, 720, 24)
   const redact = read('REDACT', redactRules) ?? ['card']
   const optOut = read('OPT_OUT_TRAIT', optOutTrait) ?? null
   const ims = readIms(read)
@@ -115,19 +115,19 @@ export function parseConfig(env: object): Config {
     drainTimeoutMs: Math.max(drainTimeoutMs, forwardTimeoutMs),
     deliveryConcurrency,
     outboxJurisdiction,
-    maxEventBytes: maxEventBytes ?? (format === 'xdm' ? 9_500 : 1_000_000),
+    maxEventBytes,
     retryBaseMs,
     retryCapMs: Math.max(retryCapMs, retryBaseMs),
-    retentionMs: retentionDays * 86_400_000,
-    receiptMs: receiptDays * 86_400_000,
+    retentionMs: retentionDays * DAY_MS,
+    receiptMs: receiptDays * DAY_MS,
     redact,
     optOutTrait: optOut,
     readAccess: readAccess(read, problems, { ims, flowId: parsedDestination.flowId || null }),
-    completeMs: completeHours * 3_600_000,
+    completeMs: completeHours * HOUR_MS,
     environment: read('ENVIRONMENT', oneLine) ?? null,
     alerts: {
       ageMs: alertAgeMinutes * 60_000,
-      silenceMs: alertSilenceHours * 3_600_000,
+      silenceMs: alertSilenceHours * HOUR_MS,
       ...readAlertUrls(read),
     },
   }

@@ -3,9 +3,9 @@
  *
  * Promises: a known shape costs its hash and little else; what is remembered and what is looked at in a given time are
  * bounded, whatever is sent; never throws, and never changes the event. No value is looked at beyond its type and its size,
- * none is kept. Keys that look like data become `*`: a map keyed by addresses, ids or words of a visitor must neither tell
- * them nor fill the list.
- * Accepts: an isolate that ends before its report is sent says nothing; counts are a lower bound.
+ * none is kept. Keys that look like data become `*`: a map keyed by addresses, ids or words of a visitor must neither
+ * reveal them nor fill the list.
+ * Accepts: an isolate that ends loses what it has not reported; counts are a lower bound.
  */
 
 import type { Reading } from '../chatlio/event.ts'
@@ -103,7 +103,7 @@ export class DriftDetector {
     tally.eventId = id
   }
 
-  /** So many new shapes in an interval; a flood of them is looked at in samples: `null`. */
+  /** Analyzes a new shape; `null` above `MAX_DRIFT_LOOKS` in an interval. */
   #look(key: number, kind: StoredKind, value: unknown, now: number): SeenShape | null {
     if (Math.abs(now - this.#looks.since) >= DRIFT_REPORT_INTERVAL_MS) {
       this.#looks = { since: now, count: 0 }
@@ -203,7 +203,7 @@ export function typeOf(value: unknown): string {
 }
 
 /** `string(14)`, `array(3)`, `object(2)`: how much there is, not what. */
-export function maskedShape(value: unknown): string {
+function maskedShape(value: unknown): string {
   if (typeof value === 'string') return `string(${value.length})`
   if (Array.isArray(value)) return `array(${value.length})`
   return isObject(value) ? `object(${Object.keys(value).length})` : typeOf(value)

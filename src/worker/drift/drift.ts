@@ -8,7 +8,7 @@ import type { EventKind, StoredKind } from '../chatlio/kind.ts'
 
 /** `new`: a field that nobody documents; `type`: a known one of another type; `gone`: one that always came, and does not. */
 export const DRIFT_CHANGES = ['new', 'type', 'gone'] as const
-export type DriftChange = (typeof DRIFT_CHANGES)[number]
+type DriftChange = (typeof DRIFT_CHANGES)[number]
 
 /** Field names joined by dots, `*` for an array's items and for keys that look like data. */
 export type Finding = {

@@ -16,7 +16,7 @@ import { MIN_SECRET_CHARACTERS, SESSION_MS } from '../limits.ts'
 const FINGERPRINT_DIGITS = 6
 
 /** `name`: of the widget that has the key; `null`: it has none. */
-export type NamedKey = { readonly key: string; readonly name: string | null }
+type NamedKey = { readonly key: string; readonly name: string | null }
 
 /** Who a caller is. `fingerprint`: the first 6 hex digits of the key's SHA-256. */
 export type KeyHolder = { readonly fingerprint: string; readonly name: string | null }

@@ -1,8 +1,8 @@
 /**
  * `GET /health`: whether webhooks can be taken into custody, and what needs an operator.
  *
- * Promises: never a secret, a count of customers, or personal data. Dead or quarantined events are no reason: they say
- * nothing about the relay. One answer serves an isolate for two seconds, and who asks while it is being made gets the one
+ * Promises: never a secret, a count of customers, or personal data. Dead or quarantined events are no reason: they are no
+ * fault of the relay. One answer serves an isolate for two seconds, and who asks while it is being made gets the one
  * before, or waits for the first: anyone may ask, and each fresh answer asks the outbox.
  */
 import type { Config } from '../config/config.ts'
@@ -23,7 +23,7 @@ export const HEALTH_REASONS = [
 ] as const
 export type HealthReason = (typeof HEALTH_REASONS)[number]
 
-export type HealthDeps = {
+type HealthDeps = {
   config: Config
   outbox: () => OutboxStub
   now: () => number

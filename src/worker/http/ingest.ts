@@ -36,21 +36,21 @@ export type Ingested = RelayResult & {
 /** Nothing is stored. */
 export type Refused = { outcome: 'refused'; kind: Route; refusal: Refusal }
 
-/** Its visitor has opted out: nothing is stored, relayed or noted of it. */
+/** Its visitor has opted out: it is neither stored nor relayed, and leaves no receipt. */
 export type OptedOut = { outcome: 'opted-out'; kind: StoredKind; id: string }
 
 /** Relays or stores an event; an invalid one goes to quarantine. */
-export type EventAcceptor = {
+type EventAcceptor = {
   accept(received: Received, reading: Reading | Unsupported): Promise<RelayResult>
   /** Stores an event that our own code fails to read. */
   acceptUnread(received: Received, thrown: unknown): Promise<RelayResult>
 }
 
 /** Sees every event that could be read, once it is in custody; never one of a suppressed person. */
-export type Observer = (reading: Reading, parsed: Parsed, id: string) => void
+type Observer = (reading: Reading, parsed: Parsed, id: string) => void
 
 /** What taking in a webhook needs of its isolate and of its caller. `source`: the name of the caller's key. */
-export type IngestDeps = {
+type IngestDeps = {
   acceptor: EventAcceptor
   source: string | null
   optOut: Trait | null
@@ -137,21 +137,16 @@ async function readBody(
 
 /** `null`: not compressed. `unsupported`: any other encoding, or several of them, one inside the other. */
 export function compressionOf(header: string | null): Compression | 'unsupported' | null {
-  const encoding = header?.trim().toLowerCase() ?? ''
-  switch (encoding) {
-    case '':
-    case 'identity':
-      return null
-    case 'gzip':
-    case 'deflate':
-      return encoding
-    // The same under its old name (RFC 9110, 8.4.1.3).
-    case 'x-gzip':
-      return 'gzip'
-    default:
-      return 'unsupported'
-  }
+  const compression = COMPRESSIONS.get(header?.trim().toLowerCase() ?? '')
+  return compression === undefined ? 'unsupported' : compression
 }
+
+const COMPRESSIONS = new Map<string, Compression | null>([
+  ...['', 'identity'].map((name) => [name, null] as const),
+  ...(['gzip', 'deflate'] as const).map((name) => [name, name] as const),
+  // The same under its old name (RFC 9110, 8.4.1.3).
+  ['x-gzip', 'gzip'],
+])
 
 function refusalOf(reading: Reading | Unsupported, id: string): Refusal | null {
   switch (reading.outcome) {
@@ -175,7 +170,7 @@ function refusalOf(reading: Reading | Unsupported, id: string): Refusal | null {
 const ACCEPTED =
   /^\s*(?:(?:application|text)\/json|[\w!#$&^.+-]+\/[\w!#$&^.+-]+\+json|text\/plain)?\s*(?:;|$)/i
 
-/** Two equal headers arrive as one, with a comma between: a sender and its proxy have both said it. */
+/** Two equal headers arrive as one, with a comma between: a sender and its proxy have both set it. */
 export function isAcceptedMediaType(header: string | null): boolean {
   return header === null || header.split(',').every((type) => ACCEPTED.test(type))
 }

@@ -7,6 +7,7 @@
 
 import type { MiddlewareHandler } from 'hono'
 import type { Issue } from '../chatlio/event.ts'
+import { ROUTE_KINDS } from '../chatlio/kind.ts'
 import { ACCEPTED_ENCODINGS } from '../lib/decompress.ts'
 import { UNAVAILABLE_RETRY_AFTER_SECONDS } from '../limits.ts'
 
@@ -30,19 +31,27 @@ export type Refusal =
   /** For operators: `detail` names the parameter and the expected value. */
   | { code: 'invalid-request'; detail: string }
 
-/** The HTTP form of a refusal. */
-type Wire = {
-  status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 422 | 503
-  title: string
-  detail: string
-  headers?: Record<string, string>
+/** As RFC 9110 calls them. */
+const TITLES = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  503: 'Service Unavailable',
 }
 
+/** The HTTP form of a refusal. */
+type Wire = { status: keyof typeof TITLES; detail: string; headers?: Record<string, string> }
+
 export function problemResponse(refusal: Refusal): Response {
-  const { status, title, detail, headers } = toWire(refusal)
+  const { status, detail, headers } = toWire(refusal)
   const body = {
     type: 'about:blank',
-    title,
+    title: TITLES[status],
     status,
     detail,
     code: refusal.code,
@@ -57,75 +66,51 @@ export function problemResponse(refusal: Refusal): Response {
 
 export function toWire(refusal: Refusal): Wire {
   switch (refusal.code) {
-    case 'unavailable':
-      return {
-        status: 503,
-        title: 'Service Unavailable',
-        detail: refusal.detail,
-        headers: { 'retry-after': String(UNAVAILABLE_RETRY_AFTER_SECONDS) },
+    case 'unavailable': {
+      const headers = { 'retry-after': String(UNAVAILABLE_RETRY_AFTER_SECONDS) }
+      return { status: 503, detail: refusal.detail, headers }
+    }
+    case 'unauthorized': {
+      if (refusal.realm === 'webhook') {
+        return { status: 401, detail: 'The URL needs ?key= with a valid key.' }
       }
-    case 'unauthorized':
-      return refusal.realm === 'webhook'
-        ? { status: 401, title: 'Unauthorized', detail: 'The URL needs ?key= with a valid key.' }
-        : {
-            status: 401,
-            title: 'Unauthorized',
-            detail: 'Send the admin token as Authorization: Bearer.',
-            headers: { 'www-authenticate': 'Bearer' },
-          }
+      const headers = { 'www-authenticate': 'Bearer' }
+      return { status: 401, detail: 'Send the admin token as Authorization: Bearer.', headers }
+    }
     case 'forbidden':
-      return { status: 403, title: 'Forbidden', detail: 'This must come from the page itself.' }
-    case 'unknown-kind':
-      return {
-        status: 404,
-        title: 'Not Found',
-        detail:
-          'The path after /chatlio/ must be transcript, offline-message, new-conversation, unanswered or feedback.',
-      }
+      return { status: 403, detail: 'This must come from the page itself.' }
+    case 'unknown-kind': {
+      const kinds = `${ROUTE_KINDS.slice(0, -1).join(', ')} or ${ROUTE_KINDS.at(-1)}`
+      return { status: 404, detail: `The path after /chatlio/ must be ${kinds}.` }
+    }
     case 'not-found':
-      return { status: 404, title: 'Not Found', detail: 'There is nothing at this address.' }
-    case 'method-not-allowed':
-      return {
-        status: 405,
-        title: 'Method Not Allowed',
-        detail: `This route accepts ${refusal.allow}.`,
-        headers: { allow: refusal.allow },
-      }
+      return { status: 404, detail: 'There is nothing at this address.' }
+    case 'method-not-allowed': {
+      const { allow } = refusal
+      return { status: 405, detail: `This route accepts ${allow}.`, headers: { allow } }
+    }
     case 'payload-too-large':
       return {
         status: 413,
-        title: 'Content Too Large',
         detail: `A webhook body may have up to ${refusal.limitBytes} bytes.`,
       }
-    case 'unsupported-media-type':
-      return refusal.header === 'content-type'
-        ? { status: 415, title: 'Unsupported Media Type', detail: 'Send application/json.' }
-        : {
-            status: 415,
-            title: 'Unsupported Media Type',
-            detail: 'Send the body as it is, or compressed once with gzip or deflate.',
-            headers: { 'accept-encoding': ACCEPTED_ENCODINGS },
-          }
+    case 'unsupported-media-type': {
+      if (refusal.header === 'content-type')
+        return { status: 415, detail: 'Send application/json.' }
+      const detail = 'Send the body as it is, or compressed once with gzip or deflate.'
+      return { status: 415, detail, headers: { 'accept-encoding': ACCEPTED_ENCODINGS } }
+    }
     case 'malformed-json':
-      return {
-        status: 400,
-        title: 'Bad Request',
-        detail: 'The body is not JSON in UTF-8.',
-      }
+      return { status: 400, detail: 'The body is not JSON in UTF-8.' }
     case 'too-many-values':
       return {
         status: 422,
-        title: 'Unprocessable Content',
         detail: `The JSON may have up to ${refusal.limit} object members and array elements.`,
       }
     case 'invalid-payload':
-      return {
-        status: 422,
-        title: 'Unprocessable Content',
-        detail: 'The JSON does not have the documented shape: see issues.',
-      }
+      return { status: 422, detail: 'The JSON does not have the documented shape: see issues.' }
     case 'invalid-request':
-      return { status: 400, title: 'Bad Request', detail: refusal.detail }
+      return { status: 400, detail: refusal.detail }
   }
 }
 

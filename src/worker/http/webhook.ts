@@ -88,13 +88,13 @@ function countedAs(
     const counted = isStranger ? 'unauthorized' : 'refused'
     return { kind, outcome: counted, receipt: null, redacted: NOTHING }
   }
-  if (outcome === 'opted-out') return { kind, outcome, receipt: null, redacted: NOTHING }
+  if (outcome === 'opted-out' || !result.direct) {
+    return { kind, outcome, receipt: null, redacted: NOTHING }
+  }
   const { id, receivedAt, bytes, subject, direct } = result
   // Only a valid event goes directly, and its kind is known then.
   const receipt = { id, kind: kind as EventKind, receivedAt, settledAt, bytes, subject }
-  return direct
-    ? { kind, outcome, receipt, redacted: direct.redacted }
-    : { kind, outcome, receipt: null, redacted: NOTHING }
+  return { kind, outcome, receipt, redacted: direct.redacted }
 }
 
 function keyIn(url: string): string | undefined {

@@ -8,7 +8,7 @@
  */
 
 /** `complete` is false if the body is longer than `limit` bytes; `bytes` then holds the beginning of it. */
-export type BoundedBody = { bytes: Uint8Array; complete: boolean }
+type BoundedBody = { bytes: Uint8Array; complete: boolean }
 
 /** Reads bytes. Rejects if the body cannot be read, such as when the connection breaks. */
 export function readUpTo(message: Request | Response, limit: number): Promise<BoundedBody> {
@@ -25,7 +25,7 @@ export function readUpTo(message: Request | Response, limit: number): Promise<Bo
 
 const decoder = new TextDecoder()
 
-export type BoundedText = { text: string; complete: boolean }
+type BoundedText = { text: string; complete: boolean }
 
 /** Reads text. Bytes that are not UTF-8 become U+FFFD. Rejects if the body cannot be read. */
 export function readTextUpTo(message: Request | Response, limit: number): Promise<BoundedText> {
@@ -50,24 +50,26 @@ async function readStream(stream: ReadableStream<Uint8Array>, limit: number): Pr
   try {
     for (;;) {
       const { done, value } = await reader.read()
-      if (done) return { bytes: join(chunks, length), complete: true }
+      if (done) return { bytes: whole(chunks), complete: true }
       chunks.push(value)
       length += value.length
-      if (length > limit) return { bytes: join(chunks, length), complete: false }
+      if (length > limit) return { bytes: whole(chunks), complete: false }
     }
   } finally {
     reader.releaseLock()
   }
 }
 
-function join(chunks: Uint8Array[], length: number): Uint8Array {
-  const [first] = chunks
-  if (first && chunks.length === 1) return first
-  const bytes = new Uint8Array(length)
-  let offset = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset)
-    offset += chunk.length
+/** Mostly there is one. */
+const whole = (chunks: Uint8Array[]) =>
+  chunks.length === 1 && chunks[0] ? chunks[0] : joined(chunks)
+
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
   }
-  return bytes
+  return all
 }

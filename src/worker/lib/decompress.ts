@@ -11,7 +11,7 @@ import { DECOMPRESSION_STEP_BYTES } from '../limits.ts'
 export type Compression = 'gzip' | 'deflate'
 
 /** `broken`: cut short, followed by other bytes, or not of this format. `too-large`: more than `limit` bytes. */
-export type Decompressed = { bytes: Uint8Array } | 'broken' | 'too-large'
+type Decompressed = { bytes: Uint8Array } | 'broken' | 'too-large'
 
 export async function decompress(
   compressed: Uint8Array,
@@ -21,7 +21,7 @@ export async function decompress(
   const stream = new DecompressionStream(format)
   const ended = new AbortController()
   const writing = write(compressed, stream.writable, ended.signal)
-  // Reading fails for the same reason, and says so below; this one must not count as unhandled.
+  // Reading fails for the same reason and is handled below; this rejection must not count as unhandled.
   writing.catch(() => undefined)
   const reader = stream.readable.getReader({ mode: 'byob' })
   try {

@@ -9,7 +9,7 @@ import type * as v from 'valibot'
 export type JsonSchema = { readonly [keyword: string]: unknown }
 
 /** `input`: what is taken; otherwise what comes out. */
-export type Side = 'input' | 'output'
+type Side = 'input' | 'output'
 
 /** As valibot's schemas and actions say of themselves. */
 type Part = {

@@ -29,6 +29,15 @@ export function parseJson(bytes: Uint8Array): ParsedText {
   }
 }
 
+/** `undefined` where it is no JSON. */
+export function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 /** In V8 since 2023 (tc39/proposal-json-parse-with-source), not yet in TypeScript's library. */
 const { rawJSON, isRawJSON } = JSON as unknown as {
   rawJSON(text: string): unknown
@@ -77,7 +86,7 @@ export function isNonEmptyString(value: unknown): value is string {
 }
 
 /** `depth`: levels of nesting. `values`: object members and array elements, on all levels together. */
-export type JsonLimits = { depth: number; values: number }
+type JsonLimits = { depth: number; values: number }
 
 const JSON_LIMITS: JsonLimits = { depth: MAX_JSON_DEPTH, values: MAX_JSON_VALUES }
 

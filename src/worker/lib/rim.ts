@@ -7,7 +7,7 @@
  */
 import { TIMERS, type Timers } from './timeout.ts'
 
-export type Cipher = {
+type Cipher = {
   seal: (iv: Uint8Array, bytes: Uint8Array) => Promise<ArrayBuffer>
   open: (iv: Uint8Array, bytes: Uint8Array) => Promise<ArrayBuffer | null>
 }

@@ -51,7 +51,7 @@ export type Aep = {
   refusals: Refusals
 }
 
-export type DestinationFailure = {
+type DestinationFailure = {
   reason: 'upstream' | HoldReason
   /** When the run of failures with this reason began. */
   since: number
@@ -269,7 +269,7 @@ function withFailure(aep: Aep, attempt: Attempt, failed: Failed, now: number, po
         notBefore: Math.max(aep.notBefore, endedAt + (failed.retryAfterMs ?? 0)),
       }
     : aep
-  // Heard late, and AEP has answered meanwhile.
+  // Reported late: AEP has answered since.
   if (aep.answeredAt > endedAt) return asked
   const reason = failed.verdict === 'held' ? failed.reason : 'upstream'
   // An acceptance from before AEP said that it is busy does not take that back.
@@ -310,10 +310,10 @@ function resumed(aep: Aep, now: number): Aep {
   return withoutVainWait(opened, withoutHold(aep.refusals))
 }
 
-/** A deployment may have mended what fails: it is tried at once. Any other start goes on waiting. */
+/** A deployment may have corrected what fails: AEP is asked at once. After any other start the wait continues. */
 function started(aep: Aep, start: Extract<Happened, { what: 'start' }>, now: number): Aep {
   const { settings, usable, deployment } = start
-  // Without usable settings nothing is sent, so nothing is learnt of any.
+  // Without usable settings nothing is sent, so what is known of the last ones stays.
   const same = !usable || settings === aep.refusals.settings
   const unusableSince = usable ? null : (aep.unusableSince ?? now)
   const deployed = deployment !== aep.deployment || !same
@@ -387,7 +387,7 @@ export function corrected(aep: Aep, now: number, { backoff }: Policy): Aep {
 }
 
 /**
- * Whether a change must be on disk before anyone hears of it: what decides whether and when AEP is asked, and whether a
+ * Whether a change must be on disk before anyone sees it: what decides whether and when AEP is asked, and whether a
  * refusal kills. When AEP last accepted or failed may be old after a restart.
  */
 export function mustPersist(a: Aep, b: Aep): boolean {

@@ -1,13 +1,15 @@
 /**
  * What the outbox knows that may be worth an alert, and what alerts remember here: their states.
  *
- * Promises: never in the way of delivery: SQLite itself counts a refusal along with its cause (`schema.ts`), and the count
+ * Promises: costs delivery nothing: SQLite itself counts a refusal along with its cause (`schema.ts`), and the count
  * is read when the cron trigger asks. The states and what they count are written together, so none is counted twice.
  * Facts are codes, counts and moments only: nothing of an event, and nothing that AEP wrote. Times are epoch milliseconds.
  */
-import { type OutboxFacts, type RefusedCause, warnings } from '../alerts/alerts.ts'
-import type { DriftSummary } from '../drift/drift.ts'
+import { warnings } from '../alerts/alerts.ts'
+import type { OutboxFacts, RefusedCause } from '../alerts/facts.ts'
 import { DAY_MS, HOUR_MS, MAX_CAUSES_READ, MAX_COUNTED_EXPIRING } from '../limits.ts'
+import type { DriftStore } from './drift.ts'
+import type { Events } from './events.ts'
 import type { EventList } from './list.ts'
 import type { CompletenessFacts } from './records/completeness.ts'
 import type { Records } from './records/records.ts'
@@ -20,16 +22,13 @@ CREATE TABLE alerts (only INTEGER PRIMARY KEY CHECK (only = 1), states TEXT NOT 
 export type AlertsDeps = {
   sql: SqlStorage
   watch: AepWatch
+  events: Events
   list: EventList
-  pending: () => number
-  oldestPendingAt: () => number | null
-  /** Of any state. */
-  oldestAt: () => number | null
-  isWritable: () => Promise<boolean>
-  drift: () => DriftSummary
   records: Records
+  drift: DriftStore
+  isWritable: () => Promise<boolean>
   silenceMs: number
-  /** How long a conversation may be without its transcript; 0: not looked at. */
+  /** How long a conversation may be without its transcript; 0: transcripts are not checked. */
   completeMs: number
   retentionMs: number
   now: () => number
@@ -45,26 +44,23 @@ export class Alerts {
   }
 
   async facts(): Promise<OutboxFacts> {
-    const { watch, pending, oldestPendingAt, isWritable, drift, records } = this.#deps
+    const { watch, events, isWritable, drift, records } = this.#deps
     const { hold, causes } = watch.besidesPause()
+    const { code = null, status = null } = causes.hold ?? {}
     const { pause } = watch.aep
     const { unavailable, refused, keys } = records.status()
     const used = keys.map(({ lastUsedAt }) => lastUsedAt)
     const lastWebhookAt = used.length > 0 ? Math.max(...used) : null
     return {
       states: this.states(),
-      hold: hold && {
-        ...hold,
-        code: causes.hold?.code ?? null,
-        status: causes.hold?.status ?? null,
-      },
+      hold: hold && { ...hold, code, status },
       pausedSince: pause.paused ? pause.at : null,
-      pending: pending(),
-      oldestPendingAt: oldestPendingAt(),
+      pending: events.ledger.read().pending,
+      oldestPendingAt: events.oldestPendingAt(),
       expiring: this.#expiring(),
       writable: await isWritable(),
       refusals: this.#refusals(),
-      drift: drift(),
+      drift: drift.summary(),
       landed: records.landed.facts(),
       lost: unavailable,
       refused,
@@ -145,7 +141,7 @@ export class Alerts {
   #expiring(): OutboxFacts['expiring'] {
     const { list, retentionMs, now } = this.#deps
     const { soonMs, todayMs } = warnings(retentionMs)
-    const oldestAt = this.#deps.oldestAt()
+    const oldestAt = this.#deps.events.oldestAt()
     const receivedUpTo = (ms: number) => list.receivedUpTo(ms, MAX_COUNTED_EXPIRING + 1)
     const ends = now() - retentionMs
     return { soon: receivedUpTo(ends + soonMs), today: receivedUpTo(ends + todayMs), oldestAt }

@@ -6,7 +6,6 @@
  * the moment of writing, since both may change while it waits.
  */
 import type { Ending } from '../aep/client/verdict.ts'
-import type { StoredKind } from '../chatlio/kind.ts'
 import { MAX_ARRIVAL_AGE_MS, MAX_WAITING_BYTES } from '../limits.ts'
 import { NO_HISTORY } from './blame.ts'
 import type { Delivery } from './delivery/delivery.ts'
@@ -22,18 +21,10 @@ import type { AepWatch } from './watch.ts'
 export type RequestAttempt = { beganAt: number; endedAt: number; ending: Ending }
 
 /** A request's order to store an event. */
-export type StoreRequest = {
-  id: string
-  kind: StoredKind
-  source: string | null
-  receivedAt: number
-  body: Uint8Array
+export type StoreRequest = Omit<ArrivingEvent, 'hashes' | 'state' | 'attempt'> & {
   /** What it is looked up by; `null`: the outbox finds out. */
   hashes: string | null
   state: 'pending' | 'quarantined'
-  /** The records of an event that the request has split, as JSON texts; empty if it is not split. */
-  parts: readonly string[]
-  madeFor: string
   /** `null` if it made none. */
   attempt: RequestAttempt | null
   /** Why it is quarantined, or why our own code fails on it; otherwise `null`. */
@@ -46,7 +37,7 @@ export type StoreRequest = {
 /** Where an event is; `suppressed`: nothing of its person is stored. */
 export type HeldState = EventState | 'suppressed'
 
-export type ArrivalsDeps = {
+type ArrivalsDeps = {
   events: Events
   watch: AepWatch
   delivery: Delivery
@@ -63,7 +54,7 @@ export class Arrivals {
   readonly #commit: GroupCommit<HashedRequest, HeldState>
   /** Bytes of the bodies that wait, at most. */
   #waitingBytes = 0
-  /** The latest write that tells whether the next will work; `null` before the first. */
+  /** The latest write by which to judge whether the next will work; `null` before the first. */
   lastWrite: Write | null = null
 
   constructor(deps: ArrivalsDeps) {
@@ -106,7 +97,7 @@ export class Arrivals {
       delivery.takeBack(refusedFrom, hold?.since ?? now())
       places = places.map((place) => ({ ...place, ...events.at(place.position) }))
     }
-    events.saveAep()
+    events.ledger.save()
     records.stored(
       places.flatMap(({ position, isNew }, index) =>
         isNew ? { position, hashes: arrivals[index]?.hashes ?? '' } : [],
@@ -115,7 +106,7 @@ export class Arrivals {
     // What was there before, and whose person is suppressed, has written nothing.
     const added = arrivals.filter((_, index) => places[index]?.isNew)
     const bytes = largest(added)
-    // A smaller one that works does not vouch for what was refused.
+    // A smaller write that works does not prove that one as large as the refused one would.
     const tells = lastWrite === null || lastWrite.worked || bytes >= lastWrite.bytes
     this.lastWrite = added.length > 0 && tells ? { at, worked: true, bytes } : lastWrite
     const states = new Map(wanted.map((request, index) => [request, places[index]?.state]))

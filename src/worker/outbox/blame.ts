@@ -8,7 +8,7 @@
 import type { Ending, Failure, Verdict } from '../aep/client/verdict.ts'
 import { MAX_RETRY_AFTER_MS, MAX_STRIKES, MIN_STRIKES_MS } from '../limits.ts'
 
-export type Backoff = { baseMs: number; capMs: number }
+type Backoff = { baseMs: number; capMs: number }
 export type Policy = { backoff: Backoff; random: () => number }
 
 /** Neither accepted nor refused. */
@@ -54,7 +54,7 @@ export type Attempt = {
 /** What blame has to know of AEP. */
 export type Seen = { acceptedAt: number; throttled: { id: string; at: number } | null }
 
-export type Blamed = 'event' | 'destination' | 'nobody'
+type Blamed = 'event' | 'destination' | 'nobody'
 
 /** The event's row after an attempt that was not accepted. */
 export type Recorded = History & {
@@ -110,7 +110,7 @@ export function blame(failed: Failed, attempt: Attempt, seen: Seen): 'event' | '
 }
 
 /** What must be known to say what an attempt means for its event. */
-export type Judging = {
+type Judging = {
   /** AEP before the attempt ended. */
   seen: Seen
   /** A refusal kills nothing: it may be the setting's fault. */
@@ -128,6 +128,7 @@ export function attemptOutcome(attempt: Attempt, judging: Judging): AttemptOutco
     ...history,
     attempts: history.attempts + 1,
     throttles: 0,
+    struckAt: firstStruckAt(attempt, judging.policy),
     triedAt: endedAt,
     nextAt: null,
     askedToWait: false,
@@ -164,7 +165,7 @@ function failedOutcome(
     const nextAt = attempt.endedAt + retryAfterMs
     return { end: 'retry', blamed, recorded: { ...recorded, throttles, nextAt, askedToWait: true } }
   }
-  const struck = withStrike(recorded, attempt, policy)
+  const struck = withStrike(recorded, attempt)
   const lastsMs = attempt.endedAt - (struck.struckAt ?? attempt.endedAt)
   if (struck.strikes >= MAX_STRIKES && lastsMs >= MIN_STRIKES_MS) {
     return { end: 'dead', recorded: struck }
@@ -173,19 +174,25 @@ function failedOutcome(
 }
 
 /**
- * A first attempt costs none: AEP may have failed for a moment. Of the time between two attempts no more counts than the
- * longest wait: a clock that ran days behind at the first strike must not make minutes a day.
+ * When the first strike was, whatever this attempt ends in: of the time between two attempts no more counts than the longest
+ * wait, since a clock that ran days behind at one of them must not make minutes a day.
  */
-function withStrike(
-  recorded: Recorded,
-  { history, endedAt }: Attempt,
-  { backoff }: Policy,
-): Recorded {
-  if (history.triedAt === null) return recorded
+function firstStruckAt({ history, endedAt }: Attempt, { backoff }: Policy): number | null {
+  const { struckAt, triedAt } = history
+  if (struckAt === null || triedAt === null) return struckAt
   const longestMs = Math.max(backoff.capMs, MAX_RETRY_AFTER_MS)
-  const uncountedMs = Math.max(endedAt - history.triedAt - longestMs, 0)
-  const struckAt = Math.min((history.struckAt ?? endedAt) + uncountedMs, endedAt)
-  return { ...recorded, strikes: history.strikes + 1, struckAt }
+  const uncountedMs = Math.max(endedAt - triedAt - longestMs, 0)
+  return Math.min(struckAt + uncountedMs, endedAt)
+}
+
+/** A first attempt costs none: AEP may have failed for a moment. */
+function withStrike(recorded: Recorded, { history, endedAt }: Attempt): Recorded {
+  if (history.triedAt === null) return recorded
+  return {
+    ...recorded,
+    strikes: history.strikes + 1,
+    struckAt: recorded.struckAt ?? endedAt,
+  }
 }
 
 function retry(

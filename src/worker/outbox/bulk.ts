@@ -34,23 +34,19 @@ export type RedrivePage = {
 }
 export type DeletePage = { matched: number; erased: number; next: number | null }
 
-export class Bulk {
-  readonly #events: Events
-  readonly #list: EventList
-  readonly #isSuppressed: (hashes: string) => boolean
-  readonly #erased: (id: string) => void
+type BulkDeps = {
+  events: Events
+  list: EventList
+  isSuppressed: (hashes: string) => boolean
+  /** Called for each erased event: a request may be waiting for its delivery. */
+  erased: (id: string) => void
+}
 
-  /** `erased`: what is told of each, since it may be on its way to AEP. */
-  constructor(deps: {
-    events: Events
-    list: EventList
-    isSuppressed: (hashes: string) => boolean
-    erased: (id: string) => void
-  }) {
-    this.#events = deps.events
-    this.#list = deps.list
-    this.#isSuppressed = deps.isSuppressed
-    this.#erased = deps.erased
+export class Bulk {
+  readonly #deps: BulkDeps
+
+  constructor(deps: BulkDeps) {
+    this.#deps = deps
   }
 
   /** Part of the caller's transaction. */
@@ -59,7 +55,7 @@ export class Bulk {
     const { found, next } = this.#page(request)
     const page: RedrivePage = { matched: 0, redriven: 0, stillInvalid: 0, positions: [], next }
     for (const { position, state } of found) {
-      const event = state === 'pending' ? null : this.#events.read(position)
+      const event = state === 'pending' ? null : this.#deps.events.read(position)
       if (!event) continue
       page.matched += 1
       const reading = readEventOrNull(event, parseJson(event.body))
@@ -67,8 +63,8 @@ export class Bulk {
         page.stillInvalid += 1
         continue
       }
-      if (dryRun || this.#isSuppressed(event.hashes)) continue
-      this.#events.requeue(position, reading?.kind ?? event.kind)
+      if (dryRun || this.#deps.isSuppressed(event.hashes)) continue
+      this.#deps.events.requeue(position, reading?.kind ?? event.kind)
       page.positions.push(position)
       page.redriven += 1
     }
@@ -79,11 +75,11 @@ export class Bulk {
   erase(request: BulkRequest): DeletePage {
     const { found, next } = this.#page(request)
     if (request.dryRun) return { matched: found.length, erased: 0, next }
-    this.#events.erase(
+    this.#deps.events.erase(
       found.map(({ position }) => position),
       'deleted',
     )
-    for (const { id } of found) this.#erased(id)
+    for (const { id } of found) this.#deps.erased(id)
     return { matched: found.length, erased: found.length, next }
   }
 
@@ -92,7 +88,7 @@ export class Bulk {
   }
 
   #all(filter: ListFilter, after: number, limit: number) {
-    const { events, readTo } = this.#list.list(filter, after, limit)
+    const { events, readTo } = this.#deps.list.list(filter, after, limit)
     const found = withinBytes(events)
     const last = found.at(-1)
     return { found, next: found.length < events.length && last ? last.position : readTo }
@@ -105,7 +101,7 @@ export class Bulk {
     const taken: Listed[] = []
     let bytes = 0
     for (const [index, id] of asked.entries()) {
-      const event = this.#list.find(id, filter)
+      const event = this.#deps.list.find(id, filter)
       bytes += event?.bytes ?? 0
       if (taken.length > 0 && bytes > BULK_BYTES) return { found: taken, next: from + index }
       if (event) taken.push(event)

@@ -134,12 +134,8 @@ export class DriftStore {
   }
 
   #forget({ kind, path, change }: DriftKey): void {
-    this.#storage.sql.exec(
-      'DELETE FROM drift WHERE kind = ? AND path = ? AND change = ?',
-      kind,
-      path,
-      change,
-    )
+    const query = 'DELETE FROM drift WHERE kind = ? AND path = ? AND change = ?'
+    this.#storage.sql.exec(query, kind, path, change)
   }
 
   #fields(): Fields {
@@ -164,14 +160,8 @@ export class DriftStore {
   #recordFinding(kind: StoredKind, finding: CountedFinding, now: number): void {
     const { sql } = this.#storage
     const { path, change, from, to, sample, eventId, count } = finding
-    const [known] = sql
-      .exec<{ to: string | null }>(
-        'SELECT to_type AS "to" FROM drift WHERE kind = ? AND path = ? AND change = ?',
-        kind,
-        path,
-        change,
-      )
-      .toArray()
+    const query = 'SELECT to_type AS "to" FROM drift WHERE kind = ? AND path = ? AND change = ?'
+    const [known] = sql.exec<{ to: string | null }>(query, kind, path, change).toArray()
     if (!known) this.#makeRoom(kind)
     else if (change === 'new' && isOtherType(path, known.to, to)) {
       const changed = { ...finding, change: 'type' as const, from: known.to }
@@ -197,9 +187,8 @@ export class DriftStore {
 
   #makeRoom(kind: StoredKind): void {
     const { sql } = this.#storage
-    const { n } = sql
-      .exec<{ n: number }>('SELECT COUNT(*) AS n FROM drift WHERE kind = ?', kind)
-      .one()
+    const count = 'SELECT COUNT(*) AS n FROM drift WHERE kind = ?'
+    const { n } = sql.exec<{ n: number }>(count, kind).one()
     if (n < MAX_DRIFT_ROWS_PER_KIND) return
     sql.exec(
       `DELETE FROM drift WHERE (kind, path, change) IN (SELECT kind, path, change FROM drift
@@ -215,7 +204,7 @@ function isGone({ came, missed }: Field, events: number): boolean {
   return missed >= DRIFT_GONE.missed && before >= DRIFT_GONE.of && came >= before * DRIFT_GONE.share
 }
 
-/** What came long ago counts for less. */
+/** So that what came long ago counts for less. */
 function halve(known: Fields[string]): void {
   known.events /= 2
   for (const field of Object.values(known.fields)) {

@@ -35,7 +35,7 @@ export type StoredError = {
 export const PER_MS = 4096
 
 /** Always balances: accepted = delivered + pending + dead + quarantined + erased. */
-export type Ledger = Record<EventState, number> & {
+export type Counters = Record<EventState, number> & {
   accepted: number
   delivered: number
   erased: number
@@ -77,7 +77,10 @@ export type StoredPart = { part: number; record: string }
 /** `madeFor`: the settings that decided the parts; `parts`: how many there were; `generation`: of their ids, from 0. */
 export type Split = { madeFor: string; parts: number; generation: number }
 
-/** An event that arrives. `attempt`: the one that its request made, as the outbox writes it down. */
+/**
+ * An event that arrives. `parts`: the records of an event that its request has split, as JSON texts; empty if it is not split.
+ * `attempt`: the one that its request made, as the outbox writes it down.
+ */
 export type ArrivingEvent = Omit<StoredEvent, 'position' | 'history'> & {
   state: EventState
   parts: readonly string[]

@@ -1,5 +1,6 @@
 /**
- * The events in custody: one table, and every statement that changes it. (What operators see of it: `list.ts`.)
+ * The events in custody: one table, and every statement that changes it. (What operators see of it: `list.ts`; the records of
+ * split ones: `parts.ts`; how many there are: `ledger.ts`.)
  *
  * Promises: a change and its count happen in one transaction, or not at all; storing an event again changes nothing, unless
  * `stateOnArrival` says so; no statement reads more rows than a few beyond those it returns.
@@ -15,7 +16,6 @@ import {
   type ArrivingEvent,
   type Eraser,
   type EventState,
-  type Ledger,
   type Located,
   type ParkedState,
   PER_MS,
@@ -23,66 +23,25 @@ import {
   type Reason,
   reasonOf,
   type SentEvent,
-  type Split,
   type StoredAttempt,
   type StoredEvent,
-  type StoredPart,
   stateOnArrival,
 } from './event.ts'
+import { Ledger } from './ledger.ts'
+import { Parts } from './parts.ts'
 import { ATTEMPT_COLUMNS, EVENT_COLUMNS } from './schema.ts'
 
-type Counts = { accepted?: number; delivered?: number } & { [by in Eraser]?: number }
-
 export class Events {
+  readonly ledger: Ledger
+  readonly parts: Parts
   readonly #storage: DurableObjectStorage
   readonly #sql: SqlStorage
-  #aep: object
-  #aepIsSaved = true
 
   constructor(storage: DurableObjectStorage) {
+    this.ledger = new Ledger(storage.sql)
+    this.parts = new Parts(storage)
     this.#storage = storage
     this.#sql = storage.sql
-    this.#aep = JSON.parse(this.#sql.exec<{ aep: string }>('SELECT aep FROM ledger').one().aep)
-  }
-
-  /** What is known of AEP, as it was last written (`aep.ts`). */
-  get aep(): object {
-    return this.#aep
-  }
-
-  /** Written with the next change of a counter, so that it costs no further row; at once with `saveAep`. */
-  setAep(aep: object): void {
-    this.#aepIsSaved &&= aep === this.#aep
-    this.#aep = aep
-  }
-
-  saveAep(): void {
-    if (!this.#aepIsSaved) this.#count({})
-  }
-
-  ledger(): Ledger {
-    const [counters] = this.#sql
-      .exec<Record<'accepted' | 'delivered' | Eraser, number>>(
-        'SELECT accepted, delivered, expired, deleted, person FROM ledger',
-      )
-      .toArray()
-    const { accepted = 0, delivered = 0, expired = 0, deleted = 0, person = 0 } = counters ?? {}
-    const parked = { dead: 0, quarantined: 0 }
-    for (const { state, count } of this.#sql.exec<{ state: ParkedState; count: number }>(
-      'SELECT state, SUM(count) AS count FROM causes GROUP BY state',
-    )) {
-      parked[state] = count
-    }
-    const erased = expired + deleted + person
-    const pending = accepted - delivered - erased - parked.dead - parked.quarantined
-    return {
-      accepted,
-      delivered,
-      pending,
-      ...parked,
-      erased,
-      erasedBy: { expired, deleted, person },
-    }
   }
 
   /** Stores them in one transaction. Returns where each of them is, and in which state it really is. */
@@ -97,7 +56,7 @@ export class Events {
         stored.set(arrival.id, place)
         return { ...place, isNew: !held }
       })
-      if (added > 0) this.#count({ accepted: added })
+      if (added > 0) this.ledger.count({ accepted: added })
       return places
     })
   }
@@ -106,19 +65,10 @@ export class Events {
     const { id, kind, source, receivedAt, hashes, body, state, parts, madeFor, attempt } = arrival
     const { code, path } = causeIn(state, attempt)
     this.#write(INSERT_EVENT, EVENT_COLUMNS, {
-      position,
-      id,
-      state,
-      kind,
-      source,
-      received_at: receivedAt,
-      hashes,
-      code,
-      path,
-      begun: 0,
-      body: body.slice().buffer,
+      ...{ position, id, state, kind, source, received_at: receivedAt, hashes, code, path },
+      ...{ begun: 0, body: body.slice().buffer },
     })
-    if (parts.length > 0) this.#split(position, parts, madeFor, 0)
+    if (parts.length > 0) this.parts.write(position, parts, madeFor, 0)
     if (attempt) this.#writeAttempt(position, attempt)
     return { position, state }
   }
@@ -136,14 +86,7 @@ export class Events {
     const stored = new Map<string, Place>()
     const next = new Map<number, number>()
     const asked = JSON.stringify(arrivals.map(({ id, receivedAt }) => [id, receivedAt]))
-    const rows = this.#sql.exec<{
-      id: string
-      ms: number
-      position: number | null
-      state: EventState | null
-      last: number | null
-    }>(LOOK, asked)
-    for (const { id, ms, position, state, last } of rows) {
+    for (const { id, ms, position, state, last } of this.#sql.exec<Looked>(LOOK, asked)) {
       next.set(ms, Math.max((last ?? -1) + 1, ms * PER_MS))
       if (position !== null && state !== null) stored.set(id, { position, state })
     }
@@ -159,26 +102,17 @@ export class Events {
   }
 
   #firstFree(ms: number): number {
-    const last = this.#number(
-      'SELECT MAX(position) AS n FROM events WHERE position BETWEEN ? AND ?',
-      ms * PER_MS,
-      ms * PER_MS + PER_MS - 1,
-    )
+    const query = 'SELECT MAX(position) AS n FROM events WHERE position BETWEEN ? AND ?'
+    const last = this.#number(query, ms * PER_MS, ms * PER_MS + PER_MS - 1)
     return Math.max((last ?? -1) + 1, ms * PER_MS)
   }
 
   find(id: string): Place | null {
-    const [row] = this.#sql
-      .exec<Place>('SELECT position, state FROM events WHERE id = ?', id)
-      .toArray()
-    return row ?? null
+    return this.#place('SELECT position, state FROM events WHERE id = ?', id)
   }
 
   at(position: number): Place | null {
-    const [row] = this.#sql
-      .exec<Place>('SELECT position, state FROM events WHERE position = ?', position)
-      .toArray()
-    return row ?? null
+    return this.#place('SELECT position, state FROM events WHERE position = ?', position)
   }
 
   read(position: number): StoredEvent | null {
@@ -228,12 +162,7 @@ export class Events {
 
   /** The oldest events received before a moment, whatever their state. */
   receivedBefore(ms: number, limit: number): Located[] {
-    return this.#located(
-      `SELECT position, kind, length(body) AS bytes FROM events WHERE position < ?
-       ORDER BY position LIMIT ?`,
-      ms * PER_MS,
-      limit,
-    )
+    return this.#located(RECEIVED_BEFORE, ms * PER_MS, limit)
   }
 
   /** Those of these events that are still pending: no operator has taken them away meanwhile, nor has their age. */
@@ -249,62 +178,12 @@ export class Events {
     const pending = this.stillPending(events)
     if (pending.length === 0) return []
     const positions = pending.map(({ position }) => position)
-    const lastParts = this.#sql.exec<{ position: number; count: number }>(
-      LAST_PARTS,
-      JSON.stringify(positions),
-    )
-    const records = new Map([...lastParts].map(({ position, count }) => [position, count]))
+    const records = this.parts.counts(positions)
     this.#storage.transactionSync(() => {
       this.#forget(positions)
-      this.#count({ delivered: pending.length })
+      this.ledger.count({ delivered: pending.length })
     })
     return pending.map((event) => ({ ...event, records: records.get(event.position) ?? 1 }))
-  }
-
-  /** Parts still to be sent; none where the event is one record, or is not encoded yet. */
-  parts(position: number): StoredPart[] {
-    return this.#sql
-      .exec<StoredPart>('SELECT part, record FROM parts WHERE position = ? ORDER BY part', position)
-      .toArray()
-  }
-
-  splitOf(position: number): Split | null {
-    const [row] = this.#sql
-      .exec<Split>(
-        'SELECT made_for AS madeFor, parts, generation FROM splits WHERE position = ?',
-        position,
-      )
-      .toArray()
-    return row ?? null
-  }
-
-  /** Decides into which records an event is split, before the first of them is sent. */
-  split(position: number, records: readonly string[], madeFor: string, generation: number): void {
-    this.#storage.transactionSync(() => this.#split(position, records, madeFor, generation))
-  }
-
-  #split(position: number, records: readonly string[], madeFor: string, generation: number): void {
-    this.#sql.exec('DELETE FROM parts WHERE position = ?', position)
-    this.#sql.exec(
-      'INSERT OR REPLACE INTO splits (position, made_for, parts, generation) VALUES (?, ?, ?, ?)',
-      position,
-      madeFor,
-      records.length,
-      generation,
-    )
-    for (const [part, record] of records.entries()) {
-      this.#sql.exec('INSERT INTO parts VALUES (?, ?, ?)', position, part, record)
-    }
-  }
-
-  /** It is one record after all. */
-  unsplit(position: number): void {
-    this.#sql.exec('DELETE FROM parts WHERE position = ?', position)
-    this.#sql.exec('DELETE FROM splits WHERE position = ?', position)
-  }
-
-  partAccepted(position: number, part: number): void {
-    this.#sql.exec('DELETE FROM parts WHERE position = ? AND part = ?', position, part)
   }
 
   /** An attempt has failed, and the event stays pending. */
@@ -319,13 +198,8 @@ export class Events {
 
   #park(position: number, state: ParkedState, attempt: StoredAttempt | null): void {
     const { code, path } = causeIn(state, attempt)
-    this.#sql.exec(
-      'UPDATE events SET state = ?, code = ?, path = ? WHERE position = ?',
-      state,
-      code,
-      path,
-      position,
-    )
+    const query = 'UPDATE events SET state = ?, code = ?, path = ? WHERE position = ?'
+    this.#sql.exec(query, state, code, path, position)
     if (attempt) this.#writeAttempt(position, { ...attempt, nextAt: null })
   }
 
@@ -338,15 +212,8 @@ export class Events {
   }
 
   #requeue(position: number, kind: StoredKind, attempt: StoredAttempt | null): void {
-    this.#sql.exec(
-      `UPDATE events SET state = 'pending', code = NULL, path = NULL, kind = ?, begun = 0
-       WHERE position = ?`,
-      kind,
-      position,
-    )
-    if (this.#sql.exec(SPLIT_ANEW, position).rowsWritten > 0) {
-      this.#sql.exec('DELETE FROM parts WHERE position = ?', position)
-    }
+    this.#sql.exec(REQUEUE, kind, position)
+    this.parts.splitAnew(position)
     this.#sql.exec('DELETE FROM attempts WHERE position = ?', position)
     if (attempt) this.#writeAttempt(position, attempt)
   }
@@ -357,15 +224,11 @@ export class Events {
    */
   takeBackRefusals(from: number, now: number, after: number, limit: number): number[] {
     return this.#storage.transactionSync(() => {
-      const positions = this.#positions(REFUSED_SINCE, after, from, limit)
+      const rows = this.#sql.exec<{ position: number }>(REFUSED_SINCE, after, from, limit)
+      const positions = [...rows].map(({ position }) => position)
       const list = JSON.stringify(positions)
       this.#sql.exec(TAKE_BACK, list)
-      this.#sql.exec(
-        `UPDATE attempts SET next_at = ?, refused = 1
-         WHERE position IN (SELECT value FROM json_each(?))`,
-        now,
-        list,
-      )
+      this.#sql.exec(DUE_AGAIN, now, list)
       return positions
     })
   }
@@ -374,20 +237,14 @@ export class Events {
   erase(positions: readonly number[], by: Eraser): void {
     if (positions.length === 0) return
     this.#storage.transactionSync(() => {
-      const list = JSON.stringify(positions)
-      for (const overwrite of OVERWRITE) this.#sql.exec(overwrite, list)
-      const erased = this.#forget(positions)
-      this.#count({ [by]: erased })
+      for (const overwrite of OVERWRITE) this.#sql.exec(overwrite, JSON.stringify(positions))
+      this.ledger.count({ [by]: this.#forget(positions) })
     })
   }
 
   /** AEP's kept answer goes, the event stays. */
   eraseAnswer(position: number): void {
-    this.#sql.exec(
-      `UPDATE attempts SET answer = zeroblob(length(CAST(answer AS BLOB)))
-       WHERE position = ? AND answer IS NOT NULL`,
-      position,
-    )
+    this.#sql.exec(OVERWRITE_ANSWER, position)
     this.#sql.exec('UPDATE attempts SET answer = NULL WHERE position = ?', position)
   }
 
@@ -406,33 +263,18 @@ export class Events {
 
   /** Cuts waits that are longer than any can be: a clock that ran ahead wrote them. `capMs`: the longest backoff. */
   correctWaits(now: number, capMs: number): void {
-    this.#sql.exec(
-      `UPDATE attempts SET next_at = ?1 + CASE asked_to_wait WHEN 1 THEN ?3 ELSE ?2 END
-       WHERE next_at > ?1 + ?2 AND (asked_to_wait = 0 OR next_at > ?1 + ?3)`,
-      now,
-      capMs,
-      Math.max(capMs, MAX_RETRY_AFTER_MS),
-    )
+    this.#sql.exec(CORRECT_WAITS, now, capMs, Math.max(capMs, MAX_RETRY_AFTER_MS))
   }
 
   #writeAttempt(position: number, attempt: StoredAttempt): void {
-    const { attempts, triedAt, error } = attempt
+    const { attempts, strikes, struckAt, throttles, triedAt, nextAt, answer } = attempt
+    const { code, status, message } = attempt.error
     const isAttempt = attempts > 0 && triedAt !== null
     this.#write(WRITE_ATTEMPT, ATTEMPT_COLUMNS, {
-      position,
-      attempts,
-      strikes: attempt.strikes,
-      struck_at: attempt.struckAt,
-      throttles: attempt.throttles,
-      refused: attempt.refused ? 1 : 0,
-      tried_at: triedAt,
-      next_at: attempt.nextAt,
-      asked_to_wait: attempt.askedToWait ? 1 : 0,
-      code: error.code,
-      status: error.status,
-      message: error.message,
-      answer: attempt.answer,
-      history: JSON.stringify(isAttempt ? [[triedAt, error.code, error.status]] : []),
+      ...{ position, attempts, strikes, struck_at: struckAt, throttles },
+      ...{ refused: attempt.refused ? 1 : 0, tried_at: triedAt, next_at: nextAt },
+      ...{ asked_to_wait: attempt.askedToWait ? 1 : 0, code, status, message, answer },
+      history: JSON.stringify(isAttempt ? [[triedAt, code, status]] : []),
     })
   }
 
@@ -440,14 +282,8 @@ export class Events {
   #forget(positions: readonly number[]): number {
     const list = JSON.stringify(positions)
     const [side] = this.#sql.exec<Record<SideTable, number>>(HAS_SIDE_ROWS, list).toArray()
-    for (const table of SIDE_TABLES) if (side?.[table]) this.#sql.exec(FORGET[table], list)
+    for (const [table, forget] of FORGET) if (side?.[table]) this.#sql.exec(forget, list)
     return this.#sql.exec<{ position: number }>(FORGET_EVENTS, list).toArray().length
-  }
-
-  #count(counts: Counts): void {
-    const { accepted = 0, delivered = 0, expired = 0, deleted = 0, person = 0 } = counts
-    this.#sql.exec(COUNT, accepted, delivered, expired, deleted, person, JSON.stringify(this.#aep))
-    this.#aepIsSaved = true
   }
 
   #write<Columns extends object>(
@@ -459,20 +295,22 @@ export class Events {
     this.#sql.exec(statement, ...names.map((name) => row[name]))
   }
 
-  #located(query: string, ...bindings: number[]): Located[] {
-    return this.#sql.exec<Located>(query, ...bindings).toArray()
+  #place(query: string, of: string | number): Place | null {
+    return this.#sql.exec<Place>(query, of).toArray()[0] ?? null
   }
 
-  #positions(query: string, ...bindings: number[]): number[] {
-    return [...this.#sql.exec<{ position: number }>(query, ...bindings)].map(
-      ({ position }) => position,
-    )
+  #located(query: string, ...bindings: number[]): Located[] {
+    return this.#sql.exec<Located>(query, ...bindings).toArray()
   }
 
   #number(query: string, ...bindings: number[]): number | null {
     const [row] = this.#sql.exec<{ n: number | null }>(query, ...bindings).toArray()
     return row?.n ?? null
   }
+}
+
+type Looked = { id: string; ms: number; last: number | null } & {
+  [Column in keyof Place]: Place[Column] | null
 }
 
 function causeIn(
@@ -482,18 +320,17 @@ function causeIn(
   return state === 'pending' ? { code: null, path: null } : reasonOf(attempt?.error ?? null)
 }
 
-type StoredRow = Omit<StoredEvent, 'body' | 'history'> & {
-  body: ArrayBuffer
-  attempts: number | null
-  refused: number
-} & Pick<History, 'strikes' | 'struckAt' | 'throttles' | 'triedAt'>
+type StoredRow = Omit<StoredEvent, 'body' | 'history'> &
+  Omit<History, 'attempts' | 'refused'> & {
+    body: ArrayBuffer
+    attempts: number | null
+    refused: number
+  }
 
 function toStored(row: StoredRow): StoredEvent {
   const { attempts, strikes, struckAt, throttles, triedAt, refused, body, ...event } = row
-  const history =
-    attempts === null
-      ? null
-      : { attempts, strikes, struckAt, throttles, triedAt, refused: refused === 1 }
+  const past = { strikes, struckAt, throttles, triedAt, refused: refused === 1 }
+  const history = attempts === null ? null : { attempts, ...past }
   return { ...event, body: new Uint8Array(body), history }
 }
 
@@ -530,6 +367,9 @@ const READ = `SELECT position, id, kind, source, received_at AS receivedAt, hash
 const UNTRIED = `SELECT position, kind, length(body) AS bytes FROM events WHERE state = 'pending'
   AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.position = events.position)`
 
+const RECEIVED_BEFORE = `SELECT position, kind, length(body) AS bytes FROM events WHERE position < ?
+  ORDER BY position LIMIT ?`
+
 /** Only pending events have a moment at which they are due. */
 const TRIED = `SELECT position, kind, length(body) AS bytes FROM attempts JOIN events USING (position) WHERE`
 
@@ -541,34 +381,34 @@ const REFUSED_SINCE = `SELECT position FROM events JOIN attempts USING (position
   WHERE state = 'dead' AND position > ? AND attempts.code = 'rejected' AND status <> 413
     AND tried_at >= ? ORDER BY position LIMIT ?`
 
+const CORRECT_WAITS = `UPDATE attempts
+  SET next_at = ?1 + CASE asked_to_wait WHEN 1 THEN ?3 ELSE ?2 END
+  WHERE next_at > ?1 + ?2 AND (asked_to_wait = 0 OR next_at > ?1 + ?3)`
+
+const REQUEUE = `UPDATE events SET state = 'pending', code = NULL, path = NULL, kind = ?, begun = 0
+  WHERE position = ?`
+
 const TAKE_BACK = `UPDATE events SET state = 'pending', code = NULL, path = NULL
   WHERE position IN (SELECT value FROM json_each(?))`
 
-const SPLIT_ANEW = `UPDATE splits SET generation = generation + 1, parts = 0
-  WHERE position = ?1 AND EXISTS (SELECT 1 FROM attempts
-    WHERE attempts.position = ?1 AND code = 'settings-changed')`
-
-const COUNT = `UPDATE ledger SET accepted = accepted + ?, delivered = delivered + ?,
-  expired = expired + ?, deleted = deleted + ?, person = person + ?, aep = ?`
+const DUE_AGAIN = `UPDATE attempts SET next_at = ?, refused = 1
+  WHERE position IN (SELECT value FROM json_each(?))`
 
 const LISTED = 'position IN (SELECT value FROM json_each(?))'
 
 const SIDE_TABLES = ['attempts', 'parts', 'splits'] as const
 type SideTable = (typeof SIDE_TABLES)[number]
 
-const LAST_PARTS = `SELECT position, COUNT(*) AS count FROM parts WHERE ${LISTED} GROUP BY position`
-
 const HAS_SIDE_ROWS = `SELECT ${SIDE_TABLES.map(
   (table) => `EXISTS (SELECT 1 FROM ${table} WHERE ${LISTED.replace('?', '?1')}) AS ${table}`,
 )}`
 
-const FORGET = {
-  attempts: `DELETE FROM attempts WHERE ${LISTED}`,
-  parts: `DELETE FROM parts WHERE ${LISTED}`,
-  splits: `DELETE FROM splits WHERE ${LISTED}`,
-} satisfies Record<SideTable, string>
+const FORGET = SIDE_TABLES.map((table) => [table, `DELETE FROM ${table} WHERE ${LISTED}`] as const)
 
 const FORGET_EVENTS = `DELETE FROM events WHERE ${LISTED} RETURNING position`
+
+const OVERWRITE_ANSWER = `UPDATE attempts SET answer = zeroblob(length(CAST(answer AS BLOB)))
+  WHERE position = ? AND answer IS NOT NULL`
 
 const OVERWRITE = [
   `UPDATE events SET body = zeroblob(length(body)), hashes = zeroblob(length(hashes))

@@ -48,7 +48,7 @@ export class WriteProbe {
     this.#now = now
   }
 
-  /** `store`: the latest store of an event that tells (`Arrivals.lastWrite`); `null` before the first. */
+  /** `store`: `Arrivals.lastWrite`; `null` before the first. */
   async isWritable(store: Write | null): Promise<boolean> {
     const now = this.#now()
     const isRecent = (at: number) => at <= now && now - at < WRITE_PROBE_INTERVAL_MS

@@ -71,9 +71,9 @@ function holdOf({ pause, unusableSince, refusals, failure }: Aep): Hold | null {
   return { reason: failure.reason, since: failure.since }
 }
 
-export type LogLine = { level: 'log' | 'warn'; fields: Parameters<typeof logLine>[1] }
+type LogLine = { level: 'log' | 'warn'; fields: Parameters<typeof logLine>[1] }
 
-/** What a change says to an operator: a hold or an outage begins or ends. */
+/** The log lines of a change: a hold or an outage begins or ends. */
 export function logLinesOf(before: Known, next: Known, now: number): LogLine[] {
   const lines: LogLine[] = []
   if (before.hold?.reason !== next.hold?.reason) {

@@ -15,41 +15,32 @@ import {
   PER_MS,
   reasonOf,
   type StoredError,
+  type StoredEvent,
 } from './event.ts'
 
-export type EventSummary = {
-  id: string
-  kind: StoredKind
-  source: string | null
+export type Listed = Pick<StoredEvent, 'position' | 'id' | 'kind' | 'source' | 'receivedAt'> & {
   state: EventState
   attempts: number
-  receivedAt: number
   nextAttemptAt: number | null
   lastError: StoredError | null
   bytes: number
 }
 
-export type Listed = EventSummary & { position: number }
-
 /** A failed attempt that is remembered. `at`: when it ended. */
-export type KeptAttempt = { at: number; code: StoredError['code']; status: number | null }
+type KeptAttempt = { at: number; code: StoredError['code']; status: number | null }
 
 /** `history`: the first attempt and the latest, oldest first. */
-export type EventDetail = EventSummary & {
+export type EventDetail = Omit<Listed, 'position'> & {
   body: Uint8Array
   answer: string | null
   history: readonly KeptAttempt[]
 }
 
 /** `answer`: AEP's last one, where one is kept. */
-export type StoredBody = {
-  id: string
-  kind: StoredKind
-  state: EventState
-  receivedAt: number
-  body: Uint8Array
-  answer: string | null
-}
+export type StoredBody = Pick<
+  EventDetail,
+  'id' | 'kind' | 'state' | 'receivedAt' | 'body' | 'answer'
+>
 
 /**
  * `null` matches any; `path`: empty matches where none is known (`reasonOf`); `idPrefix`: hexadecimal. Positions from `from`
@@ -128,13 +119,11 @@ export class EventList {
 
   /** Of every state, oldest first. */
   positionsAfter(after: number, limit: number): number[] {
-    return [
-      ...this.#sql.exec<{ position: number }>(
-        'SELECT position FROM events WHERE position > ? ORDER BY position LIMIT ?',
-        after,
-        limit,
-      ),
-    ].map(({ position }) => position)
+    return this.#positionsOf(
+      'SELECT position FROM events WHERE position > ? ORDER BY position LIMIT ?',
+      after,
+      limit,
+    )
   }
 
   /** What is stored of an event's content. */
@@ -147,13 +136,11 @@ export class EventList {
 
   /** Positions of events whose id begins so, at most `limit` of them. */
   beginningWith(prefix: string, limit: number): number[] {
-    return [
-      ...this.#sql.exec<{ position: number }>(
-        "SELECT position FROM events WHERE id >= ?1 AND id < ?1 || 'g' LIMIT ?2",
-        prefix,
-        limit,
-      ),
-    ].map(({ position }) => position)
+    return this.#positionsOf(
+      "SELECT position FROM events WHERE id >= ?1 AND id < ?1 || 'g' LIMIT ?2",
+      prefix,
+      limit,
+    )
   }
 
   /** The event at a position; `null` if there is none. */
@@ -193,15 +180,8 @@ export class EventList {
 
   /** How many events were received up to a moment, counted up to `limit`. */
   receivedUpTo(ms: number, limit: number): number {
-    return Number(
-      this.#sql
-        .exec(
-          'SELECT COUNT(*) AS n FROM (SELECT 1 FROM events WHERE position < ? LIMIT ?)',
-          (ms + 1) * PER_MS,
-          limit,
-        )
-        .one().n,
-    )
+    const query = 'SELECT COUNT(*) AS n FROM (SELECT 1 FROM events WHERE position < ? LIMIT ?)'
+    return this.#sql.exec<{ n: number }>(query, (ms + 1) * PER_MS, limit).one().n
   }
 
   #positions(filter: ListFilter, after: number | null, limit: number, newest: boolean): number[] {
@@ -215,13 +195,15 @@ export class EventList {
     }
     const byCause = isParked(state) && (kind !== null || code !== null || path !== null)
     const queries = newest ? NEWEST_FIRST : OLDEST_FIRST
-    const rows =
-      state === 'all'
-        ? this.#sql.exec(queries.ofAll, start, below, limit)
-        : byCause
-          ? this.#sql.exec(queries.ofCauses, state, start, below, limit, kind, code, path)
-          : this.#sql.exec(queries.ofState, state, start, below, limit)
-    return [...rows].map(({ position }) => Number(position))
+    if (state === 'all') return this.#positionsOf(queries.ofAll, start, below, limit)
+    return byCause
+      ? this.#positionsOf(queries.ofCauses, state, start, below, limit, kind, code, path)
+      : this.#positionsOf(queries.ofState, state, start, below, limit)
+  }
+
+  #positionsOf(query: string, ...bindings: (string | number | null)[]): number[] {
+    const rows = this.#sql.exec<{ position: number }>(query, ...bindings)
+    return [...rows].map(({ position }) => position)
   }
 }
 
@@ -244,14 +226,7 @@ function matches(event: Listed, { state, kind, code, path, source }: ListFilter)
   return (code === null || code === reason.code) && (path === null || path === reason.path)
 }
 
-type Row = {
-  position: number
-  id: string
-  kind: StoredKind
-  source: string | null
-  state: EventState
-  receivedAt: number
-  bytes: number
+type Row = Omit<Listed, 'attempts' | 'nextAttemptAt' | 'lastError'> & {
   attempts: number | null
   nextAt: number | null
   code: StoredError['code'] | null
@@ -298,8 +273,8 @@ function queries(closest: 'MIN' | 'MAX', behind: '>' | '<', order: 'ASC' | 'DESC
     ofState: `SELECT position FROM events WHERE state = ?1 AND position > ?2 AND position < ?3
       ORDER BY position ${order} LIMIT ?4`,
     /**
-     * Merges the events of all causes that match. `ORDER BY` makes a queue of the recursion: each step takes the closest
-     * event out of it and puts in the next one of the same cause, so that one index serves every combination of filters.
+     * Merges the events of all causes that match. `ORDER BY` makes a priority queue of the recursion: each step removes
+     * the closest event and adds the next one of the same cause, so that one index serves every combination of filters.
      */
     ofCauses: `
       WITH RECURSIVE merged (position, code, path, kind) AS (

@@ -4,15 +4,15 @@
  * Promises: an event whose `store` resolved is durable, and is delivered at least once or ends where an operator finds it,
  * counted; one event never stops the others; the object never sleeps while there is work (`Delivery`).
  * Does not promise: order, or exactly once (Real-Time Customer Profile drops the copy by its `_id`).
- * Accepts: a crash between AEP's answer and our note of it sends that event twice.
+ * Accepts: a crash between AEP's answer and the write of it sends that event twice.
  *
- * This file only wires, and lists the methods that other Workers' isolates call.
+ * This file only wires, and lists the methods that isolates call; what a method promises, the one that it calls says.
  */
 import { DurableObject } from 'cloudflare:workers'
 import { AepClient } from '../aep/client/client.ts'
 import { type TokenResult, TokenSource } from '../aep/client/ims.ts'
 import type { ComparedHour, LandedCursor } from '../aep/landed.ts'
-import type { LandedFacts, OutboxFacts, RefusedCause } from '../alerts/alerts.ts'
+import type { LandedFacts, OutboxFacts, RefusedCause } from '../alerts/facts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import { settingsOf } from '../config/destination.ts'
 import type { DriftKey, DriftRow } from '../drift/drift.ts'
@@ -26,7 +26,7 @@ import { Bulk, type BulkRequest, type DeletePage, type RedrivePage, withinBytes 
 import { Delivery } from './delivery/delivery.ts'
 import type { EventEnd } from './delivery/outcome.ts'
 import { DriftStore } from './drift.ts'
-import type { AcceptedEvent, Ledger } from './event.ts'
+import type { AcceptedEvent, Counters } from './event.ts'
 import { Events } from './events.ts'
 import { type Health, healthOf, WriteProbe } from './health.ts'
 import type { Hold } from './known.ts'
@@ -41,13 +41,7 @@ import {
 import type { Completeness } from './records/completeness.ts'
 import type { CountRow, Step } from './records/counts.ts'
 import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
-import {
-  type FindRequest,
-  type Found,
-  type TimelineFilter,
-  type TimelinePage,
-  timeline,
-} from './records/find.ts'
+import type { FindRequest, Found, TimelineFilter, TimelinePage } from './records/find.ts'
 import type { Compared, LandedDay, LandedRead } from './records/landed.ts'
 import type { ListedEntry, LogEntry, Progress } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
@@ -58,7 +52,7 @@ import { TokenKeeper } from './token-keeper.ts'
 import { AepWatch } from './watch.ts'
 
 /** The one object that the relay stores in. Those of an earlier set-up deliver what they hold by their own alarms. */
-export const OUTBOX_NAME = 'shard-0'
+const OUTBOX_NAME = 'shard-0'
 
 export type OutboxStub = DurableObjectStub<Outbox>
 
@@ -72,18 +66,15 @@ export function outboxOf({ OUTBOX }: Env, jurisdiction: Config['outboxJurisdicti
 }
 
 /** An event in full, or what is left of one that was delivered. */
-export type ExportPage = { events: (EventDetail | Listed | Found)[]; readTo: number | null }
+type ExportPage = { events: (EventDetail | Listed | Found)[]; readTo: number | null }
 
-function isTimeline(filter: ListFilter | TimelineFilter): filter is TimelineFilter {
-  return filter.state === 'all' || filter.state === 'delivered'
-}
+type AnyFilter = ListFilter | TimelineFilter
 
-export type OutboxStatus = Ledger &
-  RecordsStatus & {
-    oldestPendingAt: number | null
-    hold: Hold | null
-    nextAttemptAt: number | null
-  }
+const isTimeline = (filter: AnyFilter): filter is TimelineFilter =>
+  filter.state === 'all' || filter.state === 'delivered'
+
+type Waiting = { oldestPendingAt: number | null; hold: Hold | null; nextAttemptAt: number | null }
+type OutboxStatus = Counters & RecordsStatus & Waiting
 
 export class Outbox extends DurableObject<Env> {
   readonly #config: Config = parseConfig(this.env)
@@ -105,81 +96,50 @@ export class Outbox extends DurableObject<Env> {
     const { storage } = ctx
     migrate(storage)
     const config = this.#config
-    const { destination } = config
+    const { destination, retentionMs, retryCapMs, receiptMs, readAccess, completeMs } = config
     const rim = this.#rim
     const { now, random, timers, fetch } = rim
-    const policy = { backoff: { baseMs: config.retryBaseMs, capMs: config.retryCapMs }, random }
+    const policy = { backoff: { baseMs: config.retryBaseMs, capMs: retryCapMs }, random }
     const settings = settingsOf(destination)
+    const { sql } = storage
     const events = new Events(storage)
-    const sync = () => storage.sync()
-    this.#events = events
-    const list = new EventList(storage.sql)
-    this.#list = list
-    const records = new Records({
-      storage,
-      receiptMs: config.receiptMs,
-      readAccess: config.readAccess,
-      events: list,
-      now,
-      rim,
-    })
-    this.#records = records
-    this.#bulk = new Bulk({
-      events,
-      list,
-      isSuppressed: (hashes) => records.suppressions.has(hashes, now()),
-      erased: (id) => this.#delivery.left(id, 'erased'),
-    })
+    const list = new EventList(sql)
+    const records = new Records({ storage, receiptMs, readAccess, events: list, now, rim })
+    const erased = (id: string) => this.#delivery.left(id, 'erased')
+    const isSuppressed = (hashes: string) => records.suppressions.has(hashes, now())
     const takeBack = (from: number, since: number) => this.#delivery.takeBack(from, since)
-    this.#watch = new AepWatch({ events, policy, now, takeBack })
+    const watch = new AepWatch({ events, policy, now, takeBack })
     const credentials = destination?.credentials ?? null
     this.#tokens = new TokenKeeper(storage, credentials, { fetch, now, timers })
     const tokens = new TokenSource((refused) => this.#tokens.get(refused), now)
     const post = postThrough(ctx.exports.Sender, timers)
-    this.#delivery = new Delivery({
-      config,
-      policy,
-      storage,
-      events,
-      watch: this.#watch,
-      client: destination && new AepClient(destination, { post, now, timers, tokens }),
-      settings,
-      now,
-      timers,
+    const client = destination && new AepClient(destination, { post, now, timers, tokens })
+    const delivery = new Delivery({
+      ...{ config, policy, storage, events, watch, client, settings, now, timers },
       record: (delivered) => records.delivered(delivered.map(deliveredOf)),
       recordPart: (event) => records.partSettled(event),
     })
-    this.#arrivals = new Arrivals({
-      events,
-      watch: this.#watch,
-      delivery: this.#delivery,
-      records,
-      retryCapMs: config.retryCapMs,
-      now,
-      sync,
-    })
+    const sync = () => storage.sync()
+    const drift = new DriftStore(storage)
+    this.#events = events
+    this.#list = list
+    this.#records = records
+    this.#bulk = new Bulk({ events, list, isSuppressed, erased })
+    this.#watch = watch
+    this.#delivery = delivery
+    this.#arrivals = new Arrivals({ events, watch, delivery, records, retryCapMs, now, sync })
     this.#writes = new WriteProbe({ storage, now })
-    this.#drift = new DriftStore(storage)
+    this.#drift = drift
     this.#alerts = new Alerts({
-      sql: storage.sql,
-      watch: this.#watch,
-      list,
-      pending: () => events.ledger().pending,
-      oldestPendingAt: () => events.oldestPendingAt(),
-      oldestAt: () => events.oldestAt(),
-      isWritable: () => this.#writes.isWritable(this.#arrivals.lastWrite),
-      drift: () => this.#drift.summary(),
-      records,
+      ...{ sql, watch, events, list, records, drift, completeMs, retentionMs, now },
+      isWritable: () => this.#isWritable(),
       silenceMs: config.alerts.silenceMs,
-      completeMs: config.completeMs,
-      retentionMs: config.retentionMs,
-      now,
     })
     const deployment = env.CF_VERSION_METADATA?.id ?? null
-    this.#watch.happened({ what: 'start', settings, usable: destination !== null, deployment })
-    const { hold, refusedFrom } = this.#watch.known()
-    if (hold && refusedFrom !== null) this.#delivery.takeBack(refusedFrom, hold.since)
-    void ctx.blockConcurrencyWhile(() => this.#delivery.start())
+    watch.happened({ what: 'start', settings, usable: destination !== null, deployment })
+    const { hold, refusedFrom } = watch.known()
+    if (hold && refusedFrom !== null) delivery.takeBack(refusedFrom, hold.since)
+    void ctx.blockConcurrencyWhile(() => delivery.start())
   }
 
   async store(request: StoreRequest): Promise<{ state: HeldState; aep: Aep }> {
@@ -198,7 +158,7 @@ export class Outbox extends DurableObject<Env> {
   }
 
   /**
-   * An isolate reports, and hears of pauses, holds and suppressions. `accepted`: its newest acceptance, under `settings`;
+   * An isolate reports, and gets pauses, holds and suppressions. `accepted`: its newest acceptance, under `settings`;
    * `version`: of the suppressions that it knows.
    */
   async exchange(
@@ -209,8 +169,7 @@ export class Outbox extends DurableObject<Env> {
     const { accepted, settings } = known
     if (accepted) this.#watch.happened({ what: 'report', accepted, settings })
     const taken = report === null || this.#records.take(report)
-    if (report && taken && report.drift.length > 0)
-      this.#drift.record(report.drift, this.#rim.now())
+    if (taken && report?.drift.length) this.#drift.record(report.drift, this.#rim.now())
     if (accepted) await this.#delivery.scheduleNewWork()
     return { aep: this.#watch.aep, taken, lookup: this.#records.lookup(version) }
   }
@@ -224,7 +183,7 @@ export class Outbox extends DurableObject<Env> {
   async wake(): Promise<number> {
     this.#records.sweep()
     await this.#delivery.wake()
-    return this.#events.ledger().pending
+    return this.#events.ledger.read().pending
   }
 
   /** Resuming opens at once: a hold, a backoff and AEP's `Retry-After` end; the next answer closes again if it must. */
@@ -236,7 +195,7 @@ export class Outbox extends DurableObject<Env> {
 
   status(): OutboxStatus {
     return {
-      ...this.#events.ledger(),
+      ...this.#events.ledger.read(),
       ...this.#records.status(),
       oldestPendingAt: this.#events.oldestPendingAt(),
       hold: this.#watch.known().hold,
@@ -245,29 +204,29 @@ export class Outbox extends DurableObject<Env> {
   }
 
   async health(): Promise<Health> {
-    return healthOf({
-      known: this.#watch.known(),
-      writable: await this.#writes.isWritable(this.#arrivals.lastWrite),
-      oldestAt: this.#events.oldestAt(),
-      retentionMs: this.#config.retentionMs,
-      now: this.#rim.now(),
-    })
+    const known = this.#watch.known()
+    const writable = await this.#isWritable()
+    const [oldestAt, now] = [this.#events.oldestAt(), this.#rim.now()]
+    return healthOf({ known, writable, oldestAt, retentionMs: this.#config.retentionMs, now })
+  }
+
+  #isWritable(): Promise<boolean> {
+    return this.#writes.isWritable(this.#arrivals.lastWrite)
   }
 
   list(
-    filter: ListFilter | TimelineFilter,
+    filter: AnyFilter,
     after: number | null,
     limit: number,
     newest = false,
   ): ListedPage | TimelinePage {
     if (!isTimeline(filter)) return this.#list.list(filter, after, limit, newest)
     this.#arrivals.flush()
-    const parts = { list: this.#list, receipts: this.#records.receipts() }
-    return timeline(filter, after, limit, newest, parts)
+    return this.#records.timeline(filter, after, limit, newest, this.#list)
   }
 
   /** Events in full, and receipts, oldest first: as many as one step of an export holds. */
-  exported(filter: ListFilter | TimelineFilter, after: number | null): ExportPage {
+  exported(filter: AnyFilter, after: number | null): ExportPage {
     const { events, readTo } = this.list(filter, after, EXPORT_PAGE)
     const taken = withinBytes<(typeof events)[number]>(events)
     return {
@@ -288,11 +247,10 @@ export class Outbox extends DurableObject<Env> {
   async erase(id: string): Promise<boolean> {
     this.#arrivals.flush()
     const place = this.#events.find(id)
-    if (place) {
-      this.#events.erase([place.position], 'deleted')
-      this.#delivery.left(id, 'erased')
-    }
-    return place !== null
+    if (!place) return false
+    this.#events.erase([place.position], 'deleted')
+    this.#delivery.left(id, 'erased')
+    return true
   }
 
   /** One page, which is found and redriven in one transaction. */
@@ -346,8 +304,8 @@ export class Outbox extends DurableObject<Env> {
 
   /** Indexes of the hashes (`packHashes`) whose person is suppressed. */
   screen(hashes: readonly string[]): number[] {
-    const { suppressions } = this.#records
     const now = this.#rim.now()
+    const { suppressions } = this.#records
     return hashes.flatMap((each, index) => (suppressions.has(each, now) ? index : []))
   }
 
@@ -355,17 +313,16 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.suppressions.list(now)
   }
 
-  /** Returns its end; `null`: there is none with this id. */
   exportSuppressions(now: number): { key: Uint8Array; suppressions: Suppression[] } {
     const { hash, suppressions } = this.#records
     return { key: hash.raw, suppressions: suppressions.running(now) }
   }
 
-  /** How many are running. `null`: they cannot be taken over. */
   importSuppressions(key: Uint8Array, rows: readonly Suppression[], now: number): number | null {
     return this.#records.importSuppressions(key, rows, now)
   }
 
+  /** Returns its end; `null`: there is none with this id. */
   extendSuppression(id: string, now: number, until: number): number | null {
     return this.#records.suppressions.extend(id, now, until)
   }
@@ -373,23 +330,16 @@ export class Outbox extends DurableObject<Env> {
   /** One page; when the last resolves, all of it is durable. */
   async erasePerson(request: EraseRequest): Promise<ErasePage> {
     this.#arrivals.flush()
-    const page = erasePage(request, {
-      positions: (after, limit) => this.#list.positionsAfter(after, limit),
-      body: (position) => this.#list.body(position),
-      erase: (position, id) => {
-        this.#events.erase([position], 'person')
-        this.#delivery.left(id, 'erased')
-      },
-      eraseAnswer: (position) => this.#events.eraseAnswer(position),
-      eraseReceipts: (hash, dryRun) => this.#records.eraseReceipts(hash, dryRun),
-    })
+    const [list, events, records] = [this.#list, this.#events, this.#records]
+    const erased = (id: string) => this.#delivery.left(id, 'erased')
+    const page = erasePage(request, { list, events, records, erased })
     if (!request.dryRun && page.next === null) await this.ctx.storage.sync()
     return page
   }
 
   /** Returns the position of the entry. `redriven`: the events to be watched from now on. */
   logAction(entry: LogEntry, redriven: readonly number[] = []): number {
-    const { erased } = this.#events.ledger()
+    const { erased } = this.#events.ledger.read()
     const watched = redriven.length > 0 ? { positions: redriven, erased } : null
     return this.#records.log.add(entry, watched)
   }
@@ -400,18 +350,16 @@ export class Outbox extends DurableObject<Env> {
     if (!found) return null
     const { entry, redriven } = found
     if (!redriven) return { ...entry, progress: null }
+    const { erased } = this.#events.ledger.read()
     const states = this.#list.statesAt(redriven.positions)
-    const left = states.pending + states.dead + states.quarantined
-    const gone = redriven.positions.length - left
-    const someErased = this.#events.ledger().erased > redriven.erased
-    return { ...entry, progress: { ...states, gone, someErased } }
+    const gone = redriven.positions.length - states.pending - states.dead - states.quarantined
+    return { ...entry, progress: { ...states, gone, someErased: erased > redriven.erased } }
   }
 
   actions(before: number, limit: number): ListedEntry[] {
     return this.#records.log.list(before, limit)
   }
 
-  /** Where to read on what AEP counts; `null`: not now. */
   beginLanded(): LandedCursor | null {
     return this.#records.landed.begin()
   }
@@ -437,22 +385,18 @@ export class Outbox extends DurableObject<Env> {
     return { ...this.#records.landed.compared(from, to), ...this.#records.landed.facts() }
   }
 
-  /** Events that AEP had refused after accepting them, and has now taken again. */
   recovered(ids: readonly string[]): void {
     this.#records.landed.recovered(ids)
   }
 
-  /** What may be worth an alert, at a run of the cron trigger. */
   alertFacts(): Promise<OutboxFacts> {
     return this.#alerts.facts()
   }
 
-  /** JSON text of the states of the alerts; `null` before the first run. */
   alertStates(): string | null {
     return this.#alerts.states()
   }
 
-  /** `refusals`: those that these states count. */
   async saveAlertStates(states: string, refusals: readonly RefusedCause[]): Promise<void> {
     this.ctx.storage.transactionSync(() => this.#alerts.save(states, refusals))
     await this.ctx.storage.sync()
@@ -462,7 +406,6 @@ export class Outbox extends DurableObject<Env> {
     return this.#drift.rows()
   }
 
-  /** The rows that match, now accepted: one, or without a key all of them. */
   acceptDrift(key: DriftKey | null): DriftRow[] {
     return this.#drift.accept(key)
   }

@@ -1,7 +1,7 @@
 /**
  * Holds what the outbox knows of AEP (`aep.ts`), and lets nobody else change it.
  *
- * Promises: what lasts is on disk before anyone hears of it, so that a restart neither forgets a hold nor storms an AEP
+ * Promises: what lasts is on disk before anyone sees it, so that a restart neither forgets a hold nor storms an AEP
  * that is down; what follows from the value is derived once a change and millisecond. The beginning and the end of a hold
  * and of an outage are log lines.
  * Accepts: mere acceptances are written with the counters, so their times may be old after a restart.
@@ -12,7 +12,7 @@ import type { Attempt, AttemptOutcome, Policy } from './blame.ts'
 import type { Events } from './events.ts'
 import { type Known, known, logLinesOf } from './known.ts'
 
-export type WatchDeps = {
+type WatchDeps = {
   events: Events
   policy: Policy
   now: () => number
@@ -20,7 +20,7 @@ export type WatchDeps = {
   takeBack: (refusedFrom: number, heldSince: number) => void
 }
 
-/** `with-events`: the caller writes events next, and the value with them (`Events.saveAep`). */
+/** `with-events`: the caller writes events next, and the value with them (`Ledger.save`). */
 type Save = 'now' | 'with-events'
 
 export class AepWatch {
@@ -30,7 +30,7 @@ export class AepWatch {
 
   constructor(deps: WatchDeps) {
     this.#deps = deps
-    this.#aep = { ...INITIAL_AEP, ...deps.events.aep }
+    this.#aep = { ...INITIAL_AEP, ...deps.events.ledger.aep }
   }
 
   /** For isolates, which hold a copy of it. */
@@ -70,8 +70,8 @@ export class AepWatch {
     if (next === before) return
     const { events, takeBack } = this.#deps
     const known = this.known()
-    events.setAep(next)
-    if (save === 'now' && mustPersist(before, next)) events.saveAep()
+    events.ledger.set(next)
+    if (save === 'now' && mustPersist(before, next)) events.ledger.save()
     this.#aep = next
     this.#known = null
     const now = this.known()

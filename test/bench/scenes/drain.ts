@@ -126,6 +126,7 @@ function sectionOf(cases: readonly Case[], { backlog }: Conditions): Section {
       },
     ],
     notes: [
+      'The relay asks an AEP that fails after a random wait, which grows to a minute (`RETRY_CAP_MS`), and sooner when a webhook comes: here none does.',
       'A system that gives each event its own wait spreads them over the longest wait, so its rate is that of its waits rather than of its work.',
     ],
     figures: figuresOf({ cpuMs: ours?.drained[0]?.cpuMs }),

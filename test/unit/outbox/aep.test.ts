@@ -702,6 +702,38 @@ describe('whatever happens, in any order and by any clock', () => {
     )
   })
 
+  it('an event that AEP never refused is not dead before a day of attempts', () => {
+    const attempts = fc.array(
+      fc.record({
+        waitMs: fc.integer({ min: 1, max: 90_000 }),
+        jumpMs: fc.oneof(
+          { weight: 20, arbitrary: fc.constant(0) },
+          { weight: 1, arbitrary: fc.integer({ min: -4, max: 4 }).map((days) => days * 24 * HOUR) },
+        ),
+        ending: fc.oneof(
+          { weight: 5, arbitrary: fc.constant(UNAVAILABLE) },
+          { weight: 1, arbitrary: fc.constantFrom(THROTTLED, throttledFor(1_000), ABORTED) },
+        ),
+      }),
+      { minLength: 60, maxLength: 120 },
+    )
+    fc.assert(
+      fc.property(attempts, (tries) => {
+        let [now, history, countedMs]: [number, History, number] = [T, NO_HISTORY, 0]
+        for (const { waitMs, jumpMs, ending } of tries) {
+          now += waitMs + jumpMs
+          countedMs += waitMs + (jumpMs === 0 ? 0 : HOUR)
+          if (countedMs >= 24 * HOUR) return
+          const others = ended(accepting, ACCEPTED, now - 1)
+          const outcome = outcomeOf(others, ending, now, { beganAt: now - 1, history })
+          expect(outcome.end).toBe('retry')
+          if (outcome.end === 'retry') history = outcome.recorded
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
   it('an event that was refused is dead only under settings that AEP has accepted one under', () => {
     fc.assert(
       fc.property(sequence, (steps) => {

@@ -1,6 +1,7 @@
 /** Packed receipts, index entries and filters: what goes in comes out, and what was put in is found. */
 import { describe, expect, it } from 'vitest'
 import { STORED_KINDS } from '../../../src/worker/chatlio/kind.ts'
+import { joined } from '../../../src/worker/lib/bounded-body.ts'
 import {
   addKey,
   BLOCK_BYTES,
@@ -11,7 +12,6 @@ import {
 import { packHashes, unpackHashes } from '../../../src/worker/outbox/records/lookup.ts'
 import {
   type IndexEntry,
-  joined,
   keyOf,
   keysOf,
   matching,
@@ -23,7 +23,7 @@ import {
   recordsIn,
   timesOf,
   unpackEntries,
-  unpackReceipts,
+  unpackReceipt,
 } from '../../../src/worker/outbox/records/packed.ts'
 import { seeded } from '../../worker/oracle.ts'
 
@@ -57,8 +57,8 @@ describe('packed receipts', () => {
   const packed = packReceipts(receipts)
 
   it('unpack to what they were, whatever it was', () => {
-    expect(unpackReceipts(packed)).toEqual(receipts)
-    expect(unpackReceipts(new Uint8Array())).toEqual([])
+    expect(recordsIn(packed).map(unpackReceipt)).toEqual(receipts)
+    expect(recordsIn(new Uint8Array())).toEqual([])
   })
 
   it('may be joined, and taken apart', () => {
@@ -73,7 +73,7 @@ describe('packed receipts', () => {
   it('are found by every one of their hashes, and by every beginning of their id', () => {
     for (const receipt of receipts) {
       const found = (wanted: Parameters<typeof matching>[1]) =>
-        matching(packed, wanted).flatMap(unpackReceipts)
+        matching(packed, wanted).map(unpackReceipt)
       for (const { hash } of unpackHashes(receipt.hashes))
         expect(found({ hash })).toEqual([receipt])
       for (const digits of [8, 9, 31, 64]) {

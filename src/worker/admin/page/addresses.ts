@@ -4,7 +4,7 @@
  * Promises: leads to nothing but our own pages, whatever an address says. A result is the name of a command with numbers and
  * nothing else, so a link from a stranger cannot put words on the page. Pure.
  */
-import { count } from '../../alerts/words.ts'
+import { count, figure } from '../../alerts/words.ts'
 import { COMMANDS, type CommandName } from '../api.ts'
 
 /** Values of a form or an address; what is not given is left out. */
@@ -60,7 +60,7 @@ const COUNTS = [
 type Counts = Readonly<Record<(typeof COUNTS)[number], number>>
 
 const invalid = ({ stillInvalid }: Counts) =>
-  stillInvalid === 0 ? '' : `, ${stillInvalid.toLocaleString('en-US')} still invalid`
+  stillInvalid === 0 ? '' : `, ${figure(stillInvalid)} still invalid`
 
 /** What a command has done, in words. */
 const RESULTS: { readonly [Name in CommandName]?: (n: Counts) => string } = {
@@ -69,7 +69,7 @@ const RESULTS: { readonly [Name in CommandName]?: (n: Counts) => string } = {
       return `Dry run, nothing was changed: ${count(n.matched, 'event')} match, ${n.matched - n.stillInvalid} would be sent again${invalid(n)}.`
     }
     const kept = n.matched - n.redriven - n.stillInvalid
-    const suppressed = kept > 0 ? `, ${kept.toLocaleString('en-US')} of suppressed people left` : ''
+    const suppressed = kept > 0 ? `, ${figure(kept)} of suppressed people left` : ''
     return `${count(n.redriven, 'event')} redriven${invalid(n)}${suppressed}.`
   },
   deleteMatching: (n) => `${count(n.erased, 'event')} deleted.`,
@@ -91,7 +91,7 @@ const RESULTS: { readonly [Name in CommandName]?: (n: Counts) => string } = {
 
 /**
  * `back` with what a command answered there; `null`: there was no such thing. `entry`: its number in the operators' log,
- * which stays in the address of a list, so that it goes on telling what comes of it.
+ * which stays in the address of a list, so that the list keeps showing its progress.
  */
 export function withResult(
   back: string | null,
@@ -120,7 +120,7 @@ export function withoutResult(query: URLSearchParams): URLSearchParams {
 }
 
 /** What a command has done. `clean`: the address without it. */
-export type Flash = { text: string; clean: string }
+type Flash = { text: string; clean: string }
 
 export function flashOf(address: string): Flash | null {
   const { pathname, searchParams: query } = new URL(address)

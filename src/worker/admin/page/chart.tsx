@@ -1,10 +1,10 @@
 /** The last 24 hours, hour by hour, from the counters of webhooks: two charts, drawn here, whose bars say their figures. Pure. */
+import { figure } from '../../alerts/words.ts'
 import { HOUR_MS } from '../../limits.ts'
 import { href } from './addresses.ts'
-import { Count } from './parts.tsx'
 
-/** What became of webhooks: what an operator tells apart at a glance. */
-export const SERIES = [
+/** Outcomes of webhooks, grouped so that an operator can tell them apart at a glance. */
+const SERIES = [
   'forwarded',
   'buffered',
   'dead or quarantined',
@@ -92,7 +92,7 @@ export function Charts({ hours }: { hours: readonly Hour[] }) {
         <>
           <div class="desk">
             <Chart
-              title={`Webhooks an hour (UTC), at least: ${webhooks.toLocaleString('en-US')} in all`}
+              title={`Webhooks an hour (UTC), at least: ${figure(webhooks)} in all`}
               bars={hours.map(({ at, counts }) => ({ at, counts }))}
               names={SERIES}
             />
@@ -132,9 +132,7 @@ function Chart({ title, bars, names }: ChartProps) {
       <figcaption>{title}</figcaption>
       <div class="plot soft">
         <div class="y" aria-hidden="true">
-          <span>
-            <Count of={top} />
-          </span>
+          <span>{figure(top)}</span>
           <span>0</span>
         </div>
         <div class="bars">
@@ -166,7 +164,7 @@ const eventsOf = (at: string) => href('/admin/ui/events', { state: 'all', day: a
 
 function barText(at: string, counts: readonly number[], names: readonly string[]): string {
   const parts = counts.flatMap((count, series) =>
-    count > 0 ? `${count.toLocaleString('en-US')} ${names[series]}` : [],
+    count > 0 ? `${figure(count)} ${names[series]}` : [],
   )
   return `${hourOf(at)} UTC: ${parts.join(', ') || 'none'}`
 }

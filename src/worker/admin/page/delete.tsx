@@ -1,6 +1,6 @@
 /** `/admin/ui/delete`: the question before events are deleted. It names them, and needs no script. */
 import type { PropsWithChildren } from 'hono/jsx'
-import { count } from '../../alerts/words.ts'
+import { count, figure } from '../../alerts/words.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import { COMMANDS } from '../api.ts'
 import { checkForm } from '../input.ts'
@@ -80,7 +80,7 @@ function Confirm({ state, matched, filter, back, gone = 0, children }: ConfirmPr
       <h1>Delete {count(matched, state === 'all' ? 'event' : `${state} event`)}?</h1>
       {gone > 0 && (
         <p>
-          {gone.toLocaleString('en-US')} of the ticked ones {gone === 1 ? 'is' : 'are'}{' '}
+          {figure(gone)} of the ticked ones {gone === 1 ? 'is' : 'are'}{' '}
           {state === 'all' ? 'not stored here' : `no longer ${state}`}.
         </p>
       )}

@@ -27,10 +27,11 @@ import { type AppContext, type Services, servicesOf } from '../../services.ts'
 import { operatorOf } from '../access.ts'
 import { type Answer, COMMANDS, type Input } from '../api.ts'
 import { checkForm, readForm } from '../input.ts'
+import { addedUp } from '../run/events.ts'
 import { suppressions } from '../run/people.ts'
 import { run } from '../run/run.ts'
 import { badRequest, relayOf, respond } from './frame.tsx'
-import { Action, Button, Choice, Facts, Field, Time } from './parts.tsx'
+import { Action, Button, Choice, Facts, Field, When } from './parts.tsx'
 import { PERSON } from './person.tsx'
 
 const ERASE = { title: 'Erase a person', place: '/admin/ui/erase' }
@@ -61,23 +62,15 @@ export async function showErase(c: AppContext): Promise<Response> {
   const rounds = {
     rounds: before.rounds + 1,
     since: before.since || now,
-    matched: before.matched + found.matched,
-    erased: before.erased + found.erased,
-    receipts: before.receipts + found.receipts,
+    ...addedUp(before, found, ['matched', 'erased', 'receipts']),
   }
   const isClean =
     before.since > 0 && now - before.since >= INFORMED_MS && found.matched + found.receipts === 0
   if (!isClean && rounds.rounds < MAX_ERASE_ROUNDS) {
     return respond(c, ERASE, <Again {...{ asked, found, rounds }} />)
   }
-  const receipt = await receiptOf(
-    services,
-    new URL(c.req.url).origin,
-    asked,
-    found,
-    rounds,
-    isClean,
-  )
+  const relay = new URL(c.req.url).origin
+  const receipt = await receiptOf(services, relay, asked, found, rounds, isClean)
   const request = requestOf(services, asked, receipt.key)
   const command = commandOf(relayOf(c), asked)
   return respond(c, ERASE, <Done {...{ rounds, found, isClean, receipt, request, command }} />)
@@ -102,10 +95,8 @@ function askedIn(form: URLSearchParams): Asked | string {
     inputs.push(checked.output)
   }
   const identities = distinctIdentities(
-    inputs.map(({ email, visitor = '' }): Identity => {
-      return email === undefined
-        ? { kind: 'visitor', value: visitor }
-        : { kind: 'email', value: email }
+    inputs.map(({ email, visitor = '' }) => {
+      return { kind: email === undefined ? 'visitor' : 'email', value: email ?? visitor }
     }),
   )
   if (areTooMany(identities)) {
@@ -132,9 +123,7 @@ async function eraseEach(
     const input = { [kind]: value, suppressDays, dryRun }
     const found = await run(services, by, 'erase', input)
     if (!found) continue
-    sums.matched += found.matched
-    sums.erased += found.erased
-    sums.receipts += found.receipts
+    Object.assign(sums, addedUp(sums, found, ['matched', 'erased', 'receipts']))
     // An event may mention several identities of one person.
     sums.mentioned = Math.max(sums.mentioned, found.mentioned)
     until.push(found.suppressedUntil)
@@ -154,9 +143,8 @@ async function receiptOf(
   const at = toIso(services.rim.now())
   const ends = until.filter((end) => end !== null)
   const { rows } = await suppressions(services)
-  const countOf = (wanted: Identity['kind']) => {
-    return identities.filter(({ kind }) => kind === wanted).length
-  }
+  const countOf = (wanted: Identity['kind']) =>
+    identities.filter(({ kind }) => kind === wanted).length
   return {
     key: `erase-${at.slice(0, 10)}-${services.rim.randomBytes(8).toHex()}`,
     at,
@@ -266,23 +254,12 @@ function Confirm({ asked, found }: { asked: Asked; found: Found }) {
           ]}
         />
         <ul>
-          {identities.map(({ value }, index) => {
-            const until = found.until[index]
-            return (
-              <li>
-                {value} is{' '}
-                {until ? (
-                  <>
-                    suppressed already, until <Time at={until} exact />: this makes it longer, never
-                    shorter
-                  </>
-                ) : (
-                  'not suppressed'
-                )}
-                .
-              </li>
-            )
-          })}
+          {identities.map(({ value }, index) => (
+            <li>
+              {value} is {found.until[index] ? 'suppressed already, until ' : 'not suppressed'}
+              <When at={found.until[index]} exact after=": this makes it longer, never shorter" />.
+            </li>
+          ))}
         </ul>
         <div class="row">
           <Action does="erase" values={valuesOf(asked)} look="no">
@@ -346,14 +323,13 @@ function Done({ rounds, found, isClean, receipt, request, command }: DoneProps) 
         </h2>
         <p>{soFar(rounds, found)}</p>
         <p>
-          {suppressedUntil ? (
-            <>
-              New events of theirs are counted and dropped until <Time at={suppressedUntil} exact />
-              .
-            </>
-          ) : (
-            'They are not suppressed: new events of theirs are taken.'
-          )}
+          <When
+            before="New events of theirs are counted and dropped until "
+            at={suppressedUntil}
+            after="."
+            exact
+          />
+          {!suppressedUntil && 'They are not suppressed: new events of theirs are taken.'}
         </p>
       </section>
       <Copied title="The receipt, for your register" id="receipt" value={receipt}>

@@ -1,7 +1,7 @@
 /** Events as rows: what differs stands in columns of its own. */
 import { count } from '../../alerts/words.ts'
 import type { Answer } from '../api.ts'
-import { Table, Time } from './parts.tsx'
+import { Table, TimeCell, When } from './parts.tsx'
 import { codeWords, howLong, objection, stateName } from './words.ts'
 
 export const EVENTS = '/admin/ui/events'
@@ -34,9 +34,7 @@ export function EventTable({ caption, events, form }: EventTableProps) {
                 />
               </td>
             )}
-            <td class="at">
-              <Time at={receivedAt} bare />
-            </td>
+            <TimeCell at={receivedAt} bare />
             <td>{stateName(state)}</td>
             <td>
               {kind}
@@ -66,7 +64,7 @@ export function EventLink({ id }: { id: string }) {
   )
 }
 
-/** What AEP said last, or how the event got there. */
+/** The latest error, or how and how fast the event was delivered. */
 function Why({ event }: { event: Shown }) {
   const { lastError, nextAttemptAt, receivedAt, settledAt, via } = event
   const words = lastError ? codeWords(lastError.code) : ''
@@ -78,20 +76,15 @@ function Why({ event }: { event: Shown }) {
       <small>
         {message.toLowerCase() !== words.toLowerCase() && message}
         {took && `${via === 'forwarded' ? 'forwarded' : 'from the outbox'}, ${took}`}
-        {nextAttemptAt && (
-          <>
-            {' '}
-            · next due <Time at={nextAttemptAt} />
-          </>
-        )}
+        <When before=" · next due " at={nextAttemptAt} />
       </small>
       <Afterwards of={event} />
     </>
   )
 }
 
-/** What AEP said after it had accepted the event. */
-export function Afterwards({ of: { failedAt, code, pointer } }: { of: Shown }) {
+/** Why AEP refused the event after it had accepted it. */
+function Afterwards({ of: { failedAt, code, pointer } }: { of: Shown }) {
   if (!failedAt) return null
   return <> AEP refused it afterwards: {objection(code, pointer)}</>
 }

@@ -8,7 +8,7 @@ import { find } from '../run/people.ts'
 import { href } from './addresses.ts'
 import { EVENTS, EventLink } from './event-table.tsx'
 import { relayOf, respond, respondFault } from './frame.tsx'
-import { Action, Time, Words } from './parts.tsx'
+import { Action, Time, When, Words } from './parts.tsx'
 import { codeWords, NEXT, objection, readable, type State, stateName } from './words.ts'
 
 export async function showEvent(c: AppContext): Promise<Response> {
@@ -121,14 +121,8 @@ function Event({ event, body }: { event: Detail; body: Uint8Array | null }) {
       <h2>What happened</h2>
       <Story event={event} />
       <p>
-        <b>What is next:</b>{' '}
-        {nextAttemptAt ? (
-          <>
-            an attempt, due <Time at={nextAttemptAt} />.
-          </>
-        ) : (
-          NEXT[state]
-        )}
+        <b>What is next:</b> <When before="an attempt, due " at={nextAttemptAt} after="." />
+        {!nextAttemptAt && NEXT[state]}
       </p>
       <h2 id="payload">Payload and AEP’s answer</h2>
       <p class="row">

@@ -1,5 +1,7 @@
 /** `/admin/ui/events`: what came last, whatever became of it, and what is done with many at once. */
+
 import * as v from 'valibot'
+import { figure } from '../../alerts/words.ts'
 import { STORED_KINDS } from '../../chatlio/kind.ts'
 import { type AppContext, type Services, servicesOf } from '../../services.ts'
 import { type Answer, COMMANDS, type Input } from '../api.ts'
@@ -54,7 +56,7 @@ export async function showEvents(c: AppContext): Promise<Response> {
 
 type Filter = Input<'export'>
 
-/** From the ledger, and the causes, which are few; what these do not tell apart is not counted: `null`. */
+/** From the ledger and the causes, without reading events; `null` for a filter that these cannot answer. */
 export async function countOf(services: Services, filter: Filter): Promise<number | null> {
   const { state, kind, code, path, day, source, id } = filter
   if (state === 'delivered' || state === 'all') return null
@@ -217,7 +219,7 @@ type BulkProps = { filter: Values; matching: number | null; redrives: boolean }
 /** Acts on every match, shown or not. */
 function Bulk({ filter, matching, redrives }: BulkProps) {
   const back = href(EVENTS, filter)
-  const all = matching === null ? 'all that match' : matching.toLocaleString('en-US')
+  const all = matching === null ? 'all that match' : figure(matching)
   return (
     <div class="row">
       {redrives && (

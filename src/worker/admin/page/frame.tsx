@@ -14,7 +14,7 @@ import { isAdmitted } from '../access.ts'
 import { destinationOf } from '../run/relay.ts'
 import { flashOf } from './addresses.ts'
 import { client } from './client/page.js'
-import { Button, Time } from './parts.tsx'
+import { Button, When } from './parts.tsx'
 import { STYLE } from './style.ts'
 
 const PLACES = [
@@ -152,12 +152,7 @@ function Which({ c }: { c: AppContext }) {
       <small>
         {to ? `${to.host}/…${to.inlet.slice(-4)}\u00a0· ${to.format}` : 'AEP is not configured'}
         {(tag || id) && `\u00a0· ${tag ?? id?.slice(0, 8)}`}
-        {deployedAt && (
-          <>
-            {' '}
-            (<Time at={deployedAt} />)
-          </>
-        )}
+        <When before=" (" at={deployedAt} after=")" />
       </small>
     </p>
   )
@@ -220,7 +215,7 @@ export function assetResponse(name: string): Response {
   })
 }
 
-/** FNV-1a: tells versions apart, and protects nothing. */
+/** FNV-1a: distinguishes versions; no protection against anybody. */
 function hash(text: string): string {
   let value = 0x811c9dc5
   for (let index = 0; index < text.length; index += 1) {

@@ -1,14 +1,15 @@
 /** The operators' log, one entry of it, and what has become of the events of a redrive. */
+import { figure } from '../../alerts/words.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import { COMMANDS } from '../api.ts'
 import { checkQuery } from '../input.ts'
 import { entriesOf, entryOf } from '../run/relay.ts'
 import { href } from './addresses.ts'
 import { badRequest, respond, respondFault } from './frame.tsx'
-import { Table, Time } from './parts.tsx'
+import { Table, TimeCell } from './parts.tsx'
 import { filterWords, list } from './words.ts'
 
-export const LOG = '/admin/ui/log'
+const LOG = '/admin/ui/log'
 
 export type Entry = NonNullable<Awaited<ReturnType<typeof entryOf>>>
 
@@ -36,7 +37,7 @@ export async function showEntry(c: AppContext): Promise<Response> {
   )
 }
 
-/** While some are pending it goes on counting. */
+/** How often the page refreshes while some are pending, in seconds. */
 export const progressSeconds = (entry: Entry | null) =>
   (entry?.progress?.pending ?? 0) > 0 ? 3 : undefined
 
@@ -49,12 +50,11 @@ export function Progress({ entry, link }: { entry: Entry; link?: boolean }) {
   const { redriven = watched } = counts
   return (
     <p class="card">
-      Of {watched < redriven && `the first ${watched.toLocaleString('en-US')} of `}
-      {redriven.toLocaleString('en-US')} redriven:{' '}
+      Of {watched < redriven && `the first ${figure(watched)} of `}
+      {figure(redriven)} redriven:{' '}
       <b>
-        {gone.toLocaleString('en-US')} accepted{someErased && ' or erased since'},{' '}
-        {(dead + quarantined).toLocaleString('en-US')} refused again,{' '}
-        {pending.toLocaleString('en-US')} pending
+        {figure(gone)} accepted{someErased && ' or erased since'}, {figure(dead + quarantined)}{' '}
+        refused again, {figure(pending)} pending
       </b>
       . {link && <a href={`${LOG}/${position}`}>In the log</a>}
     </p>
@@ -86,9 +86,7 @@ function Entries({ of, caption }: { of: Listed['entries']; caption: string }) {
     <Table caption={caption} heads={['When (UTC)', 'Who', 'What', 'To what', 'How many']} tight>
       {of.map(({ position, at, by, action, counts, filter }) => (
         <tr>
-          <td class="at">
-            <Time at={at} bare />
-          </td>
+          <TimeCell at={at} bare />
           <td>{by === 'token' ? 'admin token' : by}</td>
           <th scope="row">
             <a href={`${LOG}/${position}`}>{action.replaceAll('-', ' ')}</a>

@@ -1,5 +1,5 @@
 /** The overview: how things are, what to do, the ledger, problems by cause, the last 24 hours, yesterday. */
-import { count } from '../../alerts/words.ts'
+import { count, figure } from '../../alerts/words.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import type { Answer } from '../api.ts'
@@ -11,7 +11,7 @@ import { href } from './addresses.ts'
 import { Charts, firstHour, type Hour, hoursOf } from './chart.tsx'
 import { EVENTS } from './event-table.tsx'
 import { relayOf, respond } from './frame.tsx'
-import { Action, Count, Facts, Table, Time, Words } from './parts.tsx'
+import { Action, Facts, Table, Time, TimeCell, When, Words } from './parts.tsx'
 import { type Part, type Said, sayHow } from './sentences.ts'
 import { codeWords, howLong, list, type State } from './words.ts'
 
@@ -89,18 +89,8 @@ function Overview({ status, said, hours, causes, yesterday, now }: OverviewProps
         {status.hold && !paused && <Action does="resume">Try again now</Action>}
         <span class="soft">
           Looked at <Time at={now} />.
-          {status.nextAttemptAt && (
-            <>
-              {' '}
-              Next attempt due <Time at={status.nextAttemptAt} />.
-            </>
-          )}
-          {status.oldestPendingAt && (
-            <>
-              {' '}
-              The oldest that is pending came <Time at={status.oldestPendingAt} />.
-            </>
-          )}
+          <When before=" Next attempt due " at={status.nextAttemptAt} after="." />
+          <When before=" The oldest that is pending came " at={status.oldestPendingAt} after="." />
         </span>
       </div>
       <div class="desk">
@@ -138,11 +128,7 @@ function PartOf({ part, named }: { part: Part; named: boolean }) {
   return (
     <p>
       {named && <b>{title}. </b>}
-      {since && (
-        <>
-          It began <Time at={since} />.{' '}
-        </>
-      )}
+      <When before="It began " at={since} after=". " />
       {meaning && <Words of={`${meaning} `} />}
       {action && (
         <>
@@ -161,8 +147,8 @@ function Ledger({ status }: { status: Status }) {
   const ends = [delivered, pending, dead, quarantined, erased]
   const sum = ends.reduce((all, each) => all + each, 0)
   const link = (state: State, number: number) => (
-    <a href={href(EVENTS, { state })} aria-label={`${number.toLocaleString('en-US')} ${state}`}>
-      <Count of={number} />
+    <a href={href(EVENTS, { state })} aria-label={`${figure(number)} ${state}`}>
+      {figure(number)}
     </a>
   )
   return (
@@ -170,20 +156,19 @@ function Ledger({ status }: { status: Status }) {
       <h2 id="ledger">The ledger of the outbox</h2>
       <Facts
         of={[
-          ['Accepted', <Count of={accepted} />],
+          ['Accepted', figure(accepted)],
           ['Delivered', link('delivered', delivered)],
           ['Pending', link('pending', pending)],
           ['Dead', link('dead', dead)],
           ['Quarantined', link('quarantined', quarantined)],
-          ['Erased', <Count of={erased} />],
+          ['Erased', figure(erased)],
         ]}
       />
       <p class={sum === accepted ? 'soft' : 'card bad'}>
         {sum === accepted ? 'It balances: ' : 'It does not balance: '}
-        {ends.map((each) => each.toLocaleString('en-US')).join(' + ')} ={' '}
-        {sum.toLocaleString('en-US')}. Beside it, at least: {count(forwarded, 'event')} forwarded
-        straight to AEP, {suppressed.toLocaleString('en-US')} of suppressed people dropped,{' '}
-        {unavailable.toLocaleString('en-US')} lost. All since the first deployment.
+        {ends.map((each) => figure(each)).join(' + ')} = {figure(sum)}. Beside it, at least:{' '}
+        {count(forwarded, 'event')} forwarded straight to AEP, {figure(suppressed)} of suppressed
+        people dropped, {figure(unavailable)} lost. All since the first deployment.
       </p>
     </section>
   )
@@ -197,13 +182,8 @@ function Keys({ keys }: { keys: Status['keys'] }) {
         {keys.map(({ fingerprint, name, lastUsedAt }) => (
           <li>
             <code>{fingerprint}</code> {name && `(${name}) `}
-            {lastUsedAt ? (
-              <>
-                last used <Time at={lastUsedAt} />
-              </>
-            ) : (
-              'not used yet'
-            )}
+            <When before="last used " at={lastUsedAt} />
+            {!lastUsedAt && 'not used yet'}
           </li>
         ))}
       </ul>
@@ -220,9 +200,8 @@ function Yesterday({ day }: { day: Day }) {
   const { received, inAep, refused, lost, late, slowestMs } = day
   return (
     <p>
-      <b>Yesterday (UTC)</b>: {received.toLocaleString('en-US')} received ·{' '}
-      {inAep.toLocaleString('en-US')} in AEP · {refused.toLocaleString('en-US')} refused ·{' '}
-      {lost.toLocaleString('en-US')} lost · {late.toLocaleString('en-US')} late
+      <b>Yesterday (UTC)</b>: {figure(received)} received · {figure(inAep)} in AEP ·{' '}
+      {figure(refused)} refused · {figure(lost)} lost · {figure(late)} late
       {slowestMs !== null && ` (the slowest ${howLong(slowestMs)})`}.{' '}
       <a href="/admin/ui/days">Seven days, by kind and source</a>
     </p>
@@ -255,27 +234,18 @@ function CauseRow({ cause }: { cause: Answer<'causes'>['causes'][number] }) {
   const { state, code, path, firstAt, lastAt, kinds } = cause
   const filter = { state, code, path: path ?? NO_PATH }
   const matching = href(EVENTS, filter)
-  const number = cause.count.toLocaleString('en-US')
+  const number = figure(cause.count)
   const names = Object.keys(kinds)
   return (
     <tr>
       <th scope="row">
         {codeWords(code)}
-        {path && (
-          <>
-            {' '}
-            · <code>{path}</code>
-          </>
-        )}
+        {path && [' · ', <code>{path}</code>]}
       </th>
       <td>{names.length === 1 ? names[0] : list(kinds)}</td>
       <td class="n">{number}</td>
-      <td class="at wide">
-        <Time at={firstAt} />
-      </td>
-      <td class="at">
-        <Time at={lastAt} />
-      </td>
+      <TimeCell at={firstAt} wide />
+      <TimeCell at={lastAt} />
       <td class="acts">
         <a href={matching} aria-label={`See ${number}`}>
           See

@@ -8,13 +8,31 @@ import { formPath, given, type Values } from './addresses.ts'
 export function Time({ at, exact, bare }: { at: string; exact?: boolean; bare?: boolean }) {
   const seconds = at.slice(0, 19).replace('T', ' ')
   return (
-    <time datetime={at} data-exact={exact || bare}>
+    <time datetime={at} data-exact={exact || bare || undefined}>
       {bare ? seconds : exact ? `${seconds} UTC` : moment(Date.parse(at))}
     </time>
   )
 }
 
-export const Count = ({ of }: { of: number }) => <>{of.toLocaleString('en-US')}</>
+/** A cell of a table. */
+export const TimeCell = ({ at, bare, wide }: { at: string; bare?: boolean; wide?: boolean }) => (
+  <td class={wide ? 'at wide' : 'at'}>
+    <Time at={at} bare={bare === true} />
+  </td>
+)
+
+type WhenProps = { before?: string; at: string | null | undefined; after?: string; exact?: boolean }
+
+/** A moment and the words around it; nothing where there is none. */
+export function When({ before, at, after, exact = false }: WhenProps) {
+  return at ? (
+    <>
+      {before}
+      <Time at={at} exact={exact} />
+      {after}
+    </>
+  ) : null
+}
 
 /** What stands between backticks is code. */
 export function Words({ of }: { of: string }) {

@@ -1,6 +1,6 @@
 /** Drift, alerts, and the days of a week. */
 import { ALERTS } from '../../alerts/alerts.ts'
-import { count } from '../../alerts/words.ts'
+import { count, figure } from '../../alerts/words.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import { operatorOf } from '../access.ts'
 import type { Answer } from '../api.ts'
@@ -10,7 +10,7 @@ import { run } from '../run/run.ts'
 import { href } from './addresses.ts'
 import { EventLink } from './event-table.tsx'
 import { respond } from './frame.tsx'
-import { Action, Count, Table, Time } from './parts.tsx'
+import { Action, Table, Time, TimeCell } from './parts.tsx'
 import { howLong } from './words.ts'
 
 const DRIFT = '/admin/ui/drift'
@@ -139,9 +139,7 @@ function Numbers({ of: { received, inAep, refused, lost, late, slowestMs } }: { 
   return (
     <>
       {[received, inAep, refused, lost, late].map((number) => (
-        <td class="n">
-          <Count of={number} />
-        </td>
+        <td class="n">{figure(number)}</td>
       ))}
       <td class="n">{slowestMs === null ? '' : howLong(slowestMs)}</td>
     </>
@@ -209,12 +207,8 @@ function DriftTable({ caption, rows }: { caption: string; rows: DriftRows }) {
             {CHANGES[change]}{' '}
             {change !== 'gone' && [from, sample ?? to].filter(Boolean).join(' → ')}
           </td>
-          <td class="n wide">
-            <Count of={count} />
-          </td>
-          <td class="at">
-            <Time at={lastAt} />
-          </td>
+          <td class="n wide">{figure(count)}</td>
+          <TimeCell at={lastAt} />
           <td>
             <EventLink id={eventId} />
           </td>

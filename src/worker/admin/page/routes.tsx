@@ -86,7 +86,7 @@ export function pageRoutes() {
   page.post('/ui/alerts/test', showAlerts)
   page.get('/ui/log', showLog)
   page.get('/ui/log/:entry', showEntry)
-  // Every other command that does something has a form, which goes on where it was sent from.
+  // Every other command that changes something has a form, and redirects to the page that sent it.
   for (const [name, command] of commands) {
     if (command.method === 'GET') continue
     page.post(formPath(name).replace('{id}', ':id'), (c) => submit(c, name, command))

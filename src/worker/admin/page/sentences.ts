@@ -5,7 +5,8 @@
  * Promises: names everything that a person has to do something about, the gravest first; is green only when there is
  * nothing. Pure.
  */
-import { ALERTS, type AlertName, type LandedFacts } from '../../alerts/alerts.ts'
+import { ALERTS, type AlertName } from '../../alerts/alerts.ts'
+import type { LandedFacts } from '../../alerts/facts.ts'
 import {
   adviceFor,
   count,

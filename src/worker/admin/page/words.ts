@@ -1,4 +1,5 @@
 /** The page's names for states, filters, error codes and counts; and bytes as a person may read them. Pure. */
+import { figure } from '../../alerts/words.ts'
 import type { Answer } from '../api.ts'
 import { NO_PATH } from '../input.ts'
 
@@ -89,7 +90,7 @@ const words = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.to
 /** `transcript 300, feedback 44`; the name of a field is split into its words. */
 export function list(counts: Readonly<Partial<Record<string, number>>>): string {
   return Object.entries(counts)
-    .map(([name, count = 0]) => `${words(name)} ${count.toLocaleString('en-US')}`)
+    .map(([name, count = 0]) => `${words(name)} ${figure(count)}`)
     .join(', ')
 }
 

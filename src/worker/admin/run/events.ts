@@ -20,7 +20,7 @@ import { encodeCursor } from '../input.ts'
 export const isoOrNull = (ms: number | null) => (ms === null ? null : toIso(ms))
 
 /** Moments as an operator reads them; what else there is stays as it is. */
-export function eventView<Event extends { receivedAt: number; nextAttemptAt: number | null }>(
+function eventView<Event extends { receivedAt: number; nextAttemptAt: number | null }>(
   event: Event,
 ) {
   const { receivedAt, nextAttemptAt } = event
@@ -62,14 +62,20 @@ export async function events(
     ...filter
   }: Omit<Input<'events'>, 'state'> & Pick<Input<'export'>, 'state'>,
 ): Promise<Answer<'events'>> {
-  // One more than requested shows whether there is another page.
-  const after = cursor ?? null
-  const page = await outbox().list(listFilter(filter), after, limit + 1, order === 'newest')
-  const last = page.events.length > limit ? page.events[limit - 1]?.position : page.readTo
+  const isNewest = order === 'newest'
+  const page = await outbox().list(listFilter(filter), cursor ?? null, limit + 1, isNewest)
+  const { shown, next } = pageOf(page.events, limit)
+  const { readTo } = page
   return {
-    events: page.events.slice(0, limit).map(listedView),
-    cursor: last === null || last === undefined ? null : encodeCursor(last),
+    events: shown.map(listedView),
+    cursor: next ?? (readTo === null ? null : encodeCursor(readTo)),
   }
+}
+
+/** One more was asked for than is shown: it tells whether there is another page. `next`: its cursor. */
+export function pageOf<Item extends { position: number }>(found: readonly Item[], limit: number) {
+  const last = found.length > limit ? found[limit - 1] : undefined
+  return { shown: found.slice(0, limit), next: last ? encodeCursor(last.position) : null }
 }
 
 /**
@@ -141,43 +147,55 @@ export async function redrive(
   { outbox }: Services,
   input: Input<'redrive'>,
 ): Promise<Answer<'redrive'> & { positions: number[] }> {
-  const sums = { matched: 0, redriven: 0, stillInvalid: 0, positions: [] as number[] }
-  await eachPage(input, REDRIVE_PAGE, async (request) => {
-    const { next, ...page } = await outbox().redrive(request)
-    sums.positions.push(...page.positions.slice(0, MAX_WATCHED - sums.positions.length))
-    sums.matched += page.matched
-    sums.redriven += page.redriven
-    sums.stillInvalid += page.stillInvalid
-    return next
+  const positions: number[] = []
+  const names = ['matched', 'redriven', 'stillInvalid'] as const
+  const request = bulkRequest(input, REDRIVE_PAGE)
+  const sums = await overPages(names, async (after) => {
+    const page = await outbox().redrive({ ...request, after })
+    positions.push(...page.positions.slice(0, MAX_WATCHED - positions.length))
+    return page
   })
-  return sums
+  return { ...sums, positions }
 }
 
 export async function deleteMatching(
   { outbox }: Services,
   input: Input<'deleteMatching'>,
 ): Promise<Answer<'deleteMatching'>> {
-  const sums = { matched: 0, erased: 0 }
-  await eachPage(input, ERASE_PAGE, async (request) => {
-    const { next, ...page } = await outbox().eraseMatching(request)
-    sums.matched += page.matched
-    sums.erased += page.erased
-    return next
-  })
-  return sums
+  const request = bulkRequest(input, ERASE_PAGE)
+  return overPages(['matched', 'erased'], (after) => outbox().eraseMatching({ ...request, after }))
+}
+
+function bulkRequest(
+  { ids, dryRun, ...filter }: Input<'redrive'> | Input<'deleteMatching'>,
+  limit: number,
+): Omit<BulkRequest, 'after'> {
+  return { filter: listFilter(filter), ids: ids ?? null, dryRun, limit }
 }
 
 /**
- * A page at a time, so that an outbox with a hundred thousand events goes on relaying between two pages. `act` resolves to
- * where the next page begins, `null` after the last.
+ * The sums of these numbers over all pages. A page at a time, so that an outbox with a hundred thousand events goes on relaying
+ * between two. `next`: where the next page begins, `null` after the last.
  */
-async function eachPage(
-  { ids, dryRun, ...filter }: Input<'redrive'> | Input<'deleteMatching'>,
-  limit: number,
-  act: (request: BulkRequest) => Promise<number | null>,
-): Promise<void> {
-  const what = { filter: listFilter(filter), ids: ids ?? null, dryRun, limit }
-  for (let after: number | null = -1; after !== null; ) after = await act({ ...what, after })
+export async function overPages<const Name extends string>(
+  names: readonly Name[],
+  act: (after: number) => Promise<Record<Name, number> & { next: number | null }>,
+): Promise<Record<Name, number>> {
+  let sums = Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>
+  for (let after: number | null = -1; after !== null; ) {
+    const page: Record<Name, number> & { next: number | null } = await act(after)
+    sums = addedUp(sums, page, names)
+    after = page.next
+  }
+  return sums
+}
+
+export function addedUp<const Name extends string>(
+  one: Readonly<Record<Name, number>>,
+  other: Readonly<Record<Name, number>>,
+  names: readonly Name[],
+): Record<Name, number> {
+  return Object.fromEntries(names.map((name) => [name, one[name] + other[name]])) as never
 }
 
 /** What is not given matches every event of the state. `path`: `null` matches events without one; `id`: its beginning. */

@@ -118,7 +118,7 @@ export async function support(services: Services): Promise<Answer<'support'>> {
     alerts: states.alerts,
     settings: services.settings(),
     problems: [...services.config.problems],
-    // Whose address it was is nobody's business there.
+    // Addresses of operators are personal data too.
     log: actions.entries.map((entry) => ({
       ...entry,
       by: entry.by === 'token' ? 'token' : 'operator',

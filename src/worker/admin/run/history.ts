@@ -1,7 +1,7 @@
 /** How it went: what came of each day, which conversations have their transcript, and what AEP counts. Lower bounds. */
 import { notLanded } from '../../alerts/words.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
-import { DAY_MS, MAX_MISSING } from '../../limits.ts'
+import { DAY_MS, HOUR_MS, MAX_MISSING } from '../../limits.ts'
 import type { Outcome } from '../../outbox/event.ts'
 import {
   addHistogram,
@@ -142,7 +142,7 @@ export async function completeness(
   { days }: Input<'completeness'>,
 ): Promise<Answer<'completeness'>> {
   const { completeMs, receiptMs } = config
-  const hours = Math.round(completeMs / 3_600_000)
+  const hours = Math.round(completeMs / HOUR_MS)
   const why =
     completeMs === 0
       ? 'COMPLETE_HOURS is 0.'
@@ -166,7 +166,7 @@ export async function completeness(
 }
 
 /**
- * Counted in records. `why`: what keeps AEP from being read, or what its counts say that somebody must mend. Without `from`
+ * Counted in records. `why`: what keeps AEP from being read, or what its counts show that somebody must correct. Without `from`
  * of the last 24 hours.
  */
 export async function compared(

@@ -9,39 +9,34 @@ import * as v from 'valibot'
 import { personKeysIn } from '../../aep/record/person.ts'
 import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
+import { joined } from '../../lib/bounded-body.ts'
 import { parseJson, utf8Bytes } from '../../lib/json.ts'
 import { DAY_MS, ERASE_PAGE, MAX_SUPPRESS_DAYS } from '../../limits.ts'
 import { type LookupField, LookupHash, packHashes } from '../../outbox/records/lookup.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
-import { encodeCursor } from '../input.ts'
-import { foundView, isoOrNull, positionsOf } from './events.ts'
+import { foundView, isoOrNull, overPages, pageOf, positionsOf } from './events.ts'
 
 /** Events of every state, and receipts of delivered ones, the newest first. */
 export async function find(services: Services, input: Input<'find'>): Promise<Answer<'find'>> {
   const { id, conversation, day, limit, cursor } = input
-  const by =
-    id !== undefined
-      ? { id }
-      : conversation !== undefined
-        ? { hash: await hashOf(services, 'conversation', conversation) }
-        : { hash: await hashOfPerson(services, personOf(input)) }
+  const key =
+    conversation === undefined
+      ? personOf(input)
+      : ({ field: 'conversation', value: conversation } as const)
+  const by = id === undefined ? { hash: await hashOf(services, key) } : { id }
   const { from, end } = positionsOf(day)
   const before = Math.min(cursor ?? end, end)
-  // One more than asked for tells whether there is another page.
   const found = await services.outbox().find({ by, from, before, limit: limit + 1 })
-  const last = found.length > limit ? found[limit - 1] : undefined
-  return {
-    events: found.slice(0, limit).map(foundView),
-    cursor: last ? encodeCursor(last.position) : null,
-  }
+  const { shown, next } = pageOf(found, limit)
+  return { events: shown.map(foundView), cursor: next }
 }
 
 export async function erase(services: Services, input: Input<'erase'>): Promise<Answer<'erase'>> {
   const { suppressDays, dryRun } = input
   const { outbox, reporter, rim } = services
   const person = personOf(input)
-  const hash = await hashOfPerson(services, person)
+  const hash = await hashOf(services, person)
   const now = rim.now()
   const suppresses = !dryRun && suppressDays > 0
   const until = suppresses
@@ -49,17 +44,10 @@ export async function erase(services: Services, input: Input<'erase'>): Promise<
     : await outbox().suppressedUntil(hash, now)
   // This isolate need not wait for its next refresh.
   if (suppresses) await reporter.report()
-  const counts = { matched: 0, erased: 0, receipts: 0, mentioned: 0 }
-  for (let after: number | null = -1; after !== null; ) {
-    const request = { person, hash, dryRun, after, limit: ERASE_PAGE }
-    const page: Awaited<ReturnType<ReturnType<typeof outbox>['erasePerson']>> =
-      await outbox().erasePerson(request)
-    counts.matched += page.matched
-    counts.erased += page.erased
-    counts.receipts += page.receipts
-    counts.mentioned += page.mentioned
-    after = page.next
-  }
+  const names = ['matched', 'erased', 'receipts', 'mentioned'] as const
+  const counts = await overPages(names, (after) =>
+    outbox().erasePerson({ person, hash, dryRun, after, limit: ERASE_PAGE }),
+  )
   return { ...counts, suppressedUntil: isoOrNull(until) }
 }
 
@@ -121,10 +109,7 @@ export async function exportSuppressions(
   const plain = { key: exported.key.toHex(), suppressions: exported.suppressions }
   const cipher = await rim.cipher(passphrase, salt)
   const sealed = new Uint8Array(await cipher.seal(iv, utf8Bytes(JSON.stringify(plain))))
-  const all = new Uint8Array(SALT_BYTES + IV_BYTES + sealed.length)
-  all.set(salt)
-  all.set(iv, SALT_BYTES)
-  all.set(sealed, SALT_BYTES + IV_BYTES)
+  const all = joined([salt, iv, sealed])
   return { count: exported.suppressions.length, sealed: all.toBase64(BASE64URL) }
 }
 
@@ -188,7 +173,7 @@ async function unsealed(rim: Services['rim'], passphrase: string, text: string) 
 
 /** `null`: this person was not suppressed. */
 export async function endSuppression(services: Services, input: Input<'endSuppression'>) {
-  const hash = await hashOfPerson(services, personOf(input))
+  const hash = await hashOf(services, personOf(input))
   if (!(await services.outbox().endSuppression(hash, services.rim.now()))) return null
   await services.reporter.report()
   return { ended: 1 }
@@ -197,19 +182,13 @@ export async function endSuppression(services: Services, input: Input<'endSuppre
 type Person = { email?: string | undefined; visitor?: string | undefined }
 
 function personOf({ email, visitor = '' }: Person): PersonKey {
-  return email === undefined
-    ? normalizedKey({ field: 'visitor', value: visitor })
-    : normalizedKey({ field: 'email', value: email })
-}
-
-function hashOfPerson(services: Services, { field, value }: PersonKey): Promise<string> {
-  return hashOf(services, field, value)
+  const isVisitor = email === undefined
+  return normalizedKey({ field: isVisitor ? 'visitor' : 'email', value: email ?? visitor })
 }
 
 async function hashOf(
   { outbox, rim }: Services,
-  field: LookupField,
-  value: string,
+  { field, value }: { field: LookupField; value: string },
 ): Promise<string> {
   return new LookupHash(await outbox().lookupKey(), rim.hmac).of(field, value)
 }

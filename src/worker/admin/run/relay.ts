@@ -11,9 +11,8 @@ import { percentile } from '../../outbox/records/counts.ts'
 import type { ListedEntry } from '../../outbox/records/operator-log.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
-import { encodeCursor } from '../input.ts'
 import { openApi } from '../openapi.ts'
-import { isoOrNull } from './events.ts'
+import { isoOrNull, pageOf } from './events.ts'
 
 export async function status(services: Services): Promise<Answer<'status'>> {
   const { outbox, webhookKeys, config, version } = services
@@ -94,13 +93,8 @@ export async function entriesOf(
   { outbox }: Services,
   { limit, cursor = Number.MAX_SAFE_INTEGER }: Input<'log'>,
 ) {
-  // One more than asked for tells whether there is another page.
-  const entries = await outbox().actions(cursor, limit + 1)
-  const last = entries.length > limit ? entries[limit - 1] : undefined
-  return {
-    entries: entries.slice(0, limit).map(entryView),
-    cursor: last ? encodeCursor(last.position) : null,
-  }
+  const { shown, next } = pageOf(await outbox().actions(cursor, limit + 1), limit)
+  return { entries: shown.map(entryView), cursor: next }
 }
 
 /** One entry of the log by its number, with the progress of its redrive; `null` where there is no such entry. */

@@ -1,7 +1,7 @@
 /**
  * Runs an operators' command, for the API and for the page alike, without HTTP: what it does is in the other files of this
- * folder, one function a command, by its name; here it is put on record.
- * Accepts: an action that cannot be put on record has happened all the same, so that is a log line and no failure.
+ * folder, one function a command, by its name; here it is written to the operators' log.
+ * Accepts: an action that cannot be logged has happened all the same, so that is a log line and no failure.
  */
 import { logLine, nameOf } from '../../log.ts'
 import type { Services } from '../../services.ts'

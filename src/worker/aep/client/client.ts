@@ -13,7 +13,7 @@ import type { PostRequest } from './post.ts'
 import { type AttemptError, type Ending, type HttpAnswer, judge, noAnswer } from './verdict.ts'
 
 /** `post`: one request with a deadline; rejects with what `fetch` throws, or with `Aborted`. */
-export type ClientDeps = {
+type ClientDeps = {
   post: (request: PostRequest, timeoutMs: number) => Promise<HttpAnswer>
   now: () => number
   timers?: Timers

@@ -90,7 +90,7 @@ function failure(status: number | null, message: string, retryAfterMs: number | 
 }
 
 /** Resolves to a token other than `refused`, or to a verdict without one. Rejects if the outbox does not answer. */
-export type ObtainToken = (refused: string | null) => Promise<TokenResult>
+type ObtainToken = (refused: string | null) => Promise<TokenResult>
 
 export class TokenSource {
   readonly #obtain: ObtainToken

@@ -5,7 +5,7 @@
  * event cannot have caused (a refused token, a wrong address) never counts against it.
  * Pure: the time is passed in.
  */
-import { isObject, utf8Bytes } from '../../lib/json.ts'
+import { isObject, jsonIn, utf8Bytes } from '../../lib/json.ts'
 import { isTimeout } from '../../lib/timeout.ts'
 import { KEPT_ANSWER_BYTES, MAX_REPORT_CHARACTERS, MAX_RETRY_AFTER_MS } from '../../limits.ts'
 
@@ -82,35 +82,33 @@ export type HttpAnswer = {
 export function judge(answer: HttpAnswer, now: number): Verdict {
   const json = jsonOf(answer)
   const status = statusOf(answer, json)
-  if (status >= 200 && status < 300) {
-    return isObject(json)
-      ? { verdict: 'accepted', status }
-      : { verdict: 'unknown', ...failure('unknown-answer', answer, json, now) }
-  }
-  switch (status) {
-    case 400:
-    case 422:
-      return { verdict: 'rejected', ...failure('rejected', answer, json, now) }
-    case 413:
-      return { verdict: 'rejected', ...failure('too-large', answer, json, now) }
-    case 401:
-    case 403:
-      return {
-        verdict: 'held',
-        reason: 'credentials',
-        ...failure('credentials', answer, json, now),
-      }
-    case 408:
-    case 429:
-      return { verdict: 'deferred', ...failure('throttled', answer, json, now) }
-  }
-  return status < 500
-    ? {
-        verdict: 'held',
-        reason: 'configuration',
-        ...failure('configuration', answer, json, now),
-      }
-    : { verdict: 'deferred', ...failure('unavailable', answer, json, now) }
+  const isOk = status >= 200 && status < 300
+  if (isOk && isObject(json)) return { verdict: 'accepted', status }
+  const { code, ...verdict } = isOk ? UNCLEAR : judged(status)
+  const error = { code, status, message: safeReport(json, status) }
+  const kept = { answer: cut(answer.body), retryAfterMs: retryAfterMs(answer.retryAfter, now) }
+  return { ...verdict, error, ...kept }
+}
+
+type Judged = { code: ErrorCode } & (
+  | { verdict: 'unknown' | 'rejected' | 'deferred' }
+  | { verdict: 'held'; reason: HoldReason }
+)
+
+const UNCLEAR: Judged = { verdict: 'unknown', code: 'unknown-answer' }
+const REFUSED: Judged = { verdict: 'rejected', code: 'rejected' }
+const FORBIDDEN: Judged = { verdict: 'held', reason: 'credentials', code: 'credentials' }
+const BUSY: Judged = { verdict: 'deferred', code: 'throttled' }
+
+/** What a status other than 2xx means. */
+const BY_STATUS: { readonly [status: number]: Judged } = {
+  ...{ 400: REFUSED, 422: REFUSED, 413: { verdict: 'rejected', code: 'too-large' } },
+  ...{ 401: FORBIDDEN, 403: FORBIDDEN, 408: BUSY, 429: BUSY },
+}
+
+function judged(status: number): Judged {
+  if (status >= 500) return { verdict: 'deferred', code: 'unavailable' }
+  return BY_STATUS[status] ?? { verdict: 'held', reason: 'configuration', code: 'configuration' }
 }
 
 /** The HTTP status, or the status in the body of a 2xx if that reports a failure. */
@@ -133,26 +131,9 @@ export function noAnswer(thrown: unknown): Ending {
   return { verdict: 'deferred', error, ...nothing }
 }
 
-function failure(code: ErrorCode, answer: HttpAnswer, json: unknown, now: number): Failure {
-  return {
-    error: {
-      code,
-      status: statusOf(answer, json),
-      message: safeReport(json, statusOf(answer, json)),
-    },
-    answer: cut(answer.body),
-    retryAfterMs: retryAfterMs(answer.retryAfter, now),
-  }
-}
-
 /** The JSON of a complete body; `undefined` if it was not read to its end, or is not JSON. */
 export function jsonOf({ body, complete }: HttpAnswer): unknown {
-  if (!complete) return undefined
-  try {
-    return JSON.parse(body)
-  } catch {
-    return undefined
-  }
+  return complete ? jsonIn(body) : undefined
 }
 
 function cut(body: string): string | null {

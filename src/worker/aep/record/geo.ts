@@ -7,7 +7,7 @@
  * Country names are the runtime's own English ones. Accepts: a name that the runtime changes, and that is not among
  * `OTHER_NAMES`, is not known under its old form.
  */
-export type Geo = { city?: string; countryCode?: string }
+type Geo = { city?: string; countryCode?: string }
 
 /** No real location is longer. Bounds the work on a hostile one, which yields no geo. */
 const MAX_LOCATION_CHARACTERS = 300

@@ -22,7 +22,7 @@ export type ChatMetrics = {
   endedBy?: 'visitor' | 'agent'
 }
 
-/** `null`: nothing can be said. */
+/** `null`: there is none. */
 export function metricsOf({ kind, payload, receivedAt }: ChatEvent): ChatMetrics | null {
   if (kind === 'unanswered') return { answered: false }
   return kind === 'transcript' ? ofTranscript(payload, Date.parse(receivedAt)) : null
@@ -45,7 +45,7 @@ function ofTranscript(
   }
   const counts = { visitor: 0, agent: 0 }
   const agents = new Set<string>()
-  /** In seconds; `null`: the times tell nothing. */
+  /** In seconds; `null`: unknown, because a time cannot be read. */
   const waits: (number | null)[] = []
   let waiting: Message | null = null
   for (const message of messages) {
@@ -86,10 +86,7 @@ function timeOf(text: string | undefined): number | null {
 
 /** `null`: there are no waits, or one of them is unknown. */
 function longestOf(waits: readonly (number | null)[]): number | null {
-  let longest: number | null = null
-  for (const wait of waits) {
-    if (wait === null) return null
-    longest = Math.max(longest ?? 0, wait)
-  }
-  return longest
+  const known = waits.filter((wait) => wait !== null)
+  const isKnown = known.length > 0 && known.length === waits.length
+  return isKnown ? known.reduce((most, wait) => Math.max(most, wait)) : null
 }

@@ -6,7 +6,7 @@
  * rather one name too many than a suppressed person's record sent. Pure, and never throws.
  */
 import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
-import { isObject } from '../../lib/json.ts'
+import { isObject, jsonIn } from '../../lib/json.ts'
 import { addressesIn, readingsOfText } from '../../lib/spellings.ts'
 
 /** Below these keys are words of a visitor or an agent, or data of somebody else: no identity of this person. */
@@ -33,7 +33,8 @@ export function personKeysIn(record: unknown): PersonKey[] {
         if (names.some((name) => OTHERS.has(name))) continue
         const name = names.at(-1) ?? ''
         const own = isTheirs === true || IDENTITIES.has(name) || NAMES.has(name)
-        left.push({ value: name === 'unmapped' ? parsed(held) : held, isTheirs: own })
+        const isText = name === 'unmapped' && typeof held === 'string'
+        left.push({ value: isText ? jsonIn(held) : held, isTheirs: own })
       }
     }
   }
@@ -46,12 +47,4 @@ export function personKeysIn(record: unknown): PersonKey[] {
 function addValue(text: string, values: Set<string>): void {
   if (text.trim() !== '' && text.length <= MAX_CHARACTERS) values.add(text)
   for (const address of addressesIn(readingsOfText(text), MAX_ADDRESSES)) values.add(address)
-}
-
-function parsed(value: unknown): unknown {
-  try {
-    return typeof value === 'string' ? JSON.parse(value) : value
-  } catch {
-    return null
-  }
 }

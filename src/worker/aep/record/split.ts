@@ -24,7 +24,7 @@ import {
 } from './draft.ts'
 
 /** The `part` field of each part. `of`: the event's id. `dropped`: texts left out because they repeat the messages. */
-export type PartInfo = { index: number; count: number; of: string; dropped?: string[] }
+type PartInfo = { index: number; count: number; of: string; dropped?: string[] }
 
 /** These repeat the messages, so they are dropped before anything is cut. */
 const REPEATING: readonly string[] = ['htmlBody', 'textBody']

@@ -15,7 +15,7 @@ import { isNonEmptyString, isObject, parseEmbedded } from '../../lib/json.ts'
 import { PATTERNS } from '../schema/patterns.ts'
 import { type Draft, type DraftMessage, dotted, type RecordField, type Unmapped } from './draft.ts'
 import { geoOf } from './geo.ts'
-import { identitiesOf } from './identity.ts'
+import { type IdentityValue, identitiesOf } from './identity.ts'
 import { metricsOf } from './metrics.ts'
 
 /**
@@ -64,11 +64,9 @@ export function draftXdm(
   const { fields, once } = has('contact') ? contactDetails(event) : NOTHING
   for (const [key, value] of Object.entries(fields)) put(`customerFeedback.${key}`, value)
   const metrics = has('chat') ? metricsOf(event) : null
-  const derived = (place: string, value: unknown): RecordField => ({
-    at: at(place),
-    from: null,
-    value,
-  })
+  const derived = (place: string, value: unknown): RecordField => {
+    return { at: at(place), from: null, value }
+  }
   return {
     core: [
       // First, where `withDelay` looks for it.
@@ -178,19 +176,16 @@ function messagesOf(messages: readonly object[], unmapped: Unmapped[]): DraftMes
 function identityMap(event: ChatEvent, visitorNamespace: string): RecordField[] {
   const { visitor, email } = identitiesOf(event)
   const map = new Map<string, object[]>()
-  for (const [namespace, identity] of [
-    [visitorNamespace, visitor],
-    ['Email', email],
-  ] as const) {
-    if (!identity) continue
+  const add = (namespace: string, identity: IdentityValue | undefined) => {
+    if (!identity) return
     const item = { id: identity.id, authenticatedState: 'ambiguous', primary: map.size === 0 }
     map.set(namespace, [...(map.get(namespace) ?? []), item])
   }
-  return Array.from(map, ([namespace, items]) => ({
-    at: ['identityMap', namespace],
-    from: null,
-    value: items,
-  }))
+  add(visitorNamespace, visitor)
+  add('Email', email)
+  return Array.from(map, ([namespace, value]) => {
+    return { at: ['identityMap', namespace], from: null, value }
+  })
 }
 
 /** Whether a value satisfies the schema at a place of this form. */
@@ -199,8 +194,9 @@ const FITS: Record<Form, (value: unknown) => boolean> = {
   longText: isNonEmptyString,
   email: isNonEmptyString,
   traits: isNonEmptyString,
-  url: isUrl,
-  dateTime: isDateTime,
+  // The form that normalizing writes, which is never later than receipt.
+  dateTime: matching(PATTERNS.dateTime),
+  url: matching(PATTERNS.url),
   ip: (value) => ipField(value) !== undefined,
   boolean: (value) => typeof value === 'boolean',
   integer: Number.isInteger,
@@ -236,17 +232,9 @@ function placeOf({ form, to }: FieldOfXdm, value: unknown): string | undefined {
   return FITS[form](value) ? to : undefined
 }
 
-/** Only the normalized form, which is never later than receipt. */
-const DATE_TIME = new RegExp(PATTERNS.dateTime)
-
-function isDateTime(value: unknown): boolean {
-  return typeof value === 'string' && DATE_TIME.test(value)
-}
-
-const URL_FORM = new RegExp(PATTERNS.url)
-
-function isUrl(value: unknown): boolean {
-  return typeof value === 'string' && URL_FORM.test(value)
+function matching(pattern: string): (value: unknown) => boolean {
+  const form = new RegExp(pattern)
+  return (value) => typeof value === 'string' && form.test(value)
 }
 
 const IP_FORMS = [

@@ -4,7 +4,7 @@
  */
 import { FIELDS, type Field, type Form, sentBy } from '../../chatlio/fields.ts'
 
-export type SchemaNode = {
+type SchemaNode = {
   title?: string
   description?: string
   type: string

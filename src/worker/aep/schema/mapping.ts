@@ -16,14 +16,14 @@ import { EVENT_TYPES } from '../../chatlio/kind.ts'
 import { PATTERNS } from './patterns.ts'
 
 /** A row in the dialect of Data Prep's own pages. */
-export type MappingRow = {
+type MappingRow = {
   readonly sourceType: 'ATTRIBUTE' | 'EXPRESSION'
   readonly source: string
   readonly destination: string
 }
 
 /** `of`: which webhooks have it, and what to know of it, for docs/setup.md. */
-export type DescribedRow = MappingRow & { readonly of: string }
+type DescribedRow = MappingRow & { readonly of: string }
 
 /** Paths of a raw record that no row reads, and why. */
 export const NOT_MAPPED: Readonly<Record<string, string>> = {
@@ -48,16 +48,15 @@ export function describedRows(
   const places = Map.groupBy(mapped, ({ to }) => String(to))
   const at = (path: string) => (path.startsWith('chatlio.') ? `_${tenant}.${path}` : path)
   return [
-    { ...attribute('_id', '_id'), of: 'all. Required' },
-    { ...attribute('timestamp', 'timestamp'), of: 'all. Required' },
-    { ...attribute('eventType', 'eventType'), of: 'all' },
-    {
-      ...expression(identityMap(visitorNamespace), 'identityMap'),
-      of: 'all with a visitor UUID or an email that can be an identity: what Profile needs',
-    },
-    ...[...places].flatMap(([to, sources]) =>
-      rowsOf(sources, at(to)).map((row) => ({ ...row, of: describe(sources) })),
+    attribute('_id', '_id', 'all. Required'),
+    attribute('timestamp', 'timestamp', 'all. Required'),
+    attribute('eventType', 'eventType', 'all'),
+    expression(
+      identityMap(visitorNamespace),
+      'identityMap',
+      'all with a visitor UUID or an email that can be an identity: what Profile needs',
     ),
+    ...[...places].flatMap(([to, sources]) => rowsOf(sources, at(to), describe(sources))),
     ...(contact ? CONTACT : []),
   ]
 }
@@ -69,13 +68,10 @@ const countOf = (eventType: string) =>
 const IN_CONTACT = 'where the schema has Contact Request Details'
 
 const CONTACT: readonly DescribedRow[] = [
-  { ...attribute('conversationUUID', 'customerFeedback.chatSessionID'), of: IN_CONTACT },
-  { ...attribute('subject', 'customerFeedback.subject'), of: IN_CONTACT },
-  {
-    ...expression(countOf(EVENT_TYPES['new-conversation']), 'customerFeedback.chatStart'),
-    of: IN_CONTACT,
-  },
-  { ...expression(countOf(EVENT_TYPES.transcript), 'customerFeedback.chatEnd'), of: IN_CONTACT },
+  attribute('conversationUUID', 'customerFeedback.chatSessionID', IN_CONTACT),
+  attribute('subject', 'customerFeedback.subject', IN_CONTACT),
+  expression(countOf(EVENT_TYPES['new-conversation']), 'customerFeedback.chatStart', IN_CONTACT),
+  expression(countOf(EVENT_TYPES.transcript), 'customerFeedback.chatEnd', IN_CONTACT),
 ]
 
 function describe(sources: readonly Field[]): string {
@@ -84,7 +80,11 @@ function describe(sources: readonly Field[]): string {
   return first ? [sentBy({ ...first, kinds }), first.note].filter((text) => text).join('; ') : ''
 }
 
-function rowsOf(fields: readonly Field[], destination: string): readonly MappingRow[] {
+function rowsOf(
+  fields: readonly Field[],
+  destination: string,
+  of: string,
+): readonly DescribedRow[] {
   const [first, ...others] = fields
   if (!first) return []
   const source =
@@ -94,18 +94,18 @@ function rowsOf(fields: readonly Field[], destination: string): readonly Mapping
   const isWebhooks = first.kinds.length > 0 && !first.from.startsWith('messages[')
   switch (first.form) {
     case 'textMap':
-      return [expression(`object_to_map(${source})`, destination)]
+      return [expression(`object_to_map(${source})`, destination, of)]
     case 'ip':
       return [
-        expression(where(PATTERNS.ipV4), `${destination}.ipV4`),
-        expression(where(PATTERNS.ipV6), `${destination}.ipV6`),
+        expression(where(PATTERNS.ipV4), `${destination}.ipV4`, of),
+        expression(where(PATTERNS.ipV6), `${destination}.ipV6`, of),
       ]
     case 'url':
     case 'dateTime':
       // What the relay writes itself fits, and a condition cannot look into a list.
-      if (isWebhooks) return [expression(where(PATTERNS[first.form]), destination)]
+      if (isWebhooks) return [expression(where(PATTERNS[first.form]), destination, of)]
   }
-  return [others.length > 0 ? expression(source, destination) : attribute(source, destination)]
+  return [(others.length > 0 ? expression : attribute)(source, destination, of)]
 }
 
 /** The visitor's UUID is the primary identity; without one the email is, as in the XDM encoder. */
@@ -121,10 +121,10 @@ function identityMap(visitorNamespace: string): string {
   return `iif(identity.visitor != null, ${known}, ${unknown})`
 }
 
-function attribute(source: string, destination: string): MappingRow {
-  return { sourceType: 'ATTRIBUTE', source, destination }
+function attribute(source: string, destination: string, of: string): DescribedRow {
+  return { sourceType: 'ATTRIBUTE', source, destination, of }
 }
 
-function expression(source: string, destination: string): MappingRow {
-  return { sourceType: 'EXPRESSION', source, destination }
+function expression(source: string, destination: string, of: string): DescribedRow {
+  return { sourceType: 'EXPRESSION', source, destination, of }
 }

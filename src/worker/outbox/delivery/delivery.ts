@@ -3,7 +3,7 @@
  *
  * Promises: the outbox never sleeps while there is work. The alarm is set again after every run, whatever happened in it,
  * when the object starts, and when the cron trigger calls; a run that breaks is repeated after a wait.
- * Accepts: a crash between AEP's answer and our note of it sends that event twice, under the same `_id`.
+ * Accepts: a crash between AEP's answer and the write of it sends that event twice, under the same `_id`.
  */
 import type { AepClient } from '../../aep/client/client.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
@@ -20,7 +20,7 @@ import { type EventEnd, type OutcomeDeps, Outcomes } from './outcome.ts'
 import { Pool } from './pool.ts'
 import { Send } from './send.ts'
 
-export type DeliveryDeps = {
+type DeliveryDeps = {
   config: Config
   policy: Policy
   storage: DurableObjectStorage
@@ -42,21 +42,17 @@ export class Delivery {
   #running = false
 
   constructor(deps: DeliveryDeps) {
-    const { config, policy, storage, events, watch, client, now, settings } = deps
-    const { record, recordPart } = deps
+    const { config, policy, storage, events, watch, client, now } = deps
     const sync = () => storage.sync()
-    this.#deps = deps
-    this.#next = new Next(events)
-    this.#alarm = new Alarm(storage, policy.backoff, policy.random)
+    const next = new Next(events)
     const left = (id: string, end: EventEnd) => this.left(id, end)
-    const next = this.#next
+    const outcomes = new Outcomes({ ...deps, next, sync, left })
+    this.#deps = deps
+    this.#next = next
+    this.#outcomes = outcomes
+    this.#alarm = new Alarm(storage, policy)
     this.#pool = null
-    this.#outcomes = new Outcomes({
-      ...{ events, next, watch, settings, now, sync },
-      ...{ record, recordPart, left },
-    })
     const { destination, maxEventBytes, redact, drainTimeoutMs: timeoutMs, retryCapMs } = config
-    const outcomes = this.#outcomes
     const maxConcurrency = config.deliveryConcurrency
     if (!destination || !client) return
     const limits = { maxEventBytes, redact, timeoutMs, retryCapMs }
@@ -151,7 +147,7 @@ export class Delivery {
     }
   }
 
-  /** A run that goes on takes up new work by itself; otherwise the alarm does. */
+  /** Wakes the run that is under way; otherwise sets the alarm. */
   async scheduleNewWork(): Promise<void> {
     if (this.#running) {
       this.#pool?.added()
@@ -190,7 +186,7 @@ export class Delivery {
       ...counts,
       code: failure?.code,
       upstreamStatus: failure?.status ?? undefined,
-      pending: events.ledger().pending,
+      pending: events.ledger.read().pending,
       oldestAgeMs: oldest === null ? null : Math.max(now() - oldest, 0),
       nextAttemptAt: next === null ? null : toIso(next),
     })
@@ -201,9 +197,9 @@ export class Delivery {
     const { events, config, watch, now } = this.#deps
     const at = now()
     events.correctWaits(at, config.retryCapMs)
-    const { pending } = events.ledger()
+    const { pending } = events.ledger.read()
     if (pending === 0) watch.happened({ what: 'nothing-pending' })
-    // The ledger knows of work that has been lost sight of: look again.
+    // By the ledger something is pending that `Next` does not know of: read again.
     else if (this.#next.dueAt(at) === null) this.#next.restart()
     const oldest = events.oldestAt()
     const wakeAt = nextWakeAt({

@@ -7,7 +7,7 @@
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
 import { PROBE_LOOK, READ_AHEAD } from '../../limits.ts'
-import { type Backoff, fullJitterMs } from '../blame.ts'
+import { fullJitterMs, type Policy } from '../blame.ts'
 import type { Located } from '../event.ts'
 import type { Events } from '../events.ts'
 import type { Known } from '../known.ts'
@@ -128,7 +128,7 @@ export class Next {
   }
 }
 
-export type Wake = {
+type Wake = {
   /** When the first pending event is due; `null` when nothing is pending. */
   dueAt: number | null
   /** When the oldest event of any state expires; `null` when nothing is stored. */
@@ -167,16 +167,14 @@ export function nextWakeAt(wake: Wake): number | null {
  */
 export class Alarm {
   readonly #storage: DurableObjectStorage
-  readonly #backoff: Backoff
-  readonly #random: () => number
+  readonly #policy: Policy
   #at: number | null = null
   /** Consecutive runs that broke. */
   #broken = 0
 
-  constructor(storage: DurableObjectStorage, backoff: Backoff, random: () => number) {
+  constructor(storage: DurableObjectStorage, policy: Policy) {
     this.#storage = storage
-    this.#backoff = backoff
-    this.#random = random
+    this.#policy = policy
   }
 
   /** Epoch milliseconds it is set to; `null` when it is not set. */
@@ -201,8 +199,7 @@ export class Alarm {
   }
 
   async setFor(wanted: number, now: number): Promise<void> {
-    const policy = { backoff: this.#backoff, random: this.#random }
-    const cooldownMs = this.#broken === 0 ? 0 : fullJitterMs(this.#broken, policy)
+    const cooldownMs = this.#broken === 0 ? 0 : fullJitterMs(this.#broken, this.#policy)
     const at = Math.max(wanted, now + cooldownMs)
     if (this.#at !== null && this.#at <= at) return
     const before = this.#at

@@ -2,7 +2,7 @@
  * Writes down what AEP made of an event, and what that says of AEP.
  *
  * Promises: an event that an operator erased meanwhile stays erased; acceptances that arrive together are written in one
- * transaction; a write that fails is logged with what is lost by it (the note, never the event), and thrown.
+ * transaction; a write that fails is logged and thrown: the event stays pending, and is sent again.
  */
 import type { Ending } from '../../aep/client/verdict.ts'
 import { logLine, nameOf } from '../../log.ts'
@@ -18,22 +18,11 @@ import type { Prepared } from './send.ts'
 export type EventEnd = 'delivered' | 'erased' | 'dead' | 'quarantined'
 
 /** What a run did, in events, and the latest failure in it. */
-export type RunReport = {
-  sent: number
-  accepted: number
-  deferred: number
-  rejected: number
-  held: number
-  failure: { code: string; status: number | null } | null
-}
+type RunReport = ReturnType<typeof newReport>
 
-const newReport = (): RunReport => ({
-  sent: 0,
-  accepted: 0,
-  deferred: 0,
-  rejected: 0,
-  held: 0,
-  failure: null,
+const newReport = () => ({
+  ...{ sent: 0, accepted: 0, deferred: 0, rejected: 0, held: 0 },
+  failure: null as { code: string; status: number | null } | null,
 })
 
 /** The end of an event's attempt. */
@@ -58,7 +47,7 @@ export type OutcomeDeps = {
 export class Outcomes {
   readonly #deps: OutcomeDeps
   readonly #accepted: GroupCommit<SentEvent, 'written'>
-  /** Of the run that goes on. */
+  /** Of the current run. */
   report: RunReport = newReport()
   /** The runtime has ended an attempt: nobody's failure, and the end of the run. */
   aborted = false
@@ -80,7 +69,7 @@ export class Outcomes {
     const { events, watch, recordPart } = this.#deps
     try {
       watch.attempted(this.#attempt(event, ending, beganAt, true))
-      if (events.stillPending([event]).length > 0) events.partAccepted(event.position, part)
+      if (events.stillPending([event]).length > 0) events.parts.accepted(event.position, part)
       recordPart(event)
     } catch (thrown) {
       logUnrecorded(event, 'part delivered', thrown)
@@ -167,13 +156,8 @@ export class Outcomes {
   #park(event: StoredEvent, state: 'dead' | 'quarantined', error: StoredError): void {
     const { events, left } = this.#deps
     const history = event.history ?? NO_HISTORY
-    events.park(event.position, state, {
-      ...history,
-      nextAt: null,
-      askedToWait: false,
-      error,
-      answer: null,
-    })
+    const nothing = { nextAt: null, askedToWait: false, answer: null }
+    events.park(event.position, state, { ...history, ...nothing, error })
     left(event.id, state)
   }
 

@@ -19,7 +19,7 @@ import type { AepWatch } from '../watch.ts'
 import type { Outcomes } from './outcome.ts'
 import type { Job, Send } from './send.ts'
 
-export type PoolDeps = {
+type PoolDeps = {
   send: Send
   watch: AepWatch
   outcomes: Outcomes

@@ -20,7 +20,7 @@ import { parseJson } from '../../lib/json.ts'
 import { LARGE_BODY_BYTES, MAX_UNFINISHED, MAX_UNSENDABLE_PER_TURN } from '../../limits.ts'
 import { logLine, nameOf } from '../../log.ts'
 import { NO_HISTORY } from '../blame.ts'
-import { quarantineError, type StoredError, type StoredEvent } from '../event.ts'
+import { quarantineError, type StoredEvent } from '../event.ts'
 import type { Events } from '../events.ts'
 import type { Next, Selected } from './next.ts'
 import type { Ended, Outcomes } from './outcome.ts'
@@ -56,7 +56,7 @@ export type Turn = {
   now: number
 }
 
-export type SendDeps = {
+type SendDeps = {
   events: Events
   next: Next
   outcomes: Outcomes
@@ -71,7 +71,7 @@ export type SendDeps = {
   sync: () => Promise<void>
 }
 
-export type MaySend = () => boolean
+type MaySend = () => boolean
 
 export class Send {
   readonly #deps: SendDeps
@@ -217,10 +217,8 @@ export class Send {
         return ending ? { prepared, ending } : []
       })
       await outcomes.ended(ended, beganAt)
-      return {
-        refused: false,
-        accepted: endings.filter(({ verdict }) => verdict === 'accepted').length,
-      }
+      const isAccepted = ({ verdict }: Ending) => verdict === 'accepted'
+      return { refused: false, accepted: endings.filter(isAccepted).length }
     }
     let accepted = 0
     const middle = Math.ceil(all.length / 2)
@@ -254,7 +252,8 @@ export class Send {
     if (unfinished > MAX_UNFINISHED) {
       const event = events.read(position)
       const message = `processing it never ended, ${unfinished} times`
-      if (event) this.#quarantine(event, { code: 'processing-failed', status: null, message })
+      if (event)
+        this.#deps.outcomes.quarantined(event, { code: 'processing-failed', status: null, message })
       next.done(position)
       return []
     }
@@ -283,10 +282,10 @@ export class Send {
     const { events, destination, now, redact } = this.#deps
     const { position, source, receivedAt } = event
     const at = now()
-    const split = events.splitOf(position)
+    const split = events.parts.splitOf(position)
     let generation = 0
     if (split) {
-      const parts = events.parts(position)
+      const parts = events.parts.left(position)
       generation = split.generation
       const isCurrent = [this.#madeFor, this.#madeForBefore].includes(split.madeFor)
       if (parts.length > 0 && isCurrent) {
@@ -301,21 +300,21 @@ export class Send {
         this.#deps.outcomes.gaveUp(event, { code: 'settings-changed', status: null, message })
         return null
       }
-      // AEP may have one whose acceptance could not be noted: no id stands for two contents.
+      // AEP may have one whose acceptance could not be written: no id stands for two contents.
       if (parts.length > 0) generation += 1
     }
     const reading = readEvent(event, parseJson(event.body))
     if (reading.outcome !== 'valid') {
-      this.#quarantine(event, quarantineError(reading))
+      this.#deps.outcomes.quarantined(event, quarantineError(reading))
       return null
     }
     const sending = { now: at, source, redact, generation }
     const encoded = encode(reading.event, destination, this.#maxRecordBytes, sending)
     if (!encoded.split) {
-      if (split) events.unsplit(position)
+      if (split) events.parts.unsplit(position)
       return { records: [{ part: null, record: encoded.record }], redacted: encoded.redacted }
     }
-    events.split(position, encoded.parts, this.#madeFor, generation)
+    events.parts.split(position, encoded.parts, this.#madeFor, generation)
     const records = encoded.parts.map((record, part) => ({ part, record }))
     return { records, redacted: encoded.redacted }
   }
@@ -326,10 +325,6 @@ export class Send {
     if (redact.length === 0) return {}
     const reading = readEvent(event, parseJson(event.body))
     return reading.outcome === 'valid' ? redactEvent(reading.event, redact).redacted : {}
-  }
-
-  #quarantine(event: StoredEvent, error: StoredError): void {
-    this.#deps.outcomes.quarantined(event, error)
   }
 
   #notEncoded(event: StoredEvent, thrown: unknown): void {

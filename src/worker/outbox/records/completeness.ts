@@ -19,13 +19,7 @@ export type ConversationEvent = {
 }
 
 /** `day`: epoch milliseconds. `unnamed`: events that name no conversation, and cannot take part. */
-export type CompletenessDay = {
-  day: number
-  started: number
-  completed: number
-  missing: number
-  unnamed: number
-}
+type CompletenessDay = Record<'day' | 'started' | 'completed' | 'missing' | 'unnamed', number>
 
 export type Completeness = {
   /** The newest first. */

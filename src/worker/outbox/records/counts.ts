@@ -69,11 +69,6 @@ const BUCKETS_PER_DOUBLING = 4
 /** About 45 days: longer waits count as this. */
 const MAX_BUCKET = 128
 
-export function addDuration(histogram: Histogram, ms: number): void {
-  const bucket = bucketOf(ms)
-  histogram[bucket] = (histogram[bucket] ?? 0) + 1
-}
-
 export function addHistogram(to: Histogram, more: Histogram): Histogram {
   for (const [bucket, count] of Object.entries(more)) {
     to[Number(bucket)] = (to[Number(bucket)] ?? 0) + count

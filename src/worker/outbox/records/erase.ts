@@ -11,7 +11,9 @@ import { isOf, namesNobody, type PersonKey, subjectOf } from '../../chatlio/pers
 import { isObject, parseJson } from '../../lib/json.ts'
 import { folded, mentions, readingsOf, readingsOfText } from '../../lib/spellings.ts'
 import { ERASE_BYTES } from '../../limits.ts'
-import type { StoredBody } from '../list.ts'
+import type { Events } from '../events.ts'
+import type { EventList, StoredBody } from '../list.ts'
+import type { Records } from './records.ts'
 
 export type EraseRequest = {
   /** Normalized. */
@@ -33,44 +35,45 @@ export type ErasePage = {
   next: number | null
 }
 
-export type EraseDeps = {
-  positions: (after: number, limit: number) => number[]
-  body: (position: number) => StoredBody | null
-  erase: (position: number, id: string) => void
-  eraseAnswer: (position: number) => void
-  eraseReceipts: (hash: string, dryRun: boolean) => number
+type EraseDeps = {
+  list: EventList
+  events: Events
+  records: Records
+  /** Called for each erased event: a request may be waiting for its delivery. */
+  erased: (id: string) => void
 }
 
 export function erasePage(request: EraseRequest, deps: EraseDeps): ErasePage {
+  const { list, events, records } = deps
   const { person, hash, dryRun, after, limit } = request
   const page: ErasePage = { matched: 0, erased: 0, receipts: 0, mentioned: 0, next: null }
-  const positions = deps.positions(after, limit)
+  const positions = list.positionsAfter(after, limit)
   let bytes = 0
   for (const position of positions) {
     if (bytes >= ERASE_BYTES) break
     page.next = position
-    const stored = deps.body(position)
+    const stored = list.body(position)
     if (!stored) continue
     bytes += stored.body.length
     const relation = relationOf(stored, person)
     if (relation === 'theirs') {
       page.matched += 1
       if (dryRun) continue
-      deps.erase(position, stored.id)
+      events.erase([position], 'person')
+      deps.erased(stored.id)
       page.erased += 1
       continue
     }
     if (relation === 'mentioned') page.mentioned += 1
     const { answer } = stored
-    if (!dryRun && answer && mentions(readingsOfText(answer), folded(person.value))) {
-      deps.eraseAnswer(position)
-    }
+    const quotes = answer && mentions(readingsOfText(answer), folded(person.value))
+    if (!dryRun && quotes) events.eraseAnswer(position)
   }
   const isLast = positions.length < limit && page.next === (positions.at(-1) ?? null)
-  return isLast ? { ...page, next: null, receipts: deps.eraseReceipts(hash, dryRun) } : page
+  return isLast ? { ...page, next: null, receipts: records.eraseReceipts(hash, dryRun) } : page
 }
 
-export function relationOf(
+function relationOf(
   { id, kind, state, receivedAt, body }: StoredBody,
   person: PersonKey,
 ): 'theirs' | 'mentioned' | 'none' {

@@ -130,7 +130,7 @@ export class EventIndex {
     this.#last = null
   }
 
-  /** A clock was set back, or a request took long: into the row that its neighbours are in. */
+  /** Stored late, because a clock was set back or a request took long: goes into the row of its neighbours. */
   #addLate(event: HashedEvent): void {
     const [row] = this.#sql
       .exec<{ last: number; filter: ArrayBuffer; entries: ArrayBuffer }>(

@@ -43,7 +43,7 @@ export type FoundEvents = {
   at(position: number): Listed | null
 }
 
-export type FindDeps = {
+type FindDeps = {
   events: FoundEvents
   index: EventIndex
   receipts: ReceiptStore
@@ -87,7 +87,7 @@ export function fromReceipt(
   return withRefusal({ ...event, state: 'delivered', refused: null }, refused)
 }
 
-/** A delivered event, and what AEP said of it afterwards. */
+/** A delivered event with the state that a later refusal gives it. */
 export function withRefusal(event: Found, refused: KnownFailure | null): Found {
   if (refused === null) return event
   return { ...event, state: refused.recoveredAt ? 'recovered' : 'failed', refused }

@@ -5,11 +5,12 @@
  * few rows of hours and as many failures as are shown, however much was relayed. Reading twice counts once.
  * Counted in records, as AEP does: a split event is several. What was sent is taken from the activity and kept nowhere else;
  * it is a lower bound and repeats count twice, so more in AEP is no fault.
- * Accepts: after a change of dataflow or dataset what came before is neither read nor compared any more. How many events of a day were refused is counted once,
- * as they are read, and stays so when they are sent again or erased.
+ * Accepts: after a change of dataflow or dataset what came before is neither read nor compared any more. How many events of
+ * a day were refused is counted once, as they are read, and does not change when they are sent again or erased.
  */
 import {
   type ComparedHour,
+  type Landed,
   type LandedCursor,
   type LandedFailure,
   type LandedFlow,
@@ -18,10 +19,9 @@ import {
   missingIn,
   notAhead,
   type ReadFailure,
-  type UnnamedRows,
 } from '../../aep/landed.ts'
 import { explainProblem, type PlatformProblem } from '../../aep/platform-get.ts'
-import type { LandedCause, LandedFacts } from '../../alerts/alerts.ts'
+import type { LandedCause, LandedFacts } from '../../alerts/facts.ts'
 import type { EventKind } from '../../chatlio/kind.ts'
 import type { ReadAccess } from '../../config/extras.ts'
 import {
@@ -64,16 +64,11 @@ CREATE TABLE landed_failures (
 CREATE INDEX landed_failures_at ON landed_failures (at);
 `
 
-/** What one reading has brought, of this flow; `unnamed`: failed rows that name no event. */
-export type LandedRead = {
+/** The result of one reading of this flow. */
+export type LandedRead = Omit<Landed, 'gone' | 'cursor'> & {
   readonly flow: LandedFlow
-  readonly hours: readonly LandedHour[]
-  readonly failures: readonly ReadFailure[]
-  readonly unnamed: readonly UnnamedRows[]
   /** `null`: reading goes on where it was. */
   readonly cursor: LandedCursor | null
-  readonly more: boolean
-  readonly problem: PlatformProblem | null
 }
 
 /** `recoveredAt`: when AEP took it again; `null`: it has not. */
@@ -132,7 +127,7 @@ export class LandedStore {
     this.#sql = deps.storage.sql
   }
 
-  /** Where to read on; `null`: not now. Whoever asks is the one who reads. */
+  /** Where to read on; `null`: not now. Claims the reading: until the next interval others get `null`. */
   begin(): LandedCursor | null {
     const { access, storage } = this.#deps
     if (!access.available) return null
@@ -235,11 +230,9 @@ export class LandedStore {
   recovered(ids: readonly string[]): void {
     const now = this.#deps.now()
     for (const id of ids) {
-      this.#sql.exec(
-        'UPDATE landed_failures SET recovered_at = ? WHERE id = ? AND recovered_at IS NULL',
-        now,
-        id,
-      )
+      const query =
+        'UPDATE landed_failures SET recovered_at = ? WHERE id = ? AND recovered_at IS NULL'
+      this.#sql.exec(query, now, id)
     }
   }
 
@@ -268,12 +261,8 @@ export class LandedStore {
       const own = hours.filter(({ at }) => at >= day && at < day + DAY_MS)
       const failed = own.reduce((sum, hour) => sum + hour.failed, 0)
       const missing = missingIn(hours, Math.max(day, state.from), day + DAY_MS)
-      return {
-        day,
-        failed,
-        missing,
-        refused: (state.refused ?? []).filter((one) => one.day === day),
-      }
+      const refused = (state.refused ?? []).filter((one) => one.day === day)
+      return { day, failed, missing, refused }
     })
   }
 

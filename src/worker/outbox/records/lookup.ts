@@ -12,7 +12,7 @@ import { MAX_KNOWN_HASHES } from '../../limits.ts'
 /** `unknown`: of events that an earlier version stored, which did not write the field down. */
 export type LookupField = 'conversation' | 'visitor' | 'email' | 'unknown'
 
-export type LabelledHash = { field: LookupField; hash: string }
+type LabelledHash = { field: LookupField; hash: string }
 
 /**
  * The hashes of an event as one column of its row: each the first letter of its field and 32 hexadecimal digits, separated

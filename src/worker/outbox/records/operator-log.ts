@@ -20,14 +20,7 @@ export type ListedEntry = LogEntry & { position: number }
  */
 export type Progress = Record<EventState, number> & { gone: number; someErased: boolean }
 
-type Row = {
-  position: number
-  at: number
-  by: string
-  action: string
-  counts: string
-  filter: string | null
-}
+type Row = Omit<ListedEntry, 'counts' | 'filter'> & { counts: string; filter: string | null }
 
 const COLUMNS = 'position, at, by, action, counts, filter'
 

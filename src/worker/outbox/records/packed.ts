@@ -2,13 +2,14 @@
  * Receipts, and index entries of stored events, as bytes: many to a row, so that they cost hundredths of a row written an
  * event.
  *
- * Promises: `unpackReceipts(packReceipts(r))` equals `r`; records stand on their own, so packed receipts joined are packed
+ * Promises: what is unpacked equals what was packed; records stand on their own, so packed receipts joined are packed
  * receipts. Looking compares the bytes where they lie: a beginning finds, all 128 bits of a hash decide. Pure.
  *
  * A record, numbers in little endian: id 32 · receivedAt 6 · settledAt 6 · bytes 4 · attempts 2 · kind 1 · via 1 ·
  * length of source 1 · hashes 1 · source · for each hash its field 1 and 16 bytes. Some 105 bytes with three hashes.
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
+import { joined } from '../../lib/bounded-body.ts'
 import { PER_MS } from '../event.ts'
 import { type Hashes, type LookupField, packHashes, unpackHashes } from './lookup.ts'
 
@@ -86,10 +87,6 @@ function packReceipt(receipt: Receipt): Uint8Array {
   return bytes
 }
 
-export function unpackReceipts(packed: Uint8Array): Receipt[] {
-  return recordsIn(packed).map(unpackReceipt)
-}
-
 export function unpackReceipt(record: Uint8Array): Receipt {
   const view = viewOf(record)
   const hashesAt = HEAD + (record[SOURCE_LENGTH] ?? 0)
@@ -100,7 +97,7 @@ export function unpackReceipt(record: Uint8Array): Receipt {
     return { field, hash: record.subarray(at + 1, at + HASH).toHex() }
   })
   return {
-    id: record.subarray(ID, RECEIVED_AT).toHex(),
+    id: idOf(record),
     kind: KIND_NAMES[record[KIND] ?? 0] ?? 'auto',
     source: source || null,
     receivedAt: timeAt(view, RECEIVED_AT),
@@ -136,11 +133,7 @@ export function matching(packed: Uint8Array, wanted: Wanted): Uint8Array[] {
     if (isId) {
       const isFound =
         startsWith(packed, at, beginning) &&
-        (!odd ||
-          packed
-            .subarray(at, at + 32)
-            .toHex()
-            .startsWith(wanted.id))
+        (!odd || idOf(packed.subarray(at)).startsWith(wanted.id))
       if (isFound) found.push(packed.subarray(at, at + length))
     } else {
       const hashesAt = at + HEAD + (packed[at + SOURCE_LENGTH] ?? 0)
@@ -192,16 +185,6 @@ export function keysOf(record: Uint8Array): number[] {
 
 export function keyOf(wanted: Wanted): number {
   return Number.parseInt(('id' in wanted ? wanted.id : wanted.hash).slice(0, 8), 16)
-}
-
-export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }
 
 /** An event that may be looked up by the hash that begins with `key`. */

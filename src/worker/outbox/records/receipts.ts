@@ -7,10 +7,10 @@
  * A `find` reads one block of each row's filter, newest day first, and the few rows whose filter has the key. Six million
  * receipts (seven days of ten a second: 1,477 rows, 684 MB) answer within 0.2 s in workerd (`test/worker/find.bench.ts`).
  */
+import { joined } from '../../lib/bounded-body.ts'
 import { DAY_MS, SEGMENT_RECEIPTS } from '../../limits.ts'
 import { BLOCK_SQL, filterOf, mayHold, mixed } from './filter.ts'
 import {
-  joined,
   keyOf,
   keysOf,
   matching,
@@ -44,7 +44,7 @@ export type FoundReceipt = Receipt & { position: number }
 export type ReceiptRow = { first: number; last: number; packed: () => Uint8Array }
 
 /** Positions from `from` on and below `before`; settled after `settledAfter`. */
-export type ReceiptRange = { from: number; before: number; limit: number; settledAfter: number }
+type ReceiptRange = { from: number; before: number; limit: number; settledAfter: number }
 
 export class ReceiptStore {
   readonly #sql: SqlStorage

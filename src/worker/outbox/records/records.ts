@@ -1,8 +1,8 @@
 /**
  * The records of the outbox beside its events: receipts, activity, suppressions, operators' actions.
  *
- * Promises: nothing here is in the way of an event. A record that cannot be written is logged, and the isolate that brought
- * it brings it again. Where the platform refuses writes for a limit, receipts and counts stop until the next UTC day, so
+ * Promises: nothing here delays or fails an event. A record that cannot be written is logged, and its isolate reports it
+ * again. Where the platform refuses writes for a limit, receipts and counts stop until the next UTC day, so
  * that what is left is for events.
  * One object keeps them all, and the key of the lookup hashes: it is always known here.
  */
@@ -30,7 +30,16 @@ import {
   type HashedEvent,
   type StoredEvents,
 } from './event-index.ts'
-import { type FindRequest, type Found, type FoundEvents, findEvents, fromReceipt } from './find.ts'
+import {
+  type FindRequest,
+  type Found,
+  type FoundEvents,
+  findEvents,
+  fromReceipt,
+  type TimelineFilter,
+  type TimelinePage,
+  timeline,
+} from './find.ts'
 import { type KnownFailure, LANDED_TABLES, LandedStore } from './landed.ts'
 import { type Hashes, LookupHash, unpackHashes } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
@@ -59,7 +68,7 @@ export const RECORDS_TABLES = [
 ].join('')
 
 /** Stored events, as their own room shows them. */
-export type FoundConversations = Pick<EventList, 'newestSince'>
+type FoundConversations = Pick<EventList, 'newestSince'>
 
 /** Receipts as found, in the order in which they are read. `first`, `last`: received, epoch milliseconds. */
 export type Receipts = {
@@ -73,7 +82,7 @@ export type Receipts = {
   ): Iterable<{ first: number; last: number; read: () => Iterable<Found> }>
 }
 
-export type RecordsDeps = {
+type RecordsDeps = {
   storage: DurableObjectStorage
   /** `RECEIPT_DAYS`; 0 keeps no receipts. */
   receiptMs: number
@@ -199,7 +208,7 @@ export class Records {
     })
   }
 
-  /** Folds what has come, indexes what stays stored, and forgets what is over. */
+  /** Called by cron: folds reports, indexes events that stay stored, and drops what has expired. */
   sweep(): void {
     const { receiptMs } = this.#deps
     this.flush()
@@ -244,6 +253,17 @@ export class Records {
         }
       },
     }
+  }
+
+  /** As `EventList.list`, with delivered events. */
+  timeline(
+    filter: TimelineFilter,
+    after: number | null,
+    limit: number,
+    newest: boolean,
+    list: EventList,
+  ): TimelinePage {
+    return timeline(filter, after, limit, newest, { list, receipts: this.receipts() })
   }
 
   /** Conversations that began since a moment; `from`: since when enough is known of them. */

@@ -8,8 +8,8 @@
  * Counts that are not folded yet are kept in memory as well: a copy of what stands in the table, read as far as it has grown.
  */
 import type { Redacted } from '../../aep/record/redact.ts'
-import type { StoredKind } from '../../chatlio/kind.ts'
 import type { DriftReport } from '../../drift/drift.ts'
+import { joined } from '../../lib/bounded-body.ts'
 import {
   DAY_MS,
   DELIVERED_TOGETHER,
@@ -25,7 +25,7 @@ import {
 import type { ActivityStore } from './activity.ts'
 import { type CountRow, counted, STEP_MS, summed } from './counts.ts'
 import type { Hashes } from './lookup.ts'
-import { joined, packReceipts, type Receipt } from './packed.ts'
+import { packReceipts, type Receipt } from './packed.ts'
 import { type ReceiptStore, without } from './receipts.ts'
 import type { Suppression, Suppressions } from './suppressions.ts'
 
@@ -58,13 +58,7 @@ export type Lookup = {
 export type Exchanged<Aep> = { aep: Aep; taken: boolean; lookup: Lookup }
 
 /** An event that AEP has accepted from the outbox. */
-export type Delivered = {
-  id: string
-  kind: StoredKind
-  source: string | null
-  receivedAt: number
-  attempts: number
-  bytes: number
+export type Delivered = Omit<Receipt, 'settledAt' | 'via' | 'hashes'> & {
   /** How many AEP accepted last. */
   records: number
   redacted: Redacted
@@ -75,13 +69,9 @@ export type Delivered = {
  * Ever, and at least: `unavailable` are webhooks of a good key that were answered 503, `refused` those that were refused
  * although their key is good, or was a short time ago.
  */
-export type Totals = {
-  forwarded: number
-  suppressed: number
-  unavailable: number
-  refused: number
-  uninformed: number
-}
+export type Totals = Record<keyof typeof NO_TOTALS, number>
+const NO_TOTALS = { forwarded: 0, suppressed: 0, unavailable: 0, refused: 0, uninformed: 0 }
+
 export type KeyUse = { fingerprint: string; lastUsedAt: number }
 
 export const REPORTS_TABLES = `
@@ -100,16 +90,6 @@ type Note = Omit<Report, 'isolate' | 'receipts' | 'drift'> & { isolate: string |
 type Kept = Totals & {
   keys: { [fingerprint: string]: number }
   isolates: { [isolate: string]: { sequence: number; at: number } }
-}
-
-const NONE: Kept = {
-  forwarded: 0,
-  suppressed: 0,
-  unavailable: 0,
-  refused: 0,
-  uninformed: 0,
-  keys: {},
-  isolates: {},
 }
 
 /** Reports that are not folded, added up. */
@@ -157,12 +137,8 @@ export class ReportStore {
   delivered(events: readonly Delivered[], now: number): void {
     this.#delivered.push(...events.map((event) => ({ ...event, at: now })))
     const since = this.#delivered[0]?.at ?? now
-    if (
-      this.#delivered.length >= DELIVERED_TOGETHER ||
-      Math.abs(now - since) >= DELIVERED_WITHIN_MS
-    ) {
-      this.write()
-    }
+    const isOver = Math.abs(now - since) >= DELIVERED_WITHIN_MS
+    if (isOver || this.#delivered.length >= DELIVERED_TOGETHER) this.write()
   }
 
   /** A part, whose event is not delivered with it: AEP counts it now. Written with those, or by `write`. */
@@ -184,16 +160,8 @@ export class ReportStore {
     const before: Note | null = own ? JSON.parse(own.note) : null
     const counts = summed([...(before?.counts ?? []), ...this.#deliveredCounts()], STEP_MS.minute)
     const at = before?.at ?? this.#delivered[0]?.at ?? this.#partCounts[0]?.minute ?? 0
-    const note: Note = {
-      isolate: null,
-      sequence: 0,
-      forwarded: 0,
-      uninformed: 0,
-      keys: {},
-      strangers: {},
-      counts,
-      at,
-    }
+    const nothing = { forwarded: 0, uninformed: 0, keys: {}, strangers: {} }
+    const note: Note = { isolate: null, sequence: 0, ...nothing, counts, at }
     const packed = this.#deliveredReceipts()
     if (own) {
       this.#sql.exec(
@@ -240,14 +208,13 @@ export class ReportStore {
   }
 
   totals(): Totals {
-    const { forwarded, suppressed, unavailable, refused, uninformed } = this.#read().kept
-    return { forwarded, suppressed, unavailable, refused, uninformed }
+    const { keys: _, isolates: __, ...totals } = this.#read().kept
+    return totals
   }
 
   keys(): KeyUse[] {
-    return Object.entries(this.#read().kept.keys).map(([fingerprint, lastUsedAt]) => {
-      return { fingerprint, lastUsedAt }
-    })
+    const { keys } = this.#read().kept
+    return Object.entries(keys).map(([fingerprint, lastUsedAt]) => ({ fingerprint, lastUsedAt }))
   }
 
   /** Counts that are not in the activity yet. */
@@ -278,15 +245,10 @@ export class ReportStore {
       const { kept, erased } = without(new Uint8Array(receipts), hash)
       ids.push(...erased)
       if (dryRun || erased.length === 0) continue
-      this.#sql.exec(
-        'UPDATE reports SET receipts = zeroblob(length(receipts)) WHERE position = ?',
-        position,
-      )
-      this.#sql.exec(
-        'UPDATE reports SET receipts = ? WHERE position = ?',
-        joined(kept).buffer,
-        position,
-      )
+      const update = (to: string, ...bindings: (ArrayBuffer | number)[]) =>
+        this.#sql.exec(`UPDATE reports SET receipts = ${to} WHERE position = ?`, ...bindings)
+      update('zeroblob(length(receipts))', position)
+      update('?', joined(kept).buffer, position)
     }
     return ids
   }
@@ -325,7 +287,8 @@ export class ReportStore {
   #read(): Unfolded {
     if (!this.#unfolded) {
       const [row] = this.#sql.exec<{ totals: string }>('SELECT totals FROM totals').toArray()
-      const kept: Kept = { ...structuredClone(NONE), ...(row && JSON.parse(row.totals)) }
+      const totals = row && JSON.parse(row.totals)
+      const kept: Kept = { ...NO_TOTALS, keys: {}, isolates: {}, ...totals }
       this.#unfolded = { upTo: 0, count: 0, since: Number.MAX_SAFE_INTEGER, rows: [], kept }
     }
     const unfolded = this.#unfolded
