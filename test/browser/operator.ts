@@ -135,8 +135,8 @@ async function operatorOf(
   const page = await context.newPage()
   page.on('pageerror', (error) => complaints.push(String(error)))
   page.on('console', (message) => {
-    // A page that is refused on purpose is logged as a resource that failed.
-    const isRefusal = /^Failed to load resource: the server responded with a status of 4/
+    // A page that is refused on purpose, or has nothing to show, is logged as a resource that failed.
+    const isRefusal = /^Failed to load resource: the server responded with a status of (4|503)/
     if (['error', 'warning'].includes(message.type()) && !isRefusal.test(message.text())) {
       complaints.push(message.text())
     }

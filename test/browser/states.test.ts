@@ -126,6 +126,104 @@ describe('what AEP accepts and does not keep', () => {
   }, 180_000)
 })
 
+describe('a relay that loses something', () => {
+  it('says what is about to be erased for its age, and what is turned away', async () => {
+    // A minute and a half; said from half of it on.
+    const [relay, operator] = await relayWith({ RETENTION_DAYS: '0.001' })
+    await relay.post('feedback', chat())
+    await relay.aepAnswers(503)
+    await relay.post('feedback', chat())
+    await operator.untilText('Stored events will be erased soon, for their age.', 80_000)
+    expect(await tone(operator)).toBe('card bad')
+    await inspect(operator, 'expiring')
+
+    await relay.aepWorks()
+    for (let each = 0; each < 10; each += 1) await relay.post('no-such-kind', chat())
+    const isTold = async () => {
+      await relay.tick(5)
+      await operator.page.reload()
+      return operator.text()
+    }
+    await expect
+      .poll(isTold, { timeout: 40_000, interval: 1_000 })
+      .toContain('Webhooks are refused')
+    expect(await tone(operator)).toBe('card bad')
+    await inspect(operator, 'webhooks-refused')
+    await operator.follow('Alerts')
+    await inspect(operator, 'alerts-firing')
+  }, 180_000)
+
+  it('shows nothing but that the outbox does not answer', async () => {
+    // There is none of this jurisdiction on this machine.
+    const [, operator] = await relayWith({ OUTBOX_JURISDICTION: 'eu' })
+    expect(await operator.text()).toMatch(/^The outbox does not answer Webhooks that AEP does not/)
+    expect(await tone(operator)).toBe('card bad')
+    await inspect(operator, 'storage')
+  })
+
+  it('says that AEP keeps nothing', async () => {
+    const [relay, operator] = await relayWith({ AEP_READ_CLIENT_ID: 'local-reader' })
+    await relay.aep('rule', { answer: { type: 'failLater' } })
+    for (let each = 0; each < 4; each += 1) await relay.post('feedback', chat())
+    await expect.poll(async () => (await relay.status()).forwarded, { timeout: 20_000 }).toBe(4)
+    await relay.tick(20)
+    await operator.untilText('AEP keeps nothing of what it accepts: of 4 records none')
+    expect(await tone(operator)).toBe('card bad')
+    await inspect(operator, 'kept-none')
+  }, 180_000)
+})
+
+describe('what is asked, and cannot be done', () => {
+  it('says so: nothing ticked, too many attempts to sign in', async () => {
+    const [relay, operator] = await relayWith({})
+    await operator.page.goto(`${relay.url}/admin/ui/delete?state=all&ids=`)
+    expect(await operator.text()).toContain('No event is ticked Nothing was done.')
+    await inspect(operator, 'none-ticked')
+    const guesser = await world.signedOut()
+    await guesser.page.goto(`${relay.url}/admin/sign-in`)
+    for (let each = 0; each < 11; each += 1) {
+      await guesser.page.getByLabel('Admin token').fill('not-the-token-of-this-relay')
+      await guesser.press('Sign in')
+    }
+    expect(await guesser.text()).toContain('Too many attempts. Try again in a minute.')
+    await inspect(guesser, 'sign-in-slowed')
+  })
+
+  it('says that a person’s events still arrive, after ten rounds of erasing', async () => {
+    const [relay, operator] = await relayWith({ FORWARD_TIMEOUT_MS: '0' })
+    await relay.aepAnswers(503)
+    const theirs = chat()
+    await relay.post('feedback', theirs)
+    await operator.follow('Erase')
+    await operator.page.getByLabel(/^The whole/).fill(theirs.visitor.email)
+    await operator.page.getByLabel('Days to suppress').fill('0')
+    await operator.press('Show what there is')
+    await inspect(operator, 'erase-without-suppression')
+    await operator.press('Erase')
+    for (let round = 2; round <= 10; round += 1) {
+      await relay.post('feedback', { ...theirs, message: `Once more, ${round}` })
+      await operator.press('Erase what came meanwhile')
+    }
+    expect(await operator.text()).toContain('still arrive or stay: erase again')
+    expect(await operator.text()).toContain('They are not suppressed: new events of theirs')
+    await inspect(operator, 'erase-unfinished')
+  })
+
+  it('shows what is masked in what would be sent, and asks before one event is deleted', async () => {
+    const [relay, operator] = await relayWith({ FORWARD_TIMEOUT_MS: '0', REDACT: 'card, email' })
+    await relay.aepAnswers(503)
+    const { id } = await relay.post('feedback', chat('My card is 4111 1111 1111 1111'))
+    await operator.page.goto(`${relay.url}/admin/ui/events/${id}`)
+    await operator.follow('What would be sent now')
+    expect(await operator.text()).toContain('Masked message: My card is [card]')
+    await inspect(operator, 'preview-masked')
+    await operator.page.goBack()
+    await operator.follow('Delete…')
+    expect(await operator.text()).toContain('Delete 1 pending event?')
+    await inspect(operator, 'delete-one')
+  })
+})
+
 describe('a staging relay that stores first', () => {
   const NAME = 'staging of the marketing department, Europe'
 

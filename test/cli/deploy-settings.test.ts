@@ -4,7 +4,7 @@ import path from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { main } from '../../src/cli/deploy/main.ts'
 import { checkSettings, type Target } from '../../src/cli/deploy/settings.ts'
-import { SECRETS } from '../../src/cli/lib/wrangler-toml.ts'
+import { SECRETS } from '../../src/worker/config/variables.ts'
 import { deployTest, ENDPOINT, FLOW_ID, GOOD, NAME, ROOT } from './local-cloudflare/deploy-test.ts'
 
 const test = deployTest()

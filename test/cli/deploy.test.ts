@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import path from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { keyNames, missingSecrets } from '../../src/cli/deploy/secrets.ts'
+import { runWrangler } from '../../src/cli/lib/wrangler.ts'
 import { parseConfig } from '../../src/worker/config/config.ts'
 import {
   deployTest,
@@ -19,6 +20,29 @@ import {
 
 const RUN = path.join(ROOT, 'src/cli/run.mjs')
 const test = deployTest()
+
+describe('a deploy that must go back', () => {
+  it('is listed with its tag and commit; a rollback goes to the version before, and another forward again', async () => {
+    const version = (commit: string) => ({
+      bindings: [],
+      annotations: { 'workers/tag': 'v1', 'workers/message': commit },
+    })
+    const worker = test.cloudflare.put(NAME, version('0123456789ab'))
+    worker.deploy(worker.upload(version('ba9876543210+')))
+    const config = test.config(GOOD)
+    const run = async (command: string) => {
+      const { code, stdout } = await runWrangler([...command.split(' '), '--config', config])
+      expect([code, stdout]).toEqual([0, stdout])
+      return stdout
+    }
+    const listed = await run('deployments list')
+    expect(listed.match(/Message: +[0-9a-f]{12}\+?$/gm)).toHaveLength(2)
+    await run('rollback')
+    expect(worker.runs).toBe(worker.versionIds[0])
+    await run('rollback')
+    expect(worker.runs).toBe(worker.versionIds[1])
+  }, 240_000)
+})
 
 describe('the first deploy', () => {
   it('brings new secrets along, shows them once, and leaves them in no file', async () => {

@@ -248,7 +248,14 @@ describe('erase --aep', () => {
   it('names a namespace that is not there', async () => {
     expect(await erase([], { env: { AEP_VISITOR_NAMESPACE: 'Other' } })).toBe(1)
     expect(printed.text()).toContain('has no namespace Other')
+    expect(printed.text()).not.toContain('Adobe answered')
     expect(asked()).toEqual([])
+  })
+
+  it('names AEP_IMS_URL where nothing answers there, and no option that it does not take', async () => {
+    expect(await erase([], { env: { AEP_IMS_URL: 'http://127.0.0.1:9' } })).toBe(1)
+    expect(printed.text()).toContain('That is AEP_IMS_URL')
+    expect(printed.text()).not.toContain('--requests')
   })
 
   it('passes the regulation on, with a hint where Adobe may not know it', async () => {
@@ -273,8 +280,9 @@ describe('erase --status', () => {
     const { file } = onlyReceipt()
     days(16)
     printed.forget()
-    expect(await run(['--status', file])).toBe(4)
+    expect(await run(['--status', file, '--env', 'staging'])).toBe(4)
     expect(printed.text()).toContain('has found nobody')
+    expect(printed.text()).toContain('`npm run provision -- --env staging --status`')
   })
 
   type UserId = { namespace: string; value: string; type: string }
@@ -336,12 +344,13 @@ describe('erase --status', () => {
     expect(await erase(['--suppress-days', '10'])).toBe(0)
     const { file } = onlyReceipt()
     printed.forget()
-    expect(await run(['--status', file])).toBe(4)
+    expect(await run(['--status', file, '--env', 'staging'])).toBe(4)
     expect(printed.text()).toContain('may stay in Adobe')
-    expect(printed.text()).toContain('--extend')
     expect(relay.requests.some(({ path }) => path === 'POST /admin/suppressions')).toBe(false)
+    const [, extend = ''] = /`npm run erase -- ([^`]+)` extends it/.exec(printed.text()) ?? []
     printed.forget()
-    expect(await run(['--status', file, '--extend'])).toBe(4)
+    expect(extend).toBe(`--env staging --status ${file} --extend`)
+    expect(await run(extend.split(' '))).toBe(4)
     expect(printed.text()).toContain('Extended until')
     for (const { until } of relay.suppressed.values()) {
       expect(Date.parse(until)).toBeGreaterThan(now() + 44 * DAY)

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it, vi } from 'vitest'
 
 import { wrap } from '../../src/cli/lib/style.ts'
+import { forRelay } from '../../src/worker/alerts/words.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -97,6 +98,76 @@ describe('a command that is named somewhere', () => {
   it('would be noticed when it is not: this one takes no such option', async () => {
     expect(await takes('deploy', '--no-such-option')).toBe(false)
     expect(await takes('deploy', '--show-urls')).toBe(true)
+  })
+})
+
+/** What `.adobe.env` has. */
+const VARIABLES = {
+  WEBHOOK_KEYS: 'a-key-of-this-test-0001',
+  ADMIN_TOKEN: 'an-admin-token-of-this-test',
+  AEP_CLIENT_ID: 'client',
+  AEP_CLIENT_SECRET: 'secret',
+  AEP_ORG_ID: '0123456789@AdobeOrg',
+}
+
+/** What its own parser has against a line as a shell would read it; `null`: nothing. */
+async function objection(line: string): Promise<string | null> {
+  const [, name = '', rest = ''] = /^npm run ([\w-]+)(?: -- (.*))?$/.exec(line.trim()) ?? []
+  const { readOptions } = await import(`../../src/cli/${name}/options.ts`)
+  const words = rest.match(/"[^"]*"|'[^']*'|\S+/g) ?? []
+  const args = words
+    .filter((word, index) => word !== '--env-file' && words[index - 1] !== '--env-file')
+    .map((word) => word.replaceAll(/^["']|["']$/g, ''))
+  const options = readOptions(args, VARIABLES)
+  return 'wrong' in options ? `${line}: ${options.wrong}` : null
+}
+
+describe('a command in an alert or on the page', () => {
+  const RELAY = { environment: 'staging', publicUrl: 'https://relay.example.com' }
+
+  it('is taken as it is printed, with the environment and the address of the relay', async () => {
+    const wrong: string[] = []
+    const found: string[] = []
+    for await (const file of glob('src/worker/**/*.{ts,tsx}', { cwd: ROOT })) {
+      const text = (await readFile(path.join(ROOT, file), 'utf8')).replaceAll('\\`', '`')
+      for (const [command] of text.matchAll(/`npm run [\w-]+(?: -- [^`\n]+)?`/g)) {
+        const line = forRelay(command, RELAY).replaceAll('`', '')
+        const name = line.split(' ')[2] ?? ''
+        if (!COMMANDS.includes(name)) continue
+        // The page adds who.
+        const who = name === 'erase' ? ' --email ada@example.com' : ''
+        const objects = await objection(`${line}${who}`)
+        found.push(name)
+        if (objects !== null || !line.includes('--env staging')) wrong.push(objects ?? line)
+      }
+    }
+    expect(wrong).toEqual([])
+    expect(new Set(found)).toEqual(
+      new Set(['deploy', 'erase', 'provision', 'recover', 'tail', 'verify']),
+    )
+  })
+})
+
+describe('a command in the documentation', () => {
+  it('is taken as it stands there, once the address and the file are those of the set-up', async () => {
+    const wrong: string[] = []
+    let found = 0
+    for await (const file of glob(['docs/*.md', 'README.md'], { cwd: ROOT })) {
+      const text = await readFile(path.join(ROOT, file), 'utf8')
+      const marked = /(?:`|^\s*|&& )(npm run (?:[a-z-]+)(?: -- [^`\n|#]*)?)/gm
+      for (const [, marks = ''] of text.matchAll(marked)) {
+        const [command = ''] = marks.split(/ +&& | {2,}/)
+        const name = command.split(' ')[2] ?? ''
+        // With its options left out, it is named and not shown.
+        if (!COMMANDS.includes(name) || !/ -- --/.test(command) || / … /.test(command)) continue
+        const line = command.replaceAll('$WORKER', 'https://relay.example.com')
+        const objects = await objection(line.replaceAll('…', 'x').replace(/\bNAME$/, 'shop'))
+        found += 1
+        if (objects !== null) wrong.push(`${file}: ${objects}`)
+      }
+    }
+    expect(wrong).toEqual([])
+    expect(found).toBeGreaterThan(40)
   })
 })
 

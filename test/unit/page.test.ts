@@ -140,6 +140,16 @@ describe('the sentence about the relay', () => {
     },
   )
 
+  it('names the command for each secret that cannot be used, once, and the file for the others', () => {
+    const wrong = (variable: string) => ({ variable, expected: 'a value' })
+    const actionOf = (...names: string[]) =>
+      sayHow({ ...well, problems: names.map(wrong) }).parts[0]?.action
+    expect(actionOf('WEBHOOK_KEYS', 'WEBHOOK_KEYS', 'ADMIN_TOKEN', 'REDACT')).toBe(
+      'Set it anew: `npx wrangler secret put WEBHOOK_KEYS`, `npx wrangler secret put ADMIN_TOKEN`. Correct wrangler.toml, then `npm run deploy`.',
+    )
+    expect(actionOf('REDACT')).toBe('Correct wrangler.toml, then `npm run deploy`.')
+  })
+
   it('speaks of an outage only while nothing is on hold', () => {
     expect(sayHow({ ...well, reasons: ['upstream'], ...hold('rejecting') }).parts).toHaveLength(1)
   })

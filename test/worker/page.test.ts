@@ -314,10 +314,10 @@ describe('erasing by the page', () => {
   it('ends with a receipt as the command writes it, and one request for all that was given', async () => {
     await relay.post('feedback', theirs())
     await relay.report()
-    const given = { by: 'email', value: EMAIL, suppressDays: '45' }
+    const given = { by: 'email', value: EMAIL, suppressDays: '30' }
     const asked = new URLSearchParams(given)
     for (const [by, value] of [
-      ['visitor', ' v-1 '],
+      ['visitor', " v'1 "],
       ['email', ''],
       ['email', EMAIL.toUpperCase()],
     ] as const) {
@@ -325,12 +325,12 @@ describe('erasing by the page', () => {
       asked.append('value', value)
     }
     const dry = await browser.post('/admin/ui/erase', asked)
-    expect(textOf(dry.html)).toContain(`Of ${EMAIL}, v-1:`)
+    expect(textOf(dry.html)).toContain(`Of ${EMAIL}, v'1:`)
     const first = await browser.post('/admin/ui/erase', hiddenIn(dry.html))
     clock.advance(11_000)
     const { html } = await browser.post('/admin/ui/erase', hiddenIn(first.html))
     const receipt = JSON.parse(codeIn(html, 'receipt'))
-    expect(codeIn(html, 'receipt')).not.toMatch(/anna|v-1/)
+    expect(codeIn(html, 'receipt')).not.toMatch(/anna|v'1/)
     expect(receipt).toMatchObject({
       identities: { email: 1, visitor: 1 },
       rounds: 2,
@@ -346,9 +346,12 @@ describe('erasing by the page', () => {
     expect(request.users[0].userIDs.map((id: { value: string }) => id.value)).toEqual([
       EMAIL,
       EMAIL,
-      'v-1',
-      'v-1',
+      "v'1",
+      "v'1",
     ])
+    expect(textOf(html)).toContain(
+      `Or run npm run erase -- --url https://relay.example --aep --email ${EMAIL} --visitor 'v'\\''1' --suppress-days 30 , with`,
+    )
     const again = await browser.post('/admin/ui/erase', given)
     expect(textOf(again.html)).toContain(`${EMAIL} is suppressed already, until`)
   })

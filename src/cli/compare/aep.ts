@@ -130,7 +130,7 @@ const ATTEMPTS = 5
 
 export function unusable(error: unknown): Unusable {
   if (!(error instanceof PlatformError)) throw error
-  return { wrong: `${error.message}. ${adviceOn(error.refusal, VIEW)}`, usage: false }
+  return { wrong: `${error.message}. ${adviceOn(error, VIEW)}`, usage: false }
 }
 
 /** What to do about something that could not be read. */

@@ -51,7 +51,11 @@ async function compare(options: Common, { io, now }: Surroundings): Promise<numb
   const latest = [...new Map(failures.map((one) => [one.id, one])).values()]
   const open = latest.filter((one) => !again.has(one))
   const settled = latest.length - open.length
-  if (settled > 0) say(null, `${settled} of them were sent again, and not refused since.`)
+  if (settled > 0)
+    say(
+      null,
+      `${settled} of them ${settled === 1 ? 'was' : 'were'} sent again, and not refused since.`,
+    )
   const missing = missingIn(hours, from, now())
   if (unread === 0 || missing > 0 || open.length > 0) return verdict(missing, open, options)
   return 1

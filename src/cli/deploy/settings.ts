@@ -7,7 +7,8 @@
  */
 import { readFileSync } from 'node:fs'
 import { parseConfig } from '../../worker/config/config.ts'
-import { PLACEHOLDER, SECRETS } from '../lib/wrangler-toml.ts'
+import { SECRETS } from '../../worker/config/variables.ts'
+import { PLACEHOLDER } from '../lib/wrangler-toml.ts'
 import { isLoopback } from './options.ts'
 
 /** The part of wrangler's configuration that matters here, as wrangler resolves it for one environment. */

@@ -14,7 +14,7 @@ import { at, type Json } from '../lib/platform-request.ts'
 import { printable } from '../lib/printable.ts'
 import type { Surroundings } from '../lib/run.ts'
 import { wrap } from '../lib/style.ts'
-import { NAMESPACES, namespacesByCode } from '../provision/lookup.ts'
+import { namespacesByCode } from '../provision/lookup.ts'
 import { missingSettings, readSettings } from '../provision/settings.ts'
 import type { Erase } from './options.ts'
 import { askOnce, findJobs, readJob } from './privacy-job.ts'
@@ -34,25 +34,19 @@ export function clientFor(environment: Environment, io: Io): Client | { readonly
 export async function visitorNamespace(
   { environment, identities, aep }: Erase,
   client: Client | { readonly wrong: string },
-): Promise<VisitorNamespace | { readonly ambiguous: string }> {
+): Promise<VisitorNamespace | { readonly wrong: string; readonly code: number }> {
   const code = variable(environment, 'AEP_VISITOR_NAMESPACE') ?? namespace.code
   const unknown = { code, id: null }
   if ('wrong' in client || identities.every(({ kind }) => kind === 'email')) return unknown
   try {
     const found = await namespacesByCode(client.send, code)
     if (found.length > 1) {
-      return { ambiguous: `AEP has ${found.length} namespaces with the code ${code}.` }
+      return { wrong: `AEP has ${found.length} namespaces with the code ${code}.`, code: 3 }
     }
     const id = at(found[0]?.body ?? null, 'id')
     const number = typeof id === 'number' ? String(id) : null
     if (number !== null) return { code, id: number }
-    if (aep) {
-      throw new PlatformError(`GET ${NAMESPACES}`, {
-        status: 200,
-        code: '',
-        message: `this sandbox has no namespace ${code}: check AEP_SANDBOX and AEP_VISITOR_NAMESPACE`,
-      })
-    }
+    if (aep) return { wrong: `This sandbox of AEP has no namespace ${code}.`, code: 1 }
   } catch (error) {
     // The request is only printed: then the namespace's name will do.
     if (aep || !(error instanceof PlatformError)) throw error

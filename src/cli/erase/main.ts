@@ -50,10 +50,11 @@ async function act(options: Erase | Status, surroundings: Surroundings): Promise
 }
 
 /** A right to Privacy Service comes from the credential's project, not from a role as the others do. */
-function advice({ request, refusal }: PlatformError): string {
+function advice(error: PlatformError): string {
+  const { request, refusal } = error
   return refusal.status === 403 && request.includes(PRIVACY_JOBS)
     ? 'The credential may not use Privacy Service. In the Developer Console, add the Privacy Service API to its project, with a product profile that has Privacy Read and Privacy Write.'
-    : adviceOn(refusal, 'Identity Management: View Identity Namespaces')
+    : adviceOn(error, 'Identity Management: View Identity Namespaces')
 }
 
 /** Adobe may repeat what it refuses. */
@@ -81,11 +82,9 @@ async function erase(
     return complain(erased, 1)
   }
   const visitors = await visitorNamespace(options, client)
-  if ('ambiguous' in visitors) {
-    return complain(
-      `${visitors.ambiguous} Set AEP_VISITOR_NAMESPACE and AEP_SANDBOX to the one that is used.`,
-      3,
-    )
+  if ('wrong' in visitors) {
+    const which = 'Set AEP_VISITOR_NAMESPACE and AEP_SANDBOX to the one that is used.'
+    return complain(`${visitors.wrong} ${which}`, visitors.code)
   }
   const orgId = variable(options.environment, 'AEP_ORG_ID') ?? null
   const requestFor = (key: string) =>
@@ -93,7 +92,7 @@ async function erase(
   const receipt = receiptOf(options, erased, now())
   if (!options.aep || options.dryRun || 'wrong' in client) {
     console.log(JSON.stringify(receipt, null, 2))
-    console.log(`\n${wrap(options.dryRun ? DRY_RUN : explain(erased))}`)
+    console.log(`\n${wrap(options.dryRun ? DRY_RUN : explain(erased, options))}`)
     console.log(`\n${wrap(adobe(options))}\n`)
     console.log(`POST https://platform.adobe.io${PRIVACY_JOBS}`)
     console.log(JSON.stringify(requestFor(receipt.key), null, 2))
@@ -109,9 +108,9 @@ async function erase(
     now(),
   )
   console.log(JSON.stringify(asked, null, 2))
-  console.log(`\n${wrap(explain(erased))}`)
+  console.log(`\n${wrap(explain(erased, options))}`)
   console.log(
-    `\n${marked(true, `Adobe has the request: job ${asked.job?.ids.join(', ')}. A job takes 15 to 45 days. How far it is: \`${commandLine('erase', { env: null, config: 'wrangler.toml', envFile: options.envFile }, '--status', file)}\``)}`,
+    `\n${marked(true, `Adobe has the request: job ${asked.job?.ids.join(', ')}. A job takes 15 to 45 days. How far it is: \`${commandLine('erase', options, '--status', file)}\``)}`,
   )
   return erased.clean ? 0 : 1
 }
@@ -121,10 +120,10 @@ const DRY_RUN = 'Nothing was changed. Without --dry-run these are erased.'
 const adobe = ({ suppressDays }: Erase) =>
   `What Adobe still holds: every event that was delivered. Delete it with Privacy Service (not with Data Hygiene, which Adobe forbids for privacy requests): with --aep, or by the request below. It names the person, the receipt above does not. Give all identities that you know, every email and visitor UUID, in one request. A job takes 15 to 45 days, and what arrives meanwhile may stay${suppressDays > 0 ? ', which is why the relay drops this person’s events until then' : ': the relay drops nothing of this person'}. Cloudflare keeps the history of the storage for 30 days: after a restore, erase again. Chatlio and Slack hold the chat itself.`
 
-function explain({ sums: { mentioned }, clean }: Erased): string {
+function explain({ sums: { mentioned }, clean }: Erased, { env, config }: Erase): string {
   const end = clean
     ? 'The relay holds nothing of this person any more.'
-    : 'Events of this person still arrive or stay: run it again, and look at `npm run tail`.'
+    : `Events of this person still arrive or stay: run it again, and look at \`${commandLine('tail', { env, config, envFile: null })}\`.`
   if (mentioned === 0) return end
   return `${end} Events of others that mention the person in their text: ${mentioned}. They are others’ data, and stay.`
 }

@@ -7,10 +7,11 @@ import {
   MAX_IDENTITIES,
 } from '../../worker/aep/privacy-request.ts'
 import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../../worker/limits.ts'
+import type { Selected } from '../lib/command.ts'
 import { type Environment, environmentOf, variable } from '../lib/env-file.ts'
 import { parseRelayUrl } from '../lib/relay-url.ts'
 
-export type Erase = {
+export type Erase = Selected & {
   readonly do: 'erase'
   readonly base: string
   readonly adminToken: string
@@ -22,10 +23,9 @@ export type Erase = {
   readonly aep: boolean
   readonly regulation: string
   readonly environment: Environment
-  readonly envFile: string | null
 }
 
-export type Status = {
+export type Status = Selected & {
   readonly do: 'status'
   readonly file: string
   readonly extend: boolean
@@ -34,7 +34,6 @@ export type Status = {
   /** `null`: the suppression can neither be looked at nor extended. */
   readonly adminToken: string | null
   readonly environment: Environment
-  readonly envFile: string | null
 }
 
 export const USAGE = `Usage: npm run erase -- --email E --visitor V [options]
@@ -55,6 +54,9 @@ or prints the request for it.
   --regulation R     the law under which Adobe is asked, gdpr by default; ccpa
                      and others
   --env-file FILE    variables from a file; the environment wins
+  --env NAME, --config FILE
+                     which environment of which wrangler.toml this relay is, for
+                     the commands that are printed
   --dry-run          count only, change nothing, show the request to Adobe
   --status FILE      how far Adobe is with the job of this receipt
   --extend           with --status: extend a suppression that would end before
@@ -87,6 +89,8 @@ export function readOptions(
         aep: { type: 'boolean', default: false },
         regulation: { type: 'string', default: 'gdpr' },
         'env-file': { type: 'string' },
+        config: { type: 'string', default: 'wrangler.toml' },
+        env: { type: 'string' },
         'dry-run': { type: 'boolean', default: false },
         status: { type: 'string' },
         extend: { type: 'boolean', default: false },
@@ -95,6 +99,7 @@ export function readOptions(
     })
     if (values.help) return 'help'
     const envFile = values['env-file'] ?? null
+    const selected: Selected = { env: values.env || null, config: values.config, envFile }
     const environment = environmentOf(processEnvironment, envFile)
     const address = values.url || variable(environment, 'RELAY_URL')
     const url = address === undefined ? null : parseRelayUrl(address)
@@ -113,7 +118,7 @@ export function readOptions(
         base,
         adminToken: adminToken ?? null,
         environment,
-        envFile,
+        ...selected,
       }
     }
     const identities = distinctIdentities([
@@ -148,7 +153,7 @@ export function readOptions(
       aep,
       regulation,
       environment,
-      envFile,
+      ...selected,
     }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }

@@ -6,6 +6,7 @@
  */
 
 import { DAY_MS } from '../../worker/limits.ts'
+import { commandLine } from '../lib/command.ts'
 import type { PlatformClient } from '../lib/platform-client.ts'
 import { printable } from '../lib/printable.ts'
 import type { Surroundings } from '../lib/run.ts'
@@ -86,10 +87,10 @@ export async function status(
   }
   // Identity has nothing to find: it forgets that the identities belong together.
   const holders = products.filter(({ product }) => product.toLowerCase() !== 'identity')
-  const nobody = holders.filter(({ foundNobody }) => foundNobody).map(({ product }) => product)
+  const empty = holders.filter(({ foundNobody }) => foundNobody).map(({ product }) => product)
   const asked = products.some(({ isUnknown }) => isUnknown) ? ` ${UNKNOWN}` : ''
-  if (holders.length > 0 && nobody.length === holders.length) {
-    console.log(`${marked(false, `${NOBODY}${asked}`)}`)
+  if (holders.length > 0 && empty.length === holders.length) {
+    console.log(`${marked(false, `${nobody(options)}${asked}`)}`)
     return 4
   }
   if (overall !== 'complete' || products.some((one) => one.status === 'error')) {
@@ -105,15 +106,15 @@ export async function status(
     return 4
   }
   const partly =
-    nobody.length > 0
-      ? ` ${nobody.map(printable).join(' and ')} found nobody: right where nothing was sent to it; the data lake finds only what an identity descriptor of the schema names.`
+    empty.length > 0
+      ? ` ${empty.map(printable).join(' and ')} found nobody: right where nothing was sent to it; the data lake finds only what an identity descriptor of the schema names.`
       : ''
   console.log(`${marked(true, `Adobe is done.${partly}`)}`)
   return 0
 }
 
-const NOBODY =
-  'Adobe is done, and has found nobody by these identities: nothing was deleted. Check the addresses and UUIDs, AEP_VISITOR_NAMESPACE, the organization, and that the schema has identity descriptors (`npm run provision -- --status`); then erase again.'
+const nobody = (options: Status) =>
+  `Adobe is done, and has found nobody by these identities: nothing was deleted. Check the addresses and UUIDs, AEP_VISITOR_NAMESPACE, the organization, and that the schema has identity descriptors (\`${commandLine('provision', options, '--status')}\`); then erase again.`
 
 const UNKNOWN =
   'It does not know a namespace of the request: the visitor’s is AEP_VISITOR_NAMESPACE, by its code.'
@@ -161,7 +162,8 @@ async function compareSuppression(options: Status, receipt: Receipt, now: number
   const extend =
     options.extend || (await processTerminal().confirm(`Extend it until ${wanted}?`)) === true
   if (!extend) {
-    console.log(`  ${wrap('Run it with --extend to extend it.', '', '  ')}`)
+    const command = commandLine('erase', options, '--status', options.file, '--extend')
+    console.log(`  ${wrap(`\`${command}\` extends it.`, '', '  ')}`)
     return
   }
   for (const { id } of ours) await extendOne(access, { id, until: wanted })

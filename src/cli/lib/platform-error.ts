@@ -70,11 +70,14 @@ function texts(...values: readonly unknown[]): string[] {
   return values.filter((value) => typeof value === 'string' && value !== '') as string[]
 }
 
-/** What usually causes a refusal, and what to do; `permission` is the one that the request needs. */
+/**
+ * What usually causes a refusal, and what to do; `permission` is the one that the request needs. `otherwise`: where nothing
+ * is known but what Adobe says.
+ */
 export function adviceOn(
-  { status, code, message }: Refusal,
+  { refusal: { status, code, message }, request }: PlatformError,
   permission: string,
-  request = '',
+  otherwise = 'Adobe does not take this request: its message says why.',
 ): string {
   const isToken = request.endsWith('/ims/token/v3')
   if (isToken && (status === 0 || (status >= 300 && code === '') || status === 404)) return IMS
@@ -95,7 +98,7 @@ export function adviceOn(
     return 'Adobe limits how often its API may be called. Wait some minutes, then run the same command again.'
   if (status >= 500)
     return 'Adobe is not available at the moment. Run the same command again later: it continues where it stopped.'
-  return 'Adobe does not take this request. If its message does not explain why, run with --dry-run --requests to see what is sent.'
+  return otherwise
 }
 
 const IMS =

@@ -10,20 +10,11 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { parse, patch } from '@decimalturn/toml-patch'
+import { SECRETS } from '../../worker/config/variables.ts'
 
 export type Vars = Readonly<Record<string, string>>
 
 type Table = Readonly<Record<string, unknown>>
-
-/** Git tracks the configuration, so none of these may stand there. */
-export const SECRETS: readonly string[] = [
-  'WEBHOOK_KEYS',
-  'ADMIN_TOKEN',
-  'AEP_CLIENT_SECRET',
-  'AEP_READ_CLIENT_SECRET',
-  'ALERT_WEBHOOK_URL',
-  'ALERT_HEARTBEAT_URL',
-]
 
 const tableName = (env: string | null) => (env === null ? 'vars' : `env.${env}.vars`)
 
@@ -39,6 +30,7 @@ export function varsOf(toml: string, env: string | null = null): Vars {
 
 export function withVars(toml: string, vars: Vars, env: string | null = null): string {
   const secret = Object.keys(vars).find((name) => SECRETS.includes(name))
+  // Git tracks the configuration.
   if (secret) throw new Error(`${secret} is a secret and does not belong into wrangler.toml.`)
   const { before, blocks } = env === null ? { before: toml, blocks: '' } : prepared(toml, env)
   const wanted = wantedOf(parsed(`${before}${blocks}`), vars, env)

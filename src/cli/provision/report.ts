@@ -137,12 +137,15 @@ export function differsText(surveyed: readonly Surveyed[], wanted: Wanted): stri
   return `${wrap('Something of these names exists and is not what the relay needs. Nothing was changed.')}\n${statusText(differing, wanted)}\n${hint}`
 }
 
+export const UNEXPLAINED =
+  'Adobe does not take this request. If its message does not explain why, run with --dry-run --requests to see what is sent.'
+
 /** Why a run ended, what usually causes that, and what there is so far. */
 export function failureText(error: unknown, done: readonly Done[], wanted: Wanted): string {
   const lines: string[] = []
   if (error instanceof StepFailed) {
     lines.push(wrap(`${called(error.step, wanted)}: ${error.cause.message}`))
-    lines.push(wrap(adviceOn(error.cause.refusal, error.step.permission, error.cause.request)))
+    lines.push(wrap(adviceOn(error.cause, error.step.permission, UNEXPLAINED)))
   } else if (error instanceof Stopped) {
     lines.push(wrap(`${called(error.step, wanted)}: ${error.message}.`))
   } else lines.push(error instanceof Error ? error.message : String(error))

@@ -19,6 +19,7 @@ import { type Chain, chainOfDataset, chainOfFlow } from './chain.ts'
 import { hasGlobal, REGISTRY, unexpected } from './lookup.ts'
 import type { Options } from './options.ts'
 import { asMeant } from './relay-vars.ts'
+import { UNEXPLAINED } from './report.ts'
 import { isSecret, missingSettings, QUESTIONS, readSettings } from './settings.ts'
 import type { Step } from './step.ts'
 import { CONTACT_GROUP } from './steps/schema.ts'
@@ -112,7 +113,7 @@ async function chainFor(
 export function complainOf(error: unknown, terminal: Terminal): number {
   if (!(error instanceof PlatformError)) throw error
   terminal.complain(wrap(error.message))
-  terminal.complain(wrap(adviceOn(error.refusal, permissionFor(error.request), error.request)))
+  terminal.complain(wrap(adviceOn(error, permissionFor(error.request), UNEXPLAINED)))
   terminal.complain('Nothing was changed.')
   return 1
 }

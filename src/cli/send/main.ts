@@ -51,9 +51,8 @@ async function bodyOf({ file, route }: Options): Promise<Uint8Array<ArrayBuffer>
 }
 
 /** Of an answer that takes the webhook and does not relay it. */
-function meaningOf(status: string, { base, envFile }: Options): string | null {
-  const selected = { env: null, config: 'wrangler.toml', envFile }
-  const verify = `\`${commandLine('verify', selected, '--url', base)}\` says why.`
+function meaningOf(status: string, options: Options): string | null {
+  const verify = `\`${commandLine('verify', options, '--url', options.base)}\` says why.`
   if (status === 'buffered') return `Stored: not relayed to AEP yet. ${verify}`
   if (status === 'dead-lettered') return `Stored: AEP refused it. ${verify}`
   if (status === 'suppressed') return 'Not relayed: its visitor has been erased and is suppressed.'

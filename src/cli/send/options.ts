@@ -2,16 +2,16 @@
 import { parseArgs } from 'node:util'
 import { ROUTE_KINDS, type Route } from '../../worker/chatlio/kind.ts'
 import { readWebhookKeys } from '../../worker/config/webhook-keys.ts'
+import type { Selected } from '../lib/command.ts'
 import { type Environment, environmentOf } from '../lib/env-file.ts'
 import { isOnThisMachine, parseRelayUrl } from '../lib/relay-url.ts'
 
-export type Options = {
+export type Options = Selected & {
   readonly route: Route
   readonly base: string
   readonly key: string
   /** `-` is the standard input; `null`: a test webhook. */
   readonly file: string | null
-  readonly envFile: string | null
 }
 
 /** Those of `npm start`: they open nothing but a Worker on this machine. */
@@ -33,6 +33,9 @@ Posts one webhook to a relay, as Chatlio would, and shows what it answers.
                visitor
   --env-file FILE
                variables from a file; the environment wins
+  --env NAME, --config FILE
+               which environment of which wrangler.toml this relay is, for the
+               command that is printed
   --help
 
 Exit code: 0 taken (2xx), 1 refused or no answer, 2 usage.`
@@ -51,6 +54,8 @@ export function readOptions(
         key: { type: 'string' },
         file: { type: 'string' },
         'env-file': { type: 'string' },
+        config: { type: 'string', default: 'wrangler.toml' },
+        env: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     })
@@ -70,7 +75,8 @@ export function readOptions(
       firstKey(environment.WEBHOOK_KEYS) ||
       (isOnThisMachine(new URL(url.base)) ? LOCAL_KEY : null)
     if (!key) return { wrong: 'The key is missing: set WEBHOOK_KEYS, or give --key.' }
-    return { route, base: url.base, key, file: values.file ?? null, envFile }
+    const { file = null, config, env } = values
+    return { route, base: url.base, key, file, envFile, config, env: env || null }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }
   }

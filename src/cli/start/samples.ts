@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LocalAdobe } from '../../local-adobe/app.ts'
 import type { LakeRecord } from '../../local-adobe/streaming/lake.ts'
-import { SAMPLES_AGENT } from '../../worker/drift/drift.ts'
+import { SAMPLES_AGENT } from '../../worker/drift/detector.ts'
 
 export type Sample = {
   readonly path: string

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process'
 import { createReadStream, fstatSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { stripVTControlCharacters } from 'node:util'
 import { whyUnreadable } from '../lib/env-file.ts'
@@ -52,7 +53,9 @@ async function read(input: AsyncIterable<Uint8Array>, options: Options): Promise
 
 async function follow(options: Options): Promise<number> {
   const wrangler = createRequire(import.meta.url).resolve('wrangler')
-  const args = ['--no-warnings', wrangler, 'tail', '--format', 'json', '--env', options.env ?? '']
+  // Wrangler runs elsewhere, and looks for a file from there.
+  const which = ['--env', options.env ?? '', '--config', path.resolve(options.config)]
+  const args = ['--no-warnings', wrangler, 'tail', '--format', 'json', ...which]
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],

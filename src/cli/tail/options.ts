@@ -7,16 +7,19 @@ export type Options = {
   readonly errorsOnly: boolean
   /** A named environment of wrangler.toml; `null`: the top level. */
   readonly env: string | null
+  /** Path of the wrangler configuration. */
+  readonly config: string
 }
 
 export const USAGE = `Usage: npm run tail -- [options]
 Follows the deployed relay, one readable line an event. Times are UTC.
 
-  --errors     only what went wrong
-  --file F     instead: what \`wrangler tail --format json\` printed, - for the
-               standard input, which is read anyway when something is piped into
-               it
-  --env NAME   a named environment of wrangler.toml
+  --errors       only what went wrong
+  --file F       instead: what \`wrangler tail --format json\` printed, - for the
+                 standard input, which is read anyway when something is piped
+                 into it
+  --env NAME     a named environment of wrangler.toml
+  --config FILE  where the relay is named, wrangler.toml by default
   --help
 
 Cloudflare drops lines under load, and says so: this is no audit trail. Ctrl-C
@@ -33,12 +36,13 @@ export function readOptions(args: readonly string[]): Options | 'help' | { wrong
         errors: { type: 'boolean', default: false },
         file: { type: 'string' },
         env: { type: 'string' },
+        config: { type: 'string', default: 'wrangler.toml' },
         help: { type: 'boolean', default: false },
       },
     })
     if (values.help) return 'help'
-    const { errors: errorsOnly, file = null, env = null } = values
-    return { errorsOnly, file, env }
+    const { errors: errorsOnly, file = null, env = null, config } = values
+    return { errorsOnly, file, env, config }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }
   }

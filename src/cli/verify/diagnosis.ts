@@ -3,7 +3,7 @@
  * Each cause is recognised by something that only it produces: a status, a hold, or the words in which AEP names the field. AEP's
  * words are no contract, so where they say nothing the cause is given as open and the words are shown.
  */
-import { SECRETS } from '../lib/wrangler-toml.ts'
+import { SECRETS } from '../../worker/config/variables.ts'
 import { type AepError, type SampleOutcome, wordsOf } from './sample.ts'
 
 export type SettingProblem = { readonly variable: string; readonly expected: string }

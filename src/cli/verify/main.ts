@@ -70,8 +70,8 @@ async function verify(options: Options): Promise<Report> {
   ]
   const commands = {
     deploy: commandLine('deploy', options),
-    // It takes neither of the two, and reads no setting.
-    tail: commandLine('tail', { ...options, config: 'wrangler.toml', envFile: null }),
+    // It reads no setting.
+    tail: commandLine('tail', { ...options, envFile: null }),
     secret: (name: string) => wranglerLine(`secret put ${name}`, options),
   }
   const asks = health.reasons.includes('configuration') && after.usable && adminToken !== null
@@ -81,10 +81,9 @@ async function verify(options: Options): Promise<Report> {
 }
 
 /** The command stands on a line of its own, to be run as it is. */
-function eraseNote({ base, envFile }: Options): string {
+function eraseNote(options: Options): string {
   const who = ['--email', TEST_PERSON.email, '--visitor', TEST_PERSON.uuid, '--suppress-days', '0']
-  const selected = { env: null, config: 'wrangler.toml', envFile }
-  const command = commandLine('erase', selected, ...who, '--url', base)
+  const command = commandLine('erase', options, ...who, '--url', options.base)
   return `${wrap(`The test events are of ${TEST_PERSON.email}, always the same; in AEP their eventType is ${TEST_EVENT_TYPE}. This erases what the relay has of them (it reads ADMIN_TOKEN, from the environment or the same file) and suppresses nobody:`)}\n  ${command}`
 }
 

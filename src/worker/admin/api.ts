@@ -6,7 +6,7 @@
  * Data only: nothing here reads, changes or knows a request.
  */
 import * as v from 'valibot'
-import { DRIFT_CHANGES } from '../drift/drift.ts'
+import { DRIFT_CHANGES } from '../drift/detector.ts'
 import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../limits.ts'
 import { EVENT_STATES, OUTCOMES } from '../outbox/event.ts'
 import * as i from './input.ts'

@@ -7,7 +7,7 @@
 import * as v from 'valibot'
 import { ALERT_NAMES } from '../alerts/alerts.ts'
 import { STORED_KINDS } from '../chatlio/kind.ts'
-import { DRIFT_CHANGES } from '../drift/drift.ts'
+import { DRIFT_CHANGES } from '../drift/detector.ts'
 import { EVENT_STATES } from '../outbox/event.ts'
 
 /** A count, bytes, milliseconds. */

@@ -2,7 +2,7 @@
  * What alerts are evaluated on at a run of the cron trigger, and what they remember between two runs. `outbox/alerts.ts` fills
  * `OutboxFacts`. Counts, codes, kinds and moments (epoch milliseconds); nothing of an event, and nothing that AEP wrote.
  */
-import type { DriftSummary } from '../drift/drift.ts'
+import type { DriftSummary } from '../drift/detector.ts'
 import type { Cause } from '../outbox/event.ts'
 import type { Hold } from '../outbox/known.ts'
 import type { CompletenessFacts } from '../outbox/records/completeness.ts'

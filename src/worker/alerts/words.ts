@@ -35,7 +35,7 @@ export function isProduction(environment: string | null): boolean {
 export type RelayName = { environment: string | null; publicUrl: string | null }
 
 /** Those that ask the relay itself. */
-const ASKING = ['npm run verify', 'npm run recover', 'npm run compare']
+const ASKING = ['npm run verify', 'npm run recover', 'npm run compare', 'npm run erase']
 
 /**
  * A text whose commands, which stand between backticks, work as they stand: with the address of the relay, and with the

@@ -88,8 +88,8 @@ const SHOWN = [
   ...['ALERT_AGE_MINUTES', 'ALERT_SILENCE_HOURS', 'COMPLETE_HOURS', 'REDACT', 'OPT_OUT_TRAIT'],
 ]
 
-/** Of these it is shown that they are set. */
-const SECRETS = [
+/** Of these it is shown that they are set. They stand in no file. */
+export const SECRETS: readonly string[] = [
   ...['WEBHOOK_KEYS', 'ADMIN_TOKEN', 'AEP_CLIENT_SECRET', 'AEP_READ_CLIENT_SECRET'],
   ...['ALERT_WEBHOOK_URL', 'ALERT_HEARTBEAT_URL'],
 ]

@@ -7,9 +7,9 @@
  * reveal them nor fill the list.
  * Accepts: an isolate that ends loses what it has not reported; counts are a lower bound.
  */
-
 import type { Reading } from '../chatlio/event.ts'
-import { STORED_KINDS, type StoredKind } from '../chatlio/kind.ts'
+import { documentedIn, type Form, placeIn, SHAPE_OF, type Shape } from '../chatlio/fields.ts'
+import { type EventKind, STORED_KINDS, type StoredKind } from '../chatlio/kind.ts'
 import { isOfTestPerson } from '../chatlio/person.ts'
 import { isLongNumber, isObject, type JsonObject, type Parsed } from '../lib/json.ts'
 import {
@@ -18,14 +18,6 @@ import {
   MAX_DRIFT_LOOKS,
   MAX_DRIFT_SHAPES,
 } from '../limits.ts'
-import {
-  type Came,
-  DOCUMENTED,
-  type Documented,
-  type DriftReport,
-  type Finding,
-  holderOf,
-} from './drift.ts'
 
 /** Events of one shape. `count`: those since it was last reported. */
 type SeenShape = {
@@ -266,3 +258,84 @@ function add(findings: Map<string, Finding>, finding: Finding): void {
   const key = `${finding.change} ${finding.path}`
   if (findings.size < MAX_DRIFT_FINDINGS && !findings.has(key)) findings.set(key, finding)
 }
+
+/** `new`: a field that nobody documents; `type`: a known one of another type; `gone`: one that always came, and does not. */
+export const DRIFT_CHANGES = ['new', 'type', 'gone'] as const
+type DriftChange = (typeof DRIFT_CHANGES)[number]
+
+/** Field names joined by dots, `*` for an array's items and for keys that look like data. */
+export type Finding = {
+  path: string
+  change: DriftChange
+  from: string | null
+  to: string | null
+  /** The value's shape: `string(14)`, `object(3)`. */
+  sample: string | null
+}
+
+/** `eventId`: one event with it; `count`: how many there were since the last report. */
+export type CountedFinding = Finding & { eventId: string; count: number }
+
+/** In how many events a field came, and how many could have had it since it last did. */
+export type Came = readonly [came: number, missed: number]
+
+/** What one isolate saw of one kind since its last report: how many events, and which documented fields came. */
+export type DriftReport = {
+  kind: StoredKind
+  events: number
+  /** The last of them. */
+  eventId: string
+  fields: { readonly [path: string]: Came }
+  findings: readonly CountedFinding[]
+}
+
+export type DriftRow = CountedFinding & {
+  kind: StoredKind
+  firstAt: number
+  lastAt: number
+  accepted: boolean
+}
+
+export type DriftKey = { kind: StoredKind; path: string; change: DriftChange }
+
+/** What is not accepted, for alerts: how many of each, and when the newest was first seen. */
+export type DriftSummary = {
+  kind: StoredKind
+  change: DriftChange
+  count: number
+  newestAt: number
+}[]
+
+/** Who posts the samples of `npm start`: they say nothing of what Chatlio sends. */
+export const SAMPLES_AGENT = 'chatlio-edge-relay'
+
+/** What must be there for a field to be there; empty for one at the top. */
+export function holderOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf('.'), 0))
+}
+
+export type Documented = { readonly [path: string]: string }
+
+const TYPES: { readonly [form in Form]?: string } = {
+  boolean: 'boolean',
+  texts: 'array',
+}
+
+function documented(shape: Shape): Documented {
+  const paths: Record<string, string> = {}
+  for (const field of documentedIn(shape)) {
+    const { holder } = placeIn(field)
+    if (holder === 'messages[*]')
+      Object.assign(paths, { messages: 'array', 'messages.*': 'object' })
+    else if (holder !== '') paths[holder] = 'object'
+    paths[field.from.replace('[*]', '.*')] = TYPES[field.form] ?? 'string'
+  }
+  // The JSON text in `identTraits` is documented; of `visitorTraits` it is the object, and older senders post text.
+  if ('visitorTraits' in paths) paths.visitorTraits = 'object or string'
+  return paths
+}
+
+/** The documented fields of each kind and the types they come in, by path (`messages.*.text`), from the one list of fields. */
+export const DOCUMENTED = Object.fromEntries(
+  Object.entries(SHAPE_OF).map(([kind, shape]) => [kind, documented(shape)]),
+) as Record<EventKind, Documented>

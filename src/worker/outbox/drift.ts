@@ -14,7 +14,7 @@ import {
   type DriftRow,
   type DriftSummary,
   holderOf,
-} from '../drift/drift.ts'
+} from '../drift/detector.ts'
 import {
   DRIFT_GONE,
   DRIFT_MEMORY_EVENTS,

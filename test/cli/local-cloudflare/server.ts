@@ -1,6 +1,6 @@
 /**
- * A local Cloudflare API: as much of it as `wrangler deploy`, `secret list`, `deployments status` and `versions view`
- * ask for, so that a deploy can be tried with the real tool and what arrived can be looked at.
+ * A local Cloudflare API: as much of it as `wrangler deploy`, `rollback`, `delete`, `secret list`, `deployments list` and
+ * `versions view` ask for, so that a deploy can be tried with the real tool and what arrived can be looked at.
  *
  * Promises: it keeps what a deploy brought (bindings, secrets with their values, versions), inherits as Cloudflare does
  * (a secret that is not sent again stays, a variable does not), and writes down every request.
@@ -56,7 +56,7 @@ export async function startLocalCloudflare(): Promise<LocalCloudflare> {
     worker: (name) => workers.get(name),
     put: (name, metadata) => {
       const worker = new Worker(name)
-      worker.upload(metadata)
+      worker.deploy(worker.upload(metadata))
       workers.set(name, worker)
       return worker
     },
@@ -99,7 +99,7 @@ async function answer(
   const worker = workers.get(name)
   if (area === 'scripts' && method === 'PUT' && rest === '') {
     const created = worker ?? new Worker(name)
-    created.upload(await form(request, body))
+    created.deploy(created.upload(await form(request, body)))
     workers.set(name, created)
     return ok(created.uploaded())
   }
@@ -129,8 +129,11 @@ async function scriptRoute(
     }
     case 'GET deployments':
       return ok({ deployments: worker.deployments() })
-    case 'POST deployments':
+    case 'POST deployments': {
+      const { versions, annotations } = JSON.parse(new TextDecoder().decode(body))
+      worker.deploy(versions[0].version_id, annotations)
       return ok(worker.deployments()[0])
+    }
     case 'GET versions': {
       const version = id ? worker.version(id) : undefined
       if (!id) return ok({ items: worker.versions() })

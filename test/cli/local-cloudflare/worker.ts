@@ -15,13 +15,24 @@ export type Metadata = {
   readonly bindings: readonly Binding[]
   /** Types of binding that stay although they are not sent again. */
   readonly keep_bindings?: readonly string[]
+  /** Tag and message, by their names at Cloudflare. */
+  readonly annotations?: Readonly<Record<string, string>>
 }
 
-type Version = { readonly id: string; readonly bindings: readonly Binding[] }
+type Version = Required<Pick<Metadata, 'bindings' | 'annotations'>> & { readonly id: string }
+
+/** What ran from then on. */
+type Deployment = Pick<Version, 'id' | 'annotations'> & { readonly version: string }
+
+const AT = '2026-11-24T00:00:00.000000Z'
+/** As Cloudflare's. */
+const idOf = (group: number, number: number) =>
+  `00000000-0000-4000-800${group}-${String(number).padStart(12, '0')}`
 
 export class Worker {
   readonly name: string
   readonly #versions: Version[] = []
+  readonly #deployments: Deployment[] = []
   readonly secrets = new Map<string, string>()
   schedules: string[] = []
 
@@ -39,7 +50,8 @@ export class Worker {
     return this.#versions.length
   }
 
-  upload({ bindings, keep_bindings: kept = [] }: Metadata): void {
+  /** The id of the version, which does not run yet. */
+  upload({ bindings, keep_bindings: kept = [], annotations = {} }: Metadata): string {
     const inherited = bindings.filter(({ type }) => type === 'inherit').map(({ name }) => name)
     for (const name of kept.includes('secret_text') ? [] : this.secretNames()) {
       if (!inherited.includes(name)) this.secrets.delete(name)
@@ -47,8 +59,24 @@ export class Worker {
     for (const { name, type, text } of bindings) {
       if (type === 'secret_text') this.secrets.set(name, text ?? '')
     }
-    const number = String(this.#versions.length + 1).padStart(12, '0')
-    this.#versions.push({ id: `00000000-0000-4000-8000-${number}`, bindings })
+    const id = idOf(0, this.#versions.length + 1)
+    this.#versions.push({ id, bindings, annotations })
+    return id
+  }
+
+  /** A version that is there, from now on. */
+  deploy(version: string, annotations: Deployment['annotations'] = {}): void {
+    this.#deployments.push({ id: idOf(1, this.#deployments.length + 1), version, annotations })
+  }
+
+  /** The oldest first. */
+  get versionIds(): string[] {
+    return this.#versions.map(({ id }) => id)
+  }
+
+  /** The id of the version that runs. */
+  get runs(): string | undefined {
+    return this.#deployments.at(-1)?.version
   }
 
   secretNames(): string[] {
@@ -63,13 +91,14 @@ export class Worker {
   }
 
   deployments(): unknown[] {
-    return this.#versions.toReversed().map(({ id }) => ({
+    return this.#deployments.toReversed().map(({ id, version, annotations }) => ({
       id,
       source: 'wrangler',
       strategy: 'percentage',
       author_email: 'test@example.com',
-      created_on: '2026-11-24T00:00:00.000000Z',
-      versions: [{ version_id: id, percentage: 100 }],
+      created_on: AT,
+      annotations,
+      versions: [{ version_id: version, percentage: 100 }],
     }))
   }
 
@@ -86,8 +115,9 @@ export class Worker {
         metadata: {
           source: 'wrangler',
           author_email: 'test@example.com',
-          created_on: '2026-11-24T00:00:00.000000Z',
+          created_on: AT,
         },
+        annotations: version.annotations,
         resources: {
           bindings: this.shownBindings(version),
           script: {

@@ -1,6 +1,6 @@
 /** Whose a record is, as the encoders of both formats write it: what is screened before it is sent again. */
 import { describe, expect, it } from 'vitest'
-import { personKeysIn } from '../../../src/worker/aep/record/person.ts'
+import { personKeysIn } from '../../../src/worker/aep/record/identity.ts'
 import type { EventKind } from '../../../src/worker/chatlio/kind.ts'
 import { subjectOf } from '../../../src/worker/chatlio/person.ts'
 import { parseJson, utf8Bytes } from '../../../src/worker/lib/json.ts'

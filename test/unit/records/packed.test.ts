@@ -2,19 +2,17 @@
 import { describe, expect, it } from 'vitest'
 import { STORED_KINDS } from '../../../src/worker/chatlio/kind.ts'
 import { joined } from '../../../src/worker/lib/bounded-body.ts'
+import { packHashes, unpackHashes } from '../../../src/worker/outbox/records/lookup.ts'
 import {
   addKey,
   BLOCK_BYTES,
   filterOf,
-  mayHold,
-  mixed,
-} from '../../../src/worker/outbox/records/filter.ts'
-import { packHashes, unpackHashes } from '../../../src/worker/outbox/records/lookup.ts'
-import {
   type IndexEntry,
   keyOf,
   keysOf,
   matching,
+  mayHold,
+  mixed,
   packEntries,
   packReceipts,
   positionOf,

@@ -15,7 +15,7 @@ import {
   privacyRequest,
 } from '../../aep/privacy-request.ts'
 import namespace from '../../aep/schema/identity-namespace.json'
-import { count } from '../../alerts/words.ts'
+import { count, forRelay, type RelayName } from '../../alerts/words.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import {
   DEFAULT_SUPPRESS_DAYS,
@@ -30,7 +30,7 @@ import { checkForm, readForm } from '../input.ts'
 import { addedUp } from '../run/events.ts'
 import { suppressions } from '../run/people.ts'
 import { run } from '../run/run.ts'
-import { badRequest, respond } from './frame.tsx'
+import { badRequest, relayOf, respond } from './frame.tsx'
 import { Action, Button, Choice, Facts, Field, When } from './parts.tsx'
 import { PERSON } from './person.tsx'
 
@@ -72,7 +72,8 @@ export async function showErase(c: AppContext): Promise<Response> {
   const relay = new URL(c.req.url).origin
   const receipt = await receiptOf(services, relay, asked, found, rounds, isClean)
   const request = requestOf(services, asked, receipt.key)
-  return respond(c, ERASE, <Done {...{ rounds, found, isClean, receipt, request }} />)
+  const command = commandOf(relayOf(c), asked)
+  return respond(c, ERASE, <Done {...{ rounds, found, isClean, receipt, request, command }} />)
 }
 
 /** The text says what cannot be read. Leaves nothing of it in the form but what it does not know. */
@@ -173,6 +174,18 @@ function requestOf({ config }: Services, { identities }: Asked, key: string) {
   })
 }
 
+/** That erases here once more, finds nothing, and asks Adobe. */
+function commandOf(relay: RelayName, { identities, suppressDays }: Asked): string {
+  const named = identities.flatMap(({ kind, value }) => [`--${kind}`, quoted(value)])
+  const days = suppressDays === DEFAULT_SUPPRESS_DAYS ? [] : ['--suppress-days', suppressDays]
+  const command = forRelay('`npm run erase -- --aep`', relay).replaceAll('`', '')
+  return [command, ...named, ...days].join(' ')
+}
+
+/** As a shell reads it. */
+const quoted = (text: string) =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+
 function Ask() {
   return (
     <>
@@ -213,7 +226,7 @@ function Ask() {
         <a href="https://experienceleague.adobe.com/en/docs/experience-platform/privacy/api/privacy-jobs">
           Privacy Service
         </a>
-        : its request is shown at the end. <code>npm run erase -- --aep</code> sends it, too.
+        : its request is shown at the end, with the command that sends it.
       </p>
     </>
   )
@@ -244,7 +257,7 @@ function Confirm({ asked, found }: { asked: Asked; found: Found }) {
           {identities.map(({ value }, index) => (
             <li>
               {value} is {found.until[index] ? 'suppressed already, until ' : 'not suppressed'}
-              <When at={found.until[index]} after=": this makes it longer, never shorter" />.
+              <When at={found.until[index]} exact after=": this makes it longer, never shorter" />.
             </li>
           ))}
         </ul>
@@ -294,9 +307,10 @@ type DoneProps = {
   isClean: boolean
   receipt: Awaited<ReturnType<typeof receiptOf>>
   request: ReturnType<typeof requestOf>
+  command: string
 }
 
-function Done({ rounds, found, isClean, receipt, request }: DoneProps) {
+function Done({ rounds, found, isClean, receipt, request, command }: DoneProps) {
   const { suppressedUntil } = receipt
   return (
     <>
@@ -324,8 +338,9 @@ function Done({ rounds, found, isClean, receipt, request }: DoneProps) {
       <Copied title="The request for Adobe" id="request" value={request}>
         <b>Adobe still holds what it accepted.</b> It names the person: send it to{' '}
         <code>POST https://platform.adobe.io{PRIVACY_JOBS}</code>, once, with every other address
-        and id that you know of them, and the <code>regulation</code> that applies; or run{' '}
-        <code>npm run erase -- --aep</code>. A job takes 15 to 45 days.
+        and id that you know of them, and the <code>regulation</code> that applies. Or run{' '}
+        <code>{command}</code>, with <code>ADMIN_TOKEN</code> and a credential for Privacy Service
+        in the environment, or in the file of <code>--env-file</code>. A job takes 15 to 45 days.
       </Copied>
       <p>
         <a href={ERASE.place}>Erase another person</a>

@@ -61,10 +61,10 @@ export function respond(c: AppContext, frame: Frame, content: Child, status: Sta
 /** A fault in words. `title` says what it is, `text` what to do. */
 export function respondFault(c: AppContext, status: Status, title: string, text: string) {
   const content = (
-    <>
+    <section class={status === 503 ? 'card bad' : undefined}>
       <h1>{title}</h1>
       <p>{text}</p>
-    </>
+    </section>
   )
   return respond(c, { title, place: '' }, content, status)
 }

@@ -96,7 +96,7 @@ export function pageRoutes() {
   /** The text of a fault may quote anything, so only its name is logged. */
   page.onError((error, c) => {
     logLine('error', { event: 'error', name: error.name })
-    return respondFault(c, 503, STORAGE.title, STORAGE.action)
+    return respondFault(c, 503, STORAGE.title, `${STORAGE.meaning} ${STORAGE.action}`)
   })
   return page
 }

@@ -21,6 +21,7 @@ import {
   TURNED_AWAY,
   TURNED_AWAY_ACTION,
 } from '../../alerts/words.ts'
+import { SECRETS } from '../../config/variables.ts'
 import type { HealthReason } from '../../http/health.ts'
 import type { Answer } from '../api.ts'
 
@@ -135,8 +136,7 @@ function partsOf(situation: Situation): Part[] {
     meaning: problems
       .map(({ variable, expected }) => `\`${variable}\`: expected ${expected}.`)
       .join(' '),
-    action:
-      'Correct it: a secret with `npx wrangler secret put`, another in wrangler.toml, then `npm run deploy`.',
+    action: correctionOf(problems),
   })
   const unsent = alerts.find(({ lastError }) => lastError !== null)
   const see = '/admin/ui/alerts'
@@ -166,4 +166,14 @@ function partsOf(situation: Situation): Part[] {
     meaning: `${landed?.why} Relaying goes on all the same.`,
   })
   return parts
+}
+
+function correctionOf(problems: Situation['problems']): string {
+  const names = [...new Set(problems.map(({ variable }) => variable))]
+  const secrets = names.filter((name) => SECRETS.includes(name))
+  const commands = secrets.map((name) => `\`npx wrangler secret put ${name}\``)
+  return [
+    ...(commands.length > 0 ? [`Set it anew: ${commands.join(', ')}.`] : []),
+    ...(names.length > secrets.length ? ['Correct wrangler.toml, then `npm run deploy`.'] : []),
+  ].join(' ')
 }

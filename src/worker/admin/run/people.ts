@@ -6,7 +6,7 @@
  * others. Repeating it is safe.
  */
 import * as v from 'valibot'
-import { personKeysIn } from '../../aep/record/person.ts'
+import { personKeysIn } from '../../aep/record/identity.ts'
 import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import { joined } from '../../lib/bounded-body.ts'

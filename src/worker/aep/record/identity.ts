@@ -1,12 +1,19 @@
 /**
- * Decides who an event's visitor is: the one place where a value becomes an identity, for both formats. The XDM encoder
- * writes `identityMap` of it; a raw record has it as `identity`, of which the mapping makes the same map.
+ * Who an event's visitor is: the one place where a value becomes an identity, for both formats. The XDM encoder writes
+ * `identityMap` of it; a raw record has it as `identity`, of which the mapping makes the same map. And whose record it is that
+ * was sent, in either format, for screening before it is sent again.
  *
- * Promises: never an agent's address, never `replyToEmail` (it can be a fallback that many visitors share). Leaves out
- * implausible values: one that would merge the profiles of strangers, or that Profile refuses after AEP has answered 200
- * (TROUB), does more harm than no identity.
+ * Promises: an identity is never an agent's address, never `replyToEmail` (it can be a fallback that many visitors share).
+ * Implausible values are left out: one that would merge the profiles of strangers, or that Profile refuses after AEP has
+ * answered 200 (TROUB), does more harm than no identity. Of a record, the visitor's id and addresses are found wherever the
+ * encoders put them, `unmapped` and parts included; never an agent's, never one that a message or `replyToEmail` only
+ * mentions. Each value is looked up as an id and as an address: rather one name too many than a suppressed person's record
+ * sent. Pure, and never throws.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
+import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
+import { isObject, jsonIn } from '../../lib/json.ts'
+import { addressesIn, readingsOfText } from '../../lib/spellings.ts'
 
 /** Longest identity value that AEP takes, in characters (identity-service/guardrails). */
 const MAX_IDENTITY_CHARACTERS = 1_024
@@ -81,4 +88,44 @@ function isAddress(text: string): boolean {
   const domain = text.slice(at + 1)
   const isDomain = ASCII_DOMAIN.test(domain) || DOMAIN.test(domain)
   return at > 0 && LOCAL.test(text.slice(0, at)) && isDomain && !domain.includes('..')
+}
+
+/** Below these keys are words of a visitor or an agent, or data of somebody else: no identity of this person. */
+const OTHERS = new Set(['messages', 'agent', 'agentEmail', 'replyToEmail'])
+const NAMES = new Set(['UUID', 'uuid', 'email', 'visitorEmail', 'emailPretty'])
+/** All that stands below these is an identity. */
+const IDENTITIES = new Set(['identity', 'identityMap'])
+
+const MAX_ADDRESSES = 32
+const MAX_CHARACTERS = 1_024
+
+export function personKeysIn(record: unknown): PersonKey[] {
+  const values = new Set<string>()
+  const left: { value: unknown; isTheirs: boolean }[] = [{ value: record, isTheirs: false }]
+  while (left.length > 0) {
+    const { value, isTheirs } = left.pop() ?? {}
+    if (typeof value === 'string' && isTheirs === true) addValue(value, values)
+    else if (Array.isArray(value))
+      for (const item of value) left.push({ value: item, isTheirs: isTheirs === true })
+    else if (isObject(value)) {
+      for (const [path, held] of Object.entries(value)) {
+        // In `unmapped` names are paths.
+        const names = path.split('.')
+        if (names.some((name) => OTHERS.has(name))) continue
+        const name = names.at(-1) ?? ''
+        const own = isTheirs === true || IDENTITIES.has(name) || NAMES.has(name)
+        const isText = name === 'unmapped' && typeof held === 'string'
+        left.push({ value: isText ? jsonIn(held) : held, isTheirs: own })
+      }
+    }
+  }
+  return [...values].flatMap((value) => [
+    normalizedKey({ field: 'visitor', value }),
+    normalizedKey({ field: 'email', value }),
+  ])
+}
+
+function addValue(text: string, values: Set<string>): void {
+  if (text.trim() !== '' && text.length <= MAX_CHARACTERS) values.add(text)
+  for (const address of addressesIn(readingsOfText(text), MAX_ADDRESSES)) values.add(address)
 }

@@ -6,11 +6,15 @@
  * the event's own row decides; a row goes when none of its events is left.
  */
 import { INDEX_AFTER_MS, INDEX_FROM, INDEXED_TOGETHER } from '../../limits.ts'
-import { addKey, BLOCK_SQL, filterOf, mayHold, mixed } from './filter.ts'
 import { type Hashes, hasHash, unpackHashes } from './lookup.ts'
 import {
+  addKey,
+  BLOCK_SQL,
+  filterOf,
   type IndexEntry,
   keyOf,
+  mayHold,
+  mixed,
   packEntries,
   positionOf,
   positionsIn,

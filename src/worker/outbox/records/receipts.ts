@@ -9,11 +9,14 @@
  */
 import { joined } from '../../lib/bounded-body.ts'
 import { DAY_MS, SEGMENT_RECEIPTS } from '../../limits.ts'
-import { BLOCK_SQL, filterOf, mayHold, mixed } from './filter.ts'
 import {
+  BLOCK_SQL,
+  filterOf,
   keyOf,
   keysOf,
   matching,
+  mayHold,
+  mixed,
   positionOf,
   type Receipt,
   recordsIn,
