@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Compression, decompress } from '../../src/worker/lib/bounded-body.ts'
+import { type Compression, decompress } from '../../src/worker/lib/decompress.ts'
 import { compress } from '../compress.ts'
 
 const LIMIT = 10_000

@@ -8,7 +8,7 @@
 import type { MiddlewareHandler } from 'hono'
 import type { Issue } from '../chatlio/event.ts'
 import { ROUTE_KINDS } from '../chatlio/kind.ts'
-import { ACCEPTED_ENCODINGS } from '../lib/bounded-body.ts'
+import { ACCEPTED_ENCODINGS } from '../lib/decompress.ts'
 import { UNAVAILABLE_RETRY_AFTER_SECONDS } from '../limits.ts'
 
 export type Refusal =
