@@ -94,8 +94,8 @@ const cli = {
 /** The others run in workerd, against the Worker as `wrangler.toml` describes it; upstream is the local AEP, in process. */
 export default defineConfig({
   test: {
-    // Some of the time is waiting; but each worker takes two seconds of a core to start.
-    maxWorkers: 2,
+    // Much of the time is waiting, so a few files at once are done sooner, however many cores there are.
+    maxWorkers: 6,
     projects: [
       project('unit', { include: ['test/unit/**/*.test.ts'] }, bindings),
       project('worker', fast('worker'), bindings),
