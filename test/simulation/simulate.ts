@@ -159,7 +159,7 @@ if (options.states) {
   print('How often each state was reached:')
   for (const state of [...reached.keys()].sort()) print(`  ${reached.get(state)}  ${state}`)
 }
-const missing = runs >= 1_000 ? neverReached(reached) : []
+const missing = runs >= 1_000 ? neverReached(reached, options.hours) : []
 for (const state of missing) print(`Never reached in ${runs} runs: ${state}`)
 const hours = simulatedMs / 3_600_000
 const { user, system } = process.cpuUsage()
