@@ -36,9 +36,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   relay: ['breaker', 'aep/client/envelope', 'aep/client/verdict'],
   chatlio: ['event', 'kind', 'payload', 'person', 'timestamp'].map((name) => `chatlio/${name}`),
   record: [
-    ...['draft', 'encode', 'geo', 'identity', 'metrics', 'person', 'raw', 'redact', 'split', 'xdm'],
+    ...['draft', 'encode', 'geo', 'identity', 'metrics', 'raw', 'redact', 'split', 'xdm'],
   ].map((name) => `aep/record/${name}`),
-  landed: ['aep/landed', 'aep/failed-row'],
+  landed: ['aep/landed', 'aep/failed-batches', 'aep/failed-row'],
   alerts: ['alerts/evaluate', 'alerts/message'],
   lib: ['json', 'spellings'].map((name) => `lib/${name}`),
   config: ['config', 'destination', 'variables', 'webhook-keys'].map((name) => `config/${name}`),
