@@ -150,7 +150,8 @@ export class AboutFigures {
       const said = found.map(({ state }) => state).join(' ') || 'nothing'
       const isStored = stored !== undefined && said.includes(stored)
       const isDelivered = landedAt !== null && /delivered|failed/.test(said)
-      const died = this.#diedSoonAfter(landedAt ?? 0)
+      // AEP may answer late, and a receipt is written with what is answered next.
+      const died = this.#diedSoonAfter(landedAt ?? 0, (landedAt ?? 0) + SETTLED_MS)
       const mayBeNothing =
         stored === undefined &&
         (oracle.mayBeEnded(known) || !this.#isExact || known.forwarded || died)

@@ -1,8 +1,10 @@
 /** What went straight through is remembered, and found; and costs nothing before the answer. */
+
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
+import { ReportStore } from '../../src/worker/outbox/records/reports.ts'
 import { type Clock, conversation, drainAll, eachTest, outbox, type Relay } from './support.ts'
 
 let aep: LocalAdobe
@@ -219,5 +221,28 @@ describe('finding', () => {
     )
     expect(text).toContain('forwarded')
     expect(text.toLowerCase()).not.toMatch(/ada@|of-yesterday/)
+  })
+})
+
+describe('what has been delivered beside an event whose parts take minutes', () => {
+  it('is written when the next part is accepted, a second later or more', async () => {
+    const kept = await runInDurableObject(outbox(), (_, { storage }) => {
+      const reports = new ReportStore(storage, {} as never, 30 * 86_400_000)
+      const rows = () =>
+        Number(
+          storage.sql.exec('SELECT COUNT(*) AS n FROM reports WHERE length(receipts) > 0').one().n,
+        )
+      const event = { kind: 'feedback', source: null } as const
+      const delivered = { ...event, id: 'a'.repeat(64), receivedAt: clock.now, attempts: 1 }
+      reports.delivered(
+        [{ ...delivered, bytes: 2, records: 1, redacted: {}, hashes: null }],
+        clock.now,
+      )
+      reports.partSettled(event, clock.now + 999)
+      const before = rows()
+      reports.partSettled(event, clock.now + 1_000)
+      return [before, rows()]
+    })
+    expect(kept).toEqual([0, 1])
   })
 })

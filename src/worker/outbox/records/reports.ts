@@ -136,15 +136,21 @@ export class ReportStore {
   /** Events have been delivered. Their receipts and counts are written with those of the same second, or by `write`. */
   delivered(events: readonly Delivered[], now: number): void {
     this.#delivered.push(...events.map((event) => ({ ...event, at: now })))
-    const since = this.#delivered[0]?.at ?? now
-    const isOver = Math.abs(now - since) >= DELIVERED_WITHIN_MS
-    if (isOver || this.#delivered.length >= DELIVERED_TOGETHER) this.write()
+    this.#writeIfDue(now)
   }
 
   /** A part, whose event is not delivered with it: AEP counts it now. Written with those, or by `write`. */
   partSettled({ kind, source }: Pick<Delivered, 'kind' | 'source'>, now: number): void {
     const row = { minute: now, kind, outcome: 'drained', source, count: 0, records: 1 } as const
     this.#partCounts = summed([...this.#partCounts, { ...row, histogram: {} }], STEP_MS.minute)
+    // The parts of one event may take minutes, in which nothing else is delivered.
+    this.#writeIfDue(now)
+  }
+
+  #writeIfDue(now: number): void {
+    const since = this.#delivered[0]?.at ?? now
+    const isOver = Math.abs(now - since) >= DELIVERED_WITHIN_MS
+    if (isOver || this.#delivered.length >= DELIVERED_TOGETHER) this.write()
   }
 
   /** Writes what the outbox has delivered: into its latest row, while that is small. */
