@@ -4,7 +4,8 @@
  *
  * Promises: while an isolate is in use, nothing is asked of the outbox before a webhook is answered; it exchanges at most
  * once in ten seconds, unless there is much to report. A webhook that leaves something to report keeps its request until
- * it is reported, so a quiet relay loses nothing. A report that was not taken is sent again as it is, ten seconds later: it counts once.
+ * it is reported, so a quiet relay loses nothing. A report that was not taken is sent again as it is, ten seconds later, at most
+ * three times in all: it counts once.
  * Addresses and ids leave the isolate as keyed hashes only. Memory is bounded, whatever comes: receipts beyond the limit are
  * left out, counts never are (while nobody takes them, minutes become hours).
  * No webhook is relayed on information older than `INFORMED_MS`: the first one of an isolate, and the first after such a

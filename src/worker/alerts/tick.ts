@@ -2,7 +2,8 @@
  * Alerts at one run of the cron trigger: asks the outbox for facts, sends one message, saves the states, pings the heartbeat.
  *
  * Promises: never throws and never takes long, whatever the outbox, the webhook or the heartbeat does: every request has a
- * deadline, and no delivery waits for it. One message a run at most; one that fails is sent at the next.
+ * deadline and follows no redirect, and no delivery waits for it. One message a run at most; one that fails is sent at the next.
+ * Failures are logged in our words, which repeat neither the address (it is a secret) nor the answer.
  * Accepts: a run that ends between sending and saving sends it twice. While the outbox, which keeps the states, does not
  * answer, only this isolate knows what was sent.
  */

@@ -54,7 +54,7 @@ export class AccessKeys {
     return found
   }
 
-  /** Of a key that is none of these; `null` of what is too short to be anybody's. */
+  /** Fingerprint of an unknown key; `null` if it is too short to be a key. */
   async fingerprintOf(presented: string | undefined): Promise<string | null> {
     const form = urlForm(presented ?? '')
     // A key has no blanks: one is a plus that was not escaped.

@@ -57,7 +57,7 @@ export function readingsOfText(text: string): string[] {
     const unquoted = withoutQuotes(each)
     if (unquoted !== each) readings.push(...unescaped(unquoted))
   }
-  // Whoever encodes a form escapes every `@` in it, and a `+` that is none of its blanks.
+  // Form encoding escapes each `@` and each literal `+`; an unescaped `+` is a blank.
   if (/^[^\s"@<{\\#]+$/.test(text) && text.includes('+') && text.includes('%40')) {
     readings.push(...unescaped(text.replaceAll('+', ' ')))
   }

@@ -23,7 +23,7 @@ export const TimeCell = ({ at, bare, wide }: { at: string; bare?: boolean; wide?
 
 type WhenProps = { before?: string; at: string | null | undefined; after?: string; exact?: boolean }
 
-/** A moment and the words around it; nothing where there is none. */
+/** A moment with the words around it; renders nothing without a moment. */
 export function When({ before, at, after, exact = false }: WhenProps) {
   return at ? (
     <>

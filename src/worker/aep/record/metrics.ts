@@ -22,7 +22,7 @@ export type ChatMetrics = {
   endedBy?: 'visitor' | 'agent'
 }
 
-/** `null`: there is none. */
+/** `null`: this kind of event has no metrics, or the transcript yields none. */
 export function metricsOf({ kind, payload, receivedAt }: ChatEvent): ChatMetrics | null {
   if (kind === 'unanswered') return { answered: false }
   return kind === 'transcript' ? ofTranscript(payload, Date.parse(receivedAt)) : null

@@ -44,8 +44,8 @@ const ANYWHERE: Treated = { below: new Map() }
 const ITEMS = '[*]'
 
 /**
- * Of what a webhook documents: a sender's own field under a name of the relay's is a text like others. A tree, so that no
- * path is put together for each text of each event, and a name with signs of a path in it is none of the documented ones.
+ * Of documented fields only: a sender's own field under one of the relay's names is redacted like any text. A tree, so that no
+ * path is built for each text of each event, and a field name that contains `.` or `[*]` never passes for a documented path.
  */
 const TREATED = placesOf(
   FIELDS.filter(({ kinds }) => kinds.length > 0).flatMap(

@@ -6,8 +6,8 @@
  * pages show in the same use (`coalesce`, `iif`, `to_map` for an identityMap).
  * Not mapped, since XDM has no place for it: fields that Chatlio does not document, and `visitor.identTraitsParsed`,
  * which repeats `visitor.identTraits`.
- * A value that a standard field would refuse (an IP address that is none, a page that is no URL) is left out of that field:
- * AEP refuses the whole event for it.
+ * A value that a standard field would refuse (an invalid IP address or URL) is left out of that field, because AEP would
+ * refuse the whole event for it.
  * Accepts: a condition cannot look into a list, so a message's unreadable time is left to Data Prep.
  * Sources: data-prep/functions, data-prep/api/mapping-set, sources "Talon.One" (`[*]`) and "Lava" (identityMap).
  */
