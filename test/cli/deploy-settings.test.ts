@@ -4,8 +4,9 @@ import path from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { main } from '../../src/cli/deploy/main.ts'
 import { checkSettings, type Target } from '../../src/cli/deploy/settings.ts'
+import { ROOT } from '../../src/cli/lib/wrangler.ts'
 import { SECRETS } from '../../src/worker/config/variables.ts'
-import { deployTest, ENDPOINT, FLOW_ID, GOOD, NAME, ROOT } from './local-cloudflare/deploy-test.ts'
+import { deployTest, ENDPOINT, FLOW_ID, GOOD, NAME } from './local-cloudflare/deploy-test.ts'
 
 const test = deployTest()
 
@@ -184,18 +185,6 @@ describe('a setting that parses and cannot be right', () => {
   })
 })
 
-describe('what wrangler warns of', () => {
-  it('is shown, once, and does not hide what was asked for', async () => {
-    const config = test.config(GOOD)
-    await writeFile(
-      config,
-      `${await readFile(config, 'utf8')}\n[observability.traces]\nenabled = true\nnonsense = 1\n`,
-    )
-    expect(await main(['--config', config]), test.printed()).toBe(0)
-    expect(test.printed().match(/Wrangler warns:[\s\S]*?nonsense/g)).toHaveLength(1)
-  })
-})
-
 describe('the Deploy to Cloudflare button', () => {
   it('asks for the secrets and nothing else, each with a description and no value', async () => {
     const example = await readFile(path.join(ROOT, '.dev.vars.example'), 'utf8')
@@ -208,13 +197,5 @@ describe('the Deploy to Cloudflare button', () => {
     for (const { description } of Object.values<{ description: string }>(described.bindings)) {
       expect(description).toContain('openssl rand -hex 24')
     }
-  })
-
-  it('runs this command, which then makes no secret, prints no key and waits for AEP’s settings', async () => {
-    vi.stubEnv('WORKERS_CI', '1')
-    expect(await test.deploy(''), test.printed()).toBe(0)
-    expect(test.cloudflare.worker(NAME)?.secretNames()).toEqual([])
-    expect(test.printed()).toContain('AEP_ENDPOINT')
-    expect(test.printed()).not.toContain('?key=')
   })
 })

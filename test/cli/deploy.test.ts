@@ -1,110 +1,20 @@
-/** `npm run deploy`, end to end: the real wrangler against a local Cloudflare API, and what arrived there. */
-import { spawn } from 'node:child_process'
-import { readFileSync, statSync } from 'node:fs'
+/** `npm run deploy`, end to end: what it says, and what arrives at a local Cloudflare API. */
 import { createServer } from 'node:http'
-import path from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { keyNames, missingSecrets } from '../../src/cli/deploy/secrets.ts'
-import { runWrangler } from '../../src/cli/lib/wrangler.ts'
 import { parseConfig } from '../../src/worker/config/config.ts'
 import {
   deployTest,
   ENDPOINT,
   FLOW_ID,
-  filesBelow,
   GOOD,
   NAME,
-  ROOT,
   secretsFiles,
 } from './local-cloudflare/deploy-test.ts'
 
-const RUN = path.join(ROOT, 'src/cli/run.mjs')
 const test = deployTest()
 
-describe('a deploy that must go back', () => {
-  it('is listed with its tag and commit; a rollback goes to the version before, and another forward again', async () => {
-    const version = (commit: string) => ({
-      bindings: [],
-      annotations: { 'workers/tag': 'v1', 'workers/message': commit },
-    })
-    const worker = test.cloudflare.put(NAME, version('0123456789ab'))
-    worker.deploy(worker.upload(version('ba9876543210+')))
-    const config = test.config(GOOD)
-    const run = async (command: string) => {
-      const { code, stdout } = await runWrangler([...command.split(' '), '--config', config])
-      expect([code, stdout]).toEqual([0, stdout])
-      return stdout
-    }
-    const listed = await run('deployments list')
-    expect(listed.match(/Message: +[0-9a-f]{12}\+?$/gm)).toHaveLength(2)
-    await run('rollback')
-    expect(worker.runs).toBe(worker.versionIds[0])
-    await run('rollback')
-    expect(worker.runs).toBe(worker.versionIds[1])
-  }, 240_000)
-})
-
 describe('the first deploy', () => {
-  it('brings new secrets along, shows them once, and leaves them in no file', async () => {
-    const modes: number[] = []
-    test.cloudflare.watch(({ method }) => {
-      if (method !== 'PUT') return
-      const file = secretsFiles(test.directory).find((each) => each.endsWith('.json'))
-      if (file) modes.push(statSync(file).mode & 0o777)
-    })
-    vi.stubEnv('AEP_CLIENT_SECRET', 'secret-of-the-client')
-    expect(await test.deploy(`${GOOD}\nAEP_CLIENT_ID = "client"`), test.printed()).toBe(0)
-
-    const worker = test.cloudflare.worker(NAME)
-    const { WEBHOOK_KEYS = '', ADMIN_TOKEN = '' } = Object.fromEntries(worker?.secrets ?? [])
-    expect(worker?.secretNames()).toEqual(['ADMIN_TOKEN', 'AEP_CLIENT_SECRET', 'WEBHOOK_KEYS'])
-    expect(worker?.secrets.get('AEP_CLIENT_SECRET')).toBe('secret-of-the-client')
-    expect(test.printed()).not.toContain('secret-of-the-client')
-    const config = parseConfig({
-      AEP_ENDPOINT: ENDPOINT,
-      AEP_FLOW_ID: FLOW_ID,
-      WEBHOOK_KEYS,
-      ADMIN_TOKEN,
-    })
-    expect(config.problems).toEqual([])
-    expect(WEBHOOK_KEYS).not.toBe(ADMIN_TOKEN)
-    expect(worker?.bindings).toContainEqual({
-      name: 'AEP_ENDPOINT',
-      type: 'plain_text',
-      text: ENDPOINT,
-    })
-    expect(worker?.bindings).toContainEqual({
-      name: 'AEP_FLOW_ID',
-      type: 'plain_text',
-      text: FLOW_ID,
-    })
-    expect(worker?.bindings).toContainEqual(
-      expect.objectContaining({ name: 'OUTBOX', type: 'durable_object_namespace' }),
-    )
-
-    const base = `https://${NAME}.local.workers.dev/chatlio`
-    for (const kind of [
-      'transcript',
-      'offline-message',
-      'new-conversation',
-      'unanswered',
-      'feedback',
-    ]) {
-      expect(test.printed().split(`${base}/${kind}?key=${WEBHOOK_KEYS}`)).toHaveLength(2)
-    }
-    expect(test.printed().split(ADMIN_TOKEN)).toHaveLength(2)
-    expect(test.printed()).toContain(`https://${NAME}.local.workers.dev/admin\n`)
-    expect(test.printed()).toContain('Webhook when a new conversation starts')
-    expect(test.printed()).toContain('send the transcript to the webhook automatically')
-
-    expect(modes).toEqual([0o600])
-    expect(secretsFiles(test.directory)).toEqual([])
-    const left = filesBelow(test.directory).map((file) => readFileSync(file, 'latin1'))
-    expect(
-      left.filter((text) => text.includes(WEBHOOK_KEYS) || text.includes(ADMIN_TOKEN)),
-    ).toEqual([])
-  })
-
   it('takes the keys of several widgets, and the token, out of the environment', async () => {
     const keys = 'shop:key-of-the-shop-0123456789,help:key-of-the-help-0123456789'
     vi.stubEnv('WEBHOOK_KEYS', keys)
@@ -144,20 +54,6 @@ describe('the first deploy', () => {
     expect(await test.deploy(GOOD)).toBe(1)
     const key = test.cloudflare.worker(NAME)?.secrets.get('WEBHOOK_KEYS') ?? 'none was stored'
     expect(test.printed()).toContain(`?key=${key}`)
-    expect(secretsFiles(test.directory)).toEqual([])
-  })
-
-  it('leaves no file behind when it is ended in the middle', async () => {
-    const config = test.config(GOOD)
-    const child = spawn(process.execPath, [RUN, 'deploy', '--config', config], { stdio: 'ignore' })
-    let held = 0
-    test.cloudflare.watch(({ method }) => {
-      if (method !== 'PUT') return
-      held = secretsFiles(test.directory).filter((each) => each.endsWith('.json')).length
-      child.kill('SIGTERM')
-    })
-    const code = await new Promise((resolve) => child.once('exit', resolve))
-    expect({ code, held }).toEqual({ code: 130, held: 1 })
     expect(secretsFiles(test.directory)).toEqual([])
   })
 

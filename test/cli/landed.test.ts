@@ -7,19 +7,19 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
-import { type LocalWorker, startWorker } from '../../src/cli/lib/local-worker.ts'
 import { textAt } from '../../src/cli/lib/platform-request.ts'
 import { varsOf } from '../../src/cli/lib/wrangler-toml.ts'
 import { main as recover } from '../../src/cli/recover/main.ts'
 import { main as verify } from '../../src/cli/verify/main.ts'
 import { Bench } from './provision-support.ts'
-import { ADMIN_TOKEN, capturePrinted, freePort, KEY } from './relay-test.ts'
+import { type RelayProcess, startRelayProcess } from './relay-process.ts'
+import { ADMIN_TOKEN, capturePrinted, KEY } from './relay-test.ts'
 
 const printed = capturePrinted()
 const MINUTE = 60_000
 
 let bench: Bench
-let worker: LocalWorker | undefined
+let worker: RelayProcess | undefined
 let url = ''
 let directory: string
 
@@ -46,7 +46,7 @@ async function start(): Promise<void> {
   const flow = await send({ method: 'GET', path: `${flows}/flows/${vars.AEP_FLOW_ID}` })
   const target = textAt(flow, 'items', 0, 'targetConnectionIds', 0)
   const connection = await send({ method: 'GET', path: `${flows}/targetConnections/${target}` })
-  worker = startWorker(await freePort(), {
+  worker = await startRelayProcess({
     ...vars,
     WEBHOOK_KEYS: KEY,
     ADMIN_TOKEN,
@@ -58,7 +58,6 @@ async function start(): Promise<void> {
     AEP_PLATFORM_URL: bench.adobe.url,
   })
   url = worker.url
-  await worker.ready(AbortSignal.timeout(60_000))
 }
 
 /** Returns their ids, in order. */

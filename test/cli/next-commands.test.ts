@@ -8,14 +8,15 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { ROOT } from '../../src/cli/lib/wrangler.ts'
 import { type LocalAdobeServer, startLocalAdobe } from '../../src/local-adobe/server.ts'
-import { ROOT } from './local-cloudflare/deploy-test.ts'
 import {
   ACCOUNT_ID,
   API_TOKEN,
   type LocalCloudflare,
   startLocalCloudflare,
 } from './local-cloudflare/server.ts'
+import { wranglerStandIn } from './local-cloudflare/wrangler.ts'
 import { TOML } from './provision-support.ts'
 import { ADMIN_TOKEN, closeServers, serverThat } from './relay-test.ts'
 
@@ -156,8 +157,9 @@ function printed(): string[] {
 
 async function run(name: string, args: readonly string[]): Promise<number> {
   const { main } = await import(`../../src/cli/${name}/main.ts`)
-  const more = name === 'deploy' ? ['--allow-loopback'] : []
-  return await main([...args, ...more])
+  return name === 'deploy'
+    ? await main([...args, '--allow-loopback'], { wrangler: wranglerStandIn })
+    : await main(args)
 }
 
 /** Of a line as a shell reads it. */

@@ -1,10 +1,9 @@
 /** The Worker, configured by `provision` alone, relays every sample, and the lake has every field of every kind. */
-import { createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { startWorker } from '../../src/cli/lib/local-worker.ts'
 import { varsOf } from '../../src/cli/lib/wrangler-toml.ts'
 import { postSample, SAMPLES } from '../../src/cli/start/samples.ts'
 import { Bench } from './provision-support.ts'
+import { startRelayProcess } from './relay-process.ts'
 
 const KEY = 'test-webhook-key-for-provision'
 
@@ -22,7 +21,7 @@ describe.each([
     expect((await bench.run(args)).code).toBe(0)
     const { AEP_CLIENT_ID = '', AEP_CLIENT_SECRET = '' } = bench.env
     const isAuthenticated = args.length > 0
-    const worker = startWorker(await freePort(), {
+    const worker = await startRelayProcess({
       ...varsOf(bench.toml),
       WEBHOOK_KEYS: KEY,
       AEP_CLIENT_ID: isAuthenticated ? AEP_CLIENT_ID : '',
@@ -30,7 +29,6 @@ describe.each([
     })
     const quit = new AbortController().signal
     try {
-      await worker.ready(quit)
       for (const sample of SAMPLES) {
         const posted = await postSample(sample, worker.url, KEY, bench.adobe.adobe, quit)
         expect([sample.path, posted.outcome]).toEqual([sample.path, 'forwarded'])
@@ -60,13 +58,4 @@ function leaves(value: unknown): unknown[] {
   return Object.entries(value).flatMap(([key, held]) =>
     key === 'identTraitsParsed' ? [] : leaves(held),
   )
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }

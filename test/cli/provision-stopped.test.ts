@@ -12,7 +12,7 @@ const CONSENT = ['--profile', '--yes']
 /** As if the process ended with the n-th request: it is not sent, nor is any after it. */
 class Killed extends Error {}
 
-function killedAt(n: number): { fetch: Fetch; calls: () => number } {
+function killedAt(n: number, direct: Fetch): { fetch: Fetch; calls: () => number } {
   let calls = 0
   return {
     calls: () => calls,
@@ -20,13 +20,13 @@ function killedAt(n: number): { fetch: Fetch; calls: () => number } {
       calls += 1
       // Not an error that any network has: no code of the command may go on after it.
       if (calls >= n) return new Promise(() => {})
-      return fetch(input, init)
+      return direct(input, init)
     },
   }
 }
 
 async function runUntilKilled(bench: Bench, args: readonly string[], n: number): Promise<boolean> {
-  const { fetch, calls } = killedAt(n)
+  const { fetch, calls } = killedAt(n, bench.direct)
   const hung = (async () => {
     while (calls() < n) await new Promise((resolve) => setTimeout(resolve, 1))
     throw new Killed()
@@ -51,10 +51,12 @@ describe.each(VARIANTS)('killed between any two calls, %s', (_, variant) => {
       try {
         isKilled = await runUntilKilled(bench, args, n)
         if (isKilled) expect(bench.toml).toBe(TOML)
-        const { code, err } = await bench.run(args)
+        const { direct } = bench
+        const { code, err } = await bench.run(args, { fetch: direct })
         expect([n, code, err]).toEqual([n, 0, ''])
         expect([n, await bench.counts()]).toEqual([n, oneOfEach(variant)])
-        expect([n, (await bench.run([...args, '--status'])).code]).toEqual([n, 0])
+        const status = await bench.run([...args, '--status'], { fetch: direct })
+        expect([n, status.code]).toEqual([n, 0])
       } finally {
         await bench.stop()
       }

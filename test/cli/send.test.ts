@@ -1,25 +1,24 @@
 /** `npm run send` against a real Worker, which streams into the local Adobe (raw). */
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type LocalWorker, startWorker } from '../../src/cli/lib/local-worker.ts'
 import { main as send } from '../../src/cli/send/main.ts'
 import { LOCAL_URL } from '../../src/cli/send/options.ts'
 import { type LocalAdobeServer, startLocalAdobe } from '../../src/local-adobe/server.ts'
 import { ROUTE_KINDS } from '../../src/worker/chatlio/kind.ts'
-import { capturePrinted, freePort, KEY } from './relay-test.ts'
+import { type RelayProcess, startRelayProcess } from './relay-process.ts'
+import { capturePrinted, KEY } from './relay-test.ts'
 
 const printed = capturePrinted()
 let aep: LocalAdobeServer
-let worker: LocalWorker
+let worker: RelayProcess
 
 beforeAll(async () => {
   aep = await startLocalAdobe()
-  worker = startWorker(await freePort(), {
+  worker = await startRelayProcess({
     AEP_ENDPOINT: `${aep.url}/collection/${aep.adobe.settings.inletId}`,
     AEP_FLOW_ID: 'local-flow',
     WEBHOOK_KEYS: KEY,
   })
-  await worker.ready(new AbortController().signal)
 })
 afterAll(async () => {
   await worker.stop()

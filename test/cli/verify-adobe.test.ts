@@ -2,28 +2,27 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { type LocalWorker, startWorker } from '../../src/cli/lib/local-worker.ts'
 import { textAt } from '../../src/cli/lib/platform-request.ts'
 import { varsOf } from '../../src/cli/lib/wrangler-toml.ts'
 import { main as verify } from '../../src/cli/verify/main.ts'
 import { Bench } from './provision-support.ts'
-import { ADMIN_TOKEN, capturePrinted, freePort, KEY } from './relay-test.ts'
+import { type RelayProcess, startRelayProcess } from './relay-process.ts'
+import { ADMIN_TOKEN, capturePrinted, KEY } from './relay-test.ts'
 
 const printed = capturePrinted()
 let bench: Bench
-let worker: LocalWorker
+let worker: RelayProcess
 
 beforeAll(async () => {
   bench = await Bench.start()
   expect((await bench.run([])).code).toBe(0)
-  worker = startWorker(await freePort(), {
+  worker = await startRelayProcess({
     ...varsOf(bench.toml),
     WEBHOOK_KEYS: KEY,
     ADMIN_TOKEN,
     RETRY_BASE_MS: '20',
     RETRY_CAP_MS: '50',
   })
-  await worker.ready(new AbortController().signal)
 })
 afterAll(async () => {
   await worker.stop()

@@ -2,24 +2,24 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { main as erase } from '../../src/cli/erase/main.ts'
-import { type LocalWorker, startWorker } from '../../src/cli/lib/local-worker.ts'
 import { main as send } from '../../src/cli/send/main.ts'
 import { main as verify } from '../../src/cli/verify/main.ts'
 import { type LocalAdobeServer, startLocalAdobe } from '../../src/local-adobe/server.ts'
 import { ROUTE_KINDS } from '../../src/worker/chatlio/kind.ts'
 import { HEALTH_CACHE_MS } from '../../src/worker/limits.ts'
-import { ADMIN_TOKEN, capturePrinted, freePort, KEY } from './relay-test.ts'
+import { type RelayProcess, startRelayProcess } from './relay-process.ts'
+import { ADMIN_TOKEN, capturePrinted, KEY } from './relay-test.ts'
 
 const FLOW_ID = 'flow-of-the-relay'
 
 const printed = capturePrinted()
 let aep: LocalAdobeServer
-let worker: LocalWorker
+let worker: RelayProcess
 
 beforeAll(async () => {
   aep = await startLocalAdobe({ mode: 'xdm', flowId: FLOW_ID })
   const { inletId, orgId, datasetId, schemaId, tenant } = aep.adobe.settings
-  worker = startWorker(await freePort(), {
+  worker = await startRelayProcess({
     AEP_ENDPOINT: `${aep.url}/collection/${inletId}`,
     AEP_FORMAT: 'xdm',
     AEP_FLOW_ID: FLOW_ID,
@@ -35,7 +35,6 @@ beforeAll(async () => {
     RETRY_BASE_MS: '20',
     RETRY_CAP_MS: '50',
   })
-  await worker.ready(new AbortController().signal)
 })
 afterAll(async () => {
   await worker.stop()

@@ -34,9 +34,9 @@ export class Queue {
 
   /**
    * Lets everything happen until a moment. `ended`: after each event, once all that follows from it without waiting has
-   * happened too.
+   * happened too; `true` ends the run there.
    */
-  async runUntil(moment: number, ended: () => void): Promise<void> {
+  async runUntil(moment: number, ended: () => boolean): Promise<void> {
     for (;;) {
       const next = this.#heap[0]
       if (!next || next.at > moment) break
@@ -46,7 +46,7 @@ export class Queue {
       this.steps += 1
       next.run()
       await new Promise(setImmediate)
-      ended()
+      if (ended()) return
     }
     this.now = moment
   }

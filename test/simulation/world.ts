@@ -45,6 +45,7 @@ export type Answered = {
 }
 
 export type Breach = { at: number; check: string; text: string }
+export type WorldOptions = { keep?: boolean; ends?: (breach: Breach) => boolean }
 export type RunResult = {
   breaches: Breach[]
   sha256: string
@@ -78,10 +79,13 @@ export class World {
   #objectClock: Clock
   readonly #storageFaults: readonly StorageTrouble[]
   #keep: boolean
+  readonly #ends: (breach: Breach) => boolean
 
-  constructor(plan: Plan, { keep = false } = {}) {
+  /** `ends`: a breach with which the run ends; none by default. */
+  constructor(plan: Plan, { keep = false, ends = () => false }: WorldOptions = {}) {
     this.plan = plan
     this.#keep = keep
+    this.#ends = ends
     this.#random = new Random(plan.seed, 'world')
     this.#settings = plan.settings
     this.#storageFaults = plan.faults.filter((fault) => fault.what === 'storage')
@@ -216,14 +220,15 @@ export class World {
         const isQuiet = this.faults(WATCHED_MS, at).length === 0
         if (!isQuiet || at % (5 * MINUTE) < MINUTE) queue.at(at, () => this.#monitor())
       }
-      await queue.runUntil(START + plan.ms, () => this.#endTurn())
+      const endTurn = () => this.#endTurn()
+      await queue.runUntil(START + plan.ms, endTurn)
       // The calm: operators resume what they have paused, clocks are right.
       queue.after(0, () => void this.#operate({ name: 'resume' }))
-      await queue.runUntil(end, () => this.#endTurn())
+      if (!this.#isOver) await queue.runUntil(end, endTurn)
       // What operators see then.
       queue.after(0, () => void this.oracle.figures.ask())
-      await queue.runUntil(end + MINUTE, () => this.#endTurn())
-      this.oracle.atEnd()
+      if (!this.#isOver) await queue.runUntil(end + MINUTE, endTurn)
+      if (!this.#isOver) this.oracle.atEnd()
     } finally {
       restore()
       this.object.storage.close()
@@ -241,9 +246,14 @@ export class World {
     }
   }
 
-  #endTurn(): void {
+  #endTurn(): boolean {
     this.object.endTurn()
     this.oracle.atStep()
+    return this.#isOver
+  }
+
+  get #isOver(): boolean {
+    return this.oracle.breaches.some(this.#ends)
   }
 
   /** Log lines are part of the history, and of what an observer may look at. */

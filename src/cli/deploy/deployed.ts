@@ -3,7 +3,10 @@
  * Asks through wrangler, so that it sees the account and the environment that the deploy will use. Changes nothing.
  */
 import * as v from 'valibot'
-import { runWrangler, type WranglerResult, wranglerError } from '../lib/wrangler.ts'
+import { type RunWrangler, type WranglerResult, wranglerError } from '../lib/wrangler.ts'
+
+/** What asks Cloudflare, and what ends it. */
+export type Asking = { readonly wrangler: RunWrangler; readonly signal: AbortSignal }
 
 export type Deployed = {
   /** False: there is no Worker of that name yet, and so neither secrets nor variables. */
@@ -36,20 +39,21 @@ const Version = v.object({
 /** `selected`: the flags that name the configuration and the environment. */
 export async function readDeployed(
   selected: readonly string[],
-  signal: AbortSignal,
+  asking: Asking,
 ): Promise<Deployed | CloudflareFailure> {
-  const secrets = await readSecrets(selected, signal)
+  const secrets = await readSecrets(selected, asking)
   if (secrets === null) return { exists: false, secrets: new Set(), vars: new Map() }
   if ('reason' in secrets) return secrets
-  return { exists: true, secrets, vars: await readVars(selected, signal) }
+  return { exists: true, secrets, vars: await readVars(selected, asking) }
 }
 
 /** Their names; `null`: there is no such Worker. */
 export async function readSecrets(
   selected: readonly string[],
-  signal: AbortSignal,
+  asking: Asking,
 ): Promise<ReadonlySet<string> | null | CloudflareFailure> {
-  const listed = await runWrangler(['secret', 'list', '--format', 'json', ...selected], { signal })
+  const { wrangler, signal } = asking
+  const listed = await wrangler(['secret', 'list', '--format', 'json', ...selected], { signal })
   if (listed.code !== 0) {
     const unknown = /Worker ".*" .*not found|code: 10007/.test(listed.stderr)
     return unknown ? null : failureOf(listed)
@@ -61,12 +65,13 @@ export async function readSecrets(
 
 async function readVars(
   selected: readonly string[],
-  signal: AbortSignal,
+  asking: Asking,
 ): Promise<ReadonlyMap<string, string> | null> {
-  const status = await runWrangler(['deployments', 'status', '--json', ...selected], { signal })
+  const { wrangler, signal } = asking
+  const status = await wrangler(['deployments', 'status', '--json', ...selected], { signal })
   const versionId = parsed(Deployment, status.stdout)?.versions[0]?.version_id
   if (!versionId) return null
-  const view = await runWrangler(['versions', 'view', versionId, '--json', ...selected], { signal })
+  const view = await wrangler(['versions', 'view', versionId, '--json', ...selected], { signal })
   const version = parsed(Version, view.stdout)
   if (!version) return null
   const vars = version.resources.bindings.filter(({ type }) => /^(plain_text|json)$/.test(type))

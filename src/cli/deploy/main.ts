@@ -17,6 +17,7 @@ import { wrap, wrapLines } from '../lib/style.ts'
 import { INTERRUPTED, Interrupted, processTerminal } from '../lib/terminal.ts'
 import { ROOT, runWrangler, type WranglerResult, wranglerWarnings } from '../lib/wrangler.ts'
 import {
+  type Asking,
   type CloudflareFailure,
   type Deployed,
   failureOf,
@@ -34,7 +35,10 @@ const say = (text: string) => console.log(printableLines(text))
 const complain = (text: string) => console.error(printableLines(text))
 
 /** Resolves with the exit code. */
-export async function main(args: readonly string[]): Promise<number> {
+export async function main(
+  args: readonly string[],
+  { wrangler }: Pick<Asking, 'wrangler'> = { wrangler: runWrangler },
+): Promise<number> {
   const options = readOptions(args, process.env)
   if (options === 'help') {
     say(USAGE)
@@ -54,7 +58,7 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     const code = await (options.mode === 'show-urls'
       ? showUrls(options)
-      : deploy(options, quit.signal))
+      : deploy(options, { wrangler, signal: quit.signal }))
     return quit.signal.aborted ? INTERRUPTED : code
   } catch (error) {
     if (error instanceof Interrupted) {
@@ -86,7 +90,7 @@ async function showUrls(options: Options): Promise<number> {
   return 0
 }
 
-async function deploy(options: Options, signal: AbortSignal): Promise<number> {
+async function deploy(options: Options, asking: Asking): Promise<number> {
   const { environment } = options
   const target = await readTarget(options.config, options.env)
   const selected = ['--config', path.resolve(options.config), '--env', options.env ?? '']
@@ -96,7 +100,7 @@ async function deploy(options: Options, signal: AbortSignal): Promise<number> {
   const wrong = checkSettings(target, assumed, options)
   if (isWorkersBuild() && !dryRun) {
     for (const { setting, problem } of wrong) console.warn(printable(`${setting}: ${problem}`))
-    return await upload({ target, selected, secrets: {}, options, existing: new Set() }, signal)
+    return await upload({ target, selected, secrets: {}, options, existing: new Set() }, asking)
   }
   if (wrong.length > 0) return refuse(target, wrong, options)
   const newKeys = options.newKeys && keyNames(options.newKeys, environment)
@@ -105,7 +109,7 @@ async function deploy(options: Options, signal: AbortSignal): Promise<number> {
     return 2
   }
 
-  const deployed = await readDeployed(selected, signal)
+  const deployed = await readDeployed(selected, asking)
   if ('reason' in deployed) return fail(deployed)
   const existing = deployed.secrets
   const needed = neededSecrets(target, existing)
@@ -117,7 +121,7 @@ async function deploy(options: Options, signal: AbortSignal): Promise<number> {
   if (typeof move === 'number') return move
 
   say(planText(target, deployed, secrets, environment))
-  if (dryRun) return await tryBuild(target, selected, all, options, signal)
+  if (dryRun) return await tryBuild(target, selected, all, options, asking)
   const refused = await newKeyRefused(options, newKeys, deployed)
   if (refused !== null) return refused
   const carried = move && (await carrySuppressions(move))
@@ -125,7 +129,7 @@ async function deploy(options: Options, signal: AbortSignal): Promise<number> {
     complain(`${wrap(carried)}\nNothing was changed.`)
     return 4
   }
-  return await upload({ target, selected, secrets, options, existing: all, move }, signal)
+  return await upload({ target, selected, secrets, options, existing: all, move }, asking)
 }
 
 /** The names of secrets that an authenticated inlet, or reading AEP's counts, needs. */
@@ -248,9 +252,9 @@ async function tryBuild(
   selected: readonly string[],
   secrets: ReadonlySet<string>,
   options: Options,
-  signal: AbortSignal,
+  { wrangler, signal }: Asking,
 ): Promise<number> {
-  const built = await runWrangler(['deploy', '--dry-run', ...selected], { signal })
+  const built = await wrangler(['deploy', '--dry-run', ...selected], { signal })
   warn(built)
   if (built.code !== 0) return fail(failureOf(built))
   say('Build\n  passed\nNothing was changed.\n')
@@ -269,7 +273,8 @@ type Upload = {
   readonly move?: Move | null
 }
 
-async function upload(what: Upload, signal: AbortSignal): Promise<number> {
+async function upload(what: Upload, asking: Asking): Promise<number> {
+  const { wrangler, signal } = asking
   const { target, selected, secrets, options, existing } = what
   return await withSecretsFile(secrets, async (file) => {
     const output = path.join(path.dirname(file), 'output.ndjson')
@@ -277,7 +282,7 @@ async function upload(what: Upload, signal: AbortSignal): Promise<number> {
     const env = { WRANGLER_OUTPUT_FILE_PATH: output }
     say('Deploying…')
     const labels = labelsOf()
-    const result = await runWrangler(['deploy', ...labels, ...selected, ...flags], { signal, env })
+    const result = await wrangler(['deploy', ...labels, ...selected, ...flags], { signal, env })
     // The key is not needed on disk any longer.
     rmSync(file, { force: true })
     warn(result)
@@ -291,7 +296,7 @@ async function upload(what: Upload, signal: AbortSignal): Promise<number> {
     }
     const code = signal.aborted ? INTERRUPTED : fail(failureOf(result))
     if (signal.aborted) complain('Interrupted: the Worker may or may not be deployed.')
-    const stored = signal.aborted ? secrets : await storedOf(secrets, selected, signal)
+    const stored = signal.aborted ? secrets : await storedOf(secrets, selected, asking)
     if (Object.keys(stored).length > 0) {
       console.log(
         `\nThese secrets may already be stored:\n\n${doneText(null, target, stored, existing, options)}`,
@@ -325,9 +330,9 @@ function commitOf(): string | null {
 async function storedOf(
   secrets: Secrets,
   selected: readonly string[],
-  signal: AbortSignal,
+  asking: Asking,
 ): Promise<Secrets> {
-  const now = await readSecrets(selected, signal)
+  const now = await readSecrets(selected, asking)
   if (now === null) return {}
   if ('reason' in now) return secrets
   return Object.fromEntries(Object.entries(secrets).filter(([name]) => now.has(name)))

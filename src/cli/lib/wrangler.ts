@@ -29,6 +29,11 @@ export type WranglerOptions = {
   readonly show?: (text: string) => void
 }
 
+export type RunWrangler = (
+  args: readonly string[],
+  options?: WranglerOptions,
+) => Promise<WranglerResult>
+
 /** Never rejects: a wrangler that could not be started has code 127 and says why. */
 export function runWrangler(
   args: readonly string[],

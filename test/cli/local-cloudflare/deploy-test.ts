@@ -2,12 +2,12 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, vi } from 'vitest'
 import { main } from '../../../src/cli/deploy/main.ts'
+import { ROOT, type RunWrangler } from '../../../src/cli/lib/wrangler.ts'
 import { ACCOUNT_ID, API_TOKEN, type LocalCloudflare, startLocalCloudflare } from './server.ts'
+import { wranglerStandIn } from './wrangler.ts'
 
-export const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 export const ENDPOINT = 'https://dcs.adobedc.net/collection/4f9b1c0a7d'
 export const FLOW_ID = '7d1f0c2e-55aa-4b1e-9c33-0a1b2c3d4e5f'
 export const NAME = 'relay-under-test'
@@ -26,7 +26,7 @@ export type DeployTest = {
 }
 
 /** Call it once in a file, outside any test. */
-export function deployTest(): DeployTest {
+export function deployTest(wrangler: RunWrangler = wranglerStandIn): DeployTest {
   let cloudflare: LocalCloudflare
   let directory: string
   let output: string[]
@@ -69,7 +69,7 @@ export function deployTest(): DeployTest {
       return directory
     },
     config,
-    deploy: (vars, ...args) => main(['--config', config(vars), ...args]),
+    deploy: (vars, ...args) => main(['--config', config(vars), ...args], { wrangler }),
     printed: () => output.join('\n'),
     forgetPrinted: () => {
       output.length = 0
