@@ -1,4 +1,5 @@
 import { enableCompileCache } from 'node:module'
+import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
@@ -19,6 +20,10 @@ const moreRuns = {
   resolveId: (source: string, importer?: string) =>
     RUNS > 1 && source === 'fast-check' && importer !== MORE_RUNS ? MORE_RUNS : undefined,
 }
+
+/** What is transformed is kept too. What is imported depends on `RUNS`, which this cache does not know. */
+const fsModuleCachePath = path.join(root, 'node_modules/.cache/vitest')
+const kept = { fsModuleCache: RUNS === 1, fsModuleCachePath }
 
 /** Timeouts run on the real clock, waits between tries on the tests' own: short, but not for a busy machine. */
 const bindings = {
@@ -65,6 +70,7 @@ function project(name: string, files: Files, own: typeof bindings, testTimeout =
     test: {
       name,
       ...files,
+      ...kept,
       setupFiles,
       isolate: false,
       restoreMocks: true,
@@ -84,6 +90,7 @@ const cli = {
   test: {
     name: 'cli',
     include: ['test/{cli,simulation,drill}/**/*.test.ts'],
+    ...kept,
     restoreMocks: true,
     testTimeout: SLOW_MS,
     // Some build the Worker first.
@@ -94,8 +101,9 @@ const cli = {
 /** The others run in workerd, against the Worker as `wrangler.toml` describes it; upstream is the local AEP, in process. */
 export default defineConfig({
   test: {
-    // Much of the time is waiting, so a few files at once are done sooner, however many cores there are.
-    maxWorkers: 6,
+    // Some of the time is waiting, so there is one more than cores; each worker costs a start of workerd in each project.
+    maxWorkers: availableParallelism() + 1,
+    fsModuleCachePath,
     projects: [
       project('unit', { include: ['test/unit/**/*.test.ts'] }, bindings),
       project('worker', fast('worker'), bindings),

@@ -137,7 +137,7 @@ describe.each(BOTH)('%s', (_, args, callsToTry) => {
   let calls: readonly string[]
   beforeAll(async () => {
     calls = await callsToTry()
-    expect(calls.length).toBeGreaterThan(3)
+    expect(calls.length).toBeGreaterThan(0)
   })
 
   it.each(FAILURES)('$name, in each call', async (failure) => {

@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,7 @@ export type Bundle = { readonly script: string; readonly compatibilityDate: stri
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const CACHE = path.join(ROOT, 'node_modules/.cache/bundle')
+const DAY_MS = 86_400_000
 const BUILD_TIMEOUT_MS = 120_000
 
 export async function buildBundle(directory: string): Promise<Bundle> {
@@ -76,9 +77,14 @@ async function copy(from: string, to: string): Promise<boolean> {
   )
 }
 
-/** Whole or not at all, whoever else keeps one now. */
+/** Whole or not at all, whoever else keeps one now; those of another day go. */
 async function keep(out: string, kept: string): Promise<void> {
   await mkdir(CACHE, { recursive: true })
+  for (const name of await readdir(CACHE)) {
+    const other = path.join(CACHE, name)
+    const { mtimeMs } = await stat(other)
+    if (mtimeMs < Date.now() - DAY_MS) await rm(other, { recursive: true, force: true })
+  }
   const made = await mkdtemp(`${kept}-`)
   await cp(out, made, { recursive: true })
   await rename(made, kept).catch(() => rm(made, { recursive: true, force: true }))
