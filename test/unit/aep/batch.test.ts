@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Envelope, judgeBatch } from '../../../src/worker/aep/client/envelope.ts'
 import type { HttpAnswer } from '../../../src/worker/aep/client/verdict.ts'
-import type { Destination } from '../../../src/worker/config/config.ts'
 import { AEP_MAX_REQUEST_BYTES, BATCH_MAX_BYTES } from '../../../src/worker/limits.ts'
+import { RAW, XDM } from './split-arbitraries.ts'
 
 const NOW = Date.parse('2026-11-01T12:00:00.000Z')
 
@@ -170,17 +170,6 @@ describe('an answer to the batch as a whole', () => {
 })
 
 describe('a request', () => {
-  const RAW = { format: 'raw' } as Destination
-  const XDM = {
-    format: 'xdm',
-    ...{
-      schemaId: 'schema',
-      schemaVersion: 1,
-      orgId: 'org@AdobeOrg',
-      datasetId: 'dataset',
-      flowId: 'flow',
-    },
-  } as Destination
   const xdm = new Envelope(XDM)
   const bytesOf = (text: string) => new TextEncoder().encode(text).length
   /** A JSON text of so many bytes, in letters of two. */
