@@ -63,6 +63,15 @@ export async function* linesOf({ body }: Response): AsyncGenerator<string> {
   yield rest + decoder.decode()
 }
 
+/** The last moment that a `Date` can hold. */
+const LAST_MOMENT = 8.64e15
+
+/** A moment as Adobe writes it, epoch milliseconds; `null` for what is none. */
+export function momentOf(value: unknown): number | null {
+  const isMoment = Number.isInteger(value) && Number(value) >= 0 && Number(value) <= LAST_MOMENT
+  return isMoment ? Number(value) : null
+}
+
 type Answered<T> = T | { readonly reason: PlatformProblem }
 
 /** A JSON object. */
