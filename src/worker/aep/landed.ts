@@ -10,11 +10,17 @@
  * Accepts: whether AEP makes one run an hour for a streaming flow is not published, so runs are summed by the hour in which
  * they began; an hour counts as settled two hours after its end.
  */
-import { isObject, type JsonObject } from '../lib/json.ts'
+import { isObject } from '../lib/json.ts'
 import { HOUR_MS } from '../limits.ts'
 import { type Budget, type FailedBatch, readFailures } from './failed-batches.ts'
 import type { FailedRow } from './failed-row.ts'
-import { getJson, momentOf, type PlatformGet, type PlatformProblem } from './platform-get.ts'
+import {
+  continuationOf,
+  getJson,
+  momentOf,
+  type PlatformGet,
+  type PlatformProblem,
+} from './platform-get.ts'
 
 /** `flowId`: `null` without a dataflow; then the batches of every flow are read, and no runs. */
 export type LandedFlow = { readonly datasetId: string; readonly flowId: string | null }
@@ -230,12 +236,6 @@ function addRun(run: unknown, flowId: string, sums: Map<number, Counts>): void {
 
 const countOf = (value: unknown): number =>
   Math.max(Number.isSafeInteger(value) ? Number(value) : 0, 0)
-
-function continuationOf({ _links }: JsonObject): string | null {
-  const next = isObject(_links) && isObject(_links.next) ? _links.next.href : undefined
-  const query = typeof next === 'string' ? next.slice(next.indexOf('?') + 1) : ''
-  return new URLSearchParams(query).get('continuationToken') || null
-}
 
 function floorHour(ms: number): number {
   return Math.floor(ms / HOUR_MS) * HOUR_MS

@@ -72,6 +72,13 @@ export function momentOf(value: unknown): number | null {
   return isMoment ? Number(value) : null
 }
 
+/** The token of a list's next page (Flow Service); `null`: this is the last. */
+export function continuationOf({ _links }: JsonObject): string | null {
+  const next = isObject(_links) && isObject(_links.next) ? _links.next.href : undefined
+  const query = typeof next === 'string' ? next.slice(next.indexOf('?') + 1) : ''
+  return new URLSearchParams(query).get('continuationToken') || null
+}
+
 type Answered<T> = T | { readonly reason: PlatformProblem }
 
 /** A JSON object. */
