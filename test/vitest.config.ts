@@ -100,7 +100,7 @@ const cli = {
     restoreMocks: true,
     testTimeout: SLOW_MS,
     // Some build the Worker first.
-    hookTimeout: 60_000,
+    hookTimeout: SLOW_MS,
   },
 }
 
