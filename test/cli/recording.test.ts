@@ -1,4 +1,5 @@
 /** The recording of the three commands, as it stands in docs/recording.md. */
+import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,6 +25,22 @@ describe('the recording', () => {
     const ports = [...text.matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => port)
     expect(new Set(ports)).toEqual(new Set(['8787', '8788']))
   })
+})
+
+describe('the command', () => {
+  it.each([
+    ['--help', 0],
+    ['--halp', 2],
+  ])(
+    'records nothing when it is asked with %s',
+    (option, code) => {
+      const file = path.join(ROOT, 'test/recording/record.ts')
+      const { status, stdout, stderr } = spawnSync(process.execPath, ['--', file, option])
+      expect(status).toBe(code)
+      expect(`${stdout}${stderr}`).toContain('Usage: npm run recording')
+    },
+    30_000,
+  )
 })
 
 describe('the text of a recording', () => {

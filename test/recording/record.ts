@@ -12,6 +12,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { startWorker } from '../../src/cli/lib/local-worker.ts'
 import { startLocalAdobe } from '../../src/local-adobe/server.ts'
 import { ACCOUNT_ID, API_TOKEN, startLocalCloudflare } from '../cli/local-cloudflare/server.ts'
@@ -23,6 +24,23 @@ const NAME = 'chatlio-edge-relay'
 /** As they stand in the text, whichever ports were free. */
 const ADOBE_URL = 'http://127.0.0.1:8788'
 const WORKER_URL = 'http://127.0.0.1:8787'
+
+const USAGE = `Usage: npm run recording
+Runs the three commands of the set-up from a clone of what is committed, and
+writes what they printed into docs/recording.md.
+
+  --help
+`
+try {
+  const { values } = parseArgs({ options: { help: { type: 'boolean' } } })
+  if (values.help) {
+    console.log(USAGE)
+    process.exit(0)
+  }
+} catch (error) {
+  console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
+  process.exit(2)
+}
 
 const directory = mkdtempSync(path.join(tmpdir(), 'recording-'))
 const clone = path.join(directory, NAME)

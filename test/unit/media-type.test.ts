@@ -9,6 +9,8 @@ describe('the content type of a webhook', () => {
     'application/json;charset=UTF-8',
     ' application/json ',
     'application/json ; a="b;c"',
+    'application/json; profile="https://a.example/x, https://b.example/y"',
+    'application/json; a="b\\"c, d", application/json',
     'application/problem+json',
     'application/vnd.chatlio.v1+json; charset=utf-8',
     'application/cloudevents-batch+JSON',
@@ -56,6 +58,7 @@ describe('the content type of a webhook', () => {
     'application/json; charset=utf-8, text/html',
     'text/jsonp',
     'application/json text/html',
+    'application/json; a="b", text/html',
   ])('is refused if it is anything else: %j', (header) => {
     expect(isAcceptedMediaType(header)).toBe(false)
   })
@@ -63,6 +66,8 @@ describe('the content type of a webhook', () => {
   it('may be of any length', () => {
     expect(isAcceptedMediaType(`a/${'+'.repeat(100_000)}x`)).toBe(false)
     expect(isAcceptedMediaType(`${'a/'.repeat(50_000)}+json`)).toBe(false)
+    expect(isAcceptedMediaType(`text/html; a="${'\\"'.repeat(100_000)}`)).toBe(false)
+    expect(isAcceptedMediaType(`application/json, a${'"'.repeat(100_000)}`)).toBe(false)
   })
 })
 

@@ -39,8 +39,12 @@ eachTest((world) => {
   ;({ aep, relay, clock } = world)
 })
 
+/** What was done, and answered, as `post /admin/pause`. */
+const done = new Set<string>()
+
 /** What the description says of this answer does not fit it; empty where it does. */
 function misfit(method: string, path: string, { status, response, body }: Answered): unknown {
+  if (status < 300) done.add(`${method} ${path}`)
   const described = paths[path]?.[method]?.responses[String(status)]
   if (!described) return `${method} ${path}: ${status} is not described`
   if (described.$ref) {
@@ -144,6 +148,18 @@ describe('docs/openapi.json', () => {
     const body = await relay.get(`/events/${stored.body.id}/body`)
     expect(body.response.headers.get('content-type')).toBe('application/octet-stream')
     expect(body.status).toBe(200)
+    const passphrase = 'correct horse battery staple'
+    const exported = await relay.command('/suppressions/export', { passphrase })
+    expect(misfit('post', '/admin/suppressions/export', exported)).toEqual([])
+    const { rows } = (await relay.get('/suppressions')).body as { rows: { id: string }[] }
+    for (const [path, body] of [
+      ['', { id: rows[0]?.id, until: '2099-01-01' }],
+      ['/import', { passphrase, sealed: exported.body.sealed }],
+      ['/carry', { from: null, to: null }],
+    ] as const) {
+      const answered = await relay.command(`/suppressions${path}`, body)
+      expect(misfit('post', `/admin/suppressions${path}`, answered), path).toEqual([])
+    }
     for (const path of ['suppressions', 'log', 'activity?step=year', 'log?limit=0']) {
       const answered = await relay.get(`/${path}`)
       expect(misfit('get', `/admin/${path.split('?')[0]}`, answered), path).toEqual([])
@@ -154,6 +170,14 @@ describe('docs/openapi.json', () => {
     }
     const erased = await relay.erase(String(stored.body.id))
     expect(misfit('delete', '/admin/events/{id}', erased)).toEqual([])
+    const all = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.entries(operations).flatMap(([method, { responses }]) => {
+        const { content } = responses[200] ?? {}
+        const isDownload = content && !('application/json' in content)
+        return path.startsWith('/admin') && !isDownload ? [`${method} ${path}`] : []
+      }),
+    )
+    expect(all.filter((each) => !done.has(each))).toEqual([])
   })
 
   it('is served to operators, and to nobody else', async () => {

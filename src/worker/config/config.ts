@@ -143,14 +143,14 @@ export const REDACT_RULES = ['card', 'iban', 'email', 'phone'] as const
 /** What is replaced in texts when an event is sent. */
 export type RedactRule = (typeof REDACT_RULES)[number]
 
-const redactRules = () =>
-  v.union([
-    v.pipe(
-      v.literal('none'),
-      v.transform((): RedactRule[] => []),
-    ),
-    listOf(REDACT_RULES)(),
-  ])
+const redactRules = () => {
+  const none = v.pipe(
+    v.literal('none'),
+    v.transform((): RedactRule[] => []),
+  )
+  const expected = `none, or of ${REDACT_RULES.join(', ')}, separated by commas`
+  return v.pipe(v.string(), v.toLowerCase(), v.union([none, listOf(REDACT_RULES)()], expected))
+}
 
 const optOutTrait = v.pipe(
   v.string(),

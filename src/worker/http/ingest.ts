@@ -170,7 +170,11 @@ function refusalOf(reading: Reading | Unsupported, id: string): Refusal | null {
 const ACCEPTED =
   /^\s*(?:(?:application|text)\/json|[\w!#$&^.+-]+\/[\w!#$&^.+-]+\+json|text\/plain)?\s*(?:;|$)/i
 
+/** The value of a parameter, in which a comma separates nothing (RFC 9110, 5.6.4); one without an end goes to the end. */
+const QUOTED = /"(?:[^"\\]|\\.?)*(?:"|$)/g
+
 /** Two equal headers arrive as one, with a comma between: a sender and its proxy have both set it. */
 export function isAcceptedMediaType(header: string | null): boolean {
-  return header === null || header.split(',').every((type) => ACCEPTED.test(type))
+  const types = header?.replaceAll(QUOTED, '').split(',') ?? []
+  return types.every((type) => ACCEPTED.test(type))
 }

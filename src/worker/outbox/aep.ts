@@ -159,6 +159,7 @@ function step(aep: Aep, happened: Happened, now: number, policy: Policy): Aep {
     case 'arrival':
       return withArrival(aep, now)
     case 'pause':
+      if (aep.pause.paused) return aep
       return { ...aep, pause: { paused: true, at: Math.max(now, aep.pause.at + 1) } }
     case 'resume':
       return resumed(aep, now)

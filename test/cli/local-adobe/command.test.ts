@@ -109,6 +109,13 @@ describe('npm run local-adobe', () => {
     expect(await readFile(stateFile, 'utf8')).toBe(content)
   })
 
+  it('refuses a state file in a directory that is not there, before it makes anything', async () => {
+    const file = path.join(directory, 'none', 'state.json')
+    const { code, output } = await ended('--port', '0', '--state', file)
+    expect(code).toBe(2)
+    expect(output).toContain(`The state file ${file} cannot be made (ENOENT)`)
+  })
+
   it('ends with 2 on a file that cannot be read', async () => {
     const { code, output } = await ended('--port', '0', '--state', directory)
     expect(code).toBe(2)

@@ -521,6 +521,15 @@ describe('an operator', () => {
     expect(at(ended(resumed, UNAVAILABLE, T + 1_000), T + 1_000).failing).toBe(true)
   })
 
+  it('who pauses what is paused changes nothing: it is paused since the first time', () => {
+    const paused = happens(accepting, { what: 'pause' }, T + 500)
+    expect(happens(paused, { what: 'pause' }, T + 10 * HOUR)).toBe(paused)
+    expect(at(paused, T + 10 * HOUR).hold).toEqual({ reason: 'paused', since: T + 500 })
+    const resumed = happens(paused, { what: 'resume' }, T + 600)
+    const again = happens(resumed, { what: 'pause' }, T + 700)
+    expect(at(again, T + 700).hold).toEqual({ reason: 'paused', since: T + 700 })
+  })
+
   it('opens at once with a resume, whatever AEP was waited for', () => {
     for (const ending of [UNAVAILABLE, UNAUTHORIZED, throttledFor(HOUR)]) {
       const failing = ended(accepting, ending, T + 500)

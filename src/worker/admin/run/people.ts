@@ -84,7 +84,7 @@ export async function suppressions({ outbox, rim }: Services): Promise<Answer<'s
 export async function extendSuppression(
   services: Services,
   { id, until }: Input<'extendSuppression'>,
-): Promise<(Answer<'extendSuppression'> & { extended: number }) | null> {
+): Promise<(Answer<'extendSuppression'> & { counted: { extended: number } }) | null> {
   const { outbox, reporter, rim } = services
   const now = rim.now()
   const latest = Math.min(until, now + MAX_SUPPRESS_DAYS * DAY_MS)
@@ -93,7 +93,7 @@ export async function extendSuppression(
   await reporter.report()
   const { rows } = await suppressions(services)
   const row = rows.find((each) => each.id === id)
-  return row ? { ...row, extended: 1 } : null
+  return row ? { ...row, counted: { extended: 1 } } : null
 }
 
 const [SALT_BYTES, IV_BYTES] = [16, 12]

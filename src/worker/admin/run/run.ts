@@ -13,14 +13,17 @@ import * as history from './history.ts'
 import * as people from './people.ts'
 import * as relay from './relay.ts'
 
-/** Where the events are that a redrive has changed, for the operators' log alone. */
-type Watched = { positions?: readonly number[] }
+/** For the operators' log alone: where the events are that a redrive has changed, and counts that are no part of the answer. */
+type ForTheLog = {
+  positions?: readonly number[]
+  counted?: Readonly<Record<string, number>>
+}
 
 /** `null`: there is no such thing. */
 type Run<Name extends CommandName> = (
   services: Services,
   input: Input<Name>,
-) => Promise<(Answer<Name> & Watched) | null>
+) => Promise<(Answer<Name> & ForTheLog) | null>
 
 const RUNS: { readonly [Name in CommandName]: Run<Name> } = {
   ...events,
@@ -52,11 +55,11 @@ export async function runOnRecord<Name extends CommandName>(
   const { log }: Command = COMMANDS[name]
   const result = await RUNS[name](services, input)
   if (result === null) return { answer: null, entry: null }
-  const { positions, ...rest } = result
+  const { positions, counted, ...rest } = result
   const answer = rest as Answer<Name>
   const isDry = (input as { dryRun?: boolean }).dryRun === true
   if (log === undefined || isDry) return { answer, entry: null }
-  const numbers = answer as Readonly<Record<string, unknown>>
+  const numbers: Readonly<Record<string, unknown>> = { ...answer, ...counted }
   const counts = Object.fromEntries(
     log.counts.flatMap((count) => (count in numbers ? [[count, Number(numbers[count])]] : [])),
   )

@@ -2,9 +2,9 @@
  * Redaction: replaces what looks like a card number, an IBAN, an email address or a phone number by `[card]` and so on,
  * in an event that is about to be sent. What is stored stays as it came.
  *
- * Promises: pure; linear in the length of any text; a text never grows, and redacting it again changes nothing. Where
- * there are checksums they decide (cards: issuer, length, Luhn; IBANs: country, length, mod 97), so that order numbers,
- * EANs, IMEIs, coordinates and timestamps stay.
+ * Promises: pure; linear in the length of any text; redacting a text again changes nothing. Where there are checksums they
+ * decide (cards: issuer, length, Luhn; IBANs: country, length, mod 97), so that order numbers, EANs, IMEIs, coordinates and
+ * timestamps stay.
  * Looks into every string of the body that is no id, name, channel, time or documented address; of a URL only at the
  * values of its query. `htmlBody` is left out where something is found in it: marks and entities could hide more.
  * Accepts: one order number of a hundred that has an issuer's digits, its length and its checksum becomes `[card]`.
@@ -342,9 +342,7 @@ function withoutEmails(text: string, found: Found): string {
   for (const { 0: domain, index } of text.matchAll(AT_DOMAIN)) {
     const local = LOCAL_PART.exec(text.slice(Math.max(from, index - 64), index))?.[0]
     if (local === undefined) continue
-    // The shortest addresses are shorter than the mark.
-    const mark = local.length + domain.length < '[email]'.length ? '[@]' : '[email]'
-    written += text.slice(from, index - local.length) + mark
+    written += `${text.slice(from, index - local.length)}[email]`
     found('email')
     from = index + domain.length
   }
