@@ -81,7 +81,7 @@ describe('an endpoint that is set', () => {
     expect((await bench.run([], { answer: false })).code).toBe(4)
     expect(varsOf(bench.toml)).toEqual(PRODUCTION)
     const { code, asked } = await bench.run([], { answer: true })
-    expect([code, asked]).toEqual([0, ['Do this in sandbox prod?']])
+    expect([code, asked]).toEqual([0, ['Do this in sandbox prod, and replace these settings?']])
     expect(varsOf(bench.toml).AEP_ENDPOINT).toContain(bench.adobe.url)
 
     writeFileSync(bench.config, withVars(TOML, PRODUCTION))

@@ -155,8 +155,9 @@ async function consented(
   const changesAep = making.length + amendments.length > 0
   if ((!changesAep && replaced === null) || run.options.yes) return 'given'
   if (terminal.isInteractive) {
+    const also = replaced === null ? '' : ', and replace these settings'
     const place = `sandbox ${run.settings.sandbox}`
-    const question = changesAep ? `Do this in ${place}?` : 'Replace these settings?'
+    const question = changesAep ? `Do this in ${place}${also}?` : 'Replace these settings?'
     if (await terminal.confirm(question)) return 'given'
     terminal.complain('Nothing was changed.')
     return replaced === null ? 2 : 4
@@ -164,7 +165,7 @@ async function consented(
   if (replaced !== null) {
     terminal.complain(
       wrap(
-        'Another dataflow would take the place of the one that is set there. Nothing was changed. Run again on a terminal, or with --yes, to replace it; for another environment beside it, give --env NAME.',
+        'Another dataflow would take the place of the one that is set there. Nothing was changed. Run again on a terminal, or with --yes, to replace it.',
       ),
     )
     return 4

@@ -32,11 +32,14 @@ function nameOf({ step, state }: Surveyed, wanted: Wanted): string {
 
 /** What has been made or changed, its id on the same line where there is room. */
 export function doneLine({ step, found, outcome }: Done, wanted: Wanted): string {
-  const line = `${outcome.padEnd(8)}${called(step, wanted)}  ${found.id}`
-  return line.length <= COLUMNS
-    ? line
-    : `${outcome.padEnd(8)}${called(step, wanted)}\n${' '.repeat(10)}${found.id}`
+  const [start, hanging] = [outcome.padEnd(8), ' '.repeat(10)]
+  const line = `${start}${called(step, wanted)}  ${found.id}`
+  if (line.length <= BESIDE_MARK) return line
+  return `${wrap(called(step, wanted), start, hanging, BESIDE_MARK)}\n${hanging}${found.id}`
 }
+
+/** On a terminal a mark and two blanks stand before it. */
+const BESIDE_MARK = COLUMNS - 3
 
 const PLANNED = { missing: 'make', same: 'keep', differs: 'change', ambiguous: '?' } as const
 
@@ -113,6 +116,7 @@ export function replacedText(
       `    old  ${there[name]}`,
       `    new  ${should[name]}`,
     ]),
+    'To keep it, and set up another environment beside it, give --env NAME.',
   ].join('\n')
 }
 
