@@ -164,6 +164,8 @@ describe('--dataset', () => {
     const { code, out, err } = await bench.run(['--dataset', id, '--yes'])
     expect([code, err]).toEqual([0, ''])
     expect(out).toContain('Dataset Direct')
+    // The schema is called as Adobe calls it, not as ours would be.
+    expect(out).not.toContain('Chatlio chat events" exists already')
     expect(await bench.counts()).toMatchObject({ flows: 2, dataSets: 1, schemas: 1 })
     expect(varsOf(bench.toml).AEP_ENDPOINT).toContain('/collection/')
   })

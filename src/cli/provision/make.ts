@@ -28,7 +28,7 @@ import {
 } from './report.ts'
 import { complainOf, type Run } from './run.ts'
 import type { Context, Found, Key, Step } from './step.ts'
-import { isUnavoidable, type Surveyed, survey } from './survey.ts'
+import { isUnavoidable, type State, type Surveyed, survey } from './survey.ts'
 
 const UNCHANGED = 'Everything is there and as it should be: nothing was changed in AEP.'
 
@@ -144,7 +144,11 @@ async function consented(
   const intoProfile = making.some(({ step }) => step.key === 'union') || amendments.some(isTagging)
   for (const { step, state } of amendments) {
     if (state.is !== 'differs' || !state.amendment) continue
-    terminal.say(`${called(step, run.wanted)} exists already. This would ${state.amendment.what}.`)
+    terminal.say(
+      wrap(
+        `${called(step, run.wanted, state)} exists already. This would ${state.amendment.what}.`,
+      ),
+    )
   }
   if (intoProfile) {
     terminal.say(
@@ -189,7 +193,7 @@ function hooks({ wanted, world }: Run, done: Done[]) {
   let isPreviewed = false
   let end: ((outcome: string) => void) | null = null
   return {
-    async before(step: Step, state: { is: string }, context: Context) {
+    async before(step: Step, state: State, context: Context) {
       const usesMapping = step.key === 'mapping' || step.key === 'flow'
       if (wanted.format === 'raw' && usesMapping && !isPreviewed) {
         isPreviewed = true
@@ -197,7 +201,7 @@ function hooks({ wanted, world }: Run, done: Done[]) {
       }
       const verb = state.is === 'missing' ? 'Making' : 'Changing'
       end = world.terminal.isInteractive
-        ? world.terminal.busy(`${verb} ${called(step, wanted)}`)
+        ? world.terminal.busy(`${verb} ${called(step, wanted, state)}`)
         : null
     },
     /** What still moves on the terminal would keep the process alive. */
