@@ -168,6 +168,15 @@ describe('--dataset', () => {
     expect(out).not.toContain('Chatlio chat events" exists already')
     expect(await bench.counts()).toMatchObject({ flows: 2, dataSets: 1, schemas: 1 })
     expect(varsOf(bench.toml).AEP_ENDPOINT).toContain('/collection/')
+    const status = await bench.run(['--status'])
+    expect([status.code, status.err]).toEqual([0, ''])
+    expect(status.out).toContain('Schema Direct: as it should be')
+    await bench.editMapping((rows) => rows.slice(0, 5))
+    const { err: advice } = await bench.run(['--status'])
+    expect(flat(advice)).toContain(`--dataset ${id}`)
+    expect((await bench.run(['--dataset', id, '--yes'])).code).toBe(0)
+    expect((await bench.run(['--status'])).code).toBe(0)
+    expect(await bench.counts()).toMatchObject({ flows: 2, dataSets: 1, schemas: 1 })
   })
 
   it('needs one that is there', async () => {

@@ -38,7 +38,7 @@ button:hover,.b:hover{background:var(--card)}
 .main:hover{background:var(--fg)}
 .no{color:var(--bad);border-color:var(--bad)}
 .plain{border:0;padding:0;min-height:0;background:none;color:var(--link);text-decoration:underline}
-label{display:grid;gap:.15rem;font-size:.875rem;color:var(--soft);flex:1 1 11rem;max-width:22rem;min-width:0}
+label{display:grid;gap:.15rem;font-size:.875rem;color:var(--soft);flex:1 1 11rem;max-width:22rem}
 label>*{font-size:1rem;color:var(--fg);width:100%}
 .row{margin:.75rem 0}
 form.row{align-items:end}form.row>a{padding:.45rem 0}
