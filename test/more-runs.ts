@@ -7,7 +7,7 @@ declare const FC_RUNS: number
 
 const more = <T>(parameters: Parameters<T> = {}): Parameters<T> => ({
   ...parameters,
-  numRuns: (parameters.numRuns ?? 100) * FC_RUNS,
+  numRuns: Math.ceil((parameters.numRuns ?? 100) * FC_RUNS),
 })
 
 export const assert: typeof fc.assert = (property, parameters) =>

@@ -13,12 +13,18 @@ process.env.NODE_COMPILE_CACHE = compiled
 /** `FC_RUNS=10` in the environment tries each property ten times as often. */
 const RUNS = Number(process.env.FC_RUNS ?? 1)
 const MORE_RUNS = path.join(import.meta.dirname, 'more-runs.ts')
-const moreRuns = {
-  name: 'more-runs',
-  enforce: 'pre' as const,
-  resolveId: (source: string, importer?: string) =>
-    RUNS > 1 && source === 'fast-check' && importer !== MORE_RUNS ? MORE_RUNS : undefined,
-}
+
+/** Tries each property so many times as often as it asks for. */
+export const timesAsOften = (runs: number) => ({
+  define: { FC_RUNS: runs },
+  plugin: {
+    name: 'more-runs',
+    enforce: 'pre' as const,
+    resolveId: (source: string, importer?: string) =>
+      runs !== 1 && source === 'fast-check' && importer !== MORE_RUNS ? MORE_RUNS : undefined,
+  },
+})
+const { define, plugin: moreRuns } = timesAsOften(RUNS)
 
 /** Timeouts run on the real clock, waits between tries on the tests' own: short, but not for a busy machine. */
 const bindings = {
@@ -60,7 +66,7 @@ function project(name: string, files: Files, own: typeof bindings, testTimeout =
   const setupFiles = ['test/worker/restore-environment.ts']
   return {
     root,
-    define: { FC_RUNS: RUNS },
+    define,
     plugins: [moreRuns, cloudflareTest({ wrangler: { configPath }, miniflare: { bindings: own } })],
     test: {
       name,

@@ -46,6 +46,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 
 const USAGE = `Usage: npm run mutate -- [ROOM or FILE below src/worker…] [options]
   rooms: ${Object.keys(ROOMS).join(', ')}; all by default
+  breaker:154-165 is lines of a file
   --survivors   print what no test notices
   --help`
 
@@ -81,19 +82,24 @@ function readOptions(args: readonly string[]): Options | 'help' | { wrong: strin
     })
     if (values.help) return 'help'
     const names = positionals.length > 0 ? positionals : Object.keys(ROOMS)
-    const files = names.flatMap(
-      (name) => ROOMS[name] ?? [name.replace(/^src\/worker\/|\.ts$/g, '')],
-    )
+    const chosen = names.flatMap((name): [file: string, lines: string][] => {
+      const [, file = '', lines = ''] =
+        /^(?:src\/worker\/)?(.*?)(?:\.ts)?(:\d+-\d+)?$/.exec(name) ?? []
+      return (ROOMS[file] ?? [file]).map((each) => [each, lines])
+    })
     const known = Object.values(ROOMS).flat()
-    const unknown = files.find((file) => !known.includes(file))
+    const [unknown] = chosen.find(([file]) => !known.includes(file)) ?? []
     if (unknown !== undefined) return { wrong: `${unknown} is no room, and no module of one.` }
-    const gone = files.find((file) => !existsSync(path.join(ROOT, `src/worker/${file}.ts`)))
+    const [gone] = chosen.find(([file]) => !existsSync(moduleOf(file))) ?? []
     if (gone !== undefined) return { wrong: `src/worker/${gone}.ts is not there any more.` }
-    return { files: files.map((file) => `src/worker/${file}.ts`), survivors: values.survivors }
+    const files = chosen.map(([file, lines]) => `src/worker/${file}.ts${lines}`)
+    return { files, survivors: values.survivors }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }
   }
 }
+
+const moduleOf = (file: string) => path.join(ROOT, `src/worker/${file}.ts`)
 
 async function mutate({ files, survivors: showsSurvivors }: Options): Promise<number> {
   const directory = mkdtempSync(path.join(tmpdir(), 'chatlio-mutate-'))

@@ -224,7 +224,31 @@ describe('when AEP falls silent', () => {
 
   it('one whose end was missed is forgotten', () => {
     const { breaker } = waiting(50, 10, 20, 30)
-    expect(breaker.reasonToStore(T + 60_000)).toBeNull()
+    expect(breaker.reasonToStore(T + 50_010)).toBe('upstream')
+    expect(breaker.reasonToStore(T + 50_011)).toBeNull()
+  })
+
+  it('those that began with the last answer still wait', () => {
+    const { breaker } = waiting(50, 0, 0, 0)
+    expect(breaker.reasonToStore(T + 501)).toBe('upstream')
+  })
+
+  it('the slowest acceptance of a minute counts, not its last', () => {
+    const { breaker } = waiting(900)
+    request(breaker, ACCEPTED, T + 100, 50)
+    for (const ms of [110, 120, 130]) breaker.began(T + ms)
+    expect(breaker.reasonToStore(T + 1_800)).toBeNull()
+    expect(breaker.reasonToStore(T + 1_931)).toBe('upstream')
+  })
+
+  it('the slowest acceptance of five minutes ago counts, whatever came in each minute since', () => {
+    const { breaker } = waiting(900)
+    for (let minute = 1; minute <= 5; minute += 1) {
+      request(breaker, ACCEPTED, T + minute * 60_000, 50)
+    }
+    for (const ms of [1, 2, 3]) breaker.began(T + 300_000 + ms)
+    expect(breaker.reasonToStore(T + 301_800)).toBeNull()
+    expect(breaker.reasonToStore(T + 301_804)).toBe('upstream')
   })
 })
 
@@ -254,6 +278,17 @@ describe('whatever happens, by any clock', () => {
       }),
       { numRuns: 500 },
     )
+  })
+
+  it('a clock that was set back leaves a failure a failure, for one window', () => {
+    const breaker = breakerAt()
+    request(breaker, UNAVAILABLE, T + 6 * 3_600_000)
+    expect(breaker.reasonToStore(T)).toBe('upstream')
+    expect(breaker.reasonToStore(T + WINDOW - 1)).toBe('upstream')
+    expect(breaker.reasonToStore(T + WINDOW)).toBeNull()
+    const well = breakerAt()
+    request(well, ACCEPTED, T + 6 * 3_600_000)
+    expect(well.reasonToStore(T)).toBeNull()
   })
 
   it('an acceptance that it reports is never ahead of a clock that was set back', () => {

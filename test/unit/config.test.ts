@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseConfig, type Variables } from '../../src/worker/config/config.ts'
+import { settingsOf } from '../../src/worker/config/destination.ts'
+import { shownSettings } from '../../src/worker/config/variables.ts'
 
 const KEY = 'correct-horse-battery-staple'
 const OTHER_KEY = 'the-other-key-of-a-rotation'
@@ -566,7 +568,7 @@ describe('credentials', () => {
   })
 
   it('accept other scopes and another address', () => {
-    const own = { AEP_SCOPES: 'openid,own', AEP_IMS_URL: 'http://localhost:8788/' }
+    const own = { AEP_SCOPES: 'openid,own', AEP_IMS_URL: 'http://localhost:8788//' }
     for (const env of [RAW, XDM]) {
       expect(parseConfig({ ...env, ...both, ...own }).destination?.credentials).toEqual({
         clientId: 'client-1',
@@ -689,7 +691,109 @@ describe('where and what the relay is', () => {
   })
 })
 
+describe('the settings that AEP is sent under', () => {
+  const under = (env: Variables) => settingsOf(parseConfig(env).destination)
+
+  it('are others with anything that can change what AEP answers', () => {
+    const others = { AEP_ENDPOINT: `${ENDPOINT}2`, AEP_FLOW_ID: 'flow-2' }
+    const ofXdm = {
+      ...{ AEP_ORG_ID: 'other@AdobeOrg', AEP_DATASET_ID: 'dataset-2', AEP_SCHEMA_VERSION: '2' },
+      AEP_SCHEMA_ID: 'https://ns.adobe.com/acme/schemas/2',
+    }
+    const changed = (env: Variables, by: Variables) =>
+      Object.entries(by).map(([variable, value]) => under({ ...env, [variable]: value }))
+    const all = [
+      ...[under(RAW), under(XDM), under({ ...XDM, AEP_TENANT: 'b', AEP_SCHEMA_ID: 'b' })],
+      ...changed(RAW, others),
+      ...changed(XDM, { ...others, ...ofXdm }),
+      ...[under({}), under({ ...XDM, AEP_TENANT: 'c', AEP_SCHEMA_ID: 'b' })],
+    ]
+    expect(new Set(all).size).toBe(all.length)
+    expect(under({})).toBe('')
+  })
+
+  it('are the same with another secret, and with another limit', () => {
+    const more = { AEP_CLIENT_ID: 'a', AEP_CLIENT_SECRET: 'b', RETRY_BASE_MS: '500' }
+    for (const env of [RAW, XDM]) expect(under({ ...env, ...more })).toBe(under(env))
+  })
+})
+
+describe('what is shown of the settings', () => {
+  it('is their values, of a secret that it is set, and of what is not known nothing', () => {
+    const secrets = ['WEBHOOK_KEYS', 'ADMIN_TOKEN', 'AEP_CLIENT_SECRET', 'AEP_READ_CLIENT_SECRET']
+    const urls = ['ALERT_WEBHOOK_URL', 'ALERT_HEARTBEAT_URL']
+    const env = {
+      ...{ AEP_FORMAT: ' xdm ', ENVIRONMENT: 'staging', REDACT: '', RECEIPT_DAYS: 7 },
+      ...Object.fromEntries(
+        [...secrets, ...urls, 'SOME_LATER_SECRET'].map((name) => [name, 'canary']),
+      ),
+    }
+    expect(shownSettings(env)).toEqual({
+      ...{ AEP_FORMAT: 'xdm', ENVIRONMENT: 'staging', RECEIPT_DAYS: '7' },
+      ...Object.fromEntries([...secrets, ...urls].map((name) => [name, '(set)'])),
+    })
+    expect(shownSettings({})).toEqual({})
+  })
+})
+
 describe('a problem', () => {
+  it.each<[string, Variables, string]>([
+    ['AEP_FORMAT', { ...RAW, AEP_FORMAT: 'json' }, 'raw or xdm'],
+    ['OUTBOX_JURISDICTION', { ...RAW, OUTBOX_JURISDICTION: 'us' }, 'eu, or none'],
+    ['AEP_ENDPOINT', { ...RAW, AEP_ENDPOINT: '' }, 'the streaming endpoint'],
+    ['AEP_ENDPOINT', { ...RAW, AEP_ENDPOINT: 'x' }, 'a URL'],
+    [
+      'AEP_ENDPOINT',
+      { ...RAW, AEP_ENDPOINT: 'ftp://localhost/collection/x' },
+      'an https URL (http only for loopback)',
+    ],
+    [
+      'AEP_ENDPOINT',
+      { ...XDM, AEP_ENDPOINT: 'https://x/a/collection/b' },
+      'a path of the form /collection/INLET_ID',
+    ],
+    [
+      'AEP_ENDPOINT',
+      { ...RAW, AEP_ENDPOINT: `${ENDPOINT}?x-adobe-flow-id=a%20b`, AEP_FLOW_ID: '' },
+      'an id in its x-adobe-flow-id',
+    ],
+    [
+      'AEP_FLOW_ID',
+      { ...RAW, AEP_ENDPOINT: `${ENDPOINT}?x-adobe-flow-id=other` },
+      "the same flow id as in AEP_ENDPOINT's x-adobe-flow-id, or none",
+    ],
+    ['AEP_FLOW_ID', { ...RAW, AEP_FLOW_ID: '' }, 'a value (raw needs it)'],
+    ['AEP_ORG_ID', { ...XDM, AEP_ORG_ID: '' }, 'a value (xdm needs it)'],
+    ['AEP_TENANT', { ...XDM, AEP_TENANT: '__' }, 'the tenant id'],
+    [
+      'AEP_SCHEMA_EXTRAS',
+      { ...XDM, AEP_SCHEMA_EXTRAS: 'x' },
+      'of chat, contact, separated by commas',
+    ],
+    ['AEP_CLIENT_SECRET', { ...RAW, AEP_CLIENT_ID: 'x' }, 'a value, since its counterpart is set'],
+    [
+      'WEBHOOK_KEYS',
+      { ...RAW, WEBHOOK_KEYS: '' },
+      'keys of 20 characters or more, separated by commas',
+    ],
+  ])('says what is expected: of %s in %j', (variable, env, expected) => {
+    expect(parseConfig(env).problems).toEqual([{ variable, expected }])
+  })
+
+  it('names all faults of keys that cannot be used', () => {
+    const tenShort = Array.from({ length: 10 }, () => 'short').join()
+    expect(parseConfig({ ...RAW, WEBHOOK_KEYS: `${tenShort}, "${KEY}"` }).webhookKeysFault).toBe(
+      'WEBHOOK_KEYS holds no key that can be used. Expected: 20 characters or more each, without the name (keys 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 are too short); keys without quotes or brackets, separated by commas (key 11 has quotes or brackets).',
+    )
+  })
+
+  it('is none of a tenant that another name begins or ends with', () => {
+    const tenantOf = (AEP_TENANT: string, AEP_SCHEMA_ID: string) =>
+      parseConfig({ ...XDM, AEP_TENANT, AEP_SCHEMA_ID })
+    expect(tenantOf('__ac_me', 'x')).toMatchObject({ destination: { tenant: 'ac_me' } })
+    expect(tenantOf('acme', 'at https://ns.adobe.com/other/schemas/1').problems).toEqual([])
+  })
+
   it('names every invalid variable once', () => {
     const env = {
       AEP_FORMAT: 'xdm',

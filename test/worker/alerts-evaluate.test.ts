@@ -1,6 +1,7 @@
 /** Promise 8, as a pure matter: when each alert is said, when it is repeated, when it ends. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { ALERTS } from '../../src/worker/alerts/alerts.ts'
 import {
   type AlertStates,
   afterFailure,
@@ -11,6 +12,7 @@ import {
   readStates,
 } from '../../src/worker/alerts/evaluate.ts'
 import type { OutboxFacts } from '../../src/worker/alerts/facts.ts'
+import { MAX_CAUSES_KEPT } from '../../src/worker/limits.ts'
 import { cause, DAY, factsAt, type GivenFacts, HOUR, MINUTE } from './alerts-support.ts'
 
 const START = Date.UTC(2026, 10, 24, 10, 0)
@@ -59,10 +61,31 @@ describe('hold', () => {
       expect(first?.action).not.toBe('')
       expect(clock.said((now) => factsAt(now, hold(reason)))).toEqual([])
       const [end] = clock.run((now) => factsAt(now))
-      expect(end).toMatchObject({ event: 'resolved', durationMs: 12 * MINUTE })
+      expect(end).toEqual({
+        ...{
+          name: 'hold',
+          event: 'resolved',
+          keys: [reason],
+          urgent: false,
+          facts: [],
+          action: '',
+        },
+        ...{ title: ALERTS.hold.resolved.title, meaning: ALERTS.hold.resolved.meaning },
+        ...{ since: START - 2 * MINUTE, durationMs: 12 * MINUTE },
+      })
+      expect(clock.states.alerts.hold).toMatchObject({ state: 'ok', since: clock.now })
+      const ended = clock.now
       expect(clock.said((now) => factsAt(now))).toEqual([])
+      expect(clock.states.alerts.hold).toMatchObject({ state: 'ok', since: ended })
     },
   )
+
+  it('is one from its beginning to its end, whatever the outbox says of when it began', () => {
+    const clock = clockwork()
+    clock.run((now) => factsAt(now, hold('credentials')))
+    clock.run((now) => factsAt(now, hold('credentials', now - MINUTE)))
+    expect(clock.states.alerts.hold).toMatchObject({ state: 'firing', since: START })
+  })
 
   it('does not say that an operator has paused', () => {
     const clock = clockwork()
@@ -107,6 +130,25 @@ describe('queue-age', () => {
     clock.said(waitingSince(START - 16 * MINUTE))
     expect(clock.said(waitingSince(START + 4 * MINUTE))).toEqual([])
     expect(clock.states.alerts['queue-age'].state).toBe('ok')
+  })
+
+  it('is ok again when a hold says it at the second run', () => {
+    const clock = clockwork()
+    const over = { pending: 3, oldestPendingAt: START - 16 * MINUTE }
+    clock.said((now) => factsAt(now, over))
+    expect(clock.said((now) => factsAt(now, { ...over, ...hold('credentials') }))).toEqual([
+      'firing hold',
+    ])
+    expect(clock.states.alerts['queue-age']).toMatchObject({ state: 'ok', since: clock.now })
+  })
+
+  it('is still pending while the outbox does not answer', () => {
+    const clock = clockwork()
+    const over = waitingSince(START - 16 * MINUTE)
+    clock.said(over)
+    clock.said((now) => factsAt(now, null))
+    expect(clock.states.alerts['queue-age']).toMatchObject({ state: 'pending', since: START })
+    expect(clock.said(over)).toContain('firing queue-age')
   })
 
   it('ends at half the age, so that it does not come and go around it', () => {
@@ -209,6 +251,35 @@ describe('rejected', () => {
     clock.said(refused({}))
     for (let day = 0; day < 2; day += 1) clock.said(refused({ path: '#/other' }), 13 * HOUR)
     expect(clock.said(refused({}))).toEqual(['firing rejected'])
+  })
+
+  it('keeps the count of what could not be said for seven days, and the causes with most of it', () => {
+    let gets = false
+    const clock = clockwork(() => gets)
+    const causes = Array.from({ length: MAX_CAUSES_KEPT + 1 }, (_, each) => {
+      return { path: `#/${each}`, count: each + 1 }
+    })
+    clock.run(refused(...causes))
+    clock.run(refused({ path: '#/5', count: 1 }), HOUR)
+    expect(Object.keys(clock.states.causes)).toHaveLength(MAX_CAUSES_KEPT)
+    gets = true
+    const [notice] = clock.run((now) => factsAt(now), 6 * DAY)
+    const largest = MAX_CAUSES_KEPT + 1
+    const total = (largest * (largest + 1)) / 2
+    expect(notice).toMatchObject({
+      since: START,
+      title: `${total.toLocaleString('en')} events refused`,
+    })
+    expect(notice?.facts[0]).toContain(`${largest} events dead`)
+    expect(clock.said((now) => factsAt(now), DAY + HOUR)).toEqual(['resolved rejected'])
+    expect(clock.states.causes).toEqual({})
+  })
+
+  it('forgets after seven days what could not be said', () => {
+    const clock = clockwork(() => false)
+    clock.run(refused({}))
+    expect(clock.said((now) => factsAt(now), 7 * DAY - 1)).toEqual(['firing rejected'])
+    expect(clock.said((now) => factsAt(now), 1)).toEqual([])
   })
 
   it('keeps the count of what could not be said', () => {
@@ -363,12 +434,19 @@ describe('lost', () => {
     const clock = clockwork()
     expect(clock.said((now) => factsAt(now))).toEqual([])
     const [first] = clock.run((now) => factsAt(now, { lost: 3 }))
-    expect(first).toMatchObject({ name: 'lost', event: 'firing' })
+    expect(first).toMatchObject({ name: 'lost', event: 'firing', since: clock.now })
     expect(first?.title).toBe('3 webhooks of a good key answered 503')
     expect(clock.said((now) => factsAt(now, { lost: 3 }))).toEqual([])
     expect(clock.said((now) => factsAt(now, { lost: 3 }), 50 * MINUTE)).toEqual([])
     expect(clock.said((now) => factsAt(now, { lost: 3 }), 10 * MINUTE)).toEqual(['resolved lost'])
     expect(clock.said((now) => factsAt(now, { lost: 4 }))).toEqual(['firing lost'])
+  })
+
+  it('ends though the clock that saw it ran ahead', () => {
+    const clock = clockwork()
+    clock.run((now) => factsAt(now))
+    clock.run((now) => factsAt(now, { lost: 3 }), 6 * HOUR)
+    expect(clock.said((now) => factsAt(now, { lost: 3 }), -6 * HOUR)).toEqual(['resolved lost'])
   })
 
   it('counts what no message could say, however long that took', () => {

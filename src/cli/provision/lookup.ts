@@ -5,6 +5,7 @@
  * followed, a bounded number of them; nothing is changed.
  * Sources: dataflows/api/sort-and-filter, catalog/api/filter-data, data-prep/api/mapping-set, xdm/api/appendix.
  */
+import { continuationOf } from '../../worker/aep/platform-get.ts'
 import type { Send } from '../lib/platform-client.ts'
 import { PlatformError } from '../lib/platform-error.ts'
 import { at, isRecord, type Json, listAt, textAt } from '../lib/platform-request.ts'
@@ -46,16 +47,11 @@ export async function byFlowServiceName(
       const continued = token === null ? query : { ...query, continuationToken: token }
       const answer: Json = await send({ method: 'GET', path, query: continued })
       found.push(...named(listAt(answer, 'items'), 'name', name, 'id'))
-      token = tokenOf(textAt(answer, '_links', 'next', 'href'))
+      token = isRecord(answer) ? continuationOf(answer) : null
       if (token === null) return found
     }
     throw unexpected(`GET ${path}`, 'more pages than expected')
   }
-}
-
-function tokenOf(href: string | null): string | null {
-  const token = href && /[?&]continuationToken=([^&]+)/.exec(href)?.[1]
-  return token ? decodeURIComponent(token) : null
 }
 
 export async function byFlowServiceId(send: Send, kind: FlowKind, id: string): Promise<Json> {

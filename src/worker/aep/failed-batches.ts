@@ -13,6 +13,7 @@ import {
   getAnswer,
   getJson,
   linesOf,
+  momentOf,
   type PlatformGet,
   type PlatformProblem,
 } from './platform-get.ts'
@@ -154,11 +155,12 @@ async function listBatches({ get, flow, cursor }: LandedOptions, budget: Budget)
 /** `null`: of another flow, or not what a batch looks like. */
 function batchOf(id: string, value: unknown, flowId: string | null): FailedBatch | null {
   if (!isObject(value) || !/^[\w-]{1,64}$/.test(id)) return null
-  const { created, updated, status, tags } = value
-  if (typeof created !== 'number' || status !== 'failed') return null
+  const { status, tags } = value
+  const created = momentOf(value.created)
+  if (created === null || status !== 'failed') return null
   const flows = isObject(tags) && Array.isArray(tags.flowId) ? tags.flowId : []
   if (flowId !== null && !flows.includes(flowId)) return null
-  return { id, created, updated: typeof updated === 'number' ? updated : created }
+  return { id, created, updated: momentOf(value.updated) ?? created }
 }
 
 type ReadFiles = {

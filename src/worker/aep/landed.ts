@@ -10,11 +10,17 @@
  * Accepts: whether AEP makes one run an hour for a streaming flow is not published, so runs are summed by the hour in which
  * they began; an hour counts as settled two hours after its end.
  */
-import { isObject, type JsonObject } from '../lib/json.ts'
+import { isObject } from '../lib/json.ts'
 import { HOUR_MS } from '../limits.ts'
 import { type Budget, type FailedBatch, readFailures } from './failed-batches.ts'
 import type { FailedRow } from './failed-row.ts'
-import { getJson, type PlatformGet, type PlatformProblem } from './platform-get.ts'
+import {
+  continuationOf,
+  getJson,
+  momentOf,
+  type PlatformGet,
+  type PlatformProblem,
+} from './platform-get.ts'
 
 /** `flowId`: `null` without a dataflow; then the batches of every flow are read, and no runs. */
 export type LandedFlow = { readonly datasetId: string; readonly flowId: string | null }
@@ -182,7 +188,7 @@ async function readHours(
     query = token === null ? null : new URLSearchParams({ continuationToken: token })
   }
   // While the list has another page, its last hour may be incomplete.
-  const end = query === null ? to : Math.max(from, ...sums.keys())
+  const end = query === null ? to : Math.min(to, Math.max(from, ...sums.keys()))
   const hours: LandedHour[] = []
   for (let at = from; at < end; at += HOUR_MS) {
     hours.push({ at, ...(sums.get(at) ?? NONE), settled: isSettled(at, now) })
@@ -214,9 +220,9 @@ const NONE: Counts = { received: 0, ingested: 0, failed: 0 }
 function addRun(run: unknown, flowId: string, sums: Map<number, Counts>): void {
   if (!isObject(run) || !isObject(run.metrics) || run.flowId !== flowId) return
   const { durationSummary, recordSummary } = run.metrics
-  const started = isObject(durationSummary) ? durationSummary.startedAtUTC : undefined
-  const at = typeof started === 'number' ? started : run.createdAt
-  if (typeof at !== 'number' || !isObject(recordSummary)) return
+  const started = isObject(durationSummary) ? momentOf(durationSummary.startedAtUTC) : null
+  const at = started ?? momentOf(run.createdAt)
+  if (at === null || !isObject(recordSummary)) return
   const ingested = countOf(recordSummary.outputRecordCount)
   const failed = countOf(recordSummary.failedRecordCount)
   const received = countOf(recordSummary.inputRecordCount) || ingested + failed
@@ -229,13 +235,7 @@ function addRun(run: unknown, flowId: string, sums: Map<number, Counts>): void {
 }
 
 const countOf = (value: unknown): number =>
-  typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.floor(value) : 0
-
-function continuationOf({ _links }: JsonObject): string | null {
-  const next = isObject(_links) && isObject(_links.next) ? _links.next.href : undefined
-  const found = typeof next === 'string' ? /[?&]continuationToken=([^&]+)/.exec(next)?.[1] : null
-  return found ? decodeURIComponent(found) : null
-}
+  Math.max(Number.isSafeInteger(value) ? Number(value) : 0, 0)
 
 function floorHour(ms: number): number {
   return Math.floor(ms / HOUR_MS) * HOUR_MS

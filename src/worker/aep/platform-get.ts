@@ -63,6 +63,22 @@ export async function* linesOf({ body }: Response): AsyncGenerator<string> {
   yield rest + decoder.decode()
 }
 
+/** The last moment that a `Date` can hold. */
+const LAST_MOMENT = 8.64e15
+
+/** A moment as Adobe writes it, epoch milliseconds; `null` for what is none. */
+export function momentOf(value: unknown): number | null {
+  const isMoment = Number.isInteger(value) && Number(value) >= 0 && Number(value) <= LAST_MOMENT
+  return isMoment ? Number(value) : null
+}
+
+/** The token of a list's next page (Flow Service); `null`: this is the last. */
+export function continuationOf({ _links }: JsonObject): string | null {
+  const next = isObject(_links) && isObject(_links.next) ? _links.next.href : undefined
+  const query = typeof next === 'string' ? next.slice(next.indexOf('?') + 1) : ''
+  return new URLSearchParams(query).get('continuationToken') || null
+}
+
 type Answered<T> = T | { readonly reason: PlatformProblem }
 
 /** A JSON object. */

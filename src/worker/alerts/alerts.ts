@@ -378,7 +378,6 @@ function readRefused({ now }: AlertFacts, { refused }: Memory): RuleResult {
     ...OVER,
     keys: ['refused'],
     since: refused.latest[0]?.[0] ?? now,
-    hasMore: refused.unsent > 0,
     title: `${count(number, 'webhook')} refused within an hour`,
     facts: ['Their key is good, or was within 30 days: no strangers'],
     meaning: 'A refused webhook is neither relayed nor stored, and Chatlio may not send it again.',

@@ -201,7 +201,6 @@ function withRefusals(
     const known = causes.get(key)
     causes.set(key, {
       ...cause,
-      count: (known?.count ?? 0) + count,
       unsent: (known?.unsent ?? 0) + count,
       firstAt: known?.firstAt ?? now,
       lastAt: now,
@@ -221,13 +220,13 @@ export function afterSent(
     const sent = event === 'resolved' ? null : { keys, at: now, since }
     alerts[name] = { ...alerts[name], sent, lastSentAt: now, lastError: null }
   }
-  const named = notices.filter(({ event }) => event !== 'resolved').map(({ name }) => name)
-  return { ...withoutUnsent(states, named), alerts }
+  const names = notices.map(({ name }) => name)
+  return { ...withoutUnsent(states, names), alerts }
 }
 
 /** What these alerts count is not kept to be sent: it was, or nobody gets a message. */
 export function withoutUnsent(states: AlertStates, names: readonly AlertName[]): AlertStates {
-  const { causes, lost, refused } = states
+  const { causes, lost } = states
   return {
     ...states,
     ...(names.includes('rejected') && {
@@ -236,7 +235,6 @@ export function withoutUnsent(states: AlertStates, names: readonly AlertName[]):
       ),
     }),
     ...(names.includes('lost') && { lost: { ...lost, unsent: 0 } }),
-    ...(names.includes('refused') && { refused: { ...refused, unsent: 0 } }),
   }
 }
 

@@ -85,4 +85,4 @@ export type Memory = {
 }
 
 /** Refusals of one cause. `unsent`: those that no message has counted. */
-export type KnownCause = Cause & { count: number; unsent: number; firstAt: number; lastAt: number }
+export type KnownCause = Cause & { unsent: number; firstAt: number; lastAt: number }

@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { judgeBatch } from '../../../src/worker/aep/client/envelope.ts'
+import { Envelope, judgeBatch } from '../../../src/worker/aep/client/envelope.ts'
 import type { HttpAnswer } from '../../../src/worker/aep/client/verdict.ts'
+import { AEP_MAX_REQUEST_BYTES, BATCH_MAX_BYTES } from '../../../src/worker/limits.ts'
+import { RAW, XDM } from './split-arbitraries.ts'
 
 const NOW = Date.parse('2026-11-01T12:00:00.000Z')
 
@@ -149,8 +151,72 @@ describe('an answer to the batch as a whole', () => {
     expect(verdicts(answer(status, ''), 3)).toEqual([verdict, verdict, verdict])
   })
 
+  it.each([302, 503])('counts, whatever its entries say: %i', (status) => {
+    const [verdict] = verdicts(answer(status, ''), 1)
+    expect(verdicts(answer(status, { responses: [OK, OK] }), 2)).toEqual([verdict, verdict])
+  })
+
+  it.each([200, 299])('is one for each message with any 2xx: %i', (status) => {
+    expect(verdicts(answer(status, { responses: [OK, { status: 599 }] }), 2)).toEqual([
+      'accepted',
+      'deferred',
+    ])
+  })
+
   it('applies its Retry-After to every message', () => {
     const judged = judgeBatch(answer(429, '', { retryAfter: '30' }), 2, NOW)
     expect(judged).toMatchObject([{ retryAfterMs: 30_000 }, { retryAfterMs: 30_000 }])
+  })
+})
+
+describe('a request', () => {
+  const xdm = new Envelope(XDM)
+  const bytesOf = (text: string) => new TextEncoder().encode(text).length
+  /** A JSON text of so many bytes, in letters of two. */
+  const record = (bytes: number) => `"${'é'.repeat((bytes - 2) >> 1)}${'x'.repeat(bytes % 2)}"`
+
+  it('takes one record in raw, and is it', () => {
+    const raw = new Envelope(RAW)
+    const batch = raw.newBatch()
+    expect([batch.isFull, batch.add('{}'), batch.isFull, batch.add('{}')]).toEqual([
+      ...[false, true, true, false],
+    ])
+    expect(raw.batchLength(['{}', '{}'])).toBe(1)
+    expect(raw.message('{"a":1}')).toBe('{"a":1}')
+    expect(raw.maxRecordBytes(900_000)).toBe(900_000)
+    expect(raw.maxRecordBytes(2_000_000)).toBe(AEP_MAX_REQUEST_BYTES)
+  })
+
+  it('takes a hundred records in xdm', () => {
+    const records = Array.from({ length: 101 }, (_, each) => `{"n":${each}}`)
+    expect(xdm.batchLength(records)).toBe(100)
+    expect(xdm.batchLength(records.slice(0, 100))).toBe(100)
+    const batch = xdm.newBatch()
+    records.slice(0, 99).forEach((each) => void batch.add(each))
+    expect([batch.isFull, batch.add('{}'), batch.isFull]).toEqual([false, true, true])
+    const messages = JSON.parse(xdm.batch(records)).messages as { body: { xdmEntity: unknown } }[]
+    expect(messages.map(({ body }) => body.xdmEntity)).toEqual(
+      records.map((each) => JSON.parse(each)),
+    )
+  })
+
+  it('takes as many as fit into 990,000 bytes, and not one more', () => {
+    const around = bytesOf(xdm.batch(['']))
+    const comma = 1
+    const half = BATCH_MAX_BYTES / 2 - around - comma
+    for (const [first, second, length] of [
+      [half, half, 2],
+      [half, half + 1, 1],
+      [half + 1, half, 1],
+    ] as const) {
+      expect(xdm.batchLength([record(first), record(second)])).toBe(length)
+    }
+    expect(bytesOf(xdm.batch([record(half), record(half)]))).toBeLessThanOrEqual(BATCH_MAX_BYTES)
+  })
+
+  it('takes its first record whatever its size, and a record alone fits into what AEP takes', () => {
+    const largest = xdm.maxRecordBytes(2_000_000)
+    expect(bytesOf(xdm.batch([record(largest)]))).toBe(AEP_MAX_REQUEST_BYTES)
+    expect(xdm.batchLength([record(largest), '{}'])).toBe(1)
   })
 })

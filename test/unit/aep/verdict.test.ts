@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   type HttpAnswer,
+  Interrupted,
+  isAbort,
   judge,
   noAnswer,
   retryAfterMs,
@@ -67,6 +69,30 @@ describe('a 2xx', () => {
       answer: ACCEPTANCE,
     })
   })
+
+  it.each([
+    [{ status: 400 }, { verdict: 'rejected', error: { code: 'rejected', status: 400 } }],
+    [{ status: 401 }, { verdict: 'held', error: { code: 'credentials', status: 401 } }],
+    [{ status: 599 }, { verdict: 'deferred', error: { code: 'unavailable', status: 599 } }],
+    [{ status: '413' }, { verdict: 'rejected', error: { code: 'too-large', status: 413 } }],
+    [{ statusCode: 503 }, { verdict: 'deferred', error: { code: 'unavailable', status: 503 } }],
+    [
+      { status: 400, statusCode: 200 },
+      { verdict: 'rejected', error: { status: 400 } },
+    ],
+  ])('is judged by the failure that its body states: %j', (stated, verdict) => {
+    for (const status of [200, 299]) {
+      expect(verdictOf(status, { body: JSON.stringify(stated) })).toMatchObject(verdict)
+    }
+  })
+
+  it.each([399, 600, 400.5, 'success', null, {}, [500, 400]])(
+    'accepts the event if what its body states is no status of a failure: %j',
+    (status) => {
+      const body = JSON.stringify({ status })
+      expect(verdictOf(207, { body })).toEqual({ verdict: 'accepted', status: 207 })
+    },
+  )
 })
 
 describe('any other status', () => {
@@ -120,9 +146,11 @@ describe('any other status', () => {
   })
 
   it('is judged independently of its body', () => {
-    const bodies = [ACCEPTANCE, '{"status":200}', 'OK', '{"status":"ok"', '\0']
-    for (const status of statuses(300, 599)) {
+    const stated = ['{"status":200}', '{"status":400}', '{"statusCode":503}']
+    const bodies = [ACCEPTANCE, ...stated, 'OK', '{"status":"ok"', '\0']
+    for (const status of [199, ...statuses(300, 599)]) {
       const { verdict } = verdictOf(status)
+      expect(verdict).not.toBe('accepted')
       for (const body of bodies) {
         expect(verdictOf(status, { body }).verdict).toBe(verdict)
         expect(verdictOf(status, { body, complete: false }).verdict).toBe(verdict)
@@ -221,9 +249,10 @@ describe('no answer', () => {
     ['null thrown', null, 'network'],
   ])('defers the event and quotes nothing: %s', (_, cause, code) => {
     const verdict = noAnswer(cause)
+    const message = code === 'timeout' ? 'AEP did not answer in time' : 'no connection to AEP'
     expect(verdict).toEqual({
       verdict: 'deferred',
-      error: { code, status: null, message: expect.any(String) as string },
+      error: { code, status: null, message },
       answer: null,
       retryAfterMs: null,
     })
@@ -235,6 +264,39 @@ describe('no answer', () => {
     await new Promise((resolve) => signal.addEventListener('abort', resolve))
     expect(noAnswer(signal.reason)).toMatchObject({ error: { code: 'timeout' } })
     expect(noAnswer(AbortSignal.abort().reason)).toMatchObject({ error: { code: 'timeout' } })
+  })
+})
+
+describe('an attempt that the runtime ended', () => {
+  const withProperty = (property: object) => Object.assign(new Error('canary'), property)
+
+  it.each([
+    ['without saying how', new Interrupted()],
+    ['by a reset of the object', withProperty({ durableObjectReset: true })],
+    ['for overload', withProperty({ overloaded: true })],
+    ['for overload, by its text', new Error('Durable Object is overloaded. canary')],
+    ['by a reset, by its text', new Error('Durable Object storage was reset, canary')],
+    ['for its subrequests', new Error('Too many subrequests by single Worker invocation.')],
+    ['for its requests', new Error('Too many API requests by single worker invocation.')],
+    ['for its time', new Error('Worker exceeded CPU time limit.')],
+    ['for its memory', new Error('Worker exceeded memory limit.')],
+  ])('is nobody’s failure: %s', (_, thrown) => {
+    expect(isAbort(thrown)).toBe(true)
+    expect(noAnswer(thrown)).toEqual({
+      verdict: 'aborted',
+      error: { code: 'internal', status: null, message: 'ended by the runtime' },
+      answer: null,
+      retryAfterMs: null,
+    })
+  })
+
+  it.each([
+    ['a flag that is off', withProperty({ durableObjectReset: false, overloaded: false })],
+    ['a text in the place of a flag', withProperty({ overloaded: 'no' })],
+    ['a lost connection', new TypeError('Network connection lost.')],
+    ['an error without a text', {}],
+  ])('is not %s', (_, thrown) => {
+    expect(isAbort(thrown)).toBe(false)
   })
 })
 
@@ -273,6 +335,7 @@ describe('Retry-After', () => {
     'soon',
     'Monday',
     'Mon, tomorrow',
+    '1 Nov 2026 12:00:30 GMT (Sun)',
     '-1',
     '+1',
     '1.5',

@@ -260,9 +260,11 @@ describe('normalizing', () => {
       const wrong = fc.option(fc.tuple(fc.constantFrom(...documentedNames), json), { freq: 2 })
       return fc.tuple(fc.constant(kind), webhook(kind), wrong)
     })
+    let tried = 0
     let taken = 0
     fc.assert(
       fc.property(nearly, ([kind, payload, wrong]) => {
+        tried += 1
         const reading = read(kind, wrong ? { ...payload, [wrong[0]]: wrong[1] } : payload)
         if (reading.outcome !== 'valid') return
         taken += 1
@@ -279,7 +281,7 @@ describe('normalizing', () => {
       }),
       { numRuns: 300 },
     )
-    expect(taken).toBeGreaterThan(100)
+    expect(taken).toBeGreaterThan(tried / 2)
   })
 
   describe.each(KINDS)('a webhook of the kind %s', (kind) => {

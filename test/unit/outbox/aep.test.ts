@@ -231,6 +231,74 @@ describe('a Retry-After', () => {
     expect(outcomeOf(busy, throttledFor(20_000), T + 40_000, second)).toMatchObject({
       blamed: 'destination',
     })
+    // Itself, or another before AEP took others: that speaks of this event all the same.
+    const itself = ended(others, THROTTLED, T + 35_000, { id: second.id })
+    const before = ended(ended(accepting, THROTTLED, T + 400, { id: 'another' }), ACCEPTED, T + 900)
+    for (const aep of [itself, before]) {
+      expect(outcomeOf(aep, throttledFor(20_000), T + 40_000, second)).toMatchObject({
+        blamed: 'event',
+      })
+    }
+  })
+
+  it('is not the event’s own where AEP took no other since, or where it is IMS that asks', () => {
+    const again = { id: `event-${T + 500}`, history: tried(T + 500, { throttles: 1 }) }
+    const once = { recorded: { throttles: 1, askedToWait: false }, blamed: 'destination' }
+    expect(outcomeOf(asked, throttledFor(20_000), T + 40_000, again)).toMatchObject(once)
+    const atThatMoment = ended(asked, ACCEPTED, T + 500)
+    expect(outcomeOf(atThatMoment, THROTTLED, T + 40_000, again)).toMatchObject(once)
+    const token = {
+      ...throttledFor(20_000),
+      error: { code: 'token', status: 429, message: 'busy' },
+    } as Ending
+    const others = ended(asked, ACCEPTED, T + 30_000)
+    expect(outcomeOf(others, token, T + 40_000, again)).toMatchObject({
+      ...{ blamed: 'destination', recorded: { throttles: 0 } },
+    })
+  })
+
+  it('that AEP does not name is the doubled wait of the event, once it is the event’s own', () => {
+    const others = ended(asked, ACCEPTED, T + 30_000)
+    const second = { id: `event-${T + 500}`, history: tried(T + 500, { throttles: 2 }) }
+    expect(outcomeOf(others, THROTTLED, T + 40_000, second)).toMatchObject({
+      ...{ blamed: 'event', recorded: { throttles: 3, nextAt: T + 44_000, askedToWait: false } },
+    })
+  })
+})
+
+describe('a report of an isolate', () => {
+  const report = (accepted: { beganAt: number; at: number }, settings = SETTINGS): Happened => {
+    return { what: 'report', accepted, settings }
+  }
+
+  it('changes nothing that is known, and nothing under other settings', () => {
+    const known = { beganAt: T - 100, at: T }
+    const older = { beganAt: T - 200, at: T - 150 }
+    const newer = { beganAt: T + 200, at: T + 300 }
+    for (const happened of [report(known), report(older), report(newer, 'others')]) {
+      expect(happens(accepting, happened, T + 400)).toBe(accepting)
+    }
+  })
+
+  it('moves each of its moments forward, and none back', () => {
+    const acceptedAfter = (accepted: { beganAt: number; at: number }) =>
+      happens(accepting, report(accepted), T + 400).refusals.accepted
+    expect(acceptedAfter({ beganAt: T - 200, at: T + 50 })).toEqual({
+      beganAt: T - 100,
+      at: T + 50,
+    })
+    expect(acceptedAfter({ beganAt: T - 50, at: T - 10 })).toEqual({ beganAt: T - 50, at: T })
+    expect(acceptedAfter({ beganAt: T + 900, at: T + 900 })).toEqual({
+      beganAt: T + 400,
+      at: T + 400,
+    })
+  })
+
+  it('that is no newer than a failure leaves it, and a newer one ends it', () => {
+    const failed = ended(accepting, UNAVAILABLE, T + 500, { beganAt: T + 450 })
+    const since = (at: number) =>
+      happens(failed, report({ beganAt: T + 10, at }), T + 600).failure?.since ?? null
+    expect([since(T + 450), since(T + 451), since(T + 500)]).toEqual([T + 500, null, null])
   })
 })
 
@@ -343,6 +411,24 @@ describe('the hold `rejecting`', () => {
       expect(happens(failing, arrival, HELD_AT + 1_501)).toBe(failing)
     }
     expect(happens(accepting, arrival, T + 1)).toBe(accepting)
+  })
+
+  it('begins with the newest of them, however late one is heard of', () => {
+    const late = [3, 1, 4, 2].reduce(
+      (aep, each) => {
+        const refusal = attempt(REFUSED, T + MINUTE + each * 1_000, { id: `refused-${each}` })
+        return happens(aep, { what: 'attempt', attempt: refusal }, T + MINUTE + 5_000)
+      },
+      ended(started, ACCEPTED, T + 30_000),
+    )
+    expect(late.refusals.hold).toBeNull()
+    expect(late.refusals.newest.map(({ id }) => id)).toEqual([
+      'refused-4',
+      'refused-3',
+      'refused-2',
+    ])
+    expect(late.refusals.refusedAt).toBe(T + MINUTE + 4_000)
+    expect(at(late, T + MINUTE + 5_000).nextThoughtAt).toBe(T + 90_000)
   })
 
   it('takes back only what was refused under these settings', () => {
@@ -547,6 +633,87 @@ describe('what is written down and said', () => {
     expect(mustPersist(accepting, ended(accepting, UNAVAILABLE, T + 500))).toBe(true)
     expect(mustPersist(accepting, ended(accepting, REFUSED, T + 100))).toBe(true)
     expect(mustPersist(accepting, happens(accepting, { what: 'pause' }, T + 100))).toBe(true)
+    expect(mustPersist(accepting, accepting)).toBe(false)
+  })
+
+  const failure = {
+    reason: 'upstream',
+    since: T,
+    at: T,
+    validFrom: T,
+    code: 'x',
+    status: 503,
+  } as const
+  const { refusals } = accepting
+  it.each<[string, Partial<Aep>, boolean]>([
+    ['another deployment', { deployment: 'second' }, true],
+    ['settings that cannot be used', { unusableSince: T }, true],
+    ['a pause', { pause: { paused: true, at: T } }, true],
+    ['a failure', { failure }, true],
+    ['a wait', { retryAt: T }, true],
+    ['a wait that AEP asked for', { notBefore: T }, true],
+    ['other settings', { refusals: { ...refusals, settings: 'others' } }, true],
+    ['a refusal', { refusals: { ...refusals, newest: [{ id: 'a', at: T, status: 400 }] } }, true],
+    ['a hold', { refusals: { ...refusals, hold: { since: T, takenBackFrom: 0 } } }, true],
+    ['no acceptance ever', { refusals: { ...refusals, accepted: null } }, true],
+    ['a later acceptance', { refusals: { ...refusals, accepted: { beganAt: T, at: T } } }, false],
+    ['a probe', { probedAt: T }, false],
+    ['an answer', { answeredAt: T + 1, acceptedAt: T + 1 }, false],
+  ])('before anybody sees it, or not: %s', (_, change, must) => {
+    expect(mustPersist(accepting, { ...accepting, ...change })).toBe(must)
+    expect(mustPersist({ ...accepting, ...change }, accepting)).toBe(must)
+  })
+
+  it.each<[string, Partial<Aep['failure']>, boolean]>([
+    ['another reason', { reason: 'credentials' }, true],
+    ['another beginning', { since: T + 1 }, true],
+    ['another moment', { at: T + 1, validFrom: T + 1, code: 'y', status: 500 }, false],
+  ])('of a failure: %s', (_, change, must) => {
+    const failing = { ...accepting, failure }
+    expect(mustPersist(failing, { ...failing, failure: { ...failure, ...change } })).toBe(must)
+  })
+
+  it.each<[string, Aep, object]>([
+    [
+      'refused credentials',
+      ended(accepting, UNAUTHORIZED, T + 500),
+      { reason: 'credentials', code: 'credentials', upstreamStatus: 401 },
+    ],
+    [
+      'a token that IMS refuses',
+      ended(
+        accepting,
+        { ...UNAUTHORIZED, error: { code: 'token', status: 400, message: '' } } as Ending,
+        T + 500,
+      ),
+      { reason: 'credentials', code: 'token', imsStatus: 400 },
+    ],
+    [
+      'settings that cannot be used',
+      happens(accepting, { ...start, usable: false }, T + 500),
+      { reason: 'configuration', code: 'configuration' },
+    ],
+    [
+      'a pause',
+      happens(ended(accepting, UNAVAILABLE, T + 400), { what: 'pause' }, T + 500),
+      { reason: 'paused' },
+    ],
+  ])('is a warning with its cause: %s', (_, aep, fields) => {
+    const lines = logLinesOf(at(accepting, T + 500), at(aep, T + 500), T + 500)
+    expect(lines.filter((line) => line.fields.event === 'hold')).toEqual([
+      { level: 'warn', fields: { event: 'hold', ...fields } },
+    ])
+    const over = logLinesOf(at(aep, T + 500), at(accepting, T + 600), T + 600)
+    expect(over.filter((line) => line.fields.event === 'hold')).toMatchObject([
+      { level: 'log', fields: { event: 'hold', reason: null } },
+    ])
+  })
+
+  it('is a warning when an outage begins, and none when it ends', () => {
+    const down = ended(accepting, UNAVAILABLE, T + 500)
+    const levels = (before: Aep, next: Aep) =>
+      logLinesOf(at(before, T + 600), at(next, T + 600), T + 600).map(({ level }) => level)
+    expect([levels(accepting, down), levels(down, accepting)]).toEqual([['warn'], ['log']])
   })
 
   it('is a line when a hold or an outage begins and when it ends', () => {
