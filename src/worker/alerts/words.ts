@@ -138,7 +138,7 @@ export function notLanded({
     return {
       title: `AEP keeps nothing of what it accepts: of ${count(keptNone, 'record')} none is in the dataset${reason}`,
       meaning: 'The answers were 2xx, so nothing of it is stored here.',
-      action: `Usually the mapping fills no \`_id\` or no \`timestamp\`: \`npm run verify\` names what it lacks. Mend it, ${after}`,
+      action: `Usually the mapping fills no _id or no timestamp: \`npm run verify\` names what it lacks. Mend it, ${after}`,
     }
   }
   if (refused > 0) {
