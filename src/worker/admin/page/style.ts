@@ -56,7 +56,6 @@ th.n,.n{text-align:right}
 .tight button,.tight .b{min-height:1.75rem;padding:.05rem .5rem}
 .tight form{display:inline-block}
 .acts{white-space:nowrap}
-.even{table-layout:fixed}.even th:first-child,.even th+td,.even th:nth-child(2){width:29%}
 input[type=checkbox]{min-height:1.2rem;width:1.2rem;padding:0;margin:.2rem 0}
 .scroll{overflow-x:auto;margin-top:.75rem;background:linear-gradient(90deg,var(--bg) 1rem,#0000 2rem) 0/50% local,linear-gradient(-90deg,var(--bg) 1rem,#0000 2rem) 100%/50% local,linear-gradient(90deg,var(--soft),#0000 .5rem),linear-gradient(-90deg,var(--soft),#0000 .5rem);background-repeat:no-repeat}h2+.scroll{margin:0}
 table{border-collapse:collapse;width:100%}
@@ -84,7 +83,7 @@ svg{display:block;width:100%;height:100%}
 .story{padding-left:2rem}.story li{margin:.4rem 0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--link)}
 @media(min-width:64rem){.desk{grid-template-columns:minmax(0,1fr) 22rem}}
-@media(min-width:48rem){.card code{display:inline-block}}
+@media(min-width:48rem){.even{table-layout:fixed}.even th:first-child,.even th:nth-child(2){width:29%}.card code{display:inline-block}}
 @media(max-width:40rem){h1{font-size:1.25rem}.year{display:none}.tight:not(.flat) thead{display:none}.tight:not(.flat) tr{display:block;padding:.4rem 0;border-bottom:1px solid var(--line)}
 .tight:not(.flat) td,.tight:not(.flat) th{display:inline-block;border:0;text-align:left;padding:.1rem .75rem .1rem 0}.tight:not(.flat) .wide,.tight:not(.flat) td:empty{display:none}}
 @media(max-width:48rem){label{flex-basis:8rem}label:has([name=value]){flex-basis:14rem}select{padding-inline:.4rem 0}th,td{padding-right:.5rem}}
