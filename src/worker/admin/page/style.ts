@@ -82,8 +82,8 @@ svg{display:block;width:100%;height:100%}
 .f4{fill:var(--off);background:var(--off)}
 .story{padding-left:2rem}.story li{margin:.4rem 0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--link)}
-@media(min-width:64rem){.desk{grid-template-columns:minmax(0,1fr) 22rem}}
-@media(min-width:48rem){.even{table-layout:fixed}.even th:first-child,.even th:nth-child(2){width:29%}.card code{display:inline-block}}
+@media(min-width:64rem){.even{table-layout:fixed}.even th:first-child,.even th:nth-child(2){width:29%}.desk{grid-template-columns:minmax(0,1fr) 22rem}}
+@media(min-width:48rem){.card code{display:inline-block}}
 @media(max-width:40rem){h1{font-size:1.25rem}.year{display:none}.tight:not(.flat) thead{display:none}.tight:not(.flat) tr{display:block;padding:.4rem 0;border-bottom:1px solid var(--line)}
 .tight:not(.flat) td,.tight:not(.flat) th{display:inline-block;border:0;text-align:left;padding:.1rem .75rem .1rem 0}.tight:not(.flat) .wide,.tight:not(.flat) td:empty{display:none}}
 @media(max-width:48rem){label{flex-basis:8rem}label:has([name=value]){flex-basis:14rem}select{padding-inline:.4rem 0}th,td{padding-right:.5rem}}
