@@ -6,7 +6,15 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { badTranscript, chat, transcript } from './chats.ts'
-import { eachFile, inspect, type Operator, picture, REJECTING_MS, type World } from './operator.ts'
+import {
+  eachFile,
+  inspect,
+  type Operator,
+  PHONE,
+  picture,
+  REJECTING_MS,
+  type World,
+} from './operator.ts'
 import { KEY } from './relay.ts'
 
 let world: World
@@ -181,6 +189,10 @@ describe('what else is asked', () => {
     expect(days).toMatch(/Received In AEP Refused Lost Late Slowest Without transcript \d{4}-/)
     expect(days).toContain('Chats without a transcript')
     await inspect(operator, 'days-of-the-runbook')
+    await operator.page.setViewportSize(PHONE)
+    const lost = operator.page.getByRole('columnheader', { name: 'Lost' }).first()
+    const box = await lost.boundingBox()
+    expect((box?.x ?? PHONE.width) + (box?.width ?? 0)).toBeLessThanOrEqual(PHONE.width)
   })
 
   it('a transcript is late: what came of the one chat', async () => {

@@ -117,7 +117,7 @@ describe('the stand-in for wrangler', () => {
 })
 
 describe('a deploy that must go back', () => {
-  it('is listed with its tag and commit; a rollback goes to the version before, and another forward again', async () => {
+  it('is listed with its tag and commit; a rollback goes to the version before, and another forward again; a delete takes all', async () => {
     const version = (commit: string) => ({
       bindings: [],
       annotations: { 'workers/tag': 'v1', 'workers/message': commit },
@@ -136,6 +136,8 @@ describe('a deploy that must go back', () => {
     expect(worker.runs).toBe(worker.versionIds[0])
     await run('rollback')
     expect(worker.runs).toBe(worker.versionIds[1])
+    await run('delete')
+    expect(test.cloudflare.worker(NAME)).toBeUndefined()
   }, 240_000)
 })
 

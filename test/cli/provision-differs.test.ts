@@ -28,6 +28,13 @@ async function first(kind: string): Promise<Json> {
   return listAt(await send({ method: 'GET', path: `${FLOW_SERVICE}/${kind}` }), 'items')[0] ?? null
 }
 
+const flat = (text: string) => text.replaceAll(/\s+/g, ' ')
+
+async function usedMapping(): Promise<Json> {
+  const id = textAt(await first('flows'), 'transformations', 0, 'params', 'mappingId')
+  return send({ method: 'GET', path: `/data/foundation/conversion/mappingSets/${id}` })
+}
+
 async function dataset(): Promise<[string, Json]> {
   const answer = await send({ method: 'GET', path: '/data/foundation/catalog/dataSets' })
   return Object.entries(answer as Record<string, Json>)[0] as [string, Json]
@@ -182,6 +189,15 @@ describe('two of one name', () => {
     }))
     const outputSchema = { schemaRef: at(set, 'outputSchema', 'schemaRef') }
     await post(path, { name: NAME, outputSchema, mappings })
+    // The one that the dataflow uses is meant.
+    expect((await bench.run([])).code).toBe(0)
+    const flow = await first('flows')
+    await send({
+      method: 'PATCH',
+      path: `${FLOW_SERVICE}/flows/${textAt(flow, 'id')}`,
+      headers: { 'if-match': textAt(flow, 'etag') ?? '' },
+      body: [{ op: 'replace', path: '/name', value: 'Of somebody else' }],
+    })
     expect((await bench.run([])).code).toBe(3)
   })
 
@@ -252,6 +268,25 @@ describe('what can be mended', () => {
     expect(await bench.counts()).toMatchObject({ ...oneOfEach([]), mappingSets: 2 })
     expect((await bench.run(['--status'])).code).toBe(0)
     expect(bench.toml).toBe(before)
+  })
+
+  it('a mapping that somebody has added rows to: these stay', async () => {
+    await bench.run([])
+    const own = [
+      { source: 'visitor.name', destination: 'web.webPageDetails.server' },
+      { source: 'concat(name, "!")', destination: 'web.webPageDetails.name' },
+    ]
+    await bench.editMapping((rows) => [...rows, ...own])
+    // What is right stays as it is, and nobody is led back to a set without them.
+    expect((await bench.run([])).code).toBe(0)
+    expect(await bench.counts()).toMatchObject({ mappingSets: 1 })
+    await bench.editMapping((rows) => [...rows.slice(0, 5), ...rows.slice(-2)])
+    const { code, out } = await bench.run([], { answer: true })
+    expect(code).toBe(0)
+    expect(flat(out)).toContain('make a new mapping set, with 2 row(s) of your own')
+    expect((await bench.run(['--status'])).code).toBe(0)
+    const rows = listAt(await usedMapping(), 'mappings')
+    for (const row of own) expect(rows).toContainEqual(expect.objectContaining(row))
   })
 
   it('a field that the field group lacks', async () => {

@@ -81,7 +81,7 @@ describe('an endpoint that is set', () => {
     expect((await bench.run([], { answer: false })).code).toBe(4)
     expect(varsOf(bench.toml)).toEqual(PRODUCTION)
     const { code, asked } = await bench.run([], { answer: true })
-    expect([code, asked]).toEqual([0, ['Do this in sandbox prod?']])
+    expect([code, asked]).toEqual([0, ['Do this in sandbox prod, and replace these settings?']])
     expect(varsOf(bench.toml).AEP_ENDPOINT).toContain(bench.adobe.url)
 
     writeFileSync(bench.config, withVars(TOML, PRODUCTION))
@@ -164,8 +164,19 @@ describe('--dataset', () => {
     const { code, out, err } = await bench.run(['--dataset', id, '--yes'])
     expect([code, err]).toEqual([0, ''])
     expect(out).toContain('Dataset Direct')
+    // The schema is called as Adobe calls it, not as ours would be.
+    expect(out).not.toContain('Chatlio chat events" exists already')
     expect(await bench.counts()).toMatchObject({ flows: 2, dataSets: 1, schemas: 1 })
     expect(varsOf(bench.toml).AEP_ENDPOINT).toContain('/collection/')
+    const status = await bench.run(['--status'])
+    expect([status.code, status.err]).toEqual([0, ''])
+    expect(status.out).toContain('Schema Direct: as it should be')
+    await bench.editMapping((rows) => rows.slice(0, 5))
+    const { err: advice } = await bench.run(['--status'])
+    expect(flat(advice)).toContain(`--dataset ${id}`)
+    expect((await bench.run(['--dataset', id, '--yes'])).code).toBe(0)
+    expect((await bench.run(['--status'])).code).toBe(0)
+    expect(await bench.counts()).toMatchObject({ flows: 2, dataSets: 1, schemas: 1 })
   })
 
   it('needs one that is there', async () => {

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { platformClient } from '../../src/cli/lib/platform-client.ts'
 import { at, isRecord, type Json, listAt, textAt } from '../../src/cli/lib/platform-request.ts'
 import { Interrupted, type Terminal } from '../../src/cli/lib/terminal.ts'
+import { varsOf } from '../../src/cli/lib/wrangler-toml.ts'
 import { main } from '../../src/cli/provision/main.ts'
 import { readSettings } from '../../src/cli/provision/settings.ts'
 import { type LocalAdobeServer, startLocalAdobe } from '../../src/local-adobe/server.ts'
@@ -150,11 +151,13 @@ export class Bench {
     }
   }
 
-  /** Makes a new version of the dataflow's mapping, as somebody in Adobe's interface does. */
+  /** Makes a new version of the mapping of the relay's dataflow, as somebody in Adobe's interface does. */
   async editMapping(edit: (rows: readonly Json[]) => readonly Json[]): Promise<void> {
     const { send } = this.api
     const flows = '/data/foundation/flowservice/flows'
-    const flow = listAt(await send({ method: 'GET', path: flows }), 'items')[0] ?? null
+    const all = listAt(await send({ method: 'GET', path: flows }), 'items')
+    const used = varsOf(this.toml).AEP_FLOW_ID
+    const flow = all.find((one) => textAt(one, 'id') === used) ?? all[0] ?? null
     const id = textAt(flow, 'transformations', 0, 'params', 'mappingId')
     const path = `/data/foundation/conversion/mappingSets/${id}`
     const set = await send({ method: 'GET', path })

@@ -72,6 +72,17 @@ describe('one event, one line', () => {
     ])
   })
 
+  it('reads the relay’s own lines as `wrangler dev` prints them, which has no time', async () => {
+    const warning =
+      '\u001b[33m▲ \u001b[43;33m[\u001b[43;30mWARNING\u001b[43;33m]\u001b[0m \u001b[1m'
+    const text = `${JSON.stringify(forwarded)}\n${warning}${JSON.stringify(buffered)}\u001b[0m\n`
+    expect(await tail(text)).toEqual([
+      '--:--:--  webhook     transcript forwarded 200 3f2a9c1b 180 ms',
+      '--:--:--  webhook     transcript buffered unavailable 202 3f2a9c1b 180 ms',
+    ])
+    expect((await tail(text, '--errors')).slice(2)).toEqual([expect.stringContaining('buffered')])
+  })
+
   it('reads events that follow each other, over many lines or on one', async () => {
     const lines = await tail(
       printed(invocation([own(forwarded)]), invocation([own(buffered, 'warn')])) +

@@ -145,9 +145,20 @@ describe('the sentence about the relay', () => {
     const actionOf = (...names: string[]) =>
       sayHow({ ...well, problems: names.map(wrong) }).parts[0]?.action
     expect(actionOf('WEBHOOK_KEYS', 'WEBHOOK_KEYS', 'ADMIN_TOKEN', 'REDACT')).toBe(
-      'Set it anew: `npx wrangler secret put WEBHOOK_KEYS`, `npx wrangler secret put ADMIN_TOKEN`. Correct wrangler.toml, then `npm run deploy`.',
+      'Set it anew: `npx wrangler secret put WEBHOOK_KEYS`, `npx wrangler secret put ADMIN_TOKEN`. Correct `wrangler.toml`, then `npm run deploy`.',
     )
-    expect(actionOf('REDACT')).toBe('Correct wrangler.toml, then `npm run deploy`.')
+    expect(actionOf('REDACT')).toBe('Correct `wrangler.toml`, then `npm run deploy`.')
+  })
+
+  it('says once that no key is usable, and why, and not that nothing has come', () => {
+    const problems = [
+      { variable: 'WEBHOOK_KEYS', expected: '20 characters or more (key 1 is too short)' },
+      { variable: 'REDACT', expected: 'card' },
+    ]
+    const said = sayHow({ ...well, letsIn: false, hasCome: false, problems })
+    expect(said.sentence).toBe('No webhook key is usable. 1 setting cannot be used.')
+    expect(said.parts[0]?.meaning).toContain('key 1 is too short')
+    expect(said.parts[1]?.meaning).not.toContain('WEBHOOK_KEYS')
   })
 
   it('speaks of an outage only while nothing is on hold', () => {

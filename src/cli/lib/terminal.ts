@@ -7,6 +7,7 @@
 import { styleText } from 'node:util'
 import { confirm, isCancel, password, text } from '@clack/prompts'
 import { keepSecret, printableLines } from './printable.ts'
+import { COLUMNS } from './style.ts'
 
 export type Terminal = {
   readonly isInteractive: boolean
@@ -57,16 +58,21 @@ export function processTerminal(): Terminal {
   }
 }
 
+const columns = () => process.stdout.columns || COLUMNS
+
 const FRAMES = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
 const FRAME_MS = 100
 const CLEAR_LINE = '\r\u001b[2K'
 
-/** Keys are left alone: the spinner of the prompts takes Ctrl-C for itself, and ends the process with 0. */
+/**
+ * Keys are left alone: the spinner of the prompts takes Ctrl-C for itself, and ends the process with 0. What moves stays on
+ * one line: only that can be cleared.
+ */
 function spin(what: string): (outcome: string) => void {
   const since = Date.now()
   const show = () => {
     const frame = FRAMES[Math.floor((Date.now() - since) / FRAME_MS) % FRAMES.length]
-    process.stdout.write(`${CLEAR_LINE}${frame}  ${what}`)
+    process.stdout.write(`${CLEAR_LINE}${`${frame}  ${what}`.slice(0, columns() - 1)}`)
   }
   show()
   const timer = setInterval(show, FRAME_MS)

@@ -5,12 +5,18 @@
 import type { Send } from '../lib/platform-client.ts'
 import { type Json, textAt } from '../lib/platform-request.ts'
 import { byFlowServiceId, datasetById, orNull } from './lookup.ts'
+import { DEFAULT_NAME } from './options.ts'
 import type { Ids } from './wanted.ts'
 
-/** `name`: of the dataset, by which `provision` calls the rest; null: the usual one. */
-export type Chain = { readonly ids: Ids; readonly name: string | null } | { readonly wrong: string }
+/**
+ * `name`: by which `provision` calls what it makes; null: the usual one. `dataset`: the id of one that it has not made, into
+ * which this is a second dataflow.
+ */
+export type Chain =
+  | { readonly ids: Ids; readonly name: string | null; readonly dataset: string | null }
+  | { readonly wrong: string }
 
-/** Of the dataflow that the relay is set up with. Nothing, when it has the `usual` name: by that all is found. */
+/** Of the dataflow that the relay is set up with. Nothing, when all has the `usual` name: by that it is found. */
 export async function chainOfFlow(
   send: Send,
   { flowId, usual, sandbox }: { flowId: string; usual: string; sandbox: string },
@@ -21,7 +27,6 @@ export async function chainOfFlow(
       wrong: `AEP_FLOW_ID is ${flowId}: sandbox ${sandbox} has no such dataflow. Either it is deleted, or AEP_SANDBOX is another one.`,
     }
   }
-  if (textAt(flow, 'name') === usual) return { ids: {}, name: null }
   const one = async (kind: 'sourceConnections' | 'targetConnections', id: string | null) =>
     id === null ? null : orNull(() => byFlowServiceId(send, kind, id))
   const sourceId = textAt(flow, 'sourceConnectionIds', 0)
@@ -30,17 +35,29 @@ export async function chainOfFlow(
   const target = await one('targetConnections', targetId)
   const datasetId = textAt(target, 'params', 'dataSetId')
   const dataset = datasetId === null ? null : await datasetById(send, datasetId)
-  return {
-    name: textAt(dataset, 'name'),
-    ids: known({
-      flow: flowId,
-      source: source && sourceId,
-      target: target && targetId,
-      base: textAt(source, 'baseConnectionId'),
-      dataset: dataset && datasetId,
-      schema: textAt(target, 'data', 'schema', 'id'),
-    }),
+  const ids = known({
+    flow: flowId,
+    source: source && sourceId,
+    target: target && targetId,
+    base: textAt(source, 'baseConnectionId'),
+    dataset: dataset && datasetId,
+    schema: textAt(target, 'data', 'schema', 'id'),
+  })
+  const [flowName, datasetName] = [textAt(flow, 'name') ?? '', textAt(dataset, 'name')]
+  const own = withoutKind(flowName, usual)
+  // What `provision` has made is all of one name, but for a dataset that was there before.
+  const isSecond = textAt(source, 'name') === flowName && datasetName !== own
+  if (isSecond && ids.dataset !== undefined) {
+    return { ids, name: own === DEFAULT_NAME ? null : own, dataset: ids.dataset }
   }
+  if (flowName === usual) return { ids: {}, name: null, dataset: null }
+  return { ids, name: datasetName, dataset: null }
+}
+
+/** The name of a dataflow without what tells kinds of dataflows apart. */
+function withoutKind(flowName: string, usual: string): string {
+  const kind = usual.slice(DEFAULT_NAME.length)
+  return flowName.endsWith(kind) ? flowName.slice(0, flowName.length - kind.length) : flowName
 }
 
 /** For a second dataflow into it. */
@@ -53,7 +70,7 @@ export async function chainOfDataset(send: Send, id: string, sandbox: string): P
   }
   const schema = textAt(dataset, 'schemaRef', 'id')
   if (schema === null) return { wrong: `The dataset ${id} has no schema.` }
-  return { ids: { dataset: id, schema }, name: null }
+  return { ids: { dataset: id, schema }, name: null, dataset: id }
 }
 
 function known(ids: Readonly<Record<string, Json>>): Ids {

@@ -28,7 +28,7 @@ import {
 } from './report.ts'
 import { complainOf, type Run } from './run.ts'
 import type { Context, Found, Key, Step } from './step.ts'
-import { isUnavoidable, type Surveyed, survey } from './survey.ts'
+import { isUnavoidable, type State, type Surveyed, survey } from './survey.ts'
 
 const UNCHANGED = 'Everything is there and as it should be: nothing was changed in AEP.'
 
@@ -144,7 +144,11 @@ async function consented(
   const intoProfile = making.some(({ step }) => step.key === 'union') || amendments.some(isTagging)
   for (const { step, state } of amendments) {
     if (state.is !== 'differs' || !state.amendment) continue
-    terminal.say(`${called(step, run.wanted)} exists already. This would ${state.amendment.what}.`)
+    terminal.say(
+      wrap(
+        `${called(step, run.wanted, state)} exists already. This would ${state.amendment.what}.`,
+      ),
+    )
   }
   if (intoProfile) {
     terminal.say(
@@ -155,8 +159,9 @@ async function consented(
   const changesAep = making.length + amendments.length > 0
   if ((!changesAep && replaced === null) || run.options.yes) return 'given'
   if (terminal.isInteractive) {
+    const also = replaced === null ? '' : ', and replace these settings'
     const place = `sandbox ${run.settings.sandbox}`
-    const question = changesAep ? `Do this in ${place}?` : 'Replace these settings?'
+    const question = changesAep ? `Do this in ${place}${also}?` : 'Replace these settings?'
     if (await terminal.confirm(question)) return 'given'
     terminal.complain('Nothing was changed.')
     return replaced === null ? 2 : 4
@@ -164,7 +169,7 @@ async function consented(
   if (replaced !== null) {
     terminal.complain(
       wrap(
-        'Another dataflow would take the place of the one that is set there. Nothing was changed. Run again on a terminal, or with --yes, to replace it; for another environment beside it, give --env NAME.',
+        'Another dataflow would take the place of the one that is set there. Nothing was changed. Run again on a terminal, or with --yes, to replace it.',
       ),
     )
     return 4
@@ -188,7 +193,7 @@ function hooks({ wanted, world }: Run, done: Done[]) {
   let isPreviewed = false
   let end: ((outcome: string) => void) | null = null
   return {
-    async before(step: Step, state: { is: string }, context: Context) {
+    async before(step: Step, state: State, context: Context) {
       const usesMapping = step.key === 'mapping' || step.key === 'flow'
       if (wanted.format === 'raw' && usesMapping && !isPreviewed) {
         isPreviewed = true
@@ -196,7 +201,7 @@ function hooks({ wanted, world }: Run, done: Done[]) {
       }
       const verb = state.is === 'missing' ? 'Making' : 'Changing'
       end = world.terminal.isInteractive
-        ? world.terminal.busy(`${verb} ${called(step, wanted)}`)
+        ? world.terminal.busy(`${verb} ${called(step, wanted, state)}`)
         : null
     },
     /** What still moves on the terminal would keep the process alive. */

@@ -9,7 +9,7 @@ import { placeOf, type Vars } from '../lib/wrangler-toml.ts'
 import { type Done, StepFailed, Stopped } from './apply.ts'
 import type { Options } from './options.ts'
 import type { Step } from './step.ts'
-import type { Surveyed } from './survey.ts'
+import type { State, Surveyed } from './survey.ts'
 import type { Wanted } from './wanted.ts'
 
 export function heading({ orgId, sandbox }: PlatformSettings, wanted: Wanted): string {
@@ -20,23 +20,29 @@ export function heading({ orgId, sandbox }: PlatformSettings, wanted: Wanted): s
   )
 }
 
-export function called(step: Step, wanted: Wanted): string {
-  return `${step.title} "${step.name(wanted)}"`
+/** `state`: what is there of it, if that is known. */
+export function called(step: Step, wanted: Wanted, state: State | Done | null = null): string {
+  return `${step.title} "${nameOf(step, wanted, state)}"`
 }
 
 /** As Adobe calls it, where it is known by its id. */
-function nameOf({ step, state }: Surveyed, wanted: Wanted): string {
-  const body = 'found' in state && wanted.ids[step.key] !== undefined ? state.found.body : null
+function nameOf(step: Step, wanted: Wanted, state: State | Done | null): string {
+  const isById = wanted.ids[step.key] !== undefined
+  const body = isById && state !== null && 'found' in state ? state.found.body : null
   return textAt(body, 'name') ?? textAt(body, 'title') ?? step.name(wanted)
 }
 
 /** What has been made or changed, its id on the same line where there is room. */
-export function doneLine({ step, found, outcome }: Done, wanted: Wanted): string {
-  const line = `${outcome.padEnd(8)}${called(step, wanted)}  ${found.id}`
-  return line.length <= COLUMNS
-    ? line
-    : `${outcome.padEnd(8)}${called(step, wanted)}\n${' '.repeat(10)}${found.id}`
+export function doneLine(done: Done, wanted: Wanted): string {
+  const [start, hanging] = [done.outcome.padEnd(8), ' '.repeat(10)]
+  const [what, { id }] = [called(done.step, wanted, done), done.found]
+  const line = `${start}${what}  ${id}`
+  if (line.length <= BESIDE_MARK) return line
+  return `${wrap(what, start, hanging, BESIDE_MARK)}\n${hanging}${id}`
 }
+
+/** On a terminal a mark and two blanks stand before it. */
+const BESIDE_MARK = COLUMNS - 3
 
 const PLANNED = { missing: 'make', same: 'keep', differs: 'change', ambiguous: '?' } as const
 
@@ -48,7 +54,7 @@ export function planText(surveyed: readonly Surveyed[], wanted: Wanted): string 
       const remark =
         state.is === 'missing' ? step.forever : state.is === 'differs' && state.amendment?.what
       return [
-        row(PLANNED[state.is].padEnd(8), `${step.title} ${nameOf(one, wanted)}`),
+        row(PLANNED[state.is].padEnd(8), `${step.title} ${nameOf(step, wanted, state)}`),
         ...(remark ? [row(' '.repeat(8), `  ${remark}`)] : []),
       ]
     })
@@ -71,7 +77,11 @@ export function statusText(surveyed: readonly Surveyed[], wanted: Wanted): strin
       const { title } = one.step
       const [state, ...details] = remarks(one)
       return [
-        marked(one.state.is === 'same', `${title} ${nameOf(one, wanted)}: ${state}`, '    '),
+        marked(
+          one.state.is === 'same',
+          `${title} ${nameOf(one.step, wanted, one.state)}: ${state}`,
+          '    ',
+        ),
         ...details.map((detail) => wrap(detail, '    ', '      ')),
       ]
     })
@@ -113,6 +123,7 @@ export function replacedText(
       `    old  ${there[name]}`,
       `    new  ${should[name]}`,
     ]),
+    'To keep it, and set up another environment beside it, give --env NAME.',
   ].join('\n')
 }
 
@@ -152,9 +163,7 @@ export function failureText(error: unknown, done: readonly Done[], wanted: Wante
   if (done.length > 0) {
     lines.push('So far there is:')
     lines.push(
-      ...done.map(
-        ({ step, found, outcome }) => `  ${called(step, wanted)}, ${outcome}: ${found.id}`,
-      ),
+      ...done.map((one) => `  ${called(one.step, wanted, one)}, ${one.outcome}: ${one.found.id}`),
     )
   }
   lines.push(

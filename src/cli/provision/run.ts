@@ -86,8 +86,9 @@ export async function startRun(
   const visitorNamespace =
     variable(world.env, 'AEP_VISITOR_NAMESPACE') ?? vars?.AEP_VISITOR_NAMESPACE ?? namespace.code
   const chain = await chainFor(options, vars ?? {}, api.send, settings)
-  const { ids, name } = 'ids' in chain ? chain : { ids: {}, name: null }
-  const meant = name === null ? options : { ...options, name, isNamed: true }
+  const { ids, name, dataset } = 'ids' in chain ? chain : { ids: {}, name: null, dataset: null }
+  const named = name === null ? options : { ...options, name, isNamed: true }
+  const meant = { ...named, dataset }
   const contact = await hasGlobal(api.send, CONTACT_GROUP)
   const wanted = wantedOf(meant, tenant.replace(/^_/, ''), visitorNamespace, { ids, contact })
   const wrong = 'wrong' in chain ? chain.wrong : null
@@ -104,7 +105,7 @@ async function chainFor(
   const { mode, dataset, isNamed } = options
   if (dataset !== null) return chainOfDataset(send, dataset, sandbox)
   const flowId = asMeant(vars).AEP_FLOW_ID
-  if (mode !== 'status' || isNamed || !flowId) return { ids: {}, name: null }
+  if (mode !== 'status' || isNamed || !flowId) return { ids: {}, name: null, dataset: null }
   const { flowName: usual } = wantedOf(options, '', '', { ids: {}, contact: false })
   return chainOfFlow(send, { flowId, usual, sandbox })
 }

@@ -1,9 +1,12 @@
 /**
  * Split: lines into the JSON objects that `wrangler tail --format json` prints, each over many lines.
  * An object begins at a line that is `{` and ends at a line that is `}`: inside, every line is indented. One on a single
- * line is taken as well, so that what another tool has made compact can be read. Anything else is given back as text.
+ * line is taken as well, so that what another tool has made compact can be read; and so is a line of the relay's own log,
+ * as `wrangler dev` prints it. Anything else is given back as text.
  * Pure but for the lines it holds back; an object that never ends is given back as text when it grows too large.
  */
+
+import { stripVTControlCharacters } from 'node:util'
 
 export type Piece =
   | { readonly object: Readonly<Record<string, unknown>> }
@@ -39,8 +42,17 @@ export class Splitter {
   }
 }
 
+/** Of `wrangler dev`; what is worse than information stands behind its mark. */
+const OWN_LINE = /^(?:\S+ \[(WARNING|ERROR)\] )?(\{"event":".*\})$/
+const LEVELS: Readonly<Record<string, string>> = { WARNING: 'warn', ERROR: 'error' }
+
 function piecesOf(text: string): Piece[] {
   if (text.trim() === '') return []
+  const [, mark = '', line] = OWN_LINE.exec(stripVTControlCharacters(text).trim()) ?? []
+  if (line !== undefined) {
+    const log = { level: LEVELS[mark] ?? 'log', message: [line] }
+    return [{ object: { outcome: 'ok', logs: [log] } }]
+  }
   if (text.startsWith('{')) {
     try {
       const value: unknown = JSON.parse(text)

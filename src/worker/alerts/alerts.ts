@@ -237,7 +237,7 @@ function readExpiring({ now, retentionMs, outbox }: AlertFacts): RuleResult {
     ],
     meaning: EXPIRING_MEANING,
     action:
-      'Redrive what is dead or quarantined on /admin, end the hold, or raise RETENTION_DAYS and run `npm run deploy`.',
+      'Redrive what is dead or quarantined on /admin, end the hold, or raise `RETENTION_DAYS` and run `npm run deploy`.',
   }
 }
 

@@ -70,17 +70,17 @@ const ADVICE: { readonly [reason: string]: Advice } = {
   configuration: {
     title: 'AEP cannot be reached as configured',
     action:
-      'The log line `configuration` names a variable that does not parse; without one, AEP does not know the address in AEP_ENDPOINT. Correct it in wrangler.toml and run `npm run deploy`.',
+      'The log line `configuration` names a variable that does not parse; without one, AEP does not know the address in `AEP_ENDPOINT`. Correct it in `wrangler.toml` and run `npm run deploy`.',
   },
   [NO_KEY]: {
     title: 'No webhook key is usable',
     action:
-      'Set the secret WEBHOOK_KEYS (`npx wrangler secret put WEBHOOK_KEYS`): keys of 20 characters or more, separated by commas.',
+      'Set the secret, `npx wrangler secret put WEBHOOK_KEYS`: keys of 20 characters or more, separated by commas.',
   },
   rejecting: {
     title: 'AEP refuses every event',
     action:
-      'The flow, organization, dataset or schema does not belong to this endpoint. Compare with `npm run provision -- --status`, correct wrangler.toml and run `npm run deploy`. Nothing needs to be sent again by hand.',
+      'The flow, organization, dataset or schema does not belong to this endpoint. Compare with `npm run provision -- --status`, correct `wrangler.toml` and run `npm run deploy`. Nothing needs to be sent again by hand.',
   },
 }
 
@@ -104,6 +104,9 @@ export const TURNED_AWAY =
 
 export const TURNED_AWAY_ACTION =
   '`npm run tail -- --errors` shows why. To bring a chat that is missing, un-archive its channel in Slack and use `/chatlio send-to-webhook`.'
+
+/** Alerts go nowhere. */
+export const SET_ALERTS = 'Set the secret: `npx wrangler secret put ALERT_WEBHOOK_URL`.'
 
 export const EXPIRING_MEANING = 'What is erased is gone here, and AEP never got it.'
 

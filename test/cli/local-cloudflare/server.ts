@@ -94,6 +94,8 @@ async function answer(
   }
   const inAccount = path.replace(`/accounts/${ACCOUNT_ID}/`, '')
   if (inAccount === 'workers/subdomain') return ok({ subdomain: 'local' })
+  // Nothing else is in this account that would use the Worker.
+  if (inAccount === 'storage/kv/namespaces' || inAccount.startsWith('workers/tails/')) return ok([])
   const [, area, name = '', rest = ''] =
     /^workers\/(scripts|services|workers)\/([^/]+)\/?(.*)$/.exec(inAccount) ?? []
   const worker = workers.get(name)
@@ -105,6 +107,10 @@ async function answer(
   }
   if (!worker || area === undefined) {
     return problem(404, 10007, 'This Worker does not exist on your account.')
+  }
+  if (area === 'services' && method === 'DELETE') {
+    workers.delete(name)
+    return ok(null)
   }
   if (area === 'services') return ok(worker.service())
   if (area === 'workers') return ok(worker.overview())
@@ -127,6 +133,8 @@ async function scriptRoute(
       worker.secrets.set(secret.name, secret.text)
       return ok({ name: secret.name, type: 'secret_text' })
     }
+    case 'GET references':
+      return ok({ services: { incoming: [], outgoing: [] }, durable_objects: [] })
     case 'GET deployments':
       return ok({ deployments: worker.deployments() })
     case 'POST deployments': {

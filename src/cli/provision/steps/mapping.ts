@@ -3,11 +3,12 @@
  * flow is pointed to it, as Adobe describes it (update-dataflows).
  *
  * The set that matters is the one the flow uses, so that is looked at first, whatever it is called; otherwise one is
- * looked up by name, and since names are not unique there, only one with the right rows counts.
+ * looked up by name, and since names are not unique there, only one with the right rows counts. Rows of somebody's own,
+ * into fields of theirs, are taken along: without them these fields would stay empty from that day on.
  * "Right" is decided on source and destination alone: Adobe reads `sourceType` back in other words.
  */
 import { mappingRows } from '../../../worker/aep/schema/mapping.ts'
-import { at, type Json, listAt, textAt } from '../../lib/platform-request.ts'
+import { at, type Json, type JsonRecord, listAt, textAt } from '../../lib/platform-request.ts'
 import { flowServiceOne, MAPPING_SETS, mappingSetById, mappingSetsByName } from '../lookup.ts'
 import { type Context, type Difference, difference, type Found, idOf, type Step } from '../step.ts'
 import { SCHEMA_CONTENT_TYPE, type Wanted } from '../wanted.ts'
@@ -19,15 +20,17 @@ export const MAPPING: Step = {
   name: ({ flowName }) => flowName,
   permission: SOURCES,
   async find(context) {
-    const named = await mappingSetsByName(context.send, context.wanted.flowName)
-    const right: Found[] = []
-    for (const { id } of named) {
-      const body = await mappingSetById(context.send, id, null)
-      if (differencesIn(body, context).length === 0) right.push({ id, body })
-    }
-    if (right.length > 0) return right
     const used = await usedByFlow(context)
-    return used === null ? [] : [used]
+    const own = JSON.stringify(ownRows(used?.body ?? null, context))
+    const isRight = (body: Json) =>
+      differencesIn(body, context).length === 0 && JSON.stringify(ownRows(body, context)) === own
+    if (used !== null && isRight(used.body)) return [used]
+    const right: Found[] = []
+    for (const { id } of await mappingSetsByName(context.send, context.wanted.flowName)) {
+      const body = await mappingSetById(context.send, id, null)
+      if (isRight(body)) right.push({ id, body })
+    }
+    return right.length > 0 || used === null ? right : [used]
   },
   compare: ({ body }, context) => differencesIn(body, context),
   create: (context) => ({
@@ -36,11 +39,19 @@ export const MAPPING: Step = {
     body: { name: context.wanted.flowName, ...mappingSetOf(context) },
   }),
   made,
-  amend: (_, differences, context) => ({
-    what: `make a new mapping set, since the present one differs in ${differences.length} place(s), and let the dataflow use it`,
-    request: MAPPING.create(context),
-    replaces: true,
-  }),
+  amend({ body }, differences, context) {
+    const own = ownRows(body, context)
+    const taken = own.length > 0 ? `, with ${own.length} row(s) of your own` : ''
+    const { mappings, ...set } = mappingSetOf(context)
+    return {
+      what: `make a new mapping set${taken}, since the present one differs in ${differences.length} place(s), and let the dataflow use it`,
+      request: {
+        ...MAPPING.create(context),
+        body: { name: context.wanted.flowName, ...set, mappings: [...mappings, ...own] },
+      },
+      replaces: true,
+    }
+  },
 }
 
 /** As `preview` and `validate` take it too. */
@@ -53,6 +64,27 @@ export function mappingSetOf(context: Context) {
     mappings: mappingRows(tenant, visitorNamespace, contact).map((row) => ({ ...row })),
   }
 }
+
+/** Rows into fields that are none of ours. */
+function ownRows(set: Json, { wanted }: Context): JsonRecord[] {
+  const { tenant, visitorNamespace } = wanted
+  const ours = new Set(mappingRows(tenant, visitorNamespace, true).map((row) => row.destination))
+  return listAt(set, 'mappings').flatMap((row) => {
+    const [source, destination] = [sourceOf(row), destinationOf(row)]
+    if (source === null || destination === null || ours.has(destination)) return []
+    const said = textAt(row, 'sourceType') ?? ''
+    const seen = PLAIN.test(source) ? 'ATTRIBUTE' : 'EXPRESSION'
+    return [{ sourceType: TYPES.includes(said) ? said : seen, source, destination }]
+  })
+}
+
+const TYPES = ['ATTRIBUTE', 'EXPRESSION', 'STATIC']
+
+/** A path; anything else is an expression. Adobe may read `sourceType` back in other words. */
+const PLAIN = /^[\w$@-]+(\[(\*|\d+)\])?(\.[\w$@-]+(\[(\*|\d+)\])?)*$/
+
+const sourceOf = (row: Json) => textAt(row, 'source') ?? textAt(row, 'sourceAttribute')
+const destinationOf = (row: Json) => textAt(row, 'destination') ?? textAt(row, 'destinationXdmPath')
 
 async function usedByFlow({ send, wanted }: Context): Promise<Found | null> {
   const meant = { id: wanted.ids.flow, name: wanted.flowName }
@@ -77,10 +109,7 @@ export function rowDifferences(
 ): readonly Difference[] {
   const { tenant, visitorNamespace, schemaId, contact } = should
   const there = new Map(
-    listAt(set, 'mappings').map((row) => [
-      textAt(row, 'destination') ?? textAt(row, 'destinationXdmPath') ?? '',
-      textAt(row, 'source') ?? textAt(row, 'sourceAttribute'),
-    ]),
+    listAt(set, 'mappings').map((row) => [destinationOf(row) ?? '', sourceOf(row)]),
   )
   const rows = mappingRows(tenant, visitorNamespace, contact).flatMap(({ source, destination }) =>
     difference(destination, source, there.get(destination) ?? null),

@@ -35,7 +35,7 @@ export function EventTable({ caption, events, form }: EventTableProps) {
               </td>
             )}
             <TimeCell at={receivedAt} bare />
-            <td>{stateName(state)}</td>
+            <td>{NEEDS_PERSON.has(state) ? <mark>{stateName(state)}</mark> : stateName(state)}</td>
             <td>
               {kind}
               {source && <small> · {source}</small>}
@@ -53,6 +53,9 @@ export function EventTable({ caption, events, form }: EventTableProps) {
     </Table>
   )
 }
+
+/** These a person looks for in a list of all. */
+const NEEDS_PERSON: ReadonlySet<string> = new Set(['dead', 'quarantined', 'failed'])
 
 const short = (id: string) => id.slice(0, 8)
 

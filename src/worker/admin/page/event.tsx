@@ -56,7 +56,7 @@ function Preview({ id, of: { why, records, masked } }: { id: string; of: Answer<
           <ul>
             {masked.map(({ path, text }) => (
               <li>
-                <code>{path}</code>: <mark>{text ?? 'left out'}</mark>
+                <code>{path}</code>: <Masked text={text} />
               </li>
             ))}
           </ul>
@@ -65,6 +65,18 @@ function Preview({ id, of: { why, records, masked } }: { id: string; of: Answer<
       {records.map((record) => (
         <Text of={JSON.stringify(record, null, 2)} />
       ))}
+    </>
+  )
+}
+
+/** `null`: all of it is left out. */
+function Masked({ text }: { text: string | null }) {
+  if (text === null) return <mark>left out</mark>
+  return (
+    <>
+      {text
+        .split(/(\[(?:card|iban|email|phone)\])/)
+        .map((part, index) => (index % 2 ? <mark>{part}</mark> : part))}
     </>
   )
 }

@@ -1,8 +1,9 @@
 /** `/admin/ui/events`: what came last, whatever became of it, and what is done with many at once. */
 
 import * as v from 'valibot'
-import { figure } from '../../alerts/words.ts'
+import { count, figure } from '../../alerts/words.ts'
 import { STORED_KINDS } from '../../chatlio/kind.ts'
+import { DAY_MS } from '../../limits.ts'
 import { type AppContext, type Services, servicesOf } from '../../services.ts'
 import { type Answer, COMMANDS, type Input } from '../api.ts'
 import { checkQuery } from '../input.ts'
@@ -50,6 +51,7 @@ export async function showEvents(c: AppContext): Promise<Response> {
       events={page.events.map(withoutPast)}
       {...{ filter, matching, entry, hasSources }}
       isFirst={cursor === undefined}
+      receiptDays={services.config.receiptMs / DAY_MS}
     />,
   )
 }
@@ -90,6 +92,7 @@ type EventsProps = Answer<'events'> & {
   entry: Entry | null
   /** Whether keys have names. */
   hasSources: boolean
+  receiptDays: number
 }
 
 const titleOf = (state: FilterValues['state']) =>
@@ -100,6 +103,12 @@ const LISTED = named(Object.keys(MEANINGS), stateName as (name: string) => strin
 const KINDS = named(STORED_KINDS)
 const SOME = 'some'
 
+const LEAVES_RECEIPTS: ReadonlySet<string> = new Set(['all', 'delivered'])
+const receiptsOf = (days: number) =>
+  days > 0
+    ? `Of delivered events a receipt is left for ${count(days, 'day')}.`
+    : 'Delivered events leave no receipt.'
+
 function Events(props: EventsProps) {
   const { filter, events, cursor, matching, isFirst, entry } = props
   const { state } = filter
@@ -108,7 +117,9 @@ function Events(props: EventsProps) {
   return (
     <>
       <h1>{titleOf(state)}</h1>
-      <p class="soft">{MEANINGS[state]}</p>
+      <p class="soft">
+        {MEANINGS[state]} {LEAVES_RECEIPTS.has(state) && receiptsOf(props.receiptDays)}
+      </p>
       {entry && <Progress entry={entry} link />}
       <Filters filter={filter} hasSources={props.hasSources} />
       {isShown && (isParked || (state === 'pending' && isNarrowed)) && (

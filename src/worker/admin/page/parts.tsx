@@ -118,14 +118,15 @@ const BY_KEYBOARD = { tabindex: 0 }
 
 /**
  * A table that scrolls by itself where it does not fit. A head that begins with `#` is one of figures. `tight`: of low rows,
- * which are lines of text on a phone; `flat`: and stay rows there, since their figures say nothing without heads.
+ * which are lines of text on a phone; `flat`: and stay rows there, since their figures say nothing without heads; `even`:
+ * with the columns of its neighbours.
  */
-type TableProps = { caption: string; heads: readonly string[]; tight?: boolean | 'flat' }
+type TableProps = { caption: string; heads: readonly string[]; tight?: boolean | 'flat' | 'even' }
 
 export function Table({ caption, heads, tight, children }: PropsWithChildren<TableProps>) {
   return (
     <section class="scroll" aria-label={caption} {...BY_KEYBOARD}>
-      <table class={tight === 'flat' ? 'tight flat' : tight ? 'tight' : undefined}>
+      <table class={typeof tight === 'string' ? `tight ${tight}` : tight ? 'tight' : undefined}>
         <caption>{caption}</caption>
         <thead>
           <tr>

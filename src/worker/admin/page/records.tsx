@@ -1,6 +1,6 @@
 /** Drift, alerts, and the days of a week. */
 import { ALERTS } from '../../alerts/alerts.ts'
-import { count, figure } from '../../alerts/words.ts'
+import { count, figure, forRelay, type RelayName, SET_ALERTS } from '../../alerts/words.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import { operatorOf } from '../access.ts'
 import type { Answer } from '../api.ts'
@@ -9,8 +9,8 @@ import { alerts, drift } from '../run/relay.ts'
 import { run } from '../run/run.ts'
 import { href } from './addresses.ts'
 import { EventLink } from './event-table.tsx'
-import { respond } from './frame.tsx'
-import { Action, Table, Time, TimeCell } from './parts.tsx'
+import { relayOf, respond } from './frame.tsx'
+import { Action, Table, Time, TimeCell, When, Words } from './parts.tsx'
 import { howLong } from './words.ts'
 
 const DRIFT = '/admin/ui/drift'
@@ -33,6 +33,7 @@ export async function showAlerts(c: AppContext): Promise<Response> {
     <Alerts
       {...(await alerts(services))}
       goSomewhere={services.config.alerts.webhook !== null}
+      relay={relayOf(c)}
       test={test}
     />,
   )
@@ -87,7 +88,9 @@ function Days({ days, transcripts, lateMs }: DaysProps) {
         {days.map(({ day, withoutTranscript, ...counts }) => (
           <tr>
             <th scope="row" class="at">
-              <a href={href('/admin/ui/events', { state: 'all', day })}>{day}</a>
+              <a href={href('/admin/ui/events', { state: 'all', day })}>
+                <Day of={day} />
+              </a>
             </th>
             <Numbers of={counts} />
             <td class="n">{withoutTranscript ?? ''}</td>
@@ -103,7 +106,9 @@ function Days({ days, transcripts, lateMs }: DaysProps) {
           {days.flatMap(({ day, rows }) =>
             rows.map(({ kind, source, ...counts }) => (
               <tr>
-                <td class="at">{day}</td>
+                <td class="at">
+                  <Day of={day} />
+                </td>
                 <th scope="row">
                   {kind} {source && <small>{source}</small>}
                 </th>
@@ -126,6 +131,16 @@ function Days({ days, transcripts, lateMs }: DaysProps) {
           ))}
         </ul>
       )}
+    </>
+  )
+}
+
+/** Without its year on a phone, so that what was lost is on the screen. */
+function Day({ of: day }: { of: string }) {
+  return (
+    <>
+      <span class="year">{day.slice(0, 5)}</span>
+      {day.slice(5)}
     </>
   )
 }
@@ -197,7 +212,7 @@ function ByKind({ name, rows }: { name: string; rows: DriftRows }) {
 function DriftTable({ caption, rows }: { caption: string; rows: DriftRows }) {
   const heads = ['Field', 'Difference', '#Seen', 'Last', 'In', 'Decision']
   return (
-    <Table caption={caption} heads={heads} tight>
+    <Table caption={caption} heads={heads} tight="even">
       {rows.map(({ kind, path, change, from, to, sample, count, lastAt, eventId, accepted }) => (
         <tr>
           <th scope="row">
@@ -228,14 +243,18 @@ function DriftTable({ caption, rows }: { caption: string; rows: DriftRows }) {
 }
 
 const ALERT_STATES = { ok: 'Quiet', pending: 'About to fire', firing: 'Firing' } as const
+/** What a person should see first stands first. */
+const URGENCY = ['firing', 'pending', 'ok'] as const
 
 type AlertsProps = Answer<'alerts'> & {
   /** Whether there is an address that they are sent to. */
   goSomewhere: boolean
+  relay: RelayName
   test: Answer<'testAlert'> | null
 }
 
-function Alerts({ alerts, goSomewhere, test }: AlertsProps) {
+function Alerts({ alerts, goSomewhere, relay, test }: AlertsProps) {
+  const urgent = alerts.toSorted((a, b) => URGENCY.indexOf(a.state) - URGENCY.indexOf(b.state))
   return (
     <>
       <h1>Alerts</h1>
@@ -246,7 +265,7 @@ function Alerts({ alerts, goSomewhere, test }: AlertsProps) {
       )}
       {!goSomewhere && (
         <p class="card warn">
-          Alerts go nowhere yet: set the secret <code>ALERT_WEBHOOK_URL</code>.
+          Alerts go nowhere yet. <b>What to do:</b> <Words of={forRelay(SET_ALERTS, relay)} />
         </p>
       )}
       <Table
@@ -254,16 +273,16 @@ function Alerts({ alerts, goSomewhere, test }: AlertsProps) {
         heads={['Alert', 'Name', 'State', 'Since', 'Last message']}
         tight
       >
-        {alerts.map(({ name, state, since, lastSentAt, lastError }) => (
+        {urgent.map(({ name, state, since, lastSentAt, lastError }) => (
           <tr>
             <th scope="row">{ALERTS[name].label}</th>
             <td class="at">
               <code>{name}</code>
             </td>
-            <td>{ALERT_STATES[state]}</td>
+            <td>{state === 'ok' ? ALERT_STATES.ok : <mark>{ALERT_STATES[state]}</mark>}</td>
             <td class="at">{since && <Time at={since} />}</td>
-            <td>
-              {lastSentAt ? <Time at={lastSentAt} /> : !lastError && 'never'}{' '}
+            <td class={lastSentAt || lastError ? undefined : 'wide'}>
+              {lastSentAt ? <When before="sent " at={lastSentAt} /> : !lastError && 'never'}{' '}
               {lastError && <mark>The last was not sent: {lastError}</mark>}
             </td>
           </tr>

@@ -16,6 +16,7 @@ import {
   notLanded,
   OUTAGE_ENDS,
   type RelayName,
+  SET_ALERTS,
   STORAGE,
   STORED,
   TURNED_AWAY,
@@ -81,7 +82,10 @@ export function sayHow(situation: Situation): Said {
 
 /** In the order of their weight. */
 function partsOf(situation: Situation): Part[] {
-  const { reasons, hold, letsIn, need, alerts, hasCome, alertsGo, problems, landed } = situation
+  const { reasons, hold, letsIn, need, alerts, hasCome, alertsGo, landed } = situation
+  // Why no key is usable is said where that is said.
+  const ofKeys = situation.problems.filter(({ variable }) => !letsIn && variable === 'WEBHOOK_KEYS')
+  const problems = situation.problems.filter((problem) => !ofKeys.includes(problem))
   const firing = (name: AlertName) =>
     alerts.find((alert) => alert.name === name && alert.state === 'firing')
   const parts: Part[] = []
@@ -92,7 +96,10 @@ function partsOf(situation: Situation): Part[] {
     const [title, since] = [ALERTS[name].label, firing(name)?.since ?? null]
     say(firing(name), 'bad', { title, since, meaning: TURNED_AWAY, action: TURNED_AWAY_ACTION })
   }
-  say(!letsIn, 'bad', { ...adviceFor(NO_KEY), meaning: 'Webhooks are answered 503.' })
+  say(!letsIn, 'bad', {
+    ...adviceFor(NO_KEY),
+    meaning: ['Webhooks are answered 503.', ...ofKeys.map(expectation)].join(' '),
+  })
   say(reasons.includes('storage'), 'bad', STORAGE)
   const lacking = landed && notLanded(landed)
   if (lacking) say(true, 'bad', lacking)
@@ -110,7 +117,7 @@ function partsOf(situation: Situation): Part[] {
     title: 'Stored events will be erased soon, for their age',
     meaning: EXPIRING_MEANING,
     action:
-      'Redrive what can be sent, end the hold, or raise RETENTION_DAYS and run `npm run deploy`.',
+      'Redrive what can be sent, end the hold, or raise `RETENTION_DAYS` and run `npm run deploy`.',
   })
   say(need > 0, 'warn', {
     title: `${count(need, 'event')} ${need === 1 ? 'needs' : 'need'} a person`,
@@ -124,7 +131,7 @@ function partsOf(situation: Situation): Part[] {
     stops: true,
   })
   const silence = firing('silence')
-  say(!hasCome || silence, 'warn', {
+  say(letsIn && (!hasCome || silence), 'warn', {
     title: hasCome ? ALERTS.silence.label : 'No webhook has come yet',
     action:
       'Paste the five URLs of `npm run deploy` into the Behavior tab of the widget’s settings, if they are not there. A test of each: `npm run verify`.',
@@ -133,16 +140,14 @@ function partsOf(situation: Situation): Part[] {
   const { length } = problems
   say(length > 0, 'warn', {
     title: `${count(length, 'setting')} cannot be used`,
-    meaning: problems
-      .map(({ variable, expected }) => `\`${variable}\`: expected ${expected}.`)
-      .join(' '),
+    meaning: problems.map(expectation).join(' '),
     action: correctionOf(problems),
   })
   const unsent = alerts.find(({ lastError }) => lastError !== null)
   const see = '/admin/ui/alerts'
   say(!alertsGo, 'warn', {
     title: 'Alerts go nowhere',
-    action: 'Set the secret: `npx wrangler secret put ALERT_WEBHOOK_URL`.',
+    action: SET_ALERTS,
     see,
   })
   say(alertsGo && unsent, 'warn', {
@@ -168,12 +173,15 @@ function partsOf(situation: Situation): Part[] {
   return parts
 }
 
+const expectation = ({ variable, expected }: Situation['problems'][number]) =>
+  `\`${variable}\`: expected ${expected}.`
+
 function correctionOf(problems: Situation['problems']): string {
   const names = [...new Set(problems.map(({ variable }) => variable))]
   const secrets = names.filter((name) => SECRETS.includes(name))
   const commands = secrets.map((name) => `\`npx wrangler secret put ${name}\``)
   return [
     ...(commands.length > 0 ? [`Set it anew: ${commands.join(', ')}.`] : []),
-    ...(names.length > secrets.length ? ['Correct wrangler.toml, then `npm run deploy`.'] : []),
+    ...(names.length > secrets.length ? ['Correct `wrangler.toml`, then `npm run deploy`.'] : []),
   ].join(' ')
 }

@@ -48,6 +48,7 @@ form.row{align-items:end}form.row>a{padding:.45rem 0}
 .eq dd,.n,.at{font-variant-numeric:tabular-nums}
 th.n,.n{text-align:right}
 .n,.at{white-space:nowrap}
+.n+:not(.n){padding-left:.75rem}
 .desk{display:grid;gap:0 2rem;grid-template-columns:1fr}
 .desk>*{min-width:0}
 .tight{font-size:.9375rem}
@@ -56,7 +57,7 @@ th.n,.n{text-align:right}
 .tight form{display:inline-block}
 .acts{white-space:nowrap}
 input[type=checkbox]{min-height:1.2rem;width:1.2rem;padding:0;margin:.2rem 0}
-.scroll{overflow-x:auto;margin-top:.75rem}h2+.scroll{margin:0}
+.scroll{overflow-x:auto;margin-top:.75rem;background:linear-gradient(90deg,var(--bg) 1rem,#0000 2rem) 0/50% local,linear-gradient(-90deg,var(--bg) 1rem,#0000 2rem) 100%/50% local,linear-gradient(90deg,var(--soft),#0000 .5rem),linear-gradient(-90deg,var(--soft),#0000 .5rem);background-repeat:no-repeat}h2+.scroll{margin:0}
 table{border-collapse:collapse;width:100%}
 caption{text-align:left;padding-bottom:.25rem}
 th,td{text-align:left;vertical-align:top;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line)}
@@ -81,9 +82,9 @@ svg{display:block;width:100%;height:100%}
 .f4{fill:var(--off);background:var(--off)}
 .story{padding-left:2rem}.story li{margin:.4rem 0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--link)}
-@media(min-width:64rem){.desk{grid-template-columns:minmax(0,1fr) 22rem}}
+@media(min-width:64rem){.even{table-layout:fixed}.even th:first-child,.even th:nth-child(2){width:29%}.desk{grid-template-columns:minmax(0,1fr) 22rem}}
 @media(min-width:48rem){.card code{display:inline-block}}
-@media(max-width:40rem){.tight:not(.flat) thead{display:none}.tight:not(.flat) tr{display:block;padding:.4rem 0;border-bottom:1px solid var(--line)}
+@media(max-width:40rem){h1{font-size:1.25rem}.year{display:none}.tight:not(.flat) thead{display:none}.tight:not(.flat) tr{display:block;padding:.4rem 0;border-bottom:1px solid var(--line)}
 .tight:not(.flat) td,.tight:not(.flat) th{display:inline-block;border:0;text-align:left;padding:.1rem .75rem .1rem 0}.tight:not(.flat) .wide,.tight:not(.flat) td:empty{display:none}}
 @media(max-width:48rem){label{flex-basis:8rem}label:has([name=value]){flex-basis:14rem}select{padding-inline:.4rem 0}th,td{padding-right:.5rem}}
 `

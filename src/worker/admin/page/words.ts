@@ -10,7 +10,7 @@ export const stateName = (state: State) => state.replace(/^./, (letter) => lette
 
 /** What lists can be filtered by: what an event of this state is, and what can be done with it. */
 export const MEANINGS = {
-  all: 'What came, whatever became of it. Of delivered events a receipt is left, for RECEIPT_DAYS.',
+  all: 'What came, whatever became of it.',
   pending: 'Stored, and sent as soon as AEP takes it.',
   dead: 'Refused by AEP for good. Correct what it refuses (a mapping, a schema), then redrive.',
   quarantined:
