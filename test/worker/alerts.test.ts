@@ -16,6 +16,7 @@ import {
   WEBHOOK,
 } from './alerts-support.ts'
 import {
+  BY_ITSELF,
   type Clock,
   conversation,
   drainAll,
@@ -535,7 +536,7 @@ it('an alert costs delivery nothing: what waits is sent while the webhook hangs'
   receiver.answer = () => stuck.promise
   clock.advance(HOUR)
   const run = relay.scheduled()
-  await vi.waitFor(() => expect(receiver.messages).toHaveLength(1))
+  await vi.waitFor(() => expect(receiver.messages).toHaveLength(1), BY_ITSELF)
   await recover()
   expect((await relay.get('/status')).body).toMatchObject({ pending: 0, delivered: 1 })
   stuck.resolve(new Response('ok'))

@@ -7,6 +7,7 @@ import { LARGE_BODY_BYTES, MAX_BYTES_IN_FLIGHT, MIN_CONCURRENCY } from '../../sr
 import type { StoreRequest } from '../../src/worker/outbox/arrivals.ts'
 import { inOutbox, refuseWrites, storeRequest } from './outbox-support.ts'
 import {
+  BY_ITSELF,
   type Clock,
   conversation,
   drainAll,
@@ -140,7 +141,7 @@ describe('a large event that ends whatever processes it', () => {
     for (let restarts = 1; restarts <= 6; restarts += 1) {
       clock.advance(60_000)
       const run = runDurableObjectAlarm(outbox()).catch(() => undefined)
-      await vi.waitUntil(() => aep.requests.length === restarts)
+      await vi.waitUntil(() => aep.requests.length === restarts, BY_ITSELF)
       await abortAllDurableObjects()
       await run
     }

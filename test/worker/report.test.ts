@@ -13,6 +13,7 @@ import type { Exchanged, Report } from '../../src/worker/outbox/records/reports.
 import { type Answered, ReportBuffer, Reporter } from '../../src/worker/report.ts'
 import { waits } from '../../src/worker/services.ts'
 import {
+  BY_ITSELF,
   type Clock,
   conversation,
   drainAll,
@@ -183,7 +184,7 @@ describe('an isolate that has not exchanged for longer than commands wait', () =
       return { aep: null, taken: true, lookup: { key: raw, version, suppressions } }
     }
     const asked = [reporter.report(), reporter.report()]
-    await vi.waitFor(() => expect(answers).toHaveLength(2))
+    await vi.waitFor(() => expect(answers).toHaveLength(2), BY_ITSELF)
     answers[1]?.(heard('second', true))
     answers[0]?.(heard('first', false))
     await Promise.all(asked)

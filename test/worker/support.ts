@@ -29,6 +29,9 @@ export function startAep(options: LocalAdobeOptions = {}): LocalAdobe {
   return aep
 }
 
+/** For what happens by itself, on the real clock: a busy machine takes longer. */
+export const BY_ITSELF = { timeout: 20_000 }
+
 const DAY_MS = 86_400_000
 /** Half a minute into it, so that a test that moves the clock a little stays in the same minute, hour and day. */
 const HALF_PAST_NOON_MS = 12 * 3_600_000 + 30 * 60_000 + 30_000

@@ -11,6 +11,7 @@ import transcript from '../fixtures/transcript.json'
 import sparse from '../fixtures/transcript-sparse.json'
 import { validator } from '../unit/aep/schema-validator.ts'
 import {
+  BY_ITSELF,
   type Clock,
   conversation,
   drainAll,
@@ -299,7 +300,7 @@ describe('the access token of an authenticated inlet', () => {
     await vi.waitFor(async () => {
       await drainOnce(clock)
       expect(landed()).toEqual([body.id])
-    })
+    }, BY_ITSELF)
   })
 
   it('never shows a token or a secret in a log line or an error', async () => {
