@@ -167,10 +167,14 @@ describe('a run', () => {
     })
   })
 
-  it('ahead of the hours that were asked for adds none', async () => {
-    const items = [run({}, { durationSummary: { startedAtUTC: 8e15 } })]
-    const next = { href: '?continuationToken=more' }
-    const { hours } = await answering({ runs: { items, _links: { next } } }).read()
+  it('ahead of the hours that were asked for adds none, though its list goes on', async () => {
+    const items = [run({}, { durationSummary: { startedAtUTC: NOON + 1_000 * DAY } })]
+    const get: PlatformGet = async (url) =>
+      Response.json(
+        url.includes('/runs') ? { items, _links: { next: { href: '?continuationToken=x' } } } : {},
+      )
+    const cursor = landedSince(NOON - HOUR)
+    const { hours } = await readLanded({ get, flow: FLOW, now: NOON, cursor })
     expect(hours).toHaveLength(2)
   })
 
