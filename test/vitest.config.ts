@@ -56,7 +56,7 @@ const xdmBindings = {
 
 /** Whole outages, whatever goes wrong, properties over several isolates: seconds each. `npm run test:fast` leaves them out. */
 const SLOW =
-  '{alerts-canary,causes.property,completeness,costs,event-index,openapi,oracle,outbox,poison,refusing.property,rejecting,rows,throttle}.test.ts'
+  '{alerts-canary,causes.property,completeness,costs,event-index,openapi,oracle,outbox,page-reads,poison,refusing.property,rejecting,rows,throttle}.test.ts'
 /** A test that takes five seconds alone takes a minute on a machine that does much else. */
 const SLOW_MS = 120_000
 
