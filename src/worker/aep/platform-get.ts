@@ -66,7 +66,7 @@ export async function* linesOf({ body }: Response): AsyncGenerator<string> {
 /** The last moment that a `Date` can hold. */
 const LAST_MOMENT = 8.64e15
 
-/** A moment as Adobe writes it, epoch milliseconds; `null` for what is none. */
+/** Reads a time that Adobe gives in epoch milliseconds; `null`: no `Date` can hold it. */
 export function momentOf(value: unknown): number | null {
   const isMoment = Number.isInteger(value) && Number(value) >= 0 && Number(value) <= LAST_MOMENT
   return isMoment ? Number(value) : null

@@ -17,7 +17,7 @@ import {
   type AlertName,
   type RuleResult,
 } from './alerts.ts'
-import type { AlertFacts, Counting, KnownCause, RefusedCause } from './facts.ts'
+import type { AlertFacts, Counting, KnownCause, Memory, RefusedCause } from './facts.ts'
 
 type AlertState = {
   state: 'ok' | 'pending' | 'firing'
@@ -35,7 +35,7 @@ export type AlertStates = {
   alerts: Record<AlertName, AlertState>
   /** By `causeKey`. */
   causes: Record<string, KnownCause>
-  lost: Counting
+  lost: Memory['lost']
   refused: Counting
 }
 
@@ -55,12 +55,12 @@ const QUIET: AlertState = {
   lastError: null,
 }
 
-const NONE: Counting = { total: 0, unsent: 0, latest: [] }
+const NONE: Counting = { total: 0, latest: [] }
 
 export const INITIAL_STATES: AlertStates = {
   alerts: Object.fromEntries(ALERT_NAMES.map((name) => [name, QUIET])) as AlertStates['alerts'],
   causes: {},
-  lost: NONE,
+  lost: { ...NONE, unsent: 0 },
   refused: NONE,
 }
 
@@ -81,7 +81,7 @@ export function readStates(json: string | null): AlertStates {
         return path !== undefined && unsent !== undefined
       }),
     ),
-    lost: kept.lost ?? NONE,
+    lost: kept.lost ?? { ...NONE, unsent: 0 },
     refused: kept.refused ?? NONE,
   }
 }
@@ -95,7 +95,9 @@ export function evaluate(
 ): Evaluation {
   const { now, outbox } = facts
   const causes = withRefusals(outbox?.refusals ?? [], before.causes, now)
-  const lost = counted(before.lost, outbox?.lost ?? before.lost.total, now)
+  const counts = counted(before.lost, outbox?.lost ?? before.lost.total, now)
+  const unsent = before.lost.unsent + Math.max(counts.total - before.lost.total, 0)
+  const lost = { ...counts, unsent }
   const refused = counted(before.refused, outbox?.refused ?? before.refused.total, now)
   const alerts = { ...before.alerts }
   const notices: Notice[] = []
@@ -179,7 +181,6 @@ function counted(before: Counting, total: number, now: number): Counting {
   const latest = before.latest.filter(([at]) => at <= now && now - at < HOUR_MS)
   return {
     total,
-    unsent: before.unsent + added,
     latest: added > 0 ? [...latest, [now, added]] : latest,
   }
 }

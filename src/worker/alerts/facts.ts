@@ -72,14 +72,14 @@ export type AlertFacts = {
 /** Webhooks that should not have been turned away. `latest`: how many there were more, and when, in the last hour. */
 export type Counting = {
   total: number
-  unsent: number
   latest: readonly [at: number, count: number][]
 }
 
 /** What an alert remembers from earlier runs. `causes`: refusals of the last 24 hours, and those not sent yet. */
 export type Memory = {
   causes: Readonly<Record<string, KnownCause>>
-  lost: Counting
+  /** `unsent`: those that no message has counted. */
+  lost: Counting & { unsent: number }
   refused: Counting
   lastSentAt: number | null
 }

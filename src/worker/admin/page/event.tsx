@@ -1,5 +1,6 @@
 /** `/admin/ui/events/{id}`: one event, stored or delivered, and what would be sent of it now. */
 import { answerOf, count, forRelay, type RelayName } from '../../alerts/words.ts'
+import { REDACT_RULES } from '../../config/config.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import type { Answer } from '../api.ts'
 import { eventWithBody } from '../run/events.ts'
@@ -69,16 +70,12 @@ function Preview({ id, of: { why, records, masked } }: { id: string; of: Answer<
   )
 }
 
+const MARKS = new RegExp(`(\\[(?:${REDACT_RULES.join('|')})\\])`)
+
 /** `null`: all of it is left out. */
 function Masked({ text }: { text: string | null }) {
   if (text === null) return <mark>left out</mark>
-  return (
-    <>
-      {text
-        .split(/(\[(?:card|iban|email|phone)\])/)
-        .map((part, index) => (index % 2 ? <mark>{part}</mark> : part))}
-    </>
-  )
+  return <>{text.split(MARKS).map((part, index) => (index % 2 ? <mark>{part}</mark> : part))}</>
 }
 
 function Text({ of }: { of: string | Uint8Array }) {

@@ -83,7 +83,7 @@ export function sayHow(situation: Situation): Said {
 /** In the order of their weight. */
 function partsOf(situation: Situation): Part[] {
   const { reasons, hold, letsIn, need, alerts, hasCome, alertsGo, landed } = situation
-  // Why no key is usable is said where that is said.
+  // What is wrong with the keys stands in the sentence about them, and not again among the settings.
   const ofKeys = situation.problems.filter(({ variable }) => !letsIn && variable === 'WEBHOOK_KEYS')
   const problems = situation.problems.filter((problem) => !ofKeys.includes(problem))
   const firing = (name: AlertName) =>
