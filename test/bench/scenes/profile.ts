@@ -17,6 +17,7 @@ import type { Section } from '../section.ts'
 import type { System } from '../system.ts'
 import { pressing } from '../webhooks.ts'
 import { relayBundle } from '../workerd.ts'
+import { startAgain } from './cold.ts'
 import { type Conditions, faultsOf, inOneLine, type SceneRun } from './scene.ts'
 
 const CONNECTIONS = 16
@@ -55,6 +56,7 @@ async function profiled(contender: Contender, conditions: Conditions): Promise<P
   let inspector: Inspector | null = null
   try {
     system = await contender.start(aep, `profile-${contender.id}`, inspectorPort)
+    await startAgain(system)
     inspector = await Inspector.connect(inspectorPort)
     const roomAt = await roomsOfBundle(contender)
     const phases: Profiled[] = []
