@@ -51,11 +51,10 @@ describe.each(VARIANTS)('killed between any two calls, %s', (_, variant) => {
       try {
         isKilled = await runUntilKilled(bench, args, n)
         if (isKilled) expect(bench.toml).toBe(TOML)
-        const { direct } = bench
-        const { code, err } = await bench.run(args, { fetch: direct })
+        const { code, err } = await bench.run(args)
         expect([n, code, err]).toEqual([n, 0, ''])
         expect([n, await bench.counts()]).toEqual([n, oneOfEach(variant)])
-        const status = await bench.run([...args, '--status'], { fetch: direct })
+        const status = await bench.run([...args, '--status'])
         expect([n, status.code]).toEqual([n, 0])
       } finally {
         await bench.stop()
