@@ -90,19 +90,22 @@ const fast = (folder: string): Files => ({
   exclude: [`test/${folder}/${SLOW}`],
 })
 
-/** Tests of the commands, the simulator and the drill: they run in Node, and start real servers on 127.0.0.1. */
-const cli = {
+/** They run in Node, and start real servers on 127.0.0.1. */
+const inNode = (name: string, files: Files) => ({
   root,
   test: {
-    name: 'cli',
-    include: ['test/{cli,simulation,drill}/**/*.test.ts'],
+    name,
+    ...files,
     ...kept,
     restoreMocks: true,
     testTimeout: SLOW_MS,
     // Some build the Worker first.
     hookTimeout: SLOW_MS,
   },
-}
+})
+const NODE_TESTS = 'test/{cli,simulation,drill}/**/*.test.ts'
+/** Minutes of processor time that prove the provers: crashes, faults put back, the real wrangler. `npm test` leaves them to CI. */
+const PROOFS = 'test/**/*.proof.test.ts'
 
 /** The others run in workerd, against the Worker as `wrangler.toml` describes it; upstream is the local AEP, in process. */
 export default defineConfig({
@@ -116,7 +119,8 @@ export default defineConfig({
       project('xdm', fast('xdm'), xdmBindings),
       project('slow', { include: [`test/worker/${SLOW}`] }, bindings, SLOW_MS),
       project('slow-xdm', { include: [`test/xdm/${SLOW}`] }, xdmBindings, SLOW_MS),
-      cli,
+      inNode('cli', { include: [NODE_TESTS], exclude: [PROOFS] }),
+      inNode('proof', { include: [PROOFS] }),
     ],
   },
 })

@@ -1,7 +1,4 @@
-/** The benchmark itself: its arithmetic, what it writes, and that it sees a loss where there is one. */
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+/** The benchmark itself: its arithmetic, and what it writes. */
 import { describe, expect, it } from 'vitest'
 import { CONTENDERS } from '../bench/contenders.ts'
 import { asNumber, asRatio, quantile, ratios, spread } from '../bench/figures.ts'
@@ -180,28 +177,6 @@ describe('a loss', () => {
       doubled: 1,
     })
   })
-
-  it('is found in a Worker that answers before it relays, and none in the relay', async () => {
-    const bench = fileURLToPath(new URL('../bench/bench.ts', import.meta.url))
-    const args = [bench, '--quick', '--only', 'loss', '--opponents', 'wait-until']
-    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 400_000 })
-    const rows = stdout.split('\n').filter((line) => line.startsWith('| '))
-    const lost = (title: string) =>
-      rows
-        .map((row) => row.split('|').map((cell) => cell.trim()))
-        .filter(([, name]) => name === title)
-        .map(([, , , acknowledged, , count]) => ({
-          acknowledged: Number(acknowledged),
-          lost: Number(count?.replaceAll('*', '')),
-        }))
-    const first = lost('a Worker that answers first')
-    expect(first).toHaveLength(2)
-    expect(first[0]?.lost).toBeGreaterThan(0)
-    for (const title of ['raw', 'xdm', 'store-first'].map((name) => `**this relay**, ${name}`)) {
-      expect(lost(title).map((each) => each.lost)).toEqual([0, 0])
-      for (const { acknowledged } of lost(title)) expect(acknowledged).toBeGreaterThan(0)
-    }
-  }, 420_000)
 })
 
 describe('costs', () => {

@@ -1,29 +1,11 @@
-import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { FAULTS, PUT_BACK, withFault } from './faults.ts'
+import { type Ended, simulate } from './run.ts'
 import { neverReached } from './states.ts'
 
 const here = (...names: string[]) => path.join(import.meta.dirname, ...names)
-
-type Ended = { code: number; stdout: string; stderr: string }
-
-async function simulate(...args: string[]): Promise<Ended> {
-  const started = promisify(execFile)(
-    process.execPath,
-    ['--import', pathToFileURL(here('loader.ts')).href, here('simulate.ts'), ...args],
-    {
-      maxBuffer: 64 * 1024 * 1024,
-    },
-  )
-  return started.then(
-    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
-    ({ code, stdout, stderr }: Ended) => ({ code, stdout, stderr }),
-  )
-}
 
 const lastLine = ({ stdout }: Ended) => stdout.trimEnd().split('\n').at(-1)
 
@@ -60,25 +42,6 @@ describe('the simulator', () => {
       stderr: expect.stringMatching(/^--fault is one of 1, 2, /),
     })
   })
-
-  it('sees what becomes of events after AEP has accepted them', async () => {
-    const refused = await simulate('--seed', '157', '--hours', '9', '--states')
-    expect(refused.code, refused.stdout.slice(0, 4_000)).toBe(0)
-    for (const state of [
-      'a failed batch that must be named',
-      'a receipt called failed',
-      'alert not-landed firing',
-      'alert not-landed resolved',
-      'alert incomplete firing',
-      'alert incomplete resolved',
-      'an hour compared with that of AEP',
-    ]) {
-      expect(refused.stdout).toMatch(new RegExp(`^  \\d+  ${state}$`, 'm'))
-    }
-    const lost = await simulate('--seed', '211', '--hours', '9', '--states')
-    expect(lost.code, lost.stdout.slice(0, 4_000)).toBe(0)
-    expect(lost.stdout).toContain('records that AEP lost')
-  }, 240_000)
 })
 
 describe('a fault to put in', () => {
@@ -90,16 +53,6 @@ describe('a fault to put in', () => {
         expect(withFault(fault, file, text)).not.toBe(text)
       }
     },
-  )
-
-  it.each(PUT_BACK.map(({ name, seed }) => [name, seed] as const))(
-    'is seen: %s, by seed %i',
-    async (name, seed) => {
-      const { code, stdout } = await simulate('--fault', name, '--seed', String(seed))
-      expect(stdout).toMatch(new RegExp(`^fault ${name}, .*: seed ${seed} shows it`))
-      expect(code).toBe(0)
-    },
-    300_000,
   )
 
   it('whose line is gone ends the run', () => {

@@ -1,7 +1,7 @@
 /**
  * What `npm run deploy` uses of wrangler, without a process for each command: the configuration is read by wrangler's own
  * reader, and the local Cloudflare is asked what wrangler asks, in its order. It builds nothing, and warns of nothing.
- * `deploy-wrangler.test.ts` holds it to the real one.
+ * `deploy-wrangler.proof.test.ts` holds it to the real one.
  */
 import { appendFileSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
