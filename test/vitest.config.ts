@@ -79,6 +79,9 @@ function project(name: string, files: Files, own: typeof bindings, testTimeout =
       ...kept,
       setupFiles,
       isolate: false,
+      // One more than cores, since some of the time is waiting; each worker costs a start of workerd in each project.
+      maxWorkers: availableParallelism() + 1,
+      sequence: { groupOrder: 1 },
       restoreMocks: true,
       testTimeout: testTimeout * RUNS,
     },
@@ -97,6 +100,9 @@ const inNode = (name: string, files: Files) => ({
     name,
     ...files,
     ...kept,
+    // Most of their time is waiting: for processes, and for what takes the relay seconds.
+    maxWorkers: availableParallelism() + 3,
+    sequence: { groupOrder: 0 },
     restoreMocks: true,
     testTimeout: SLOW_MS,
     // Some build the Worker first.
@@ -110,8 +116,6 @@ const PROOFS = 'test/**/*.proof.test.ts'
 /** The others run in workerd, against the Worker as `wrangler.toml` describes it; upstream is the local AEP, in process. */
 export default defineConfig({
   test: {
-    // Some of the time is waiting, so there is one more than cores; each worker costs a start of workerd in each project.
-    maxWorkers: availableParallelism() + 1,
     fsModuleCachePath,
     projects: [
       project('unit', { include: ['test/unit/**/*.test.ts'] }, bindings),
