@@ -90,7 +90,7 @@ function project(name: string, files: Files, own: typeof bindings, testTimeout =
 
 const fast = (folder: string): Files => ({
   include: [`test/${folder}/**/*.test.ts`],
-  exclude: [`test/${folder}/${SLOW}`],
+  exclude: [`test/*/${SLOW}`],
 })
 
 /** They run in Node, and start real servers on 127.0.0.1. */
@@ -118,8 +118,7 @@ export default defineConfig({
   test: {
     fsModuleCachePath,
     projects: [
-      project('unit', { include: ['test/unit/**/*.test.ts'] }, bindings),
-      project('worker', fast('worker'), bindings),
+      project('worker', fast('{unit,worker}'), bindings),
       project('xdm', fast('xdm'), xdmBindings),
       project('slow', { include: [`test/worker/${SLOW}`] }, bindings, SLOW_MS),
       project('slow-xdm', { include: [`test/xdm/${SLOW}`] }, xdmBindings, SLOW_MS),
