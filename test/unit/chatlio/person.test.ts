@@ -2,7 +2,13 @@
 import { describe, expect, it } from 'vitest'
 import { readEvent } from '../../../src/worker/chatlio/event.ts'
 import type { StoredKind } from '../../../src/worker/chatlio/kind.ts'
-import { hasTrait, isOf, normalizedKey, subjectOf } from '../../../src/worker/chatlio/person.ts'
+import {
+  hasTrait,
+  isOf,
+  normalizedKey,
+  type Subject,
+  subjectOf,
+} from '../../../src/worker/chatlio/person.ts'
 import { parseJson, utf8Bytes } from '../../../src/worker/lib/json.ts'
 
 function subject(kind: StoredKind, text: string) {
@@ -10,6 +16,10 @@ function subject(kind: StoredKind, text: string) {
   const parsed = parseJson(body)
   const reading = readEvent({ id: 'x', kind, receivedAt: 0 }, parsed)
   return subjectOf({ kind: reading.kind, parsed, body, isValid: reading.outcome === 'valid' })
+}
+
+function raise(): never {
+  throw new Error('a fault of our own')
 }
 
 describe('an event is of the person', () => {
@@ -134,6 +144,154 @@ describe('an event is not of whom it', () => {
     ],
   ] as const)('%s', (_, kind, text) => {
     expect(subject(kind, text).emails).not.toContain('ada@example.com')
+  })
+})
+
+describe('the subject of an event, whole', () => {
+  const long = 'x'.repeat(1_024)
+
+  it.each<[string, StoredKind, string, Partial<Subject>]>([
+    [
+      'ids are trimmed, and each stands once',
+      'feedback',
+      '{"visitor":{"UUID":" v-1 ","UUID":"v-1","UUID":"  "},"conversationUUID":" c-1 "}',
+      { visitors: ['v-1'], conversation: 'c-1' },
+    ],
+    [
+      'the last of two conversations',
+      'feedback',
+      '{"visitor":{"UUID":"u"},"conversationUUID":"c-1","conversationUUID":"c-2"}',
+      { conversation: 'c-2' },
+    ],
+    [
+      'an empty conversation is none',
+      'feedback',
+      '{"visitor":{"UUID":"u"},"conversationUUID":"  "}',
+      { conversation: null },
+    ],
+    [
+      'a number is no conversation',
+      'feedback',
+      '{"visitor":{"UUID":"u"},"conversationUUID":7}',
+      { conversation: null },
+    ],
+    [
+      'a conversation of 1,024 characters',
+      'feedback',
+      `{"visitor":{"UUID":"u"},"conversationUUID":"${long}"}`,
+      { conversation: long },
+    ],
+    [
+      'a longer one is none',
+      'feedback',
+      `{"visitor":{"UUID":"u"},"conversationUUID":"${long}x"}`,
+      { conversation: null },
+    ],
+    [
+      'an id of 1,024 characters',
+      'feedback',
+      `{"visitor":{"UUID":"${long}"}}`,
+      { visitors: [long] },
+    ],
+    [
+      'a longer one is none',
+      'feedback',
+      `{"visitor":{"UUID":["${long}x","v-1"]}}`,
+      { visitors: ['v-1'] },
+    ],
+    [
+      'an address as it is written, and what is in it',
+      'feedback',
+      '{"visitor":{"UUID":"u","email":"Ada <ada@example.com>"}}',
+      { emails: ['ada <ada@example.com>', 'ada@example.com'] },
+    ],
+    [
+      'an address alone stands once, an empty one not at all',
+      'feedback',
+      '{"visitor":{"UUID":"u","email":[" "," Ada@example.com","ada@example.com"]}}',
+      { emails: ['ada@example.com'] },
+    ],
+    [
+      'of a transcript its own address, and not one that offline messages have',
+      'transcript',
+      '{"messages":[],"visitorEmail":"ada@example.com","email":"bo@example.com"}',
+      { emails: ['ada@example.com'] },
+    ],
+    [
+      'of an offline message both, and not one that transcripts have',
+      'offline-message',
+      '{"message":"","email":"ada@example.com","emailPretty":"Bo <bo@example.com>","visitorEmail":"cy@example.com"}',
+      { emails: ['ada@example.com', 'bo@example.com'] },
+    ],
+    [
+      'of feedback neither',
+      'feedback',
+      '{"visitor":{"UUID":"u"},"email":"bo@example.com","visitorEmail":"cy@example.com"}',
+      { emails: [], visitors: ['u'] },
+    ],
+    [
+      'of what is no kind both',
+      'auto',
+      '{"email":"bo@example.com","visitorEmail":"cy@example.com"}',
+      { emails: ['cy@example.com', 'bo@example.com'] },
+    ],
+    [
+      'a name of the visitor in the body is not of the visitor',
+      'feedback',
+      '{"UUID":"not-this","visitor":{"UUID":"v-1"},"messages":[{"UUID":"nor-this"}]}',
+      { visitors: ['v-1'] },
+    ],
+    [
+      'signs of JSON in a text are text',
+      'feedback',
+      '{"a":"\\"},{\\"visitor\\":","visitor":{"UUID":"v-1","UUID":"v-2"},"b":[1,[2]],"c":{"d":{}}}',
+      { visitors: ['v-1', 'v-2'] },
+    ],
+    [
+      'a visitor that is a list has no members',
+      'feedback',
+      '{"visitor":[{"UUID":"nobody"}],"visitor":{"UUID":"v-1"}}',
+      { visitors: ['v-1'] },
+    ],
+    [
+      'what cannot be read and names somebody is not searched',
+      'feedback',
+      '{"message":7,"visitor":{"UUID":7,"email":"ada@example.com"},"x":"bo@example.com"}',
+      { emails: ['ada@example.com'], visitors: [] },
+    ],
+    [
+      'what cannot be read and names nobody is, and keeps its conversation',
+      'feedback',
+      '{"conversationUUID":"c-1","visitor":7,"x":"bo@example.com"}',
+      { emails: ['bo@example.com'], conversation: 'c-1' },
+    ],
+    [
+      'what can be read and names nobody is not',
+      'transcript',
+      '{"messages":[],"x":"bo@example.com"}',
+      { emails: [], visitors: [] },
+    ],
+  ])('%s', (_, kind, text, expected) => {
+    expect(subject(kind, text)).toMatchObject(expected)
+  })
+
+  it('has 32 values of a place at most, and of a list its first 32', () => {
+    const ids = Array.from({ length: 40 }, (_, at) => `v-${at}`)
+    const named = (UUID: unknown) => subject('feedback', JSON.stringify({ visitor: { UUID } }))
+    expect(named(ids).visitors.toSorted()).toEqual(ids.slice(0, 32).toSorted())
+    expect(named([ids.slice(0, 20), ids.slice(20)]).visitors).toHaveLength(32)
+    const searched = subject('feedback', ids.map((id) => `uuid=${id} `).join(''))
+    expect(searched.visitors).toEqual(ids.slice(0, 32))
+  })
+
+  it('is nobody where our own code fails, and not an exception', () => {
+    const parsed = { ok: true, text: '{}', value: { visitor: {} } } as const
+    const text = { match: () => raise() } as unknown as string
+    const body = utf8Bytes('{}')
+    const nobody = { conversation: null, visitors: [], emails: [] }
+    expect(
+      subjectOf({ kind: 'feedback', parsed: { ...parsed, text }, body, isValid: true }),
+    ).toEqual(nobody)
   })
 })
 
