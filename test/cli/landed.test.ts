@@ -167,4 +167,8 @@ it('says within one tick that a mapping as in Adobe’s tutorial keeps nothing, 
   const args = ['--url', url, '--key', KEY, '--admin-token', ADMIN_TOKEN, '--wait', '1']
   expect(await verify([...args, '--config', bench.config])).toBe(1)
   expect(printed.text()).toMatch(/landed AEP keeps nothing of what it accepts/)
+  // Whatever address the relay knows of itself, or none.
+  expect(printed.text().replaceAll(/\s+/g, ' ')).toContain(
+    `npm run recover -- --url ${url} --env-file .adobe.env`,
+  )
 })

@@ -110,15 +110,15 @@ const VARIABLES = {
   AEP_ORG_ID: '0123456789@AdobeOrg',
 }
 
-/** What its own parser has against a line as a shell would read it; `null`: nothing. */
-async function objection(line: string): Promise<string | null> {
+/** What its own parser has against a line as a shell with these variables would read it; `null`: nothing. */
+async function objection(line: string, shell: Record<string, string>): Promise<string | null> {
   const [, name = '', rest = ''] = /^npm run ([\w-]+)(?: -- (.*))?$/.exec(line.trim()) ?? []
   const { readOptions } = await import(`../../src/cli/${name}/options.ts`)
   const words = rest.match(/"[^"]*"|'[^']*'|\S+/g) ?? []
   const args = words
     .filter((word, index) => word !== '--env-file' && words[index - 1] !== '--env-file')
     .map((word) => word.replaceAll(/^["']|["']$/g, ''))
-  const options = readOptions(args, VARIABLES)
+  const options = readOptions(args, line.includes('--env-file') ? VARIABLES : shell)
   return 'wrong' in options ? `${line}: ${options.wrong}` : null
 }
 
@@ -136,14 +136,20 @@ describe('a command in an alert or on the page', () => {
         if (!COMMANDS.includes(name)) continue
         // The page adds who.
         const who = name === 'erase' ? ' --email ada@example.com' : ''
-        const objects = await objection(`${line}${who}`)
+        const objects = await objection(`${line}${who}`, {})
         found.push(name)
         if (objects !== null || !line.includes('--env staging')) wrong.push(objects ?? line)
       }
     }
     expect(wrong).toEqual([])
     expect(new Set(found)).toEqual(
-      new Set(['deploy', 'erase', 'provision', 'recover', 'tail', 'verify']),
+      new Set(['compare', 'deploy', 'erase', 'provision', 'recover', 'tail', 'verify']),
+    )
+  })
+
+  it('has the variable of the documentation where the address is not known', () => {
+    expect(forRelay('`npm run recover`', { environment: null, publicUrl: null })).toBe(
+      '`npm run recover -- --url $WORKER --env-file .adobe.env`',
     )
   })
 })
@@ -161,7 +167,8 @@ describe('a command in the documentation', () => {
         // With its options left out, it is named and not shown.
         if (!COMMANDS.includes(name) || !/ -- --/.test(command) || / … /.test(command)) continue
         const line = command.replaceAll('$WORKER', 'https://relay.example.com')
-        const objects = await objection(line.replaceAll('…', 'x').replace(/\bNAME$/, 'shop'))
+        const whole = line.replaceAll('…', 'x').replace(/\bNAME$/, 'shop')
+        const objects = await objection(whole, VARIABLES)
         found += 1
         if (objects !== null) wrong.push(`${file}: ${objects}`)
       }

@@ -49,6 +49,14 @@ describe('--env', () => {
     expect(bench.toml).toBe(once)
   })
 
+  it('names its sandbox, so that AEP is never asked for the counts of another', async () => {
+    const { code } = await bench.run(['--env', 'staging'], { env: { AEP_SANDBOX: 'stage' } })
+    expect(code).toBe(0)
+    expect(varsOf(bench.toml, 'staging')).toMatchObject({ AEP_SANDBOX: 'stage' })
+    expect((await bench.run([])).code).toBe(0)
+    expect(varsOf(bench.toml)).not.toHaveProperty('AEP_SANDBOX')
+  })
+
   it('is two widgets with two environments, from nothing', async () => {
     for (const env of ['shop', 'blog']) {
       expect((await bench.run(['--env', env, '--name', `Chats of ${env}`])).code).toBe(0)

@@ -67,6 +67,42 @@ describe('verify', () => {
     expect(printed.text()).toContain('No connection (ECONNREFUSED)')
   })
 
+  it('names an address at which the connection breaks', async () => {
+    const url = await serverThat(({ socket }) => socket.destroy())
+    expect(await verify(['--url', url, '--key', KEY])).toBe(1)
+    expect(printed.text().replaceAll(/\s+/g, ' ')).toContain(
+      'The connection broke before there was an answer (UND_ERR_SOCKET). Run it again.',
+    )
+  })
+
+  it.each([
+    [
+      'are not settled yet',
+      [{ settled: false, ours: 10, received: 0 }],
+      /– landed .*is settled yet/,
+    ],
+    ['are settled and had no event', [{ settled: true, ours: 0 }], /– landed .*is settled yet/],
+    ['are settled', [{ settled: true, ours: 10, received: 10 }], /✔ landed .*in 1 of 24 hours/],
+  ])('says of hours that %s what AEP has kept', async (_, hours, says) => {
+    const url = await serverThat((request, response) => {
+      const answer = {
+        '/health': { status: 'ok' },
+        '/admin/status': { accepted: 0, pending: 0, dead: 0, quarantined: 0, hold: null },
+        '/admin/compared': { available: true, why: null, hours },
+      }[String(request.url)]
+      const isRefused = !answer && !request.url?.includes('key=')
+      request.resume().on('end', () => {
+        response.writeHead(isRefused ? 401 : 200, { 'content-type': 'application/json' })
+        const refused = { code: 'unauthorized' }
+        response.end(
+          JSON.stringify(answer ?? (isRefused ? refused : { status: 'forwarded', id: 'a' })),
+        )
+      })
+    })
+    await verify(['--url', url, '--key', KEY, '--admin-token', 'a-token-of-this-test-00'])
+    expect(printed.text().replaceAll(/\s+/g, ' ')).toMatch(says)
+  })
+
   it.each([
     [['--key', KEY], '--url'],
     [['--url', 'https://relay.example.com'], 'WEBHOOK_KEYS'],

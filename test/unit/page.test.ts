@@ -25,6 +25,7 @@ describe('the sentence about the relay', () => {
   const landed = { available: true, why: null, causes: [], missing: 0, since: 0, keptNone: 0 }
   const fires = (name: AlertName) => ({ name, state: 'firing' as const, since, lastError: null })
   const hold = (reason: string) => ({ hold: { reason, since } })
+  const CAUSE = { code: 'DCVS-1105-400', pointer: '/timestamp', firstAt: 0, lastAt: 0 }
 
   /** Each thing that a person has to do something about, alone; the gravest first. */
   const TROUBLES: readonly [string, Partial<Situation>, string][] = [
@@ -36,6 +37,24 @@ describe('the sentence about the relay', () => {
       'nothing kept',
       { landed: { ...landed, keptNone: 4 } },
       'AEP keeps nothing of what it accepts: of 4 records none is in the dataset.',
+    ],
+    [
+      'some refused afterwards',
+      { landed: { ...landed, causes: [{ ...CAUSE, count: 2 }] } },
+      'AEP accepted 2 records and refused them afterwards (DCVS-1105-400 at /timestamp).',
+    ],
+    [
+      'some refused afterwards, for two reasons',
+      {
+        landed: {
+          ...landed,
+          causes: [
+            { ...CAUSE, count: 11 },
+            { ...CAUSE, count: 2, pointer: '' },
+          ],
+        },
+      },
+      'AEP accepted 13 records and refused them afterwards (mostly DCVS-1105-400 at /timestamp).',
     ],
     ['a hold', hold('credentials'), 'AEP refuses our credentials. Nothing is pending.'],
     [

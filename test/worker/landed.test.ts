@@ -159,6 +159,9 @@ describe('what AEP refused afterwards', () => {
     expect((await relay.command('/find', { id })).body.events).toMatchObject([
       { state: 'recovered' },
     ])
+    const again = textOf((await browser.visit(`/admin/ui/events/${id}`)).html)
+    expect(again).toMatch(/AEP refused it: .* It was sent again; whether AEP has kept it/)
+    expect(again).not.toContain('not in the dataset')
   })
 
   it('is forgotten with its person', async () => {

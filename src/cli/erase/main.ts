@@ -115,7 +115,8 @@ async function erase(
   return erased.clean ? 0 : 1
 }
 
-const DRY_RUN = 'Nothing was changed. Without --dry-run these are erased.'
+const DRY_RUN =
+  'Nothing was changed. Without --dry-run the stored events (matched) and the receipts that are counted here are erased.'
 
 const adobe = ({ suppressDays }: Erase) =>
   `What Adobe still holds: every event that was delivered. Delete it with Privacy Service (not with Data Hygiene, which Adobe forbids for privacy requests): with --aep, or by the request below. It names the person, the receipt above does not. Give all identities that you know, every email and visitor UUID, in one request. A job takes 15 to 45 days, and what arrives meanwhile may stay${suppressDays > 0 ? ', which is why the relay drops this person’s events until then' : ': the relay drops nothing of this person'}. Cloudflare keeps the history of the storage for 30 days: after a restore, erase again. Chatlio and Slack hold the chat itself.`

@@ -19,7 +19,7 @@ export type Reply =
   | { readonly by: 'other'; readonly status: number }
   | {
       readonly by: 'nobody'
-      readonly reason: 'name' | 'certificate' | 'timeout' | 'connection'
+      readonly reason: 'name' | 'certificate' | 'timeout' | 'cut' | 'connection'
       readonly code: string
     }
 
@@ -116,7 +116,9 @@ function whyNobody(error: unknown): Pick<Extract<Reply, { by: 'nobody' }>, 'reas
   if (/CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|SSL|TLS|EPROTO/.test(code)) {
     return { reason: 'certificate', code }
   }
-  return { reason: /TIMEDOUT|TIMEOUT/.test(code) ? 'timeout' : 'connection', code }
+  if (/TIMEDOUT|TIMEOUT/.test(code)) return { reason: 'timeout', code }
+  // Something took the connection, and let go of it.
+  return { reason: /ECONNRESET|EPIPE|UND_ERR_SOCKET/.test(code) ? 'cut' : 'connection', code }
 }
 
 /** What stands in the way, and what to do: for every reply that is not the relay's own. */
@@ -138,6 +140,7 @@ const NOBODY = {
   certificate:
     'The TLS certificate is not accepted ({code}), so Chatlio cannot connect either. A new domain may need some minutes.',
   timeout: 'No answer in time ({code}).',
+  cut: 'The connection broke before there was an answer ({code}). Run it again.',
   connection:
     'No connection ({code}): nothing listens at this address, so the relay is not deployed there.',
 } as const

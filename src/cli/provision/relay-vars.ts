@@ -37,7 +37,7 @@ export function relayVars(
       AEP_ORG_ID: orgId,
       AEP_DATASET_ID: id('dataset'),
     }),
-    ...(comparesCounts && sandbox !== 'prod' && { AEP_SANDBOX: sandbox }),
+    ...(sandbox !== 'prod' && { AEP_SANDBOX: sandbox }),
     ...(wanted.format === 'xdm' && {
       AEP_SCHEMA_ID: id('schema'),
       AEP_SCHEMA_VERSION: '1',

@@ -2,6 +2,7 @@
  * Front: what Chatlio meets before its webhook is read: the address, TLS, redirects, Cloudflare Access, the door that
  * needs a key, and the admin routes. Sends no event and no key.
  */
+import { SOME_RELAY } from '../../worker/alerts/words.ts'
 import { askRelay, explainReply, type Reply } from '../lib/relay-reply.ts'
 import type { SettingProblem } from './diagnosis.ts'
 import type { Row } from './row.ts'
@@ -88,19 +89,24 @@ export async function readProblems(base: string, token: string): Promise<Setting
   return Array.isArray(problems) ? problems : []
 }
 
+const NOT_SETTLED =
+  'AEP counts for an hour until two hours after its end: none of the last day with events is settled yet. Ask again later'
+
 /** What AEP has kept of what it accepted, as the relay has read it; `null`: a relay that does not compare. */
 export async function checkLanded(base: string, token: string): Promise<Row | null> {
   const check = 'landed'
   const headers = { authorization: `Bearer ${token}` }
   const reply = await askRelay(`${base}/admin/compared`, { method: 'GET', headers })
   if (reply.by !== 'relay' || reply.status !== 200) return null
-  const { available, why } = reply.body
+  const { available, why, hours } = reply.body
   if (available !== true) {
     return { check, ok: null, text: `not read by the relay. ${why ?? ''}` }
   }
-  return typeof why === 'string'
-    ? { check, ok: false, text: why }
-    : { check, ok: true, text: 'AEP keeps what it accepts, as far as its counts have been read' }
+  if (typeof why === 'string') return { check, ok: false, text: why.replaceAll(SOME_RELAY, base) }
+  const settled = (Array.isArray(hours) ? hours : []).filter((hour) => hour.settled && hour.ours)
+  return settled.length > 0
+    ? { check, ok: true, text: `AEP has kept what it accepted in ${settled.length} of 24 hours` }
+    : { check, ok: null, text: NOT_SETTLED }
 }
 
 /** Reasons of `/health`, in words; one that is not here is shown as it came. */

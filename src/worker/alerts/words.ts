@@ -36,18 +36,25 @@ export type RelayName = { environment: string | null; publicUrl: string | null }
 
 /** Those that ask the relay itself. */
 const ASKING = ['npm run verify', 'npm run recover', 'npm run compare', 'npm run erase']
+/** Those that need secrets, which stand in the file of the set-up. */
+const NEEDING = [...ASKING, 'npm run provision']
+
+/** For an address that nobody has said, as docs/operations.md has it. */
+export const SOME_RELAY = '$WORKER'
 
 /**
- * A text whose commands, which stand between backticks, work as they stand: with the address of the relay, and with the
- * `--env` of one that is called otherwise than production, as `provision --env` calls it.
+ * A text whose commands, which stand between backticks, work as they stand: with the address of the relay, the file of the
+ * set-up, and the `--env` of one that is called otherwise than production, as `provision --env` calls it.
  */
 export function forRelay(text: string, { environment, publicUrl }: RelayName): string {
   const isNamed = environment !== null && !isProduction(environment) && /^[\w-]+$/.test(environment)
   const env = isNamed ? ['--env', environment] : []
   return text
     .replace(/`(npm run [\w-]+)(?: -- ([^`]+))?`/g, (_, command: string, rest?: string) => {
-      const url = publicUrl !== null && ASKING.includes(command) ? ['--url', publicUrl] : []
-      const flags = [...env, ...url, ...(rest ? [rest] : [])]
+      const url = ASKING.includes(command) ? ['--url', publicUrl ?? SOME_RELAY] : []
+      const file = isNamed ? `.adobe-${environment}.env` : '.adobe.env'
+      const secrets = NEEDING.includes(command) ? ['--env-file', file] : []
+      const flags = [...env, ...url, ...secrets, ...(rest ? [rest] : [])]
       return `\`${[command, ...(flags.length > 0 ? ['--', ...flags] : [])].join(' ')}\``
     })
     .replace(
@@ -65,7 +72,7 @@ const ADVICE: { readonly [reason: string]: Advice } = {
   credentials: {
     title: 'AEP refuses our credentials',
     action:
-      'Check the client secret and the rights of the credential in the Adobe Developer Console. A new secret: `npx wrangler secret put AEP_CLIENT_SECRET`. Relaying then resumes without a restart.',
+      'Check the client secret and the rights of the credential in the Adobe Developer Console. A new secret: `npx wrangler secret put AEP_CLIENT_SECRET`. Relaying then resumes without a restart. Where no `AEP_CLIENT_ID` is set, the inlet asks for a credential: set it in `wrangler.toml`, and run `npm run deploy` with `AEP_CLIENT_SECRET` in its environment.',
   },
   configuration: {
     title: 'AEP cannot be reached as configured',
@@ -132,7 +139,7 @@ export function notLanded({
 }: Pick<LandedFacts, 'causes' | 'missing' | 'keptNone'>): (Advice & { meaning: string }) | null {
   const refused = causes.reduce((sum, cause) => sum + cause.count, 0)
   const [cause] = causes
-  const reason = cause ? ` (${placed(cause)})` : ''
+  const reason = cause ? ` (${causes.length > 1 ? 'mostly ' : ''}${placed(cause)})` : ''
   const after = 'then `npm run recover` sends again what AEP refused.'
   if (keptNone > 0) {
     return {
@@ -145,7 +152,7 @@ export function notLanded({
     return {
       title: `AEP accepted ${count(refused, 'record')} and refused ${refused === 1 ? 'it' : 'them'} afterwards${reason}`,
       meaning:
-        'What it refused is not in the dataset, and no longer stored here. AEP keeps it for 30 days.',
+        'What it refused is not in the dataset, and no longer stored here. AEP keeps it for 30 days. It is counted, sent again or not, until AEP has refused nothing for an hour.',
       action: `\`npm run recover -- --dry-run\` names it. Mend the mapping or the schema, ${after}`,
     }
   }

@@ -340,7 +340,7 @@ function Done({ rounds, found, isClean, receipt, request, command }: DoneProps) 
         <code>POST https://platform.adobe.io{PRIVACY_JOBS}</code>, once, with every other address
         and id that you know of them, and the <code>regulation</code> that applies. Or run{' '}
         <code>{command}</code>, with <code>ADMIN_TOKEN</code> and a credential for Privacy Service
-        in the environment, or in the file of <code>--env-file</code>. A job takes 15 to 45 days.
+        in that file. A job takes 15 to 45 days.
       </Copied>
       <p>
         <a href={ERASE.place}>Erase another person</a>

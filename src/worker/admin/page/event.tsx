@@ -27,9 +27,12 @@ export async function showEvent(c: AppContext): Promise<Response> {
     c,
     404,
     'No such event',
-    'It never came, was erased, or was delivered too long ago to be remembered.',
+    'It never came, was erased or suppressed, or was delivered too long ago to be remembered.',
   )
 }
+
+const RECOVERED = 'It was sent again; whether AEP has kept it then, `npm run compare` says.'
+const NOT_RECOVERED = 'It is not in the dataset. `npm run recover` sends it again.'
 
 /** While AEP fails or is on hold, an event's own time for the next attempt passes, and says nothing any more. */
 export function withoutPast<Item extends { nextAttemptAt: string | null }>(event: Item): Item {
@@ -205,13 +208,8 @@ function Delivered({ receipt, relay }: DeliveredProps) {
         )}
         {failedAt && (
           <li>
-            <Time at={failedAt} exact /> AEP refused it: {objection(code, pointer)}. It is not in
-            the dataset.{' '}
-            {state === 'recovered' ? (
-              'It was sent again.'
-            ) : (
-              <Words of={forRelay('`npm run recover` sends it again.', relay)} />
-            )}
+            <Time at={failedAt} exact /> AEP refused it: {objection(code, pointer)}.{' '}
+            <Words of={forRelay(state === 'recovered' ? RECOVERED : NOT_RECOVERED, relay)} />
           </li>
         )}
       </ol>

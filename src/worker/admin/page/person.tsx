@@ -43,7 +43,11 @@ function Find({ sought, found }: { sought: Sought; found: Answer<'find'> | null 
       </p>
       <FindForm {...sought} />
       {found && found.events.length === 0 && (
-        <p>Nothing found. It never came, was erased, or was delivered too long ago.</p>
+        <p>
+          Nothing found. It never came, was erased, was delivered too long ago, or is of somebody
+          who is suppressed: <a href="/admin/ui/erase">Erase</a> shows, before it does anything,
+          whether a person is.
+        </p>
       )}
       {found && found.events.length > 0 && (
         <EventTable

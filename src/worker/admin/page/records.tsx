@@ -47,10 +47,16 @@ export async function showDays(c: AppContext): Promise<Response> {
     completeness(services, { days: 7 }),
   ])
   const days = withTranscripts(counted, transcripts)
+  const { alerts, readAccess } = services.config
   return respond(
     c,
     { title: 'Seven days', place: '/admin/ui/days' },
-    <Days days={days} transcripts={transcripts} lateMs={services.config.alerts.ageMs} />,
+    <Days
+      days={days}
+      transcripts={transcripts}
+      lateMs={alerts.ageMs}
+      areCountsRead={readAccess.available}
+    />,
   )
 }
 
@@ -68,9 +74,10 @@ type DaysProps = {
   days: Answer<'summary'>['days']
   transcripts: Answer<'completeness'>
   lateMs: number
+  areCountsRead: boolean
 }
 
-function Days({ days, transcripts, lateMs }: DaysProps) {
+function Days({ days, transcripts, lateMs, areCountsRead }: DaysProps) {
   const { available, why, hours, events } = transcripts
   const unnamed = transcripts.days.reduce((sum, day) => sum + day.unnamed, 0)
   return (
@@ -80,9 +87,11 @@ function Days({ days, transcripts, lateMs }: DaysProps) {
         By UTC day, at least: an isolate that ends loses its last seconds. What was stored is in AEP
         on the day on which it was delivered, and late when that was more than {howLong(lateMs)}{' '}
         after it came. What AEP refused after accepting it counts on the day on which it was
-        accepted; what it has lost, and not named yet, in the sum of all kinds alone. A chat is
-        without its transcript {hours} hours after it began; one that an agent discards has none on
-        purpose.
+        accepted; what it has lost, and not named yet, in the sum of all kinds alone. What was
+        refused, redriven and delivered is in both columns.
+        {!areCountsRead && ' In AEP is what AEP has acknowledged: its own counts are not read.'} A
+        chat is without its transcript {hours} hours after it began; one that an agent discards has
+        none on purpose.
       </p>
       <Table caption="All kinds" heads={['Day', ...DAY_HEADS]} tight="flat">
         {days.map(({ day, withoutTranscript, ...counts }) => (

@@ -1,5 +1,5 @@
 /** How it went: what came of each day, which conversations have their transcript, and what AEP counts. Lower bounds. */
-import { notLanded } from '../../alerts/words.ts'
+import { forRelay, notLanded } from '../../alerts/words.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import { DAY_MS, HOUR_MS, MAX_MISSING } from '../../limits.ts'
 import type { Outcome } from '../../outbox/event.ts'
@@ -170,17 +170,17 @@ export async function completeness(
  * of the last 24 hours.
  */
 export async function compared(
-  { outbox, rim }: Services,
+  { outbox, rim, config }: Services,
   { from = rim.now() - DAY_MS, to = Number.MAX_SAFE_INTEGER }: Input<'compared'>,
 ): Promise<Answer<'compared'>> {
   const { available, why, hours, failures, ...counts } = await outbox().compared(from, to)
   const words = notLanded(counts)
+  const { environment, alerts } = config
+  const relay = { environment, publicUrl: alerts.publicUrl }
+  const wrong = words && `${words.title}. ${words.meaning} ${forRelay(words.action, relay)}`
   return {
     available,
-    why:
-      [words && `${words.title}. ${words.meaning} ${words.action}`, why]
-        .filter(Boolean)
-        .join(' ') || null,
+    why: [wrong, why].filter(Boolean).join(' ') || null,
     hours: hours.map((hour) => ({ ...hour, at: toIso(hour.at) })),
     failures: failures.map((failure) => ({ ...failure, at: toIso(failure.at) })),
   }
