@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { exceededLimit, isObject, parseEmbedded, parseJson } from '../../src/worker/lib/json.ts'
+import {
+  cutAt,
+  exceededLimit,
+  isObject,
+  parseEmbedded,
+  parseJson,
+  utf8Length,
+} from '../../src/worker/lib/json.ts'
 import { MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../../src/worker/limits.ts'
 import { expectInProportion } from './proportion.ts'
 
@@ -252,5 +259,31 @@ describe('JSON inside a string', () => {
     const list = (length: number) => JSON.stringify(Array(length).fill(0))
     expect(parseEmbedded(list(MAX_JSON_VALUES / 2))).toHaveLength(MAX_JSON_VALUES / 2)
     expect(parseEmbedded(list(MAX_JSON_VALUES / 2 + 1))).toBeUndefined()
+  })
+})
+
+describe('a cut', () => {
+  /** At each edge of how many bytes a sign takes, in UTF-8 or as JSON escapes it. */
+  const EDGES = [0x1f, 0x20, 0x22, 0x5c, 0x7f, 0x80, 0x7ff, 0x800, 0xd7ff, 0xd800, 0xdbff]
+  const signs = [...EDGES, 0xdc00, 0xdfff, 0xe000, 0xffff, 0x0a].map((unit) =>
+    String.fromCharCode(unit),
+  )
+  const between = (text: string) => utf8Length(JSON.stringify(text)) - 2
+
+  it('is as late as the bytes between quotes allow, and never inside a pair', () => {
+    const texts = fc.array(fc.constantFrom(...signs, 'a', '\ud83d\ude00'), { maxLength: 12 })
+    fc.assert(
+      fc.property(texts, fc.nat(24), (parts, most) => {
+        const text = parts.join('')
+        const end = cutAt(text, 0, most)
+        const [piece, next] = [text.slice(0, end), [...text.slice(end)][0] ?? '']
+        const [first = ''] = text
+        expect(end === text.length || next !== '').toBe(true)
+        if (piece !== first) expect(between(piece)).toBeLessThanOrEqual(most)
+        if (end < text.length) expect(between(piece + next)).toBeGreaterThan(most)
+        expect([...piece, ...text.slice(end)].join('')).toBe(text)
+        expect([...text.slice(0, end)].length + [...text.slice(end)].length).toBe([...text].length)
+      }),
+    )
   })
 })

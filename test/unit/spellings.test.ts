@@ -2,7 +2,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { utf8Bytes } from '../../src/worker/lib/json.ts'
-import { addressesIn, folded, mentions, readingsOf } from '../../src/worker/lib/spellings.ts'
+import {
+  addressesIn,
+  addressesOf,
+  folded,
+  mentions,
+  readingsOf,
+} from '../../src/worker/lib/spellings.ts'
 import { expectInProportion } from './proportion.ts'
 
 const ADA = 'ada@example.com'
@@ -193,6 +199,92 @@ describe('in any spelling', () => {
       ),
       { numRuns: 500 },
     )
+  })
+})
+
+describe('punycode', () => {
+  it.each([
+    ['xn--maana-pta', 'mañana'],
+    ['xn--bcher-kva', 'bücher'],
+    ['xn--n3h', '☃'],
+    ['xn--wgv71a119e', '日本語'],
+    // RFC 3492, 7.1: Chinese (simplified), Czech, Russian.
+    ['xn--ihqwcrb4cv8a8dqg056pqjye', '他们为什么不说中文'],
+    ['xn--proprostnemluvesky-uyb24dma41a', 'pročprostěnemluvíčesky'],
+    ['xn--b1abfaaepdrnnbgefbadotcwatmq2g4l', 'почемужеонинеговорятпорусски'],
+  ])('%s is %s', (coded, plain) => {
+    expect(folded(`ada@${coded}.example`)).toBe(`ada@${plain}.example`)
+  })
+
+  it('of any domain is read as the runtime writes it', () => {
+    const letters = [...'az09äåçèñøœαθωжийשअकกஅ한글日本語中😀']
+    const labels = fc.array(fc.constantFrom(...letters), { minLength: 1, maxLength: 14 })
+    fc.assert(
+      fc.property(labels, (label) => {
+        const plain = `x${label.join('')}x`
+        const url = `http://${plain}.example`
+        if (!URL.canParse(url)) return
+        expect(folded(new URL(url).hostname)).toBe(folded(`${plain}.example`))
+      }),
+    )
+  })
+
+  it.each(['xn--', 'xn--!', 'xn--é', 'xn--99999999'])('that is none stays as it is: %s', (text) => {
+    expect(folded(text)).toBe(text)
+  })
+})
+
+describe('an escape', () => {
+  it.each([
+    ['&#128512;', '😀'],
+    ['&#x1F600;', '😀'],
+    ['&#x10FFFF;', '\u{10ffff}'],
+    ['\\u{1F600}', '😀'],
+    ['\\ud83d\\ude00', '😀'],
+    ['&#65535;', '\uffff'],
+  ])('%s is %s', (written, sign) => {
+    expect(readingsOf(utf8Bytes(`ada${written}`))).toContain(`ada${sign}`)
+  })
+
+  it.each(['&#x110000;', '&#1114112;', '&nothing;', '\\u{110000}'])(
+    'of no sign stays as it is: %s',
+    (written) => {
+      expect(readingsOf(utf8Bytes(`ada${written}`))).toEqual([`ada${written}`])
+    },
+  )
+
+  it('within escapes is looked into four times, and no more', () => {
+    const escaped = (times: number) => {
+      let text = '@'
+      for (let time = 0; time < times; time += 1) text = encodeURIComponent(text)
+      return `ada${text}example.com`
+    }
+    expect(isIn(ADA, escaped(4))).toBe(true)
+    expect(isIn(ADA, escaped(5))).toBe(false)
+  })
+})
+
+describe('the addresses in a text', () => {
+  const many = Array.from({ length: 5 }, (_, at) => `visitor${at}@example.com`)
+
+  it('are the first of as many as are wanted, each once', () => {
+    const readings = readingsOf(utf8Bytes([...many, ...many].join(' ')))
+    expect(addressesIn(readings, 10)).toEqual(many)
+    expect(addressesIn(readings, 3)).toEqual(many.slice(0, 3))
+  })
+
+  it('are no longer than an address can be', () => {
+    const local = 'l'.repeat(64)
+    const domain = `${'d'.repeat(249)}.com`
+    expect(addressesIn([`${local}@${domain}`], 2)).toEqual([`${local}@${domain}`])
+    expect(addressesIn([`l${local}@${domain}`, `${local}@d${domain}`], 2)).toEqual([])
+  })
+
+  it('have a name or something else around them, or are the whole value', () => {
+    expect(addressesOf(' Ada@Example.com ', 2)).toEqual([ADA])
+    expect(addressesOf('Ada <ada@example.com>', 2)).toEqual([ADA])
+    expect(addressesOf('visitor-7', 2)).toEqual(['visitor-7'])
+    expect(addressesOf('nobody at all', 2)).toEqual([])
   })
 })
 
