@@ -67,6 +67,48 @@ describe.each([
   )
 })
 
+/** Every value in the record, by the key that reads it. */
+const valuesIn = (one: unknown, field: 'email' | 'visitor') =>
+  new Set(personKeysIn(one).flatMap((key) => (key.field === field ? [key.value] : [])))
+
+it.each<[string, unknown, string[], string[]]>([
+  ['all that stands below an identity', { identity: { a: { b: ['v-1'] } } }, ['v-1'], []],
+  ['a list of lists below one', { identityMap: { Email: [[{ id: 'v-1' }]] } }, ['v-1'], []],
+  [
+    'a list of objects, in which each is looked into',
+    { x: [{ UUID: 'v-1' }, { uuid: 'v-2' }] },
+    ['v-1', 'v-2'],
+    [],
+  ],
+  [
+    'a name at the end of a path',
+    { 'visitor.UUID': 'v-1', 'visitor.name': 'v-2' },
+    ['v-1'],
+    ['v-2'],
+  ],
+  ['no path through what others say', { 'messages.0.email': 'v-1', UUID: 'v-2' }, ['v-2'], ['v-1']],
+  ['nothing below an agent', { agent: { UUID: 'v-1' }, replyToEmail: 'v-2' }, [], ['v-1', 'v-2']],
+  [
+    'the text of what has no place',
+    { unmapped: '{"visitor.UUID":"v-1","x":"v-2"}' },
+    ['v-1'],
+    ['v-2'],
+  ],
+  ['a text of another name as it is', { x: '{"UUID":"v-1"}' }, [], ['v-1']],
+  ['no blank value', { UUID: '  ', email: 'v-1' }, ['v-1'], ['']],
+  ['1,024 characters', { UUID: 'x'.repeat(1_024) }, ['x'.repeat(1_024)], []],
+  ['no more than these', { UUID: 'x'.repeat(1_025) }, [], ['x'.repeat(1_025)]],
+])('has %s', (_, one, has, lacks) => {
+  const values = valuesIn(one, 'visitor')
+  for (const value of has) expect(values).toContain(value)
+  for (const value of lacks) expect(values).not.toContain(value)
+})
+
+it('has both forms of each value: an id as it is, an address folded', () => {
+  expect([...valuesIn({ email: ' ADA@Example.com ' }, 'email')]).toContain('ada@example.com')
+  expect([...valuesIn({ UUID: ' V-1 ' }, 'visitor')]).toContain('V-1')
+})
+
 it.each([null, 'text', [], { identityMap: null }, { unmapped: '{' }])(
   'of %j is of nobody',
   (one) => {
