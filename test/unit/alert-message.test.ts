@@ -75,7 +75,7 @@ describe('a message of a relay that is not called production', () => {
     const text = textFor('staging')
     expect(text).toContain('Alert: Title (staging)')
     expect(text).toContain(
-      `See \`wrangler.toml\`, \`npm run recover -- --env staging --url ${URL}\`.`,
+      `See \`wrangler.toml\`, \`npm run recover -- --env staging --url ${URL} --env-file .adobe-staging.env\`.`,
     )
     expect(text).toContain(
       '`npm run tail -- --env staging --errors`, `npx wrangler secret put X --env staging` or `/chatlio end`',
@@ -86,7 +86,9 @@ describe('a message of a relay that is not called production', () => {
     'names none where it is called %s',
     (environment) => {
       const text = textFor(environment)
-      expect(text).toContain(`See \`wrangler.toml\`, \`npm run recover -- --url ${URL}\`.`)
+      expect(text).toContain(
+        `See \`wrangler.toml\`, \`npm run recover -- --url ${URL} --env-file .adobe.env\`.`,
+      )
       expect(text).toContain(said.action)
     },
   )
