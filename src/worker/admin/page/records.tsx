@@ -83,16 +83,7 @@ function Days({ days, transcripts, lateMs, areCountsRead }: DaysProps) {
   return (
     <>
       <h1>Seven days</h1>
-      <p class="soft">
-        By UTC day, at least: an isolate that ends loses its last seconds. What was stored is in AEP
-        on the day on which it was delivered, and late when that was more than {howLong(lateMs)}{' '}
-        after it came. What AEP refused after accepting it counts on the day on which it was
-        accepted; what it has lost, and not named yet, in the sum of all kinds alone. What was
-        refused, redriven and delivered is in both columns.
-        {!areCountsRead && ' In AEP is what AEP has acknowledged: its own counts are not read.'} A
-        chat is without its transcript {hours} hours after it began; one that an agent discards has
-        none on purpose.
-      </p>
+      <p class="soft">By UTC day, at least.</p>
       <Table caption="All kinds" heads={['Day', ...DAY_HEADS]} tight="flat">
         {days.map(({ day, withoutTranscript, ...counts }) => (
           <tr>
@@ -140,6 +131,17 @@ function Days({ days, transcripts, lateMs, areCountsRead }: DaysProps) {
           ))}
         </ul>
       )}
+      <h2>How it is counted</h2>
+      <p class="soft">
+        An isolate that ends loses its last seconds. What was stored is in AEP on the day on which
+        it was delivered, and late when that was more than {howLong(lateMs)} after it came. What AEP
+        refused after accepting it counts on the day on which it was accepted; what it has lost, and
+        not named yet, in the sum of all kinds alone. What was refused, redriven and delivered is in
+        both columns.
+        {!areCountsRead && ' In AEP is what AEP has acknowledged: its own counts are not read.'} A
+        chat is without its transcript {hours} hours after it began; one that an agent discards has
+        none on purpose.
+      </p>
     </>
   )
 }
