@@ -82,7 +82,11 @@ describe('verify', () => {
       /– landed .*is settled yet/,
     ],
     ['are settled and had no event', [{ settled: true, ours: 0 }], /– landed .*is settled yet/],
-    ['are settled', [{ settled: true, ours: 10, received: 10 }], /✔ landed .*in 1 of 24 hours/],
+    [
+      'are settled',
+      [{ settled: true, ours: 10, received: 10 }],
+      /✔ landed .*in every hour of the last day that is settled \(1\)/,
+    ],
   ])('says of hours that %s what AEP has kept', async (_, hours, says) => {
     const url = await serverThat((request, response) => {
       const answer = {

@@ -105,7 +105,11 @@ export async function checkLanded(base: string, token: string): Promise<Row | nu
   if (typeof why === 'string') return { check, ok: false, text: why.replaceAll(SOME_RELAY, base) }
   const settled = (Array.isArray(hours) ? hours : []).filter((hour) => hour.settled && hour.ours)
   return settled.length > 0
-    ? { check, ok: true, text: `AEP has kept what it accepted in ${settled.length} of 24 hours` }
+    ? {
+        check,
+        ok: true,
+        text: `AEP has kept what it accepted, in every hour of the last day that is settled (${settled.length})`,
+      }
     : { check, ok: null, text: NOT_SETTLED }
 }
 

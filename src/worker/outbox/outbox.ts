@@ -322,7 +322,7 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.importSuppressions(key, rows, now)
   }
 
-  /** Returns its end; `null`: there is none with this id. */
+  /** Returns the new end, or `null` if no suppression has this id. */
   extendSuppression(id: string, now: number, until: number): number | null {
     return this.#records.suppressions.extend(id, now, until)
   }
@@ -344,7 +344,7 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.log.add(entry, watched)
   }
 
-  /** One entry, and what has become of the events that it redrove; `null`: there is none. */
+  /** One log entry, with what became of the events that it redrove; `null` if there is none. */
   action(position: number): (ListedEntry & { progress: Progress | null }) | null {
     const found = this.#records.log.get(position)
     if (!found) return null

@@ -167,9 +167,9 @@ function setLastLayoutAside(sql: SqlStorage): string[] {
 }
 
 /**
- * Events lay in `pending` and `parked`, their attempts in `tries`. Parts of the very first versions have the envelope of
- * the day around them; the one that counts is added when they are sent. Which settings parts were made for is told by where
- * they say which part they are, and of redaction (`*`) they knew nothing. What was erased did not say by whom.
+ * The last layout kept events in `pending` and `parked`, and their attempts in `tries`. Parts of its first versions are still
+ * wrapped in the envelope of their day, which is cut off: the current one is added when they are sent. The settings that parts
+ * were made for follow from where they keep their part number; they were made before redaction (`*`). Erasures named nobody.
  */
 const EVENTS_FROM_LAST_LAYOUT = `
 INSERT INTO events (position, id, state, kind, received_at, hashes, begun, body)

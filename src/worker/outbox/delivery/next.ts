@@ -87,7 +87,7 @@ export class Next {
     this.#underWay.delete(position)
   }
 
-  /** When the first event may be sent, as far as its own wait goes: now for one that was never tried; `null`: there is none. */
+  /** When the own wait of the next event ends (epoch ms): now if it was never tried; `null` if there is no event. */
   dueAt(now: number): number | null {
     if (this.#untried.length === 0) this.#readAhead(1)
     return this.#untried.length > 0 ? now : this.#events.nextDueAt()

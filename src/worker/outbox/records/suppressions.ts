@@ -82,7 +82,7 @@ export class Suppressions {
     return row.until
   }
 
-  /** Makes the running one with this id longer, never shorter. Returns its end; `null`: there is none. */
+  /** Extends the running suppression with this id, never shortens it. Returns its end, or `null` if there is none. */
   extend(id: string, now: number, until: number): number | null {
     const row = this.running(now).find(({ hash }) => hash.slice(0, ID_DIGITS) === id)
     return row ? this.add(row.hash, now, until) : null
