@@ -10,7 +10,7 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import { AepClient } from '../aep/client/client.ts'
-import { type TokenResult, TokenSource } from '../aep/client/ims.ts'
+import { keptTokens, type TokenResult, TokenSource } from '../aep/client/ims.ts'
 import type { ComparedHour, LandedCursor } from '../aep/landed.ts'
 import type { LandedFacts, OutboxFacts, RefusedCause } from '../alerts/facts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
@@ -48,7 +48,6 @@ import { Records, type RecordsStatus } from './records/records.ts'
 import type { Delivered, Exchanged, Report } from './records/reports.ts'
 import type { ListedSuppression, Suppression } from './records/suppressions.ts'
 import { migrate } from './schema.ts'
-import { TokenKeeper } from './token-keeper.ts'
 import { AepWatch } from './watch.ts'
 
 /** The one object that the relay stores in. Those of an earlier set-up deliver what they hold by their own alarms. */
@@ -83,7 +82,7 @@ export class Outbox extends DurableObject<Env> {
   readonly #list: EventList
   readonly #bulk: Bulk
   readonly #watch: AepWatch
-  readonly #tokens: TokenKeeper
+  readonly #tokens: TokenSource
   readonly #delivery: Delivery
   readonly #arrivals: Arrivals
   readonly #writes: WriteProbe
@@ -98,7 +97,7 @@ export class Outbox extends DurableObject<Env> {
     const config = this.#config
     const { destination, retentionMs, retryCapMs, receiptMs, readAccess, completeMs } = config
     const rim = this.#rim
-    const { now, random, timers, fetch } = rim
+    const { now, random, timers } = rim
     const policy = { backoff: { baseMs: config.retryBaseMs, capMs: retryCapMs }, random }
     const settings = settingsOf(destination)
     const { sql } = storage
@@ -109,8 +108,7 @@ export class Outbox extends DurableObject<Env> {
     const isSuppressed = (hashes: string) => records.suppressions.has(hashes, now())
     const takeBack = (from: number, since: number) => this.#delivery.takeBack(from, since)
     const watch = new AepWatch({ events, policy, now, takeBack })
-    const credentials = destination?.credentials ?? null
-    this.#tokens = new TokenKeeper(storage, credentials, { fetch, now, timers })
+    this.#tokens = keptTokens(storage.kv, destination?.credentials ?? null, rim)
     const tokens = new TokenSource((refused) => this.#tokens.get(refused), now)
     const post = postThrough(ctx.exports.Sender, timers)
     const client = destination && new AepClient(destination, { post, now, timers, tokens })
