@@ -5,7 +5,7 @@
  * Pure.
  */
 import type { AlertWebhook } from '../config/extras.ts'
-import { alertNamed } from './alerts.ts'
+import { ALERTS, type Alert } from './alerts.ts'
 import type { Notice } from './evaluate.ts'
 import { duration, forRelay, moment, type RelayName } from './words.ts'
 
@@ -49,7 +49,8 @@ function overviewOf(publicUrl: string | null): string | null {
 
 /** The page about these: the overview if they have none in common. */
 function linkTo(names: readonly string[], publicUrl: string | null): string | null {
-  const [place = '', ...others] = new Set(names.map((name) => alertNamed(name)?.place ?? ''))
+  const alerts: Partial<Record<string, Alert>> = ALERTS
+  const [place = '', ...others] = new Set(names.map((name) => alerts[name]?.place ?? ''))
   const overview = overviewOf(publicUrl)
   return overview && overview + (others.length > 0 ? '' : place)
 }

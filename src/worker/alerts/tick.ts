@@ -20,7 +20,6 @@ import {
   type AlertStates,
   afterFailure,
   afterSent,
-  type Evaluation,
   evaluate,
   INITIAL_STATES,
   type Notice,
@@ -119,7 +118,7 @@ function joined(kept: AlertStates, text: string | null, { states, instead }: Uns
 }
 
 async function send(
-  { states, notices }: Evaluation,
+  { states, notices }: ReturnType<typeof evaluate>,
   now: number,
   { config, fetch, timers }: AlertDeps,
 ): Promise<AlertStates> {
