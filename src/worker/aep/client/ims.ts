@@ -11,13 +11,14 @@ import { isObject } from '../../lib/json.ts'
 import type { Timers } from '../../lib/timeout.ts'
 import { IMS_TIMEOUT_MS, MAX_TOKEN_CHARACTERS, TOKEN_MARGIN_MS } from '../../limits.ts'
 import { type Fetch, post } from './post.ts'
-import { type Ending, type HttpAnswer, jsonOf, retryAfterMs } from './verdict.ts'
+import { type Ending, type Failure, type HttpAnswer, jsonOf, retryAfterMs } from './verdict.ts'
 
 /** `useUntil` is shortly before the token expires. Both times are epoch milliseconds. */
 export type Token = { value: string; obtainedAt: number; useUntil: number }
 
-/** `failed` is the verdict for every event that needed the token. */
-export type TokenResult = { token: Token } | { failed: Ending }
+/** The verdict for every event that needed the token. */
+type NoToken = Extract<Ending, Failure>
+export type TokenResult = { token: Token } | { failed: NoToken }
 
 /** A larger `expires_in` must be in milliseconds, as in the deprecated JWT exchange (AUTH). */
 const MAX_PLAUSIBLE_SECONDS = 1_000_000
@@ -75,7 +76,7 @@ function readToken(answer: HttpAnswer, now: number): TokenResult {
 }
 
 /** `held` if IMS refuses the credentials (a 4xx), `deferred` if it fails for now. Never repeats the text of IMS. */
-function judgeRefusal({ status, retryAfter }: HttpAnswer, now: number): Ending {
+function judgeRefusal({ status, retryAfter }: HttpAnswer, now: number): NoToken {
   const wait = retryAfterMs(retryAfter, now)
   const isTemporary = status === 429 || status === 408 || status < 300 || status >= 500
   if (isTemporary) return deferred(status, `IMS answered ${status}`, wait)
