@@ -14,8 +14,8 @@ import type { ArrivingEvent, EventState, StoredAttempt, StoredError } from './ev
 import type { Events } from './events.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { Write } from './health.ts'
+import type { AepWatch } from './known.ts'
 import type { Records } from './records/records.ts'
-import type { AepWatch } from './watch.ts'
 
 /** The attempt that a request made before it stored its event. */
 export type RequestAttempt = { beganAt: number; endedAt: number; ending: Ending }

@@ -30,6 +30,7 @@ import type { AcceptedEvent, Counters } from './event.ts'
 import { Events } from './events.ts'
 import { type Health, healthOf, WriteProbe } from './health.ts'
 import type { Hold } from './known.ts'
+import { AepWatch } from './known.ts'
 import {
   type CauseRow,
   type EventDetail,
@@ -49,7 +50,6 @@ import type { Delivered, Exchanged, Report } from './records/reports.ts'
 import type { ListedSuppression, Suppression } from './records/suppressions.ts'
 import { migrate } from './schema.ts'
 import { TokenKeeper } from './token-keeper.ts'
-import { AepWatch } from './watch.ts'
 
 /** The one object that the relay stores in. Those of an earlier set-up deliver what they hold by their own alarms. */
 const OUTBOX_NAME = 'shard-0'

@@ -864,6 +864,21 @@ describe('whatever happens, in any order and by any clock', () => {
     )
   })
 
+  it('what follows from the value stays so until the moment that it names', () => {
+    const within = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true })
+    fc.assert(
+      fc.property(sequence, within, (steps, share) => {
+        each(steps, (_, next, now) => {
+          const { until, ...follows } = at(next, now)
+          expect(until).toBeGreaterThan(now)
+          const later = Math.floor(now + (Math.min(until - 1, now + 2 * HOUR) - now) * share)
+          expect(at(next, later)).toEqual({ until, ...follows })
+        })
+      }),
+      { numRuns: 500 },
+    )
+  })
+
   it('each change has a larger version, what changes nothing is the same value, and all of it is JSON', () => {
     fc.assert(
       fc.property(sequence, (steps) => {

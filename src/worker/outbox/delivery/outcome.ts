@@ -10,7 +10,7 @@ import { type Attempt, type AttemptOutcome, NO_HISTORY } from '../blame.ts'
 import type { AcceptedEvent, SentEvent, StoredError, StoredEvent } from '../event.ts'
 import type { Events } from '../events.ts'
 import { GroupCommit } from '../group-commit.ts'
-import type { AepWatch } from '../watch.ts'
+import type { AepWatch } from '../known.ts'
 import type { Next } from './next.ts'
 import type { Prepared } from './send.ts'
 
