@@ -91,10 +91,9 @@ export class Arrivals {
     const { lastWrite } = this
     this.lastWrite = { at, worked: false, bytes: largest(arrivals) }
     let places = events.store(arrivals)
-    const { refusedFrom, hold } = watch.known()
-    if (refusedFrom !== null && before === null) {
+    if (before === null && watch.known().refusedFrom !== null) {
       // One of them has shown that AEP refuses everything: what it refused of the others was not their fault either.
-      delivery.takeBack(refusedFrom, hold?.since ?? now())
+      watch.takeBack()
       places = places.map((place) => ({ ...place, ...events.at(place.position) }))
     }
     events.ledger.save()

@@ -8,7 +8,8 @@
  * Accepts: mere acceptances are written with the counters, so their times may be old after a restart.
  */
 import type { HoldReason } from '../aep/client/verdict.ts'
-import { PROBE_INTERVAL_MS } from '../limits.ts'
+import { toIso } from '../chatlio/timestamp.ts'
+import { PROBE_INTERVAL_MS, REQUEUE_PAGE } from '../limits.ts'
 import { logLine } from '../log.ts'
 import {
   type Aep,
@@ -130,8 +131,6 @@ type WatchDeps = {
   events: Events
   policy: Policy
   now: () => number
-  /** AEP refuses everything: events that it refused from this moment on become pending again. */
-  takeBack: (refusedFrom: number, heldSince: number) => void
 }
 
 /** `with-events`: the caller writes events next, and the value with them (`Ledger.save`). */
@@ -181,10 +180,27 @@ export class AepWatch {
     return outcome
   }
 
+  /** While AEP refuses everything, what it refused under these settings since its last acceptance was no event's fault. */
+  takeBack(): void {
+    const { events, now } = this.#deps
+    const { refusedFrom, hold } = this.known()
+    if (refusedFrom === null || hold === null) return
+    let requeued = 0
+    for (let after = -1; ; ) {
+      const positions = events.takeBackRefusals(refusedFrom, now(), after, REQUEUE_PAGE)
+      requeued += positions.length
+      const last = positions.at(-1)
+      if (last === undefined || positions.length < REQUEUE_PAGE) break
+      after = last
+    }
+    const heldSince = toIso(hold.since)
+    if (requeued > 0) logLine('warn', { event: 'requeued', requeued, heldSince })
+  }
+
   #set(next: Aep, save: Save): void {
     const before = this.#aep
     if (next === before) return
-    const { events, takeBack } = this.#deps
+    const { events } = this.#deps
     const known = this.known()
     events.ledger.set(next)
     if (save === 'now' && mustPersist(before, next)) events.ledger.save()
@@ -192,8 +208,6 @@ export class AepWatch {
     this.#known = null
     const now = this.known()
     for (const { level, fields } of logLinesOf(known, now, this.#deps.now())) logLine(level, fields)
-    if (now.refusedFrom !== null && known.refusedFrom === null) {
-      takeBack(now.refusedFrom, now.hold?.since ?? this.#deps.now())
-    }
+    if (known.refusedFrom === null) this.takeBack()
   }
 }
