@@ -25,7 +25,7 @@ import { Arrivals, type HeldState, type StoreRequest } from './arrivals.ts'
 import { Bulk, type BulkRequest, type DeletePage, type RedrivePage, withinBytes } from './bulk.ts'
 import { Delivery } from './delivery/delivery.ts'
 import { DriftStore } from './drift.ts'
-import type { AcceptedEvent, Counters, EventEnd } from './event.ts'
+import type { Counters, EventEnd } from './event.ts'
 import { Events } from './events.ts'
 import { type Health, healthOf, WriteProbe } from './health.ts'
 import type { Hold } from './known.ts'
@@ -45,7 +45,7 @@ import type { FindRequest, Found, TimelineFilter, TimelinePage } from './records
 import type { Compared, LandedDay, LandedRead } from './records/landed.ts'
 import type { ListedEntry, LogEntry, Progress } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
-import type { Delivered, Exchanged, Report } from './records/reports.ts'
+import type { Exchanged, Report } from './records/reports.ts'
 import type { ListedSuppression, Suppression } from './records/suppressions.ts'
 import { migrate } from './schema.ts'
 import { TokenKeeper } from './token-keeper.ts'
@@ -111,12 +111,8 @@ export class Outbox extends DurableObject<Env> {
     const tokens = new TokenSource((refused) => this.#tokens.get(refused), now)
     const post = postThrough(ctx.exports.Sender, timers)
     const client = destination && new AepClient(destination, { post, now, timers, tokens })
-    const delivery = new Delivery({
-      ...{ config, policy, storage, events, watch, client, settings, now, timers },
-      record: (delivered) => records.delivered(delivered.map(deliveredOf)),
-      recordPart: (event) => records.partSettled(event),
-    })
-    const sync = () => storage.sync()
+    const room = { config, policy, storage, events, watch, client, settings, now, timers, records }
+    const delivery = new Delivery(room)
     const drift = new DriftStore(storage)
     this.#events = events
     this.#list = list
@@ -124,7 +120,7 @@ export class Outbox extends DurableObject<Env> {
     this.#bulk = new Bulk({ events, list, isSuppressed })
     this.#watch = watch
     this.#delivery = delivery
-    this.#arrivals = new Arrivals({ events, watch, delivery, records, retryCapMs, now, sync })
+    this.#arrivals = new Arrivals({ ...room, delivery })
     this.#writes = new WriteProbe({ storage, now })
     this.#drift = drift
     this.#alerts = new Alerts({
@@ -403,8 +399,4 @@ export class Outbox extends DurableObject<Env> {
     await this.#delivery.run()
     this.#records.flush()
   }
-}
-
-function deliveredOf({ history, body, ...event }: AcceptedEvent): Delivered {
-  return { ...event, attempts: (history?.attempts ?? 0) + 1, bytes: body.length }
 }
