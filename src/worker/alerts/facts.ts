@@ -4,7 +4,6 @@
  */
 import type { DriftSummary } from '../drift/detector.ts'
 import type { Cause } from '../outbox/event.ts'
-import type { Hold } from '../outbox/known.ts'
 import type { CompletenessFacts } from '../outbox/records/completeness.ts'
 
 /** Events parked since the last run of the alerts, for one cause. */
@@ -33,7 +32,7 @@ export type OutboxFacts = {
   /** JSON text of the states of the alerts; `null` before the first run. */
   states: string | null
   /** Why everything waits, a pause left aside; `code` and `status` are those of AEP's answer, where there was one. */
-  hold: (Hold & { code: string | null; status: number | null }) | null
+  hold: { reason: string; since: number; code: string | null; status: number | null } | null
   pausedSince: number | null
   pending: number
   oldestPendingAt: number | null

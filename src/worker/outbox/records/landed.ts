@@ -204,7 +204,7 @@ export class LandedStore {
     // The hours below where reading goes on are settled.
     const end = cursor.hours
     const since = Math.max(from, end - LANDED_HOURS * HOUR_MS)
-    const hours = this.hours(since - LANDED_BEFORE_MS, end + HOUR_MS)
+    const hours = this.#hours(since - LANDED_BEFORE_MS, end + HOUR_MS)
     return {
       available: problem?.reason !== 'permission',
       why: problem && explainProblem(problem, 'It is tried again within 15 minutes.'),
@@ -224,7 +224,7 @@ export class LandedStore {
       to,
       MAX_FAILURES_SHOWN,
     )
-    return { hours: this.hours(from, to), failures }
+    return { hours: this.#hours(from, to), failures }
   }
 
   /** Of an event, or of a part of it: one that AEP has not taken again, the latest. */
@@ -260,7 +260,7 @@ export class LandedStore {
   days(from: number, to: number): LandedDay[] {
     const state = this.#known()?.state
     if (!state || !this.#deps.access.available) return []
-    const hours = this.hours(from - LANDED_BEFORE_MS, to + HOUR_MS)
+    const hours = this.#hours(from - LANDED_BEFORE_MS, to + HOUR_MS)
     return Array.from({ length: Math.ceil((to - from) / DAY_MS) }, (_, index) => {
       const day = from + index * DAY_MS
       const own = hours.filter(({ at }) => at >= day && at < day + DAY_MS)
@@ -274,7 +274,7 @@ export class LandedStore {
   /** An hour that is not settled may have been received and not been worked on yet, unless some of it has failed. */
   #keptNone(): number {
     const now = this.#deps.now()
-    const hours = this.hours(now - (LANDED_HOURS + 1) * HOUR_MS, now + HOUR_MS)
+    const hours = this.#hours(now - (LANDED_HOURS + 1) * HOUR_MS, now + HOUR_MS)
     if (hours.some(({ ingested }) => ingested > 0)) return 0
     return hours
       .filter(({ failed, settled }) => failed > 0 || settled)
@@ -282,7 +282,7 @@ export class LandedStore {
   }
 
   /** `from` is included, `to` is not. */
-  hours(from: number, to: number): ComparedHour[] {
+  #hours(from: number, to: number): ComparedHour[] {
     const rows = this.#rows<Omit<LandedHour, 'settled'> & { settled: number }>(
       `SELECT at, received, ingested, failed, settled FROM landed_hours WHERE at >= ? AND at < ?
        ORDER BY at`,
