@@ -5,8 +5,7 @@
  * in a list, or in lists by stage. A bare record with its errors, and a line that was cut, are read as far as they go.
  *
  * Promises: never throws. Of AEP's words only a code and a pointer come out, in forms that hold no value: AEP's texts quote
- * what a visitor wrote. `record` is the visitor's own data, for sending it again; a reader who keeps something keeps the rest.
- * `kind` and `source` are what the relay itself wrote into the record, and are in the form of these or absent.
+ * what a visitor wrote. `kind` and `source` are what the relay itself wrote into the record, in the form of these or absent.
  */
 import { EVENT_TYPES, type EventKind } from '../chatlio/kind.ts'
 import { isObject, type JsonObject, jsonIn } from '../lib/json.ts'
@@ -23,8 +22,6 @@ export type FailedRow = {
   readonly source: string | null
   /** Which kind of record it holds: what the relay sends, or something that it does not. */
   readonly form: 'raw' | 'xdm' | 'mapped' | 'cut' | 'unknown'
-  /** The raw record, or the `xdmEntity`; `null` unless `form` is one of these. */
-  readonly record: JsonObject | null
 }
 
 /** The SHA-256 of an event; a part adds its index. */
@@ -42,18 +39,19 @@ export function readFailedRow(line: string): FailedRow | null {
   const { code, pointer } = firstErrorOf(row)
   const body = fieldOf(row, 'body')
   if (body === undefined && 'body' in row) return cutRow(line, code, pointer)
-  const whole = isObject(body) ? body : withoutErrors(row)
-  const { form, record } = recordIn(whole)
-  const own = record ?? whole
-  const [kind, source] = [kindOf(own.eventType), sourceOf(own)]
-  return { id: idOf(own), code, pointer, kind, source, form, record }
+  const whole = isObject(body) ? body : row
+  const { xdmEntity } = whole
+  const form = formOf(whole)
+  const record = form === 'xdm' && isObject(xdmEntity) ? xdmEntity : whole
+  const [kind, source] = [kindOf(record.eventType), sourceOf(record)]
+  return { id: idOf(record), code, pointer, kind, source, form }
 }
 
 /** Nothing in it can be relied on but the id, which is long enough to be no accident, and a type that is one of ours. */
 function cutRow(line: string, code: string, pointer: string): FailedRow {
   const id = ID_IN_TEXT.exec(line)?.[1] ?? null
   const kind = kindOf(TYPE_IN_TEXT.exec(line)?.[1])
-  return { id, code, pointer, kind, source: null, form: 'cut', record: null }
+  return { id, code, pointer, kind, source: null, form: 'cut' }
 }
 
 const TYPE_IN_TEXT = /eventType[\\"\s]*:[\\"\s]*(chatlio\.\w+)[\\"]/
@@ -72,17 +70,18 @@ function sourceOf(record: JsonObject): string | null {
   return typeof found === 'string' && /^[a-z0-9-]{1,32}$/.test(found) ? found : null
 }
 
-function recordIn(whole: JsonObject): Pick<FailedRow, 'form' | 'record'> {
+function formOf(whole: JsonObject): FailedRow['form'] {
   const { xdmEntity } = whole
-  if (isObject(xdmEntity) && isOurs(xdmEntity)) return { form: 'xdm', record: xdmEntity }
-  if (isObject(xdmEntity)) return { form: 'unknown', record: null }
+  if (isObject(xdmEntity)) return isOurs(xdmEntity) ? 'xdm' : 'unknown'
   // A raw record says when it was received at its top; after the mapping that is under the tenant's name.
-  if (isOurs(whole) && typeof whole.receivedAt === 'string') return { form: 'raw', record: whole }
+  if (isOurs(whole) && typeof whole.receivedAt === 'string') return 'raw'
   const isMapped = Object.entries(whole).some(
-    ([key, value]) => key === 'identityMap' || (/^_(?!id$|errors$)/.test(key) && isObject(value)),
+    ([key, value]) => key === 'identityMap' || (TENANT.test(key) && isObject(value)),
   )
-  return { form: isMapped ? 'mapped' : 'unknown', record: null }
+  return isMapped ? 'mapped' : 'unknown'
 }
+
+const TENANT = /^_(?!id$|errors$|validationErrors$)/
 
 function isOurs(record: JsonObject): boolean {
   const { eventType } = record
@@ -91,10 +90,6 @@ function isOurs(record: JsonObject): boolean {
 
 function idOf({ _id }: JsonObject): string | null {
   return typeof _id === 'string' && ID.test(_id) ? _id : null
-}
-
-function withoutErrors({ _errors, _validationErrors, ...record }: JsonObject): JsonObject {
-  return record
 }
 
 /** Adobe writes an object either as it is or as JSON text. `undefined`: the row has none, or its text was cut. */

@@ -41,7 +41,7 @@ export type LandedFailure = Readonly<Record<'id' | 'code' | 'pointer' | 'batch',
 
 /** Failed rows of one batch that have all of this in common. `acceptedAt`: when their batch began, epoch milliseconds. */
 type RowOrigin = Pick<FailedRow, 'kind' | 'source'> & { readonly acceptedAt: number }
-export type ReadFailure = LandedFailure & RowOrigin
+type ReadFailure = LandedFailure & RowOrigin
 export type UnnamedRows = Pick<LandedFailure, 'code' | 'pointer'> &
   RowOrigin & { readonly count: number }
 
