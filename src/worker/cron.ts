@@ -14,8 +14,7 @@ import { type PlatformProblem, platformGet } from './aep/platform-get.ts'
 import { ALERT_NAMES } from './alerts/alerts.ts'
 import {
   type AlertStates,
-  afterFailure,
-  afterSent,
+  afterSending,
   evaluate,
   INITIAL_STATES,
   type Notice,
@@ -104,11 +103,8 @@ function unread(problem: PlatformProblem): Omit<LandedRead, 'flow'> {
   return { hours: [], failures: [], unnamed: [], cursor: null, more: false, problem }
 }
 
-/**
- * States that the outbox could not keep, by isolate. `instead`: of the text that it kept then; `null` where it did not answer,
- * and only the state of `storage` counts.
- */
-type Unsaved = { states: AlertStates; instead: { kept: string | null } | null }
+/** States that the outbox could not keep, by isolate. `kept`: the text that it had instead; `undefined`: it never answered. */
+type Unsaved = { states: AlertStates; kept: string | null | undefined }
 const unsaved = new WeakMap<Services, Unsaved>()
 
 async function runAlerts(services: Services): Promise<void> {
@@ -136,18 +132,16 @@ async function alert(services: Services): Promise<boolean> {
     const sent = webhook !== null && states.alerts[name].lastSentAt === now
     logLine(event === 'resolved' ? 'log' : 'warn', { event: 'alert', name, state: event, sent })
   }
-  if (!outbox) {
-    unsaved.set(services, { states, instead: unkept?.instead ?? null })
-    return false
-  }
-  const saved = await asked(services, async (stub) => {
-    await stub.saveAlertStates(JSON.stringify(states), outbox.refusals)
-    return true
-  })
-  // It answers and cannot write: what was sent must not be sent again at each run.
+  const saved =
+    outbox &&
+    (await asked(services, async (stub) => {
+      await stub.saveAlertStates(JSON.stringify(states), outbox.refusals)
+      return true
+    }))
+  // It may answer and be unable to write: what was sent must not be sent again at each run.
   if (saved) unsaved.delete(services)
-  else unsaved.set(services, { states, instead: { kept: outbox.states } })
-  return true
+  else unsaved.set(services, { states, kept: outbox ? outbox.states : unkept?.kept })
+  return outbox !== null
 }
 
 /** For the log when no message is sent: the beginning and the end of each alert, once. */
@@ -174,12 +168,15 @@ async function asked<Result>(
   return null
 }
 
-/** What the outbox keeps, and what it could not, unless another isolate has made it keep something newer. */
+/**
+ * What the outbox keeps, and what it could not. Where another isolate has made it keep something newer, or it had not answered,
+ * only the state of `storage` counts.
+ */
 function joined(text: string | null, unkept: Unsaved | undefined): AlertStates {
   const kept = readStates(text)
   if (!unkept) return kept
   const { alerts } = unkept.states
-  const isNewest = unkept.instead?.kept === text
+  const isNewest = unkept.kept === text
   return { ...kept, alerts: isNewest ? alerts : { ...kept.alerts, storage: alerts.storage } }
 }
 
@@ -194,9 +191,8 @@ async function send(
   if (notices.length === 0) return states
   const bodies = bodiesFor(webhook, notices, { publicUrl, environment })
   const error = await postAlert(webhook, bodies, rim)
-  if (error === null) return afterSent(states, notices, now)
-  logLine('warn', { event: 'alert-not-sent', reason: error })
-  return afterFailure(states, notices, error)
+  if (error !== null) logLine('warn', { event: 'alert-not-sent', reason: error })
+  return afterSending(states, notices, error, now)
 }
 
 /** `/fail` behind the path says that the relay runs, and is not well. */

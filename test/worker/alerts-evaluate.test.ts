@@ -4,8 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { ALERTS } from '../../src/worker/alerts/alerts.ts'
 import {
   type AlertStates,
-  afterFailure,
-  afterSent,
+  afterSending,
   evaluate,
   INITIAL_STATES,
   type Notice,
@@ -34,9 +33,8 @@ function clockwork(sends: (tick: number) => boolean = () => true) {
     run(build: (now: number) => GivenFacts, stepMs = TICK): Notice[] {
       now += tick === 0 ? 0 : stepMs
       const found = evaluate(build(now), states)
-      states = sends(tick)
-        ? afterSent(found.states, found.notices, now)
-        : afterFailure(found.states, found.notices, 'it answered 500')
+      const error = sends(tick) ? null : 'it answered 500'
+      states = afterSending(found.states, found.notices, error, now)
       tick += 1
       return found.notices
     },
@@ -372,9 +370,8 @@ describe('whatever happens, and whatever gets through', () => {
             if (event === 'resolved') open.delete(name)
             else open.set(name, { at: now, keys })
           }
-          states = sent
-            ? afterSent(found.states, notices, now)
-            : afterFailure(found.states, notices, 'it answered 500')
+          const error = sent ? null : 'it answered 500'
+          states = afterSending(found.states, notices, error, now)
           // What is kept between two runs is JSON.
           states = JSON.parse(JSON.stringify(states))
           for (const [name, state] of Object.entries(states.alerts)) {

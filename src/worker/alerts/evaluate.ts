@@ -187,17 +187,20 @@ function withRefusals(
   return Object.fromEntries(kept.slice(0, MAX_CAUSES_KEPT))
 }
 
-export function afterSent(
+/** `error`: why the message did not get through, in our words: it never repeats an address or an answer; `null`: it did. */
+export function afterSending(
   states: AlertStates,
   notices: readonly Notice[],
+  error: string | null,
   now: number,
 ): AlertStates {
   const alerts = { ...states.alerts }
   for (const { name, event, keys, since } of notices) {
     const sent = event === 'resolved' ? null : { keys, at: now, since }
-    alerts[name] = { ...alerts[name], sent, lastSentAt: now, lastError: null }
+    const said = error === null ? { sent, lastSentAt: now, lastError: null } : { lastError: error }
+    alerts[name] = { ...alerts[name], ...said }
   }
-  const names = notices.map(({ name }) => name)
+  const names = error === null ? notices.map(({ name }) => name) : []
   return { ...withoutUnsent(states, names), alerts }
 }
 
@@ -213,15 +216,4 @@ export function withoutUnsent(states: AlertStates, names: readonly AlertName[]):
     }),
     ...(names.includes('lost') && { lost: { ...lost, unsent: 0 } }),
   }
-}
-
-/** `error` in our words: it never repeats an address or an answer. */
-export function afterFailure(
-  states: AlertStates,
-  notices: readonly Notice[],
-  error: string,
-): AlertStates {
-  const alerts = { ...states.alerts }
-  for (const { name } of notices) alerts[name] = { ...alerts[name], lastError: error }
-  return { ...states, alerts }
 }

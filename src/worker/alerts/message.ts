@@ -35,6 +35,7 @@ export function bodiesFor(
   relay: RelayName,
 ): unknown[] {
   const { environment, publicUrl } = relay
+  const overview = publicUrl && `${publicUrl}/admin`
   const notices = all.map(({ title, meaning, action, ...rest }): Sendable => {
     return {
       ...rest,
@@ -43,20 +44,20 @@ export function bodiesFor(
       action: forRelay(action, relay),
     }
   })
-  return webhook.service === 'pagerduty'
-    ? notices.map((notice) => pagerDutyEvent(notice, webhook.routingKey, relay))
-    : [slackMessage(notices, publicUrl)]
-}
-
-function overviewOf(publicUrl: string | null): string | null {
-  return publicUrl && `${publicUrl}/admin`
+  if (webhook.service === 'slack') return [slackMessage(notices, overview)]
+  // The same for all events of an incident, those of earlier versions too.
+  const keyOf = (name: string) => `${SOURCE}/${overview ?? environment ?? ''}/${name}`
+  return notices.map((notice) => ({
+    routing_key: webhook.routingKey,
+    dedup_key: keyOf(notice.name),
+    ...pagerDutyEvent(notice, overview),
+  }))
 }
 
 /** The page about these: the overview if they have none in common. */
-function linkTo(names: readonly string[], publicUrl: string | null): string | null {
+function linkTo(notices: readonly Sendable[], overview: string | null): string | null {
   const alerts: Partial<Record<string, Alert>> = ALERTS
-  const [place = '', ...others] = new Set(names.map((name) => alerts[name]?.place ?? ''))
-  const overview = overviewOf(publicUrl)
+  const [place = '', ...others] = new Set(notices.map(({ name }) => alerts[name]?.place ?? ''))
   return overview && overview + (others.length > 0 ? '' : place)
 }
 
@@ -66,10 +67,6 @@ const MARKS: Record<Sendable['event'], string> = {
   resolved: 'Resolved',
 }
 
-function headline({ event, title }: Sendable): string {
-  return `${MARKS[event]}: ${title}`
-}
-
 function when({ event, since, durationMs }: Sendable): string {
   return event === 'resolved' && durationMs !== null
     ? `It lasted ${duration(durationMs)}, since ${moment(since)}.`
@@ -77,11 +74,8 @@ function when({ event, since, durationMs }: Sendable): string {
 }
 
 /** All of it in `text` too: Google Chat and Discord show no blocks. */
-function slackMessage(notices: readonly Sendable[], publicUrl: string | null) {
-  const link = linkTo(
-    notices.map(({ name }) => name),
-    publicUrl,
-  )
+function slackMessage(notices: readonly Sendable[], overview: string | null) {
+  const link = linkTo(notices, overview)
   const texts = notices.map(paragraphs)
   return {
     text: [...texts, ...(link ? [link] : [])].join('\n\n').slice(0, MAX_TEXT),
@@ -90,10 +84,10 @@ function slackMessage(notices: readonly Sendable[], publicUrl: string | null) {
 }
 
 function paragraphs(notice: Sendable): string {
-  const { name, facts, meaning, action } = notice
+  const { name, event, title, facts, meaning, action } = notice
   const details = facts.map((fact) => `• ${escaped(fact)}`)
   return [
-    `*${escaped(headline(notice))}* (${name})`,
+    `*${MARKS[event]}: ${escaped(title)}* (${name})`,
     [when(notice), ...details].join('\n'),
     escaped(meaning),
     action === '' ? '' : `*What to do:* ${escaped(action)}`,
@@ -111,19 +105,11 @@ function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
 
-function pagerDutyEvent(notice: Sendable, routingKey: string, relay: RelayName) {
-  const { publicUrl, environment } = relay
+function pagerDutyEvent(notice: Sendable, overview: string | null) {
   const { name, event, title, since, urgent, facts, meaning, action } = notice
-  const link = linkTo([name], publicUrl)
-  // The same for all events of an incident, those of earlier versions too.
-  const overview = overviewOf(publicUrl)
-  const about = {
-    routing_key: routingKey,
-    dedup_key: `${SOURCE}/${overview ?? environment ?? ''}/${name}`,
-  }
-  if (event === 'resolved') return { ...about, event_action: 'resolve' }
+  if (event === 'resolved') return { event_action: 'resolve' }
+  const link = linkTo([notice], overview)
   return {
-    ...about,
     event_action: 'trigger',
     payload: {
       summary: title.slice(0, MAX_SUMMARY),
@@ -152,8 +138,7 @@ export function testBodies(webhook: AlertWebhook, relay: RelayName, now: number)
     action: 'Nothing.',
   }
   const ended: Sendable = { ...test, event: 'resolved', durationMs: 0 }
-  const notices = webhook.service === 'pagerduty' ? [test, ended] : [test]
-  return bodiesFor(webhook, notices, relay)
+  return bodiesFor(webhook, webhook.service === 'pagerduty' ? [test, ended] : [test], relay)
 }
 
 type Network = Pick<Rim, 'fetch' | 'timers'>

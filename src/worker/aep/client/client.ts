@@ -8,9 +8,9 @@
 import type { Destination } from '../../config/config.ts'
 import { isTimeout, type Timers, within } from '../../lib/timeout.ts'
 import { Envelope, judgeBatch } from './envelope.ts'
-import type { Token, TokenResult, TokenSource } from './ims.ts'
+import { deferred, type Token, type TokenResult, type TokenSource } from './ims.ts'
 import type { PostRequest } from './post.ts'
-import { type AttemptError, type Ending, type HttpAnswer, judge, noAnswer } from './verdict.ts'
+import { type Ending, type HttpAnswer, judge, noAnswer } from './verdict.ts'
 
 /** `post`: one request with a deadline; rejects with what `fetch` throws, or with `Aborted`. */
 type ClientDeps = {
@@ -109,6 +109,5 @@ function noToken(thrown: unknown): TokenResult {
   const message = isTimeout(thrown)
     ? 'no token from IMS in time'
     : 'the outbox did not answer the request for a token'
-  const error: AttemptError = { code: 'token', status: null, message }
-  return { failed: { verdict: 'deferred', error, answer: null, retryAfterMs: null } }
+  return { failed: deferred(null, message) }
 }

@@ -26,14 +26,13 @@ const MAX_PLAUSIBLE_SECONDS = 1_000_000
 /** RFC 6750, 2.1: b64token. */
 const B64_TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
 
-/** A token dated in the future is not usable: the clock that dated it ran ahead, so its expiry is unknown. */
-export function isUsable({ value, obtainedAt, useUntil }: Token, now: number): boolean {
-  return obtainedAt <= now && now < useUntil && isToken(value)
-}
-
 function isToken(value: unknown): value is string {
   return typeof value === 'string' && value.length <= MAX_TOKEN_CHARACTERS && B64_TOKEN.test(value)
 }
+
+/** A token dated in the future is not usable: the clock that dated it ran ahead, so its expiry is unknown. */
+const isUsable = ({ obtainedAt, useUntil }: Token, now: number) =>
+  obtainedAt <= now && now < useUntil
 
 type Deps = { fetch: Fetch; now: () => number; timers?: Timers | undefined }
 
@@ -84,7 +83,11 @@ function judgeRefusal({ status, retryAfter }: HttpAnswer, now: number): NoToken 
   return { ...failure, verdict: 'held', reason: 'credentials' }
 }
 
-function deferred(status: number | null, message: string, retryAfterMs: number | null = null) {
+export function deferred(
+  status: number | null,
+  message: string,
+  retryAfterMs: number | null = null,
+) {
   const error = { code: 'token', status, message } as const
   return { verdict: 'deferred', error, answer: null, retryAfterMs } as const
 }
