@@ -184,10 +184,10 @@ async function readHours({ get, cursor, now }: LandedOptions, flowId: string, bu
   for (let page = 0; query !== null && page < RUN_LISTS && !budget.late(); page += 1) {
     budget.lists -= 1
     const answer = await getJson(get, 'runs', `${FLOW_SERVICE}/runs?${query}`)
-    if ('reason' in answer) return { hours: [], next: from, more: false, problem: answer.reason }
-    const { items } = answer.body
+    if ('what' in answer) return { hours: [], next: from, more: false, problem: answer }
+    const { items } = answer.json
     for (const run of Array.isArray(items) ? items : []) addRun(run, flowId, sums)
-    const token = continuationOf(answer.body)
+    const token = continuationOf(answer.json)
     query = token === null ? null : new URLSearchParams({ continuationToken: token })
   }
   // While the list has another page, its last hour may be incomplete.
@@ -316,13 +316,13 @@ async function listBatches({ get, flow, cursor }: LandedOptions, budget: Budget)
     })
     const answer = await getJson(get, 'batches', `${CATALOG}/batches?${query}`)
     const before = seen.size
-    for (const [id, value] of Object.entries('reason' in answer ? {} : answer.body)) {
+    for (const [id, value] of Object.entries('what' in answer ? {} : answer.json)) {
       const batch = seen.has(id) ? null : batchOf(id, value, flow.flowId)
       seen.add(id)
       if (batch) batches.push(batch)
     }
     more = seen.size > before
-    problem = 'reason' in answer ? answer.reason : null
+    problem = 'what' in answer ? answer : null
   }
   return { batches: batches.sort((a, b) => a.created - b.created), seen: seen.size, more, problem }
 }
@@ -355,10 +355,8 @@ export async function readBatch(
     if (isSpent(budget)) return { end: 'budget', files: skip }
     budget.files -= 1
     const answer = await getJson(get, 'files', path + query)
-    if ('reason' in answer) {
-      return { end: answer.reason.status === 404 ? 'gone' : answer.reason, files: skip }
-    }
-    const { data, _links } = answer.body
+    if ('what' in answer) return { end: answer.status === 404 ? 'gone' : answer, files: skip }
+    const { data, _links } = answer.json
     names.push(...(Array.isArray(data) ? data.flatMap(fileName) : []))
     const next = isObject(_links) && isObject(_links.next) ? _links.next.href : null
     query = typeof next === 'string' && next.includes('?') ? next.slice(next.indexOf('?')) : null
@@ -367,12 +365,12 @@ export async function readBatch(
     if (index < skip) continue
     if (isSpent(budget)) return { end: 'budget', files: index }
     budget.files -= 1
-    const response = await getAnswer(get, 'files', `${path}?path=${encodeURIComponent(name)}`)
-    if ('reason' in response) return { end: response.reason, files: index }
+    const answer = await getAnswer(get, 'files', `${path}?path=${encodeURIComponent(name)}`)
+    if ('what' in answer) return { end: answer, files: index }
     // Those with an id count once, however often they are read; the others when their file has been read to its end.
     const unnamed: [FailedRow, string][] = []
     try {
-      for await (const line of linesOf(response.response)) {
+      for await (const line of linesOf(answer)) {
         const row = readFailedRow(line)
         if (!row) continue
         budget.rows -= 1

@@ -5,7 +5,7 @@
  * token elsewhere; sizes are limited while reading. A refusal is a value, never an exception, and holds none of Adobe's words.
  */
 import { readTextUpTo } from '../lib/bounded-body.ts'
-import { isObject, type JsonObject } from '../lib/json.ts'
+import { isObject, type JsonObject, jsonIn } from '../lib/json.ts'
 
 const MAX_LIST_BYTES = 4_000_000
 const MAX_FILE_BYTES = 32_000_000
@@ -73,40 +73,35 @@ export function continuationOf({ _links }: JsonObject): string | null {
   return new URLSearchParams(query).get('continuationToken') || null
 }
 
-type Answered<T> = T | { readonly reason: PlatformProblem }
-
 /** A JSON object. */
 export async function getJson(
   get: PlatformGet,
   what: PlatformProblem['what'],
   path: string,
-): Promise<Answered<{ readonly body: JsonObject }>> {
+): Promise<{ readonly json: JsonObject } | PlatformProblem> {
   const answer = await getAnswer(get, what, path)
-  if ('reason' in answer) return answer
-  const failed = { reason: { what, reason: 'failed', status: answer.response.status } } as const
-  try {
-    const { text, complete } = await readTextUpTo(answer.response, MAX_LIST_BYTES)
-    const body: unknown = complete ? JSON.parse(text) : null
-    return isObject(body) ? { body } : failed
-  } catch {
-    return failed
-  }
+  if ('what' in answer) return answer
+  const { text, complete } = await readTextUpTo(answer, MAX_LIST_BYTES).catch(() => {
+    return { text: '', complete: false }
+  })
+  const json = complete ? jsonIn(text) : null
+  return isObject(json) ? { json } : { what, reason: 'failed', status: answer.status }
 }
 
 export async function getAnswer(
   get: PlatformGet,
   what: PlatformProblem['what'],
   path: string,
-): Promise<Answered<{ readonly response: Response }>> {
+): Promise<Response | PlatformProblem> {
   try {
     const response = await get(path)
     const { status } = response
-    if (response.ok) return { response }
+    if (response.ok) return response
     await response.body?.cancel()
     const reason = status === 401 || status === 403 ? 'permission' : 'failed'
-    return { reason: { what, reason, status } }
+    return { what, reason, status }
   } catch {
-    return { reason: { what, reason: 'failed', status: null } }
+    return { what, reason: 'failed', status: null }
   }
 }
 

@@ -167,12 +167,10 @@ function withRefusals(
   before: Readonly<Record<string, KnownCause>>,
   now: number,
 ): Record<string, KnownCause> {
-  const causes = new Map<string, KnownCause>()
-  for (const [key, cause] of Object.entries(before)) {
-    const lastAt = Math.min(cause.lastAt, now)
-    if (now - lastAt < (cause.unsent > 0 ? UNSENT_MS : DAY_MS))
-      causes.set(key, { ...cause, lastAt })
-  }
+  const known = Object.values(before)
+    .map((cause) => ({ ...cause, lastAt: Math.min(cause.lastAt, now) }))
+    .filter(({ unsent, lastAt }) => now - lastAt < (unsent > 0 ? UNSENT_MS : DAY_MS))
+  const causes = new Map(known.map((cause) => [causeKey(cause), cause]))
   for (const { count, ...cause } of refusals) {
     const key = causeKey(cause)
     const known = causes.get(key)

@@ -8,6 +8,7 @@
  */
 import { warnings } from '../alerts/alerts.ts'
 import type { OutboxFacts, RefusedCause } from '../alerts/facts.ts'
+import type { Config } from '../config/config.ts'
 import { DAY_MS, HOUR_MS, MAX_CAUSES_READ, MAX_COUNTED_EXPIRING } from '../limits.ts'
 import type { DriftStore } from './drift.ts'
 import type { Events } from './events.ts'
@@ -20,6 +21,14 @@ export const ALERTS_TABLES = `
 CREATE TABLE alerts (only INTEGER PRIMARY KEY CHECK (only = 1), states TEXT NOT NULL);
 `
 
+const SAVE = `
+INSERT INTO alerts (only, states) VALUES (1, ?)
+ON CONFLICT (only) DO UPDATE SET states = excluded.states WHERE states != excluded.states`
+
+const COUNTED = `
+UPDATE causes SET uncounted = max(uncounted - ?, 0)
+WHERE state = ? AND code = ? AND path = ? AND kind = ?`
+
 export type AlertsDeps = {
   sql: SqlStorage
   watch: AepWatch
@@ -28,10 +37,7 @@ export type AlertsDeps = {
   records: Records
   drift: DriftStore
   isWritable: () => Promise<boolean>
-  silenceMs: number
-  /** How long a conversation may be without its transcript; 0: transcripts are not checked. */
-  completeMs: number
-  retentionMs: number
+  config: Pick<Config, 'alerts' | 'completeMs' | 'retentionMs'>
   now: () => number
 }
 
@@ -72,7 +78,8 @@ export class Alerts {
   }
 
   #completenessFacts(): CompletenessFacts | null {
-    const { records, completeMs } = this.#deps
+    const { records, config } = this.#deps
+    const { completeMs } = config
     if (completeMs === 0) return null
     const now = this.#deps.now()
     const known = this.#completeness
@@ -92,21 +99,9 @@ export class Alerts {
   /** `refusals`: those that these states count. Part of one transaction; mostly nothing has changed or is written. */
   save(states: string, refusals: readonly RefusedCause[]): void {
     const { sql } = this.#deps
-    sql.exec(
-      `INSERT INTO alerts (only, states) VALUES (1, ?)
-       ON CONFLICT (only) DO UPDATE SET states = excluded.states WHERE states != excluded.states`,
-      states,
-    )
+    sql.exec(SAVE, states)
     for (const { state, code, path, kind, count } of refusals) {
-      sql.exec(
-        `UPDATE causes SET uncounted = max(uncounted - ?, 0)
-         WHERE state = ? AND code = ? AND path = ? AND kind = ?`,
-        count,
-        state,
-        code,
-        path,
-        kind,
-      )
+      sql.exec(COUNTED, count, state, code, path, kind)
     }
   }
 
@@ -126,7 +121,8 @@ export class Alerts {
    * is over: of those before there is nothing smaller.
    */
   #weekBefore(lastWebhookAt: number | null): number {
-    const { records, silenceMs, now } = this.#deps
+    const { records, config, now } = this.#deps
+    const { silenceMs } = config.alerts
     const end = Math.floor(now() / HOUR_MS) * HOUR_MS
     if (silenceMs === 0 || lastWebhookAt === null || lastWebhookAt > end - silenceMs) return 0
     const to = end - 7 * DAY_MS
@@ -138,7 +134,8 @@ export class Alerts {
   }
 
   #expiring(): OutboxFacts['expiring'] {
-    const { list, events, retentionMs, now } = this.#deps
+    const { list, events, config, now } = this.#deps
+    const { retentionMs } = config
     const { soonMs, todayMs } = warnings(retentionMs)
     const within = (ms: number) =>
       list.receivedUpTo(now() - retentionMs + ms, MAX_COUNTED_EXPIRING + 1)

@@ -94,7 +94,7 @@ export class Outbox extends DurableObject<Env> {
     const { storage } = ctx
     migrate(storage)
     const config = this.#config
-    const { destination, retentionMs, retryCapMs, receiptMs, readAccess, completeMs } = config
+    const { destination, retryCapMs, receiptMs, readAccess } = config
     const rim = this.#rim
     const { now, random, timers } = rim
     const policy = { backoff: { baseMs: config.retryBaseMs, capMs: retryCapMs }, random }
@@ -121,11 +121,8 @@ export class Outbox extends DurableObject<Env> {
     this.#arrivals = new Arrivals({ ...room, delivery })
     this.#writes = new WriteProbe({ storage, now })
     this.#drift = drift
-    this.#alerts = new Alerts({
-      ...{ sql, watch, events, list, records, drift, completeMs, retentionMs, now },
-      isWritable: () => this.#isWritable(),
-      silenceMs: config.alerts.silenceMs,
-    })
+    const isWritable = () => this.#isWritable()
+    this.#alerts = new Alerts({ config, sql, watch, events, list, records, drift, isWritable, now })
     const deployment = env.CF_VERSION_METADATA?.id ?? null
     watch.happened({ what: 'start', settings, usable: destination !== null, deployment })
     watch.takeBack()
