@@ -118,15 +118,13 @@ async function runAlerts(services: Services): Promise<void> {
 
 /** Whether the outbox answered. */
 async function alert(services: Services): Promise<boolean> {
-  const { retentionMs, webhookKeys, alerts } = services.config
-  const { ageMs, silenceMs, webhook } = alerts
-  const now = services.rim.now()
+  const { config, rim } = services
+  const { webhook } = config.alerts
+  const now = rim.now()
   const outbox = await asked(services, (stub) => stub.alertFacts())
   const unkept = unsaved.get(services)
   const before = outbox ? joined(outbox.states, unkept) : (unkept?.states ?? INITIAL_STATES)
-  const letsIn = webhookKeys.length > 0
-  const facts = { now, outbox, letsIn, ageMs, silenceMs, retentionMs }
-  const evaluation = evaluate(facts, before)
+  const evaluation = evaluate({ now, outbox, config }, before)
   const states = await send(evaluation, now, services)
   for (const { name, event } of webhook ? evaluation.notices : changes(before, states)) {
     const sent = webhook !== null && states.alerts[name].lastSentAt === now

@@ -31,7 +31,10 @@ export function factsAt(now: number, own: Partial<OutboxFacts> | null = {}): Giv
     completeness: null,
     ...own,
   }
-  return { now, outbox, letsIn: true, ageMs: 15 * MINUTE, silenceMs: DAY, retentionMs: 30 * DAY }
+  const nowhere = { webhook: null, heartbeatUrl: null, publicUrl: null }
+  const alerts = { ...nowhere, ageMs: 15 * MINUTE, silenceMs: DAY }
+  const webhookKeys = [{ key: 'a-key-of-twenty-characters', name: null }]
+  return { now, outbox, config: { alerts, webhookKeys, retentionMs: 30 * DAY } }
 }
 
 export function cause(own: Partial<RefusedCause> = {}): RefusedCause {

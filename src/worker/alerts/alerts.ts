@@ -86,7 +86,7 @@ export const ALERTS = {
   hold: {
     label: 'Relaying is on hold',
     rule(facts) {
-      const { now, letsIn, outbox } = facts
+      const { now, outbox } = facts
       const reasons = holdReasons(facts)
       if (reasons.length === 0) return 'clear'
       const advice = reasons.map(adviceFor)
@@ -101,9 +101,9 @@ export const ALERTS = {
           `Reason: ${reasons.join(', ')}${answer}`,
           `${count(outbox.pending, 'event')} pending`,
         ],
-        meaning: letsIn
-          ? STORED
-          : 'Webhooks are answered 503, and Chatlio may not send them again.',
+        meaning: reasons.includes(NO_KEY)
+          ? 'Webhooks are answered 503, and Chatlio may not send them again.'
+          : STORED,
         action: advice.map(({ action }) => action).join(' '),
       }
     },
@@ -114,7 +114,8 @@ export const ALERTS = {
     place: '/ui/events?state=pending',
     waits: true,
     rule(facts) {
-      const { now, ageMs, retentionMs, outbox } = facts
+      const { now, config, outbox } = facts
+      const { ageMs } = config.alerts
       const { oldestPendingAt: oldest, pausedSince, pending } = outbox
       const age = oldest === null ? 0 : now - oldest
       if (oldest === null || age <= ageMs / 2) return 'clear'
@@ -125,7 +126,7 @@ export const ALERTS = {
         urgent: true,
         title: `Events have waited for AEP for ${duration(age)}`,
         facts: [`${count(pending, 'event')} pending`, `The oldest came at ${moment(oldest)}`],
-        meaning: `All of them are stored, for ${duration(retentionMs)} from when they came.`,
+        meaning: `All of them are stored, for ${duration(config.retentionMs)} from when they came.`,
         action:
           pausedSince === null
             ? `On /admin, Events with the state "pending" says why each of them waits. ${OUTAGE_ENDS} Events that AEP keeps refusing to answer for are in "A poisoned event" of docs/operations.md.`
@@ -136,7 +137,7 @@ export const ALERTS = {
   },
   expiring: {
     label: 'Events will be erased for their age',
-    rule({ now, retentionMs, outbox }) {
+    rule({ now, config: { retentionMs }, outbox }) {
       const { soon, today, oldestAt } = outbox.expiring
       if (soon === 0) return 'clear'
       const { soonMs, todayMs } = warnings(retentionMs)
@@ -256,7 +257,8 @@ export const ALERTS = {
   },
   silence: {
     label: 'No webhook comes',
-    rule({ now, silenceMs, outbox: { lastWebhookAt, weekBefore } }) {
+    rule({ now, config, outbox: { lastWebhookAt, weekBefore } }) {
+      const { silenceMs } = config.alerts
       if (silenceMs === 0 || lastWebhookAt === null || now - lastWebhookAt < silenceMs) {
         return 'clear'
       }
@@ -336,8 +338,9 @@ export const ALERTS = {
 export type AlertName = keyof typeof ALERTS
 export const ALERT_NAMES = Object.keys(ALERTS) as AlertName[]
 
-function holdReasons({ letsIn, outbox: { hold } }: AlertFacts): string[] {
-  return [...(letsIn ? [] : [NO_KEY]), ...(hold ? [hold.reason] : [])]
+/** Without a usable webhook key Chatlio is answered 503. */
+function holdReasons({ config: { webhookKeys }, outbox: { hold } }: AlertFacts): string[] {
+  return [...(webhookKeys.length > 0 ? [] : [NO_KEY]), ...(hold ? [hold.reason] : [])]
 }
 
 function noStorage(now: number, fact: string): RuleResult {

@@ -205,13 +205,10 @@ export function afterSending(
 /** What these alerts count is not kept to be sent: it was, or nobody gets a message. */
 export function withoutUnsent(states: AlertStates, names: readonly AlertName[]): AlertStates {
   const { causes, lost } = states
+  const counted = Object.entries(causes).map(([key, cause]) => [key, { ...cause, unsent: 0 }])
   return {
     ...states,
-    ...(names.includes('rejected') && {
-      causes: Object.fromEntries(
-        Object.entries(causes).map(([key, cause]) => [key, { ...cause, unsent: 0 }]),
-      ),
-    }),
-    ...(names.includes('lost') && { lost: { ...lost, unsent: 0 } }),
+    causes: names.includes('rejected') ? Object.fromEntries(counted) : causes,
+    lost: names.includes('lost') ? { ...lost, unsent: 0 } : lost,
   }
 }

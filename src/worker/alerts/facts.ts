@@ -2,6 +2,7 @@
  * What alerts are evaluated on at a run of the cron trigger, and what they remember between two runs. `outbox/alerts.ts` fills
  * `OutboxFacts`. Counts, codes, kinds and moments (epoch milliseconds); nothing of an event, and nothing that AEP wrote.
  */
+import type { Config } from '../config/config.ts'
 import type { DriftSummary } from '../drift/detector.ts'
 import type { Cause } from '../outbox/event.ts'
 import type { CompletenessFacts } from '../outbox/records/completeness.ts'
@@ -56,12 +57,7 @@ export type OutboxFacts = {
 export type AlertFacts = {
   now: number
   outbox: OutboxFacts
-  /** Whether there is a usable webhook key; without one Chatlio is answered 503. */
-  letsIn: boolean
-  ageMs: number
-  /** 0: silence is no alert. */
-  silenceMs: number
-  retentionMs: number
+  config: Pick<Config, 'alerts' | 'retentionMs' | 'webhookKeys'>
 }
 
 /** Webhooks that should not have been turned away. `latest`: how many there were more, and when, in the last hour. */

@@ -42,7 +42,7 @@ import type { Completeness } from './records/completeness.ts'
 import type { CountRow, Step } from './records/counts.ts'
 import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
 import type { FindRequest, Found, TimelineFilter, TimelinePage } from './records/find.ts'
-import type { Compared, LandedDay, LandedRead } from './records/landed.ts'
+import type { LandedDay, LandedRead, LandedStore } from './records/landed.ts'
 import type { ListedEntry, LogEntry, Progress } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
 import type { Exchanged, Report } from './records/reports.ts'
@@ -361,8 +361,8 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.landed.days(from, to)
   }
 
-  compared(from: number, to: number): Compared & LandedFacts {
-    return { ...this.#records.landed.compared(from, to), ...this.#records.landed.facts() }
+  compared(from: number, to: number): ReturnType<LandedStore['compared']> {
+    return this.#records.landed.compared(from, to)
   }
 
   recovered(ids: readonly string[]): void {

@@ -87,11 +87,6 @@ export type LandedRead = Omit<Landed, 'gone' | 'cursor'> & {
 /** `recoveredAt`: when AEP took it again; `null`: it has not. */
 export type KnownFailure = LandedFailure & { readonly recoveredAt: number | null }
 
-export type Compared = {
-  readonly hours: readonly ComparedHour[]
-  readonly failures: readonly LandedFailure[]
-}
-
 /**
  * Events that AEP accepted on a UTC day and refused afterwards. `kind` and `source` are `null` where AEP's row does not say.
  * `records`: as AEP counts them; a split event is several, and one that was refused again counts again.
@@ -123,7 +118,7 @@ type State = {
   readonly refused: readonly RefusedAfterwards[]
 }
 
-export type LandedDeps = {
+type LandedDeps = {
   readonly storage: DurableObjectStorage
   readonly access: ReadAccess
   /** Activity by the hour. */
@@ -216,7 +211,7 @@ export class LandedStore {
   }
 
   /** `from` is included, `to` is not. */
-  compared(from: number, to: number): Compared {
+  compared(from: number, to: number) {
     const failures = this.#rows<LandedFailure>(
       `SELECT id, code, pointer, batch, at FROM landed_failures WHERE at >= ? AND at < ?
        ORDER BY at DESC LIMIT ?`,
@@ -224,7 +219,7 @@ export class LandedStore {
       to,
       MAX_FAILURES_SHOWN,
     )
-    return { hours: this.#hours(from, to), failures }
+    return { ...this.facts(), hours: this.#hours(from, to), failures }
   }
 
   /** Of an event, or of a part of it: one that AEP has not taken again, the latest. */
