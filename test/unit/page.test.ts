@@ -3,13 +3,12 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ownPage, signInAddress } from '../../src/worker/admin/page/addresses.ts'
 import { hoursOf } from '../../src/worker/admin/page/chart.tsx'
-import { type Situation, sayHow } from '../../src/worker/admin/page/sentences.ts'
-import { filterWords, readable } from '../../src/worker/admin/page/words.ts'
+import { filterWords, readable, type Situation, sayHow } from '../../src/worker/admin/page/words.ts'
 import type { AlertName } from '../../src/worker/alerts/alerts.ts'
+import type { Outcome } from '../../src/worker/outbox/event.ts'
 
 describe('the sentence about the relay', () => {
   const well: Situation = {
-    relay: { environment: null, publicUrl: null },
     reasons: [],
     pending: 0,
     hold: null,
@@ -188,6 +187,11 @@ describe('the sentence about the relay', () => {
 describe('the last 24 hours', () => {
   const now = Date.parse('2026-11-24T10:30:00Z')
   const at = (hour: number) => `2026-11-24T${String(hour).padStart(2, '0')}:00:00.000Z`
+  const point = (hour: number, outcome: Outcome, count: number) => ({
+    at: at(hour),
+    outcome,
+    count,
+  })
   const idle = { pending: 0, oldestPendingAt: null }
 
   it('are 24, the last of them not over', () => {
@@ -197,32 +201,30 @@ describe('the last 24 hours', () => {
   })
 
   it('add up outcomes over kinds, and leave out what is older', () => {
-    const points = ['forwarded', 'forwarded', 'buffered', 'dead-lettered', 'quarantined', 'refused']
-    const hours = hoursOf(
-      [
-        ...points.map((outcome) => ({ at: at(9), outcome, count: 2 })),
-        { at: '2026-11-23T10:00:00.000Z', outcome: 'forwarded', count: 9 },
-      ],
-      idle,
-      now,
-    )
+    const outcomes: Outcome[] = [
+      'forwarded',
+      'forwarded',
+      'buffered',
+      'dead-lettered',
+      'quarantined',
+      'refused',
+    ]
+    const older = { ...point(9, 'forwarded', 9), at: '2026-11-23T10:00:00.000Z' }
+    const points = [...outcomes.map((outcome) => point(9, outcome, 2)), older]
+    const hours = hoursOf(points, idle, now)
     expect(hours[22]?.counts).toEqual([4, 2, 4, 0, 2])
     expect(hours.flatMap(({ counts }) => counts).reduce((sum, each) => sum + each)).toBe(12)
   })
 
   it('show a backlog that came and went', () => {
-    const points = [
-      { at: at(7), outcome: 'buffered', count: 5 },
-      { at: at(8), outcome: 'buffered', count: 3 },
-      { at: at(9), outcome: 'drained', count: 6 },
-    ]
+    const points = [point(7, 'buffered', 5), point(8, 'buffered', 3), point(9, 'drained', 6)]
     const waiting = { pending: 2, oldestPendingAt: '2026-11-24T08:10:00.000Z' }
     const hours = hoursOf(points, waiting, now)
     expect(hours.slice(-5).map((hour) => hour.pending)).toEqual([0, 5, 8, 2, 2])
   })
 
   it('invent none before the oldest that waits: dead events that wait again were not stored as such', () => {
-    const points = [{ at: at(10), outcome: 'dead-lettered', count: 2 }]
+    const points = [point(10, 'dead-lettered', 2)]
     const waiting = { pending: 2, oldestPendingAt: '2026-11-24T10:10:00.000Z' }
     expect(hoursOf(points, waiting, now).map((hour) => hour.pending)).toEqual([
       ...Array.from({ length: 23 }, () => 0),
@@ -231,7 +233,7 @@ describe('the last 24 hours', () => {
   })
 
   it('invent none before anything happened: what was delivered is known sooner than what was stored', () => {
-    const points = [{ at: at(10), outcome: 'drained', count: 13 }]
+    const points = [point(10, 'drained', 13)]
     const waiting = hoursOf(points, idle, now).map((hour) => hour.pending)
     expect(waiting).toEqual(Array.from({ length: 24 }, () => 0))
   })
@@ -257,7 +259,7 @@ describe('a filter in words', () => {
     ['source', 'shop', 'source: shop'],
     ['ids', '3', '3 by id'],
   ])('%s=%s', (name, value, words) => {
-    expect(filterWords(name, value)).toBe(words)
+    expect(filterWords([name, value])).toBe(words)
   })
 })
 
