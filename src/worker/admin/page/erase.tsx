@@ -116,10 +116,7 @@ export async function showErase(c: AppContext): Promise<Response> {
   if (!isClean && rounds.rounds < MAX_ERASE_ROUNDS) {
     return respondErase(c, <Again {...{ asked, found, rounds }} />)
   }
-  const receipt = await receiptOf(c, asked, found, rounds, isClean)
-  const request = requestOf(services, asked, receipt.key)
-  const command = commandOf(relayOf(c), asked)
-  return respondErase(c, <Done {...{ rounds, found, receipt, request, command }} />)
+  return showDone(c, asked, found, rounds, isClean)
 }
 
 /** The text says what cannot be read. */
@@ -165,36 +162,6 @@ async function eraseEach(
     until.push(found.suppressedUntil)
   }
   return { ...sums, until }
-}
-
-/** As the command writes it. */
-async function receiptOf(
-  c: AppContext,
-  { identities }: Asked,
-  { mentioned, until }: Found,
-  { since: _, ...sums }: Rounds,
-  nothingLeft: boolean,
-) {
-  const services = servicesOf(c.env)
-  const at = toIso(services.rim.now())
-  const ends = until.filter((end) => end !== null)
-  const { rows } = await suppressions(services)
-  const countOf = (wanted: Identity['kind']) =>
-    identities.filter(({ kind }) => kind === wanted).length
-  return {
-    key: `erase-${at.slice(0, 10)}-${services.rim.randomBytes(8).toHex()}`,
-    at,
-    relay: relayOf(c).publicUrl,
-    identities: { email: countOf('email'), visitor: countOf('visitor') },
-    dryRun: false,
-    ...sums,
-    mentioned,
-    suppressedUntil: ends.sort()[0] ?? null,
-    suppressions: rows.filter((row) => ends.includes(row.until)).map(({ id }) => id),
-    nothingLeft,
-    regulation: 'gdpr',
-    job: null,
-  }
 }
 
 /** By the name of the namespace: its number is known only to those who may read AEP. */
@@ -304,7 +271,7 @@ function Confirm({ asked, found }: { asked: Asked; found: Found }) {
   )
 }
 
-const soFar = ({ erased, receipts }: Rounds, { mentioned }: Found) =>
+const soFar = ({ erased, receipts }: Pick<Rounds, 'erased' | 'receipts'>, mentioned: number) =>
   `${count(erased, 'event')} and ${count(receipts, 'receipt')} of this person erased.${
     mentioned === 0 ? '' : ` Kept: ${count(mentioned, 'event')} of others, which only mention them.`
   }`
@@ -313,7 +280,7 @@ function Again({ asked, found, rounds }: { asked: Asked; found: Found; rounds: R
   return (
     <section class="card warn" role="status">
       <h2>Not done yet: once more in {INFORMED_MS / 1_000} seconds</h2>
-      <p>{soFar(rounds, found)}</p>
+      <p>{soFar(rounds, found.mentioned)}</p>
       <p>
         Until then, an isolate of the relay that has not heard of it may still take events of this
         person. This page goes on by itself where scripts run, until a round finds nothing.
@@ -330,25 +297,46 @@ function Again({ asked, found, rounds }: { asked: Asked; found: Found; rounds: R
   )
 }
 
-type DoneProps = {
-  rounds: Rounds
-  found: Found
-  receipt: Awaited<ReturnType<typeof receiptOf>>
-  request: ReturnType<typeof requestOf>
-  command: string
-}
-
-function Done({ rounds, found, receipt, request, command }: DoneProps) {
-  const { suppressedUntil, nothingLeft: isClean } = receipt
-  return (
+/** The receipt is as the command writes it. */
+async function showDone(
+  c: AppContext,
+  asked: Asked,
+  { mentioned, until }: Found,
+  { since: _, ...sums }: Rounds,
+  nothingLeft: boolean,
+): Promise<Response> {
+  const services = servicesOf(c.env)
+  const at = toIso(services.rim.now())
+  const key = `erase-${at.slice(0, 10)}-${services.rim.randomBytes(8).toHex()}`
+  const ends = until.filter((end) => end !== null).sort()
+  const [suppressedUntil = null] = ends
+  const { rows } = await suppressions(services)
+  const countOf = (wanted: Identity['kind']) =>
+    asked.identities.filter(({ kind }) => kind === wanted).length
+  const receipt = {
+    key,
+    at,
+    relay: relayOf(c).publicUrl,
+    identities: { email: countOf('email'), visitor: countOf('visitor') },
+    dryRun: false,
+    ...sums,
+    mentioned,
+    suppressedUntil,
+    suppressions: rows.filter((row) => ends.includes(row.until)).map(({ id }) => id),
+    nothingLeft,
+    regulation: 'gdpr',
+    job: null,
+  }
+  return respondErase(
+    c,
     <>
-      <section class={isClean ? 'card ok' : 'card bad'} role="status">
+      <section class={nothingLeft ? 'card ok' : 'card bad'} role="status">
         <h2>
-          {isClean
+          {nothingLeft
             ? 'The relay holds nothing of this person any more'
             : 'Events of this person still arrive or stay: erase again'}
         </h2>
-        <p>{soFar(rounds, found)}</p>
+        <p>{soFar(sums, mentioned)}</p>
         <p>
           <Time
             before="New events of theirs are counted and dropped until "
@@ -362,17 +350,17 @@ function Done({ rounds, found, receipt, request, command }: DoneProps) {
       <Copied title="The receipt, for your register" id="receipt" value={receipt}>
         It has no personal data.
       </Copied>
-      <Copied title="The request for Adobe" id="request" value={request}>
+      <Copied title="The request for Adobe" id="request" value={requestOf(services, asked, key)}>
         <b>Adobe still holds what it accepted.</b> It names the person: send it to{' '}
         <code>POST https://platform.adobe.io{PRIVACY_JOBS}</code>, once, with every other address
         and id that you know of them, and the <code>regulation</code> that applies. Or run{' '}
-        <code>{command}</code>, with <code>ADMIN_TOKEN</code> and a credential for Privacy Service
-        in that file. A job takes 15 to 45 days.
+        <code>{commandOf(relayOf(c), asked)}</code>, with <code>ADMIN_TOKEN</code> and a credential
+        for Privacy Service in that file. A job takes 15 to 45 days.
       </Copied>
       <p>
         <a href={PLACES.erase}>Erase another person</a>
       </p>
-    </>
+    </>,
   )
 }
 

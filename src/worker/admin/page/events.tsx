@@ -7,15 +7,15 @@ import { count, figure } from '../../alerts/words.ts'
 import { STORED_KINDS } from '../../chatlio/kind.ts'
 import { DAY_MS } from '../../limits.ts'
 import { type AppContext, type Services, servicesOf } from '../../services.ts'
-import { COMMANDS, type CommandName } from '../api.ts'
+import { COMMANDS } from '../api.ts'
 import { checkForm, checkQuery, readForm } from '../input.ts'
-import { causes, deleteMatching, events, eventWithBody, type listFilter } from '../run/events.ts'
+import { deleteMatching, events, eventWithBody, type listFilter } from '../run/events.ts'
 import { find } from '../run/people.ts'
-import { entryOf, status } from '../run/relay.ts'
-import { given, href, ownPage, PLACES, type Values, wholeIn, withoutResult } from './addresses.ts'
+import { entryOf } from '../run/relay.ts'
+import { given, href, ownPage, PLACES, wholeIn, withoutResult } from './addresses.ts'
 import { PERSON } from './erase.tsx'
 import { badRequest, respond } from './frame.tsx'
-import { Action, Button, Choice, EventTable, Field, Hidden, shownOf } from './parts.tsx'
+import { Action, Button, Choice, EventTable, Field, Hidden } from './parts.tsx'
 import { Progress, progressSeconds } from './records.tsx'
 import { CODES, capitalized, filterWords, MEANINGS, type State } from './words.ts'
 
@@ -74,11 +74,7 @@ export async function showEvents(c: AppContext): Promise<Response> {
         <Bulk filter={filter} matching={matching} redrives={isParked} />
       )}
       {isShown || page.cursor ? (
-        <EventTable
-          caption={shownOf(page.events.length, matching, page.cursor !== null)}
-          events={page.events}
-          form={SOME}
-        />
+        <EventTable {...page} matching={matching} form={SOME} />
       ) : (
         <p>{emptyText(filter, isFirst)}</p>
       )}
@@ -98,24 +94,22 @@ export async function showEvents(c: AppContext): Promise<Response> {
 
 /** From the ledger and the causes, without reading events; `null` for a filter that these cannot answer. */
 async function countOf(
-  services: Services,
-  filter: Parameters<typeof listFilter<State>>[0],
+  { outbox }: Services,
+  { state, kind, code, path, day, source, id }: Parameters<typeof listFilter<State>>[0],
 ): Promise<number | null> {
-  const { state, kind, code, path, day, source, id } = filter
-  if (state === 'delivered' || state === 'all') return null
-  if ([day, source, id].some((each) => each !== undefined)) return null
+  const isOneGiven = (...given: unknown[]) => given.some((each) => each !== undefined)
+  if (state === 'delivered' || state === 'all' || isOneGiven(day, source, id)) return null
   if (state === 'pending') {
-    const isAll = [kind, code, path].every((each) => each === undefined)
-    return isAll ? (await status(services)).pending : null
+    return isOneGiven(kind, code, path) ? null : (await outbox().status()).pending
   }
-  return (await causes(services)).causes
-    .filter(
-      (cause) =>
-        cause.state === state &&
-        (code === undefined || cause.code === code) &&
-        (path === undefined || cause.path === path),
-    )
-    .reduce((sum, { count, kinds }) => sum + (kind ? (kinds[kind] ?? 0) : count), 0)
+  const rows = (await outbox().causes()).filter(
+    (row) =>
+      row.state === state &&
+      (kind ?? row.kind) === row.kind &&
+      (code ?? row.code) === row.code &&
+      (path === undefined || (path ?? '') === row.path),
+  )
+  return rows.reduce((sum, { count }) => sum + count, 0)
 }
 
 const named = (names: readonly string[], words: (name: string) => string) =>
@@ -233,54 +227,9 @@ export async function confirmDelete(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
   const query = new URL(c.req.url).searchParams
   const one = query.get('event')
-  if (one) {
-    const stored = await eventWithBody(services, one)
-    const state = stored?.event.state ?? 'pending'
-    return askToDelete(c, {
-      filter: { state },
-      matched: stored ? 1 : 0,
-      back: stored ? `${PLACES.events}/${one}` : PLACES.events,
-      does: 'deleteEvent',
-      values: { id: one },
-      after: href(PLACES.events, { state }),
-    })
-  }
-  const from = query.get('back')
-  query.delete('back')
-  const checked = checkForm(COMMANDS.deleteMatching.takes, query)
-  if (!checked.ok) return badRequest(c, checked.detail)
-  const { ids } = checked.output
-  const counted = ids ? null : await countOf(services, checked.output)
-  const matched =
-    counted ?? (await deleteMatching(services, { ...checked.output, dryRun: true })).matched
-  const filter = filterIn(query)
-  const back = from ? ownPage(from) : href(PLACES.events, filter)
-  return askToDelete(c, {
-    filter,
-    matched,
-    gone: ids ? ids.length - matched : 0,
-    back,
-    does: 'deleteMatching',
-    values: { ...filter, ids },
-    after: back,
-  })
-}
-
-type Deletion = {
-  filter: Filter
-  matched: number
-  /** How many of the ticked ones are not among them. */
-  gone?: number
-  /** The page to show when it is not done, */
-  back: string
-  does: CommandName
-  values: Values
-  /** and when it is. */
-  after: string
-}
-
-function askToDelete(c: AppContext, deletion: Deletion): Response | Promise<Response> {
-  const { filter, matched, gone = 0, back, does, values, after } = deletion
+  const asked = one ? await deletionOfOne(services, one) : await deletionOfMany(services, query)
+  if (typeof asked === 'string') return badRequest(c, asked)
+  const { filter, matched, gone, back, form } = asked
   const { state, ...narrower } = filter
   const words = given(narrower).map(filterWords)
   return respond(
@@ -305,7 +254,7 @@ function askToDelete(c: AppContext, deletion: Deletion): Response | Promise<Resp
       </p>
       <div class="row">
         {matched > 0 && (
-          <Action does={does} values={values} back={after} look="no">
+          <Action {...form} look="no">
             Delete {count(matched, 'event')}
           </Action>
         )}
@@ -313,6 +262,34 @@ function askToDelete(c: AppContext, deletion: Deletion): Response | Promise<Resp
       </div>
     </>,
   )
+}
+
+async function deletionOfOne(services: Services, id: string) {
+  const stored = await eventWithBody(services, id)
+  const state = stored?.event.state ?? 'pending'
+  return {
+    filter: { state },
+    matched: stored ? 1 : 0,
+    gone: 0,
+    back: stored ? `${PLACES.events}/${id}` : PLACES.events,
+    form: { does: 'deleteEvent', values: { id }, back: href(PLACES.events, { state }) },
+  } as const
+}
+
+/** `gone`: how many of the ticked ones are not among them. The text says what cannot be read. */
+async function deletionOfMany(services: Services, query: URLSearchParams) {
+  const from = query.get('back')
+  query.delete('back')
+  const checked = checkForm(COMMANDS.deleteMatching.takes, query)
+  if (!checked.ok) return checked.detail
+  const input = checked.output
+  const { ids } = input
+  const counted = ids ? null : await countOf(services, input)
+  const matched = counted ?? (await deleteMatching(services, { ...input, dryRun: true })).matched
+  const filter = filterIn(query)
+  const back = from ? ownPage(from) : href(PLACES.events, filter)
+  const form = { does: 'deleteMatching', values: { ...filter, ids }, back } as const
+  return { filter, matched, gone: ids ? ids.length - matched : 0, back, form }
 }
 
 const FIND_BY = { ...PERSON, conversation: 'Conversation id', id: 'Event id' }
@@ -340,12 +317,7 @@ export async function showFind(c: AppContext): Promise<Response> {
           whether a person is.
         </p>
       )}
-      {found && found.events.length > 0 && (
-        <EventTable
-          caption={shownOf(found.events.length, null, found.cursor !== null)}
-          events={found.events}
-        />
-      )}
+      {found && found.events.length > 0 && <EventTable {...found} matching={null} />}
       {found?.cursor && (
         <Action does="find" values={{ ...sought, cursor: found.cursor }}>
           Older

@@ -185,15 +185,15 @@ export function Facts({ of }: { of: readonly (readonly [string, Child])[] }) {
   )
 }
 
-type EventTableProps = {
-  caption: string
-  events: readonly Shown[]
+type EventTableProps = Answer<'events'> & {
+  /** How many match; `null`: not known without reading them all. */
+  matching: number | null
   /** The form that ticked ones go with; absent: none are ticked. */
   form?: string
 }
 
 /** Events as rows: what differs stands in columns of its own. */
-export function EventTable({ caption, events, form }: EventTableProps) {
+export function EventTable({ events, cursor, matching, form }: EventTableProps) {
   const tick: Column<Shown> = [
     'Tick',
     ({ id }) => (
@@ -201,6 +201,8 @@ export function EventTable({ caption, events, form }: EventTableProps) {
     ),
   ]
   const columns = form ? [tick, ...EVENT_COLUMNS] : EVENT_COLUMNS
+  const of = matching === null ? '' : ` of ${count(matching, 'event')}`
+  const caption = `${events.length}${of} shown, the newest first${cursor ? '; older ones follow' : ''}`
   return <Table caption={caption} rows={events} columns={columns} by="Event" look="tight" />
 }
 
@@ -253,9 +255,3 @@ function Why({ event }: { event: Shown }) {
 
 /** While AEP fails or is on hold, an event's own time for the next attempt passes, and says nothing any more. */
 export const toCome = (at: string | null) => (at && Date.parse(at) > Date.now() ? at : null)
-
-/** `50 of 1,234 shown`; `of`: how many match, `null`: not known without reading them all. */
-export function shownOf(shown: number, of: number | null, hasMore: boolean): string {
-  const all = of === null ? '' : ` of ${count(of, 'event')}`
-  return `${shown}${all} shown, the newest first${hasMore ? '; older ones follow' : ''}`
-}
