@@ -8,7 +8,15 @@ import type { AlertName } from '../../src/worker/alerts/alerts.ts'
 import type { Outcome } from '../../src/worker/outbox/event.ts'
 
 describe('the sentence about the relay', () => {
-  const well: Situation = {
+  type Brief = Pick<Situation, 'reasons' | 'alerts' | 'landed'> &
+    Pick<Situation['status'], 'pending' | 'hold'> &
+    Pick<Situation['config'], 'problems'> & {
+      letsIn: boolean
+      need: number
+      hasCome: boolean
+      alertsGo: boolean
+    }
+  const well: Brief = {
     reasons: [],
     pending: 0,
     hold: null,
@@ -20,6 +28,17 @@ describe('the sentence about the relay', () => {
     problems: [],
     landed: null,
   }
+  const webhook = { service: 'slack', url: 'https://alerts.example' } as const
+  const say = (brief: Brief) => {
+    const { pending, hold, letsIn, need, hasCome, alertsGo, problems, ...rest } = brief
+    const counts = { accepted: hasCome ? 1 : 0, forwarded: 0, pending, dead: need, quarantined: 0 }
+    const webhookKeys = letsIn ? [{ key: 'a key', name: null }] : []
+    return sayHow({
+      ...rest,
+      status: { ...counts, hold, keys: [] },
+      config: { webhookKeys, problems, alerts: { webhook: alertsGo ? webhook : null } },
+    })
+  }
   const since = '2026-11-24T10:02:00.000Z'
   const landed = { available: true, why: null, causes: [], missing: 0, since: 0, keptNone: 0 }
   const fires = (name: AlertName) => ({ name, state: 'firing' as const, since, lastError: null })
@@ -27,7 +46,7 @@ describe('the sentence about the relay', () => {
   const CAUSE = { code: 'DCVS-1105-400', pointer: '/timestamp', firstAt: 0, lastAt: 0 }
 
   /** Each thing that a person has to do something about, alone; the gravest first. */
-  const TROUBLES: readonly [string, Partial<Situation>, string][] = [
+  const TROUBLES: readonly [string, Partial<Brief>, string][] = [
     ['webhooks lost', { alerts: [fires('lost')] }, 'Webhooks were answered 503.'],
     ['webhooks refused', { alerts: [fires('refused')] }, 'Webhooks are refused.'],
     ['no key', { letsIn: false }, 'No webhook key is usable.'],
@@ -95,19 +114,20 @@ describe('the sentence about the relay', () => {
   ]
 
   it.each(TROUBLES)('is not green, and says what is to be done: %s', (_, trouble, sentence) => {
-    const said = sayHow({ ...well, ...trouble })
+    const said = say({ ...well, ...trouble })
     expect(said.sentence).toBe(sentence)
     expect(said.tone).not.toBe('ok')
     for (const { action, meaning } of said.parts) expect(action ?? meaning).toBeTruthy()
   })
 
   it('is green when there is nothing of that', () => {
-    expect(sayHow(well)).toEqual({
+    expect(say(well)).toEqual({
       tone: 'ok',
       sentence: 'Relaying. Nothing is pending.',
+      need: 0,
       parts: [],
     })
-    expect(sayHow({ ...well, pending: 1_234 })).toMatchObject({
+    expect(say({ ...well, pending: 1_234 })).toMatchObject({
       tone: 'ok',
       sentence: 'Relaying. 1,234 events pending.',
     })
@@ -118,12 +138,12 @@ describe('the sentence about the relay', () => {
     fc.assert(
       fc.property(troubles, (chosen) => {
         const together = chosen.map((index) => TROUBLES[index]?.[1] ?? {})
-        const situation: Situation = {
+        const situation: Brief = {
           ...Object.assign({}, well, ...together),
           alerts: together.flatMap(({ alerts = [] }) => alerts),
           reasons: together.flatMap(({ reasons = [] }) => reasons),
         }
-        const { sentence, parts, tone } = sayHow(situation)
+        const { sentence, parts, tone } = say(situation)
         const places = parts.map(({ title }) => sentence.indexOf(title))
         expect(places).not.toContain(-1)
         expect(places).toEqual(places.toSorted((a, b) => a - b))
@@ -138,13 +158,13 @@ describe('the sentence about the relay', () => {
 
   it('says how many are pending where nothing is sent', () => {
     const many = { need: 3, pending: 12, alertsGo: false }
-    expect(sayHow({ ...well, ...many, ...hold('rejecting') }).sentence).toBe(
+    expect(say({ ...well, ...many, ...hold('rejecting') }).sentence).toBe(
       'AEP refuses every event. 12 events pending. 3 events need a person. Alerts go nowhere.',
     )
-    expect(sayHow({ ...well, ...many, ...hold('paused') }).sentence).toBe(
+    expect(say({ ...well, ...many, ...hold('paused') }).sentence).toBe(
       '3 events need a person. Relaying is paused. 12 events pending. Alerts go nowhere.',
     )
-    expect(sayHow({ ...well, ...many }).sentence).toBe(
+    expect(say({ ...well, ...many }).sentence).toBe(
       'Relaying. 12 events pending. 3 events need a person. Alerts go nowhere.',
     )
   })
@@ -152,7 +172,7 @@ describe('the sentence about the relay', () => {
   it.each(['credentials', 'configuration', 'rejecting', 'paused', 'a reason of tomorrow'])(
     'says what a hold for %s means, and what to do',
     (reason) => {
-      const [first] = sayHow({ ...well, ...hold(reason) }).parts
+      const [first] = say({ ...well, ...hold(reason) }).parts
       expect(first).toMatchObject({ since, meaning: expect.stringContaining('nothing is lost') })
       expect(first?.action).not.toBe('')
     },
@@ -161,7 +181,7 @@ describe('the sentence about the relay', () => {
   it('names the command for each secret that cannot be used, once, and the file for the others', () => {
     const wrong = (variable: string) => ({ variable, expected: 'a value' })
     const actionOf = (...names: string[]) =>
-      sayHow({ ...well, problems: names.map(wrong) }).parts[0]?.action
+      say({ ...well, problems: names.map(wrong) }).parts[0]?.action
     expect(actionOf('WEBHOOK_KEYS', 'WEBHOOK_KEYS', 'ADMIN_TOKEN', 'REDACT')).toBe(
       'Set it anew: `npx wrangler secret put WEBHOOK_KEYS`, `npx wrangler secret put ADMIN_TOKEN`. Correct `wrangler.toml`, then `npm run deploy`.',
     )
@@ -173,14 +193,14 @@ describe('the sentence about the relay', () => {
       { variable: 'WEBHOOK_KEYS', expected: '20 characters or more (key 1 is too short)' },
       { variable: 'REDACT', expected: 'card' },
     ]
-    const said = sayHow({ ...well, letsIn: false, hasCome: false, problems })
+    const said = say({ ...well, letsIn: false, hasCome: false, problems })
     expect(said.sentence).toBe('No webhook key is usable. 1 setting cannot be used.')
     expect(said.parts[0]?.meaning).toContain('key 1 is too short')
     expect(said.parts[1]?.meaning).not.toContain('WEBHOOK_KEYS')
   })
 
   it('speaks of an outage only while nothing is on hold', () => {
-    expect(sayHow({ ...well, reasons: ['upstream'], ...hold('rejecting') }).parts).toHaveLength(1)
+    expect(say({ ...well, reasons: ['upstream'], ...hold('rejecting') }).parts).toHaveLength(1)
   })
 })
 

@@ -55,6 +55,7 @@ export async function showSuppressions(c: AppContext): Promise<Response> {
               ['Since', ({ since }) => <Time at={since} />],
               ['Until', ({ until }) => <Time at={until} />],
             ]}
+            look="loose"
           />
           <h2>End one</h2>
           <form class="row" method="post" action={`/admin${formPath('endSuppression')}`}>

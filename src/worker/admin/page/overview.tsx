@@ -11,7 +11,7 @@ import { href, PLACES } from './addresses.ts'
 import { Charts, firstHour, hoursOf } from './chart.tsx'
 import { relayOf, respond } from './frame.tsx'
 import { Action, type Column, Facts, Table, Time, Words } from './parts.tsx'
-import { codeWords, howLong, list, type State, sayHow } from './words.ts'
+import { capitalized, codeWords, howLong, list, sayHow } from './words.ts'
 
 export async function showOverview(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
@@ -27,19 +27,8 @@ export async function showOverview(c: AppContext): Promise<Response> {
     config.readAccess.available ? services.outbox().landed() : null,
   ])
   const { keys, hold } = known
-  const need = known.dead + known.quarantined
-  const isUsed = keys.some(({ lastUsedAt }) => lastUsedAt !== null)
-  const { tone, sentence, parts } = sayHow({
-    ...known,
-    reasons,
-    need,
-    letsIn: config.webhookKeys.length > 0,
-    alerts: states.alerts,
-    hasCome: isUsed || known.accepted + known.forwarded > 0,
-    alertsGo: config.alerts.webhook !== null,
-    problems: config.problems,
-    landed,
-  })
+  const said = { status: known, config, reasons, alerts: states.alerts, landed }
+  const { tone, sentence, need, parts } = sayHow(said)
   const isPaused = hold?.reason === 'paused'
   const title = `${need > 0 ? `(${need}) ` : ''}${sentence}`
   return respond(
@@ -78,7 +67,19 @@ export async function showOverview(c: AppContext): Promise<Response> {
         </span>
       </div>
       <div class="desk">
-        <Causes causes={parked.causes} />
+        <section aria-labelledby="problems">
+          <h2 id="problems">Problems by cause</h2>
+          {parked.causes.length === 0 ? (
+            <p>None: no event is dead or quarantined.</p>
+          ) : (
+            <Table
+              caption="Events that need a person"
+              rows={parked.causes}
+              columns={CAUSE}
+              by="Cause"
+            />
+          )}
+        </section>
         <Ledger status={known} />
       </div>
       <Charts hours={hoursOf(points, known, now)} />
@@ -109,33 +110,29 @@ export async function showOverview(c: AppContext): Promise<Response> {
   )
 }
 
+const ENDS = ['delivered', 'pending', 'dead', 'quarantined', 'erased'] as const
+
 /** Counted each for itself, and added up here: a person can check it. */
 function Ledger({ status }: { status: Answer<'status'> }) {
-  const { accepted, delivered, pending, dead, quarantined, erased } = status
-  const { forwarded, suppressed, unavailable } = status
-  const ends = [delivered, pending, dead, quarantined, erased]
-  const sum = ends.reduce((all, each) => all + each, 0)
-  const link = (state: State, number: number) => (
-    <a href={href(PLACES.events, { state })} aria-label={`${figure(number)} ${state}`}>
-      {figure(number)}
-    </a>
-  )
+  const { accepted, forwarded, suppressed, unavailable } = status
+  const sum = ENDS.reduce((all, end) => all + status[end], 0)
+  const ends = ENDS.map((end) => {
+    const number = figure(status[end])
+    const listed = href(PLACES.events, { state: end })
+    const link = (
+      <a href={listed} aria-label={`${number} ${end}`}>
+        {number}
+      </a>
+    )
+    return [capitalized(end), end === 'erased' ? number : link] as const
+  })
   return (
     <section aria-labelledby="ledger">
       <h2 id="ledger">The ledger of the outbox</h2>
-      <Facts
-        of={[
-          ['Accepted', figure(accepted)],
-          ['Delivered', link('delivered', delivered)],
-          ['Pending', link('pending', pending)],
-          ['Dead', link('dead', dead)],
-          ['Quarantined', link('quarantined', quarantined)],
-          ['Erased', figure(erased)],
-        ]}
-      />
+      <Facts of={[['Accepted', figure(accepted)], ...ends]} />
       <p class={sum === accepted ? 'soft' : 'card bad'}>
         {sum === accepted ? 'It balances: ' : 'It does not balance: '}
-        {ends.map((each) => figure(each)).join(' + ')} = {figure(sum)}. Beside it, at least:{' '}
+        {ENDS.map((end) => figure(status[end])).join(' + ')} = {figure(sum)}. Beside it, at least:{' '}
         {count(forwarded, 'event')} forwarded straight to AEP, {figure(suppressed)} of suppressed
         people dropped, {figure(unavailable)} lost. All since the first deployment.
       </p>
@@ -159,7 +156,8 @@ type Cause = Answer<'causes'>['causes'][number]
 
 const filterOf = ({ state, code, path }: Cause) => ({ state, code, path: path ?? NO_PATH })
 
-const CAUSE_COLUMNS: readonly Column<Cause>[] = [
+/** What was refused, grouped by what it has in common: a row each, with what to do about it. */
+const CAUSE: readonly Column<Cause>[] = [
   ['Cause', ({ code, path }) => [codeWords(code), path && [' · ', <code>{path}</code>]]],
   ['Kind', ({ kinds }) => (Object.keys(kinds).length === 1 ? Object.keys(kinds) : list(kinds))],
   ['Events', ({ count }) => figure(count), 'n'],
@@ -183,23 +181,3 @@ const CAUSE_COLUMNS: readonly Column<Cause>[] = [
     'acts',
   ],
 ]
-
-/** What was refused, grouped by what it has in common: a row each, with what to do about it. */
-function Causes({ causes }: Answer<'causes'>) {
-  return (
-    <section aria-labelledby="problems">
-      <h2 id="problems">Problems by cause</h2>
-      {causes.length === 0 ? (
-        <p>None: no event is dead or quarantined.</p>
-      ) : (
-        <Table
-          caption="Events that need a person"
-          rows={causes}
-          columns={CAUSE_COLUMNS}
-          by="Cause"
-          look="tight"
-        />
-      )}
-    </section>
-  )
-}

@@ -133,14 +133,14 @@ type TableProps<Row> = {
   rows: readonly Row[]
   columns: readonly Column<Row>[]
   by?: string
-  look?: 'tight' | 'tight flat' | 'tight even'
+  look?: 'loose' | 'tight' | 'tight flat' | 'tight even'
 }
 
 /** A table that scrolls by itself where it does not fit. */
-export function Table<Row>({ caption, rows, columns, by, look }: TableProps<Row>) {
+export function Table<Row>({ caption, rows, columns, by, look = 'tight' }: TableProps<Row>) {
   return (
     <section class="scroll" aria-label={caption} {...BY_KEYBOARD}>
-      <table class={look}>
+      <table class={look === 'loose' ? undefined : look}>
         <caption>{caption}</caption>
         <thead>
           <tr>
@@ -200,15 +200,15 @@ export function EventTable({ events, cursor, matching, form }: EventTableProps) 
       <input type="checkbox" name="ids" value={id} form={form} aria-label={`Tick ${short(id)}`} />
     ),
   ]
-  const columns = form ? [tick, ...EVENT_COLUMNS] : EVENT_COLUMNS
+  const columns = form ? [tick, ...EVENT] : EVENT
   const of = matching === null ? '' : ` of ${count(matching, 'event')}`
   const caption = `${events.length}${of} shown, the newest first${cursor ? '; older ones follow' : ''}`
-  return <Table caption={caption} rows={events} columns={columns} by="Event" look="tight" />
+  return <Table caption={caption} rows={events} columns={columns} by="Event" />
 }
 
 type Shown = Answer<'events'>['events'][number]
 
-const EVENT_COLUMNS: readonly Column<Shown>[] = [
+const EVENT: readonly Column<Shown>[] = [
   ['Received (UTC)', ({ receivedAt }) => <Time at={receivedAt} bare />, 'at'],
   [
     'State',

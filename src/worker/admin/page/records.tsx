@@ -31,12 +31,12 @@ export async function showDays(c: AppContext): Promise<Response> {
     <>
       <h1>Seven days</h1>
       <p class="soft">By UTC day, at least.</p>
-      <Table caption="All kinds" rows={days} columns={DAYS} by="Day" look="tight flat" />
+      <Table caption="All kinds" rows={days} columns={DAY} by="Day" look="tight flat" />
       {rows.length > 0 && (
         <Table
           caption="By kind and source"
           rows={rows}
-          columns={ROWS}
+          columns={DAY_ROW}
           by="Kind"
           look="tight flat"
         />
@@ -82,7 +82,7 @@ const NUMBERS: readonly Column<Omit<DayRow, 'kind' | 'source'>>[] = [
   ['Slowest', ({ slowestMs }) => slowestMs !== null && howLong(slowestMs), 'n'],
 ]
 
-const DAYS: readonly Column<Day>[] = [
+const DAY: readonly Column<Day>[] = [
   [
     'Day',
     ({ day }) => <a href={href(PLACES.events, { state: 'all', day })}>{dayParts(day)}</a>,
@@ -92,7 +92,7 @@ const DAYS: readonly Column<Day>[] = [
   ['Without transcript', ({ withoutTranscript }) => withoutTranscript, 'n'],
 ]
 
-const ROWS: readonly Column<DayRow & { day: string }>[] = [
+const DAY_ROW: readonly Column<DayRow & { day: string }>[] = [
   ['Day', ({ day }) => dayParts(day), 'at'],
   ['Kind', ({ kind, source }) => [kind, ' ', source && <small>{source}</small>]],
   ...NUMBERS,
@@ -181,7 +181,7 @@ function Differences({ name, rows }: { name: string } & Answer<'drift'>) {
 /** What a person should see first stands first. */
 const ALERT_STATES = { firing: 'Firing', pending: 'About to fire', ok: 'Quiet' } as const
 
-const ALERT_COLUMNS: readonly Column<Answer<'alerts'>['alerts'][number]>[] = [
+const ALERT: readonly Column<Answer<'alerts'>['alerts'][number]>[] = [
   ['Alert', ({ name }) => ALERTS[name].label],
   ['Name', ({ name }) => <code>{name}</code>, 'at'],
   ['State', ({ state }) => (state === 'ok' ? 'Quiet' : <mark>{ALERT_STATES[state]}</mark>)],
@@ -220,13 +220,7 @@ export async function showAlerts(c: AppContext): Promise<Response> {
           Alerts go nowhere yet. <b>What to do:</b> <Words of={forRelay(SET_ALERTS, relayOf(c))} />
         </p>
       )}
-      <Table
-        caption="Looked at every five minutes"
-        rows={urgent}
-        columns={ALERT_COLUMNS}
-        by="Alert"
-        look="tight"
-      />
+      <Table caption="Looked at every five minutes" rows={urgent} columns={ALERT} by="Alert" />
       <div class="row">
         <Action does="testAlert">Send a test alert</Action>
       </div>
@@ -276,7 +270,7 @@ export async function showEntry(c: AppContext): Promise<Response> {
 
 type Listed = Awaited<ReturnType<typeof entriesOf>>['entries']
 
-const ENTRY_COLUMNS: readonly Column<Listed[number]>[] = [
+const ENTRY: readonly Column<Listed[number]>[] = [
   ['When (UTC)', ({ at }) => <Time at={at} bare />, 'at'],
   ['Who', ({ by }) => (by === 'token' ? 'admin token' : by)],
   [
@@ -290,7 +284,7 @@ const ENTRY_COLUMNS: readonly Column<Listed[number]>[] = [
 ]
 
 const Entries = ({ of, caption }: { of: Listed; caption: string }) => (
-  <Table caption={caption} rows={of} columns={ENTRY_COLUMNS} by="What" look="tight" />
+  <Table caption={caption} rows={of} columns={ENTRY} by="What" />
 )
 
 type Entry = NonNullable<Awaited<ReturnType<typeof entryOf>>>

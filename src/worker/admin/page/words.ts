@@ -135,20 +135,15 @@ function symbol(character: string): string {
   return code < 0x20 ? String.fromCharCode(0x2400 + code) : `\\u{${code.toString(16)}}`
 }
 
-export type Situation = Pick<Answer<'status'>, 'pending' | 'hold'> & {
+/** `landed`: what AEP's own counts say; `null`: they are not read. */
+export type Situation = {
+  status: Pick<
+    Answer<'status'>,
+    'accepted' | 'forwarded' | 'pending' | 'dead' | 'quarantined' | 'hold' | 'keys'
+  >
+  config: Pick<Config, 'webhookKeys' | 'problems'> & { alerts: Pick<Config['alerts'], 'webhook'> }
   reasons: readonly HealthReason[]
-  /** Whether there is a usable webhook key. */
-  letsIn: boolean
-  /** Dead and quarantined events. */
-  need: number
   alerts: readonly Omit<Answer<'alerts'>['alerts'][number], 'lastSentAt'>[]
-  /** Whether any webhook ever came. */
-  hasCome: boolean
-  /** Whether there is an address that alerts are sent to. */
-  alertsGo: boolean
-  /** Settings that cannot be used. */
-  problems: Config['problems']
-  /** What AEP's own counts say; `null`: they are not read. */
   landed: LandedFacts | null
 }
 
@@ -163,9 +158,11 @@ type Part = {
   stops?: boolean
 }
 
+/** `need`: how many events need a person. */
 export function sayHow(situation: Situation) {
-  const { pending } = situation
-  const parts = partsOf(situation)
+  const { pending, dead, quarantined } = situation.status
+  const need = dead + quarantined
+  const parts = partsOf(situation, need)
   const isBad = parts.some(({ tone }) => tone === 'bad')
   const last = parts.findLastIndex(({ stops }) => stops)
   const words = parts.map(({ title }) => title)
@@ -176,15 +173,18 @@ export function sayHow(situation: Situation) {
   }
   if (last < 0 && !isBad) words.unshift('Relaying')
   const tone = isBad ? 'bad' : parts.length > 0 ? 'warn' : 'ok'
-  return { tone, sentence: `${words.join('. ')}.`, parts }
+  return { tone, sentence: `${words.join('. ')}.`, need, parts }
 }
 
 /** In the order of their weight. */
-function partsOf(situation: Situation): Part[] {
-  const { reasons, hold, letsIn, need, alerts, hasCome, alertsGo, landed } = situation
+function partsOf({ status, config, reasons, alerts, landed }: Situation, need: number): Part[] {
+  const { hold, accepted, forwarded, keys } = status
+  const letsIn = config.webhookKeys.length > 0
+  const hasCome = accepted + forwarded > 0 || keys.some(({ lastUsedAt }) => lastUsedAt !== null)
+  const alertsGo = config.alerts.webhook !== null
   // What is wrong with the keys stands in the sentence about them, and not again among the settings.
-  const ofKeys = situation.problems.filter(({ variable }) => !letsIn && variable === 'WEBHOOK_KEYS')
-  const problems = situation.problems.filter((problem) => !ofKeys.includes(problem))
+  const ofKeys = config.problems.filter(({ variable }) => !letsIn && variable === 'WEBHOOK_KEYS')
+  const problems = config.problems.filter((problem) => !ofKeys.includes(problem))
   const firing = (name: AlertName) =>
     alerts.find((alert) => alert.name === name && alert.state === 'firing')
   const parts: Part[] = []
@@ -271,10 +271,10 @@ function partsOf(situation: Situation): Part[] {
   return parts
 }
 
-const expectation = ({ variable, expected }: Situation['problems'][number]) =>
+const expectation = ({ variable, expected }: Config['problems'][number]) =>
   `\`${variable}\`: expected ${expected}.`
 
-function correctionOf(problems: Situation['problems']): string {
+function correctionOf(problems: Config['problems']): string {
   const names = [...new Set(problems.map(({ variable }) => variable))]
   const secrets = names.filter((name) => SECRETS.includes(name))
   const commands = secrets.map((name) => `\`npx wrangler secret put ${name}\``)
