@@ -54,8 +54,6 @@ export async function showEvents(c: AppContext): Promise<Response> {
   const title = state === 'all' ? 'Events' : `${capitalized(state)} events`
   const isFirst = checked.output.cursor === undefined
   const isShown = page.events.length > 0
-  const isNarrowed = Object.keys(filter).length > 1
-  const isParked = state === 'dead' || state === 'quarantined'
   const receipts =
     receiptMs > 0
       ? `Of delivered events a receipt is left for ${count(receiptMs / DAY_MS, 'day')}.`
@@ -70,9 +68,7 @@ export async function showEvents(c: AppContext): Promise<Response> {
       </p>
       {entry && <Progress entry={entry} link />}
       <Filters filter={filter} hasSources={webhookKeys.some(({ name }) => name !== null)} />
-      {isShown && (isParked || (state === 'pending' && isNarrowed)) && (
-        <Bulk filter={filter} matching={matching} redrives={isParked} />
-      )}
+      {isShown && <Bulk filter={filter} matching={matching} />}
       {isShown || page.cursor ? (
         <EventTable {...page} matching={matching} form={SOME} />
       ) : (
@@ -172,20 +168,14 @@ function Ticked({ state, back }: { state: Filter['state']; back: string }) {
       {/* So that nothing ticked is not everything. */}
       <Hidden values={{ state, ids: '' }} />
       {state !== 'pending' && state !== 'delivered' && (
-        <button
-          type="submit"
-          name="back"
-          value={back}
-          formaction="/admin/ui/redrive"
-          formmethod="post"
-        >
+        <Button name="back" value={back} formaction="/admin/ui/redrive" formmethod="post">
           Redrive ticked
-        </button>
+        </Button>
       )}
       {state !== 'delivered' && (
-        <button type="submit" name="back" value={back} class="no" formaction="/admin/ui/delete">
+        <Button name="back" value={back} look="no" formaction="/admin/ui/delete">
           Delete ticked…
-        </button>
+        </Button>
       )}
       <Button>Export ticked</Button>
       {state === 'all' && (
@@ -197,10 +187,12 @@ function Ticked({ state, back }: { state: Filter['state']; back: string }) {
   )
 }
 
-type BulkProps = { filter: Filter; matching: number | null; redrives: boolean }
-
 /** Acts on every match, shown or not. */
-function Bulk({ filter, matching, redrives }: BulkProps) {
+function Bulk({ filter, matching }: { filter: Filter; matching: number | null }) {
+  const { state, ...narrower } = filter
+  const redrives = state === 'dead' || state === 'quarantined'
+  const isFew = state === 'pending' && Object.keys(narrower).length > 0
+  if (!redrives && !isFew) return null
   const back = href(PLACES.events, filter)
   const all = matching === null ? 'all that match' : figure(matching)
   return (

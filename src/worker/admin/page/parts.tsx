@@ -1,5 +1,5 @@
 /** Small parts that every view is made of. */
-import type { Child, JSX, PropsWithChildren } from 'hono/jsx'
+import type { Child, JSX } from 'hono/jsx'
 import { count, moment } from '../../alerts/words.ts'
 import type { Answer, CommandName } from '../api.ts'
 import { formPath, given, PLACES, type Values } from './addresses.ts'
@@ -46,18 +46,16 @@ export function Hidden({ values }: { values: Values }) {
   )
 }
 
-type ButtonProps = PropsWithChildren<{ look?: 'main' | 'no' | 'plain' | undefined }>
-
-export function Button({ look, children }: ButtonProps) {
-  return (
-    <button type="submit" class={look}>
-      {children}
-    </button>
-  )
+type ButtonProps = JSX.IntrinsicElements['button'] & {
+  look?: 'main' | 'no' | 'plain' | undefined
 }
 
+export const Button = ({ look, ...button }: ButtonProps) => (
+  <button type="submit" class={look} {...button} />
+)
+
 /** Where the form of a command goes; `back`: the page that then says what it did, without it the overview. */
-type ActionProps = ButtonProps & {
+type ActionProps = Pick<ButtonProps, 'look' | 'children'> & {
   does: CommandName
   values?: Values
   back?: string
