@@ -362,7 +362,7 @@ describe('when the platform refuses to write for a limit', () => {
     await runInDurableObject(outbox(), (_, { storage }) => {
       const real = storage.sql.exec.bind(storage.sql)
       vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...values: unknown[]) => {
-        if (/INSERT INTO reports/.test(query)) throw new Error(LIMIT)
+        if (/INTO reports/.test(query)) throw new Error(LIMIT)
         return real(query, ...values)
       }) as typeof storage.sql.exec)
     })

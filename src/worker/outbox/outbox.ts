@@ -104,7 +104,7 @@ export class Outbox extends DurableObject<Env> {
     const { sql } = storage
     const events = new Events(storage)
     const list = new EventList(sql)
-    const records = new Records({ storage, receiptMs, readAccess, events: list, now, rim })
+    const records = new Records({ storage, receiptMs, readAccess, list, now, rim })
     const erased = (id: string) => this.#delivery.left(id, 'erased')
     const isSuppressed = (hashes: string) => records.suppressions.has(hashes, now())
     const takeBack = (from: number, since: number) => this.#delivery.takeBack(from, since)
@@ -222,7 +222,7 @@ export class Outbox extends DurableObject<Env> {
   ): ListedPage | TimelinePage {
     if (!isTimeline(filter)) return this.#list.list(filter, after, limit, newest)
     this.#arrivals.flush()
-    return this.#records.timeline(filter, after, limit, newest, this.#list)
+    return this.#records.finder.timeline(filter, after, limit, newest)
   }
 
   /** Events in full, and receipts, oldest first: as many as one step of an export holds. */
@@ -275,7 +275,7 @@ export class Outbox extends DurableObject<Env> {
 
   find(request: FindRequest): Found[] {
     this.#arrivals.flush()
-    return this.#records.find(request)
+    return this.#records.finder.find(request)
   }
 
   activity(from: number, to: number, step: Step): CountRow[] {
@@ -284,7 +284,7 @@ export class Outbox extends DurableObject<Env> {
 
   completeness(since: number, overdueAt: number): Completeness & { from: number } {
     this.#arrivals.flush()
-    return this.#records.completeness(since, overdueAt)
+    return this.#records.finder.completeness(since, overdueAt)
   }
 
   /** Returns the end of the suppression, in epoch milliseconds. */
