@@ -22,7 +22,15 @@ import { postThrough } from '../sender.ts'
 import type { Aep } from './aep.ts'
 import { Alerts } from './alerts.ts'
 import { Arrivals, type HeldState, type StoreRequest } from './arrivals.ts'
-import { Bulk, type BulkRequest, type DeletePage, type RedrivePage, withinBytes } from './bulk.ts'
+import {
+  Bulk,
+  type BulkRequest,
+  type DeletePage,
+  type ErasePage,
+  type EraseRequest,
+  type RedrivePage,
+  withinBytes,
+} from './bulk.ts'
 import { Delivery } from './delivery/delivery.ts'
 import { DriftStore } from './drift.ts'
 import type { Counters, EventEnd } from './event.ts'
@@ -40,7 +48,6 @@ import {
 } from './list.ts'
 import type { Completeness } from './records/completeness.ts'
 import type { CountRow, Step } from './records/counts.ts'
-import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
 import type { FindRequest, Found, TimelineFilter, TimelinePage } from './records/find.ts'
 import type { Compared, LandedDay, LandedRead } from './records/landed.ts'
 import type { ListedEntry, LogEntry, Progress } from './records/operator-log.ts'
@@ -104,7 +111,6 @@ export class Outbox extends DurableObject<Env> {
     const events = new Events(storage, (id, end) => this.#delivery.left(id, end))
     const list = new EventList(sql)
     const records = new Records({ storage, receiptMs, readAccess, list, now, rim })
-    const isSuppressed = (hashes: string) => records.suppressions.has(hashes, now())
     const watch = new AepWatch({ events, policy, now })
     const credentials = destination?.credentials ?? null
     this.#tokens = new TokenKeeper(storage, credentials, { fetch, now, timers })
@@ -117,7 +123,7 @@ export class Outbox extends DurableObject<Env> {
     this.#events = events
     this.#list = list
     this.#records = records
-    this.#bulk = new Bulk({ events, list, isSuppressed })
+    this.#bulk = new Bulk({ events, list, records, now })
     this.#watch = watch
     this.#delivery = delivery
     this.#arrivals = new Arrivals({ ...room, delivery })
@@ -321,8 +327,7 @@ export class Outbox extends DurableObject<Env> {
   /** One page; when the last resolves, all of it is durable. */
   async erasePerson(request: EraseRequest): Promise<ErasePage> {
     this.#arrivals.flush()
-    const [list, events, records] = [this.#list, this.#events, this.#records]
-    const page = erasePage(request, { list, events, records })
+    const page = this.#bulk.erasePerson(request)
     if (!request.dryRun && page.next === null) await this.ctx.storage.sync()
     return page
   }
