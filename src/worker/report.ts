@@ -32,7 +32,7 @@ import {
 } from './limits.ts'
 import { logLine, nameOf } from './log.ts'
 import type { Outcome } from './outbox/event.ts'
-import { type CountRow, counted, STEP_MS, summed } from './outbox/records/counts.ts'
+import { type CountRow, counted, STEP_MS, summed } from './outbox/records/activity.ts'
 import { type Hashes, LookupHash, unpackHashes } from './outbox/records/lookup.ts'
 import type { Receipt } from './outbox/records/packed.ts'
 import type { Exchanged, Report } from './outbox/records/reports.ts'

@@ -7,7 +7,7 @@ import { Bulk } from '../../src/worker/outbox/bulk.ts'
 import type { ParkedState, StoredAttempt, StoredError } from '../../src/worker/outbox/event.ts'
 import { Events } from '../../src/worker/outbox/events.ts'
 import { EventList, type ListFilter } from '../../src/worker/outbox/list.ts'
-import { Suppressions } from '../../src/worker/outbox/records/suppressions.ts'
+import { Suppressions } from '../../src/worker/outbox/records/lookup.ts'
 import { eachTest, outbox } from './support.ts'
 
 eachTest(() => undefined)

@@ -46,14 +46,14 @@ import {
   type ListedPage,
   type ListFilter,
 } from './list.ts'
+import type { CountRow, Step } from './records/activity.ts'
 import type { Completeness } from './records/completeness.ts'
-import type { CountRow, Step } from './records/counts.ts'
 import type { FindRequest, Found, TimelineFilter, TimelinePage } from './records/find.ts'
 import type { Compared, LandedDay, LandedRead } from './records/landed.ts'
+import type { ListedSuppression, Suppression } from './records/lookup.ts'
 import type { ListedEntry, LogEntry, Progress } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
 import type { Exchanged, Report } from './records/reports.ts'
-import type { ListedSuppression, Suppression } from './records/suppressions.ts'
 import { migrate } from './schema.ts'
 import { TokenKeeper } from './token-keeper.ts'
 

@@ -15,16 +15,20 @@ import { DAY_MS } from '../../limits.ts'
 import { logLine, nameOf } from '../../log.ts'
 import type { StoreRequest } from '../arrivals.ts'
 import type { EventList } from '../list.ts'
-import { ACTIVITY_TABLES, ActivityStore } from './activity.ts'
-import type { CountRow, Step } from './counts.ts'
+import { ACTIVITY_TABLES, ActivityStore, type CountRow, type Step } from './activity.ts'
 import { EVENT_INDEX_TABLES, EventIndex, type HashedEvent } from './event-index.ts'
 import { Finder } from './find.ts'
 import { LANDED_TABLES, LandedStore } from './landed.ts'
-import { type Hashes, LookupHash } from './lookup.ts'
+import {
+  type Hashes,
+  LookupHash,
+  SUPPRESSIONS_TABLES,
+  type Suppression,
+  Suppressions,
+} from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
 import { RECEIPTS_TABLES, ReceiptStore } from './receipts.ts'
 import { type Delivered, type Lookup, REPORTS_TABLES, type Report, ReportStore } from './reports.ts'
-import { SUPPRESSIONS_TABLES, type Suppression, Suppressions } from './suppressions.ts'
 
 export const RECORDS_TABLES = [
   REPORTS_TABLES,

@@ -21,12 +21,10 @@ import {
   KEY_MEMORY_MS,
   MAX_APPENDED_BYTES,
 } from '../../limits.ts'
-import type { ActivityStore } from './activity.ts'
-import { type CountRow, counted, STEP_MS, summed } from './counts.ts'
-import type { Hashes } from './lookup.ts'
+import { type ActivityStore, type CountRow, counted, STEP_MS, summed } from './activity.ts'
+import type { Hashes, Suppression, Suppressions } from './lookup.ts'
 import { packReceipts, type Receipt } from './packed.ts'
 import { type ReceiptStore, without } from './receipts.ts'
-import type { Suppression, Suppressions } from './suppressions.ts'
 
 /**
  * What an isolate reports to the outbox. `isolate` and `sequence` name the report, so that one that is sent twice counts
