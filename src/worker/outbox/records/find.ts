@@ -32,7 +32,7 @@ import {
   type Via,
   type Wanted,
 } from './packed.ts'
-import type { ReceiptRow, ReceiptStore } from './receipts.ts'
+import type { ReceiptRow } from './receipts.ts'
 import type { ReportStore } from './reports.ts'
 
 /** Positions from `from` on and below `before`. */
@@ -57,7 +57,6 @@ export type TimelinePage = { events: (Listed | Found)[]; readTo: number | null }
 type FinderDeps = {
   list: EventList
   index: EventIndex
-  receipts: ReceiptStore
   reports: ReportStore
   landed: LandedStore
   receiptMs: number
@@ -147,7 +146,7 @@ export class Finder {
     wanted?: Wanted
     matches?: (event: Found) => boolean
   }): { events: Found[]; readTo: number | null } {
-    const { receipts, reports, receiptMs, now } = this.#deps
+    const { reports, receiptMs, now } = this.#deps
     const settledAfter = now() - receiptMs
     const found = new Map<string, Found>()
     const take = (packed: Uint8Array) => {
@@ -165,9 +164,9 @@ export class Finder {
       [...found.values()].sort((a, b) =>
         newest ? b.position - a.position : a.position - b.position,
       )
-    for (const packed of reports.receipts()) take(packed)
+    for (const packed of reports.recent()) take(packed)
     let rows = 0
-    for (const { first, last, packed } of receipts.rows(from, before, newest, wanted)) {
+    for (const { first, last, packed } of reports.receipts.rows(from, before, newest, wanted)) {
       // What rows from here on hold is not before this.
       const edge = newest ? (last + 1) * PER_MS : first * PER_MS - 1
       const nth = inOrder()[limit - 1]?.position
@@ -193,12 +192,12 @@ export class Finder {
     since: number,
     overdueAt: number,
   ): Completeness & CompletenessFacts & { from: number } {
-    const { list, receipts } = this.#deps
+    const { list, reports } = this.#deps
     const stored = list.newestSince(since, MAX_COMPLETENESS_EVENTS)
     const isCut = stored.length === MAX_COMPLETENESS_EVENTS
     let from = isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : since
     const rows: ReceiptRow[] = []
-    for (const row of receipts.rows(from * PER_MS, Number.MAX_SAFE_INTEGER, true)) {
+    for (const row of reports.receipts.rows(from * PER_MS, Number.MAX_SAFE_INTEGER, true)) {
       if (rows.length === MAX_COMPLETENESS_ROWS) {
         from = Math.max(from, row.last + 1)
         break
@@ -219,7 +218,7 @@ export class Finder {
       const own = unpackHashes(hashes).find(({ field }) => field === 'conversation')
       yield { ...event, conversation: own?.hash ?? null }
     }
-    for (const packed of this.#deps.reports.receipts()) yield* conversationsIn(packed, from)
+    for (const packed of this.#deps.reports.recent()) yield* conversationsIn(packed, from)
     for (const { packed } of rows) yield* conversationsIn(packed(), from)
   }
 }

@@ -15,7 +15,7 @@ import { DAY_MS } from '../../limits.ts'
 import { logLine, nameOf } from '../../log.ts'
 import type { StoreRequest } from '../arrivals.ts'
 import type { EventList } from '../list.ts'
-import { ACTIVITY_TABLES, ActivityStore, type CountRow, type Step } from './activity.ts'
+import { ACTIVITY_TABLES, type CountRow, type Step } from './activity.ts'
 import { EVENT_INDEX_TABLES, EventIndex, type HashedEvent } from './event-index.ts'
 import { Finder } from './find.ts'
 import { LANDED_TABLES, LandedStore } from './landed.ts'
@@ -27,7 +27,7 @@ import {
   Suppressions,
 } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
-import { RECEIPTS_TABLES, ReceiptStore } from './receipts.ts'
+import { RECEIPTS_TABLES } from './receipts.ts'
 import { type Delivered, type Lookup, REPORTS_TABLES, type Report, ReportStore } from './reports.ts'
 
 export const RECORDS_TABLES = [
@@ -55,14 +55,13 @@ type RecordsDeps = {
 export type RecordsStatus = ReturnType<ReportStore['totals']> & { pausedUntil: number | null }
 
 export class Records {
-  #hash: LookupHash
+  /** The key changes at most once, while nothing is stored under it. */
+  hash: LookupHash
   readonly suppressions: Suppressions
   readonly log: OperatorLog
   readonly landed: LandedStore
   readonly finder: Finder
   readonly #deps: RecordsDeps
-  readonly #activity: ActivityStore
-  readonly #receipts: ReceiptStore
   readonly #index: EventIndex
   readonly #reports: ReportStore
   #pausedUntil = 0
@@ -70,28 +69,16 @@ export class Records {
   constructor(deps: RecordsDeps) {
     const { storage, receiptMs, readAccess, list, rim, now } = deps
     const { sql } = storage
-    const activityOf = (from: number, to: number) => this.points(from, to, 'hour')
-    const suppressions = new Suppressions(sql, rim.randomUUID)
-    const landed = new LandedStore({ storage, access: readAccess, activity: activityOf, now })
-    const activity = new ActivityStore(sql)
-    const receipts = new ReceiptStore(sql)
-    const index = new EventIndex(sql, list)
-    const reports = new ReportStore({ storage, activity, receipts, suppressions, receiptMs })
+    const activity = (from: number, to: number) => this.points(from, to, 'hour')
     this.#deps = deps
-    this.#hash = lookupHashOf(storage, rim)
-    this.suppressions = suppressions
+    this.hash = lookupHashOf(storage, rim)
+    this.suppressions = new Suppressions(sql, rim.randomUUID)
     this.log = new OperatorLog(sql)
-    this.landed = landed
-    this.finder = new Finder({ list, index, receipts, reports, landed, receiptMs, now })
-    this.#activity = activity
-    this.#receipts = receipts
-    this.#index = index
-    this.#reports = reports
-  }
-
-  /** The key changes at most once, while nothing is stored under it. */
-  get hash(): LookupHash {
-    return this.#hash
+    this.landed = new LandedStore({ storage, access: readAccess, activity, now })
+    this.#index = new EventIndex(sql, list)
+    this.#reports = new ReportStore({ storage, suppressions: this.suppressions, receiptMs })
+    const [index, reports, landed] = [this.#index, this.#reports, this.landed]
+    this.finder = new Finder({ list, index, reports, landed, receiptMs, now })
   }
 
   /**
@@ -100,14 +87,14 @@ export class Records {
    */
   importSuppressions(key: Uint8Array, rows: readonly Suppression[], now: number): number | null {
     const { storage, rim } = this.#deps
-    const isOurs = key.toHex() === this.#hash.raw.toHex()
+    const isOurs = key.toHex() === this.hash.raw.toHex()
     if (!isOurs && this.#hasHashes()) return null
     const running = rows.filter(({ until }) => until > now)
     storage.transactionSync(() => {
       if (!isOurs) storage.kv.put(KEY, key)
       for (const { hash, until } of running) this.suppressions.add(hash, now, until)
     })
-    if (!isOurs) this.#hash = new LookupHash(key, rim.hmac)
+    if (!isOurs) this.hash = new LookupHash(key, rim.hmac)
     return running.length
   }
 
@@ -171,22 +158,18 @@ export class Records {
 
   /** Called by cron: folds reports, indexes events that stay stored, and drops what has expired. */
   sweep(): void {
-    const { storage, receiptMs } = this.#deps
     this.flush()
-    this.#attempt((now) => this.#reports.sweep(now))
+    this.#attempt((now) => this.#reports.fold(now))
     this.#attempt((now) => {
-      storage.transactionSync(() => {
-        this.#index.sweep(now)
-        this.#receipts.sweep(now - receiptMs)
-        this.#activity.sweep(now)
-        this.suppressions.sweep(now)
-        this.log.sweep(now)
+      this.#deps.storage.transactionSync(() => {
+        for (const each of [this.#index, this.#reports, this.suppressions, this.log])
+          each.sweep(now)
       })
     })
   }
 
   points(from: number, to: number, step: Step): CountRow[] {
-    return this.#activity.points(from, to, step, this.#reports.counts())
+    return this.#reports.points(from, to, step)
   }
 
   /**
@@ -195,10 +178,10 @@ export class Records {
    */
   eraseReceipts(hash: string, dryRun: boolean): number {
     return this.#deps.storage.transactionSync(() => {
-      const ids = this.#receipts.erase(hash, dryRun)
-      for (const id of this.#reports.erase(hash, dryRun)) ids.add(id)
-      if (!dryRun) this.landed.forget(ids)
-      if (!dryRun) this.#index.erase(hash)
+      const ids = this.#reports.erase(hash, dryRun)
+      if (dryRun) return ids.size
+      this.landed.forget(ids)
+      this.#index.erase(hash)
       return ids.size
     })
   }

@@ -21,10 +21,10 @@ import {
   KEY_MEMORY_MS,
   MAX_APPENDED_BYTES,
 } from '../../limits.ts'
-import { type ActivityStore, type CountRow, counted, STEP_MS, summed } from './activity.ts'
+import { ActivityStore, type CountRow, counted, STEP_MS, type Step, summed } from './activity.ts'
 import type { Hashes, Suppression, Suppressions } from './lookup.ts'
 import { packReceipts, type Receipt } from './packed.ts'
-import { type ReceiptStore, without } from './receipts.ts'
+import { ReceiptStore, without } from './receipts.ts'
 
 /**
  * What an isolate reports to the outbox. `isolate` and `sequence` name the report, so that one that is sent twice counts
@@ -94,8 +94,6 @@ type Kept = Totals & {
 
 type ReportsDeps = {
   storage: DurableObjectStorage
-  activity: ActivityStore
-  receipts: ReceiptStore
   suppressions: Suppressions
   /** `RECEIPT_DAYS`; 0 keeps none. */
   receiptMs: number
@@ -105,6 +103,8 @@ type ReportsDeps = {
 type Unfolded = { upTo: number; count: number; since: number; rows: CountRow[]; kept: Kept }
 
 export class ReportStore {
+  readonly receipts: ReceiptStore
+  readonly #activity: ActivityStore
   readonly #deps: ReportsDeps
   readonly #sql: SqlStorage
   #unfolded: Unfolded | null = null
@@ -117,6 +117,8 @@ export class ReportStore {
   constructor(deps: ReportsDeps) {
     this.#deps = deps
     this.#sql = deps.storage.sql
+    this.receipts = new ReceiptStore(this.#sql)
+    this.#activity = new ActivityStore(this.#sql)
   }
 
   take({ receipts, drift: _, ...report }: Report, now: number): void {
@@ -202,31 +204,33 @@ export class ReportStore {
     }
   }
 
-  /** Counts that are not in the activity yet. */
-  counts(): readonly CountRow[] {
-    return [...this.#read().rows, ...this.#deliveredCounts]
+  /** As `ActivityStore.points`, with what is not in it yet. */
+  points(from: number, to: number, step: Step): CountRow[] {
+    const more = [...this.#read().rows, ...this.#deliveredCounts]
+    return this.#activity.points(from, to, step, more)
   }
 
   /** Packed receipts that are not folded yet. */
-  *receipts(): Generator<Uint8Array> {
+  *recent(): Generator<Uint8Array> {
     yield this.#packed(this.#delivered)
     for (const { receipts } of this.#sql.exec<{ receipts: ArrayBuffer }>(WITH_RECEIPTS)) {
       yield new Uint8Array(receipts)
     }
   }
 
-  /** Erases receipts with this hash; returns their ids. */
-  erase(hash: string, dryRun: boolean): string[] {
+  /** Erases receipts with this hash; returns their ids. A dry run changes nothing. */
+  erase(hash: string, dryRun: boolean): Set<string> {
     this.write()
+    const ids = this.receipts.erase(hash, dryRun)
     const rows = this.#sql.exec<{ position: number; receipts: ArrayBuffer }>(WITH_RECEIPTS)
-    return rows.toArray().flatMap(({ position, receipts }) => {
+    for (const { position, receipts } of rows.toArray()) {
       const { kept, erased } = without(new Uint8Array(receipts), hash)
-      if (!dryRun && erased.length > 0) {
-        this.#sql.exec(OVERWRITE, position)
-        this.#sql.exec(KEEP, joined(kept).buffer, position)
-      }
-      return erased
-    })
+      for (const id of erased) ids.add(id)
+      if (dryRun || erased.length === 0) continue
+      this.#sql.exec(OVERWRITE, position)
+      this.#sql.exec(KEEP, joined(kept).buffer, position)
+    }
+    return ids
   }
 
   /** Writes what has been delivered, and folds what has come where it is much. */
@@ -235,19 +239,19 @@ export class ReportStore {
     if (this.#read().count >= FOLD_AT_REPORTS) this.#fold(now)
   }
 
-  /** Called by cron, after `flush`: folds what is worth it, or old. */
-  sweep(now: number): void {
+  /** After `flush`: folds what is worth it, or old. */
+  fold(now: number): void {
     const { count, since } = this.#read()
     if (count >= FOLD_FROM_REPORTS || now - since >= FOLD_AFTER_MS) this.#fold(now)
   }
 
   /** Adds all reports to the activity, the totals and the receipts, in one transaction. */
   #fold(now: number): void {
-    const { storage, activity, receipts, receiptMs } = this.#deps
+    const { storage, receiptMs } = this.#deps
     const { rows, kept } = this.#read()
     storage.transactionSync(() => {
-      activity.add(rows)
-      if (receiptMs > 0) receipts.add([...this.receipts()])
+      this.#activity.add(rows)
+      if (receiptMs > 0) this.receipts.add([...this.recent()])
       forgetOld(kept, now)
       this.#sql.exec(
         'INSERT OR REPLACE INTO totals (only, totals) VALUES (1, ?)',
@@ -257,6 +261,11 @@ export class ReportStore {
     })
     this.#unfolded = null
     this.#ownRow = null
+  }
+
+  sweep(now: number): void {
+    this.receipts.sweep(now - this.#deps.receiptMs)
+    this.#activity.sweep(now)
   }
 
   #read(): Unfolded {
