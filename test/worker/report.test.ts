@@ -74,9 +74,8 @@ const reporterOf = (
   exchange: (report: Report | null) => Promise<Exchanged<null>>,
   wait: (ms: number) => Promise<void> = () => Promise.reject(new Error('not in tests')),
 ) =>
-  new Reporter<null, null>({
-    exchange: (_, report) => exchange(report),
-    known: () => null,
+  new Reporter<null>({
+    exchange,
     learned: () => undefined,
     drift: () => [],
     now: () => clock.now,

@@ -10,7 +10,7 @@
  */
 import { MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS, MAX_RECEIPT_ROWS } from '../../limits.ts'
 import { PER_MS } from '../event.ts'
-import type { EventList, Listed, ListedPage, ListFilter } from '../list.ts'
+import { type EventList, type Listed, type ListedPage, type ListFilter, rangeOf } from '../list.ts'
 import {
   type Completeness,
   type CompletenessFacts,
@@ -98,14 +98,11 @@ export class Finder {
     newest: boolean,
   ): TimelinePage {
     const { list } = this.#deps
-    const { state, kind, code, path, source, idPrefix, from, end } = filter
+    const { state, kind, code, path, source, idPrefix } = filter
     const none: ListedPage = { events: [], readTo: null }
     const stored =
       state === 'all' ? list.list({ ...filter, state: 'all' }, after, limit, newest) : none
-    const range = {
-      from: newest ? from : Math.max((after ?? -1) + 1, from),
-      before: newest ? Math.min(after ?? end, end) : end,
-    }
+    const [start, before] = rangeOf(filter, after, newest)
     const matches = (event: Found) =>
       (kind === null || event.kind === kind) &&
       (!source || event.source === source) &&
@@ -113,7 +110,7 @@ export class Finder {
     const hasReceipts = code === null && path === null
     const most = MAX_RECEIPT_ROWS
     const delivered = hasReceipts
-      ? this.#delivered({ ...range, newest, limit, most, matches })
+      ? this.#delivered({ from: start + 1, before, newest, limit, most, matches })
       : none
     const ends = [stored.readTo, delivered.readTo].filter((end) => end !== null)
     // Both have been read up to there.
