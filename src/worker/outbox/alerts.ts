@@ -85,7 +85,7 @@ export class Alerts {
     const known = this.#completeness
     if (known && known.at <= now && now - known.at < HOUR_MS) return known.facts
     const overdueAt = now - completeMs
-    const { latest, before } = records.completeness(overdueAt - 7 * DAY_MS, overdueAt)
+    const { latest, before } = records.finder.completeness(overdueAt - 7 * DAY_MS, overdueAt)
     this.#completeness = { at: now, facts: { latest, before } }
     return this.#completeness.facts
   }

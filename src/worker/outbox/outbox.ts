@@ -22,7 +22,15 @@ import { postThrough } from '../sender.ts'
 import type { Aep } from './aep.ts'
 import { Alerts } from './alerts.ts'
 import { Arrivals, type HeldState, type StoreRequest } from './arrivals.ts'
-import { Bulk, type BulkRequest, type DeletePage, type RedrivePage, withinBytes } from './bulk.ts'
+import {
+  Bulk,
+  type BulkRequest,
+  type DeletePage,
+  type ErasePage,
+  type EraseRequest,
+  type RedrivePage,
+  withinBytes,
+} from './bulk.ts'
 import { Delivery } from './delivery/delivery.ts'
 import { DriftStore } from './drift.ts'
 import type { Counters, EventEnd } from './event.ts'
@@ -38,15 +46,14 @@ import {
   type ListedPage,
   type ListFilter,
 } from './list.ts'
+import type { CountRow, Step } from './records/activity.ts'
 import type { Completeness } from './records/completeness.ts'
-import type { CountRow, Step } from './records/counts.ts'
-import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
 import type { FindRequest, Found, TimelineFilter, TimelinePage } from './records/find.ts'
 import type { LandedDay, LandedRead, LandedStore } from './records/landed.ts'
+import type { ListedSuppression, Suppression } from './records/lookup.ts'
 import type { ListedEntry, LogEntry, Progress } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
 import type { Exchanged, Report } from './records/reports.ts'
-import type { ListedSuppression, Suppression } from './records/suppressions.ts'
 import { migrate } from './schema.ts'
 
 /** The one object that the relay stores in. Those of an earlier set-up deliver what they hold by their own alarms. */
@@ -102,8 +109,7 @@ export class Outbox extends DurableObject<Env> {
     const { sql } = storage
     const events = new Events(storage, (id, end) => this.#delivery.left(id, end))
     const list = new EventList(sql)
-    const records = new Records({ storage, receiptMs, readAccess, events: list, now, rim })
-    const isSuppressed = (hashes: string) => records.suppressions.has(hashes, now())
+    const records = new Records({ storage, receiptMs, readAccess, list, now, rim })
     const watch = new AepWatch({ events, policy, now })
     this.#tokens = keptTokens(storage.kv, destination?.credentials ?? null, rim)
     const tokens = new TokenSource((refused) => this.#tokens.get(refused), now)
@@ -115,7 +121,7 @@ export class Outbox extends DurableObject<Env> {
     this.#events = events
     this.#list = list
     this.#records = records
-    this.#bulk = new Bulk({ events, list, isSuppressed })
+    this.#bulk = new Bulk({ events, list, records, now })
     this.#watch = watch
     this.#delivery = delivery
     this.#arrivals = new Arrivals({ ...room, delivery })
@@ -209,7 +215,7 @@ export class Outbox extends DurableObject<Env> {
   ): ListedPage | TimelinePage {
     if (!isTimeline(filter)) return this.#list.list(filter, after, limit, newest)
     this.#arrivals.flush()
-    return this.#records.timeline(filter, after, limit, newest, this.#list)
+    return this.#records.finder.timeline(filter, after, limit, newest)
   }
 
   /** Events in full, and receipts, oldest first: as many as one step of an export holds. */
@@ -261,7 +267,7 @@ export class Outbox extends DurableObject<Env> {
 
   find(request: FindRequest): Found[] {
     this.#arrivals.flush()
-    return this.#records.find(request)
+    return this.#records.finder.find(request)
   }
 
   activity(from: number, to: number, step: Step): CountRow[] {
@@ -270,7 +276,7 @@ export class Outbox extends DurableObject<Env> {
 
   completeness(since: number, overdueAt: number): Completeness & { from: number } {
     this.#arrivals.flush()
-    return this.#records.completeness(since, overdueAt)
+    return this.#records.finder.completeness(since, overdueAt)
   }
 
   /** Returns the end of the suppression, in epoch milliseconds. */
@@ -316,8 +322,7 @@ export class Outbox extends DurableObject<Env> {
   /** One page; when the last resolves, all of it is durable. */
   async erasePerson(request: EraseRequest): Promise<ErasePage> {
     this.#arrivals.flush()
-    const [list, events, records] = [this.#list, this.#events, this.#records]
-    const page = erasePage(request, { list, events, records })
+    const page = this.#bulk.erasePerson(request)
     if (!request.dryRun && page.next === null) await this.ctx.storage.sync()
     return page
   }

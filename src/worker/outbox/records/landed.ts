@@ -38,7 +38,7 @@ import {
   MAX_FAILURES_SHOWN,
   MAX_REFUSED_KEPT,
 } from '../../limits.ts'
-import type { CountRow } from './counts.ts'
+import type { CountRow } from './activity.ts'
 
 /** `made_for`: the dataflow and dataset that all of it is of. `state`: JSON of `State`. */
 export const LANDED_TABLES = `
