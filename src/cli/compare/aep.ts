@@ -5,13 +5,12 @@
  * own (`aep/landed.ts`), until nothing is left to read.
  */
 
-import type { FailedRow } from '../../worker/aep/failed-row.ts'
-import type { FailedBatch } from '../../worker/aep/landed.ts'
 import {
   type LandedFailure,
   type LandedFlow,
   type LandedHour,
   landedSince,
+  type ReadFailure,
   readLanded,
 } from '../../worker/aep/landed.ts'
 import {
@@ -139,7 +138,7 @@ export const explain = (problem: PlatformProblem): string =>
 
 export type Everything = {
   readonly hours: readonly LandedHour[]
-  readonly failures: readonly LandedFailure[]
+  readonly failures: readonly ReadFailure[]
   readonly unnamed: number
   readonly gone: number
   /** Failed batches that could not be read, however often they were asked for. */
@@ -160,15 +159,14 @@ export async function readEverything(
   { get, flow }: Pick<AepSide, 'get' | 'flow'>,
   since: number,
   now: number,
-  each?: (row: FailedRow, batch: FailedBatch) => void,
 ): Promise<Everything | PlatformProblem> {
   const hours = new Map<number, LandedHour>()
-  const failures: LandedFailure[] = []
+  const failures: ReadFailure[] = []
   const counts = { unnamed: 0, gone: 0 }
   // An hour more of counts, to which the first one may have spilled.
   let cursor = { ...landedSince(since), hours: landedSince(since - 3_600_000).hours }
   for (let reads = 0; reads < MAX_READS; reads += 1) {
-    const landed = await readLanded({ get, flow, cursor, now, ...(each && { each }) })
+    const landed = await readLanded({ get, flow, cursor, now })
     const { problem } = landed
     if (problem && (problem.what !== 'files' || problem.reason === 'permission')) return problem
     for (const hour of landed.hours) hours.set(hour.at, hour)

@@ -3,20 +3,13 @@
  * batches; the records stay in AEP's files until they are sent.
  */
 import type { FailedRow } from '../../worker/aep/failed-row.ts'
+import type { LandedFailure } from '../../worker/aep/landed.ts'
 import type { PlatformProblem } from '../../worker/aep/platform-get.ts'
 import { type AepSide, readEverything } from '../compare/aep.ts'
 import type { Sent } from '../compare/sent.ts'
 import type { Options } from './options.ts'
 
-export type Refused = {
-  readonly id: string
-  readonly code: string
-  readonly pointer: string
-  readonly form: FailedRow['form']
-  readonly batch: string
-  /** When the batch was done with, epoch milliseconds. */
-  readonly at: number
-}
+export type Refused = LandedFailure & Pick<FailedRow, 'form'>
 
 export type Found = {
   /** In the form in which the relay sends; the oldest first, each event once. */
@@ -41,15 +34,16 @@ export async function findRefused(
 ): Promise<Found | PlatformProblem> {
   const byId = new Map<string, Refused>()
   const { format } = aep.destination
-  const read = await readEverything(aep, now - options.sinceMs, now, (row, batch) => {
-    const { id, code, pointer, form } = row
-    if (id === null || (options.code !== null && code !== options.code)) return
+  const read = await readEverything(aep, now - options.sinceMs, now)
+  if ('reason' in read) return read
+  for (const failure of read.failures) {
+    const { id, code, form } = failure
+    if (options.code !== null && code !== options.code) continue
     const known = byId.get(id)
     // Refused twice: the row that can be sent counts, and of these the latest, which says whether it was sent since.
-    if (known && known.form === format && form !== format) return
-    byId.set(id, { id, code, pointer, form, batch: batch.id, at: batch.updated })
-  })
-  if ('reason' in read) return read
+    if (known && known.form === format && form !== format) continue
+    byId.set(id, failure)
+  }
   const all = [...byId.values()].sort((a, b) => a.at - b.at)
   const own = all.filter(({ form }) => form === format)
   return {

@@ -41,7 +41,7 @@ export type LandedFailure = Readonly<Record<'id' | 'code' | 'pointer' | 'batch',
 
 /** Failed rows of one batch that have all of this in common. `acceptedAt`: when their batch began, epoch milliseconds. */
 type RowOrigin = Pick<FailedRow, 'kind' | 'source'> & { readonly acceptedAt: number }
-type ReadFailure = LandedFailure & RowOrigin
+export type ReadFailure = LandedFailure & RowOrigin & Pick<FailedRow, 'form'>
 export type UnnamedRows = Pick<LandedFailure, 'code' | 'pointer'> &
   RowOrigin & { readonly count: number }
 
@@ -79,8 +79,6 @@ export type Landed = {
   readonly problem: PlatformProblem | null
 }
 
-export type FailedBatch = Readonly<Record<'created' | 'updated', number>> & { readonly id: string }
-
 type LandedOptions = {
   readonly get: PlatformGet
   readonly flow: LandedFlow
@@ -90,8 +88,6 @@ type LandedOptions = {
   readonly late?: () => boolean
   /** After so many failed rows it ends with the file that it reads. */
   readonly rows?: number
-  /** Called for each failed row of ours, for a reader who wants the record; what it keeps is its own affair. */
-  readonly each?: (row: FailedRow, batch: FailedBatch) => void
 }
 
 const LISTS = 4
@@ -243,7 +239,7 @@ function floorHour(ms: number): number {
 }
 
 async function readFailures(options: LandedOptions, budget: Budget) {
-  const { get, cursor, now, each } = options
+  const { get, cursor, now } = options
   const failures: ReadFailure[] = []
   const unnamed = new Map<string, UnnamedRows>()
   let gone = 0
@@ -260,12 +256,10 @@ async function readFailures(options: LandedOptions, budget: Budget) {
   const isUnread = ({ id }: FailedBatch) => cursor.unread?.includes(id) ?? false
   for (const batch of [...open.filter((one) => !isUnread(one)), ...open.filter(isUnread)]) {
     const skip = cursor.within?.batch === batch.id ? cursor.within.files : 0
-    const onRow = (row: FailedRow) => {
-      each?.(row, batch)
-      const { id, code, pointer, kind, source } = row
+    const onRow = ({ id, code, pointer, kind, source, form }: FailedRow) => {
       const origin = { code, pointer, kind, source, acceptedAt: batch.created }
       if (id !== null) {
-        failures.push({ ...origin, id, batch: batch.id, at: batch.updated })
+        failures.push({ ...origin, id, form, batch: batch.id, at: batch.updated })
         return
       }
       const key = JSON.stringify(origin)
@@ -297,6 +291,8 @@ async function readFailures(options: LandedOptions, budget: Budget) {
   const lookedBackAt = isDeep ? now : cursor.lookedBackAt
   return stopped(false, problem, { batches, start: 0, within: null, lookedBackAt })
 }
+
+type FailedBatch = Readonly<Record<'created' | 'updated', number>> & { readonly id: string }
 
 /** Those of the flow, the oldest first: others of the same dataset are not opened. `seen`: of every flow. */
 async function listBatches({ get, flow, cursor }: LandedOptions, budget: Budget) {

@@ -198,7 +198,7 @@ describe('a failed batch', () => {
     expect(await failuresOf({ b1: batch() })).toEqual([
       {
         ...{ id: ID, code: 'DCVS-1', pointer: '/timestamp', kind: 'feedback', source: null },
-        ...{ batch: 'b1', acceptedAt: NOON - MINUTE, at: NOON },
+        ...{ form: 'raw', batch: 'b1', acceptedAt: NOON - MINUTE, at: NOON },
       },
     ])
     const [begun] = await failuresOf({ b1: batch({ updated: '2026' }) })

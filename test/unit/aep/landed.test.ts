@@ -127,6 +127,7 @@ describe('what landed', () => {
       at: NOON + 20 * MINUTE,
       kind: 'transcript',
       source: null,
+      form: 'raw',
       acceptedAt: NOON,
     })
     expect(landed).toMatchObject({ unnamed: [], gone: 0, more: false, problem: null })
