@@ -485,7 +485,7 @@ it('a run where nothing has changed writes no row', async () => {
       cursors.push(cursor)
       return cursor
     }
-    new Alerts({ sql: { exec } } as unknown as AlertsDeps).save(states ?? '', [])
+    new Alerts({ storage: { sql: { exec } } } as unknown as AlertsDeps).save(states ?? '', [])
     return cursors.map(({ rowsWritten }) => rowsWritten)
   })
   expect(written).toEqual([0])

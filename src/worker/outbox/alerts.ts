@@ -8,14 +8,11 @@
  */
 import { warnings } from '../alerts/alerts.ts'
 import type { OutboxFacts, RefusedCause } from '../alerts/facts.ts'
-import type { Config } from '../config/config.ts'
 import { DAY_MS, HOUR_MS, MAX_CAUSES_READ, MAX_COUNTED_EXPIRING } from '../limits.ts'
+import type { DeliveryDeps } from './delivery/delivery.ts'
 import type { DriftStore } from './drift.ts'
-import type { Events } from './events.ts'
-import type { AepWatch } from './known.ts'
 import type { EventList } from './list.ts'
 import type { CompletenessFacts } from './records/completeness.ts'
-import type { Records } from './records/records.ts'
 
 export const ALERTS_TABLES = `
 CREATE TABLE alerts (only INTEGER PRIMARY KEY CHECK (only = 1), states TEXT NOT NULL);
@@ -29,17 +26,10 @@ const COUNTED = `
 UPDATE causes SET uncounted = max(uncounted - ?, 0)
 WHERE state = ? AND code = ? AND path = ? AND kind = ?`
 
-export type AlertsDeps = {
-  sql: SqlStorage
-  watch: AepWatch
-  events: Events
-  list: EventList
-  records: Records
-  drift: DriftStore
-  isWritable: () => Promise<boolean>
-  config: Pick<Config, 'alerts' | 'completeMs' | 'retentionMs'>
-  now: () => number
-}
+export type AlertsDeps = { list: EventList; drift: DriftStore } & Pick<
+  DeliveryDeps,
+  'config' | 'storage' | 'events' | 'watch' | 'records' | 'now'
+>
 
 export class Alerts {
   readonly #deps: AlertsDeps
@@ -50,8 +40,8 @@ export class Alerts {
     this.#deps = deps
   }
 
-  async facts(): Promise<OutboxFacts> {
-    const { watch, events, isWritable, drift, records } = this.#deps
+  facts(writable: boolean): OutboxFacts {
+    const { watch, events, drift, records } = this.#deps
     const { hold, causes } = watch.besidesPause()
     const { code = null, status = null } = causes.hold ?? {}
     const { pause } = watch.aep
@@ -65,7 +55,7 @@ export class Alerts {
       pending: events.ledger.read().pending,
       oldestPendingAt: events.oldestPendingAt(),
       expiring: this.#expiring(),
-      writable: await isWritable(),
+      writable,
       refusals: this.#refusals(),
       drift: drift.summary(),
       landed: records.landed.facts(),
@@ -92,13 +82,14 @@ export class Alerts {
 
   /** JSON text; `null` before the first run. */
   states(): string | null {
-    const [row] = this.#deps.sql.exec<{ states: string }>('SELECT states FROM alerts').toArray()
+    const { sql } = this.#deps.storage
+    const [row] = sql.exec<{ states: string }>('SELECT states FROM alerts').toArray()
     return row?.states ?? null
   }
 
   /** `refusals`: those that these states count. Part of one transaction; mostly nothing has changed or is written. */
   save(states: string, refusals: readonly RefusedCause[]): void {
-    const { sql } = this.#deps
+    const { sql } = this.#deps.storage
     sql.exec(SAVE, states)
     for (const { state, code, path, kind, count } of refusals) {
       sql.exec(COUNTED, count, state, code, path, kind)
@@ -107,7 +98,7 @@ export class Alerts {
 
   /** What an operator has sent again or erased since does not count. */
   #refusals(): RefusedCause[] {
-    return this.#deps.sql
+    return this.#deps.storage.sql
       .exec<RefusedCause>(
         `SELECT state, kind, code, path, uncounted AS count FROM causes WHERE uncounted > 0
          ORDER BY uncounted DESC LIMIT ?`,

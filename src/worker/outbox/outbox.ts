@@ -127,8 +127,7 @@ export class Outbox extends DurableObject<Env> {
     this.#arrivals = new Arrivals({ ...room, delivery })
     this.#writes = new WriteProbe({ storage, now })
     this.#drift = drift
-    const isWritable = () => this.#isWritable()
-    this.#alerts = new Alerts({ config, sql, watch, events, list, records, drift, isWritable, now })
+    this.#alerts = new Alerts({ ...room, list, drift })
     const deployment = env.CF_VERSION_METADATA?.id ?? null
     watch.happened({ what: 'start', settings, usable: destination !== null, deployment })
     watch.takeBack()
@@ -374,8 +373,8 @@ export class Outbox extends DurableObject<Env> {
     this.#records.landed.recovered(ids)
   }
 
-  alertFacts(): Promise<OutboxFacts> {
-    return this.#alerts.facts()
+  async alertFacts(): Promise<OutboxFacts> {
+    return this.#alerts.facts(await this.#isWritable())
   }
 
   alertStates(): string | null {
