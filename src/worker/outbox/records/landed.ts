@@ -22,7 +22,6 @@ import {
 } from '../../aep/landed.ts'
 import { explainProblem, type PlatformProblem } from '../../aep/platform-get.ts'
 import type { LandedCause, LandedFacts } from '../../alerts/facts.ts'
-import type { EventKind } from '../../chatlio/kind.ts'
 import type { ReadAccess } from '../../config/extras.ts'
 import {
   ACTIVITY_HOURS_MS,
@@ -91,19 +90,11 @@ export type KnownFailure = LandedFailure & { readonly recoveredAt: number | null
  * Events that AEP accepted on a UTC day and refused afterwards. `kind` and `source` are `null` where AEP's row does not say.
  * `records`: as AEP counts them; a split event is several, and one that was refused again counts again.
  */
-export type RefusedAfterwards = {
-  readonly day: number
-  readonly kind: EventKind | null
-  readonly source: string | null
-  readonly events: number
-  readonly records: number
-}
+export type RefusedAfterwards = Pick<UnnamedRows, 'kind' | 'source'> &
+  Readonly<Record<'day' | 'events' | 'records', number>>
 
 /** A UTC day, in records: how many AEP has counted as failed, and how many it acknowledged and has not counted at all. */
-export type LandedDay = {
-  readonly day: number
-  readonly failed: number
-  readonly missing: number
+export type LandedDay = Readonly<Record<'day' | 'failed' | 'missing', number>> & {
   readonly refused: readonly RefusedAfterwards[]
 }
 
