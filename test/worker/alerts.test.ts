@@ -15,6 +15,7 @@ import {
   startReceiver,
   WEBHOOK,
 } from './alerts-support.ts'
+import { refuseWrites } from './outbox-support.ts'
 import {
   BY_ITSELF,
   type Clock,
@@ -122,6 +123,19 @@ describe('a hold', () => {
     expect(receiver.messages).toHaveLength(2)
     expect(said(1)).toMatch(/Resolved: AEP takes events again.*It lasted \d+ min/)
     expect(await alertNamed('hold')).toMatchObject({ state: 'ok' })
+  })
+
+  it('is said once while the outbox answers and cannot keep that it was said', async () => {
+    await holdCredentials()
+    const mend = await refuseWrites('INSERT ON alerts')
+    for (let run = 0; run < 3; run += 1) await tick()
+    expect(receiver.messages).toHaveLength(1)
+    await mend()
+    await tick()
+    const other = startRelay(SETTINGS)
+    clock.advance(5 * MINUTE)
+    await other.scheduled()
+    expect(receiver.messages).toHaveLength(1)
   })
 
   it('is no alert when an operator paused, until events have waited too long', async () => {
