@@ -5,7 +5,7 @@
 import { runAlerts } from './alerts/tick.ts'
 import { handle } from './app.ts'
 import { readWhatLanded } from './landed-tick.ts'
-import { within } from './lib/timeout.ts'
+import { within } from './lib/bounded.ts'
 import { STORE_TIMEOUT_MS } from './limits.ts'
 import { outboxOf } from './outbox/outbox.ts'
 import { servicesOf } from './services.ts'

@@ -7,12 +7,11 @@
  * time was over is kept, and the next run goes on from there.
  */
 import { requestToken } from './aep/client/ims.ts'
-import type { Fetch } from './aep/client/post.ts'
 import { type LandedCursor, type LandedFlow, readLanded } from './aep/landed.ts'
 import { type PlatformProblem, platformGet } from './aep/platform-get.ts'
 import type { Config } from './config/config.ts'
 import type { ReadAccess } from './config/extras.ts'
-import { signalAfter, type Timers, within } from './lib/timeout.ts'
+import { type Fetch, signalAfter, type Timers, within } from './lib/bounded.ts'
 import { LANDED_REQUEST_MS, LANDED_ROWS, LANDED_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine, nameOf } from './log.ts'
 import type { OutboxStub } from './outbox/outbox.ts'

@@ -7,11 +7,10 @@
  * Accepts: a run that ends between sending and saving sends it twice. While the outbox, which keeps the states, does not
  * answer, only this isolate knows what was sent.
  */
-import type { Fetch } from '../aep/client/post.ts'
 import type { Config } from '../config/config.ts'
 import type { AlertWebhook } from '../config/extras.ts'
+import { type Fetch, isTimeout, type Timers, within } from '../lib/bounded.ts'
 import type { Rim } from '../lib/rim.ts'
-import { Deadline, isTimeout, type Timers, within } from '../lib/timeout.ts'
 import { ALERT_TIMEOUT_MS, STORE_TIMEOUT_MS } from '../limits.ts'
 import { logLine, nameOf } from '../log.ts'
 import type { OutboxStub } from '../outbox/outbox.ts'
@@ -176,19 +175,18 @@ async function request(
   init: RequestInit,
   { fetch, timers }: Network,
 ): Promise<string | null> {
-  const deadline = new Deadline(ALERT_TIMEOUT_MS, { aborts: true, timers })
-  try {
-    const { signal } = deadline
-    const response = await deadline.limit(fetch(url, { ...init, redirect: 'manual', signal }))
+  const late = new AbortController()
+  const asked = async () => {
+    const response = await fetch(url, { ...init, redirect: 'manual', signal: late.signal })
     // Never read: the answer may be anything.
     await response.body?.cancel()
-    if (response.ok) return null
-    return `it answered ${response.status}`
+    return response.ok ? null : `it answered ${response.status}`
+  }
+  try {
+    return await within(ALERT_TIMEOUT_MS, asked(), timers, late)
   } catch (thrown) {
     return isTimeout(thrown)
       ? `it did not answer within ${ALERT_TIMEOUT_MS / 1_000} s`
       : 'no connection to it'
-  } finally {
-    deadline.end()
   }
 }

@@ -6,10 +6,9 @@
  * Accepts: while the outbox is out of reach, events for an authenticated inlet wait.
  */
 import { isUsable, requestToken, type Token, type TokenResult } from '../aep/client/ims.ts'
-import type { Fetch } from '../aep/client/post.ts'
 import type { Ending } from '../aep/client/verdict.ts'
 import type { Credentials } from '../config/config.ts'
-import type { Timers } from '../lib/timeout.ts'
+import type { Fetch, Timers } from '../lib/bounded.ts'
 
 const KEY = 'token'
 

@@ -8,10 +8,10 @@
  * one request may never settle in another.
  */
 import type { Credentials } from '../../config/config.ts'
+import type { Fetch, Timers } from '../../lib/bounded.ts'
 import { isObject } from '../../lib/json.ts'
-import type { Timers } from '../../lib/timeout.ts'
 import { IMS_TIMEOUT_MS, MAX_TOKEN_CHARACTERS, TOKEN_MARGIN_MS } from '../../limits.ts'
-import { type Fetch, post } from './post.ts'
+import { poster } from './client.ts'
 import { type Ending, type Failure, type HttpAnswer, jsonOf, retryAfterMs } from './verdict.ts'
 
 /** `useUntil` is shortly before the token expires. Both times are epoch milliseconds. */
@@ -53,7 +53,7 @@ export async function requestToken(
   }
   let answer: HttpAnswer
   try {
-    answer = await post(request, IMS_TIMEOUT_MS, fetch, { aborts: true, timers })
+    answer = await poster(fetch, true, timers)(request, IMS_TIMEOUT_MS)
   } catch {
     return { failed: { verdict: 'deferred', ...failure(null, 'IMS did not answer', null) } }
   }

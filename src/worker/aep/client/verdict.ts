@@ -1,12 +1,13 @@
 /**
- * Judges AEP's answer to one event: each verdict is named by the next step.
+ * Judges AEP's answer to one event, or to a batch: each verdict is named by the next step.
  *
  * Promises: every answer gets a verdict; only a 2xx whose body is a JSON object counts as accepted. A failure that the
  * event cannot have caused (a refused token, a wrong address) never counts against it.
  * Pure: the time is passed in.
  */
+
+import { isTimeout } from '../../lib/bounded.ts'
 import { isObject, jsonIn, utf8Bytes } from '../../lib/json.ts'
-import { isTimeout } from '../../lib/timeout.ts'
 import { KEPT_ANSWER_BYTES, MAX_REPORT_CHARACTERS, MAX_RETRY_AFTER_MS } from '../../limits.ts'
 
 /** Why an attempt failed. `message` is safe to log: it holds no personal data. `status`: `null` without an answer. */
@@ -109,6 +110,43 @@ const BY_STATUS: { readonly [status: number]: Judged } = {
 function judged(status: number): Judged {
   if (status >= 500) return { verdict: 'deferred', code: 'unavailable' }
   return BY_STATUS[status] ?? { verdict: 'held', reason: 'configuration', code: 'configuration' }
+}
+
+/**
+ * What the answer to a batch says of each of its messages (MULTI: "A response is returned for each element of the request
+ * messages array"), `count` verdicts in their order; or `bisect`: AEP refused the whole batch, perhaps because of a single
+ * message. Entries are matched by position, and only if their count is right, because the id in an entry may have another form
+ * or be missing; a message counts as accepted only if its own entry reports no failure.
+ */
+export function judgeBatch(answer: HttpAnswer, count: number, now: number): Verdict[] | 'bisect' {
+  const { status } = answer
+  if (status === 400 || status === 413 || status === 422) return 'bisect'
+  const responses = status >= 200 && status < 300 ? responsesOf(answer) : null
+  if (responses?.length !== count) {
+    // A 2xx without one entry per message is judged like one without JSON: AEP may have any of the messages.
+    const verdict = judge(
+      status >= 200 && status < 300 ? { ...answer, complete: false } : answer,
+      now,
+    )
+    return Array.from({ length: count }, () => verdict)
+  }
+  return responses.map((entry) => judgeEntry(entry, answer, now))
+}
+
+function responsesOf(answer: HttpAnswer): unknown[] | null {
+  const json = jsonOf(answer)
+  return isObject(json) && Array.isArray(json.responses) ? json.responses : null
+}
+
+/** Adobe's pages show three forms: `statusCode`, `status` with an `xactionId`, `status` without one. */
+function judgeEntry(entry: unknown, answer: HttpAnswer, now: number): Verdict {
+  const unreadable = { ...answer, status: 200, body: '', complete: false }
+  if (!isObject(entry)) return judge(unreadable, now)
+  const stated = entry.status ?? entry.statusCode
+  if (stated === undefined || stated === null) return { verdict: 'accepted', status: answer.status }
+  const status = Number(stated)
+  if (!Number.isInteger(status) || status < 200 || status > 599) return judge(unreadable, now)
+  return judge({ ...answer, status, body: JSON.stringify(entry), complete: true }, now)
 }
 
 /** The HTTP status, or the status in the body of a 2xx if that reports a failure. */
