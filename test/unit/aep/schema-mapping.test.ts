@@ -1,7 +1,7 @@
 /** The mapping set of a raw dataflow covers what the encoder can send, and leads to what the schema has. */
 import { describe, expect, it } from 'vitest'
 import { sampleRecords } from '../../../src/cli/provision/sample.ts'
-import { encodeRaw } from '../../../src/worker/aep/record/raw.ts'
+import { encodeRaw } from '../../../src/worker/aep/record/encode.ts'
 import { mappingRows, NOT_MAPPED } from '../../../src/worker/aep/schema/mapping.ts'
 import { documentedIn } from '../../../src/worker/chatlio/fields.ts'
 import conversation from '../../fixtures/conversation.json'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { encodeRaw } from '../../../src/worker/aep/record/raw.ts'
+import { encodeRaw } from '../../../src/worker/aep/record/encode.ts'
 import { type Reading, readEvent } from '../../../src/worker/chatlio/event.ts'
 import { ROUTE_KINDS, STORED_KINDS, type StoredKind } from '../../../src/worker/chatlio/kind.ts'
 import { parseJson } from '../../../src/worker/lib/json.ts'
