@@ -18,7 +18,7 @@ import {
 } from '../lib/json.ts'
 import { addressesOf, composed } from '../lib/spellings.ts'
 import { MAX_ISSUES } from '../limits.ts'
-import { documentedIn, type Form, placeIn, SHAPE_OF, type Shape } from './fields.ts'
+import { documentedAt, type Form, SHAPE_OF, type Shape } from './fields.ts'
 import { EVENT_TYPES, type EventKind, inferKind, type Route, type StoredKind } from './kind.ts'
 import { isOfTestPerson, TEST_EVENT_TYPE } from './person.ts'
 import { normalizedTime, readTime, toIso, utcDay } from './timestamp.ts'
@@ -213,13 +213,8 @@ const FORMS: { readonly [form in Form]?: Reader } = {
 
 /** Of the fields in the object at `holder` in a body of this shape. */
 function readersOf(shape: Shape, holder: string): Record<string, Reader> {
-  const readers: Record<string, Reader> = {}
-  for (const field of documentedIn(shape)) {
-    const place = placeIn(field)
-    const read = FORMS[field.form]
-    if (place.holder === holder && read) readers[place.name] = read
-  }
-  return readers
+  const readers = [...documentedAt(holder, shape)].map(([name, { form }]) => [name, FORMS[form]])
+  return Object.fromEntries(readers)
 }
 
 /** Keeps `identTraits` as its documented string, and adds the JSON in it as `identTraitsParsed`. */

@@ -290,6 +290,15 @@ export function documentedIn(shape: Shape): readonly Field[] {
   return FIELDS.filter(({ kinds }) => kinds.includes(shape))
 }
 
+/** What is documented of the object at `holder`, by name: in the bodies of a shape, or in all. */
+export function documentedAt(holder: string, shape?: Shape): Map<string, Field> {
+  const fields = FIELDS.filter(({ kinds }) => (shape ? kinds.includes(shape) : kinds.length > 0))
+  const placed = fields.map((each) => ({ each, ...placeIn(each) }))
+  return new Map(
+    placed.filter((place) => place.holder === holder).map(({ name, each }) => [name, each]),
+  )
+}
+
 /** The path of the object that holds a field (empty: the body itself), and its name there. */
 export function placeIn({ from }: Pick<Field, 'from'>): { holder: string; name: string } {
   const dot = from.lastIndexOf('.')

@@ -8,7 +8,7 @@
  * `messageCount` still counts.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
-import { FIELDS, type Form, placeIn, type SchemaExtra } from '../../chatlio/fields.ts'
+import { documentedAt, type Field, type Form, type SchemaExtra } from '../../chatlio/fields.ts'
 import type { EventKind } from '../../chatlio/kind.ts'
 import type { XdmDestination } from '../../config/config.ts'
 import { isNonEmptyString, isObject, parseEmbedded } from '../../lib/json.ts'
@@ -53,10 +53,10 @@ export function draftXdm(
     const [key = '', below] = keys
     if (below === 'identTraitsParsed' && repeats) return
     const field = below === undefined ? IN_BODY.get(key) : IN_VISITOR.get(below)
-    const place = field && placeOf(field, value)
+    const place = field ? placeOf(field, value) : null
     const from = dotted(...keys)
     if (field?.form === 'longText' && isNonEmptyString(value)) texts.set(field.from, value)
-    else if (place === undefined || places.has(place)) unmapped.push([from, value])
+    else if (place === null || places.has(place)) unmapped.push([from, value])
     else places.set(place, { ...at(place), from, value })
   })
   const put = (place: string, value: unknown) => {
@@ -175,31 +175,15 @@ const FITS: Record<Form, (value: unknown) => boolean> = {
   textMap: () => false,
 }
 
-type FieldOfXdm = { from: string; form: Form; to: string }
+const IN_BODY = documentedAt('')
+const IN_VISITOR = documentedAt('visitor')
+const IN_MESSAGE = documentedAt('messages[*]')
 
-/** The fields with a place in XDM, by their names in the object at `holder`. */
-function fieldsIn(holder: string): ReadonlyMap<string, FieldOfXdm> {
-  const fields = new Map<string, FieldOfXdm>()
-  for (const { from, form, to, kinds } of FIELDS) {
-    const place = placeIn({ from })
-    if (kinds.length > 0 && to !== null && place.holder === holder) {
-      fields.set(place.name, { from, form, to })
-    }
-  }
-  return fields
-}
-
-const IN_BODY = fieldsIn('')
-const IN_VISITOR = fieldsIn('visitor')
-const IN_MESSAGE = fieldsIn('messages[*]')
-
-/** The dotted XDM path; `undefined` sends the value to `unmapped`. */
-function placeOf({ form, to }: FieldOfXdm, value: unknown): string | undefined {
-  if (form === 'ip') {
-    const version = ipField(value)
-    return version && (version === 'ipV4' ? 'environment.ipV4' : 'environment.ipV6')
-  }
-  return FITS[form](value) ? to : undefined
+/** The dotted XDM path; `null` sends the value to `unmapped`. */
+function placeOf({ form, to }: Field, value: unknown): string | null {
+  if (form !== 'ip') return FITS[form](value) ? to : null
+  const version = ipField(value)
+  return version ? `environment.${version}` : null
 }
 
 function matching(pattern: string): (value: unknown) => boolean {
