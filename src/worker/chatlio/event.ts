@@ -10,7 +10,6 @@
  */
 import {
   exceededLimit,
-  isNonEmptyString,
   isObject,
   type JsonObject,
   type Parsed,
@@ -162,15 +161,12 @@ function asObject(value: unknown): unknown {
   return Array.isArray(value) && value.length === 0 ? {} : value
 }
 
+type ObjectReader = (came: JsonObject, reading: Context) => JsonObject
+
 /** A new object: what is documented, and then whatever else there is. Fields that are documented and empty are `undefined`. */
-function objectOf(readers: Readonly<Record<string, Reader>>): Reader {
+function fieldsOf(readers: Readonly<Record<string, Reader>>): ObjectReader {
   const fields = Object.entries(readers)
-  return (value, reading) => {
-    const came = asObject(value)
-    if (!isObject(came)) {
-      reading.issues.push({ path: '', message: 'expected an object' })
-      return undefined
-    }
+  return (came, reading) => {
     const read: JsonObject = {}
     for (const [name, readField] of fields) {
       const field = readAt(name, readField, came[name], reading)
@@ -178,6 +174,15 @@ function objectOf(readers: Readonly<Record<string, Reader>>): Reader {
     }
     // Spread, so that a field named `__proto__` is one like any other.
     return { ...read, ...came, ...read }
+  }
+}
+
+function objectOf(read: ObjectReader): Reader {
+  return (value, reading) => {
+    const came = asObject(value)
+    if (isObject(came)) return read(came, reading)
+    reading.issues.push({ path: '', message: 'expected an object' })
+    return undefined
   }
 }
 
@@ -219,23 +224,23 @@ function readersOf(shape: Shape, holder: string): Record<string, Reader> {
 
 /** Keeps `identTraits` as its documented string, and adds the JSON in it as `identTraitsParsed`. */
 function visitorOf(shape: Shape, more: Record<string, Reader> = {}): Reader {
-  const read = objectOf({ ...readersOf(shape, 'visitor'), ...more })
-  return (value, reading) => {
-    const visitor = read(value, reading) as JsonObject | undefined
-    const traits = visitor?.identTraits
-    if (!visitor || traits === undefined) return visitor
+  const read = fieldsOf({ ...readersOf(shape, 'visitor'), ...more })
+  return objectOf((value, reading) => {
+    const visitor = read(value, reading)
+    const traits = visitor.identTraits
+    if (traits === undefined) return visitor
     const text = isObject(traits) ? JSON.stringify(traits) : String(traits)
     visitor.identTraits = text
     visitor.identTraitsParsed = parseEmbedded(text) ?? visitor.identTraitsParsed
     return visitor
-  }
+  })
 }
 
 const conversationVisitor = visitorOf('conversation', {
-  UUID: required(isNonEmptyString, 'a non-empty string'),
+  UUID: required((value) => isText(value) && value !== '', 'a non-empty string'),
 })
 const offlineVisitor = visitorOf('offline-message')
-const message = objectOf(readersOf('transcript', 'messages[*]'))
+const message = objectOf(fieldsOf(readersOf('transcript', 'messages[*]')))
 
 /** Stops after `MAX_ISSUES` issues: one for each element of a hostile array would fill the memory. */
 const messages: Reader = (value, reading) => {
@@ -247,28 +252,28 @@ const messages: Reader = (value, reading) => {
   return read
 }
 
-const offlineMessage = objectOf({
+const offlineMessage = fieldsOf({
   // Older receivers read bodies without one.
   visitor: (value, reading) => (isEmpty(value) ? undefined : offlineVisitor(value, reading)),
   ...readersOf('offline-message', ''),
   message: required(isText, 'a string, possibly empty'),
 })
 
-const transcript = objectOf({
+const transcript = fieldsOf({
   // Go writes a list of none as `null`.
   messages: required((value) => value === null || Array.isArray(value), 'an array', messages),
   ...readersOf('transcript', ''),
 })
 
 /** New conversation, unanswered and feedback share one documented body. */
-const BODIES: Record<Shape, Reader> = {
-  conversation: objectOf({
+const BODIES: Record<Shape, ObjectReader> = {
+  conversation: fieldsOf({
     // The issue of a missing visitor names the required field, `visitor.UUID`.
     visitor: (value, reading) => conversationVisitor(isEmpty(value) ? {} : value, reading),
     ...readersOf('conversation', ''),
   }),
-  'offline-message': (value, reading) => withEmail(offlineMessage(value, reading) as JsonObject),
-  transcript: (value, reading) => withTraitsObject(transcript(value, reading) as JsonObject),
+  'offline-message': (value, reading) => withEmail(offlineMessage(value, reading)),
+  transcript: (value, reading) => withTraitsObject(transcript(value, reading)),
 }
 
 /** Some senders name the address in `emailPretty` alone. */
@@ -312,6 +317,6 @@ export async function eventId(
 
 /** Whether the body holds a field that tells it apart from every other event. */
 function identifiesItself(parsed: Parsed): boolean {
-  if (!parsed.ok || !isObject(parsed.value)) return false
-  return isNonEmptyString(parsed.value.conversationUUID) || isNonEmptyString(parsed.value.endedAt)
+  const { conversationUUID, endedAt } = Object(parsed.ok && parsed.value)
+  return [conversationUUID, endedAt].some((value) => isText(value) && value !== '')
 }

@@ -55,8 +55,9 @@ export function subjectOf(arrived: Arrived): Subject {
 }
 
 function namedIn({ kind, parsed, body, isValid }: Arrived): Subject {
-  if (!parsed.ok || !isObject(parsed.value)) return inText(body)
-  const subject = inObjects(kind, everyMember(parsed.value, parsed.text, OF_PERSON))
+  const members = everyMember(parsed, OF_PERSON)
+  if (!members) return inText(body)
+  const subject = inObjects(kind, members)
   if (isValid || !namesNobody(subject)) return subject
   return { ...inText(body), conversation: subject.conversation }
 }
@@ -139,8 +140,10 @@ const OF_PERSON = namesOf('visitor', ...NAMING.map(({ name }) => name), 'convers
 /** A value has other signs around its escapes, or no colon behind it. */
 const ESCAPED_NAME = /\\u00[0-9a-f]{2}(?:\\u00[0-9a-f]{2}|[a-z]){0,16}"\s*:/i
 
-/** Members of the body and of its visitor. The text is read only where it has more of these names than the two objects. */
-function everyMember(json: JsonObject, text: string, names: Names): Members {
+/** Members of the body and of its visitor; `null`: it is no object. The text is read only where it has more of these names than the two objects. */
+function everyMember(parsed: ParsedText, names: Names): Members | null {
+  if (!parsed.ok || !isObject(parsed.value)) return null
+  const { value: json, text } = parsed
   const visitor = isObject(json.visitor) ? json.visitor : {}
   const inText = text.match(names.quoted)?.length ?? 0
   const isEscaped = text.includes('\\u00') && ESCAPED_NAME.test(text)
@@ -208,11 +211,11 @@ const OF_TRAITS = namesOf('visitor', ...TRAITS)
  */
 export function hasTrait(parsed: ParsedText, trait: Trait): boolean {
   if (!parsed.ok) return false
-  if (isObject(parsed.value)) {
-    const { inBody, inVisitor } = everyMember(parsed.value, parsed.text, OF_TRAITS)
-    const traits = TRAITS.flatMap((name) => [...inBody(name), ...inVisitor(name)])
-    if (traits.some((each) => says(each, trait))) return true
-  }
+  const members = everyMember(parsed, OF_TRAITS)
+  const written = TRAITS.flatMap((name) =>
+    members ? [...members.inBody(name), ...members.inVisitor(name)] : [],
+  )
+  if (written.some((each) => says(each, trait))) return true
   const left: unknown[] = [parsed.value]
   while (left.length > 0) {
     const next = left.pop()

@@ -9,7 +9,6 @@
  */
 import type { Credentials } from '../../config/config.ts'
 import type { Fetch, Timers } from '../../lib/bounded.ts'
-import { isObject } from '../../lib/json.ts'
 import { IMS_TIMEOUT_MS, MAX_TOKEN_CHARACTERS, TOKEN_MARGIN_MS } from '../../limits.ts'
 import { poster } from './client.ts'
 import { type Ending, type Failure, type HttpAnswer, jsonOf, retryAfterMs } from './verdict.ts'
@@ -62,8 +61,7 @@ export async function requestToken(
 }
 
 function readToken(answer: HttpAnswer, now: number): TokenResult {
-  const json = jsonOf(answer)
-  const { access_token: value, expires_in: lifetime } = isObject(json) ? json : {}
+  const { access_token: value, expires_in: lifetime } = jsonOf(answer) ?? {}
   const isLifetime = typeof lifetime === 'number' && lifetime > 0
   if (!isToken(value) || !isLifetime) {
     const message = 'IMS answered 200 without a usable token'

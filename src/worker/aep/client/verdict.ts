@@ -7,7 +7,7 @@
  */
 
 import { isTimeout } from '../../lib/bounded.ts'
-import { isObject, jsonIn, utf8Bytes } from '../../lib/json.ts'
+import { isObject, type JsonObject, jsonIn, utf8Bytes } from '../../lib/json.ts'
 import { KEPT_ANSWER_BYTES, MAX_REPORT_CHARACTERS, MAX_RETRY_AFTER_MS } from '../../limits.ts'
 
 /** Why an attempt failed. `message` is safe to log: it holds no personal data. `status`: `null` without an answer. */
@@ -84,7 +84,7 @@ export function judge(answer: HttpAnswer, now: number): Verdict {
   const json = jsonOf(answer)
   const status = statusOf(answer, json)
   const isOk = status >= 200 && status < 300
-  if (isOk && isObject(json)) return { verdict: 'accepted', status }
+  if (isOk && json) return { verdict: 'accepted', status }
   const { code, ...verdict } = isOk ? UNCLEAR : judged(status)
   const error = { code, status, message: safeReport(json, status) }
   const kept = { answer: cut(answer.body), retryAfterMs: retryAfterMs(answer.retryAfter, now) }
@@ -134,8 +134,8 @@ export function judgeBatch(answer: HttpAnswer, count: number, now: number): Verd
 }
 
 function responsesOf(answer: HttpAnswer): unknown[] | null {
-  const json = jsonOf(answer)
-  return isObject(json) && Array.isArray(json.responses) ? json.responses : null
+  const responses = jsonOf(answer)?.responses
+  return Array.isArray(responses) ? responses : null
 }
 
 /** Adobe's pages show three forms: `statusCode`, `status` with an `xactionId`, `status` without one. */
@@ -150,8 +150,8 @@ function judgeEntry(entry: unknown, answer: HttpAnswer, now: number): Verdict {
 }
 
 /** The HTTP status, or the status in the body of a 2xx if that reports a failure. */
-function statusOf({ status }: HttpAnswer, json: unknown): number {
-  if (status < 200 || status > 299 || !isObject(json)) return status
+function statusOf({ status }: HttpAnswer, json: JsonObject | null): number {
+  if (status < 200 || status > 299 || !json) return status
   const stated = Number(json.status ?? json.statusCode)
   return Number.isInteger(stated) && stated >= 400 && stated <= 599 ? stated : status
 }
@@ -169,9 +169,10 @@ export function noAnswer(thrown: unknown): Ending {
   return { verdict: 'deferred', error, ...nothing }
 }
 
-/** The JSON of a complete body; `undefined` if it was not read to its end, or is not JSON. */
-export function jsonOf({ body, complete }: HttpAnswer): unknown {
-  return complete ? jsonIn(body) : undefined
+/** The JSON object in a body; `null` if it was not read to its end, or is none. */
+export function jsonOf({ body, complete }: HttpAnswer): JsonObject | null {
+  const json = complete ? jsonIn(body) : null
+  return isObject(json) ? json : null
 }
 
 function cut(body: string): string | null {
@@ -198,10 +199,10 @@ function httpDate(text: string): number {
 /** AEP itself stops after five ("once five errors are encountered", VAL). */
 const MAX_VIOLATIONS = 5
 
-/** `answer`: the parsed JSON of AEP's answer. If it is not an object, the report names the status only. */
-export function safeReport(answer: unknown, status: number): string {
+/** Without a JSON object in AEP's answer it names the status only. */
+export function safeReport(answer: JsonObject | null, status: number): string {
   const fallback = `AEP answered ${status}`
-  if (!isObject(answer)) return fallback
+  if (!answer) return fallback
   const title = short(answer.title) ?? fallback
   const report = isObject(answer.report) ? answer.report : {}
   const cause = isObject(report.cause) ? report.cause._streamingValidation : undefined
