@@ -7,6 +7,7 @@ import { Bulk } from '../../src/worker/outbox/bulk.ts'
 import type { ParkedState, StoredAttempt, StoredError } from '../../src/worker/outbox/event.ts'
 import { Events } from '../../src/worker/outbox/events.ts'
 import { EventList, type ListFilter } from '../../src/worker/outbox/list.ts'
+import { Suppressions } from '../../src/worker/outbox/records/lookup.ts'
 import { eachTest, outbox } from './support.ts'
 
 eachTest(() => undefined)
@@ -76,9 +77,11 @@ function isMatched(row: Record<string, SqlStorageValue>, wanted: ListFilter): bo
 it('they equal a GROUP BY over what is set aside, and every filter finds what it names, after any sequence', async () => {
   await runInDurableObject(outbox(), (_, { storage }) => {
     const { sql } = storage
-    const events = new Events(storage)
+    const events = new Events(storage, () => {})
     const list = new EventList(sql)
-    const bulk = new Bulk({ events, list, isSuppressed: () => false, erased: () => undefined })
+    const suppressions = new Suppressions(sql, () => crypto.randomUUID())
+    const records = { suppressions, eraseReceipts: () => 0 }
+    const bulk = new Bulk({ events, list, records, now: () => 0 })
     const rows = (query: string) => sql.exec(query).toArray()
 
     function act(step: Action): void {
