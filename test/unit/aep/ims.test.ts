@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { requestToken } from '../../../src/worker/aep/client/ims.ts'
-import type { Fetch } from '../../../src/worker/aep/client/post.ts'
+import { keptTokens, requestToken } from '../../../src/worker/aep/client/ims.ts'
 import type { Credentials } from '../../../src/worker/config/destination.ts'
+import type { Fetch } from '../../../src/worker/lib/bounded.ts'
 import { IMS_TIMEOUT_MS } from '../../../src/worker/limits.ts'
 
 const NOW = Date.parse('2026-11-01T12:00:00.000Z')
@@ -128,5 +128,29 @@ describe('a token request without an answer', () => {
       failed: { verdict: 'deferred', error: { code: 'token' } },
     })
     expect(signal?.aborted).toBe(true)
+  })
+})
+
+describe('the token that the outbox keeps', () => {
+  it('is asked for once, whoever waits, and is used after an eviction by the same credentials alone', async () => {
+    const values = new Map<string, unknown>()
+    const kv = {
+      get: <T>(key: string) => values.get(key) as T | undefined,
+      put: (key: string, value: unknown) => void values.set(key, value),
+    }
+    const fetch = vi.fn<Fetch>(async () => new Response(JSON.stringify(issued())))
+    const kept = (own: Partial<Credentials> = {}) =>
+      keptTokens(kv, { ...credentials, ...own }, { fetch, now: () => NOW })
+    const first = kept()
+    const results = await Promise.all([first.get(null), first.get(null), first.get(null)])
+    expect(results.map((result) => 'token' in result && result.token.value)).toEqual(
+      Array(3).fill(TOKEN),
+    )
+    expect(await kept().get(null)).toMatchObject({ token: { value: TOKEN } })
+    expect(fetch).toHaveBeenCalledTimes(1)
+    for (const [index, own] of [{ clientId: 'client-2' }, { scopes: 'openid' }].entries()) {
+      await kept(own).get(null)
+      expect(fetch).toHaveBeenCalledTimes(index + 2)
+    }
   })
 })

@@ -7,10 +7,9 @@
  * Accepts: while the outbox is out of reach, events for an authenticated inlet wait.
  */
 import type { Credentials } from '../../config/config.ts'
-import { isObject } from '../../lib/json.ts'
-import type { Timers } from '../../lib/timeout.ts'
+import type { Fetch, Timers } from '../../lib/bounded.ts'
 import { IMS_TIMEOUT_MS, MAX_TOKEN_CHARACTERS, TOKEN_MARGIN_MS } from '../../limits.ts'
-import { type Fetch, post } from './post.ts'
+import { poster } from './client.ts'
 import { type Ending, type Failure, type HttpAnswer, jsonOf, retryAfterMs } from './verdict.ts'
 
 /** `useUntil` is shortly before the token expires. Both times are epoch milliseconds. */
@@ -52,19 +51,14 @@ export async function requestToken(
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: form.toString(),
   }
-  let answer: HttpAnswer
-  try {
-    answer = await post(request, IMS_TIMEOUT_MS, fetch, { aborts: true, timers })
-  } catch {
-    return { failed: deferred(null, 'IMS did not answer') }
-  }
+  const answer = await poster(fetch, true, timers)(request, IMS_TIMEOUT_MS).catch(() => null)
+  if (answer === null) return { failed: deferred(null, 'IMS did not answer') }
   const at = now()
   return answer.status === 200 ? readToken(answer, at) : { failed: judgeRefusal(answer, at) }
 }
 
 function readToken(answer: HttpAnswer, now: number): TokenResult {
-  const json = jsonOf(answer)
-  const { access_token: value, expires_in: lifetime } = isObject(json) ? json : {}
+  const { access_token: value, expires_in: lifetime } = jsonOf(answer) ?? {}
   const isLifetime = typeof lifetime === 'number' && lifetime > 0
   if (!isToken(value) || !isLifetime) {
     return { failed: deferred(200, 'IMS answered 200 without a usable token') }
@@ -83,11 +77,7 @@ function judgeRefusal({ status, retryAfter }: HttpAnswer, now: number): NoToken 
   return { ...failure, verdict: 'held', reason: 'credentials' }
 }
 
-export function deferred(
-  status: number | null,
-  message: string,
-  retryAfterMs: number | null = null,
-) {
+function deferred(status: number | null, message: string, retryAfterMs: number | null = null) {
   const error = { code: 'token', status, message } as const
   return { verdict: 'deferred', error, answer: null, retryAfterMs } as const
 }
