@@ -9,11 +9,18 @@ import { Hono } from 'hono/tiny'
 import { STORAGE } from '../../alerts/words.ts'
 import { problemResponse } from '../../http/problem.ts'
 import { logLine } from '../../log.ts'
-import { type AppContext, servicesOf } from '../../services.ts'
-import { admit, hasOperators, isFromHere, nameOperator, operatorOf } from '../access.ts'
+import { type AppContext, type AppEnv, servicesOf } from '../../services.ts'
 import { COMMANDS, type Command, type CommandName } from '../api.ts'
 import { checkForm, readForm } from '../input.ts'
-import { answer, commands } from '../routes.ts'
+import {
+  admit,
+  answer,
+  commands,
+  hasOperators,
+  isFromHere,
+  nameOperator,
+  operatorOf,
+} from '../routes.ts'
 import { runOnRecord } from '../run/run.ts'
 import { formPath, signInAddress, withResult } from './addresses.ts'
 import { confirmDelete } from './delete.tsx'
@@ -27,12 +34,10 @@ import { showFind, showSuppressions } from './person.tsx'
 import { showAlerts, showDays, showDrift } from './records.tsx'
 import { showSignIn, signIn, signOut } from './sign-in.tsx'
 
-type AdminEnv = { Bindings: Env }
-
-const exists: MiddlewareHandler<AdminEnv> = async (c, next) =>
+const exists: MiddlewareHandler<AppEnv> = async (c, next) =>
   hasOperators(c) ? next() : problemResponse({ code: 'not-found' })
 
-const admitted: MiddlewareHandler<AdminEnv> = async (c, next) => {
+const admitted: MiddlewareHandler<AppEnv> = async (c, next) => {
   const admission = await admit(c, 'session')
   if (!admission) {
     if (!c.req.header('accept')?.includes('text/html')) {
@@ -46,7 +51,7 @@ const admitted: MiddlewareHandler<AdminEnv> = async (c, next) => {
   return next()
 }
 
-const fromHere: MiddlewareHandler<AdminEnv> = async (c, next) =>
+const fromHere: MiddlewareHandler<AppEnv> = async (c, next) =>
   (await isFromHere(c))
     ? next()
     : respondFault(c, 403, 'Refused', 'This was sent from another site, so nothing was done.')
@@ -58,11 +63,11 @@ const isNoneTicked = (form: URLSearchParams) =>
 const noneTicked = (c: AppContext) =>
   respondFault(c, 400, 'No event is ticked', 'Nothing was done. Go back, tick some, and try again.')
 
-const ticked: MiddlewareHandler<AdminEnv> = async (c, next) =>
+const ticked: MiddlewareHandler<AppEnv> = async (c, next) =>
   isNoneTicked(new URL(c.req.url).searchParams) ? noneTicked(c) : next()
 
 export function pageRoutes() {
-  const page = new Hono<AdminEnv>({ strict: false })
+  const page = new Hono<AppEnv>({ strict: false })
   page.get('/assets/:name', exists, (c) => assetResponse(c.req.param('name')))
   page.use('/sign-in', exists, fromHere)
   page.get('/sign-in', showSignIn)
