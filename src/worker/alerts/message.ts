@@ -4,7 +4,7 @@
  * where each alert is an incident that ends with it.
  * Pure.
  */
-import type { AlertWebhook } from '../config/extras.ts'
+import type { AlertWebhook } from '../config/destination.ts'
 import { alertNamed } from './alerts.ts'
 import type { Notice } from './evaluate.ts'
 import { duration, forRelay, moment, type RelayName } from './words.ts'

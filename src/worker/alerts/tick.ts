@@ -9,7 +9,7 @@
  */
 import type { Fetch } from '../aep/client/post.ts'
 import type { Config } from '../config/config.ts'
-import type { AlertWebhook } from '../config/extras.ts'
+import type { AlertWebhook } from '../config/destination.ts'
 import type { Rim } from '../lib/rim.ts'
 import { Deadline, isTimeout, type Timers, within } from '../lib/timeout.ts'
 import { ALERT_TIMEOUT_MS, STORE_TIMEOUT_MS } from '../limits.ts'
