@@ -14,8 +14,8 @@ import type { ArrivingEvent, EventState, StoredAttempt, StoredError } from './ev
 import type { Events } from './events.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { Write } from './health.ts'
+import type { AepWatch } from './known.ts'
 import type { Records } from './records/records.ts'
-import type { AepWatch } from './watch.ts'
 
 /** The attempt that a request made before it stored its event. */
 export type RequestAttempt = { beganAt: number; endedAt: number; ending: Ending }
@@ -91,10 +91,9 @@ export class Arrivals {
     const { lastWrite } = this
     this.lastWrite = { at, worked: false, bytes: largest(arrivals) }
     let places = events.store(arrivals)
-    const { refusedFrom, hold } = watch.known()
-    if (refusedFrom !== null && before === null) {
+    if (before === null && watch.known().refusedFrom !== null) {
       // One of them has shown that AEP refuses everything: what it refused of the others was not their fault either.
-      delivery.takeBack(refusedFrom, hold?.since ?? now())
+      watch.takeBack()
       places = places.map((place) => ({ ...place, ...events.at(place.position) }))
     }
     events.ledger.save()

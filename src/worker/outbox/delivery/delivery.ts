@@ -9,14 +9,15 @@ import type { AepClient } from '../../aep/client/client.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import type { Config } from '../../config/config.ts'
 import type { Timers } from '../../lib/timeout.ts'
-import { EXPIRE_BATCH, REQUEUE_PAGE } from '../../limits.ts'
+import { EXPIRE_BATCH } from '../../limits.ts'
 import { logLine, nameOf } from '../../log.ts'
 import type { Policy } from '../blame.ts'
 import { withinBytes } from '../bulk.ts'
+import type { EventEnd } from '../event.ts'
 import type { Events } from '../events.ts'
-import type { AepWatch } from '../watch.ts'
+import type { AepWatch } from '../known.ts'
 import { Alarm, Next, nextAttemptAt, nextWakeAt } from './next.ts'
-import { type EventEnd, type OutcomeDeps, Outcomes } from './outcome.ts'
+import { type OutcomeDeps, Outcomes } from './outcome.ts'
 import { Pool } from './pool.ts'
 import { Send } from './send.ts'
 
@@ -45,8 +46,7 @@ export class Delivery {
     const { config, policy, storage, events, watch, client, now } = deps
     const sync = () => storage.sync()
     const next = new Next(events)
-    const left = (id: string, end: EventEnd) => this.left(id, end)
-    const outcomes = new Outcomes({ ...deps, next, sync, left })
+    const outcomes = new Outcomes({ ...deps, next, sync })
     this.#deps = deps
     this.#next = next
     this.#outcomes = outcomes
@@ -77,20 +77,6 @@ export class Delivery {
     const { watch, now } = this.#deps
     const at = now()
     return nextAttemptAt({ dueAt: this.#next.dueAt(at), known: watch.known(), now: at })
-  }
-
-  /** AEP refuses everything, so what it refused under these settings since its last acceptance was no event's fault. */
-  takeBack(refusedFrom: number, heldSince: number): void {
-    const { events, now } = this.#deps
-    let requeued = 0
-    for (let after = -1; ; ) {
-      const positions = events.takeBackRefusals(refusedFrom, now(), after, REQUEUE_PAGE)
-      requeued += positions.length
-      const last = positions.at(-1)
-      if (last === undefined || positions.length < REQUEUE_PAGE) break
-      after = last
-    }
-    if (requeued > 0) logLine('warn', { event: 'requeued', requeued, heldSince: toIso(heldSince) })
   }
 
   /** How a pending event ends, should it do so within `timeoutMs`. */

@@ -10,12 +10,9 @@ import { type Attempt, type AttemptOutcome, NO_HISTORY } from '../blame.ts'
 import type { AcceptedEvent, SentEvent, StoredError, StoredEvent } from '../event.ts'
 import type { Events } from '../events.ts'
 import { GroupCommit } from '../group-commit.ts'
-import type { AepWatch } from '../watch.ts'
+import type { AepWatch } from '../known.ts'
 import type { Next } from './next.ts'
 import type { Prepared } from './send.ts'
-
-/** How an event left the pending ones. */
-export type EventEnd = 'delivered' | 'erased' | 'dead' | 'quarantined'
 
 /** What a run did, in events, and the latest failure in it. */
 type RunReport = ReturnType<typeof newReport>
@@ -40,8 +37,6 @@ export type OutcomeDeps = {
   record: (events: readonly AcceptedEvent[]) => void
   /** The same of a part, where its event is not delivered with it. */
   recordPart: (event: StoredEvent) => void
-  /** An event has left the pending ones. */
-  left: (id: string, end: EventEnd) => void
 }
 
 export class Outcomes {
@@ -129,15 +124,12 @@ export class Outcomes {
   }
 
   #write(events: readonly SentEvent[]): 'written'[] {
-    const { record, left } = this.#deps
-    const delivered = this.#deps.events.accepted(events)
-    record(delivered)
-    for (const { id } of delivered) left(id, 'delivered')
+    this.#deps.record(this.#deps.events.accepted(events))
     return events.map(() => 'written')
   }
 
   #failed({ prepared: { event }, ending }: Ended, beganAt: number): void {
-    const { events, watch, left } = this.#deps
+    const { events, watch } = this.#deps
     if (ending.verdict === 'accepted') return
     this.report[COUNTED[ending.verdict]] += 1
     if (ending.verdict === 'aborted') this.aborted = true
@@ -150,15 +142,12 @@ export class Outcomes {
     }
     events.park(event.position, 'dead', outcome.recorded)
     logDeadLetter(event, outcome.recorded.error)
-    left(event.id, 'dead')
   }
 
   #park(event: StoredEvent, state: 'dead' | 'quarantined', error: StoredError): void {
-    const { events, left } = this.#deps
     const history = event.history ?? NO_HISTORY
     const nothing = { nextAt: null, askedToWait: false, answer: null }
-    events.park(event.position, state, { ...history, ...nothing, error })
-    left(event.id, state)
+    this.#deps.events.park(event.position, state, { ...history, ...nothing, error })
   }
 
   #attempt({ id, history }: StoredEvent, ending: Ending, beganAt: number, isPart = false): Attempt {

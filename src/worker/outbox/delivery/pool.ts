@@ -15,7 +15,7 @@ import {
   MIN_CONCURRENCY,
 } from '../../limits.ts'
 import { logLine } from '../../log.ts'
-import type { AepWatch } from '../watch.ts'
+import type { AepWatch } from '../known.ts'
 import type { Outcomes } from './outcome.ts'
 import type { Job, Send } from './send.ts'
 
