@@ -8,14 +8,13 @@
 import * as v from 'valibot'
 import { personKeysIn } from '../../aep/record/identity.ts'
 import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
-import { toIso } from '../../chatlio/timestamp.ts'
 import { joined } from '../../lib/bounded-body.ts'
 import { parseJson, utf8Bytes } from '../../lib/json.ts'
 import { DAY_MS, ERASE_PAGE, MAX_SUPPRESS_DAYS } from '../../limits.ts'
 import { type LookupField, LookupHash, packHashes } from '../../outbox/records/lookup.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
-import { foundView, isoOrNull, overPages, pageOf, positionsOf } from './events.ts'
+import { dated, foundView, isoOrNull, overPages, pageOf, positionsOf } from './events.ts'
 
 /** Events of every state, and receipts of delivered ones, the newest first. */
 export async function find(services: Services, input: Input<'find'>): Promise<Answer<'find'>> {
@@ -74,10 +73,7 @@ export async function screen(
 
 export async function suppressions({ outbox, rim }: Services): Promise<Answer<'suppressions'>> {
   const rows = await outbox().suppressions(rim.now())
-  return {
-    count: rows.length,
-    rows: rows.map(({ id, since, until }) => ({ id, since: toIso(since), until: toIso(until) })),
-  }
+  return { count: rows.length, rows: rows.map((row) => dated(row, 'since', 'until')) }
 }
 
 /** `null`: nobody is suppressed by this id. */
