@@ -24,9 +24,6 @@ export type AppContext = Context<AppEnv>
 
 export type Services = ReturnType<typeof makeServices>
 
-/** What an isolate says of AEP. */
-type IsolateSight = { accepted: Breaker['accepted']; settings: string }
-
 const sleep = (ms: number, { set }: Timers): Promise<void> => new Promise((done) => set(done, ms))
 
 /** How a request waits before it reports. An object, so that tests can replace it. */
@@ -65,9 +62,8 @@ function makeServices(env: Env) {
       tokens,
     })
   const drift = new DriftDetector()
-  const reporter = new Reporter<IsolateSight, Aep>({
-    exchange: (...sent) => outbox().exchange(...sent),
-    known: () => ({ accepted: breaker.accepted, settings }),
+  const reporter = new Reporter<Aep>({
+    exchange: (...sent) => outbox().exchange({ accepted: breaker.accepted, settings }, ...sent),
     learned: (aep, askedAt) => breaker.update(aep, askedAt),
     drift: (at) => drift.takeReports(at),
     now,

@@ -16,12 +16,13 @@ import { withinBytes } from '../bulk.ts'
 import type { EventEnd } from '../event.ts'
 import type { Events } from '../events.ts'
 import type { AepWatch } from '../known.ts'
+import type { Records } from '../records/records.ts'
 import { Alarm, Next, nextAttemptAt, nextWakeAt } from './next.ts'
-import { type OutcomeDeps, Outcomes } from './outcome.ts'
+import { Outcomes } from './outcome.ts'
 import { Pool } from './pool.ts'
 import { Send } from './send.ts'
 
-type DeliveryDeps = {
+export type DeliveryDeps = {
   config: Config
   policy: Policy
   storage: DurableObjectStorage
@@ -29,9 +30,12 @@ type DeliveryDeps = {
   watch: AepWatch
   /** `null`: the configuration cannot be used. */
   client: AepClient | null
+  /** Text of the settings that events are sent under. */
+  settings: string
   now: () => number
   timers: Timers
-} & Pick<OutcomeDeps, 'settings' | 'record' | 'recordPart'>
+  records: Records
+}
 
 export class Delivery {
   readonly #deps: DeliveryDeps
@@ -43,21 +47,18 @@ export class Delivery {
   #running = false
 
   constructor(deps: DeliveryDeps) {
-    const { config, policy, storage, events, watch, client, now } = deps
-    const sync = () => storage.sync()
-    const next = new Next(events)
-    const outcomes = new Outcomes({ ...deps, next, sync })
+    const { client, config } = deps
+    const next = new Next(deps.events)
+    const outcomes = new Outcomes({ ...deps, next })
     this.#deps = deps
     this.#next = next
     this.#outcomes = outcomes
-    this.#alarm = new Alarm(storage, policy)
+    this.#alarm = new Alarm(deps.storage, deps.policy)
     this.#pool = null
-    const { destination, maxEventBytes, redact, drainTimeoutMs: timeoutMs, retryCapMs } = config
-    const maxConcurrency = config.deliveryConcurrency
+    const { destination } = config
     if (!destination || !client) return
-    const limits = { maxEventBytes, redact, timeoutMs, retryCapMs }
-    const send = new Send({ events, next, outcomes, client, destination, ...limits, now, sync })
-    this.#pool = new Pool({ send, watch, outcomes, maxConcurrency, now })
+    const send = new Send({ ...deps, next, outcomes, client, destination })
+    this.#pool = new Pool({ ...deps, send, outcomes })
   }
 
   /** When the object starts. */

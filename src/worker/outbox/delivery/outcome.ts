@@ -8,9 +8,9 @@ import type { Ending } from '../../aep/client/verdict.ts'
 import { logLine, nameOf } from '../../log.ts'
 import { type Attempt, type AttemptOutcome, NO_HISTORY } from '../blame.ts'
 import type { AcceptedEvent, SentEvent, StoredError, StoredEvent } from '../event.ts'
-import type { Events } from '../events.ts'
 import { GroupCommit } from '../group-commit.ts'
-import type { AepWatch } from '../known.ts'
+import type { Delivered } from '../records/reports.ts'
+import type { DeliveryDeps } from './delivery.ts'
 import type { Next } from './next.ts'
 import type { Prepared } from './send.ts'
 
@@ -25,19 +25,10 @@ const newReport = () => ({
 /** The end of an event's attempt. */
 export type Ended = { prepared: Prepared; ending: Ending }
 
-export type OutcomeDeps = {
-  events: Events
-  next: Next
-  watch: AepWatch
-  /** Text of the settings that events are sent under. */
-  settings: string
-  now: () => number
-  sync: () => Promise<void>
-  /** Remembers events that are delivered, after the transaction in which they leave. */
-  record: (events: readonly AcceptedEvent[]) => void
-  /** The same of a part, where its event is not delivered with it. */
-  recordPart: (event: StoredEvent) => void
-}
+type OutcomeDeps = { next: Next } & Pick<
+  DeliveryDeps,
+  'events' | 'watch' | 'settings' | 'now' | 'storage' | 'records'
+>
 
 export class Outcomes {
   readonly #deps: OutcomeDeps
@@ -49,7 +40,10 @@ export class Outcomes {
 
   constructor(deps: OutcomeDeps) {
     this.#deps = deps
-    this.#accepted = new GroupCommit((events) => this.#write(events), deps.sync)
+    this.#accepted = new GroupCommit(
+      (events) => this.#write(events),
+      () => deps.storage.sync(),
+    )
   }
 
   /** What the run did; the next one begins with nothing. */
@@ -61,11 +55,11 @@ export class Outcomes {
   }
 
   partAccepted(event: StoredEvent, part: number, ending: Ending, beganAt: number): void {
-    const { events, watch, recordPart } = this.#deps
+    const { events, watch, records } = this.#deps
     try {
       watch.attempted(this.#attempt(event, ending, beganAt, true))
       if (events.stillPending([event]).length > 0) events.parts.accepted(event.position, part)
-      recordPart(event)
+      records.partSettled(event)
     } catch (thrown) {
       logUnrecorded(event, 'part delivered', thrown)
       throw thrown
@@ -124,7 +118,8 @@ export class Outcomes {
   }
 
   #write(events: readonly SentEvent[]): 'written'[] {
-    this.#deps.record(this.#deps.events.accepted(events))
+    const { events: stored, records } = this.#deps
+    records.delivered(stored.accepted(events).map(deliveredOf))
     return events.map(() => 'written')
   }
 
@@ -155,6 +150,10 @@ export class Outcomes {
     const endedAt = now()
     return { id, beganAt, endedAt, settings, history: history ?? NO_HISTORY, isPart, ending }
   }
+}
+
+function deliveredOf({ history, body, ...event }: AcceptedEvent): Delivered {
+  return { ...event, attempts: (history?.attempts ?? 0) + 1, bytes: body.length }
 }
 
 const COUNTED = {
