@@ -20,6 +20,7 @@ import type { Found } from '../../outbox/records/find.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
 import { encodeCursor } from '../input.ts'
+import type { Run } from './run.ts'
 
 export const isoOrNull = (ms: number | null) => (ms === null ? null : toIso(ms))
 
@@ -60,21 +61,13 @@ export function positionsOf(day: string | undefined): { from: number; end: numbe
  */
 export async function events(
   { outbox }: Services,
-  {
-    limit,
-    cursor,
-    order,
-    ...filter
-  }: Omit<Input<'events'>, 'state'> & Pick<Input<'export'>, 'state'>,
+  input: Omit<Input<'events'>, 'state'> & Pick<Input<'export'>, 'state'>,
 ): Promise<Answer<'events'>> {
-  const isNewest = order === 'newest'
-  const page = await outbox().list(listFilter(filter), cursor ?? null, limit + 1, isNewest)
+  const { limit, cursor = null, order, ...filter } = input
+  const page = await outbox().list(listFilter(filter), cursor, limit + 1, order === 'newest')
   const { shown, next } = pageOf(page.events, limit)
-  const { readTo } = page
-  return {
-    events: shown.map(listedView),
-    cursor: next ?? (readTo === null ? null : encodeCursor(readTo)),
-  }
+  const end = page.readTo === null ? null : encodeCursor(page.readTo)
+  return { events: shown.map(listedView), cursor: next ?? end }
 }
 
 /** One more was asked for than is shown: it tells whether there is another page. `next`: its cursor. */
@@ -87,10 +80,7 @@ export function pageOf<Item extends { position: number }>(found: readonly Item[]
  * The only answer that shows a payload and AEP's own words. A payload that is not JSON is shown as text, and so is one that
  * is too deep to be written as JSON again.
  */
-export async function event(
-  services: Services,
-  { id }: Input<'event'>,
-): Promise<Answer<'event'> | null> {
+export const event: Run<'event', null> = async (services, { id }) => {
   return (await eventWithBody(services, id))?.event ?? null
 }
 
@@ -145,10 +135,7 @@ export async function causes({ outbox }: Services): Promise<Answer<'causes'>> {
  * Makes them pending again; quarantined ones that are still invalid stay, and are counted. `positions`: where those are that
  * the operators' log watches.
  */
-export async function redrive(
-  { outbox }: Services,
-  input: Input<'redrive'>,
-): Promise<Answer<'redrive'> & { positions: number[] }> {
+export const redrive: Run<'redrive'> = async ({ outbox }, input) => {
   const positions: number[] = []
   const names = ['matched', 'redriven', 'stillInvalid'] as const
   const request = bulkRequest(input, REDRIVE_PAGE)
@@ -160,10 +147,7 @@ export async function redrive(
   return { ...sums, positions }
 }
 
-export async function deleteMatching(
-  { outbox }: Services,
-  input: Input<'deleteMatching'>,
-): Promise<Answer<'deleteMatching'>> {
+export const deleteMatching: Run<'deleteMatching'> = async ({ outbox }, input) => {
   const request = bulkRequest(input, ERASE_PAGE)
   return overPages(['matched', 'erased'], (after) => outbox().eraseMatching({ ...request, after }))
 }
@@ -267,10 +251,7 @@ const exportedView = (event: EventDetail | Listed | Found) =>
   'body' in event ? detailView(event) : listedView(event)
 
 /** Encoded anew, as a redrive would be: of a split event all parts, also those that AEP has. */
-export async function preview(
-  { outbox, config, rim }: Services,
-  { id }: Input<'preview'>,
-): Promise<Answer<'preview'> | null> {
+export const preview: Run<'preview', null> = async ({ outbox, config, rim }, { id }) => {
   const stored = await outbox().get(id)
   if (!stored) return null
   const { destination, redact, maxEventBytes } = config

@@ -23,6 +23,7 @@ import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
 import { openApi } from '../openapi.ts'
 import { causes, dated, isoOrNull, pageOf } from './events.ts'
+import type { Run } from './run.ts'
 
 export async function status(services: Services): Promise<Answer<'status'>> {
   const { outbox, webhookKeys, config, version } = services
@@ -68,10 +69,10 @@ async function setPaused(services: Services, paused: boolean): Promise<Answer<'s
 }
 
 /** A lower bound. `from` and `to`: epoch milliseconds; without them the last 24 hours. */
-export async function activity(
-  { outbox, rim }: Services,
-  { step, source, to = rim.now() + 1, from = to - DAY_MS }: Input<'activity'>,
-): Promise<Answer<'activity'>> {
+export const activity: Run<'activity'> = async (
+  { outbox, rim },
+  { step, source, to = rim.now() + 1, from = to - DAY_MS },
+) => {
   const rows = await outbox().activity(from, to, step)
   return {
     step,
@@ -93,7 +94,7 @@ export async function activity(
 }
 
 /** The newest first. */
-export async function log(services: Services, input: Input<'log'>): Promise<Answer<'log'>> {
+export const log: Run<'log'> = async (services, input) => {
   const { entries, cursor } = await entriesOf(services, input)
   return { entries: entries.map(({ position: _, ...entry }) => entry), cursor }
 }
@@ -137,10 +138,7 @@ export async function drift({ outbox }: Services): Promise<Answer<'drift'>> {
   return { rows: (await outbox().driftRows()).map(driftView) }
 }
 
-export async function acceptDrift(
-  { outbox }: Services,
-  { kind, path, change }: Input<'acceptDrift'>,
-): Promise<Answer<'acceptDrift'> | null> {
+export const acceptDrift: Run<'acceptDrift', null> = async ({ outbox }, { kind, path, change }) => {
   const key = kind && path !== undefined && change ? { kind, path, change } : null
   const rows = (await outbox().acceptDrift(key)).map(driftView)
   return key ? (rows[0] ?? null) : { accepted: rows.length, rows }
@@ -195,10 +193,7 @@ const GROUPS: Record<Outcome, readonly Group[]> = {
 }
 
 /** UTC days, the newest first; today is among them. */
-export async function summary(
-  services: Services,
-  { days }: Input<'summary'>,
-): Promise<Answer<'summary'>> {
+export const summary: Run<'summary'> = async (services, { days }) => {
   const [counted, transcripts] = await Promise.all([
     daysOf(services, days),
     completeness(services, { days: Math.min(days, 30) }),
@@ -301,10 +296,7 @@ function withLanded(day: Counted, landed: LandedDay | undefined): Counted {
   return { ...counts, inAep: counts.inAep - lost, lost: counts.lost + lost }
 }
 
-export async function completeness(
-  { outbox, config, rim }: Services,
-  { days }: Input<'completeness'>,
-): Promise<Answer<'completeness'>> {
+export const completeness: Run<'completeness'> = async ({ outbox, config, rim }, { days }) => {
   const { completeMs, receiptMs } = config
   const hours = Math.round(completeMs / HOUR_MS)
   const why =
@@ -333,10 +325,10 @@ export async function completeness(
  * Counted in records. `why`: what keeps AEP from being read, or what its counts show that somebody must correct. Without `from`
  * of the last 24 hours.
  */
-export async function compared(
-  { outbox, rim, config }: Services,
-  { from = rim.now() - DAY_MS, to = Number.MAX_SAFE_INTEGER }: Input<'compared'>,
-): Promise<Answer<'compared'>> {
+export const compared: Run<'compared'> = async (
+  { outbox, rim, config },
+  { from = rim.now() - DAY_MS, to = Number.MAX_SAFE_INTEGER },
+) => {
   const { available, why, hours, failures, ...counts } = await outbox().compared(from, to)
   const words = notLanded(counts)
   const { environment, alerts } = config

@@ -17,13 +17,13 @@ type ForTheLog = {
   counted?: Readonly<Record<string, number>>
 }
 
-/** `null`: there is no such thing. */
-type Run<Name extends CommandName> = (
+/** What runs a command. `Nothing`: `null`, where there may be no such thing. */
+export type Run<Name extends CommandName, Nothing = never> = (
   services: Services,
   input: Input<Name>,
-) => Promise<(Answer<Name> & ForTheLog) | null>
+) => Promise<(Answer<Name> & ForTheLog) | Nothing>
 
-const RUNS: { readonly [Name in CommandName]: Run<Name> } = {
+const RUNS: { readonly [Name in CommandName]: Run<Name, null> } = {
   ...events,
   ...people,
   ...relay,
