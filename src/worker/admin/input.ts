@@ -160,7 +160,7 @@ export function exactlyOne<const Entries extends v.ObjectEntries>(
         names.filter((name) => given[name as keyof typeof given] !== undefined).length === 1,
       `expected exactly one of ${names.join(', ')}`,
     ),
-    v.metadata({ exactlyOne: names }),
+    v.metadata({ oneOf: names.map((name) => ({ required: [name] })) }),
   )
 }
 

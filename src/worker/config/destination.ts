@@ -7,7 +7,7 @@
  * never used for the inlet. The addresses of alerts and heartbeat are secrets, since anyone who has them can post there.
  */
 import * as v from 'valibot'
-import { SCHEMA_EXTRAS, type SchemaExtra } from '../chatlio/fields.ts'
+import { SCHEMA_EXTRAS } from '../chatlio/fields.ts'
 import { listOf, type VariableReader } from './variables.ts'
 
 /** Where Adobe gives out tokens, and for what. `imsUrl` has no trailing slash. */
@@ -16,41 +16,11 @@ export type Ims = { imsUrl: string; scopes: string }
 /** OAuth server-to-server credentials (AUTH). */
 export type Credentials = { clientId: string; clientSecret: string } & Ims
 
-type Inlet = {
-  /** The streaming endpoint as configured, with its query: `https://dcs.adobedc.net/collection/{INLET_ID}`. */
-  url: string
-  /** `null`: the inlet needs no authentication. */
-  credentials: Credentials | null
-}
-export type RawDestination = Inlet & { format: 'raw'; flowId: string }
-export type XdmDestination = Inlet & {
-  format: 'xdm'
-  /** `/collection/batch/{INLET_ID}` of the same endpoint (MULTI). */
-  batchUrl: string
-  flowId: string | null
-  orgId: string
-  datasetId: string
-  schemaId: string
-  schemaVersion: string
-  /** Tenant id without the underscore. */
-  tenant: string
-  visitorNamespace: string
-  schemaExtras: readonly SchemaExtra[]
-}
-export type Destination = RawDestination | XdmDestination
+export type Destination = ReturnType<typeof readDestination>
+export type RawDestination = Extract<Destination, { format: 'raw' }>
+export type XdmDestination = Extract<Destination, { format: 'xdm' }>
 
-/** `why`: names what is missing. `platformUrl` has no trailing slash. `flowId`: `null` without a dataflow. */
-export type ReadAccess =
-  | {
-      readonly available: true
-      readonly credentials: Credentials
-      readonly platformUrl: string
-      readonly sandbox: string
-      readonly orgId: string
-      readonly datasetId: string
-      readonly flowId: string | null
-    }
-  | { readonly available: false; readonly why: string }
+export type ReadAccess = ReturnType<typeof readAccess>
 
 /** PagerDuty names no key in its address, so ours does: `?routing_key=…`, or `/integration/KEY/enqueue`. */
 export type AlertWebhook =
@@ -74,11 +44,7 @@ export const httpUrl = v.pipe(
 )
 
 /** If it finds problems, the result holds empty strings in place of invalid values. */
-export function readDestination(
-  format: 'raw' | 'xdm',
-  variables: VariableReader,
-  ims: Ims,
-): Destination {
+export function readDestination(format: 'raw' | 'xdm', variables: VariableReader, ims: Ims) {
   const before = variables.problems.length
   const required = (variable: string) => {
     const value = variables.text(variable)
@@ -93,7 +59,12 @@ export function readDestination(
   if (format === 'raw' && flowId === null) {
     variables.wrong('AEP_FLOW_ID', 'a value (raw needs it)')
   }
-  const inlet = { url: endpoint?.href ?? '', credentials: credentials(variables, ims) }
+  const inlet = {
+    /** The streaming endpoint as configured, with its query: `https://dcs.adobedc.net/collection/{INLET_ID}`. */
+    url: endpoint?.href ?? '',
+    /** `null`: the inlet needs no authentication. */
+    credentials: credentials(variables, ims),
+  }
   if (format === 'raw') {
     return { ...inlet, format, flowId: flowId ?? '' }
   }
@@ -101,12 +72,14 @@ export function readDestination(
   return {
     ...inlet,
     format,
+    /** `/collection/batch/{INLET_ID}` of the same endpoint (MULTI). */
     batchUrl: endpoint ? batchUrl(endpoint, variables) : '',
     flowId,
     orgId: required('AEP_ORG_ID'),
     datasetId: required('AEP_DATASET_ID'),
     schemaId,
     schemaVersion: variables.text('AEP_SCHEMA_VERSION') ?? '1',
+    /** Without the underscore. */
     tenant: tenantOf(required('AEP_TENANT'), schemaId, variables),
     visitorNamespace: variables.text('AEP_VISITOR_NAMESPACE') ?? 'ChatlioVisitor',
     schemaExtras: variables.read('AEP_SCHEMA_EXTRAS', listOf(SCHEMA_EXTRAS)) ?? [],
@@ -188,8 +161,8 @@ function credentials(variables: VariableReader, ims: Ims): Credentials | null {
   return { clientId: clientId ?? '', clientSecret: clientSecret ?? '', ...ims }
 }
 
-/** `flowId`: of the destination, since it may stand in the endpoint; `null` without a dataflow. */
-export function readAccess(variables: VariableReader, ims: Ims, flowId: string | null): ReadAccess {
+/** `flowId`: of the destination, since it may stand in the endpoint; `null` without a dataflow. `why`: names what is missing. */
+export function readAccess(variables: VariableReader, ims: Ims, flowId: string | null) {
   const clientId = variables.text('AEP_READ_CLIENT_ID')
   const clientSecret = variables.text('AEP_READ_CLIENT_SECRET')
   const orgId = variables.text('AEP_ORG_ID')
@@ -197,7 +170,7 @@ export function readAccess(variables: VariableReader, ims: Ims, flowId: string |
   const before = variables.problems.length
   const platformUrl = baseUrl(variables, 'AEP_PLATFORM_URL') ?? DEFAULT_PLATFORM_URL
   if (variables.problems.length > before) {
-    return { available: false, why: 'AEP_PLATFORM_URL is wrong.' }
+    return { available: false as const, why: 'AEP_PLATFORM_URL is wrong.' }
   }
   if (!clientId || !clientSecret || !orgId || !datasetId) {
     const missing = [
@@ -206,11 +179,12 @@ export function readAccess(variables: VariableReader, ims: Ims, flowId: string |
       orgId ? [] : 'AEP_ORG_ID',
       datasetId ? [] : 'AEP_DATASET_ID',
     ]
-    return { available: false, why: `Not set: ${missing.flat().join(', ')}.` }
+    return { available: false as const, why: `Not set: ${missing.flat().join(', ')}.` }
   }
   const credentials = { clientId, clientSecret, ...ims }
   const sandbox = variables.text('AEP_SANDBOX') ?? 'prod'
-  return { available: true, credentials, platformUrl, sandbox, orgId, datasetId, flowId }
+  const access = { credentials, platformUrl, sandbox, orgId, datasetId, flowId }
+  return { available: true as const, ...access }
 }
 
 const PAGERDUTY = /^events(\.eu)?\.pagerduty\.com$/

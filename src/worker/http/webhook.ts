@@ -10,8 +10,8 @@
  */
 import { getQueryParam } from 'hono/utils/url'
 import { eventId, type Reading, readEvent, readEventOrNull } from '../chatlio/event.ts'
-import { type EventKind, ROUTES, type Route, type StoredKind } from '../chatlio/kind.ts'
-import { hasTrait, type Subject, subjectOf } from '../chatlio/person.ts'
+import { type EventKind, ROUTES, type Route } from '../chatlio/kind.ts'
+import { hasTrait, subjectOf } from '../chatlio/person.ts'
 import type { Config } from '../config/config.ts'
 import { SAMPLES_AGENT } from '../drift/detector.ts'
 import { readUpTo } from '../lib/bounded-body.ts'
@@ -27,26 +27,8 @@ import { type Services, servicesOf } from '../services.ts'
 import type { KeyHolder } from './auth.ts'
 import { ANSWER_HEADERS, problemResponse, type Refusal } from './problem.ts'
 
-/**
- * `bytes`: length of the stored body. `refusal`: the answer to an event in quarantine. `isInformed`: the isolate knew of
- * pauses, holds and suppressions.
- */
-type Ingested = RelayResult & {
-  id: string
-  kind: StoredKind
-  bytes: number
-  subject: Subject
-  refusal: Refusal | null
-  isInformed: boolean
-}
-
-/** Nothing is stored. */
-type Refused = { outcome: 'refused'; kind: Route; refusal: Refusal }
-
-/** Its visitor has opted out: it is neither stored nor relayed, and leaves no receipt. */
-type OptedOut = { outcome: 'opted-out'; kind: StoredKind; id: string }
-
-type Result = Ingested | OptedOut | Refused
+/** What came of a webhook. */
+type Result = Awaited<ReturnType<typeof ingest>>
 
 /** `path`: of its URL. */
 export function webhook(
@@ -123,19 +105,21 @@ async function ingest(
   receivedAt: number,
   source: string | null,
   { config, rim, relay, reporter, drift }: Services,
-): Promise<Result> {
+) {
   const { headers } = request
   const compression = compressionOf(headers.get('content-encoding'))
   const read: Body | Refusal =
     compression === undefined
       ? { code: 'unsupported-media-type', header: 'content-encoding' }
       : await readBody(request, compression)
-  if ('code' in read) return { outcome: 'refused', kind: route, refusal: read }
+  if ('code' in read) return { outcome: 'refused' as const, kind: route, refusal: read }
   const { body, parsed } = read
   const id = await eventId(route, body, parsed, receivedAt, rim.sha256)
   const arrival = { id, kind: route, receivedAt }
   if (config.optOutTrait !== null && hasTrait(parsed, config.optOutTrait)) {
-    return { outcome: 'opted-out', kind: readEventOrNull(arrival, parsed)?.kind ?? route, id }
+    // It is neither stored nor relayed, and leaves no receipt.
+    const kind = readEventOrNull(arrival, parsed)?.kind ?? route
+    return { outcome: 'opted-out' as const, kind, id }
   }
   // Once the body has arrived, however long that took.
   const isInformed = await reporter.ready()
@@ -164,8 +148,18 @@ async function ingest(
       logLine('error', { event: 'error', name: nameOf(thrown) })
     }
   }
-  const refusal = judged && refusalOf(judged, id)
-  return { ...result, id, kind, bytes: body.length, subject, refusal, isInformed }
+  return {
+    ...result,
+    id,
+    kind,
+    /** Of the stored body. */
+    bytes: body.length,
+    subject,
+    /** The answer to an event in quarantine. */
+    refusal: judged && refusalOf(judged, id),
+    /** The isolate knew of pauses, holds and suppressions. */
+    isInformed,
+  }
 }
 
 type Body = { body: Uint8Array; parsed: ParsedText }
@@ -260,7 +254,7 @@ function toResponse(result: Result): Response {
 /** Made once: headers given as an object are parsed for every answer. */
 const JSON_HEADERS = new Headers({ ...ANSWER_HEADERS, 'content-type': 'application/json' })
 
-function inCustody(httpStatus: number, status: Ingested['outcome'], id: string): Response {
+function inCustody(httpStatus: number, status: RelayResult['outcome'], id: string): Response {
   return new Response(JSON.stringify({ status, id }), { status: httpStatus, headers: JSON_HEADERS })
 }
 
