@@ -1,8 +1,7 @@
 /** What a request works with, made once for each isolate and environment: configuration, keys, relay. */
 import type { Context } from 'hono'
-import { AepClient } from './aep/client/client.ts'
+import { AepClient, poster } from './aep/client/client.ts'
 import { TokenSource } from './aep/client/ims.ts'
-import { post } from './aep/client/post.ts'
 import { Breaker } from './breaker.ts'
 import { parseConfig } from './config/config.ts'
 import { settingsOf } from './config/destination.ts'
@@ -10,8 +9,8 @@ import { shownSettings } from './config/variables.ts'
 import { DriftDetector } from './drift/detector.ts'
 import { AccessKeys, Sessions } from './http/auth.ts'
 import { HealthCheck } from './http/health.ts'
+import type { Timers } from './lib/bounded.ts'
 import { rimOf } from './lib/rim.ts'
-import type { Timers } from './lib/timeout.ts'
 import { logLine } from './log.ts'
 import type { Aep } from './outbox/aep.ts'
 import { outboxOf } from './outbox/outbox.ts'
@@ -55,12 +54,7 @@ function makeServices(env: Env) {
   const breaker = new Breaker({ settings, windowMs })
   const client =
     destination &&
-    new AepClient(destination, {
-      post: (request, timeoutMs) => post(request, timeoutMs, fetch, { aborts: false, timers }),
-      now,
-      timers,
-      tokens,
-    })
+    new AepClient(destination, { post: poster(fetch, false, timers), now, timers, tokens })
   const drift = new DriftDetector()
   const reporter = new Reporter<Aep>({
     exchange: (...sent) => outbox().exchange({ accepted: breaker.accepted, settings }, ...sent),

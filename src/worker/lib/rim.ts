@@ -5,8 +5,7 @@
  * Promises: one set for each environment of an isolate or object, the runtime's unless another was put in its place, as the
  * simulator does.
  */
-import { joined } from './bounded-body.ts'
-import { TIMERS, type Timers } from './timeout.ts'
+import { type Fetch, joined, TIMERS, type Timers } from './bounded.ts'
 
 export type Rim = {
   /** Epoch milliseconds. */
@@ -14,7 +13,7 @@ export type Rim = {
   /** From 0 to below 1. */
   random: () => number
   timers: Timers
-  fetch: (url: string, init: RequestInit) => Promise<Response>
+  fetch: Fetch
   sha256: (bytes: Uint8Array) => Promise<ArrayBuffer>
   /** HMAC-SHA-256 under a key. */
   hmac: (key: Uint8Array) => Promise<(bytes: Uint8Array) => Promise<ArrayBuffer>>

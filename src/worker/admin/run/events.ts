@@ -1,5 +1,5 @@
 /** Stored events: lists, causes, one in full, exported; redriving and deleting, one or all that match; what would be sent of one. */
-import { Envelope } from '../../aep/client/envelope.ts'
+import { Envelope } from '../../aep/client/client.ts'
 import { encode } from '../../aep/record/encode.ts'
 import { redactEvent } from '../../aep/record/redact.ts'
 import { readEventOrNull } from '../../chatlio/event.ts'
