@@ -387,7 +387,7 @@ export const EACH_CHECK: readonly PutIn[] = [
       },
       {
         file: 'src/worker/outbox/delivery/outcome.ts',
-        line: '      recordPart(event)\n',
+        line: '      records.partSettled(event)\n',
         instead: '',
       },
     ],

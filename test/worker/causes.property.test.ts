@@ -76,9 +76,9 @@ function isMatched(row: Record<string, SqlStorageValue>, wanted: ListFilter): bo
 it('they equal a GROUP BY over what is set aside, and every filter finds what it names, after any sequence', async () => {
   await runInDurableObject(outbox(), (_, { storage }) => {
     const { sql } = storage
-    const events = new Events(storage)
+    const events = new Events(storage, () => {})
     const list = new EventList(sql)
-    const bulk = new Bulk({ events, list, isSuppressed: () => false, erased: () => undefined })
+    const bulk = new Bulk({ events, list, isSuppressed: () => false })
     const rows = (query: string) => sql.exec(query).toArray()
 
     function act(step: Action): void {

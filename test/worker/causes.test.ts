@@ -415,7 +415,10 @@ describe('the attempts of an event', () => {
           return cursor
         },
       }
-      const events = new Events({ ...storage, sql: sql as SqlStorage } as DurableObjectStorage)
+      const events = new Events(
+        { ...storage, sql: sql as SqlStorage } as DurableObjectStorage,
+        () => {},
+      )
       cursors.length = 0
       for (const attempts of [1, 2, 3]) {
         const error = { code: 'timeout', status: null, message: 'no answer' } as const

@@ -10,10 +10,10 @@ import type { OutboxFacts, RefusedCause } from '../alerts/facts.ts'
 import { DAY_MS, HOUR_MS, MAX_CAUSES_READ, MAX_COUNTED_EXPIRING } from '../limits.ts'
 import type { DriftStore } from './drift.ts'
 import type { Events } from './events.ts'
+import type { AepWatch } from './known.ts'
 import type { EventList } from './list.ts'
 import type { CompletenessFacts } from './records/completeness.ts'
 import type { Records } from './records/records.ts'
-import type { AepWatch } from './watch.ts'
 
 export const ALERTS_TABLES = `
 CREATE TABLE alerts (only INTEGER PRIMARY KEY CHECK (only = 1), states TEXT NOT NULL);

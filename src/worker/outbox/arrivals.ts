@@ -8,14 +8,11 @@
 import type { Ending } from '../aep/client/verdict.ts'
 import { MAX_ARRIVAL_AGE_MS, MAX_WAITING_BYTES } from '../limits.ts'
 import { NO_HISTORY } from './blame.ts'
-import type { Delivery } from './delivery/delivery.ts'
+import type { Delivery, DeliveryDeps } from './delivery/delivery.ts'
 import { logDeadLetter } from './delivery/outcome.ts'
 import type { ArrivingEvent, EventState, StoredAttempt, StoredError } from './event.ts'
-import type { Events } from './events.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { Write } from './health.ts'
-import type { Records } from './records/records.ts'
-import type { AepWatch } from './watch.ts'
 
 /** The attempt that a request made before it stored its event. */
 export type RequestAttempt = { beganAt: number; endedAt: number; ending: Ending }
@@ -37,15 +34,10 @@ export type StoreRequest = Omit<ArrivingEvent, 'hashes' | 'state' | 'attempt'> &
 /** Where an event is; `suppressed`: nothing of its person is stored. */
 export type HeldState = EventState | 'suppressed'
 
-type ArrivalsDeps = {
-  events: Events
-  watch: AepWatch
-  delivery: Delivery
-  records: Records
-  retryCapMs: number
-  now: () => number
-  sync: () => Promise<void>
-}
+type ArrivalsDeps = { delivery: Delivery } & Pick<
+  DeliveryDeps,
+  'config' | 'storage' | 'events' | 'watch' | 'records' | 'now'
+>
 
 type HashedRequest = StoreRequest & { hashes: string }
 
@@ -59,7 +51,10 @@ export class Arrivals {
 
   constructor(deps: ArrivalsDeps) {
     this.#deps = deps
-    this.#commit = new GroupCommit((requests) => this.#write(requests), deps.sync)
+    this.#commit = new GroupCommit(
+      (requests) => this.#write(requests),
+      () => deps.storage.sync(),
+    )
   }
 
   async store(request: StoreRequest): Promise<HeldState> {
@@ -91,10 +86,9 @@ export class Arrivals {
     const { lastWrite } = this
     this.lastWrite = { at, worked: false, bytes: largest(arrivals) }
     let places = events.store(arrivals)
-    const { refusedFrom, hold } = watch.known()
-    if (refusedFrom !== null && before === null) {
+    if (before === null && watch.known().refusedFrom !== null) {
       // One of them has shown that AEP refuses everything: what it refused of the others was not their fault either.
-      delivery.takeBack(refusedFrom, hold?.since ?? now())
+      watch.takeBack()
       places = places.map((place) => ({ ...place, ...events.at(place.position) }))
     }
     events.ledger.save()
@@ -122,7 +116,7 @@ export class Arrivals {
   }
 
   #arrival({ attempt, error, accepted, settings, ...waiting }: HashedRequest): ArrivingEvent {
-    const { watch, retryCapMs, now } = this.#deps
+    const { watch, config, now } = this.#deps
     // The clock of an isolate may be far off, and what seems to be weeks old would be erased for its age.
     const at = now()
     const receivedAt = Math.min(Math.max(waiting.receivedAt, at - MAX_ARRIVAL_AGE_MS), at)
@@ -141,7 +135,7 @@ export class Arrivals {
     }
     if (!error) return { ...request, attempt: null }
     // One that our own code fails on is tried again, and not at once.
-    const nextAt = request.state === 'pending' ? request.receivedAt + retryCapMs : null
+    const nextAt = request.state === 'pending' ? request.receivedAt + config.retryCapMs : null
     const failed: StoredAttempt = { ...NO_HISTORY, nextAt, askedToWait: false, error, answer: null }
     return { ...request, attempt: failed }
   }

@@ -38,8 +38,6 @@ type BulkDeps = {
   events: Events
   list: EventList
   isSuppressed: (hashes: string) => boolean
-  /** Called for each erased event: a request may be waiting for its delivery. */
-  erased: (id: string) => void
 }
 
 export class Bulk {
@@ -79,7 +77,6 @@ export class Bulk {
       found.map(({ position }) => position),
       'deleted',
     )
-    for (const { id } of found) this.#deps.erased(id)
     return { matched: found.length, erased: found.length, next }
   }
 

@@ -45,6 +45,9 @@ export type Counters = Record<EventState, number> & {
 /** Why an event was erased: too old, by an operator, or with all of a person's. */
 export type Eraser = 'expired' | 'deleted' | 'person'
 
+/** How an event left the pending ones. */
+export type EventEnd = 'delivered' | 'erased' | ParkedState
+
 export type Place = { position: number; state: EventState }
 
 /** Where a pending event is, and the bytes of its body. */

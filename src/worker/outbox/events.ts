@@ -15,6 +15,7 @@ import {
   type AcceptedEvent,
   type ArrivingEvent,
   type Eraser,
+  type EventEnd,
   type EventState,
   type Located,
   type ParkedState,
@@ -36,12 +37,15 @@ export class Events {
   readonly parts: Parts
   readonly #storage: DurableObjectStorage
   readonly #sql: SqlStorage
+  readonly #left: (id: string, end: EventEnd) => void
 
-  constructor(storage: DurableObjectStorage) {
+  /** `left`: called for each event that leaves the pending ones, once that is written. */
+  constructor(storage: DurableObjectStorage, left: (id: string, end: EventEnd) => void) {
     this.ledger = new Ledger(storage.sql)
     this.parts = new Parts(storage)
     this.#storage = storage
     this.#sql = storage.sql
+    this.#left = left
   }
 
   /** Stores them in one transaction. Returns where each of them is, and in which state it really is. */
@@ -76,8 +80,8 @@ export class Events {
   #merge({ position, state }: Place, { kind, attempt, ...arriving }: ArrivingEvent): Place {
     const next = stateOnArrival(state, arriving.state)
     if (next === state) return { position, state }
-    if (next === 'pending') this.#requeue(position, kind, attempt)
-    else this.#park(position, next, attempt)
+    if (next === 'pending') this.requeue(position, kind, attempt)
+    else this.park(position, next, attempt)
     return { position, state: next }
   }
 
@@ -183,6 +187,7 @@ export class Events {
       this.#forget(positions)
       this.ledger.count({ delivered: pending.length })
     })
+    for (const { id } of pending) this.#left(id, 'delivered')
     return pending.map((event) => ({ ...event, records: records.get(event.position) ?? 1 }))
   }
 
@@ -192,15 +197,13 @@ export class Events {
   }
 
   /** It waits for an operator. */
-  park(position: number, state: ParkedState, attempt: StoredAttempt): void {
-    this.#storage.transactionSync(() => this.#park(position, state, attempt))
-  }
-
-  #park(position: number, state: ParkedState, attempt: StoredAttempt | null): void {
+  park(position: number, state: ParkedState, attempt: StoredAttempt | null): void {
     const { code, path } = causeIn(state, attempt)
-    const query = 'UPDATE events SET state = ?, code = ?, path = ? WHERE position = ?'
-    this.#sql.exec(query, state, code, path, position)
-    if (attempt) this.#writeAttempt(position, { ...attempt, nextAt: null })
+    const parked = this.#storage.transactionSync(() => {
+      if (attempt) this.#writeAttempt(position, { ...attempt, nextAt: null })
+      return this.#sql.exec<{ id: string }>(PARK, state, code, path, position).toArray()
+    })
+    for (const { id } of parked) this.#left(id, state)
   }
 
   /**
@@ -208,14 +211,12 @@ export class Events {
    * changed meanwhile, it is split anew, under new ids.
    */
   requeue(position: number, kind: StoredKind, attempt: StoredAttempt | null = null): void {
-    this.#storage.transactionSync(() => this.#requeue(position, kind, attempt))
-  }
-
-  #requeue(position: number, kind: StoredKind, attempt: StoredAttempt | null): void {
-    this.#sql.exec(REQUEUE, kind, position)
-    this.parts.splitAnew(position)
-    this.#sql.exec('DELETE FROM attempts WHERE position = ?', position)
-    if (attempt) this.#writeAttempt(position, attempt)
+    this.#storage.transactionSync(() => {
+      this.#sql.exec(REQUEUE, kind, position)
+      this.parts.splitAnew(position)
+      this.#sql.exec('DELETE FROM attempts WHERE position = ?', position)
+      if (attempt) this.#writeAttempt(position, attempt)
+    })
   }
 
   /**
@@ -236,10 +237,13 @@ export class Events {
   /** Erases events of any state: what is in their rows is overwritten at its size, then the rows go. */
   erase(positions: readonly number[], by: Eraser): void {
     if (positions.length === 0) return
-    this.#storage.transactionSync(() => {
+    const erased = this.#storage.transactionSync(() => {
       for (const overwrite of OVERWRITE) this.#sql.exec(overwrite, JSON.stringify(positions))
-      this.ledger.count({ [by]: this.#forget(positions) })
+      const forgotten = this.#forget(positions)
+      this.ledger.count({ [by]: forgotten.length })
+      return forgotten
     })
+    for (const { id } of erased) this.#left(id, 'erased')
   }
 
   /** AEP's kept answer goes, the event stays. */
@@ -278,12 +282,11 @@ export class Events {
     })
   }
 
-  /** Returns how many of them there were. */
-  #forget(positions: readonly number[]): number {
+  /** Returns those that there were. */
+  #forget(positions: readonly number[]): { id: string }[] {
     const list = JSON.stringify(positions)
-    const [side] = this.#sql.exec<Record<SideTable, number>>(HAS_SIDE_ROWS, list).toArray()
-    for (const [table, forget] of FORGET) if (side?.[table]) this.#sql.exec(forget, list)
-    return this.#sql.exec<{ position: number }>(FORGET_EVENTS, list).toArray().length
+    for (const forget of FORGET_SIDE_ROWS) this.#sql.exec(forget, list)
+    return this.#sql.exec<{ id: string }>(FORGET_EVENTS, list).toArray()
   }
 
   #write<Columns extends object>(
@@ -385,6 +388,8 @@ const CORRECT_WAITS = `UPDATE attempts
   SET next_at = ?1 + CASE asked_to_wait WHEN 1 THEN ?3 ELSE ?2 END
   WHERE next_at > ?1 + ?2 AND (asked_to_wait = 0 OR next_at > ?1 + ?3)`
 
+const PARK = `UPDATE events SET state = ?, code = ?, path = ? WHERE position = ? RETURNING id`
+
 const REQUEUE = `UPDATE events SET state = 'pending', code = NULL, path = NULL, kind = ?, begun = 0
   WHERE position = ?`
 
@@ -396,16 +401,11 @@ const DUE_AGAIN = `UPDATE attempts SET next_at = ?, refused = 1
 
 const LISTED = 'position IN (SELECT value FROM json_each(?))'
 
-const SIDE_TABLES = ['attempts', 'parts', 'splits'] as const
-type SideTable = (typeof SIDE_TABLES)[number]
+const FORGET_SIDE_ROWS = ['attempts', 'parts', 'splits'].map(
+  (table) => `DELETE FROM ${table} WHERE ${LISTED}`,
+)
 
-const HAS_SIDE_ROWS = `SELECT ${SIDE_TABLES.map(
-  (table) => `EXISTS (SELECT 1 FROM ${table} WHERE ${LISTED.replace('?', '?1')}) AS ${table}`,
-)}`
-
-const FORGET = SIDE_TABLES.map((table) => [table, `DELETE FROM ${table} WHERE ${LISTED}`] as const)
-
-const FORGET_EVENTS = `DELETE FROM events WHERE ${LISTED} RETURNING position`
+const FORGET_EVENTS = `DELETE FROM events WHERE ${LISTED} RETURNING id`
 
 const OVERWRITE_ANSWER = `UPDATE attempts SET answer = zeroblob(length(CAST(answer AS BLOB)))
   WHERE position = ? AND answer IS NOT NULL`

@@ -11,7 +11,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { AepClient } from '../aep/client/client.ts'
 import { type TokenResult, TokenSource } from '../aep/client/ims.ts'
-import type { ComparedHour, LandedCursor } from '../aep/landed.ts'
+import type { LandedCursor } from '../aep/landed.ts'
 import type { LandedFacts, OutboxFacts, RefusedCause } from '../alerts/facts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import { settingsOf } from '../config/destination.ts'
@@ -24,12 +24,12 @@ import { Alerts } from './alerts.ts'
 import { Arrivals, type HeldState, type StoreRequest } from './arrivals.ts'
 import { Bulk, type BulkRequest, type DeletePage, type RedrivePage, withinBytes } from './bulk.ts'
 import { Delivery } from './delivery/delivery.ts'
-import type { EventEnd } from './delivery/outcome.ts'
 import { DriftStore } from './drift.ts'
-import type { AcceptedEvent, Counters } from './event.ts'
+import type { Counters, EventEnd } from './event.ts'
 import { Events } from './events.ts'
 import { type Health, healthOf, WriteProbe } from './health.ts'
 import type { Hold } from './known.ts'
+import { AepWatch } from './known.ts'
 import {
   type CauseRow,
   type EventDetail,
@@ -45,11 +45,10 @@ import type { FindRequest, Found, TimelineFilter, TimelinePage } from './records
 import type { Compared, LandedDay, LandedRead } from './records/landed.ts'
 import type { ListedEntry, LogEntry, Progress } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
-import type { Delivered, Exchanged, Report } from './records/reports.ts'
+import type { Exchanged, Report } from './records/reports.ts'
 import type { ListedSuppression, Suppression } from './records/suppressions.ts'
 import { migrate } from './schema.ts'
 import { TokenKeeper } from './token-keeper.ts'
-import { AepWatch } from './watch.ts'
 
 /** The one object that the relay stores in. Those of an earlier set-up deliver what they hold by their own alarms. */
 const OUTBOX_NAME = 'shard-0'
@@ -102,32 +101,26 @@ export class Outbox extends DurableObject<Env> {
     const policy = { backoff: { baseMs: config.retryBaseMs, capMs: retryCapMs }, random }
     const settings = settingsOf(destination)
     const { sql } = storage
-    const events = new Events(storage)
+    const events = new Events(storage, (id, end) => this.#delivery.left(id, end))
     const list = new EventList(sql)
     const records = new Records({ storage, receiptMs, readAccess, events: list, now, rim })
-    const erased = (id: string) => this.#delivery.left(id, 'erased')
     const isSuppressed = (hashes: string) => records.suppressions.has(hashes, now())
-    const takeBack = (from: number, since: number) => this.#delivery.takeBack(from, since)
-    const watch = new AepWatch({ events, policy, now, takeBack })
+    const watch = new AepWatch({ events, policy, now })
     const credentials = destination?.credentials ?? null
     this.#tokens = new TokenKeeper(storage, credentials, { fetch, now, timers })
     const tokens = new TokenSource((refused) => this.#tokens.get(refused), now)
     const post = postThrough(ctx.exports.Sender, timers)
     const client = destination && new AepClient(destination, { post, now, timers, tokens })
-    const delivery = new Delivery({
-      ...{ config, policy, storage, events, watch, client, settings, now, timers },
-      record: (delivered) => records.delivered(delivered.map(deliveredOf)),
-      recordPart: (event) => records.partSettled(event),
-    })
-    const sync = () => storage.sync()
+    const room = { config, policy, storage, events, watch, client, settings, now, timers, records }
+    const delivery = new Delivery(room)
     const drift = new DriftStore(storage)
     this.#events = events
     this.#list = list
     this.#records = records
-    this.#bulk = new Bulk({ events, list, isSuppressed, erased })
+    this.#bulk = new Bulk({ events, list, isSuppressed })
     this.#watch = watch
     this.#delivery = delivery
-    this.#arrivals = new Arrivals({ events, watch, delivery, records, retryCapMs, now, sync })
+    this.#arrivals = new Arrivals({ ...room, delivery })
     this.#writes = new WriteProbe({ storage, now })
     this.#drift = drift
     this.#alerts = new Alerts({
@@ -137,8 +130,7 @@ export class Outbox extends DurableObject<Env> {
     })
     const deployment = env.CF_VERSION_METADATA?.id ?? null
     watch.happened({ what: 'start', settings, usable: destination !== null, deployment })
-    const { hold, refusedFrom } = watch.known()
-    if (hold && refusedFrom !== null) delivery.takeBack(refusedFrom, hold.since)
+    watch.takeBack()
     void ctx.blockConcurrencyWhile(() => delivery.start())
   }
 
@@ -249,7 +241,6 @@ export class Outbox extends DurableObject<Env> {
     const place = this.#events.find(id)
     if (!place) return false
     this.#events.erase([place.position], 'deleted')
-    this.#delivery.left(id, 'erased')
     return true
   }
 
@@ -331,8 +322,7 @@ export class Outbox extends DurableObject<Env> {
   async erasePerson(request: EraseRequest): Promise<ErasePage> {
     this.#arrivals.flush()
     const [list, events, records] = [this.#list, this.#events, this.#records]
-    const erased = (id: string) => this.#delivery.left(id, 'erased')
-    const page = erasePage(request, { list, events, records, erased })
+    const page = erasePage(request, { list, events, records })
     if (!request.dryRun && page.next === null) await this.ctx.storage.sync()
     return page
   }
@@ -372,11 +362,6 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.landed.facts()
   }
 
-  /** Isolates of the release before ask so, in a deploy. */
-  landedHours(from: number, to: number): ComparedHour[] {
-    return this.#records.landed.hours(from, to)
-  }
-
   landedDays(from: number, to: number): LandedDay[] {
     return this.#records.landed.days(from, to)
   }
@@ -414,8 +399,4 @@ export class Outbox extends DurableObject<Env> {
     await this.#delivery.run()
     this.#records.flush()
   }
-}
-
-function deliveredOf({ history, body, ...event }: AcceptedEvent): Delivered {
-  return { ...event, attempts: (history?.attempts ?? 0) + 1, bytes: body.length }
 }

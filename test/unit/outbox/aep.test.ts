@@ -864,6 +864,23 @@ describe('whatever happens, in any order and by any clock', () => {
     )
   })
 
+  it('what follows from the value stays so until the moment that it names, also once a clock was set back', () => {
+    const within = fc.double({ min: 0, max: 1, noNaN: true })
+    fc.assert(
+      fc.property(sequence, within, (steps, share) => {
+        each(steps, (_, next, now) => {
+          for (const from of [now, now - MINUTE]) {
+            const follows = at(next, from)
+            expect(follows.until).toBeGreaterThan(from)
+            const last = Math.min(follows.until - 1, from + 2 * HOUR)
+            expect(at(next, from + Math.floor((last - from) * share))).toEqual(follows)
+          }
+        })
+      }),
+      { numRuns: 500 },
+    )
+  })
+
   it('each change has a larger version, what changes nothing is the same value, and all of it is JSON', () => {
     fc.assert(
       fc.property(sequence, (steps) => {

@@ -9,18 +9,20 @@ import type { AepClient } from '../../aep/client/client.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import type { Config } from '../../config/config.ts'
 import type { Timers } from '../../lib/timeout.ts'
-import { EXPIRE_BATCH, REQUEUE_PAGE } from '../../limits.ts'
+import { EXPIRE_BATCH } from '../../limits.ts'
 import { logLine, nameOf } from '../../log.ts'
 import type { Policy } from '../blame.ts'
 import { withinBytes } from '../bulk.ts'
+import type { EventEnd } from '../event.ts'
 import type { Events } from '../events.ts'
-import type { AepWatch } from '../watch.ts'
+import type { AepWatch } from '../known.ts'
+import type { Records } from '../records/records.ts'
 import { Alarm, Next, nextAttemptAt, nextWakeAt } from './next.ts'
-import { type EventEnd, type OutcomeDeps, Outcomes } from './outcome.ts'
+import { Outcomes } from './outcome.ts'
 import { Pool } from './pool.ts'
 import { Send } from './send.ts'
 
-type DeliveryDeps = {
+export type DeliveryDeps = {
   config: Config
   policy: Policy
   storage: DurableObjectStorage
@@ -28,9 +30,12 @@ type DeliveryDeps = {
   watch: AepWatch
   /** `null`: the configuration cannot be used. */
   client: AepClient | null
+  /** Text of the settings that events are sent under. */
+  settings: string
   now: () => number
   timers: Timers
-} & Pick<OutcomeDeps, 'settings' | 'record' | 'recordPart'>
+  records: Records
+}
 
 export class Delivery {
   readonly #deps: DeliveryDeps
@@ -42,22 +47,18 @@ export class Delivery {
   #running = false
 
   constructor(deps: DeliveryDeps) {
-    const { config, policy, storage, events, watch, client, now } = deps
-    const sync = () => storage.sync()
-    const next = new Next(events)
-    const left = (id: string, end: EventEnd) => this.left(id, end)
-    const outcomes = new Outcomes({ ...deps, next, sync, left })
+    const { client, config } = deps
+    const next = new Next(deps.events)
+    const outcomes = new Outcomes({ ...deps, next })
     this.#deps = deps
     this.#next = next
     this.#outcomes = outcomes
-    this.#alarm = new Alarm(storage, policy)
+    this.#alarm = new Alarm(deps.storage, deps.policy)
     this.#pool = null
-    const { destination, maxEventBytes, redact, drainTimeoutMs: timeoutMs, retryCapMs } = config
-    const maxConcurrency = config.deliveryConcurrency
+    const { destination } = config
     if (!destination || !client) return
-    const limits = { maxEventBytes, redact, timeoutMs, retryCapMs }
-    const send = new Send({ events, next, outcomes, client, destination, ...limits, now, sync })
-    this.#pool = new Pool({ send, watch, outcomes, maxConcurrency, now })
+    const send = new Send({ ...deps, next, outcomes, client, destination })
+    this.#pool = new Pool({ ...deps, send, outcomes })
   }
 
   /** When the object starts. */
@@ -77,20 +78,6 @@ export class Delivery {
     const { watch, now } = this.#deps
     const at = now()
     return nextAttemptAt({ dueAt: this.#next.dueAt(at), known: watch.known(), now: at })
-  }
-
-  /** AEP refuses everything, so what it refused under these settings since its last acceptance was no event's fault. */
-  takeBack(refusedFrom: number, heldSince: number): void {
-    const { events, now } = this.#deps
-    let requeued = 0
-    for (let after = -1; ; ) {
-      const positions = events.takeBackRefusals(refusedFrom, now(), after, REQUEUE_PAGE)
-      requeued += positions.length
-      const last = positions.at(-1)
-      if (last === undefined || positions.length < REQUEUE_PAGE) break
-      after = last
-    }
-    if (requeued > 0) logLine('warn', { event: 'requeued', requeued, heldSince: toIso(heldSince) })
   }
 
   /** How a pending event ends, should it do so within `timeoutMs`. */

@@ -8,14 +8,11 @@ import type { Ending } from '../../aep/client/verdict.ts'
 import { logLine, nameOf } from '../../log.ts'
 import { type Attempt, type AttemptOutcome, NO_HISTORY } from '../blame.ts'
 import type { AcceptedEvent, SentEvent, StoredError, StoredEvent } from '../event.ts'
-import type { Events } from '../events.ts'
 import { GroupCommit } from '../group-commit.ts'
-import type { AepWatch } from '../watch.ts'
+import type { Delivered } from '../records/reports.ts'
+import type { DeliveryDeps } from './delivery.ts'
 import type { Next } from './next.ts'
 import type { Prepared } from './send.ts'
-
-/** How an event left the pending ones. */
-export type EventEnd = 'delivered' | 'erased' | 'dead' | 'quarantined'
 
 /** What a run did, in events, and the latest failure in it. */
 type RunReport = ReturnType<typeof newReport>
@@ -28,21 +25,10 @@ const newReport = () => ({
 /** The end of an event's attempt. */
 export type Ended = { prepared: Prepared; ending: Ending }
 
-export type OutcomeDeps = {
-  events: Events
-  next: Next
-  watch: AepWatch
-  /** Text of the settings that events are sent under. */
-  settings: string
-  now: () => number
-  sync: () => Promise<void>
-  /** Remembers events that are delivered, after the transaction in which they leave. */
-  record: (events: readonly AcceptedEvent[]) => void
-  /** The same of a part, where its event is not delivered with it. */
-  recordPart: (event: StoredEvent) => void
-  /** An event has left the pending ones. */
-  left: (id: string, end: EventEnd) => void
-}
+type OutcomeDeps = { next: Next } & Pick<
+  DeliveryDeps,
+  'events' | 'watch' | 'settings' | 'now' | 'storage' | 'records'
+>
 
 export class Outcomes {
   readonly #deps: OutcomeDeps
@@ -54,7 +40,10 @@ export class Outcomes {
 
   constructor(deps: OutcomeDeps) {
     this.#deps = deps
-    this.#accepted = new GroupCommit((events) => this.#write(events), deps.sync)
+    this.#accepted = new GroupCommit(
+      (events) => this.#write(events),
+      () => deps.storage.sync(),
+    )
   }
 
   /** What the run did; the next one begins with nothing. */
@@ -66,11 +55,11 @@ export class Outcomes {
   }
 
   partAccepted(event: StoredEvent, part: number, ending: Ending, beganAt: number): void {
-    const { events, watch, recordPart } = this.#deps
+    const { events, watch, records } = this.#deps
     try {
       watch.attempted(this.#attempt(event, ending, beganAt, true))
       if (events.stillPending([event]).length > 0) events.parts.accepted(event.position, part)
-      recordPart(event)
+      records.partSettled(event)
     } catch (thrown) {
       logUnrecorded(event, 'part delivered', thrown)
       throw thrown
@@ -129,15 +118,13 @@ export class Outcomes {
   }
 
   #write(events: readonly SentEvent[]): 'written'[] {
-    const { record, left } = this.#deps
-    const delivered = this.#deps.events.accepted(events)
-    record(delivered)
-    for (const { id } of delivered) left(id, 'delivered')
+    const { events: stored, records } = this.#deps
+    records.delivered(stored.accepted(events).map(deliveredOf))
     return events.map(() => 'written')
   }
 
   #failed({ prepared: { event }, ending }: Ended, beganAt: number): void {
-    const { events, watch, left } = this.#deps
+    const { events, watch } = this.#deps
     if (ending.verdict === 'accepted') return
     this.report[COUNTED[ending.verdict]] += 1
     if (ending.verdict === 'aborted') this.aborted = true
@@ -150,15 +137,12 @@ export class Outcomes {
     }
     events.park(event.position, 'dead', outcome.recorded)
     logDeadLetter(event, outcome.recorded.error)
-    left(event.id, 'dead')
   }
 
   #park(event: StoredEvent, state: 'dead' | 'quarantined', error: StoredError): void {
-    const { events, left } = this.#deps
     const history = event.history ?? NO_HISTORY
     const nothing = { nextAt: null, askedToWait: false, answer: null }
-    events.park(event.position, state, { ...history, ...nothing, error })
-    left(event.id, state)
+    this.#deps.events.park(event.position, state, { ...history, ...nothing, error })
   }
 
   #attempt({ id, history }: StoredEvent, ending: Ending, beganAt: number, isPart = false): Attempt {
@@ -166,6 +150,10 @@ export class Outcomes {
     const endedAt = now()
     return { id, beganAt, endedAt, settings, history: history ?? NO_HISTORY, isPart, ending }
   }
+}
+
+function deliveredOf({ history, body, ...event }: AcceptedEvent): Delivered {
+  return { ...event, attempts: (history?.attempts ?? 0) + 1, bytes: body.length }
 }
 
 const COUNTED = {

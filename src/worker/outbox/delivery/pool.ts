@@ -15,18 +15,11 @@ import {
   MIN_CONCURRENCY,
 } from '../../limits.ts'
 import { logLine } from '../../log.ts'
-import type { AepWatch } from '../watch.ts'
+import type { DeliveryDeps } from './delivery.ts'
 import type { Outcomes } from './outcome.ts'
 import type { Job, Send } from './send.ts'
 
-type PoolDeps = {
-  send: Send
-  watch: AepWatch
-  outcomes: Outcomes
-  /** `DELIVERY_CONCURRENCY`. */
-  maxConcurrency: number
-  now: () => number
-}
+type PoolDeps = { send: Send; outcomes: Outcomes } & Pick<DeliveryDeps, 'config' | 'now' | 'watch'>
 
 export class Pool {
   readonly #deps: PoolDeps
@@ -63,7 +56,7 @@ export class Pool {
 
   /** As many as AEP takes; one to ask whether it does again; none while it is not to be asked. */
   #slots(run: Run): number {
-    const { watch, maxConcurrency, now, outcomes } = this.#deps
+    const { watch, config, now, outcomes } = this.#deps
     const isOver =
       run.fault !== null ||
       outcomes.report.sent >= MAX_EVENTS_PER_RUN ||
@@ -71,13 +64,13 @@ export class Pool {
       now() >= run.until
     if (isOver || run.isAlone) return 0
     const { gate } = watch.known()
-    if (gate === 'open') return Math.min(this.#concurrency, maxConcurrency)
+    if (gate === 'open') return Math.min(this.#concurrency, config.deliveryConcurrency)
     this.#concurrency = MIN_CONCURRENCY
     return gate === 'probe' ? 1 : 0
   }
 
   #next(run: Run, probe: boolean): Job | null {
-    const { send, watch, maxConcurrency, now } = this.#deps
+    const { send, watch, config, now } = this.#deps
     const { rejecting } = watch.known()
     const at = now()
     try {
@@ -85,7 +78,7 @@ export class Pool {
         probe,
         rejecting,
         batches: at >= this.#aloneUntil || this.#aloneUntil > at + BATCH_COOLDOWN_MS,
-        slots: Math.min(this.#concurrency, maxConcurrency),
+        slots: Math.min(this.#concurrency, config.deliveryConcurrency),
         roomBytes: run.jobs.size === 0 ? null : MAX_BYTES_IN_FLIGHT - run.bytesUnderWay,
         now: at,
       })

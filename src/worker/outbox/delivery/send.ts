@@ -21,7 +21,7 @@ import { LARGE_BODY_BYTES, MAX_UNFINISHED, MAX_UNSENDABLE_PER_TURN } from '../..
 import { logLine, nameOf } from '../../log.ts'
 import { NO_HISTORY } from '../blame.ts'
 import { quarantineError, type StoredEvent } from '../event.ts'
-import type { Events } from '../events.ts'
+import type { DeliveryDeps } from './delivery.ts'
 import type { Next, Selected } from './next.ts'
 import type { Ended, Outcomes } from './outcome.ts'
 
@@ -57,19 +57,11 @@ export type Turn = {
 }
 
 type SendDeps = {
-  events: Events
   next: Next
   outcomes: Outcomes
   client: AepClient
   destination: Destination
-  maxEventBytes: number
-  redact: readonly RedactRule[]
-  timeoutMs: number
-  retryCapMs: number
-  now: () => number
-  /** Resolves when all that has been written is durable. */
-  sync: () => Promise<void>
-}
+} & Pick<DeliveryDeps, 'config' | 'events' | 'now' | 'storage'>
 
 type MaySend = () => boolean
 
@@ -81,7 +73,8 @@ export class Send {
   readonly #madeForBefore: string
 
   constructor(deps: SendDeps) {
-    const { client, maxEventBytes, destination, redact } = deps
+    const { client, destination } = deps
+    const { maxEventBytes, redact } = deps.config
     this.#deps = deps
     this.#maxRecordBytes = client.envelope.maxRecordBytes(maxEventBytes)
     this.#madeFor = madeFor(destination, redact)
@@ -169,7 +162,7 @@ export class Send {
   }
 
   async #sendOne(prepared: Prepared, probe: boolean, mayContinue: MaySend): Promise<void> {
-    const { client, outcomes, events, next, now, timeoutMs } = this.#deps
+    const { client, outcomes, events, next, now, config } = this.#deps
     let left = prepared.records
     let most = probe ? 1 : Number.POSITIVE_INFINITY
     for (;;) {
@@ -178,7 +171,7 @@ export class Send {
       const beganAt = now()
       const endings = await client.deliverBatch(
         group.map(({ record }) => record),
-        timeoutMs,
+        config.drainTimeoutMs,
       )
       if (endings === 'bisect') most = Math.ceil(group.length / 2)
       else {
@@ -207,10 +200,10 @@ export class Send {
     all: readonly Prepared[],
     mayContinue: MaySend,
   ): Promise<{ refused: boolean; accepted: number }> {
-    const { client, outcomes, now, timeoutMs } = this.#deps
+    const { client, outcomes, now, config } = this.#deps
     const beganAt = now()
     const texts = all.flatMap(({ records: [only] }) => only?.record ?? [])
-    const endings = await client.deliverBatch(texts, timeoutMs)
+    const endings = await client.deliverBatch(texts, config.drainTimeoutMs)
     if (endings !== 'bisect') {
       const ended: Ended[] = all.flatMap((prepared, index) => {
         const ending = endings[index]
@@ -246,7 +239,7 @@ export class Send {
    * and that it ended before the request leaves, since waiting for AEP is not processing.
    */
   async #prepareLarge(selected: Selected): Promise<readonly Prepared[]> {
-    const { events, next, sync } = this.#deps
+    const { events, next, storage } = this.#deps
     const { position } = selected
     const unfinished = events.begun(position)
     if (unfinished > MAX_UNFINISHED) {
@@ -258,7 +251,7 @@ export class Send {
       return []
     }
     events.begin(position)
-    await sync()
+    await storage.sync()
     const prepared = this.#prepare(selected)
     events.end(position)
     if (!prepared) next.done(position)
@@ -279,7 +272,8 @@ export class Send {
   }
 
   #encoded(event: StoredEvent): Pick<Prepared, 'records' | 'redacted'> | null {
-    const { events, destination, now, redact } = this.#deps
+    const { events, destination, now, config } = this.#deps
+    const { redact } = config
     const { position, source, receivedAt } = event
     const at = now()
     const split = events.parts.splitOf(position)
@@ -321,7 +315,7 @@ export class Send {
 
   /** In parts that were made of it before. */
   #redacted(event: StoredEvent): Redacted {
-    const { redact } = this.#deps
+    const { redact } = this.#deps.config
     if (redact.length === 0) return {}
     const reading = readEvent(event, parseJson(event.body))
     return reading.outcome === 'valid' ? redactEvent(reading.event, redact).redacted : {}
@@ -330,11 +324,11 @@ export class Send {
   #notEncoded(event: StoredEvent, thrown: unknown): void {
     const name = nameOf(thrown)
     const { id, kind, position, history } = event
-    const { events, now, retryCapMs } = this.#deps
+    const { events, now, config } = this.#deps
     logLine('error', { event: 'not-encoded', id, kind, name })
     events.failed(position, {
       ...(history ?? NO_HISTORY),
-      nextAt: now() + retryCapMs,
+      nextAt: now() + config.retryCapMs,
       askedToWait: false,
       error: { code: 'internal', status: null, message: name },
       answer: null,

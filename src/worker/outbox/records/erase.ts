@@ -39,8 +39,6 @@ type EraseDeps = {
   list: EventList
   events: Events
   records: Records
-  /** Called for each erased event: a request may be waiting for its delivery. */
-  erased: (id: string) => void
 }
 
 export function erasePage(request: EraseRequest, deps: EraseDeps): ErasePage {
@@ -60,7 +58,6 @@ export function erasePage(request: EraseRequest, deps: EraseDeps): ErasePage {
       page.matched += 1
       if (dryRun) continue
       events.erase([position], 'person')
-      deps.erased(stored.id)
       page.erased += 1
       continue
     }
