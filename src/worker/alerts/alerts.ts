@@ -30,6 +30,7 @@ import {
   notLanded,
   OUTAGE_ENDS,
   placed,
+  SEND_AGAIN,
   STORAGE,
   STORED,
 } from './words.ts'
@@ -348,9 +349,6 @@ function readNotLanded({ now, outbox: { landed } }: AlertFacts): RuleResult {
     ],
   }
 }
-
-const SEND_AGAIN =
-  'To bring a chat that is missing, un-archive its channel in Slack and use `/chatlio send-to-webhook`.'
 
 function inLastHour({ latest }: Counting): number {
   return sum(latest.map(([, count]) => count))
