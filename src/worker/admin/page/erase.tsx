@@ -36,7 +36,9 @@ import { formPath, PLACES, wholeIn } from './addresses.ts'
 import { badRequest, relayOf, respond } from './frame.tsx'
 import { Action, Button, Choice, Facts, Field, Hidden, Table, Time } from './parts.tsx'
 
+/** How a person can be named. */
 export const PERSON = { email: 'Email', visitor: 'Visitor id' }
+
 export async function showSuppressions(c: AppContext): Promise<Response> {
   const { count: number, rows } = await suppressions(servicesOf(c.env))
   return respond(
