@@ -32,7 +32,7 @@ import {
 } from './limits.ts'
 import { logLine, nameOf } from './log.ts'
 import type { Outcome } from './outbox/event.ts'
-import { type CountRow, counted, STEP_MS, summed } from './outbox/records/counts.ts'
+import { type CountRow, counted, STEP_MS, summed } from './outbox/records/activity.ts'
 import { type Hashes, LookupHash, unpackHashes } from './outbox/records/lookup.ts'
 import type { Receipt } from './outbox/records/packed.ts'
 import type { Exchanged, Report } from './outbox/records/reports.ts'
@@ -61,23 +61,28 @@ export type Answered = {
   redacted: Redacted
 }
 
+/** What a report says, but for its receipts. */
+type Sums = Pick<Report, 'forwarded' | 'uninformed'> & {
+  counts: CountRow[]
+  keys: Record<string, number>
+  strangers: Record<string, number>
+}
+
+const nothing = (): Sums => ({ forwarded: 0, uninformed: 0, counts: [], keys: {}, strangers: {} })
+
 /** Recording is an array push; adding up runs every 256 webhooks. */
 export class ReportBuffer {
   #answered: Answered[] = []
-  #counts: CountRow[] = []
+  #sums = nothing()
   /** By id: a webhook that comes again leaves no second one. */
   readonly #receipts = new Map<string, BufferedReceipt & { source: string | null }>()
-  #keys = new Map<string, number>()
-  readonly #strangers = new Map<string, number>()
-  #forwarded = 0
-  #uninformed = 0
 
   record(answered: Answered): void {
     if (this.#answered.push(answered) >= ADD_UP_AT) this.#addUp()
   }
 
   get isEmpty(): boolean {
-    return this.#answered.length + this.#counts.length + this.#receipts.size === 0
+    return this.size + this.#sums.counts.length === 0
   }
 
   /** Receipts, at most. */
@@ -85,20 +90,10 @@ export class ReportBuffer {
     return this.#answered.length + this.#receipts.size
   }
 
-  takeCounts(): Pick<Report, 'forwarded' | 'uninformed' | 'counts' | 'keys' | 'strangers'> {
+  takeCounts(): Sums {
     this.#addUp()
-    const taken = {
-      forwarded: this.#forwarded,
-      uninformed: this.#uninformed,
-      counts: this.#counts,
-      keys: Object.fromEntries(this.#keys),
-      strangers: Object.fromEntries(this.#strangers),
-    }
-    this.#counts = []
-    this.#keys.clear()
-    this.#strangers.clear()
-    this.#forwarded = 0
-    this.#uninformed = 0
+    const taken = this.#sums
+    this.#sums = nothing()
     return taken
   }
 
@@ -116,17 +111,19 @@ export class ReportBuffer {
       // What the outbox sent while its request waited, it counts itself.
       return outcome === 'forwarded' ? { ...row, records: receipt ? 1 : 0 } : row
     })
-    this.#counts = summed([...this.#counts, ...rows], STEP_MS.minute)
-    if (this.#counts.length > MAX_BUFFERED_COUNTS) this.#counts = summed(this.#counts, STEP_MS.hour)
+    const sums = this.#sums
+    sums.counts = summed([...sums.counts, ...rows], STEP_MS.minute)
+    if (sums.counts.length > MAX_BUFFERED_COUNTS) sums.counts = summed(sums.counts, STEP_MS.hour)
     for (const { at, key, source, stranger, uninformed, receipt } of this.#answered) {
-      const refused = stranger === null ? undefined : this.#strangers.get(stranger)
-      if (stranger !== null && (refused !== undefined || this.#strangers.size < MAX_STRANGERS)) {
-        this.#strangers.set(stranger, (refused ?? 0) + 1)
+      if (key !== null) sums.keys[key] = Math.max(at, sums.keys[key] ?? 0)
+      if (stranger !== null) {
+        const refused = sums.strangers[stranger] ?? 0
+        const isKnown = refused > 0 || Object.keys(sums.strangers).length < MAX_STRANGERS
+        if (isKnown) sums.strangers[stranger] = refused + 1
       }
-      if (key !== null) this.#keys.set(key, Math.max(at, this.#keys.get(key) ?? 0))
       if (!receipt) continue
-      this.#forwarded += 1
-      if (uninformed) this.#uninformed += 1
+      sums.forwarded += 1
+      if (uninformed) sums.uninformed += 1
       if (this.#receipts.size < MAX_BUFFERED_RECEIPTS) {
         this.#receipts.set(receipt.id, { ...receipt, source })
       }
@@ -135,10 +132,9 @@ export class ReportBuffer {
   }
 }
 
-/** `Known`: what the isolate says of AEP, its newest acceptance among it; `Aep`: what the outbox answers. */
-type ReporterDeps<Known, Aep> = {
-  exchange: (known: Known, report: Report | null, version: string | null) => Promise<Exchanged<Aep>>
-  known: () => Known
+/** `Aep`: what the outbox answers of it. */
+type ReporterDeps<Aep> = {
+  exchange: (report: Report | null, version: string | null) => Promise<Exchanged<Aep>>
   /** `askedAt`: when the outbox was asked. */
   learned: (aep: Aep, askedAt: number) => void
   /** Takes what there is to report of drift; the next call starts from nothing. */
@@ -151,8 +147,8 @@ type ReporterDeps<Known, Aep> = {
   isolate: string
 }
 
-export class Reporter<Known = unknown, Aep = unknown> {
-  readonly #deps: ReporterDeps<Known, Aep>
+export class Reporter<Aep = unknown> {
+  readonly #deps: ReporterDeps<Aep>
   readonly #buffer = new ReportBuffer()
   /** Sent, and not known to be taken. */
   #sent: Report | null = null
@@ -170,7 +166,7 @@ export class Reporter<Known = unknown, Aep = unknown> {
   /** Until when, by hash. */
   #suppressed: ReadonlyMap<string, number> = new Map()
 
-  constructor(deps: ReporterDeps<Known, Aep>) {
+  constructor(deps: ReporterDeps<Aep>) {
     this.#deps = deps
   }
 
@@ -207,12 +203,13 @@ export class Reporter<Known = unknown, Aep = unknown> {
     if (hasFailed && isWithin(this.#exchangedAt, REFRESH_INTERVAL_MS, now)) return false
     try {
       // Each request asks by itself: a promise of one does not wake another.
-      await within(EXCHANGE_TIMEOUT_MS, this.#exchangeOrAgain(), this.#deps.rim.timers)
+      const exchange = () => this.#exchange(null)
+      await within(EXCHANGE_TIMEOUT_MS, exchange().catch(exchange), this.#deps.rim.timers)
       return true
     } catch (thrown) {
       const isSilent = this.#deps.now() - now >= EXCHANGE_TIMEOUT_MS
       this.#exchangedAt = isSilent ? now : now - REFRESH_INTERVAL_MS + EXCHANGE_TIMEOUT_MS
-      logFailure(thrown)
+      logLine('warn', { event: 'exchange-failed', name: nameOf(thrown) })
       return false
     }
   }
@@ -247,7 +244,7 @@ export class Reporter<Known = unknown, Aep = unknown> {
       // What could not be hashed before.
       if (!isReporting && !hadKey && this.#hasSomething) await this.#exchange(await this.#load())
     } catch (thrown) {
-      logFailure(thrown)
+      logLine('warn', { event: 'exchange-failed', name: nameOf(thrown) })
     } finally {
       if (!isReporting) this.#reportingSince = null
     }
@@ -261,20 +258,12 @@ export class Reporter<Known = unknown, Aep = unknown> {
     return isWithin(this.#reportingSince, EXCHANGE_LOST_MS, this.#deps.now())
   }
 
-  async #exchangeOrAgain(): Promise<void> {
-    try {
-      await this.#exchange(null)
-    } catch {
-      await this.#exchange(null)
-    }
-  }
-
   async #exchange(report: Report | null): Promise<void> {
-    const { exchange, known, learned, now } = this.#deps
+    const { exchange, learned, now } = this.#deps
     const askedAt = now()
     this.#asked += 1
     const asked = this.#asked
-    const { aep, taken, lookup } = await exchange(known(), report, this.#version)
+    const { aep, taken, lookup } = await exchange(report, this.#version)
     if (report && taken && this.#sent === report) this.#sent = null
     this.#exchangedAt = now()
     learned(aep, askedAt)
@@ -300,8 +289,8 @@ export class Reporter<Known = unknown, Aep = unknown> {
     const receipts = await this.#takeReceipts()
     if (counts.counts.length + receipts.length === 0) return null
     this.#sequence += 1
-    const named = { isolate, sequence: this.#sequence }
-    this.#sent = { ...named, ...counts, receipts, drift: drift(now()) }
+    const sequence = this.#sequence
+    this.#sent = { isolate, sequence, ...counts, receipts, drift: drift(now()) }
     return this.#sent
   }
 
@@ -337,8 +326,4 @@ export class Reporter<Known = unknown, Aep = unknown> {
 /** False after the clock was set back, so that nothing is put off. */
 function isWithin(since: number | null, ms: number, now: number): boolean {
   return since !== null && now >= since && now - since < ms
-}
-
-function logFailure(thrown: unknown): void {
-  logLine('warn', { event: 'exchange-failed', name: nameOf(thrown) })
 }

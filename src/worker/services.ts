@@ -27,7 +27,7 @@ export type Services = {
   outbox: (where?: Config['outboxJurisdiction']) => OutboxStub
   relay: Relay
   breaker: Breaker
-  reporter: Reporter<IsolateSight, Aep>
+  reporter: Reporter<Aep>
   health: HealthCheck
   webhookKeys: AccessKeys
   /** `null`: no token opens the admin routes. */
@@ -40,9 +40,6 @@ export type Services = {
   /** Of the Worker that runs; without a deployment there is none. */
   version: { id: string | null; tag: string | null; deployedAt: string | null }
 }
-
-/** What an isolate says of AEP. */
-type IsolateSight = { accepted: Breaker['accepted']; settings: string }
 
 const sleep = (ms: number, { set }: Timers): Promise<void> => new Promise((done) => set(done, ms))
 
@@ -79,9 +76,8 @@ export function servicesOf(env: Env): Services {
         tokens,
       })
     const drift = new DriftDetector()
-    const reporter = new Reporter<IsolateSight, Aep>({
-      exchange: (...sent) => outbox().exchange(...sent),
-      known: () => ({ accepted: breaker.accepted, settings }),
+    const reporter = new Reporter<Aep>({
+      exchange: (...sent) => outbox().exchange({ accepted: breaker.accepted, settings }, ...sent),
       learned: (aep, askedAt) => breaker.update(aep, askedAt),
       drift: (at) => drift.takeReports(at),
       now,

@@ -1,7 +1,7 @@
 /** How many, answered what, how fast; which webhook key; and which operator did what. */
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { addHistogram, counted, percentile } from '../../src/worker/outbox/records/counts.ts'
+import { addCounts, counted, percentile } from '../../src/worker/outbox/records/activity.ts'
 import {
   type Clock,
   conversation,
@@ -113,7 +113,7 @@ describe('GET /admin/activity', () => {
   it('gives percentiles that are right to a fifth', () => {
     const histogram = {}
     const row = { minute: 0, kind: 'transcript', outcome: 'forwarded', source: null } as const
-    for (let ms = 1; ms <= 1_000; ms += 1) addHistogram(histogram, counted(row, ms).histogram)
+    for (let ms = 1; ms <= 1_000; ms += 1) addCounts(histogram, counted(row, ms).histogram)
     expect(percentile(histogram, 0.5)).toBeGreaterThanOrEqual(500)
     expect(percentile(histogram, 0.5)).toBeLessThanOrEqual(600)
     expect(percentile(histogram, 0.99)).toBeGreaterThanOrEqual(990)

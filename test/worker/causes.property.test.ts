@@ -7,6 +7,7 @@ import { Bulk } from '../../src/worker/outbox/bulk.ts'
 import type { ParkedState, StoredAttempt, StoredError } from '../../src/worker/outbox/event.ts'
 import { Events } from '../../src/worker/outbox/events.ts'
 import { EventList, type ListFilter } from '../../src/worker/outbox/list.ts'
+import { Suppressions } from '../../src/worker/outbox/records/lookup.ts'
 import { eachTest, outbox } from './support.ts'
 
 eachTest(() => undefined)
@@ -78,7 +79,9 @@ it('they equal a GROUP BY over what is set aside, and every filter finds what it
     const { sql } = storage
     const events = new Events(storage, () => {})
     const list = new EventList(sql)
-    const bulk = new Bulk({ events, list, isSuppressed: () => false })
+    const suppressions = new Suppressions(sql, () => crypto.randomUUID())
+    const records = { suppressions, eraseReceipts: () => 0 }
+    const bulk = new Bulk({ events, list, records, now: () => 0 })
     const rows = (query: string) => sql.exec(query).toArray()
 
     function act(step: Action): void {

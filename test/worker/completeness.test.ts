@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
 import { MAX_COMPLETENESS_ROWS } from '../../src/worker/limits.ts'
+import { EventList } from '../../src/worker/outbox/list.ts'
 import { completenessOf } from '../../src/worker/outbox/records/completeness.ts'
 import { packReceipts, type Receipt } from '../../src/worker/outbox/records/packed.ts'
 import { ReceiptStore } from '../../src/worker/outbox/records/receipts.ts'
@@ -121,18 +122,13 @@ describe('with a hundred thousand receipts', () => {
     runInDurableObject(outbox(), (_, { storage }) => {
       const at = Math.floor(clock.now / DAY) * DAY - 2 * DAY
       fill(storage, count, at)
-      const events = {
-        hashed: () => [],
-        beginningWith: () => [],
-        at: () => null,
-        newestSince: () => [],
-      }
+      const list = new EventList(storage.sql)
       const now = () => clock.now
       const records = new Records({
         storage,
         readAccess: { available: false, why: '' },
         receiptMs: 7 * DAY,
-        events,
+        list,
         now,
         rim: RUNTIME,
       })
@@ -143,7 +139,7 @@ describe('with a hundred thousand receipts', () => {
         cursors.push(cursor)
         return cursor
       }) as typeof storage.sql.exec)
-      const found = records.completeness(clock.now - 7 * DAY, clock.now - DAY)
+      const found = records.finder.completeness(clock.now - 7 * DAY, clock.now - DAY)
       vi.restoreAllMocks()
       const sum = (of: 'rowsRead' | 'rowsWritten') =>
         cursors.reduce((all, cursor) => all + cursor[of], 0)

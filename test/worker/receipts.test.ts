@@ -4,6 +4,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
+import { EventList } from '../../src/worker/outbox/list.ts'
 import { ReportStore } from '../../src/worker/outbox/records/reports.ts'
 import { type Clock, conversation, drainAll, eachTest, outbox, type Relay } from './support.ts'
 
@@ -155,17 +156,12 @@ describe('with RECEIPT_DAYS 0', () => {
     // The object reads its own environment, so the report is given to records that keep no receipts.
     const { Records } = await import('../../src/worker/outbox/records/records.ts')
     await runInDurableObject(outbox(), (_, { storage }) => {
-      const events = {
-        hashed: () => [],
-        beginningWith: () => [],
-        at: () => null,
-        newestSince: () => [],
-      }
+      const list = new EventList(storage.sql)
       const records = new Records({
         storage,
         receiptMs: 0,
         readAccess: { available: false, why: '' },
-        events,
+        list,
         now: () => clock.now,
         rim: RUNTIME,
       })
@@ -182,7 +178,7 @@ describe('with RECEIPT_DAYS 0', () => {
       ])
       const by = { id: 'a'.repeat(64) }
       const before = Number.MAX_SAFE_INTEGER
-      expect(records.find({ by, from: 0, before, limit: 9 })).toEqual([])
+      expect(records.finder.find({ by, from: 0, before, limit: 9 })).toEqual([])
       expect(records.points(0, before, 'day')).toMatchObject([{ outcome: 'drained', count: 1 }])
     })
   })
@@ -227,7 +223,7 @@ describe('finding', () => {
 describe('what has been delivered beside an event whose parts take minutes', () => {
   it('is written when the next part is accepted, a second later or more', async () => {
     const kept = await runInDurableObject(outbox(), (_, { storage }) => {
-      const reports = new ReportStore(storage, {} as never, 30 * 86_400_000)
+      const reports = new ReportStore({ storage, receiptMs: 30 * 86_400_000 } as never)
       const rows = () =>
         Number(
           storage.sql.exec('SELECT COUNT(*) AS n FROM reports WHERE length(receipts) > 0').one().n,

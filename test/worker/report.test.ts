@@ -74,9 +74,8 @@ const reporterOf = (
   exchange: (report: Report | null) => Promise<Exchanged<null>>,
   wait: (ms: number) => Promise<void> = () => Promise.reject(new Error('not in tests')),
 ) =>
-  new Reporter<null, null>({
-    exchange: (_, report) => exchange(report),
-    known: () => null,
+  new Reporter<null>({
+    exchange,
     learned: () => undefined,
     drift: () => [],
     now: () => clock.now,
@@ -362,7 +361,7 @@ describe('when the platform refuses to write for a limit', () => {
     await runInDurableObject(outbox(), (_, { storage }) => {
       const real = storage.sql.exec.bind(storage.sql)
       vi.spyOn(storage.sql, 'exec').mockImplementation(((query: string, ...values: unknown[]) => {
-        if (/INSERT INTO reports/.test(query)) throw new Error(LIMIT)
+        if (/INTO reports/.test(query)) throw new Error(LIMIT)
         return real(query, ...values)
       }) as typeof storage.sql.exec)
     })

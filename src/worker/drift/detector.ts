@@ -111,13 +111,8 @@ type SeenShape = {
   reportedAt: number | null
 }
 
-/** Events of one kind since the last report. `run`: those of one shape that came last, not counted in `fields` yet. */
-type Tally = {
-  events: number
-  eventId: string
-  fields: Map<string, Came>
-  run: { shape: SeenShape; count: number }
-}
+/** Events of one kind since the last report. `run`: how many of one shape came last, not counted in `fields` yet. */
+type Tally = { events: number; fields: Map<string, Came>; shape: SeenShape; run: number }
 
 export class DriftDetector {
   /** By the hash of kind and shape. */
@@ -130,51 +125,41 @@ export class DriftDetector {
     if (!parsed.ok || !('kind' in reading) || reading.outcome === 'too-many-values') return
     // Written by us: it says nothing of what Chatlio sends.
     if (isOfTestPerson(parsed.value)) return
-    const key = shapeHash(parsed.value, STORED_KINDS.indexOf(reading.kind))
-    const shape = this.#shapes.get(key) ?? this.#look(key, reading.kind, parsed.value, now)
+    const { kind } = reading
+    const key = shapeHash(parsed.value, STORED_KINDS.indexOf(kind))
+    const shape = this.#shapes.get(key) ?? this.#look(key, kind, parsed.value, now)
     if (!shape) return
     shape.count += 1
     shape.eventId = id
-    this.#tally(shape, id)
+    const tally = this.#tallies.get(kind) ?? { events: 0, fields: new Map(), shape, run: 0 }
+    this.#tallies.set(kind, tally)
+    if (tally.shape !== shape) count(tally)
+    tally.shape = shape
+    tally.run += 1
   }
 
   /** What has come since the last call, by kind; differences that go on every five minutes only. */
   takeReports(now: number): DriftReport[] {
-    const reports: DriftReport[] = []
-    for (const [kind, tally] of this.#tallies) {
+    const reports = [...this.#tallies].map(([kind, tally]): DriftReport => {
       count(tally)
-      const { events, eventId, fields } = tally
-      const findings = this.#dueShapes(kind, now).flatMap((shape) => {
-        const counted = { eventId: shape.eventId, count: shape.count }
-        shape.reportedAt = now
-        shape.count = 0
-        return shape.findings.map((finding) => ({ ...finding, ...counted }))
-      })
-      reports.push({ kind, events, eventId, fields: Object.fromEntries(fields), findings })
-    }
+      const { events, fields, shape } = tally
+      const { eventId } = shape
+      const findings = this.#takeFindings(kind, now)
+      return { kind, events, eventId, fields: Object.fromEntries(fields), findings }
+    })
     this.#tallies.clear()
     return reports
   }
 
-  #dueShapes(kind: StoredKind, now: number): SeenShape[] {
-    return [...this.#shapes.values()].filter(({ reportedAt, count, ...shape }) => {
+  #takeFindings(kind: StoredKind, now: number): CountedFinding[] {
+    return [...this.#shapes.values()].flatMap((shape) => {
+      const { findings, eventId, count, reportedAt } = shape
       const isDue = reportedAt === null || now - reportedAt >= DRIFT_REPORT_INTERVAL_MS
-      return shape.kind === kind && shape.findings.length > 0 && count > 0 && isDue
+      if (shape.kind !== kind || findings.length === 0 || count === 0 || !isDue) return []
+      shape.reportedAt = now
+      shape.count = 0
+      return findings.map((finding) => ({ ...finding, eventId, count }))
     })
-  }
-
-  #tally(shape: SeenShape, id: string): void {
-    const { kind } = shape
-    let tally = this.#tallies.get(kind)
-    if (!tally) {
-      tally = { events: 0, eventId: id, fields: new Map(), run: { shape, count: 0 } }
-      this.#tallies.set(kind, tally)
-    } else if (tally.run.shape !== shape) {
-      count(tally)
-      tally.run = { shape, count: 0 }
-    }
-    tally.run.count += 1
-    tally.eventId = id
   }
 
   /** Analyzes a new shape; `null` above `MAX_DRIFT_LOOKS` in an interval. */
@@ -185,9 +170,7 @@ export class DriftDetector {
     this.#looks.count += 1
     if (this.#looks.count > MAX_DRIFT_LOOKS) return null
     if (this.#shapes.size >= MAX_DRIFT_SHAPES) this.#shapes.clear()
-    const { findings, present } = analyze(kind, value)
-    const seen = { eventId: '', count: 0, reportedAt: null }
-    const shape = { kind, findings, present: new Set(present), ...seen }
+    const shape = { kind, ...analyze(kind, value), eventId: '', count: 0, reportedAt: null }
     this.#shapes.set(key, shape)
     return shape
   }
@@ -195,16 +178,15 @@ export class DriftDetector {
 
 /** Adds the events of the run to what is counted. */
 function count(tally: Tally): void {
-  const { run, fields } = tally
-  const { shape, count } = run
+  const { run, shape, fields } = tally
   for (const [path, [came, missed]] of fields) {
     if (shape.present.has(path)) continue
     const holder = holderOf(path)
-    if (holder === '' || shape.present.has(holder)) fields.set(path, [came, missed + count])
+    if (holder === '' || shape.present.has(holder)) fields.set(path, [came, missed + run])
   }
-  for (const path of shape.present) fields.set(path, [(fields.get(path)?.[0] ?? 0) + count, 0])
-  tally.events += count
-  run.count = 0
+  for (const path of shape.present) fields.set(path, [(fields.get(path)?.[0] ?? 0) + run, 0])
+  tally.events += run
+  tally.run = 0
 }
 
 /** FNV-1a. */
@@ -284,15 +266,12 @@ function maskedShape(value: unknown): string {
 }
 
 /** Valid or not: fields that are new or of another type, and which of the documented ones are there. */
-export function analyze(
-  kind: StoredKind,
-  payload: unknown,
-): { findings: Finding[]; present: string[] } {
+function analyze(kind: StoredKind, payload: unknown): Pick<SeenShape, 'findings' | 'present'> {
   const findings = new Map<string, Finding>()
   const present = new Set<string>()
   const documented = kind === 'auto' ? {} : DOCUMENTED[kind]
   if (isObject(payload)) walk(payload, '', documented, findings, present)
-  return { findings: [...findings.values()], present: [...present] }
+  return { findings: [...findings.values()], present }
 }
 
 function walk(
@@ -320,7 +299,7 @@ function walk(
     if (value === null || value === '' || (Array.isArray(value) && value.length === 0)) continue
     if (!expected.split(' or ').includes(to)) {
       add(findings, { path, change: 'type', from: expected, to, sample: maskedShape(value) })
-    } else if (isObject(value) && Object.hasOwn(documented, firstBelow(path, documented))) {
+    } else if (isObject(value) && isHolder(path, documented)) {
       walk(value, `${path}.`, documented, findings, present)
     } else if (Array.isArray(value) && Object.hasOwn(documented, `${path}.*`)) {
       for (const item of value.filter(isObject)) {
@@ -331,10 +310,9 @@ function walk(
   }
 }
 
-/** Some documented path below; empty where what is below is the customer's own. */
-function firstBelow(path: string, documented: Documented): string {
-  return Object.keys(documented).find((each) => each.startsWith(`${path}.`)) ?? ''
-}
+/** Not where what is below is the customer's own. */
+const isHolder = (path: string, documented: Documented) =>
+  Object.keys(documented).some((each) => each.startsWith(`${path}.`))
 
 function add(findings: Map<string, Finding>, finding: Finding): void {
   const key = `${finding.change} ${finding.path}`

@@ -37,12 +37,16 @@ function isAscii(text: string): boolean {
   return !/[^\0-\x7f]/.test(text)
 }
 
+/** Loaded with the first punycode: an import costs every isolate some 3 ms of its start. */
+declare const process: {
+  getBuiltinModule(name: 'node:url'): { domainToUnicode(domain: string): string }
+}
+
+/** Labels that are no domain's stay as they are. */
 function withoutPunycode(lower: string): string {
-  return lower.includes('xn--')
-    ? lower.replace(/xn--([a-z0-9-]{1,59})/g, (whole, label: string) => {
-        return fromPunycode(label) ?? whole
-      })
-    : lower
+  if (!lower.includes('xn--')) return lower
+  const { domainToUnicode } = process.getBuiltinModule('node:url')
+  return lower.replace(/xn--[a-z0-9-]{1,59}/g, (label) => domainToUnicode(label))
 }
 
 /** What these bytes may say, folded; the plain text first. */
@@ -218,44 +222,4 @@ function withoutQuotes(text: string): string {
 /** UTF-8, or else Windows-1252. */
 function textOf(hex: string): string {
   return decoded(Uint8Array.fromHex(hex)).at(-1) ?? ''
-}
-
-// RFC 3492.
-const [BASE, T_MIN, T_MAX, SKEW, DAMP, FIRST_BIAS, FIRST_CODE] = [36, 1, 26, 38, 700, 72, 128]
-
-/** `label`: behind `xn--`, 59 characters at most. `null`: it is no punycode. */
-function fromPunycode(label: string): string | null {
-  const dash = label.lastIndexOf('-')
-  const output = [...label.slice(0, Math.max(dash, 0))]
-  let [code, bias, index] = [FIRST_CODE, FIRST_BIAS, 0]
-  for (let at = dash + 1; at < label.length; ) {
-    const before = index
-    for (let [weight, k] = [1, BASE]; ; k += BASE) {
-      const digit = Number.parseInt(label[at] ?? '', 36)
-      if (Number.isNaN(digit)) return null
-      at += 1
-      // Letters are 0 to 25, digits 26 to 35.
-      const value = digit >= 10 ? digit - 10 : digit + 26
-      index += value * weight
-      const threshold = Math.min(Math.max(k - bias, T_MIN), T_MAX)
-      if (value < threshold) break
-      weight *= BASE - threshold
-    }
-    const length = output.length + 1
-    bias = adapted(index - before, length, before === 0)
-    code += Math.floor(index / length)
-    index %= length
-    if (code > 0x10ffff) return null
-    output.splice(index, 0, String.fromCodePoint(code))
-    index += 1
-  }
-  return output.join('')
-}
-
-function adapted(delta: number, length: number, isFirst: boolean): number {
-  let left = isFirst ? Math.floor(delta / DAMP) : Math.floor(delta / 2)
-  left += Math.floor(left / length)
-  let k = 0
-  for (; left > ((BASE - T_MIN) * T_MAX) / 2; k += BASE) left = Math.floor(left / (BASE - T_MIN))
-  return k + Math.floor(((BASE - T_MIN + 1) * left) / (left + SKEW))
 }

@@ -1,15 +1,21 @@
 /**
- * Actions on many stored events: all that a filter matches, or some by their ids.
+ * Actions on many stored events: all that a filter matches, some by their ids, or one person's.
  *
  * Promises: a page at a time, bounded by events and by bytes, whichever way they are chosen, so that the outbox goes on with
  * other work between two pages. What is dry changes nothing and counts what a real run would find. A quarantined event is
  * validated again before it is redriven, and stays when it is still invalid; one of a suppressed person stays as well.
+ * An event is a person's by the documented places alone; where a body is no JSON object, or is in quarantine and names nobody
+ * there, by its text: of the stored body itself, not of its hashes. Others' events stay, and those that mention the person are
+ * counted; AEP's answers kept with them are blanked when they quote the person.
  */
 import { readEventOrNull } from '../chatlio/event.ts'
-import { parseJson } from '../lib/json.ts'
-import { BULK_BYTES } from '../limits.ts'
+import { isOf, namesNobody, type PersonKey, subjectOf } from '../chatlio/person.ts'
+import { isObject, parseJson } from '../lib/json.ts'
+import { folded, mentions, readingsOf, readingsOfText } from '../lib/spellings.ts'
+import { BULK_BYTES, ERASE_BYTES } from '../limits.ts'
 import type { Events } from './events.ts'
-import type { EventList, Listed, ListFilter } from './list.ts'
+import type { EventList, Listed, ListFilter, StoredBody } from './list.ts'
+import type { Records } from './records/records.ts'
 
 export type BulkRequest = {
   /** A redrive takes none that is pending. */
@@ -22,9 +28,7 @@ export type BulkRequest = {
   limit: number
 }
 
-/**
- * `positions`: where the redriven ones are. `next`: the `after` of the next page; `null` if this is the last one.
- */
+/** `positions`: where the redriven ones are. `next`: the `after` of the next page; `null` if this is the last one. */
 export type RedrivePage = {
   matched: number
   redriven: number
@@ -34,10 +38,20 @@ export type RedrivePage = {
 }
 export type DeletePage = { matched: number; erased: number; next: number | null }
 
+/** `person`: normalized; `hash`: the keyed one of it; `after`: a position. */
+export type EraseRequest = Pick<BulkRequest, 'dryRun' | 'after' | 'limit'> & {
+  person: PersonKey
+  hash: string
+}
+
+/** `receipts` are counted with the last page. */
+export type ErasePage = DeletePage & { receipts: number; mentioned: number }
+
 type BulkDeps = {
   events: Events
   list: EventList
-  isSuppressed: (hashes: string) => boolean
+  records: Pick<Records, 'suppressions' | 'eraseReceipts'>
+  now: () => number
 }
 
 export class Bulk {
@@ -49,11 +63,11 @@ export class Bulk {
 
   /** Part of the caller's transaction. */
   redrive(request: BulkRequest): RedrivePage {
-    const { dryRun } = request
+    const { events, records, now } = this.#deps
     const { found, next } = this.#page(request)
     const page: RedrivePage = { matched: 0, redriven: 0, stillInvalid: 0, positions: [], next }
     for (const { position, state } of found) {
-      const event = state === 'pending' ? null : this.#deps.events.read(position)
+      const event = state === 'pending' ? null : events.read(position)
       if (!event) continue
       page.matched += 1
       const reading = readEventOrNull(event, parseJson(event.body))
@@ -61,8 +75,8 @@ export class Bulk {
         page.stillInvalid += 1
         continue
       }
-      if (dryRun || this.#deps.isSuppressed(event.hashes)) continue
-      this.#deps.events.requeue(position, reading?.kind ?? event.kind)
+      if (request.dryRun || records.suppressions.has(event.hashes, now())) continue
+      events.requeue(position, reading?.kind ?? event.kind)
       page.positions.push(position)
       page.redriven += 1
     }
@@ -72,48 +86,86 @@ export class Bulk {
   /** Part of the caller's transaction. */
   erase(request: BulkRequest): DeletePage {
     const { found, next } = this.#page(request)
-    if (request.dryRun) return { matched: found.length, erased: 0, next }
-    this.#deps.events.erase(
-      found.map(({ position }) => position),
-      'deleted',
-    )
-    return { matched: found.length, erased: found.length, next }
+    const erased = request.dryRun ? [] : found.map(({ position }) => position)
+    this.#deps.events.erase(erased, 'deleted')
+    return { matched: found.length, erased: erased.length, next }
   }
 
   #page({ filter, ids, after, limit }: BulkRequest): { found: Listed[]; next: number | null } {
-    return ids ? this.#byIds(filter, ids, after, limit) : this.#all(filter, after, limit)
-  }
-
-  #all(filter: ListFilter, after: number, limit: number) {
-    const { events, readTo } = this.#deps.list.list(filter, after, limit)
-    const found = withinBytes(events)
-    const last = found.at(-1)
-    return { found, next: found.length < events.length && last ? last.position : readTo }
-  }
-
-  #byIds(filter: ListFilter, ids: readonly string[], after: number, limit: number) {
-    const distinct = [...new Set(ids)]
-    const from = Math.max(after, 0)
-    const asked = distinct.slice(from, from + limit)
-    const taken: Listed[] = []
-    let bytes = 0
-    for (const [index, id] of asked.entries()) {
-      const event = this.#deps.list.find(id, filter)
-      bytes += event?.bytes ?? 0
-      if (taken.length > 0 && bytes > BULK_BYTES) return { found: taken, next: from + index }
-      if (event) taken.push(event)
+    const { list } = this.#deps
+    if (!ids) {
+      const { events, readTo } = list.list(filter, after, limit)
+      const found = withinBytes(events)
+      const last = found.length < events.length ? found.at(-1) : null
+      return { found, next: last?.position ?? readTo }
     }
-    const next = from + asked.length
-    return { found: taken, next: next < distinct.length ? next : null }
+    const distinct = [...new Set(ids)]
+    let at = Math.max(after, 0)
+    const end = Math.min(at + limit, distinct.length)
+    function* asked() {
+      for (; at < end; at += 1) {
+        const event = list.find(distinct[at] ?? '', filter)
+        if (event) yield event
+      }
+    }
+    // Leaves `at` at the first that is not taken.
+    const found = withinBytes(asked())
+    return { found, next: at < distinct.length ? at : null }
+  }
+
+  erasePerson({ person, hash, dryRun, after, limit }: EraseRequest): ErasePage {
+    const { list, events, records } = this.#deps
+    const page: ErasePage = { matched: 0, erased: 0, receipts: 0, mentioned: 0, next: null }
+    const positions = list.positionsAfter(after, limit)
+    let bytes = 0
+    for (const position of positions) {
+      if (bytes >= ERASE_BYTES) break
+      page.next = position
+      const stored = list.body(position)
+      if (!stored) continue
+      bytes += stored.body.length
+      const relation = relationOf(stored, person)
+      if (relation === 'theirs') {
+        page.matched += 1
+        if (dryRun) continue
+        events.erase([position], 'person')
+        page.erased += 1
+        continue
+      }
+      if (relation === 'mentioned') page.mentioned += 1
+      const { answer } = stored
+      const quotes = answer && mentions(readingsOfText(answer), folded(person.value))
+      if (!dryRun && quotes) events.eraseAnswer(position)
+    }
+    const isLast = positions.length < limit && page.next === (positions.at(-1) ?? null)
+    return isLast ? { ...page, next: null, receipts: records.eraseReceipts(hash, dryRun) } : page
   }
 }
 
-/** The first always, however large. */
-export function withinBytes<Event extends { bytes: number }>(events: readonly Event[]): Event[] {
+/** As many as are worked on at once: the first always, however large. Asks for no more than one beyond. */
+export function withinBytes<Event extends { bytes: number }>(events: Iterable<Event>): Event[] {
+  const taken: Event[] = []
   let bytes = 0
-  const end = events.findIndex((event, index) => {
+  for (const event of events) {
     bytes += event.bytes
-    return index > 0 && bytes > BULK_BYTES
-  })
-  return end === -1 ? [...events] : events.slice(0, end)
+    if (taken.length > 0 && bytes > BULK_BYTES) break
+    taken.push(event)
+  }
+  return taken
+}
+
+function relationOf(
+  { id, kind, state, receivedAt, body }: StoredBody,
+  person: PersonKey,
+): 'theirs' | 'mentioned' | 'none' {
+  const parsed = parseJson(body)
+  const isJson = parsed.ok && isObject(parsed.value)
+  const inPlaces = subjectOf({ kind, parsed, body, isValid: true })
+  if (isJson && isOf(person, inPlaces)) return 'theirs'
+  if (!mentions(readingsOf(body), folded(person.value))) return 'none'
+  if (!isJson) return 'theirs'
+  const isUnread =
+    state === 'quarantined' &&
+    readEventOrNull({ id, kind, receivedAt }, parsed)?.outcome !== 'valid'
+  return isUnread && namesNobody(inPlaces) ? 'theirs' : 'mentioned'
 }

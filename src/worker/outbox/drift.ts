@@ -49,6 +49,8 @@ type Row = Omit<DriftRow, 'accepted'> & { accepted: number }
 const COLUMNS = `kind, path, change, from_type AS "from", to_type AS "to", count, first_at AS firstAt,
   last_at AS lastAt, event_id AS eventId, sample, accepted`
 
+const FORGET_GONE = "DELETE FROM drift WHERE kind = ? AND path = ? AND change = 'gone'"
+
 export class DriftStore {
   readonly #storage: DurableObjectStorage
   /** `null`: to be read. */
@@ -62,7 +64,13 @@ export class DriftStore {
   /** `now`: the moment of the report, in epoch milliseconds. */
   record(reports: readonly DriftReport[], now: number): void {
     this.#storage.transactionSync(() => {
-      for (const report of reports) this.#recordOne(report, now)
+      for (const report of reports) {
+        const { kind, findings } = report
+        if (!STORED_KINDS.includes(kind)) continue
+        for (const finding of [...findings, ...this.#gone(report)]) {
+          this.#recordFinding(kind, finding, now)
+        }
+      }
       this.#save(now)
     })
   }
@@ -100,14 +108,6 @@ export class DriftStore {
       .toArray()
   }
 
-  #recordOne(report: DriftReport, now: number): void {
-    const { kind } = report
-    if (!STORED_KINDS.includes(kind)) return
-    for (const finding of [...report.findings, ...this.#gone(report)]) {
-      this.#recordFinding(kind, finding, now)
-    }
-  }
-
   /** Counts which fields came; those that no longer do. Rows of those that are back go. */
   #gone({ kind, events, eventId, fields }: DriftReport): CountedFinding[] {
     const seen = this.#fields()
@@ -124,18 +124,13 @@ export class DriftStore {
       const wasMissed = field.missed >= DRIFT_GONE.missed
       field.came += came
       field.missed = came > 0 ? missed : field.missed + missed
-      if (came > 0 && wasMissed) this.#forget({ kind, path, change: 'gone' })
+      if (came > 0 && wasMissed) this.#storage.sql.exec(FORGET_GONE, kind, path)
       if (missed === 0 || !isGone(field, known.events)) continue
       const finding = { path, change: 'gone' as const, from: null, to: null, sample: null }
       gone.push({ ...finding, eventId, count: Math.round(wasGone ? missed : field.missed) })
     }
     if (known.events > DRIFT_MEMORY_EVENTS) halve(known)
     return gone
-  }
-
-  #forget({ kind, path, change }: DriftKey): void {
-    const query = 'DELETE FROM drift WHERE kind = ? AND path = ? AND change = ?'
-    this.#storage.sql.exec(query, kind, path, change)
   }
 
   #fields(): Fields {
@@ -186,14 +181,12 @@ export class DriftStore {
   }
 
   #makeRoom(kind: StoredKind): void {
-    const { sql } = this.#storage
-    const count = 'SELECT COUNT(*) AS n FROM drift WHERE kind = ?'
-    const { n } = sql.exec<{ n: number }>(count, kind).one()
-    if (n < MAX_DRIFT_ROWS_PER_KIND) return
-    sql.exec(
-      `DELETE FROM drift WHERE (kind, path, change) IN (SELECT kind, path, change FROM drift
-         WHERE kind = ? ORDER BY accepted, last_at LIMIT 1)`,
+    this.#storage.sql.exec(
+      `DELETE FROM drift WHERE (kind, path, change) IN (
+         SELECT kind, path, change FROM drift WHERE kind = ?1 ORDER BY accepted, last_at
+         LIMIT max((SELECT COUNT(*) FROM drift WHERE kind = ?1) - ?2 + 1, 0))`,
       kind,
+      MAX_DRIFT_ROWS_PER_KIND,
     )
   }
 }

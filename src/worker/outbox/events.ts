@@ -72,7 +72,7 @@ export class Events {
       ...{ position, id, state, kind, source, received_at: receivedAt, hashes, code, path },
       ...{ begun: 0, body: body.slice().buffer },
     })
-    if (parts.length > 0) this.parts.write(position, parts, madeFor, 0)
+    if (parts.length > 0) this.parts.split(position, parts, madeFor, 0)
     if (attempt) this.#writeAttempt(position, attempt)
     return { position, state }
   }

@@ -40,8 +40,7 @@ export type Write = { at: number; worked: boolean; bytes: number }
 export class WriteProbe {
   readonly #storage: DurableObjectStorage
   readonly #now: () => number
-  #latest: Omit<Write, 'bytes'> | null = null
-  #probing: Promise<boolean> | null = null
+  #latest: { at: number; worked: Promise<boolean> } | null = null
 
   constructor({ storage, now }: { storage: DurableObjectStorage; now: () => number }) {
     this.#storage = storage
@@ -54,10 +53,7 @@ export class WriteProbe {
     const isRecent = (at: number) => at <= now && now - at < WRITE_PROBE_INTERVAL_MS
     if (store !== null && isRecent(store.at)) return store.worked
     if (this.#latest === null || !isRecent(this.#latest.at)) {
-      this.#probing ??= this.#probe().finally(() => {
-        this.#probing = null
-      })
-      this.#latest = { at: now, worked: await this.#probing }
+      this.#latest = { at: now, worked: this.#probe() }
     }
     return this.#latest.worked
   }
@@ -72,16 +68,12 @@ export class WriteProbe {
     } catch {
       return false
     } finally {
-      this.#remove()
-    }
-  }
-
-  /** Durable with whatever is written next. */
-  #remove(): void {
-    try {
-      this.#storage.sql.exec('DELETE FROM probe')
-    } catch {
-      // The next probe removes it.
+      try {
+        // Durable with whatever is written next.
+        sql.exec('DELETE FROM probe')
+      } catch {
+        // The next probe removes it.
+      }
     }
   }
 }

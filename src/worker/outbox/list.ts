@@ -72,26 +72,22 @@ export class EventList {
 
   /** At most `limit` events behind position `after` (`null`: from the beginning), oldest first or newest first. */
   list(filter: ListFilter, after: number | null, limit: number, newest = false): ListedPage {
-    const page: ListedPage = { events: [], readTo: null }
-    const positions = this.#positions(filter, after, scanOf(filter, limit), newest)
-    for (const [index, position] of positions.entries()) {
+    const events: Listed[] = []
+    const most = scanOf(filter, limit)
+    for (const [index, position] of this.#positions(filter, after, most, newest).entries()) {
       const event = this.at(position)
-      if (event && matches(event, filter)) page.events.push(event)
-      const isEnd = page.events.length === limit || index + 1 === scanOf(filter, limit)
-      if (isEnd) return { ...page, readTo: position }
+      if (event && matches(event, filter)) events.push(event)
+      if (events.length === limit || index + 1 === most) return { events, readTo: position }
     }
-    return page
+    return { events, readTo: null }
   }
 
   /** The event with this id, if the filter matches it. */
   find(id: string, filter: ListFilter): Listed | null {
-    const [row] = this.#sql
-      .exec<{ position: number }>('SELECT position FROM events WHERE id = ?', id)
-      .toArray()
-    const event = row ? this.at(row.position) : null
-    if (!event) return null
-    const isInRange = event.position >= filter.from && event.position < filter.end
-    return isInRange && matches(event, filter) ? event : null
+    const [position = -1] = this.#positionsOf('SELECT position FROM events WHERE id = ?', id)
+    const isInRange = position >= filter.from && position < filter.end
+    const event = isInRange ? this.at(position) : null
+    return event && matches(event, filter) ? event : null
   }
 
   /** A range of positions without its ends, the oldest first. */
@@ -185,26 +181,34 @@ export class EventList {
   }
 
   #positions(filter: ListFilter, after: number | null, limit: number, newest: boolean): number[] {
-    const { state, kind, code, path, from, end, idPrefix } = filter
-    const start = newest ? from - 1 : Math.max(after ?? -1, from - 1)
-    const below = newest ? Math.min(after ?? end, end) : end
+    const { state, kind, code, path, idPrefix } = filter
+    const range = rangeOf(filter, after, newest)
     if (idPrefix) {
       const found = this.beginningWith(idPrefix, MAX_SCANNED)
-      const inRange = found.filter((position) => position > start && position < below)
+      const inRange = found.filter((position) => position > range[0] && position < range[1])
       return inRange.sort((a, b) => (newest ? b - a : a - b)).slice(0, limit)
     }
     const byCause = isParked(state) && (kind !== null || code !== null || path !== null)
     const queries = newest ? NEWEST_FIRST : OLDEST_FIRST
-    if (state === 'all') return this.#positionsOf(queries.ofAll, start, below, limit)
+    if (state === 'all') return this.#positionsOf(queries.ofAll, ...range, limit)
     return byCause
-      ? this.#positionsOf(queries.ofCauses, state, start, below, limit, kind, code, path)
-      : this.#positionsOf(queries.ofState, state, start, below, limit)
+      ? this.#positionsOf(queries.ofCauses, state, ...range, limit, kind, code, path)
+      : this.#positionsOf(queries.ofState, state, ...range, limit)
   }
 
   #positionsOf(query: string, ...bindings: (string | number | null)[]): number[] {
     const rows = this.#sql.exec<{ position: number }>(query, ...bindings)
     return [...rows].map(({ position }) => position)
   }
+}
+
+/** Positions that a page may show, without both ends. */
+export function rangeOf(
+  { from, end }: Pick<ListFilter, 'from' | 'end'>,
+  after: number | null,
+  newest: boolean,
+): [after: number, before: number] {
+  return newest ? [from - 1, Math.min(after ?? end, end)] : [Math.max(after ?? -1, from - 1), end]
 }
 
 const isParked = (state: ListFilter['state']) => state === 'dead' || state === 'quarantined'

@@ -10,7 +10,7 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import { AepClient } from '../aep/client/client.ts'
-import { type TokenResult, TokenSource } from '../aep/client/ims.ts'
+import { keptTokens, type TokenResult, TokenSource } from '../aep/client/ims.ts'
 import type { LandedCursor } from '../aep/landed.ts'
 import type { LandedFacts, OutboxFacts, RefusedCause } from '../alerts/facts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
@@ -22,7 +22,15 @@ import { postThrough } from '../sender.ts'
 import type { Aep } from './aep.ts'
 import { Alerts } from './alerts.ts'
 import { Arrivals, type HeldState, type StoreRequest } from './arrivals.ts'
-import { Bulk, type BulkRequest, type DeletePage, type RedrivePage, withinBytes } from './bulk.ts'
+import {
+  Bulk,
+  type BulkRequest,
+  type DeletePage,
+  type ErasePage,
+  type EraseRequest,
+  type RedrivePage,
+  withinBytes,
+} from './bulk.ts'
 import { Delivery } from './delivery/delivery.ts'
 import { DriftStore } from './drift.ts'
 import type { Counters, EventEnd } from './event.ts'
@@ -38,17 +46,15 @@ import {
   type ListedPage,
   type ListFilter,
 } from './list.ts'
+import type { CountRow, Step } from './records/activity.ts'
 import type { Completeness } from './records/completeness.ts'
-import type { CountRow, Step } from './records/counts.ts'
-import { type ErasePage, type EraseRequest, erasePage } from './records/erase.ts'
 import type { FindRequest, Found, TimelineFilter, TimelinePage } from './records/find.ts'
 import type { Compared, LandedDay, LandedRead } from './records/landed.ts'
+import type { ListedSuppression, Suppression } from './records/lookup.ts'
 import type { ListedEntry, LogEntry, Progress } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
 import type { Exchanged, Report } from './records/reports.ts'
-import type { ListedSuppression, Suppression } from './records/suppressions.ts'
 import { migrate } from './schema.ts'
-import { TokenKeeper } from './token-keeper.ts'
 
 /** The one object that the relay stores in. Those of an earlier set-up deliver what they hold by their own alarms. */
 const OUTBOX_NAME = 'shard-0'
@@ -82,7 +88,7 @@ export class Outbox extends DurableObject<Env> {
   readonly #list: EventList
   readonly #bulk: Bulk
   readonly #watch: AepWatch
-  readonly #tokens: TokenKeeper
+  readonly #tokens: TokenSource
   readonly #delivery: Delivery
   readonly #arrivals: Arrivals
   readonly #writes: WriteProbe
@@ -97,17 +103,15 @@ export class Outbox extends DurableObject<Env> {
     const config = this.#config
     const { destination, retentionMs, retryCapMs, receiptMs, readAccess, completeMs } = config
     const rim = this.#rim
-    const { now, random, timers, fetch } = rim
+    const { now, random, timers } = rim
     const policy = { backoff: { baseMs: config.retryBaseMs, capMs: retryCapMs }, random }
     const settings = settingsOf(destination)
     const { sql } = storage
     const events = new Events(storage, (id, end) => this.#delivery.left(id, end))
     const list = new EventList(sql)
-    const records = new Records({ storage, receiptMs, readAccess, events: list, now, rim })
-    const isSuppressed = (hashes: string) => records.suppressions.has(hashes, now())
+    const records = new Records({ storage, receiptMs, readAccess, list, now, rim })
     const watch = new AepWatch({ events, policy, now })
-    const credentials = destination?.credentials ?? null
-    this.#tokens = new TokenKeeper(storage, credentials, { fetch, now, timers })
+    this.#tokens = keptTokens(storage.kv, destination?.credentials ?? null, rim)
     const tokens = new TokenSource((refused) => this.#tokens.get(refused), now)
     const post = postThrough(ctx.exports.Sender, timers)
     const client = destination && new AepClient(destination, { post, now, timers, tokens })
@@ -117,7 +121,7 @@ export class Outbox extends DurableObject<Env> {
     this.#events = events
     this.#list = list
     this.#records = records
-    this.#bulk = new Bulk({ events, list, isSuppressed })
+    this.#bulk = new Bulk({ events, list, records, now })
     this.#watch = watch
     this.#delivery = delivery
     this.#arrivals = new Arrivals({ ...room, delivery })
@@ -214,7 +218,7 @@ export class Outbox extends DurableObject<Env> {
   ): ListedPage | TimelinePage {
     if (!isTimeline(filter)) return this.#list.list(filter, after, limit, newest)
     this.#arrivals.flush()
-    return this.#records.timeline(filter, after, limit, newest, this.#list)
+    return this.#records.finder.timeline(filter, after, limit, newest)
   }
 
   /** Events in full, and receipts, oldest first: as many as one step of an export holds. */
@@ -266,7 +270,7 @@ export class Outbox extends DurableObject<Env> {
 
   find(request: FindRequest): Found[] {
     this.#arrivals.flush()
-    return this.#records.find(request)
+    return this.#records.finder.find(request)
   }
 
   activity(from: number, to: number, step: Step): CountRow[] {
@@ -275,7 +279,7 @@ export class Outbox extends DurableObject<Env> {
 
   completeness(since: number, overdueAt: number): Completeness & { from: number } {
     this.#arrivals.flush()
-    return this.#records.completeness(since, overdueAt)
+    return this.#records.finder.completeness(since, overdueAt)
   }
 
   /** Returns the end of the suppression, in epoch milliseconds. */
@@ -321,8 +325,7 @@ export class Outbox extends DurableObject<Env> {
   /** One page; when the last resolves, all of it is durable. */
   async erasePerson(request: EraseRequest): Promise<ErasePage> {
     this.#arrivals.flush()
-    const [list, events, records] = [this.#list, this.#events, this.#records]
-    const page = erasePage(request, { list, events, records })
+    const page = this.#bulk.erasePerson(request)
     if (!request.dryRun && page.next === null) await this.ctx.storage.sync()
     return page
   }

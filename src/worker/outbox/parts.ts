@@ -34,22 +34,13 @@ export class Parts {
 
   /** Decides into which records an event is split, before the first of them is sent. */
   split(position: number, records: readonly string[], madeFor: string, generation: number): void {
-    this.#storage.transactionSync(() => this.write(position, records, madeFor, generation))
-  }
-
-  /** Part of the caller's transaction. */
-  write(position: number, records: readonly string[], madeFor: string, generation: number): void {
-    this.#sql.exec('DELETE FROM parts WHERE position = ?', position)
-    this.#sql.exec(
-      'INSERT OR REPLACE INTO splits (position, made_for, parts, generation) VALUES (?, ?, ?, ?)',
-      position,
-      madeFor,
-      records.length,
-      generation,
-    )
-    for (const [part, record] of records.entries()) {
-      this.#sql.exec('INSERT INTO parts VALUES (?, ?, ?)', position, part, record)
-    }
+    this.#storage.transactionSync(() => {
+      this.#sql.exec('DELETE FROM parts WHERE position = ?', position)
+      this.#sql.exec(SPLIT, position, madeFor, records.length, generation)
+      for (const [part, record] of records.entries()) {
+        this.#sql.exec('INSERT INTO parts VALUES (?, ?, ?)', position, part, record)
+      }
+    })
   }
 
   /** It is one record after all. */
@@ -75,6 +66,9 @@ export class Parts {
     return new Map([...rows].map(({ position, count }) => [position, count]))
   }
 }
+
+const SPLIT =
+  'INSERT OR REPLACE INTO splits (position, made_for, parts, generation) VALUES (?, ?, ?, ?)'
 
 const SPLIT_ANEW = `UPDATE splits SET generation = generation + 1, parts = 0
   WHERE position = ?1 AND EXISTS (SELECT 1 FROM attempts

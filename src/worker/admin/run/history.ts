@@ -4,12 +4,12 @@ import { toIso } from '../../chatlio/timestamp.ts'
 import { DAY_MS, HOUR_MS, MAX_MISSING } from '../../limits.ts'
 import type { Outcome } from '../../outbox/event.ts'
 import {
-  addHistogram,
+  addCounts,
   type CountRow,
   type Histogram,
   percentile,
   slowerThan,
-} from '../../outbox/records/counts.ts'
+} from '../../outbox/records/activity.ts'
 import type { LandedDay, RefusedAfterwards } from '../../outbox/records/landed.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
@@ -114,7 +114,7 @@ function counted(rows: readonly CountRow[], lateMs: number) {
   const took: Histogram = {}
   for (const { outcome, count, histogram } of rows) {
     for (const group of GROUPS[outcome]) sums[group] += count
-    if (outcome === 'forwarded' || outcome === 'drained') addHistogram(took, histogram)
+    if (outcome === 'forwarded' || outcome === 'drained') addCounts(took, histogram)
   }
   return { ...sums, late: slowerThan(took, lateMs), slowestMs: percentile(took, 1) }
 }

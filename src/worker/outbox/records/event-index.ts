@@ -6,20 +6,10 @@
  * the event's own row decides; a row goes when none of its events is left.
  */
 import { INDEX_AFTER_MS, INDEX_FROM, INDEXED_TOGETHER } from '../../limits.ts'
+import { PER_MS } from '../event.ts'
+import type { EventList } from '../list.ts'
 import { type Hashes, hasHash, unpackHashes } from './lookup.ts'
-import {
-  addKey,
-  BLOCK_SQL,
-  filterOf,
-  type IndexEntry,
-  keyOf,
-  mayHold,
-  mixed,
-  packEntries,
-  positionOf,
-  positionsIn,
-  unpackEntries,
-} from './packed.ts'
+import { BLOCK_SQL, filterOf, keyOf, mayHold, mixed, viewOf } from './packed.ts'
 
 export const EVENT_INDEX_TABLES = `
 CREATE TABLE event_index (
@@ -29,50 +19,52 @@ CREATE TABLE event_index (
 );
 `
 
-export type HashedEvent = { position: number; hashes: Hashes | null }
-
-/** The stored events, as their own room shows them. Ranges are of positions, without their ends. */
-export type StoredEvents = {
-  /** The oldest first. */
-  hashed(after: number, before: number, limit: number): Iterable<HashedEvent>
-}
+export type HashedEvent = { position: number; hashes: Hashes }
 
 export class EventIndex {
   readonly #sql: SqlStorage
-  readonly #events: StoredEvents
+  readonly #events: Pick<EventList, 'hashed'>
   /** Everything up to this position is indexed; `null`: to be read. */
   #last: number | null = null
 
-  constructor(sql: SqlStorage, events: StoredEvents) {
+  constructor(sql: SqlStorage, events: Pick<EventList, 'hashed'>) {
     this.#sql = sql
     this.#events = events
   }
 
-  /** Events have been stored; part of their transaction. Writes only where a position is among those indexed already. */
+  /**
+   * Events have been stored; part of their transaction. Writes only where a position is among those indexed already, because
+   * a clock was set back or a request took long: into the row of its neighbours.
+   */
   stored(events: readonly HashedEvent[]): void {
-    for (const event of events) if (event.position <= this.#indexedTo()) this.#addLate(event)
+    for (const event of events) {
+      if (event.position > this.#indexedTo()) continue
+      const { last } = this.#sql
+        .exec<{ last: number }>(
+          'SELECT MIN(last) AS last FROM event_index WHERE last >= ?',
+          event.position,
+        )
+        .one()
+      this.#write(last, [...unpackEntries(this.#entries(last)), ...entriesOf(event)])
+    }
   }
 
   /** Positions of stored events with this hash, from `from` on and below `before`, the newest first. */
   find(hash: string, from: number, before: number, limit: number): number[] {
     const found = new Set<number>()
-    for (const { position, hashes } of this.#events.hashed(
-      Math.max(this.#indexedTo(), from - 1),
-      before,
-      Number.MAX_SAFE_INTEGER,
-    )) {
+    const after = Math.max(this.#indexedTo(), from - 1)
+    for (const { position, hashes } of this.#events.hashed(after, before, MAX_POSITION)) {
       if (hasHash(hashes, hash)) found.add(position)
     }
     const key = keyOf({ hash })
-    for (const { last } of this.#candidates(key, from)) {
-      if (found.size >= limit) break
+    for (const last of this.#candidates(key, from)) {
       const positions = positionsIn(this.#entries(last), key).sort((a, b) => b - a)
       for (const position of positions) {
-        if (position < from || position >= before || found.size >= limit) continue
-        for (const { hashes } of this.#events.hashed(position - 1, position + 1, 1)) {
-          if (hasHash(hashes, hash)) found.add(position)
-        }
+        if (found.size >= limit) break
+        if (position < from || position >= before) continue
+        if (hasHash(this.#at(position)?.hashes ?? null, hash)) found.add(position)
       }
+      if (found.size >= limit) break
     }
     return [...found].sort((a, b) => b - a).slice(0, limit)
   }
@@ -80,41 +72,32 @@ export class EventIndex {
   /** Forgets entries of events that had this hash and have left, all that they had. A row goes with the next `sweep`. */
   erase(hash: string): void {
     const key = keyOf({ hash })
-    for (const { last } of this.#candidates(key, 0)) {
-      const entries = unpackEntries(this.#entries(last))
-      const left = new Set(
-        entries
-          .filter((entry) => entry.key === key)
-          .map(({ position }) => position)
-          .filter((at) => [...this.#events.hashed(at - 1, at + 1, 1)].length === 0),
-      )
+    for (const last of this.#candidates(key, 0)) {
+      const entries = this.#entries(last)
+      const left = new Set(positionsIn(entries, key).filter((position) => !this.#at(position)))
       if (left.size === 0) continue
-      const kept = entries.filter(({ position }) => !left.has(position))
       this.#sql.exec(
         `UPDATE event_index SET filter = zeroblob(length(filter)),
            entries = zeroblob(length(entries)) WHERE last = ?`,
         last,
       )
-      this.#sql.exec(
-        'UPDATE event_index SET filter = ?, entries = ? WHERE last = ?',
-        filterOf(kept.map((entry) => entry.key)).buffer,
-        packEntries(kept).buffer,
-        last,
-      )
+      const kept = unpackEntries(entries).filter(({ position }) => !left.has(position))
+      this.#write(last, kept)
     }
   }
 
   /** Indexes what has been stored for a while, where there is enough of it, and drops rows without events. */
   sweep(now: number): void {
-    const before = positionOf({ receivedAt: now - INDEX_AFTER_MS, id: '000' })
+    const before = (now - INDEX_AFTER_MS) * PER_MS
     for (;;) {
       const events = [...this.#events.hashed(this.#indexedTo(), before, INDEXED_TOGETHER)]
       if (events.length < INDEX_FROM) break
-      this.#write(events)
+      this.#write(events.at(-1)?.position ?? 0, events.flatMap(entriesOf))
       if (events.length < INDEXED_TOGETHER) break
     }
     let after = -1
-    for (const { last } of this.#rows()) {
+    const rows = this.#sql.exec<{ last: number }>('SELECT last FROM event_index ORDER BY last')
+    for (const { last } of rows.toArray()) {
       const [event] = this.#events.hashed(after, last + 1, 1)
       if (!event) this.#sql.exec('DELETE FROM event_index WHERE last = ?', last)
       after = last
@@ -122,11 +105,9 @@ export class EventIndex {
     this.#last = null
   }
 
-  #write(events: readonly HashedEvent[]): void {
-    const entries = events.flatMap(entriesOf)
-    const last = events.at(-1)?.position ?? 0
+  #write(last: number, entries: readonly IndexEntry[]): void {
     this.#sql.exec(
-      'INSERT INTO event_index (last, filter, entries) VALUES (?, ?, ?)',
+      'INSERT OR REPLACE INTO event_index (last, filter, entries) VALUES (?, ?, ?)',
       last,
       filterOf(entries.map(({ key }) => key)).buffer,
       packEntries(entries).buffer,
@@ -134,35 +115,14 @@ export class EventIndex {
     this.#last = null
   }
 
-  /** Stored late, because a clock was set back or a request took long: goes into the row of its neighbours. */
-  #addLate(event: HashedEvent): void {
-    const [row] = this.#sql
-      .exec<{ last: number; filter: ArrayBuffer; entries: ArrayBuffer }>(
-        'SELECT * FROM event_index WHERE last >= ? ORDER BY last LIMIT 1',
-        event.position,
-      )
-      .toArray()
-    if (!row) return
-    const filter = new Uint8Array(row.filter)
-    const added = entriesOf(event)
-    for (const { key } of added) addKey(filter, key)
-    const entries = [...unpackEntries(new Uint8Array(row.entries)), ...added]
-    this.#sql.exec(
-      'UPDATE event_index SET filter = ?, entries = ? WHERE last = ?',
-      filter.buffer,
-      packEntries(entries).buffer,
-      row.last,
-    )
-  }
-
   /** Rows whose filter may hold the key, the newest first. */
-  #candidates(key: number, from: number): { last: number }[] {
+  #candidates(key: number, from: number): number[] {
     const rows = this.#sql.exec<{ last: number; block: ArrayBuffer }>(
       `SELECT last, ${BLOCK_SQL} AS block FROM event_index WHERE last >= ? ORDER BY last DESC`,
       mixed(key),
       from,
     )
-    return [...rows].filter(({ block }) => mayHold(new Uint8Array(block), key))
+    return [...rows].flatMap(({ last, block }) => (mayHold(new Uint8Array(block), key) ? last : []))
   }
 
   #entries(last: number): Uint8Array {
@@ -172,16 +132,60 @@ export class EventIndex {
     return new Uint8Array(entries)
   }
 
-  #rows(): { last: number }[] {
-    return this.#sql.exec<{ last: number }>('SELECT last FROM event_index ORDER BY last').toArray()
+  #at(position: number): HashedEvent | undefined {
+    return [...this.#events.hashed(position - 1, position + 1, 1)][0]
   }
 
   #indexedTo(): number {
-    this.#last ??= this.#rows().at(-1)?.last ?? -1
+    this.#last ??= this.#sql
+      .exec<{ last: number }>('SELECT IFNULL(MAX(last), -1) AS last FROM event_index')
+      .one().last
     return this.#last
   }
 }
 
+const MAX_POSITION = Number.MAX_SAFE_INTEGER
+
+/** An event that may be looked up by the hash that begins with `key`. */
+export type IndexEntry = { key: number; position: number }
+
 function entriesOf({ position, hashes }: HashedEvent): IndexEntry[] {
   return unpackHashes(hashes).map(({ hash }) => ({ key: keyOf({ hash }), position }))
+}
+
+const ENTRY = 12
+
+/** Sorted by key, twelve bytes each. */
+export function packEntries(entries: readonly IndexEntry[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(entries.length * ENTRY)
+  const view = viewOf(bytes)
+  const sorted = entries.toSorted((a, b) => a.key - b.key)
+  for (const [index, { key, position }] of sorted.entries()) {
+    view.setUint32(index * ENTRY, key)
+    view.setFloat64(index * ENTRY + 4, position)
+  }
+  return bytes
+}
+
+export function unpackEntries(packed: Uint8Array): IndexEntry[] {
+  const view = viewOf(packed)
+  return Array.from({ length: packed.length / ENTRY }, (_, index) => {
+    return { key: view.getUint32(index * ENTRY), position: view.getFloat64(index * ENTRY + 4) }
+  })
+}
+
+/** Positions of the entries with this key. */
+export function positionsIn(packed: Uint8Array, key: number): number[] {
+  const view = viewOf(packed)
+  let [low, high] = [0, packed.length / ENTRY]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (view.getUint32(middle * ENTRY) < key) low = middle + 1
+    else high = middle
+  }
+  const positions: number[] = []
+  for (; low * ENTRY < packed.length && view.getUint32(low * ENTRY) === key; low += 1) {
+    positions.push(view.getFloat64(low * ENTRY + 4))
+  }
+  return positions
 }

@@ -1,29 +1,42 @@
 /**
  * Stored events and receipts together: found by the beginning of an id or by keyed hash, the newest first; or listed in one
- * order, by the moment of receipt: what came last, whatever became of it.
+ * order, by the moment of receipt: what came last, whatever became of it; or by conversation, to see which have a transcript.
  *
  * Promises: reads only; a list reads as many events as it shows, and of the receipts the few rows that hold these, or
- * `MAX_RECEIPT_ROWS` where a filter matches few: then a page is short, and has a cursor all the same.
+ * `MAX_RECEIPT_ROWS` where a filter matches few: then a page is short, and has a cursor all the same. One row of receipts is
+ * in memory at a time. One event is found once, however often it was delivered.
  * Accepts: receipts know no code and no path, so a filter by these lists stored events alone. Of two receipts that share a
  * place (once in 4,096, in the same millisecond), a page that ends between them hides one.
  */
-import { MAX_RECEIPT_ROWS } from '../../limits.ts'
+import { MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS, MAX_RECEIPT_ROWS } from '../../limits.ts'
 import { PER_MS } from '../event.ts'
-import type { EventList, Listed, ListedPage, ListFilter } from '../list.ts'
+import { type EventList, type Listed, type ListedPage, type ListFilter, rangeOf } from '../list.ts'
+import {
+  type Completeness,
+  type CompletenessFacts,
+  type ConversationEvent,
+  completenessOf,
+  takesPart,
+} from './completeness.ts'
 import type { EventIndex } from './event-index.ts'
-import type { KnownFailure } from './landed.ts'
-import type { Via } from './packed.ts'
-import type { FoundReceipt, ReceiptStore } from './receipts.ts'
-import type { Receipts } from './records.ts'
+import type { KnownFailure, LandedStore } from './landed.ts'
+import { unpackHashes } from './lookup.ts'
+import {
+  conversationOf,
+  idOf,
+  matching,
+  positionOf,
+  recordsIn,
+  timesOf,
+  unpackReceipt,
+  type Via,
+  type Wanted,
+} from './packed.ts'
+import type { ReceiptRow } from './receipts.ts'
 import type { ReportStore } from './reports.ts'
 
-/** Positions from `from` on and below `before`. `id`: its beginning, 8 digits at least. */
-export type FindRequest = {
-  by: { id: string } | { hash: string }
-  from: number
-  before: number
-  limit: number
-}
+/** Positions from `from` on and below `before`. */
+export type FindRequest = { by: Wanted; from: number; before: number; limit: number }
 
 /**
  * `settledAt`: epoch milliseconds of AEP's acceptance; `via`: how. Both `null` while the event is stored. `refused`: that AEP
@@ -36,127 +49,189 @@ export type Found = Omit<Listed, 'state'> & {
   refused: KnownFailure | null
 }
 
-/** Stored events, as their own room shows them. */
-export type FoundEvents = {
-  /** Positions of the events whose id begins so, at most `limit`. */
-  beginningWith(id: string, limit: number): number[]
-  at(position: number): Listed | null
-}
-
-type FindDeps = {
-  events: FoundEvents
-  index: EventIndex
-  receipts: ReceiptStore
-  reports: ReportStore
-  /** What AEP refused afterwards. */
-  failureOf: (id: string) => KnownFailure | null
-  /** Receipts settled until then are over. */
-  settledAfter: number
-}
-
-/** Of ids that receipts are found by. */
-const ID_BEGINNING = /^[0-9a-f]{8,64}$/
-
-export function findEvents({ by, from, before, limit }: FindRequest, deps: FindDeps): Found[] {
-  const { events, index, receipts, reports, failureOf, settledAfter } = deps
-  const stored =
-    'hash' in by
-      ? index.find(by.hash, from, before, limit)
-      : events.beginningWith(by.id, limit).filter((at) => at >= from && at < before)
-  const range = { from, before, limit, settledAfter }
-  const delivered =
-    'hash' in by || ID_BEGINNING.test(by.id) ? receipts.find(by, range, reports.receipts()) : []
-  return [
-    ...stored.flatMap((position) => atPosition(position, events)),
-    ...delivered.map((receipt) => fromReceipt(receipt, failureOf(receipt.id))),
-  ]
-    .sort((a, b) => b.position - a.position)
-    .slice(0, limit)
-}
-
-function atPosition(position: number, events: FoundEvents): Found[] {
-  const event = events.at(position)
-  return event ? [{ ...event, settledAt: null, via: null, refused: null }] : []
-}
-
-export function fromReceipt(
-  { hashes: _, ...receipt }: FoundReceipt,
-  refused: KnownFailure | null,
-): Found {
-  const event = { ...receipt, nextAttemptAt: null, lastError: null }
-  return withRefusal({ ...event, state: 'delivered', refused: null }, refused)
-}
-
-/** A delivered event with the state that a later refusal gives it. */
-export function withRefusal(event: Found, refused: KnownFailure | null): Found {
-  if (refused === null) return event
-  return { ...event, state: refused.recoveredAt ? 'recovered' : 'failed', refused }
-}
-
 /** `all`: stored and delivered events. */
 export type TimelineFilter = Omit<ListFilter, 'state'> & { state: 'all' | 'delivered' }
 
 export type TimelinePage = { events: (Listed | Found)[]; readTo: number | null }
 
-/** As `EventList.list`. */
-export function timeline(
-  filter: TimelineFilter,
-  after: number | null,
-  limit: number,
-  newest: boolean,
-  { list, receipts }: { list: EventList; receipts: Receipts },
-): TimelinePage {
-  const none: ListedPage = { events: [], readTo: null }
-  const stored =
-    filter.state === 'all' ? list.list({ ...filter, state: 'all' }, after, limit, newest) : none
-  const hasReceipts = filter.code === null && filter.path === null
-  const delivered = hasReceipts ? page(filter, after, limit, newest, receipts) : none
-  const ends = [stored.readTo, delivered.readTo].filter((end) => end !== null)
-  // Both have been read up to there.
-  const end = ends.length === 0 ? null : newest ? Math.max(...ends) : Math.min(...ends)
-  const events = [...stored.events, ...delivered.events]
-    .filter(({ position }) => end === null || (newest ? position >= end : position <= end))
-    .sort((a, b) => (newest ? b.position - a.position : a.position - b.position))
-  const last = events.length > limit ? events[limit - 1] : undefined
-  const shown = events.slice(0, limit).map((event) => {
-    return 'settledAt' in event ? withRefusal(event, receipts.afterwards(event.id)) : event
-  })
-  return { events: shown, readTo: last?.position ?? end }
+type FinderDeps = {
+  list: EventList
+  index: EventIndex
+  reports: ReportStore
+  landed: LandedStore
+  receiptMs: number
+  now: () => number
 }
 
-function page(
-  { kind, source, idPrefix, from, end }: TimelineFilter,
-  after: number | null,
-  limit: number,
-  newest: boolean,
-  receipts: Receipts,
-): TimelinePage {
-  const start = newest ? from : Math.max((after ?? -1) + 1, from)
-  const below = newest ? Math.min(after ?? end, end) : end
-  const found = new Map<string, Found>()
-  const take = (events: Iterable<Found>) => {
-    for (const event of events) {
-      if (event.position < start || event.position >= below) continue
-      if (kind !== null && event.kind !== kind) continue
-      if (source && event.source !== source) continue
-      if (idPrefix && !event.id.startsWith(idPrefix)) continue
-      found.set(event.id, event)
+/** Of ids that receipts are found by. */
+const ID_BEGINNING = /^[0-9a-f]{8,64}$/
+
+export class Finder {
+  readonly #deps: FinderDeps
+
+  constructor(deps: FinderDeps) {
+    this.#deps = deps
+  }
+
+  find({ by, from, before, limit }: FindRequest): Found[] {
+    const { list, index } = this.#deps
+    const isHash = 'hash' in by
+    const stored = isHash
+      ? index.find(by.hash, from, before, limit)
+      : list.beginningWith(by.id, limit).filter((at) => at >= from && at < before)
+    const events = stored.flatMap((position): Found[] => {
+      const event = list.at(position)
+      return event ? [{ ...event, settledAt: null, via: null, refused: null }] : []
+    })
+    if (isHash || ID_BEGINNING.test(by.id)) {
+      events.push(...this.#delivered({ from, before, newest: true, limit, wanted: by }).events)
+    }
+    const shown = events.sort((a, b) => b.position - a.position).slice(0, limit)
+    return shown.map((event) => this.#withRefusal(event))
+  }
+
+  /** As `EventList.list`, with delivered events. */
+  timeline(
+    filter: TimelineFilter,
+    after: number | null,
+    limit: number,
+    newest: boolean,
+  ): TimelinePage {
+    const { list } = this.#deps
+    const { state, kind, code, path, source, idPrefix } = filter
+    const none: ListedPage = { events: [], readTo: null }
+    const stored =
+      state === 'all' ? list.list({ ...filter, state: 'all' }, after, limit, newest) : none
+    const [start, before] = rangeOf(filter, after, newest)
+    const matches = (event: Found) =>
+      (kind === null || event.kind === kind) &&
+      (!source || event.source === source) &&
+      (!idPrefix || event.id.startsWith(idPrefix))
+    const hasReceipts = code === null && path === null
+    const most = MAX_RECEIPT_ROWS
+    const delivered = hasReceipts
+      ? this.#delivered({ from: start + 1, before, newest, limit, most, matches })
+      : none
+    const ends = [stored.readTo, delivered.readTo].filter((end) => end !== null)
+    // Both have been read up to there.
+    const readTo = ends.length === 0 ? null : newest ? Math.max(...ends) : Math.min(...ends)
+    const events = [...stored.events, ...delivered.events]
+      .filter(({ position: at }) => readTo === null || (newest ? at >= readTo : at <= readTo))
+      .sort((a, b) => (newest ? b.position - a.position : a.position - b.position))
+    const last = events.length > limit ? events[limit - 1] : undefined
+    const shown = events.slice(0, limit).map((event) => {
+      return 'settledAt' in event ? this.#withRefusal(event) : event
+    })
+    return { events: shown, readTo: last?.position ?? readTo }
+  }
+
+  /** Receipts in one order, `limit` of them and those read with them. `most`: as many rows of them are read. */
+  #delivered({
+    from,
+    before,
+    newest,
+    limit,
+    most = Number.MAX_SAFE_INTEGER,
+    wanted,
+    matches = () => true,
+  }: {
+    from: number
+    before: number
+    newest: boolean
+    limit: number
+    most?: number
+    wanted?: Wanted
+    matches?: (event: Found) => boolean
+  }): { events: Found[]; readTo: number | null } {
+    const { reports, receiptMs, now } = this.#deps
+    const settledAfter = now() - receiptMs
+    const found = new Map<string, Found>()
+    const take = (packed: Uint8Array) => {
+      for (const record of wanted ? matching(packed, wanted) : recordsIn(packed)) {
+        if (timesOf(record).settledAt <= settledAfter) continue
+        const event = fromReceipt(record)
+        const { id, position } = event
+        const isNewest = position > (found.get(id)?.position ?? -1)
+        if (position >= from && position < before && isNewest && matches(event)) {
+          found.set(id, event)
+        }
+      }
+    }
+    const inOrder = () =>
+      [...found.values()].sort((a, b) =>
+        newest ? b.position - a.position : a.position - b.position,
+      )
+    for (const packed of reports.recent()) take(packed)
+    let rows = 0
+    for (const { first, last, packed } of reports.receipts.rows(from, before, newest, wanted)) {
+      // What rows from here on hold is not before this.
+      const edge = newest ? (last + 1) * PER_MS : first * PER_MS - 1
+      const nth = inOrder()[limit - 1]?.position
+      if (nth !== undefined && (newest ? nth >= edge : nth <= edge)) break
+      const isProgress = newest ? edge < before : edge >= from
+      if (rows >= most && isProgress) return { events: inOrder(), readTo: edge }
+      rows += 1
+      take(packed())
+    }
+    const events = inOrder()
+    return { events, readTo: events.length > limit ? (events[limit - 1]?.position ?? null) : null }
+  }
+
+  /** A delivered event with the state that a later refusal gives it: a row read each, so it is asked for what is shown. */
+  #withRefusal(event: Found): Found {
+    const refused = event.settledAt === null ? null : this.#deps.landed.failureOf(event.id)
+    if (refused === null) return event
+    return { ...event, state: refused.recoveredAt ? 'recovered' : 'failed', refused }
+  }
+
+  /** Conversations that began since a moment; `from`: since when enough is known of them. */
+  completeness(
+    since: number,
+    overdueAt: number,
+  ): Completeness & CompletenessFacts & { from: number } {
+    const { list, reports } = this.#deps
+    const stored = list.newestSince(since, MAX_COMPLETENESS_EVENTS)
+    const isCut = stored.length === MAX_COMPLETENESS_EVENTS
+    let from = isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : since
+    const rows: ReceiptRow[] = []
+    for (const row of reports.receipts.rows(from * PER_MS, Number.MAX_SAFE_INTEGER, true)) {
+      if (rows.length === MAX_COMPLETENESS_ROWS) {
+        from = Math.max(from, row.last + 1)
+        break
+      }
+      rows.push(row)
+    }
+    return { ...completenessOf(this.#conversations(stored, rows, from), overdueAt), from }
+  }
+
+  /** Events that take part, of those that are stored and of receipts, in no order. */
+  *#conversations(
+    stored: ReturnType<EventList['newestSince']>,
+    rows: readonly ReceiptRow[],
+    from: number,
+  ): Generator<ConversationEvent> {
+    for (const { hashes, ...event } of stored) {
+      if (event.receivedAt < from || !takesPart(event.kind)) continue
+      const own = unpackHashes(hashes).find(({ field }) => field === 'conversation')
+      yield { ...event, conversation: own?.hash ?? null }
+    }
+    for (const packed of this.#deps.reports.recent()) yield* conversationsIn(packed, from)
+    for (const { packed } of rows) yield* conversationsIn(packed(), from)
+  }
+}
+
+function fromReceipt(record: Uint8Array): Found {
+  const { hashes: _, ...receipt } = unpackReceipt(record)
+  const event = { ...receipt, position: positionOf(receipt), nextAttemptAt: null, lastError: null }
+  return { ...event, state: 'delivered', refused: null }
+}
+
+function* conversationsIn(packed: Uint8Array, from: number): Generator<ConversationEvent> {
+  for (const record of recordsIn(packed)) {
+    const { kind, hash: conversation } = conversationOf(record)
+    const { receivedAt } = timesOf(record)
+    if (receivedAt >= from && takesPart(kind)) {
+      yield { id: idOf(record), kind, receivedAt, conversation }
     }
   }
-  const inOrder = () =>
-    [...found.values()].sort((a, b) => (newest ? b.position - a.position : a.position - b.position))
-  take(receipts.recent())
-  let rows = 0
-  for (const { first, last, read } of receipts.rows(start, below, newest)) {
-    // What rows from here on hold is not before this.
-    const edge = newest ? (last + 1) * PER_MS : first * PER_MS - 1
-    const nth = inOrder()[limit - 1]?.position
-    if (nth !== undefined && (newest ? nth >= edge : nth <= edge)) break
-    const isProgress = newest ? edge < below : edge >= start
-    if (rows >= MAX_RECEIPT_ROWS && isProgress) return { events: inOrder(), readTo: edge }
-    rows += 1
-    take(read())
-  }
-  const events = inOrder()
-  return { events, readTo: events.length > limit ? (events[limit - 1]?.position ?? null) : null }
 }

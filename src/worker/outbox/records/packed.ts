@@ -1,6 +1,5 @@
 /**
- * Receipts, and index entries of stored events, as bytes: many to a row, so that they cost hundredths of a row written an
- * event.
+ * Receipts as bytes, many to a row, so that they cost hundredths of a row written an event; and filters of such rows.
  *
  * Promises: what is unpacked equals what was packed; records stand on their own, so packed receipts joined are packed
  * receipts. Looking compares the bytes where they lie: a beginning finds, all 128 bits of a hash decide. Which of many
@@ -92,19 +91,14 @@ function packReceipt(receipt: Receipt): Uint8Array {
 
 export function unpackReceipt(record: Uint8Array): Receipt {
   const view = viewOf(record)
-  const hashesAt = HEAD + (record[SOURCE_LENGTH] ?? 0)
-  const source = new TextDecoder().decode(record.subarray(HEAD, hashesAt))
-  const hashes = Array.from({ length: record[HASH_COUNT] ?? 0 }, (_, index) => {
-    const at = hashesAt + index * HASH
-    const field = FIELDS[record[at] ?? 0] ?? 'unknown'
-    return { field, hash: record.subarray(at + 1, at + HASH).toHex() }
-  })
+  const places = placesOfHashes(record)
+  const source = new TextDecoder().decode(
+    record.subarray(HEAD, HEAD + (record[SOURCE_LENGTH] ?? 0)),
+  )
+  const hashes = places.map((at) => ({ field: fieldAt(record, at), hash: hashAt(record, at) }))
   return {
-    id: idOf(record),
-    kind: KIND_NAMES[record[KIND] ?? 0] ?? 'auto',
-    source: source || null,
-    receivedAt: timeAt(view, RECEIVED_AT),
-    settledAt: timeAt(view, SETTLED_AT),
+    ...{ id: idOf(record), kind: kindOf(record), source: source || null },
+    ...timesOf(record),
     via: VIAS[record[VIA] ?? 0] ?? 'drained',
     attempts: view.getUint16(ATTEMPTS, true),
     bytes: view.getUint32(BYTES, true),
@@ -126,29 +120,21 @@ export function recordsIn(packed: Uint8Array): Uint8Array[] {
 /** The records that are wanted, as parts of these bytes. */
 export function matching(packed: Uint8Array, wanted: Wanted): Uint8Array[] {
   const found: Uint8Array[] = []
-  const isId = 'id' in wanted
-  const odd = isId && wanted.id.length % 2 === 1
-  const beginning = Uint8Array.fromHex(
-    isId ? wanted.id.slice(0, wanted.id.length & ~1) : wanted.hash,
-  )
-  for (let at = 0; at < packed.length; ) {
-    const length = lengthOf(packed, at)
-    if (isId) {
-      const isFound =
-        startsWith(packed, at, beginning) &&
-        (!odd || idOf(packed.subarray(at)).startsWith(wanted.id))
-      if (isFound) found.push(packed.subarray(at, at + length))
-    } else {
-      const hashesAt = at + HEAD + (packed[at + SOURCE_LENGTH] ?? 0)
-      for (let hash = hashesAt; hash < at + length; hash += HASH) {
-        if (!startsWith(packed, hash + 1, beginning)) continue
-        found.push(packed.subarray(at, at + length))
-        break
-      }
-    }
-    at += length
+  const { id, hash } = { id: null, hash: null, ...wanted }
+  const bytes = Uint8Array.fromHex(hash ?? id?.slice(0, id.length & ~1) ?? '')
+  const isAt = (place: number) => {
+    for (let at = 0; at < bytes.length; at += 1) if (packed[place + at] !== bytes[at]) return false
+    return true
   }
-  return found
+  for (let from = 0; from < packed.length; ) {
+    const end = from + lengthOf(packed, from)
+    // An id is in one place, a hash in any of some.
+    let place = hash === null ? from + ID : from + HEAD + (packed[from + SOURCE_LENGTH] ?? 0) + 1
+    while (place < end && !isAt(place)) place += hash === null ? end : HASH
+    if (place < end) found.push(packed.subarray(from, end))
+    from = end
+  }
+  return id === null ? found : found.filter((record) => idOf(record).startsWith(id))
 }
 
 /** Orders receipts among stored events, the moment of receipt first. Two of one millisecond share a place once in 4,096. */
@@ -168,80 +154,36 @@ export function timesOf(record: Uint8Array): { receivedAt: number; settledAt: nu
 
 /** Of a record: its kind and its conversation's hash, `null` if it names none. Far less than unpacking it. */
 export function conversationOf(record: Uint8Array): { kind: StoredKind; hash: string | null } {
-  const kind = KIND_NAMES[record[KIND] ?? 0] ?? 'auto'
-  const hashesAt = HEAD + (record[SOURCE_LENGTH] ?? 0)
-  for (let at = hashesAt; at < record.length; at += HASH) {
-    if (FIELDS[record[at] ?? 0] !== 'conversation') continue
-    return { kind, hash: record.subarray(at + 1, at + HASH).toHex() }
-  }
-  return { kind, hash: null }
+  const at = placesOfHashes(record).find((place) => fieldAt(record, place) === 'conversation')
+  return { kind: kindOf(record), hash: at === undefined ? null : hashAt(record, at) }
 }
 
 /** What a filter holds of a record: the beginnings of its id and its hashes. */
 export function keysOf(record: Uint8Array): number[] {
   const view = viewOf(record)
-  const keys = [view.getUint32(ID)]
-  const hashesAt = HEAD + (record[SOURCE_LENGTH] ?? 0)
-  for (let at = hashesAt; at < record.length; at += HASH) keys.push(view.getUint32(at + 1))
-  return keys
+  return [ID, ...placesOfHashes(record).map((at) => at + 1)].map((at) => view.getUint32(at))
 }
 
 export function keyOf(wanted: Wanted): number {
   return Number.parseInt(('id' in wanted ? wanted.id : wanted.hash).slice(0, 8), 16)
 }
 
-/** An event that may be looked up by the hash that begins with `key`. */
-export type IndexEntry = { key: number; position: number }
-
-const ENTRY = 12
-
-/** Sorted by key, twelve bytes each. */
-export function packEntries(entries: readonly IndexEntry[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(entries.length * ENTRY)
-  const view = viewOf(bytes)
-  const sorted = entries.toSorted((a, b) => a.key - b.key)
-  for (const [index, { key, position }] of sorted.entries()) {
-    view.setUint32(index * ENTRY, key)
-    view.setFloat64(index * ENTRY + 4, position)
-  }
-  return bytes
+/** Where its hashes are: each a byte for its field, and sixteen. */
+function placesOfHashes(record: Uint8Array): number[] {
+  const places: number[] = []
+  for (let at = HEAD + (record[SOURCE_LENGTH] ?? 0); at < record.length; at += HASH) places.push(at)
+  return places
 }
 
-export function unpackEntries(packed: Uint8Array): IndexEntry[] {
-  const view = viewOf(packed)
-  return Array.from({ length: packed.length / ENTRY }, (_, index) => {
-    return { key: view.getUint32(index * ENTRY), position: view.getFloat64(index * ENTRY + 4) }
-  })
-}
-
-/** Positions of the entries with this key. */
-export function positionsIn(packed: Uint8Array, key: number): number[] {
-  const view = viewOf(packed)
-  let [low, high] = [0, packed.length / ENTRY]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (view.getUint32(middle * ENTRY) < key) low = middle + 1
-    else high = middle
-  }
-  const positions: number[] = []
-  for (; low * ENTRY < packed.length && view.getUint32(low * ENTRY) === key; low += 1) {
-    positions.push(view.getFloat64(low * ENTRY + 4))
-  }
-  return positions
-}
+const fieldAt = (record: Uint8Array, at: number) => FIELDS[record[at] ?? 0] ?? 'unknown'
+const hashAt = (record: Uint8Array, at: number) => record.subarray(at + 1, at + HASH).toHex()
+const kindOf = (record: Uint8Array) => KIND_NAMES[record[KIND] ?? 0] ?? 'auto'
 
 function lengthOf(packed: Uint8Array, at: number): number {
   return HEAD + (packed[at + SOURCE_LENGTH] ?? 0) + (packed[at + HASH_COUNT] ?? 0) * HASH
 }
 
-function startsWith(bytes: Uint8Array, at: number, beginning: Uint8Array): boolean {
-  for (let index = 0; index < beginning.length; index += 1) {
-    if (bytes[at + index] !== beginning[index]) return false
-  }
-  return true
-}
-
-function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
+export function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
   return new DataView(buffer, byteOffset, length)
 }
 
@@ -262,15 +204,14 @@ const BITS_SET = 8
 export function filterOf(keys: readonly number[]): Uint8Array<ArrayBuffer> {
   const blocks = Math.max(Math.ceil((keys.length * BITS_PER_KEY) / (BLOCK_BYTES * 8)), 1)
   const filter = new Uint8Array(blocks * BLOCK_BYTES)
-  for (const key of keys) addKey(filter, key)
+  for (const key of keys) {
+    const from = (mixed(key) % blocks) * BLOCK_BYTES
+    for (const bit of bitsOf(key)) {
+      const at = from + (bit >> 3)
+      filter[at] = (filter[at] ?? 0) | (1 << (bit & 7))
+    }
+  }
   return filter
-}
-
-/** Changes the filter. Many more keys than it was made for make it find too much, and miss nothing. */
-export function addKey(filter: Uint8Array, key: number): void {
-  const from = (mixed(key) % (filter.length / BLOCK_BYTES)) * BLOCK_BYTES
-  for (const bit of bitsOf(key))
-    filter[from + (bit >> 3)] = (filter[from + (bit >> 3)] ?? 0) | (1 << (bit & 7))
 }
 
 /** SQL: the block of the column `filter` that a key belongs to; its one parameter is `mixed(key)`. */

@@ -9,19 +9,18 @@
  */
 import { joined } from '../../lib/bounded-body.ts'
 import { DAY_MS, SEGMENT_RECEIPTS } from '../../limits.ts'
+import { PER_MS } from '../event.ts'
 import {
   BLOCK_SQL,
   filterOf,
+  idOf,
   keyOf,
   keysOf,
   matching,
   mayHold,
   mixed,
-  positionOf,
-  type Receipt,
   recordsIn,
   timesOf,
-  unpackReceipt,
   type Wanted,
 } from './packed.ts'
 
@@ -40,14 +39,8 @@ CREATE TABLE receipts (
 /** Rows of one day, at most: a row is number `day * PER_DAY + n`, so a day is a range of them and needs no index. */
 const PER_DAY = 65_536
 
-/** With the place among stored events. */
-export type FoundReceipt = Receipt & { position: number }
-
-/** A row of them, not read yet. */
-export type ReceiptRow = { first: number; last: number; packed: () => Uint8Array }
-
-/** Positions from `from` on and below `before`; settled after `settledAfter`. */
-type ReceiptRange = { from: number; before: number; limit: number; settledAfter: number }
+/** A row of them, not read yet. `first` and `last`: received, epoch milliseconds. */
+export type ReceiptRow = { segment: number; first: number; last: number; packed: () => Uint8Array }
 
 export class ReceiptStore {
   readonly #sql: SqlStorage
@@ -66,112 +59,73 @@ export class ReceiptStore {
 
   #addToDay(day: number, added: readonly Uint8Array[]): void {
     const [tail] = this.#sql
-      .exec<{ segment: number; packed: ArrayBuffer }>(
-        `SELECT segment, packed FROM receipts WHERE segment = (SELECT MAX(segment) FROM receipts
-           WHERE segment >= ? AND segment < ?) AND count < ?`,
+      .exec<{ segment: number; packed: ArrayBuffer | null }>(
+        `SELECT segment, IIF(count < ?, packed, NULL) AS packed FROM receipts
+         WHERE segment >= ? AND segment < ? ORDER BY segment DESC LIMIT 1`,
+        SEGMENT_RECEIPTS,
         day * PER_DAY,
         (day + 1) * PER_DAY,
-        SEGMENT_RECEIPTS,
       )
       .toArray()
-    const records = tail ? [...recordsIn(new Uint8Array(tail.packed)), ...added] : added
-    let segment = tail?.segment ?? this.#nextOf(day)
+    const before = tail?.packed ? recordsIn(new Uint8Array(tail.packed)) : []
+    const records = [...before, ...added]
+    let segment = tail ? tail.segment + (tail.packed ? 0 : 1) : day * PER_DAY
     for (let from = 0; from < records.length; from += SEGMENT_RECEIPTS) {
       this.#write(segment, records.slice(from, from + SEGMENT_RECEIPTS))
       segment += 1
     }
   }
 
-  #nextOf(day: number): number {
-    const { last } = this.#sql
-      .exec<{ last: number | null }>(
-        'SELECT MAX(segment) AS last FROM receipts WHERE segment >= ? AND segment < ?',
-        day * PER_DAY,
-        (day + 1) * PER_DAY,
-      )
-      .one()
-    return (last ?? day * PER_DAY - 1) + 1
-  }
-
   #write(segment: number, records: readonly Uint8Array[]): void {
     let [first, last, settled] = [Number.MAX_SAFE_INTEGER, 0, 0]
-    const keys: number[] = []
     for (const record of records) {
       const { receivedAt, settledAt } = timesOf(record)
       first = Math.min(first, receivedAt)
       last = Math.max(last, receivedAt)
       settled = Math.max(settled, settledAt)
-      keys.push(...keysOf(record))
     }
     this.#sql.exec(
-      `INSERT INTO receipts (segment, count, first, last, settled, filter, packed)
-       VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (segment) DO UPDATE SET count = excluded.count, first = excluded.first,
-         last = excluded.last, settled = excluded.settled, filter = excluded.filter,
-         packed = excluded.packed`,
+      `INSERT OR REPLACE INTO receipts (segment, count, first, last, settled, filter, packed)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
       segment,
       records.length,
       first,
       last,
       settled,
-      filterOf(keys).buffer,
+      filterOf(records.flatMap(keysOf)).buffer,
       joined(records).buffer,
     )
   }
 
-  /** The newest first, each id once. `recent`: packed receipts that are not in a row of this table yet. */
-  find(wanted: Wanted, range: ReceiptRange, recent: Iterable<Uint8Array>): FoundReceipt[] {
-    const { from, before, limit, settledAfter } = range
-    const found = new Map<string, FoundReceipt>()
-    const take = (packed: Uint8Array) => {
-      for (const record of matching(packed, wanted)) {
-        const receipt = unpackReceipt(record)
-        const position = positionOf(receipt)
-        const isInRange = position >= from && position < before && receipt.settledAt > settledAfter
-        const known = found.get(receipt.id)?.position ?? -1
-        if (isInRange && position > known) found.set(receipt.id, { ...receipt, position })
-      }
-    }
-    for (const packed of recent) take(packed)
-    const newest = () => [...found.values()].sort((a, b) => b.position - a.position)
-    for (const day of this.#days(from, before)) {
-      for (const { segment } of this.#candidates(wanted, day * PER_DAY, (day + 1) * PER_DAY)) {
-        take(this.#packed(segment))
-      }
-      const least = newest()[limit - 1]
-      // Earlier days have nothing newer.
-      if (least && least.position >= positionOf({ receivedAt: day * DAY_MS, id: '000' })) break
-    }
-    return newest().slice(0, limit)
-  }
-
   /**
-   * Rows with receipts received between two positions, the newest or the oldest first by what they hold. `first` and
-   * `last`: epoch milliseconds. A row is read only when it is asked for.
+   * Rows with receipts received between two positions, the newest or the oldest first by what they hold; of those that are
+   * wanted, rows whose filter may hold one. A row is read only when it is asked for.
    */
-  *rows(from: number, before: number, newest: boolean): Generator<ReceiptRow> {
-    const days = [...this.#days(from, before)]
-    for (const day of newest ? days : days.toReversed()) {
+  *rows(from: number, before: number, newest: boolean, wanted?: Wanted): Generator<ReceiptRow> {
+    const key = wanted && keyOf(wanted)
+    const days = this.#days(from, before)
+    for (const day of newest ? days : [...days].reverse()) {
       const rows = this.#sql
-        .exec<{ segment: number; first: number; last: number }>(
-          'SELECT segment, first, last FROM receipts WHERE segment >= ? AND segment < ?',
+        .exec<{ segment: number; first: number; last: number; block: ArrayBuffer | null }>(
+          `SELECT segment, first, last, ${wanted ? BLOCK_SQL : '?'} AS block FROM receipts
+           WHERE segment >= ? AND segment < ?`,
+          key === undefined ? null : mixed(key),
           day * PER_DAY,
           (day + 1) * PER_DAY,
         )
         .toArray()
       rows.sort((a, b) => (newest ? b.last - a.last : a.first - b.first))
-      const at = (receivedAt: number) => positionOf({ receivedAt, id: '000' })
-      for (const { segment, first, last } of rows) {
-        if (at(last + 1) <= from || at(first) >= before) continue
-        yield { first, last, packed: () => this.#packed(segment) }
+      for (const { segment, first, last, block } of rows) {
+        if ((last + 1) * PER_MS <= from || first * PER_MS >= before) continue
+        if (key !== undefined && block && !mayHold(new Uint8Array(block), key)) continue
+        yield { segment, first, last, packed: () => this.#packed(segment) }
       }
     }
   }
 
   /** Days that have receipts, the newest first. */
   *#days(from: number, before: number): Generator<number> {
-    const dayOf = (position: number) =>
-      Math.floor(position / positionOf({ receivedAt: DAY_MS, id: '000' }))
+    const dayOf = (position: number) => Math.floor(position / (DAY_MS * PER_MS))
     for (let next = (dayOf(before) + 1) * PER_DAY; ; ) {
       const { last } = this.#sql
         .exec<{ last: number | null }>(
@@ -187,18 +141,6 @@ export class ReceiptStore {
     }
   }
 
-  /** Rows whose filter may hold what is wanted. */
-  #candidates(wanted: Wanted, from: number, before: number): { segment: number }[] {
-    const key = keyOf(wanted)
-    const rows = this.#sql.exec<{ segment: number; block: ArrayBuffer }>(
-      `SELECT segment, ${BLOCK_SQL} AS block FROM receipts WHERE segment >= ? AND segment < ?`,
-      mixed(key),
-      from,
-      before,
-    )
-    return [...rows].filter(({ block }) => mayHold(new Uint8Array(block), key))
-  }
-
   #packed(segment: number): Uint8Array {
     const { packed } = this.#sql
       .exec<{ packed: ArrayBuffer }>('SELECT packed FROM receipts WHERE segment = ?', segment)
@@ -209,8 +151,8 @@ export class ReceiptStore {
   /** Erases the receipts with this hash; returns their ids. A dry run changes nothing. */
   erase(hash: string, dryRun: boolean): Set<string> {
     const ids = new Set<string>()
-    for (const { segment } of this.#candidates({ hash }, 0, Number.MAX_SAFE_INTEGER)) {
-      const { kept, erased } = without(this.#packed(segment), hash)
+    for (const { segment, packed } of this.rows(0, Number.MAX_SAFE_INTEGER, true, { hash })) {
+      const { kept, erased } = without(packed(), hash)
       for (const id of erased) ids.add(id)
       if (dryRun || erased.length === 0) continue
       this.#sql.exec(
@@ -234,14 +176,13 @@ export class ReceiptStore {
   }
 }
 
-/** Packed receipts, without those that have this hash. */
+/** Packed receipts without those that have this hash, and the ids of these. */
 export function without(
   packed: Uint8Array,
   hash: string,
 ): { kept: Uint8Array[]; erased: string[] } {
-  const theirs = new Set(matching(packed, { hash }).map(({ byteOffset }) => byteOffset))
-  const [erased = [], kept = []] = [true, false].map((isTheirs) =>
-    recordsIn(packed).filter(({ byteOffset }) => theirs.has(byteOffset) === isTheirs),
-  )
-  return { kept, erased: erased.map((record) => unpackReceipt(record).id) }
+  const theirs = matching(packed, { hash })
+  const places = new Set(theirs.map(({ byteOffset }) => byteOffset))
+  const kept = recordsIn(packed).filter(({ byteOffset }) => !places.has(byteOffset))
+  return { kept, erased: theirs.map(idOf) }
 }

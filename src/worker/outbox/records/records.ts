@@ -11,51 +11,24 @@ import { subjectOf } from '../../chatlio/person.ts'
 import type { ReadAccess } from '../../config/extras.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { Rim } from '../../lib/rim.ts'
-import { MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS } from '../../limits.ts'
+import { DAY_MS } from '../../limits.ts'
 import { logLine, nameOf } from '../../log.ts'
 import type { StoreRequest } from '../arrivals.ts'
 import type { EventList } from '../list.ts'
-import { ACTIVITY_TABLES, ActivityStore } from './activity.ts'
+import { ACTIVITY_TABLES, type CountRow, type Step } from './activity.ts'
+import { EVENT_INDEX_TABLES, EventIndex, type HashedEvent } from './event-index.ts'
+import { Finder } from './find.ts'
+import { LANDED_TABLES, LandedStore } from './landed.ts'
 import {
-  type Completeness,
-  type CompletenessFacts,
-  type ConversationEvent,
-  completenessOf,
-  takesPart,
-} from './completeness.ts'
-import type { CountRow, Step } from './counts.ts'
-import {
-  EVENT_INDEX_TABLES,
-  EventIndex,
-  type HashedEvent,
-  type StoredEvents,
-} from './event-index.ts'
-import {
-  type FindRequest,
-  type Found,
-  type FoundEvents,
-  findEvents,
-  fromReceipt,
-  type TimelineFilter,
-  type TimelinePage,
-  timeline,
-} from './find.ts'
-import { type KnownFailure, LANDED_TABLES, LandedStore } from './landed.ts'
-import { type Hashes, LookupHash, unpackHashes } from './lookup.ts'
+  type Hashes,
+  LookupHash,
+  SUPPRESSIONS_TABLES,
+  type Suppression,
+  Suppressions,
+} from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
-import { conversationOf, idOf, positionOf, recordsIn, timesOf, unpackReceipt } from './packed.ts'
-import { RECEIPTS_TABLES, type ReceiptRow, ReceiptStore } from './receipts.ts'
-import {
-  type Delivered,
-  type KeyUse,
-  type Lookup,
-  nextDay,
-  REPORTS_TABLES,
-  type Report,
-  ReportStore,
-  type Totals,
-} from './reports.ts'
-import { SUPPRESSIONS_TABLES, type Suppression, Suppressions } from './suppressions.ts'
+import { RECEIPTS_TABLES } from './receipts.ts'
+import { type Delivered, type Lookup, REPORTS_TABLES, type Report, ReportStore } from './reports.ts'
 
 export const RECORDS_TABLES = [
   REPORTS_TABLES,
@@ -67,67 +40,45 @@ export const RECORDS_TABLES = [
   LANDED_TABLES,
 ].join('')
 
-/** Stored events, as their own room shows them. */
-type FoundConversations = Pick<EventList, 'newestSince'>
-
-/** Receipts as found, in the order in which they are read. `first`, `last`: received, epoch milliseconds. */
-export type Receipts = {
-  /** What AEP refused afterwards: a row read each, so it is asked for what is shown. */
-  afterwards: (id: string) => KnownFailure | null
-  recent(): Iterable<Found>
-  rows(
-    from: number,
-    before: number,
-    newest: boolean,
-  ): Iterable<{ first: number; last: number; read: () => Iterable<Found> }>
-}
-
 type RecordsDeps = {
   storage: DurableObjectStorage
   /** `RECEIPT_DAYS`; 0 keeps no receipts. */
   receiptMs: number
   /** With what AEP's own counts may be read. */
   readAccess: ReadAccess
-  events: StoredEvents & FoundEvents & FoundConversations
+  list: EventList
   now: () => number
   rim: Pick<Rim, 'randomBytes' | 'randomUUID' | 'hmac'>
 }
 
 /** `pausedUntil`: receipts and counts stop until then, since the platform refuses writes; `null`: they do not. */
-export type RecordsStatus = Totals & { keys: KeyUse[]; pausedUntil: number | null }
+export type RecordsStatus = ReturnType<ReportStore['totals']> & { pausedUntil: number | null }
 
 export class Records {
-  #hash: LookupHash
+  /** The key changes at most once, while nothing is stored under it. */
+  hash: LookupHash
   readonly suppressions: Suppressions
   readonly log: OperatorLog
   readonly landed: LandedStore
+  readonly finder: Finder
   readonly #deps: RecordsDeps
-  readonly #activity: ActivityStore
-  readonly #receipts: ReceiptStore
   readonly #index: EventIndex
   readonly #reports: ReportStore
   #pausedUntil = 0
 
   constructor(deps: RecordsDeps) {
-    const { storage, receiptMs, readAccess, events, rim, now } = deps
+    const { storage, receiptMs, readAccess, list, rim, now } = deps
     const { sql } = storage
+    const activity = (from: number, to: number) => this.points(from, to, 'hour')
     this.#deps = deps
-    this.#hash = lookupHashOf(storage, rim)
+    this.hash = lookupHashOf(storage, rim)
     this.suppressions = new Suppressions(sql, rim.randomUUID)
     this.log = new OperatorLog(sql)
-    const activityOf = (from: number, to: number) => this.points(from, to, 'hour')
-    this.landed = new LandedStore({ storage, access: readAccess, activity: activityOf, now })
-    this.#activity = new ActivityStore(sql)
-    this.#receipts = new ReceiptStore(sql)
-    this.#index = new EventIndex(sql, events)
-    const { suppressions } = this
-    const [activity, receipts] = [this.#activity, this.#receipts]
-    this.#reports = new ReportStore(storage, { activity, receipts, suppressions }, receiptMs)
-  }
-
-  /** The key changes at most once, while nothing is stored under it. */
-  get hash(): LookupHash {
-    return this.#hash
+    this.landed = new LandedStore({ storage, access: readAccess, activity, now })
+    this.#index = new EventIndex(sql, list)
+    this.#reports = new ReportStore({ storage, suppressions: this.suppressions, receiptMs })
+    const [index, reports, landed] = [this.#index, this.#reports, this.landed]
+    this.finder = new Finder({ list, index, reports, landed, receiptMs, now })
   }
 
   /**
@@ -136,14 +87,14 @@ export class Records {
    */
   importSuppressions(key: Uint8Array, rows: readonly Suppression[], now: number): number | null {
     const { storage, rim } = this.#deps
-    const isOurs = key.toHex() === this.#hash.raw.toHex()
+    const isOurs = key.toHex() === this.hash.raw.toHex()
     if (!isOurs && this.#hasHashes()) return null
     const running = rows.filter(({ until }) => until > now)
     storage.transactionSync(() => {
       if (!isOurs) storage.kv.put(KEY, key)
       for (const { hash, until } of running) this.suppressions.add(hash, now, until)
     })
-    if (!isOurs) this.#hash = new LookupHash(key, rim.hmac)
+    if (!isOurs) this.hash = new LookupHash(key, rim.hmac)
     return running.length
   }
 
@@ -200,113 +151,25 @@ export class Records {
     this.#attempt((now) => this.#reports.partSettled(event, now))
   }
 
-  /** After an alarm, and after a report: writes what has been delivered, and folds what has come where it is much. */
+  /** After an alarm, and after a report. */
   flush(): void {
-    this.#attempt((now) => {
-      this.#reports.write()
-      if (this.#reports.isDue) this.#reports.fold(now)
-    })
+    this.#attempt((now) => this.#reports.flush(now))
   }
 
   /** Called by cron: folds reports, indexes events that stay stored, and drops what has expired. */
   sweep(): void {
-    const { receiptMs } = this.#deps
     this.flush()
-    this.#attempt((now) => {
-      if (this.#reports.isWorthFolding(now)) this.#reports.fold(now)
-    })
+    this.#attempt((now) => this.#reports.fold(now))
     this.#attempt((now) => {
       this.#deps.storage.transactionSync(() => {
-        this.#index.sweep(now)
-        this.#receipts.sweep(now - receiptMs)
-        this.#activity.sweep(now)
-        this.suppressions.sweep(now)
-        this.log.sweep(now)
+        for (const each of [this.#index, this.#reports, this.suppressions, this.log])
+          each.sweep(now)
       })
     })
   }
 
   points(from: number, to: number, step: Step): CountRow[] {
-    return this.#activity.points(from, to, step, this.#reports.counts())
-  }
-
-  /** Receipts that are remembered, by when they were received. */
-  receipts(): Receipts {
-    const { receiptMs, now } = this.#deps
-    const [receipts, reports, landed] = [this.#receipts, this.#reports, this.landed]
-    const settledAfter = now() - receiptMs
-    function* read(packed: Uint8Array): Generator<Found> {
-      for (const record of recordsIn(packed)) {
-        if (timesOf(record).settledAt <= settledAfter) continue
-        const receipt = unpackReceipt(record)
-        yield fromReceipt({ ...receipt, position: positionOf(receipt) }, null)
-      }
-    }
-    return {
-      afterwards: (id) => landed.failureOf(id),
-      *recent() {
-        for (const packed of reports.receipts()) yield* read(packed)
-      },
-      *rows(from, before, newest) {
-        for (const { packed, ...row } of receipts.rows(from, before, newest)) {
-          yield { ...row, read: () => read(packed()) }
-        }
-      },
-    }
-  }
-
-  /** As `EventList.list`, with delivered events. */
-  timeline(
-    filter: TimelineFilter,
-    after: number | null,
-    limit: number,
-    newest: boolean,
-    list: EventList,
-  ): TimelinePage {
-    return timeline(filter, after, limit, newest, { list, receipts: this.receipts() })
-  }
-
-  /** Conversations that began since a moment; `from`: since when enough is known of them. */
-  completeness(
-    since: number,
-    overdueAt: number,
-  ): Completeness & CompletenessFacts & { from: number } {
-    const stored = this.#deps.events.newestSince(since, MAX_COMPLETENESS_EVENTS)
-    const isCut = stored.length === MAX_COMPLETENESS_EVENTS
-    let from = isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : since
-    const positionAt = (receivedAt: number) => positionOf({ receivedAt, id: '000' })
-    const rows: ReceiptRow[] = []
-    for (const row of this.#receipts.rows(positionAt(from), Number.MAX_SAFE_INTEGER, true)) {
-      if (rows.length === MAX_COMPLETENESS_ROWS) {
-        from = Math.max(from, row.last + 1)
-        break
-      }
-      rows.push(row)
-    }
-    return { ...completenessOf(this.#conversations(stored, rows, from), overdueAt), from }
-  }
-
-  /** Events that take part, of those that are stored and of receipts, in no order; one row in memory at a time. */
-  *#conversations(
-    stored: ReturnType<FoundConversations['newestSince']>,
-    rows: readonly ReceiptRow[],
-    from: number,
-  ): Generator<ConversationEvent> {
-    for (const { hashes, ...event } of stored) {
-      if (event.receivedAt < from || !takesPart(event.kind)) continue
-      const own = unpackHashes(hashes).find(({ field }) => field === 'conversation')
-      yield { ...event, conversation: own?.hash ?? null }
-    }
-    for (const packed of this.#reports.receipts()) yield* conversationsIn(packed, from)
-    for (const { packed } of rows) yield* conversationsIn(packed(), from)
-  }
-
-  find(request: FindRequest): Found[] {
-    const { events, receiptMs, now } = this.#deps
-    const [index, receipts, reports] = [this.#index, this.#receipts, this.#reports]
-    const failureOf = (id: string) => this.landed.failureOf(id)
-    const settledAfter = now() - receiptMs
-    return findEvents(request, { events, index, receipts, reports, failureOf, settledAfter })
+    return this.#reports.points(from, to, step)
   }
 
   /**
@@ -315,17 +178,17 @@ export class Records {
    */
   eraseReceipts(hash: string, dryRun: boolean): number {
     return this.#deps.storage.transactionSync(() => {
-      const ids = this.#receipts.erase(hash, dryRun)
-      for (const id of this.#reports.erase(hash, dryRun)) ids.add(id)
-      if (!dryRun) this.landed.forget(ids)
-      if (!dryRun) this.#index.erase(hash)
+      const ids = this.#reports.erase(hash, dryRun)
+      if (dryRun) return ids.size
+      this.landed.forget(ids)
+      this.#index.erase(hash)
       return ids.size
     })
   }
 
   status(): RecordsStatus {
     const pausedUntil = this.#pausedUntil > this.#deps.now() ? this.#pausedUntil : null
-    return { ...this.#reports.totals(), keys: this.#reports.keys(), pausedUntil }
+    return { ...this.#reports.totals(), pausedUntil }
   }
 
   /** Whether it is done, or is not to be done for now. Never throws. */
@@ -338,19 +201,10 @@ export class Records {
     } catch (thrown) {
       const name = nameOf(thrown)
       const isLimit = isOverLimit(thrown)
-      if (isLimit) this.#pausedUntil = nextDay(now)
+      // The next UTC midnight.
+      if (isLimit) this.#pausedUntil = (Math.floor(now / DAY_MS) + 1) * DAY_MS
       logLine('error', { event: isLimit ? 'records-paused' : 'records-failed', name })
       return isLimit
-    }
-  }
-}
-
-function* conversationsIn(packed: Uint8Array, from: number): Generator<ConversationEvent> {
-  for (const record of recordsIn(packed)) {
-    const { kind, hash: conversation } = conversationOf(record)
-    const { receivedAt } = timesOf(record)
-    if (receivedAt >= from && takesPart(kind)) {
-      yield { id: idOf(record), kind, receivedAt, conversation }
     }
   }
 }

@@ -11,7 +11,6 @@ import type { Redacted } from '../../aep/record/redact.ts'
 import type { DriftReport } from '../../drift/detector.ts'
 import { joined } from '../../lib/bounded-body.ts'
 import {
-  DAY_MS,
   DELIVERED_TOGETHER,
   DELIVERED_WITHIN_MS,
   FOLD_AFTER_MS,
@@ -22,12 +21,10 @@ import {
   KEY_MEMORY_MS,
   MAX_APPENDED_BYTES,
 } from '../../limits.ts'
-import type { ActivityStore } from './activity.ts'
-import { type CountRow, counted, STEP_MS, summed } from './counts.ts'
-import type { Hashes } from './lookup.ts'
+import { ActivityStore, type CountRow, counted, STEP_MS, type Step, summed } from './activity.ts'
+import type { Hashes, Suppression, Suppressions } from './lookup.ts'
 import { packReceipts, type Receipt } from './packed.ts'
-import { type ReceiptStore, without } from './receipts.ts'
-import type { Suppression, Suppressions } from './suppressions.ts'
+import { ReceiptStore, without } from './receipts.ts'
 
 /**
  * What an isolate reports to the outbox. `isolate` and `sequence` name the report, so that one that is sent twice counts
@@ -86,42 +83,42 @@ CREATE TABLE totals (only INTEGER PRIMARY KEY CHECK (only = 1), totals TEXT NOT 
 /** A row without its receipts. `isolate` is `null` for what the outbox has delivered. */
 type Note = Omit<Report, 'isolate' | 'receipts' | 'drift'> & { isolate: string | null; at: number }
 
+const NOTHING = { forwarded: 0, uninformed: 0, counts: [], keys: {}, strangers: {} }
+const NO_NOTE = { isolate: null, sequence: 0, ...NOTHING }
+
 /** `isolates`: the latest report of each that was taken, and when. */
 type Kept = Totals & {
   keys: { [fingerprint: string]: number }
   isolates: { [isolate: string]: { sequence: number; at: number } }
 }
 
+type ReportsDeps = {
+  storage: DurableObjectStorage
+  suppressions: Suppressions
+  /** `RECEIPT_DAYS`; 0 keeps none. */
+  receiptMs: number
+}
+
 /** Reports that are not folded, added up. */
 type Unfolded = { upTo: number; count: number; since: number; rows: CountRow[]; kept: Kept }
 
 export class ReportStore {
-  readonly #storage: DurableObjectStorage
-  readonly #sql: SqlStorage
+  readonly receipts: ReceiptStore
   readonly #activity: ActivityStore
-  readonly #receipts: ReceiptStore
-  readonly #suppressions: Suppressions
-  /** `RECEIPT_DAYS`; 0 keeps none. */
-  readonly #keepMs: number
+  readonly #deps: ReportsDeps
+  readonly #sql: SqlStorage
   #unfolded: Unfolded | null = null
-  /** Delivered, and not written yet. */
-  #delivered: (Delivered & { at: number })[] = []
-  /** Of parts that AEP has accepted before their event is delivered, the same. */
-  #partCounts: CountRow[] = []
+  /** What the outbox has delivered and not written yet: receipts, and counts of these and of parts. */
+  #delivered: Receipt[] = []
+  #deliveredCounts: CountRow[] = []
   /** The row that what is delivered next is added to. */
   #ownRow: number | null = null
 
-  constructor(
-    storage: DurableObjectStorage,
-    parts: { activity: ActivityStore; receipts: ReceiptStore; suppressions: Suppressions },
-    keepMs: number,
-  ) {
-    this.#storage = storage
-    this.#sql = storage.sql
-    this.#activity = parts.activity
-    this.#receipts = parts.receipts
-    this.#suppressions = parts.suppressions
-    this.#keepMs = keepMs
+  constructor(deps: ReportsDeps) {
+    this.#deps = deps
+    this.#sql = deps.storage.sql
+    this.receipts = new ReceiptStore(this.#sql)
+    this.#activity = new ActivityStore(this.#sql)
   }
 
   take({ receipts, drift: _, ...report }: Report, now: number): void {
@@ -129,33 +126,41 @@ export class ReportStore {
     if (known && known.sequence >= report.sequence) return
     const keys = Object.entries(report.keys).map(([key, at]) => [key, Math.min(at, now)])
     // The others were erased while they were on their way here.
-    const kept = receipts.filter(({ hashes }) => !this.#suppressions.has(hashes, now))
-    this.#insert({ ...report, keys: Object.fromEntries(keys), at: now }, this.#packed(kept))
+    const kept = receipts.filter(({ hashes }) => !this.#deps.suppressions.has(hashes, now))
+    const note = { ...report, keys: Object.fromEntries(keys), at: now }
+    this.#save(null, note, this.#packed(kept))
   }
 
   /** Events have been delivered. Their receipts and counts are written with those of the same second, or by `write`. */
   delivered(events: readonly Delivered[], now: number): void {
-    this.#delivered.push(...events.map((event) => ({ ...event, at: now })))
+    for (const { records, redacted, hashes, ...event } of events) {
+      const { kind, source, receivedAt } = event
+      const row = { minute: now, kind, outcome: 'drained', source, records, redacted } as const
+      this.#deliveredCounts.push(counted(row, now - receivedAt))
+      this.#delivered.push({ ...event, settledAt: now, via: 'drained', hashes: hashes ?? '' })
+    }
     this.#writeIfDue(now)
   }
 
   /** A part, whose event is not delivered with it: AEP counts it now. Written with those, or by `write`. */
   partSettled({ kind, source }: Pick<Delivered, 'kind' | 'source'>, now: number): void {
     const row = { minute: now, kind, outcome: 'drained', source, count: 0, records: 1 } as const
-    this.#partCounts = summed([...this.#partCounts, { ...row, histogram: {} }], STEP_MS.minute)
+    const rows = [...this.#deliveredCounts, { ...row, histogram: {} }]
+    this.#deliveredCounts = summed(rows, STEP_MS.minute)
     // The parts of one event may take minutes, in which nothing else is delivered.
     this.#writeIfDue(now)
   }
 
   #writeIfDue(now: number): void {
-    const since = this.#delivered[0]?.at ?? now
+    const since = this.#delivered[0]?.settledAt ?? now
     const isOver = Math.abs(now - since) >= DELIVERED_WITHIN_MS
     if (isOver || this.#delivered.length >= DELIVERED_TOGETHER) this.write()
   }
 
   /** Writes what the outbox has delivered: into its latest row, while that is small. */
   write(): void {
-    if (this.#delivered.length === 0 && this.#partCounts.length === 0) return
+    const [first] = this.#deliveredCounts
+    if (!first) return
     const [own] = this.#sql
       .exec<{ note: string; receipts: ArrayBuffer }>(
         'SELECT note, receipts FROM reports WHERE position = ? AND length(receipts) < ?',
@@ -163,131 +168,104 @@ export class ReportStore {
         MAX_APPENDED_BYTES,
       )
       .toArray()
-    const before: Note | null = own ? JSON.parse(own.note) : null
-    const counts = summed([...(before?.counts ?? []), ...this.#deliveredCounts()], STEP_MS.minute)
-    const at = before?.at ?? this.#delivered[0]?.at ?? this.#partCounts[0]?.minute ?? 0
-    const nothing = { forwarded: 0, uninformed: 0, keys: {}, strangers: {} }
-    const note: Note = { isolate: null, sequence: 0, ...nothing, counts, at }
-    const packed = this.#deliveredReceipts()
-    if (own) {
-      this.#sql.exec(
-        'UPDATE reports SET note = ?, receipts = ? WHERE position = ?',
-        JSON.stringify(note),
-        joined([new Uint8Array(own.receipts), packed]).buffer,
-        this.#ownRow,
-      )
-      // Read anew: its counts have been added up already.
-      this.#unfolded = null
-    } else this.#ownRow = this.#insert(note, packed)
+    const before: Note = own ? JSON.parse(own.note) : { ...NO_NOTE, at: first.minute }
+    const counts = summed([...before.counts, ...this.#deliveredCounts], STEP_MS.minute)
+    const receipts = new Uint8Array(own?.receipts ?? [])
+    const packed = joined([receipts, this.#packed(this.#delivered)])
+    this.#ownRow = this.#save(own ? this.#ownRow : null, { ...before, counts }, packed)
+    // Read anew: its counts have been added up already.
+    if (own) this.#unfolded = null
     this.#delivered = []
-    this.#partCounts = []
-  }
-
-  #deliveredCounts(): CountRow[] {
-    const events = this.#delivered.map(({ kind, source, receivedAt, records, redacted, at }) => {
-      const row = { minute: at, kind, outcome: 'drained', source, records, redacted } as const
-      return counted(row, at - receivedAt)
-    })
-    return [...events, ...this.#partCounts]
-  }
-
-  #deliveredReceipts(): Uint8Array<ArrayBuffer> {
-    return this.#packed(
-      this.#delivered.map(({ at, hashes, records: _, redacted: __, ...event }) => {
-        return { ...event, settledAt: at, via: 'drained', hashes: hashes ?? '' }
-      }),
-    )
+    this.#deliveredCounts = []
   }
 
   #packed(receipts: readonly Receipt[]): Uint8Array<ArrayBuffer> {
-    return packReceipts(this.#keepMs > 0 ? receipts : [])
+    return packReceipts(this.#deps.receiptMs > 0 ? receipts : [])
   }
 
-  #insert(note: Note, packed: Uint8Array<ArrayBuffer>): number {
+  /** `position`: of the row that this replaces; `null`: a new one. Returns where it is. */
+  #save(position: number | null, note: Note, packed: Uint8Array<ArrayBuffer>): number {
     return this.#sql
       .exec<{ position: number }>(
-        'INSERT INTO reports (note, receipts) VALUES (?, ?) RETURNING position',
+        'INSERT OR REPLACE INTO reports (position, note, receipts) VALUES (?, ?, ?) RETURNING position',
+        position,
         JSON.stringify(note),
         packed.buffer,
       )
       .one().position
   }
 
-  totals(): Totals {
-    const { keys: _, isolates: __, ...totals } = this.#read().kept
-    return totals
+  totals(): Totals & { keys: KeyUse[] } {
+    const { keys, isolates: _, ...totals } = this.#read().kept
+    const uses = Object.entries(keys)
+    return {
+      ...totals,
+      keys: uses.map(([fingerprint, lastUsedAt]) => ({ fingerprint, lastUsedAt })),
+    }
   }
 
-  keys(): KeyUse[] {
-    const { keys } = this.#read().kept
-    return Object.entries(keys).map(([fingerprint, lastUsedAt]) => ({ fingerprint, lastUsedAt }))
-  }
-
-  /** Counts that are not in the activity yet. */
-  counts(): readonly CountRow[] {
-    return [...this.#read().rows, ...this.#deliveredCounts()]
+  /** As `ActivityStore.points`, with what is not in it yet. */
+  points(from: number, to: number, step: Step): CountRow[] {
+    const more = [...this.#read().rows, ...this.#deliveredCounts]
+    return this.#activity.points(from, to, step, more)
   }
 
   /** Packed receipts that are not folded yet. */
-  *receipts(): Generator<Uint8Array> {
-    yield this.#deliveredReceipts()
-    for (const { receipts } of this.#sql.exec<{ receipts: ArrayBuffer }>(
-      'SELECT receipts FROM reports WHERE length(receipts) > 0',
-    )) {
+  *recent(): Generator<Uint8Array> {
+    yield this.#packed(this.#delivered)
+    for (const { receipts } of this.#sql.exec<{ receipts: ArrayBuffer }>(WITH_RECEIPTS)) {
       yield new Uint8Array(receipts)
     }
   }
 
-  /** Erases receipts with this hash; returns their ids. */
-  erase(hash: string, dryRun: boolean): string[] {
+  /** Erases receipts with this hash; returns their ids. A dry run changes nothing. */
+  erase(hash: string, dryRun: boolean): Set<string> {
     this.write()
-    const ids: string[] = []
-    const rows = this.#sql
-      .exec<{ position: number; receipts: ArrayBuffer }>(
-        'SELECT position, receipts FROM reports WHERE length(receipts) > 0',
-      )
-      .toArray()
-    for (const { position, receipts } of rows) {
+    const ids = this.receipts.erase(hash, dryRun)
+    const rows = this.#sql.exec<{ position: number; receipts: ArrayBuffer }>(WITH_RECEIPTS)
+    for (const { position, receipts } of rows.toArray()) {
       const { kept, erased } = without(new Uint8Array(receipts), hash)
-      ids.push(...erased)
+      for (const id of erased) ids.add(id)
       if (dryRun || erased.length === 0) continue
-      const update = (to: string, ...bindings: (ArrayBuffer | number)[]) =>
-        this.#sql.exec(`UPDATE reports SET receipts = ${to} WHERE position = ?`, ...bindings)
-      update('zeroblob(length(receipts))', position)
-      update('?', joined(kept).buffer, position)
+      this.#sql.exec(OVERWRITE, position)
+      this.#sql.exec(KEEP, joined(kept).buffer, position)
     }
     return ids
   }
 
-  /** Whether there are so many that the next moment is a good one to fold them. */
-  get isDue(): boolean {
-    return this.#read().count >= FOLD_AT_REPORTS
+  /** Writes what has been delivered, and folds what has come where it is much. */
+  flush(now: number): void {
+    this.write()
+    if (this.#read().count >= FOLD_AT_REPORTS) this.#fold(now)
   }
 
-  /** Whether the cron trigger should. */
-  isWorthFolding(now: number): boolean {
+  /** After `flush`: folds what is worth it, or old. */
+  fold(now: number): void {
     const { count, since } = this.#read()
-    return count >= FOLD_FROM_REPORTS || (count > 0 && now - since >= FOLD_AFTER_MS)
+    if (count >= FOLD_FROM_REPORTS || now - since >= FOLD_AFTER_MS) this.#fold(now)
   }
 
   /** Adds all reports to the activity, the totals and the receipts, in one transaction. */
-  fold(now: number): void {
-    this.write()
-    const { count, rows, kept } = this.#read()
-    if (count === 0) return
-    this.#storage.transactionSync(() => {
+  #fold(now: number): void {
+    const { storage, receiptMs } = this.#deps
+    const { rows, kept } = this.#read()
+    storage.transactionSync(() => {
       this.#activity.add(rows)
-      if (this.#keepMs > 0) this.#receipts.add([...this.receipts()])
+      if (receiptMs > 0) this.receipts.add([...this.recent()])
       forgetOld(kept, now)
       this.#sql.exec(
-        `INSERT INTO totals (only, totals) VALUES (1, ?)
-         ON CONFLICT (only) DO UPDATE SET totals = excluded.totals`,
+        'INSERT OR REPLACE INTO totals (only, totals) VALUES (1, ?)',
         JSON.stringify(kept),
       )
       this.#sql.exec('DELETE FROM reports')
     })
     this.#unfolded = null
     this.#ownRow = null
+  }
+
+  sweep(now: number): void {
+    this.receipts.sweep(now - this.#deps.receiptMs)
+    this.#activity.sweep(now)
   }
 
   #read(): Unfolded {
@@ -319,6 +297,10 @@ export class ReportStore {
   }
 }
 
+const WITH_RECEIPTS = 'SELECT position, receipts FROM reports WHERE length(receipts) > 0'
+const OVERWRITE = 'UPDATE reports SET receipts = zeroblob(length(receipts)) WHERE position = ?'
+const KEEP = 'UPDATE reports SET receipts = ? WHERE position = ?'
+
 function addTo(kept: Kept, note: Note) {
   const { isolate, sequence, at, forwarded, uninformed, counts, keys, strangers = {} } = note
   if (isolate !== null) kept.isolates[isolate] = { sequence, at }
@@ -342,9 +324,4 @@ function forgetOld({ keys, isolates }: Kept, now: number): void {
   for (const [isolate, { at }] of Object.entries(isolates)) {
     if (at < now - ISOLATE_MEMORY_MS) delete isolates[isolate]
   }
-}
-
-/** The next UTC midnight. */
-export function nextDay(now: number): number {
-  return (Math.floor(now / DAY_MS) + 1) * DAY_MS
 }
