@@ -55,7 +55,7 @@ export function hoursOf(points: readonly Point[], outbox: Outbox, now: number): 
     const drained = countOf(['drained'])
     hours.unshift({ at, counts, drained, pending })
     drainedSince += drained
-    pending = Math.max(pending - (counts[1] ?? 0) + drained, 0)
+    pending = Math.max(pending - countOf(['buffered']) + drained, 0)
     if (hour * HOUR_MS <= oldest) pending = Math.min(pending, drainedSince)
   }
   // What was delivered is counted at once, what was stored up to ten seconds later: no backlog before anything happened.
