@@ -9,7 +9,7 @@
  */
 import type { Redacted } from '../../aep/record/redact.ts'
 import type { DriftReport } from '../../drift/detector.ts'
-import { joined } from '../../lib/bounded-body.ts'
+import { joined } from '../../lib/bounded.ts'
 import {
   DELIVERED_TOGETHER,
   DELIVERED_WITHIN_MS,
