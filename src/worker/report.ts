@@ -35,7 +35,7 @@ import type { Outcome } from './outbox/event.ts'
 import { type CountRow, counted, STEP_MS, summed } from './outbox/records/activity.ts'
 import { type Hashes, LookupHash, unpackHashes } from './outbox/records/lookup.ts'
 import type { Receipt } from './outbox/records/packed.ts'
-import type { Exchanged, Report } from './outbox/records/reports.ts'
+import { type Exchanged, nothing, type Report, type Sums } from './outbox/records/reports.ts'
 
 /** A receipt whose person is not hashed yet: never outside the isolate. */
 type BufferedReceipt = Pick<Receipt, 'id' | 'receivedAt' | 'settledAt' | 'bytes'> & {
@@ -60,15 +60,6 @@ export type Answered = {
   /** In what went to AEP without the outbox. */
   redacted: Redacted
 }
-
-/** What a report says, but for its receipts. */
-type Sums = Pick<Report, 'forwarded' | 'uninformed'> & {
-  counts: CountRow[]
-  keys: Record<string, number>
-  strangers: Record<string, number>
-}
-
-const nothing = (): Sums => ({ forwarded: 0, uninformed: 0, counts: [], keys: {}, strangers: {} })
 
 /** Recording is an array push; adding up runs every 256 webhooks. */
 export class ReportBuffer {

@@ -116,7 +116,8 @@ export class Bulk {
   erasePerson({ person, hash, dryRun, after, limit }: EraseRequest): ErasePage {
     const { list, events, records } = this.#deps
     const page: ErasePage = { matched: 0, erased: 0, receipts: 0, mentioned: 0, next: null }
-    const positions = list.positionsAfter(after, limit)
+    const all = list.hashed(after, Number.MAX_SAFE_INTEGER, limit)
+    const positions = [...all].map(({ position }) => position)
     let bytes = 0
     for (const position of positions) {
       if (bytes >= ERASE_BYTES) break

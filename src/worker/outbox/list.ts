@@ -90,7 +90,7 @@ export class EventList {
     return event && matches(event, filter) ? event : null
   }
 
-  /** A range of positions without its ends, the oldest first. */
+  /** Of every state, in a range of positions without its ends, the oldest first. */
   *hashed(after: number, before: number, limit: number) {
     yield* this.#sql.exec<{ position: number; hashes: string }>(
       `SELECT position, hashes FROM events WHERE position > ? AND position < ?
@@ -111,15 +111,6 @@ export class EventList {
         limit,
       )
       .toArray()
-  }
-
-  /** Of every state, oldest first. */
-  positionsAfter(after: number, limit: number): number[] {
-    return this.#positionsOf(
-      'SELECT position FROM events WHERE position > ? ORDER BY position LIMIT ?',
-      after,
-      limit,
-    )
   }
 
   /** What is stored of an event's content. */

@@ -54,6 +54,9 @@ export type TimelineFilter = Omit<ListFilter, 'state'> & { state: 'all' | 'deliv
 
 export type TimelinePage = { events: (Listed | Found)[]; readTo: number | null }
 
+/** Positions from `from` on and below `before`, and how many rows of receipts are read at most. */
+type Range = { from: number; before: number; newest: boolean; limit: number; most: number }
+
 type FinderDeps = {
   list: EventList
   index: EventIndex
@@ -84,9 +87,10 @@ export class Finder {
       return event ? [{ ...event, settledAt: null, via: null, refused: null }] : []
     })
     if (isHash || ID_BEGINNING.test(by.id)) {
-      events.push(...this.#delivered({ from, before, newest: true, limit, wanted: by }).events)
+      const range = { from, before, newest: true, limit, most: Number.MAX_SAFE_INTEGER }
+      events.push(...this.#delivered(range, by, () => true).events)
     }
-    const shown = events.sort((a, b) => b.position - a.position).slice(0, limit)
+    const shown = events.sort(byPosition(true)).slice(0, limit)
     return shown.map((event) => this.#withRefusal(event))
   }
 
@@ -108,16 +112,14 @@ export class Finder {
       (!source || event.source === source) &&
       (!idPrefix || event.id.startsWith(idPrefix))
     const hasReceipts = code === null && path === null
-    const most = MAX_RECEIPT_ROWS
-    const delivered = hasReceipts
-      ? this.#delivered({ from: start + 1, before, newest, limit, most, matches })
-      : none
+    const range = { from: start + 1, before, newest, limit, most: MAX_RECEIPT_ROWS }
+    const delivered = hasReceipts ? this.#delivered(range, null, matches) : none
     const ends = [stored.readTo, delivered.readTo].filter((end) => end !== null)
     // Both have been read up to there.
     const readTo = ends.length === 0 ? null : newest ? Math.max(...ends) : Math.min(...ends)
     const events = [...stored.events, ...delivered.events]
       .filter(({ position: at }) => readTo === null || (newest ? at >= readTo : at <= readTo))
-      .sort((a, b) => (newest ? b.position - a.position : a.position - b.position))
+      .sort(byPosition(newest))
     const last = events.length > limit ? events[limit - 1] : undefined
     const shown = events.slice(0, limit).map((event) => {
       return 'settledAt' in event ? this.#withRefusal(event) : event
@@ -125,24 +127,12 @@ export class Finder {
     return { events: shown, readTo: last?.position ?? readTo }
   }
 
-  /** Receipts in one order, `limit` of them and those read with them. `most`: as many rows of them are read. */
-  #delivered({
-    from,
-    before,
-    newest,
-    limit,
-    most = Number.MAX_SAFE_INTEGER,
-    wanted,
-    matches = () => true,
-  }: {
-    from: number
-    before: number
-    newest: boolean
-    limit: number
-    most?: number
-    wanted?: Wanted
-    matches?: (event: Found) => boolean
-  }): { events: Found[]; readTo: number | null } {
+  /** Receipts in one order, `limit` of them and those read with them. */
+  #delivered(
+    { from, before, newest, limit, most }: Range,
+    wanted: Wanted | null,
+    matches: (event: Found) => boolean,
+  ): { events: Found[]; readTo: number | null } {
     const { reports, receiptMs, now } = this.#deps
     const settledAfter = now() - receiptMs
     const found = new Map<string, Found>()
@@ -157,10 +147,7 @@ export class Finder {
         }
       }
     }
-    const inOrder = () =>
-      [...found.values()].sort((a, b) =>
-        newest ? b.position - a.position : a.position - b.position,
-      )
+    const inOrder = () => [...found.values()].sort(byPosition(newest))
     for (const packed of reports.recent()) take(packed)
     let rows = 0
     for (const { first, last, packed } of reports.receipts.rows(from, before, newest, wanted)) {
@@ -194,7 +181,7 @@ export class Finder {
     const isCut = stored.length === MAX_COMPLETENESS_EVENTS
     let from = isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : since
     const rows: ReceiptRow[] = []
-    for (const row of reports.receipts.rows(from * PER_MS, Number.MAX_SAFE_INTEGER, true)) {
+    for (const row of reports.receipts.rows(from * PER_MS, Number.MAX_SAFE_INTEGER, true, null)) {
       if (rows.length === MAX_COMPLETENESS_ROWS) {
         from = Math.max(from, row.last + 1)
         break
@@ -219,6 +206,9 @@ export class Finder {
     for (const { packed } of rows) yield* conversationsIn(packed(), from)
   }
 }
+
+const byPosition = (newest: boolean) => (one: Listed | Found, other: Listed | Found) =>
+  newest ? other.position - one.position : one.position - other.position
 
 function fromReceipt(record: Uint8Array): Found {
   const { hashes: _, ...receipt } = unpackReceipt(record)

@@ -7,7 +7,6 @@
  * Accepts: an outbox that dies loses the receipts and counts of its last second. The ledger loses nothing.
  * Counts that are not folded yet are kept in memory as well: a copy of what stands in the table, read as far as it has grown.
  */
-import type { Redacted } from '../../aep/record/redact.ts'
 import type { DriftReport } from '../../drift/detector.ts'
 import { joined } from '../../lib/bounded-body.ts'
 import {
@@ -21,8 +20,9 @@ import {
   KEY_MEMORY_MS,
   MAX_APPENDED_BYTES,
 } from '../../limits.ts'
+import type { AcceptedEvent } from '../event.ts'
 import { ActivityStore, type CountRow, counted, STEP_MS, type Step, summed } from './activity.ts'
-import type { Hashes, Suppression, Suppressions } from './lookup.ts'
+import type { Suppression, Suppressions } from './lookup.ts'
 import { packReceipts, type Receipt } from './packed.ts'
 import { ReceiptStore, without } from './receipts.ts'
 
@@ -32,16 +32,23 @@ import { ReceiptStore, without } from './receipts.ts'
  * of the outbox for a while, and could not in time. `keys`: when webhook keys were last used, by fingerprint; `strangers`:
  * how many webhooks were refused for their key, by its fingerprint.
  */
-export type Report = {
+export type Report = Sums & {
   isolate: string
   sequence: number
+  receipts: readonly Receipt[]
+  drift: readonly DriftReport[]
+}
+
+export type Sums = {
   forwarded: number
   uninformed: number
-  counts: readonly CountRow[]
-  receipts: readonly Receipt[]
-  keys: { readonly [fingerprint: string]: number }
-  strangers: { readonly [fingerprint: string]: number }
-  drift: readonly DriftReport[]
+  counts: CountRow[]
+  keys: { [fingerprint: string]: number }
+  strangers: { [fingerprint: string]: number }
+}
+
+export const nothing = (): Sums => {
+  return { forwarded: 0, uninformed: 0, counts: [], keys: {}, strangers: {} }
 }
 
 /** What an isolate needs to compare events with. `suppressions` is `null` when it has this version of them already. */
@@ -53,14 +60,6 @@ export type Lookup = {
 
 /** `taken`: the report need not be sent again. `aep`: what the outbox knows of AEP. */
 export type Exchanged<Aep> = { aep: Aep; taken: boolean; lookup: Lookup }
-
-/** An event that AEP has accepted from the outbox. */
-export type Delivered = Omit<Receipt, 'settledAt' | 'via' | 'hashes'> & {
-  /** How many AEP accepted last. */
-  records: number
-  redacted: Redacted
-  hashes: Hashes | null
-}
 
 /**
  * Ever, and at least: `unavailable` are webhooks of a good key that were answered 503, `refused` those that were refused
@@ -81,10 +80,7 @@ CREATE TABLE totals (only INTEGER PRIMARY KEY CHECK (only = 1), totals TEXT NOT 
 `
 
 /** A row without its receipts. `isolate` is `null` for what the outbox has delivered. */
-type Note = Omit<Report, 'isolate' | 'receipts' | 'drift'> & { isolate: string | null; at: number }
-
-const NOTHING = { forwarded: 0, uninformed: 0, counts: [], keys: {}, strangers: {} }
-const NO_NOTE = { isolate: null, sequence: 0, ...NOTHING }
+type Note = Sums & { isolate: string | null; sequence: number; at: number }
 
 /** `isolates`: the latest report of each that was taken, and when. */
 type Kept = Totals & {
@@ -132,18 +128,22 @@ export class ReportStore {
   }
 
   /** Events have been delivered. Their receipts and counts are written with those of the same second, or by `write`. */
-  delivered(events: readonly Delivered[], now: number): void {
-    for (const { records, redacted, hashes, ...event } of events) {
-      const { kind, source, receivedAt } = event
+  delivered(events: readonly AcceptedEvent[], now: number): void {
+    for (const { id, kind, source, receivedAt, hashes, body, history, ...sent } of events) {
+      const { records, redacted } = sent
       const row = { minute: now, kind, outcome: 'drained', source, records, redacted } as const
       this.#deliveredCounts.push(counted(row, now - receivedAt))
-      this.#delivered.push({ ...event, settledAt: now, via: 'drained', hashes: hashes ?? '' })
+      this.#delivered.push({
+        ...{ id, kind, source, receivedAt, settledAt: now, via: 'drained', hashes },
+        attempts: (history?.attempts ?? 0) + 1,
+        bytes: body.length,
+      })
     }
     this.#writeIfDue(now)
   }
 
   /** A part, whose event is not delivered with it: AEP counts it now. Written with those, or by `write`. */
-  partSettled({ kind, source }: Pick<Delivered, 'kind' | 'source'>, now: number): void {
+  partSettled({ kind, source }: Pick<AcceptedEvent, 'kind' | 'source'>, now: number): void {
     const row = { minute: now, kind, outcome: 'drained', source, count: 0, records: 1 } as const
     const rows = [...this.#deliveredCounts, { ...row, histogram: {} }]
     this.#deliveredCounts = summed(rows, STEP_MS.minute)
@@ -168,7 +168,9 @@ export class ReportStore {
         MAX_APPENDED_BYTES,
       )
       .toArray()
-    const before: Note = own ? JSON.parse(own.note) : { ...NO_NOTE, at: first.minute }
+    const before: Note = own
+      ? JSON.parse(own.note)
+      : { isolate: null, sequence: 0, ...nothing(), at: first.minute }
     const counts = summed([...before.counts, ...this.#deliveredCounts], STEP_MS.minute)
     const receipts = new Uint8Array(own?.receipts ?? [])
     const packed = joined([receipts, this.#packed(this.#delivered)])
