@@ -11,10 +11,10 @@ import { describe, expect, it } from 'vitest'
  * beside the folders.
  */
 const LAYERS = [
-  ['index.ts', 'app.ts'],
+  ['index.ts', 'app.ts', 'cron.ts'],
   ['admin'],
   // One isolate: a request, and what is reported after its answer.
-  ['http', 'services.ts', 'relay.ts', 'breaker.ts', 'report.ts', 'landed-tick.ts'],
+  ['http', 'services.ts', 'relay.ts', 'breaker.ts', 'report.ts'],
   // The rules of alerts read causes and holds, and the outbox's status reads the rules.
   ['alerts', 'outbox'],
   ['drift', 'sender.ts'],

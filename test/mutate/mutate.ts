@@ -38,7 +38,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   record: [
     ...['draft', 'encode', 'geo', 'identity', 'metrics', 'raw', 'redact', 'split', 'xdm'],
   ].map((name) => `aep/record/${name}`),
-  landed: ['aep/landed', 'aep/failed-batches', 'aep/failed-row'],
+  landed: ['aep/landed', 'aep/failed-row'],
   alerts: ['alerts/evaluate', 'alerts/message'],
   lib: ['json', 'spellings'].map((name) => `lib/${name}`),
   config: ['config', 'destination', 'variables', 'webhook-keys'].map((name) => `config/${name}`),

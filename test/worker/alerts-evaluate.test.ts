@@ -87,12 +87,6 @@ describe('hold', () => {
     expect(clock.states.alerts.hold).toMatchObject({ state: 'firing', since: START })
   })
 
-  it('does not say that an operator has paused', () => {
-    const clock = clockwork()
-    const paused = { hold: { reason: 'paused' as const, since: START, code: null, status: null } }
-    expect(clock.said((now) => factsAt(now, { ...paused, pausedSince: START }))).toEqual([])
-  })
-
   it('repeats itself after four hours, not before', () => {
     const clock = clockwork()
     const said = Array.from({ length: 100 }, () =>

@@ -170,6 +170,19 @@ describe('events', () => {
     )
   })
 
+  it('have a next attempt only while it is to come, wherever they are shown', async () => {
+    aep.rule({ answer: { type: 'status', status: 503 } })
+    const { body } = await relay.post('feedback', conversation())
+    const shown = async () => [
+      await textAt('/admin/ui/events'),
+      await textAt(`/admin/ui/events/${body.id}`),
+      textOf((await browser.post('/admin/ui/find', { by: 'id', value: String(body.id) })).html),
+    ]
+    for (const text of await shown()) expect(text).toMatch(/\bdue\b/)
+    clock.advance(3_600_000)
+    for (const text of await shown()) expect(text).not.toMatch(/\bdue\b/)
+  })
+
   it('show their payload and AEP’s answer only to who asks', async () => {
     const [id] = await refuse(1)
     expect(await textAt(`/admin/ui/events/${id}`)).not.toContain('poison')

@@ -5,8 +5,8 @@
  * own (`aep/landed.ts`), until nothing is left to read.
  */
 
-import type { FailedBatch } from '../../worker/aep/failed-batches.ts'
 import type { FailedRow } from '../../worker/aep/failed-row.ts'
+import type { FailedBatch } from '../../worker/aep/landed.ts'
 import {
   type LandedFailure,
   type LandedFlow,

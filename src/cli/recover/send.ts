@@ -11,7 +11,7 @@ import { AepClient } from '../../worker/aep/client/client.ts'
 import { requestToken, TokenSource } from '../../worker/aep/client/ims.ts'
 import { post } from '../../worker/aep/client/post.ts'
 import type { Ending } from '../../worker/aep/client/verdict.ts'
-import { readBatch } from '../../worker/aep/failed-batches.ts'
+import { readBatch } from '../../worker/aep/landed.ts'
 import type { PlatformProblem } from '../../worker/aep/platform-get.ts'
 import type { Credentials } from '../../worker/config/config.ts'
 import { type AepSide, explain } from '../compare/aep.ts'
@@ -124,11 +124,11 @@ async function itemsOf(
   const ids = new Set(wanted.map(({ id }) => id))
   const items = new Map<string, Item>()
   const { format } = aep.destination
-  const read = await readBatch(aep.get, batch, ({ id, form }, line) => {
+  const { end } = await readBatch(aep.get, batch, ({ id, form }, line) => {
     if (id === null || form !== format || !ids.has(id)) return
     items.set(id, { id, batch, text: recordText(line, format) })
   })
-  return read === null || read === 'gone' ? [...items.values()] : read
+  return end === null || typeof end === 'string' ? [...items.values()] : end
 }
 
 function* groupsOf(items: readonly Item[]): Generator<readonly Item[]> {

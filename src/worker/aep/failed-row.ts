@@ -116,10 +116,8 @@ function firstErrorOf(row: JsonObject): Pick<FailedRow, 'code' | 'pointer'> {
 
 /** A list, or lists by stage such as `_streamingValidation`. */
 function errorsIn(value: unknown): JsonObject[] {
-  if (Array.isArray(value)) return value.filter(isObject)
-  return isObject(value)
-    ? Object.values(value).flatMap((one) => (Array.isArray(one) ? one.filter(isObject) : []))
-    : []
+  const lists = isObject(value) ? Object.values(value) : [value]
+  return lists.flatMap((list) => (Array.isArray(list) ? list.filter(isObject) : []))
 }
 
 /** Given as such, or within the words; of a key that is missing, where it should be. */

@@ -1,22 +1,25 @@
 /**
  * Landed: what AEP says became of the events that it accepted: how many came and landed in each hour (Flow Service, `/runs`),
- * and which were kept out of the dataset afterwards (`failed-batches.ts`).
+ * and which were kept out of the dataset afterwards: the rows of failed batches (Catalog, `/batches`; Data Access, `/failed`).
  *
  * Promises: reads only; at most `LISTS` requests for lists and `FILES` for failed batches a call, then a cursor says where to
  * go on, and nothing is read twice but what may still change. Never throws for what AEP answers: a refusal is a `problem`, and
- * what was read before it counts. Of other flows in the same dataset nothing comes out. AEP's texts never do: an event's id,
- * a code, a pointer, the batch; its kind and source, as the relay wrote them. Request, clock and token are passed in.
+ * what was read before it counts. A batch that cannot be read keeps none of the others back: it is tried again, behind them.
+ * Of other flows in the same dataset nothing comes out. AEP's texts never do: an event's id, a code, a pointer, the batch; its
+ * kind and source, as the relay wrote them. Request, clock and token are passed in.
  *
  * Accepts: whether AEP makes one run an hour for a streaming flow is not published, so runs are summed by the hour in which
- * they began; an hour counts as settled two hours after its end.
+ * they began; an hour counts as settled two hours after its end. A batch that fails more than three hours after it began is
+ * found within a day: once a day the last seven days are looked through.
  */
 import { isObject } from '../lib/json.ts'
-import { HOUR_MS } from '../limits.ts'
-import { type Budget, type FailedBatch, readFailures } from './failed-batches.ts'
-import type { FailedRow } from './failed-row.ts'
+import { DAY_MS, HOUR_MS } from '../limits.ts'
+import { type FailedRow, readFailedRow } from './failed-row.ts'
 import {
   continuationOf,
+  getAnswer,
   getJson,
+  linesOf,
   momentOf,
   type PlatformGet,
   type PlatformProblem,
@@ -25,15 +28,11 @@ import {
 /** `flowId`: `null` without a dataflow; then the batches of every flow are read, and no runs. */
 export type LandedFlow = { readonly datasetId: string; readonly flowId: string | null }
 
-/** A UTC hour, `at` its beginning; epoch milliseconds. Counted in records: a split event is several. */
-export type LandedHour = {
-  readonly at: number
-  readonly received: number
-  readonly ingested: number
-  readonly failed: number
-  /** AEP will not change it any more. */
-  readonly settled: boolean
-}
+/** In records: a split event is several. */
+type Counts = Readonly<Record<'received' | 'ingested' | 'failed', number>>
+
+/** A UTC hour, `at` its beginning; epoch milliseconds. `settled`: AEP will not change it any more. */
+export type LandedHour = Counts & { readonly at: number; readonly settled: boolean }
 
 /** An event that AEP accepted and kept out. `at`: when its batch was done with, epoch milliseconds. */
 export type LandedFailure = Readonly<Record<'id' | 'code' | 'pointer' | 'batch', string>> & {
@@ -46,7 +45,7 @@ export type ReadFailure = LandedFailure & RowOrigin
 export type UnnamedRows = Pick<LandedFailure, 'code' | 'pointer'> &
   RowOrigin & { readonly count: number }
 
-/** An hour beside what AEP acknowledged in it, at least. In records. */
+/** An hour beside what AEP acknowledged in it, at least. */
 export type ComparedHour = LandedHour & { readonly ours: number }
 
 export type LandedCursor = {
@@ -80,7 +79,9 @@ export type Landed = {
   readonly problem: PlatformProblem | null
 }
 
-export type LandedOptions = {
+export type FailedBatch = Readonly<Record<'created' | 'updated', number>> & { readonly id: string }
+
+type LandedOptions = {
   readonly get: PlatformGet
   readonly flow: LandedFlow
   readonly cursor: LandedCursor
@@ -102,8 +103,19 @@ const SETTLE_MS = 2 * HOUR_MS
 /** In one call: as many runs as a page holds, where there is one an hour. */
 const HOURS = 48
 const RUNS_PAGE = 50
+const BATCHES_PAGE = 100
+/** A batch takes up what came within a quarter of an hour. */
+const QUARTER_MS = 900_000
+/** A batch is listed under the time of its beginning, and fails later; once in `DEEP_EVERY_MS` it may be much later. */
+const LOOK_BACK_MS = 3 * HOUR_MS
+const DEEP_LOOK_BACK_MS = 7 * DAY_MS
+const DEEP_EVERY_MS = DAY_MS
+/** Of a week in which every quarter of an hour has a failed batch. */
+const MAX_DONE = DEEP_LOOK_BACK_MS / QUARTER_MS
 
 const FLOW_SERVICE = '/data/foundation/flowservice'
+const CATALOG = '/data/foundation/catalog'
+const EXPORT = '/data/foundation/export'
 
 /** Everything since then, epoch milliseconds. */
 export function landedSince(since: number): LandedCursor {
@@ -133,40 +145,31 @@ export function missingIn(hours: readonly ComparedHour[], from: number, to: numb
   return Math.max(missing - before - Math.max(after[0] ?? 0, 0), 0)
 }
 
-/** A batch takes up what came within a quarter of an hour. */
-const QUARTER_MS = 900_000
+/** What one call may still read. */
+type Budget = { lists: number; files: number; rows: number; readonly late: () => boolean }
+
+const isSpent = ({ files, rows, late }: Budget) => files <= 0 || rows <= 0 || late()
 
 export async function readLanded(options: LandedOptions): Promise<Landed> {
-  const { flow, now, cursor } = options
+  const { flow, now } = options
   const { late = () => false, rows = Infinity } = options
   const budget = { lists: LISTS, files: FILES, rows, late }
-  const hours =
+  const { hours, next, more, problem } =
     flow.flowId === null
       ? { hours: [], next: floorHour(now), more: false, problem: null }
       : await readHours(options, flow.flowId, budget)
   const failed = await readFailures(options, budget)
   return {
     ...failed,
-    hours: hours.hours,
-    cursor: { ...cursor, ...failed.cursor, hours: hours.next },
-    more: failed.more || hours.more,
-    problem: hours.problem ?? failed.problem,
+    hours,
+    cursor: { ...failed.cursor, hours: next },
+    more: failed.more || more,
+    problem: problem ?? failed.problem,
   }
 }
 
-type Hours = {
-  readonly hours: readonly LandedHour[]
-  readonly next: number
-  readonly more: boolean
-  readonly problem: PlatformProblem | null
-}
-
 /** The oldest first, so that what one call leaves is what the next begins with. */
-async function readHours(
-  { get, cursor, now }: LandedOptions,
-  flowId: string,
-  budget: Budget,
-): Promise<Hours> {
+async function readHours({ get, cursor, now }: LandedOptions, flowId: string, budget: Budget) {
   const from = cursor.hours
   const to = Math.min(from + HOURS * HOUR_MS, floorHour(now) + HOUR_MS)
   const started = 'metrics.durationSummary.startedAtUTC'
@@ -201,11 +204,10 @@ async function readHours(
 export function notAhead<
   Read extends { hours: readonly LandedHour[]; cursor: LandedCursor | null },
 >(read: Read, now: number): Read {
-  const hours = read.hours.map((hour) => ({
-    ...hour,
-    settled: hour.settled && isSettled(hour.at, now),
-  }))
-  const open = hours.find(({ settled }) => !settled)?.at ?? Number.POSITIVE_INFINITY
+  const hours = read.hours.map((hour) => {
+    return { ...hour, settled: hour.settled && isSettled(hour.at, now) }
+  })
+  const open = hours.find(({ settled }) => !settled)?.at ?? Infinity
   const { cursor } = read
   return { ...read, hours, cursor: cursor && { ...cursor, hours: Math.min(cursor.hours, open) } }
 }
@@ -214,7 +216,6 @@ function isSettled(hour: number, now: number): boolean {
   return hour + HOUR_MS + SETTLE_MS <= now
 }
 
-type Counts = Pick<LandedHour, 'received' | 'ingested' | 'failed'>
 const NONE: Counts = { received: 0, ingested: 0, failed: 0 }
 
 function addRun(run: unknown, flowId: string, sums: Map<number, Counts>): void {
@@ -239,4 +240,155 @@ const countOf = (value: unknown): number =>
 
 function floorHour(ms: number): number {
   return Math.floor(ms / HOUR_MS) * HOUR_MS
+}
+
+async function readFailures(options: LandedOptions, budget: Budget) {
+  const { get, cursor, now, each } = options
+  const failures: ReadFailure[] = []
+  const unnamed = new Map<string, UnnamedRows>()
+  let gone = 0
+  const done = new Map(Object.entries(cursor.done))
+  const troubled = new Map<string, { created: number; problem: PlatformProblem }>()
+  const stopped = (more: boolean, problem: PlatformProblem | null, to: Partial<LandedCursor>) => {
+    const kept = [...done].filter(([, created]) => created > now - DEEP_LOOK_BACK_MS)
+    const read = { done: Object.fromEntries(kept.slice(-MAX_DONE)), unread: [...troubled.keys()] }
+    const rows = { failures, unnamed: [...unnamed.values()], gone }
+    return { ...rows, more, problem, cursor: { ...cursor, ...to, ...read } }
+  }
+  const listed = await listBatches(options, budget)
+  const open = listed.batches.filter(({ id }) => !done.has(id))
+  const isUnread = ({ id }: FailedBatch) => cursor.unread?.includes(id) ?? false
+  for (const batch of [...open.filter((one) => !isUnread(one)), ...open.filter(isUnread)]) {
+    const skip = cursor.within?.batch === batch.id ? cursor.within.files : 0
+    const onRow = (row: FailedRow) => {
+      each?.(row, batch)
+      const { id, code, pointer, kind, source } = row
+      const origin = { code, pointer, kind, source, acceptedAt: batch.created }
+      if (id !== null) {
+        failures.push({ ...origin, id, batch: batch.id, at: batch.updated })
+        return
+      }
+      const key = JSON.stringify(origin)
+      unnamed.set(key, { ...origin, count: (unnamed.get(key)?.count ?? 0) + 1 })
+    }
+    const { end, files } = await readBatch(get, batch.id, onRow, skip, budget)
+    const within = { batch: batch.id, files }
+    if (end === 'budget') return stopped(true, null, { within })
+    if (end === null || end === 'gone') {
+      if (end === 'gone') gone += 1
+      done.set(batch.id, batch.created)
+    } else {
+      troubled.set(batch.id, { created: batch.created, problem: end })
+      // No other can be read either.
+      if (end.reason === 'permission') return stopped(false, end, { within })
+    }
+  }
+  const [first] = troubled.values()
+  const problem = listed.problem ?? first?.problem ?? null
+  if (listed.problem) return stopped(false, problem, {})
+  if (listed.more) {
+    return stopped(true, problem, { start: cursor.start + listed.seen, within: null })
+  }
+  // All are read. Recent batches may still fail, so they are listed again, and so are those that could not be read.
+  const isDeep = Math.abs(now - (cursor.lookedBackAt ?? 0)) >= DEEP_EVERY_MS
+  const oldest = Math.min(...[...troubled.values()].map(({ created }) => created - 1))
+  const from = isDeep ? now - DEEP_LOOK_BACK_MS : Math.min(now - LOOK_BACK_MS, oldest)
+  const batches = Math.max(from, now - DEEP_LOOK_BACK_MS)
+  const lookedBackAt = isDeep ? now : cursor.lookedBackAt
+  return stopped(false, problem, { batches, start: 0, within: null, lookedBackAt })
+}
+
+/** Those of the flow, the oldest first: others of the same dataset are not opened. `seen`: of every flow. */
+async function listBatches({ get, flow, cursor }: LandedOptions, budget: Budget) {
+  const seen = new Set<string>()
+  const batches: FailedBatch[] = []
+  let more = true
+  let problem: PlatformProblem | null = null
+  while (more && budget.lists > 0 && !budget.late()) {
+    budget.lists -= 1
+    const query = new URLSearchParams({
+      status: 'failed',
+      dataSet: flow.datasetId,
+      createdAfter: String(cursor.batches),
+      limit: String(BATCHES_PAGE),
+      start: String(cursor.start + seen.size),
+      orderBy: 'asc:created',
+    })
+    const answer = await getJson(get, 'batches', `${CATALOG}/batches?${query}`)
+    const before = seen.size
+    for (const [id, value] of Object.entries('reason' in answer ? {} : answer.body)) {
+      const batch = seen.has(id) ? null : batchOf(id, value, flow.flowId)
+      seen.add(id)
+      if (batch) batches.push(batch)
+    }
+    more = seen.size > before
+    problem = 'reason' in answer ? answer.reason : null
+  }
+  return { batches: batches.sort((a, b) => a.created - b.created), seen: seen.size, more, problem }
+}
+
+/** `null`: of another flow, or not what a batch looks like. */
+function batchOf(id: string, value: unknown, flowId: string | null): FailedBatch | null {
+  if (!isObject(value) || !/^[\w-]{1,64}$/.test(id)) return null
+  const { status, tags } = value
+  const created = momentOf(value.created)
+  if (created === null || status !== 'failed') return null
+  const flows = isObject(tags) && Array.isArray(tags.flowId) ? tags.flowId : []
+  if (flowId !== null && !flows.includes(flowId)) return null
+  return { id, created, updated: momentOf(value.updated) ?? created }
+}
+
+/**
+ * Every row of one batch, with its line. `end`: `null` when all were read; `gone`: AEP no longer has them. `files`: those that
+ * were read to their end, `skip` included.
+ */
+export async function readBatch(
+  get: PlatformGet,
+  batch: string,
+  onRow: (row: FailedRow, line: string) => void,
+  skip = 0,
+  budget: Budget = { lists: 0, files: Infinity, rows: Infinity, late: () => false },
+): Promise<{ end: null | 'gone' | 'budget' | PlatformProblem; files: number }> {
+  const path = `${EXPORT}/batches/${batch}/failed`
+  const names: string[] = []
+  for (let query: string | null = ''; query !== null; ) {
+    if (isSpent(budget)) return { end: 'budget', files: skip }
+    budget.files -= 1
+    const answer = await getJson(get, 'files', path + query)
+    if ('reason' in answer) {
+      return { end: answer.reason.status === 404 ? 'gone' : answer.reason, files: skip }
+    }
+    const { data, _links } = answer.body
+    names.push(...(Array.isArray(data) ? data.flatMap(fileName) : []))
+    const next = isObject(_links) && isObject(_links.next) ? _links.next.href : null
+    query = typeof next === 'string' && next.includes('?') ? next.slice(next.indexOf('?')) : null
+  }
+  for (const [index, name] of names.entries()) {
+    if (index < skip) continue
+    if (isSpent(budget)) return { end: 'budget', files: index }
+    budget.files -= 1
+    const response = await getAnswer(get, 'files', `${path}?path=${encodeURIComponent(name)}`)
+    if ('reason' in response) return { end: response.reason, files: index }
+    // Those with an id count once, however often they are read; the others when their file has been read to its end.
+    const unnamed: [FailedRow, string][] = []
+    try {
+      for await (const line of linesOf(response.response)) {
+        const row = readFailedRow(line)
+        if (!row) continue
+        budget.rows -= 1
+        if (row.id === null) unnamed.push([row, line])
+        else onRow(row, line)
+      }
+      for (const [row, line] of unnamed) onRow(row, line)
+    } catch {
+      return { end: { what: 'files', reason: 'failed', status: null }, files: index }
+    }
+  }
+  return { end: null, files: names.length }
+}
+
+/** Not the empty file that says that all are there. */
+function fileName(file: unknown): string[] {
+  const name = isObject(file) ? file.name : undefined
+  return typeof name === 'string' && name !== '' && !name.startsWith('_') ? [name] : []
 }

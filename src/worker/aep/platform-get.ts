@@ -44,21 +44,15 @@ export function explainProblem({ what, reason, status }: PlatformProblem, later:
 /** A line that is too long is cut; a file that is too long is read no further. */
 export async function* linesOf({ body }: Response): AsyncGenerator<string> {
   if (!body) return
-  const reader = body.getReader()
   const decoder = new TextDecoder()
   let rest = ''
   let bytes = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) break
-    bytes += value.length
-    const lines = (rest + decoder.decode(value, { stream: true })).split('\n')
+  for await (const chunk of body) {
+    bytes += chunk.length
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
     rest = (lines.pop() ?? '').slice(0, MAX_LINE_CHARACTERS)
     yield* lines
-    if (bytes > MAX_FILE_BYTES) {
-      await reader.cancel()
-      return
-    }
+    if (bytes > MAX_FILE_BYTES) return
   }
   yield rest + decoder.decode()
 }

@@ -7,8 +7,8 @@
  * one that got through is never repeated early. While the outbox does not answer, nothing is taken to have ended.
  * Pure; changes no argument. Times are epoch milliseconds.
  */
-import { DAY_MS, HOUR_MS, MAX_CAUSES_KEPT } from '../limits.ts'
-import { type Cause, causeKey } from '../outbox/event.ts'
+import { ALERT_REPEAT_MS, DAY_MS, HOUR_MS, MAX_CAUSES_KEPT } from '../limits.ts'
+import { causeKey } from '../outbox/event.ts'
 import {
   ALERT_NAMES,
   ALERTS,
@@ -17,7 +17,7 @@ import {
   type AlertName,
   type RuleResult,
 } from './alerts.ts'
-import type { AlertFacts, Counting, KnownCause, Memory, RefusedCause } from './facts.ts'
+import type { AlertFacts, Counting, KnownCause, Memory, OutboxFacts } from './facts.ts'
 
 type AlertState = {
   state: 'ok' | 'pending' | 'firing'
@@ -31,13 +31,7 @@ type AlertState = {
 }
 
 /** What alerts remember between two runs. */
-export type AlertStates = {
-  alerts: Record<AlertName, AlertState>
-  /** By `causeKey`. */
-  causes: Record<string, KnownCause>
-  lost: Memory['lost']
-  refused: Counting
-}
+export type AlertStates = Omit<Memory, 'lastSentAt'> & { alerts: Record<AlertName, AlertState> }
 
 /** One alert that is to be sent. */
 export type Notice = AlertMessage & {
@@ -55,44 +49,37 @@ const QUIET: AlertState = {
   lastError: null,
 }
 
-const NONE: Counting = { total: 0, latest: [] }
-
-export const INITIAL_STATES: AlertStates = {
-  alerts: Object.fromEntries(ALERT_NAMES.map((name) => [name, QUIET])) as AlertStates['alerts'],
-  causes: {},
-  lost: { ...NONE, unsent: 0 },
-  refused: NONE,
-}
+const NONE = { total: 0, latest: [] }
 
 /** As kept; an earlier version called `sent` `told`, and knew causes by more than `Cause` has. */
 export function readStates(json: string | null): AlertStates {
-  const kept = json === null ? {} : (JSON.parse(json) as Partial<AlertStates>)
-  const read = ({ told, ...state }: AlertState & { told?: AlertState['sent'] }): AlertState => ({
-    ...QUIET,
-    ...state,
-    sent: state.sent ?? told ?? null,
+  type Kept = AlertState & { told?: AlertState['sent'] }
+  const { alerts, ...kept } = JSON.parse(json ?? '{}') as Partial<Memory> & {
+    alerts?: { [name in AlertName]?: Kept }
+  }
+  const causes = Object.entries(kept.causes ?? {}).filter(([, { path, unsent }]) => {
+    return path !== undefined && unsent !== undefined
   })
   return {
     alerts: Object.fromEntries(
-      ALERT_NAMES.map((name) => [name, read(kept.alerts?.[name] ?? QUIET)]),
-    ) as AlertStates['alerts'],
-    causes: Object.fromEntries(
-      Object.entries(kept.causes ?? {}).filter(([, { path, unsent }]) => {
-        return path !== undefined && unsent !== undefined
+      ALERT_NAMES.map((name) => {
+        const { told = null, ...state }: Kept = alerts?.[name] ?? QUIET
+        return [name, { ...QUIET, ...state, sent: state.sent ?? told }]
       }),
-    ),
+    ) as AlertStates['alerts'],
+    causes: Object.fromEntries(causes),
     lost: kept.lost ?? { ...NONE, unsent: 0 },
     refused: kept.refused ?? NONE,
   }
 }
 
-export type Evaluation = { states: AlertStates; notices: Notice[] }
+export const INITIAL_STATES = readStates(null)
 
 /** `facts.outbox`: `null` while it does not answer. */
 export function evaluate(
   facts: Omit<AlertFacts, 'outbox'> & { outbox: AlertFacts['outbox'] | null },
   before: AlertStates,
-): Evaluation {
+): { states: AlertStates; notices: Notice[] } {
   const { now, outbox } = facts
   const causes = withRefusals(outbox?.refusals ?? [], before.causes, now)
   const counts = counted(before.lost, outbox?.lost ?? before.lost.total, now)
@@ -102,41 +89,34 @@ export function evaluate(
   const alerts = { ...before.alerts }
   const notices: Notice[] = []
   for (const name of ALERT_NAMES) {
-    const { rule, unanswered, forgets }: Alert = ALERTS[name]
-    const { lastSentAt } = before.alerts[name]
-    const reading: RuleResult = outbox
+    const { rule, unanswered, waits, forgets }: Alert = ALERTS[name]
+    const known = correctClock(before.alerts[name], now)
+    const { lastSentAt } = known
+    const result = outbox
       ? rule({ ...facts, outbox }, { causes, lost, refused, lastSentAt })
-      : (unanswered?.(now) ?? { is: 'unsure' })
-    const state = nextState(correctClock(before.alerts[name], now), reading, now)
-    alerts[name] = forgets ? { ...state, sent: onlyNamed(state.sent, reading) } : state
-    const notice = noticeOf(name, alerts[name], reading, now)
+      : (unanswered?.(now) ?? 'unsure')
+    const state = nextState(known, result, now, waits)
+    alerts[name] = forgets ? { ...state, sent: onlyNamed(state.sent, result) } : state
+    const notice = noticeOf(name, alerts[name], result, now)
     if (notice) notices.push(notice)
   }
   return { states: { alerts, causes, lost, refused }, notices }
 }
 
-function nextState(before: AlertState, reading: RuleResult, now: number): AlertState {
-  switch (reading.is) {
-    case 'clear':
-      return before.state === 'ok' ? before : { ...before, state: 'ok', since: now }
-    case 'unsure':
-      return before
-    case 'silent':
-      return before.state === 'pending' ? { ...before, state: 'ok', since: now } : before
-    case 'over': {
-      if (before.state === 'firing') return before
-      const fires = reading.runs === 1 || before.state === 'pending'
-      return fires
-        ? { ...before, state: 'firing', since: Math.min(reading.since, now) }
-        : { ...before, state: 'pending', since: now }
-    }
-  }
+function nextState(before: AlertState, result: RuleResult, now: number, waits = false): AlertState {
+  const { state } = before
+  const ends = result === 'clear' ? state !== 'ok' : result === 'silent' && state === 'pending'
+  if (ends) return { ...before, state: 'ok', since: now }
+  if (typeof result === 'string' || state === 'firing') return before
+  return waits && state === 'ok'
+    ? { ...before, state: 'pending', since: now }
+    : { ...before, state: 'firing', since: Math.min(result.since, now) }
 }
 
 function noticeOf(
   name: AlertName,
-  { state, since, sent, lastSentAt }: AlertState,
-  reading: RuleResult,
+  { state, since, sent }: AlertState,
+  result: RuleResult,
   now: number,
 ): Notice | null {
   if (state === 'ok' && sent !== null) {
@@ -144,15 +124,14 @@ function noticeOf(
     const ended = { urgent: false, facts: [], action: '', ...ALERTS[name].resolved }
     return { name, event: 'resolved', keys: sent.keys, since: sent.since, durationMs, ...ended }
   }
-  if (state !== 'firing' || reading.is !== 'over' || !reading.hasMore) return null
-  if (lastSentAt !== null && now - lastSentAt < reading.cooldownMs) return null
-  const isNew = sent === null || reading.keys.some((key) => !sent.keys.includes(key))
-  if (!isNew && now - sent.at < reading.repeatMs) return null
-  const { urgent, title, facts, meaning, action } = reading
-  const keys = [...new Set([...(sent?.keys ?? []), ...reading.keys])]
-  const named = { name, event: isNew ? 'firing' : 'still', keys } as const
-  const times = { since: since ?? now, durationMs: null }
-  return { ...named, ...times, urgent, title, facts, meaning, action }
+  if (state !== 'firing' || typeof result === 'string') return null
+  const { hasMore = true, ...message } = result
+  const isNew = sent === null || result.keys.some((key) => !sent.keys.includes(key))
+  const repeatMs = result.urgent ? ALERT_REPEAT_MS : DAY_MS
+  if (!hasMore || (!isNew && now - sent.at < repeatMs)) return null
+  const keys = [...new Set([...(sent?.keys ?? []), ...result.keys])]
+  const event = isNew ? 'firing' : 'still'
+  return { ...message, name, event, keys, since: since ?? now, durationMs: null }
 }
 
 /** A clock that ran ahead must not make an alert silent until it gets there. */
@@ -167,9 +146,9 @@ function correctClock(state: AlertState, now: number): AlertState {
   }
 }
 
-function onlyNamed(sent: AlertState['sent'], reading: RuleResult): AlertState['sent'] {
-  if (sent === null || reading.is !== 'over') return sent
-  return { ...sent, keys: sent.keys.filter((key) => reading.keys.includes(key)) }
+function onlyNamed(sent: AlertState['sent'], result: RuleResult): AlertState['sent'] {
+  if (sent === null || typeof result === 'string') return sent
+  return { ...sent, keys: sent.keys.filter((key) => result.keys.includes(key)) }
 }
 
 /** How long refusals that no message could count are kept for one that can. */
@@ -179,15 +158,12 @@ const UNSENT_MS = 7 * DAY_MS
 function counted(before: Counting, total: number, now: number): Counting {
   const added = Math.max(total - before.total, 0)
   const latest = before.latest.filter(([at]) => at <= now && now - at < HOUR_MS)
-  return {
-    total,
-    latest: added > 0 ? [...latest, [now, added]] : latest,
-  }
+  return { total, latest: added > 0 ? [...latest, [now, added]] : latest }
 }
 
 /** Refusals by cause: those before and new ones, less those that are over. */
 function withRefusals(
-  refusals: readonly RefusedCause[],
+  refusals: OutboxFacts['refusals'],
   before: Readonly<Record<string, KnownCause>>,
   now: number,
 ): Record<string, KnownCause> {
@@ -198,7 +174,7 @@ function withRefusals(
       causes.set(key, { ...cause, lastAt })
   }
   for (const { count, ...cause } of refusals) {
-    const key = causeKey(cause satisfies Cause)
+    const key = causeKey(cause)
     const known = causes.get(key)
     causes.set(key, {
       ...cause,

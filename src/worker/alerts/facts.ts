@@ -4,20 +4,15 @@
  */
 import type { DriftSummary } from '../drift/detector.ts'
 import type { Cause } from '../outbox/event.ts'
-import type { Hold } from '../outbox/known.ts'
 import type { CompletenessFacts } from '../outbox/records/completeness.ts'
 
 /** Events parked since the last run of the alerts, for one cause. */
 export type RefusedCause = Cause & { count: number }
 
 /** Why AEP refused records afterwards, and how many since the last clean hour; those whose row named no event too. */
-export type LandedCause = {
-  readonly code: string
-  readonly pointer: string
-  readonly count: number
-  readonly firstAt: number
-  readonly lastAt: number
-}
+export type LandedCause = Readonly<
+  Record<'code' | 'pointer', string> & Record<'count' | 'firstAt' | 'lastAt', number>
+>
 
 /** What may be worth an alert, and a sentence on the page. */
 export type LandedFacts = {
@@ -37,7 +32,7 @@ export type OutboxFacts = {
   /** JSON text of the states of the alerts; `null` before the first run. */
   states: string | null
   /** Why everything waits, a pause left aside; `code` and `status` are those of AEP's answer, where there was one. */
-  hold: { reason: Hold['reason']; since: number; code: string | null; status: number | null } | null
+  hold: { reason: string; since: number; code: string | null; status: number | null } | null
   pausedSince: number | null
   pending: number
   oldestPendingAt: number | null
@@ -75,14 +70,15 @@ export type Counting = {
   latest: readonly [at: number, count: number][]
 }
 
-/** What an alert remembers from earlier runs. `causes`: refusals of the last 24 hours, and those not sent yet. */
+/** Refusals of one cause. `unsent`: those that no message has counted. */
+export type KnownCause = Cause & { unsent: number; firstAt: number; lastAt: number }
+
+/** What an alert remembers from earlier runs. */
 export type Memory = {
+  /** By `causeKey`: refusals of the last 24 hours, and those not sent yet. */
   causes: Readonly<Record<string, KnownCause>>
   /** `unsent`: those that no message has counted. */
   lost: Counting & { unsent: number }
   refused: Counting
   lastSentAt: number | null
 }
-
-/** Refusals of one cause. `unsent`: those that no message has counted. */
-export type KnownCause = Cause & { unsent: number; firstAt: number; lastAt: number }

@@ -1,11 +1,16 @@
 /**
  * One message with every alert of a run of the cron trigger, in the form that its receiver takes:
  * a Slack-compatible incoming webhook (Slack, Mattermost, Google Chat, Discord with `/slack`), or PagerDuty Events v2,
- * where each alert is an incident that ends with it.
- * Pure.
+ * where each alert is an incident that ends with it. And how it gets there.
+ *
+ * Promises: every request has a deadline and follows no redirect. A failure is in our words, which repeat neither the address
+ * (it is a secret) nor the answer.
  */
 import type { AlertWebhook } from '../config/extras.ts'
-import { alertNamed } from './alerts.ts'
+import type { Rim } from '../lib/rim.ts'
+import { Deadline, isTimeout } from '../lib/timeout.ts'
+import { ALERT_TIMEOUT_MS } from '../limits.ts'
+import { ALERTS, type Alert } from './alerts.ts'
 import type { Notice } from './evaluate.ts'
 import { duration, forRelay, moment, type RelayName } from './words.ts'
 
@@ -49,7 +54,8 @@ function overviewOf(publicUrl: string | null): string | null {
 
 /** The page about these: the overview if they have none in common. */
 function linkTo(names: readonly string[], publicUrl: string | null): string | null {
-  const [place = '', ...others] = new Set(names.map((name) => alertNamed(name)?.place ?? ''))
+  const alerts: Partial<Record<string, Alert>> = ALERTS
+  const [place = '', ...others] = new Set(names.map((name) => alerts[name]?.place ?? ''))
   const overview = overviewOf(publicUrl)
   return overview && overview + (others.length > 0 ? '' : place)
 }
@@ -148,4 +154,46 @@ export function testBodies(webhook: AlertWebhook, relay: RelayName, now: number)
   const ended: Sendable = { ...test, event: 'resolved', durationMs: 0 }
   const notices = webhook.service === 'pagerduty' ? [test, ended] : [test]
   return bodiesFor(webhook, notices, relay)
+}
+
+type Network = Pick<Rim, 'fetch' | 'timers'>
+
+/** `null`: all of them got through; otherwise why one did not. The rest is then not sent. */
+export async function postAlert(
+  { url }: AlertWebhook,
+  bodies: readonly unknown[],
+  network: Network,
+): Promise<string | null> {
+  const headers = { 'content-type': 'application/json' }
+  for (const body of bodies) {
+    const error = await request(
+      url,
+      { method: 'POST', headers, body: JSON.stringify(body) },
+      network,
+    )
+    if (error !== null) return error
+  }
+  return null
+}
+
+/** `null`: it was answered with 2xx; otherwise why not. */
+export async function request(
+  url: string,
+  init: RequestInit,
+  { fetch, timers }: Network,
+): Promise<string | null> {
+  const deadline = new Deadline(ALERT_TIMEOUT_MS, { aborts: true, timers })
+  try {
+    const { signal } = deadline
+    const response = await deadline.limit(fetch(url, { ...init, redirect: 'manual', signal }))
+    // Never read: the answer may be anything.
+    await response.body?.cancel()
+    return response.ok ? null : `it answered ${response.status}`
+  } catch (thrown) {
+    return isTimeout(thrown)
+      ? `it did not answer within ${ALERT_TIMEOUT_MS / 1_000} s`
+      : 'no connection to it'
+  } finally {
+    deadline.end()
+  }
 }

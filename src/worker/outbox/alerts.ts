@@ -3,7 +3,8 @@
  *
  * Promises: costs delivery nothing: SQLite itself counts a refusal along with its cause (`schema.ts`), and the count
  * is read when the cron trigger asks. The states and what they count are written together, so none is counted twice.
- * Facts are codes, counts and moments only: nothing of an event, and nothing that AEP wrote. Times are epoch milliseconds.
+ * Facts are codes, counts, kinds and moments only: nothing of an event, and nothing that AEP wrote. Times are epoch
+ * milliseconds.
  */
 import { warnings } from '../alerts/alerts.ts'
 import type { OutboxFacts, RefusedCause } from '../alerts/facts.ts'
@@ -78,9 +79,8 @@ export class Alerts {
     if (known && known.at <= now && now - known.at < HOUR_MS) return known.facts
     const overdueAt = now - completeMs
     const { latest, before } = records.finder.completeness(overdueAt - 7 * DAY_MS, overdueAt)
-    const facts = { latest, before }
-    this.#completeness = { at: now, facts }
-    return facts
+    this.#completeness = { at: now, facts: { latest, before } }
+    return this.#completeness.facts
   }
 
   /** JSON text; `null` before the first run. */
@@ -137,13 +137,11 @@ export class Alerts {
       .reduce((sum, { count }) => sum + count, 0)
   }
 
-  /** Counts no more than a limit. */
   #expiring(): OutboxFacts['expiring'] {
-    const { list, retentionMs, now } = this.#deps
+    const { list, events, retentionMs, now } = this.#deps
     const { soonMs, todayMs } = warnings(retentionMs)
-    const oldestAt = this.#deps.events.oldestAt()
-    const receivedUpTo = (ms: number) => list.receivedUpTo(ms, MAX_COUNTED_EXPIRING + 1)
-    const ends = now() - retentionMs
-    return { soon: receivedUpTo(ends + soonMs), today: receivedUpTo(ends + todayMs), oldestAt }
+    const within = (ms: number) =>
+      list.receivedUpTo(now() - retentionMs + ms, MAX_COUNTED_EXPIRING + 1)
+    return { soon: within(soonMs), today: within(todayMs), oldestAt: events.oldestAt() }
   }
 }

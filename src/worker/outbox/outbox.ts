@@ -10,7 +10,7 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import { AepClient } from '../aep/client/client.ts'
-import { type TokenResult, TokenSource } from '../aep/client/ims.ts'
+import { keptTokens, type TokenResult, TokenSource } from '../aep/client/ims.ts'
 import type { LandedCursor } from '../aep/landed.ts'
 import type { LandedFacts, OutboxFacts, RefusedCause } from '../alerts/facts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
@@ -55,7 +55,6 @@ import type { ListedEntry, LogEntry, Progress } from './records/operator-log.ts'
 import { Records, type RecordsStatus } from './records/records.ts'
 import type { Exchanged, Report } from './records/reports.ts'
 import { migrate } from './schema.ts'
-import { TokenKeeper } from './token-keeper.ts'
 
 /** The one object that the relay stores in. Those of an earlier set-up deliver what they hold by their own alarms. */
 const OUTBOX_NAME = 'shard-0'
@@ -89,7 +88,7 @@ export class Outbox extends DurableObject<Env> {
   readonly #list: EventList
   readonly #bulk: Bulk
   readonly #watch: AepWatch
-  readonly #tokens: TokenKeeper
+  readonly #tokens: TokenSource
   readonly #delivery: Delivery
   readonly #arrivals: Arrivals
   readonly #writes: WriteProbe
@@ -104,7 +103,7 @@ export class Outbox extends DurableObject<Env> {
     const config = this.#config
     const { destination, retentionMs, retryCapMs, receiptMs, readAccess, completeMs } = config
     const rim = this.#rim
-    const { now, random, timers, fetch } = rim
+    const { now, random, timers } = rim
     const policy = { backoff: { baseMs: config.retryBaseMs, capMs: retryCapMs }, random }
     const settings = settingsOf(destination)
     const { sql } = storage
@@ -112,8 +111,7 @@ export class Outbox extends DurableObject<Env> {
     const list = new EventList(sql)
     const records = new Records({ storage, receiptMs, readAccess, list, now, rim })
     const watch = new AepWatch({ events, policy, now })
-    const credentials = destination?.credentials ?? null
-    this.#tokens = new TokenKeeper(storage, credentials, { fetch, now, timers })
+    this.#tokens = keptTokens(storage.kv, destination?.credentials ?? null, rim)
     const tokens = new TokenSource((refused) => this.#tokens.get(refused), now)
     const post = postThrough(ctx.exports.Sender, timers)
     const client = destination && new AepClient(destination, { post, now, timers, tokens })

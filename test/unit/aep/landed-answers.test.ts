@@ -1,9 +1,13 @@
 /** What AEP says of accepted events, whatever it answers: what is asked of it, and what is read from each form of an answer. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readBatch } from '../../../src/worker/aep/failed-batches.ts'
 import { readFailedRow } from '../../../src/worker/aep/failed-row.ts'
-import { type LandedCursor, landedSince, readLanded } from '../../../src/worker/aep/landed.ts'
+import {
+  type LandedCursor,
+  landedSince,
+  readBatch,
+  readLanded,
+} from '../../../src/worker/aep/landed.ts'
 import type { PlatformGet } from '../../../src/worker/aep/platform-get.ts'
 
 const NOON = Date.parse('2026-11-24T12:00:00Z')
@@ -255,16 +259,15 @@ describe('a failed batch', () => {
   it('is read to its end by whoever wants its rows', async () => {
     const found: unknown[] = []
     const { get } = answering({ rows: [row(), row({ _id: 'x' })] })
-    expect(await readBatch(get, 'b1', ({ id }, line) => found.push([id, JSON.parse(line)]))).toBe(
-      null,
-    )
+    const all = await readBatch(get, 'b1', ({ id }, line) => found.push([id, JSON.parse(line)]))
+    expect(all.end).toBeNull()
     expect(found).toEqual([
       [ID, row()],
       [null, row({ _id: 'x' })],
     ])
     const refusing = (status: number) => async () => new Response('', { status })
-    expect(await readBatch(refusing(404), 'b1', () => {})).toBe('gone')
-    expect(await readBatch(refusing(403), 'b1', () => {})).toEqual({
+    expect((await readBatch(refusing(404), 'b1', () => {})).end).toBe('gone')
+    expect((await readBatch(refusing(403), 'b1', () => {})).end).toEqual({
       ...{ what: 'files', reason: 'permission', status: 403 },
     })
   })

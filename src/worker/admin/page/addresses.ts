@@ -7,6 +7,19 @@
 import { count, figure } from '../../alerts/words.ts'
 import { COMMANDS, type CommandName } from '../api.ts'
 
+/** The pages of the navigation, by their names. */
+export const PLACES = {
+  overview: '/admin',
+  events: '/admin/ui/events',
+  days: '/admin/ui/days',
+  find: '/admin/ui/find',
+  erase: '/admin/ui/erase',
+  suppressions: '/admin/ui/suppressions',
+  drift: '/admin/ui/drift',
+  alerts: '/admin/ui/alerts',
+  log: '/admin/ui/log',
+} as const
+
 /** Values of a form or an address; what is not given is left out. */
 export type Values = Readonly<Record<string, string | number | readonly string[] | undefined>>
 
@@ -16,6 +29,10 @@ export function given(values: Values): [string, string][] {
     return typeof value === 'object' ? value.map((each) => [name, each]) : [[name, String(value)]]
   })
 }
+
+/** What is no whole number counts as none. */
+export const wholeIn = (given: URLSearchParams, name: string) =>
+  Number(/^\d{1,15}$/.exec(given.get(name) ?? '')?.[0] ?? 0)
 
 export function href(path: string, values: Values): string {
   const query = new URLSearchParams(given(values)).toString()
@@ -47,16 +64,9 @@ export function ownPage(next: string | null | undefined): string {
   return isOurs ? url.pathname + url.search : '/admin'
 }
 
-/** Numbers of answers that a result may carry; `none`: there was no such thing. */
-const COUNTS = [
-  'matched',
-  'redriven',
-  'stillInvalid',
-  'erased',
-  'accepted',
-  'dryRun',
-  'none',
-] as const
+const OF_ANSWERS = ['matched', 'redriven', 'stillInvalid', 'erased', 'accepted'] as const
+/** Numbers that a result may carry; `none`: there was no such thing. */
+const COUNTS = [...OF_ANSWERS, 'dryRun', 'none'] as const
 type Counts = Readonly<Record<(typeof COUNTS)[number], number>>
 
 const invalid = ({ stillInvalid }: Counts) =>
@@ -99,17 +109,17 @@ export function withResult(
   { answer, entry }: { answer: object | null; entry: number | null },
   dryRun: boolean,
 ): string {
-  const url = new URL(ownPage(back), OURS)
-  const found = { ...answer, dryRun: Number(dryRun), none: Number(answer === null) }
-  const query = new URLSearchParams(withoutResult(url.searchParams))
+  const { pathname, searchParams } = new URL(ownPage(back), OURS)
+  const query = withoutResult(searchParams)
   query.set('done', name)
   query.delete('entry')
-  if (entry !== null && url.pathname.endsWith('/events')) query.set('entry', String(entry))
+  if (entry !== null && pathname === PLACES.events) query.set('entry', String(entry))
+  const found: Partial<Counts> = { ...answer, dryRun: Number(dryRun), none: Number(!answer) }
   for (const count of COUNTS) {
-    const value = (found as Partial<Counts>)[count]
+    const value = found[count]
     if (typeof value === 'number' && value > 0) query.set(count, String(value))
   }
-  return `${url.pathname}?${query}`
+  return `${pathname}?${query}`
 }
 
 /** A query without the result that it carries. */
@@ -119,18 +129,13 @@ export function withoutResult(query: URLSearchParams): URLSearchParams {
   return rest
 }
 
-/** What a command has done. `clean`: the address without it. */
-type Flash = { text: string; clean: string }
-
-export function flashOf(address: string): Flash | null {
+/** What a command has done; `clean`: the address without it. */
+export function flashOf(address: string): { text: string; clean: string } | null {
   const { pathname, searchParams: query } = new URL(address)
   const done = query.get('done') ?? ''
   const words = Object.hasOwn(RESULTS, done) ? RESULTS[done as CommandName] : undefined
   if (!words) return null
-  const numbers = COUNTS.map((name) => [
-    name,
-    Number(/^\d{1,9}$/.exec(query.get(name) ?? '')?.[0] ?? 0),
-  ])
+  const counts = Object.fromEntries(COUNTS.map((name) => [name, wholeIn(query, name)]))
   const rest = Object.fromEntries(withoutResult(query))
-  return { text: words(Object.fromEntries(numbers)), clean: href(pathname, rest) }
+  return { text: words(counts as Counts), clean: href(pathname, rest) }
 }

@@ -1,18 +1,21 @@
 /** The last 24 hours, hour by hour, from the counters of webhooks: two charts, drawn here, whose bars say their figures. Pure. */
 import { figure } from '../../alerts/words.ts'
 import { HOUR_MS } from '../../limits.ts'
-import { href } from './addresses.ts'
+import type { Outcome } from '../../outbox/event.ts'
+import type { Answer } from '../api.ts'
+import { href, PLACES } from './addresses.ts'
 
 /** Outcomes of webhooks, grouped so that an operator can tell them apart at a glance. */
-const SERIES = [
-  'forwarded',
-  'buffered',
-  'dead or quarantined',
-  'lost',
-  'refused or suppressed',
-] as const
+const SERIES: { readonly [name: string]: readonly Outcome[] } = {
+  forwarded: ['forwarded'],
+  buffered: ['buffered'],
+  'dead or quarantined': ['dead-lettered', 'quarantined'],
+  lost: ['unavailable'],
+  'refused or suppressed': ['suppressed', 'opted-out', 'refused', 'unauthorized'],
+}
+const NAMES = Object.keys(SERIES)
 
-export type Hour = {
+type Hour = {
   at: string
   /** In the order of `SERIES`. */
   counts: readonly number[]
@@ -22,47 +25,34 @@ export type Hour = {
   pending: number
 }
 
-export type Point = { at: string; outcome: string; count: number }
-
-const SERIES_OF: { readonly [outcome: string]: number } = {
-  forwarded: 0,
-  buffered: 1,
-  'dead-lettered': 2,
-  quarantined: 2,
-  unavailable: 3,
-  suppressed: 4,
-  'opted-out': 4,
-  refused: 4,
-  unauthorized: 4,
-}
+const hourNumber = (at: number) => Math.floor(at / HOUR_MS)
 
 /** Where the first of them begins: hours are shown whole, but for the present one. */
-export const firstHour = (now: number) => (Math.floor(now / HOUR_MS) - 23) * HOUR_MS
+export const firstHour = (now: number) => (hourNumber(now) - 23) * HOUR_MS
 
-export type Pending = { pending: number; oldestPendingAt: string | null }
+type Point = Pick<Answer<'activity'>['points'][number], 'at' | 'outcome' | 'count'>
+type Outbox = Pick<Answer<'status'>, 'pending' | 'oldestPendingAt'>
 
 /**
  * What was pending is counted backwards from what is now: less what was stored since, and more what was delivered since.
  * What was stored before the oldest that is pending has been delivered since. Events that were parked, erased or redriven
  * meanwhile make it an estimate.
  */
-export function hoursOf(points: readonly Point[], outbox: Pending, now: number): Hour[] {
+export function hoursOf(points: readonly Point[], outbox: Outbox, now: number): Hour[] {
   const { oldestPendingAt } = outbox
   const oldest = oldestPendingAt === null ? Number.POSITIVE_INFINITY : Date.parse(oldestPendingAt)
-  const last = Math.floor(now / HOUR_MS)
+  const byHour = Map.groupBy(points, ({ at }) => hourNumber(Date.parse(at)))
+  const last = hourNumber(now)
   const hours: Hour[] = []
   let { pending } = outbox
   let drainedSince = 0
   for (let hour = last; hour > last - 24; hour -= 1) {
+    const own = byHour.get(hour) ?? []
+    const countOf = (outcomes: readonly Outcome[]) =>
+      sum(own.map(({ outcome, count }) => (outcomes.includes(outcome) ? count : 0)))
     const at = new Date(hour * HOUR_MS).toISOString()
-    const counts = SERIES.map(() => 0)
-    let drained = 0
-    for (const point of points) {
-      if (Math.floor(Date.parse(point.at) / HOUR_MS) !== hour) continue
-      const series = SERIES_OF[point.outcome]
-      if (series === undefined) drained += point.count
-      else counts[series] = (counts[series] ?? 0) + point.count
-    }
+    const counts = Object.values(SERIES).map(countOf)
+    const drained = countOf(['drained'])
     hours.unshift({ at, counts, drained, pending })
     drainedSince += drained
     pending = Math.max(pending - (counts[1] ?? 0) + drained, 0)
@@ -70,7 +60,7 @@ export function hoursOf(points: readonly Point[], outbox: Pending, now: number):
   }
   // What was delivered is counted at once, what was stored up to ten seconds later: no backlog before anything happened.
   for (const hour of hours) {
-    if (hour.drained > 0 || hour.counts.some((count) => count > 0)) break
+    if (hour.drained + sum(hour.counts) > 0) break
     if (Date.parse(hour.at) + HOUR_MS <= oldest) hour.pending = 0
   }
   return hours
@@ -93,8 +83,8 @@ export function Charts({ hours }: { hours: readonly Hour[] }) {
           <div class="desk">
             <Chart
               title={`Webhooks an hour (UTC), at least: ${figure(webhooks)} in all`}
-              bars={hours.map(({ at, counts }) => ({ at, counts }))}
-              names={SERIES}
+              bars={hours}
+              names={NAMES}
             />
             {hasPending ? (
               <Chart
@@ -107,7 +97,7 @@ export function Charts({ hours }: { hours: readonly Hour[] }) {
             )}
           </div>
           <ul class="legend soft">
-            {SERIES.map((name, index) => (
+            {NAMES.map((name, index) => (
               <li>
                 <i class={`f${index}`}></i>
                 {name}
@@ -120,9 +110,11 @@ export function Charts({ hours }: { hours: readonly Hour[] }) {
   )
 }
 
-type Bar = { at: string; counts: readonly number[] }
-
-type ChartProps = { title: string; bars: readonly Bar[]; names: readonly string[] }
+type ChartProps = {
+  title: string
+  bars: readonly Pick<Hour, 'at' | 'counts'>[]
+  names: readonly string[]
+}
 
 /** The figures of an hour stand in place of the title while it is pointed at, or has the focus. */
 function Chart({ title, bars, names }: ChartProps) {
@@ -160,7 +152,7 @@ function Chart({ title, bars, names }: ChartProps) {
 }
 
 /** The events of that hour, by their receipt. */
-const eventsOf = (at: string) => href('/admin/ui/events', { state: 'all', day: at.slice(0, 13) })
+const eventsOf = (at: string) => href(PLACES.events, { state: 'all', day: at.slice(0, 13) })
 
 function barText(at: string, counts: readonly number[], names: readonly string[]): string {
   const parts = counts.flatMap((count, series) =>

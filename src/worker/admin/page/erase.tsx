@@ -1,11 +1,13 @@
 /**
- * Erases a person, as `npm run erase` does: it counts first and asks, then erases round by round until every isolate has
- * heard of the suppression and a round finds nothing. Then a receipt for the register, and the request for Adobe, to copy.
+ * Who is suppressed, and erasing a person, as `npm run erase` does: it counts first and asks, then erases round by round until
+ * every isolate has heard of the suppression and a round finds nothing. Then a receipt for the register, and the request for
+ * Adobe, to copy.
  *
- * Promises: who it is stands in forms and answers, never in an address. The receipt has no personal data; the request has,
- * and says so. Accepts: what the rounds have done so far travels in the operator's own form, and nothing is stored of it;
- * a page that is left earlier has erased and suppressed all the same.
+ * Promises: who it is stands in forms and answers, never in an address, which would be in logs and in the browser's history.
+ * The receipt has no personal data; the request has, and says so. Accepts: what the rounds have done so far travels in the
+ * operator's own form, and nothing is stored of it; a page that is left earlier has erased and suppressed all the same.
  */
+import type { Child, PropsWithChildren } from 'hono/jsx'
 import {
   areTooMany,
   distinctIdentities,
@@ -30,16 +32,51 @@ import { checkForm, readForm } from '../input.ts'
 import { addedUp } from '../run/events.ts'
 import { suppressions } from '../run/people.ts'
 import { run } from '../run/run.ts'
+import { formPath, PLACES, wholeIn } from './addresses.ts'
 import { badRequest, relayOf, respond } from './frame.tsx'
-import { Action, Button, Choice, Facts, Field, When } from './parts.tsx'
-import { PERSON } from './person.tsx'
+import { Action, Button, Choice, Facts, Field, Hidden, Table, Time } from './parts.tsx'
 
-const ERASE = { title: 'Erase a person', place: '/admin/ui/erase' }
+export const PERSON = { email: 'Email', visitor: 'Visitor id' }
+export async function showSuppressions(c: AppContext): Promise<Response> {
+  const { count: number, rows } = await suppressions(servicesOf(c.env))
+  return respond(
+    c,
+    { title: 'Suppressed people', place: 'suppressions' },
+    <>
+      <h1>Suppressed people: {number}</h1>
+      {number === 0 ? (
+        <p>Nobody is suppressed.</p>
+      ) : (
+        <>
+          <Table
+            caption="They are kept as keyed hashes, so nobody can be named here"
+            rows={rows}
+            columns={[
+              ['Since', ({ since }) => <Time at={since} />],
+              ['Until', ({ until }) => <Time at={until} />],
+            ]}
+            look="loose"
+          />
+          <h2>End one</h2>
+          <form class="row" method="post" action={`/admin${formPath('endSuppression')}`}>
+            <Hidden values={{ back: PLACES.suppressions }} />
+            <Choice label="By" name="by" options={PERSON} />
+            <Field label="The whole address or id" name="value" required />
+            <Button>End the suppression</Button>
+          </form>
+        </>
+      )}
+      <p>
+        <a href={PLACES.erase}>Erase and suppress a person</a>
+      </p>
+    </>,
+  )
+}
 
 /** Of one person. */
 type Asked = { identities: readonly Identity[]; suppressDays: number }
 
-type Found = Pick<Answer<'erase'>, 'matched' | 'erased' | 'receipts' | 'mentioned'> & {
+type Found = Omit<Answer<'erase'>, 'suppressedUntil'> & {
   /** Until when each identity is suppressed. */
   until: readonly (string | null)[]
 }
@@ -48,17 +85,28 @@ type Found = Pick<Answer<'erase'>, 'matched' | 'erased' | 'receipts' | 'mentione
 const COUNTED = ['rounds', 'since', 'matched', 'erased', 'receipts'] as const
 type Rounds = Record<(typeof COUNTED)[number], number>
 
+const respondErase = (c: AppContext, content: Child) =>
+  respond(
+    c,
+    { title: 'Erase a person', place: 'erase' },
+    <>
+      <h1>Erase a person</h1>
+      {content}
+    </>,
+  )
+
 /** A form without `confirm` only counts. */
 export async function showErase(c: AppContext): Promise<Response> {
-  if (c.req.method !== 'POST') return respond(c, ERASE, <Ask />)
+  if (c.req.method !== 'POST') return respondErase(c, <Ask />)
   const form = await readForm(c.req.raw)
-  const [confirmed, before] = [form.get('confirm') === '1', roundsOf(form)]
   const asked = askedIn(form)
   if (typeof asked === 'string') return badRequest(c, asked)
   const services = servicesOf(c.env)
-  const found = await eraseEach(services, operatorOf(c), asked, !confirmed)
-  if (!confirmed) return respond(c, ERASE, <Confirm {...{ asked, found }} />)
+  const isConfirmed = form.get('confirm') === '1'
+  const found = await eraseEach(services, operatorOf(c), asked, !isConfirmed)
+  if (!isConfirmed) return respondErase(c, <Confirm {...{ asked, found }} />)
   const now = services.rim.now()
+  const before = Object.fromEntries(COUNTED.map((name) => [name, wholeIn(form, name)])) as Rounds
   const rounds = {
     rounds: before.rounds + 1,
     since: before.since || now,
@@ -67,29 +115,21 @@ export async function showErase(c: AppContext): Promise<Response> {
   const isClean =
     before.since > 0 && now - before.since >= INFORMED_MS && found.matched + found.receipts === 0
   if (!isClean && rounds.rounds < MAX_ERASE_ROUNDS) {
-    return respond(c, ERASE, <Again {...{ asked, found, rounds }} />)
+    return respondErase(c, <Again {...{ asked, found, rounds }} />)
   }
-  const relay = new URL(c.req.url).origin
-  const receipt = await receiptOf(services, relay, asked, found, rounds, isClean)
-  const request = requestOf(services, asked, receipt.key)
-  const command = commandOf(relayOf(c), asked)
-  return respond(c, ERASE, <Done {...{ rounds, found, isClean, receipt, request, command }} />)
+  return showDone(c, asked, found, rounds, isClean)
 }
 
-/** The text says what cannot be read. Leaves nothing of it in the form but what it does not know. */
+/** The text says what cannot be read. */
 function askedIn(form: URLSearchParams): Asked | string {
-  for (const name of ['confirm', ...COUNTED]) form.delete(name)
-  const [kinds, values] = [form.getAll('by'), form.getAll('value')]
-  form.delete('by')
-  form.delete('value')
-  const given = values
-    .map((value, index) => [kinds[index] ?? '', value] as const)
-    .filter(([, value], index) => index === 0 || value.trim() !== '')
+  const shared = new URLSearchParams(form)
+  for (const name of ['by', 'value', 'confirm', ...COUNTED]) shared.delete(name)
+  const kinds = form.getAll('by')
+  const [first = '', ...others] = form.getAll('value')
   const inputs: Input<'erase'>[] = []
-  for (const [by, value] of given.length > 0 ? given : [['', '']]) {
-    const one = new URLSearchParams(form)
-    one.append('by', by ?? '')
-    one.append('value', value ?? '')
+  for (const [index, value] of [first, ...others].entries()) {
+    if (index > 0 && value.trim() === '') continue
+    const one = new URLSearchParams([...shared, ['by', kinds[index] ?? ''], ['value', value]])
     const checked = checkForm(COMMANDS.erase.takes, one)
     if (!checked.ok) return checked.detail
     inputs.push(checked.output)
@@ -103,12 +143,6 @@ function askedIn(form: URLSearchParams): Asked | string {
     return `expected up to ${MAX_IDENTITIES} addresses and ids, of which one whose domain has other letters than ASCII counts twice`
   }
   return { identities, suppressDays: inputs[0]?.suppressDays ?? DEFAULT_SUPPRESS_DAYS }
-}
-
-function roundsOf(form: URLSearchParams): Rounds {
-  const number = (name: string) => Number(/^\d{1,15}$/.exec(form.get(name) ?? '')?.[0] ?? 0)
-  const [rounds, since, matched, erased, receipts] = COUNTED.map(number)
-  return { rounds, since, matched, erased, receipts } as Rounds
 }
 
 async function eraseEach(
@@ -129,36 +163,6 @@ async function eraseEach(
     until.push(found.suppressedUntil)
   }
   return { ...sums, until }
-}
-
-/** As the command writes it. */
-async function receiptOf(
-  services: Services,
-  relay: string,
-  { identities }: Asked,
-  { mentioned, until }: Found,
-  { since: _, ...sums }: Rounds,
-  nothingLeft: boolean,
-) {
-  const at = toIso(services.rim.now())
-  const ends = until.filter((end) => end !== null)
-  const { rows } = await suppressions(services)
-  const countOf = (wanted: Identity['kind']) =>
-    identities.filter(({ kind }) => kind === wanted).length
-  return {
-    key: `erase-${at.slice(0, 10)}-${services.rim.randomBytes(8).toHex()}`,
-    at,
-    relay,
-    identities: { email: countOf('email'), visitor: countOf('visitor') },
-    dryRun: false,
-    ...sums,
-    mentioned,
-    suppressedUntil: ends.sort()[0] ?? null,
-    suppressions: rows.filter((row) => ends.includes(row.until)).map(({ id }) => id),
-    nothingLeft,
-    regulation: 'gdpr',
-    job: null,
-  }
 }
 
 /** By the name of the namespace: its number is known only to those who may read AEP. */
@@ -189,8 +193,7 @@ const quoted = (text: string) =>
 function Ask() {
   return (
     <>
-      <h1>Erase a person</h1>
-      <form method="post" action={ERASE.place}>
+      <form method="post" action={PLACES.erase}>
         <div class="row">
           <Choice label="By" name="by" options={PERSON} />
           <Field label="The whole address or id" name="value" required />
@@ -242,88 +245,101 @@ const valuesOf = ({ identities, suppressDays }: Asked) => ({
 function Confirm({ asked, found }: { asked: Asked; found: Found }) {
   const { identities, suppressDays } = asked
   return (
-    <>
-      <h1>Erase a person</h1>
-      <section class="card warn">
-        <h2>Nothing was erased yet. Of {identities.map(({ value }) => value).join(', ')}:</h2>
-        <Facts
-          of={[
-            ['Stored events', found.matched],
-            ['Receipts', found.receipts],
-            ['Others that mention them, which are kept', found.mentioned],
-          ]}
-        />
-        <ul>
-          {identities.map(({ value }, index) => (
-            <li>
-              {value} is {found.until[index] ? 'suppressed already, until ' : 'not suppressed'}
-              <When at={found.until[index]} exact after=": this makes it longer, never shorter" />.
-            </li>
-          ))}
-        </ul>
-        <div class="row">
-          <Action does="erase" values={valuesOf(asked)} look="no">
-            {suppressDays > 0 ? `Erase, and suppress for ${suppressDays} days` : 'Erase'}
-          </Action>
-          <a href={ERASE.place}>Cancel</a>
-        </div>
-      </section>
-    </>
+    <section class="card warn">
+      <h2>Nothing was erased yet. Of {identities.map(({ value }) => value).join(', ')}:</h2>
+      <Facts
+        of={[
+          ['Stored events', found.matched],
+          ['Receipts', found.receipts],
+          ['Others that mention them, which are kept', found.mentioned],
+        ]}
+      />
+      <ul>
+        {identities.map(({ value }, index) => (
+          <li>
+            {value} is {found.until[index] ? 'suppressed already, until ' : 'not suppressed'}
+            <Time at={found.until[index]} exact after=": this makes it longer, never shorter" />.
+          </li>
+        ))}
+      </ul>
+      <div class="row">
+        <Action does="erase" values={valuesOf(asked)} look="no">
+          {suppressDays > 0 ? `Erase, and suppress for ${suppressDays} days` : 'Erase'}
+        </Action>
+        <a href={PLACES.erase}>Cancel</a>
+      </div>
+    </section>
   )
 }
 
-const soFar = ({ erased, receipts }: Rounds, { mentioned }: Found) =>
+const soFar = ({ erased, receipts }: Pick<Rounds, 'erased' | 'receipts'>, mentioned: number) =>
   `${count(erased, 'event')} and ${count(receipts, 'receipt')} of this person erased.${
     mentioned === 0 ? '' : ` Kept: ${count(mentioned, 'event')} of others, which only mention them.`
   }`
 
 function Again({ asked, found, rounds }: { asked: Asked; found: Found; rounds: Rounds }) {
   return (
-    <>
-      <h1>Erase a person</h1>
-      <section class="card warn" role="status">
-        <h2>Not done yet: once more in {INFORMED_MS / 1_000} seconds</h2>
-        <p>{soFar(rounds, found)}</p>
-        <p>
-          Until then, an isolate of the relay that has not heard of it may still take events of this
-          person. This page goes on by itself where scripts run, until a round finds nothing.
-        </p>
-        <Action
-          does="erase"
-          values={{ ...valuesOf(asked), ...rounds }}
-          after={INFORMED_MS}
-          look="main"
-        >
-          Erase what came meanwhile
-        </Action>
-      </section>
-    </>
+    <section class="card warn" role="status">
+      <h2>Not done yet: once more in {INFORMED_MS / 1_000} seconds</h2>
+      <p>{soFar(rounds, found.mentioned)}</p>
+      <p>
+        Until then, an isolate of the relay that has not heard of it may still take events of this
+        person. This page goes on by itself where scripts run, until a round finds nothing.
+      </p>
+      <Action
+        does="erase"
+        values={{ ...valuesOf(asked), ...rounds }}
+        after={INFORMED_MS}
+        look="main"
+      >
+        Erase what came meanwhile
+      </Action>
+    </section>
   )
 }
 
-type DoneProps = {
-  rounds: Rounds
-  found: Found
-  isClean: boolean
-  receipt: Awaited<ReturnType<typeof receiptOf>>
-  request: ReturnType<typeof requestOf>
-  command: string
-}
-
-function Done({ rounds, found, isClean, receipt, request, command }: DoneProps) {
-  const { suppressedUntil } = receipt
-  return (
+/** The receipt is as the command writes it. */
+async function showDone(
+  c: AppContext,
+  asked: Asked,
+  { mentioned, until }: Found,
+  { since: _, ...sums }: Rounds,
+  nothingLeft: boolean,
+): Promise<Response> {
+  const services = servicesOf(c.env)
+  const at = toIso(services.rim.now())
+  const key = `erase-${at.slice(0, 10)}-${services.rim.randomBytes(8).toHex()}`
+  const ends = until.filter((end) => end !== null).sort()
+  const [suppressedUntil = null] = ends
+  const { rows } = await suppressions(services)
+  const countOf = (wanted: Identity['kind']) =>
+    asked.identities.filter(({ kind }) => kind === wanted).length
+  const receipt = {
+    key,
+    at,
+    relay: relayOf(c).publicUrl,
+    identities: { email: countOf('email'), visitor: countOf('visitor') },
+    dryRun: false,
+    ...sums,
+    mentioned,
+    suppressedUntil,
+    suppressions: rows.filter((row) => ends.includes(row.until)).map(({ id }) => id),
+    nothingLeft,
+    regulation: 'gdpr',
+    job: null,
+  }
+  return respondErase(
+    c,
     <>
-      <h1>Erase a person</h1>
-      <section class={isClean ? 'card ok' : 'card bad'} role="status">
+      <section class={nothingLeft ? 'card ok' : 'card bad'} role="status">
         <h2>
-          {isClean
+          {nothingLeft
             ? 'The relay holds nothing of this person any more'
             : 'Events of this person still arrive or stay: erase again'}
         </h2>
-        <p>{soFar(rounds, found)}</p>
+        <p>{soFar(sums, mentioned)}</p>
         <p>
-          <When
+          <Time
             before="New events of theirs are counted and dropped until "
             at={suppressedUntil}
             after="."
@@ -335,22 +351,23 @@ function Done({ rounds, found, isClean, receipt, request, command }: DoneProps) 
       <Copied title="The receipt, for your register" id="receipt" value={receipt}>
         It has no personal data.
       </Copied>
-      <Copied title="The request for Adobe" id="request" value={request}>
+      <Copied title="The request for Adobe" id="request" value={requestOf(services, asked, key)}>
         <b>Adobe still holds what it accepted.</b> It names the person: send it to{' '}
         <code>POST https://platform.adobe.io{PRIVACY_JOBS}</code>, once, with every other address
         and id that you know of them, and the <code>regulation</code> that applies. Or run{' '}
-        <code>{command}</code>, with <code>ADMIN_TOKEN</code> and a credential for Privacy Service
-        in that file. A job takes 15 to 45 days.
+        <code>{commandOf(relayOf(c), asked)}</code>, with <code>ADMIN_TOKEN</code> and a credential
+        for Privacy Service in that file. A job takes 15 to 45 days.
       </Copied>
       <p>
-        <a href={ERASE.place}>Erase another person</a>
+        <a href={PLACES.erase}>Erase another person</a>
       </p>
-    </>
+    </>,
   )
 }
 
-function Copied(props: { title: string; id: string; value: object; children?: unknown }) {
-  const { title, id, value, children } = props
+type CopiedProps = PropsWithChildren<{ title: string; id: string; value: object }>
+
+function Copied({ title, id, value, children }: CopiedProps) {
   return (
     <>
       <h2>{title}</h2>

@@ -1,4 +1,5 @@
 /** `/admin/ui/events/{id}`: one event, stored or delivered, and what would be sent of it now. */
+import type { Child, PropsWithChildren } from 'hono/jsx'
 import { answerOf, count, forRelay, type RelayName } from '../../alerts/words.ts'
 import { REDACT_RULES } from '../../config/config.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
@@ -6,20 +7,19 @@ import type { Answer } from '../api.ts'
 import { eventWithBody } from '../run/events.ts'
 import { preview } from '../run/export.ts'
 import { find } from '../run/people.ts'
-import { href } from './addresses.ts'
-import { EVENTS, EventLink } from './event-table.tsx'
+import { href, PLACES } from './addresses.ts'
 import { relayOf, respond, respondFault } from './frame.tsx'
-import { Action, Time, When, Words } from './parts.tsx'
-import { codeWords, NEXT, objection, readable, type State, stateName } from './words.ts'
+import { Action, EventLink, Time, toCome, Words } from './parts.tsx'
+import { capitalized, codeWords, NEXT, objection, readable, type State } from './words.ts'
 
 export async function showEvent(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
   const id = c.req.param('id') ?? ''
-  const frame = { title: 'Event', place: EVENTS }
+  const frame = { title: 'Event', place: 'events' } as const
   const stored = await eventWithBody(services, id)
   if (stored) {
     const body = c.req.query('payload') === '1' ? stored.body : null
-    return respond(c, frame, <Event event={withoutPast(stored.event)} body={body} />)
+    return respond(c, frame, <Stored event={stored.event} body={body} />)
   }
   const [receipt] = (await find(services, { id, limit: 1 })).events
   if (receipt) return respond(c, frame, <Delivered receipt={receipt} relay={relayOf(c)} />)
@@ -31,24 +31,14 @@ export async function showEvent(c: AppContext): Promise<Response> {
   )
 }
 
-const RECOVERED = 'It was sent again; whether AEP has kept it then, `npm run compare` says.'
-const NOT_RECOVERED = 'It is not in the dataset. `npm run recover` sends it again.'
-
-/** While AEP fails or is on hold, an event's own time for the next attempt passes, and says nothing any more. */
-export function withoutPast<Item extends { nextAttemptAt: string | null }>(event: Item): Item {
-  const { nextAttemptAt: at } = event
-  return { ...event, nextAttemptAt: at !== null && Date.parse(at) > Date.now() ? at : null }
-}
-
 export async function showPreview(c: AppContext): Promise<Response> {
   const id = c.req.param('id') ?? ''
   const found = await preview(servicesOf(c.env), { id })
   if (!found) return respondFault(c, 404, 'No such event', 'Only stored events can be looked at.')
-  return respond(c, { title: 'What would be sent', place: EVENTS }, <Preview id={id} of={found} />)
-}
-
-function Preview({ id, of: { why, records, masked } }: { id: string; of: Answer<'preview'> }) {
-  return (
+  const { why, records, masked } = found
+  return respond(
+    c,
+    { title: 'What would be sent', place: 'events' },
     <>
       <h1>What would be sent now</h1>
       <p>
@@ -60,7 +50,12 @@ function Preview({ id, of: { why, records, masked } }: { id: string; of: Answer<
           <ul>
             {masked.map(({ path, text }) => (
               <li>
-                <code>{path}</code>: <Masked text={text} />
+                <code>{path}</code>:{' '}
+                {text === null ? (
+                  <mark>left out</mark>
+                ) : (
+                  text.split(MARKS).map((part, index) => (index % 2 ? <mark>{part}</mark> : part))
+                )}
               </li>
             ))}
           </ul>
@@ -69,17 +64,11 @@ function Preview({ id, of: { why, records, masked } }: { id: string; of: Answer<
       {records.map((record) => (
         <Text of={JSON.stringify(record, null, 2)} />
       ))}
-    </>
+    </>,
   )
 }
 
 const MARKS = new RegExp(`(\\[(?:${REDACT_RULES.join('|')})\\])`)
-
-/** `null`: all of it is left out. */
-function Masked({ text }: { text: string | null }) {
-  if (text === null) return <mark>left out</mark>
-  return <>{text.split(MARKS).map((part, index) => (index % 2 ? <mark>{part}</mark> : part))}</>
-}
 
 function Text({ of }: { of: string | Uint8Array }) {
   const text = readable(typeof of === 'string' ? new TextEncoder().encode(of) : of)
@@ -97,7 +86,7 @@ function Head({ id, kind, source, state, facts }: HeadProps) {
   return (
     <>
       <h1>
-        {stateName(state)}: {kind}
+        {capitalized(state)}: {kind}
       </h1>
       <p>
         <code>{id}</code>
@@ -110,16 +99,28 @@ function Head({ id, kind, source, state, facts }: HeadProps) {
   )
 }
 
-type Detail = Answer<'event'>
+/** What happened then. */
+const Step = ({ at, children }: PropsWithChildren<{ at: string }>) => (
+  <li>
+    <Time at={at} exact /> {children}
+  </li>
+)
 
 /** `body`: the payload, for who asked for it. */
-function Event({ event, body }: { event: Detail; body: Uint8Array | null }) {
-  const { id, state, bytes, attempts, nextAttemptAt } = event
-  const path = `${EVENTS}/${id}`
-  const facts = `${count(bytes, 'byte')}, ${count(attempts, 'attempt')}`
+function Stored({ event, body }: { event: Answer<'event'>; body: Uint8Array | null }) {
+  const { id, state, bytes, attempts, history, lastError } = event
+  const path = `${PLACES.events}/${id}`
+  const due = toCome(event.nextAttemptAt)
+  const untold = attempts - history.length
+  const steps: Child[] = history.map(({ at, code, status }) => (
+    <Step at={at}>
+      {codeWords(code)} (<code>{answerOf(code, status)}</code>).
+    </Step>
+  ))
+  if (untold > 0) steps.splice(1, 0, <li>{count(untold, 'attempt')}, of which no more is kept.</li>)
   return (
     <>
-      <Head {...event} facts={facts} />
+      <Head {...event} facts={`${count(bytes, 'byte')}, ${count(attempts, 'attempt')}`} />
       <div class="row">
         {state !== 'pending' && (
           <Action does="redrive" values={{ ids: id, state }} back={path} look="main">
@@ -131,10 +132,19 @@ function Event({ event, body }: { event: Detail; body: Uint8Array | null }) {
         </a>
       </div>
       <h2>What happened</h2>
-      <Story event={event} />
+      <ol class="story">
+        <Step at={event.receivedAt}>Received and stored.</Step>
+        {steps}
+        {lastError && state !== 'pending' && (
+          <li>
+            {capitalized(state)}: {attempts === 0 && `${codeWords(lastError.code)}. `}
+            <code>{lastError.message}</code>
+          </li>
+        )}
+      </ol>
       <p>
-        <b>What is next:</b> <When before="an attempt, due " at={nextAttemptAt} after="." />
-        {!nextAttemptAt && NEXT[state]}
+        <b>What is next:</b> <Time before="an attempt, due " at={due} after="." />
+        {!due && NEXT[state]}
       </p>
       <h2 id="payload">Payload and AEP’s answer</h2>
       <p class="row">
@@ -159,58 +169,30 @@ function Event({ event, body }: { event: Detail; body: Uint8Array | null }) {
   )
 }
 
-function Story({ event }: { event: Detail }) {
-  const { state, receivedAt, history, attempts, lastError } = event
-  const untold = attempts - history.length
-  return (
-    <ol class="story">
-      <li>
-        <Time at={receivedAt} exact /> Received and stored.
-      </li>
-      {history.map(({ at, code, status }, index) => (
-        <>
-          {index === 1 && untold > 0 && (
-            <li>{count(untold, 'attempt')}, of which no more is kept.</li>
-          )}
-          <li>
-            <Time at={at} exact /> {codeWords(code)} (<code>{answerOf(code, status)}</code>).
-          </li>
-        </>
-      ))}
-      {lastError && state !== 'pending' && (
-        <li>
-          {stateName(state)}: {attempts === 0 && `${codeWords(lastError.code)}. `}
-          <code>{lastError.message}</code>
-        </li>
-      )}
-    </ol>
-  )
-}
+const RECOVERED = 'It was sent again; whether AEP has kept it then, `npm run compare` says.'
+const NOT_RECOVERED = 'It is not in the dataset. `npm run recover` sends it again.'
 
-/** An event that AEP has: only a receipt is left. */
 type DeliveredProps = { receipt: Answer<'find'>['events'][number]; relay: RelayName }
 
+/** An event that AEP has: only a receipt is left. */
 function Delivered({ receipt, relay }: DeliveredProps) {
   const { state, receivedAt, settledAt, via, bytes, failedAt, code, pointer } = receipt
   return (
     <>
       <Head {...receipt} facts={`${count(bytes, 'byte')}, no longer kept here`} />
       <ol class="story">
-        <li>
-          <Time at={receivedAt} exact /> Received.
-        </li>
+        <Step at={receivedAt}>Received.</Step>
         {settledAt && (
-          <li>
-            <Time at={settledAt} exact /> AEP accepted it,{' '}
-            {via === 'forwarded' ? 'forwarded at once' : 'from the outbox'}. In AEP its{' '}
-            <code>_id</code> is the id above.
-          </li>
+          <Step at={settledAt}>
+            AEP accepted it, {via === 'forwarded' ? 'forwarded at once' : 'from the outbox'}. In AEP
+            its <code>_id</code> is the id above.
+          </Step>
         )}
         {failedAt && (
-          <li>
-            <Time at={failedAt} exact /> AEP refused it: {objection(code, pointer)}.{' '}
+          <Step at={failedAt}>
+            AEP refused it: {objection(code, pointer)}.{' '}
             <Words of={forRelay(state === 'recovered' ? RECOVERED : NOT_RECOVERED, relay)} />
-          </li>
+          </Step>
         )}
       </ol>
     </>

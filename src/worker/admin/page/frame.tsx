@@ -5,34 +5,23 @@
  * Promises of the headers: nothing from elsewhere is loaded, nothing inline runs, nobody frames the page, no search engine
  * keeps it, and no address of it leaves with a link. `no-store` and `nosniff` come with every operators' answer.
  */
-import type { Child, PropsWithChildren } from 'hono/jsx'
+import type { Child } from 'hono/jsx'
 import { isProduction, type RelayName } from '../../alerts/words.ts'
 import { readSessionCookie } from '../../http/auth.ts'
 import { problemResponse } from '../../http/problem.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import { isAdmitted } from '../access.ts'
 import { destinationOf } from '../run/relay.ts'
-import { flashOf } from './addresses.ts'
+import { flashOf, PLACES } from './addresses.ts'
 import { client } from './client/page.js'
-import { Button, When } from './parts.tsx'
+import { Button, Time } from './parts.tsx'
 import { STYLE } from './style.ts'
+import { capitalized } from './words.ts'
 
-const PLACES = [
-  ['/admin', 'Overview'],
-  ['/admin/ui/events', 'Events'],
-  ['/admin/ui/days', 'Days'],
-  ['/admin/ui/find', 'Find'],
-  ['/admin/ui/erase', 'Erase'],
-  ['/admin/ui/suppressions', 'Suppressions'],
-  ['/admin/ui/drift', 'Drift'],
-  ['/admin/ui/alerts', 'Alerts'],
-  ['/admin/ui/log', 'Log'],
-] as const
-
-export type Frame = {
+type Frame = {
   title: string
-  /** The address of the page, as in the navigation; empty where it has none there. */
-  place: string
+  /** Where it is in the navigation; absent: nowhere, and it shows no result of a command. */
+  place?: keyof typeof PLACES
   /** Seconds after which it is shown anew; absent: it stays. */
   refreshes?: number | undefined
   /** The browser goes there at once. */
@@ -47,15 +36,10 @@ const HEADERS = {
   'referrer-policy': 'no-referrer',
 }
 
-export type Status = 200 | 400 | 401 | 403 | 404 | 429 | 503
+type Status = 200 | 400 | 401 | 403 | 404 | 429 | 503
 
 export function respond(c: AppContext, frame: Frame, content: Child, status: Status = 200) {
-  const html = (
-    <Page c={c} frame={frame}>
-      {content}
-    </Page>
-  )
-  return c.html(`<!doctype html>${html}`, status, HEADERS)
+  return c.html(`<!doctype html>${page(c, frame, content)}`, status, HEADERS)
 }
 
 /** A fault in words. `title` says what it is, `text` what to do. */
@@ -66,7 +50,7 @@ export function respondFault(c: AppContext, status: Status, title: string, text:
       <p>{text}</p>
     </section>
   )
-  return respond(c, { title, place: '' }, content, status)
+  return respond(c, { title }, content, status)
 }
 
 export function badRequest(c: AppContext, detail: string) {
@@ -82,7 +66,7 @@ export function askAgain(c: AppContext) {
       <a href={address}>Continue</a>
     </p>
   )
-  return respond(c, { title: 'One moment', place: '', goTo: address }, content)
+  return respond(c, { title: 'One moment', goTo: address }, content)
 }
 
 /** After something was done: the browser asks for `path` with GET. */
@@ -96,11 +80,8 @@ export function relayOf(c: AppContext): RelayName {
   return { environment, publicUrl: new URL(c.req.url).origin }
 }
 
-function Page({ c, frame, children }: PropsWithChildren<{ c: AppContext; frame: Frame }>) {
-  const { title, place, refreshes, goTo } = frame
-  const flash = place === '' ? null : flashOf(c.req.url)
-  // A session can be ended here; Access has its own address for that.
-  const hasSession = readSessionCookie(c.req.header('cookie')) !== ''
+function page(c: AppContext, { title, place, refreshes, goTo }: Frame, content: Child) {
+  const flash = place ? flashOf(c.req.url) : null
   return (
     <html lang="en">
       <head>
@@ -109,20 +90,32 @@ function Page({ c, frame, children }: PropsWithChildren<{ c: AppContext; frame: 
         {goTo && <meta http-equiv="refresh" content={`0;url=${goTo}`} />}
         <title>{title} · Chatlio relay</title>
         <link rel="icon" href="data:," />
-        <link rel="stylesheet" href={assetPath('css')} />
-        <script src={assetPath('js')} defer></script>
+        <link rel="stylesheet" href={`/admin/assets/${assetName('css')}`} />
+        <script src={`/admin/assets/${assetName('js')}`} defer></script>
       </head>
       <body>
         <a class="skip" href="#main">
           Skip to the content
         </a>
         <header>
-          {isAdmitted(c) ? <Which c={c} /> : <b>Chatlio relay</b>}
-          {isAdmitted(c) && (
+          {isAdmitted(c) ? (
             <>
-              <SignOut hasSession={hasSession} />
-              <Navigation place={place} />
+              <Which c={c} />
+              <SignOut c={c} />
+              <nav aria-label="Main">
+                <ul>
+                  {Object.entries(PLACES).map(([name, path]) => (
+                    <li>
+                      <a href={path} aria-current={name === place ? 'page' : undefined}>
+                        {capitalized(name)}
+                      </a>
+                    </li>
+                  ))}
+                </ul>
+              </nav>
             </>
+          ) : (
+            <b>Chatlio relay</b>
           )}
         </header>
         <p id="live" class="vh" role="status"></p>
@@ -132,7 +125,7 @@ function Page({ c, frame, children }: PropsWithChildren<{ c: AppContext; frame: 
               {flash.text}
             </p>
           )}
-          {children}
+          {content}
         </main>
       </body>
     </html>
@@ -152,34 +145,20 @@ function Which({ c }: { c: AppContext }) {
       <small>
         {to ? `${to.host}/…${to.inlet.slice(-4)}\u00a0· ${to.format}` : 'AEP is not configured'}
         {(tag || id) && `\u00a0· ${tag ?? id?.slice(0, 8)}`}
-        <When before=" (" at={deployedAt} after=")" />
+        <Time before=" (" at={deployedAt} after=")" />
       </small>
     </p>
   )
 }
 
-function SignOut({ hasSession }: { hasSession: boolean }) {
+/** A session is ended here; Access has its own address for that. */
+function SignOut({ c }: { c: AppContext }) {
+  const hasSession = readSessionCookie(c.req.header('cookie')) !== ''
   if (!hasSession) return <a href="/cdn-cgi/access/logout">Sign out</a>
   return (
     <form method="post" action="/admin/sign-out">
       <Button look="plain">Sign out</Button>
     </form>
-  )
-}
-
-function Navigation({ place }: { place: string }) {
-  return (
-    <nav aria-label="Main">
-      <ul>
-        {PLACES.map(([path, name]) => (
-          <li>
-            <a href={path} aria-current={path === place ? 'page' : undefined}>
-              {name}
-            </a>
-          </li>
-        ))}
-      </ul>
-    </nav>
   )
 }
 
@@ -191,21 +170,13 @@ const ASSETS = {
   css: { type: 'text/css', text: STYLE },
   js: { type: 'text/javascript', text: `(${client})()` },
 }
-const names = new Map<string, keyof typeof ASSETS>()
 
-/** Hashed with the first page: most isolates show none. */
-function assetPath(suffix: keyof typeof ASSETS): string {
-  const known = names.entries().find(([, each]) => each === suffix)?.[0]
-  const name = known ?? `page.${hash(ASSETS[suffix].text)}.${suffix}`
-  names.set(name, suffix)
-  return `/admin/assets/${name}`
-}
+const assetName = (suffix: keyof typeof ASSETS) => `page.${hash(ASSETS[suffix].text)}.${suffix}`
 
 export function assetResponse(name: string): Response {
-  for (const suffix of ['css', 'js'] as const) assetPath(suffix)
-  const asset = names.get(name)
-  if (!asset) return problemResponse({ code: 'not-found' })
-  const { type, text } = ASSETS[asset]
+  const suffix = (['css', 'js'] as const).find((each) => assetName(each) === name)
+  if (!suffix) return problemResponse({ code: 'not-found' })
+  const { type, text } = ASSETS[suffix]
   return new Response(text, {
     headers: {
       'content-type': `${type}; charset=utf-8`,

@@ -1,37 +1,34 @@
 /** Small parts that every view is made of. */
-import type { Child, JSX, PropsWithChildren } from 'hono/jsx'
-import { moment } from '../../alerts/words.ts'
-import type { CommandName } from '../api.ts'
-import { formPath, given, type Values } from './addresses.ts'
+import type { Child, JSX } from 'hono/jsx'
+import { count, moment } from '../../alerts/words.ts'
+import type { Answer, CommandName } from '../api.ts'
+import { formPath, given, PLACES, type Values } from './addresses.ts'
+import { capitalized, codeWords, howLong, objection } from './words.ts'
 
-/** `exact`: shown as it is, to the second, where the order of things matters; `bare`: where a column says that it is UTC. */
-export function Time({ at, exact, bare }: { at: string; exact?: boolean; bare?: boolean }) {
-  const seconds = at.slice(0, 19).replace('T', ' ')
-  return (
-    <time datetime={at} data-exact={exact || bare || undefined}>
-      {bare ? seconds : exact ? `${seconds} UTC` : moment(Date.parse(at))}
-    </time>
-  )
+type TimeProps = {
+  at: string | null | undefined
+  before?: string
+  after?: string
+  exact?: boolean
+  bare?: boolean | undefined
 }
 
-/** A cell of a table. */
-export const TimeCell = ({ at, bare, wide }: { at: string; bare?: boolean; wide?: boolean }) => (
-  <td class={wide ? 'at wide' : 'at'}>
-    <Time at={at} bare={bare === true} />
-  </td>
-)
-
-type WhenProps = { before?: string; at: string | null | undefined; after?: string; exact?: boolean }
-
-/** A moment with the words around it; renders nothing without a moment. */
-export function When({ before, at, after, exact = false }: WhenProps) {
-  return at ? (
+/**
+ * A moment with the words around it; nothing without a moment. `exact`: shown as it is, to the second, where the order of
+ * things matters; `bare`: where a column says that it is UTC.
+ */
+export function Time({ at, before, after, exact, bare }: TimeProps) {
+  if (!at) return null
+  const seconds = at.slice(0, 19).replace('T', ' ')
+  return (
     <>
       {before}
-      <Time at={at} exact={exact} />
+      <time datetime={at} data-exact={exact || bare || undefined}>
+        {bare ? seconds : exact ? `${seconds} UTC` : moment(Date.parse(at))}
+      </time>
       {after}
     </>
-  ) : null
+  )
 }
 
 /** What stands between backticks is code. */
@@ -49,35 +46,32 @@ export function Hidden({ values }: { values: Values }) {
   )
 }
 
-type Look = 'main' | 'no' | 'plain' | undefined
-
-export function Button({ look, children }: PropsWithChildren<{ look?: Look }>) {
-  return (
-    <button type="submit" class={look}>
-      {children}
-    </button>
-  )
+type ButtonProps = JSX.IntrinsicElements['button'] & {
+  look?: 'main' | 'no' | 'plain' | undefined
 }
 
+export const Button = ({ look, ...button }: ButtonProps) => (
+  <button type="submit" class={look} {...button} />
+)
+
 /** Where the form of a command goes; `back`: the page that then says what it did, without it the overview. */
-type ActionProps = PropsWithChildren<{
+type ActionProps = Pick<ButtonProps, 'look' | 'children'> & {
   does: CommandName
   values?: Values
   back?: string
-  look?: Look
   /** Milliseconds after which the page does it by itself. */
   after?: number
-}>
+}
 
 /** One button that runs a command. */
 export function Action({ does, values = {}, back, look, after, children }: ActionProps) {
-  const hasId = formPath(does).includes('{id}')
-  const { id, ...rest } = values
-  const fields = hasId ? rest : values
-  const path = formPath(does).replace('{id}', encodeURIComponent(String(id ?? '')))
+  const route = formPath(does)
+  const path = route.replace('{id}', encodeURIComponent(String(values.id)))
+  // What stands in the path is no field.
+  const id = path === route ? values.id : undefined
   return (
     <form method="post" action={`/admin${path}`} data-after={after}>
-      <Hidden values={{ ...fields, back }} />
+      <Hidden values={{ ...values, id, back }} />
       <Button look={look}>{children}</Button>
     </form>
   )
@@ -94,10 +88,15 @@ export function Field({ label, ...input }: FieldProps) {
   )
 }
 
-type ChoiceProps = { label: string; name: string; value?: string | undefined; any?: string }
+type ChoiceProps = {
+  label: string
+  name: string
+  value?: string | undefined
+  any?: string
+  options: Readonly<Record<string, string>>
+}
 
-export function Choice(props: ChoiceProps & { options: Readonly<Record<string, string>> }) {
-  const { label, name, value, any, options } = props
+export function Choice({ label, name, value, any, options }: ChoiceProps) {
   return (
     <label>
       {label}
@@ -116,28 +115,55 @@ export function Choice(props: ChoiceProps & { options: Readonly<Record<string, s
 /** What scrolls must be reached without a mouse. */
 const BY_KEYBOARD = { tabindex: 0 }
 
-/**
- * A table that scrolls by itself where it does not fit. A head that begins with `#` is one of figures. `tight`: of low rows,
- * which are lines of text on a phone; `flat`: and stay rows there, since their figures say nothing without heads; `even`:
- * with the columns of its neighbours.
- */
-type TableProps = { caption: string; heads: readonly string[]; tight?: boolean | 'flat' | 'even' }
+/** Its head, what it says of a row, and the classes of its cells: `n` for figures, whose head stands above them. */
+export type Column<Row> = readonly [
+  head: string,
+  cell: (row: Row) => Child,
+  classes?: string | ((row: Row) => string | undefined),
+]
 
-export function Table({ caption, heads, tight, children }: PropsWithChildren<TableProps>) {
+/**
+ * `by`: the column that names a row. `tight`: of low rows, which are lines of text on a phone; `flat`: and stay rows there,
+ * since their figures say nothing without heads; `even`: with the columns of its neighbours.
+ */
+type TableProps<Row> = {
+  caption: string
+  rows: readonly Row[]
+  columns: readonly Column<Row>[]
+  by?: string
+  look?: 'loose' | 'tight' | 'tight flat' | 'tight even'
+}
+
+/** A table that scrolls by itself where it does not fit. */
+export function Table<Row>({ caption, rows, columns, by, look = 'tight' }: TableProps<Row>) {
   return (
     <section class="scroll" aria-label={caption} {...BY_KEYBOARD}>
-      <table class={typeof tight === 'string' ? `tight ${tight}` : tight ? 'tight' : undefined}>
+      <table class={look === 'loose' ? undefined : look}>
         <caption>{caption}</caption>
         <thead>
           <tr>
-            {heads.map((head) => (
-              <th scope="col" class={head.startsWith('#') ? 'n' : undefined}>
-                {head.replace('#', '')}
+            {columns.map(([head, , classes]) => (
+              <th scope="col" class={/^n\b/.test(String(classes)) ? 'n' : undefined}>
+                {head}
               </th>
             ))}
           </tr>
         </thead>
-        <tbody>{children}</tbody>
+        <tbody>
+          {rows.map((row) => (
+            <tr>
+              {columns.map(([head, cell, given]) => {
+                const classes = typeof given === 'function' ? given(row) : given
+                if (head !== by) return <td class={classes}>{cell(row)}</td>
+                return (
+                  <th scope="row" class={classes}>
+                    {cell(row)}
+                  </th>
+                )
+              })}
+            </tr>
+          ))}
+        </tbody>
       </table>
     </section>
   )
@@ -156,3 +182,74 @@ export function Facts({ of }: { of: readonly (readonly [string, Child])[] }) {
     </dl>
   )
 }
+
+type EventTableProps = Answer<'events'> & {
+  /** How many match; `null`: not known without reading them all. */
+  matching: number | null
+  /** The form that ticked ones go with; absent: none are ticked. */
+  form?: string
+}
+
+/** Events as rows: what differs stands in columns of its own. */
+export function EventTable({ events, cursor, matching, form }: EventTableProps) {
+  const tick: Column<Shown> = [
+    'Tick',
+    ({ id }) => (
+      <input type="checkbox" name="ids" value={id} form={form} aria-label={`Tick ${short(id)}`} />
+    ),
+  ]
+  const columns = form ? [tick, ...EVENT] : EVENT
+  const of = matching === null ? '' : ` of ${count(matching, 'event')}`
+  const caption = `${events.length}${of} shown, the newest first${cursor ? '; older ones follow' : ''}`
+  return <Table caption={caption} rows={events} columns={columns} by="Event" />
+}
+
+type Shown = Answer<'events'>['events'][number]
+
+const EVENT: readonly Column<Shown>[] = [
+  ['Received (UTC)', ({ receivedAt }) => <Time at={receivedAt} bare />, 'at'],
+  [
+    'State',
+    ({ state }) =>
+      NEEDS_PERSON.has(state) ? <mark>{capitalized(state)}</mark> : capitalized(state),
+  ],
+  ['Kind', ({ kind, source }) => [kind, source && <small> · {source}</small>]],
+  ['Event', ({ id }) => <EventLink id={id} />, 'at'],
+  ['Why, or how', (event) => <Why event={event} />],
+  ['Attempts', ({ attempts }) => attempts, 'n wide'],
+]
+
+/** These a person looks for in a list of all. */
+const NEEDS_PERSON: ReadonlySet<string> = new Set(['dead', 'quarantined', 'failed'])
+
+const short = (id: string) => id.slice(0, 8)
+
+export function EventLink({ id }: { id: string }) {
+  return (
+    <a href={`${PLACES.events}/${id}`} title={id}>
+      <code>{short(id)}</code>
+    </a>
+  )
+}
+
+/** The latest error, or how and how fast the event was delivered; and why AEP refused it after it had accepted it. */
+function Why({ event }: { event: Shown }) {
+  const { lastError, nextAttemptAt, receivedAt, settledAt, via, failedAt, code, pointer } = event
+  const words = lastError ? codeWords(lastError.code) : ''
+  const message = lastError?.message.replace(/^AEP answered /, '') ?? ''
+  const took = settledAt ? howLong(Date.parse(settledAt) - Date.parse(receivedAt)) : ''
+  return (
+    <>
+      {words}{' '}
+      <small>
+        {message.toLowerCase() !== words.toLowerCase() && message}
+        {took && `${via === 'forwarded' ? 'forwarded' : 'from the outbox'}, ${took}`}
+        <Time before=" · next due " at={toCome(nextAttemptAt)} />
+      </small>
+      {failedAt && <> AEP refused it afterwards: {objection(code, pointer)}</>}
+    </>
+  )
+}
+
+/** While AEP fails or is on hold, an event's own time for the next attempt passes, and says nothing any more. */
+export const toCome = (at: string | null) => (at && Date.parse(at) > Date.now() ? at : null)

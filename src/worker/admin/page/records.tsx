@@ -1,43 +1,17 @@
-/** Drift, alerts, and the days of a week. */
+/** What is recorded: the days of a week, drift, alerts, and the operators' log with what has become of a redrive. */
 import { ALERTS } from '../../alerts/alerts.ts'
-import { count, figure, forRelay, type RelayName, SET_ALERTS } from '../../alerts/words.ts'
+import { count, figure, forRelay, SET_ALERTS } from '../../alerts/words.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import { operatorOf } from '../access.ts'
-import type { Answer } from '../api.ts'
+import { type Answer, COMMANDS } from '../api.ts'
+import { checkQuery } from '../input.ts'
 import { completeness, daysOf, withTranscripts } from '../run/history.ts'
-import { alerts, drift } from '../run/relay.ts'
+import { alerts, drift, entriesOf, entryOf } from '../run/relay.ts'
 import { run } from '../run/run.ts'
-import { href } from './addresses.ts'
-import { EventLink } from './event-table.tsx'
-import { relayOf, respond } from './frame.tsx'
-import { Action, Table, Time, TimeCell, When, Words } from './parts.tsx'
-import { howLong } from './words.ts'
-
-const DRIFT = '/admin/ui/drift'
-
-export async function showDrift(c: AppContext): Promise<Response> {
-  return respond(
-    c,
-    { title: 'Drift', place: DRIFT },
-    <Drift {...(await drift(servicesOf(c.env)))} />,
-  )
-}
-
-/** The result of a test is shown at once: why it failed is a text, and no text goes into an address. */
-export async function showAlerts(c: AppContext): Promise<Response> {
-  const services = servicesOf(c.env)
-  const test = c.req.method === 'POST' ? await run(services, operatorOf(c), 'testAlert', {}) : null
-  return respond(
-    c,
-    { title: 'Alerts', place: '/admin/ui/alerts' },
-    <Alerts
-      {...(await alerts(services))}
-      goSomewhere={services.config.alerts.webhook !== null}
-      relay={relayOf(c)}
-      test={test}
-    />,
-  )
-}
+import { href, PLACES } from './addresses.ts'
+import { badRequest, relayOf, respond, respondFault } from './frame.tsx'
+import { Action, type Column, EventLink, Table, Time, Words } from './parts.tsx'
+import { filterWords, howLong, list } from './words.ts'
 
 /** Reads more than the other pages do: which conversations have a transcript is looked up in the receipts. */
 export async function showDays(c: AppContext): Promise<Response> {
@@ -47,76 +21,25 @@ export async function showDays(c: AppContext): Promise<Response> {
     completeness(services, { days: 7 }),
   ])
   const days = withTranscripts(counted, transcripts)
-  const { alerts, readAccess } = services.config
+  const { config } = services
+  const { available, why, hours, events } = transcripts
+  const rows = days.flatMap(({ day, rows }) => rows.map((row) => ({ day, ...row })))
+  const unnamed = transcripts.days.reduce((sum, day) => sum + day.unnamed, 0)
   return respond(
     c,
-    { title: 'Seven days', place: '/admin/ui/days' },
-    <Days
-      days={days}
-      transcripts={transcripts}
-      lateMs={alerts.ageMs}
-      areCountsRead={readAccess.available}
-    />,
-  )
-}
-
-const DAY_HEADS = [
-  '#Received',
-  '#In AEP',
-  '#Refused',
-  '#Lost',
-  '#Late',
-  '#Slowest',
-  '#Without transcript',
-]
-
-type DaysProps = {
-  days: Answer<'summary'>['days']
-  transcripts: Answer<'completeness'>
-  lateMs: number
-  areCountsRead: boolean
-}
-
-function Days({ days, transcripts, lateMs, areCountsRead }: DaysProps) {
-  const { available, why, hours, events } = transcripts
-  const unnamed = transcripts.days.reduce((sum, day) => sum + day.unnamed, 0)
-  return (
+    { title: 'Seven days', place: 'days' },
     <>
       <h1>Seven days</h1>
       <p class="soft">By UTC day, at least.</p>
-      <Table caption="All kinds" heads={['Day', ...DAY_HEADS]} tight="flat">
-        {days.map(({ day, withoutTranscript, ...counts }) => (
-          <tr>
-            <th scope="row" class="at">
-              <a href={href('/admin/ui/events', { state: 'all', day })}>
-                <Day of={day} />
-              </a>
-            </th>
-            <Numbers of={counts} />
-            <td class="n">{withoutTranscript ?? ''}</td>
-          </tr>
-        ))}
-      </Table>
-      {days.some(({ rows }) => rows.length > 0) && (
+      <Table caption="All kinds" rows={days} columns={DAY} by="Day" look="tight flat" />
+      {rows.length > 0 && (
         <Table
           caption="By kind and source"
-          heads={['Day', 'Kind', ...DAY_HEADS.slice(0, -1)]}
-          tight="flat"
-        >
-          {days.flatMap(({ day, rows }) =>
-            rows.map(({ kind, source, ...counts }) => (
-              <tr>
-                <td class="at">
-                  <Day of={day} />
-                </td>
-                <th scope="row">
-                  {kind} {source && <small>{source}</small>}
-                </th>
-                <Numbers of={counts} />
-              </tr>
-            )),
-          )}
-        </Table>
+          rows={rows}
+          columns={DAY_ROW}
+          by="Kind"
+          look="tight flat"
+        />
       )}
       <h2>Chats without a transcript</h2>
       {!available && <p>Not looked at: {why}</p>}
@@ -134,52 +57,57 @@ function Days({ days, transcripts, lateMs, areCountsRead }: DaysProps) {
       <h2>How it is counted</h2>
       <p class="soft">
         An isolate that ends loses its last seconds. What was stored is in AEP on the day on which
-        it was delivered, and late when that was more than {howLong(lateMs)} after it came. What AEP
-        refused after accepting it counts on the day on which it was accepted; what it has lost, and
-        not named yet, in the sum of all kinds alone. What was refused, redriven and delivered is in
-        both columns.
-        {!areCountsRead && ' In AEP is what AEP has acknowledged: its own counts are not read.'} A
-        chat is without its transcript {hours} hours after it began; one that an agent discards has
-        none on purpose.
+        it was delivered, and late when that was more than {howLong(config.alerts.ageMs)} after it
+        came. What AEP refused after accepting it counts on the day on which it was accepted; what
+        it has lost, and not named yet, in the sum of all kinds alone. What was refused, redriven
+        and delivered is in both columns.
+        {!config.readAccess.available &&
+          ' In AEP is what AEP has acknowledged: its own counts are not read.'}{' '}
+        A chat is without its transcript {hours} hours after it began; one that an agent discards
+        has none on purpose.
       </p>
-    </>
+    </>,
   )
 }
+
+type Day = Answer<'summary'>['days'][number]
+type DayRow = Day['rows'][number]
+
+const NUMBERS: readonly Column<Omit<DayRow, 'kind' | 'source'>>[] = [
+  ['Received', ({ received }) => figure(received), 'n'],
+  ['In AEP', ({ inAep }) => figure(inAep), 'n'],
+  ['Refused', ({ refused }) => figure(refused), 'n'],
+  ['Lost', ({ lost }) => figure(lost), 'n'],
+  ['Late', ({ late }) => figure(late), 'n'],
+  ['Slowest', ({ slowestMs }) => slowestMs !== null && howLong(slowestMs), 'n'],
+]
+
+const DAY: readonly Column<Day>[] = [
+  [
+    'Day',
+    ({ day }) => <a href={href(PLACES.events, { state: 'all', day })}>{dayParts(day)}</a>,
+    'at',
+  ],
+  ...NUMBERS,
+  ['Without transcript', ({ withoutTranscript }) => withoutTranscript, 'n'],
+]
+
+const DAY_ROW: readonly Column<DayRow & { day: string }>[] = [
+  ['Day', ({ day }) => dayParts(day), 'at'],
+  ['Kind', ({ kind, source }) => [kind, ' ', source && <small>{source}</small>]],
+  ...NUMBERS,
+]
 
 /** Without its year on a phone, so that what was lost is on the screen. */
-function Day({ of: day }: { of: string }) {
-  return (
-    <>
-      <span class="year">{day.slice(0, 5)}</span>
-      {day.slice(5)}
-    </>
-  )
-}
+const dayParts = (day: string) => [<span class="year">{day.slice(0, 5)}</span>, day.slice(5)]
 
-type Numbered = Pick<
-  Answer<'summary'>['days'][number],
-  'received' | 'inAep' | 'refused' | 'lost' | 'late' | 'slowestMs'
->
-
-function Numbers({ of: { received, inAep, refused, lost, late, slowestMs } }: { of: Numbered }) {
-  return (
-    <>
-      {[received, inAep, refused, lost, late].map((number) => (
-        <td class="n">{figure(number)}</td>
-      ))}
-      <td class="n">{slowestMs === null ? '' : howLong(slowestMs)}</td>
-    </>
-  )
-}
-
-const CHANGES = { new: 'New field:', type: 'Other type:', gone: 'No longer sent' } as const
-
-type DriftRows = Answer<'drift'>['rows']
-
-function Drift({ rows }: { rows: DriftRows }) {
+export async function showDrift(c: AppContext): Promise<Response> {
+  const { rows } = await drift(servicesOf(c.env))
   const open = rows.filter(({ accepted }) => !accepted)
   const accepted = rows.filter((row) => row.accepted)
-  return (
+  return respond(
+    c,
+    { title: 'Drift', place: 'drift' },
     <>
       <h1>What Chatlio sends, against what it documents</h1>
       <p class="soft">
@@ -193,80 +121,93 @@ function Drift({ rows }: { rows: DriftRows }) {
         <>
           <div class="row">
             <b>{open.length} to look at</b>
-            <Action does="acceptDrift" back={DRIFT}>
+            <Action does="acceptDrift" back={PLACES.drift}>
               Accept all
             </Action>
           </div>
-          <ByKind name="To look at" rows={open} />
+          <Differences name="To look at" rows={open} />
         </>
       )}
       {accepted.length > 0 && (
         <details>
           <summary>{accepted.length} accepted</summary>
-          <ByKind name="Accepted" rows={accepted} />
+          <Differences name="Accepted" rows={accepted} />
         </details>
       )}
-    </>
+    </>,
   )
 }
 
-function ByKind({ name, rows }: { name: string; rows: DriftRows }) {
+const CHANGES = { new: 'New field:', type: 'Other type:', gone: 'No longer sent' } as const
+
+const DRIFT: readonly Column<Answer<'drift'>['rows'][number]>[] = [
+  ['Field', ({ path }) => <code>{path}</code>],
+  [
+    'Difference',
+    ({ change, from, to, sample }) => {
+      const types = change === 'gone' ? [] : [from, sample ?? to].filter(Boolean)
+      return `${CHANGES[change]} ${types.join(' → ')}`
+    },
+  ],
+  ['Seen', ({ count }) => figure(count), 'n wide'],
+  ['Last', ({ lastAt }) => <Time at={lastAt} />, 'at'],
+  ['In', ({ eventId }) => <EventLink id={eventId} />],
+  [
+    'Decision',
+    ({ kind, path, change, accepted }) =>
+      accepted ? (
+        'Accepted'
+      ) : (
+        <Action does="acceptDrift" values={{ kind, path, change }} back={PLACES.drift}>
+          Accept
+        </Action>
+      ),
+  ],
+]
+
+/** A table for each kind. */
+function Differences({ name, rows }: { name: string } & Answer<'drift'>) {
+  const byKind = [...Map.groupBy(rows, ({ kind }) => kind)]
   return (
     <>
-      {[...Map.groupBy(rows, ({ kind }) => kind)].map(([kind, own]) => (
-        <DriftTable caption={`${name}, ${kind}: ${own.length}`} rows={own} />
-      ))}
+      {byKind.map(([kind, own]) => {
+        const caption = `${name}, ${kind}: ${own.length}`
+        return <Table caption={caption} rows={own} columns={DRIFT} by="Field" look="tight even" />
+      })}
     </>
   )
 }
 
-function DriftTable({ caption, rows }: { caption: string; rows: DriftRows }) {
-  const heads = ['Field', 'Difference', '#Seen', 'Last', 'In', 'Decision']
-  return (
-    <Table caption={caption} heads={heads} tight="even">
-      {rows.map(({ kind, path, change, from, to, sample, count, lastAt, eventId, accepted }) => (
-        <tr>
-          <th scope="row">
-            <code>{path}</code>
-          </th>
-          <td>
-            {CHANGES[change]}{' '}
-            {change !== 'gone' && [from, sample ?? to].filter(Boolean).join(' → ')}
-          </td>
-          <td class="n wide">{figure(count)}</td>
-          <TimeCell at={lastAt} />
-          <td>
-            <EventLink id={eventId} />
-          </td>
-          <td>
-            {accepted ? (
-              'Accepted'
-            ) : (
-              <Action does="acceptDrift" values={{ kind, path, change }} back={DRIFT}>
-                Accept
-              </Action>
-            )}
-          </td>
-        </tr>
-      ))}
-    </Table>
-  )
-}
-
-const ALERT_STATES = { ok: 'Quiet', pending: 'About to fire', firing: 'Firing' } as const
 /** What a person should see first stands first. */
-const URGENCY = ['firing', 'pending', 'ok'] as const
+const ALERT_STATES = { firing: 'Firing', pending: 'About to fire', ok: 'Quiet' } as const
 
-type AlertsProps = Answer<'alerts'> & {
-  /** Whether there is an address that they are sent to. */
-  goSomewhere: boolean
-  relay: RelayName
-  test: Answer<'testAlert'> | null
-}
+const ALERT: readonly Column<Answer<'alerts'>['alerts'][number]>[] = [
+  ['Alert', ({ name }) => ALERTS[name].label],
+  ['Name', ({ name }) => <code>{name}</code>, 'at'],
+  ['State', ({ state }) => (state === 'ok' ? 'Quiet' : <mark>{ALERT_STATES[state]}</mark>)],
+  ['Since', ({ since }) => <Time at={since} />, 'at'],
+  [
+    'Last message',
+    ({ lastSentAt, lastError }) => [
+      lastSentAt || lastError ? <Time before="sent " at={lastSentAt} /> : 'never',
+      ' ',
+      lastError && <mark>The last was not sent: {lastError}</mark>,
+    ],
+    ({ lastSentAt, lastError }) => (lastSentAt || lastError ? undefined : 'wide'),
+  ],
+]
 
-function Alerts({ alerts, goSomewhere, relay, test }: AlertsProps) {
-  const urgent = alerts.toSorted((a, b) => URGENCY.indexOf(a.state) - URGENCY.indexOf(b.state))
-  return (
+/** The result of a test is shown at once: why it failed is a text, and no text goes into an address. */
+export async function showAlerts(c: AppContext): Promise<Response> {
+  const services = servicesOf(c.env)
+  const test = c.req.method === 'POST' ? await run(services, operatorOf(c), 'testAlert', {}) : null
+  const known = (await alerts(services)).alerts
+  const urgent = Object.keys(ALERT_STATES).flatMap((is) =>
+    known.filter(({ state }) => state === is),
+  )
+  return respond(
+    c,
+    { title: 'Alerts', place: 'alerts' },
     <>
       <h1>Alerts</h1>
       {test && (
@@ -274,34 +215,99 @@ function Alerts({ alerts, goSomewhere, relay, test }: AlertsProps) {
           {test.sent ? 'The test alert was sent.' : `The test alert was not sent: ${test.error}.`}
         </p>
       )}
-      {!goSomewhere && (
+      {!services.config.alerts.webhook && (
         <p class="card warn">
-          Alerts go nowhere yet. <b>What to do:</b> <Words of={forRelay(SET_ALERTS, relay)} />
+          Alerts go nowhere yet. <b>What to do:</b> <Words of={forRelay(SET_ALERTS, relayOf(c))} />
         </p>
       )}
-      <Table
-        caption="Looked at every five minutes"
-        heads={['Alert', 'Name', 'State', 'Since', 'Last message']}
-        tight
-      >
-        {urgent.map(({ name, state, since, lastSentAt, lastError }) => (
-          <tr>
-            <th scope="row">{ALERTS[name].label}</th>
-            <td class="at">
-              <code>{name}</code>
-            </td>
-            <td>{state === 'ok' ? ALERT_STATES.ok : <mark>{ALERT_STATES[state]}</mark>}</td>
-            <td class="at">{since && <Time at={since} />}</td>
-            <td class={lastSentAt || lastError ? undefined : 'wide'}>
-              {lastSentAt ? <When before="sent " at={lastSentAt} /> : !lastError && 'never'}{' '}
-              {lastError && <mark>The last was not sent: {lastError}</mark>}
-            </td>
-          </tr>
-        ))}
-      </Table>
+      <Table caption="Looked at every five minutes" rows={urgent} columns={ALERT} by="Alert" />
       <div class="row">
         <Action does="testAlert">Send a test alert</Action>
       </div>
-    </>
+    </>,
+  )
+}
+
+export async function showLog(c: AppContext): Promise<Response> {
+  const query = checkQuery(COMMANDS.log.takes, new URL(c.req.url).searchParams)
+  if (!query.ok) return badRequest(c, query.detail)
+  const { entries, cursor } = await entriesOf(servicesOf(c.env), query.output)
+  return respond(
+    c,
+    { title: 'Log', place: 'log' },
+    <>
+      <h1>What operators did</h1>
+      {entries.length === 0 ? (
+        <p>Nothing in the last 90 days.</p>
+      ) : (
+        <Entries of={entries} caption="The newest first, for 90 days" />
+      )}
+      {cursor && (
+        <p>
+          <a href={href(PLACES.log, { cursor })}>Older</a>
+        </p>
+      )}
+    </>,
+  )
+}
+
+export async function showEntry(c: AppContext): Promise<Response> {
+  const entry = await entryOf(servicesOf(c.env), Number(c.req.param('entry')) || 0)
+  if (!entry) return respondFault(c, 404, 'No such entry', 'Entries are kept for 90 days.')
+  return respond(
+    c,
+    { title: 'Log', place: 'log', refreshes: progressSeconds(entry) },
+    <>
+      <h1>What an operator did</h1>
+      <Entries of={[entry]} caption={`Entry ${entry.position}`} />
+      <Progress entry={entry} />
+      <p>
+        <a href={PLACES.log}>The whole log</a>
+      </p>
+    </>,
+  )
+}
+
+type Listed = Awaited<ReturnType<typeof entriesOf>>['entries']
+
+const ENTRY: readonly Column<Listed[number]>[] = [
+  ['When (UTC)', ({ at }) => <Time at={at} bare />, 'at'],
+  ['Who', ({ by }) => (by === 'token' ? 'admin token' : by)],
+  [
+    'What',
+    ({ position, action }) => (
+      <a href={`${PLACES.log}/${position}`}>{action.replaceAll('-', ' ')}</a>
+    ),
+  ],
+  ['To what', ({ filter }) => Object.entries(filter).map(filterWords).join(', ')],
+  ['How many', ({ counts }) => list(counts)],
+]
+
+const Entries = ({ of, caption }: { of: Listed; caption: string }) => (
+  <Table caption={caption} rows={of} columns={ENTRY} by="What" />
+)
+
+type Entry = NonNullable<Awaited<ReturnType<typeof entryOf>>>
+
+/** How often the page refreshes while some are pending, in seconds. */
+export const progressSeconds = (entry: Entry | null) => (entry?.progress?.pending ? 3 : undefined)
+
+/** Nothing, where nothing was redriven. `link`: to the entry in the log. */
+export function Progress({ entry, link }: { entry: Entry; link?: boolean }) {
+  const { position, counts, progress } = entry
+  if (!progress) return null
+  const { pending, dead, quarantined, gone, someErased } = progress
+  const watched = pending + dead + quarantined + gone
+  const { redriven = watched } = counts
+  return (
+    <p class="card">
+      Of {watched < redriven && `the first ${figure(watched)} of `}
+      {figure(redriven)} redriven:{' '}
+      <b>
+        {figure(gone)} accepted{someErased && ' or erased since'}, {figure(dead + quarantined)}{' '}
+        refused again, {figure(pending)} pending
+      </b>
+      . {link && <a href={`${PLACES.log}/${position}`}>In the log</a>}
+    </p>
   )
 }

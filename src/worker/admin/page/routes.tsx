@@ -1,12 +1,18 @@
 /**
- * The operators' page: see it, find it, fix it. HTML, forms and redirects; the API beside it does the same in JSON.
+ * The operators' page: see it, find it, fix it. HTML, forms and redirects; the API beside it does the same in JSON. Here are
+ * its routes, and signing in with the admin token, and out.
  *
  * Promises: shows nothing to anyone who is not admitted; a form from elsewhere changes nothing; every answer is in words,
- * faults too. Accepts: each page asks the outbox anew, and keeps nothing until the next.
+ * faults too. The token is compared in constant time, and neither kept nor shown; wrong ones are slowed by the binding
+ * `SIGN_IN_LIMIT`, where there is one.
+ * Accepts: each page asks the outbox anew, and keeps nothing until the next. The limit counts everyone of one Cloudflare
+ * location together, so a stranger's guessing can keep operators there from signing in; their sessions, the API and Access
+ * go on.
  */
 import type { MiddlewareHandler } from 'hono'
 import { Hono } from 'hono/tiny'
 import { STORAGE } from '../../alerts/words.ts'
+import { sessionCookie } from '../../http/auth.ts'
 import { problemResponse } from '../../http/problem.ts'
 import { logLine } from '../../log.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
@@ -15,17 +21,14 @@ import { COMMANDS, type Command, type CommandName } from '../api.ts'
 import { checkForm, readForm } from '../input.ts'
 import { answer, commands } from '../routes.ts'
 import { runOnRecord } from '../run/run.ts'
-import { formPath, signInAddress, withResult } from './addresses.ts'
-import { confirmDelete } from './delete.tsx'
-import { showErase } from './erase.tsx'
+import { formPath, ownPage, signInAddress, withResult } from './addresses.ts'
+import { showErase, showSuppressions } from './erase.tsx'
 import { showEvent, showPreview } from './event.tsx'
-import { showEvents } from './events.tsx'
-import { askAgain, assetResponse, badRequest, respondFault, seeOther } from './frame.tsx'
-import { showEntry, showLog } from './log.tsx'
+import { confirmDelete, showEvents, showFind } from './events.tsx'
+import { askAgain, assetResponse, badRequest, respond, respondFault, seeOther } from './frame.tsx'
 import { showOverview } from './overview.tsx'
-import { showFind, showSuppressions } from './person.tsx'
-import { showAlerts, showDays, showDrift } from './records.tsx'
-import { showSignIn, signIn, signOut } from './sign-in.tsx'
+import { Button, Field, Hidden } from './parts.tsx'
+import { showAlerts, showDays, showDrift, showEntry, showLog } from './records.tsx'
 
 type AdminEnv = { Bindings: Env }
 
@@ -65,9 +68,11 @@ export function pageRoutes() {
   const page = new Hono<AdminEnv>({ strict: false })
   page.get('/assets/:name', exists, (c) => assetResponse(c.req.param('name')))
   page.use('/sign-in', exists, fromHere)
-  page.get('/sign-in', showSignIn)
+  page.get('/sign-in', (c) => showSignIn(c, ownPage(c.req.query('next'))))
   page.post('/sign-in', signIn)
-  page.post('/sign-out', exists, fromHere, signOut)
+  page.post('/sign-out', exists, fromHere, () =>
+    seeOther('/admin/sign-in', { 'set-cookie': sessionCookie('') }),
+  )
   page.get('/', exists, admitted, showOverview)
   page.use('/ui/*', exists, admitted, fromHere)
   page.get('/ui/events', showEvents)
@@ -111,4 +116,64 @@ async function submit(c: AppContext, name: CommandName, { takes }: Command): Pro
   const input = { ...(checked.output as { dryRun?: boolean }), ...c.req.param() }
   const done = await runOnRecord(servicesOf(c.env), operatorOf(c), name, input as never)
   return seeOther(withResult(back, name, done, input.dryRun === true))
+}
+
+/** The period of the binding in wrangler.toml. */
+const LIMIT_SECONDS = 60
+
+async function signIn(c: AppContext): Promise<Response> {
+  const { adminKeys, sessions } = servicesOf(c.env)
+  if (!adminKeys || !sessions) return showSignIn(c, '/admin', 401)
+  const form = await readForm(c.req.raw)
+  const next = ownPage(form.get('next'))
+  // A deployment may have no such binding, a named environment for instance.
+  const limit = (c.env as Partial<Env>).SIGN_IN_LIMIT
+  if (limit && !(await limit.limit({ key: 'sign-in' })).success) {
+    c.header('retry-after', String(LIMIT_SECONDS))
+    return showSignIn(c, next, 429, 'Too many attempts. Try again in a minute.')
+  }
+  if ((await adminKeys.find(form.get('token')?.trim())) === null) {
+    return showSignIn(c, next, 401, 'This is not the admin token.')
+  }
+  return seeOther(next, { 'set-cookie': sessionCookie(await sessions.start(Date.now())) })
+}
+
+/** The only page that anyone may see. `next`: the page to show then. */
+function showSignIn(c: AppContext, next: string, status: 200 | 401 | 429 = 200, fault?: string) {
+  return respond(
+    c,
+    { title: 'Sign in' },
+    <>
+      <h1>Sign in</h1>
+      {fault && (
+        <p class="card bad" role="alert">
+          {fault}
+        </p>
+      )}
+      {servicesOf(c.env).adminKeys ? (
+        <form method="post" action="/admin/sign-in">
+          <Hidden values={{ next }} />
+          <Field
+            label="Admin token"
+            name="token"
+            type="password"
+            autocomplete="current-password"
+            required
+          />
+          <p class="row">
+            <Button look="main">Sign in</Button>
+          </p>
+          <p class="soft">
+            The secret ADMIN_TOKEN of the Worker. You stay signed in for 12 hours, in this browser.
+          </p>
+        </form>
+      ) : (
+        <p>
+          Cloudflare Access signs operators in, and it has not done so for this address: an Access
+          application must cover the path <code>/admin</code>, and ACCESS_AUD be its audience.
+        </p>
+      )}
+    </>,
+    status,
+  )
 }

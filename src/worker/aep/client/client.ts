@@ -105,7 +105,7 @@ async function sendWithToken(
   }
 }
 
-function noToken(thrown: unknown): { failed: Ending } {
+function noToken(thrown: unknown): TokenResult {
   const message = isTimeout(thrown)
     ? 'no token from IMS in time'
     : 'the outbox did not answer the request for a token'

@@ -4,8 +4,7 @@
  *
  * Promises: one request, with a deadline; never throws; never puts a token or a secret into an error; never returns a
  * token that cannot be sent in a header.
- * A sender caches the token that it got from the outbox (`outbox/token-keeper.ts`), never a promise: one that was made in
- * one request may never settle in another.
+ * Accepts: while the outbox is out of reach, events for an authenticated inlet wait.
  */
 import type { Credentials } from '../../config/config.ts'
 import { isObject } from '../../lib/json.ts'
@@ -17,8 +16,9 @@ import { type Ending, type Failure, type HttpAnswer, jsonOf, retryAfterMs } from
 /** `useUntil` is shortly before the token expires. Both times are epoch milliseconds. */
 export type Token = { value: string; obtainedAt: number; useUntil: number }
 
-/** `failed` is the verdict for every event that needed the token. */
-export type TokenResult = { token: Token } | { failed: Ending }
+/** The verdict for every event that needed the token. */
+type NoToken = Extract<Ending, Failure>
+export type TokenResult = { token: Token } | { failed: NoToken }
 
 /** A larger `expires_in` must be in milliseconds, as in the deprecated JWT exchange (AUTH). */
 const MAX_PLAUSIBLE_SECONDS = 1_000_000
@@ -35,10 +35,12 @@ function isToken(value: unknown): value is string {
   return typeof value === 'string' && value.length <= MAX_TOKEN_CHARACTERS && B64_TOKEN.test(value)
 }
 
+type Deps = { fetch: Fetch; now: () => number; timers?: Timers | undefined }
+
 /** Resolves to a token, or to a verdict with code `token`: `held` if IMS refuses the credentials, else `deferred`. */
 export async function requestToken(
   { clientId, clientSecret, scopes, imsUrl }: Credentials,
-  { fetch, now, timers }: { fetch: Fetch; now: () => number; timers?: Timers | undefined },
+  { fetch, now, timers }: Deps,
 ): Promise<TokenResult> {
   const form = new URLSearchParams({
     client_id: clientId,
@@ -55,7 +57,7 @@ export async function requestToken(
   try {
     answer = await post(request, IMS_TIMEOUT_MS, fetch, { aborts: true, timers })
   } catch {
-    return { failed: { verdict: 'deferred', ...failure(null, 'IMS did not answer', null) } }
+    return { failed: deferred(null, 'IMS did not answer') }
   }
   const at = now()
   return answer.status === 200 ? readToken(answer, at) : { failed: judgeRefusal(answer, at) }
@@ -66,8 +68,7 @@ function readToken(answer: HttpAnswer, now: number): TokenResult {
   const { access_token: value, expires_in: lifetime } = isObject(json) ? json : {}
   const isLifetime = typeof lifetime === 'number' && lifetime > 0
   if (!isToken(value) || !isLifetime) {
-    const message = 'IMS answered 200 without a usable token'
-    return { failed: { verdict: 'deferred', ...failure(200, message, null) } }
+    return { failed: deferred(200, 'IMS answered 200 without a usable token') }
   }
   const lifetimeMs = lifetime > MAX_PLAUSIBLE_SECONDS ? lifetime : lifetime * 1_000
   const useUntil = now + lifetimeMs - Math.min(TOKEN_MARGIN_MS, lifetimeMs / 10)
@@ -75,32 +76,33 @@ function readToken(answer: HttpAnswer, now: number): TokenResult {
 }
 
 /** `held` if IMS refuses the credentials (a 4xx), `deferred` if it fails for now. Never repeats the text of IMS. */
-function judgeRefusal({ status, retryAfter }: HttpAnswer, now: number): Ending {
+function judgeRefusal({ status, retryAfter }: HttpAnswer, now: number): NoToken {
   const wait = retryAfterMs(retryAfter, now)
   const isTemporary = status === 429 || status === 408 || status < 300 || status >= 500
-  if (isTemporary) {
-    return { verdict: 'deferred', ...failure(status, `IMS answered ${status}`, wait) }
-  }
-  const message = `IMS refused the credentials with ${status}`
-  return { verdict: 'held', reason: 'credentials', ...failure(status, message, wait) }
+  if (isTemporary) return deferred(status, `IMS answered ${status}`, wait)
+  const failure = deferred(status, `IMS refused the credentials with ${status}`, wait)
+  return { ...failure, verdict: 'held', reason: 'credentials' }
 }
 
-function failure(status: number | null, message: string, retryAfterMs: number | null): Failure {
-  return { error: { code: 'token', status, message }, answer: null, retryAfterMs }
+function deferred(status: number | null, message: string, retryAfterMs: number | null = null) {
+  const error = { code: 'token', status, message } as const
+  return { verdict: 'deferred', error, answer: null, retryAfterMs } as const
 }
 
 /** Resolves to a token other than `refused`, or to a verdict without one. Rejects if the outbox does not answer. */
 type ObtainToken = (refused: string | null) => Promise<TokenResult>
 
+/** Remembers the token, never a promise of one: what one request of an isolate awaits may never settle in another. */
 export class TokenSource {
   readonly #obtain: ObtainToken
   readonly #now: () => number
-  #token: Token | null = null
+  #token: Token | null
   #discarded: string | null = null
 
-  constructor(obtain: ObtainToken, now: () => number) {
+  constructor(obtain: ObtainToken, now: () => number, token: Token | null = null) {
     this.#obtain = obtain
     this.#now = now
+    this.#token = token
   }
 
   /** Resolves to a token other than `refused`, which AEP did not accept; `null` if any will do. */
@@ -120,4 +122,38 @@ export class TokenSource {
   discard(value: string): void {
     this.#discarded = value
   }
+}
+
+const KEY = 'token'
+
+/**
+ * The one of all isolates, in the outbox: asks IMS once at a time, however many wait, and keeps the token over an eviction, in
+ * this storage and nowhere else. A token of other credentials is not used.
+ * `credentials`: `null` where the inlet wants no token, or the configuration cannot be used; an isolate of another deployment
+ * may ask all the same.
+ */
+export function keptTokens(
+  kv: { get: <T>(key: string) => T | undefined; put: (key: string, value: unknown) => void },
+  credentials: Credentials | null,
+  deps: Deps,
+): TokenSource {
+  if (!credentials) {
+    const failed = deferred(null, 'the outbox has no credentials')
+    return new TokenSource(async () => ({ failed }), deps.now)
+  }
+  const of = `${credentials.imsUrl} ${credentials.clientId} ${credentials.scopes}`
+  const request = async () => {
+    const result = await requestToken(credentials, deps)
+    if ('token' in result) kv.put(KEY, { ...result.token, of })
+    return result
+  }
+  let requested: Promise<TokenResult> | null = null
+  const obtain = () => {
+    requested ??= request().finally(() => {
+      requested = null
+    })
+    return requested
+  }
+  const kept = kv.get<Token & { of: string }>(KEY)
+  return new TokenSource(obtain, deps.now, kept?.of === of ? kept : null)
 }

@@ -18,7 +18,7 @@ import {
   landedSince,
   missingIn,
   notAhead,
-  type ReadFailure,
+  type UnnamedRows,
 } from '../../aep/landed.ts'
 import { explainProblem, type PlatformProblem } from '../../aep/platform-get.ts'
 import type { LandedCause, LandedFacts } from '../../alerts/facts.ts'
@@ -28,6 +28,7 @@ import {
   ACTIVITY_HOURS_MS,
   DAY_MS,
   FAILURES_KEPT_MS,
+  HOUR_MS,
   LANDED_BEFORE_MS,
   LANDED_CLEAN_MS,
   LANDED_FIRST_MS,
@@ -37,7 +38,7 @@ import {
   MAX_FAILURES_SHOWN,
   MAX_REFUSED_KEPT,
 } from '../../limits.ts'
-import { type CountRow, STEP_MS } from './activity.ts'
+import type { CountRow } from './activity.ts'
 
 /** `made_for`: the dataflow and dataset that all of it is of. `state`: JSON of `State`. */
 export const LANDED_TABLES = `
@@ -63,6 +64,18 @@ CREATE TABLE landed_failures (
 ) WITHOUT ROWID;
 CREATE INDEX landed_failures_at ON landed_failures (at);
 `
+
+const SAVE_HOUR = `
+INSERT INTO landed_hours (at, received, ingested, failed, settled) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (at) DO UPDATE SET received = excluded.received, ingested = excluded.ingested,
+  failed = excluded.failed, settled = excluded.settled`
+
+/** Writes a row where it was not known. One that was sent again and refused again is in another batch. */
+const SAVE_FAILURE = `
+INSERT INTO landed_failures (id, code, pointer, batch, at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET code = excluded.code, pointer = excluded.pointer,
+  batch = excluded.batch, at = excluded.at, recovered_at = NULL
+WHERE batch <> excluded.batch`
 
 /** The result of one reading of this flow. */
 export type LandedRead = Omit<Landed, 'gone' | 'cursor'> & {
@@ -143,7 +156,7 @@ export class LandedStore {
     storage.transactionSync(() => {
       if (!before) this.#sql.exec('DELETE FROM landed_hours')
       else if (ranAhead) this.#sql.exec('DELETE FROM landed_hours WHERE at > ?', cursor.hours)
-      this.#save({ ...state, cursor, beganAt: now }, madeFor)
+      this.#save(madeFor, { ...state, cursor, beganAt: now })
     })
     return cursor
   }
@@ -155,17 +168,20 @@ export class LandedStore {
     const now = this.#deps.now()
     const { hours, failures, unnamed, cursor, more, problem } = notAhead(read, now)
     this.#deps.storage.transactionSync(() => {
-      for (const hour of hours) this.#saveHour(hour)
-      const added = [
-        ...failures.flatMap((one) => {
-          const isFirst = this.failureOf(eventIdOf(one.id)) === null
-          return this.#saveFailure(one) ? [{ ...one, count: 1, events: isFirst ? 1 : 0 }] : []
-        }),
-        ...unnamed.map((rows) => ({ ...rows, events: rows.count })),
-      ]
+      for (const { at, received, ingested, failed, settled } of hours) {
+        this.#sql.exec(SAVE_HOUR, at, received, ingested, failed, settled ? 1 : 0)
+      }
+      const added: Added[] = unnamed.map((rows) => ({ ...rows, events: rows.count }))
+      for (const failure of failures) {
+        const { id, code, pointer, batch, at } = failure
+        // A part's id begins with that of its event.
+        const events = this.failureOf(id.slice(0, 64)) === null ? 1 : 0
+        const { rowsWritten } = this.#sql.exec(SAVE_FAILURE, id, code, pointer, batch, at)
+        if (rowsWritten > 0) added.push({ ...failure, count: 1, events })
+      }
       const isComplete = !more && problem === null
       const causes = withAdded(known.state.causes, added, now)
-      this.#save({
+      this.#save(known.madeFor, {
         ...known.state,
         cursor: cursor ?? known.state.cursor,
         problem,
@@ -179,43 +195,45 @@ export class LandedStore {
 
   facts(): LandedFacts {
     const { access, now } = this.#deps
-    const none = { causes: [], missing: 0, since: now(), keptNone: 0 }
-    if (!access.available) return { available: false, why: access.why, ...none }
-    const state = this.#known()?.state
-    if (!state) return { available: true, why: null, ...none }
-    const { problem, causes, from } = state
+    const state = access.available ? this.#known()?.state : null
+    if (!state) {
+      const { available, why } = { why: null, ...access }
+      return { available, why, causes: [], missing: 0, since: now(), keptNone: 0 }
+    }
+    const { problem, causes, from, cursor } = state
+    // The hours below where reading goes on are settled.
+    const end = cursor.hours
+    const since = Math.max(from, end - LANDED_HOURS * HOUR_MS)
+    const hours = this.#hours(since - LANDED_BEFORE_MS, end + HOUR_MS)
     return {
       available: problem?.reason !== 'permission',
       why: problem && explainProblem(problem, 'It is tried again within 15 minutes.'),
       causes,
-      ...this.#missing(from),
+      missing: missingIn(hours, since, end),
+      since,
       keptNone: this.#keptNone(),
     }
   }
 
   /** `from` is included, `to` is not. */
   compared(from: number, to: number): Compared {
-    const failures = this.#sql
-      .exec<Writable<LandedFailure>>(
-        `SELECT id, code, pointer, batch, at FROM landed_failures WHERE at >= ? AND at < ?
-         ORDER BY at DESC LIMIT ?`,
-        from,
-        to,
-        MAX_FAILURES_SHOWN,
-      )
-      .toArray()
-    return { hours: this.hours(from, to), failures }
+    const failures = this.#rows<LandedFailure>(
+      `SELECT id, code, pointer, batch, at FROM landed_failures WHERE at >= ? AND at < ?
+       ORDER BY at DESC LIMIT ?`,
+      from,
+      to,
+      MAX_FAILURES_SHOWN,
+    )
+    return { hours: this.#hours(from, to), failures }
   }
 
   /** Of an event, or of a part of it: one that AEP has not taken again, the latest. */
   failureOf(id: string): KnownFailure | null {
-    const [failure] = this.#sql
-      .exec<Writable<KnownFailure>>(
-        `SELECT id, code, pointer, batch, at, recovered_at AS recoveredAt FROM landed_failures
-         WHERE ${OF_EVENT} ORDER BY recovered_at IS NULL DESC, at DESC LIMIT 1`,
-        ...ofEvent(id),
-      )
-      .toArray()
+    const [failure] = this.#rows<KnownFailure>(
+      `SELECT id, code, pointer, batch, at, recovered_at AS recoveredAt FROM landed_failures
+       WHERE ${OF_EVENT} ORDER BY recovered_at IS NULL DESC, at DESC LIMIT 1`,
+      ...ofEvent(id),
+    )
     return failure ?? null
   }
 
@@ -230,32 +248,19 @@ export class LandedStore {
   recovered(ids: readonly string[]): void {
     const now = this.#deps.now()
     for (const id of ids) {
-      const query =
-        'UPDATE landed_failures SET recovered_at = ? WHERE id = ? AND recovered_at IS NULL'
-      this.#sql.exec(query, now, id)
-    }
-  }
-
-  /** Over the latest settled hours. */
-  #missing(from: number): Pick<LandedFacts, 'missing' | 'since'> {
-    const [last] = this.#sql
-      .exec<{ at: number }>(
-        'SELECT at FROM landed_hours WHERE settled = 1 AND at >= ? ORDER BY at DESC LIMIT 1',
-        from,
+      this.#sql.exec(
+        'UPDATE landed_failures SET recovered_at = ? WHERE id = ? AND recovered_at IS NULL',
+        now,
+        id,
       )
-      .toArray()
-    if (!last) return { missing: 0, since: from }
-    const end = last.at + STEP_MS.hour
-    const since = Math.max(from, end - LANDED_HOURS * STEP_MS.hour)
-    const hours = this.hours(since - LANDED_BEFORE_MS, end + STEP_MS.hour)
-    return { missing: missingIn(hours, since, end), since }
+    }
   }
 
   /** UTC days of which AEP has counted something. `from` is the beginning of one and included, `to` is not. */
   days(from: number, to: number): LandedDay[] {
     const state = this.#known()?.state
     if (!state || !this.#deps.access.available) return []
-    const hours = this.hours(from - LANDED_BEFORE_MS, to + STEP_MS.hour)
+    const hours = this.#hours(from - LANDED_BEFORE_MS, to + HOUR_MS)
     return Array.from({ length: Math.ceil((to - from) / DAY_MS) }, (_, index) => {
       const day = from + index * DAY_MS
       const own = hours.filter(({ at }) => at >= day && at < day + DAY_MS)
@@ -269,7 +274,7 @@ export class LandedStore {
   /** An hour that is not settled may have been received and not been worked on yet, unless some of it has failed. */
   #keptNone(): number {
     const now = this.#deps.now()
-    const hours = this.hours(now - (LANDED_HOURS + 1) * STEP_MS.hour, now + STEP_MS.hour)
+    const hours = this.#hours(now - (LANDED_HOURS + 1) * HOUR_MS, now + HOUR_MS)
     if (hours.some(({ ingested }) => ingested > 0)) return 0
     return hours
       .filter(({ failed, settled }) => failed > 0 || settled)
@@ -277,71 +282,40 @@ export class LandedStore {
   }
 
   /** `from` is included, `to` is not. */
-  hours(from: number, to: number): ComparedHour[] {
-    const rows = this.#sql
-      .exec<Writable<Omit<LandedHour, 'settled'>> & { settled: number }>(
-        `SELECT at, received, ingested, failed, settled FROM landed_hours WHERE at >= ? AND at < ?
-         ORDER BY at`,
-        from,
-        to,
-      )
-      .toArray()
+  #hours(from: number, to: number): ComparedHour[] {
+    const rows = this.#rows<Omit<LandedHour, 'settled'> & { settled: number }>(
+      `SELECT at, received, ingested, failed, settled FROM landed_hours WHERE at >= ? AND at < ?
+       ORDER BY at`,
+      from,
+      to,
+    )
     const [first] = rows
     if (!first) return []
     const ours = new Map<number, number>()
-    for (const row of this.#deps.activity(first.at, (rows.at(-1) ?? first).at + STEP_MS.hour)) {
+    for (const row of this.#deps.activity(first.at, (rows.at(-1) ?? first).at + HOUR_MS)) {
       if (row.outcome !== 'forwarded' && row.outcome !== 'drained') continue
       ours.set(row.minute, (ours.get(row.minute) ?? 0) + (row.records ?? row.count))
     }
-    return rows.map((row) => ({
-      ...row,
-      settled: row.settled === 1,
-      ours: ours.get(row.at) ?? 0,
-    }))
-  }
-
-  #saveHour({ at, received, ingested, failed, settled }: LandedHour): void {
-    this.#sql.exec(
-      `INSERT INTO landed_hours (at, received, ingested, failed, settled) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT (at) DO UPDATE SET received = excluded.received, ingested = excluded.ingested,
-         failed = excluded.failed, settled = excluded.settled`,
-      at,
-      received,
-      ingested,
-      failed,
-      settled ? 1 : 0,
-    )
-  }
-
-  /** Whether it was not known. One that was sent again and refused again is in another batch. */
-  #saveFailure({ id, code, pointer, batch, at }: LandedFailure): boolean {
-    const { rowsWritten } = this.#sql.exec(
-      `INSERT INTO landed_failures (id, code, pointer, batch, at) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET code = excluded.code, pointer = excluded.pointer,
-         batch = excluded.batch, at = excluded.at, recovered_at = NULL
-       WHERE batch <> excluded.batch`,
-      id,
-      code,
-      pointer,
-      batch,
-      at,
-    )
-    return rowsWritten > 0
+    return rows.map((row) => {
+      return { ...row, settled: row.settled === 1, ours: ours.get(row.at) ?? 0 }
+    })
   }
 
   #known(): { madeFor: string; state: State } | null {
-    const [row] = this.#sql
-      .exec<{ madeFor: string; state: string }>(
-        'SELECT made_for AS madeFor, state FROM landed WHERE only = 1',
-      )
-      .toArray()
+    const [row] = this.#rows<{ madeFor: string; state: string }>(
+      'SELECT made_for AS madeFor, state FROM landed',
+    )
     return row ? { madeFor: row.madeFor, state: JSON.parse(row.state) } : null
   }
 
-  #save(state: State, madeFor: string | null = null): void {
+  #rows<Row>(query: string, ...bindings: SqlStorageValue[]): Row[] {
+    return this.#sql.exec(query, ...bindings).toArray() as Row[]
+  }
+
+  #save(madeFor: string, state: State): void {
     this.#sql.exec(
-      `INSERT INTO landed (only, made_for, state) VALUES (1, IFNULL(?1, ''), ?2)
-       ON CONFLICT (only) DO UPDATE SET made_for = IFNULL(?1, made_for), state = excluded.state`,
+      `INSERT INTO landed (only, made_for, state) VALUES (1, ?, ?)
+       ON CONFLICT (only) DO UPDATE SET made_for = excluded.made_for, state = excluded.state`,
       madeFor,
       JSON.stringify(state),
     )
@@ -352,14 +326,12 @@ export class LandedStore {
 const OF_EVENT = '(id = ? OR (id > ? AND id < ?))'
 const ofEvent = (id: string) => [id, `${id}-`, `${id}.`]
 
-type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
-
 /** `former`: of another dataflow or dataset, to which went what was sent in this hour. */
 function firstState(now: number, former: State | null): State {
   const isChange = former !== null
-  const hour = Math.floor(now / STEP_MS.hour) * STEP_MS.hour
+  const hour = Math.floor(now / HOUR_MS) * HOUR_MS
   return {
-    from: isChange ? hour + STEP_MS.hour : hour,
+    from: isChange ? hour + HOUR_MS : hour,
     cursor: landedSince(isChange ? now : now - LANDED_FIRST_MS),
     beganAt: now,
     problem: null,
@@ -370,12 +342,12 @@ function firstState(now: number, former: State | null): State {
 
 const flowName = ({ datasetId, flowId }: LandedFlow) => `${datasetId} ${flowId ?? ''}`
 
-/** A part's id begins with that of its event. */
-const eventIdOf = (id: string) => id.slice(0, 64)
+/** Failed rows that have all but their event in common, and of how many events they are the first. */
+type Added = UnnamedRows & { readonly events: number }
 
 function withAdded(
   before: readonly LandedCause[],
-  added: readonly { code: string; pointer: string; count: number }[],
+  added: readonly Added[],
   now: number,
 ): readonly LandedCause[] {
   const causes = new Map(before.map((cause) => [`${cause.code} ${cause.pointer}`, cause]))
@@ -390,10 +362,7 @@ function withAdded(
 /** The newest days, as many as are kept. */
 function withRefused(
   before: readonly RefusedAfterwards[],
-  added: readonly (Pick<ReadFailure, 'kind' | 'source' | 'acceptedAt'> & {
-    readonly count: number
-    readonly events: number
-  })[],
+  added: readonly Added[],
   now: number,
 ): readonly RefusedAfterwards[] {
   const sums = new Map(before.map((one) => [`${one.day} ${one.kind} ${one.source}`, one]))
