@@ -187,10 +187,7 @@ export const MAX_BUFFERED_RECEIPTS = 4_000
 /** Lookup hashes that an isolate or the outbox remembers, so as not to make them again. */
 export const MAX_KNOWN_HASHES = 1_000
 
-/** Webhooks that an isolate records before it adds them up. */
-export const ADD_UP_AT = 256
-
-/** Rows of counts that an isolate buffers while the outbox does not take them; then minutes become hours. */
+/** Rows of counts that an isolate buffers while the outbox does not take them; from then on by the hour. */
 export const MAX_BUFFERED_COUNTS = 2_000
 
 /** An exchange that has not ended by now was lost with its request: the next one begins anew. */

@@ -68,8 +68,6 @@ export type Exchanged<Aep> = { aep: Aep; taken: boolean; lookup: Lookup }
 export type Totals = Record<keyof typeof NO_TOTALS, number>
 const NO_TOTALS = { forwarded: 0, suppressed: 0, unavailable: 0, refused: 0, uninformed: 0 }
 
-export type KeyUse = { fingerprint: string; lastUsedAt: number }
-
 export const REPORTS_TABLES = `
 CREATE TABLE reports (
   position INTEGER PRIMARY KEY,
@@ -197,7 +195,7 @@ export class ReportStore {
       .one().position
   }
 
-  totals(): Totals & { keys: KeyUse[] } {
+  totals() {
     const { keys, isolates: _, ...totals } = this.#read().kept
     const uses = Object.entries(keys)
     return {
