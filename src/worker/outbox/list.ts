@@ -57,6 +57,9 @@ export type ListFilter = {
   end: number
 }
 
+/** With what it is looked up by. */
+export type HashedEvent = { position: number; hashes: string }
+
 /** `readTo`: the position that a list has read up to; `null` when there is nothing after it. */
 export type ListedPage = { events: Listed[]; readTo: number | null }
 
@@ -91,8 +94,8 @@ export class EventList {
   }
 
   /** Of every state, in a range of positions without its ends, the oldest first. */
-  *hashed(after: number, before: number, limit: number) {
-    yield* this.#sql.exec<{ position: number; hashes: string }>(
+  hashed(after: number, before: number, limit: number): Iterable<HashedEvent> {
+    return this.#sql.exec<HashedEvent>(
       `SELECT position, hashes FROM events WHERE position > ? AND position < ?
        ORDER BY position LIMIT ?`,
       after,
@@ -210,11 +213,15 @@ function scanOf({ state, kind, code, path, source, idPrefix }: ListFilter, limit
   return isIndexed && !source && !idPrefix ? limit : Math.max(MAX_SCANNED, limit)
 }
 
-/** `code` and `path` of a pending event are those of its last attempt. */
-function matches(event: Listed, { state, kind, code, path, source }: ListFilter): boolean {
+/** An event of any state, delivered ones too. `code` and `path` of a pending event are those of its last attempt. */
+export function matches(
+  event: Omit<Listed, 'state'> & { state: string },
+  { state, kind, code, path, source, idPrefix }: Omit<ListFilter, 'state'> & { state: string },
+): boolean {
   if (state !== 'all' && event.state !== state) return false
   if (kind !== null && kind !== event.kind) return false
   if (source && source !== event.source) return false
+  if (idPrefix && !event.id.startsWith(idPrefix)) return false
   if (code === null && path === null) return true
   if (event.lastError === null && event.state === 'pending') return false
   const reason = reasonOf(event.lastError)

@@ -7,8 +7,8 @@
  */
 import { INDEX_AFTER_MS, INDEX_FROM, INDEXED_TOGETHER } from '../../limits.ts'
 import { PER_MS } from '../event.ts'
-import type { EventList } from '../list.ts'
-import { type Hashes, hasHash, unpackHashes } from './lookup.ts'
+import type { EventList, HashedEvent } from '../list.ts'
+import { hasHash, unpackHashes } from './lookup.ts'
 import { BLOCK_SQL, filterOf, keyOf, mayHold, mixed, viewOf } from './packed.ts'
 
 export const EVENT_INDEX_TABLES = `
@@ -18,8 +18,6 @@ CREATE TABLE event_index (
   entries BLOB NOT NULL
 );
 `
-
-export type HashedEvent = { position: number; hashes: Hashes }
 
 export class EventIndex {
   readonly #sql: SqlStorage

@@ -10,7 +10,14 @@
  */
 import { MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS, MAX_RECEIPT_ROWS } from '../../limits.ts'
 import { PER_MS } from '../event.ts'
-import { type EventList, type Listed, type ListedPage, type ListFilter, rangeOf } from '../list.ts'
+import {
+  type EventList,
+  type Listed,
+  type ListedPage,
+  type ListFilter,
+  matches,
+  rangeOf,
+} from '../list.ts'
 import {
   type Completeness,
   type CompletenessFacts,
@@ -102,18 +109,14 @@ export class Finder {
     newest: boolean,
   ): TimelinePage {
     const { list } = this.#deps
-    const { state, kind, code, path, source, idPrefix } = filter
     const none: ListedPage = { events: [], readTo: null }
-    const stored =
-      state === 'all' ? list.list({ ...filter, state: 'all' }, after, limit, newest) : none
+    const isAll = filter.state === 'all'
+    const stored = isAll ? list.list({ ...filter, state: 'all' }, after, limit, newest) : none
     const [start, before] = rangeOf(filter, after, newest)
-    const matches = (event: Found) =>
-      (kind === null || event.kind === kind) &&
-      (!source || event.source === source) &&
-      (!idPrefix || event.id.startsWith(idPrefix))
-    const hasReceipts = code === null && path === null
     const range = { from: start + 1, before, newest, limit, most: MAX_RECEIPT_ROWS }
-    const delivered = hasReceipts ? this.#delivered(range, null, matches) : none
+    const isWanted = (event: Found) => matches(event, filter)
+    const hasReceipts = filter.code === null && filter.path === null
+    const delivered = hasReceipts ? this.#delivered(range, null, isWanted) : none
     const ends = [stored.readTo, delivered.readTo].filter((end) => end !== null)
     // Both have been read up to there.
     const readTo = ends.length === 0 ? null : newest ? Math.max(...ends) : Math.min(...ends)
@@ -131,7 +134,7 @@ export class Finder {
   #delivered(
     { from, before, newest, limit, most }: Range,
     wanted: Wanted | null,
-    matches: (event: Found) => boolean,
+    isWanted: (event: Found) => boolean,
   ): { events: Found[]; readTo: number | null } {
     const { reports, receiptMs, now } = this.#deps
     const settledAfter = now() - receiptMs
@@ -142,7 +145,7 @@ export class Finder {
         const event = fromReceipt(record)
         const { id, position } = event
         const isNewest = position > (found.get(id)?.position ?? -1)
-        if (position >= from && position < before && isNewest && matches(event)) {
+        if (position >= from && position < before && isNewest && isWanted(event)) {
           found.set(id, event)
         }
       }

@@ -77,21 +77,16 @@ export class ReceiptStore {
   }
 
   #write(segment: number, records: readonly Uint8Array[]): void {
-    let [first, last, settled] = [Number.MAX_SAFE_INTEGER, 0, 0]
-    for (const record of records) {
-      const { receivedAt, settledAt } = timesOf(record)
-      first = Math.min(first, receivedAt)
-      last = Math.max(last, receivedAt)
-      settled = Math.max(settled, settledAt)
-    }
+    const times = records.map(timesOf)
+    const received = times.map(({ receivedAt }) => receivedAt)
     this.#sql.exec(
       `INSERT OR REPLACE INTO receipts (segment, count, first, last, settled, filter, packed)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
       segment,
       records.length,
-      first,
-      last,
-      settled,
+      Math.min(...received),
+      Math.max(...received),
+      Math.max(...times.map(({ settledAt }) => settledAt)),
       filterOf(records.flatMap(keysOf)).buffer,
       joined(records).buffer,
     )

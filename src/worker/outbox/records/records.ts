@@ -15,9 +15,9 @@ import { DAY_MS } from '../../limits.ts'
 import { logLine, nameOf } from '../../log.ts'
 import type { StoreRequest } from '../arrivals.ts'
 import type { AcceptedEvent } from '../event.ts'
-import type { EventList } from '../list.ts'
+import type { EventList, HashedEvent } from '../list.ts'
 import { ACTIVITY_TABLES, type CountRow, type Step } from './activity.ts'
-import { EVENT_INDEX_TABLES, EventIndex, type HashedEvent } from './event-index.ts'
+import { EVENT_INDEX_TABLES, EventIndex } from './event-index.ts'
 import { Finder } from './find.ts'
 import { LANDED_TABLES, LandedStore } from './landed.ts'
 import {
@@ -29,7 +29,7 @@ import {
 } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
 import { RECEIPTS_TABLES } from './receipts.ts'
-import { type Lookup, REPORTS_TABLES, type Report, ReportStore } from './reports.ts'
+import { type Exchanged, REPORTS_TABLES, type Report, ReportStore } from './reports.ts'
 
 export const RECORDS_TABLES = [
   REPORTS_TABLES,
@@ -127,7 +127,7 @@ export class Records {
   }
 
   /** What an isolate needs to compare events with. `version`: of the suppressions that it has. */
-  lookup(version: string | null): Lookup {
+  lookup(version: string | null): Exchanged<unknown>['lookup'] {
     const { suppressions, hash } = this
     const isCurrent = version === suppressions.version
     return {

@@ -51,15 +51,15 @@ export const nothing = (): Sums => {
   return { forwarded: 0, uninformed: 0, counts: [], keys: {}, strangers: {} }
 }
 
-/** What an isolate needs to compare events with. `suppressions` is `null` when it has this version of them already. */
-export type Lookup = {
-  key: Uint8Array
-  version: string
-  suppressions: readonly Suppression[] | null
+/**
+ * `taken`: the report need not be sent again. `aep`: what the outbox knows of AEP. `lookup`: what an isolate needs to compare
+ * events with; `suppressions` is `null` when it has this version of them already.
+ */
+export type Exchanged<Aep> = {
+  aep: Aep
+  taken: boolean
+  lookup: { key: Uint8Array; version: string; suppressions: readonly Suppression[] | null }
 }
-
-/** `taken`: the report need not be sent again. `aep`: what the outbox knows of AEP. */
-export type Exchanged<Aep> = { aep: Aep; taken: boolean; lookup: Lookup }
 
 /**
  * Ever, and at least: `unavailable` are webhooks of a good key that were answered 503, `refused` those that were refused
