@@ -178,8 +178,7 @@ export class Reporter<Aep = unknown> {
   async ready(): Promise<boolean> {
     const now = this.#deps.now()
     if (isWithin(this.#informedAt, INFORMED_MS, now)) return true
-    const hasFailed =
-      this.#informedAt === null ? this.#exchangedAt > 0 : this.#exchangedAt > this.#informedAt
+    const hasFailed = this.#exchangedAt > (this.#informedAt ?? 0)
     if (hasFailed && isWithin(this.#exchangedAt, REFRESH_INTERVAL_MS, now)) return false
     try {
       // Each request asks by itself: a promise of one does not wake another.

@@ -14,7 +14,7 @@ import { isObject, parseJson } from '../lib/json.ts'
 import { folded, mentions, readingsOf, readingsOfText } from '../lib/spellings.ts'
 import { BULK_BYTES, ERASE_BYTES } from '../limits.ts'
 import type { Events } from './events.ts'
-import type { EventList, Listed, ListFilter, StoredBody } from './list.ts'
+import type { EventDetail, EventList, Listed, ListFilter } from './list.ts'
 import type { Records } from './records/records.ts'
 
 export type BulkRequest = {
@@ -122,7 +122,7 @@ export class Bulk {
     for (const position of positions) {
       if (bytes >= ERASE_BYTES) break
       page.next = position
-      const stored = list.body(position)
+      const stored = list.get(position)
       if (!stored) continue
       bytes += stored.body.length
       const relation = relationOf(stored, person)
@@ -156,7 +156,7 @@ export function withinBytes<Event extends { bytes: number }>(events: Iterable<Ev
 }
 
 function relationOf(
-  { id, kind, state, receivedAt, body }: StoredBody,
+  { id, kind, state, receivedAt, body }: EventDetail,
   person: PersonKey,
 ): 'theirs' | 'mentioned' | 'none' {
   const parsed = parseJson(body)

@@ -29,18 +29,12 @@ export type Listed = Pick<StoredEvent, 'position' | 'id' | 'kind' | 'source' | '
 /** A failed attempt that is remembered. `at`: when it ended. */
 type KeptAttempt = { at: number; code: StoredError['code']; status: number | null }
 
-/** `history`: the first attempt and the latest, oldest first. */
+/** `answer`: AEP's last one, where one is kept. `history`: the first attempt and the latest, oldest first. */
 export type EventDetail = Omit<Listed, 'position'> & {
   body: Uint8Array
   answer: string | null
   history: readonly KeptAttempt[]
 }
-
-/** `answer`: AEP's last one, where one is kept. */
-export type StoredBody = Pick<
-  EventDetail,
-  'id' | 'kind' | 'state' | 'receivedAt' | 'body' | 'answer'
->
 
 /**
  * `null` matches any; `path`: empty matches where none is known (`reasonOf`); `idPrefix`: hexadecimal. Positions from `from`
@@ -116,14 +110,6 @@ export class EventList {
       .toArray()
   }
 
-  /** What is stored of an event's content. */
-  body(position: number): StoredBody | null {
-    const [row] = this.#sql
-      .exec<Omit<StoredBody, 'body'> & { body: ArrayBuffer }>(BODY, position)
-      .toArray()
-    return row ? { ...row, body: new Uint8Array(row.body) } : null
-  }
-
   /** Positions of events whose id begins so, at most `limit` of them. */
   beginningWith(prefix: string, limit: number): number[] {
     return this.#positionsOf(
@@ -139,10 +125,13 @@ export class EventList {
     return row ? toListed(row) : null
   }
 
-  /** One event with its body; `null` if it is not stored. */
-  get(id: string): EventDetail | null {
+  /** One event with its body, by its id or its position; `null` if it is not stored. */
+  get(key: string | number): EventDetail | null {
     const [row] = this.#sql
-      .exec<Row & { body: ArrayBuffer; answer: string | null; history: string | null }>(GET, id)
+      .exec<Row & { body: ArrayBuffer; answer: string | null; history: string | null }>(
+        typeof key === 'string' ? `${GET} id = ?` : `${GET} position = ?`,
+        key,
+      )
       .toArray()
     if (!row) return null
     const { position: _, ...summary } = toListed(row)
@@ -250,10 +239,7 @@ const COLUMNS = `position, id, kind, source, state, received_at AS receivedAt, l
 const FROM = 'FROM events LEFT JOIN attempts USING (position)'
 
 const AT = `SELECT ${COLUMNS} ${FROM} WHERE position = ?`
-const GET = `SELECT ${COLUMNS}, body, answer, history ${FROM} WHERE id = ?`
-
-const BODY = `SELECT id, kind, state, received_at AS receivedAt, body, answer ${FROM}
-  WHERE position = ?`
+const GET = `SELECT ${COLUMNS}, body, answer, history ${FROM} WHERE`
 
 const STATES_AT = `SELECT ${EVENT_STATES.map(
   (state) => `COUNT(*) FILTER (WHERE state = '${state}') AS ${state}`,
