@@ -41,7 +41,7 @@ export type EventDetail = Omit<Listed, 'position'> & {
  * on and below `end`.
  */
 export type ListFilter = {
-  state: EventState | 'all'
+  state: EventState | 'delivered' | 'all'
   kind: StoredKind | null
   code: string | null
   path: string | null
@@ -205,7 +205,7 @@ function scanOf({ state, kind, code, path, source, idPrefix }: ListFilter, limit
 /** An event of any state, delivered ones too. `code` and `path` of a pending event are those of its last attempt. */
 export function matches(
   event: Omit<Listed, 'state'> & { state: string },
-  { state, kind, code, path, source, idPrefix }: Omit<ListFilter, 'state'> & { state: string },
+  { state, kind, code, path, source, idPrefix }: ListFilter,
 ): boolean {
   if (state !== 'all' && event.state !== state) return false
   if (kind !== null && kind !== event.kind) return false

@@ -56,9 +56,6 @@ export type Found = Omit<Listed, 'state'> & {
   refused: KnownFailure | null
 }
 
-/** `all`: stored and delivered events. */
-export type TimelineFilter = Omit<ListFilter, 'state'> & { state: 'all' | 'delivered' }
-
 export type TimelinePage = { events: (Listed | Found)[]; readTo: number | null }
 
 /** Positions from `from` on and below `before`, and how many rows of receipts are read at most. */
@@ -101,21 +98,16 @@ export class Finder {
     return shown.map((event) => this.#withRefusal(event))
   }
 
-  /** As `EventList.list`, with delivered events. */
-  timeline(
-    filter: TimelineFilter,
-    after: number | null,
-    limit: number,
-    newest: boolean,
-  ): TimelinePage {
+  /** As `EventList.list`, with delivered events where they are asked for. */
+  timeline(filter: ListFilter, after: number | null, limit: number, newest: boolean): TimelinePage {
     const { list } = this.#deps
+    const { state, code, path } = filter
     const none: ListedPage = { events: [], readTo: null }
-    const isAll = filter.state === 'all'
-    const stored = isAll ? list.list({ ...filter, state: 'all' }, after, limit, newest) : none
+    const stored = state === 'delivered' ? none : list.list(filter, after, limit, newest)
     const [start, before] = rangeOf(filter, after, newest)
     const range = { from: start + 1, before, newest, limit, most: MAX_RECEIPT_ROWS }
     const isWanted = (event: Found) => matches(event, filter)
-    const hasReceipts = filter.code === null && filter.path === null
+    const hasReceipts = ['all', 'delivered'].includes(state) && code === null && path === null
     const delivered = hasReceipts ? this.#delivered(range, null, isWanted) : none
     const ends = [stored.readTo, delivered.readTo].filter((end) => end !== null)
     // Both have been read up to there.
