@@ -94,11 +94,9 @@ export class Breaker {
     return underWay
   }
 
-  /** It has ended; `null`: AEP was not asked. */
-  ended(underWay: UnderWay, ending: Ending | null, now: number): void {
+  ended(underWay: UnderWay, ending: Ending, now: number): void {
     this.#underWay.delete(underWay)
-    switch (ending?.verdict) {
-      case undefined:
+    switch (ending.verdict) {
       case 'aborted':
         return
       case 'accepted':
@@ -112,7 +110,7 @@ export class Breaker {
       default:
         this.#failedAt = now
         this.#failures += 1
-        if (ending?.retryAfterMs) {
+        if (ending.retryAfterMs) {
           this.#notBefore = Math.max(this.#notBefore, now + ending.retryAfterMs)
         }
     }

@@ -8,14 +8,14 @@
  */
 import type { AepClient } from './aep/client/client.ts'
 import type { Ending } from './aep/client/verdict.ts'
-import { encode } from './aep/record/encode.ts'
+import { type Encoded, encode } from './aep/record/encode.ts'
 import { identityOf, type PrimaryIdentity } from './aep/record/identity.ts'
 import type { Redacted } from './aep/record/redact.ts'
 import type { Breaker } from './breaker.ts'
-import type { Arrival, ChatEvent, Reading } from './chatlio/event.ts'
+import type { Arrival, Reading } from './chatlio/event.ts'
 import type { Subject } from './chatlio/person.ts'
 import type { Config } from './config/config.ts'
-import { type Timers, within } from './lib/timeout.ts'
+import { type Timers, within } from './lib/bounded.ts'
 import { LAST_RESORT_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine, nameOf } from './log.ts'
 import type { HeldState, RequestAttempt, StoreRequest } from './outbox/arrivals.ts'
@@ -23,6 +23,7 @@ import { madeFor } from './outbox/delivery/send.ts'
 import type { EventEnd } from './outbox/event.ts'
 import { quarantineError, type Unsupported } from './outbox/event.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
+import type { Reporter } from './report.ts'
 
 /** Where an event is now. `upstreamStatus`: the HTTP status that AEP answered; `null` when it did not. */
 export type RelayResult = {
@@ -39,15 +40,6 @@ export type RelayResult = {
 /** An event and its bytes, as they came, and whose it is. `source`: the name of its webhook key. */
 export type Received = Arrival & { body: Uint8Array; subject: Subject; source: string | null }
 
-/** Who is suppressed, as far as this isolate knows. */
-type KnownPeople = {
-  /** Whether anybody is suppressed: only then are events compared. */
-  readonly suppresses: boolean
-  isSuppressed(subject: Subject): Promise<boolean>
-  /** `null` while this isolate does not know the key. */
-  hashesOf(subject: Subject): Promise<string | null>
-}
-
 type RelayDeps = {
   config: Config
   outbox: () => OutboxStub
@@ -56,7 +48,8 @@ type RelayDeps = {
   breaker: Breaker
   /** Text of the settings that events are sent under. */
   settings: string
-  people: KnownPeople
+  /** Who is suppressed, as far as this isolate knows. */
+  people: Pick<Reporter, 'suppresses' | 'isSuppressed' | 'hashesOf'>
   now: () => number
   timers: Timers
 }
@@ -64,8 +57,8 @@ type RelayDeps = {
 type StoreAs = Pick<StoreRequest, 'state' | 'error' | 'attempt' | 'parts'>
 const AS_PENDING: StoreAs = { state: 'pending', error: null, attempt: null, parts: [] }
 
-/** A split event is not sent: its parts must be stored first. */
-type Sent = { redacted: Redacted } & ({ attempt: RequestAttempt } | { parts: readonly string[] })
+/** Of the event that is accepted, for the destination of this client. Throws a fault of our own. */
+type Encoding = (client: AepClient) => Encoded
 
 type Stored = Awaited<ReturnType<OutboxStub['storeAndWait']>>
 
@@ -108,10 +101,14 @@ export class Relay {
       : config.forwardTimeoutMs === 0
         ? 'store-first'
         : breaker.reasonToStore(now())
+    const encoding: Encoding = ({ destination }) => {
+      const sending = { now: now(), source: received.source, redact: config.redact }
+      return encode(event, destination, this.#maxRecordBytes, sending)
+    }
     const result =
       reason || !client
-        ? await this.#storeOrSend(received, event, reason ?? 'configuration')
-        : await this.#forward(received, event, client)
+        ? await this.#storeOrSend(received, AS_PENDING, reason ?? 'configuration', encoding)
+        : await this.#forward(received, encoding, client)
     if (config.destination?.format === 'xdm') result.identity = identityOf(event)
     return result
   }
@@ -128,88 +125,62 @@ export class Relay {
     return { outcome: 'suppressed', upstreamStatus: null }
   }
 
-  async #forward(received: Received, event: ChatEvent, client: AepClient): Promise<RelayResult> {
-    let sent: Sent
+  async #forward(received: Received, encoding: Encoding, client: AepClient): Promise<RelayResult> {
+    const { forwardTimeoutMs } = this.#deps.config
+    let encoded: Encoded
     try {
-      sent = await this.#send(event, received.source, client, this.#deps.config.forwardTimeoutMs)
+      encoded = encoding(client)
     } catch (thrown) {
       return this.#storeAfterFault(received, thrown)
     }
-    if ('parts' in sent) {
+    if (encoded.split) {
       // Its parts are decided and stored before the first is sent, so the outbox sends them; the request waits for that as
       // long as it would for AEP.
-      const { parts, redacted } = sent
-      const waitMs = this.#deps.config.forwardTimeoutMs
-      const stored = await this.#store(received, { ...AS_PENDING, parts }, null, 'split', waitMs)
-      return this.#orSend(stored, received, async (...how) => {
-        return { ending: await this.#sendParts(parts, ...how), redacted }
-      })
+      const as = { ...AS_PENDING, parts: encoded.parts }
+      return this.#storeOrSend(received, as, 'split', () => encoded, forwardTimeoutMs)
     }
-    const { ending } = sent.attempt
-    if (ending.verdict === 'accepted') return forwarded(ending.status, sent.redacted)
-    const as = { ...AS_PENDING, attempt: sent.attempt }
-    return this.#store(received, as, statusOf(ending), ending.error.code)
+    const attempt = await this.#send(encoded.record, client, forwardTimeoutMs)
+    const { ending } = attempt
+    if (ending.verdict === 'accepted') return forwarded(ending.status, encoded.redacted)
+    return this.#store(received, { ...AS_PENDING, attempt }, statusOf(ending), ending.error.code)
   }
 
-  /** One attempt inside the request; throws a fault of our own. */
-  async #send(
-    event: ChatEvent,
-    source: string | null,
-    client: AepClient,
-    timeoutMs: number,
-  ): Promise<Sent> {
-    const { config, breaker, now } = this.#deps
-    const destination = client.destination
-    const beganAt = now()
-    const sending = { now: beganAt, source, redact: config.redact }
-    const encoded = encode(event, destination, this.#maxRecordBytes, sending)
-    const { redacted } = encoded
-    if (encoded.split) return { parts: encoded.parts, redacted }
-    const underWay = breaker.began(beganAt)
-    let ending: Ending | null = null
-    try {
-      ending = await client.deliverOne(encoded.record, timeoutMs)
-    } finally {
-      breaker.ended(underWay, ending, now())
-    }
-    return { attempt: { beganAt, endedAt: now(), ending }, redacted }
+  /** One attempt inside the request. */
+  async #send(record: string, client: AepClient, timeoutMs: number): Promise<RequestAttempt> {
+    const { breaker, now } = this.#deps
+    const underWay = breaker.began(now())
+    const ending = await client.deliverOne(record, timeoutMs)
+    const endedAt = now()
+    breaker.ended(underWay, ending, endedAt)
+    return { beganAt: underWay.beganAt, endedAt, ending }
   }
 
   async #storeAfterFault(received: Received, thrown: unknown): Promise<RelayResult> {
-    const name = nameOf(thrown)
-    logLine('error', { event: 'not-encoded', id: received.id, kind: received.kind, name })
-    const error = { code: 'internal', status: null, message: name } as const
+    const error = { code: 'internal', status: null, message: notEncoded(received, thrown) } as const
     return this.#store(received, { ...AS_PENDING, error }, null, error.code)
   }
 
-  async #storeOrSend(received: Received, event: ChatEvent, reason: string): Promise<RelayResult> {
-    const stored = await this.#store(received, AS_PENDING, null, reason)
-    return this.#orSend(stored, received, async (client, timeoutMs) => {
-      const sent = await this.#send(event, received.source, client, timeoutMs)
-      const ending =
-        'parts' in sent ? await this.#sendParts(sent.parts, client, timeoutMs) : sent.attempt.ending
-      return { ending, redacted: sent.redacted }
-    })
-  }
-
   /** Where storing fails, AEP is asked after all: an outage of the outbox must not cost an event that AEP would take. */
-  async #orSend(
-    stored: RelayResult,
-    { id, kind }: Received,
-    send: (
-      client: AepClient,
-      timeoutMs: number,
-    ) => Promise<{ ending: Ending | null; redacted: Redacted }>,
+  async #storeOrSend(
+    received: Received,
+    as: StoreAs,
+    code: string,
+    encoding: Encoding,
+    waitMs = 0,
   ): Promise<RelayResult> {
     const { client, breaker, config } = this.#deps
+    const stored = await this.#store(received, as, null, code, waitMs)
     if (stored.outcome !== 'unavailable' || !client || breaker.aep.pause.paused) return stored
     try {
       const timeoutMs = config.forwardTimeoutMs || LAST_RESORT_TIMEOUT_MS
-      const { ending, redacted } = await send(client, timeoutMs)
-      if (ending?.verdict === 'accepted') return forwarded(ending.status, redacted)
+      const encoded = encoding(client)
+      const ending = encoded.split
+        ? await this.#sendParts(encoded.parts, client, timeoutMs)
+        : (await this.#send(encoded.record, client, timeoutMs)).ending
+      if (ending?.verdict === 'accepted') return forwarded(ending.status, encoded.redacted)
       return { ...stored, upstreamStatus: ending && statusOf(ending) }
     } catch (thrown) {
-      logLine('error', { event: 'not-encoded', id, kind, name: nameOf(thrown) })
+      notEncoded(received, thrown)
       return stored
     }
   }
@@ -264,18 +235,24 @@ export class Relay {
 
   /** Twice where the object was reset, as by a deploy: the insert is idempotent. */
   async #stored(request: StoreRequest, waitMs: number): Promise<Stored> {
+    const store = () => {
+      const outbox = this.#deps.outbox()
+      return waitMs === 0 ? outbox.store(request) : outbox.storeAndWait(request, waitMs)
+    }
     try {
-      return await this.#call(request, waitMs)
+      return await store()
     } catch (thrown) {
       if (Object(thrown).durableObjectReset !== true) throw thrown
-      return this.#call(request, waitMs)
+      return store()
     }
   }
+}
 
-  #call(request: StoreRequest, waitMs: number): Promise<Stored> {
-    const outbox = this.#deps.outbox()
-    return waitMs === 0 ? outbox.store(request) : outbox.storeAndWait(request, waitMs)
-  }
+/** Logs it; its name. */
+function notEncoded({ id, kind }: Received, thrown: unknown): string {
+  const name = nameOf(thrown)
+  logLine('error', { event: 'not-encoded', id, kind, name })
+  return name
 }
 
 function forwarded(upstreamStatus: number, redacted: Redacted): RelayResult {

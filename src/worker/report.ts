@@ -16,8 +16,8 @@ import type { Redacted } from './aep/record/redact.ts'
 import type { EventKind, StoredKind } from './chatlio/kind.ts'
 import type { Subject } from './chatlio/person.ts'
 import type { DriftReport } from './drift/detector.ts'
+import { within } from './lib/bounded.ts'
 import type { Rim } from './lib/rim.ts'
-import { within } from './lib/timeout.ts'
 import {
   EXCHANGE_LOST_MS,
   EXCHANGE_TIMEOUT_MS,

@@ -5,10 +5,10 @@
  * Promises: an answer, or how there was none; what the runtime does to it is never taken for AEP's failure.
  */
 import { WorkerEntrypoint } from 'cloudflare:workers'
-import { type PostRequest, post } from './aep/client/post.ts'
+import { type Post, type PostRequest, poster } from './aep/client/client.ts'
 import { type HttpAnswer, Interrupted, isAbort } from './aep/client/verdict.ts'
+import { isTimeout, type Timers, timeoutError, within } from './lib/bounded.ts'
 import { rimOf } from './lib/rim.ts'
-import { isTimeout, TIMERS, type Timers, timeoutError, within } from './lib/timeout.ts'
 import { SENDER_GRACE_MS } from './limits.ts'
 
 /** `aborted`: by the runtime. */
@@ -18,7 +18,7 @@ export class Sender extends WorkerEntrypoint<Env> {
   async post(request: PostRequest, timeoutMs: number): Promise<Posted> {
     try {
       const { fetch, timers } = rimOf(this.env)
-      return { answer: await post(request, timeoutMs, fetch, { aborts: true, timers }) }
+      return { answer: await poster(fetch, true, timers)(request, timeoutMs) }
     } catch (thrown) {
       // As a word: the name of an error does not survive RPC.
       return { none: isAbort(thrown) ? 'aborted' : isTimeout(thrown) ? 'timeout' : 'network' }
@@ -27,8 +27,8 @@ export class Sender extends WorkerEntrypoint<Env> {
 }
 
 /** What `AepClient` needs, by way of another invocation: one that dies, or says nothing in time, is nobody's failure. */
-export function postThrough(sender: { post: Sender['post'] }, timers: Timers = TIMERS) {
-  return async (request: PostRequest, timeoutMs: number): Promise<HttpAnswer> => {
+export function postThrough(sender: { post: Sender['post'] }, timers?: Timers): Post {
+  return async (request, timeoutMs) => {
     let posted: Posted
     try {
       const sent = sender.post(request, timeoutMs)

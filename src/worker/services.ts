@@ -1,8 +1,7 @@
 /** Builds the services of a request, once for each isolate and environment: configuration, keys, relay. */
 import type { Context } from 'hono'
-import { AepClient } from './aep/client/client.ts'
+import { AepClient, poster } from './aep/client/client.ts'
 import { TokenSource } from './aep/client/ims.ts'
-import { post } from './aep/client/post.ts'
 import { Breaker } from './breaker.ts'
 import { type Config, parseConfig } from './config/config.ts'
 import { settingsOf } from './config/destination.ts'
@@ -10,8 +9,8 @@ import { shownSettings } from './config/variables.ts'
 import { DriftDetector } from './drift/detector.ts'
 import { AccessKeys, Sessions } from './http/auth.ts'
 import { HealthCheck } from './http/health.ts'
+import type { Timers } from './lib/bounded.ts'
 import { type Rim, rimOf } from './lib/rim.ts'
-import type { Timers } from './lib/timeout.ts'
 import { logLine } from './log.ts'
 import type { Aep } from './outbox/aep.ts'
 import { type OutboxStub, outboxOf } from './outbox/outbox.ts'
@@ -70,7 +69,7 @@ export function servicesOf(env: Env): Services {
     const client =
       destination &&
       new AepClient(destination, {
-        post: (request, timeoutMs) => post(request, timeoutMs, fetch, { aborts: false, timers }),
+        post: poster(fetch, false, timers),
         now,
         timers,
         tokens,

@@ -108,7 +108,7 @@ describe('the commands in the documentation', () => {
   })
 })
 
-/** `timeout.ts` or `lib/timeout.ts` name a file by the end of its path, `src/cli` a folder from the top; `*` stands for some. */
+/** `rim.ts` or `lib/rim.ts` name a file by the end of its path, `src/cli` a folder from the top; `*` stands for some. */
 describe.each(['ARCHITECTURE.md', 'CONTRIBUTING.md'])('%s', (page) => {
   it('names only files and folders that exist', async () => {
     const named = [...(await read(page)).matchAll(/`([\w.*/-]+)`/g)].map(([, name = '']) => name)

@@ -33,11 +33,11 @@ const REPORT = 'mutation.json'
 /** Rooms, by the modules in them that decide and do no I/O. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   outbox: ['outbox/blame', 'outbox/event', 'outbox/known', 'outbox/aep'],
-  relay: ['breaker', 'aep/client/envelope', 'aep/client/verdict'],
-  chatlio: ['event', 'kind', 'payload', 'person', 'timestamp'].map((name) => `chatlio/${name}`),
-  record: [
-    ...['draft', 'encode', 'geo', 'identity', 'metrics', 'raw', 'redact', 'split', 'xdm'],
-  ].map((name) => `aep/record/${name}`),
+  relay: ['breaker', 'aep/client/client', 'aep/client/verdict'],
+  chatlio: ['event', 'kind', 'person', 'timestamp'].map((name) => `chatlio/${name}`),
+  record: [...['draft', 'encode', 'geo', 'identity', 'metrics', 'redact', 'xdm']].map(
+    (name) => `aep/record/${name}`,
+  ),
   landed: ['aep/landed', 'aep/failed-row'],
   alerts: ['alerts/evaluate', 'alerts/message'],
   lib: ['json', 'spellings'].map((name) => `lib/${name}`),

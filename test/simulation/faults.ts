@@ -238,7 +238,7 @@ export const EACH_CHECK: readonly PutIn[] = [
     hours: 1,
     lines: [
       {
-        file: 'src/worker/aep/record/raw.ts',
+        file: 'src/worker/aep/record/encode.ts',
         line: 'own: { _id: id, timestamp,',
         instead: 'own: { _id: id.toUpperCase(), timestamp,',
       },

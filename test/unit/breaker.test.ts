@@ -23,7 +23,7 @@ const breakerAt = (aep: Partial<Aep> = {}) => {
   return breaker
 }
 /** A request that tries AEP, and how it ends. */
-const request = (breaker: Breaker, ending: Ending | null, now: number, tookMs = 100) =>
+const request = (breaker: Breaker, ending: Ending, now: number, tookMs = 100) =>
   breaker.ended(breaker.began(now - tookMs), ending, now)
 const failure = (at: number, reason: 'upstream' | 'credentials' = 'upstream') => ({
   reason,
@@ -70,7 +70,6 @@ describe('a request', () => {
     ['an acceptance', ACCEPTED, null],
     ['a refusal', REFUSED, null],
     ['an exception of the runtime', ABORTED, null],
-    ['nothing asked of AEP', null, null],
   ])('that ends with %s decides for the next one at once', (_, ending, reason) => {
     const breaker = breakerAt()
     request(breaker, ending, T + 1_000)
@@ -254,7 +253,7 @@ describe('when AEP falls silent', () => {
 
 describe('whatever happens, by any clock', () => {
   const step = fc.record({
-    what: fc.constantFrom(ACCEPTED, REFUSED, UNAVAILABLE, THROTTLED, ABORTED, null),
+    what: fc.constantFrom(ACCEPTED, REFUSED, UNAVAILABLE, THROTTLED, ABORTED),
     retryAfterMs: fc.constantFrom(null, 20_000, 3_600_000),
     ms: fc.oneof(
       { weight: 8, arbitrary: fc.integer({ min: 0, max: 30_000 }) },
@@ -270,7 +269,7 @@ describe('whatever happens, by any clock', () => {
         for (const { what, retryAfterMs, ms } of steps) {
           now += ms
           const throttled = what === THROTTLED && asks ? { ...THROTTLED, retryAfterMs } : what
-          request(breaker, throttled as Ending | null, now)
+          request(breaker, throttled as Ending, now)
         }
         breaker.reasonToStore(now)
         const longest = asks ? 3_600_000 : 60_000

@@ -3,7 +3,7 @@ import { evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe, LocalAdobeOptions } from '../../src/local-adobe/app.ts'
-import { Envelope } from '../../src/worker/aep/client/envelope.ts'
+import { Envelope } from '../../src/worker/aep/client/client.ts'
 import {
   allStored,
   type Clock,

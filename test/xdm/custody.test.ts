@@ -4,7 +4,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import type { Settings } from '../../src/local-adobe/settings.ts'
-import { Envelope } from '../../src/worker/aep/client/envelope.ts'
+import { Envelope } from '../../src/worker/aep/client/client.ts'
 import { BATCH_COOLDOWN_MS } from '../../src/worker/limits.ts'
 import {
   type Clock,

@@ -7,9 +7,8 @@
  * not pass ends the run.
  */
 
-import { AepClient } from '../../worker/aep/client/client.ts'
+import { AepClient, poster } from '../../worker/aep/client/client.ts'
 import { requestToken, TokenSource } from '../../worker/aep/client/ims.ts'
-import { post } from '../../worker/aep/client/post.ts'
 import type { Ending } from '../../worker/aep/client/verdict.ts'
 import { readBatch } from '../../worker/aep/landed.ts'
 import type { PlatformProblem } from '../../worker/aep/platform-get.ts'
@@ -96,14 +95,7 @@ function delivery({ aep, io, now }: Context): Deliver {
   const fetch = (url: string, init: RequestInit) => io.fetch(url, init)
   const tokens = new TokenSource(() => requestToken(aep.credentials, { fetch, now }), now)
   const clientFor = (credentials: Credentials | null) =>
-    new AepClient(
-      { ...aep.destination, credentials },
-      {
-        post: (request, timeoutMs) => post(request, timeoutMs, fetch, { aborts: true }),
-        now,
-        tokens,
-      },
-    )
+    new AepClient({ ...aep.destination, credentials }, { post: poster(fetch, true), now, tokens })
   let client = clientFor(null)
   const withToken = clientFor(aep.credentials)
   return async (text) => {

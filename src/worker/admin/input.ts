@@ -7,7 +7,7 @@
  */
 import * as v from 'valibot'
 import { STORED_KINDS } from '../chatlio/kind.ts'
-import { readUpTo } from '../lib/bounded-body.ts'
+import { readUpTo } from '../lib/bounded.ts'
 import { isObject, type JsonObject, parseJson } from '../lib/json.ts'
 import { MAX_BODY_BYTES, MAX_FORM_BYTES, MAX_PARAMETER_CHARACTERS } from '../limits.ts'
 

@@ -4,7 +4,7 @@
  * Promises: GET alone, with a deadline that its body is under as well; no redirect is followed, since it would carry the
  * token elsewhere; sizes are limited while reading. A refusal is a value, never an exception, and holds none of Adobe's words.
  */
-import { readTextUpTo } from '../lib/bounded-body.ts'
+import { readTextUpTo } from '../lib/bounded.ts'
 import { isObject, type JsonObject } from '../lib/json.ts'
 
 const MAX_LIST_BYTES = 4_000_000

@@ -7,8 +7,8 @@
  * (it is a secret) nor the answer.
  */
 import type { AlertWebhook } from '../config/extras.ts'
+import { isTimeout, within } from '../lib/bounded.ts'
 import type { Rim } from '../lib/rim.ts'
-import { Deadline, isTimeout } from '../lib/timeout.ts'
 import { ALERT_TIMEOUT_MS } from '../limits.ts'
 import { ALERTS, type Alert } from './alerts.ts'
 import type { Notice } from './evaluate.ts'
@@ -182,18 +182,18 @@ export async function request(
   init: RequestInit,
   { fetch, timers }: Network,
 ): Promise<string | null> {
-  const deadline = new Deadline(ALERT_TIMEOUT_MS, { aborts: true, timers })
-  try {
-    const { signal } = deadline
-    const response = await deadline.limit(fetch(url, { ...init, redirect: 'manual', signal }))
+  const late = new AbortController()
+  const asked = async () => {
+    const response = await fetch(url, { ...init, redirect: 'manual', signal: late.signal })
     // Never read: the answer may be anything.
     await response.body?.cancel()
     return response.ok ? null : `it answered ${response.status}`
+  }
+  try {
+    return await within(ALERT_TIMEOUT_MS, asked(), timers, late)
   } catch (thrown) {
     return isTimeout(thrown)
       ? `it did not answer within ${ALERT_TIMEOUT_MS / 1_000} s`
       : 'no connection to it'
-  } finally {
-    deadline.end()
   }
 }

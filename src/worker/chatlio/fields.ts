@@ -37,6 +37,9 @@ export type Form =
   | 'texts'
   | 'textMap'
 
+/** `mailbox`: a text with an address in it, `"Ada" <ada@example.com>`. */
+export type Naming = 'id' | 'email' | 'mailbox'
+
 export type Field = {
   /** The dotted path in the webhook, and in a raw record. `[*]`: each item of a list. */
   readonly from: string
@@ -49,6 +52,8 @@ export type Field = {
   readonly note: string
   /** An id, a name or a channel: never redacted, whatever it looks like. */
   readonly verbatim: boolean
+  /** How it names the visitor; `null`: not at all, or it names somebody else. */
+  readonly person: Naming | null
   /** In the samples; without one, a value of its form. */
   readonly sample: unknown
   /** Which records have it; `both` without a word. */
@@ -64,8 +69,9 @@ export type SchemaExtra = (typeof SCHEMA_EXTRAS)[number]
 type Row = Partial<Omit<Field, 'from' | 'title'>>
 
 function field(from: string, title: string, row: Row = {}): Field {
-  const usual = { form: 'text', kinds: [], note: '', verbatim: false, sample: undefined } as const
-  return { from, to: `chatlio.${from}`, title, ...usual, in: 'both', extra: null, ...row }
+  const usual = { form: 'text', kinds: [], note: '', verbatim: false, person: null } as const
+  const sent = { to: `chatlio.${from}`, in: 'both', extra: null } as const
+  return { from, title, ...usual, ...sent, sample: undefined, ...row }
 }
 
 /** Fields of the bodies of these shapes, by their names in the object at `holder`. */
@@ -106,11 +112,12 @@ const ADDED: readonly Field[] = [
 const DOCUMENTED: readonly Field[] = [
   visitor('UUID', 'Visitor UUID', {
     verbatim: true,
+    person: 'id',
     to: 'chatlio.visitor.uuid',
     note: 'the primary identity',
     sample: '00000000-0000-4000-8000-000000000000',
   }),
-  visitor('email', 'Email', { form: 'email', note: 'trimmed, in lower case' }),
+  visitor('email', 'Email', { form: 'email', person: 'email', note: 'trimmed, in lower case' }),
   visitor('name', 'Name', { verbatim: true }),
   visitor('identUserId', 'User id', {
     verbatim: true,
@@ -143,15 +150,21 @@ const DOCUMENTED: readonly Field[] = [
   offline('name', 'Name as entered', { verbatim: true, note: AS_ENTERED }),
   offline('email', 'Email as entered', {
     form: 'email',
+    person: 'email',
     note: `${AS_ENTERED}, trimmed, in lower case`,
   }),
   offline('emailPretty', 'Name and email as entered', {
     verbatim: true,
+    person: 'mailbox',
     note: AS_ENTERED,
     sample: '"Test visitor" <visitor@example.com>',
   }),
   offline('subject', 'Subject'),
-  transcript('visitorEmail', 'Email', { form: 'email', to: 'chatlio.visitor.email' }),
+  transcript('visitorEmail', 'Email', {
+    form: 'email',
+    person: 'email',
+    to: 'chatlio.visitor.email',
+  }),
   transcript('visitorName', 'Name', { verbatim: true, to: 'chatlio.visitor.name' }),
   transcript('replyToEmail', 'Reply-to email', {
     form: 'email',
@@ -275,6 +288,15 @@ export const LONG_TEXTS = FIELDS.filter(({ form }) => form === 'longText').map((
 /** What one body documents. */
 export function documentedIn(shape: Shape): readonly Field[] {
   return FIELDS.filter(({ kinds }) => kinds.includes(shape))
+}
+
+/** What is documented of the object at `holder`, by name: in the bodies of a shape, or in all. */
+export function documentedAt(holder: string, shape?: Shape): Map<string, Field> {
+  const fields = FIELDS.filter(({ kinds }) => (shape ? kinds.includes(shape) : kinds.length > 0))
+  const placed = fields.map((each) => ({ each, ...placeIn(each) }))
+  return new Map(
+    placed.filter((place) => place.holder === holder).map(({ name, each }) => [name, each]),
+  )
 }
 
 /** The path of the object that holds a field (empty: the body itself), and its name there. */

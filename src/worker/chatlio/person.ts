@@ -15,6 +15,7 @@ import {
   parseEmbedded,
 } from '../lib/json.ts'
 import { addressesIn, addressesOf, folded, readingsOf } from '../lib/spellings.ts'
+import { FIELDS, type Naming, placeIn, SHAPE_OF } from './fields.ts'
 import type { StoredKind } from './kind.ts'
 
 /** Emails and ids as they are compared: emails folded, ids trimmed. Several visitors only where a text was searched. */
@@ -54,8 +55,9 @@ export function subjectOf(arrived: Arrived): Subject {
 }
 
 function namedIn({ kind, parsed, body, isValid }: Arrived): Subject {
-  if (!parsed.ok || !isObject(parsed.value)) return inText(body)
-  const subject = inObjects(kind, everyMember(parsed.value, parsed.text))
+  const members = everyMember(parsed, OF_PERSON)
+  if (!members) return inText(body)
+  const subject = inObjects(kind, members)
   if (isValid || !namesNobody(subject)) return subject
   return { ...inText(body), conversation: subject.conversation }
 }
@@ -66,34 +68,33 @@ type Members = {
   inVisitor: (name: string) => readonly unknown[]
 }
 
+/** The fields that name the visitor. In a `visitor` they do whatever the kind. */
+const NAMING = FIELDS.flatMap((field) => {
+  const { person, kinds } = field
+  return person === null ? [] : [{ person, kinds, ...placeIn(field) }]
+})
+
+/** What a text in such a field names: an email as it is written, and what is in it if it is more than one address. */
+const NAMED_IN: Record<Naming, (text: string) => readonly string[]> = {
+  id: (text) => [text.trim()],
+  email: (text) => [folded(text.trim()), ...addressesOf(text, MAX_FROM_TEXT)],
+  mailbox: (text) => addressesOf(text, MAX_FROM_TEXT),
+}
+
 function inObjects(kind: StoredKind, { inBody, inVisitor }: Members): Subject {
-  const emails = inVisitor('email').flatMap(emailsAt)
-  if (kind === 'transcript' || kind === 'auto') {
-    emails.push(...inBody('visitorEmail').flatMap(emailsAt))
+  const visitors = new Set<string>()
+  const emails = new Set<string>()
+  for (const { holder, name, person, kinds } of NAMING) {
+    const isInBody = holder === ''
+    if (isInBody && kind !== 'auto' && !kinds.includes(SHAPE_OF[kind])) continue
+    const found = person === 'id' ? visitors : emails
+    for (const text of (isInBody ? inBody : inVisitor)(name).flatMap(textsAt)) {
+      for (const value of NAMED_IN[person](text)) if (value !== '') found.add(value)
+    }
   }
-  if (kind === 'offline-message' || kind === 'auto') {
-    emails.push(...inBody('email').flatMap(emailsAt))
-    emails.push(...inBody('emailPretty').flatMap(textsAt).flatMap(addressesAt))
-  }
-  const ids = inVisitor('UUID')
-    .flatMap(textsAt)
-    .map((id) => id.trim())
-  return {
-    conversation: textValue(inBody('conversationUUID').at(-1)),
-    visitors: [...new Set(ids.filter((id) => id !== ''))],
-    emails: [...new Set(emails)],
-  }
+  const conversation = textValue(inBody('conversationUUID').at(-1))
+  return { conversation, visitors: [...visitors], emails: [...emails] }
 }
-
-/** As written, and what is in it if it is more than one address. */
-function emailsAt(value: unknown): string[] {
-  return textsAt(value).flatMap((text) => {
-    const whole = folded(text.trim())
-    return whole === '' ? [] : [whole, ...addressesAt(text).filter((each) => each !== whole)]
-  })
-}
-
-const addressesAt = (text: string) => addressesOf(text, MAX_FROM_TEXT)
 
 /** A text, or those in a list or an object. */
 function textsAt(value: unknown): string[] {
@@ -126,30 +127,34 @@ function inText(body: Uint8Array): Subject {
   return { conversation: null, visitors: [...ids], emails: addressesIn(readings, MAX_FROM_TEXT) }
 }
 
-const NAMES = ['visitor', 'UUID', 'email', 'visitorEmail', 'emailPretty', 'conversationUUID']
-const QUOTED_NAMES = new RegExp(`"(?:${NAMES.join('|')})"`, 'g')
+/** Names that an event may have twice, in the body or in its visitor. */
+type Names = { readonly all: readonly string[]; readonly quoted: RegExp }
+
+function namesOf(...names: readonly string[]): Names {
+  const all = [...new Set(names)]
+  return { all, quoted: new RegExp(`"(?:${all.join('|')})"`, 'g') }
+}
+
+const OF_PERSON = namesOf('visitor', ...NAMING.map(({ name }) => name), 'conversationUUID')
 
 /** A value has other signs around its escapes, or no colon behind it. */
 const ESCAPED_NAME = /\\u00[0-9a-f]{2}(?:\\u00[0-9a-f]{2}|[a-z]){0,16}"\s*:/i
 
-/** Members of the body and of its visitor. The text is read only where it has more of these names than the two objects. */
-function everyMember(json: JsonObject, text: string): Members {
+/** Members of the body and of its visitor; `null`: it is no object. The text is read only where it has more of these names than the two objects. */
+function everyMember(parsed: ParsedText, names: Names): Members | null {
+  if (!parsed.ok || !isObject(parsed.value)) return null
+  const { value: json, text } = parsed
   const visitor = isObject(json.visitor) ? json.visitor : {}
-  const inText = text.match(QUOTED_NAMES)?.length ?? 0
+  const inText = text.match(names.quoted)?.length ?? 0
   const isEscaped = text.includes('\\u00') && ESCAPED_NAME.test(text)
-  if (inText <= namesIn(json) + namesIn(visitor) && !isEscaped) {
+  const inObjects = (name: string) => Number(name in json) + Number(name in visitor)
+  if (inText <= names.all.reduce((sum, name) => sum + inObjects(name), 0) && !isEscaped) {
     return { inBody: valuesOf(json), inVisitor: valuesOf(visitor) }
   }
   const byName = (members: Iterable<Member>) => Map.groupBy(members, ([name]) => name)
   const body = byName(membersIn(text))
   const visitors = (body.get('visitor') ?? []).flatMap(([, each]) => [...membersIn(each)])
   return { inBody: parsedOf(body), inVisitor: parsedOf(byName(visitors)) }
-}
-
-function namesIn(object: JsonObject): number {
-  let count = 0
-  for (const name of NAMES) if (name in object) count += 1
-  return count
 }
 
 function valuesOf(object: JsonObject) {
@@ -198,7 +203,7 @@ export function namesNobody({ visitors, emails }: Subject): boolean {
 export type Trait = { readonly path: readonly string[]; readonly value: string }
 
 const TRAITS = ['identTraits', 'identTraitsParsed', 'visitorTraits', 'visitorTraitsText']
-const QUOTED_TRAITS = new RegExp(`"(?:visitor|${TRAITS.join('|')})"`, 'g')
+const OF_TRAITS = namesOf('visitor', ...TRAITS)
 
 /**
  * Whether a body says so of its visitor, in whatever shape it is: traits are looked for at any depth, as an object, as the
@@ -206,9 +211,11 @@ const QUOTED_TRAITS = new RegExp(`"(?:visitor|${TRAITS.join('|')})"`, 'g')
  */
 export function hasTrait(parsed: ParsedText, trait: Trait): boolean {
   if (!parsed.ok) return false
-  if (isObject(parsed.value) && writtenTraits(parsed.text).some((each) => says(each, trait))) {
-    return true
-  }
+  const members = everyMember(parsed, OF_TRAITS)
+  const written = TRAITS.flatMap((name) =>
+    members ? [...members.inBody(name), ...members.inVisitor(name)] : [],
+  )
+  if (written.some((each) => says(each, trait))) return true
   const left: unknown[] = [parsed.value]
   while (left.length > 0) {
     const next = left.pop()
@@ -221,18 +228,6 @@ export function hasTrait(parsed: ParsedText, trait: Trait): boolean {
     }
   }
   return false
-}
-
-/** Empty where no name can stand twice in the text of an object. */
-function writtenTraits(text: string): unknown[] {
-  const quoted = text.match(QUOTED_TRAITS) ?? []
-  const isEscaped = text.includes('\\u00') && ESCAPED_NAME.test(text)
-  if (new Set(quoted).size === quoted.length && !isEscaped) return []
-  const body = [...membersIn(text)]
-  const visitors = body.flatMap(([name, held]) => (name === 'visitor' ? [...membersIn(held)] : []))
-  return [...body, ...visitors].flatMap(([name, held]) =>
-    TRAITS.includes(name) ? [JSON.parse(held)] : [],
-  )
 }
 
 function says(traits: unknown, { path, value }: Trait): boolean {

@@ -11,24 +11,16 @@ import { DAY_MS } from '../limits.ts'
 const DATE_TIME =
   /^\d{4}-(?:0\d|1[0-2])-[0-3]\d[Tt](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/
 
-/** `ms`: epoch milliseconds. */
-type Timestamp =
-  | { state: 'read'; ms: number }
-  /** Go's zero time, year 1. */
-  | { state: 'absent' }
-  | { state: 'unreadable' }
+/** Go's zero time is of year 1. */
+const YEAR_2 = Date.parse('0002-01-01T00:00:00Z')
 
-const UNREADABLE: Timestamp = { state: 'unreadable' }
-
-export function readTimestamp(text: string): Timestamp {
-  if (!DATE_TIME.test(text) || !isCalendarDay(text)) return UNREADABLE
+/** Epoch milliseconds; `null`: unreadable. */
+export function readTime(text: string): number | null {
+  if (!DATE_TIME.test(text) || !isCalendarDay(text)) return null
   // V8 truncates decimals beyond the third; ECMA-262 leaves this to the implementation.
   const ms = Date.parse(text.toUpperCase())
-  if (Number.isNaN(ms)) return UNREADABLE
-  return ms < YEAR_2 ? { state: 'absent' } : { state: 'read', ms }
+  return Number.isNaN(ms) ? null : ms
 }
-
-const YEAR_2 = Date.parse('0002-01-01T00:00:00Z')
 
 /** `Date.parse` would silently turn a day that does not exist (30 February) into another one. */
 function isCalendarDay(text: string): boolean {
@@ -38,15 +30,11 @@ function isCalendarDay(text: string): boolean {
   return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(date)
 }
 
-/** The normalized text: UTC with milliseconds, at most `receivedAt` (epoch ms); `undefined` if it counts as absent. */
-export function writeTimestamp(
-  timestamp: Timestamp,
-  text: string,
-  receivedAt: number,
-): string | undefined {
-  if (timestamp.state === 'unreadable') return text
-  if (timestamp.state === 'absent') return undefined
-  return toIso(Math.min(timestamp.ms, receivedAt))
+/** UTC with milliseconds, at most `receivedAt` (epoch ms); `undefined` if it counts as absent. */
+export function normalizedTime(text: string, receivedAt: number): string | undefined {
+  const ms = readTime(text)
+  if (ms === null) return text
+  return ms < YEAR_2 ? undefined : toIso(Math.min(ms, receivedAt))
 }
 
 let latest = { day: Number.NaN, date: '' }

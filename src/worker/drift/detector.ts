@@ -11,7 +11,7 @@
 import type { Reading } from '../chatlio/event.ts'
 import { documentedIn, type Form, placeIn, SHAPE_OF, type Shape } from '../chatlio/fields.ts'
 import { type EventKind, STORED_KINDS, type StoredKind } from '../chatlio/kind.ts'
-import { isOfTestPerson } from '../chatlio/person.ts'
+import { isOfTestPerson, TEST_EVENT_TYPE } from '../chatlio/person.ts'
 import { isLongNumber, isObject, type JsonObject, type Parsed } from '../lib/json.ts'
 import {
   DRIFT_REPORT_INTERVAL_MS,
@@ -119,8 +119,12 @@ export class DriftDetector {
   observe(reading: Reading, parsed: Parsed, id: string, now: number): void {
     if (!parsed.ok || !('kind' in reading) || reading.outcome === 'too-many-values') return
     // Written by us: it says nothing of what Chatlio sends.
-    if (isOfTestPerson(parsed.value)) return
     const { kind } = reading
+    const isTest =
+      reading.outcome === 'valid'
+        ? reading.event.eventType === TEST_EVENT_TYPE
+        : isOfTestPerson(parsed.value)
+    if (isTest) return
     const key = shapeHash(parsed.value, STORED_KINDS.indexOf(kind))
     const shape = this.#shapes.get(key) ?? this.#look(key, kind, parsed.value, now)
     if (!shape) return

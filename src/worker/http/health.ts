@@ -6,7 +6,7 @@
  * before, or waits for the first: anyone may ask, and each fresh answer asks the outbox.
  */
 import type { Config } from '../config/config.ts'
-import { type Timers, within } from '../lib/timeout.ts'
+import { type Timers, within } from '../lib/bounded.ts'
 import { FIRST_HEALTH_LOOK_MS, HEALTH_CACHE_MS, STORE_TIMEOUT_MS } from '../limits.ts'
 import type { OutboxStub } from '../outbox/outbox.ts'
 import { ANSWER_HEADERS } from './problem.ts'

@@ -9,7 +9,7 @@
 import { eventId, type Reading, readEvent, readEventOrNull } from '../chatlio/event.ts'
 import type { Route, StoredKind } from '../chatlio/kind.ts'
 import { hasTrait, type Subject, subjectOf, type Trait } from '../chatlio/person.ts'
-import { readUpTo } from '../lib/bounded-body.ts'
+import { readUpTo } from '../lib/bounded.ts'
 import { type Compression, decompress } from '../lib/decompress.ts'
 import { type Parsed, type ParsedText, parseJson } from '../lib/json.ts'
 import type { Rim } from '../lib/rim.ts'

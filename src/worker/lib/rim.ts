@@ -5,7 +5,7 @@
  * Promises: one set for each environment of an isolate or object, the runtime's unless another was put in its place, as the
  * simulator does.
  */
-import { TIMERS, type Timers } from './timeout.ts'
+import { type Fetch, TIMERS, type Timers } from './bounded.ts'
 
 type Cipher = {
   seal: (iv: Uint8Array, bytes: Uint8Array) => Promise<ArrayBuffer>
@@ -18,7 +18,7 @@ export type Rim = {
   /** From 0 to below 1. */
   random: () => number
   timers: Timers
-  fetch: (url: string, init: RequestInit) => Promise<Response>
+  fetch: Fetch
   sha256: (bytes: Uint8Array) => Promise<ArrayBuffer>
   /** HMAC-SHA-256 under a key. */
   hmac: (key: Uint8Array) => Promise<(bytes: Uint8Array) => Promise<ArrayBuffer>>

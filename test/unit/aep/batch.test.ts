@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Envelope, judgeBatch } from '../../../src/worker/aep/client/envelope.ts'
+import { Envelope } from '../../../src/worker/aep/client/client.ts'
 import type { HttpAnswer } from '../../../src/worker/aep/client/verdict.ts'
+import { judgeBatch } from '../../../src/worker/aep/client/verdict.ts'
 import { AEP_MAX_REQUEST_BYTES, BATCH_MAX_BYTES } from '../../../src/worker/limits.ts'
 import { RAW, XDM } from './split-arbitraries.ts'
 

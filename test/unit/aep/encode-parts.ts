@@ -1,4 +1,4 @@
-import { Envelope } from '../../../src/worker/aep/client/envelope.ts'
+import { Envelope } from '../../../src/worker/aep/client/client.ts'
 import { encode } from '../../../src/worker/aep/record/encode.ts'
 import type { ChatEvent } from '../../../src/worker/chatlio/event.ts'
 import type { Destination } from '../../../src/worker/config/config.ts'

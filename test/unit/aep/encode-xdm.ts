@@ -1,4 +1,4 @@
-import { Envelope } from '../../../src/worker/aep/client/envelope.ts'
+import { Envelope } from '../../../src/worker/aep/client/client.ts'
 import { recordOf } from '../../../src/worker/aep/record/draft.ts'
 import { draftXdm } from '../../../src/worker/aep/record/xdm.ts'
 import type { ChatEvent } from '../../../src/worker/chatlio/event.ts'

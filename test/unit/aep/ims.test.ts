@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { requestToken } from '../../../src/worker/aep/client/ims.ts'
-import type { Fetch } from '../../../src/worker/aep/client/post.ts'
 import type { Credentials } from '../../../src/worker/config/destination.ts'
+import type { Fetch } from '../../../src/worker/lib/bounded.ts'
 import { IMS_TIMEOUT_MS } from '../../../src/worker/limits.ts'
 
 const NOW = Date.parse('2026-11-01T12:00:00.000Z')

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
-import { type Fetch, type PostRequest, post } from '../../../src/worker/aep/client/post.ts'
+import { type PostRequest, poster } from '../../../src/worker/aep/client/client.ts'
 import { type Ending, judge, noAnswer } from '../../../src/worker/aep/client/verdict.ts'
+import type { Fetch } from '../../../src/worker/lib/bounded.ts'
 import { MAX_ANSWER_BYTES, SENDER_GRACE_MS } from '../../../src/worker/limits.ts'
 import { type Posted, postThrough } from '../../../src/worker/sender.ts'
 
@@ -12,7 +13,7 @@ async function send(
   aborts: boolean,
 ): Promise<Ending> {
   try {
-    return judge(await post(attempt, timeoutMs, fetch, { aborts }), NOW)
+    return judge(await poster(fetch, aborts)(attempt, timeoutMs), NOW)
   } catch (thrown) {
     return noAnswer(thrown)
   }
@@ -255,10 +256,10 @@ describe('an answer without an end', () => {
   })
 })
 
-describe('post', () => {
+describe('a poster', () => {
   it('resolves to the answer without judging it', async () => {
     const fetch = answering('busy', { status: 503, headers: { 'retry-after': '5' } })
-    expect(await post(ATTEMPT, LONG_MS, fetch, { aborts: true })).toEqual({
+    expect(await poster(fetch, true)(ATTEMPT, LONG_MS)).toEqual({
       status: 503,
       retryAfter: '5',
       body: 'busy',
@@ -268,9 +269,7 @@ describe('post', () => {
 
   it('rejects with the error of fetch', async () => {
     const lost = new TypeError('Network connection lost')
-    await expect(post(ATTEMPT, LONG_MS, () => Promise.reject(lost), { aborts: true })).rejects.toBe(
-      lost,
-    )
+    await expect(poster(() => Promise.reject(lost), true)(ATTEMPT, LONG_MS)).rejects.toBe(lost)
   })
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { encodeRaw } from '../../../src/worker/aep/record/raw.ts'
+import { encodeRaw } from '../../../src/worker/aep/record/encode.ts'
 import minimal from '../../fixtures/conversation-minimal.json'
 import sparse from '../../fixtures/transcript-sparse.json'
 import { encodeParts } from './encode-parts.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { safeReport } from '../../../src/worker/aep/client/verdict.ts'
+import { judge, safeReport } from '../../../src/worker/aep/client/verdict.ts'
 import { MAX_REPORT_CHARACTERS } from '../../../src/worker/limits.ts'
 
 const CANARY = 'canary-7f3a'
@@ -71,7 +71,9 @@ describe('the report of an answer', () => {
     ['a title that is not text', { title: { text: CANARY } }],
     ['a batch answer', { responses: [{ status: 400, message: CANARY }] }],
   ])('is its status where it is %s', (_, answer) => {
-    expect(safeReport(answer, 503)).toBe('AEP answered 503')
+    const body = JSON.stringify(answer) ?? ''
+    const judged = judge({ status: 503, retryAfter: null, body, complete: true }, 0)
+    expect(judged).toMatchObject({ error: { message: 'AEP answered 503' } })
   })
 
   it('repeats no other text, since it may quote a value', () => {

@@ -1,6 +1,6 @@
 /** Asserts that the parts of an event, joined, equal the whole event. */
 import { expect } from 'vitest'
-import { encodeRaw } from '../../../src/worker/aep/record/raw.ts'
+import { encodeRaw } from '../../../src/worker/aep/record/encode.ts'
 import { draftXdm } from '../../../src/worker/aep/record/xdm.ts'
 import type { ChatEvent } from '../../../src/worker/chatlio/event.ts'
 import type { JsonObject } from '../../../src/worker/lib/json.ts'
@@ -47,8 +47,9 @@ export function expectWholeRaw(event: ChatEvent, parts: JsonObject[]): void {
 export function expectWholeXdm(event: ChatEvent, parts: JsonObject[]): void {
   const draft = draftXdm(event, XDM, SENDING.source, 0)
   const joined = joinParts(parts, BASE)
-  for (const { at, from, value } of draft.fields) {
-    const held = at.reduce<Loose>((holder, key) => holder?.[key], joined.record)
+  for (const { at, own, from, value } of draft.fields) {
+    const path = own ? [...BASE, ...at] : at
+    const held = path.reduce<Loose>((holder, key) => holder?.[key], joined.record)
     if (from !== null) expect(held ?? joined.unmapped[from]).toEqual(value)
     else if (held !== undefined) expect(held).toEqual(value)
   }

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { itemOf } from '../../../src/worker/aep/record/draft.ts'
-import { pack } from '../../../src/worker/aep/record/split.ts'
+import { itemOf, pack } from '../../../src/worker/aep/record/draft.ts'
 import { draftXdm } from '../../../src/worker/aep/record/xdm.ts'
 import { encodeParts } from './encode-parts.ts'
 import { encodeXdm } from './encode-xdm.ts'

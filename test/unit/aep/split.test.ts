@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { encodeRaw } from '../../../src/worker/aep/record/raw.ts'
+import { encodeRaw } from '../../../src/worker/aep/record/encode.ts'
 import { readEvent } from '../../../src/worker/chatlio/event.ts'
 import { cutAt, parseJson } from '../../../src/worker/lib/json.ts'
 import { encodeParts } from './encode-parts.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { encodeRaw } from '../../../src/worker/aep/record/raw.ts'
+import { encodeRaw } from '../../../src/worker/aep/record/encode.ts'
 import { type Reading, readEvent } from '../../../src/worker/chatlio/event.ts'
 import { ROUTE_KINDS, STORED_KINDS, type StoredKind } from '../../../src/worker/chatlio/kind.ts'
 import { parseJson } from '../../../src/worker/lib/json.ts'
@@ -113,14 +113,12 @@ function normalize(kind: Kind, payload: unknown): { payload: Json; leaves: Json 
   return { payload: normalized, leaves: JSON.parse(JSON.stringify(normalized)) as Json }
 }
 
-const MAY_BE_DROPPED = ['__proto__', 'prototype', 'constructor']
-
-/** A canonical text of a value: independent of key order, without the keys that may be dropped. */
+/** A canonical text of a value: independent of key order. */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'undefined'
   const entries = Object.entries(value)
-    .filter(([key, held]) => held !== undefined && !MAY_BE_DROPPED.includes(key))
+    .filter(([, held]) => held !== undefined)
     .map(([key, held]) => `${JSON.stringify(key)}:${canonical(held)}`)
   return `{${entries.sort().join()}}`
 }
@@ -131,7 +129,7 @@ const utf16 = fc.string({
 })
 const text = fc.oneof(fc.string({ unit: 'grapheme' }), utf16)
 const DANGEROUS_KEYS = [
-  ...MAY_BE_DROPPED,
+  ...['__proto__', 'prototype', 'constructor'],
   'toString',
   'valueOf',
   'hasOwnProperty',

@@ -233,7 +233,7 @@ describe('the subject of an event, whole', () => {
       'of what is no kind both',
       'auto',
       '{"email":"bo@example.com","visitorEmail":"cy@example.com"}',
-      { emails: ['cy@example.com', 'bo@example.com'] },
+      { emails: ['bo@example.com', 'cy@example.com'] },
     ],
     [
       'a name of the visitor in the body is not of the visitor',

@@ -1,7 +1,7 @@
 /** Packed receipts, index entries and filters: what goes in comes out, and what was put in is found. */
 import { describe, expect, it } from 'vitest'
 import { STORED_KINDS } from '../../../src/worker/chatlio/kind.ts'
-import { joined } from '../../../src/worker/lib/bounded-body.ts'
+import { joined } from '../../../src/worker/lib/bounded.ts'
 import {
   type IndexEntry,
   packEntries,

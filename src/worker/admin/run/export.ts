@@ -1,5 +1,5 @@
 /** What leaves the relay for somebody else to read: events as NDJSON, what would be sent of one, a bundle for support. */
-import { Envelope } from '../../aep/client/envelope.ts'
+import { Envelope } from '../../aep/client/client.ts'
 import { encode } from '../../aep/record/encode.ts'
 import { redactEvent } from '../../aep/record/redact.ts'
 import { readEventOrNull } from '../../chatlio/event.ts'

@@ -1,24 +1,75 @@
 /**
- * Sends encoded records in one request, with an access token if the inlet needs one, and judges the answer.
+ * Sends encoded records to the streaming endpoint in one request, with an access token if the inlet needs one, and judges the
+ * answer.
  *
  * Promises: never throws; every record gets a verdict; if AEP refuses the token, it is renewed once, and no event is
- * charged with that failure.
+ * charged with that failure. The envelope (schema, organization, dataset, flow) is added when a record is sent and never
+ * stored, so that correcting a setting also corrects every pending event, split ones included. The same record gives the same
+ * message, byte for byte.
  * Never retries, apart from that renewal: the caller decides after each request whether to continue.
  */
-import type { Destination } from '../../config/config.ts'
-import { isTimeout, type Timers, within } from '../../lib/timeout.ts'
-import { Envelope, judgeBatch } from './envelope.ts'
+import type { Destination, XdmDestination } from '../../config/config.ts'
+import { type Fetch, isTimeout, readTextUpTo, type Timers, within } from '../../lib/bounded.ts'
+import { utf8Length } from '../../lib/json.ts'
+import {
+  AEP_MAX_REQUEST_BYTES,
+  BATCH_MAX_BYTES,
+  BATCH_MAX_MESSAGES,
+  MAX_ANSWER_BYTES,
+} from '../../limits.ts'
 import type { Token, TokenResult, TokenSource } from './ims.ts'
-import type { PostRequest } from './post.ts'
-import { type AttemptError, type Ending, type HttpAnswer, judge, noAnswer } from './verdict.ts'
+import {
+  type AttemptError,
+  type Ending,
+  type HttpAnswer,
+  judge,
+  judgeBatch,
+  noAnswer,
+} from './verdict.ts'
 
-/** `post`: one request with a deadline; rejects with what `fetch` throws, or with `Aborted`. */
-type ClientDeps = {
-  post: (request: PostRequest, timeoutMs: number) => Promise<HttpAnswer>
-  now: () => number
-  timers?: Timers
-  tokens: TokenSource
+export type PostRequest = { url: string; headers: Headers | Record<string, string>; body: string }
+
+/** One POST and its answer, within `timeoutMs`, the answer's body included. Rejects if there is no answer to judge. */
+export type Post = (request: PostRequest, timeoutMs: number) => Promise<HttpAnswer>
+
+/**
+ * Posts through `fetch`; rejects with its error, or with a `TimeoutError`. Follows no redirect (an event must not go to an
+ * address that nobody configured), reads at most `MAX_ANSWER_BYTES` of the answer, and never retries.
+ * `aborts`: for callers that outlive the attempt. The runtime cancels what a request leaves behind when it ends, and a
+ * signal costs 6 % of the healthy path.
+ */
+export function poster(fetch: Fetch, aborts: boolean, timers?: Timers): Post {
+  return async ({ url, headers, body }, timeoutMs) => {
+    const late = aborts ? new AbortController() : null
+    const signal = late?.signal ?? null
+    // A refusal stands without its body. A 2xx counts only if its whole body was read.
+    let refusal = null as HttpAnswer | null
+    const answered = async (): Promise<HttpAnswer> => {
+      const response = await fetch(url, {
+        method: 'POST',
+        headers,
+        body,
+        signal,
+        redirect: 'manual',
+      })
+      const head = { status: response.status, retryAfter: response.headers.get('retry-after') }
+      if (!response.ok) refusal = { ...head, body: '', complete: false }
+      const { text, complete } = await readTextUpTo(response, MAX_ANSWER_BYTES)
+      // Releases the connection. If it is already closed, nothing is left to do.
+      if (!complete) await response.body?.cancel().catch(() => undefined)
+      return { ...head, body: text, complete }
+    }
+    try {
+      return await within(timeoutMs, answered(), timers, late)
+    } catch (thrown) {
+      if (refusal) return refusal
+      throw thrown
+    }
+  }
 }
+
+/** `post` rejects with what `fetch` throws, or with `Interrupted`. */
+type ClientDeps = { post: Post; now: () => number; timers?: Timers; tokens: TokenSource }
 
 /** One for each destination: envelope and headers are built once. */
 export class AepClient {
@@ -36,14 +87,8 @@ export class AepClient {
   }
 
   /** Sends one record: JSON text from `encode`. `timeoutMs` covers the token, the request and its answer. */
-  async deliverOne(record: string, timeoutMs: number): Promise<Ending> {
-    try {
-      const body = this.envelope.message(record)
-      const answer = await this.#send(this.destination.url, body, timeoutMs)
-      return 'verdict' in answer ? answer : judge(answer, this.#deps.now())
-    } catch (thrown) {
-      return noAnswer(thrown)
-    }
+  deliverOne(record: string, timeoutMs: number): Promise<Ending> {
+    return this.#deliver(this.destination.url, this.envelope.message(record), timeoutMs, judge)
   }
 
   /**
@@ -51,29 +96,38 @@ export class AepClient {
    * of the records, or to `bisect`: AEP refused the whole request, perhaps because of a single record.
    */
   async deliverBatch(records: readonly string[], timeoutMs: number): Promise<Ending[] | 'bisect'> {
-    const destination = this.destination
+    const { destination, envelope } = this
     const [first] = records
     if (first === undefined) return []
     if (records.length === 1 || destination.format === 'raw') {
       return [await this.deliverOne(first, timeoutMs)]
     }
-    try {
-      const body = this.envelope.batch(records)
-      const answer = await this.#send(destination.batchUrl, body, timeoutMs)
-      if ('verdict' in answer) return records.map(() => answer)
-      return judgeBatch(answer, records.length, this.#deps.now())
-    } catch (thrown) {
-      const verdict = noAnswer(thrown)
-      return records.map(() => verdict)
-    }
+    const { batchUrl } = destination
+    const judged = await this.#deliver(
+      batchUrl,
+      envelope.batch(records),
+      timeoutMs,
+      (answer, now) => judgeBatch(answer, records.length, now),
+    )
+    return judged === 'bisect' || Array.isArray(judged) ? judged : records.map(() => judged)
   }
 
-  /** Resolves to AEP's answer, or to a verdict if there is no token. Rejects if AEP does not answer. */
-  #send(url: string, body: string, timeoutMs: number): Promise<HttpAnswer | Ending> {
+  /** Resolves to what is judged of AEP's answer, or to an ending where there is no token or no answer. */
+  async #deliver<Judged>(
+    url: string,
+    body: string,
+    timeoutMs: number,
+    judged: (answer: HttpAnswer, now: number) => Judged,
+  ): Promise<Judged | Ending> {
     const request = { url, headers: this.#headers, body }
-    return this.destination.credentials
-      ? sendWithToken(request, timeoutMs, this.#deps)
-      : this.#deps.post(request, timeoutMs)
+    try {
+      const answer = this.destination.credentials
+        ? await sendWithToken(request, timeoutMs, this.#deps)
+        : await this.#deps.post(request, timeoutMs)
+      return 'verdict' in answer ? answer : judged(answer, this.#deps.now())
+    } catch (thrown) {
+      return noAnswer(thrown)
+    }
   }
 }
 
@@ -111,4 +165,96 @@ function noToken(thrown: unknown): TokenResult {
     : 'the outbox did not answer the request for a token'
   const error: AttemptError = { code: 'token', status: null, message }
   return { failed: { verdict: 'deferred', error, answer: null, retryAfterMs: null } }
+}
+
+export class Envelope {
+  readonly #before: string
+  readonly #after: string
+  /** UTF-8 bytes of everything around a record in a batch of one message. */
+  readonly #bytes: number
+  readonly #batches: boolean
+
+  constructor(destination: Destination) {
+    this.#batches = destination.format === 'xdm'
+    if (destination.format === 'raw') {
+      this.#before = ''
+      this.#after = ''
+      this.#bytes = 0
+      return
+    }
+    const { header, xdmMeta } = headersOf(destination)
+    const body = JSON.stringify({ xdmMeta }).slice(0, -1)
+    this.#before = `{"header":${JSON.stringify(header)},"body":${body},"xdmEntity":`
+    this.#after = '}}'
+    this.#bytes = utf8Length(this.batch(['']))
+  }
+
+  /** The request body of one record (JSON text). */
+  message(record: string): string {
+    return this.#before + record + this.#after
+  }
+
+  /** The request body of several records (JSON texts), for an xdm destination only (MULTI). */
+  batch(records: readonly string[]): string {
+    return `{"messages":[${records.map((record) => this.message(record)).join(',')}]}`
+  }
+
+  /** The size limit of a record in UTF-8 bytes: `maxEventBytes`, or less so that it fits into a request. */
+  maxRecordBytes(maxEventBytes: number): number {
+    return Math.min(maxEventBytes, AEP_MAX_REQUEST_BYTES - this.#bytes)
+  }
+
+  /** A request to be filled record by record. */
+  newBatch(): Batch {
+    return new Batch(this.#bytes, this.#batches ? BATCH_MAX_MESSAGES : 1)
+  }
+
+  /** How many of `records`, from the first, fit into one request. */
+  batchLength(records: readonly string[]): number {
+    const batch = this.newBatch()
+    const rest = records.findIndex((record) => !batch.add(record))
+    return rest === -1 ? records.length : rest
+  }
+}
+
+/** Measures a request while it is filled. Raw takes one record: its batching is undocumented. */
+export class Batch {
+  readonly #envelopeBytes: number
+  readonly #most: number
+  #messages = 0
+  #bytes = 0
+
+  constructor(envelopeBytes: number, most: number) {
+    this.#envelopeBytes = envelopeBytes
+    this.#most = most
+  }
+
+  get isFull(): boolean {
+    return this.#messages >= this.#most
+  }
+
+  /** Whether the record still fits; the first always does. */
+  add(record: string): boolean {
+    // 1: the comma.
+    const bytes = this.#bytes + this.#envelopeBytes + utf8Length(record) + 1
+    const fits = this.#messages < this.#most && bytes <= BATCH_MAX_BYTES
+    if (this.#messages > 0 && !fits) return false
+    this.#messages += 1
+    this.#bytes = bytes
+    return true
+  }
+}
+
+/**
+ * The envelope's `header`, and the `xdmMeta` of its `body` (TS, MULTI). Omits the optional `createdAt` and `msgId`,
+ * which would repeat the record's `receivedAt` and `_id`.
+ */
+function headersOf({ schemaId, schemaVersion, orgId, datasetId, flowId }: XdmDestination) {
+  const contentType = `application/vnd.adobe.xed-full+json;version=${schemaVersion}`
+  const schemaRef = { id: schemaId, contentType }
+  const flow = flowId === null ? {} : { flowId }
+  return {
+    header: { schemaRef, imsOrgId: orgId, datasetId, ...flow, source: { name: 'Chatlio' } },
+    xdmMeta: { schemaRef },
+  }
 }

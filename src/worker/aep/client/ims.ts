@@ -7,10 +7,9 @@
  * Accepts: while the outbox is out of reach, events for an authenticated inlet wait.
  */
 import type { Credentials } from '../../config/config.ts'
-import { isObject } from '../../lib/json.ts'
-import type { Timers } from '../../lib/timeout.ts'
+import type { Fetch, Timers } from '../../lib/bounded.ts'
 import { IMS_TIMEOUT_MS, MAX_TOKEN_CHARACTERS, TOKEN_MARGIN_MS } from '../../limits.ts'
-import { type Fetch, post } from './post.ts'
+import { poster } from './client.ts'
 import { type Ending, type Failure, type HttpAnswer, jsonOf, retryAfterMs } from './verdict.ts'
 
 /** `useUntil` is shortly before the token expires. Both times are epoch milliseconds. */
@@ -55,7 +54,7 @@ export async function requestToken(
   }
   let answer: HttpAnswer
   try {
-    answer = await post(request, IMS_TIMEOUT_MS, fetch, { aborts: true, timers })
+    answer = await poster(fetch, true, timers)(request, IMS_TIMEOUT_MS)
   } catch {
     return { failed: deferred(null, 'IMS did not answer') }
   }
@@ -64,8 +63,7 @@ export async function requestToken(
 }
 
 function readToken(answer: HttpAnswer, now: number): TokenResult {
-  const json = jsonOf(answer)
-  const { access_token: value, expires_in: lifetime } = isObject(json) ? json : {}
+  const { access_token: value, expires_in: lifetime } = jsonOf(answer) ?? {}
   const isLifetime = typeof lifetime === 'number' && lifetime > 0
   if (!isToken(value) || !isLifetime) {
     return { failed: deferred(200, 'IMS answered 200 without a usable token') }

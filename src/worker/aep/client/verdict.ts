@@ -1,12 +1,13 @@
 /**
- * Judges AEP's answer to one event: each verdict is named by the next step.
+ * Judges AEP's answer to one event, or to a batch: each verdict is named by the next step.
  *
  * Promises: every answer gets a verdict; only a 2xx whose body is a JSON object counts as accepted. A failure that the
  * event cannot have caused (a refused token, a wrong address) never counts against it.
  * Pure: the time is passed in.
  */
-import { isObject, jsonIn, utf8Bytes } from '../../lib/json.ts'
-import { isTimeout } from '../../lib/timeout.ts'
+
+import { isTimeout } from '../../lib/bounded.ts'
+import { isObject, type JsonObject, jsonIn, utf8Bytes } from '../../lib/json.ts'
 import { KEPT_ANSWER_BYTES, MAX_REPORT_CHARACTERS, MAX_RETRY_AFTER_MS } from '../../limits.ts'
 
 /** Why an attempt failed. `message` is safe to log: it holds no personal data. `status`: `null` without an answer. */
@@ -83,7 +84,7 @@ export function judge(answer: HttpAnswer, now: number): Verdict {
   const json = jsonOf(answer)
   const status = statusOf(answer, json)
   const isOk = status >= 200 && status < 300
-  if (isOk && isObject(json)) return { verdict: 'accepted', status }
+  if (isOk && json) return { verdict: 'accepted', status }
   const { code, ...verdict } = isOk ? UNCLEAR : judged(status)
   const error = { code, status, message: safeReport(json, status) }
   const kept = { answer: cut(answer.body), retryAfterMs: retryAfterMs(answer.retryAfter, now) }
@@ -111,9 +112,46 @@ function judged(status: number): Judged {
   return BY_STATUS[status] ?? { verdict: 'held', reason: 'configuration', code: 'configuration' }
 }
 
+/**
+ * What the answer to a batch says of each of its messages (MULTI: "A response is returned for each element of the request
+ * messages array"), `count` verdicts in their order; or `bisect`: AEP refused the whole batch, perhaps because of a single
+ * message. Entries are matched by position, and only if their count is right, because the id in an entry may have another form
+ * or be missing; a message counts as accepted only if its own entry reports no failure.
+ */
+export function judgeBatch(answer: HttpAnswer, count: number, now: number): Verdict[] | 'bisect' {
+  const { status } = answer
+  if (status === 400 || status === 413 || status === 422) return 'bisect'
+  const responses = status >= 200 && status < 300 ? responsesOf(answer) : null
+  if (responses?.length !== count) {
+    // A 2xx without one entry per message is judged like one without JSON: AEP may have any of the messages.
+    const verdict = judge(
+      status >= 200 && status < 300 ? { ...answer, complete: false } : answer,
+      now,
+    )
+    return Array.from({ length: count }, () => verdict)
+  }
+  return responses.map((entry) => judgeEntry(entry, answer, now))
+}
+
+function responsesOf(answer: HttpAnswer): unknown[] | null {
+  const responses = jsonOf(answer)?.responses
+  return Array.isArray(responses) ? responses : null
+}
+
+/** Adobe's pages show three forms: `statusCode`, `status` with an `xactionId`, `status` without one. */
+function judgeEntry(entry: unknown, answer: HttpAnswer, now: number): Verdict {
+  const unreadable = { ...answer, status: 200, body: '', complete: false }
+  if (!isObject(entry)) return judge(unreadable, now)
+  const stated = entry.status ?? entry.statusCode
+  if (stated === undefined || stated === null) return { verdict: 'accepted', status: answer.status }
+  const status = Number(stated)
+  if (!Number.isInteger(status) || status < 200 || status > 599) return judge(unreadable, now)
+  return judge({ ...answer, status, body: JSON.stringify(entry), complete: true }, now)
+}
+
 /** The HTTP status, or the status in the body of a 2xx if that reports a failure. */
-function statusOf({ status }: HttpAnswer, json: unknown): number {
-  if (status < 200 || status > 299 || !isObject(json)) return status
+function statusOf({ status }: HttpAnswer, json: JsonObject | null): number {
+  if (status < 200 || status > 299 || !json) return status
   const stated = Number(json.status ?? json.statusCode)
   return Number.isInteger(stated) && stated >= 400 && stated <= 599 ? stated : status
 }
@@ -131,9 +169,10 @@ export function noAnswer(thrown: unknown): Ending {
   return { verdict: 'deferred', error, ...nothing }
 }
 
-/** The JSON of a complete body; `undefined` if it was not read to its end, or is not JSON. */
-export function jsonOf({ body, complete }: HttpAnswer): unknown {
-  return complete ? jsonIn(body) : undefined
+/** The JSON object in a body; `null` if it was not read to its end, or is none. */
+export function jsonOf({ body, complete }: HttpAnswer): JsonObject | null {
+  const json = complete ? jsonIn(body) : null
+  return isObject(json) ? json : null
 }
 
 function cut(body: string): string | null {
@@ -160,10 +199,10 @@ function httpDate(text: string): number {
 /** AEP itself stops after five ("once five errors are encountered", VAL). */
 const MAX_VIOLATIONS = 5
 
-/** `answer`: the parsed JSON of AEP's answer. If it is not an object, the report names the status only. */
-export function safeReport(answer: unknown, status: number): string {
+/** Without a JSON object in AEP's answer it names the status only. */
+export function safeReport(answer: JsonObject | null, status: number): string {
   const fallback = `AEP answered ${status}`
-  if (!isObject(answer)) return fallback
+  if (!answer) return fallback
   const title = short(answer.title) ?? fallback
   const report = isObject(answer.report) ? answer.report : {}
   const cause = isObject(report.cause) ? report.cause._streamingValidation : undefined

@@ -11,8 +11,9 @@
  * sent. Pure, and never throws.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
+import { FIELDS, placeIn, SHAPE_OF } from '../../chatlio/fields.ts'
 import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
-import { isObject, jsonIn } from '../../lib/json.ts'
+import { isObject, type JsonObject, jsonIn } from '../../lib/json.ts'
 import { addressesIn, readingsOfText } from '../../lib/spellings.ts'
 
 /** Longest identity value that AEP takes, in characters (identity-service/guardrails). */
@@ -23,12 +24,23 @@ export type IdentityValue = { from: string; id: string }
 
 export type Identities = { visitor?: IdentityValue; email?: IdentityValue }
 
-export function identitiesOf(event: ChatEvent): Identities {
+/** The fields that hold one identity and nothing else, best first. */
+const NAMING = FIELDS.flatMap((field) => {
+  const { from, person, kinds } = field
+  return person === 'id' || person === 'email' ? [{ from, person, kinds, ...placeIn(field) }] : []
+})
+
+export function identitiesOf({ kind, payload }: ChatEvent): Identities {
   const identities: Identities = {}
-  const visitor = visitorUuid(event)
-  if (visitor) identities.visitor = visitor
-  const email = emails(event).find(({ id }) => isPlausible(id) && isAddress(id))
-  if (email) identities.email = email
+  for (const { from, person, kinds, holder, name } of NAMING) {
+    // A transcript documents no `visitor`, so one in it is not normalized.
+    if (!kinds.includes(SHAPE_OF[kind])) continue
+    const object = holder === '' ? payload : payload[holder]
+    const id = (object as JsonObject | undefined)?.[name]
+    if (typeof id !== 'string' || !isPlausible(id)) continue
+    if (person === 'id') identities.visitor ??= { from, id }
+    else if (isAddress(id)) identities.email ??= { from, id }
+  }
   return identities
 }
 
@@ -38,22 +50,6 @@ export type PrimaryIdentity = 'visitor' | 'email' | 'none'
 export function identityOf(event: ChatEvent): PrimaryIdentity {
   const { visitor, email } = identitiesOf(event)
   return visitor ? 'visitor' : email ? 'email' : 'none'
-}
-
-function visitorUuid({ kind, payload }: ChatEvent): IdentityValue | undefined {
-  // A transcript documents no `visitor`, so one in it is not normalized.
-  const id = kind === 'transcript' ? undefined : payload.visitor?.UUID
-  return id !== undefined && isPlausible(id) ? { from: 'visitor.UUID', id } : undefined
-}
-
-/** Candidates, best first. */
-function emails({ kind, payload }: ChatEvent): IdentityValue[] {
-  const candidates =
-    kind === 'transcript'
-      ? [{ from: 'visitorEmail', id: payload.visitorEmail }]
-      : [{ from: 'visitor.email', id: payload.visitor?.email }]
-  if (kind === 'offline-message') candidates.push({ from: 'email', id: payload.email })
-  return candidates.filter((candidate): candidate is IdentityValue => candidate.id !== undefined)
 }
 
 /**
@@ -91,8 +87,18 @@ function isAddress(text: string): boolean {
 }
 
 /** Below these keys are words of a visitor or an agent, or data of somebody else: no identity of this person. */
-const OTHERS = new Set(['messages', 'agent', 'agentEmail', 'replyToEmail'])
-const NAMES = new Set(['UUID', 'uuid', 'email', 'visitorEmail', 'emailPretty'])
+const OTHERS = new Set([
+  ...['messages', 'agent'],
+  ...FIELDS.filter(({ form, person }) => form === 'email' && person === null).map(
+    ({ from }) => from,
+  ),
+])
+/** As the webhook calls them, and as the schema does. */
+const NAMES = new Set(
+  FIELDS.filter(({ person }) => person !== null).flatMap(({ from, to }) =>
+    [from, to ?? from].map((path) => placeIn({ from: path }).name),
+  ),
+)
 /** All that stands below these is an identity. */
 const IDENTITIES = new Set(['identity', 'identityMap'])
 

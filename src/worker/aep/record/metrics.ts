@@ -7,9 +7,8 @@
  * counted, and makes the times it is part of absent; so does a clock that goes back. A time ahead of ours has been capped at
  * receipt: what ends there is measured until receipt, and nothing is measured from there.
  */
-import type { ChatEvent } from '../../chatlio/event.ts'
-import type { Message, Transcript } from '../../chatlio/payload.ts'
-import { readTimestamp } from '../../chatlio/timestamp.ts'
+import type { ChatEvent, Message, Transcript } from '../../chatlio/event.ts'
+import { readTime } from '../../chatlio/timestamp.ts'
 
 export type ChatMetrics = {
   durationSeconds?: number
@@ -39,7 +38,7 @@ function ofTranscript(
   receivedAt: number,
 ): ChatMetrics | null {
   const seconds = (from: string | undefined, to: string | undefined): number | null => {
-    const [begin, end] = [timeOf(from), timeOf(to)]
+    const [begin, end] = [readTime(from ?? ''), readTime(to ?? '')]
     if (begin === null || end === null || begin >= receivedAt || end < begin) return null
     return Math.floor((end - begin) / 1_000)
   }
@@ -77,11 +76,6 @@ function ofTranscript(
     if (endedBy !== null) metrics.endedBy = endedBy
   }
   return saysWho || durationSeconds !== null ? metrics : null
-}
-
-function timeOf(text: string | undefined): number | null {
-  const timestamp = readTimestamp(text ?? '')
-  return timestamp.state === 'read' ? timestamp.ms : null
 }
 
 /** `null`: there are no waits, or one of them is unknown. */

@@ -10,14 +10,15 @@
  * Accepts: one order number of a hundred that has an issuer's digits, its length and its checksum becomes `[card]`.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
-import { FIELDS } from '../../chatlio/fields.ts'
+import { documentedAt, type Field } from '../../chatlio/fields.ts'
 import type { RedactRule } from '../../config/config.ts'
-import { isObject, parseEmbedded } from '../../lib/json.ts'
+import { isObject, type JsonObject, parseEmbedded } from '../../lib/json.ts'
 
 /** How many were replaced, by rule. */
 export type Redacted = { [rule in RedactRule]?: number }
 
-type Found = (rule: RedactRule) => void
+/** What is looked for, in its order, and who hears of each that is found. */
+type Search = { rules: readonly RedactRule[]; found: (rule: RedactRule) => void }
 
 /** The same event where nothing is found. */
 export function redactEvent(
@@ -26,9 +27,10 @@ export function redactEvent(
 ): { event: ChatEvent; redacted: Redacted } {
   const redacted: Redacted = {}
   if (rules.length === 0) return { event, redacted }
-  const payload = inValue(event.payload, TREATED, inOrder(rules), (rule) => {
+  const found = (rule: RedactRule) => {
     redacted[rule] = (redacted[rule] ?? 0) + 1
-  })
+  }
+  const payload = inObject(event.payload, BODY, { rules: inOrder(rules), found })
   // Redaction changes texts only, and leaves one of them out: the type stays.
   const changed = { ...event, payload } as ChatEvent
   return { event: payload === event.payload ? event : changed, redacted }
@@ -36,99 +38,74 @@ export function redactEvent(
 
 type Treatment = 'verbatim' | 'query' | 'html' | 'json'
 
-/** How a text at a place of the body is treated: without a treatment, as any text. `below`: by key. */
-type Treated = { treatment?: Treatment; items?: Treated; readonly below: Map<string, Treated> }
+/** How a text is treated, one in an object by its name, one in a list by what its items are; `undefined`: as any text. */
+type Place = Treatment | Places | readonly [Places] | undefined
+type Places = ReadonlyMap<string, Place>
 
-const ANYWHERE: Treated = { below: new Map() }
-/** In paths of `fields.ts`; a body may have a key of this name. */
-const ITEMS = '[*]'
+function treatmentOf({ from, form, verbatim }: Field): Treatment | undefined {
+  if (verbatim || form === 'email' || form === 'dateTime' || form === 'ip') return 'verbatim'
+  if (from === 'htmlBody') return 'html'
+  if (form === 'traits') return 'json'
+  return form === 'url' || from === 'archiveUrl' ? 'query' : undefined
+}
+
+const placesIn = (holder: string) =>
+  [...documentedAt(holder)].map(([name, field]) => [name, treatmentOf(field)] as const)
 
 /**
  * Of documented fields only: a sender's own field under one of the relay's names is redacted like any text. A tree, so that no
  * path is built for each text of each event, and a field name that contains `.` or `[*]` never passes for a documented path.
  */
-const TREATED = placesOf(
-  FIELDS.filter(({ kinds }) => kinds.length > 0).flatMap(
-    ({ from, form, verbatim }): [string, Treatment][] => {
-      if (verbatim || form === 'email' || form === 'dateTime' || form === 'ip') {
-        return [[from, 'verbatim']]
-      }
-      if (from === 'htmlBody') return [[from, 'html']]
-      if (form === 'traits') return [[from, 'json']]
-      return form === 'url' || from === 'archiveUrl' ? [[from, 'query']] : []
-    },
-  ),
-)
-
-function placesOf(treatments: readonly [path: string, treatment: Treatment][]): Treated {
-  const root: Treated = { below: new Map() }
-  for (const [path, treatment] of treatments) {
-    let place = root
-    for (const key of path.replaceAll(ITEMS, `.${ITEMS}`).split('.')) {
-      const next: Treated = (key === ITEMS ? place.items : place.below.get(key)) ?? {
-        below: new Map(),
-      }
-      if (key === ITEMS) place.items = next
-      else place.below.set(key, next)
-      place = next
-    }
-    place.treatment = treatment
-  }
-  return root
-}
+const BODY: Places = new Map<string, Place>([
+  ...placesIn(''),
+  ['visitor', new Map(placesIn('visitor'))],
+  ['messages', [new Map(placesIn('messages[*]'))]],
+])
+const NOWHERE: Places = new Map()
 
 /** The value itself where nothing is found in it. */
-function inValue(
-  value: unknown,
-  { treatment, items: ofItems = ANYWHERE, below }: Treated,
-  rules: readonly RedactRule[],
-  found: Found,
-): unknown {
-  if (typeof value === 'string') return inString(value, treatment, rules, found)
+function inValue(value: unknown, place: Place, search: Search): unknown {
+  if (typeof value === 'string') return inString(value, place, search)
   if (Array.isArray(value)) {
-    const items = value.map((item) => inValue(item, ofItems, rules, found))
+    const ofItems = Array.isArray(place) ? place[0] : undefined
+    const items = value.map((item) => inValue(item, ofItems, search))
     return items.some((item, at) => item !== value[at]) ? items : value
   }
   if (!isObject(value)) return value
-  let changed: Map<string, unknown> | null = null
-  for (const key in value) {
-    const held = value[key]
-    if (typeof held !== 'string' && typeof held !== 'object') continue
-    const redacted = inValue(held, below.get(key) ?? ANYWHERE, rules, found)
-    if (redacted !== held) changed = (changed ?? new Map()).set(key, redacted)
-  }
-  if (!changed) return value
-  const entries = Object.entries(value)
-  return Object.fromEntries(
-    entries.map(([key, held]) => [key, changed.has(key) ? changed.get(key) : held]),
-  )
+  return inObject(value, place instanceof Map ? place : NOWHERE, search)
 }
 
-function inString(
-  text: string,
-  treatment: Treatment | undefined,
-  rules: readonly RedactRule[],
-  found: Found,
-): string | undefined {
-  switch (treatment) {
+function inObject(object: JsonObject, places: Places, search: Search): JsonObject {
+  let changed: Map<string, unknown> | null = null
+  for (const key in object) {
+    const held = object[key]
+    if (typeof held !== 'string' && typeof held !== 'object') continue
+    const redacted = inValue(held, places.get(key), search)
+    if (redacted !== held) changed = (changed ?? new Map()).set(key, redacted)
+  }
+  return changed ? { ...object, ...Object.fromEntries(changed) } : object
+}
+
+function inString(text: string, place: Place, search: Search): string | undefined {
+  switch (place) {
     case 'verbatim':
       return text
     case 'query':
       // With blanks it is no address, whatever the field is for.
-      if (!/\s/.test(text)) return inQuery(text, rules, found)
-      return inText(HAS_URL.test(text) ? inQuery(text, rules, found) : text, rules, found)
+      if (!/\s/.test(text)) return inQuery(text, search)
+      return inText(HAS_URL.test(text) ? inQuery(text, search) : text, search)
     case 'html':
-      return isCleanHtml(text, rules, found) ? text : undefined
+      return isCleanHtml(text, search) ? text : undefined
     case 'json': {
       const parsed = parseEmbedded(text)
       if (!isObject(parsed) && !Array.isArray(parsed)) break
       // A mark in the place of a number would break the text.
-      const redacted: unknown = inValue(parsed, ANYWHERE, rules, found)
+      const redacted: unknown = inValue(parsed, undefined, search)
       return redacted === parsed ? text : JSON.stringify(redacted)
     }
   }
   const isUrl = text.includes('://') && IS_URL.test(text)
-  return isUrl ? inQuery(text, rules, found) : inText(text, rules, found)
+  return isUrl ? inQuery(text, search) : inText(text, search)
 }
 
 /** An address stands in it. */
@@ -137,10 +114,10 @@ const HAS_URL = /[a-z][a-z\d+.-]{1,20}:\/\//i
 const IS_URL = /^[a-z][a-z\d+.-]{1,20}:\/\/\S+$/i
 
 /** A value in which something is found is replaced as a whole: it may be in percent escapes. */
-function inQuery(url: string, rules: readonly RedactRule[], found: Found): string {
+function inQuery(url: string, search: Search): string {
   return url.replace(/([?&#;][^=&#;?]*=)([^&#;]*)/g, (whole, name: string, value: string) => {
-    const first = firstIn(unescaped(value), rules, found)
-    return first ? name + first : whole
+    const first = firstIn(unescaped(value), search)
+    return first ? `${name}[${first}]` : whole
   })
 }
 
@@ -152,47 +129,61 @@ function unescaped(value: string): string {
   }
 }
 
-/** The mark of the first rule that finds something. */
-function firstIn(text: string, rules: readonly RedactRule[], found: Found): string | null {
-  let first: RedactRule | null = null
-  inText(text, rules, (rule) => {
-    first ??= rule
-    found(rule)
-  })
-  return first && `[${first}]`
+/** The first rule that finds something. */
+function firstIn(text: string, { rules, found }: Search): RedactRule | undefined {
+  const all: RedactRule[] = []
+  inText(text, { rules, found: (rule) => all.push(rule) })
+  all.forEach(found)
+  return all[0]
 }
 
-function isCleanHtml(html: string, rules: readonly RedactRule[], found: Found): boolean {
+function isCleanHtml(html: string, search: Search): boolean {
   const text = html.replace(/<[^<>]*>/g, '').replace(/&(?:nbsp|#160|#xa0);/gi, ' ')
-  return [html, text].every((each) => firstIn(each, rules, found) === null)
+  return [html, text].every((each) => firstIn(each, search) === undefined)
 }
 
-const RULES: Record<RedactRule, (text: string, found: Found) => string> = {
-  email: withoutEmails,
-  iban: withoutIbans,
-  card: withoutCards,
-  phone: withoutPhones,
-}
+/** From where to where something stands. */
+type Span = readonly [from: number, to: number]
+const NONE: readonly Span[] = []
 
 /** In this order: a card number may be part of what looks like an address, and never the other way round. */
+const FINDERS: Record<RedactRule, (text: string) => readonly Span[]> = {
+  email: emailsIn,
+  iban: ibansIn,
+  card: cardsIn,
+  phone: phonesIn,
+}
+
 function inOrder(rules: readonly RedactRule[]): readonly RedactRule[] {
-  return (['email', 'iban', 'card', 'phone'] as const).filter((rule) => rules.includes(rule))
+  return (Object.keys(FINDERS) as RedactRule[]).filter((rule) => rules.includes(rule))
 }
 
 export function redactText(text: string, rules: readonly RedactRule[]): string {
-  return inText(text, inOrder(rules), () => undefined)
+  return inText(text, { rules: inOrder(rules), found: () => undefined })
 }
 
-/** `rules`: in their order. */
-function inText(text: string, rules: readonly RedactRule[], found: Found): string {
+function inText(text: string, search: Search): string {
   let before = text
   for (;;) {
     let after = before
-    for (const rule of rules) after = RULES[rule](after, found)
+    for (const rule of search.rules) after = without(rule, after, search)
     if (after === before) return after
     // What stood beside something replaced may be seen only then.
     before = after
   }
+}
+
+function without(rule: RedactRule, text: string, { found }: Search): string {
+  const spans = FINDERS[rule](text)
+  if (spans.length === 0) return text
+  let written = ''
+  let from = 0
+  for (const [begin, end] of spans) {
+    written += `${text.slice(from, begin)}[${rule}]`
+    found(rule)
+    from = end
+  }
+  return written + text.slice(from)
 }
 
 // ---- cards
@@ -220,31 +211,31 @@ const LEAST_CARD_DIGITS = 14
 const MOST_CARD_DIGITS = 19
 const PREFIX_DIGITS = 4
 
-function withoutCards(text: string, found: Found): string {
-  if (text.length < LEAST_CARD_DIGITS || !MANY_DIGITS.test(text)) return text
-  return text.replace(DIGITS, (run) => withoutCardsIn(run, found))
+function cardsIn(text: string): readonly Span[] {
+  if (text.length < LEAST_CARD_DIGITS || !MANY_DIGITS.test(text)) return NONE
+  return Array.from(text.matchAll(DIGITS)).flatMap(({ 0: run, index }) =>
+    cardsInRun(run).map(([from, to]): Span => [index + from, index + to]),
+  )
 }
 
 type Group = { readonly digits: string; readonly from: number; readonly to: number }
 
 /** A card is whole groups: `12 4111 1111 1111 1111` holds one, a longer number without a gap does not. */
-function withoutCardsIn(run: string, found: Found): string {
+function cardsInRun(run: string): Span[] {
+  const spans: Span[] = []
   const groups = Array.from(run.matchAll(/\d+/g), ({ 0: digits, index }): Group => {
     return { digits, from: index, to: index + digits.length }
   })
   // `4111111111111111x` is a name of something.
   if (groups.at(-1)?.to !== run.length) groups.pop()
-  let written = ''
-  let from = 0
-  for (let first = 0; first < groups.length; first += 1) {
-    const card = cardAt(groups, first, run)
-    if (!card) continue
-    written += `${run.slice(from, groups[first]?.from)}[card]`
-    found('card')
-    from = card.to
-    first = groups.indexOf(card, first)
+  for (let at = 0; at < groups.length; at += 1) {
+    const first = groups[at] as Group
+    const last = cardAt(groups, at, run)
+    if (!last) continue
+    spans.push([first.from, last.to])
+    at = groups.indexOf(last, at)
   }
-  return written + run.slice(from)
+  return spans
 }
 
 /** The last group of the longest card that begins with this one. */
@@ -293,17 +284,16 @@ SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 
     .map((entry) => [entry.slice(0, 2), Number(entry.slice(2))]),
 )
 
-function withoutIbans(text: string, found: Found): string {
-  let written = ''
-  let from = 0
+function ibansIn(text: string): readonly Span[] {
+  const spans: Span[] = []
+  let after = 0
   for (const { index } of text.matchAll(/(?<![\p{L}\p{N}_])[A-Za-z]{2}\d{2}/gu)) {
-    const end = index < from ? null : endOfIban(text, index)
+    const end = index < after ? null : endOfIban(text, index)
     if (end === null) continue
-    written += `${text.slice(from, index)}[iban]`
-    found('iban')
-    from = end
+    spans.push([index, end])
+    after = end
   }
-  return written + text.slice(from)
+  return spans
 }
 
 /** Exactly as many characters as the country's have, with at most one blank or hyphen between two. */
@@ -335,27 +325,23 @@ function isMod97(iban: string): boolean {
 const AT_DOMAIN = /@(?:[\p{L}\p{M}\p{N}-]{1,63}\.){1,8}[\p{L}\p{M}]{2,63}(?![\p{L}\p{M}])/gu
 const LOCAL_PART = /[\p{L}\p{M}\p{N}._%+'-]{1,64}$/u
 
-function withoutEmails(text: string, found: Found): string {
-  if (!text.includes('@')) return text
-  let written = ''
-  let from = 0
+function emailsIn(text: string): readonly Span[] {
+  if (!text.includes('@')) return NONE
+  const spans: Span[] = []
+  let after = 0
   for (const { 0: domain, index } of text.matchAll(AT_DOMAIN)) {
-    const local = LOCAL_PART.exec(text.slice(Math.max(from, index - 64), index))?.[0]
+    const local = LOCAL_PART.exec(text.slice(Math.max(after, index - 64), index))?.[0]
     if (local === undefined) continue
-    written += `${text.slice(from, index - local.length)}[email]`
-    found('email')
-    from = index + domain.length
+    after = index + domain.length
+    spans.push([index - local.length, after])
   }
-  return written + text.slice(from)
+  return spans
 }
 
 /** International form only: without the `+` every order number is one. At least eight digits, at most 15 (E.164). */
 const PHONE = /(?<![\p{L}\p{N}_+])\+[1-9](?:[ \u00a0\u202f()./-]{0,2}\d){7,14}(?![ \u00a0.-]?\d)/gu
 
-function withoutPhones(text: string, found: Found): string {
-  if (!text.includes('+')) return text
-  return text.replace(PHONE, () => {
-    found('phone')
-    return '[phone]'
-  })
+function phonesIn(text: string): readonly Span[] {
+  if (!text.includes('+')) return NONE
+  return Array.from(text.matchAll(PHONE), ({ 0: phone, index }) => [index, index + phone.length])
 }

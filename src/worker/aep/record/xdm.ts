@@ -8,12 +8,19 @@
  * `messageCount` still counts.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
-import { FIELDS, type Form, placeIn, type SchemaExtra } from '../../chatlio/fields.ts'
+import { documentedAt, type Field, type Form, type SchemaExtra } from '../../chatlio/fields.ts'
 import type { EventKind } from '../../chatlio/kind.ts'
 import type { XdmDestination } from '../../config/config.ts'
 import { isNonEmptyString, isObject, parseEmbedded } from '../../lib/json.ts'
 import { PATTERNS } from '../schema/patterns.ts'
-import { type Draft, type DraftMessage, dotted, type RecordField, type Unmapped } from './draft.ts'
+import {
+  type Draft,
+  dotted,
+  eachLeaf,
+  messagesOf,
+  type RecordField,
+  type Unmapped,
+} from './draft.ts'
 import { geoOf } from './geo.ts'
 import { type IdentityValue, identitiesOf } from './identity.ts'
 import { metricsOf } from './metrics.ts'
@@ -38,35 +45,37 @@ export function draftXdm(
   source: string | null,
   delaySeconds: number,
 ): Draft {
-  const layout = layoutOf(destination)
-  const { at, base } = layout
   const places = new Map<string, RecordField>()
   const texts = new Map<string, string>()
   const unmapped: Unmapped[] = []
-  const take = (field: FieldOfXdm | undefined, keys: string[], value: unknown) => {
-    const place = field && placeOf(field, value)
+  const repeats = repeatsTraits(event)
+  eachLeaf(event, (value, keys) => {
+    const [key = '', below] = keys
+    if (below === 'identTraitsParsed' && repeats) return
+    const field = below === undefined ? IN_BODY.get(key) : IN_VISITOR.get(below)
+    const place = field ? placeOf(field, value) : null
+    const from = dotted(...keys)
     if (field?.form === 'longText' && isNonEmptyString(value)) texts.set(field.from, value)
-    else if (place === undefined || places.has(place)) unmapped.push([dotted(...keys), value])
-    else places.set(place, { at: at(place), from: dotted(...keys), value })
-  }
-  takeLeaves(event, take)
+    else if (place === null || places.has(place)) unmapped.push([from, value])
+    else places.set(place, { ...at(place), from, value })
+  })
   const put = (place: string, value: unknown) => {
-    places.set(place, { at: at(place), from: null, value })
+    places.set(place, derived(place, value))
   }
   // The widget runs in a web page, so a user agent is always a browser's.
   if (places.has('environment.browserDetails.userAgent')) put('environment.type', 'browser')
   const { city, countryCode } = geoOf(String(places.get('chatlio.visitor.location')?.value ?? ''))
   if (city !== undefined) put('placeContext.geo.city', city)
   if (countryCode !== undefined) put('placeContext.geo.countryCode', countryCode)
-  const messages = event.kind === 'transcript' ? event.payload.messages : []
+  const messages = messagesOf(event, unmapped, (key, value) => {
+    const field = IN_MESSAGE.get(key)
+    return field !== undefined && FITS[field.form](value)
+  })
   if (messages.length > 0) put('chatlio.messageCount', messages.length)
   const has = (extra: SchemaExtra) => destination.schemaExtras.includes(extra)
   const { fields, once } = has('contact') ? contactDetails(event) : NOTHING
   for (const [key, value] of Object.entries(fields)) put(`customerFeedback.${key}`, value)
   const metrics = has('chat') ? metricsOf(event) : null
-  const derived = (place: string, value: unknown): RecordField => {
-    return { at: at(place), from: null, value }
-  }
   return {
     core: [
       // First, where `withDelay` looks for it.
@@ -84,36 +93,31 @@ export function draftXdm(
       ...(metrics ? [derived('chatlio.metrics', metrics)] : []),
       ...Object.entries(once).map(([key, value]) => derived(`customerFeedback.${key}`, value)),
     ],
-    base,
+    base: [`_${destination.tenant}`, 'chatlio'],
     texts,
-    messages: messagesOf(messages, unmapped),
+    messages: messages.filter(({ text, rest }) => text !== undefined || rest.length > 0),
     unmapped,
   }
 }
 
-/** The keys of each place under a tenant, taken apart once. There are no more places than the schema has. */
-type Layout = { base: readonly string[]; at: (place: string) => readonly string[] }
+type Place = Pick<RecordField, 'at' | 'own'>
 
-const layouts = new WeakMap<XdmDestination, Layout>()
+/** Each place, taken apart once: there are no more than the schema has. */
+const known = new Map<string, Place>()
 
-function layoutOf(destination: XdmDestination): Layout {
-  let layout = layouts.get(destination)
-  if (!layout) {
-    const base = [`_${destination.tenant}`, 'chatlio']
-    const known = new Map<string, readonly string[]>()
-    const at = (place: string) => {
-      let keys = known.get(place)
-      if (!keys) {
-        const [first, ...others] = place.split('.')
-        keys = first === 'chatlio' ? [...base, ...others] : [first ?? '', ...others]
-        known.set(place, keys)
-      }
-      return keys
-    }
-    layout = { base, at }
-    layouts.set(destination, layout)
+function at(place: string): Place {
+  let found = known.get(place)
+  if (!found) {
+    const keys = place.split('.')
+    const own = keys[0] === 'chatlio'
+    found = { at: own ? keys.slice(1) : keys, own }
+    known.set(place, found)
   }
-  return layout
+  return found
+}
+
+function derived(place: string, value: unknown): RecordField {
+  return { ...at(place), from: null, value }
 }
 
 type ContactDetails = { fields: Record<string, unknown>; once: Record<string, number> }
@@ -129,44 +133,10 @@ function contactDetails({ kind, payload }: ChatEvent): ContactDetails {
   return { fields, once: kind === 'transcript' ? { chatEnd: 1 } : {} }
 }
 
-/** Takes the values of the payload, with their keys. Skips `undefined`, which normalizing leaves for empty fields. */
-function takeLeaves(
-  { kind, payload }: ChatEvent,
-  take: (field: FieldOfXdm | undefined, keys: string[], value: unknown) => void,
-): void {
-  for (const [key, value] of Object.entries(payload)) {
-    if (value === undefined || (key === 'messages' && kind === 'transcript')) continue
-    if (key !== 'visitor' || !isObject(value)) {
-      take(IN_BODY.get(key), [key], value)
-      continue
-    }
-    const { identTraits } = value
-    const isParsed =
-      kind !== 'transcript' &&
-      isNonEmptyString(identTraits) &&
-      parseEmbedded(identTraits) !== undefined
-    for (const [name, held] of Object.entries(value)) {
-      if (held === undefined || (name === 'identTraitsParsed' && isParsed)) continue
-      take(IN_VISITOR.get(name), [key, name], held)
-    }
-  }
-}
-
-function messagesOf(messages: readonly object[], unmapped: Unmapped[]): DraftMessage[] {
-  const read: DraftMessage[] = []
-  for (const [index, message] of messages.entries()) {
-    let text: string | undefined
-    const rest: [string, unknown][] = []
-    for (const [key, value] of Object.entries(message)) {
-      if (value === undefined) continue
-      const field = IN_MESSAGE.get(key)
-      if (key === 'text' && isNonEmptyString(value)) text = value
-      else if (field && FITS[field.form](value)) rest.push([key, value])
-      else unmapped.push([dotted('messages', String(index), key), value])
-    }
-    if (text !== undefined || rest.length > 0) read.push({ index, text, rest })
-  }
-  return read
+/** Whether `identTraitsParsed` says only what `identTraits` does: of a transcript's `visitor` it is not the relay's own. */
+function repeatsTraits({ kind, payload }: ChatEvent): boolean {
+  const traits = isObject(payload.visitor) ? payload.visitor.identTraits : undefined
+  return kind !== 'transcript' && isNonEmptyString(traits) && parseEmbedded(traits) !== undefined
 }
 
 /**
@@ -184,7 +154,7 @@ function identityMap(event: ChatEvent, visitorNamespace: string): RecordField[] 
   add(visitorNamespace, visitor)
   add('Email', email)
   return Array.from(map, ([namespace, value]) => {
-    return { at: ['identityMap', namespace], from: null, value }
+    return { at: ['identityMap', namespace], own: false, from: null, value }
   })
 }
 
@@ -205,31 +175,15 @@ const FITS: Record<Form, (value: unknown) => boolean> = {
   textMap: () => false,
 }
 
-type FieldOfXdm = { from: string; form: Form; to: string }
+const IN_BODY = documentedAt('')
+const IN_VISITOR = documentedAt('visitor')
+const IN_MESSAGE = documentedAt('messages[*]')
 
-/** The fields with a place in XDM, by their names in the object at `holder`. */
-function fieldsIn(holder: string): ReadonlyMap<string, FieldOfXdm> {
-  const fields = new Map<string, FieldOfXdm>()
-  for (const { from, form, to, kinds } of FIELDS) {
-    const place = placeIn({ from })
-    if (kinds.length > 0 && to !== null && place.holder === holder) {
-      fields.set(place.name, { from, form, to })
-    }
-  }
-  return fields
-}
-
-const IN_BODY = fieldsIn('')
-const IN_VISITOR = fieldsIn('visitor')
-const IN_MESSAGE = fieldsIn('messages[*]')
-
-/** The dotted XDM path; `undefined` sends the value to `unmapped`. */
-function placeOf({ form, to }: FieldOfXdm, value: unknown): string | undefined {
-  if (form === 'ip') {
-    const version = ipField(value)
-    return version && (version === 'ipV4' ? 'environment.ipV4' : 'environment.ipV6')
-  }
-  return FITS[form](value) ? to : undefined
+/** The dotted XDM path; `null` sends the value to `unmapped`. */
+function placeOf({ form, to }: Field, value: unknown): string | null {
+  if (form !== 'ip') return FITS[form](value) ? to : null
+  const version = ipField(value)
+  return version ? `environment.${version}` : null
 }
 
 function matching(pattern: string): (value: unknown) => boolean {

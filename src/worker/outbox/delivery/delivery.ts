@@ -8,7 +8,7 @@
 import type { AepClient } from '../../aep/client/client.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
 import type { Config } from '../../config/config.ts'
-import type { Timers } from '../../lib/timeout.ts'
+import type { Timers } from '../../lib/bounded.ts'
 import { EXPIRE_BATCH } from '../../limits.ts'
 import { logLine, nameOf } from '../../log.ts'
 import type { Policy } from '../blame.ts'

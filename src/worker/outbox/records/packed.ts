@@ -11,7 +11,7 @@
  * length of source 1 · hashes 1 · source · for each hash its field 1 and 16 bytes. Some 105 bytes with three hashes.
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
-import { joined } from '../../lib/bounded-body.ts'
+import { joined } from '../../lib/bounded.ts'
 import { PER_MS } from '../event.ts'
 import { type Hashes, type LookupField, packHashes, unpackHashes } from './lookup.ts'
 

@@ -7,7 +7,7 @@
  * A `find` reads one block of each row's filter, newest day first, and the few rows whose filter has the key. Six million
  * receipts (seven days of ten a second: 1,477 rows, 684 MB) answer within 0.2 s in workerd (`test/worker/find.bench.ts`).
  */
-import { joined } from '../../lib/bounded-body.ts'
+import { joined } from '../../lib/bounded.ts'
 import { DAY_MS, SEGMENT_RECEIPTS } from '../../limits.ts'
 import { PER_MS } from '../event.ts'
 import {

@@ -8,7 +8,7 @@
  * Counts that are not folded yet are kept in memory as well: a copy of what stands in the table, read as far as it has grown.
  */
 import type { DriftReport } from '../../drift/detector.ts'
-import { joined } from '../../lib/bounded-body.ts'
+import { joined } from '../../lib/bounded.ts'
 import {
   DELIVERED_TOGETHER,
   DELIVERED_WITHIN_MS,

@@ -1,11 +1,67 @@
 /**
- * Reads the body of a request or response up to a limit.
+ * Bounds on what comes from outside: how much of a body is read, how long anything is waited for.
  *
  * Promises: memory stays near the limit. With a `Content-Length`, HTTP ends the body there; without one, the bytes are
  * counted as they arrive.
- * Never cancels the body, complete or not: cancelling a refused request's body resets the sender's connection, and the
+ * Never cancels a body, complete or not: cancelling a refused request's body resets the sender's connection, and the
  * sender never sees the answer. The reader is released, so the caller can cancel.
  */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>
+
+export type Timers = {
+  set: (run: () => void, ms: number) => ReturnType<typeof setTimeout>
+  clear: (timer: ReturnType<typeof setTimeout>) => void
+}
+
+/** The runtime's own. */
+export const TIMERS: Timers = {
+  set: (run, ms) => setTimeout(run, ms),
+  clear: (timer) => clearTimeout(timer),
+}
+
+/**
+ * Settles as `work` does, or rejects with a `TimeoutError` after `ms` milliseconds: the time runs from now. Work that is late
+ * goes on, and its result is ignored, unless it heeds `late`, which is aborted then.
+ */
+export function within<Result>(
+  ms: number,
+  work: Promise<Result>,
+  timers: Timers = TIMERS,
+  late: AbortController | null = null,
+): Promise<Result> {
+  // Cheaper than `Promise.race`, on a path that every webhook takes.
+  return new Promise((resolve, reject) => {
+    const timer = timers.set(() => {
+      const reason = timeoutError()
+      late?.abort(reason)
+      reject(reason)
+    }, ms)
+    // A running timer keeps a Durable Object awake and billed.
+    const settle =
+      <Outcome>(by: (outcome: Outcome) => void) =>
+      (outcome: Outcome) => {
+        timers.clear(timer)
+        by(outcome)
+      }
+    work.then(settle(resolve), settle(reject))
+  })
+}
+
+/** Aborted after `ms` milliseconds, by these timers: for a request whose body is under its deadline too. */
+export function signalAfter(ms: number, timers: Timers = TIMERS): AbortSignal {
+  const controller = new AbortController()
+  timers.set(() => controller.abort(timeoutError()), ms)
+  return controller.signal
+}
+
+export function timeoutError(): DOMException {
+  return new DOMException('The time is over.', 'TimeoutError')
+}
+
+/** Whether `thrown` is a timeout, in either form in which `fetch` and `AbortSignal` throw it. */
+export function isTimeout(thrown: unknown): boolean {
+  return thrown instanceof Error && (thrown.name === 'TimeoutError' || thrown.name === 'AbortError')
+}
 
 /** `complete` is false if the body is longer than `limit` bytes; `bytes` then holds the beginning of it. */
 type BoundedBody = { bytes: Uint8Array; complete: boolean }

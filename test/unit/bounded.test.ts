@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readUpTo } from '../../src/worker/lib/bounded-body.ts'
+import { readUpTo } from '../../src/worker/lib/bounded.ts'
 
 type Sent = { stream: ReadableStream<Uint8Array>; pulls: () => number; cancelled: () => boolean }
 
