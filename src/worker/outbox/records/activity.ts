@@ -19,8 +19,6 @@ CREATE TABLE activity (
 );
 `
 
-type Row = { hour: number; rows: string }
-
 export class ActivityStore {
   readonly #sql: SqlStorage
   /** Minutes before have been dropped. */
@@ -74,8 +72,8 @@ export class ActivityStore {
 
   #read(column: 'sums' | 'minutes', from: number, to: number): CountRow[] {
     return this.#sql
-      .exec<Row>(
-        `SELECT hour, ${column} AS rows FROM activity WHERE hour >= ? AND hour < ?`,
+      .exec<{ rows: string }>(
+        `SELECT ${column} AS rows FROM activity WHERE hour >= ? AND hour < ?`,
         from,
         to,
       )

@@ -65,7 +65,6 @@ export type Exchanged<Aep> = {
  * Ever, and at least: `unavailable` are webhooks of a good key that were answered 503, `refused` those that were refused
  * although their key is good, or was a short time ago.
  */
-export type Totals = Record<keyof typeof NO_TOTALS, number>
 const NO_TOTALS = { forwarded: 0, suppressed: 0, unavailable: 0, refused: 0, uninformed: 0 }
 
 export const REPORTS_TABLES = `
@@ -81,7 +80,7 @@ CREATE TABLE totals (only INTEGER PRIMARY KEY CHECK (only = 1), totals TEXT NOT 
 type Note = Sums & { isolate: string | null; sequence: number; at: number }
 
 /** `isolates`: the latest report of each that was taken, and when. */
-type Kept = Totals & {
+type Kept = typeof NO_TOTALS & {
   keys: { [fingerprint: string]: number }
   isolates: { [isolate: string]: { sequence: number; at: number } }
 }
