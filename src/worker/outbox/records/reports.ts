@@ -21,7 +21,16 @@ import {
   MAX_APPENDED_BYTES,
 } from '../../limits.ts'
 import type { AcceptedEvent } from '../event.ts'
-import { ActivityStore, type CountRow, counted, STEP_MS, type Step, summed } from './activity.ts'
+import {
+  ActivityStore,
+  addRow,
+  type CountRow,
+  type CountSums,
+  counted,
+  STEP_MS,
+  type Step,
+  summed,
+} from './activity.ts'
 import type { Suppression, Suppressions } from './lookup.ts'
 import { packReceipts, type Receipt } from './packed.ts'
 import { ReceiptStore, without } from './receipts.ts'
@@ -93,7 +102,7 @@ type ReportsDeps = {
 }
 
 /** Reports that are not folded, added up. */
-type Unfolded = { upTo: number; count: number; since: number; rows: CountRow[]; kept: Kept }
+type Unfolded = { upTo: number; count: number; since: number; sums: CountSums; kept: Kept }
 
 export class ReportStore {
   readonly receipts: ReceiptStore
@@ -103,7 +112,7 @@ export class ReportStore {
   #unfolded: Unfolded | null = null
   /** What the outbox has delivered and not written yet: receipts, and counts of these and of parts. */
   #delivered: Receipt[] = []
-  #deliveredCounts: CountRow[] = []
+  readonly #deliveredCounts: CountSums = new Map()
   /** The row that what is delivered next is added to. */
   #ownRow: number | null = null
 
@@ -129,7 +138,7 @@ export class ReportStore {
     for (const { id, kind, source, receivedAt, hashes, body, history, ...sent } of events) {
       const { records, redacted } = sent
       const row = { minute: now, kind, outcome: 'drained', source, records, redacted } as const
-      this.#deliveredCounts.push(counted(row, now - receivedAt))
+      addRow(this.#deliveredCounts, counted(row, now - receivedAt), STEP_MS.minute)
       this.#delivered.push({
         ...{ id, kind, source, receivedAt, settledAt: now, via: 'drained', hashes },
         attempts: (history?.attempts ?? 0) + 1,
@@ -142,8 +151,7 @@ export class ReportStore {
   /** A part, whose event is not delivered with it: AEP counts it now. Written with those, or by `write`. */
   partSettled({ kind, source }: Pick<AcceptedEvent, 'kind' | 'source'>, now: number): void {
     const row = { minute: now, kind, outcome: 'drained', source, count: 0, records: 1 } as const
-    const rows = [...this.#deliveredCounts, { ...row, histogram: {} }]
-    this.#deliveredCounts = summed(rows, STEP_MS.minute)
+    addRow(this.#deliveredCounts, { ...row, histogram: {} }, STEP_MS.minute)
     // The parts of one event may take minutes, in which nothing else is delivered.
     this.#writeIfDue(now)
   }
@@ -156,7 +164,8 @@ export class ReportStore {
 
   /** Writes what the outbox has delivered: into its latest row, while that is small. */
   write(): void {
-    const [first] = this.#deliveredCounts
+    const added = [...this.#deliveredCounts.values()]
+    const [first] = added
     if (!first) return
     const [own] = this.#sql
       .exec<{ note: string; receipts: ArrayBuffer }>(
@@ -168,14 +177,14 @@ export class ReportStore {
     const before: Note = own
       ? JSON.parse(own.note)
       : { isolate: null, sequence: 0, ...nothing(), at: first.minute }
-    const counts = summed([...before.counts, ...this.#deliveredCounts], STEP_MS.minute)
+    const counts = summed([...before.counts, ...added], STEP_MS.minute)
     const receipts = new Uint8Array(own?.receipts ?? [])
     const packed = joined([receipts, this.#packed(this.#delivered)])
     this.#ownRow = this.#save(own ? this.#ownRow : null, { ...before, counts }, packed)
     // Read anew: its counts have been added up already.
     if (own) this.#unfolded = null
     this.#delivered = []
-    this.#deliveredCounts = []
+    this.#deliveredCounts.clear()
   }
 
   #packed(receipts: readonly Receipt[]): Uint8Array<ArrayBuffer> {
@@ -205,7 +214,7 @@ export class ReportStore {
 
   /** As `ActivityStore.points`, with what is not in it yet. */
   points(from: number, to: number, step: Step): CountRow[] {
-    const more = [...this.#read().rows, ...this.#deliveredCounts]
+    const more = [...this.#read().sums.values(), ...this.#deliveredCounts.values()]
     return this.#activity.points(from, to, step, more)
   }
 
@@ -247,9 +256,9 @@ export class ReportStore {
   /** Adds all reports to the activity, the totals and the receipts, in one transaction. */
   #fold(now: number): void {
     const { storage, receiptMs } = this.#deps
-    const { rows, kept } = this.#read()
+    const { sums, kept } = this.#read()
     storage.transactionSync(() => {
-      this.#activity.add(rows)
+      this.#activity.add([...sums.values()])
       if (receiptMs > 0) this.receipts.add([...this.recent()])
       forgetOld(kept, now)
       this.#sql.exec(
@@ -272,7 +281,7 @@ export class ReportStore {
       const [row] = this.#sql.exec<{ totals: string }>('SELECT totals FROM totals').toArray()
       const totals = row && JSON.parse(row.totals)
       const kept: Kept = { ...NO_TOTALS, keys: {}, isolates: {}, ...totals }
-      this.#unfolded = { upTo: 0, count: 0, since: Number.MAX_SAFE_INTEGER, rows: [], kept }
+      this.#unfolded = { upTo: 0, count: 0, since: Number.MAX_SAFE_INTEGER, sums: new Map(), kept }
     }
     const unfolded = this.#unfolded
     const notes = this.#sql
@@ -281,17 +290,14 @@ export class ReportStore {
         unfolded.upTo,
       )
       .toArray()
-    if (notes.length === 0) return unfolded
-    const rows = [...unfolded.rows]
     for (const { position, note } of notes) {
       const read: Note = JSON.parse(note)
       addTo(unfolded.kept, read)
-      rows.push(...read.counts)
+      for (const row of read.counts) addRow(unfolded.sums, row, STEP_MS.minute)
       unfolded.upTo = position
       unfolded.since = Math.min(unfolded.since, read.at)
     }
     unfolded.count += notes.length
-    unfolded.rows = summed(rows, STEP_MS.minute)
     return unfolded
   }
 }
