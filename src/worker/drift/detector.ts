@@ -57,15 +57,10 @@ export type DriftRow = CountedFinding & {
   accepted: boolean
 }
 
-export type DriftKey = { kind: StoredKind; path: string; change: DriftChange }
+export type DriftKey = Pick<DriftRow, 'kind' | 'path' | 'change'>
 
 /** What is not accepted, for alerts: how many of each, and when the newest was first seen. */
-export type DriftSummary = {
-  kind: StoredKind
-  change: DriftChange
-  count: number
-  newestAt: number
-}[]
+export type DriftSummary = (Pick<DriftRow, 'kind' | 'change' | 'count'> & { newestAt: number })[]
 
 /** Who posts the samples of `npm start`: they say nothing of what Chatlio sends. */
 export const SAMPLES_AGENT = 'chatlio-edge-relay'
