@@ -17,8 +17,15 @@ import {
 } from '../lib/json.ts'
 import { addressesOf, composed } from '../lib/spellings.ts'
 import { MAX_ISSUES } from '../limits.ts'
-import { documentedAt, type Form, SHAPE_OF, type Shape } from './fields.ts'
-import { EVENT_TYPES, type EventKind, inferKind, type Route, type StoredKind } from './kind.ts'
+import { documentedAt, type Form } from './fields.ts'
+import {
+  type EventKind,
+  inferKind,
+  KINDS,
+  type Route,
+  type Shape,
+  type StoredKind,
+} from './kind.ts'
 import { isOfTestPerson, TEST_EVENT_TYPE } from './person.ts'
 import { normalizedTime, readTime, toIso, utcDay } from './timestamp.ts'
 
@@ -49,7 +56,7 @@ type Typed =
 export type ChatEvent = Typed & {
   /** Made by `eventId`; becomes `_id` in AEP. */
   id: string
-  /** One of `EVENT_TYPES`, or that of a test. */
+  /** That of its kind, or of a test. */
   eventType: string
   /** A transcript's `endedAt` if it can be read, otherwise the time of receipt. Never later than receipt. */
   timestamp: string
@@ -88,7 +95,7 @@ export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
     return invalid(kind, 'expected a transcript, an offline message or a conversation')
   }
   const reading: Context = { receivedAt: arrival.receivedAt, issues: [] }
-  const payload = BODIES[SHAPE_OF[kind]](json, reading)
+  const payload = BODIES[KINDS[kind].shape](json, reading)
   if (reading.issues.length > 0) {
     return { outcome: 'invalid', kind, issues: reading.issues.slice(0, MAX_ISSUES) }
   }
@@ -100,7 +107,7 @@ export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
   const event: ChatEvent = {
     ...typed,
     id: arrival.id,
-    eventType: isOfTestPerson(json) ? TEST_EVENT_TYPE : EVENT_TYPES[kind],
+    eventType: isOfTestPerson(json) ? TEST_EVENT_TYPE : KINDS[kind].eventType,
     timestamp: isDated ? endedAt : receivedAt,
     receivedAt,
   }

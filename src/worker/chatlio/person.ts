@@ -15,8 +15,8 @@ import {
   parseEmbedded,
 } from '../lib/json.ts'
 import { addressesIn, addressesOf, folded, readingsOf } from '../lib/spellings.ts'
-import { FIELDS, type Naming, placeIn, SHAPE_OF } from './fields.ts'
-import type { StoredKind } from './kind.ts'
+import { FIELDS, type Naming, placeIn } from './fields.ts'
+import { KINDS, type StoredKind } from './kind.ts'
 
 /** Emails and ids as they are compared: emails folded, ids trimmed. Several visitors only where a text was searched. */
 export type Subject = {
@@ -86,7 +86,7 @@ function inObjects(kind: StoredKind, { inBody, inVisitor }: Members): Subject {
   const emails = new Set<string>()
   for (const { holder, name, person, kinds } of NAMING) {
     const isInBody = holder === ''
-    if (isInBody && kind !== 'auto' && !kinds.includes(SHAPE_OF[kind])) continue
+    if (isInBody && kind !== 'auto' && !kinds.includes(KINDS[kind].shape)) continue
     const found = person === 'id' ? visitors : emails
     for (const text of (isInBody ? inBody : inVisitor)(name).flatMap(textsAt)) {
       for (const value of NAMED_IN[person](text)) if (value !== '') found.add(value)

@@ -11,7 +11,8 @@
  * sent. Pure, and never throws.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
-import { FIELDS, placeIn, SHAPE_OF } from '../../chatlio/fields.ts'
+import { FIELDS, placeIn } from '../../chatlio/fields.ts'
+import { KINDS } from '../../chatlio/kind.ts'
 import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
 import { isObject, type JsonObject, jsonIn } from '../../lib/json.ts'
 import { addressesIn, readingsOfText } from '../../lib/spellings.ts'
@@ -34,7 +35,7 @@ export function identitiesOf({ kind, payload }: ChatEvent): Identities {
   const identities: Identities = {}
   for (const { from, person, kinds, holder, name } of NAMING) {
     // A transcript documents no `visitor`, so one in it is not normalized.
-    if (!kinds.includes(SHAPE_OF[kind])) continue
+    if (!kinds.includes(KINDS[kind].shape)) continue
     const object = holder === '' ? payload : payload[holder]
     const id = (object as JsonObject | undefined)?.[name]
     if (typeof id !== 'string' || !isPlausible(id)) continue

@@ -9,7 +9,7 @@
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
 import { documentedAt, type Field, type Form, type SchemaExtra } from '../../chatlio/fields.ts'
-import type { EventKind } from '../../chatlio/kind.ts'
+import { KINDS } from '../../chatlio/kind.ts'
 import type { XdmDestination } from '../../config/config.ts'
 import { isNonEmptyString, isObject, parseEmbedded } from '../../lib/json.ts'
 import { PATTERNS } from '../schema/patterns.ts'
@@ -24,19 +24,6 @@ import {
 import { geoOf } from './geo.ts'
 import { type IdentityValue, identitiesOf } from './identity.ts'
 import { metricsOf } from './metrics.ts'
-
-/**
- * XDM suggests `self`, `system`, `salesRef` and `customerRep` (EE). `self`: the visitor acted. `system`: Chatlio did
- * (it reported an unanswered conversation or exported a transcript).
- */
-const PRODUCED_BY: Record<EventKind, 'self' | 'system'> = {
-  transcript: 'system',
-  'offline-message': 'self',
-  'new-conversation': 'self',
-  unanswered: 'system',
-  feedback: 'self',
-  conversation: 'self',
-}
 
 /** Pure, never throws. Texts and messages are kept apart from fields, because they can be cut. */
 export function draftXdm(
@@ -83,7 +70,7 @@ export function draftXdm(
       derived('_id', event.id),
       derived('timestamp', event.timestamp),
       derived('eventType', event.eventType),
-      derived('producedBy', PRODUCED_BY[event.kind]),
+      derived('producedBy', KINDS[event.kind].producedBy),
       derived('chatlio.receivedAt', event.receivedAt),
       ...(has('chat') && source !== null ? [derived('chatlio.source', source)] : []),
     ],

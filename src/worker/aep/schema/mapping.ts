@@ -12,7 +12,7 @@
  * Sources: data-prep/functions, data-prep/api/mapping-set, sources "Talon.One" (`[*]`) and "Lava" (identityMap).
  */
 import { FIELDS, type Field, sentBy } from '../../chatlio/fields.ts'
-import { EVENT_TYPES } from '../../chatlio/kind.ts'
+import { KINDS } from '../../chatlio/kind.ts'
 import { PATTERNS } from './patterns.ts'
 
 /** A row in the dialect of Data Prep's own pages. */
@@ -70,8 +70,12 @@ const IN_CONTACT = 'where the schema has Contact Request Details'
 const CONTACT: readonly DescribedRow[] = [
   attribute('conversationUUID', 'customerFeedback.chatSessionID', IN_CONTACT),
   attribute('subject', 'customerFeedback.subject', IN_CONTACT),
-  expression(countOf(EVENT_TYPES['new-conversation']), 'customerFeedback.chatStart', IN_CONTACT),
-  expression(countOf(EVENT_TYPES.transcript), 'customerFeedback.chatEnd', IN_CONTACT),
+  expression(
+    countOf(KINDS['new-conversation'].eventType),
+    'customerFeedback.chatStart',
+    IN_CONTACT,
+  ),
+  expression(countOf(KINDS.transcript.eventType), 'customerFeedback.chatEnd', IN_CONTACT),
 ]
 
 function describe(sources: readonly Field[]): string {
