@@ -293,6 +293,11 @@ export function placeIn({ from }: Pick<Field, 'from'>): { holder: string; name: 
   return { holder: from.slice(0, Math.max(dot, 0)), name: from.slice(dot + 1) }
 }
 
+/** The fields that name the visitor, best first. */
+export const NAMING = FIELDS.flatMap((field) =>
+  field.person === null ? [] : [{ ...field, person: field.person, ...placeIn(field) }],
+)
+
 /** Who sends a field, in words. */
 export function sentBy({ kinds }: Field): string {
   if (kinds.length === Object.keys(SHAPE_NAMES).length) return 'all'

@@ -15,7 +15,7 @@ import {
   parseEmbedded,
 } from '../lib/json.ts'
 import { addressesIn, addressesOf, folded, readingsOf } from '../lib/spellings.ts'
-import { FIELDS, type Naming, placeIn } from './fields.ts'
+import { NAMING, type Naming } from './fields.ts'
 import { KINDS, type StoredKind } from './kind.ts'
 
 /** Emails and ids as they are compared: emails folded, ids trimmed. Several visitors only where a text was searched. */
@@ -68,12 +68,6 @@ type Members = {
   inVisitor: (name: string) => readonly unknown[]
 }
 
-/** The fields that name the visitor. In a `visitor` they do whatever the kind. */
-const NAMING = FIELDS.flatMap((field) => {
-  const { person, kinds } = field
-  return person === null ? [] : [{ person, kinds, ...placeIn(field) }]
-})
-
 /** What a text in such a field names: an email as it is written, and what is in it if it is more than one address. */
 const NAMED_IN: Record<Naming, (text: string) => readonly string[]> = {
   id: (text) => [text.trim()],
@@ -85,6 +79,7 @@ function inObjects(kind: StoredKind, { inBody, inVisitor }: Members): Subject {
   const visitors = new Set<string>()
   const emails = new Set<string>()
   for (const { holder, name, person, kinds } of NAMING) {
+    // In a `visitor` they name one whatever the kind.
     const isInBody = holder === ''
     if (isInBody && kind !== 'auto' && !kinds.includes(KINDS[kind].shape)) continue
     const found = person === 'id' ? visitors : emails

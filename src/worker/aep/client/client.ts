@@ -8,7 +8,7 @@
  * message, byte for byte.
  * Never retries, apart from that renewal: the caller decides after each request whether to continue.
  */
-import type { Destination, XdmDestination } from '../../config/config.ts'
+import type { Destination } from '../../config/config.ts'
 import { type Fetch, isTimeout, readTextUpTo, type Timers, within } from '../../lib/bounded.ts'
 import { utf8Length } from '../../lib/json.ts'
 import {
@@ -167,6 +167,10 @@ function noToken(thrown: unknown): TokenResult {
   return { failed: { verdict: 'deferred', error, answer: null, retryAfterMs: null } }
 }
 
+/**
+ * What is around a record (TS, MULTI). Omits the optional `createdAt` and `msgId`, which would repeat the record's `receivedAt`
+ * and `_id`.
+ */
 export class Envelope {
   readonly #before: string
   readonly #after: string
@@ -183,8 +187,12 @@ export class Envelope {
       this.#bytes = 0
       return
     }
-    const { header, xdmMeta } = headersOf(destination)
-    const body = JSON.stringify({ xdmMeta }).slice(0, -1)
+    const { schemaId, schemaVersion, orgId, datasetId, flowId } = destination
+    const contentType = `application/vnd.adobe.xed-full+json;version=${schemaVersion}`
+    const schemaRef = { id: schemaId, contentType }
+    const flow = flowId === null ? {} : { flowId }
+    const header = { schemaRef, imsOrgId: orgId, datasetId, ...flow, source: { name: 'Chatlio' } }
+    const body = JSON.stringify({ xdmMeta: { schemaRef } }).slice(0, -1)
     this.#before = `{"header":${JSON.stringify(header)},"body":${body},"xdmEntity":`
     this.#after = '}}'
     this.#bytes = utf8Length(this.batch(['']))
@@ -224,19 +232,5 @@ export class Envelope {
     const fits = this.filling()
     const rest = records.findIndex((record) => !fits(record))
     return rest === -1 ? records.length : rest
-  }
-}
-
-/**
- * The envelope's `header`, and the `xdmMeta` of its `body` (TS, MULTI). Omits the optional `createdAt` and `msgId`,
- * which would repeat the record's `receivedAt` and `_id`.
- */
-function headersOf({ schemaId, schemaVersion, orgId, datasetId, flowId }: XdmDestination) {
-  const contentType = `application/vnd.adobe.xed-full+json;version=${schemaVersion}`
-  const schemaRef = { id: schemaId, contentType }
-  const flow = flowId === null ? {} : { flowId }
-  return {
-    header: { schemaRef, imsOrgId: orgId, datasetId, ...flow, source: { name: 'Chatlio' } },
-    xdmMeta: { schemaRef },
   }
 }
