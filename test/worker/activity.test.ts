@@ -1,4 +1,5 @@
 /** How many, answered what, how fast; which webhook key; and which operator did what. */
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { addCounts, counted, percentile } from '../../src/worker/outbox/records/activity.ts'
@@ -11,6 +12,7 @@ import {
   KEY,
   outbox,
   type Relay,
+  startRelay,
 } from './support.ts'
 
 let aep: LocalAdobe
@@ -20,6 +22,13 @@ let clock: Clock
 eachTest((world) => {
   ;({ clock, aep, relay } = world)
 })
+
+/** An event that is sent in two parts. */
+function inTwoParts(): Record<string, unknown> {
+  Object.assign(env, { MAX_EVENT_BYTES: '20000' })
+  relay = startRelay()
+  return conversation({ message: 'long '.repeat(6_000) })
+}
 
 type Point = {
   at: string
@@ -138,8 +147,8 @@ describe('webhook keys', () => {
 
 describe('what AEP has acknowledged', () => {
   it('is counted in its own count, where a split event is several', async () => {
+    const long = inTwoParts()
     await relay.post('feedback', conversation())
-    const long = conversation({ message: 'long '.repeat(290_000) })
     await relay.post('feedback', long)
     aep.rule({ answer: { type: 'status', status: 503 } })
     await relay.post('feedback', { ...long, each: 2 })
@@ -164,9 +173,10 @@ describe('what AEP has acknowledged', () => {
 
 describe('a part of an event that AEP accepts hours before the last one', () => {
   it('is counted when AEP accepts it, as AEP counts it', async () => {
+    const long = inTwoParts()
     await relay.post('feedback', conversation())
     aep.rule({ answer: { type: 'status', status: 503 } })
-    await relay.post('feedback', conversation({ message: 'long '.repeat(290_000) }))
+    await relay.post('feedback', long)
     aep.clearRules()
     // For two hours AEP accepts one of its parts only.
     aep.rule({ containing: '"index":1', answer: { type: 'status', status: 503 } })

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { LARGE_BODY_BYTES, MAX_BYTES_IN_FLIGHT, MIN_CONCURRENCY } from '../../src/worker/limits.ts'
 import type { StoreRequest } from '../../src/worker/outbox/arrivals.ts'
-import { inOutbox, refuseWrites, storeRequest } from './outbox-support.ts'
+import { inOutbox, refuseWrites, storeLarge, storeRequest } from './outbox-support.ts'
 import {
   BY_ITSELF,
   type Clock,
@@ -434,12 +434,7 @@ describe('/health', () => {
 
 describe('an action on many events', () => {
   it('by their ids takes as many at a time as it may take bytes', async () => {
-    const message = 'x'.repeat(1_400_000)
-    const ids: string[] = []
-    for (let each = 0; each < 10; each += 1) {
-      const { body } = await relay.post('feedback', { message, each })
-      ids.push(String(body.id))
-    }
+    const ids = await storeLarge(10)
     const all = { kind: null, code: null, path: null, from: 0, end: Number.MAX_SAFE_INTEGER }
     const filter = { state: 'quarantined' as const, ...all }
     const request = { filter, ids, dryRun: true, limit: 50 }
@@ -457,13 +452,8 @@ describe('an action on many events', () => {
   })
 
   it('that have expired together lets others in between, as bulk actions do', async () => {
-    const body = new Uint8Array(1_400_000).fill(32)
-    const error = { code: 'malformed-json', status: null, message: '' } as const
+    await storeLarge(12)
     const order = await inOutbox(async (instance, { storage }) => {
-      for (let each = 0; each < 12; each += 1) {
-        const receivedAt = clock.now + each
-        await instance.store(storeRequest(each, { body, receivedAt, state: 'quarantined', error }))
-      }
       clock.advance(31 * 86_400_000)
       const left = () =>
         storage.sql.exec('SELECT 1 FROM events WHERE length(body) > 1000').toArray().length

@@ -52,6 +52,19 @@ export function inOutbox<Result>(
   return runInDurableObject<Outbox, Result>(outbox(), work)
 }
 
+/** So many events of 1.4 MB, in quarantine since they are no JSON. Returns their ids. */
+export const storeLarge = (count: number): Promise<string[]> =>
+  inOutbox(async (instance) => {
+    const body = new Uint8Array(1_400_000).fill(32)
+    const error = { code: 'malformed-json', status: null, message: '' } as const
+    const now = Date.now()
+    const requests = Array.from({ length: count }, (_, each) =>
+      storeRequest(each, { body, receivedAt: now + each, state: 'quarantined', error }),
+    )
+    for (const request of requests) await instance.store(request)
+    return requests.map(({ id }) => id)
+  })
+
 /** When the object wakes by itself, in epoch milliseconds. */
 export const alarmAt = () => inOutbox((_, { storage }) => storage.getAlarm())
 

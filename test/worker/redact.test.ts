@@ -1,4 +1,5 @@
 /** What AEP gets of a card number, and what is stored of it. */
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import {
@@ -45,8 +46,15 @@ describe('a card number that a visitor writes', () => {
     expect(logs.join('\n')).not.toContain('1111')
   })
 
+  /** From now on what has more than 30,000 bytes is split, by the relay and by the outbox. */
+  function splitSmaller(): void {
+    Object.assign(env, { MAX_EVENT_BYTES: '30000' })
+    relay = startRelay()
+  }
+
   it('is in no part of a split event', async () => {
-    const message = `${'x'.repeat(90)} ${CARD} `.repeat(13_000)
+    splitSmaller()
+    const message = `${'x'.repeat(90)} ${CARD} `.repeat(430)
     const { status } = await relay.post('feedback', conversation({ message }))
     expect([200, 202]).toContain(status)
     await drainAll(clock)
@@ -76,6 +84,7 @@ describe('a card number that a visitor writes', () => {
       const points = body.points as Point[]
       return points.map(({ outcome, count, redacted = null }) => ({ outcome, count, redacted }))
     }
+    splitSmaller()
     await relay.post('feedback', conversation())
     expect(await redacted()).toEqual([{ outcome: 'forwarded', count: 1, redacted: null }])
     await relay.post('feedback', conversation({ message: CARD }))
@@ -86,14 +95,14 @@ describe('a card number that a visitor writes', () => {
     await relay.post('feedback', conversation({ message: CARD, id: 'later' }))
     await relay.post(
       'feedback',
-      conversation({ message: `${'x'.repeat(90)} ${CARD} `.repeat(13_000) }),
+      conversation({ message: `${'x'.repeat(90)} ${CARD} `.repeat(430) }),
     )
     const buffered = { outcome: 'buffered', count: 2, redacted: null }
     expect(await redacted()).toEqual([forwarded, buffered])
     clock.advance(90_000)
     aep.clearRules()
     await drainAll(clock)
-    const drained = { outcome: 'drained', count: 2, redacted: { card: 13_001 } }
+    const drained = { outcome: 'drained', count: 2, redacted: { card: 431 } }
     expect(await redacted()).toEqual(expect.arrayContaining([forwarded, buffered, drained]))
     // The same once it is folded into hours.
     clock.advance(3 * 3_600_000)

@@ -40,7 +40,7 @@ const side = fc.constantFrom('deploy' as const, 'adobe' as const)
 export function refusingProperties(agreed: readonly Agreed[], options: LocalAdobeOptions): void {
   let aep: LocalAdobe
   let clock: Clock
-  const own = { ...env } as Record<string, unknown>
+  let own: Record<string, unknown>
   const settings: Partial<Settings> = Object.fromEntries(
     agreed.map(({ setting, ours }) => [setting, ours]),
   )
@@ -48,6 +48,7 @@ export function refusingProperties(agreed: readonly Agreed[], options: LocalAdob
   eachTest(
     (world) => {
       ;({ aep, clock } = world)
+      own = { ...env }
     },
     { ...options, ...settings },
   )

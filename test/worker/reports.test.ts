@@ -1,6 +1,7 @@
 /** What operators read of all events at once: lists, exports, previews, days, the bundle for support. */
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { storeLarge } from './outbox-support.ts'
 import {
   type Clock,
   conversation,
@@ -224,8 +225,7 @@ describe('GET /admin/export', () => {
   })
 
   it('never holds more than some bodies at once', async () => {
-    const text = 'x'.repeat(1_400_000)
-    for (let each = 0; each < 9; each += 1) await relay.post('feedback', { text, each, visitor: 1 })
+    await storeLarge(9)
     const page = await outbox().exported(
       {
         state: 'quarantined',

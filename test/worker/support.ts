@@ -20,8 +20,24 @@ import { servicesOf, waits } from '../../src/worker/services.ts'
 export const KEY = 'test-webhook-key-number-one'
 export const TOKEN = 'test-admin-token-of-some-length'
 
-/** A local AEP in the place of the network. Anything else that is fetched goes to it as well, and is seen. */
+/** What a relay in xdm is set to beside the settings of `vitest.config.ts`, for the local AEP with an authenticated inlet. */
+const XDM = {
+  AEP_FORMAT: 'xdm',
+  AEP_ORG_ID: 'LOCAL@AdobeOrg',
+  AEP_DATASET_ID: 'local-dataset',
+  AEP_SCHEMA_ID: 'https://ns.adobe.com/localtenant/schemas/chatlio',
+  AEP_TENANT: 'localtenant',
+  AEP_CLIENT_ID: 'local-client',
+  AEP_CLIENT_SECRET: 'local-client-secret',
+  AEP_IMS_URL: 'http://127.0.0.1:8788',
+}
+
+/**
+ * A local AEP in the place of the network, and the relay set to its format. Anything else that is fetched goes to it as
+ * well, and is seen.
+ */
 export function startAep(options: LocalAdobeOptions = {}): LocalAdobe {
+  if (options.mode === 'xdm') Object.assign(env, XDM)
   const aep = createLocalAdobe({ mode: 'raw', ...options })
   vi.spyOn(globalThis, 'fetch').mockImplementation((input, init) =>
     aep.fetch(input as Request | URL | string, init as RequestInit),
@@ -111,6 +127,7 @@ export type World = { logs: string[]; clock: Clock; aep: LocalAdobe; relay: Rela
 /** Anew before each test; after it, the outbox is empty again. */
 export function eachTest(begin: (world: World) => void, options: LocalAdobeOptions = {}): void {
   beforeEach(() => {
+    serial = 0
     begin({ logs: captureLogs(), clock: startClock(), aep: startAep(options), relay: startRelay() })
   })
   afterEach(async () => {
@@ -158,7 +175,7 @@ export async function drainAll(clock: Clock, limit = 200): Promise<void> {
   throw new Error(`still work to do after ${limit} runs`)
 }
 
-/** A distinct valid event each time. */
+/** A distinct valid event each time; from the first again in each test, whatever ran before it. */
 let serial = 0
 export function conversation(fields: Record<string, unknown> = {}) {
   serial += 1

@@ -218,6 +218,8 @@ describe('batches', () => {
     ['500', { type: 'status', status: 500 }],
     ['no answer', { type: 'stall' }],
   ])('an event that gives its whole batch %s takes no other with it', async (_, answer) => {
+    // A dozen times. What times out for want of a processor is only sent again.
+    Object.assign(env, { FORWARD_TIMEOUT_MS: '20', DRAIN_TIMEOUT_MS: '20' })
     const ids = await storeEvents(30, (index) => (index === 7 ? { message: 'poison' } : {}))
     aep.rule({ containing: 'poison', whole: true, answer })
     for (let runs = 0; runs < 60 && (await outbox().status()).delivered < 29; runs += 1) {
