@@ -30,27 +30,13 @@ import { isOfTestPerson, TEST_EVENT_TYPE } from './person.ts'
 import { normalizedTime, readTime, toIso, utcDay } from './timestamp.ts'
 
 /** What the relay itself looks at in a normalized body; the rest is there under its documented name. */
-export type Visitor = JsonObject & { UUID?: string; email?: string; identTraits?: string }
-export type Message = JsonObject & {
-  text?: string
-  sentAt?: string
-  userId?: string
-  isVisitorMsg?: boolean
-}
-export type Conversation = JsonObject & { visitor: Visitor }
-export type OfflineMessage = JsonObject & { visitor?: Visitor; email?: string }
-export type Transcript = JsonObject & {
-  messages: Message[]
-  startedAt?: string
-  endedAt?: string
-  visitorEmail?: string
-}
+export type Message = JsonObject & { sentAt?: string; userId?: string; isVisitorMsg?: boolean }
+export type Transcript = JsonObject & { messages: Message[]; startedAt?: string; endedAt?: string }
 
 /** A kind and the payload that goes with it. */
 type Typed =
   | { kind: 'transcript'; payload: Transcript }
-  | { kind: 'offline-message'; payload: OfflineMessage }
-  | { kind: Exclude<EventKind, 'transcript' | 'offline-message'>; payload: Conversation }
+  | { kind: Exclude<EventKind, 'transcript'>; payload: JsonObject }
 
 /** A validated, normalized event. Times are RFC 3339 in UTC, with milliseconds. */
 export type ChatEvent = Typed & {
