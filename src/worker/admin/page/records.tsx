@@ -275,7 +275,9 @@ export async function showEntry(c: AppContext): Promise<Response> {
   )
 }
 
-const ENTRY: readonly Column<Omit<Entry, 'progress'>>[] = [
+const ENTRY: readonly Column<
+  Pick<Entry, 'position' | 'at' | 'by' | 'action' | 'filter' | 'counts'>
+>[] = [
   ['When (UTC)', ({ at }) => <Time at={at} bare />, 'at'],
   ['Who', ({ by }) => (by === 'token' ? 'admin token' : by)],
   [
