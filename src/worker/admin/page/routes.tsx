@@ -98,7 +98,7 @@ export function pageRoutes() {
   page.get('/ui/log/:entry', showEntry)
   // Every other command that changes something has a form, and redirects to the page that sent it.
   for (const [name, command] of commands) {
-    if (command.method === 'GET') continue
+    if (command.route.startsWith('GET')) continue
     page.post(formPath(name).replace('{id}', ':id'), (c) => submit(c, name, command))
   }
   page.all('/ui/*', (c) => respondFault(c, 404, 'Not found', 'There is nothing at this address.'))
