@@ -111,7 +111,7 @@ export async function answer(
   const checked = await inputOf(c, command)
   if (!checked.ok) return problemResponse({ code: 'invalid-request', detail: checked.detail })
   const input = { ...checked.output, ...('id' in c.req.param() && { id: c.req.param('id') }) }
-  const result = await run(servicesOf(c.env), operatorOf(c), name, input as never)
+  const { answer: result } = await run(servicesOf(c.env), operatorOf(c), name, input as never)
   if (result === null) return problemResponse({ code: 'not-found' })
   const { answers } = command
   if (answers === null) return c.body(null, 204)

@@ -155,7 +155,7 @@ async function eraseEach(
   const until: (string | null)[] = []
   for (const { kind, value } of identities) {
     const input = { [kind]: value, suppressDays, dryRun }
-    const found = await run(services, by, 'erase', input)
+    const { answer: found } = await run(services, by, 'erase', input)
     if (!found) continue
     Object.assign(sums, addedUp(sums, found, ['matched', 'erased', 'receipts']))
     // An event may mention several identities of one person.
