@@ -136,10 +136,8 @@ export const REPORT_TRIES = 3
 export const REPORT_AT_RECEIPTS = 1_000
 /** Receipts that an isolate buffers; beyond them webhooks are counted only. About 2 MB. */
 export const MAX_BUFFERED_RECEIPTS = 4_000
-/** Rows of counts that an isolate buffers while the outbox does not take them; then minutes become hours. */
+/** Rows of counts that an isolate buffers while the outbox does not take them; from then on by the hour. */
 export const MAX_BUFFERED_COUNTS = 2_000
-/** Webhooks that an isolate records before it adds them up. */
-export const ADD_UP_AT = 256
 /** Unknown keys whose refused webhooks an isolate counts between two reports, each by itself. */
 export const MAX_STRANGERS = 50
 /** Lookup hashes that an isolate or the outbox remembers, so as not to make them again. */
