@@ -198,7 +198,7 @@ async function heartbeat({ config, health, rim }: Services): Promise<void> {
   const { heartbeatUrl } = config.alerts
   if (!heartbeatUrl) return
   const address = new URL(heartbeatUrl)
-  const isWell = await health.isWell()
+  const isWell = (await health.reasons()).length === 0
   if (!isWell) address.pathname = `${address.pathname.replace(/\/+$/, '')}/fail`
   const error = await request(address.href, { method: 'GET' }, rim)
   if (error !== null) logLine('warn', { event: 'heartbeat-failed', reason: error })

@@ -23,10 +23,10 @@ export type AppContext = Context<AppEnv>
 
 export type Services = ReturnType<typeof makeServices>
 
-const sleep = (ms: number, { set }: Timers): Promise<void> => new Promise((done) => set(done, ms))
-
 /** How a request waits before it reports. An object, so that tests can replace it. */
-export const waits = { wait: sleep }
+export const waits = {
+  wait: (ms: number, { set }: Timers): Promise<void> => new Promise((done) => set(done, ms)),
+}
 
 const made = new WeakMap<Env, Services>()
 
@@ -73,7 +73,7 @@ function makeServices(env: Env) {
     relay: new Relay({ config, outbox, client, breaker, settings, people: reporter, now, timers }),
     breaker,
     reporter,
-    health: new HealthCheck({ config, outbox, now, timers, wait: (ms) => sleep(ms, timers) }),
+    health: new HealthCheck({ config, outbox, rim }),
     webhookKeys: new AccessKeys(config.webhookKeys, rim),
     /** Of operators; `null`: no token opens the admin routes. */
     adminKeys: adminToken === null ? null : new AccessKeys([{ key: adminToken, name: null }], rim),

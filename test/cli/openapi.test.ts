@@ -39,7 +39,7 @@ it.each(commands)('%s takes and answers what valibot’s own description says', 
 it('docs/operations.md names every route and every alert', async () => {
   const text = await readFile(path.join(import.meta.dirname, '../../docs/operations.md'), 'utf8')
   const rows = text.split('\n').filter((line) => line.startsWith('| '))
-  const routes = Object.values(COMMANDS).map(({ method, path }) => `\`${method} /admin${path}`)
+  const routes = Object.values(COMMANDS).map(({ route }) => `\`${route.replace(' ', ' /admin')}`)
   for (const route of routes)
     expect(
       rows.some((row) => row.includes(route)),

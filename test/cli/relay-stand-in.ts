@@ -109,7 +109,7 @@ export class RelayStandIn {
 /** Why no relay answers so; `null`: one does. */
 function misfitOf(path: string, body: unknown): string | null {
   const command = Object.values(COMMANDS).find(
-    (one) => path.replace(/\/[0-9a-f]{64}$/, '/{id}') === `${one.method} /admin${one.path}`,
+    ({ route }) => path.replace(/\/[0-9a-f]{64}$/, '/{id}') === route.replace(' ', ' /admin'),
   )
   const answers = command?.answers
   if (typeof answers !== 'function') return `${path} has no such answer`

@@ -13,9 +13,8 @@ import * as i from './input.ts'
 import * as o from './output.ts'
 
 export type Command = {
-  method: 'GET' | 'POST' | 'DELETE'
-  /** Below `/admin`; `{id}` is an event's. */
-  path: `/${string}`
+  /** The method, and the path below `/admin`; `{id}` is an event's. */
+  route: `${'GET' | 'POST' | 'DELETE'} /${string}`
   summary: string
   /** The parameters of a GET's query, the fields of a JSON body otherwise; absent: none. */
   takes?: i.InputSchema
@@ -26,6 +25,12 @@ export type Command = {
   answers: (() => v.GenericSchema) | `${string}/${string}` | null
   /** What the operators' log keeps when something was done: the action, and these numbers of the answer. */
   log?: { action: string; counts: readonly string[] }
+}
+
+/** The two halves of its route. */
+export function routeOf({ route }: Pick<Command, 'route'>) {
+  const [method = '', path = ''] = route.split(' ')
+  return { method, path }
 }
 
 const { optional } = o
@@ -59,14 +64,12 @@ const person = { email: optional(i.text), visitor: optional(i.text) }
 
 export const COMMANDS = {
   status: {
-    method: 'GET',
-    path: '/status',
+    route: 'GET /status',
     summary: 'The ledger: accepted = delivered + pending + dead + quarantined + erased',
     answers: o.status,
   },
   events: {
-    method: 'GET',
-    path: '/events',
+    route: 'GET /events',
     summary:
       'Stored events of one state, or all with delivered ones, without payloads; a page may be short and have a cursor',
     takes: v.object({
@@ -79,8 +82,7 @@ export const COMMANDS = {
     answers: o.answer('Events', () => ({ events: o.list(o.listed()), ...o.page() })),
   },
   event: {
-    method: 'GET',
-    path: '/events/{id}',
+    route: 'GET /events/{id}',
     summary: 'One stored event with its payload and the whole answer of AEP',
     answers: o.answer('EventDetail', () => ({
       ...o.event(),
@@ -90,14 +92,12 @@ export const COMMANDS = {
     })),
   },
   body: {
-    method: 'GET',
-    path: '/events/{id}/body',
+    route: 'GET /events/{id}/body',
     summary: 'The stored bytes of one event, as they came',
     answers: 'application/octet-stream',
   },
   preview: {
-    method: 'GET',
-    path: '/events/{id}/preview',
+    route: 'GET /events/{id}/preview',
     summary: 'What would be sent now for one stored event, and where texts in it are masked',
     answers: o.answer('Preview', () => ({
       sendable: o.yes,
@@ -109,8 +109,7 @@ export const COMMANDS = {
     })),
   },
   export: {
-    method: 'GET',
-    path: '/export',
+    route: 'GET /export',
     summary:
       'All events that the filter matches, or some by their ids, a line of JSON each, oldest first',
     takes: v.pipe(
@@ -128,15 +127,13 @@ export const COMMANDS = {
     log: { action: 'export', counts: [] },
   },
   deleteEvent: {
-    method: 'DELETE',
-    path: '/events/{id}',
+    route: 'DELETE /events/{id}',
     summary: 'Erases one stored event',
     answers: null,
     log: { action: 'delete', counts: ['erased'] },
   },
   causes: {
-    method: 'GET',
-    path: '/causes',
+    route: 'GET /causes',
     summary:
       'Why events are parked: how many of each state, code and path, the most frequent first',
     answers: o.answer('Causes', () => ({
@@ -153,16 +150,14 @@ export const COMMANDS = {
     })),
   },
   deleteMatching: {
-    method: 'POST',
-    path: '/delete',
+    route: 'POST /delete',
     summary: 'Erases every stored event that the filter matches, or some by their ids',
     takes: matching(EVENT_STATES),
     answers: o.answer('Deleted', () => o.wholes('matched', 'erased')),
     log: { action: 'delete', counts: ['matched', 'erased'] },
   },
   redrive: {
-    method: 'POST',
-    path: '/redrive',
+    route: 'POST /redrive',
     summary:
       'Sends every dead or quarantined event again that the filter matches, or some by their ids',
     takes: matching(['dead', 'quarantined']),
@@ -170,22 +165,19 @@ export const COMMANDS = {
     log: { action: 'redrive', counts: ['matched', 'redriven', 'stillInvalid'] },
   },
   pause: {
-    method: 'POST',
-    path: '/pause',
+    route: 'POST /pause',
     summary: 'Stops relaying; webhooks are stored',
     answers: o.status,
     log: { action: 'pause', counts: [] },
   },
   resume: {
-    method: 'POST',
-    path: '/resume',
+    route: 'POST /resume',
     summary: 'Relays again, at once',
     answers: o.status,
     log: { action: 'resume', counts: [] },
   },
   find: {
-    method: 'POST',
-    path: '/find',
+    route: 'POST /find',
     summary: 'Events of every state, and receipts of delivered ones, newest first',
     takes: i.exactlyOne(['id', 'conversation', 'visitor', 'email'], {
       id: optional(i.text),
@@ -198,8 +190,7 @@ export const COMMANDS = {
     answers: o.answer('Found', () => ({ events: o.list(o.found()), ...o.page() })),
   },
   activity: {
-    method: 'GET',
-    path: '/activity',
+    route: 'GET /activity',
     summary: 'How many webhooks were answered how, and how fast: a lower bound',
     takes: v.object({
       from: optional(i.moment),
@@ -227,8 +218,7 @@ export const COMMANDS = {
     })),
   },
   summary: {
-    method: 'GET',
-    path: '/summary',
+    route: 'GET /summary',
     summary: 'What came of each day, by kind and source: a lower bound',
     takes: v.object({ days: i.daysText(90, 7) }),
     answers: o.answer('Summary', () => ({
@@ -244,8 +234,7 @@ export const COMMANDS = {
     })),
   },
   completeness: {
-    method: 'GET',
-    path: '/completeness',
+    route: 'GET /completeness',
     summary: 'Which conversations that began have a transcript, by day: a lower bound',
     takes: v.object({ days: i.daysText(30, 7) }),
     answers: o.answer('Completeness', () => ({
@@ -260,8 +249,7 @@ export const COMMANDS = {
     })),
   },
   compared: {
-    method: 'GET',
-    path: '/compared',
+    route: 'GET /compared',
     summary:
       'What AEP counts of what it acknowledged, by the hour, and which events it refused afterwards: the newest thousand',
     takes: v.object({ from: optional(i.moment), to: optional(i.moment) }),
@@ -281,8 +269,7 @@ export const COMMANDS = {
     })),
   },
   erase: {
-    method: 'POST',
-    path: '/erase',
+    route: 'POST /erase',
     summary: "Suppresses one person and erases that person's events and receipts",
     takes: i.exactlyOne(['email', 'visitor'], {
       ...person,
@@ -296,16 +283,14 @@ export const COMMANDS = {
     log: { action: 'erase', counts: ['matched', 'erased', 'receipts', 'mentioned'] },
   },
   screen: {
-    method: 'POST',
-    path: '/screen',
+    route: 'POST /screen',
     summary:
       'Which of these records are of suppressed people, before they are sent again; and which events have been',
     takes: v.object({ records: i.records, recovered: optional(i.recordIds, []) }),
     answers: o.answer('Screened', () => ({ indexes: o.list(o.whole) })),
   },
   suppressions: {
-    method: 'GET',
-    path: '/suppressions',
+    route: 'GET /suppressions',
     summary: 'How many persons are suppressed, and until when',
     answers: o.answer('Suppressions', () => ({
       count: o.whole,
@@ -313,24 +298,21 @@ export const COMMANDS = {
     })),
   },
   extendSuppression: {
-    method: 'POST',
-    path: '/suppressions',
+    route: 'POST /suppressions',
     summary: `Extends the suppression with this id, to ${MAX_SUPPRESS_DAYS} days from now at most; never shortens it`,
     takes: v.object({ id: i.suppressionId, until: i.moment }),
     answers: o.answer('Suppression', o.suppression),
     log: { action: 'extend-suppression', counts: ['extended'] },
   },
   exportSuppressions: {
-    method: 'POST',
-    path: '/suppressions/export',
+    route: 'POST /suppressions/export',
     summary: 'All suppressions and the key of their hashes, encrypted, for another outbox',
     takes: v.object({ passphrase: i.passphrase }),
     answers: o.answer('SuppressionsExport', () => ({ count: o.whole, sealed: o.text })),
     log: { action: 'export-suppressions', counts: ['count'] },
   },
   importSuppressions: {
-    method: 'POST',
-    path: '/suppressions/import',
+    route: 'POST /suppressions/import',
     summary:
       'Takes over what another outbox has exported; only where nothing is stored under a key of its own',
     takes: v.object({ passphrase: i.passphrase, sealed: i.sealed }),
@@ -338,8 +320,7 @@ export const COMMANDS = {
     log: { action: 'import-suppressions', counts: ['imported'] },
   },
   carrySuppressions: {
-    method: 'POST',
-    path: '/suppressions/carry',
+    route: 'POST /suppressions/carry',
     summary:
       'Takes the suppressions of one outbox of this Worker over into that of another jurisdiction, as `deploy` does when it changes',
     takes: v.object({ from: i.jurisdiction, to: i.jurisdiction }),
@@ -347,42 +328,36 @@ export const COMMANDS = {
     log: { action: 'carry-suppressions', counts: ['carried'] },
   },
   endSuppression: {
-    method: 'DELETE',
-    path: '/suppressions',
+    route: 'DELETE /suppressions',
     summary: 'Ends the suppression of one person',
     takes: i.exactlyOne(['email', 'visitor'], person),
     answers: null,
     log: { action: 'end-suppression', counts: ['ended'] },
   },
   log: {
-    method: 'GET',
-    path: '/log',
+    route: 'GET /log',
     summary: 'Which operator did what, newest first',
     takes: v.object({ limit: i.limitText, cursor: optional(i.cursor) }),
     answers: o.answer('OperatorLog', () => ({ entries: o.list(o.logEntry()), ...o.page() })),
   },
   alerts: {
-    method: 'GET',
-    path: '/alerts',
+    route: 'GET /alerts',
     summary: 'The state of each alert, and whether its last message got through',
     answers: o.answer('Alerts', () => ({ alerts: o.list(o.alert()) })),
   },
   testAlert: {
-    method: 'POST',
-    path: '/alerts/test',
+    route: 'POST /alerts/test',
     summary: 'Sends a test to ALERT_WEBHOOK_URL',
     answers: o.answer('AlertTest', () => ({ sent: o.yes, error: optional(o.text) })),
     log: { action: 'test-alert', counts: ['sent'] },
   },
   drift: {
-    method: 'GET',
-    path: '/drift',
+    route: 'GET /drift',
     summary: 'How what Chatlio sends differs from what it documents: names and types, no values',
     answers: o.answer('Drift', () => ({ rows: o.list(o.driftRow()) })),
   },
   acceptDrift: {
-    method: 'POST',
-    path: '/drift/accept',
+    route: 'POST /drift/accept',
     summary: 'Accepts one difference, or with {} all of them; what is accepted raises no alert',
     takes: i.allOrNone({ kind: i.kind, path: i.path, change: i.oneOf(DRIFT_CHANGES) }),
     answers: () =>
@@ -393,8 +368,7 @@ export const COMMANDS = {
     log: { action: 'accept-drift', counts: ['accepted'] },
   },
   support: {
-    method: 'GET',
-    path: '/support',
+    route: 'GET /support',
     summary: 'What somebody who helps needs to know, without personal data and without secrets',
     answers: o.answer('Support', () => ({
       at: o.time,
@@ -407,8 +381,7 @@ export const COMMANDS = {
     })),
   },
   description: {
-    method: 'GET',
-    path: '/openapi.json',
+    route: 'GET /openapi.json',
     summary: 'This description',
     answers: () => v.pipe(v.looseObject({}), v.title('Description')),
   },
@@ -423,7 +396,7 @@ type Taken<C extends Command> = C extends { takes: infer Schema extends i.InputS
 
 /** What a command gets: what it takes, checked, and the id in its path. */
 export type Input<Name extends CommandName> = Taken<Commands[Name]> &
-  (Commands[Name]['path'] extends `${string}{id}${string}` ? { id: string } : unknown)
+  (Commands[Name]['route'] extends `${string}{id}${string}` ? { id: string } : unknown)
 
 /** What a command answers; of one that answers nothing the numbers for the log. */
 export type Answer<Name extends CommandName> = Commands[Name]['answers'] extends () => infer Schema

@@ -8,7 +8,7 @@
 import type * as v from 'valibot'
 import { documentedIn, type Form, placeIn } from '../chatlio/fields.ts'
 import type { Shape } from '../chatlio/kind.ts'
-import { COMMANDS, type Command } from './api.ts'
+import { COMMANDS, type Command, routeOf } from './api.ts'
 import * as o from './output.ts'
 
 type JsonSchema = { readonly [keyword: string]: unknown }
@@ -63,8 +63,9 @@ export function openApi(version: string) {
   for (const [name, schema] of Object.entries(openAnswers())) schemas.set(name, convert(schema))
   const paths: Record<string, Record<string, unknown>> = { ...webhooks(), ...health() }
   for (const command of Object.values(COMMANDS) as Command[]) {
-    const path = `/admin${command.path}`
-    paths[path] = { ...paths[path], [command.method.toLowerCase()]: operation(command, schemas) }
+    const { method, path } = routeOf(command)
+    const at = `/admin${path}`
+    paths[at] = { ...paths[at], [method.toLowerCase()]: operation(command, schemas) }
   }
   return {
     openapi: '3.1.0',
@@ -124,7 +125,8 @@ const problems = (...statuses: number[]) =>
 
 /** Any route of an operator may answer: no such route or thing, a wrong token, an outbox that does not answer. */
 function operation(command: Command, schemas: Map<string, JsonSchema>) {
-  const { method, path, summary, takes, answers } = command
+  const { summary, takes, answers } = command
+  const { method, path } = routeOf(command)
   const isRead = method === 'GET'
   const parameters = [
     ...(path.includes('{id}') ? [parameter('id', 'path', true, { type: 'string' })] : []),

@@ -14,7 +14,7 @@ import { Hono } from 'hono/tiny'
 import { readSessionCookie } from '../http/auth.ts'
 import { problemResponse } from '../http/problem.ts'
 import { type AppContext, type AppEnv, servicesOf } from '../services.ts'
-import { COMMANDS, type Command, type CommandName } from './api.ts'
+import { COMMANDS, type Command, type CommandName, routeOf } from './api.ts'
 import { type Checked, checkBody, checkQuery, readJson } from './input.ts'
 import { run } from './run/run.ts'
 
@@ -89,10 +89,11 @@ export function adminRoutes() {
   admin.use('*', apiAccess)
   const methods = new Map<string, string[]>()
   for (const [name, command] of commands) {
-    const route = command.path.replaceAll('{id}', ':id')
-    const own = command.method === 'GET' ? ['GET', 'HEAD'] : [command.method]
+    const { method, path } = routeOf(command)
+    const route = path.replaceAll('{id}', ':id')
+    const own = method === 'GET' ? ['GET', 'HEAD'] : [method]
     methods.set(route, [...(methods.get(route) ?? []), ...own])
-    admin.on(command.method, route, (c) => answer(c, name, command))
+    admin.on(method, route, (c) => answer(c, name, command))
   }
   for (const [route, allowed] of methods) {
     const allow = allowed.join(', ')
@@ -110,7 +111,7 @@ export async function answer(
   const checked = await inputOf(c, command)
   if (!checked.ok) return problemResponse({ code: 'invalid-request', detail: checked.detail })
   const input = { ...checked.output, ...('id' in c.req.param() && { id: c.req.param('id') }) }
-  const result = await run(servicesOf(c.env), operatorOf(c), name, input as never)
+  const { answer: result } = await run(servicesOf(c.env), operatorOf(c), name, input as never)
   if (result === null) return problemResponse({ code: 'not-found' })
   const { answers } = command
   if (answers === null) return c.body(null, 204)
@@ -120,11 +121,10 @@ export async function answer(
   return new Response((result as { body: BodyInit }).body, { headers })
 }
 
-async function inputOf(c: AppContext, { method, takes }: Command): Promise<Checked<object>> {
+async function inputOf(c: AppContext, { route, takes }: Command): Promise<Checked<object>> {
   if (!takes) return { ok: true, output: {} }
-  const checked =
-    method === 'GET'
-      ? checkQuery(takes, new URL(c.req.url).searchParams)
-      : checkBody(takes, await readJson(c.req.raw))
+  const checked = route.startsWith('GET')
+    ? checkQuery(takes, new URL(c.req.url).searchParams)
+    : checkBody(takes, await readJson(c.req.raw))
   return checked as Checked<object>
 }

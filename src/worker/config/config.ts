@@ -61,16 +61,19 @@ export function parseConfig(env: object) {
     retentionMs: (variables.read('RETENTION_DAYS', days) ?? 30) * DAY_MS,
     /** How long delivered events are remembered; 0: not at all. */
     receiptMs: whole('RECEIPT_DAYS', 0, MAX_RECEIPT_DAYS, 7) * DAY_MS,
+    alerts: {
+      /** A pending event older than this is worth an alert. */
+      ageMs: whole('ALERT_AGE_MINUTES', 1, 43_200, 15) * 60_000,
+      /** No webhook for so long, where a week before there were some, is worth an alert; 0: never. */
+      silenceMs: whole('ALERT_SILENCE_HOURS', 0, 168, 24) * HOUR_MS,
+    },
+    /** How long a started conversation may be without its transcript; 0: transcripts are not checked. */
+    completeMs: whole('COMPLETE_HOURS', 0, 720, 24) * HOUR_MS,
+    /** What is replaced in texts that are sent; empty: nothing. */
+    redact: variables.read('REDACT', redactRules) ?? (['card'] as const),
+    /** `null`: nobody has opted out. */
+    optOutTrait: variables.read('OPT_OUT_TRAIT', optOutTrait) ?? null,
   }
-  const alerts = {
-    /** A pending event older than this is worth an alert. */
-    ageMs: whole('ALERT_AGE_MINUTES', 1, 43_200, 15) * 60_000,
-    /** No webhook for so long, where a week before there were some, is worth an alert; 0: never. */
-    silenceMs: whole('ALERT_SILENCE_HOURS', 0, 168, 24) * HOUR_MS,
-  }
-  const completeMs = whole('COMPLETE_HOURS', 0, 720, 24) * HOUR_MS
-  const redact: readonly RedactRule[] = variables.read('REDACT', redactRules) ?? ['card']
-  const optOut = variables.read('OPT_OUT_TRAIT', optOutTrait) ?? null
   const ims = readIms(variables)
   const destination = readDestination(format, variables, ims)
   const isUsable = problems.length === 0
@@ -84,17 +87,11 @@ export function parseConfig(env: object) {
     /** `null`: a setting of AEP, or a number, is invalid. Events are stored and not relayed (hold `configuration`). */
     destination: isUsable ? destination : null,
     ...settings,
-    /** How long a started conversation may be without its transcript; 0: transcripts are not checked. */
-    completeMs,
-    /** What is replaced in texts that are sent; empty: nothing. */
-    redact,
-    /** `null`: nobody has opted out. */
-    optOutTrait: optOut,
     /** With what AEP's own counts may be read. */
     readAccess: readAccess(variables, ims, destination.flowId || null),
     /** What an operator calls this relay; `null`: nothing. */
     environment: variables.read('ENVIRONMENT', oneLine) ?? null,
-    alerts: { ...alerts, ...readAlertUrls(variables) },
+    alerts: { ...settings.alerts, ...readAlertUrls(variables) },
     problems,
   }
 }

@@ -13,13 +13,10 @@ import { utf8Bytes } from '../lib/json.ts'
 import { type Rim, RUNTIME } from '../lib/rim.ts'
 import { MIN_SECRET_CHARACTERS, SESSION_MS } from '../limits.ts'
 
-/** Enough to tell keys apart in a log, and useless for guessing one. */
-const FINGERPRINT_DIGITS = 6
-
-/** Who a caller is. `fingerprint`: the first 6 hex digits of the key's SHA-256. */
+/** Who a caller is. `fingerprint`: enough to tell keys apart in a log, and useless for guessing one. */
 export type KeyHolder = { readonly fingerprint: string; readonly name: string | null }
 
-type KnownKey = KeyHolder & { readonly hashes: readonly ArrayBuffer[] }
+type KnownKey = { readonly holder: KeyHolder; readonly hashes: readonly ArrayBuffer[] }
 
 /** One set per configuration: it hashes each of its keys once. */
 export class AccessKeys {
@@ -41,10 +38,8 @@ export class AccessKeys {
     const known = await this.#knownKeys()
     const hash = this.#admitted.get(form) ?? (await this.#rim.sha256(utf8Bytes(form)))
     let found: KeyHolder | null = null
-    for (const { hashes, fingerprint, name } of known) {
-      for (const own of hashes) {
-        if (this.#rim.timingSafeEqual(hash, own)) found = { fingerprint, name }
-      }
+    for (const { holder, hashes } of known) {
+      for (const own of hashes) if (this.#rim.timingSafeEqual(hash, own)) found = holder
     }
     if (found !== null) this.#admitted.set(form, hash)
     return found
@@ -52,9 +47,8 @@ export class AccessKeys {
 
   /** Fingerprint of an unknown key; `null` if it is too short to be a key. */
   async fingerprintOf(presented: string | undefined): Promise<string | null> {
-    const form = urlForm(presented ?? '')
     // A key has no blanks: one is a plus that was not escaped.
-    const key = form.replaceAll(' ', '+')
+    const key = urlForm(presented ?? '').replaceAll(' ', '+')
     return key.length < MIN_SECRET_CHARACTERS
       ? null
       : fingerprintOf(await this.#rim.sha256(utf8Bytes(key)))
@@ -62,7 +56,7 @@ export class AccessKeys {
 
   /** Of every key, in their order. */
   async holders(): Promise<KeyHolder[]> {
-    return (await this.#knownKeys()).map(({ fingerprint, name }) => ({ fingerprint, name }))
+    return (await this.#knownKeys()).map(({ holder }) => holder)
   }
 
   async #knownKeys(): Promise<readonly KnownKey[]> {
@@ -73,19 +67,15 @@ export class AccessKeys {
 }
 
 async function knownKey({ key, name }: WebhookKey, { sha256 }: Rim): Promise<KnownKey> {
-  const own = await sha256(utf8Bytes(key))
+  const fingerprint = fingerprintOf(await sha256(utf8Bytes(key)))
   // With its name before it, too: a key that was in use before names existed may have a colon.
   const forms = name === null ? [key] : [key, `${name}:${key}`]
-  return {
-    fingerprint: fingerprintOf(own),
-    name,
-    hashes: await Promise.all(forms.map((form) => sha256(utf8Bytes(urlForm(form))))),
-  }
+  const hashes = await Promise.all(forms.map((form) => sha256(utf8Bytes(urlForm(form)))))
+  return { holder: { fingerprint, name }, hashes }
 }
 
-function fingerprintOf(hash: ArrayBuffer): string {
-  return new Uint8Array(hash).toHex().slice(0, FINGERPRINT_DIGITS)
-}
+/** The first 6 hex digits of the SHA-256. */
+const fingerprintOf = (hash: ArrayBuffer) => new Uint8Array(hash).toHex().slice(0, 6)
 
 /**
  * A key as it arrives in a pasted URL: a `+` as a space, which a base64 key must survive, and perhaps white space or a

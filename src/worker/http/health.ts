@@ -6,7 +6,8 @@
  * before, or waits for the first: anyone may ask, and each fresh answer asks the outbox.
  */
 import type { Config } from '../config/config.ts'
-import { type Timers, within } from '../lib/bounded.ts'
+import { within } from '../lib/bounded.ts'
+import type { Rim } from '../lib/rim.ts'
 import { FIRST_HEALTH_LOOK_MS, HEALTH_CACHE_MS, STORE_TIMEOUT_MS } from '../limits.ts'
 import type { OutboxStub } from '../outbox/outbox.ts'
 import { ANSWER_HEADERS } from './problem.ts'
@@ -26,12 +27,10 @@ export type HealthReason = (typeof HEALTH_REASONS)[number]
 type HealthDeps = {
   config: Config
   outbox: () => OutboxStub
-  now: () => number
-  timers: Timers
-  wait: (ms: number) => Promise<void>
+  rim: Pick<Rim, 'now' | 'timers'>
 }
 
-type HealthAnswer = { status: 200 | 503; body: { status: string; reasons?: HealthReason[] } }
+type HealthAnswer = { status: 200 | 503; reasons: readonly HealthReason[] }
 
 /** One per isolate and configuration. */
 export class HealthCheck {
@@ -45,29 +44,26 @@ export class HealthCheck {
   }
 
   async respond(): Promise<Response> {
-    const { status, body } = await this.#report()
+    const { status, reasons } = await this.#report()
+    const body = reasons.length === 0 ? { status: 'ok' } : { status: 'degraded', reasons }
     return Response.json(body, { status, headers: ANSWER_HEADERS })
   }
 
-  /** Whether the answer is `ok`. */
-  async isWell(): Promise<boolean> {
-    return (await this.reasons()).length === 0
-  }
-
-  /** Why the answer is `degraded`. */
+  /** Why the answer is `degraded`; none where it is `ok`. */
   async reasons(): Promise<readonly HealthReason[]> {
-    return (await this.#report()).body.reasons ?? []
+    return (await this.#report()).reasons
   }
 
   async #report(): Promise<HealthAnswer> {
-    const now = this.#deps.now()
+    const { rim } = this.#deps
+    const now = rim.now()
     const isRecent = (ms: number, at: number | null) => at !== null && at <= now && now - at < ms
     const latest = this.#latest
     if (latest && isRecent(HEALTH_CACHE_MS, latest.at)) return latest.report
     if (isRecent(STORE_TIMEOUT_MS, this.#askedAt)) {
       if (latest) return latest.report
       // The very first of an isolate. Each request looks for itself: a promise of another one does not wake it.
-      await this.#deps.wait(FIRST_HEALTH_LOOK_MS)
+      await new Promise<void>((done) => rim.timers.set(done, FIRST_HEALTH_LOOK_MS))
       return this.#report()
     }
     this.#askedAt = now
@@ -81,18 +77,15 @@ export class HealthCheck {
   }
 
   async #check(): Promise<HealthAnswer> {
-    const { config, outbox } = this.#deps
+    const { config, outbox, rim } = this.#deps
     const { webhookKeys, destination } = config
     const found = new Set<HealthReason>()
     if (webhookKeys.length === 0 || !destination || config.problems.length > 0) {
       found.add('configuration')
     }
     try {
-      const { writable, hold, failing, expiring } = await within(
-        STORE_TIMEOUT_MS,
-        outbox().health(),
-        this.#deps.timers,
-      )
+      const asked = within(STORE_TIMEOUT_MS, outbox().health(), rim.timers)
+      const { writable, hold, failing, expiring } = await asked
       if (!writable) found.add('storage')
       if (hold) found.add(hold)
       if (failing) found.add('upstream')
@@ -102,9 +95,6 @@ export class HealthCheck {
     }
     const acceptsWebhooks = webhookKeys.length > 0 && !found.has('storage')
     const reasons = HEALTH_REASONS.filter((reason) => found.has(reason))
-    return {
-      status: acceptsWebhooks ? 200 : 503,
-      body: reasons.length === 0 ? { status: 'ok' } : { status: 'degraded', reasons },
-    }
+    return { status: acceptsWebhooks ? 200 : 503, reasons }
   }
 }

@@ -5,7 +5,7 @@
  * nothing else, so a link from a stranger cannot put words on the page. Pure.
  */
 import { count, figure } from '../../alerts/words.ts'
-import { COMMANDS, type CommandName } from '../api.ts'
+import { COMMANDS, type CommandName, routeOf } from '../api.ts'
 
 /** The pages of the navigation, by their names. */
 export const PLACES = {
@@ -41,7 +41,7 @@ export function href(path: string, values: Values): string {
 
 /** Where the form of a command is sent to. A form knows no method but POST, so those that delete say so behind the path. */
 export function formPath(name: CommandName): string {
-  const { method, path } = COMMANDS[name]
+  const { method, path } = routeOf(COMMANDS[name])
   return `/ui${path}${method === 'DELETE' ? '/delete' : ''}`
 }
 

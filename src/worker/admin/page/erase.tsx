@@ -150,7 +150,7 @@ async function eraseEach(c: AppContext, { identities, suppressDays }: Asked, dry
   const until: (string | null)[] = []
   for (const { kind, value } of identities) {
     const input = { [kind]: value, suppressDays, dryRun }
-    const one = await run(servicesOf(c.env), operatorOf(c), 'erase', input)
+    const { answer: one } = await run(servicesOf(c.env), operatorOf(c), 'erase', input)
     if (!one) continue
     Object.assign(found, addedUp(found, one, SUMMED))
     // An event may mention several identities of one person.

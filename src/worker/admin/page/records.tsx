@@ -207,7 +207,8 @@ const ALERT: readonly Column<Answer<'alerts'>['alerts'][number]>[] = [
 /** The result of a test is shown at once: why it failed is a text, and no text goes into an address. */
 export async function showAlerts(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
-  const test = c.req.method === 'POST' ? await run(services, operatorOf(c), 'testAlert', {}) : null
+  const isTest = c.req.method === 'POST'
+  const test = isTest && (await run(services, operatorOf(c), 'testAlert', {})).answer
   const known = (await alerts(services)).alerts
   const urgent = Object.keys(ALERT_STATES).flatMap((is) =>
     known.filter(({ state }) => state === is),

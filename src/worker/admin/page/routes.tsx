@@ -27,7 +27,7 @@ import {
   nameOperator,
   operatorOf,
 } from '../routes.ts'
-import { runOnRecord } from '../run/run.ts'
+import { run } from '../run/run.ts'
 import { formPath, ownPage, signInAddress, withResult } from './addresses.ts'
 import { showErase, showSuppressions } from './erase.tsx'
 import { showEvent, showPreview } from './event.tsx'
@@ -98,7 +98,7 @@ export function pageRoutes() {
   page.get('/ui/log/:entry', showEntry)
   // Every other command that changes something has a form, and redirects to the page that sent it.
   for (const [name, command] of commands) {
-    if (command.method === 'GET') continue
+    if (command.route.startsWith('GET')) continue
     page.post(formPath(name).replace('{id}', ':id'), (c) => submit(c, name, command))
   }
   page.all('/ui/*', (c) => respondFault(c, 404, 'Not found', 'There is nothing at this address.'))
@@ -119,7 +119,7 @@ async function submit(c: AppContext, name: CommandName, { takes }: Command): Pro
   const checked = takes ? checkForm(takes, form) : { ok: true as const, output: {} }
   if (!checked.ok) return badRequest(c, checked.detail)
   const input = { ...(checked.output as { dryRun?: boolean }), ...c.req.param() }
-  const done = await runOnRecord(servicesOf(c.env), operatorOf(c), name, input as never)
+  const done = await run(servicesOf(c.env), operatorOf(c), name, input as never)
   return seeOther(withResult(back, name, done, input.dryRun === true))
 }
 

@@ -229,8 +229,7 @@ export async function daysOf(
     outbox().activity(from, now + 1, 'day'),
     config.readAccess.available ? outbox().landedDays(from, from + days * DAY_MS) : [],
   ])
-  const dayOf = (at: number) => Math.floor(at / DAY_MS) * DAY_MS
-  const byDay = Map.groupBy<number, CountRow>(rows, ({ minute }) => dayOf(minute))
+  const byDay = Map.groupBy<number, CountRow>(rows, ({ minute }) => minute)
   const lateMs = config.alerts.ageMs
   return Array.from({ length: days }, (_, index) => {
     const at = from + (days - 1 - index) * DAY_MS

@@ -29,43 +29,31 @@ const RUNS: { readonly [Name in CommandName]: Run<Name, null> } = {
   ...relay,
 }
 
-/** `entry`: its number in the operators' log; `null`: it is not there. */
-type Done<Name extends CommandName> = { answer: Answer<Name> | null; entry: number | null }
-
+/**
+ * `by`: `token`, or the operator's address. The log gets numbers only, never an id or an address, and no dry run. `entry`: its
+ * number in the log; `null`: it is not there.
+ */
 export async function run<Name extends CommandName>(
   services: Services,
   by: string,
   name: Name,
   input: Input<Name>,
-): Promise<Answer<Name> | null> {
-  return (await runOnRecord(services, by, name, input)).answer
-}
-
-/** `by`: `token`, or the operator's address. The log gets numbers only, never an id or an address, and no dry run. */
-export async function runOnRecord<Name extends CommandName>(
-  services: Services,
-  by: string,
-  name: Name,
-  input: Input<Name>,
-): Promise<Done<Name>> {
-  const { log }: Command = COMMANDS[name]
+): Promise<{ answer: Answer<Name> | null; entry: number | null }> {
   const result = await RUNS[name](services, input)
   if (result === null) return { answer: null, entry: null }
   const { positions, counted, ...rest } = result
   const answer = rest as Answer<Name>
+  const { log }: Command = COMMANDS[name]
   const isDry = (input as { dryRun?: boolean }).dryRun === true
   if (log === undefined || isDry) return { answer, entry: null }
   const numbers: Readonly<Record<string, unknown>> = { ...answer, ...counted }
-  const counts = Object.fromEntries(
-    log.counts.flatMap((count) => (count in numbers ? [[count, Number(numbers[count])]] : [])),
-  )
+  const counts = Object.fromEntries(log.counts.map((count) => [count, Number(numbers[count])]))
   const filter = filterOf(input as Readonly<Record<string, unknown>>)
+  const action = { at: services.rim.now(), by, action: log.action, counts, filter }
   try {
-    const action = { at: services.rim.now(), by, action: log.action, counts, filter }
     return { answer, entry: await services.outbox().logAction(action, positions) }
   } catch (thrown) {
-    const name = nameOf(thrown)
-    logLine('error', { event: 'action-not-logged', action: log.action, name })
+    logLine('error', { event: 'action-not-logged', action: log.action, name: nameOf(thrown) })
     return { answer, entry: null }
   }
 }
