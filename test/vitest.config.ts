@@ -91,6 +91,7 @@ const inNode = (name: string, files: Files) => ({
     ...files,
     ...kept,
     env: { TMPDIR: usualTmp },
+    isolate: false,
     // Most of their time is waiting: for processes, and for what takes the relay seconds.
     maxWorkers: availableParallelism() + 3,
     sequence: { groupOrder: 0 },

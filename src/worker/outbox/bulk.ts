@@ -12,7 +12,7 @@ import { readEventOrNull } from '../chatlio/event.ts'
 import { isOf, namesNobody, type PersonKey, subjectOf } from '../chatlio/person.ts'
 import { isObject, parseJson } from '../lib/json.ts'
 import { folded, mentions, readingsOf, readingsOfText } from '../lib/spellings.ts'
-import { BULK_BYTES, ERASE_BYTES } from '../limits.ts'
+import { BULK_BYTES } from '../limits.ts'
 import type { Events } from './events.ts'
 import type { EventDetail, EventList, Listed, ListFilter } from './list.ts'
 import type { Records } from './records/records.ts'
@@ -120,7 +120,7 @@ export class Bulk {
     const positions = [...all].map(({ position }) => position)
     let bytes = 0
     for (const position of positions) {
-      if (bytes >= ERASE_BYTES) break
+      if (bytes >= BULK_BYTES) break
       page.next = position
       const stored = list.get(position)
       if (!stored) continue

@@ -26,9 +26,9 @@ import {
   MAX_SUPPRESS_DAYS,
 } from '../../limits.ts'
 import { type AppContext, type Services, servicesOf } from '../../services.ts'
-import { operatorOf } from '../access.ts'
 import { type Answer, COMMANDS, type Input } from '../api.ts'
 import { checkForm, readForm } from '../input.ts'
+import { operatorOf } from '../routes.ts'
 import { addedUp } from '../run/events.ts'
 import { suppressions } from '../run/people.ts'
 import { run } from '../run/run.ts'

@@ -2,11 +2,18 @@
 import { ALERTS } from '../../alerts/alerts.ts'
 import { count, figure, forRelay, SET_ALERTS } from '../../alerts/words.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
-import { operatorOf } from '../access.ts'
 import { type Answer, COMMANDS } from '../api.ts'
 import { checkQuery } from '../input.ts'
-import { completeness, daysOf, withTranscripts } from '../run/history.ts'
-import { alerts, drift, entriesOf, entryOf } from '../run/relay.ts'
+import { operatorOf } from '../routes.ts'
+import {
+  alerts,
+  completeness,
+  daysOf,
+  drift,
+  entriesOf,
+  entryOf,
+  withTranscripts,
+} from '../run/relay.ts'
 import { run } from '../run/run.ts'
 import { href, PLACES } from './addresses.ts'
 import { badRequest, relayOf, respond, respondFault } from './frame.tsx'

@@ -8,7 +8,7 @@
  */
 import { readEventOrNull } from '../../chatlio/event.ts'
 import { subjectOf } from '../../chatlio/person.ts'
-import type { ReadAccess } from '../../config/extras.ts'
+import type { ReadAccess } from '../../config/destination.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { Rim } from '../../lib/rim.ts'
 import { DAY_MS } from '../../limits.ts'
