@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { metricsOf } from '../../src/worker/aep/record/metrics.ts'
 import { fieldGroup } from '../../src/worker/aep/schema/field-group.ts'
 import { FIELDS } from '../../src/worker/chatlio/fields.ts'
-import { EVENT_TYPES } from '../../src/worker/chatlio/kind.ts'
+import { KINDS } from '../../src/worker/chatlio/kind.ts'
 import { TEST_EVENT_TYPE } from '../../src/worker/chatlio/person.ts'
 import { parseConfig } from '../../src/worker/config/config.ts'
 
@@ -170,7 +170,7 @@ describe.each(['docs/recipes.md', 'docs/reference.md'])('%s', (page) => {
   })
 
   it('names only types of events that exist', () => {
-    const types = [...Object.values(EVENT_TYPES), TEST_EVENT_TYPE]
+    const types = [...Object.values(KINDS).map(({ eventType }) => eventType), TEST_EVENT_TYPE]
     const named = words.filter((word) => /^chatlio\.[a-zA-Z]+$/.test(word))
     expect(named.length).toBeGreaterThan(0)
     expect(named.filter((word) => !types.includes(word))).toEqual([])

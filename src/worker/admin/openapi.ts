@@ -6,7 +6,8 @@
  * unknown fields are too.
  */
 import type * as v from 'valibot'
-import { documentedIn, type Form, placeIn, type Shape } from '../chatlio/fields.ts'
+import { documentedIn, type Form, placeIn } from '../chatlio/fields.ts'
+import type { Shape } from '../chatlio/kind.ts'
 import { COMMANDS, type Command } from './api.ts'
 import * as o from './output.ts'
 

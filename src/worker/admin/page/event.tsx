@@ -116,7 +116,8 @@ function Stored({ event, body }: { event: Answer<'event'>; body: Uint8Array | nu
       {codeWords(code)} (<code>{answerOf(code, status)}</code>).
     </Step>
   ))
-  if (untold > 0) steps.splice(1, 0, <li>{count(untold, 'attempt')}, of which no more is kept.</li>)
+  if (untold > 0 && steps.length > 1)
+    steps.splice(1, 0, <li>{count(untold, 'attempt')}, of which no more is kept.</li>)
   return (
     <>
       <Head {...event} facts={`${count(bytes, 'byte')}, ${count(attempts, 'attempt')}`} />

@@ -247,7 +247,7 @@ export async function showLog(c: AppContext): Promise<Response> {
       {entries.length === 0 ? (
         <p>Nothing in the last 90 days.</p>
       ) : (
-        <Entries of={entries} caption="The newest first, for 90 days" />
+        <Table caption="The newest first, for 90 days" rows={entries} columns={ENTRY} by="What" />
       )}
       {cursor && (
         <p>
@@ -266,7 +266,7 @@ export async function showEntry(c: AppContext): Promise<Response> {
     { title: 'Log', place: 'log', refreshes: progressSeconds(entry) },
     <>
       <h1>What an operator did</h1>
-      <Entries of={[entry]} caption={`Entry ${entry.position}`} />
+      <Table caption={`Entry ${entry.position}`} rows={[entry]} columns={ENTRY} by="What" />
       <Progress entry={entry} />
       <p>
         <a href={PLACES.log}>The whole log</a>
@@ -275,9 +275,9 @@ export async function showEntry(c: AppContext): Promise<Response> {
   )
 }
 
-type Listed = Awaited<ReturnType<typeof entriesOf>>['entries']
-
-const ENTRY: readonly Column<Listed[number]>[] = [
+const ENTRY: readonly Column<
+  Pick<Entry, 'position' | 'at' | 'by' | 'action' | 'filter' | 'counts'>
+>[] = [
   ['When (UTC)', ({ at }) => <Time at={at} bare />, 'at'],
   ['Who', ({ by }) => (by === 'token' ? 'admin token' : by)],
   [
@@ -289,10 +289,6 @@ const ENTRY: readonly Column<Listed[number]>[] = [
   ['To what', ({ filter }) => Object.entries(filter).map(filterWords).join(', ')],
   ['How many', ({ counts }) => list(counts)],
 ]
-
-const Entries = ({ of, caption }: { of: Listed; caption: string }) => (
-  <Table caption={caption} rows={of} columns={ENTRY} by="What" />
-)
 
 type Entry = NonNullable<Awaited<ReturnType<typeof entryOf>>>
 

@@ -123,9 +123,6 @@ async function submit(c: AppContext, name: CommandName, { takes }: Command): Pro
   return seeOther(withResult(back, name, done, input.dryRun === true))
 }
 
-/** The period of the binding in wrangler.toml. */
-const LIMIT_SECONDS = 60
-
 async function signIn(c: AppContext): Promise<Response> {
   const { adminKeys, sessions } = servicesOf(c.env)
   if (!adminKeys || !sessions) return showSignIn(c, '/admin', 401)
@@ -134,7 +131,8 @@ async function signIn(c: AppContext): Promise<Response> {
   // A deployment may have no such binding, a named environment for instance.
   const limit = (c.env as Partial<Env>).SIGN_IN_LIMIT
   if (limit && !(await limit.limit({ key: 'sign-in' })).success) {
-    c.header('retry-after', String(LIMIT_SECONDS))
+    // The period of the binding in wrangler.toml.
+    c.header('retry-after', '60')
     return showSignIn(c, next, 429, 'Too many attempts. Try again in a minute.')
   }
   if ((await adminKeys.find(form.get('token')?.trim())) === null) {
