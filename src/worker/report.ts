@@ -265,23 +265,18 @@ export class Reporter<Aep = unknown> {
     if (this.#sent || this.#buffer.isEmpty) return this.#sent
     const { isolate, drift, now } = this.#deps
     const counts = this.#buffer.takeCounts()
-    const receipts = await this.#takeReceipts()
+    const buffered = this.#hash ? this.#buffer.takeReceipts() : []
+    const receipts = await Promise.all(
+      buffered.map(async ({ subject, ...receipt }): Promise<Receipt> => {
+        const hashes = (await this.hashesOf(subject)) ?? ''
+        return { ...receipt, via: 'forwarded', attempts: 1, hashes }
+      }),
+    )
     if (counts.counts.length + receipts.length === 0) return null
     this.#sequence += 1
     const sequence = this.#sequence
     this.#sent = { isolate, sequence, ...counts, receipts, drift: drift(now()) }
     return this.#sent
-  }
-
-  async #takeReceipts(): Promise<Receipt[]> {
-    const hash = this.#hash
-    if (!hash) return []
-    return Promise.all(
-      this.#buffer.takeReceipts().map(async ({ subject, ...receipt }): Promise<Receipt> => {
-        const hashes = await hash.ofSubject(subject)
-        return { ...receipt, via: 'forwarded', attempts: 1, hashes }
-      }),
-    )
   }
 
   async #later(ms: number, tries: number): Promise<void> {

@@ -6,7 +6,12 @@ import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import worker from '../../src/worker/index.ts'
 import { TIMERS } from '../../src/worker/lib/bounded.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
-import { EXCHANGE_TIMEOUT_MS, INFORMED_MS, MAX_BUFFERED_RECEIPTS } from '../../src/worker/limits.ts'
+import {
+  EXCHANGE_TIMEOUT_MS,
+  INFORMED_MS,
+  MAX_BUFFERED_COUNTS,
+  MAX_BUFFERED_RECEIPTS,
+} from '../../src/worker/limits.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { LookupHash } from '../../src/worker/outbox/records/lookup.ts'
 import { isOverLimit } from '../../src/worker/outbox/records/records.ts'
@@ -327,6 +332,17 @@ describe('a report', () => {
     expect(forwarded).toBe(10_000)
     expect(counts.reduce((sum, { count }) => sum + count, 0)).toBe(10_000)
     expect(buffer.isEmpty).toBe(true)
+  })
+
+  it('counts by the hour once many minutes wait, and leaves out none', () => {
+    const buffer = new ReportBuffer()
+    const minutes = MAX_BUFFERED_COUNTS + 600
+    for (let each = 0; each < minutes; each += 1) {
+      buffer.record(answered(idOf(each), { at: each * 60_000 }))
+    }
+    const { counts } = buffer.takeCounts()
+    expect(counts.length).toBeLessThanOrEqual(MAX_BUFFERED_COUNTS + 600 / 60 + 1)
+    expect(counts.reduce((sum, { count }) => sum + count, 0)).toBe(minutes)
   })
 })
 

@@ -76,7 +76,7 @@ export function holderOf(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf('.'), 0))
 }
 
-export type Documented = { readonly [path: string]: string }
+type Documented = { readonly [path: string]: string }
 
 const TYPES: { readonly [form in Form]?: string } = {
   boolean: 'boolean',
@@ -274,52 +274,38 @@ function maskedShape(value: unknown): string {
 function analyze(kind: StoredKind, payload: unknown): Pick<SeenShape, 'findings' | 'present'> {
   const findings = new Map<string, Finding>()
   const present = new Set<string>()
-  const documented = kind === 'auto' ? {} : DOCUMENTED[kind]
-  if (isObject(payload)) walk(payload, '', documented, findings, present)
-  return { findings: [...findings.values()], present }
-}
-
-function walk(
-  holder: JsonObject,
-  prefix: string,
-  documented: Documented,
-  findings: Map<string, Finding>,
-  present: Set<string>,
-): void {
-  const keys = Object.keys(holder)
-  const unknown = keys.filter((key) => !Object.hasOwn(documented, prefix + key))
-  const isMap = unknown.length > MAX_NEW_SIBLINGS
-  for (const key of keys) {
-    const value = holder[key]
-    const path = prefix + key
-    const expected = Object.hasOwn(documented, path) ? documented[path] : undefined
-    const to = typeOf(value)
-    if (expected === undefined) {
-      const shown = prefix + (isMap ? '*' : shownName(key))
-      const finding = { from: null, to, sample: maskedShape(value) }
-      add(findings, { path: shown, change: 'new', ...finding })
-      continue
-    }
-    present.add(path)
-    if (value === null || value === '' || (Array.isArray(value) && value.length === 0)) continue
-    if (!expected.split(' or ').includes(to)) {
-      add(findings, { path, change: 'type', from: expected, to, sample: maskedShape(value) })
-    } else if (isObject(value) && isHolder(path, documented)) {
-      walk(value, `${path}.`, documented, findings, present)
-    } else if (Array.isArray(value) && Object.hasOwn(documented, `${path}.*`)) {
-      for (const item of value.filter(isObject)) {
-        present.add(`${path}.*`)
-        walk(item, `${path}.*.`, documented, findings, present)
+  const documented = new Map(Object.entries(kind === 'auto' ? {} : DOCUMENTED[kind]))
+  const add = (change: DriftChange, path: string, from: string | null, value: unknown) => {
+    const key = `${change} ${path}`
+    if (findings.size >= MAX_DRIFT_FINDINGS || findings.has(key)) return
+    findings.set(key, { path, change, from, to: typeOf(value), sample: maskedShape(value) })
+  }
+  const walk = (holder: JsonObject, prefix: string) => {
+    const keys = Object.keys(holder)
+    const isMap = keys.filter((key) => !documented.has(prefix + key)).length > MAX_NEW_SIBLINGS
+    for (const key of keys) {
+      const value = holder[key]
+      const path = prefix + key
+      const expected = documented.get(path)
+      if (expected === undefined) {
+        add('new', prefix + (isMap ? '*' : shownName(key)), null, value)
+        continue
+      }
+      present.add(path)
+      if (value === null || value === '' || (Array.isArray(value) && value.length === 0)) continue
+      if (!expected.split(' or ').includes(typeOf(value))) add('type', path, expected, value)
+      else if (isObject(value)) {
+        // Otherwise what is below is the customer's own.
+        const isHolder = [...documented.keys()].some((each) => each.startsWith(`${path}.`))
+        if (isHolder) walk(value, `${path}.`)
+      } else if (Array.isArray(value) && documented.has(`${path}.*`)) {
+        for (const item of value.filter(isObject)) {
+          present.add(`${path}.*`)
+          walk(item, `${path}.*.`)
+        }
       }
     }
   }
-}
-
-/** Not where what is below is the customer's own. */
-const isHolder = (path: string, documented: Documented) =>
-  Object.keys(documented).some((each) => each.startsWith(`${path}.`))
-
-function add(findings: Map<string, Finding>, finding: Finding): void {
-  const key = `${finding.change} ${finding.path}`
-  if (findings.size < MAX_DRIFT_FINDINGS && !findings.has(key)) findings.set(key, finding)
+  if (isObject(payload)) walk(payload, '')
+  return { findings: [...findings.values()], present }
 }

@@ -66,26 +66,16 @@ export class OperatorLog {
 
   /** The newest first. */
   list(before: number, limit: number): ListedEntry[] {
-    return this.#sql
-      .exec<Row>(
-        `SELECT ${COLUMNS} FROM operator_log WHERE position < ? ORDER BY position DESC LIMIT ?`,
-        before,
-        limit,
-      )
-      .toArray()
-      .map(toEntry)
+    const query = `SELECT ${COLUMNS} FROM operator_log WHERE position < ? ORDER BY position DESC LIMIT ?`
+    return this.#sql.exec<Row>(query, before, limit).toArray().map(toEntry)
   }
 
   get(position: number): { entry: ListedEntry; redriven: Redriven | null } | null {
-    const [row] = this.#sql
-      .exec<Row & { redriven: string | null }>(
-        `SELECT ${COLUMNS}, redriven FROM operator_log WHERE position = ?`,
-        position,
-      )
-      .toArray()
+    const query = `SELECT ${COLUMNS}, redriven FROM operator_log WHERE position = ?`
+    const [row] = this.#sql.exec<Row & { redriven: string | null }>(query, position).toArray()
     if (!row) return null
     const { redriven, ...entry } = row
-    return { entry: toEntry(entry), redriven: redriven === null ? null : JSON.parse(redriven) }
+    return { entry: toEntry(entry), redriven: JSON.parse(redriven ?? 'null') }
   }
 
   /** Entries are in the order of time, so this reads those that go and one more. */
