@@ -13,7 +13,7 @@ import {
   LONG_TEXTS,
   placeIn,
 } from '../../src/worker/chatlio/fields.ts'
-import { DROPPABLE, difference, isJson, type Json, parseExact } from './exact.ts'
+import { difference, isJson, type Json, parseExact } from './exact.ts'
 import { isEmpty, shapeOf, type Taken } from './model.ts'
 import type { Arrived } from './receiver.ts'
 import { PLANTED } from './written.ts'
@@ -82,7 +82,7 @@ function leavesOf({ kind, payload }: Taken): Leaves {
   const documented = new Map(documentedIn(shape).map((field) => [field.from, field]))
   const add = (holder: string, keys: readonly string[], value: unknown) => {
     const name = keys.at(-1) ?? ''
-    if (DROPPABLE.has(name) || DERIVED.has(dotted(keys))) return
+    if (DERIVED.has(dotted(keys))) return
     const known = fieldAt(documented, holder, name)
     if (known && isEmpty(value)) return
     leaves.set(dotted(keys), {
@@ -432,30 +432,25 @@ const NORMALIZED: ReadonlySet<string> = new Set(['visitor', 'visitorTraits'])
 function added(leaves: Leaves, whole: Whole, whose: Whose): string[] {
   const { kind, payload } = whose.taken
   const hasPretty = prettyIn(kind, payload) !== ''
-  const isDroppable = (path: string) => DROPPABLE.has(path.split('.').at(-1) ?? '')
   const known = (path: string) =>
-    isDroppable(path) ||
-    leaves.has(path) ||
-    DERIVED.has(path) ||
-    NORMALIZED.has(path) ||
-    (hasPretty && path === 'email')
+    leaves.has(path) || DERIVED.has(path) || NORMALIZED.has(path) || (hasPretty && path === 'email')
   const strangers = Object.keys(whole.unmapped).filter((path) => !known(path))
   for (const [index, message] of whole.messages) {
-    const names = Object.keys(message).filter((name) => name !== 'index' && !DROPPABLE.has(name))
+    const names = Object.keys(message).filter((name) => name !== 'index')
     strangers.push(
       ...names.map((name) => dotted(['messages', index, name])).filter((path) => !known(path)),
     )
   }
   if (whose.format === 'raw') {
     for (const [name, held] of Object.entries(whole.record)) {
-      if (OWN.has(name) || DROPPABLE.has(name)) continue
+      if (OWN.has(name)) continue
       if (name === 'messages' && whose.taken.kind === 'transcript') continue
       if (name !== 'visitor' || !isJson(held)) {
         if (!known(dotted([name]))) strangers.push(name)
         continue
       }
-      const own = Object.keys(held).filter((each) => !DROPPABLE.has(each))
-      strangers.push(...own.map((each) => dotted([name, each])).filter((path) => !known(path)))
+      const own = Object.keys(held).map((each) => dotted([name, each]))
+      strangers.push(...own.filter((path) => !known(path)))
     }
   } else {
     // The schema knows no other places; `receiver.ts` checks it.

@@ -35,9 +35,6 @@ function decimal(written: string): string {
   return `${sign}${short}e${power}`
 }
 
-/** Keys that may be dropped wherever they stand. */
-export const DROPPABLE: ReadonlySet<string> = new Set(['__proto__', 'prototype', 'constructor'])
-
 type Compare = (actual: string, sent: string) => boolean
 
 /** Where two values differ, as a path; `null`: nowhere. Texts are compared by `same`. */
@@ -56,7 +53,6 @@ export function difference(actual: unknown, sent: unknown, same: Compare): strin
   if (!isJson(sent)) return actual === sent || (sent === 0 && actual === 0) ? null : '.'
   if (!isJson(actual)) return '.'
   for (const key of new Set([...Object.keys(sent), ...Object.keys(actual)])) {
-    if (DROPPABLE.has(key)) continue
     if (!Object.hasOwn(sent, key) || !Object.hasOwn(actual, key)) return `.${key}`
     const found = difference(actual[key], sent[key], same)
     if (found) return `.${key}${found}`

@@ -320,18 +320,12 @@ const SAMPLES: { readonly [form in Form]?: unknown } = {
 
 /** A body with every field that its shape documents. The person in it does not exist. */
 export function samplePayload(shape: Shape): Record<string, unknown> {
-  const payload: Record<string, unknown> = {}
-  for (const each of documentedIn(shape)) {
-    const { holder, name } = placeIn(each)
-    const value = each.sample ?? SAMPLES[each.form] ?? each.title
-    if (holder === '') payload[name] = value
-    else if (holder === 'messages[*]')
-      payload.messages = [{ ...firstOf(payload.messages), [name]: value }]
-    else payload[holder] = { ...(payload[holder] as object | undefined), [name]: value }
+  const sampleOf = ({ sample, form, title }: Field) => sample ?? SAMPLES[form] ?? title
+  const samplesAt = (holder: string) => {
+    const fields = [...documentedAt(holder, shape)]
+    const object = Object.fromEntries(fields.map(([name, field]) => [name, sampleOf(field)]))
+    return fields.length > 0 ? object : undefined
   }
-  return payload
-}
-
-function firstOf(list: unknown): object {
-  return Array.isArray(list) ? (list[0] as object) : {}
+  const [visitor, message] = [samplesAt('visitor'), samplesAt('messages[*]')]
+  return { ...(visitor && { visitor }), ...samplesAt(''), ...(message && { messages: [message] }) }
 }

@@ -147,11 +147,10 @@ export function cutAt(text: string, from: number, maxBytes: number): number {
   let bytes = 0
   let at = from
   while (at < text.length) {
-    const unit = text.charCodeAt(at)
-    const isPair = isHighSurrogate(unit) && isLowSurrogate(text.charCodeAt(at + 1))
-    bytes += isPair ? 4 : jsonBytes(unit)
+    const point = text.codePointAt(at) as number
+    bytes += jsonBytes(point)
     if (bytes > maxBytes && at > from) break
-    at += isPair ? 2 : 1
+    at += point > 0xffff ? 2 : 1
   }
   return at
 }
@@ -159,18 +158,11 @@ export function cutAt(text: string, from: number, maxBytes: number): number {
 /** Characters that JSON escapes in two bytes: `"`, `\` and \b \t \n \f \r. */
 const SHORT_ESCAPES = new Set([0x22, 0x5c, 0x08, 0x09, 0x0a, 0x0c, 0x0d])
 
-/** UTF-8 bytes of one UTF-16 unit that is not part of a surrogate pair, inside a JSON string. */
-function jsonBytes(unit: number): number {
-  if (SHORT_ESCAPES.has(unit)) return 2
-  if (unit < 0x20 || (unit >= 0xd800 && unit <= 0xdfff)) return 6
-  if (unit < 0x80) return 1
-  return unit < 0x800 ? 2 : 3
-}
-
-function isHighSurrogate(unit: number): boolean {
-  return unit >= 0xd800 && unit <= 0xdbff
-}
-
-function isLowSurrogate(unit: number): boolean {
-  return unit >= 0xdc00 && unit <= 0xdfff
+/** UTF-8 bytes of a code point, or of a lone surrogate, inside a JSON string. */
+function jsonBytes(point: number): number {
+  if (SHORT_ESCAPES.has(point)) return 2
+  if (point < 0x20 || (point >= 0xd800 && point <= 0xdfff)) return 6
+  if (point < 0x80) return 1
+  if (point < 0x800) return 2
+  return point > 0xffff ? 4 : 3
 }

@@ -216,6 +216,11 @@ describe('identities', () => {
     expect(identityOf(eventOf('feedback', payload))).toBe('email')
   })
 
+  it('of an offline message are never made of a text that has a name in it', () => {
+    const payload = { message: 'Hi', email: 'no address', emailPretty: 'ada@example.com' }
+    expect(entityOf('offline-message', payload).identityMap).toBeUndefined()
+  })
+
   it('name the primary one in the log line', () => {
     expect(identityOf(eventOf('feedback', { visitor: { UUID: 'u1', email: 'a@b' } }))).toBe(
       'visitor',
@@ -270,6 +275,13 @@ describe('a value without a path in the schema goes into `unmapped`', () => {
     const { name } = entity._acme.chatlio.visitor
     const moved = unmappedOf(entity)
     expect([name, moved['visitor.name'] ?? moved.visitorName].sort()).toEqual(['Ada', 'Bo'])
+  })
+
+  it('a second value that is not documented, wherever it stands', () => {
+    const visitor = { UUID: 'u1', email: 'ada@example.com' }
+    const entity = entityOf('feedback', { visitorEmail: 'bo@example.com', visitor })
+    expect(entity._acme.chatlio.visitor.email).toBe('ada@example.com')
+    expect(unmappedOf(entity)).toEqual({ visitorEmail: 'bo@example.com' })
   })
 
   it('escapes dots in keys, so that each path names one place', () => {
