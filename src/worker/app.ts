@@ -12,7 +12,7 @@ import { adminRoutes } from './admin/routes.ts'
 import { answerHeaders, problemResponse } from './http/problem.ts'
 import { webhook } from './http/webhook.ts'
 import { logLine, nameOf } from './log.ts'
-import { servicesOf } from './services.ts'
+import { type AppEnv, servicesOf } from './services.ts'
 
 export function handle(
   request: Request,
@@ -31,7 +31,7 @@ let others: ReturnType<typeof otherRoutes> | null = null
 
 /** All but webhooks. */
 export function otherRoutes() {
-  const app = new Hono<{ Bindings: Env }>({ strict: false })
+  const app = new Hono<AppEnv>({ strict: false })
   app.get('/health', (c) => servicesOf(c.env).health.respond())
   app.all('/health', () => problemResponse({ code: 'method-not-allowed', allow: 'GET, HEAD' }))
   app.use('/admin/*', answerHeaders)

@@ -23,7 +23,7 @@ import {
   withoutUnsent,
 } from './alerts/evaluate.ts'
 import { bodiesFor, postAlert, request } from './alerts/message.ts'
-import type { ReadAccess } from './config/extras.ts'
+import type { ReadAccess } from './config/destination.ts'
 import { signalAfter, within } from './lib/bounded.ts'
 import type { Rim } from './lib/rim.ts'
 import { LANDED_REQUEST_MS, LANDED_ROWS, LANDED_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'

@@ -7,7 +7,7 @@
  * it is reported, so a quiet relay loses nothing. A report that was not taken is sent again as it is, ten seconds later, at most
  * three times in all: it counts once.
  * Addresses and ids leave the isolate as keyed hashes only. Memory is bounded, whatever comes: receipts beyond the limit are
- * left out, counts never are (while nobody takes them, minutes become hours).
+ * left out, counts never are (while nobody takes them, they are of hours).
  * No webhook is relayed on information older than `INFORMED_MS`: the first one of an isolate, and the first after such a
  * silence, wait for an exchange, a second at most.
  * Accepts: an isolate that ends loses what it has not reported, so these figures are a lower bound.
@@ -19,7 +19,6 @@ import type { DriftReport } from './drift/detector.ts'
 import { within } from './lib/bounded.ts'
 import type { Rim } from './lib/rim.ts'
 import {
-  ADD_UP_AT,
   EXCHANGE_LOST_MS,
   EXCHANGE_TIMEOUT_MS,
   INFORMED_MS,
@@ -32,10 +31,10 @@ import {
 } from './limits.ts'
 import { logLine, nameOf } from './log.ts'
 import type { Outcome } from './outbox/event.ts'
-import { type CountRow, counted, STEP_MS, summed } from './outbox/records/activity.ts'
+import { addRow, type CountSums, counted, STEP_MS } from './outbox/records/activity.ts'
 import { type Hashes, LookupHash, unpackHashes } from './outbox/records/lookup.ts'
 import type { Receipt } from './outbox/records/packed.ts'
-import type { Exchanged, Report } from './outbox/records/reports.ts'
+import { type Exchanged, nothing, type Report, type Sums } from './outbox/records/reports.ts'
 
 /** A receipt whose person is not hashed yet: never outside the isolate. */
 type BufferedReceipt = Pick<Receipt, 'id' | 'receivedAt' | 'settledAt' | 'bytes'> & {
@@ -61,74 +60,55 @@ export type Answered = {
   redacted: Redacted
 }
 
-/** What a report says, but for its receipts. */
-type Sums = Pick<Report, 'forwarded' | 'uninformed'> & {
-  counts: CountRow[]
-  keys: Record<string, number>
-  strangers: Record<string, number>
-}
-
-const nothing = (): Sums => ({ forwarded: 0, uninformed: 0, counts: [], keys: {}, strangers: {} })
-
-/** Recording is an array push; adding up runs every 256 webhooks. */
+/** What has been answered since the last report. */
 export class ReportBuffer {
-  #answered: Answered[] = []
   #sums = nothing()
+  readonly #counts: CountSums = new Map()
   /** By id: a webhook that comes again leaves no second one. */
   readonly #receipts = new Map<string, BufferedReceipt & { source: string | null }>()
 
-  record(answered: Answered): void {
-    if (this.#answered.push(answered) >= ADD_UP_AT) this.#addUp()
+  record({ at, ms, key, stranger, uninformed, receipt, ...answered }: Answered): void {
+    const { kind, outcome, source, redacted } = answered
+    const row = counted({ minute: at, kind, outcome, source, redacted }, ms)
+    // What the outbox sent while its request waited, it counts itself.
+    if (outcome === 'forwarded') row.records = receipt ? 1 : 0
+    const isFull = this.#counts.size >= MAX_BUFFERED_COUNTS
+    addRow(this.#counts, row, isFull ? STEP_MS.hour : STEP_MS.minute)
+    const { keys, strangers } = this.#sums
+    if (key !== null) keys[key] = Math.max(at, keys[key] ?? 0)
+    if (stranger !== null) {
+      const refused = strangers[stranger] ?? 0
+      const isKnown = refused > 0 || Object.keys(strangers).length < MAX_STRANGERS
+      if (isKnown) strangers[stranger] = refused + 1
+    }
+    if (!receipt) return
+    this.#sums.forwarded += 1
+    if (uninformed) this.#sums.uninformed += 1
+    if (this.#receipts.size < MAX_BUFFERED_RECEIPTS) {
+      this.#receipts.set(receipt.id, { ...receipt, source })
+    }
   }
 
   get isEmpty(): boolean {
-    return this.size + this.#sums.counts.length === 0
+    return this.#counts.size + this.#receipts.size === 0
   }
 
-  /** Receipts, at most. */
+  /** Receipts. */
   get size(): number {
-    return this.#answered.length + this.#receipts.size
+    return this.#receipts.size
   }
 
   takeCounts(): Sums {
-    this.#addUp()
-    const taken = this.#sums
+    const taken = { ...this.#sums, counts: [...this.#counts.values()] }
     this.#sums = nothing()
+    this.#counts.clear()
     return taken
   }
 
   takeReceipts(): (BufferedReceipt & { source: string | null })[] {
-    this.#addUp()
     const taken = [...this.#receipts.values()]
     this.#receipts.clear()
     return taken
-  }
-
-  #addUp(): void {
-    const rows = this.#answered.map(({ at, ms, receipt, ...answered }): CountRow => {
-      const { kind, outcome, source, redacted } = answered
-      const row = counted({ minute: at, kind, outcome, source, redacted }, ms)
-      // What the outbox sent while its request waited, it counts itself.
-      return outcome === 'forwarded' ? { ...row, records: receipt ? 1 : 0 } : row
-    })
-    const sums = this.#sums
-    sums.counts = summed([...sums.counts, ...rows], STEP_MS.minute)
-    if (sums.counts.length > MAX_BUFFERED_COUNTS) sums.counts = summed(sums.counts, STEP_MS.hour)
-    for (const { at, key, source, stranger, uninformed, receipt } of this.#answered) {
-      if (key !== null) sums.keys[key] = Math.max(at, sums.keys[key] ?? 0)
-      if (stranger !== null) {
-        const refused = sums.strangers[stranger] ?? 0
-        const isKnown = refused > 0 || Object.keys(sums.strangers).length < MAX_STRANGERS
-        if (isKnown) sums.strangers[stranger] = refused + 1
-      }
-      if (!receipt) continue
-      sums.forwarded += 1
-      if (uninformed) sums.uninformed += 1
-      if (this.#receipts.size < MAX_BUFFERED_RECEIPTS) {
-        this.#receipts.set(receipt.id, { ...receipt, source })
-      }
-    }
-    this.#answered = []
   }
 }
 
@@ -198,8 +178,7 @@ export class Reporter<Aep = unknown> {
   async ready(): Promise<boolean> {
     const now = this.#deps.now()
     if (isWithin(this.#informedAt, INFORMED_MS, now)) return true
-    const hasFailed =
-      this.#informedAt === null ? this.#exchangedAt > 0 : this.#exchangedAt > this.#informedAt
+    const hasFailed = this.#exchangedAt > (this.#informedAt ?? 0)
     if (hasFailed && isWithin(this.#exchangedAt, REFRESH_INTERVAL_MS, now)) return false
     try {
       // Each request asks by itself: a promise of one does not wake another.

@@ -4,8 +4,8 @@ import { toJsonSchema } from '@valibot/to-json-schema'
 import { expect, it } from 'vitest'
 import { describedFiles } from '../../src/cli/openapi/main.ts'
 import { COMMANDS, type Command } from '../../src/worker/admin/api.ts'
+import { jsonSchemaOf } from '../../src/worker/admin/openapi.ts'
 import { ALERT_NAMES } from '../../src/worker/alerts/alerts.ts'
-import { jsonSchemaOf } from '../../src/worker/lib/json-schema.ts'
 
 it('docs/openapi.json and docs/webhooks.schema.json are as `npm run openapi` writes them', async () => {
   const files = await describedFiles()

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { metricsOf } from '../../src/worker/aep/record/metrics.ts'
 import { fieldGroup } from '../../src/worker/aep/schema/field-group.ts'
 import { FIELDS } from '../../src/worker/chatlio/fields.ts'
-import { EVENT_TYPES } from '../../src/worker/chatlio/kind.ts'
+import { KINDS } from '../../src/worker/chatlio/kind.ts'
 import { TEST_EVENT_TYPE } from '../../src/worker/chatlio/person.ts'
 import { parseConfig } from '../../src/worker/config/config.ts'
 
@@ -97,13 +97,13 @@ describe('the table of settings', () => {
     const files = globSync('src/worker/config/*.ts', { cwd: ROOT }).map(read).join('\n')
     const given = [
       ...files.matchAll(
-        /read\('(\w+)',(?:(?!read\()[^?])*\)(?:\?\.\w+)?\)? \?\?\s+(?!null|\[\]|'')/g,
+        /(?:read\('(\w+)',(?:(?!read\()[^?])*|(?:text\(|baseUrl\(variables, )'(\w+)')\)(?:\?\.\w+)?\)? \?\?\s+(?!null|\[\]|'')/g,
       ),
     ]
     // One that must be a number is read with its default.
     const numbers = [...files.matchAll(/\bwhole\('(\w+)',/g)]
-    const named = [...given, ...numbers].map(([, name]) => name)
-    expect(named.length).toBeGreaterThan(12)
+    const named = [...given, ...numbers].map(([, name, other]) => name ?? other)
+    expect(named.length).toBeGreaterThan(18)
     const unset = settings.filter((setting) => setting.given === 'unset').map(({ name }) => name)
     expect(unset.filter((name) => named.includes(name))).toEqual([])
   })
@@ -170,7 +170,7 @@ describe.each(['docs/recipes.md', 'docs/reference.md'])('%s', (page) => {
   })
 
   it('names only types of events that exist', () => {
-    const types = [...Object.values(EVENT_TYPES), TEST_EVENT_TYPE]
+    const types = [...Object.values(KINDS).map(({ eventType }) => eventType), TEST_EVENT_TYPE]
     const named = words.filter((word) => /^chatlio\.[a-zA-Z]+$/.test(word))
     expect(named.length).toBeGreaterThan(0)
     expect(named.filter((word) => !types.includes(word))).toEqual([])

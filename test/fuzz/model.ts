@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto'
 import { gunzipSync, inflateSync } from 'node:zlib'
-import { documentedIn, type Form, placeIn, type Shape } from '../../src/worker/chatlio/fields.ts'
+import { documentedIn, type Form, placeIn } from '../../src/worker/chatlio/fields.ts'
+import type { Shape } from '../../src/worker/chatlio/kind.ts'
 import type { Sent } from './connection.ts'
 import { isJson, type Json, parseExact } from './exact.ts'
 import { KEYS, SOURCE } from './requests.ts'

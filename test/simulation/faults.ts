@@ -172,8 +172,8 @@ export const EACH_CHECK: readonly PutIn[] = [
     lines: [
       {
         file: 'src/worker/http/problem.ts',
-        line: "case 'invalid-payload':\n      return { status: 422,",
-        instead: "case 'invalid-payload':\n      return { status: 400,",
+        line: "'invalid-payload': () => [422,",
+        instead: "'invalid-payload': () => [400,",
       },
     ],
   },

@@ -77,7 +77,8 @@ export class Machine {
       hmac: async (key) => async (bytes) =>
         bufferOf(createHmac('sha256', key).update(bytes).digest()),
       // No operator moves to another account there.
-      cipher: RUNTIME.cipher,
+      seal: RUNTIME.seal,
+      open: RUNTIME.open,
       timingSafeEqual: (one, other) => timingSafeEqual(new Uint8Array(one), new Uint8Array(other)),
       randomBytes,
       randomUUID: () => Buffer.from(randomBytes(16)).toString('hex'),

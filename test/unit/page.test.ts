@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ownPage, signInAddress } from '../../src/worker/admin/page/addresses.ts'
-import { hoursOf } from '../../src/worker/admin/page/chart.tsx'
+import { hoursOf } from '../../src/worker/admin/page/overview.tsx'
 import { filterWords, readable, type Situation, sayHow } from '../../src/worker/admin/page/words.ts'
 import type { AlertName } from '../../src/worker/alerts/alerts.ts'
 import type { Outcome } from '../../src/worker/outbox/event.ts'

@@ -165,12 +165,13 @@ describe('with RECEIPT_DAYS 0', () => {
         now: () => clock.now,
         rim: RUNTIME,
       })
-      const event = { id: 'a'.repeat(64), kind: 'feedback' as const, source: null, attempts: 1 }
+      const event = { id: 'a'.repeat(64), kind: 'feedback' as const, source: null, position: 1 }
       records.delivered([
         {
           ...event,
           receivedAt: clock.now,
-          bytes: 3,
+          body: new Uint8Array(3),
+          history: null,
           records: 1,
           redacted: {},
           hashes: 'c'.repeat(33),
@@ -229,9 +230,10 @@ describe('what has been delivered beside an event whose parts take minutes', () 
           storage.sql.exec('SELECT COUNT(*) AS n FROM reports WHERE length(receipts) > 0').one().n,
         )
       const event = { kind: 'feedback', source: null } as const
-      const delivered = { ...event, id: 'a'.repeat(64), receivedAt: clock.now, attempts: 1 }
+      const delivered = { ...event, id: 'a'.repeat(64), receivedAt: clock.now, position: 1 }
+      const body = new Uint8Array(2)
       reports.delivered(
-        [{ ...delivered, bytes: 2, records: 1, redacted: {}, hashes: null }],
+        [{ ...delivered, body, history: null, records: 1, redacted: {}, hashes: '' }],
         clock.now,
       )
       reports.partSettled(event, clock.now + 999)

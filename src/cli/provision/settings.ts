@@ -2,8 +2,11 @@
  * Settings: Adobe's side of `provision`, from the environment or `--env-file`.
  * Promises: pure; what is missing or wrong is named, its value never shown. Plain http for loopback only.
  */
-import { DEFAULT_IMS_URL, DEFAULT_SCOPES } from '../../worker/config/destination.ts'
-import { DEFAULT_PLATFORM_URL } from '../../worker/config/extras.ts'
+import {
+  DEFAULT_IMS_URL,
+  DEFAULT_PLATFORM_URL,
+  DEFAULT_SCOPES,
+} from '../../worker/config/destination.ts'
 import { type Environment, variable } from '../lib/env-file.ts'
 import type { PlatformSettings } from '../lib/platform-client.ts'
 import type { Vars } from '../lib/wrangler-toml.ts'

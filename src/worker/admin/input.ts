@@ -22,9 +22,6 @@ export const kind = oneOf(STORED_KINDS)
 const matching = (form: RegExp, expected: string) =>
   v.pipe(v.string(expected), v.regex(form, expected))
 
-const ofLength = (least: number, most: number, expected: string) =>
-  v.pipe(v.string(expected), v.minLength(least, expected), v.maxLength(most, expected))
-
 /** A `lastError.code`. Any word will do: a code that no event has matches none. */
 export const code = matching(/^[a-z-]{1,40}$/, 'expected an error code, such as rejected')
 
@@ -133,7 +130,12 @@ export const text = v.pipe(v.string(TEXT), v.trim(), v.minLength(1, TEXT), v.max
 /** `OUTBOX_JURISDICTION`; `null`: none. */
 export const jurisdiction = v.nullable(v.picklist(['eu'], 'expected "eu" or null'))
 
-export const passphrase = ofLength(20, 1_024, 'expected a passphrase of 20 to 1024 characters')
+const PHRASE = 'expected a passphrase of 20 to 1024 characters'
+export const passphrase = v.pipe(
+  v.string(PHRASE),
+  v.minLength(20, PHRASE),
+  v.maxLength(1_024, PHRASE),
+)
 
 /** As an export gives it. */
 export const sealed = matching(/^[\w-]{60,}$/, 'expected what an export has answered')
@@ -158,7 +160,7 @@ export function exactlyOne<const Entries extends v.ObjectEntries>(
         names.filter((name) => given[name as keyof typeof given] !== undefined).length === 1,
       `expected exactly one of ${names.join(', ')}`,
     ),
-    v.metadata({ exactlyOne: names }),
+    v.metadata({ oneOf: names.map((name) => ({ required: [name] })) }),
   )
 }
 
@@ -180,23 +182,6 @@ export type InputSchema = v.GenericSchema & { entries: v.ObjectEntries }
 /** `detail` names the parameter and the expected value, never the value that was given. */
 export type Checked<Output> = { ok: true; output: Output } | { ok: false; detail: string }
 
-/**
- * An empty parameter counts as not given; one that is given twice is refused, since only one could be used, where the schema
- * takes no list. A list of nothing is refused too: who has ticked nothing does not mean everything.
- */
-export function checkQuery<Schema extends InputSchema>(
-  schema: Schema,
-  query: URLSearchParams,
-): Checked<v.InferOutput<Schema>> {
-  const given = new Map<string, unknown>()
-  for (const [name, value] of query) {
-    if (typeIn(schema, name) === 'array') given.set(name, listIn(query, name))
-    else if (given.has(name)) return refused(name, 'given more than once')
-    else given.set(name, value === '' ? undefined : value)
-  }
-  return check(schema, Object.fromEntries(given))
-}
-
 /** `value`: the parsed body; `undefined` if it could not be parsed. */
 export function checkBody<Schema extends InputSchema>(
   schema: Schema,
@@ -206,33 +191,41 @@ export function checkBody<Schema extends InputSchema>(
 }
 
 /**
- * A form has texts only: they become what the schema takes. Empty ones count as not given. `by` and `value` are one field,
- * whose name the sender has chosen.
+ * An empty parameter counts as not given; one that is given twice is refused, since only one could be used, where the schema
+ * takes no list. A list of nothing is refused too: who has ticked nothing does not mean everything.
  */
-export function checkForm<Schema extends InputSchema>(
-  schema: Schema,
-  form: URLSearchParams,
-): Checked<v.InferOutput<Schema>> {
-  const given = new Map<string, unknown>()
+export function checkQuery<Schema extends InputSchema>(schema: Schema, query: URLSearchParams) {
+  return checkTexts(schema, query, false)
+}
+
+/**
+ * A form has texts only: they become what the schema takes. Empty ones are as if they were not there. `by` and `value` are one
+ * field, whose name the sender has chosen.
+ */
+export function checkForm<Schema extends InputSchema>(schema: Schema, form: URLSearchParams) {
   const named = new URLSearchParams(form)
   named.delete('by')
   named.delete('value')
   if (form.get('by')) named.append(form.get('by') ?? '', form.get('value') ?? '')
-  for (const [name, value] of named) {
-    const type = typeIn(schema, name)
-    if (type === 'array') given.set(name, listIn(named, name))
-    else if (value === '') continue
+  return checkTexts(schema, named, true)
+}
+
+function checkTexts<Schema extends InputSchema>(
+  schema: Schema,
+  texts: URLSearchParams,
+  isForm: boolean,
+): Checked<v.InferOutput<Schema>> {
+  const given = new Map<string, unknown>()
+  for (const [name, text] of texts) {
+    const type = Object.hasOwn(schema.entries, name) ? typeOf(schema.entries[name]) : 'string'
+    if (type === 'array') given.set(name, texts.getAll(name).filter(Boolean))
+    else if (isForm && text === '') continue
     else if (given.has(name)) return refused(name, 'given more than once')
-    else if (type === 'number') given.set(name, Number(value))
-    else given.set(name, type === 'boolean' ? value === '1' : value)
+    else if (type === 'number') given.set(name, Number(text))
+    else given.set(name, type === 'boolean' ? text === '1' : text || undefined)
   }
   return check(schema, Object.fromEntries(given))
 }
-
-const typeIn = ({ entries }: InputSchema, name: string) =>
-  Object.hasOwn(entries, name) ? typeOf(entries[name]) : 'string'
-
-const listIn = (given: URLSearchParams, name: string) => given.getAll(name).filter(Boolean)
 
 /** What a field takes, where it may be left out or null too. */
 function typeOf(entry: unknown): string {

@@ -5,11 +5,13 @@
  * Promises: says what is taken, so what normalizing drops (empty text, null, `[]` for an empty object) is allowed, and
  * unknown fields are too.
  */
-import * as v from 'valibot'
-import { documentedIn, type Form, placeIn, type Shape } from '../chatlio/fields.ts'
-import { type JsonSchema, jsonSchemaOf } from '../lib/json-schema.ts'
+import type * as v from 'valibot'
+import { documentedIn, type Form, placeIn } from '../chatlio/fields.ts'
+import type { Shape } from '../chatlio/kind.ts'
 import { COMMANDS, type Command } from './api.ts'
 import * as o from './output.ts'
+
+type JsonSchema = { readonly [keyword: string]: unknown }
 
 const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` })
 const json = (schema: JsonSchema) => ({ 'application/json': { schema } })
@@ -153,7 +155,7 @@ function parameter(name: string, where: 'path' | 'query', required: boolean, sch
 
 /** Each field of a schema as a parameter of the query. */
 function queryOf(schema: v.GenericSchema) {
-  const { properties = {}, required = [] } = inputOf(schema)
+  const { properties = {}, required = [] } = jsonSchemaOf(schema, 'input')
   return Object.entries(properties as Record<string, JsonSchema>).map(([name, each]) =>
     parameter(name, 'query', (required as string[]).includes(name), each),
   )
@@ -161,14 +163,8 @@ function queryOf(schema: v.GenericSchema) {
 
 /** What an operator sends, as the Worker checks it. */
 function bodyOf(schema: v.GenericSchema): JsonSchema {
-  const { exactlyOne } = v.getMetadata(schema) as { exactlyOne?: readonly string[] }
-  const oneOf = exactlyOne?.map((name) => ({ required: [name] }))
-  return { ...inputOf(schema), additionalProperties: false, ...(oneOf && { oneOf }) }
-}
-
-function inputOf(schema: v.GenericSchema): JsonSchema {
-  const { exactlyOne: _, ...json } = jsonSchemaOf(schema, 'input')
-  return json
+  const { oneOf, ...json } = jsonSchemaOf(schema, 'input')
+  return { ...json, additionalProperties: false, ...(oneOf !== undefined && { oneOf }) }
 }
 
 /** What has a title goes into `schemas` under it, and is referred to. */
@@ -229,4 +225,122 @@ function propertiesAt(shape: Shape, holder: string): Record<string, JsonSchema> 
 
 function objectOf(properties: Record<string, JsonSchema>, required: string[]): JsonSchema {
   return { type: 'object', properties, ...(required.length > 0 && { required }) }
+}
+
+type Side = 'input' | 'output'
+
+/** As valibot's schemas and actions say of themselves. */
+type Part = {
+  readonly kind: string
+  readonly type: string
+  readonly pipe?: readonly Part[]
+  readonly entries?: Readonly<Record<string, Part>>
+  readonly item?: Part
+  readonly wrapped?: Part
+  readonly key?: Part
+  readonly value?: Part
+  readonly options?: readonly unknown[]
+  readonly literal?: unknown
+  readonly default?: unknown
+  readonly requirement?: unknown
+  readonly metadata?: object
+  readonly title?: string
+  readonly description?: string
+}
+
+/**
+ * JSON Schema (draft 2020-12) of the valibot schemas that commands are made of: a schema of another type throws, and a test asks
+ * for each command. What JSON Schema has no word for (a check, a transformation) is left out. `input`: what is taken; otherwise
+ * what comes out.
+ */
+export function jsonSchemaOf(schema: v.GenericSchema, side: Side = 'output'): JsonSchema {
+  return ofPart(schema as unknown as Part, side)
+}
+
+function ofPart(part: Part, side: Side): JsonSchema {
+  const [own = part, ...others] = part.pipe ?? []
+  let json = own.pipe && own !== part ? ofPart(own, side) : ofSchema(own, side)
+  for (const each of others) {
+    if (each.kind !== 'schema') json = { ...json, ...ofAction(each, json) }
+    else if (side === 'input') break
+    else json = { ...json, ...ofPart(each, side) }
+  }
+  return json
+}
+
+function ofSchema(part: Part, side: Side): JsonSchema {
+  const of = (each: Part | undefined) => (each ? ofPart(each, side) : {})
+  switch (part.type) {
+    case 'string':
+    case 'number':
+    case 'boolean':
+      return { type: part.type }
+    case 'any':
+    case 'unknown':
+      return {}
+    case 'literal':
+      return { const: part.literal }
+    case 'picklist':
+      return { enum: part.options, type: 'string' }
+    case 'array':
+      return { type: 'array', items: of(part.item) }
+    case 'record':
+      return {
+        type: 'object',
+        propertyNames: of(part.key),
+        additionalProperties: of(part.value),
+      }
+    case 'union':
+      return { anyOf: (part.options as readonly Part[]).map(of) }
+    case 'nullable':
+      return { anyOf: [of(part.wrapped), { type: 'null' }] }
+    case 'optional':
+      return { ...of(part.wrapped), ...(part.default !== undefined && { default: part.default }) }
+    case 'object':
+    case 'loose_object':
+    case 'strict_object': {
+      const entries = Object.entries(part.entries ?? {})
+      return {
+        type: 'object',
+        properties: Object.fromEntries(entries.map(([name, each]) => [name, of(each)])),
+        required: entries.filter(([, { type }]) => type !== 'optional').map(([name]) => name),
+        ...(part.type === 'strict_object' && { additionalProperties: false }),
+      }
+    }
+  }
+  throw new Error(`no JSON Schema of ${part.type}`)
+}
+
+function ofAction(
+  { type, requirement, metadata, title, description }: Part,
+  { type: of }: JsonSchema,
+): JsonSchema {
+  switch (type) {
+    case 'integer':
+      return { type: 'integer' }
+    case 'iso_timestamp':
+      return { format: 'date-time' }
+    case 'regex':
+      return { pattern: (requirement as RegExp).source }
+    case 'min_value':
+      return isNumber(of) ? { minimum: requirement } : {}
+    case 'max_value':
+      return isNumber(of) ? { maximum: requirement } : {}
+    case 'min_length':
+      return { [of === 'array' ? 'minItems' : 'minLength']: requirement }
+    case 'max_length':
+      return { [of === 'array' ? 'maxItems' : 'maxLength']: requirement }
+    case 'metadata':
+      return { ...metadata }
+    case 'title':
+      return { title }
+    case 'description':
+      return { description }
+  }
+  return {}
+}
+
+/** A number that is checked after a text has been turned into it says nothing of the text. */
+function isNumber(type: unknown): boolean {
+  return type === 'number' || type === 'integer'
 }

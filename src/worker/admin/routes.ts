@@ -1,29 +1,95 @@
 /**
- * The operators' routes, made of the list of commands: where is an event, why, and send it again.
+ * The operators' routes, made of the list of commands: where is an event, why, and send it again; and who is admitted to them:
+ * the admin token as `Authorization: Bearer` (the API), the session of someone who signed in with it (the page), or Cloudflare
+ * Access (both).
  *
- * Promises: without a configured token these routes do not exist; a wrong token learns nothing but that; a method that a
- * route does not take is a 405 that names those it does. When the outbox does not answer, the answer is 503.
+ * Promises: fails closed. Without a token and an audience these routes do not exist; a wrong token learns nothing but that.
+ * Access counts only with the configured audience: any other application of the account admits nobody. A request that changes
+ * something, and that a browser may have been tricked into sending (no Bearer token), must come from our own pages. A method
+ * that a route does not take is a 405 that names those it does. When the outbox does not answer, the answer is 503.
  */
+import type { MiddlewareHandler } from 'hono'
+import { csrf } from 'hono/csrf'
 import { Hono } from 'hono/tiny'
+import { readSessionCookie } from '../http/auth.ts'
 import { problemResponse } from '../http/problem.ts'
-import { type AppContext, servicesOf } from '../services.ts'
-import { apiAccess, operatorOf } from './access.ts'
+import { type AppContext, type AppEnv, servicesOf } from '../services.ts'
 import { COMMANDS, type Command, type CommandName } from './api.ts'
 import { type Checked, checkBody, checkQuery, readJson } from './input.ts'
 import { run } from './run/run.ts'
 
+type Admission = 'token' | 'session' | 'access'
+
+export function hasOperators(c: AppContext): boolean {
+  const { adminToken, accessAud } = servicesOf(c.env).config
+  return adminToken !== null || accessAud !== null
+}
+
+/** How this request is admitted; `null`: not at all. */
+export async function admit(c: AppContext, own: 'token' | 'session'): Promise<Admission | null> {
+  const { adminKeys, sessions, config } = servicesOf(c.env)
+  const [, token] = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '') ?? []
+  if (own === 'token' && (await adminKeys?.find(token))) return 'token'
+  const cookie = readSessionCookie(c.req.header('cookie'))
+  if (own === 'session' && (await sessions?.isOpen(cookie, Date.now()))) return 'session'
+  const access = accessOf(c)
+  return access && config.accessAud !== null && access.aud === config.accessAud ? 'access' : null
+}
+
+const accessOf = (c: AppContext) => (c.executionCtx as Pick<ExecutionContext, 'access'>).access
+
+const sameOrigin = csrf()
+
+/** By `Sec-Fetch-Site` or `Origin`; a request that only reads may come from anywhere. */
+export async function isFromHere(c: AppContext): Promise<boolean> {
+  try {
+    await sameOrigin(c, async () => undefined)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Leaves who asks, for the operators' log. Access is asked for an address only when something is done, or taken away. */
+export async function nameOperator(c: AppContext, admission: Admission): Promise<void> {
+  const { method, path } = c.req
+  const isRead = (method === 'GET' || method === 'HEAD') && !path.endsWith('/export')
+  const isNamed = admission === 'access' && !isRead
+  const identity = isNamed
+    ? await accessOf(c)
+        ?.getIdentity()
+        .catch(() => undefined)
+    : undefined
+  c.set('operator', isNamed ? (identity?.email ?? 'access') : 'token')
+}
+
+/** `token`, or the address of an operator whom Cloudflare Access let in. */
+export const operatorOf = (c: AppContext) => c.get('operator') ?? 'token'
+
+/** Whether an operator asks: only they see which relay this is. */
+export const isAdmitted = (c: AppContext) => c.get('operator') !== undefined
+
+/** For the API: a session opens nothing here. */
+const apiAccess: MiddlewareHandler<AppEnv> = async (c, next) => {
+  if (!hasOperators(c)) return problemResponse({ code: 'not-found' })
+  const admission = await admit(c, 'token')
+  if (!admission) return problemResponse({ code: 'unauthorized', realm: 'admin' })
+  if (admission !== 'token' && !(await isFromHere(c))) {
+    return problemResponse({ code: 'forbidden' })
+  }
+  await nameOperator(c, admission)
+  return next()
+}
+
 /** With their names. */
 export const commands = Object.entries(COMMANDS) as [CommandName, Command][]
 
-/** As Hono writes it. */
-export const routeOf = ({ path }: Command) => path.replaceAll('{id}', ':id')
-
 export function adminRoutes() {
-  const admin = new Hono<{ Bindings: Env }>({ strict: false })
+  const admin = new Hono<AppEnv>({ strict: false })
   admin.use('*', apiAccess)
   const methods = new Map<string, string[]>()
   for (const [name, command] of commands) {
-    const route = routeOf(command)
+    const route = command.path.replaceAll('{id}', ':id')
     const own = command.method === 'GET' ? ['GET', 'HEAD'] : [command.method]
     methods.set(route, [...(methods.get(route) ?? []), ...own])
     admin.on(command.method, route, (c) => answer(c, name, command))

@@ -8,7 +8,7 @@
  * what a visitor wrote. `record` is the visitor's own data, for sending it again; a reader who keeps something keeps the rest.
  * `kind` and `source` are what the relay itself wrote into the record, and are in the form of these or absent.
  */
-import { EVENT_TYPES, type EventKind } from '../chatlio/kind.ts'
+import { type EventKind, KINDS } from '../chatlio/kind.ts'
 import { isObject, type JsonObject, jsonIn } from '../lib/json.ts'
 
 export type FailedRow = {
@@ -58,10 +58,10 @@ function cutRow(line: string, code: string, pointer: string): FailedRow {
 
 const TYPE_IN_TEXT = /eventType[\\"\s]*:[\\"\s]*(chatlio\.\w+)[\\"]/
 
-const KINDS = new Map<unknown, EventKind>(
-  Object.entries(EVENT_TYPES).map(([kind, type]) => [type, kind as EventKind]),
+const KIND_OF = new Map<unknown, EventKind>(
+  Object.entries(KINDS).map(([kind, { eventType }]) => [eventType, kind as EventKind]),
 )
-const kindOf = (type: unknown): EventKind | null => KINDS.get(type) ?? null
+const kindOf = (type: unknown): EventKind | null => KIND_OF.get(type) ?? null
 
 /** At the top of a raw record; in XDM under the tenant's name. */
 function sourceOf(record: JsonObject): string | null {

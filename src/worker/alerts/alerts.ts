@@ -29,6 +29,7 @@ import {
   notLanded,
   OUTAGE_ENDS,
   placed,
+  SEND_AGAIN,
   STORAGE,
   STORED,
 } from './words.ts'
@@ -77,9 +78,6 @@ export type Alert = {
 
 /** Causes shown in one message. */
 const SHOWN_CAUSES = 5
-
-const SEND_AGAIN =
-  'To bring a chat that is missing, un-archive its channel in Slack and use `/chatlio send-to-webhook`.'
 
 /** In the order in which they are listed and sent. */
 export const ALERTS = {

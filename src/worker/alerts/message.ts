@@ -6,7 +6,7 @@
  * Promises: every request has a deadline and follows no redirect. A failure is in our words, which repeat neither the address
  * (it is a secret) nor the answer.
  */
-import type { AlertWebhook } from '../config/extras.ts'
+import type { AlertWebhook } from '../config/destination.ts'
 import { isTimeout, within } from '../lib/bounded.ts'
 import type { Rim } from '../lib/rim.ts'
 import { ALERT_TIMEOUT_MS } from '../limits.ts'

@@ -109,8 +109,10 @@ export const STORAGE = {
 export const TURNED_AWAY =
   'What is refused or answered 503 is neither relayed nor stored, and Chatlio may not send it again.'
 
-export const TURNED_AWAY_ACTION =
-  '`npm run tail -- --errors` shows why. To bring a chat that is missing, un-archive its channel in Slack and use `/chatlio send-to-webhook`.'
+export const SEND_AGAIN =
+  'To bring a chat that is missing, un-archive its channel in Slack and use `/chatlio send-to-webhook`.'
+
+export const TURNED_AWAY_ACTION = `\`npm run tail -- --errors\` shows why. ${SEND_AGAIN}`
 
 /** Alerts go nowhere. */
 export const SET_ALERTS = 'Set the secret: `npx wrangler secret put ALERT_WEBHOOK_URL`.'

@@ -17,39 +17,32 @@ import {
 } from '../lib/json.ts'
 import { addressesOf, composed } from '../lib/spellings.ts'
 import { MAX_ISSUES } from '../limits.ts'
-import { documentedAt, type Form, SHAPE_OF, type Shape } from './fields.ts'
-import { EVENT_TYPES, type EventKind, inferKind, type Route, type StoredKind } from './kind.ts'
+import { documentedAt, type Form } from './fields.ts'
+import {
+  type EventKind,
+  inferKind,
+  KINDS,
+  type Route,
+  type Shape,
+  type StoredKind,
+} from './kind.ts'
 import { isOfTestPerson, TEST_EVENT_TYPE } from './person.ts'
 import { normalizedTime, readTime, toIso, utcDay } from './timestamp.ts'
 
 /** What the relay itself looks at in a normalized body; the rest is there under its documented name. */
-export type Visitor = JsonObject & { UUID?: string; email?: string; identTraits?: string }
-export type Message = JsonObject & {
-  text?: string
-  sentAt?: string
-  userId?: string
-  isVisitorMsg?: boolean
-}
-export type Conversation = JsonObject & { visitor: Visitor }
-export type OfflineMessage = JsonObject & { visitor?: Visitor; email?: string }
-export type Transcript = JsonObject & {
-  messages: Message[]
-  startedAt?: string
-  endedAt?: string
-  visitorEmail?: string
-}
+export type Message = JsonObject & { sentAt?: string; userId?: string; isVisitorMsg?: boolean }
+export type Transcript = JsonObject & { messages: Message[]; startedAt?: string; endedAt?: string }
 
 /** A kind and the payload that goes with it. */
 type Typed =
   | { kind: 'transcript'; payload: Transcript }
-  | { kind: 'offline-message'; payload: OfflineMessage }
-  | { kind: Exclude<EventKind, 'transcript' | 'offline-message'>; payload: Conversation }
+  | { kind: Exclude<EventKind, 'transcript'>; payload: JsonObject }
 
 /** A validated, normalized event. Times are RFC 3339 in UTC, with milliseconds. */
 export type ChatEvent = Typed & {
   /** Made by `eventId`; becomes `_id` in AEP. */
   id: string
-  /** One of `EVENT_TYPES`, or that of a test. */
+  /** That of its kind, or of a test. */
   eventType: string
   /** A transcript's `endedAt` if it can be read, otherwise the time of receipt. Never later than receipt. */
   timestamp: string
@@ -88,7 +81,7 @@ export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
     return invalid(kind, 'expected a transcript, an offline message or a conversation')
   }
   const reading: Context = { receivedAt: arrival.receivedAt, issues: [] }
-  const payload = BODIES[SHAPE_OF[kind]](json, reading)
+  const payload = BODIES[KINDS[kind].shape](json, reading)
   if (reading.issues.length > 0) {
     return { outcome: 'invalid', kind, issues: reading.issues.slice(0, MAX_ISSUES) }
   }
@@ -100,7 +93,7 @@ export function readEvent(arrival: Arrival, parsed: Parsed): Reading {
   const event: ChatEvent = {
     ...typed,
     id: arrival.id,
-    eventType: isOfTestPerson(json) ? TEST_EVENT_TYPE : EVENT_TYPES[kind],
+    eventType: isOfTestPerson(json) ? TEST_EVENT_TYPE : KINDS[kind].eventType,
     timestamp: isDated ? endedAt : receivedAt,
     receivedAt,
   }

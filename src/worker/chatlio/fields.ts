@@ -6,19 +6,7 @@
  * and the table in docs/setup.md. To add a field: a row here, then `npm run test:cli -- test/cli/samples.test.ts -u`.
  * Pure data. A name below `chatlio.` can never be changed once a schema is saved: add, do not rename.
  */
-import type { EventKind } from './kind.ts'
-
-/** The three bodies that Chatlio documents: all webhooks but two share one. */
-export type Shape = 'conversation' | 'offline-message' | 'transcript'
-
-export const SHAPE_OF: Readonly<Record<EventKind, Shape>> = {
-  transcript: 'transcript',
-  'offline-message': 'offline-message',
-  'new-conversation': 'conversation',
-  unanswered: 'conversation',
-  feedback: 'conversation',
-  conversation: 'conversation',
-}
+import type { Shape } from './kind.ts'
 
 /**
  * What a field holds. `longText`: what a large event is split at. `ip`: `environment.ipV4` or `.ipV6`, by what the value
@@ -304,6 +292,11 @@ export function placeIn({ from }: Pick<Field, 'from'>): { holder: string; name: 
   const dot = from.lastIndexOf('.')
   return { holder: from.slice(0, Math.max(dot, 0)), name: from.slice(dot + 1) }
 }
+
+/** The fields that name the visitor, best first. */
+export const NAMING = FIELDS.flatMap((field) =>
+  field.person === null ? [] : [{ ...field, person: field.person, ...placeIn(field) }],
+)
 
 /** Who sends a field, in words. */
 export function sentBy({ kinds }: Field): string {

@@ -32,15 +32,25 @@ export type EventKind = RouteKind | 'conversation'
 export type StoredKind = EventKind | 'auto'
 export const STORED_KINDS = [...ROUTE_KINDS, 'conversation', 'auto'] as const
 
-/** `eventType` in AEP. XDM's list of event types is open: "you can also use your own" (EE). */
-export const EVENT_TYPES: Record<EventKind, string> = {
-  transcript: 'chatlio.transcript',
-  'offline-message': 'chatlio.offlineMessage',
-  'new-conversation': 'chatlio.newConversation',
-  unanswered: 'chatlio.unanswered',
-  feedback: 'chatlio.feedback',
-  conversation: 'chatlio.conversation',
+/** The three bodies that Chatlio documents: all webhooks but two share one. */
+export type Shape = 'conversation' | 'offline-message' | 'transcript'
+
+/**
+ * `eventType` in AEP: XDM's list is open, "you can also use your own" (EE). `producedBy`, of what XDM suggests (EE): the
+ * visitor acted (`self`), or Chatlio did, which reported an unanswered conversation or exported a transcript (`system`).
+ */
+function kind(shape: Shape, eventType: string, producedBy: 'self' | 'system') {
+  return { shape, eventType, producedBy }
 }
+
+export const KINDS = {
+  transcript: kind('transcript', 'chatlio.transcript', 'system'),
+  'offline-message': kind('offline-message', 'chatlio.offlineMessage', 'self'),
+  'new-conversation': kind('conversation', 'chatlio.newConversation', 'self'),
+  unanswered: kind('conversation', 'chatlio.unanswered', 'system'),
+  feedback: kind('conversation', 'chatlio.feedback', 'self'),
+  conversation: kind('conversation', 'chatlio.conversation', 'self'),
+} satisfies Record<EventKind, object>
 
 const has = Object.hasOwn
 

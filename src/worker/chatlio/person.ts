@@ -15,8 +15,8 @@ import {
   parseEmbedded,
 } from '../lib/json.ts'
 import { addressesIn, addressesOf, folded, readingsOf } from '../lib/spellings.ts'
-import { FIELDS, type Naming, placeIn, SHAPE_OF } from './fields.ts'
-import type { StoredKind } from './kind.ts'
+import { NAMING, type Naming } from './fields.ts'
+import { KINDS, type StoredKind } from './kind.ts'
 
 /** Emails and ids as they are compared: emails folded, ids trimmed. Several visitors only where a text was searched. */
 export type Subject = {
@@ -68,12 +68,6 @@ type Members = {
   inVisitor: (name: string) => readonly unknown[]
 }
 
-/** The fields that name the visitor. In a `visitor` they do whatever the kind. */
-const NAMING = FIELDS.flatMap((field) => {
-  const { person, kinds } = field
-  return person === null ? [] : [{ person, kinds, ...placeIn(field) }]
-})
-
 /** What a text in such a field names: an email as it is written, and what is in it if it is more than one address. */
 const NAMED_IN: Record<Naming, (text: string) => readonly string[]> = {
   id: (text) => [text.trim()],
@@ -85,8 +79,9 @@ function inObjects(kind: StoredKind, { inBody, inVisitor }: Members): Subject {
   const visitors = new Set<string>()
   const emails = new Set<string>()
   for (const { holder, name, person, kinds } of NAMING) {
+    // In a `visitor` they name one whatever the kind.
     const isInBody = holder === ''
-    if (isInBody && kind !== 'auto' && !kinds.includes(SHAPE_OF[kind])) continue
+    if (isInBody && kind !== 'auto' && !kinds.includes(KINDS[kind].shape)) continue
     const found = person === 'id' ? visitors : emails
     for (const text of (isInBody ? inBody : inVisitor)(name).flatMap(textsAt)) {
       for (const value of NAMED_IN[person](text)) if (value !== '') found.add(value)

@@ -19,117 +19,83 @@ import {
   MIN_EVENT_BYTES,
   MIN_SECRET_CHARACTERS,
 } from '../limits.ts'
-import { type Destination, readDestination, readIms } from './destination.ts'
-import { type AlertConfig, type ReadAccess, readAccess, readAlertUrls } from './extras.ts'
-import {
-  type ConfigProblem,
-  days,
-  integerBetween,
-  listOf,
-  type Variables,
-  variableReader,
-} from './variables.ts'
-import { LONG_ENOUGH, PLACEHOLDER, readWebhookKeys, type WebhookKey } from './webhook-keys.ts'
+import { readAccess, readAlertUrls, readDestination, readIms } from './destination.ts'
+import { days, integerBetween, listOf, VariableReader, type Variables } from './variables.ts'
+import { LONG_ENOUGH, PLACEHOLDER, readWebhookKeys } from './webhook-keys.ts'
 
 export type {
   Credentials,
   Destination,
   RawDestination,
+  ReadAccess,
   XdmDestination,
 } from './destination.ts'
-export type { ReadAccess } from './extras.ts'
 export type { Variables } from './variables.ts'
 export type { WebhookKey } from './webhook-keys.ts'
 
-export type Config = {
-  /** Empty: every webhook is refused. Those that cannot be used are left out, and are a problem each. */
-  webhookKeys: readonly WebhookKey[]
-  /** A sentence that says why there are none; `null` when there are some. */
-  webhookKeysFault: string | null
-  /** `null`: no token opens the admin routes. */
-  adminToken: string | null
-  /** The audience of the Access application whose users are operators; `null`: Access opens nothing. */
-  accessAud: string | null
-  /** `null`: a setting of AEP, or a number, is invalid. Events are stored and not relayed (hold `configuration`). */
-  destination: Destination | null
-  problems: readonly ConfigProblem[]
-  forwardTimeoutMs: number
-  drainTimeoutMs: number
-  /** Requests that the outbox has under way at once, when AEP takes them. */
-  deliveryConcurrency: number
-  /** Where the outbox lives; `null`: anywhere. */
-  outboxJurisdiction: 'eu' | null
-  maxEventBytes: number
-  retryBaseMs: number
-  retryCapMs: number
-  retentionMs: number
-  /** How long delivered events are remembered; 0: not at all. */
-  receiptMs: number
-  /** What is replaced in texts that are sent; empty: nothing. */
-  redact: readonly RedactRule[]
-  /** `null`: nobody has opted out. */
-  optOutTrait: Trait | null
-  /** With what AEP's own counts may be read. */
-  readAccess: ReadAccess
-  /** How long a started conversation may be without its transcript; 0: transcripts are not checked. */
-  completeMs: number
-  /** What an operator calls this relay; `null`: nothing. */
-  environment: string | null
-  alerts: AlertConfig
-}
+export type Config = ReturnType<typeof parseConfig>
 
 /** Pure. `env` may hold bindings beside the variables. Durations are in milliseconds, sizes in bytes. */
-export function parseConfig(env: object): Config {
-  const variables = env as Variables
-  const problems: ConfigProblem[] = []
-  const read = variableReader(variables, problems)
+export function parseConfig(env: object) {
+  const variables = new VariableReader(env as Variables)
+  const { problems } = variables
   const whole = (variable: string, min: number, max: number, otherwise: number) =>
-    read(variable, integerBetween(min, max)) ?? otherwise
+    variables.read(variable, integerBetween(min, max)) ?? otherwise
   const forwardTimeoutMs = whole('FORWARD_TIMEOUT_MS', 0, MAX_FORWARD_TIMEOUT_MS, 3_000)
   const drainTimeoutMs = whole('DRAIN_TIMEOUT_MS', 1, MAX_DRAIN_TIMEOUT_MS, 15_000)
   const retryBaseMs = whole('RETRY_BASE_MS', 1, HOUR_MS, 1_000)
   const retryCapMs = whole('RETRY_CAP_MS', 1, DAY_MS, 60_000)
-  const format = read('AEP_FORMAT', v.picklist(['raw', 'xdm'], 'raw or xdm')) ?? 'raw'
+  const format = variables.read('AEP_FORMAT', v.picklist(['raw', 'xdm'], 'raw or xdm')) ?? 'raw'
   const eventBytes = format === 'xdm' ? 9_500 : 1_000_000
-  const maxEventBytes = whole('MAX_EVENT_BYTES', MIN_EVENT_BYTES, AEP_MAX_REQUEST_BYTES, eventBytes)
-  const deliveryConcurrency = whole('DELIVERY_CONCURRENCY', 1, MAX_DELIVERY_CONCURRENCY, 48)
-  const outboxJurisdiction = read('OUTBOX_JURISDICTION', v.picklist(['eu'], 'eu, or none')) ?? null
-  const retentionDays = read('RETENTION_DAYS', days) ?? 30
-  const receiptDays = whole('RECEIPT_DAYS', 0, MAX_RECEIPT_DAYS, 7)
-  const alertAgeMinutes = whole('ALERT_AGE_MINUTES', 1, 43_200, 15)
-  const alertSilenceHours = whole('ALERT_SILENCE_HOURS', 0, 168, 24)
-  const completeHours = whole('COMPLETE_HOURS', 0, 720, 24)
-  const redact = read('REDACT', redactRules) ?? ['card']
-  const optOut = read('OPT_OUT_TRAIT', optOutTrait) ?? null
-  const ims = readIms(read)
-  const parsedDestination = readDestination(format, read, problems, ims)
-  const usable = problems.length === 0
-  // Read after `usable` is decided: an invalid secret closes its own routes and does not stop relaying.
-  return {
-    ...readWebhookKeys(variables.WEBHOOK_KEYS, problems),
-    adminToken: read('ADMIN_TOKEN', secret) ?? null,
-    accessAud: read('ACCESS_AUD', v.string()) ?? null,
-    destination: usable ? parsedDestination : null,
-    problems,
+  const settings = {
     forwardTimeoutMs,
     drainTimeoutMs: Math.max(drainTimeoutMs, forwardTimeoutMs),
-    deliveryConcurrency,
-    outboxJurisdiction,
-    maxEventBytes,
     retryBaseMs,
     retryCapMs: Math.max(retryCapMs, retryBaseMs),
-    retentionMs: retentionDays * DAY_MS,
-    receiptMs: receiptDays * DAY_MS,
+    maxEventBytes: whole('MAX_EVENT_BYTES', MIN_EVENT_BYTES, AEP_MAX_REQUEST_BYTES, eventBytes),
+    /** Requests that the outbox has under way at once, when AEP takes them. */
+    deliveryConcurrency: whole('DELIVERY_CONCURRENCY', 1, MAX_DELIVERY_CONCURRENCY, 48),
+    /** Where the outbox lives; `null`: anywhere. */
+    outboxJurisdiction:
+      variables.read('OUTBOX_JURISDICTION', v.picklist(['eu'], 'eu, or none')) ?? null,
+    retentionMs: (variables.read('RETENTION_DAYS', days) ?? 30) * DAY_MS,
+    /** How long delivered events are remembered; 0: not at all. */
+    receiptMs: whole('RECEIPT_DAYS', 0, MAX_RECEIPT_DAYS, 7) * DAY_MS,
+  }
+  const alerts = {
+    /** A pending event older than this is worth an alert. */
+    ageMs: whole('ALERT_AGE_MINUTES', 1, 43_200, 15) * 60_000,
+    /** No webhook for so long, where a week before there were some, is worth an alert; 0: never. */
+    silenceMs: whole('ALERT_SILENCE_HOURS', 0, 168, 24) * HOUR_MS,
+  }
+  const completeMs = whole('COMPLETE_HOURS', 0, 720, 24) * HOUR_MS
+  const redact: readonly RedactRule[] = variables.read('REDACT', redactRules) ?? ['card']
+  const optOut = variables.read('OPT_OUT_TRAIT', optOutTrait) ?? null
+  const ims = readIms(variables)
+  const destination = readDestination(format, variables, ims)
+  const isUsable = problems.length === 0
+  // Read after that is decided: an invalid secret closes its own routes and does not stop relaying.
+  return {
+    ...readWebhookKeys(variables.text('WEBHOOK_KEYS'), problems),
+    /** `null`: no token opens the admin routes. */
+    adminToken: variables.read('ADMIN_TOKEN', secret) ?? null,
+    /** The audience of the Access application whose users are operators; `null`: Access opens nothing. */
+    accessAud: variables.text('ACCESS_AUD') ?? null,
+    /** `null`: a setting of AEP, or a number, is invalid. Events are stored and not relayed (hold `configuration`). */
+    destination: isUsable ? destination : null,
+    ...settings,
+    /** How long a started conversation may be without its transcript; 0: transcripts are not checked. */
+    completeMs,
+    /** What is replaced in texts that are sent; empty: nothing. */
     redact,
+    /** `null`: nobody has opted out. */
     optOutTrait: optOut,
-    readAccess: readAccess(read, problems, { ims, flowId: parsedDestination.flowId || null }),
-    completeMs: completeHours * HOUR_MS,
-    environment: read('ENVIRONMENT', oneLine) ?? null,
-    alerts: {
-      ageMs: alertAgeMinutes * 60_000,
-      silenceMs: alertSilenceHours * HOUR_MS,
-      ...readAlertUrls(read),
-    },
+    /** With what AEP's own counts may be read. */
+    readAccess: readAccess(variables, ims, destination.flowId || null),
+    /** What an operator calls this relay; `null`: nothing. */
+    environment: variables.read('ENVIRONMENT', oneLine) ?? null,
+    alerts: { ...alerts, ...readAlertUrls(variables) },
+    problems,
   }
 }
 

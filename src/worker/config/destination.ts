@@ -1,11 +1,14 @@
 /**
- * Parses the variables that say where events go: AEP_ENDPOINT and its companions.
- * Promises: every missing or inconsistent variable adds a problem. If there are problems, the returned destination is
- * not usable; `config.ts` then discards it.
+ * The addresses and credentials of others: where events go, with what AEP's own counts may be read, where alerts go.
+ *
+ * Promises: every missing or inconsistent variable of the destination is a problem; if there are any, the returned destination
+ * is not usable, and `config.ts` discards it. Nothing of the rest can hold up an event: an address that does not parse closes
+ * its own door, and what is missing or wrong for reading makes the comparison unavailable and says why. That credential is
+ * never used for the inlet. The addresses of alerts and heartbeat are secrets, since anyone who has them can post there.
  */
 import * as v from 'valibot'
-import { SCHEMA_EXTRAS, type SchemaExtra } from '../chatlio/fields.ts'
-import { type ConfigProblem, listOf, type ReadVariable, text } from './variables.ts'
+import { SCHEMA_EXTRAS } from '../chatlio/fields.ts'
+import { listOf, type VariableReader } from './variables.ts'
 
 /** Where Adobe gives out tokens, and for what. `imsUrl` has no trailing slash. */
 export type Ims = { imsUrl: string; scopes: string }
@@ -13,28 +16,16 @@ export type Ims = { imsUrl: string; scopes: string }
 /** OAuth server-to-server credentials (AUTH). */
 export type Credentials = { clientId: string; clientSecret: string } & Ims
 
-type Inlet = {
-  /** The streaming endpoint as configured, with its query: `https://dcs.adobedc.net/collection/{INLET_ID}`. */
-  url: string
-  /** `null`: the inlet needs no authentication. */
-  credentials: Credentials | null
-}
-export type RawDestination = Inlet & { format: 'raw'; flowId: string }
-export type XdmDestination = Inlet & {
-  format: 'xdm'
-  /** `/collection/batch/{INLET_ID}` of the same endpoint (MULTI). */
-  batchUrl: string
-  flowId: string | null
-  orgId: string
-  datasetId: string
-  schemaId: string
-  schemaVersion: string
-  /** Tenant id without the underscore. */
-  tenant: string
-  visitorNamespace: string
-  schemaExtras: readonly SchemaExtra[]
-}
-export type Destination = RawDestination | XdmDestination
+export type Destination = ReturnType<typeof readDestination>
+export type RawDestination = Extract<Destination, { format: 'raw' }>
+export type XdmDestination = Extract<Destination, { format: 'xdm' }>
+
+export type ReadAccess = ReturnType<typeof readAccess>
+
+/** PagerDuty names no key in its address, so ours does: `?routing_key=…`, or `/integration/KEY/enqueue`. */
+export type AlertWebhook =
+  | { service: 'slack'; url: string }
+  | { service: 'pagerduty'; url: string; routingKey: string }
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
@@ -52,28 +43,28 @@ export const httpUrl = v.pipe(
   v.check(({ username, password }) => username + password === '', 'a URL without user or password'),
 )
 
-/** Adds to `problems`; if it added any, the result holds empty strings in place of invalid values. */
-export function readDestination(
-  format: 'raw' | 'xdm',
-  read: ReadVariable,
-  problems: ConfigProblem[],
-  ims: Ims,
-): Destination {
-  const before = problems.length
+/** If it finds problems, the result holds empty strings in place of invalid values. */
+export function readDestination(format: 'raw' | 'xdm', variables: VariableReader, ims: Ims) {
+  const before = variables.problems.length
   const required = (variable: string) => {
-    const value = read(variable, text)
-    if (value === undefined) problems.push({ variable, expected: `a value (${format} needs it)` })
+    const value = variables.text(variable)
+    if (value === undefined) variables.wrong(variable, `a value (${format} needs it)`)
     return value ?? ''
   }
-  const endpoint = read('AEP_ENDPOINT', httpUrl)
-  if (!endpoint && problems.length === before) {
-    problems.push({ variable: 'AEP_ENDPOINT', expected: 'the streaming endpoint' })
+  const endpoint = variables.read('AEP_ENDPOINT', httpUrl)
+  if (!endpoint && variables.problems.length === before) {
+    variables.wrong('AEP_ENDPOINT', 'the streaming endpoint')
   }
-  const flowId = flowIdOf(endpoint, read, problems)
+  const flowId = flowIdOf(endpoint, variables)
   if (format === 'raw' && flowId === null) {
-    problems.push({ variable: 'AEP_FLOW_ID', expected: 'a value (raw needs it)' })
+    variables.wrong('AEP_FLOW_ID', 'a value (raw needs it)')
   }
-  const inlet = { url: endpoint?.href ?? '', credentials: credentials(read, problems, ims) }
+  const inlet = {
+    /** The streaming endpoint as configured, with its query: `https://dcs.adobedc.net/collection/{INLET_ID}`. */
+    url: endpoint?.href ?? '',
+    /** `null`: the inlet needs no authentication. */
+    credentials: credentials(variables, ims),
+  }
   if (format === 'raw') {
     return { ...inlet, format, flowId: flowId ?? '' }
   }
@@ -81,15 +72,17 @@ export function readDestination(
   return {
     ...inlet,
     format,
-    batchUrl: endpoint ? batchUrl(endpoint, problems) : '',
+    /** `/collection/batch/{INLET_ID}` of the same endpoint (MULTI). */
+    batchUrl: endpoint ? batchUrl(endpoint, variables) : '',
     flowId,
     orgId: required('AEP_ORG_ID'),
     datasetId: required('AEP_DATASET_ID'),
     schemaId,
-    schemaVersion: read('AEP_SCHEMA_VERSION', text) ?? '1',
-    tenant: tenantOf(required('AEP_TENANT'), schemaId, problems),
-    visitorNamespace: read('AEP_VISITOR_NAMESPACE', text) ?? 'ChatlioVisitor',
-    schemaExtras: read('AEP_SCHEMA_EXTRAS', listOf(SCHEMA_EXTRAS)) ?? [],
+    schemaVersion: variables.text('AEP_SCHEMA_VERSION') ?? '1',
+    /** Without the underscore. */
+    tenant: tenantOf(required('AEP_TENANT'), schemaId, variables),
+    visitorNamespace: variables.text('AEP_VISITOR_NAMESPACE') ?? 'ChatlioVisitor',
+    schemaExtras: variables.read('AEP_SCHEMA_EXTRAS', listOf(SCHEMA_EXTRAS)) ?? [],
   }
 }
 
@@ -97,15 +90,16 @@ export function readDestination(
  * Adobe's UI shows the tenant id with a leading underscore, the API without it: both are accepted, in any case. The
  * schema's id names the tenant too. Events under another one are accepted with 200 and kept out of the dataset.
  */
-function tenantOf(text: string, schemaId: string, problems: ConfigProblem[]): string {
+function tenantOf(text: string, schemaId: string, variables: VariableReader): string {
   const tenant = text.replace(/^_+/, '').toLowerCase()
   const [, inId] = /^(?:https:\/\/ns\.adobe\.com\/|_)([^/.]+)[/.]schemas[/.]/i.exec(schemaId) ?? []
+  const isNamed = inId?.toLowerCase() === tenant
   if (text !== '' && tenant === '') {
-    problems.push({ variable: 'AEP_TENANT', expected: 'the tenant id' })
-  } else if (tenant !== '' && inId !== undefined && inId.toLowerCase() !== tenant) {
-    problems.push({ variable: 'AEP_TENANT', expected: 'the tenant that AEP_SCHEMA_ID names' })
+    variables.wrong('AEP_TENANT', 'the tenant id')
+  } else if (tenant !== '' && inId !== undefined && !isNamed) {
+    variables.wrong('AEP_TENANT', 'the tenant that AEP_SCHEMA_ID names')
   }
-  return inId !== undefined && inId.toLowerCase() === tenant ? inId : tenant
+  return inId !== undefined && isNamed ? inId : tenant
 }
 
 const FLOW_ID_PARAMETER = 'x-adobe-flow-id'
@@ -117,32 +111,24 @@ const flowId = v.pipe(v.string(), v.regex(/^[\x21-\x7e]+$/, 'an id without space
  * Also reads the endpoint's query, where Adobe's UI puts the flow id ("as either a query parameter or as part of your
  * HTTP header", HTTP).
  */
-function flowIdOf(
-  endpoint: URL | undefined,
-  read: ReadVariable,
-  problems: ConfigProblem[],
-): string | null {
-  const given = read('AEP_FLOW_ID', flowId)
+function flowIdOf(endpoint: URL | undefined, variables: VariableReader): string | null {
+  const given = variables.read('AEP_FLOW_ID', flowId)
   const inUrl = endpoint?.searchParams.get(FLOW_ID_PARAMETER) || undefined
   if (inUrl !== undefined && !v.is(flowId, inUrl)) {
-    problems.push({ variable: 'AEP_ENDPOINT', expected: `an id in its ${FLOW_ID_PARAMETER}` })
+    variables.wrong('AEP_ENDPOINT', `an id in its ${FLOW_ID_PARAMETER}`)
   }
   if (given !== undefined && inUrl !== undefined && given !== inUrl) {
-    problems.push({
-      variable: 'AEP_FLOW_ID',
-      expected: `the same flow id as in AEP_ENDPOINT's ${FLOW_ID_PARAMETER}, or none`,
-    })
+    const expected = `the same flow id as in AEP_ENDPOINT's ${FLOW_ID_PARAMETER}, or none`
+    variables.wrong('AEP_FLOW_ID', expected)
   }
   return given ?? inUrl ?? null
 }
 
 /** The endpoint with `/collection/` replaced by `/collection/batch/`; host and query stay (MULTI). */
-function batchUrl(endpoint: URL, problems: ConfigProblem[]): string {
+function batchUrl(endpoint: URL, variables: VariableReader): string {
   const url = new URL(endpoint)
   const inlet = /^\/collection\/([^/]+)$/.exec(endpoint.pathname)?.[1]
-  if (!inlet) {
-    problems.push({ variable: 'AEP_ENDPOINT', expected: 'a path of the form /collection/INLET_ID' })
-  }
+  if (!inlet) variables.wrong('AEP_ENDPOINT', 'a path of the form /collection/INLET_ID')
   url.pathname = `/collection/batch/${inlet}`
   return url.href
 }
@@ -153,24 +139,76 @@ export const DEFAULT_SCOPES =
 
 export const DEFAULT_IMS_URL = 'https://ims-na1.adobelogin.com'
 
-export function readIms(read: ReadVariable): Ims {
-  const imsUrl = (read('AEP_IMS_URL', httpUrl)?.href ?? DEFAULT_IMS_URL).replace(/\/+$/, '')
-  return { imsUrl, scopes: read('AEP_SCOPES', text) ?? DEFAULT_SCOPES }
+export const DEFAULT_PLATFORM_URL = 'https://platform.adobe.io'
+
+/** Without a slash at its end. */
+function baseUrl(variables: VariableReader, variable: string): string | undefined {
+  return variables.read(variable, httpUrl)?.href.replace(/\/+$/, '')
 }
 
-function credentials(read: ReadVariable, problems: ConfigProblem[], ims: Ims): Credentials | null {
-  const clientId = read('AEP_CLIENT_ID', text)
-  const clientSecret = read('AEP_CLIENT_SECRET', text)
-  if (clientId === undefined && clientSecret === undefined) return null
-  for (const [variable, value] of Object.entries({
-    AEP_CLIENT_ID: clientId,
-    AEP_CLIENT_SECRET: clientSecret,
-  })) {
-    if (value === undefined) {
-      problems.push({ variable, expected: 'a value, since its counterpart is set' })
-    }
-  }
+export function readIms(variables: VariableReader): Ims {
+  const imsUrl = baseUrl(variables, 'AEP_IMS_URL') ?? DEFAULT_IMS_URL
+  return { imsUrl, scopes: variables.text('AEP_SCOPES') ?? DEFAULT_SCOPES }
+}
+
+function credentials(variables: VariableReader, ims: Ims): Credentials | null {
+  const clientId = variables.text('AEP_CLIENT_ID')
+  const clientSecret = variables.text('AEP_CLIENT_SECRET')
+  if (!clientId && !clientSecret) return null
+  const counterpart = 'a value, since its counterpart is set'
+  if (!clientId) variables.wrong('AEP_CLIENT_ID', counterpart)
+  if (!clientSecret) variables.wrong('AEP_CLIENT_SECRET', counterpart)
   return { clientId: clientId ?? '', clientSecret: clientSecret ?? '', ...ims }
+}
+
+/** `flowId`: of the destination, since it may stand in the endpoint; `null` without a dataflow. `why`: names what is missing. */
+export function readAccess(variables: VariableReader, ims: Ims, flowId: string | null) {
+  const clientId = variables.text('AEP_READ_CLIENT_ID')
+  const clientSecret = variables.text('AEP_READ_CLIENT_SECRET')
+  const orgId = variables.text('AEP_ORG_ID')
+  const datasetId = variables.text('AEP_DATASET_ID')
+  const before = variables.problems.length
+  const platformUrl = baseUrl(variables, 'AEP_PLATFORM_URL') ?? DEFAULT_PLATFORM_URL
+  if (variables.problems.length > before) {
+    return { available: false as const, why: 'AEP_PLATFORM_URL is wrong.' }
+  }
+  if (!clientId || !clientSecret || !orgId || !datasetId) {
+    const missing = [
+      clientId ? [] : 'AEP_READ_CLIENT_ID',
+      clientSecret ? [] : 'AEP_READ_CLIENT_SECRET',
+      orgId ? [] : 'AEP_ORG_ID',
+      datasetId ? [] : 'AEP_DATASET_ID',
+    ]
+    return { available: false as const, why: `Not set: ${missing.flat().join(', ')}.` }
+  }
+  const credentials = { clientId, clientSecret, ...ims }
+  const sandbox = variables.text('AEP_SANDBOX') ?? 'prod'
+  const access = { credentials, platformUrl, sandbox, orgId, datasetId, flowId }
+  return { available: true as const, ...access }
+}
+
+const PAGERDUTY = /^events(\.eu)?\.pagerduty\.com$/
+
+const alertWebhook = v.pipe(
+  httpUrl,
+  v.transform((url): AlertWebhook | null => {
+    if (!PAGERDUTY.test(url.hostname)) return { service: 'slack', url: url.href }
+    const inPath = /^\/integration\/([^/]+)/.exec(url.pathname)?.[1]
+    const routingKey = url.searchParams.get('routing_key') || inPath
+    return routingKey ? { service: 'pagerduty', url: `${url.origin}/v2/enqueue`, routingKey } : null
+  }),
+  v.check((found) => found !== null, 'an address with ?routing_key=KEY (PagerDuty)'),
+)
+
+export function readAlertUrls(variables: VariableReader) {
+  return {
+    /** `null`: no alerts are sent; their states can be read all the same. */
+    webhook: variables.read('ALERT_WEBHOOK_URL', alertWebhook) ?? null,
+    /** A dead man's switch; `null`: none is pinged. */
+    heartbeatUrl: variables.read('ALERT_HEARTBEAT_URL', httpUrl)?.href ?? null,
+    /** The Worker's own address, without a slash at its end; `null`: alerts have no links. */
+    publicUrl: baseUrl(variables, 'PUBLIC_URL') ?? null,
+  }
 }
 
 /** Compared as text; empty when there is no destination. */

@@ -1,6 +1,6 @@
 /**
- * Reads variables, each with its own valibot schema, so that one invalid variable never hides another.
- * A problem names the variable and the expected form, never the value.
+ * Reads variables, each with its own valibot schema, so that one invalid variable never hides another; and says which of them
+ * may be shown. A problem names the variable and the expected form, never the value.
  */
 import * as v from 'valibot'
 
@@ -10,22 +10,35 @@ export type ConfigProblem = { variable: string; expected: string }
 /** Values are `unknown` because `[vars]` in TOML may also hold numbers and booleans. */
 export type Variables = { readonly [name: string]: unknown }
 
-/** A schema that is a function is made only where its variable is set: most are not, and an isolate's first webhook waits. */
-export type ReadVariable = <T>(
-  variable: string,
-  schema: v.GenericSchema<string, T> | (() => v.GenericSchema<string, T>),
-) => T | undefined
+/** Reads variables one by one. An unset, blank or invalid one is `undefined`; an invalid one is a problem, too. */
+export class VariableReader {
+  readonly problems: ConfigProblem[] = []
+  readonly #env: Variables
 
-/** Makes a reader that returns `undefined` for an unset, blank or invalid variable; an invalid one adds a problem. */
-export function variableReader(env: Variables, problems: ConfigProblem[]): ReadVariable {
-  return (variable, schema) => {
-    const text = trimmedText(env[variable])
-    if (text === '') return undefined
+  constructor(env: Variables) {
+    this.#env = env
+  }
+
+  /** A schema that is a function is made only where its variable is set: most are not, and an isolate's first webhook waits. */
+  read<T>(
+    variable: string,
+    schema: v.GenericSchema<string, T> | (() => v.GenericSchema<string, T>),
+  ): T | undefined {
+    const given = trimmedText(this.#env[variable])
+    if (given === '') return undefined
     const form = typeof schema === 'function' ? schema() : schema
-    const result = v.safeParse(form, text, { abortEarly: true })
+    const result = v.safeParse(form, given, { abortEarly: true })
     if (result.success) return result.output
-    problems.push({ variable, expected: result.issues[0].message })
+    this.wrong(variable, result.issues[0].message)
     return undefined
+  }
+
+  text(variable: string): string | undefined {
+    return trimmedText(this.#env[variable]) || undefined
+  }
+
+  wrong(variable: string, expected: string): void {
+    this.problems.push({ variable, expected })
   }
 }
 
@@ -55,8 +68,6 @@ export const days = v.pipe(
   v.minValue(0.000_01, 'a number of days above 0'),
 )
 
-export const text = v.string()
-
 /** Some of `members`, separated by commas, each once. */
 export const listOf =
   <const Member extends string>(members: readonly Member[]) =>
@@ -64,14 +75,8 @@ export const listOf =
     const expected = `of ${members.join(', ')}, separated by commas`
     return v.pipe(
       v.string(),
-      v.transform((list) => [
-        ...new Set(
-          list
-            .toLowerCase()
-            .split(/[\s,]+/)
-            .filter(Boolean),
-        ),
-      ]),
+      v.toLowerCase(),
+      v.transform((list) => [...new Set(list.split(/[\s,]+/).filter(Boolean))]),
       v.array(v.picklist(members, expected)),
       v.minLength(1, expected),
     )

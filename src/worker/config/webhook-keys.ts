@@ -55,7 +55,7 @@ const EXPECTED: Record<KeyFault, { form: string; one: string; several: string }>
   },
 }
 
-/** `fault`: why none can be used; `null` when one can. */
+/** Those that cannot be used are left out, and are a problem each. The fault says in a sentence why there are none; `null` when there are. */
 export function readWebhookKeys(
   value: unknown,
   problems: ConfigProblem[],

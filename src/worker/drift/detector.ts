@@ -9,8 +9,14 @@
  * Accepts: an isolate that ends loses what it has not reported; counts are a lower bound.
  */
 import type { Reading } from '../chatlio/event.ts'
-import { documentedIn, type Form, placeIn, SHAPE_OF, type Shape } from '../chatlio/fields.ts'
-import { type EventKind, STORED_KINDS, type StoredKind } from '../chatlio/kind.ts'
+import { documentedIn, type Form, placeIn } from '../chatlio/fields.ts'
+import {
+  type EventKind,
+  KINDS,
+  type Shape,
+  STORED_KINDS,
+  type StoredKind,
+} from '../chatlio/kind.ts'
 import { isOfTestPerson, TEST_EVENT_TYPE } from '../chatlio/person.ts'
 import { isLongNumber, isObject, type JsonObject, type Parsed } from '../lib/json.ts'
 import {
@@ -57,15 +63,10 @@ export type DriftRow = CountedFinding & {
   accepted: boolean
 }
 
-export type DriftKey = { kind: StoredKind; path: string; change: DriftChange }
+export type DriftKey = Pick<DriftRow, 'kind' | 'path' | 'change'>
 
 /** What is not accepted, for alerts: how many of each, and when the newest was first seen. */
-export type DriftSummary = {
-  kind: StoredKind
-  change: DriftChange
-  count: number
-  newestAt: number
-}[]
+export type DriftSummary = (Pick<DriftRow, 'kind' | 'change' | 'count'> & { newestAt: number })[]
 
 /** Who posts the samples of `npm start`: they say nothing of what Chatlio sends. */
 export const SAMPLES_AGENT = 'chatlio-edge-relay'
@@ -98,7 +99,7 @@ function documented(shape: Shape): Documented {
 
 /** The documented fields of each kind and the types they come in, by path (`messages.*.text`), from the one list of fields. */
 export const DOCUMENTED = Object.fromEntries(
-  Object.entries(SHAPE_OF).map(([kind, shape]) => [kind, documented(shape)]),
+  Object.entries(KINDS).map(([kind, { shape }]) => [kind, documented(shape)]),
 ) as Record<EventKind, Documented>
 
 /** Events of one shape. `count`: those since it was last reported. */

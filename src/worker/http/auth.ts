@@ -8,6 +8,7 @@
  * Accepts: a session cannot be ended one by one. Signing out makes the browser forget its cookie; a copy of it works
  * until it expires, or the token is replaced.
  */
+import type { WebhookKey } from '../config/config.ts'
 import { utf8Bytes } from '../lib/json.ts'
 import { type Rim, RUNTIME } from '../lib/rim.ts'
 import { MIN_SECRET_CHARACTERS, SESSION_MS } from '../limits.ts'
@@ -15,25 +16,20 @@ import { MIN_SECRET_CHARACTERS, SESSION_MS } from '../limits.ts'
 /** Enough to tell keys apart in a log, and useless for guessing one. */
 const FINGERPRINT_DIGITS = 6
 
-/** `name`: of the widget that has the key; `null`: it has none. */
-type NamedKey = { readonly key: string; readonly name: string | null }
-
 /** Who a caller is. `fingerprint`: the first 6 hex digits of the key's SHA-256. */
 export type KeyHolder = { readonly fingerprint: string; readonly name: string | null }
-
-type Hashing = Pick<Rim, 'sha256' | 'timingSafeEqual'>
 
 type KnownKey = KeyHolder & { readonly hashes: readonly ArrayBuffer[] }
 
 /** One set per configuration: it hashes each of its keys once. */
 export class AccessKeys {
-  readonly #keys: readonly NamedKey[]
-  readonly #rim: Hashing
+  readonly #keys: readonly WebhookKey[]
+  readonly #rim: Rim
   #known: readonly KnownKey[] | null = null
   /** Hashes of keys as good callers presented them: no more entries than ways to write those keys. */
   readonly #admitted = new Map<string, ArrayBuffer>()
 
-  constructor(keys: readonly NamedKey[], rim: Hashing = RUNTIME) {
+  constructor(keys: readonly WebhookKey[], rim: Rim = RUNTIME) {
     this.#keys = keys
     this.#rim = rim
   }
@@ -76,7 +72,7 @@ export class AccessKeys {
   }
 }
 
-async function knownKey({ key, name }: NamedKey, { sha256 }: Hashing): Promise<KnownKey> {
+async function knownKey({ key, name }: WebhookKey, { sha256 }: Rim): Promise<KnownKey> {
   const own = await sha256(utf8Bytes(key))
   // With its name before it, too: a key that was in use before names existed may have a colon.
   const forms = name === null ? [key] : [key, `${name}:${key}`]
@@ -99,38 +95,34 @@ function urlForm(key: string): string {
   return key.replaceAll('+', ' ').trim()
 }
 
-const HMAC = { name: 'HMAC', hash: 'SHA-256' }
-
 export class Sessions {
   readonly #token: string
-  #key: CryptoKey | null = null
+  readonly #rim: Rim
+  #sign: Awaited<ReturnType<Rim['hmac']>> | null = null
 
-  constructor(token: string) {
+  constructor(token: string, rim: Rim = RUNTIME) {
     this.#token = token
+    this.#rim = rim
   }
 
   /** The value of the cookie. */
   async start(now: number): Promise<string> {
     const expiry = String(now + SESSION_MS)
-    const signature = await crypto.subtle.sign(HMAC, await this.#signingKey(), utf8Bytes(expiry))
-    return `${expiry}.${new Uint8Array(signature).toHex()}`
+    return `${expiry}.${new Uint8Array(await this.#signatureOf(expiry)).toHex()}`
   }
 
   async isOpen(value: string, now: number): Promise<boolean> {
     const [, expiry = '', signature = ''] = /^(\d{1,15})\.([0-9a-f]{64})$/.exec(value) ?? []
-    if (signature === '') return false
-    const key = await this.#signingKey()
-    const bytes = Uint8Array.fromHex(signature)
-    if (!(await crypto.subtle.verify(HMAC, key, bytes, utf8Bytes(expiry)))) return false
-    return Number(expiry) > now
+    if (signature === '' || Number(expiry) <= now) return false
+    const own = await this.#signatureOf(expiry)
+    return this.#rim.timingSafeEqual(own, Uint8Array.fromHex(signature).buffer)
   }
 
-  /** Derived, so that a signature says nothing about the token itself. */
-  async #signingKey(): Promise<CryptoKey> {
-    if (this.#key) return this.#key
-    const derived = await crypto.subtle.digest('SHA-256', utf8Bytes(`session\n${this.#token}`))
-    this.#key = await crypto.subtle.importKey('raw', derived, HMAC, false, ['sign', 'verify'])
-    return this.#key
+  async #signatureOf(expiry: string): Promise<ArrayBuffer> {
+    // Its key is derived, so that a signature says nothing about the token itself.
+    const { sha256, hmac } = this.#rim
+    this.#sign ??= await hmac(new Uint8Array(await sha256(utf8Bytes(`session\n${this.#token}`))))
+    return this.#sign(utf8Bytes(expiry))
   }
 }
 

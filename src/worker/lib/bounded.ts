@@ -106,19 +106,15 @@ async function readStream(stream: ReadableStream<Uint8Array>, limit: number): Pr
   try {
     for (;;) {
       const { done, value } = await reader.read()
-      if (done) return { bytes: whole(chunks), complete: true }
+      if (done) return { bytes: joined(chunks), complete: true }
       chunks.push(value)
       length += value.length
-      if (length > limit) return { bytes: whole(chunks), complete: false }
+      if (length > limit) return { bytes: joined(chunks), complete: false }
     }
   } finally {
     reader.releaseLock()
   }
 }
-
-/** Mostly there is one. */
-const whole = (chunks: Uint8Array[]) =>
-  chunks.length === 1 && chunks[0] ? chunks[0] : joined(chunks)
 
 export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))

@@ -103,19 +103,11 @@ export function exceededLimit(
   function search(found: unknown, depth: number): keyof JsonLimits | null {
     if (typeof found !== 'object' || found === null) return null
     if (depth === 0) return 'depth'
-    if (Array.isArray(found)) {
-      left -= found.length
-      if (left < 0) return 'values'
-      for (const item of found) {
-        const exceeded = search(item, depth - 1)
-        if (exceeded) return exceeded
-      }
-      return null
-    }
-    for (const key in found) {
-      left -= 1
-      if (left < 0) return 'values'
-      const exceeded = search((found as JsonObject)[key], depth - 1)
+    const held: unknown[] = Array.isArray(found) ? found : Object.values(found)
+    left -= held.length
+    if (left < 0) return 'values'
+    for (const each of held) {
+      const exceeded = search(each, depth - 1)
       if (exceeded) return exceeded
     }
     return null

@@ -5,12 +5,7 @@
  * Promises: one set for each environment of an isolate or object, the runtime's unless another was put in its place, as the
  * simulator does.
  */
-import { type Fetch, TIMERS, type Timers } from './bounded.ts'
-
-type Cipher = {
-  seal: (iv: Uint8Array, bytes: Uint8Array) => Promise<ArrayBuffer>
-  open: (iv: Uint8Array, bytes: Uint8Array) => Promise<ArrayBuffer | null>
-}
+import { type Fetch, joined, TIMERS, type Timers } from './bounded.ts'
 
 export type Rim = {
   /** Epoch milliseconds. */
@@ -22,8 +17,9 @@ export type Rim = {
   sha256: (bytes: Uint8Array) => Promise<ArrayBuffer>
   /** HMAC-SHA-256 under a key. */
   hmac: (key: Uint8Array) => Promise<(bytes: Uint8Array) => Promise<ArrayBuffer>>
-  /** AES-GCM under a key that is made of a passphrase. `open` answers `null` for another passphrase, or changed bytes. */
-  cipher: (passphrase: string, salt: Uint8Array) => Promise<Cipher>
+  /** AES-GCM under a key that is made of a passphrase. `open` throws for another passphrase, or changed bytes. */
+  seal: (passphrase: string, bytes: Uint8Array) => Promise<Uint8Array>
+  open: (passphrase: string, sealed: Uint8Array) => Promise<Uint8Array>
   timingSafeEqual: (one: ArrayBuffer, other: ArrayBuffer) => boolean
   randomBytes: (length: number) => Uint8Array
   randomUUID: () => string
@@ -31,6 +27,17 @@ export type Rim = {
 
 /** The most that Workers take (runtime-apis/web-crypto). */
 const PBKDF2_ITERATIONS = 100_000
+
+/** Both stand before what they have sealed. */
+const [SALT_BYTES, IV_BYTES] = [16, 12]
+
+async function sealingKey(passphrase: string, salt: Uint8Array): Promise<CryptoKey> {
+  const bytes = new TextEncoder().encode(passphrase)
+  const base = await crypto.subtle.importKey('raw', bytes, 'PBKDF2', false, ['deriveKey'])
+  const how = { name: 'PBKDF2', hash: 'SHA-256', salt, iterations: PBKDF2_ITERATIONS }
+  const aes = { name: 'AES-GCM', length: 256 }
+  return crypto.subtle.deriveKey(how, base, aes, false, ['encrypt', 'decrypt'])
+}
 
 export const RUNTIME: Rim = {
   now: () => Date.now(),
@@ -43,22 +50,20 @@ export const RUNTIME: Rim = {
     const key = await crypto.subtle.importKey('raw', raw, algorithm, false, ['sign'])
     return (bytes) => crypto.subtle.sign('HMAC', key, bytes)
   },
-  cipher: async (passphrase, salt) => {
-    const bytes = new TextEncoder().encode(passphrase)
-    const base = await crypto.subtle.importKey('raw', bytes, 'PBKDF2', false, ['deriveKey'])
-    const how = { name: 'PBKDF2', hash: 'SHA-256', salt, iterations: PBKDF2_ITERATIONS }
-    const aes = { name: 'AES-GCM', length: 256 }
-    const key = await crypto.subtle.deriveKey(how, base, aes, false, ['encrypt', 'decrypt'])
-    return {
-      seal: (iv, plain) => crypto.subtle.encrypt({ name: 'AES-GCM', iv }, key, plain),
-      open: async (iv, sealed) => {
-        try {
-          return await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, key, sealed)
-        } catch {
-          return null
-        }
-      },
-    }
+  seal: async (passphrase, bytes) => {
+    const { randomBytes } = RUNTIME
+    const [salt, iv] = [randomBytes(SALT_BYTES), randomBytes(IV_BYTES)]
+    const key = await sealingKey(passphrase, salt)
+    const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, key, bytes)
+    return joined([salt, iv, new Uint8Array(sealed)])
+  },
+  open: async (passphrase, all) => {
+    const key = await sealingKey(passphrase, all.slice(0, SALT_BYTES))
+    const [iv, sealed] = [
+      all.slice(SALT_BYTES, SALT_BYTES + IV_BYTES),
+      all.slice(SALT_BYTES + IV_BYTES),
+    ]
+    return new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, key, sealed))
   },
   timingSafeEqual: (one, other) => crypto.subtle.timingSafeEqual(one, other),
   randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),

@@ -15,16 +15,13 @@ const LAYERS = 4
 const CONTEXT = 32
 
 /** In small letters, each of them one sign. */
-export function composed(text: string): string {
-  return isAscii(text) ? text.toLowerCase() : text.normalize('NFC').toLowerCase().normalize('NFC')
+export function composed(text: string, form = 'NFC'): string {
+  return isAscii(text) ? text.toLowerCase() : text.normalize(form).toLowerCase().normalize(form)
 }
 
 /** The same address or id in one form: composed, of one width (`＠` is an `@`), domains in letters. */
 export function folded(text: string): string {
-  const lower = isAscii(text)
-    ? text.toLowerCase()
-    : text.normalize('NFKC').toLowerCase().normalize('NFKC')
-  return withoutPunycode(lower)
+  return withoutPunycode(composed(text, 'NFKC'))
 }
 
 /** Folded, and with the signs that stand for letters (`™`) left as they are: one may follow an address. */

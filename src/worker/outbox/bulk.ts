@@ -12,9 +12,9 @@ import { readEventOrNull } from '../chatlio/event.ts'
 import { isOf, namesNobody, type PersonKey, subjectOf } from '../chatlio/person.ts'
 import { isObject, parseJson } from '../lib/json.ts'
 import { folded, mentions, readingsOf, readingsOfText } from '../lib/spellings.ts'
-import { BULK_BYTES, ERASE_BYTES } from '../limits.ts'
+import { BULK_BYTES } from '../limits.ts'
 import type { Events } from './events.ts'
-import type { EventList, Listed, ListFilter, StoredBody } from './list.ts'
+import type { EventDetail, EventList, Listed, ListFilter } from './list.ts'
 import type { Records } from './records/records.ts'
 
 export type BulkRequest = {
@@ -116,12 +116,13 @@ export class Bulk {
   erasePerson({ person, hash, dryRun, after, limit }: EraseRequest): ErasePage {
     const { list, events, records } = this.#deps
     const page: ErasePage = { matched: 0, erased: 0, receipts: 0, mentioned: 0, next: null }
-    const positions = list.positionsAfter(after, limit)
+    const all = list.hashed(after, Number.MAX_SAFE_INTEGER, limit)
+    const positions = [...all].map(({ position }) => position)
     let bytes = 0
     for (const position of positions) {
-      if (bytes >= ERASE_BYTES) break
+      if (bytes >= BULK_BYTES) break
       page.next = position
-      const stored = list.body(position)
+      const stored = list.get(position)
       if (!stored) continue
       bytes += stored.body.length
       const relation = relationOf(stored, person)
@@ -155,7 +156,7 @@ export function withinBytes<Event extends { bytes: number }>(events: Iterable<Ev
 }
 
 function relationOf(
-  { id, kind, state, receivedAt, body }: StoredBody,
+  { id, kind, state, receivedAt, body }: EventDetail,
   person: PersonKey,
 ): 'theirs' | 'mentioned' | 'none' {
   const parsed = parseJson(body)

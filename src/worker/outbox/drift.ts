@@ -77,26 +77,26 @@ export class DriftStore {
 
   /** Those not accepted first, the newest first. */
   rows(): DriftRow[] {
-    return this.#storage.sql
-      .exec<Row>(
-        `SELECT ${COLUMNS} FROM drift ORDER BY accepted, first_at DESC, kind, path, change`,
-      )
-      .toArray()
-      .map(toDriftRow)
+    return this.#rows(
+      `SELECT ${COLUMNS} FROM drift ORDER BY accepted, first_at DESC, kind, path, change`,
+    )
   }
 
   /** The rows that match, now accepted: one, or without a key all of them. */
   accept(key: DriftKey | null): DriftRow[] {
-    return this.#storage.sql
-      .exec<Row>(
-        `UPDATE drift SET accepted = 1 WHERE ?1 IS NULL OR (kind = ?1 AND path = ?2 AND change = ?3)
-         RETURNING ${COLUMNS}`,
-        key?.kind ?? null,
-        key?.path ?? null,
-        key?.change ?? null,
-      )
-      .toArray()
-      .map(toDriftRow)
+    const { kind = null, path = null, change = null } = key ?? {}
+    return this.#rows(
+      `UPDATE drift SET accepted = 1 WHERE ?1 IS NULL OR (kind = ?1 AND path = ?2 AND change = ?3)
+       RETURNING ${COLUMNS}`,
+      kind,
+      path,
+      change,
+    )
+  }
+
+  #rows(query: string, ...bindings: (string | null)[]): DriftRow[] {
+    const rows = this.#storage.sql.exec<Row>(query, ...bindings).toArray()
+    return rows.map(({ accepted, ...row }) => ({ ...row, accepted: accepted === 1 }))
   }
 
   summary(): DriftSummary {
@@ -209,8 +209,4 @@ function halve(known: Fields[string]): void {
 /** A null says nothing of the type that a field has otherwise; `*` stands for many fields. */
 function isOtherType(path: string, was: string | null, is: string | null): boolean {
   return was !== is && was !== 'null' && is !== 'null' && !path.endsWith('*')
-}
-
-function toDriftRow({ accepted, ...row }: Row): DriftRow {
-  return { ...row, accepted: accepted === 1 }
 }

@@ -1,16 +1,8 @@
 /** What `/health` asks of the outbox: whether an operator should look, never how much is stored. */
 import { EXPIRY_WARNING_MS, MAX_BODY_BYTES, WRITE_PROBE_INTERVAL_MS } from '../limits.ts'
-import type { Hold, Known } from './known.ts'
+import type { Known } from './known.ts'
 
-export type Health = {
-  /** Whether a row as large as an event's can be written. */
-  writable: boolean
-  hold: Hold['reason'] | null
-  /** AEP is down, or has asked for a wait. */
-  failing: boolean
-  /** The oldest event is close to its erasure. */
-  expiring: boolean
-}
+export type Health = ReturnType<typeof healthOf>
 
 export function healthOf(facts: {
   known: Known
@@ -19,13 +11,16 @@ export function healthOf(facts: {
   oldestAt: number | null
   retentionMs: number
   now: number
-}): Health {
+}) {
   const { known, writable, oldestAt, retentionMs, now } = facts
   const warnMs = Math.min(EXPIRY_WARNING_MS, retentionMs / 2)
   return {
+    /** Whether a row as large as an event's can be written. */
     writable,
     hold: known.hold?.reason ?? null,
+    /** AEP is down, or has asked for a wait. */
     failing: known.failing,
+    /** The oldest event is close to its erasure. */
     expiring: oldestAt !== null && now - oldestAt >= retentionMs - warnMs,
   }
 }

@@ -29,25 +29,19 @@ export type Listed = Pick<StoredEvent, 'position' | 'id' | 'kind' | 'source' | '
 /** A failed attempt that is remembered. `at`: when it ended. */
 type KeptAttempt = { at: number; code: StoredError['code']; status: number | null }
 
-/** `history`: the first attempt and the latest, oldest first. */
+/** `answer`: AEP's last one, where one is kept. `history`: the first attempt and the latest, oldest first. */
 export type EventDetail = Omit<Listed, 'position'> & {
   body: Uint8Array
   answer: string | null
   history: readonly KeptAttempt[]
 }
 
-/** `answer`: AEP's last one, where one is kept. */
-export type StoredBody = Pick<
-  EventDetail,
-  'id' | 'kind' | 'state' | 'receivedAt' | 'body' | 'answer'
->
-
 /**
  * `null` matches any; `path`: empty matches where none is known (`reasonOf`); `idPrefix`: hexadecimal. Positions from `from`
  * on and below `end`.
  */
 export type ListFilter = {
-  state: EventState | 'all'
+  state: EventState | 'delivered' | 'all'
   kind: StoredKind | null
   code: string | null
   path: string | null
@@ -56,6 +50,9 @@ export type ListFilter = {
   from: number
   end: number
 }
+
+/** With what it is looked up by. */
+export type HashedEvent = { position: number; hashes: string }
 
 /** `readTo`: the position that a list has read up to; `null` when there is nothing after it. */
 export type ListedPage = { events: Listed[]; readTo: number | null }
@@ -90,9 +87,9 @@ export class EventList {
     return event && matches(event, filter) ? event : null
   }
 
-  /** A range of positions without its ends, the oldest first. */
-  *hashed(after: number, before: number, limit: number) {
-    yield* this.#sql.exec<{ position: number; hashes: string }>(
+  /** Of every state, in a range of positions without its ends, the oldest first. */
+  hashed(after: number, before: number, limit: number): Iterable<HashedEvent> {
+    return this.#sql.exec<HashedEvent>(
       `SELECT position, hashes FROM events WHERE position > ? AND position < ?
        ORDER BY position LIMIT ?`,
       after,
@@ -113,23 +110,6 @@ export class EventList {
       .toArray()
   }
 
-  /** Of every state, oldest first. */
-  positionsAfter(after: number, limit: number): number[] {
-    return this.#positionsOf(
-      'SELECT position FROM events WHERE position > ? ORDER BY position LIMIT ?',
-      after,
-      limit,
-    )
-  }
-
-  /** What is stored of an event's content. */
-  body(position: number): StoredBody | null {
-    const [row] = this.#sql
-      .exec<Omit<StoredBody, 'body'> & { body: ArrayBuffer }>(BODY, position)
-      .toArray()
-    return row ? { ...row, body: new Uint8Array(row.body) } : null
-  }
-
   /** Positions of events whose id begins so, at most `limit` of them. */
   beginningWith(prefix: string, limit: number): number[] {
     return this.#positionsOf(
@@ -145,10 +125,13 @@ export class EventList {
     return row ? toListed(row) : null
   }
 
-  /** One event with its body; `null` if it is not stored. */
-  get(id: string): EventDetail | null {
+  /** One event with its body, by its id or its position; `null` if it is not stored. */
+  get(key: string | number): EventDetail | null {
     const [row] = this.#sql
-      .exec<Row & { body: ArrayBuffer; answer: string | null; history: string | null }>(GET, id)
+      .exec<Row & { body: ArrayBuffer; answer: string | null; history: string | null }>(
+        typeof key === 'string' ? `${GET} id = ?` : `${GET} position = ?`,
+        key,
+      )
       .toArray()
     if (!row) return null
     const { position: _, ...summary } = toListed(row)
@@ -219,11 +202,15 @@ function scanOf({ state, kind, code, path, source, idPrefix }: ListFilter, limit
   return isIndexed && !source && !idPrefix ? limit : Math.max(MAX_SCANNED, limit)
 }
 
-/** `code` and `path` of a pending event are those of its last attempt. */
-function matches(event: Listed, { state, kind, code, path, source }: ListFilter): boolean {
+/** An event of any state, delivered ones too. `code` and `path` of a pending event are those of its last attempt. */
+export function matches(
+  event: Omit<Listed, 'state'> & { state: string },
+  { state, kind, code, path, source, idPrefix }: ListFilter,
+): boolean {
   if (state !== 'all' && event.state !== state) return false
   if (kind !== null && kind !== event.kind) return false
   if (source && source !== event.source) return false
+  if (idPrefix && !event.id.startsWith(idPrefix)) return false
   if (code === null && path === null) return true
   if (event.lastError === null && event.state === 'pending') return false
   const reason = reasonOf(event.lastError)
@@ -252,10 +239,7 @@ const COLUMNS = `position, id, kind, source, state, received_at AS receivedAt, l
 const FROM = 'FROM events LEFT JOIN attempts USING (position)'
 
 const AT = `SELECT ${COLUMNS} ${FROM} WHERE position = ?`
-const GET = `SELECT ${COLUMNS}, body, answer, history ${FROM} WHERE id = ?`
-
-const BODY = `SELECT id, kind, state, received_at AS receivedAt, body, answer ${FROM}
-  WHERE position = ?`
+const GET = `SELECT ${COLUMNS}, body, answer, history ${FROM} WHERE`
 
 const STATES_AT = `SELECT ${EVENT_STATES.map(
   (state) => `COUNT(*) FILTER (WHERE state = '${state}') AS ${state}`,

@@ -38,17 +38,10 @@ import { Events } from './events.ts'
 import { type Health, healthOf, WriteProbe } from './health.ts'
 import type { Hold } from './known.ts'
 import { AepWatch } from './known.ts'
-import {
-  type CauseRow,
-  type EventDetail,
-  EventList,
-  type Listed,
-  type ListedPage,
-  type ListFilter,
-} from './list.ts'
+import { type CauseRow, type EventDetail, EventList, type Listed, type ListFilter } from './list.ts'
 import type { CountRow, Step } from './records/activity.ts'
 import type { Completeness } from './records/completeness.ts'
-import type { FindRequest, Found, TimelineFilter, TimelinePage } from './records/find.ts'
+import type { FindRequest, Found, TimelinePage } from './records/find.ts'
 import type { Compared, LandedDay, LandedRead } from './records/landed.ts'
 import type { ListedSuppression, Suppression } from './records/lookup.ts'
 import type { ListedEntry, LogEntry, Progress } from './records/operator-log.ts'
@@ -72,11 +65,6 @@ export function outboxOf({ OUTBOX }: Env, jurisdiction: Config['outboxJurisdicti
 
 /** An event in full, or what is left of one that was delivered. */
 type ExportPage = { events: (EventDetail | Listed | Found)[]; readTo: number | null }
-
-type AnyFilter = ListFilter | TimelineFilter
-
-const isTimeline = (filter: AnyFilter): filter is TimelineFilter =>
-  filter.state === 'all' || filter.state === 'delivered'
 
 type Waiting = { oldestPendingAt: number | null; hold: Hold | null; nextAttemptAt: number | null }
 type OutboxStatus = Counters & RecordsStatus & Waiting
@@ -210,19 +198,13 @@ export class Outbox extends DurableObject<Env> {
     return this.#writes.isWritable(this.#arrivals.lastWrite)
   }
 
-  list(
-    filter: AnyFilter,
-    after: number | null,
-    limit: number,
-    newest = false,
-  ): ListedPage | TimelinePage {
-    if (!isTimeline(filter)) return this.#list.list(filter, after, limit, newest)
+  list(filter: ListFilter, after: number | null, limit: number, newest = false): TimelinePage {
     this.#arrivals.flush()
     return this.#records.finder.timeline(filter, after, limit, newest)
   }
 
   /** Events in full, and receipts, oldest first: as many as one step of an export holds. */
-  exported(filter: AnyFilter, after: number | null): ExportPage {
+  exported(filter: ListFilter, after: number | null): ExportPage {
     const { events, readTo } = this.list(filter, after, EXPORT_PAGE)
     const taken = withinBytes<(typeof events)[number]>(events)
     return {

@@ -138,10 +138,9 @@ export function migrate(storage: DurableObjectStorage): void {
     const { done } = sql
       .exec<{ done: number }>('SELECT COALESCE(MAX(step), 0) AS done FROM migrations')
       .one()
-    for (const [index, step] of STEPS.entries()) {
-      if (index < done) continue
+    for (const [index, step] of STEPS.slice(done).entries()) {
       sql.exec(step)
-      sql.exec('INSERT INTO migrations VALUES (?)', index + 1)
+      sql.exec('INSERT INTO migrations VALUES (?)', done + index + 1)
     }
     if (old.length === 0) return
     sql.exec(EVENTS_FROM_LAST_LAYOUT + OTHERS_FROM_LAST_LAYOUT)

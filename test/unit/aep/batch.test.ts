@@ -178,10 +178,8 @@ describe('a request', () => {
 
   it('takes one record in raw, and is it', () => {
     const raw = new Envelope(RAW)
-    const batch = raw.newBatch()
-    expect([batch.isFull, batch.add('{}'), batch.isFull, batch.add('{}')]).toEqual([
-      ...[false, true, true, false],
-    ])
+    const fits = raw.filling()
+    expect([raw.mostRecords, fits('{}'), fits('{}')]).toEqual([1, true, false])
     expect(raw.batchLength(['{}', '{}'])).toBe(1)
     expect(raw.message('{"a":1}')).toBe('{"a":1}')
     expect(raw.maxRecordBytes(900_000)).toBe(900_000)
@@ -192,9 +190,7 @@ describe('a request', () => {
     const records = Array.from({ length: 101 }, (_, each) => `{"n":${each}}`)
     expect(xdm.batchLength(records)).toBe(100)
     expect(xdm.batchLength(records.slice(0, 100))).toBe(100)
-    const batch = xdm.newBatch()
-    records.slice(0, 99).forEach((each) => void batch.add(each))
-    expect([batch.isFull, batch.add('{}'), batch.isFull]).toEqual([false, true, true])
+    expect(xdm.mostRecords).toBe(100)
     const messages = JSON.parse(xdm.batch(records)).messages as { body: { xdmEntity: unknown } }[]
     expect(messages.map(({ body }) => body.xdmEntity)).toEqual(
       records.map((each) => JSON.parse(each)),

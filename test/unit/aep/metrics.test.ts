@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type ChatMetrics, metricsOf } from '../../../src/worker/aep/record/metrics.ts'
+import { metricsOf } from '../../../src/worker/aep/record/metrics.ts'
 import transcript from '../../fixtures/transcript.json'
 import sparse from '../../fixtures/transcript-sparse.json'
 import { encodeParts } from './encode-parts.ts'
@@ -25,13 +25,15 @@ const agent = (seconds: number, userId = 'U1', more: object = {}): Message => ({
   ...more,
 })
 
+type Numbers = { durationSeconds?: number; visitorMessages?: number }
+
 const of = (messages: readonly Message[], more: object = {}) =>
-  metricsOf(eventOf('transcript', { messages, ...more }))
+  metricsOf(eventOf('transcript', { messages, ...more })) as Numbers | null
 
 const NONE = { visitorMessages: 0, agentMessages: 0, answered: false, agentCount: 0 }
 
 describe('the numbers of a chat', () => {
-  it.each<[string, readonly Message[], ChatMetrics]>([
+  it.each<[string, readonly Message[], object]>([
     [
       'an answered question',
       [visitor(0), agent(12.9)],
@@ -157,7 +159,7 @@ describe('in the records', () => {
     const event = eventOf('transcript', payload)
     const raw = encodeParts(event, RAW, 9_500).map(record)
     const xdm = encodeParts(event, XDM_EXTRAS, 9_500).map(entity)
-    const whole = metricsOf(event)
+    const whole = metricsOf(event) as Numbers | null
     expect(whole?.visitorMessages).toBe(Math.ceil(length / 2))
     expect(raw.map(({ chatMetrics }) => chatMetrics)).toEqual(onlyFirst(raw, whole))
     expect(xdm.map(({ _acme }) => _acme.chatlio.metrics)).toEqual(onlyFirst(xdm, whole))

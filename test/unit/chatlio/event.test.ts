@@ -5,7 +5,7 @@ import {
   type Reading,
   readEvent,
 } from '../../../src/worker/chatlio/event.ts'
-import { EVENT_TYPES, ROUTE_KINDS, STORED_KINDS } from '../../../src/worker/chatlio/kind.ts'
+import { KINDS as KNOWN, ROUTE_KINDS, STORED_KINDS } from '../../../src/worker/chatlio/kind.ts'
 import { parseJson } from '../../../src/worker/lib/json.ts'
 import {
   MAX_BODY_BYTES,
@@ -74,7 +74,7 @@ describe('an event', () => {
     ['a conversation', conversation, 'conversation'],
     ['a minimal conversation', conversationMinimal, 'conversation'],
   ] as const)('by the one URL has the kind that its shape tells: %s', (_, sample, kind) => {
-    expect(eventOf('auto', sample)).toMatchObject({ kind, eventType: EVENT_TYPES[kind] })
+    expect(eventOf('auto', sample)).toMatchObject({ kind, eventType: KNOWN[kind].eventType })
   })
 
   it('has the kind of its URL, whatever its body looks like', () => {

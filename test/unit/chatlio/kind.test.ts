@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
-  EVENT_TYPES,
   inferKind,
+  KINDS,
   ROUTE_KINDS,
   ROUTES,
   STORED_KINDS,
@@ -20,7 +20,8 @@ describe('the kinds', () => {
   })
 
   it('have the event types on which a mapping in AEP relies', () => {
-    expect(EVENT_TYPES).toEqual({
+    const types = Object.entries(KINDS).map(([kind, { eventType }]) => [kind, eventType])
+    expect(Object.fromEntries(types)).toEqual({
       transcript: 'chatlio.transcript',
       'offline-message': 'chatlio.offlineMessage',
       'new-conversation': 'chatlio.newConversation',

@@ -110,18 +110,16 @@ describe('packed receipts', () => {
 })
 
 describe('packed index entries', () => {
-  it('are sorted, and give all positions of a key', () => {
+  it('unpack to what they were, and give all positions of a key', () => {
     const entries: IndexEntry[] = Array.from({ length: 2_000 }, () => ({
       key: below(500),
       position: below(2 ** 53),
     }))
     const packed = packEntries(entries)
-    const inOrder = (some: IndexEntry[]) =>
-      some.map(({ key, position }) => `${key} ${position}`).sort()
-    expect(inOrder(unpackEntries(packed))).toEqual(inOrder(entries))
+    expect(unpackEntries(packed)).toEqual(entries)
     for (let key = 0; key < 510; key += 1) {
       const expected = entries.filter((entry) => entry.key === key).map(({ position }) => position)
-      expect(positionsIn(packed, key).sort()).toEqual(expected.sort())
+      expect(positionsIn(packed, key)).toEqual(expected)
     }
     expect(positionsIn(packEntries([]), 1)).toEqual([])
   })

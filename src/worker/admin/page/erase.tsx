@@ -26,9 +26,9 @@ import {
   MAX_SUPPRESS_DAYS,
 } from '../../limits.ts'
 import { type AppContext, type Services, servicesOf } from '../../services.ts'
-import { operatorOf } from '../access.ts'
-import { type Answer, COMMANDS, type Input } from '../api.ts'
+import { COMMANDS, type Input } from '../api.ts'
 import { checkForm, readForm } from '../input.ts'
+import { operatorOf } from '../routes.ts'
 import { addedUp } from '../run/events.ts'
 import { suppressions } from '../run/people.ts'
 import { run } from '../run/run.ts'
@@ -36,7 +36,9 @@ import { formPath, PLACES, wholeIn } from './addresses.ts'
 import { badRequest, relayOf, respond } from './frame.tsx'
 import { Action, Button, Choice, Facts, Field, Hidden, Table, Time } from './parts.tsx'
 
+/** How a person can be named. */
 export const PERSON = { email: 'Email', visitor: 'Visitor id' }
+
 export async function showSuppressions(c: AppContext): Promise<Response> {
   const { count: number, rows } = await suppressions(servicesOf(c.env))
   return respond(
@@ -76,13 +78,11 @@ export async function showSuppressions(c: AppContext): Promise<Response> {
 /** Of one person. */
 type Asked = { identities: readonly Identity[]; suppressDays: number }
 
-type Found = Omit<Answer<'erase'>, 'suppressedUntil'> & {
-  /** Until when each identity is suppressed. */
-  until: readonly (string | null)[]
-}
+type Found = Awaited<ReturnType<typeof eraseEach>>
 
+const SUMMED = ['matched', 'erased', 'receipts'] as const
 /** `since`: when the first round had ended, epoch milliseconds; 0 before it. */
-const COUNTED = ['rounds', 'since', 'matched', 'erased', 'receipts'] as const
+const COUNTED = ['rounds', 'since', ...SUMMED] as const
 type Rounds = Record<(typeof COUNTED)[number], number>
 
 const respondErase = (c: AppContext, content: Child) =>
@@ -101,16 +101,15 @@ export async function showErase(c: AppContext): Promise<Response> {
   const form = await readForm(c.req.raw)
   const asked = askedIn(form)
   if (typeof asked === 'string') return badRequest(c, asked)
-  const services = servicesOf(c.env)
   const isConfirmed = form.get('confirm') === '1'
-  const found = await eraseEach(services, operatorOf(c), asked, !isConfirmed)
+  const found = await eraseEach(c, asked, !isConfirmed)
   if (!isConfirmed) return respondErase(c, <Confirm {...{ asked, found }} />)
-  const now = services.rim.now()
+  const now = servicesOf(c.env).rim.now()
   const before = Object.fromEntries(COUNTED.map((name) => [name, wholeIn(form, name)])) as Rounds
   const rounds = {
     rounds: before.rounds + 1,
     since: before.since || now,
-    ...addedUp(before, found, ['matched', 'erased', 'receipts']),
+    ...addedUp(before, found, SUMMED),
   }
   const isClean =
     before.since > 0 && now - before.since >= INFORMED_MS && found.matched + found.receipts === 0
@@ -145,24 +144,20 @@ function askedIn(form: URLSearchParams): Asked | string {
   return { identities, suppressDays: inputs[0]?.suppressDays ?? DEFAULT_SUPPRESS_DAYS }
 }
 
-async function eraseEach(
-  services: Services,
-  by: string,
-  { identities, suppressDays }: Asked,
-  dryRun: boolean,
-): Promise<Found> {
-  const sums = { matched: 0, erased: 0, receipts: 0, mentioned: 0 }
+/** `until`: when the suppression of each ends, `null` for one that is not suppressed. */
+async function eraseEach(c: AppContext, { identities, suppressDays }: Asked, dryRun: boolean) {
+  const found = { matched: 0, erased: 0, receipts: 0, mentioned: 0 }
   const until: (string | null)[] = []
   for (const { kind, value } of identities) {
     const input = { [kind]: value, suppressDays, dryRun }
-    const found = await run(services, by, 'erase', input)
-    if (!found) continue
-    Object.assign(sums, addedUp(sums, found, ['matched', 'erased', 'receipts']))
+    const one = await run(servicesOf(c.env), operatorOf(c), 'erase', input)
+    if (!one) continue
+    Object.assign(found, addedUp(found, one, SUMMED))
     // An event may mention several identities of one person.
-    sums.mentioned = Math.max(sums.mentioned, found.mentioned)
-    until.push(found.suppressedUntil)
+    found.mentioned = Math.max(found.mentioned, one.mentioned)
+    until.push(one.suppressedUntil)
   }
-  return { ...sums, until }
+  return { ...found, until }
 }
 
 /** By the name of the namespace: its number is known only to those who may read AEP. */

@@ -4,8 +4,7 @@ import { answerOf, count, forRelay, type RelayName } from '../../alerts/words.ts
 import { REDACT_RULES } from '../../config/config.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import type { Answer } from '../api.ts'
-import { eventWithBody } from '../run/events.ts'
-import { preview } from '../run/export.ts'
+import { eventWithBody, preview } from '../run/events.ts'
 import { find } from '../run/people.ts'
 import { href, PLACES } from './addresses.ts'
 import { relayOf, respond, respondFault } from './frame.tsx'
@@ -117,7 +116,8 @@ function Stored({ event, body }: { event: Answer<'event'>; body: Uint8Array | nu
       {codeWords(code)} (<code>{answerOf(code, status)}</code>).
     </Step>
   ))
-  if (untold > 0) steps.splice(1, 0, <li>{count(untold, 'attempt')}, of which no more is kept.</li>)
+  if (untold > 0 && steps.length > 1)
+    steps.splice(1, 0, <li>{count(untold, 'attempt')}, of which no more is kept.</li>)
   return (
     <>
       <Head {...event} facts={`${count(bytes, 'byte')}, ${count(attempts, 'attempt')}`} />

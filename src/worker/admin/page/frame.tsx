@@ -10,7 +10,7 @@ import { isProduction, type RelayName } from '../../alerts/words.ts'
 import { readSessionCookie } from '../../http/auth.ts'
 import { problemResponse } from '../../http/problem.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
-import { isAdmitted } from '../access.ts'
+import { isAdmitted } from '../routes.ts'
 import { destinationOf } from '../run/relay.ts'
 import { flashOf, PLACES } from './addresses.ts'
 import { client } from './client/page.js'
@@ -171,7 +171,13 @@ const ASSETS = {
   js: { type: 'text/javascript', text: `(${client})()` },
 }
 
-const assetName = (suffix: keyof typeof ASSETS) => `page.${hash(ASSETS[suffix].text)}.${suffix}`
+const names: { [Suffix in keyof typeof ASSETS]?: string } = {}
+
+/** Hashed with the first page: most isolates show none. */
+function assetName(suffix: keyof typeof ASSETS): string {
+  names[suffix] ??= `page.${hash(ASSETS[suffix].text)}.${suffix}`
+  return names[suffix]
+}
 
 export function assetResponse(name: string): Response {
   const suffix = (['css', 'js'] as const).find((each) => assetName(each) === name)

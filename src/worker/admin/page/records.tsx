@@ -2,11 +2,18 @@
 import { ALERTS } from '../../alerts/alerts.ts'
 import { count, figure, forRelay, SET_ALERTS } from '../../alerts/words.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
-import { operatorOf } from '../access.ts'
 import { type Answer, COMMANDS } from '../api.ts'
 import { checkQuery } from '../input.ts'
-import { completeness, daysOf, withTranscripts } from '../run/history.ts'
-import { alerts, drift, entriesOf, entryOf } from '../run/relay.ts'
+import { operatorOf } from '../routes.ts'
+import {
+  alerts,
+  completeness,
+  daysOf,
+  drift,
+  entriesOf,
+  entryOf,
+  withTranscripts,
+} from '../run/relay.ts'
 import { run } from '../run/run.ts'
 import { href, PLACES } from './addresses.ts'
 import { badRequest, relayOf, respond, respondFault } from './frame.tsx'
@@ -240,7 +247,7 @@ export async function showLog(c: AppContext): Promise<Response> {
       {entries.length === 0 ? (
         <p>Nothing in the last 90 days.</p>
       ) : (
-        <Entries of={entries} caption="The newest first, for 90 days" />
+        <Table caption="The newest first, for 90 days" rows={entries} columns={ENTRY} by="What" />
       )}
       {cursor && (
         <p>
@@ -259,7 +266,7 @@ export async function showEntry(c: AppContext): Promise<Response> {
     { title: 'Log', place: 'log', refreshes: progressSeconds(entry) },
     <>
       <h1>What an operator did</h1>
-      <Entries of={[entry]} caption={`Entry ${entry.position}`} />
+      <Table caption={`Entry ${entry.position}`} rows={[entry]} columns={ENTRY} by="What" />
       <Progress entry={entry} />
       <p>
         <a href={PLACES.log}>The whole log</a>
@@ -268,9 +275,9 @@ export async function showEntry(c: AppContext): Promise<Response> {
   )
 }
 
-type Listed = Awaited<ReturnType<typeof entriesOf>>['entries']
-
-const ENTRY: readonly Column<Listed[number]>[] = [
+const ENTRY: readonly Column<
+  Pick<Entry, 'position' | 'at' | 'by' | 'action' | 'filter' | 'counts'>
+>[] = [
   ['When (UTC)', ({ at }) => <Time at={at} bare />, 'at'],
   ['Who', ({ by }) => (by === 'token' ? 'admin token' : by)],
   [
@@ -282,10 +289,6 @@ const ENTRY: readonly Column<Listed[number]>[] = [
   ['To what', ({ filter }) => Object.entries(filter).map(filterWords).join(', ')],
   ['How many', ({ counts }) => list(counts)],
 ]
-
-const Entries = ({ of, caption }: { of: Listed; caption: string }) => (
-  <Table caption={caption} rows={of} columns={ENTRY} by="What" />
-)
 
 type Entry = NonNullable<Awaited<ReturnType<typeof entryOf>>>
 

@@ -15,11 +15,18 @@ import { STORAGE } from '../../alerts/words.ts'
 import { sessionCookie } from '../../http/auth.ts'
 import { problemResponse } from '../../http/problem.ts'
 import { logLine } from '../../log.ts'
-import { type AppContext, servicesOf } from '../../services.ts'
-import { admit, hasOperators, isFromHere, nameOperator, operatorOf } from '../access.ts'
+import { type AppContext, type AppEnv, servicesOf } from '../../services.ts'
 import { COMMANDS, type Command, type CommandName } from '../api.ts'
 import { checkForm, readForm } from '../input.ts'
-import { answer, commands } from '../routes.ts'
+import {
+  admit,
+  answer,
+  commands,
+  hasOperators,
+  isFromHere,
+  nameOperator,
+  operatorOf,
+} from '../routes.ts'
 import { runOnRecord } from '../run/run.ts'
 import { formPath, ownPage, signInAddress, withResult } from './addresses.ts'
 import { showErase, showSuppressions } from './erase.tsx'
@@ -30,12 +37,10 @@ import { showOverview } from './overview.tsx'
 import { Button, Field, Hidden } from './parts.tsx'
 import { showAlerts, showDays, showDrift, showEntry, showLog } from './records.tsx'
 
-type AdminEnv = { Bindings: Env }
-
-const exists: MiddlewareHandler<AdminEnv> = async (c, next) =>
+const exists: MiddlewareHandler<AppEnv> = async (c, next) =>
   hasOperators(c) ? next() : problemResponse({ code: 'not-found' })
 
-const admitted: MiddlewareHandler<AdminEnv> = async (c, next) => {
+const admitted: MiddlewareHandler<AppEnv> = async (c, next) => {
   const admission = await admit(c, 'session')
   if (!admission) {
     if (!c.req.header('accept')?.includes('text/html')) {
@@ -49,7 +54,7 @@ const admitted: MiddlewareHandler<AdminEnv> = async (c, next) => {
   return next()
 }
 
-const fromHere: MiddlewareHandler<AdminEnv> = async (c, next) =>
+const fromHere: MiddlewareHandler<AppEnv> = async (c, next) =>
   (await isFromHere(c))
     ? next()
     : respondFault(c, 403, 'Refused', 'This was sent from another site, so nothing was done.')
@@ -61,11 +66,11 @@ const isNoneTicked = (form: URLSearchParams) =>
 const noneTicked = (c: AppContext) =>
   respondFault(c, 400, 'No event is ticked', 'Nothing was done. Go back, tick some, and try again.')
 
-const ticked: MiddlewareHandler<AdminEnv> = async (c, next) =>
+const ticked: MiddlewareHandler<AppEnv> = async (c, next) =>
   isNoneTicked(new URL(c.req.url).searchParams) ? noneTicked(c) : next()
 
 export function pageRoutes() {
-  const page = new Hono<AdminEnv>({ strict: false })
+  const page = new Hono<AppEnv>({ strict: false })
   page.get('/assets/:name', exists, (c) => assetResponse(c.req.param('name')))
   page.use('/sign-in', exists, fromHere)
   page.get('/sign-in', (c) => showSignIn(c, ownPage(c.req.query('next'))))
@@ -118,9 +123,6 @@ async function submit(c: AppContext, name: CommandName, { takes }: Command): Pro
   return seeOther(withResult(back, name, done, input.dryRun === true))
 }
 
-/** The period of the binding in wrangler.toml. */
-const LIMIT_SECONDS = 60
-
 async function signIn(c: AppContext): Promise<Response> {
   const { adminKeys, sessions } = servicesOf(c.env)
   if (!adminKeys || !sessions) return showSignIn(c, '/admin', 401)
@@ -129,7 +131,8 @@ async function signIn(c: AppContext): Promise<Response> {
   // A deployment may have no such binding, a named environment for instance.
   const limit = (c.env as Partial<Env>).SIGN_IN_LIMIT
   if (limit && !(await limit.limit({ key: 'sign-in' })).success) {
-    c.header('retry-after', String(LIMIT_SECONDS))
+    // The period of the binding in wrangler.toml.
+    c.header('retry-after', '60')
     return showSignIn(c, next, 429, 'Too many attempts. Try again in a minute.')
   }
   if ((await adminKeys.find(form.get('token')?.trim())) === null) {

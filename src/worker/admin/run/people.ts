@@ -8,17 +8,16 @@
 import * as v from 'valibot'
 import { personKeysIn } from '../../aep/record/identity.ts'
 import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
-import { toIso } from '../../chatlio/timestamp.ts'
-import { joined } from '../../lib/bounded.ts'
 import { parseJson, utf8Bytes } from '../../lib/json.ts'
 import { DAY_MS, ERASE_PAGE, MAX_SUPPRESS_DAYS } from '../../limits.ts'
 import { type LookupField, LookupHash, packHashes } from '../../outbox/records/lookup.ts'
 import type { Services } from '../../services.ts'
 import type { Answer, Input } from '../api.ts'
-import { foundView, isoOrNull, overPages, pageOf, positionsOf } from './events.ts'
+import { dated, foundView, isoOrNull, overPages, pageOf, positionsOf } from './events.ts'
+import type { Run } from './run.ts'
 
 /** Events of every state, and receipts of delivered ones, the newest first. */
-export async function find(services: Services, input: Input<'find'>): Promise<Answer<'find'>> {
+export const find: Run<'find'> = async (services, input) => {
   const { id, conversation, day, limit, cursor } = input
   const key =
     conversation === undefined
@@ -32,7 +31,7 @@ export async function find(services: Services, input: Input<'find'>): Promise<An
   return { events: shown.map(foundView), cursor: next }
 }
 
-export async function erase(services: Services, input: Input<'erase'>): Promise<Answer<'erase'>> {
+export const erase: Run<'erase'> = async (services, input) => {
   const { suppressDays, dryRun } = input
   const { outbox, reporter, rim } = services
   const person = personOf(input)
@@ -55,10 +54,7 @@ export async function erase(services: Services, input: Input<'erase'>): Promise<
  * `records`: as AEP has them, in either format. Where a record names nobody, it is of nobody who is suppressed. `recovered`:
  * ids of events, or parts, that AEP has taken again.
  */
-export async function screen(
-  { outbox, rim }: Services,
-  { records, recovered }: Input<'screen'>,
-): Promise<Answer<'screen'>> {
+export const screen: Run<'screen'> = async ({ outbox, rim }, { records, recovered }) => {
   const hash = new LookupHash(await outbox().lookupKey(), rim.hmac)
   const hashes = await Promise.all(
     records.map(async (record) => {
@@ -74,17 +70,12 @@ export async function screen(
 
 export async function suppressions({ outbox, rim }: Services): Promise<Answer<'suppressions'>> {
   const rows = await outbox().suppressions(rim.now())
-  return {
-    count: rows.length,
-    rows: rows.map(({ id, since, until }) => ({ id, since: toIso(since), until: toIso(until) })),
-  }
+  return { count: rows.length, rows: rows.map((row) => dated(row, 'since', 'until')) }
 }
 
 /** `null`: nobody is suppressed by this id. */
-export async function extendSuppression(
-  services: Services,
-  { id, until }: Input<'extendSuppression'>,
-): Promise<(Answer<'extendSuppression'> & { counted: { extended: number } }) | null> {
+export const extendSuppression: Run<'extendSuppression', null> = async (services, input) => {
+  const { id, until } = input
   const { outbox, reporter, rim } = services
   const now = rim.now()
   const latest = Math.min(until, now + MAX_SUPPRESS_DAYS * DAY_MS)
@@ -96,21 +87,17 @@ export async function extendSuppression(
   return row ? { ...row, counted: { extended: 1 } } : null
 }
 
-const [SALT_BYTES, IV_BYTES] = [16, 12]
 const BASE64URL = { alphabet: 'base64url', omitPadding: true } as const
 
 /** Hashes and key together can be guessed at, so they leave encrypted only. */
-export async function exportSuppressions(
-  { outbox, rim }: Services,
-  { passphrase }: Input<'exportSuppressions'>,
-): Promise<Answer<'exportSuppressions'>> {
+export const exportSuppressions: Run<'exportSuppressions'> = async (
+  { outbox, rim },
+  { passphrase },
+) => {
   const exported = await outbox().exportSuppressions(rim.now())
-  const [salt, iv] = [rim.randomBytes(SALT_BYTES), rim.randomBytes(IV_BYTES)]
   const plain = { key: exported.key.toHex(), suppressions: exported.suppressions }
-  const cipher = await rim.cipher(passphrase, salt)
-  const sealed = new Uint8Array(await cipher.seal(iv, utf8Bytes(JSON.stringify(plain))))
-  const all = joined([salt, iv, sealed])
-  return { count: exported.suppressions.length, sealed: all.toBase64(BASE64URL) }
+  const sealed = await rim.seal(passphrase, utf8Bytes(JSON.stringify(plain)))
+  return { count: exported.suppressions.length, sealed: sealed.toBase64(BASE64URL) }
 }
 
 const Exported = v.object({
@@ -124,10 +111,10 @@ const Exported = v.object({
   ),
 })
 
-export async function importSuppressions(
-  { outbox, reporter, rim }: Services,
-  { passphrase, sealed }: Input<'importSuppressions'>,
-): Promise<Answer<'importSuppressions'>> {
+export const importSuppressions: Run<'importSuppressions'> = async (
+  { outbox, reporter, rim },
+  { passphrase, sealed },
+) => {
   const exported = await unsealed(rim, passphrase, sealed)
   if (!exported)
     return { imported: 0, error: 'The passphrase is another one, or a part is missing.' }
@@ -144,10 +131,10 @@ const OWN_KEY =
   'This outbox has events, receipts or suppressions under a key of its own, which would not be found any more. Erase those persons here, from your register.'
 
 /** Within one Worker nothing has to leave it: an isolate knows key and hashes as it is. */
-export async function carrySuppressions(
-  { outbox, reporter, rim }: Services,
-  { from, to }: Input<'carrySuppressions'>,
-): Promise<Answer<'carrySuppressions'>> {
+export const carrySuppressions: Run<'carrySuppressions'> = async (
+  { outbox, reporter, rim },
+  { from, to },
+) => {
   if (from === to) return { carried: 0, error: 'These are the same outbox.' }
   const now = rim.now()
   const { key, suppressions } = await outbox(from).exportSuppressions(now)
@@ -160,12 +147,8 @@ export async function carrySuppressions(
 async function unsealed(rim: Services['rim'], passphrase: string, text: string) {
   try {
     const bytes = Uint8Array.fromBase64(text, { alphabet: 'base64url' })
-    const cipher = await rim.cipher(passphrase, bytes.slice(0, SALT_BYTES))
-    const iv = bytes.slice(SALT_BYTES, SALT_BYTES + IV_BYTES)
-    const plain = await cipher.open(iv, bytes.slice(SALT_BYTES + IV_BYTES))
-    const parsed = plain && parseJson(new Uint8Array(plain))
-    const result = parsed?.ok ? v.safeParse(Exported, parsed.value) : null
-    return result?.success ? result.output : null
+    const parsed = parseJson(await rim.open(passphrase, bytes))
+    return parsed.ok ? v.parse(Exported, parsed.value) : null
   } catch {
     return null
   }

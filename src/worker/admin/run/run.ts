@@ -8,8 +8,6 @@ import type { Services } from '../../services.ts'
 import { type Answer, COMMANDS, type Command, type CommandName, type Input } from '../api.ts'
 import { NO_PATH } from '../input.ts'
 import * as events from './events.ts'
-import * as exports from './export.ts'
-import * as history from './history.ts'
 import * as people from './people.ts'
 import * as relay from './relay.ts'
 
@@ -19,16 +17,14 @@ type ForTheLog = {
   counted?: Readonly<Record<string, number>>
 }
 
-/** `null`: there is no such thing. */
-type Run<Name extends CommandName> = (
+/** What runs a command. `Nothing`: `null`, where there may be no such thing. */
+export type Run<Name extends CommandName, Nothing = never> = (
   services: Services,
   input: Input<Name>,
-) => Promise<(Answer<Name> & ForTheLog) | null>
+) => Promise<(Answer<Name> & ForTheLog) | Nothing>
 
-const RUNS: { readonly [Name in CommandName]: Run<Name> } = {
+const RUNS: { readonly [Name in CommandName]: Run<Name, null> } = {
   ...events,
-  ...exports,
-  ...history,
   ...people,
   ...relay,
 }
@@ -79,13 +75,11 @@ const FILTERS = ['state', 'kind', 'code', 'path', 'source', 'day'] as const
 
 /** `ids`: how many were named. */
 function filterOf(input: Readonly<Record<string, unknown>>): Record<string, string> {
-  const named = 'state' in input && Array.isArray(input.ids) ? { ids: `${input.ids.length}` } : {}
-  const filter = Object.fromEntries(
-    FILTERS.flatMap((name) => {
-      const value = input[name]
-      if (value === undefined || (name !== 'state' && !('state' in input))) return []
-      return [[name, value === null || value === '' ? NO_PATH : String(value)]]
-    }),
-  )
-  return { ...filter, ...named }
+  if (!('state' in input)) return {}
+  const filter = FILTERS.flatMap((name) => {
+    const value = input[name]
+    return value === undefined ? [] : [[name, String(value || NO_PATH)]]
+  })
+  const named = Array.isArray(input.ids) ? { ids: `${input.ids.length}` } : {}
+  return { ...Object.fromEntries(filter), ...named }
 }

@@ -8,7 +8,7 @@
  * message, byte for byte.
  * Never retries, apart from that renewal: the caller decides after each request whether to continue.
  */
-import type { Destination, XdmDestination } from '../../config/config.ts'
+import type { Destination } from '../../config/config.ts'
 import { type Fetch, isTimeout, readTextUpTo, type Timers, within } from '../../lib/bounded.ts'
 import { utf8Length } from '../../lib/json.ts'
 import {
@@ -167,23 +167,32 @@ function noToken(thrown: unknown): TokenResult {
   return { failed: { verdict: 'deferred', error, answer: null, retryAfterMs: null } }
 }
 
+/**
+ * What is around a record (TS, MULTI). Omits the optional `createdAt` and `msgId`, which would repeat the record's `receivedAt`
+ * and `_id`.
+ */
 export class Envelope {
   readonly #before: string
   readonly #after: string
   /** UTF-8 bytes of everything around a record in a batch of one message. */
   readonly #bytes: number
-  readonly #batches: boolean
+  /** Of one request. Raw takes one: its batching is undocumented. */
+  readonly mostRecords: number
 
   constructor(destination: Destination) {
-    this.#batches = destination.format === 'xdm'
+    this.mostRecords = destination.format === 'xdm' ? BATCH_MAX_MESSAGES : 1
     if (destination.format === 'raw') {
       this.#before = ''
       this.#after = ''
       this.#bytes = 0
       return
     }
-    const { header, xdmMeta } = headersOf(destination)
-    const body = JSON.stringify({ xdmMeta }).slice(0, -1)
+    const { schemaId, schemaVersion, orgId, datasetId, flowId } = destination
+    const contentType = `application/vnd.adobe.xed-full+json;version=${schemaVersion}`
+    const schemaRef = { id: schemaId, contentType }
+    const flow = flowId === null ? {} : { flowId }
+    const header = { schemaRef, imsOrgId: orgId, datasetId, ...flow, source: { name: 'Chatlio' } }
+    const body = JSON.stringify({ xdmMeta: { schemaRef } }).slice(0, -1)
     this.#before = `{"header":${JSON.stringify(header)},"body":${body},"xdmEntity":`
     this.#after = '}}'
     this.#bytes = utf8Length(this.batch(['']))
@@ -204,57 +213,24 @@ export class Envelope {
     return Math.min(maxEventBytes, AEP_MAX_REQUEST_BYTES - this.#bytes)
   }
 
-  /** A request to be filled record by record. */
-  newBatch(): Batch {
-    return new Batch(this.#bytes, this.#batches ? BATCH_MAX_MESSAGES : 1)
+  /** A request to be filled: says of one record after another whether it still fits. The first always does. */
+  filling(): (record: string) => boolean {
+    let messages = 0
+    let bytes = 0
+    return (record) => {
+      // 1: the comma.
+      const more = bytes + this.#bytes + utf8Length(record) + 1
+      if (messages > 0 && (messages >= this.mostRecords || more > BATCH_MAX_BYTES)) return false
+      messages += 1
+      bytes = more
+      return true
+    }
   }
 
   /** How many of `records`, from the first, fit into one request. */
   batchLength(records: readonly string[]): number {
-    const batch = this.newBatch()
-    const rest = records.findIndex((record) => !batch.add(record))
+    const fits = this.filling()
+    const rest = records.findIndex((record) => !fits(record))
     return rest === -1 ? records.length : rest
-  }
-}
-
-/** Measures a request while it is filled. Raw takes one record: its batching is undocumented. */
-export class Batch {
-  readonly #envelopeBytes: number
-  readonly #most: number
-  #messages = 0
-  #bytes = 0
-
-  constructor(envelopeBytes: number, most: number) {
-    this.#envelopeBytes = envelopeBytes
-    this.#most = most
-  }
-
-  get isFull(): boolean {
-    return this.#messages >= this.#most
-  }
-
-  /** Whether the record still fits; the first always does. */
-  add(record: string): boolean {
-    // 1: the comma.
-    const bytes = this.#bytes + this.#envelopeBytes + utf8Length(record) + 1
-    const fits = this.#messages < this.#most && bytes <= BATCH_MAX_BYTES
-    if (this.#messages > 0 && !fits) return false
-    this.#messages += 1
-    this.#bytes = bytes
-    return true
-  }
-}
-
-/**
- * The envelope's `header`, and the `xdmMeta` of its `body` (TS, MULTI). Omits the optional `createdAt` and `msgId`,
- * which would repeat the record's `receivedAt` and `_id`.
- */
-function headersOf({ schemaId, schemaVersion, orgId, datasetId, flowId }: XdmDestination) {
-  const contentType = `application/vnd.adobe.xed-full+json;version=${schemaVersion}`
-  const schemaRef = { id: schemaId, contentType }
-  const flow = flowId === null ? {} : { flowId }
-  return {
-    header: { schemaRef, imsOrgId: orgId, datasetId, ...flow, source: { name: 'Chatlio' } },
-    xdmMeta: { schemaRef },
   }
 }

@@ -121,21 +121,14 @@ function judged(status: number): Judged {
 export function judgeBatch(answer: HttpAnswer, count: number, now: number): Verdict[] | 'bisect' {
   const { status } = answer
   if (status === 400 || status === 413 || status === 422) return 'bisect'
-  const responses = status >= 200 && status < 300 ? responsesOf(answer) : null
-  if (responses?.length !== count) {
-    // A 2xx without one entry per message is judged like one without JSON: AEP may have any of the messages.
-    const verdict = judge(
-      status >= 200 && status < 300 ? { ...answer, complete: false } : answer,
-      now,
-    )
-    return Array.from({ length: count }, () => verdict)
+  const isOk = status >= 200 && status < 300
+  const responses = isOk ? jsonOf(answer)?.responses : null
+  if (Array.isArray(responses) && responses.length === count) {
+    return responses.map((entry) => judgeEntry(entry, answer, now))
   }
-  return responses.map((entry) => judgeEntry(entry, answer, now))
-}
-
-function responsesOf(answer: HttpAnswer): unknown[] | null {
-  const responses = jsonOf(answer)?.responses
-  return Array.isArray(responses) ? responses : null
+  // A 2xx without one entry per message is judged like one without JSON: AEP may have any of the messages.
+  const verdict = judge(isOk ? { ...answer, complete: false } : answer, now)
+  return Array.from({ length: count }, () => verdict)
 }
 
 /** Adobe's pages show three forms: `statusCode`, `status` with an `xactionId`, `status` without one. */

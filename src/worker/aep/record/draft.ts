@@ -26,6 +26,30 @@ export type RecordField = {
   value: unknown
 }
 
+type Place = Pick<RecordField, 'at' | 'own'>
+
+/** Each place, taken apart once: there are no more than the schema has. */
+const places = new Map<string, Place>()
+
+/** `chatlio.` stands for our field group. */
+export function placed(place: string): Place {
+  let found = places.get(place)
+  if (!found) {
+    const keys = place.split('.')
+    const own = keys[0] === 'chatlio'
+    found = { at: own ? keys.slice(1) : keys, own }
+    places.set(place, found)
+  }
+  return found
+}
+
+/** Fields that the relay adds, by their places; none where a value is `undefined`. */
+export function fieldsOf(values: Readonly<Record<string, unknown>>): RecordField[] {
+  return Object.entries(values).flatMap(([place, value]) =>
+    value === undefined ? [] : [{ ...placed(place), from: null, value }],
+  )
+}
+
 /** A path of the payload, and its value. */
 export type Unmapped = readonly [from: string, value: unknown]
 

@@ -21,6 +21,7 @@ import {
   type Draft,
   dotted,
   eachLeaf,
+  fieldsOf,
   LONGEST_DELAY,
   messagesOf,
   type RecordField,
@@ -108,31 +109,22 @@ export function encodeRaw(event: ChatEvent, source: string | null): JsonObject {
     unmapped.push([dotted(name), record[name]])
     delete record[name]
   }
-  const { own, identity, visitorTraitsFlat, chatMetrics } = added(event, source)
-  Object.assign(record, own)
-  if (identity.visitor !== undefined || identity.email !== undefined) record.identity = identity
-  if (visitorTraitsFlat) record.visitorTraitsFlat = visitorTraitsFlat
-  if (chatMetrics) record.chatMetrics = chatMetrics
-  if (unmapped.length > 0) record.unmapped = unmappedText(unmapped)
-  return record
+  const { own, identities, ...derived } = added(event, source)
+  const { visitor, email } = identities
+  const identity = visitor || email ? { visitor: visitor?.id, email: email?.id } : undefined
+  const text = unmapped.length > 0 ? unmappedText(unmapped) : undefined
+  return Object.assign(record, own, { identity, ...derived, unmapped: text })
 }
 
 /** What the relay adds. */
 function added(event: ChatEvent, source: string | null) {
-  const { id, timestamp, eventType, receivedAt } = event
-  const { visitor, email } = identitiesOf(event)
+  const { id, timestamp, eventType, receivedAt, kind, payload } = event
   return {
-    own: { _id: id, timestamp, eventType, receivedAt, ...(source !== null && { source }) },
-    identity: { visitor: visitor?.id, email: email?.id },
-    visitorTraitsFlat:
-      event.kind === 'transcript' ? flatTraits(event.payload.visitorTraits) : undefined,
+    own: { _id: id, timestamp, eventType, receivedAt, source: source ?? undefined },
+    identities: identitiesOf(event),
+    visitorTraitsFlat: kind === 'transcript' ? flatTraits(payload.visitorTraits) : undefined,
     chatMetrics: metricsOf(event) ?? undefined,
   }
-}
-
-function fieldsOf(values: Record<string, unknown>, ...holder: string[]): RecordField[] {
-  const present = Object.entries(values).filter(([, value]) => value !== undefined)
-  return present.map(([key, value]) => ({ at: [...holder, key], own: false, from: null, value }))
 }
 
 /**
@@ -154,7 +146,8 @@ function flatTraits(traits: unknown): JsonObject | undefined {
 const IN_PARTS: ReadonlySet<string> = new Set([...OWN, 'messages', ...LONG_TEXTS])
 
 function draftRaw(event: ChatEvent, source: string | null): Draft {
-  const { own, identity, visitorTraitsFlat, chatMetrics } = added(event, source)
+  const { own, identities, visitorTraitsFlat, chatMetrics } = added(event, source)
+  const { visitor, email } = identities
   const fields: RecordField[] = []
   const texts = new Map<string, string>()
   const unmapped: Unmapped[] = []
@@ -164,12 +157,14 @@ function draftRaw(event: ChatEvent, source: string | null): Draft {
     else if (IN_PARTS.has(key) && at.length === 1) unmapped.push([dotted(key), value])
     else fields.push({ at, own: false, from: dotted(...at), value })
   })
-  const { visitor, email } = identitiesOf(event)
   const isIdentity = ({ from }: RecordField) => from === visitor?.from || from === email?.from
   const named = fields.filter(isIdentity).sort((a) => (a.from === visitor?.from ? -1 : 1))
   return {
     core: fieldsOf(own),
-    identities: [...fieldsOf(identity, 'identity'), ...named],
+    identities: [
+      ...fieldsOf({ 'identity.visitor': visitor?.id, 'identity.email': email?.id }),
+      ...named,
+    ],
     fields: [...fieldsOf({ visitorTraitsFlat }), ...fields.filter((field) => !isIdentity(field))],
     once: fieldsOf({ chatMetrics }),
     base: [],

@@ -11,7 +11,8 @@
  * sent. Pure, and never throws.
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
-import { FIELDS, placeIn, SHAPE_OF } from '../../chatlio/fields.ts'
+import { FIELDS, NAMING, placeIn } from '../../chatlio/fields.ts'
+import { KINDS } from '../../chatlio/kind.ts'
 import { normalizedKey, type PersonKey } from '../../chatlio/person.ts'
 import { isObject, type JsonObject, jsonIn } from '../../lib/json.ts'
 import { addressesIn, readingsOfText } from '../../lib/spellings.ts'
@@ -24,17 +25,11 @@ export type IdentityValue = { from: string; id: string }
 
 export type Identities = { visitor?: IdentityValue; email?: IdentityValue }
 
-/** The fields that hold one identity and nothing else, best first. */
-const NAMING = FIELDS.flatMap((field) => {
-  const { from, person, kinds } = field
-  return person === 'id' || person === 'email' ? [{ from, person, kinds, ...placeIn(field) }] : []
-})
-
 export function identitiesOf({ kind, payload }: ChatEvent): Identities {
   const identities: Identities = {}
   for (const { from, person, kinds, holder, name } of NAMING) {
-    // A transcript documents no `visitor`, so one in it is not normalized.
-    if (!kinds.includes(SHAPE_OF[kind])) continue
+    // A transcript documents no `visitor`, so one in it is not normalized. A mailbox has a name around its address.
+    if (!kinds.includes(KINDS[kind].shape) || person === 'mailbox') continue
     const object = holder === '' ? payload : payload[holder]
     const id = (object as JsonObject | undefined)?.[name]
     if (typeof id !== 'string' || !isPlausible(id)) continue
@@ -95,9 +90,7 @@ const OTHERS = new Set([
 ])
 /** As the webhook calls them, and as the schema does. */
 const NAMES = new Set(
-  FIELDS.filter(({ person }) => person !== null).flatMap(({ from, to }) =>
-    [from, to ?? from].map((path) => placeIn({ from: path }).name),
-  ),
+  NAMING.flatMap(({ name, from, to }) => [name, placeIn({ from: to ?? from }).name]),
 )
 /** All that stands below these is an identity. */
 const IDENTITIES = new Set(['identity', 'identityMap'])

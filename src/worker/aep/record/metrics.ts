@@ -10,46 +10,30 @@
 import type { ChatEvent, Message, Transcript } from '../../chatlio/event.ts'
 import { readTime } from '../../chatlio/timestamp.ts'
 
-export type ChatMetrics = {
-  durationSeconds?: number
-  visitorMessages?: number
-  agentMessages?: number
-  firstResponseSeconds?: number
-  longestWaitSeconds?: number
-  answered?: boolean
-  agentCount?: number
-  endedBy?: 'visitor' | 'agent'
-}
-
 /** `null`: this kind of event has no metrics, or the transcript yields none. */
-export function metricsOf({ kind, payload, receivedAt }: ChatEvent): ChatMetrics | null {
+export function metricsOf({ kind, payload, receivedAt }: ChatEvent) {
   if (kind === 'unanswered') return { answered: false }
   return kind === 'transcript' ? ofTranscript(payload, Date.parse(receivedAt)) : null
 }
 
-type Author = 'visitor' | 'agent' | null
-
-function authorOf({ isVisitorMsg }: Message): Author {
-  return isVisitorMsg === undefined ? null : isVisitorMsg ? 'visitor' : 'agent'
+function authorOf({ isVisitorMsg }: Message): 'visitor' | 'agent' | undefined {
+  return isVisitorMsg === undefined ? undefined : isVisitorMsg ? 'visitor' : 'agent'
 }
 
-function ofTranscript(
-  { messages, startedAt, endedAt }: Transcript,
-  receivedAt: number,
-): ChatMetrics | null {
-  const seconds = (from: string | undefined, to: string | undefined): number | null => {
-    const [begin, end] = [readTime(from ?? ''), readTime(to ?? '')]
-    if (begin === null || end === null || begin >= receivedAt || end < begin) return null
+function ofTranscript({ messages, startedAt, endedAt }: Transcript, receivedAt: number) {
+  const seconds = (from = '', to = ''): number | undefined => {
+    const [begin, end] = [readTime(from), readTime(to)]
+    if (begin === null || end === null || begin >= receivedAt || end < begin) return undefined
     return Math.floor((end - begin) / 1_000)
   }
   const counts = { visitor: 0, agent: 0 }
   const agents = new Set<string>()
-  /** In seconds; `null`: unknown, because a time cannot be read. */
-  const waits: (number | null)[] = []
+  /** In seconds; `undefined`: unknown, because a time cannot be read. */
+  const waits: (number | undefined)[] = []
   let waiting: Message | null = null
   for (const message of messages) {
     const author = authorOf(message)
-    if (author === null) continue
+    if (author === undefined) continue
     counts[author] += 1
     if (author === 'visitor') waiting ??= message
     else {
@@ -59,28 +43,19 @@ function ofTranscript(
     }
   }
   const durationSeconds = seconds(startedAt, endedAt)
-  const last = messages.at(-1)
   const saysWho = messages.length === 0 || counts.visitor + counts.agent > 0
-  const metrics: ChatMetrics = {}
-  if (durationSeconds !== null) metrics.durationSeconds = durationSeconds
-  if (saysWho) {
-    metrics.visitorMessages = counts.visitor
-    metrics.agentMessages = counts.agent
-    const [first = null] = waits
-    if (first !== null) metrics.firstResponseSeconds = first
-    const longest = longestOf(waits)
-    if (longest !== null) metrics.longestWaitSeconds = longest
-    metrics.answered = waits.length > 0
-    metrics.agentCount = agents.size
-    const endedBy = last ? authorOf(last) : null
-    if (endedBy !== null) metrics.endedBy = endedBy
+  if (!saysWho) return durationSeconds === undefined ? null : { durationSeconds }
+  const isKnown = waits.length > 0 && !waits.includes(undefined)
+  return {
+    durationSeconds,
+    visitorMessages: counts.visitor,
+    agentMessages: counts.agent,
+    firstResponseSeconds: waits[0],
+    longestWaitSeconds: isKnown
+      ? waits.reduce((most, wait = 0) => Math.max(most ?? 0, wait))
+      : undefined,
+    answered: waits.length > 0,
+    agentCount: agents.size,
+    endedBy: authorOf(messages.at(-1) ?? {}),
   }
-  return saysWho || durationSeconds !== null ? metrics : null
-}
-
-/** `null`: there are no waits, or one of them is unknown. */
-function longestOf(waits: readonly (number | null)[]): number | null {
-  const known = waits.filter((wait) => wait !== null)
-  const isKnown = known.length > 0 && known.length === waits.length
-  return isKnown ? known.reduce((most, wait) => Math.max(most, wait)) : null
 }

@@ -9,7 +9,7 @@
  */
 import type { ChatEvent } from '../../chatlio/event.ts'
 import { documentedAt, type Field, type Form, type SchemaExtra } from '../../chatlio/fields.ts'
-import type { EventKind } from '../../chatlio/kind.ts'
+import { KINDS } from '../../chatlio/kind.ts'
 import type { XdmDestination } from '../../config/config.ts'
 import { isNonEmptyString, isObject, parseEmbedded } from '../../lib/json.ts'
 import { PATTERNS } from '../schema/patterns.ts'
@@ -17,26 +17,15 @@ import {
   type Draft,
   dotted,
   eachLeaf,
+  fieldsOf,
   messagesOf,
+  placed,
   type RecordField,
   type Unmapped,
 } from './draft.ts'
 import { geoOf } from './geo.ts'
 import { type IdentityValue, identitiesOf } from './identity.ts'
 import { metricsOf } from './metrics.ts'
-
-/**
- * XDM suggests `self`, `system`, `salesRef` and `customerRep` (EE). `self`: the visitor acted. `system`: Chatlio did
- * (it reported an unanswered conversation or exported a transcript).
- */
-const PRODUCED_BY: Record<EventKind, 'self' | 'system'> = {
-  transcript: 'system',
-  'offline-message': 'self',
-  'new-conversation': 'self',
-  unanswered: 'system',
-  feedback: 'self',
-  conversation: 'self',
-}
 
 /** Pure, never throws. Texts and messages are kept apart from fields, because they can be cut. */
 export function draftXdm(
@@ -57,42 +46,49 @@ export function draftXdm(
     const from = dotted(...keys)
     if (field?.form === 'longText' && isNonEmptyString(value)) texts.set(field.from, value)
     else if (place === null || places.has(place)) unmapped.push([from, value])
-    else places.set(place, { ...at(place), from, value })
+    else places.set(place, { ...placed(place), from, value })
   })
-  const put = (place: string, value: unknown) => {
-    places.set(place, derived(place, value))
-  }
-  // The widget runs in a web page, so a user agent is always a browser's.
-  if (places.has('environment.browserDetails.userAgent')) put('environment.type', 'browser')
-  const { city, countryCode } = geoOf(String(places.get('chatlio.visitor.location')?.value ?? ''))
-  if (city !== undefined) put('placeContext.geo.city', city)
-  if (countryCode !== undefined) put('placeContext.geo.countryCode', countryCode)
   const messages = messagesOf(event, unmapped, (key, value) => {
     const field = IN_MESSAGE.get(key)
     return field !== undefined && FITS[field.form](value)
   })
-  if (messages.length > 0) put('chatlio.messageCount', messages.length)
   const has = (extra: SchemaExtra) => destination.schemaExtras.includes(extra)
-  const { fields, once } = has('contact') ? contactDetails(event) : NOTHING
-  for (const [key, value] of Object.entries(fields)) put(`customerFeedback.${key}`, value)
-  const metrics = has('chat') ? metricsOf(event) : null
+  const { kind, payload } = event
+  // Adobe's own group for chats (Contact Request Details): analysts know its counters. Never an address for replies.
+  const contact = has('contact')
+  const { city, countryCode } = geoOf(String(places.get('chatlio.visitor.location')?.value ?? ''))
+  // The widget runs in a web page, so a user agent is always a browser's.
+  const isInBrowser = places.has('environment.browserDetails.userAgent')
   return {
-    core: [
+    core: fieldsOf({
       // First, where `withDelay` looks for it.
-      ...(has('chat') ? [derived('chatlio.delaySeconds', delaySeconds)] : []),
-      derived('_id', event.id),
-      derived('timestamp', event.timestamp),
-      derived('eventType', event.eventType),
-      derived('producedBy', PRODUCED_BY[event.kind]),
-      derived('chatlio.receivedAt', event.receivedAt),
-      ...(has('chat') && source !== null ? [derived('chatlio.source', source)] : []),
-    ],
+      'chatlio.delaySeconds': has('chat') ? delaySeconds : undefined,
+      _id: event.id,
+      timestamp: event.timestamp,
+      eventType: event.eventType,
+      producedBy: KINDS[kind].producedBy,
+      'chatlio.receivedAt': event.receivedAt,
+      'chatlio.source': has('chat') && source !== null ? source : undefined,
+    }),
     identities: identityMap(event, destination.visitorNamespace),
-    fields: [...places.values()],
-    once: [
-      ...(metrics ? [derived('chatlio.metrics', metrics)] : []),
-      ...Object.entries(once).map(([key, value]) => derived(`customerFeedback.${key}`, value)),
+    fields: [
+      ...places.values(),
+      ...fieldsOf({
+        'environment.type': isInBrowser ? 'browser' : undefined,
+        'placeContext.geo.city': city,
+        'placeContext.geo.countryCode': countryCode,
+        'chatlio.messageCount': messages.length || undefined,
+        'customerFeedback.chatSessionID': textOf(contact && payload.conversationUUID),
+        'customerFeedback.subject': textOf(
+          contact && kind === 'offline-message' && payload.subject,
+        ),
+      }),
     ],
+    once: fieldsOf({
+      'chatlio.metrics': (has('chat') && metricsOf(event)) || undefined,
+      'customerFeedback.chatStart': contact && kind === 'new-conversation' ? 1 : undefined,
+      'customerFeedback.chatEnd': contact && kind === 'transcript' ? 1 : undefined,
+    }),
     base: [`_${destination.tenant}`, 'chatlio'],
     texts,
     messages: messages.filter(({ text, rest }) => text !== undefined || rest.length > 0),
@@ -100,38 +96,7 @@ export function draftXdm(
   }
 }
 
-type Place = Pick<RecordField, 'at' | 'own'>
-
-/** Each place, taken apart once: there are no more than the schema has. */
-const known = new Map<string, Place>()
-
-function at(place: string): Place {
-  let found = known.get(place)
-  if (!found) {
-    const keys = place.split('.')
-    const own = keys[0] === 'chatlio'
-    found = { at: own ? keys.slice(1) : keys, own }
-    known.set(place, found)
-  }
-  return found
-}
-
-function derived(place: string, value: unknown): RecordField {
-  return { ...at(place), from: null, value }
-}
-
-type ContactDetails = { fields: Record<string, unknown>; once: Record<string, number> }
-
-const NOTHING: ContactDetails = { fields: {}, once: {} }
-
-/** Adobe's own group for chats (Contact Request Details): analysts know its counters. Never an address for replies. */
-function contactDetails({ kind, payload }: ChatEvent): ContactDetails {
-  const fields: Record<string, unknown> = {}
-  if (isNonEmptyString(payload.conversationUUID)) fields.chatSessionID = payload.conversationUUID
-  if (kind === 'offline-message' && payload.subject) fields.subject = payload.subject
-  if (kind === 'new-conversation') return { fields, once: { chatStart: 1 } }
-  return { fields, once: kind === 'transcript' ? { chatEnd: 1 } : {} }
-}
+const textOf = (value: unknown) => (isNonEmptyString(value) ? value : undefined)
 
 /** Whether `identTraitsParsed` says only what `identTraits` does: of a transcript's `visitor` it is not the relay's own. */
 function repeatsTraits({ kind, payload }: ChatEvent): boolean {

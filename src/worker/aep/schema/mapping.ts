@@ -12,7 +12,7 @@
  * Sources: data-prep/functions, data-prep/api/mapping-set, sources "Talon.One" (`[*]`) and "Lava" (identityMap).
  */
 import { FIELDS, type Field, sentBy } from '../../chatlio/fields.ts'
-import { EVENT_TYPES } from '../../chatlio/kind.ts'
+import { KINDS } from '../../chatlio/kind.ts'
 import { PATTERNS } from './patterns.ts'
 
 /** A row in the dialect of Data Prep's own pages. */
@@ -30,15 +30,11 @@ export const NOT_MAPPED: Readonly<Record<string, string>> = {
   'visitor.identTraitsParsed': 'repeats visitor.identTraits; its names are those of your pages',
 }
 
-/** `tenant` without its underscore. `contact`: the schema has Adobe's Contact Request Details. */
-export function mappingRows(
-  tenant: string,
-  visitorNamespace: string,
-  contact = false,
-): readonly MappingRow[] {
-  return describedRows(tenant, visitorNamespace, contact).map(({ of: _, ...row }) => row)
+export function mappingRows(...of: Parameters<typeof describedRows>): readonly MappingRow[] {
+  return describedRows(...of).map(({ of: _, ...mapped }) => mapped)
 }
 
+/** `tenant` without its underscore. `contact`: the schema has Adobe's Contact Request Details. */
 export function describedRows(
   tenant: string,
   visitorNamespace: string,
@@ -48,15 +44,15 @@ export function describedRows(
   const places = Map.groupBy(mapped, ({ to }) => String(to))
   const at = (path: string) => (path.startsWith('chatlio.') ? `_${tenant}.${path}` : path)
   return [
-    attribute('_id', '_id', 'all. Required'),
-    attribute('timestamp', 'timestamp', 'all. Required'),
-    attribute('eventType', 'eventType', 'all'),
-    expression(
+    row('_id', '_id', 'all. Required'),
+    row('timestamp', 'timestamp', 'all. Required'),
+    row('eventType', 'eventType', 'all'),
+    row(
       identityMap(visitorNamespace),
       'identityMap',
       'all with a visitor UUID or an email that can be an identity: what Profile needs',
     ),
-    ...[...places].flatMap(([to, sources]) => rowsOf(sources, at(to), describe(sources))),
+    ...[...places].flatMap(([to, sources]) => rowsOf(sources, at(to))),
     ...(contact ? CONTACT : []),
   ]
 }
@@ -68,25 +64,17 @@ const countOf = (eventType: string) =>
 const IN_CONTACT = 'where the schema has Contact Request Details'
 
 const CONTACT: readonly DescribedRow[] = [
-  attribute('conversationUUID', 'customerFeedback.chatSessionID', IN_CONTACT),
-  attribute('subject', 'customerFeedback.subject', IN_CONTACT),
-  expression(countOf(EVENT_TYPES['new-conversation']), 'customerFeedback.chatStart', IN_CONTACT),
-  expression(countOf(EVENT_TYPES.transcript), 'customerFeedback.chatEnd', IN_CONTACT),
+  row('conversationUUID', 'customerFeedback.chatSessionID', IN_CONTACT),
+  row('subject', 'customerFeedback.subject', IN_CONTACT),
+  row(countOf(KINDS['new-conversation'].eventType), 'customerFeedback.chatStart', IN_CONTACT),
+  row(countOf(KINDS.transcript.eventType), 'customerFeedback.chatEnd', IN_CONTACT),
 ]
 
-function describe(sources: readonly Field[]): string {
-  const kinds = [...new Set(sources.flatMap(({ kinds }) => kinds))]
-  const [first] = sources
-  return first ? [sentBy({ ...first, kinds }), first.note].filter((text) => text).join('; ') : ''
-}
-
-function rowsOf(
-  fields: readonly Field[],
-  destination: string,
-  of: string,
-): readonly DescribedRow[] {
+function rowsOf(fields: readonly Field[], destination: string): readonly DescribedRow[] {
   const [first, ...others] = fields
   if (!first) return []
+  const kinds = [...new Set(fields.flatMap((field) => field.kinds))]
+  const of = [sentBy({ ...first, kinds }), first.note].filter((text) => text !== '').join('; ')
   const source =
     others.length > 0 ? `coalesce(${fields.map(({ from }) => from).join(', ')})` : first.from
   const where = (pattern: string) =>
@@ -94,18 +82,18 @@ function rowsOf(
   const isWebhooks = first.kinds.length > 0 && !first.from.startsWith('messages[')
   switch (first.form) {
     case 'textMap':
-      return [expression(`object_to_map(${source})`, destination, of)]
+      return [row(`object_to_map(${source})`, destination, of)]
     case 'ip':
       return [
-        expression(where(PATTERNS.ipV4), `${destination}.ipV4`, of),
-        expression(where(PATTERNS.ipV6), `${destination}.ipV6`, of),
+        row(where(PATTERNS.ipV4), `${destination}.ipV4`, of),
+        row(where(PATTERNS.ipV6), `${destination}.ipV6`, of),
       ]
     case 'url':
     case 'dateTime':
       // What the relay writes itself fits, and a condition cannot look into a list.
-      if (isWebhooks) return [expression(where(PATTERNS[first.form]), destination, of)]
+      if (isWebhooks) return [row(where(PATTERNS[first.form]), destination, of)]
   }
-  return [(others.length > 0 ? expression : attribute)(source, destination, of)]
+  return [row(source, destination, of)]
 }
 
 /** The visitor's UUID is the primary identity; without one the email is, as in the XDM encoder. */
@@ -121,10 +109,8 @@ function identityMap(visitorNamespace: string): string {
   return `iif(identity.visitor != null, ${known}, ${unknown})`
 }
 
-function attribute(source: string, destination: string, of: string): DescribedRow {
-  return { sourceType: 'ATTRIBUTE', source, destination, of }
-}
-
-function expression(source: string, destination: string, of: string): DescribedRow {
-  return { sourceType: 'EXPRESSION', source, destination, of }
+/** What is more than a path is an expression. */
+function row(source: string, destination: string, of: string): DescribedRow {
+  const sourceType = /^[\w.[*\]]+$/.test(source) ? 'ATTRIBUTE' : 'EXPRESSION'
+  return { sourceType, source, destination, of }
 }

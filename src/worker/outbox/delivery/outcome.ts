@@ -7,9 +7,8 @@
 import type { Ending } from '../../aep/client/verdict.ts'
 import { logLine, nameOf } from '../../log.ts'
 import { type Attempt, type AttemptOutcome, NO_HISTORY } from '../blame.ts'
-import type { AcceptedEvent, SentEvent, StoredError, StoredEvent } from '../event.ts'
+import type { SentEvent, StoredError, StoredEvent } from '../event.ts'
 import { GroupCommit } from '../group-commit.ts'
-import type { Delivered } from '../records/reports.ts'
 import type { DeliveryDeps } from './delivery.ts'
 import type { Next } from './next.ts'
 import type { Prepared } from './send.ts'
@@ -119,7 +118,7 @@ export class Outcomes {
 
   #write(events: readonly SentEvent[]): 'written'[] {
     const { events: stored, records } = this.#deps
-    records.delivered(stored.accepted(events).map(deliveredOf))
+    records.delivered(stored.accepted(events))
     return events.map(() => 'written')
   }
 
@@ -150,10 +149,6 @@ export class Outcomes {
     const endedAt = now()
     return { id, beganAt, endedAt, settings, history: history ?? NO_HISTORY, isPart, ending }
   }
-}
-
-function deliveredOf({ history, body, ...event }: AcceptedEvent): Delivered {
-  return { ...event, attempts: (history?.attempts ?? 0) + 1, bytes: body.length }
 }
 
 const COUNTED = {

@@ -112,12 +112,12 @@ export class Send {
   #fill(first: Prepared, { batches, probe }: Turn): Job {
     const { next, client } = this.#deps
     const events = [first]
-    const batch = client.envelope.newBatch()
-    for (const { record } of first.records) batch.add(record)
+    const fits = client.envelope.filling()
+    for (const { record } of first.records) fits(record)
     let { bytes } = first.selected
     const isShared = batches && !probe && first.records.length === 1 && !first.event.history
     for (let looked = 0; isShared && looked < MAX_UNSENDABLE_PER_TURN; looked += 1) {
-      if (batch.isFull) break
+      if (events.length >= client.envelope.mostRecords) break
       const selected = next.takeUntried()
       if (!selected) break
       if (selected.bytes > LARGE_BODY_BYTES) {
@@ -130,7 +130,7 @@ export class Send {
         continue
       }
       const [only, ...others] = more.records
-      if (!only || others.length > 0 || !batch.add(only.record)) {
+      if (!only || others.length > 0 || !fits(only.record)) {
         next.giveBack(selected)
         break
       }

@@ -19,8 +19,6 @@ CREATE TABLE activity (
 );
 `
 
-type Row = { hour: number; rows: string }
-
 export class ActivityStore {
   readonly #sql: SqlStorage
   /** Minutes before have been dropped. */
@@ -74,8 +72,8 @@ export class ActivityStore {
 
   #read(column: 'sums' | 'minutes', from: number, to: number): CountRow[] {
     return this.#sql
-      .exec<Row>(
-        `SELECT hour, ${column} AS rows FROM activity WHERE hour >= ? AND hour < ?`,
+      .exec<{ rows: string }>(
+        `SELECT ${column} AS rows FROM activity WHERE hour >= ? AND hour < ?`,
         from,
         to,
       )
@@ -117,23 +115,31 @@ export const STEP_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as c
 export type Step = keyof typeof STEP_MS
 
 /** Rows of one step, kind, outcome and source in one; the oldest first. Leaves the given rows as they are. */
-export function summed(rows: readonly CountRow[], stepMs: number): CountRow[] {
-  const sums = new Map<string, CountRow>()
-  for (const row of rows) {
-    const minute = Math.floor(row.minute / stepMs) * stepMs
-    const key = `${minute} ${row.kind} ${row.outcome} ${row.source ?? ''}`
-    const sum = sums.get(key)
-    if (sum) {
-      sum.count += row.count
-      if (row.records !== undefined) sum.records = (sum.records ?? 0) + row.records
-      if (row.redacted) {
-        sum.redacted = { ...sum.redacted }
-        addCounts(sum.redacted, row.redacted)
-      }
-      addCounts(sum.histogram, row.histogram)
-    } else sums.set(key, { ...row, minute, histogram: { ...row.histogram } })
-  }
+export function summed(rows: Iterable<CountRow>, stepMs: number): CountRow[] {
+  const sums: CountSums = new Map()
+  for (const row of rows) addRow(sums, row, stepMs)
   return [...sums.values()].sort((a, b) => a.minute - b.minute)
+}
+
+/** By step, kind, outcome and source. */
+export type CountSums = Map<string, CountRow>
+
+/** Changes `sums`, and leaves the row as it is. */
+export function addRow(sums: CountSums, row: CountRow, stepMs: number): void {
+  const minute = Math.floor(row.minute / stepMs) * stepMs
+  const key = `${minute} ${row.kind} ${row.outcome} ${row.source ?? ''}`
+  const sum = sums.get(key)
+  if (!sum) {
+    sums.set(key, { ...row, minute, histogram: { ...row.histogram } })
+    return
+  }
+  sum.count += row.count
+  if (row.records !== undefined) sum.records = (sum.records ?? 0) + row.records
+  if (row.redacted) {
+    sum.redacted = { ...sum.redacted }
+    addCounts(sum.redacted, row.redacted)
+  }
+  addCounts(sum.histogram, row.histogram)
 }
 
 /** Counts by bucket; only buckets that hold something. */
@@ -154,15 +160,13 @@ export function addCounts<Name extends string>(
 
 /** `share` between 0 and 1. The upper bound of the bucket that holds it, in milliseconds; `null` when all are empty. */
 export function percentile(histogram: Histogram, share: number): number | null {
-  const buckets = Object.entries(histogram).map(
-    ([bucket, count]) => [Number(bucket), count] as const,
-  )
-  const total = buckets.reduce((sum, [, count]) => sum + count, 0)
+  const total = Object.values(histogram).reduce((sum, count) => sum + count, 0)
   if (total === 0) return null
   let passed = 0
-  for (const [bucket, count] of buckets.sort(([a], [b]) => a - b)) {
+  // In the order of the buckets, since their names are whole numbers.
+  for (const [bucket, count] of Object.entries(histogram)) {
     passed += count
-    if (passed >= share * total) return Math.round(2 ** (bucket / BUCKETS_PER_DOUBLING))
+    if (passed >= share * total) return Math.round(2 ** (Number(bucket) / BUCKETS_PER_DOUBLING))
   }
   return null
 }
@@ -170,10 +174,8 @@ export function percentile(histogram: Histogram, share: number): number | null {
 /** How many took longer than `ms`, to a tenth of it: the buckets behind the closest end of one. */
 export function slowerThan(histogram: Histogram, ms: number): number {
   const end = Math.round(Math.log2(ms) * BUCKETS_PER_DOUBLING)
-  return Object.entries(histogram).reduce(
-    (sum, [bucket, count]) => sum + (Number(bucket) > end ? count : 0),
-    0,
-  )
+  const slower = Object.entries(histogram).filter(([bucket]) => Number(bucket) > end)
+  return slower.reduce((sum, [, count]) => sum + count, 0)
 }
 
 function bucketOf(ms: number): number {

@@ -1,5 +1,5 @@
 /**
- * The index by which stored events are found: keyed hashes, written late, sorted and in bulk.
+ * The index by which stored events are found: keyed hashes, written late and in bulk.
  *
  * Promises: storing an event writes nothing here. The newest few hundred are searched as they are, by the column `hashes` of
  * their rows; those that stay are indexed a few thousand to a row. An entry of an event that has left is passed over, since
@@ -7,8 +7,8 @@
  */
 import { INDEX_AFTER_MS, INDEX_FROM, INDEXED_TOGETHER } from '../../limits.ts'
 import { PER_MS } from '../event.ts'
-import type { EventList } from '../list.ts'
-import { type Hashes, hasHash, unpackHashes } from './lookup.ts'
+import type { EventList, HashedEvent } from '../list.ts'
+import { hasHash, unpackHashes } from './lookup.ts'
 import { BLOCK_SQL, filterOf, keyOf, mayHold, mixed, viewOf } from './packed.ts'
 
 export const EVENT_INDEX_TABLES = `
@@ -18,8 +18,6 @@ CREATE TABLE event_index (
   entries BLOB NOT NULL
 );
 `
-
-export type HashedEvent = { position: number; hashes: Hashes }
 
 export class EventIndex {
   readonly #sql: SqlStorage
@@ -155,12 +153,11 @@ function entriesOf({ position, hashes }: HashedEvent): IndexEntry[] {
 
 const ENTRY = 12
 
-/** Sorted by key, twelve bytes each. */
+/** Twelve bytes each. */
 export function packEntries(entries: readonly IndexEntry[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(entries.length * ENTRY)
   const view = viewOf(bytes)
-  const sorted = entries.toSorted((a, b) => a.key - b.key)
-  for (const [index, { key, position }] of sorted.entries()) {
+  for (const [index, { key, position }] of entries.entries()) {
     view.setUint32(index * ENTRY, key)
     view.setFloat64(index * ENTRY + 4, position)
   }
@@ -174,18 +171,12 @@ export function unpackEntries(packed: Uint8Array): IndexEntry[] {
   })
 }
 
-/** Positions of the entries with this key. */
+/** Positions of the entries with this key. Looks at all of them, which takes less than reading their row. */
 export function positionsIn(packed: Uint8Array, key: number): number[] {
   const view = viewOf(packed)
-  let [low, high] = [0, packed.length / ENTRY]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (view.getUint32(middle * ENTRY) < key) low = middle + 1
-    else high = middle
-  }
   const positions: number[] = []
-  for (; low * ENTRY < packed.length && view.getUint32(low * ENTRY) === key; low += 1) {
-    positions.push(view.getFloat64(low * ENTRY + 4))
+  for (let at = 0; at < packed.length; at += ENTRY) {
+    if (view.getUint32(at) === key) positions.push(view.getFloat64(at + 4))
   }
   return positions
 }

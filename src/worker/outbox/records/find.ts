@@ -10,7 +10,14 @@
  */
 import { MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS, MAX_RECEIPT_ROWS } from '../../limits.ts'
 import { PER_MS } from '../event.ts'
-import { type EventList, type Listed, type ListedPage, type ListFilter, rangeOf } from '../list.ts'
+import {
+  type EventList,
+  type Listed,
+  type ListedPage,
+  type ListFilter,
+  matches,
+  rangeOf,
+} from '../list.ts'
 import {
   type Completeness,
   type CompletenessFacts,
@@ -49,10 +56,10 @@ export type Found = Omit<Listed, 'state'> & {
   refused: KnownFailure | null
 }
 
-/** `all`: stored and delivered events. */
-export type TimelineFilter = Omit<ListFilter, 'state'> & { state: 'all' | 'delivered' }
-
 export type TimelinePage = { events: (Listed | Found)[]; readTo: number | null }
+
+/** Positions from `from` on and below `before`, and how many rows of receipts are read at most. */
+type Range = { from: number; before: number; newest: boolean; limit: number; most: number }
 
 type FinderDeps = {
   list: EventList
@@ -84,40 +91,30 @@ export class Finder {
       return event ? [{ ...event, settledAt: null, via: null, refused: null }] : []
     })
     if (isHash || ID_BEGINNING.test(by.id)) {
-      events.push(...this.#delivered({ from, before, newest: true, limit, wanted: by }).events)
+      const range = { from, before, newest: true, limit, most: Number.MAX_SAFE_INTEGER }
+      events.push(...this.#delivered(range, by, () => true).events)
     }
-    const shown = events.sort((a, b) => b.position - a.position).slice(0, limit)
+    const shown = events.sort(byPosition(true)).slice(0, limit)
     return shown.map((event) => this.#withRefusal(event))
   }
 
-  /** As `EventList.list`, with delivered events. */
-  timeline(
-    filter: TimelineFilter,
-    after: number | null,
-    limit: number,
-    newest: boolean,
-  ): TimelinePage {
+  /** As `EventList.list`, with delivered events where they are asked for. */
+  timeline(filter: ListFilter, after: number | null, limit: number, newest: boolean): TimelinePage {
     const { list } = this.#deps
-    const { state, kind, code, path, source, idPrefix } = filter
+    const { state, code, path } = filter
     const none: ListedPage = { events: [], readTo: null }
-    const stored =
-      state === 'all' ? list.list({ ...filter, state: 'all' }, after, limit, newest) : none
+    const stored = state === 'delivered' ? none : list.list(filter, after, limit, newest)
     const [start, before] = rangeOf(filter, after, newest)
-    const matches = (event: Found) =>
-      (kind === null || event.kind === kind) &&
-      (!source || event.source === source) &&
-      (!idPrefix || event.id.startsWith(idPrefix))
-    const hasReceipts = code === null && path === null
-    const most = MAX_RECEIPT_ROWS
-    const delivered = hasReceipts
-      ? this.#delivered({ from: start + 1, before, newest, limit, most, matches })
-      : none
+    const range = { from: start + 1, before, newest, limit, most: MAX_RECEIPT_ROWS }
+    const isWanted = (event: Found) => matches(event, filter)
+    const hasReceipts = ['all', 'delivered'].includes(state) && code === null && path === null
+    const delivered = hasReceipts ? this.#delivered(range, null, isWanted) : none
     const ends = [stored.readTo, delivered.readTo].filter((end) => end !== null)
     // Both have been read up to there.
     const readTo = ends.length === 0 ? null : newest ? Math.max(...ends) : Math.min(...ends)
     const events = [...stored.events, ...delivered.events]
       .filter(({ position: at }) => readTo === null || (newest ? at >= readTo : at <= readTo))
-      .sort((a, b) => (newest ? b.position - a.position : a.position - b.position))
+      .sort(byPosition(newest))
     const last = events.length > limit ? events[limit - 1] : undefined
     const shown = events.slice(0, limit).map((event) => {
       return 'settledAt' in event ? this.#withRefusal(event) : event
@@ -125,24 +122,12 @@ export class Finder {
     return { events: shown, readTo: last?.position ?? readTo }
   }
 
-  /** Receipts in one order, `limit` of them and those read with them. `most`: as many rows of them are read. */
-  #delivered({
-    from,
-    before,
-    newest,
-    limit,
-    most = Number.MAX_SAFE_INTEGER,
-    wanted,
-    matches = () => true,
-  }: {
-    from: number
-    before: number
-    newest: boolean
-    limit: number
-    most?: number
-    wanted?: Wanted
-    matches?: (event: Found) => boolean
-  }): { events: Found[]; readTo: number | null } {
+  /** Receipts in one order, `limit` of them and those read with them. */
+  #delivered(
+    { from, before, newest, limit, most }: Range,
+    wanted: Wanted | null,
+    isWanted: (event: Found) => boolean,
+  ): { events: Found[]; readTo: number | null } {
     const { reports, receiptMs, now } = this.#deps
     const settledAfter = now() - receiptMs
     const found = new Map<string, Found>()
@@ -152,15 +137,12 @@ export class Finder {
         const event = fromReceipt(record)
         const { id, position } = event
         const isNewest = position > (found.get(id)?.position ?? -1)
-        if (position >= from && position < before && isNewest && matches(event)) {
+        if (position >= from && position < before && isNewest && isWanted(event)) {
           found.set(id, event)
         }
       }
     }
-    const inOrder = () =>
-      [...found.values()].sort((a, b) =>
-        newest ? b.position - a.position : a.position - b.position,
-      )
+    const inOrder = () => [...found.values()].sort(byPosition(newest))
     for (const packed of reports.recent()) take(packed)
     let rows = 0
     for (const { first, last, packed } of reports.receipts.rows(from, before, newest, wanted)) {
@@ -194,7 +176,7 @@ export class Finder {
     const isCut = stored.length === MAX_COMPLETENESS_EVENTS
     let from = isCut ? (stored.at(-1)?.receivedAt ?? 0) + 1 : since
     const rows: ReceiptRow[] = []
-    for (const row of reports.receipts.rows(from * PER_MS, Number.MAX_SAFE_INTEGER, true)) {
+    for (const row of reports.receipts.rows(from * PER_MS, Number.MAX_SAFE_INTEGER, true, null)) {
       if (rows.length === MAX_COMPLETENESS_ROWS) {
         from = Math.max(from, row.last + 1)
         break
@@ -219,6 +201,9 @@ export class Finder {
     for (const { packed } of rows) yield* conversationsIn(packed(), from)
   }
 }
+
+const byPosition = (newest: boolean) => (one: Listed | Found, other: Listed | Found) =>
+  newest ? other.position - one.position : one.position - other.position
 
 function fromReceipt(record: Uint8Array): Found {
   const { hashes: _, ...receipt } = unpackReceipt(record)

@@ -23,7 +23,7 @@ import {
 import { explainProblem, type PlatformProblem } from '../../aep/platform-get.ts'
 import type { LandedCause, LandedFacts } from '../../alerts/facts.ts'
 import type { EventKind } from '../../chatlio/kind.ts'
-import type { ReadAccess } from '../../config/extras.ts'
+import type { ReadAccess } from '../../config/destination.ts'
 import {
   ACTIVITY_HOURS_MS,
   DAY_MS,

@@ -90,7 +90,7 @@ export class LookupHash {
 export type Suppression = { hash: string; since: number; until: number }
 
 /** As operators see one. `id` names it without saying whose it is. */
-export type ListedSuppression = { id: string; since: number; until: number }
+export type ListedSuppression = Omit<Suppression, 'hash'> & { id: string }
 
 export const SUPPRESSIONS_TABLES = `
 CREATE TABLE IF NOT EXISTS suppressions (
@@ -107,20 +107,16 @@ export class Suppressions {
   readonly #sql: SqlStorage
   readonly #byHash = new Map<string, Suppression>()
   /** Changes with the set, and with every start of the object. */
-  #version: string
+  version: string
   readonly #randomUUID: () => string
 
   constructor(sql: SqlStorage, randomUUID: () => string) {
     this.#sql = sql
     this.#randomUUID = randomUUID
-    this.#version = randomUUID()
+    this.version = randomUUID()
     for (const row of sql.exec<Suppression>('SELECT * FROM suppressions')) {
       this.#byHash.set(row.hash, row)
     }
-  }
-
-  get version(): string {
-    return this.#version
   }
 
   running(now: number): Suppression[] {
@@ -148,12 +144,8 @@ export class Suppressions {
   /** One that is running is made longer, never shorter. Returns its end. */
   add(hash: string, now: number, until: number): number {
     const known = this.#byHash.get(hash)
-    const isRunning = known !== undefined && known.until > now
-    const row = {
-      hash,
-      since: isRunning ? known.since : now,
-      until: isRunning ? Math.max(known.until, until) : until,
-    }
+    const running = known && known.until > now ? known : { since: now, until }
+    const row = { hash, since: running.since, until: Math.max(running.until, until) }
     this.#sql.exec(
       'INSERT OR REPLACE INTO suppressions (hash, since, until) VALUES (?, ?, ?)',
       hash,
@@ -161,7 +153,7 @@ export class Suppressions {
       row.until,
     )
     this.#byHash.set(hash, row)
-    this.#version = this.#randomUUID()
+    this.version = this.#randomUUID()
     return row.until
   }
 
@@ -174,19 +166,16 @@ export class Suppressions {
   /** Whether there was one. */
   end(hash: string, now: number): boolean {
     const was = this.until(hash, now) !== null
-    this.#forget([hash])
+    this.#forget(hash)
     return was
   }
 
   sweep(now: number): void {
-    const over = [...this.#byHash.values()].filter(({ until }) => until <= now)
-    this.#forget(over.map(({ hash }) => hash))
+    for (const { hash, until } of this.#byHash.values()) if (until <= now) this.#forget(hash)
   }
 
-  #forget(hashes: readonly string[]): void {
-    for (const hash of hashes) {
-      this.#sql.exec('DELETE FROM suppressions WHERE hash = ?', hash)
-      if (this.#byHash.delete(hash)) this.#version = this.#randomUUID()
-    }
+  #forget(hash: string): void {
+    this.#sql.exec('DELETE FROM suppressions WHERE hash = ?', hash)
+    if (this.#byHash.delete(hash)) this.version = this.#randomUUID()
   }
 }

@@ -77,21 +77,16 @@ export class ReceiptStore {
   }
 
   #write(segment: number, records: readonly Uint8Array[]): void {
-    let [first, last, settled] = [Number.MAX_SAFE_INTEGER, 0, 0]
-    for (const record of records) {
-      const { receivedAt, settledAt } = timesOf(record)
-      first = Math.min(first, receivedAt)
-      last = Math.max(last, receivedAt)
-      settled = Math.max(settled, settledAt)
-    }
+    const times = records.map(timesOf)
+    const received = times.map(({ receivedAt }) => receivedAt)
     this.#sql.exec(
       `INSERT OR REPLACE INTO receipts (segment, count, first, last, settled, filter, packed)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
       segment,
       records.length,
-      first,
-      last,
-      settled,
+      Math.min(...received),
+      Math.max(...received),
+      Math.max(...times.map(({ settledAt }) => settledAt)),
       filterOf(records.flatMap(keysOf)).buffer,
       joined(records).buffer,
     )
@@ -101,7 +96,12 @@ export class ReceiptStore {
    * Rows with receipts received between two positions, the newest or the oldest first by what they hold; of those that are
    * wanted, rows whose filter may hold one. A row is read only when it is asked for.
    */
-  *rows(from: number, before: number, newest: boolean, wanted?: Wanted): Generator<ReceiptRow> {
+  *rows(
+    from: number,
+    before: number,
+    newest: boolean,
+    wanted: Wanted | null,
+  ): Generator<ReceiptRow> {
     const key = wanted && keyOf(wanted)
     const days = this.#days(from, before)
     for (const day of newest ? days : [...days].reverse()) {
@@ -109,7 +109,7 @@ export class ReceiptStore {
         .exec<{ segment: number; first: number; last: number; block: ArrayBuffer | null }>(
           `SELECT segment, first, last, ${wanted ? BLOCK_SQL : '?'} AS block FROM receipts
            WHERE segment >= ? AND segment < ?`,
-          key === undefined ? null : mixed(key),
+          key === null ? null : mixed(key),
           day * PER_DAY,
           (day + 1) * PER_DAY,
         )
@@ -117,7 +117,7 @@ export class ReceiptStore {
       rows.sort((a, b) => (newest ? b.last - a.last : a.first - b.first))
       for (const { segment, first, last, block } of rows) {
         if ((last + 1) * PER_MS <= from || first * PER_MS >= before) continue
-        if (key !== undefined && block && !mayHold(new Uint8Array(block), key)) continue
+        if (key !== null && block && !mayHold(new Uint8Array(block), key)) continue
         yield { segment, first, last, packed: () => this.#packed(segment) }
       }
     }

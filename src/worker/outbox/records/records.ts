@@ -8,15 +8,16 @@
  */
 import { readEventOrNull } from '../../chatlio/event.ts'
 import { subjectOf } from '../../chatlio/person.ts'
-import type { ReadAccess } from '../../config/extras.ts'
+import type { ReadAccess } from '../../config/destination.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { Rim } from '../../lib/rim.ts'
 import { DAY_MS } from '../../limits.ts'
 import { logLine, nameOf } from '../../log.ts'
 import type { StoreRequest } from '../arrivals.ts'
-import type { EventList } from '../list.ts'
+import type { AcceptedEvent } from '../event.ts'
+import type { EventList, HashedEvent } from '../list.ts'
 import { ACTIVITY_TABLES, type CountRow, type Step } from './activity.ts'
-import { EVENT_INDEX_TABLES, EventIndex, type HashedEvent } from './event-index.ts'
+import { EVENT_INDEX_TABLES, EventIndex } from './event-index.ts'
 import { Finder } from './find.ts'
 import { LANDED_TABLES, LandedStore } from './landed.ts'
 import {
@@ -28,7 +29,7 @@ import {
 } from './lookup.ts'
 import { OPERATOR_LOG_TABLES, OperatorLog } from './operator-log.ts'
 import { RECEIPTS_TABLES } from './receipts.ts'
-import { type Delivered, type Lookup, REPORTS_TABLES, type Report, ReportStore } from './reports.ts'
+import { type Exchanged, REPORTS_TABLES, type Report, ReportStore } from './reports.ts'
 
 export const RECORDS_TABLES = [
   REPORTS_TABLES,
@@ -126,7 +127,7 @@ export class Records {
   }
 
   /** What an isolate needs to compare events with. `version`: of the suppressions that it has. */
-  lookup(version: string | null): Lookup {
+  lookup(version: string | null): Exchanged<unknown>['lookup'] {
     const { suppressions, hash } = this
     const isCurrent = version === suppressions.version
     return {
@@ -142,12 +143,12 @@ export class Records {
   }
 
   /** Events have been delivered, and the transaction that forgets them has ended. */
-  delivered(events: readonly Delivered[]): void {
+  delivered(events: readonly AcceptedEvent[]): void {
     if (events.length > 0) this.#attempt((now) => this.#reports.delivered(events, now))
   }
 
   /** AEP has accepted a part of an event. */
-  partSettled(event: Pick<Delivered, 'kind' | 'source'>): void {
+  partSettled(event: Pick<AcceptedEvent, 'kind' | 'source'>): void {
     this.#attempt((now) => this.#reports.partSettled(event, now))
   }
 

@@ -7,7 +7,6 @@
  * Accepts: an outbox that dies loses the receipts and counts of its last second. The ledger loses nothing.
  * Counts that are not folded yet are kept in memory as well: a copy of what stands in the table, read as far as it has grown.
  */
-import type { Redacted } from '../../aep/record/redact.ts'
 import type { DriftReport } from '../../drift/detector.ts'
 import { joined } from '../../lib/bounded.ts'
 import {
@@ -21,8 +20,18 @@ import {
   KEY_MEMORY_MS,
   MAX_APPENDED_BYTES,
 } from '../../limits.ts'
-import { ActivityStore, type CountRow, counted, STEP_MS, type Step, summed } from './activity.ts'
-import type { Hashes, Suppression, Suppressions } from './lookup.ts'
+import type { AcceptedEvent } from '../event.ts'
+import {
+  ActivityStore,
+  addRow,
+  type CountRow,
+  type CountSums,
+  counted,
+  STEP_MS,
+  type Step,
+  summed,
+} from './activity.ts'
+import type { Suppression, Suppressions } from './lookup.ts'
 import { packReceipts, type Receipt } from './packed.ts'
 import { ReceiptStore, without } from './receipts.ts'
 
@@ -32,44 +41,40 @@ import { ReceiptStore, without } from './receipts.ts'
  * of the outbox for a while, and could not in time. `keys`: when webhook keys were last used, by fingerprint; `strangers`:
  * how many webhooks were refused for their key, by its fingerprint.
  */
-export type Report = {
+export type Report = Sums & {
   isolate: string
   sequence: number
-  forwarded: number
-  uninformed: number
-  counts: readonly CountRow[]
   receipts: readonly Receipt[]
-  keys: { readonly [fingerprint: string]: number }
-  strangers: { readonly [fingerprint: string]: number }
   drift: readonly DriftReport[]
 }
 
-/** What an isolate needs to compare events with. `suppressions` is `null` when it has this version of them already. */
-export type Lookup = {
-  key: Uint8Array
-  version: string
-  suppressions: readonly Suppression[] | null
+export type Sums = {
+  forwarded: number
+  uninformed: number
+  counts: CountRow[]
+  keys: { [fingerprint: string]: number }
+  strangers: { [fingerprint: string]: number }
 }
 
-/** `taken`: the report need not be sent again. `aep`: what the outbox knows of AEP. */
-export type Exchanged<Aep> = { aep: Aep; taken: boolean; lookup: Lookup }
+export const nothing = (): Sums => {
+  return { forwarded: 0, uninformed: 0, counts: [], keys: {}, strangers: {} }
+}
 
-/** An event that AEP has accepted from the outbox. */
-export type Delivered = Omit<Receipt, 'settledAt' | 'via' | 'hashes'> & {
-  /** How many AEP accepted last. */
-  records: number
-  redacted: Redacted
-  hashes: Hashes | null
+/**
+ * `taken`: the report need not be sent again. `aep`: what the outbox knows of AEP. `lookup`: what an isolate needs to compare
+ * events with; `suppressions` is `null` when it has this version of them already.
+ */
+export type Exchanged<Aep> = {
+  aep: Aep
+  taken: boolean
+  lookup: { key: Uint8Array; version: string; suppressions: readonly Suppression[] | null }
 }
 
 /**
  * Ever, and at least: `unavailable` are webhooks of a good key that were answered 503, `refused` those that were refused
  * although their key is good, or was a short time ago.
  */
-export type Totals = Record<keyof typeof NO_TOTALS, number>
 const NO_TOTALS = { forwarded: 0, suppressed: 0, unavailable: 0, refused: 0, uninformed: 0 }
-
-export type KeyUse = { fingerprint: string; lastUsedAt: number }
 
 export const REPORTS_TABLES = `
 CREATE TABLE reports (
@@ -81,13 +86,10 @@ CREATE TABLE totals (only INTEGER PRIMARY KEY CHECK (only = 1), totals TEXT NOT 
 `
 
 /** A row without its receipts. `isolate` is `null` for what the outbox has delivered. */
-type Note = Omit<Report, 'isolate' | 'receipts' | 'drift'> & { isolate: string | null; at: number }
-
-const NOTHING = { forwarded: 0, uninformed: 0, counts: [], keys: {}, strangers: {} }
-const NO_NOTE = { isolate: null, sequence: 0, ...NOTHING }
+type Note = Sums & { isolate: string | null; sequence: number; at: number }
 
 /** `isolates`: the latest report of each that was taken, and when. */
-type Kept = Totals & {
+type Kept = typeof NO_TOTALS & {
   keys: { [fingerprint: string]: number }
   isolates: { [isolate: string]: { sequence: number; at: number } }
 }
@@ -100,7 +102,7 @@ type ReportsDeps = {
 }
 
 /** Reports that are not folded, added up. */
-type Unfolded = { upTo: number; count: number; since: number; rows: CountRow[]; kept: Kept }
+type Unfolded = { upTo: number; count: number; since: number; sums: CountSums; kept: Kept }
 
 export class ReportStore {
   readonly receipts: ReceiptStore
@@ -110,7 +112,7 @@ export class ReportStore {
   #unfolded: Unfolded | null = null
   /** What the outbox has delivered and not written yet: receipts, and counts of these and of parts. */
   #delivered: Receipt[] = []
-  #deliveredCounts: CountRow[] = []
+  readonly #deliveredCounts: CountSums = new Map()
   /** The row that what is delivered next is added to. */
   #ownRow: number | null = null
 
@@ -132,21 +134,24 @@ export class ReportStore {
   }
 
   /** Events have been delivered. Their receipts and counts are written with those of the same second, or by `write`. */
-  delivered(events: readonly Delivered[], now: number): void {
-    for (const { records, redacted, hashes, ...event } of events) {
-      const { kind, source, receivedAt } = event
+  delivered(events: readonly AcceptedEvent[], now: number): void {
+    for (const { id, kind, source, receivedAt, hashes, body, history, ...sent } of events) {
+      const { records, redacted } = sent
       const row = { minute: now, kind, outcome: 'drained', source, records, redacted } as const
-      this.#deliveredCounts.push(counted(row, now - receivedAt))
-      this.#delivered.push({ ...event, settledAt: now, via: 'drained', hashes: hashes ?? '' })
+      addRow(this.#deliveredCounts, counted(row, now - receivedAt), STEP_MS.minute)
+      this.#delivered.push({
+        ...{ id, kind, source, receivedAt, settledAt: now, via: 'drained', hashes },
+        attempts: (history?.attempts ?? 0) + 1,
+        bytes: body.length,
+      })
     }
     this.#writeIfDue(now)
   }
 
   /** A part, whose event is not delivered with it: AEP counts it now. Written with those, or by `write`. */
-  partSettled({ kind, source }: Pick<Delivered, 'kind' | 'source'>, now: number): void {
+  partSettled({ kind, source }: Pick<AcceptedEvent, 'kind' | 'source'>, now: number): void {
     const row = { minute: now, kind, outcome: 'drained', source, count: 0, records: 1 } as const
-    const rows = [...this.#deliveredCounts, { ...row, histogram: {} }]
-    this.#deliveredCounts = summed(rows, STEP_MS.minute)
+    addRow(this.#deliveredCounts, { ...row, histogram: {} }, STEP_MS.minute)
     // The parts of one event may take minutes, in which nothing else is delivered.
     this.#writeIfDue(now)
   }
@@ -159,7 +164,8 @@ export class ReportStore {
 
   /** Writes what the outbox has delivered: into its latest row, while that is small. */
   write(): void {
-    const [first] = this.#deliveredCounts
+    const added = [...this.#deliveredCounts.values()]
+    const [first] = added
     if (!first) return
     const [own] = this.#sql
       .exec<{ note: string; receipts: ArrayBuffer }>(
@@ -168,15 +174,17 @@ export class ReportStore {
         MAX_APPENDED_BYTES,
       )
       .toArray()
-    const before: Note = own ? JSON.parse(own.note) : { ...NO_NOTE, at: first.minute }
-    const counts = summed([...before.counts, ...this.#deliveredCounts], STEP_MS.minute)
+    const before: Note = own
+      ? JSON.parse(own.note)
+      : { isolate: null, sequence: 0, ...nothing(), at: first.minute }
+    const counts = summed([...before.counts, ...added], STEP_MS.minute)
     const receipts = new Uint8Array(own?.receipts ?? [])
     const packed = joined([receipts, this.#packed(this.#delivered)])
     this.#ownRow = this.#save(own ? this.#ownRow : null, { ...before, counts }, packed)
     // Read anew: its counts have been added up already.
     if (own) this.#unfolded = null
     this.#delivered = []
-    this.#deliveredCounts = []
+    this.#deliveredCounts.clear()
   }
 
   #packed(receipts: readonly Receipt[]): Uint8Array<ArrayBuffer> {
@@ -195,7 +203,7 @@ export class ReportStore {
       .one().position
   }
 
-  totals(): Totals & { keys: KeyUse[] } {
+  totals() {
     const { keys, isolates: _, ...totals } = this.#read().kept
     const uses = Object.entries(keys)
     return {
@@ -206,7 +214,7 @@ export class ReportStore {
 
   /** As `ActivityStore.points`, with what is not in it yet. */
   points(from: number, to: number, step: Step): CountRow[] {
-    const more = [...this.#read().rows, ...this.#deliveredCounts]
+    const more = [...this.#read().sums.values(), ...this.#deliveredCounts.values()]
     return this.#activity.points(from, to, step, more)
   }
 
@@ -248,9 +256,9 @@ export class ReportStore {
   /** Adds all reports to the activity, the totals and the receipts, in one transaction. */
   #fold(now: number): void {
     const { storage, receiptMs } = this.#deps
-    const { rows, kept } = this.#read()
+    const { sums, kept } = this.#read()
     storage.transactionSync(() => {
-      this.#activity.add(rows)
+      this.#activity.add([...sums.values()])
       if (receiptMs > 0) this.receipts.add([...this.recent()])
       forgetOld(kept, now)
       this.#sql.exec(
@@ -273,7 +281,7 @@ export class ReportStore {
       const [row] = this.#sql.exec<{ totals: string }>('SELECT totals FROM totals').toArray()
       const totals = row && JSON.parse(row.totals)
       const kept: Kept = { ...NO_TOTALS, keys: {}, isolates: {}, ...totals }
-      this.#unfolded = { upTo: 0, count: 0, since: Number.MAX_SAFE_INTEGER, rows: [], kept }
+      this.#unfolded = { upTo: 0, count: 0, since: Number.MAX_SAFE_INTEGER, sums: new Map(), kept }
     }
     const unfolded = this.#unfolded
     const notes = this.#sql
@@ -282,17 +290,14 @@ export class ReportStore {
         unfolded.upTo,
       )
       .toArray()
-    if (notes.length === 0) return unfolded
-    const rows = [...unfolded.rows]
     for (const { position, note } of notes) {
       const read: Note = JSON.parse(note)
       addTo(unfolded.kept, read)
-      rows.push(...read.counts)
+      for (const row of read.counts) addRow(unfolded.sums, row, STEP_MS.minute)
       unfolded.upTo = position
       unfolded.since = Math.min(unfolded.since, read.at)
     }
     unfolded.count += notes.length
-    unfolded.rows = summed(rows, STEP_MS.minute)
     return unfolded
   }
 }
