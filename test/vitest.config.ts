@@ -14,7 +14,7 @@ process.env.NODE_COMPILE_CACHE = compiled
 
 /**
  * Where workerd keeps the outbox while tests run in it: in memory, on Linux, since every write waits for the disk otherwise.
- * It takes 100 MB at most and is removed in the end. Tests in Node keep the usual folder, for what they leave.
+ * It takes some 40 MB a worker and is removed in the end. Tests in Node keep the usual folder, for what they leave.
  */
 const usualTmp = tmpdir()
 const MEMORY = '/dev/shm'
