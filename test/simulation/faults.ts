@@ -186,8 +186,8 @@ export const EACH_CHECK: readonly PutIn[] = [
     lines: [
       {
         file: 'src/worker/relay.ts',
-        line: "if (ending.verdict === 'accepted') return forwarded(ending.status, sent.redacted)",
-        instead: "if (ending.verdict !== 'held') return forwarded(200, sent.redacted)",
+        line: "if (ending.verdict === 'accepted') return forwarded(ending.status, encoded.redacted)",
+        instead: "if (ending.verdict !== 'held') return forwarded(200, encoded.redacted)",
       },
     ],
   },
