@@ -45,9 +45,14 @@ export function placed(place: string): Place {
 
 /** Fields that the relay adds, by their places; none where a value is `undefined`. */
 export function fieldsOf(values: Readonly<Record<string, unknown>>): RecordField[] {
-  return Object.entries(values).flatMap(([place, value]) =>
-    value === undefined ? [] : [{ ...placed(place), from: null, value }],
-  )
+  const fields: RecordField[] = []
+  for (const place in values) {
+    const value = values[place]
+    if (value === undefined) continue
+    const { at, own } = placed(place)
+    fields.push({ at, own, from: null, value })
+  }
+  return fields
 }
 
 /** A path of the payload, and its value. */
