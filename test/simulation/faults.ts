@@ -126,10 +126,10 @@ export const PUT_BACK: readonly PutIn[] = [
     seed: 5,
     lines: [
       {
-        file: 'src/worker/outbox/health.ts',
-        line: 'async isWritable(store: Write | null): Promise<boolean> {\n',
+        file: 'src/worker/outbox/arrivals.ts',
+        line: 'async isWritable(): Promise<boolean> {\n',
         instead:
-          'async isWritable(store: Write | null): Promise<boolean> {\n    if (store === null || store.at > 0) return true\n',
+          'async isWritable(): Promise<boolean> {\n    if ((this.#lastWrite?.at ?? 1) > 0) return true\n',
       },
     ],
   },
