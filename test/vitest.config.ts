@@ -55,7 +55,7 @@ const bindings = {
 
 /** Whole outages, whatever goes wrong, properties over several isolates: seconds each. `npm run test:fast` leaves them out. */
 const SLOW =
-  'test/{worker,xdm}/{alerts-canary,causes.property,completeness,costs,event-index,openapi,oracle,outbox,page-reads,poison,refusing.property,rejecting,rows,throttle}.test.ts'
+  'test/{worker,xdm}/{alerts-canary,causes.property,completeness,costs,event-index,many-receipts,openapi,oracle,outbox,page-reads,poison,refusing.property,rejecting,rows,throttle}.test.ts'
 /** A test that takes five seconds alone takes a minute on a machine that does much else. */
 const SLOW_MS = 120_000
 

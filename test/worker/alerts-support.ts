@@ -91,3 +91,14 @@ export function namespaceWithout(...names: string[]) {
       missing.has(name) ? new Proxy({}, { get: () => refuse }) : env.OUTBOX.getByName(name),
   }
 }
+
+/** Settings of a relay that reads AEP's counts, and alerts. */
+export const READ = {
+  AEP_READ_CLIENT_ID: 'local-reader',
+  AEP_READ_CLIENT_SECRET: 'local-reader-secret',
+  AEP_ORG_ID: 'LOCAL@AdobeOrg',
+  AEP_DATASET_ID: 'local-dataset',
+  AEP_IMS_URL: 'http://127.0.0.1:8788',
+  AEP_PLATFORM_URL: 'http://127.0.0.1:8788',
+  ALERT_WEBHOOK_URL: WEBHOOK,
+}

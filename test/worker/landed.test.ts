@@ -3,10 +3,7 @@ import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import type { Outbox } from '../../src/worker/outbox/outbox.ts'
-import { packReceipts, type Receipt } from '../../src/worker/outbox/records/packed.ts'
-import { ReceiptStore } from '../../src/worker/outbox/records/receipts.ts'
-import { DAY, HOUR, MINUTE, type Receiver, startReceiver, WEBHOOK } from './alerts-support.ts'
+import { DAY, HOUR, MINUTE, READ, type Receiver, startReceiver } from './alerts-support.ts'
 import { startBrowser, textOf } from './page-support.ts'
 import {
   type Clock,
@@ -19,16 +16,6 @@ import {
 } from './support.ts'
 
 const CANARY = 'canary-7f3a'
-const READ = {
-  AEP_READ_CLIENT_ID: 'local-reader',
-  AEP_READ_CLIENT_SECRET: 'local-reader-secret',
-  AEP_ORG_ID: 'LOCAL@AdobeOrg',
-  AEP_DATASET_ID: 'local-dataset',
-  AEP_IMS_URL: 'http://127.0.0.1:8788',
-  AEP_PLATFORM_URL: 'http://127.0.0.1:8788',
-  ALERT_WEBHOOK_URL: WEBHOOK,
-}
-
 let aep: LocalAdobe
 let clock: Clock
 let logs: string[]
@@ -496,61 +483,5 @@ describe('a day', () => {
     )
     const patient = startRelay({ ...READ, ALERT_AGE_MINUTES: '30' })
     expect((await patient.get('/summary?days=2')).body.days).toMatchObject([{}, { late: 0 }])
-  })
-})
-
-describe('with 100,000 receipts, and as many failures', () => {
-  /** Hours of a page, as many of activity, and what else there is to know. */
-  const FEW = 120
-  const MANY = 100_000
-
-  it('comparing reads a few rows, and those of the failures that it shows; an alert reads none of them', async () => {
-    await tick()
-    const { now } = clock
-    await runInDurableObject(outbox(), async (instance: Outbox, { storage }) => {
-      const { sql } = storage
-      const numbers = `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT ${MANY})`
-      sql.exec(`${numbers} INSERT INTO landed_failures (id, code, pointer, batch, at)
-        SELECT printf('%064x', i), 'DCVS-1105-400', '/timestamp', 'b' || (i / 100), ${now} - i * 20000 FROM n`)
-      sql.exec(`${numbers} INSERT OR REPLACE INTO landed_hours (at, received, ingested, failed, settled)
-        SELECT (${now} / 3600000 - i) * 3600000, 1, 1, 0, i > 2 FROM n LIMIT 2160`)
-      const receipts = Array.from({ length: MANY }, (_, i): Receipt => {
-        const at = now - i * 5_000
-        const own = { kind: 'feedback' as const, source: null, via: 'forwarded' as const }
-        const id = i.toString(16).padStart(64, '0')
-        return { ...own, id, receivedAt: at, settledAt: at, attempts: 1, bytes: 2, hashes: '' }
-      })
-      new ReceiptStore(sql).add([packReceipts(receipts)])
-      const cursors: { rowsRead: number }[] = []
-      const real = sql.exec.bind(sql)
-      vi.spyOn(sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {
-        const cursor = real(query, ...bindings)
-        cursors.push(cursor)
-        return cursor
-      }) as typeof sql.exec)
-      const read = async (ask: () => unknown) => {
-        cursors.length = 0
-        await ask()
-        return cursors.reduce((sum, { rowsRead }) => sum + rowsRead, 0)
-      }
-      const shown = 1_000
-      expect(await read(() => instance.compared(now - 86_400_000, now + 1))).toBeLessThan(
-        2 * shown + FEW,
-      )
-      expect(await read(() => instance.compared(0, now + 1))).toBeLessThan(
-        2 * shown + 2_160 + 2 * FEW,
-      )
-      expect(await read(() => instance.alertFacts())).toBeLessThan(FEW)
-      // What the summary asks for: seven days of hours and of activity, and the rows of receipts.
-      const week = [now - 7 * 86_400_000, now + 1] as const
-      expect(await read(() => instance.landedDays(...week))).toBeLessThan(7 * 24 + FEW)
-      expect(await read(() => instance.activity(...week, 'day'))).toBeLessThan(7 * 24 + FEW)
-      expect(await read(() => instance.completeness(...week))).toBeLessThan(FEW)
-      expect(await read(() => instance.beginLanded())).toBeLessThan(5)
-      const by = { id: '5'.padStart(64, '0') }
-      const request = { by, from: 0, before: Number.MAX_SAFE_INTEGER, limit: 10 }
-      expect(await read(() => instance.find(request))).toBeLessThan(2 * FEW)
-      expect(instance.find(request)).toMatchObject([{ state: 'failed' }])
-    })
   })
 })

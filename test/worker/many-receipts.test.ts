@@ -1,0 +1,146 @@
+/** What operators read costs a few rows, however many receipts there are; and all of them are found. */
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Outbox } from '../../src/worker/outbox/outbox.ts'
+import { packReceipts, type Receipt } from '../../src/worker/outbox/records/packed.ts'
+import { ReceiptStore } from '../../src/worker/outbox/records/receipts.ts'
+import { READ } from './alerts-support.ts'
+import { type Clock, eachTest, outbox, type Relay, startRelay } from './support.ts'
+
+let relay: Relay
+let clock: Clock
+
+eachTest((world) => {
+  ;({ clock } = world)
+})
+beforeEach(() => {
+  // The outbox has an environment of its own.
+  Object.assign(env, READ)
+  relay = startRelay(READ)
+})
+
+const DAY = 86_400_000
+const HOUR = 3_600_000
+
+type Event = { id: string }
+
+async function listed(query: string): Promise<Event[]> {
+  const { status, body } = await relay.get(`/events?${query}`)
+  expect([query, status]).toEqual([query, 200])
+  return body.events as Event[]
+}
+
+/** Every page of a list, one after the other. */
+async function paged(query: string): Promise<string[]> {
+  const ids: string[] = []
+  for (let cursor: unknown = ''; cursor !== null; ) {
+    const { body } = await relay.get(`/events?${query}&cursor=${cursor}`)
+    ids.push(...(body.events as Event[]).map(({ id }) => id))
+    cursor = body.cursor
+  }
+  return ids
+}
+
+describe('with 100,000 receipts, and as many failures', () => {
+  /** Hours of a page, as many of activity, and what else there is to know. */
+  const FEW = 120
+  const MANY = 100_000
+
+  it('comparing reads a few rows, and those of the failures that it shows; an alert reads none of them', async () => {
+    clock.advance(1_200_000)
+    await relay.scheduled()
+    const { now } = clock
+    await runInDurableObject(outbox(), async (instance: Outbox, { storage }) => {
+      const { sql } = storage
+      const numbers = `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT ${MANY})`
+      sql.exec(`${numbers} INSERT INTO landed_failures (id, code, pointer, batch, at)
+        SELECT printf('%064x', i), 'DCVS-1105-400', '/timestamp', 'b' || (i / 100), ${now} - i * 20000 FROM n`)
+      sql.exec(`${numbers} INSERT OR REPLACE INTO landed_hours (at, received, ingested, failed, settled)
+        SELECT (${now} / 3600000 - i) * 3600000, 1, 1, 0, i > 2 FROM n LIMIT 2160`)
+      const receipts = Array.from({ length: MANY }, (_, i): Receipt => {
+        const at = now - i * 5_000
+        const own = { kind: 'feedback' as const, source: null, via: 'forwarded' as const }
+        const id = i.toString(16).padStart(64, '0')
+        return { ...own, id, receivedAt: at, settledAt: at, attempts: 1, bytes: 2, hashes: '' }
+      })
+      new ReceiptStore(sql).add([packReceipts(receipts)])
+      const cursors: { rowsRead: number }[] = []
+      const real = sql.exec.bind(sql)
+      vi.spyOn(sql, 'exec').mockImplementation(((query: string, ...bindings: unknown[]) => {
+        const cursor = real(query, ...bindings)
+        cursors.push(cursor)
+        return cursor
+      }) as typeof sql.exec)
+      const read = async (ask: () => unknown) => {
+        cursors.length = 0
+        await ask()
+        return cursors.reduce((sum, { rowsRead }) => sum + rowsRead, 0)
+      }
+      const shown = 1_000
+      expect(await read(() => instance.compared(now - 86_400_000, now + 1))).toBeLessThan(
+        2 * shown + FEW,
+      )
+      expect(await read(() => instance.compared(0, now + 1))).toBeLessThan(
+        2 * shown + 2_160 + 2 * FEW,
+      )
+      expect(await read(() => instance.alertFacts())).toBeLessThan(FEW)
+      // What the summary asks for: seven days of hours and of activity, and the rows of receipts.
+      const week = [now - 7 * 86_400_000, now + 1] as const
+      expect(await read(() => instance.landedDays(...week))).toBeLessThan(7 * 24 + FEW)
+      expect(await read(() => instance.activity(...week, 'day'))).toBeLessThan(7 * 24 + FEW)
+      expect(await read(() => instance.completeness(...week))).toBeLessThan(FEW)
+      expect(await read(() => instance.beginLanded())).toBeLessThan(5)
+      const by = { id: '5'.padStart(64, '0') }
+      const request = { by, from: 0, before: Number.MAX_SAFE_INTEGER, limit: 10 }
+      expect(await read(() => instance.find(request))).toBeLessThan(2 * FEW)
+      expect(instance.find(request)).toMatchObject([{ state: 'failed' }])
+    })
+  })
+})
+
+describe('GET /admin/events?state=all', () => {
+  it('goes over many rows of receipts and over days, by kind too', async () => {
+    const receipt = (at: number, kind: 'feedback' | 'unanswered', serial: number) => ({
+      id: serial.toString(16).padStart(64, '0'),
+      kind,
+      source: null,
+      receivedAt: at,
+      settledAt: at,
+      via: 'forwarded' as const,
+      attempts: 1,
+      bytes: 1,
+      hashes: '',
+    })
+    const from = clock.now - 2 * DAY
+    const known = { accepted: null, settings: '' }
+    for (let report = 0; report < 12; report += 1) {
+      const receipts = Array.from({ length: 4_096 }, (_, index) => {
+        const serial = report * 4_096 + index
+        return receipt(
+          from + serial * 3_000,
+          serial % 5_000 === 0 ? 'unanswered' : 'feedback',
+          serial,
+        )
+      })
+      const counts = { forwarded: 4_096, uninformed: 0, counts: [], keys: {}, strangers: {} }
+      await outbox().exchange(
+        known,
+        { isolate: 'a', sequence: report + 1, ...counts, receipts, drift: [] },
+        null,
+      )
+    }
+    clock.advance(HOUR)
+    await relay.scheduled()
+    expect(await paged('state=all&kind=unanswered&order=newest')).toHaveLength(10)
+    expect(await paged('state=all&kind=unanswered')).toHaveLength(10)
+    const first = await listed('state=all&order=newest&limit=3')
+    expect(first.map(({ id }) => Number.parseInt(id, 16))).toEqual([49_151, 49_150, 49_149])
+    const day = new Date(from).toISOString().slice(0, 10)
+    const ends = [0, Math.ceil((Date.parse(day) + DAY - from) / 3_000) - 1]
+    for (const [index, order] of ['oldest', 'newest'].entries()) {
+      const [end] = await listed(`state=all&day=${day}&order=${order}&limit=1`)
+      expect(Number.parseInt(String(end?.id), 16)).toBe(ends[index])
+    }
+  })
+})
