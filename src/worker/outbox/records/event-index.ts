@@ -1,5 +1,5 @@
 /**
- * The index by which stored events are found: keyed hashes, written late and in bulk.
+ * The index by which stored events are found: keyed hashes, written late, sorted and in bulk.
  *
  * Promises: storing an event writes nothing here. The newest few hundred are searched as they are, by the column `hashes` of
  * their rows; those that stay are indexed a few thousand to a row. An entry of an event that has left is passed over, since
@@ -153,11 +153,12 @@ function entriesOf({ position, hashes }: HashedEvent): IndexEntry[] {
 
 const ENTRY = 12
 
-/** Twelve bytes each. */
+/** Twelve bytes each, sorted by key: the release before, to which one may roll back, looks for a key by halving them. */
 export function packEntries(entries: readonly IndexEntry[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(entries.length * ENTRY)
   const view = viewOf(bytes)
-  for (const [index, { key, position }] of entries.entries()) {
+  const sorted = entries.toSorted((a, b) => a.key - b.key)
+  for (const [index, { key, position }] of sorted.entries()) {
     view.setUint32(index * ENTRY, key)
     view.setFloat64(index * ENTRY + 4, position)
   }
