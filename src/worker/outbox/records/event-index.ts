@@ -86,13 +86,25 @@ export class EventIndex {
 
   /** Indexes what has been stored for a while, where there is enough of it, and drops rows without events. */
   sweep(now: number): void {
-    const before = (now - INDEX_AFTER_MS) * PER_MS
+    try {
+      this.#indexUpTo((now - INDEX_AFTER_MS) * PER_MS)
+      this.#dropEmpty()
+    } finally {
+      // Where it fails, what it has written is undone.
+      this.#last = null
+    }
+  }
+
+  #indexUpTo(before: number): void {
     for (;;) {
       const events = [...this.#events.hashed(this.#indexedTo(), before, INDEXED_TOGETHER)]
-      if (events.length < INDEX_FROM) break
+      if (events.length < INDEX_FROM) return
       this.#write(events.at(-1)?.position ?? 0, events.flatMap(entriesOf))
-      if (events.length < INDEXED_TOGETHER) break
+      if (events.length < INDEXED_TOGETHER) return
     }
+  }
+
+  #dropEmpty(): void {
     let after = -1
     const rows = this.#sql.exec<{ last: number }>('SELECT last FROM event_index ORDER BY last')
     for (const { last } of rows.toArray()) {
@@ -100,7 +112,6 @@ export class EventIndex {
       if (!event) this.#sql.exec('DELETE FROM event_index WHERE last = ?', last)
       after = last
     }
-    this.#last = null
   }
 
   #write(last: number, entries: readonly IndexEntry[]): void {
