@@ -34,7 +34,7 @@ const REPORT = 'mutation.json'
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   outbox: ['outbox/blame', 'outbox/event', 'outbox/known', 'outbox/aep'],
   relay: ['breaker', 'aep/client/client', 'aep/client/verdict'],
-  chatlio: ['event', 'kind', 'person', 'timestamp'].map((name) => `chatlio/${name}`),
+  chatlio: ['event', 'kind', 'payload', 'person', 'timestamp'].map((name) => `chatlio/${name}`),
   record: [...['draft', 'encode', 'geo', 'identity', 'metrics', 'redact', 'xdm']].map(
     (name) => `aep/record/${name}`,
   ),

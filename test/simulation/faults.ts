@@ -126,10 +126,10 @@ export const PUT_BACK: readonly PutIn[] = [
     seed: 5,
     lines: [
       {
-        file: 'src/worker/outbox/health.ts',
-        line: 'async isWritable(store: Write | null): Promise<boolean> {\n',
+        file: 'src/worker/outbox/arrivals.ts',
+        line: 'async isWritable(): Promise<boolean> {\n',
         instead:
-          'async isWritable(store: Write | null): Promise<boolean> {\n    if (store === null || store.at > 0) return true\n',
+          'async isWritable(): Promise<boolean> {\n    if ((this.#lastWrite?.at ?? 1) > 0) return true\n',
       },
     ],
   },
@@ -186,8 +186,8 @@ export const EACH_CHECK: readonly PutIn[] = [
     lines: [
       {
         file: 'src/worker/relay.ts',
-        line: "if (ending.verdict === 'accepted') return forwarded(ending.status, sent.redacted)",
-        instead: "if (ending.verdict !== 'held') return forwarded(200, sent.redacted)",
+        line: "if (ending.verdict === 'accepted') return forwarded(ending.status, encoded.redacted)",
+        instead: "if (ending.verdict !== 'held') return forwarded(200, encoded.redacted)",
       },
     ],
   },

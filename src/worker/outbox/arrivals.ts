@@ -6,13 +6,17 @@
  * the moment of writing, since both may change while it waits.
  */
 import type { Ending } from '../aep/client/verdict.ts'
-import { MAX_ARRIVAL_AGE_MS, MAX_WAITING_BYTES } from '../limits.ts'
+import {
+  MAX_ARRIVAL_AGE_MS,
+  MAX_BODY_BYTES,
+  MAX_WAITING_BYTES,
+  WRITE_PROBE_INTERVAL_MS,
+} from '../limits.ts'
 import { NO_HISTORY } from './blame.ts'
 import type { Delivery, DeliveryDeps } from './delivery/delivery.ts'
 import { logDeadLetter } from './delivery/outcome.ts'
 import type { ArrivingEvent, EventState, StoredAttempt, StoredError } from './event.ts'
 import { GroupCommit } from './group-commit.ts'
-import type { Write } from './health.ts'
 
 /** The attempt that a request made before it stored its event. */
 export type RequestAttempt = { beganAt: number; endedAt: number; ending: Ending }
@@ -39,6 +43,9 @@ type ArrivalsDeps = { delivery: Delivery } & Pick<
   'config' | 'storage' | 'events' | 'watch' | 'records' | 'now'
 >
 
+/** A write that has been tried, when, and how large its largest body was. */
+type Write = { at: number; worked: boolean; bytes: number }
+
 type HashedRequest = StoreRequest & { hashes: string }
 
 export class Arrivals {
@@ -47,7 +54,8 @@ export class Arrivals {
   /** Bytes of the bodies that wait, at most. */
   #waitingBytes = 0
   /** The latest write by which to judge whether the next will work; `null` before the first. */
-  lastWrite: Write | null = null
+  #lastWrite: Write | null = null
+  #probed: { at: number; worked: Promise<boolean> } | null = null
 
   constructor(deps: ArrivalsDeps) {
     this.#deps = deps
@@ -74,6 +82,41 @@ export class Arrivals {
     this.#commit.flush()
   }
 
+  /**
+   * Whether a row as large as an event's can be written: by storing one, at most once a minute, and not while stores
+   * succeed. What has just refused a store is not writable.
+   */
+  async isWritable(): Promise<boolean> {
+    const now = this.#deps.now()
+    const isRecent = (at: number) => at <= now && now - at < WRITE_PROBE_INTERVAL_MS
+    const stored = this.#lastWrite
+    if (stored !== null && isRecent(stored.at)) return stored.worked
+    if (this.#probed === null || !isRecent(this.#probed.at)) {
+      this.#probed = { at: now, worked: this.#probe() }
+    }
+    return this.#probed.worked
+  }
+
+  async #probe(): Promise<boolean> {
+    const { storage } = this.#deps
+    const { sql } = storage
+    try {
+      sql.exec('CREATE TABLE IF NOT EXISTS probe (zeros BLOB)')
+      sql.exec('INSERT INTO probe VALUES (zeroblob(?))', MAX_BODY_BYTES)
+      await storage.sync()
+      return true
+    } catch {
+      return false
+    } finally {
+      try {
+        // Durable with whatever is written next.
+        sql.exec('DELETE FROM probe')
+      } catch {
+        // The next probe removes it.
+      }
+    }
+  }
+
   #write(requests: readonly HashedRequest[]): HeldState[] {
     const { records, events, delivery, watch, now } = this.#deps
     this.#waitingBytes = 0
@@ -83,8 +126,8 @@ export class Arrivals {
     const arrivals = wanted.map((request) => this.#arrival(request))
     const largest = (all: readonly ArrivingEvent[]) =>
       Math.max(0, ...all.map(({ body }) => body.length))
-    const { lastWrite } = this
-    this.lastWrite = { at, worked: false, bytes: largest(arrivals) }
+    const lastWrite = this.#lastWrite
+    this.#lastWrite = { at, worked: false, bytes: largest(arrivals) }
     let places = events.store(arrivals)
     if (before === null && watch.known().refusedFrom !== null) {
       // One of them has shown that AEP refuses everything: what it refused of the others was not their fault either.
@@ -102,7 +145,7 @@ export class Arrivals {
     const bytes = largest(added)
     // A smaller write that works does not prove that one as large as the refused one would.
     const tells = lastWrite === null || lastWrite.worked || bytes >= lastWrite.bytes
-    this.lastWrite = added.length > 0 && tells ? { at, worked: true, bytes } : lastWrite
+    this.#lastWrite = added.length > 0 && tells ? { at, worked: true, bytes } : lastWrite
     const states = new Map(wanted.map((request, index) => [request, places[index]?.state]))
     const pending = places.filter(({ state }) => state === 'pending')
     delivery.added(pending.map(({ position }) => position))

@@ -17,7 +17,7 @@ import { type Config, parseConfig } from '../config/config.ts'
 import { settingsOf } from '../config/destination.ts'
 import type { DriftKey, DriftRow } from '../drift/detector.ts'
 import { type Rim, rimOf } from '../lib/rim.ts'
-import { EXPORT_PAGE } from '../limits.ts'
+import { EXPIRY_WARNING_MS, EXPORT_PAGE } from '../limits.ts'
 import { postThrough } from '../sender.ts'
 import type { Aep } from './aep.ts'
 import { Alerts } from './alerts.ts'
@@ -35,7 +35,6 @@ import { Delivery } from './delivery/delivery.ts'
 import { DriftStore } from './drift.ts'
 import type { Counters, EventEnd } from './event.ts'
 import { Events } from './events.ts'
-import { type Health, healthOf, WriteProbe } from './health.ts'
 import type { Hold } from './known.ts'
 import { AepWatch } from './known.ts'
 import { type CauseRow, type EventDetail, EventList, type Listed, type ListFilter } from './list.ts'
@@ -79,7 +78,6 @@ export class Outbox extends DurableObject<Env> {
   readonly #tokens: TokenSource
   readonly #delivery: Delivery
   readonly #arrivals: Arrivals
-  readonly #writes: WriteProbe
   readonly #records: Records
   readonly #alerts: Alerts
   readonly #drift: DriftStore
@@ -113,7 +111,6 @@ export class Outbox extends DurableObject<Env> {
     this.#watch = watch
     this.#delivery = delivery
     this.#arrivals = new Arrivals({ ...room, delivery })
-    this.#writes = new WriteProbe({ storage, now })
     this.#drift = drift
     this.#alerts = new Alerts({ ...room, list, drift })
     const deployment = env.CF_VERSION_METADATA?.id ?? null
@@ -183,15 +180,21 @@ export class Outbox extends DurableObject<Env> {
     }
   }
 
-  async health(): Promise<Health> {
-    const known = this.#watch.known()
-    const writable = await this.#isWritable()
-    const [oldestAt, now] = [this.#events.oldestAt(), this.#rim.now()]
-    return healthOf({ known, writable, oldestAt, retentionMs: this.#config.retentionMs, now })
-  }
-
-  #isWritable(): Promise<boolean> {
-    return this.#writes.isWritable(this.#arrivals.lastWrite)
+  /** What `/health` asks: whether an operator should look, never how much is stored. */
+  async health() {
+    const { hold, failing } = this.#watch.known()
+    const { retentionMs } = this.#config
+    const oldestAt = this.#events.oldestAt()
+    const warnMs = Math.min(EXPIRY_WARNING_MS, retentionMs / 2)
+    return {
+      /** Whether a row as large as an event's can be written. */
+      writable: await this.#arrivals.isWritable(),
+      hold: hold?.reason ?? null,
+      /** AEP is down, or has asked for a wait. */
+      failing,
+      /** The oldest event, of any state, is close to its erasure. */
+      expiring: oldestAt !== null && this.#rim.now() - oldestAt >= retentionMs - warnMs,
+    }
   }
 
   list(filter: ListFilter, after: number | null, limit: number, newest = false): TimelinePage {
@@ -356,7 +359,7 @@ export class Outbox extends DurableObject<Env> {
   }
 
   async alertFacts(): Promise<OutboxFacts> {
-    return this.#alerts.facts(await this.#isWritable())
+    return this.#alerts.facts(await this.#arrivals.isWritable())
   }
 
   alertStates(): string | null {

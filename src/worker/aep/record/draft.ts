@@ -45,9 +45,14 @@ export function placed(place: string): Place {
 
 /** Fields that the relay adds, by their places; none where a value is `undefined`. */
 export function fieldsOf(values: Readonly<Record<string, unknown>>): RecordField[] {
-  return Object.entries(values).flatMap(([place, value]) =>
-    value === undefined ? [] : [{ ...placed(place), from: null, value }],
-  )
+  const fields: RecordField[] = []
+  for (const place in values) {
+    const value = values[place]
+    if (value === undefined) continue
+    const { at, own } = placed(place)
+    fields.push({ at, own, from: null, value })
+  }
+  return fields
 }
 
 /** A path of the payload, and its value. */
@@ -188,9 +193,6 @@ export function messagesOf(
   })
 }
 
-/** The `part` field of each part. `of`: the event's id. `dropped`: texts left out because they repeat the messages. */
-type PartInfo = { index: number; count: number; of: string; dropped?: string[] }
-
 /** These repeat the messages, so they are dropped before anything is cut. */
 const REPEATING: readonly string[] = ['htmlBody', 'textBody']
 
@@ -209,43 +211,35 @@ export function split(
   fits: (record: string) => boolean,
 ): string[] {
   const dropped: string[] = []
+  /** Its id, and which part it is. `dropped`: texts left out because they repeat the messages. */
+  const partFields = (index: number, count: number) => {
+    const part = { index, count, of: id, ...(dropped.length > 0 && { dropped }) }
+    return fieldsOf({ _id: partId(id, generation, index), 'chatlio.part': part })
+  }
   const hasText = draft.messages.some(({ text }) => text !== undefined)
   const texts = new Map(draft.texts)
   for (const name of hasText ? REPEATING : []) {
     if (!texts.delete(name)) continue
     dropped.push(name)
-    const only = partFields(generation, { index: 0, count: 1, of: id, dropped })
-    const record = JSON.stringify(recordOf({ ...draft, texts }, only))
+    const record = JSON.stringify(recordOf({ ...draft, texts }, partFields(0, 1)))
     if (fits(record)) return [record]
   }
-  const ofParts = { of: id, ...(dropped.length > 0 && { dropped }) }
-  const partFieldsOf = (index: number, count: number) =>
-    partFields(generation, { index, count, ...ofParts })
-  const common = commonOf(draft, partFieldsOf(MANY, MANY), limit)
+  const common = commonOf(draft, partFields(MANY, MANY), limit)
   const room = Math.max(limit - common.bytes, LEAST_ROOM_BYTES)
-  const once = onceFields(draft, room)
-  const parts = pack({ ...draft, texts }, common.moved, room, once.bytes)
+  // What only the first part has; nothing if it took more than half of it.
+  const onceBytes = draft.once.reduce((sum, field) => sum + maxBytes(field, draft.base), 0)
+  const hasOnce = onceBytes <= room / 2
+  const parts = pack({ ...draft, texts }, common.moved, room, hasOnce ? onceBytes : 0)
   return parts.map((contents, index) => {
-    const first = index === 0 ? once.fields : []
-    const own = [...first, ...owned(contents), ...partFieldsOf(index, parts.length)]
+    const first = index === 0 && hasOnce ? draft.once : []
+    const own = [...first, ...owned(contents), ...partFields(index, parts.length)]
     return JSON.stringify(assemble(draft.base, [...common.fields, ...own]))
   })
 }
 
 /** `{id}-{index}`; from the second split on `{id}-r{generation}-{index}`, so that no id stands for two contents. */
-export function partId(id: string, generation: number, index: number): string {
+function partId(id: string, generation: number, index: number): string {
   return generation === 0 ? `${id}-${index}` : `${id}-r${generation}-${index}`
-}
-
-function partFields(generation: number, part: PartInfo): RecordField[] {
-  const id = partId(part.of, generation, part.index)
-  return [{ at: ['_id'], own: false, from: null, value: id }, ...owned([['part', part]])]
-}
-
-/** What only the first part has; nothing if it took more than half of it. */
-function onceFields({ once, base }: Draft, room: number): Pick<Common, 'fields' | 'bytes'> {
-  const bytes = once.reduce((sum, field) => sum + maxBytes(field, base), 0)
-  return bytes <= room / 2 ? { fields: once, bytes } : { fields: [], bytes: 0 }
 }
 
 /** Identities are dropped until a part has at least this much room beside them. */

@@ -46,7 +46,10 @@ export function draftXdm(
     const from = dotted(...keys)
     if (field?.form === 'longText' && isNonEmptyString(value)) texts.set(field.from, value)
     else if (place === null || places.has(place)) unmapped.push([from, value])
-    else places.set(place, { ...placed(place), from, value })
+    else {
+      const { at, own } = placed(place)
+      places.set(place, { at, own, from, value })
+    }
   })
   const messages = messagesOf(event, unmapped, (key, value) => {
     const field = IN_MESSAGE.get(key)
