@@ -111,3 +111,23 @@ it('takes a few thousand events to a row', async () => {
     expect(stored.read).toBe(1)
   })
 })
+
+it('finds what a sweep that failed has not indexed', async () => {
+  await runInDurableObject(outbox(), (_, { storage }) => {
+    const stored = new Stored()
+    const index = new EventIndex(storage.sql, stored)
+    for (let position = 0; position < INDEXED_TOGETHER + INDEX_FROM; position += 1) {
+      stored.events.set(position, { position, hashes: `e${personOf(position)}` })
+    }
+    const { hashed } = stored
+    stored.hashed = function* (after, before, limit) {
+      if (after >= 0) throw new Error('no more today')
+      yield* hashed.call(stored, after, before, limit)
+    }
+    const sweep = () => storage.transactionSync(() => index.sweep(INDEX_AFTER_MS + 1_000_000))
+    expect(sweep).toThrow('no more today')
+    stored.hashed = hashed
+    index.stored([{ position: 5, hashes: `e${personOf(5)}` }])
+    expect(index.find(personOf(7), 0, Number.MAX_SAFE_INTEGER, 50)).toEqual([7])
+  })
+})

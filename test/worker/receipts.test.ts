@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
 import { EventList } from '../../src/worker/outbox/list.ts'
+import { packReceipts } from '../../src/worker/outbox/records/packed.ts'
 import { ReportStore } from '../../src/worker/outbox/records/reports.ts'
 import { type Clock, conversation, drainAll, eachTest, outbox, type Relay } from './support.ts'
 
@@ -242,5 +243,27 @@ describe('what has been delivered beside an event whose parts take minutes', () 
       return [before, rows()]
     })
     expect(kept).toEqual([0, 1])
+  })
+})
+
+it('a receipt is erased whatever the clock of its isolate said', async () => {
+  await runInDurableObject(outbox(), (_, { storage }) => {
+    const { receipts } = new ReportStore({ storage, receiptMs: 30 * 86_400_000 } as never)
+    const hash = 'e'.repeat(32)
+    const ids = [1_999, 2_026, 2_060].map((year) => String(year).repeat(16))
+    const event = {
+      kind: 'feedback',
+      source: null,
+      via: 'forwarded',
+      attempts: 1,
+      bytes: 2,
+    } as const
+    for (const id of ids) {
+      const receivedAt = Date.UTC(Number(id.slice(0, 4)))
+      const receipt = { ...event, id, receivedAt, settledAt: clock.now, hashes: `e${hash}` }
+      receipts.add([packReceipts([receipt])])
+    }
+    expect(receipts.erase(hash, false)).toEqual(new Set(ids))
+    expect(storage.sql.exec('SELECT segment FROM receipts').toArray()).toEqual([])
   })
 })

@@ -39,7 +39,7 @@ export class Events {
   readonly #sql: SqlStorage
   readonly #left: (id: string, end: EventEnd) => void
 
-  /** `left`: called for each event that leaves the pending ones, once that is written. */
+  /** `left`: called for each event that is delivered, parked or erased, once that is written; it may not have been pending. */
   constructor(storage: DurableObjectStorage, left: (id: string, end: EventEnd) => void) {
     this.ledger = new Ledger(storage.sql)
     this.parts = new Parts(storage)

@@ -110,13 +110,14 @@ describe('packed receipts', () => {
 })
 
 describe('packed index entries', () => {
-  it('unpack to what they were, and give all positions of a key', () => {
+  // The release before halves them to find a key, should one roll back to it: no step of `schema.ts` says that it cannot.
+  it('unpack to what they were in the order of their keys, and give all positions of a key', () => {
     const entries: IndexEntry[] = Array.from({ length: 2_000 }, () => ({
       key: below(500),
       position: below(2 ** 53),
     }))
     const packed = packEntries(entries)
-    expect(unpackEntries(packed)).toEqual(entries)
+    expect(unpackEntries(packed)).toEqual(entries.toSorted((a, b) => a.key - b.key))
     for (let key = 0; key < 510; key += 1) {
       const expected = entries.filter((entry) => entry.key === key).map(({ position }) => position)
       expect(positionsIn(packed, key)).toEqual(expected)

@@ -1,5 +1,5 @@
 /**
- * The index by which stored events are found: keyed hashes, written late and in bulk.
+ * The index by which stored events are found: keyed hashes, written late, sorted and in bulk.
  *
  * Promises: storing an event writes nothing here. The newest few hundred are searched as they are, by the column `hashes` of
  * their rows; those that stay are indexed a few thousand to a row. An entry of an event that has left is passed over, since
@@ -86,13 +86,25 @@ export class EventIndex {
 
   /** Indexes what has been stored for a while, where there is enough of it, and drops rows without events. */
   sweep(now: number): void {
-    const before = (now - INDEX_AFTER_MS) * PER_MS
+    try {
+      this.#indexUpTo((now - INDEX_AFTER_MS) * PER_MS)
+      this.#dropEmpty()
+    } finally {
+      // Where it fails, what it has written is undone.
+      this.#last = null
+    }
+  }
+
+  #indexUpTo(before: number): void {
     for (;;) {
       const events = [...this.#events.hashed(this.#indexedTo(), before, INDEXED_TOGETHER)]
-      if (events.length < INDEX_FROM) break
+      if (events.length < INDEX_FROM) return
       this.#write(events.at(-1)?.position ?? 0, events.flatMap(entriesOf))
-      if (events.length < INDEXED_TOGETHER) break
+      if (events.length < INDEXED_TOGETHER) return
     }
+  }
+
+  #dropEmpty(): void {
     let after = -1
     const rows = this.#sql.exec<{ last: number }>('SELECT last FROM event_index ORDER BY last')
     for (const { last } of rows.toArray()) {
@@ -100,7 +112,6 @@ export class EventIndex {
       if (!event) this.#sql.exec('DELETE FROM event_index WHERE last = ?', last)
       after = last
     }
-    this.#last = null
   }
 
   #write(last: number, entries: readonly IndexEntry[]): void {
@@ -153,11 +164,12 @@ function entriesOf({ position, hashes }: HashedEvent): IndexEntry[] {
 
 const ENTRY = 12
 
-/** Twelve bytes each. */
+/** Twelve bytes each, sorted by key: the release before, to which one may roll back, looks for a key by halving them. */
 export function packEntries(entries: readonly IndexEntry[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(entries.length * ENTRY)
   const view = viewOf(bytes)
-  for (const [index, { key, position }] of entries.entries()) {
+  const sorted = entries.toSorted((a, b) => a.key - b.key)
+  for (const [index, { key, position }] of sorted.entries()) {
     view.setUint32(index * ENTRY, key)
     view.setFloat64(index * ENTRY + 4, position)
   }

@@ -126,12 +126,16 @@ export function matching(packed: Uint8Array, wanted: Wanted): Uint8Array[] {
     for (let at = 0; at < bytes.length; at += 1) if (packed[place + at] !== bytes[at]) return false
     return true
   }
+  // An id is in one place, a hash in any of some.
+  const step = hash === null ? Infinity : HASH
   for (let from = 0; from < packed.length; ) {
     const end = from + lengthOf(packed, from)
-    // An id is in one place, a hash in any of some.
-    let place = hash === null ? from + ID : from + HEAD + (packed[from + SOURCE_LENGTH] ?? 0) + 1
-    while (place < end && !isAt(place)) place += hash === null ? end : HASH
-    if (place < end) found.push(packed.subarray(from, end))
+    const first = hash === null ? from + ID : from + HEAD + (packed[from + SOURCE_LENGTH] ?? 0) + 1
+    for (let place = first; place < end; place += step) {
+      if (!isAt(place)) continue
+      found.push(packed.subarray(from, end))
+      break
+    }
     from = end
   }
   return id === null ? found : found.filter((record) => idOf(record).startsWith(id))
