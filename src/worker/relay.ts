@@ -107,7 +107,9 @@ export class Relay {
     const result =
       reason || !client
         ? await this.#storeOrSend(received, AS_PENDING, reason ?? 'configuration', encoding)
-        : await this.#forward(received, encoding, client)
+        : await this.#forward(received, encoding, client).catch((thrown: unknown) =>
+            this.#storeAfterFault(received, thrown),
+          )
     if (config.destination?.format === 'xdm') result.identity = identityOf(event)
     return result
   }
@@ -124,14 +126,10 @@ export class Relay {
     return { outcome: 'suppressed', upstreamStatus: null }
   }
 
+  /** Throws a fault of our own. */
   async #forward(received: Received, encoding: Encoding, client: AepClient): Promise<RelayResult> {
     const { forwardTimeoutMs } = this.#deps.config
-    let encoded: Encoded
-    try {
-      encoded = encoding(client)
-    } catch (thrown) {
-      return this.#storeAfterFault(received, thrown)
-    }
+    const encoded = encoding(client)
     if (encoded.split) {
       // Its parts are decided and stored before the first is sent, so the outbox sends them; the request waits for that as
       // long as it would for AEP.
