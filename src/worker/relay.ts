@@ -20,8 +20,7 @@ import { LAST_RESORT_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine, nameOf } from './log.ts'
 import type { HeldState, RequestAttempt, StoreRequest } from './outbox/arrivals.ts'
 import { madeFor } from './outbox/delivery/send.ts'
-import type { EventEnd } from './outbox/event.ts'
-import { quarantineError, type Unsupported } from './outbox/event.ts'
+import { type EventEnd, quarantineError, type Unsupported } from './outbox/event.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
 import type { Reporter } from './report.ts'
 
@@ -108,7 +107,9 @@ export class Relay {
     const result =
       reason || !client
         ? await this.#storeOrSend(received, AS_PENDING, reason ?? 'configuration', encoding)
-        : await this.#forward(received, encoding, client)
+        : await this.#forward(received, encoding, client).catch((thrown: unknown) =>
+            this.#storeAfterFault(received, thrown),
+          )
     if (config.destination?.format === 'xdm') result.identity = identityOf(event)
     return result
   }
@@ -125,14 +126,10 @@ export class Relay {
     return { outcome: 'suppressed', upstreamStatus: null }
   }
 
+  /** Throws a fault of our own. */
   async #forward(received: Received, encoding: Encoding, client: AepClient): Promise<RelayResult> {
     const { forwardTimeoutMs } = this.#deps.config
-    let encoded: Encoded
-    try {
-      encoded = encoding(client)
-    } catch (thrown) {
-      return this.#storeAfterFault(received, thrown)
-    }
+    const encoded = encoding(client)
     if (encoded.split) {
       // Its parts are decided and stored before the first is sent, so the outbox sends them; the request waits for that as
       // long as it would for AEP.

@@ -3,6 +3,7 @@ import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm } fro
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
+import { AepClient } from '../../src/worker/aep/client/client.ts'
 import { LARGE_BODY_BYTES, MAX_BYTES_IN_FLIGHT, MIN_CONCURRENCY } from '../../src/worker/limits.ts'
 import type { StoreRequest } from '../../src/worker/outbox/arrivals.ts'
 import { inOutbox, refuseWrites, storeLarge, storeRequest } from './outbox-support.ts'
@@ -77,6 +78,19 @@ describe('an event that our own encoder fails on', () => {
     const { body } = await post({ message: 'good' })
     clock.advance(60_001)
     for (let runs = 0; runs < 10 && aep.lake.length === 0; runs += 1) await drainOnce(clock)
+    expect(aep.lake.map(({ _id }) => _id)).toEqual([body.id])
+  })
+})
+
+describe('an event that our own client fails to send', () => {
+  it('is stored as pending with code internal, answered 202, and delivered once it can be sent', async () => {
+    vi.spyOn(AepClient.prototype, 'deliverOne').mockRejectedValue(new TypeError())
+    const { status, body } = await post()
+    expect([status, body.status]).toEqual([202, 'buffered'])
+    const { body: event } = await relay.get(`/events/${body.id}`)
+    expect(event).toMatchObject({ state: 'pending', lastError: { code: 'internal' } })
+    vi.mocked(AepClient.prototype.deliverOne).mockRestore()
+    await drainAll(clock)
     expect(aep.lake.map(({ _id }) => _id)).toEqual([body.id])
   })
 })

@@ -9,7 +9,13 @@
  * and a copy posted on the next day counts as another.
  */
 import * as v from 'valibot'
-import { exceededLimit, isObject, type JsonObject, type Parsed } from '../lib/json.ts'
+import {
+  exceededLimit,
+  isNonEmptyString,
+  isObject,
+  type JsonObject,
+  type Parsed,
+} from '../lib/json.ts'
 import { MAX_ISSUES } from '../limits.ts'
 import { documentedIn, placeIn } from './fields.ts'
 import {
@@ -157,6 +163,6 @@ export async function eventId(
 
 /** Whether the body holds a field that tells it apart from every other event. */
 function identifiesItself(parsed: Parsed): boolean {
-  const { conversationUUID, endedAt } = Object(parsed.ok && parsed.value)
-  return [conversationUUID, endedAt].some((value) => typeof value === 'string' && value !== '')
+  if (!parsed.ok || !isObject(parsed.value)) return false
+  return isNonEmptyString(parsed.value.conversationUUID) || isNonEmptyString(parsed.value.endedAt)
 }

@@ -135,7 +135,10 @@ const OF_PERSON = namesOf('visitor', ...NAMING.map(({ name }) => name), 'convers
 /** A value has other signs around its escapes, or no colon behind it. */
 const ESCAPED_NAME = /\\u00[0-9a-f]{2}(?:\\u00[0-9a-f]{2}|[a-z]){0,16}"\s*:/i
 
-/** Members of the body and of its visitor; `null`: it is no object. The text is read only where it has more of these names than the two objects. */
+/**
+ * Members of the body and of its visitor; `null`: it is no object. The text is read only where it has more of these names than
+ * the two objects.
+ */
 function everyMember(parsed: ParsedText, names: Names): Members | null {
   if (!parsed.ok || !isObject(parsed.value)) return null
   const { value: json, text } = parsed

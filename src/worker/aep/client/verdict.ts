@@ -5,7 +5,6 @@
  * event cannot have caused (a refused token, a wrong address) never counts against it.
  * Pure: the time is passed in.
  */
-
 import { isTimeout } from '../../lib/bounded.ts'
 import { isObject, type JsonObject, jsonIn, utf8Bytes } from '../../lib/json.ts'
 import { KEPT_ANSWER_BYTES, MAX_REPORT_CHARACTERS, MAX_RETRY_AFTER_MS } from '../../limits.ts'

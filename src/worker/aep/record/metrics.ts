@@ -45,15 +45,14 @@ function ofTranscript({ messages, startedAt, endedAt }: Transcript, receivedAt: 
   const durationSeconds = seconds(startedAt, endedAt)
   const saysWho = messages.length === 0 || counts.visitor + counts.agent > 0
   if (!saysWho) return durationSeconds === undefined ? null : { durationSeconds }
-  const isKnown = waits.length > 0 && !waits.includes(undefined)
+  const known = waits.filter((wait) => wait !== undefined)
+  const areKnown = known.length > 0 && known.length === waits.length
   return {
     durationSeconds,
     visitorMessages: counts.visitor,
     agentMessages: counts.agent,
     firstResponseSeconds: waits[0],
-    longestWaitSeconds: isKnown
-      ? waits.reduce((most, wait = 0) => Math.max(most ?? 0, wait))
-      : undefined,
+    longestWaitSeconds: areKnown ? known.reduce((a, b) => Math.max(a, b)) : undefined,
     answered: waits.length > 0,
     agentCount: agents.size,
     endedBy: authorOf(messages.at(-1) ?? {}),
