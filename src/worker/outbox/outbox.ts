@@ -11,7 +11,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { AepClient } from '../aep/client/client.ts'
 import { keptTokens, type TokenResult, TokenSource } from '../aep/client/ims.ts'
-import type { LandedCursor } from '../aep/landed.ts'
+import type { ComparedHour, LandedCursor } from '../aep/landed.ts'
 import type { LandedFacts, OutboxFacts, RefusedCause } from '../alerts/facts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import { settingsOf } from '../config/destination.ts'
@@ -344,6 +344,11 @@ export class Outbox extends DurableObject<Env> {
 
   landed(): LandedFacts {
     return this.#records.landed.facts()
+  }
+
+  /** Isolates of 1.0.0-rc.1 ask so, in a deploy. */
+  landedHours(from: number, to: number): ComparedHour[] {
+    return this.#records.landed.hours(from, to)
   }
 
   landedDays(from: number, to: number): LandedDay[] {
