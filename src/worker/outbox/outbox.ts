@@ -348,7 +348,7 @@ export class Outbox extends DurableObject<Env> {
 
   /** Isolates of 1.0.0-rc.1 ask so, in a deploy. */
   landedHours(from: number, to: number): ComparedHour[] {
-    return this.#records.landed.hours(from, to)
+    return this.#records.landed.compared(from, to).hours
   }
 
   landedDays(from: number, to: number): LandedDay[] {
