@@ -53,9 +53,9 @@ const bindings = {
   DRAIN_TIMEOUT_MS: '120',
 }
 
-/** Whole outages, whatever goes wrong, properties over several isolates: seconds each. `npm run test:fast` leaves them out. */
+/** Whole outages, whatever goes wrong, many rows, properties over several isolates: seconds each. `npm run test:fast` leaves them out. */
 const SLOW =
-  'test/{worker,xdm}/{alerts-canary,causes.property,completeness,costs,event-index,many-receipts,openapi,oracle,outbox,page-reads,poison,refusing.property,rejecting,rows,throttle}.test.ts'
+  'test/{worker,xdm}/{alerts-canary,causes.property,completeness,costs,erase,event-index,faults,landed,many-receipts,openapi,oracle,outbox,page-reads,poison,refusing.property,rejecting,rows,throttle,xdm}.test.ts'
 /** A test that takes five seconds alone takes a minute on a machine that does much else. */
 const SLOW_MS = 120_000
 
@@ -75,7 +75,8 @@ function project(name: string, files: Files, testTimeout = 30_000) {
       ...kept,
       setupFiles,
       isolate: false,
-      maxWorkers: availableParallelism(),
+      // One more than there are cores: some of their time is waiting for timeouts.
+      maxWorkers: availableParallelism() + 1,
       sequence: { groupOrder: 1 },
       restoreMocks: true,
       testTimeout: testTimeout * RUNS,
