@@ -55,7 +55,7 @@ const bindings = {
 
 /** Whole outages, whatever goes wrong, many rows, properties over several isolates: seconds each. `npm run test:fast` leaves them out. */
 const SLOW =
-  'test/{worker,xdm}/{alerts-canary,causes.property,completeness,costs,erase,event-index,faults,landed,many-receipts,openapi,oracle,outbox,page-reads,poison,refusing.property,rejecting,rows,throttle,xdm}.test.ts'
+  'test/{worker,xdm}/{alerts,alerts-canary,causes.property,completeness,costs,erase,event-index,faults,landed,many-receipts,openapi,oracle,outbox,page,page-reads,poison,refusing.property,rejecting,reports,rows,throttle,xdm}.test.ts'
 /** A test that takes five seconds alone takes a minute on a machine that does much else. */
 const SLOW_MS = 120_000
 
@@ -75,8 +75,7 @@ function project(name: string, files: Files, testTimeout = 30_000) {
       ...kept,
       setupFiles,
       isolate: false,
-      // One more than there are cores: some of their time is waiting for timeouts.
-      maxWorkers: availableParallelism() + 1,
+      maxWorkers: availableParallelism(),
       sequence: { groupOrder: 1 },
       restoreMocks: true,
       testTimeout: testTimeout * RUNS,
