@@ -1,8 +1,8 @@
 /**
  * The cron trigger: re-arms a lost alarm, tidies up, reads what AEP counts of what it has acknowledged, and raises alerts.
  *
- * Promises: what is said or read of AEP never throws, is over in time whatever Adobe, the alert webhook or the heartbeat does,
- * and affects no event. The credential for reading is its own and may only read: a refusal is a sentence on the page and no
+ * Promises: reading AEP's counts and sending alerts never throw, end in time whatever Adobe, the alert webhook or the heartbeat
+ * does, and affect no event. The credential for reading is its own and may only read: a refusal is a sentence on the page and no
  * hold. What was read before the time was over is kept, and the next run goes on from there. One message a run at most; one
  * that fails is sent at the next.
  * Accepts: a run that ends between sending and saving sends its message twice. While the outbox, which keeps the states, does

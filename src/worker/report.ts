@@ -50,7 +50,7 @@ export type Answered = {
   outcome: Outcome
   key: string | null
   source: string | null
-  /** Fingerprint of a key that is none of ours; `null`: it has no such key, or one of ours. */
+  /** Fingerprint of a key that the relay does not know; `null`: it came with a known key, or with none. */
   stranger: string | null
   /** `ready` had answered `false`. */
   uninformed: boolean

@@ -92,7 +92,7 @@ export function namespaceWithout(...names: string[]) {
   }
 }
 
-/** Settings of a relay that reads AEP's counts, and alerts. */
+/** Settings of a relay that reads AEP's counts. */
 export const READ = {
   AEP_READ_CLIENT_ID: 'local-reader',
   AEP_READ_CLIENT_SECRET: 'local-reader-secret',
@@ -100,5 +100,5 @@ export const READ = {
   AEP_DATASET_ID: 'local-dataset',
   AEP_IMS_URL: 'http://127.0.0.1:8788',
   AEP_PLATFORM_URL: 'http://127.0.0.1:8788',
-  ALERT_WEBHOOK_URL: WEBHOOK,
 }
+export const READ_AND_ALERT = { ...READ, ALERT_WEBHOOK_URL: WEBHOOK }

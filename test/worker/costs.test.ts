@@ -8,6 +8,7 @@ import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import metered from '../bench/metered.json'
+import { READ } from './alerts-support.ts'
 import { alarmsIn, costOf, counted, sumOf } from './metering.ts'
 import { type Clock, conversation, eachTest, outbox, type Relay, startRelay } from './support.ts'
 
@@ -22,15 +23,6 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const STORE_FIRST = { FORWARD_TIMEOUT_MS: '0' }
-const READ = {
-  AEP_READ_CLIENT_ID: 'local-reader',
-  AEP_READ_CLIENT_SECRET: 'local-reader-secret',
-  AEP_ORG_ID: 'LOCAL@AdobeOrg',
-  AEP_DATASET_ID: 'local-dataset',
-  AEP_IMS_URL: 'http://127.0.0.1:8788',
-  AEP_PLATFORM_URL: 'http://127.0.0.1:8788',
-}
-
 /** `requests`: to the outbox, alarms among them. */
 type Metered = { events: number; written: number; read: number; requests: number; aep: number }
 

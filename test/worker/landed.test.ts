@@ -3,7 +3,14 @@ import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { DAY, HOUR, MINUTE, READ, type Receiver, startReceiver } from './alerts-support.ts'
+import {
+  DAY,
+  HOUR,
+  MINUTE,
+  READ_AND_ALERT,
+  type Receiver,
+  startReceiver,
+} from './alerts-support.ts'
 import { startBrowser, textOf } from './page-support.ts'
 import {
   type Clock,
@@ -28,8 +35,8 @@ eachTest((world) => {
 })
 beforeEach(() => {
   // The outbox has an environment of its own.
-  Object.assign(env, READ)
-  relay = startRelay(READ)
+  Object.assign(env, READ_AND_ALERT)
+  relay = startRelay(READ_AND_ALERT)
 })
 
 const later = (answer: object = {}, more: object = {}) =>
@@ -135,7 +142,7 @@ describe('what AEP refused afterwards', () => {
         failedAt: expect.any(String),
       },
     ])
-    const browser = startBrowser(READ)
+    const browser = startBrowser(READ_AND_ALERT)
     await browser.signIn()
     const page = textOf((await browser.visit(`/admin/ui/events/${id}`)).html)
     expect(page).toMatch(/AEP accepted it.*AEP refused it: \/timestamp, format \(DCVS-1105-400\)/)
@@ -233,7 +240,7 @@ describe('a dataflow that keeps nothing', () => {
     )
     await tick()
     expect((await compared()).why).toContain('DCVS-1111-400 at /_id')
-    const browser = startBrowser(READ)
+    const browser = startBrowser(READ_AND_ALERT)
     await browser.signIn()
     expect(textOf((await browser.visit('/admin')).html)).toMatch(
       /keeps nothing of what it accepts: of 3 records none is in the dataset \(DCVS-1111-400 at \/_id\)/,
@@ -260,7 +267,7 @@ describe('reading', () => {
       await webhooks(2)
       await tick()
       expect(await compared()).toMatchObject({ available, why: expect.stringContaining(words) })
-      const browser = startBrowser(READ)
+      const browser = startBrowser(READ_AND_ALERT)
       await browser.signIn()
       const page = textOf((await browser.visit('/admin')).html)
       expect(page).toMatch(/Relaying\..*What AEP has kept is not known/)
@@ -276,7 +283,7 @@ describe('reading', () => {
   )
 
   it('with a wrong secret says so, and asks AEP nothing', async () => {
-    relay = startRelay({ ...READ, AEP_READ_CLIENT_SECRET: 'wrong-secret' })
+    relay = startRelay({ ...READ_AND_ALERT, AEP_READ_CLIENT_SECRET: 'wrong-secret' })
     await tick()
     expect((await compared()).why).toMatch(/Adobe answered 40\d to asking for a token/)
     expect(platformPaths()).toEqual([])
@@ -287,7 +294,7 @@ describe('reading', () => {
     const first = aep.platformRequests.length
     expect(first).toBeGreaterThan(0)
     expect(first).toBeLessThanOrEqual(4)
-    const other = startRelay(READ)
+    const other = startRelay(READ_AND_ALERT)
     await other.scheduled()
     await tick(14 * MINUTE)
     expect(aep.platformRequests).toHaveLength(first)
@@ -324,7 +331,7 @@ describe('reading', () => {
 
   it('without a credential asks nothing, and says what is not set', async () => {
     Object.assign(env, { AEP_READ_CLIENT_ID: '' })
-    relay = startRelay({ ...READ, AEP_READ_CLIENT_ID: '' })
+    relay = startRelay({ ...READ_AND_ALERT, AEP_READ_CLIENT_ID: '' })
     await tick()
     expect(platformPaths()).toEqual([])
     const { available, why } = await compared()
@@ -383,7 +390,7 @@ describe('a day', () => {
   const NONE = { refused: 0, lost: 0, late: 0 }
 
   it('counts what AEP refused afterwards by kind and source, on the day on which it had accepted it', async () => {
-    const shop = startRelay({ ...READ, WEBHOOK_KEYS: `shop:${KEY}` })
+    const shop = startRelay({ ...READ_AND_ALERT, WEBHOOK_KEYS: `shop:${KEY}` })
     clock.set(Math.ceil(clock.now / DAY) * DAY - 10 * MINUTE)
     later({}, { every: 3 })
     for (let each = 0; each < 6; each += 1) await shop.post('unanswered', conversation())
@@ -413,7 +420,7 @@ describe('a day', () => {
   })
 
   it('counts a split event once, however many of its parts AEP refused', async () => {
-    const long = startRelay({ ...READ, MAX_EVENT_BYTES: '2000' })
+    const long = startRelay({ ...READ_AND_ALERT, MAX_EVENT_BYTES: '2000' })
     Object.assign(env, { MAX_EVENT_BYTES: '2000' })
     later()
     const { body } = await long.post('feedback', conversation({ message: 'word '.repeat(900) }))
@@ -473,7 +480,7 @@ describe('a day', () => {
     }
     expect(await days()).toMatchObject([expected])
     clock.advance(DAY)
-    const browser = startBrowser(READ)
+    const browser = startBrowser(READ_AND_ALERT)
     await browser.signIn()
     expect(textOf((await browser.visit('/admin')).html)).toMatch(
       /3 received · 3 in AEP · 0 refused · 0 lost · 1 late \(the slowest 21 min\)/,
@@ -481,7 +488,16 @@ describe('a day', () => {
     expect(textOf((await browser.visit('/admin/ui/days')).html)).toContain(
       'late when that was more than 15 min',
     )
-    const patient = startRelay({ ...READ, ALERT_AGE_MINUTES: '30' })
+    const patient = startRelay({ ...READ_AND_ALERT, ALERT_AGE_MINUTES: '30' })
     expect((await patient.get('/summary?days=2')).body.days).toMatchObject([{}, { late: 0 }])
   })
+})
+
+it('isolates of 1.0.0-rc.1 get the hours that are compared, in a deploy', async () => {
+  await webhooks(2)
+  await tick()
+  const range = [clock.now - DAY, clock.now] as const
+  const { hours } = await outbox().compared(...range)
+  expect(hours.length).toBeGreaterThan(0)
+  expect(await outbox().landedHours(...range)).toEqual(hours)
 })

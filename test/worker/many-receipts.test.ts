@@ -5,7 +5,8 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { packReceipts, type Receipt } from '../../src/worker/outbox/records/packed.ts'
 import { ReceiptStore } from '../../src/worker/outbox/records/receipts.ts'
-import { READ } from './alerts-support.ts'
+import { DAY, HOUR, READ_AND_ALERT } from './alerts-support.ts'
+import { listedBy, pagedBy } from './outbox-support.ts'
 import { type Clock, eachTest, outbox, type Relay, startRelay } from './support.ts'
 
 let relay: Relay
@@ -16,31 +17,12 @@ eachTest((world) => {
 })
 beforeEach(() => {
   // The outbox has an environment of its own.
-  Object.assign(env, READ)
-  relay = startRelay(READ)
+  Object.assign(env, READ_AND_ALERT)
+  relay = startRelay(READ_AND_ALERT)
 })
 
-const DAY = 86_400_000
-const HOUR = 3_600_000
-
-type Event = { id: string }
-
-async function listed(query: string): Promise<Event[]> {
-  const { status, body } = await relay.get(`/events?${query}`)
-  expect([query, status]).toEqual([query, 200])
-  return body.events as Event[]
-}
-
-/** Every page of a list, one after the other. */
-async function paged(query: string): Promise<string[]> {
-  const ids: string[] = []
-  for (let cursor: unknown = ''; cursor !== null; ) {
-    const { body } = await relay.get(`/events?${query}&cursor=${cursor}`)
-    ids.push(...(body.events as Event[]).map(({ id }) => id))
-    cursor = body.cursor
-  }
-  return ids
-}
+const listed = (query: string) => listedBy(relay, query)
+const paged = (query: string) => pagedBy(relay, query)
 
 describe('with 100,000 receipts, and as many failures', () => {
   /** Hours of a page, as many of activity, and what else there is to know. */

@@ -1,12 +1,13 @@
 /** What tests of the outbox itself share: what an isolate asks it to store, and faults of its storage. */
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
+import { expect } from 'vitest'
 import type { Ending } from '../../src/worker/aep/client/verdict.ts'
 import { parseConfig } from '../../src/worker/config/config.ts'
 import { settingsOf } from '../../src/worker/config/destination.ts'
 import type { RequestAttempt, StoreRequest } from '../../src/worker/outbox/arrivals.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
-import { outbox } from './support.ts'
+import { outbox, type Relay } from './support.ts'
 
 export const settings = () => settingsOf(parseConfig(env).destination)
 
@@ -77,4 +78,24 @@ export async function refuseWrites(what: string, text = 'disk full'): Promise<()
   const run = (statement: string) => inOutbox((_, { storage }) => void storage.sql.exec(statement))
   await run(`CREATE TRIGGER ${name} BEFORE ${what} BEGIN SELECT RAISE(ABORT, '${text}'); END`)
   return () => run(`DROP TRIGGER ${name}`)
+}
+
+export type ListedRow = { id: string; state: string; settledAt?: string | null }
+
+/** One page of `GET /admin/events`. */
+export async function listedBy(relay: Relay, query: string): Promise<ListedRow[]> {
+  const { status, body } = await relay.get(`/events?${query}`)
+  expect([query, status]).toEqual([query, 200])
+  return body.events as ListedRow[]
+}
+
+/** The ids on every page of it, one after the other. */
+export async function pagedBy(relay: Relay, query: string): Promise<string[]> {
+  const ids: string[] = []
+  for (let cursor: unknown = ''; cursor !== null; ) {
+    const { body } = await relay.get(`/events?${query}&cursor=${cursor}`)
+    ids.push(...(body.events as ListedRow[]).map(({ id }) => id))
+    cursor = body.cursor
+  }
+  return ids
 }

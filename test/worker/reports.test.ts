@@ -1,7 +1,7 @@
 /** What operators read of all events at once: lists, exports, previews, days, the bundle for support. */
 import { describe, expect, it } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
-import { storeLarge } from './outbox-support.ts'
+import { listedBy, pagedBy, storeLarge } from './outbox-support.ts'
 import {
   type Clock,
   conversation,
@@ -26,24 +26,8 @@ const DAY = 86_400_000
 const HOUR = 3_600_000
 const dayOf = (ms: number) => new Date(ms).toISOString().slice(0, 10)
 
-type Event = { id: string; state: string; settledAt?: string | null }
-
-async function listed(query: string): Promise<Event[]> {
-  const { status, body } = await relay.get(`/events?${query}`)
-  expect([query, status]).toEqual([query, 200])
-  return body.events as Event[]
-}
-
-/** Every page of a list, one after the other. */
-async function paged(query: string): Promise<string[]> {
-  const ids: string[] = []
-  for (let cursor: unknown = ''; cursor !== null; ) {
-    const { body } = await relay.get(`/events?${query}&cursor=${cursor}`)
-    ids.push(...(body.events as Event[]).map(({ id }) => id))
-    cursor = body.cursor
-  }
-  return ids
-}
+const listed = (query: string) => listedBy(relay, query)
+const paged = (query: string) => pagedBy(relay, query)
 
 async function lines(query: string) {
   const { status, response } = await relay.get(`/export?${query}`)
@@ -302,7 +286,7 @@ describe('GET /admin/completeness', () => {
         { day: dayOf(clock.now - 25 * HOUR), started: 3, completed: 1, missing: 2, unnamed: 1 },
       ],
     })
-    const named = (body.events as Event[]).map(({ id }) => id)
+    const named = (body.events as { id: string }[]).map(({ id }) => id)
     expect(new Set(named)).toEqual(new Set([missing.body.id, stored.body.id]))
     const off = startRelay({ COMPLETE_HOURS: '0' })
     expect((await off.get('/completeness')).body).toMatchObject({ available: false, days: [] })

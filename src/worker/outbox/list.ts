@@ -119,7 +119,7 @@ export class EventList {
     )
   }
 
-  /** The event at a position; `null` if there is none. */
+  /** The event at a position, or `null`. */
   at(position: number): Listed | null {
     const [row] = this.#sql.exec<Row>(AT, position).toArray()
     return row ? toListed(row) : null

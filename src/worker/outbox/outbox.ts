@@ -318,7 +318,7 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.log.add(entry, watched)
   }
 
-  /** One log entry, with what became of the events that it redrove; `null` if there is none. */
+  /** One log entry, with what became of the events that it redrove; `null` if no entry stands at this position. */
   action(position: number): (ListedEntry & { progress: Progress | null }) | null {
     const found = this.#records.log.get(position)
     if (!found) return null

@@ -161,7 +161,7 @@ export function noAnswer(thrown: unknown): Ending {
   return { verdict: 'deferred', error, ...nothing }
 }
 
-/** The JSON object in a body; `null` if it was not read to its end, or is none. */
+/** The JSON object in a body; `null` if the body was not read to its end, or holds no JSON object. */
 export function jsonOf({ body, complete }: HttpAnswer): JsonObject | null {
   const json = complete ? jsonIn(body) : null
   return isObject(json) ? json : null

@@ -157,7 +157,7 @@ export class Suppressions {
     return row.until
   }
 
-  /** Extends the running suppression with this id, never shortens it. Returns its end, or `null` if there is none. */
+  /** Extends the running suppression with this id, never shortens it. Returns its end; `null` if no suppression with this id runs. */
   extend(id: string, now: number, until: number): number | null {
     const row = this.running(now).find(({ hash }) => hash.slice(0, ID_DIGITS) === id)
     return row ? this.add(row.hash, now, until) : null
