@@ -7,6 +7,8 @@
  * they are `null`, and only the process itself is killed, not its children.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
 import {
   closeSync,
   mkdirSync,
@@ -170,14 +172,23 @@ function usageOf(pids: readonly number[]): Usage | null {
   }
 }
 
-/** A port on 127.0.0.1 on which nothing listens now. */
+/**
+ * A port on 127.0.0.1 on which nothing listens now. Below those that systems give to whoever asks for any (from 32,768 on
+ * Linux, from 49,152 elsewhere), so that no connection takes it before what it is for listens on it.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (typeof address !== 'object' || !address) throw new Error('no free port')
-  return address.port
+  for (;;) {
+    const port = randomInt(20_000, 32_768)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 /** Asks again until it is true; throws with what `failed` says when it takes too long. */

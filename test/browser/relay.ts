@@ -2,10 +2,9 @@
  * The relay as it is deployed, under `wrangler dev`, before a local Adobe that does as it is told.
  * Nothing that it starts outlives `stop`, and nothing of it listens anywhere but on 127.0.0.1.
  */
-import { type LocalWorker, startWorker } from '../../src/cli/lib/local-worker.ts'
+import { startWorker } from '../../src/cli/lib/local-worker.ts'
 import { postWebhook, type WebhookAnswer } from '../../src/cli/start/samples.ts'
 import { startLocalAdobe } from '../../src/local-adobe/server.ts'
-import { freePort } from '../recording/free-port.ts'
 
 export const KEY = 'browser-test-webhook-key'
 export const TOKEN = 'browser-test-admin-token'
@@ -36,7 +35,7 @@ export type Relay = {
 
 export async function startRelay(variables: Record<string, string> = {}): Promise<Relay> {
   const aep = await startLocalAdobe({ mode: 'raw', flowId: FLOW_ID })
-  const worker = startWorker(await freePort(), {
+  const worker = startWorker(0, {
     AEP_ENDPOINT: `${aep.url}/collection/${aep.adobe.settings.inletId}`,
     AEP_FORMAT: 'raw',
     AEP_FLOW_ID: FLOW_ID,
@@ -62,15 +61,16 @@ export async function startRelay(variables: Record<string, string> = {}): Promis
     await worker.stop()
     await aep.close()
   }
-  await worker.ready(AbortSignal.timeout(START_TIMEOUT_MS)).catch(async (error: unknown) => {
+  const ready = worker.ready(AbortSignal.timeout(START_TIMEOUT_MS))
+  const url = await ready.catch(async (error: unknown) => {
     await stop()
     throw error
   })
-  return { ...relayOf(worker, aep), stop }
+  return { ...relayOf(url, aep), stop }
 }
 
 function relayOf(
-  { url }: LocalWorker,
+  url: string,
   aep: Awaited<ReturnType<typeof startLocalAdobe>>,
 ): Omit<Relay, 'stop'> {
   const control = async (route: string, init: RequestInit) => {

@@ -11,7 +11,7 @@ import { type LocalAdobeServer, startLocalAdobe } from '../../src/local-adobe/se
 import { buildBundle } from '../drill/bundle.ts'
 import { Worker } from '../drill/worker.ts'
 import { workerdBinary, workerdConfig } from '../drill/workerd.ts'
-import { ADMIN_TOKEN, capturePrinted, freePort, KEY } from './relay-test.ts'
+import { ADMIN_TOKEN, capturePrinted, KEY, NOBODY } from './relay-test.ts'
 import { valuesIn } from './stored-values.ts'
 
 const printed = capturePrinted()
@@ -137,8 +137,7 @@ describe('erase', () => {
   it('ends with 1 when the relay refuses or does not answer', async () => {
     expect(await erase(['--url', url, '--admin-token', 'wrong', '--visitor', 'v'])).toBe(1)
     expect(printed.text()).toContain('admin token is wrong')
-    const nobody = `http://127.0.0.1:${await freePort()}`
-    expect(await erase(['--url', nobody, '--admin-token', 'x', '--visitor', 'v'])).toBe(1)
+    expect(await erase(['--url', NOBODY, '--admin-token', 'x', '--visitor', 'v'])).toBe(1)
     expect(printed.text()).toContain('No connection')
   })
 

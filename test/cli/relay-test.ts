@@ -1,4 +1,4 @@
-/** What the tests of `npm run verify` and `npm run send` share: free ports, servers, and what was printed. */
+/** What the tests of `npm run verify` and `npm run send` share: servers, and what was printed. */
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, vi } from 'vitest'
@@ -33,11 +33,8 @@ export function capturePrinted(): Printed {
   }
 }
 
-export async function freePort(): Promise<number> {
-  const { url, server } = await listen(() => {})
-  await new Promise((resolve) => server.close(resolve))
-  return Number(new URL(url).port)
-}
+/** Nothing listens there: the system gives no port under 1024 unless it is asked for, and none is assigned to this one. */
+export const NOBODY = 'http://127.0.0.1:4'
 
 /** Until the end of the test. */
 export async function serverThat(answers: RequestListener): Promise<string> {

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process'
-import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -11,19 +10,8 @@ import { guide } from '../../src/cli/start/report.ts'
 const RUN = fileURLToPath(new URL('../../src/cli/run.mjs', import.meta.url))
 const ESCAPE = '\u001b'
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => (typeof address === 'object' && address ? resolve(address.port) : reject()))
-    })
-  })
-}
-
-async function start(args: string[], env: Record<string, string>) {
-  const ports = ['--port', String(await freePort()), '--aep-port', String(await freePort())]
+function start(args: string[], env: Record<string, string>) {
+  const ports = ['--port', '0', '--aep-port', '0']
   const { NO_COLOR, FORCE_COLOR, ...inherited } = process.env
   return new Promise<{ code: number; output: string }>((resolve) => {
     execFile(
@@ -259,7 +247,10 @@ describe('the command line', () => {
       aepPort: 9002,
       format: 'xdm',
     })
-    expect(readOptions(['--port', '0'])).toEqual({ wrong: '--port is a number from 1 to 65535.' })
+    expect(readOptions(['--port', '65536'])).toEqual({
+      wrong: '--port is a number from 0 to 65535.',
+    })
+    expect(readOptions(['--port', '0', '--aep-port', '0'])).toMatchObject({ port: 0, aepPort: 0 })
     expect(readOptions(['--port', '9', '--aep-port', '9'])).toEqual({
       wrong: '--port and --aep-port must differ.',
     })

@@ -16,7 +16,6 @@ import { parseArgs } from 'node:util'
 import { startWorker } from '../../src/cli/lib/local-worker.ts'
 import { startLocalAdobe } from '../../src/local-adobe/server.ts'
 import { ACCOUNT_ID, API_TOKEN, startLocalCloudflare } from '../cli/local-cloudflare/server.ts'
-import { freePort } from './free-port.ts'
 import { neutral, page, type Recorded } from './text.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -71,15 +70,13 @@ try {
   const vars = (deployed?.bindings ?? []).flatMap(({ name, type, text }) =>
     type === 'plain_text' && typeof text === 'string' ? [[name, text] as const] : [],
   )
-  const worker = startWorker(await freePort(), { ...Object.fromEntries(vars), ...secrets })
+  const worker = startWorker(0, { ...Object.fromEntries(vars), ...secrets })
   try {
-    await worker.ready(AbortSignal.timeout(60_000))
-    recorded.push(
-      await command(`npm run verify -- --url ${worker.url}`, { ...inAdobe, ...secrets }),
-    )
+    const url = await worker.ready(AbortSignal.timeout(60_000))
+    recorded.push(await command(`npm run verify -- --url ${url}`, { ...inAdobe, ...secrets }))
     const text = neutral(recorded, {
       [adobe.url]: ADOBE_URL,
-      [worker.url]: WORKER_URL,
+      [url]: WORKER_URL,
       ...Object.fromEntries(Object.values(secrets).map((key) => [key, `${key.slice(0, 4)}…`])),
     })
     writeFileSync(path.join(ROOT, 'docs/recording.md'), page(text))

@@ -6,6 +6,7 @@
  * resolved.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -16,9 +17,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 export type LocalWorker = {
-  readonly url: string
-  /** Resolves once it takes requests; rejects with what it printed when it ends before that. */
-  ready(quit: AbortSignal): Promise<void>
+  /** Resolves with its URL once it takes requests; rejects with what it printed when it ends before that. */
+  ready(quit: AbortSignal): Promise<string>
   /** Gives every line from now on to `print`; earlier lines are not repeated. */
   follow(print: (line: string) => void): void
   /** Resolves when it ends, for whatever reason. */
@@ -31,7 +31,10 @@ const START_TIMEOUT_MS = 60_000
 /** SIGKILL follows SIGTERM after this. */
 const STOP_TIMEOUT_MS = 5_000
 
-/** Synchronous, so that there is never a moment at which it runs and cannot be stopped. */
+/**
+ * Synchronous, so that there is never a moment at which it runs and cannot be stopped. Port 0: the system chooses one as
+ * wrangler binds it, so nobody else can take it in between.
+ */
 export function startWorker(port: number, vars: Readonly<Record<string, string>>): LocalWorker {
   const directory = mkdtempSync(path.join(tmpdir(), 'chatlio-edge-relay-'))
   const noVars = path.join(directory, 'no.env')
@@ -52,7 +55,7 @@ export function startWorker(port: number, vars: Readonly<Record<string, string>>
     ],
     {
       cwd: ROOT,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // Its own process group: Ctrl-C then reaches this process alone, which ends the whole group, `workerd`
       // included.
       detached: true,
@@ -74,7 +77,7 @@ export function startWorker(port: number, vars: Readonly<Record<string, string>>
     lines.push(line)
   }
   for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on('line', (line) => print(line))
+    if (stream) createInterface({ input: stream }).on('line', (line) => print(line))
   }
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve())
@@ -83,13 +86,26 @@ export function startWorker(port: number, vars: Readonly<Record<string, string>>
       resolve()
     })
   })
-  const url = `http://127.0.0.1:${port}`
+  const listening = new Promise<string>((resolve) => {
+    child.on('message', (message) => {
+      const { event, ip, port } = JSON.parse(String(message))
+      if (event === 'DEV_SERVER_READY') resolve(`http://${ip}:${port}`)
+    })
+  })
   return {
-    url,
     ended,
     async ready(quit) {
-      const failed = await Promise.race([untilHealthy(url, quit), ended.then(() => 'It ended.')])
-      if (failed) throw new Error(['The Worker did not start.', failed, ...lines].join('\n'))
+      quit.throwIfAborted()
+      const over = AbortSignal.any([quit, AbortSignal.timeout(START_TIMEOUT_MS)])
+      const failed = Promise.race([ended, once(over, 'abort')]).then(() => {
+        quit.throwIfAborted()
+        const why = over.aborted ? `Not within ${START_TIMEOUT_MS / 1_000} seconds.` : 'It ended.'
+        throw new Error(['The Worker did not start.', why, ...lines].join('\n'))
+      })
+      const url = await Promise.race([listening, failed])
+      // Wrangler listens before the Worker runs, and keeps requests for it until then.
+      await Promise.race([fetch(`${url}/health`), failed])
+      return url
     },
     follow(to) {
       print = to
@@ -107,23 +123,6 @@ export function startWorker(port: number, vars: Readonly<Record<string, string>>
       await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
     },
   }
-}
-
-/** Resolves with null once `/health` answers JSON, or with a reason why it never will. */
-async function untilHealthy(url: string, quit: AbortSignal): Promise<string | null> {
-  const deadline = Date.now() + START_TIMEOUT_MS
-  while (Date.now() < deadline) {
-    quit.throwIfAborted()
-    try {
-      const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) })
-      const health: unknown = await response.json()
-      if (typeof health === 'object' && health !== null && 'status' in health) return null
-    } catch {
-      // Not yet.
-    }
-    await delay(100)
-  }
-  return `${url}/health did not answer within ${START_TIMEOUT_MS / 1000} seconds.`
 }
 
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {

@@ -70,8 +70,8 @@ async function run(
     ...(demo && DEMO_VARIABLES),
   })
   started.push(() => worker.stop())
-  await worker.ready(quit)
-  const urls = { worker: worker.url, aep: aep.url, key: LOCAL_KEY }
+  const url = await worker.ready(quit)
+  const urls = { worker: url, aep: aep.url, key: LOCAL_KEY }
   if (demo) {
     const print = (text: string) => console.log(text)
     const recoveryMs = DEMO_RECOVERY_MS
@@ -80,7 +80,7 @@ async function run(
   }
   const posted: Posted[] = []
   for (const sample of SAMPLES) {
-    posted.push(await postSample(sample, worker.url, LOCAL_KEY, aep.adobe, quit))
+    posted.push(await postSample(sample, url, LOCAL_KEY, aep.adobe, quit))
   }
   const profile = aep.adobe.profile()
   console.log(`\n${table(posted, profile)}\n\n${profileNote(posted, profile)}\n`)
@@ -90,7 +90,7 @@ async function run(
     console.error(`${paint('red', 'AEP does not have:')}\n  ${paths}\n`)
   }
   if (!options.once) {
-    const adminToken = (await hasAdmin(worker.url)) ? LOCAL_ADMIN_TOKEN : null
+    const adminToken = (await hasAdmin(url)) ? LOCAL_ADMIN_TOKEN : null
     console.log(`${guide({ ...urls, adminToken })}\n`)
     worker.follow(printWorkerLine)
   }

@@ -22,8 +22,8 @@ each kind, shows what arrived, and stays up until Ctrl-C.
                   0 if every event arrived and the ledger balances, else 1
   --once          end after the table: 0 if AEP has every sample, else 1
   --format F      raw (default) or xdm: what the Worker sends
-  --port N        port of the Worker, 8787 by default
-  --aep-port N    port of the local AEP, 8788 by default
+  --port N        port of the Worker, 8787 by default; 0 for any free port
+  --aep-port N    port of the local AEP, 8788 by default; likewise
   --help`
 
 /** `wrong` says what is wrong with the command line. */
@@ -45,9 +45,9 @@ export function readOptions(args: readonly string[]): Options | 'help' | { wrong
     if (format !== 'raw' && format !== 'xdm') return { wrong: '--format is raw or xdm.' }
     const port = portOf(values.port)
     const aepPort = portOf(values['aep-port'])
-    if (!port) return { wrong: '--port is a number from 1 to 65535.' }
-    if (!aepPort) return { wrong: '--aep-port is a number from 1 to 65535.' }
-    if (port === aepPort) return { wrong: '--port and --aep-port must differ.' }
+    if (port === null) return { wrong: '--port is a number from 0 to 65535.' }
+    if (aepPort === null) return { wrong: '--aep-port is a number from 0 to 65535.' }
+    if (port === aepPort && port !== 0) return { wrong: '--port and --aep-port must differ.' }
     return { port, aepPort, format, once, demo }
   } catch (error) {
     return { wrong: error instanceof Error ? error.message : String(error) }
@@ -56,5 +56,5 @@ export function readOptions(args: readonly string[]): Options | 'help' | { wrong
 
 function portOf(text: string): number | null {
   const port = Number(text)
-  return /^\d+$/.test(text) && port >= 1 && port <= 65_535 ? port : null
+  return /^\d+$/.test(text) && port <= 65_535 ? port : null
 }
