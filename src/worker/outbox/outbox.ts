@@ -207,7 +207,10 @@ export class Outbox extends DurableObject<Env> {
     const { events, readTo } = this.list(filter, after, EXPORT_PAGE)
     const taken = withinBytes<(typeof events)[number]>(events)
     return {
-      events: taken.map((event) => this.#list.get(event.id) ?? event),
+      // One that was delivered and has come again has a receipt, and is stored as well.
+      events: taken.map(
+        (event) => ('settledAt' in event ? event : this.#list.get(event.id)) ?? event,
+      ),
       readTo: taken.length < events.length ? (taken.at(-1)?.position ?? null) : readTo,
     }
   }
