@@ -163,6 +163,7 @@ export class Send {
 
   async #sendOne(prepared: Prepared, probe: boolean, mayContinue: MaySend): Promise<void> {
     const { client, outcomes, events, next, now, config } = this.#deps
+    const isThere = () => events.stillPending([prepared.event]).length > 0
     let left = prepared.records
     let most = probe ? 1 : Number.POSITIVE_INFINITY
     for (;;) {
@@ -172,6 +173,7 @@ export class Send {
       const endings = await client.deliverBatch(
         group.map(({ record }) => record),
         config.drainTimeoutMs,
+        isThere,
       )
       if (endings === 'bisect') most = Math.ceil(group.length / 2)
       else {
@@ -190,9 +192,7 @@ export class Send {
       }
       if (!mayContinue()) return next.giveBack(prepared.selected)
       // An operator may have erased it, or its age: nothing more of it leaves.
-      if (events.stillPending([prepared.event]).length === 0) {
-        return next.done(prepared.event.position)
-      }
+      if (!isThere()) return next.done(prepared.event.position)
     }
   }
 
@@ -200,10 +200,11 @@ export class Send {
     all: readonly Prepared[],
     mayContinue: MaySend,
   ): Promise<{ refused: boolean; accepted: number }> {
-    const { client, outcomes, now, config } = this.#deps
+    const { client, outcomes, events, now, config } = this.#deps
     const beganAt = now()
     const texts = all.flatMap(({ records: [only] }) => only?.record ?? [])
-    const endings = await client.deliverBatch(texts, config.drainTimeoutMs)
+    const areThere = () => events.stillPending(all.map(({ event }) => event)).length === all.length
+    const endings = await client.deliverBatch(texts, config.drainTimeoutMs, areThere)
     if (endings !== 'bisect') {
       const ended: Ended[] = all.flatMap((prepared, index) => {
         const ending = endings[index]
