@@ -145,8 +145,11 @@ export class Outbox extends DurableObject<Env> {
   ): Promise<Exchanged<Aep>> {
     const { accepted, settings } = known
     if (accepted) this.#watch.happened({ what: 'report', accepted, settings })
-    const taken = report === null || this.#records.take(report)
-    if (taken && report?.drift.length) this.#drift.record(report.drift, this.#rim.now())
+    const taken =
+      report === null ||
+      this.#records.take(report, (now) => {
+        if (report.drift.length > 0) this.#drift.record(report.drift, now)
+      })
     if (accepted) await this.#delivery.scheduleNewWork()
     return { aep: this.#watch.aep, taken, lookup: this.#records.lookup(version) }
   }
