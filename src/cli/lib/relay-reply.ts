@@ -25,7 +25,7 @@ export type Reply =
 
 export type Fields = Readonly<Record<string, unknown>>
 
-export type RelayRequest = {
+type RelayRequest = {
   readonly method: 'GET' | 'POST'
   readonly body?: string | Uint8Array<ArrayBuffer>
   readonly headers?: Readonly<Record<string, string>>
@@ -42,12 +42,11 @@ const MAX_ADMIN_BYTES = 16_777_216
 export async function askRelay(
   url: string,
   { maxBytes = MAX_ANSWER_BYTES, ...request }: RelayRequest,
-  send = fetch,
 ): Promise<Reply> {
   keepSecret(request.headers?.authorization?.replace(/^Bearer /, '') ?? '')
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS)
-    const response = await send(url, { ...request, redirect: 'manual', signal })
+    const response = await fetch(url, { ...request, redirect: 'manual', signal })
     return replyOf(response, url, await textOf(response, maxBytes))
   } catch (error) {
     return { by: 'nobody', ...whyNobody(error) }
