@@ -6,6 +6,7 @@ import {
   DEFAULT_IMS_URL,
   DEFAULT_PLATFORM_URL,
   DEFAULT_SCOPES,
+  isSafe,
 } from '../../worker/config/destination.ts'
 import { type Environment, variable } from '../lib/env-file.ts'
 import type { PlatformSettings } from '../lib/platform-client.ts'
@@ -63,13 +64,10 @@ export function readSettings(env: Environment): PlatformSettings | { readonly wr
 }
 
 const EXPECTED = 'an https URL (http for loopback only), without user, password, query or fragment'
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
 function baseUrl(text: string): string | null {
   if (!URL.canParse(text)) return null
   const url = new URL(text)
-  const isSafe =
-    url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname))
   const isBare = url.username + url.password + url.search + url.hash === ''
-  return isSafe && isBare ? url.href.replace(/\/+$/, '') : null
+  return isSafe(url) && isBare ? url.href.replace(/\/+$/, '') : null
 }

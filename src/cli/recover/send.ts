@@ -14,10 +14,9 @@ import { readBatch } from '../../worker/aep/landed.ts'
 import type { PlatformProblem } from '../../worker/aep/platform-get.ts'
 import type { Credentials } from '../../worker/config/config.ts'
 import { type AepSide, explain } from '../compare/aep.ts'
-import { askAdmin } from '../compare/relay.ts'
 import type { Sent } from '../compare/sent.ts'
 import { type Io, waitMs } from '../lib/platform-client.ts'
-import type { Fields } from '../lib/relay-reply.ts'
+import { adminAnswer, type Fields } from '../lib/relay-reply.ts'
 import type { Refused } from './find.ts'
 import type { Options } from './options.ts'
 import { recordText } from './rows.ts'
@@ -196,7 +195,7 @@ async function sendOne(
 export async function noteRecovered(ids: readonly string[], options: Options): Promise<void> {
   for (let from = 0; from < ids.length; from += NOTED_TOGETHER) {
     const recovered = ids.slice(from, from + NOTED_TOGETHER)
-    await askAdmin(options, 'screen', { records: [], recovered })
+    await adminAnswer(options, 'screen', { records: [], recovered })
   }
 }
 
@@ -212,7 +211,7 @@ async function withoutHeld(
   for (const item of group) {
     // A part, of whichever split, is held as the event that it is of.
     const id = item.id.replace(/(-r\d+)?-\d+$/, '')
-    const answer = await askAdmin(options, 'find', { id })
+    const answer = await adminAnswer(options, 'find', { id })
     if ('wrong' in answer) return answer.wrong
     const { status, body } = answer
     if (status !== 200 || !Array.isArray(body.events)) {
@@ -233,7 +232,7 @@ async function withoutHeld(
 }
 
 async function isRedriven(id: string, { state }: Fields, options: Options): Promise<boolean> {
-  const answer = await askAdmin(options, 'redrive', { state, ids: [id] })
+  const answer = await adminAnswer(options, 'redrive', { state, ids: [id] })
   return !('wrong' in answer) && answer.body.redriven === 1
 }
 
@@ -244,7 +243,7 @@ function screening(items: readonly Item[], options: Options, now: () => number) 
   return async (item: Item): Promise<boolean | string> => {
     const at = now()
     if (known === null || Math.abs(at - known.at) >= SCREENED_MS) {
-      const answer = await askAdmin(options, 'screen', { records })
+      const answer = await adminAnswer(options, 'screen', { records })
       if ('wrong' in answer) return answer.wrong
       const { status, body } = answer
       const { indexes } = body

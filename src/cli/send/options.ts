@@ -1,10 +1,11 @@
 /** Options: the command line of `npm run send`. */
 import { parseArgs } from 'node:util'
 import { ROUTE_KINDS, type Route } from '../../worker/chatlio/kind.ts'
+import { isOnThisMachine } from '../../worker/config/destination.ts'
 import { readWebhookKeys } from '../../worker/config/webhook-keys.ts'
 import type { Selected } from '../lib/command.ts'
 import { type Environment, environmentOf } from '../lib/env-file.ts'
-import { isOnThisMachine, parseRelayUrl } from '../lib/relay-url.ts'
+import { parseRelayUrl } from '../lib/relay-url.ts'
 
 export type Options = Selected & {
   readonly route: Route

@@ -1,7 +1,8 @@
 /** Options: the command line of `npm run verify`. */
 import { parseArgs } from 'node:util'
+import { isOnThisMachine } from '../../worker/config/destination.ts'
 import { type Environment, environmentOf } from '../lib/env-file.ts'
-import { isOnThisMachine, parseRelayUrl } from '../lib/relay-url.ts'
+import { parseRelayUrl } from '../lib/relay-url.ts'
 import { firstKey, LOCAL_ADMIN_TOKEN, LOCAL_KEY } from '../send/options.ts'
 
 export type Options = {

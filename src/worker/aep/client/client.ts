@@ -9,6 +9,7 @@
  * Never retries, apart from that renewal: the caller decides after each request whether to continue.
  */
 import type { Destination } from '../../config/config.ts'
+import { FLOW_ID_PARAMETER } from '../../config/destination.ts'
 import { type Fetch, isTimeout, readTextUpTo, type Timers, within } from '../../lib/bounded.ts'
 import { utf8Length } from '../../lib/json.ts'
 import {
@@ -84,7 +85,7 @@ export class AepClient {
     this.destination = destination
     this.#deps = deps
     this.#headers = new Headers({ 'content-type': 'application/json' })
-    if (destination.flowId !== null) this.#headers.set('x-adobe-flow-id', destination.flowId)
+    if (destination.flowId !== null) this.#headers.set(FLOW_ID_PARAMETER, destination.flowId)
   }
 
   /** Sends one record: JSON text from `encode`. `timeoutMs` covers the token, the request and its answer. */
