@@ -163,7 +163,6 @@ export class Send {
 
   async #sendOne(prepared: Prepared, probe: boolean, mayContinue: MaySend): Promise<void> {
     const { client, outcomes, events, next, now, config } = this.#deps
-    const isThere = () => events.stillPending([prepared.event]).length > 0
     let left = prepared.records
     let most = probe ? 1 : Number.POSITIVE_INFINITY
     for (;;) {
@@ -173,7 +172,7 @@ export class Send {
       const endings = await client.deliverBatch(
         group.map(({ record }) => record),
         config.drainTimeoutMs,
-        isThere,
+        () => this.#areThere([prepared]),
       )
       if (endings === 'bisect') most = Math.ceil(group.length / 2)
       else {
@@ -192,7 +191,9 @@ export class Send {
       }
       if (!mayContinue()) return next.giveBack(prepared.selected)
       // An operator may have erased it, or its age: nothing more of it leaves.
-      if (!isThere()) return next.done(prepared.event.position)
+      if (events.stillPending([prepared.event]).length === 0) {
+        return next.done(prepared.event.position)
+      }
     }
   }
 
@@ -200,11 +201,11 @@ export class Send {
     all: readonly Prepared[],
     mayContinue: MaySend,
   ): Promise<{ refused: boolean; accepted: number }> {
-    const { client, outcomes, events, now, config } = this.#deps
+    const { client, outcomes, now, config } = this.#deps
     const beganAt = now()
     const texts = all.flatMap(({ records: [only] }) => only?.record ?? [])
-    const areThere = () => events.stillPending(all.map(({ event }) => event)).length === all.length
-    const endings = await client.deliverBatch(texts, config.drainTimeoutMs, areThere)
+    const mayLeave = () => this.#areThere(all)
+    const endings = await client.deliverBatch(texts, config.drainTimeoutMs, mayLeave)
     if (endings !== 'bisect') {
       const ended: Ended[] = all.flatMap((prepared, index) => {
         const ending = endings[index]
@@ -226,6 +227,16 @@ export class Send {
       accepted += (await this.#sendHalves(there, mayContinue)).accepted
     }
     return { refused: true, accepted }
+  }
+
+  /** Where storage does not say, they do not leave; whoever sends on asks again, and fails. */
+  #areThere(prepared: readonly Prepared[]): boolean {
+    try {
+      const events = prepared.map(({ event }) => event)
+      return this.#deps.events.stillPending(events).length === events.length
+    } catch {
+      return false
+    }
   }
 
   #stillThere(prepared: readonly Prepared[]): Prepared[] {
