@@ -6,13 +6,14 @@
  * whatever the schema. The other rows are compared only where the mapping fills our field group: a mapping into a
  * schema of somebody's own is theirs.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import namespace from '../../worker/aep/schema/identity-namespace.json' with { type: 'json' }
 import { readTarget } from '../deploy/target.ts'
 import { commandLine } from '../lib/command.ts'
 import { variable } from '../lib/env-file.ts'
 import { platformClient, type Send } from '../lib/platform-client.ts'
 import { at, type Json, listAt, textAt } from '../lib/platform-request.ts'
+import { processIo } from '../lib/run.ts'
+import { messageOf } from '../lib/text.ts'
 import { byFlowServiceId, mappingSetById, REGISTRY } from '../provision/lookup.ts'
 import { asMeant, isSameInlet } from '../provision/relay-vars.ts'
 import { missingSettings, readSettings } from '../provision/settings.ts'
@@ -43,8 +44,7 @@ export async function platformFor(options: Options): Promise<Platform> {
   if ('wrong' in settings) return noPlatform(settings.wrong, false)
   const relay = await relaySide(options)
   if ('wrong' in relay) return noPlatform(relay.wrong, false)
-  const io = { fetch: globalThis.fetch, sleep: (ms: number) => delay(ms), random: Math.random }
-  const { send } = platformClient(settings, io)
+  const { send } = platformClient(settings, processIo())
   return platform({
     get: (path) => send({ method: 'GET', path }),
     flowId: relay.flowId,
@@ -60,7 +60,7 @@ async function relaySide(options: Options): Promise<RelaySide | { readonly wrong
     vars = (await readTarget(config, env)).vars
   } catch (error) {
     if (variable(environment, 'AEP_FLOW_ID') === undefined) {
-      const why = error instanceof Error ? error.message : String(error)
+      const why = messageOf(error)
       return { wrong: `the relay's AEP_FLOW_ID is not known. ${why}` }
     }
     vars = {}
