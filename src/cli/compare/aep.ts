@@ -44,7 +44,7 @@ export type AepSide = {
 }
 
 /** `usage`: a setting is missing or wrong. */
-export type Unusable = { readonly wrong: string; readonly usage: boolean }
+type Unusable = { readonly wrong: string; readonly usage: boolean }
 
 /** Names of the Worker's variables that the environment may override; its credential is another than the operator's. */
 const OWN =

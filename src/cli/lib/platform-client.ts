@@ -30,7 +30,7 @@ export type Io = {
 export type Send = (request: ApiRequest) => Promise<Json>
 
 /** For a request that makes or changes something; `settled` finds out whether it did although no answer came. */
-export type SendOnce = <Settled>(
+type SendOnce = <Settled>(
   request: ApiRequest,
   settled: () => Promise<Settled | null>,
 ) => Promise<{ readonly answer: Json } | { readonly settled: Settled }>
@@ -43,7 +43,7 @@ const CAP_MS = 16_000
 const MAX_RETRY_AFTER_MS = 60_000
 const TIMEOUT_MS = 30_000
 
-export type Watch = {
+type Watch = {
   /** Each request, before it is sent. */
   readonly seen?: (request: ApiRequest) => void
   /** A sentence, when something takes longer than a person expects. */

@@ -70,7 +70,7 @@ export function askAdmin(
   })
 }
 
-export type AdminAnswer =
+type AdminAnswer =
   | { readonly status: number; readonly body: Fields }
   | { readonly wrong: string }
 

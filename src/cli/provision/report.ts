@@ -180,11 +180,11 @@ const MINUTE_MS = 60_000
 
 export const FLOW_PAUSE =
   'Wait five minutes before any event is sent: AEP may drop data in the first five minutes of a new or changed dataflow.'
-export const SCHEMA_PAUSE =
+const SCHEMA_PAUSE =
   'The schema is new or changed: it can take up to fifteen minutes until AEP validates by it everywhere.'
 
 /** Of a schema that an earlier version made: the relay sends the new fields as soon as it is deployed. */
-export const DEPLOY_PAUSE =
+const DEPLOY_PAUSE =
   'Deploy when they are over: an event with a new field may be dropped until then.'
 
 /** What to wait for, and what to do next. A run before this one may have made it a moment ago. */

@@ -64,7 +64,7 @@ export function profileNote(posted: readonly Posted[], profile: Profile): string
   ].join('\n')
 }
 
-export type Urls = {
+type Urls = {
   readonly worker: string
   readonly aep: string
   readonly key: string

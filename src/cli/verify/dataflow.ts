@@ -24,7 +24,7 @@ import { noPlatform, type Platform, platform } from './platform.ts'
 import type { Row } from './row.ts'
 
 /** What the relay is configured with, as far as it matters here. */
-export type RelaySide = {
+type RelaySide = {
   readonly flowId: string
   /** `null`: not known. */
   readonly endpoint: string | null
@@ -82,7 +82,7 @@ const CHECK = 'mapping'
 const SHOWN = 5
 
 /** Throws with a message for a person when AEP does not let it be read. */
-export async function mappingRow(send: Send, relay: RelaySide): Promise<Row> {
+async function mappingRow(send: Send, relay: RelaySide): Promise<Row> {
   const { flowId, endpoint, provision } = relay
   const bad = (text: string): Row => ({ check: CHECK, ok: false, text })
   const flow = await byFlowServiceId(send, 'flows', flowId)

@@ -7,7 +7,7 @@ import type { ConfigProblem } from '../../worker/config/variables.ts'
 import { askAdmin, askRelay, explainReply, type Operator, type Reply } from '../lib/relay-reply.ts'
 import type { Row } from './row.ts'
 
-export type Front = {
+type Front = {
   readonly rows: readonly Row[]
   /** False: there is no use in posting samples. */
   readonly open: boolean
@@ -48,7 +48,7 @@ function doorRow(door: Reply, deploy: string): Row {
   return { check, ok: false, text: `answered ${door.status}, which is not how the relay answers` }
 }
 
-export type AdminState = {
+type AdminState = {
   readonly row: Row
   readonly hold: string | null
   /** `null`: the admin routes cannot be asked. */
