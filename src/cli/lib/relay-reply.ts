@@ -6,7 +6,7 @@
  * if it reads like one; never shows a token that was sent, even if the server repeats it. Reads at most 64 KiB of an
  * answer, of an operators' route 16 MiB. The text that it returns holds neither the key nor a body.
  */
-
+import { isObject, jsonIn } from '../../worker/lib/json.ts'
 import { keepSecret } from './printable.ts'
 
 export type Reply =
@@ -70,7 +70,7 @@ export function askAdmin(
   })
 }
 
-export type AdminAnswer =
+type AdminAnswer =
   | { readonly status: number; readonly body: Fields }
   | { readonly wrong: string }
 
@@ -91,8 +91,8 @@ function replyOf({ status, headers }: Response, url: string, text: string): Repl
       ? { by: 'access' }
       : { by: 'redirect', status, to: `${to.origin}${to.pathname}` }
   }
-  const body = jsonOf(text)
-  if (body && isRelays(body)) return { by: 'relay', status, body }
+  const body = jsonIn(text)
+  if (isObject(body) && isRelays(body)) return { by: 'relay', status, body }
   const fromAccess =
     headers.has('cf-access-domain') ||
     headers.has('cf-access-aud') ||
@@ -115,17 +115,6 @@ function isRelays(body: Fields): boolean {
 
 /** A count or a list that tells an answer of an admin route. */
 const ADMIN = 'accepted matched count rows points events hours indexes problems carried'.split(' ')
-
-function jsonOf(text: string): Fields | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Fields)
-      : null
-  } catch {
-    return null
-  }
-}
 
 async function textOf(response: Response, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = []

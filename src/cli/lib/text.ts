@@ -63,6 +63,11 @@ export async function answerText(response: Response, max = MAX_ANSWER_BYTES): Pr
   return Buffer.concat(chunks).toString('utf8')
 }
 
+/** What was thrown, in its own words. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
 /** Letters to change, add, leave out or swap with their neighbour (Damerau and Levenshtein). */
 export function distance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, index) => index)]

@@ -27,7 +27,7 @@ export function unexpected(request: string, message: string): PlatformError {
 }
 
 /** For connections the filter by name is documented in general only: where it is refused, all are listed. */
-export async function byFlowServiceName(
+async function byFlowServiceName(
   send: Send,
   kind: FlowKind,
   name: string,

@@ -119,7 +119,7 @@ export function differingVars(there: Vars, wanted: Vars): readonly string[] {
 const POLL_MS = 2_000
 const POLLS = 90
 
-export type Enabled = { readonly known: ReadonlyMap<Key, Found> } | { readonly state: string }
+type Enabled = { readonly known: ReadonlyMap<Key, Found> } | { readonly state: string }
 
 /**
  * Waits until Adobe has enabled the flow, which it does some seconds after it was made, and reads its address. Bounded:

@@ -12,7 +12,7 @@ import { type Environment, variable } from '../lib/env-file.ts'
 import type { PlatformSettings } from '../lib/platform-client.ts'
 import type { Vars } from '../lib/wrangler-toml.ts'
 
-export const REQUIRED = ['AEP_CLIENT_ID', 'AEP_CLIENT_SECRET', 'AEP_ORG_ID'] as const
+const REQUIRED = ['AEP_CLIENT_ID', 'AEP_CLIENT_SECRET', 'AEP_ORG_ID'] as const
 
 export const isSecret = (name: string) => name === 'AEP_CLIENT_SECRET'
 

@@ -1,7 +1,7 @@
 /**
  * Send: events again, from AEP's files to the inlet, as the Worker sends them.
  *
- * Promises: before an event leaves, no more than `SCREENED_MS` ago, the relay has said whose it is: nothing of a suppressed
+ * Promises: before an event leaves, no more than `REFRESH_INTERVAL_MS` ago, the relay has said whose it is: nothing of a suppressed
  * person is sent, and nothing at all when the relay cannot say. What the outbox still holds is its own to send: what is
  * parked is redriven there. Each event is on the list of sent ones before the next leaves. What passes is tried again, what does
  * not pass ends the run.
@@ -13,6 +13,7 @@ import type { Ending } from '../../worker/aep/client/verdict.ts'
 import { readBatch } from '../../worker/aep/landed.ts'
 import type { PlatformProblem } from '../../worker/aep/platform-get.ts'
 import type { Credentials } from '../../worker/config/config.ts'
+import { REFRESH_INTERVAL_MS } from '../../worker/limits.ts'
 import { type AepSide, explain } from '../compare/aep.ts'
 import type { Sent } from '../compare/sent.ts'
 import { type Io, waitMs } from '../lib/platform-client.ts'
@@ -53,8 +54,6 @@ const GROUP_EVENTS = 50
 /** Far below what one request to the relay may hold. */
 const GROUP_CHARACTERS = 500_000
 const ATTEMPTS = 5
-/** As late as an isolate of the relay hears of a suppression. */
-const SCREENED_MS = 10_000
 const TIMEOUT_MS = 30_000
 
 export async function sendAgain(sendable: readonly Refused[], context: Context): Promise<Outcome> {
@@ -236,13 +235,13 @@ async function isRedriven(id: string, { state }: Fields, options: Options): Prom
   return !('wrong' in answer) && answer.body.redriven === 1
 }
 
-/** Says of one of these whether its person is suppressed, as the relay knew no longer than `SCREENED_MS` ago; or why not. */
+/** Says of one of these whether its person is suppressed, as the relay knew no longer than `REFRESH_INTERVAL_MS` ago; or why not. */
 function screening(items: readonly Item[], options: Options, now: () => number) {
   const records: readonly unknown[] = items.map(({ text }) => JSON.parse(text))
   let known: { at: number; indexes: ReadonlySet<number> } | null = null
   return async (item: Item): Promise<boolean | string> => {
     const at = now()
-    if (known === null || Math.abs(at - known.at) >= SCREENED_MS) {
+    if (known === null || Math.abs(at - known.at) >= REFRESH_INTERVAL_MS) {
       const answer = await adminAnswer(options, 'screen', { records })
       if ('wrong' in answer) return answer.wrong
       const { status, body } = answer

@@ -6,13 +6,14 @@
  * whatever the schema. The other rows are compared only where the mapping fills our field group: a mapping into a
  * schema of somebody's own is theirs.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import namespace from '../../worker/aep/schema/identity-namespace.json' with { type: 'json' }
 import { readTarget } from '../deploy/target.ts'
 import { commandLine } from '../lib/command.ts'
 import { variable } from '../lib/env-file.ts'
 import { platformClient, type Send } from '../lib/platform-client.ts'
 import { at, type Json, listAt, textAt } from '../lib/platform-request.ts'
+import { processIo } from '../lib/run.ts'
+import { messageOf } from '../lib/text.ts'
 import { byFlowServiceId, mappingSetById, REGISTRY } from '../provision/lookup.ts'
 import { asMeant, isSameInlet } from '../provision/relay-vars.ts'
 import { missingSettings, readSettings } from '../provision/settings.ts'
@@ -23,7 +24,7 @@ import { noPlatform, type Platform, platform } from './platform.ts'
 import type { Row } from './row.ts'
 
 /** What the relay is configured with, as far as it matters here. */
-export type RelaySide = {
+type RelaySide = {
   readonly flowId: string
   /** `null`: not known. */
   readonly endpoint: string | null
@@ -43,8 +44,7 @@ export async function platformFor(options: Options): Promise<Platform> {
   if ('wrong' in settings) return noPlatform(settings.wrong, false)
   const relay = await relaySide(options)
   if ('wrong' in relay) return noPlatform(relay.wrong, false)
-  const io = { fetch: globalThis.fetch, sleep: (ms: number) => delay(ms), random: Math.random }
-  const { send } = platformClient(settings, io)
+  const { send } = platformClient(settings, processIo())
   return platform({
     get: (path) => send({ method: 'GET', path }),
     flowId: relay.flowId,
@@ -60,7 +60,7 @@ async function relaySide(options: Options): Promise<RelaySide | { readonly wrong
     vars = (await readTarget(config, env)).vars
   } catch (error) {
     if (variable(environment, 'AEP_FLOW_ID') === undefined) {
-      const why = error instanceof Error ? error.message : String(error)
+      const why = messageOf(error)
       return { wrong: `the relay's AEP_FLOW_ID is not known. ${why}` }
     }
     vars = {}
@@ -82,7 +82,7 @@ const CHECK = 'mapping'
 const SHOWN = 5
 
 /** Throws with a message for a person when AEP does not let it be read. */
-export async function mappingRow(send: Send, relay: RelaySide): Promise<Row> {
+async function mappingRow(send: Send, relay: RelaySide): Promise<Row> {
   const { flowId, endpoint, provision } = relay
   const bad = (text: string): Row => ({ check: CHECK, ok: false, text })
   const flow = await byFlowServiceId(send, 'flows', flowId)

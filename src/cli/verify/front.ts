@@ -3,11 +3,11 @@
  * needs a key, and the admin routes. Sends no event and no key.
  */
 import { SOME_RELAY } from '../../worker/alerts/words.ts'
+import type { ConfigProblem } from '../../worker/config/variables.ts'
 import { askAdmin, askRelay, explainReply, type Operator, type Reply } from '../lib/relay-reply.ts'
-import type { SettingProblem } from './diagnosis.ts'
 import type { Row } from './row.ts'
 
-export type Front = {
+type Front = {
   readonly rows: readonly Row[]
   /** False: there is no use in posting samples. */
   readonly open: boolean
@@ -48,7 +48,7 @@ function doorRow(door: Reply, deploy: string): Row {
   return { check, ok: false, text: `answered ${door.status}, which is not how the relay answers` }
 }
 
-export type AdminState = {
+type AdminState = {
   readonly row: Row
   readonly hold: string | null
   /** `null`: the admin routes cannot be asked. */
@@ -80,7 +80,7 @@ export async function checkAdmin(base: string, adminToken: string | null): Promi
 }
 
 /** Settings that the relay calls missing or wrong; none where it does not say. */
-export async function readProblems(operator: Operator): Promise<SettingProblem[]> {
+export async function readProblems(operator: Operator): Promise<ConfigProblem[]> {
   const reply = await askAdmin(operator, 'support')
   const { problems } = reply.by === 'relay' ? reply.body : {}
   return Array.isArray(problems) ? problems : []

@@ -19,7 +19,7 @@ import { type SampleOutcome, sampleRow, trySample } from './sample.ts'
 
 /** Resolves with the exit code. */
 export function main(args: readonly string[]): Promise<number> {
-  return runCommand(readOptions(args, process.env), USAGE, verifyAll)
+  return runCommand(() => readOptions(args, process.env), USAGE, verifyAll)
 }
 
 async function verifyAll(options: Options): Promise<number> {

@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RouteKind } from '../../worker/chatlio/kind.ts'
+import { isObject, jsonIn } from '../../worker/lib/json.ts'
 import {
   askAdmin,
   askRelay,
@@ -133,11 +134,8 @@ function because(error: AepError | null): string {
 
 /** The sentence in AEP's problem, where there is one. */
 export function wordsOf(answer: string): string {
-  try {
-    const { report, detail, message }: Fields = JSON.parse(answer)
-    const words = (report as Fields | undefined)?.message ?? detail ?? message
-    return typeof words === 'string' ? ` ("${words.slice(0, 300)}")` : ''
-  } catch {
-    return ''
-  }
+  const problem = jsonIn(answer)
+  const { report, detail, message } = isObject(problem) ? problem : {}
+  const words = (isObject(report) ? report.message : null) ?? detail ?? message
+  return typeof words === 'string' ? ` ("${words.slice(0, 300)}")` : ''
 }

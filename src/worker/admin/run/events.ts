@@ -33,7 +33,7 @@ export function dated<Row extends object, Name extends keyof Row>(row: Row, ...n
 }
 
 /** As listed: delivered events have when, and how. */
-export function listedView(event: Listed | Found) {
+function listedView(event: Listed | Found) {
   if ('settledAt' in event) return foundView(event)
   const { position: _, ...listed } = event
   return dated(listed, 'receivedAt', 'nextAttemptAt')
@@ -93,7 +93,7 @@ export async function eventWithBody({ outbox }: Services, id: string) {
 
 const WRITABLE = { depth: MAX_JSON_DEPTH, values: Infinity }
 
-export function detailView({ body, ...rest }: EventDetail): Answer<'event'> {
+function detailView({ body, ...rest }: EventDetail): Answer<'event'> {
   const parsed = parseJson(body)
   const isReadable = parsed.ok && exceededLimit(parsed.value, WRITABLE) === null
   const payload: unknown = isReadable ? parsed.value : new TextDecoder().decode(body)
