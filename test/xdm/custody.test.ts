@@ -324,6 +324,22 @@ describe('a disk that is full when a token is asked for', () => {
   })
 })
 
+describe('a disk that is full', () => {
+  it('keeps an event back whose parts it cannot take, and none behind it, which would make room', async () => {
+    const long = { message: 'a long message '.repeat(3_000) }
+    const ids = await storeEvents(4, (index) => (index < 2 ? long : {}))
+    const parts = await refuseWrites('INSERT ON parts')
+    const attempts = await refuseWrites('INSERT ON attempts')
+    await drainOnce(clock)
+    expect(aep.lake.map(({ _id }) => _id)).toEqual(ids.slice(2))
+    expect(logged('drain-failed')).toHaveLength(1)
+    await parts()
+    await attempts()
+    await drainAll(clock)
+    expect((await outbox().status()).delivered).toBe(4)
+  })
+})
+
 describe('an event that is erased while the outbox waits for a token', () => {
   it.each([
     ['the first', 0],
