@@ -70,9 +70,7 @@ export function askAdmin(
   })
 }
 
-type AdminAnswer =
-  | { readonly status: number; readonly body: Fields }
-  | { readonly wrong: string }
+type AdminAnswer = { readonly status: number; readonly body: Fields } | { readonly wrong: string }
 
 /** The same, of any status but 401: what it means is the caller's to say. */
 export async function adminAnswer(...request: Parameters<typeof askAdmin>): Promise<AdminAnswer> {
