@@ -96,6 +96,8 @@ export type Webhook = {
   quality: Quality
   body: string
   id: string
+  /** When its sender sends it once more: a proxy in between, or by hand. */
+  again?: readonly number[]
 }
 
 export type Plan = {

@@ -210,6 +210,12 @@ export class World {
       for (let each = 0; each < plan.isolates; each += 1) this.#isolates.push(this.#newIsolate())
       for (const webhook of plan.webhooks) {
         queue.at(START + webhook.at, () => this.#post(webhook))
+        for (const at of webhook.again ?? []) {
+          queue.at(START + at, () => {
+            this.reach('a webhook that comes again')
+            this.#post(webhook)
+          })
+        }
       }
       for (const fault of plan.faults) this.#plan(fault)
       const end = START + plan.ms + this.calmMs

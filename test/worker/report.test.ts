@@ -19,6 +19,7 @@ import { isOverLimit } from '../../src/worker/outbox/records/records.ts'
 import type { Exchanged, Report } from '../../src/worker/outbox/records/reports.ts'
 import { type Answered, ReportBuffer, Reporter } from '../../src/worker/report.ts'
 import { waits } from '../../src/worker/services.ts'
+import { refuseWrites } from './outbox-support.ts'
 import {
   BY_ITSELF,
   type Clock,
@@ -403,6 +404,19 @@ describe('when the platform refuses to write for a limit', () => {
       clock.set(midnight)
       expect(instance.status().pausedUntil).toBeNull()
     })
+  })
+
+  it('isolates go on hearing of pauses, whatever they have to report', async () => {
+    for (const table of ['reports', 'drift', 'drift_fields']) {
+      await refuseWrites(`INSERT ON ${table}`, LIMIT)
+    }
+    for (const each of [1, 2]) {
+      await relay.post('feedback', conversation({ undocumented: each }))
+      await outbox().pause(true)
+      await relay.report()
+    }
+    expect(logs.filter((line) => line.includes('exchange-failed'))).toEqual([])
+    expect((await relay.post('feedback', conversation())).body.status).toBe('buffered')
   })
 
   it.each([

@@ -306,6 +306,34 @@ describe('a token that cannot be used', () => {
   })
 })
 
+describe('an event that is erased while the outbox waits for a token', () => {
+  it.each([
+    ['the first', 0],
+    ['another, since AEP refuses the one it has', 1],
+  ])('leaves no more, and the others of its request do: %s', async (_, refused) => {
+    const ids = await storeEvents(3, (index) => ({ visitor: { UUID: `person-${index}` } }))
+    const sent: string[] = []
+    let [hasAsked, isLate] = [false, true]
+    vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+      if (String(input).includes('/ims/token/')) {
+        hasAsked = aep.tokenRequests.length >= refused
+        while (isLate && hasAsked) await new Promise((done) => setTimeout(done))
+      } else if (isLate) return new Response('', { status: 401 })
+      else sent.push(String(init?.body))
+      return aep.fetch(input as string, init as RequestInit)
+    })
+    const run = runDurableObjectAlarm(outbox())
+    await vi.waitFor(() => expect(hasAsked).toBe(true))
+    expect((await relay.command('/erase', { visitor: 'person-1' })).body.erased).toBe(1)
+    isLate = false
+    await run
+    await drainAll(clock)
+    expect(sent.join()).not.toContain('person-1')
+    expect(aep.lake.map(({ _id }) => _id)).toEqual([ids[0], ids[2]])
+    expect(logged('drain-failed')).toEqual([])
+  })
+})
+
 describe('an acceptance whose own words are a refusal', () => {
   it.each([
     ['status', 400, 'dead-lettered'],

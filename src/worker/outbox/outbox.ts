@@ -145,8 +145,11 @@ export class Outbox extends DurableObject<Env> {
   ): Promise<Exchanged> {
     const { accepted, settings } = known
     if (accepted) this.#watch.happened({ what: 'report', accepted, settings })
-    const taken = report === null || this.#records.take(report)
-    if (taken && report?.drift.length) this.#drift.record(report.drift, this.#rim.now())
+    const taken =
+      report === null ||
+      this.#records.take(report, (now) => {
+        if (report.drift.length > 0) this.#drift.record(report.drift, now)
+      })
     if (accepted) await this.#delivery.scheduleNewWork()
     return { aep: this.#watch.aep, taken, lookup: this.#records.lookup(version) }
   }
@@ -208,7 +211,10 @@ export class Outbox extends DurableObject<Env> {
     const { events, readTo } = this.list(filter, after, EXPORT_PAGE)
     const taken = withinBytes<(typeof events)[number]>(events)
     return {
-      events: taken.map((event) => this.#list.get(event.id) ?? event),
+      // One that was delivered and has come again has a receipt, and is stored as well.
+      events: taken.map(
+        (event) => ('settledAt' in event ? event : this.#list.get(event.id)) ?? event,
+      ),
       readTo: taken.length < events.length ? (taken.at(-1)?.position ?? null) : readTo,
     }
   }

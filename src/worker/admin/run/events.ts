@@ -224,14 +224,14 @@ async function* matching({ outbox }: Services, input: Input<'export'>) {
   }
 }
 
-/** Those of the state, one by one. */
+/** Those of the state, one by one. An event that was delivered and has come again is stored as well. */
 async function* chosen(
   services: Services,
   ids: readonly string[],
   state: Input<'export'>['state'],
 ) {
   for (const id of new Set(ids)) {
-    const stored = await event(services, { id })
+    const stored = state === 'delivered' ? null : await event(services, { id })
     const found = stored ?? (await receiptOf(services, id))
     const isOfState = state === 'all' || state === (stored?.state ?? 'delivered')
     if (found?.id === id && isOfState) yield [found]
@@ -239,8 +239,8 @@ async function* chosen(
 }
 
 async function receiptOf({ outbox }: Services, id: string) {
-  const request = { by: { id }, from: 0, before: Number.MAX_SAFE_INTEGER, limit: 1 }
-  const [found] = await outbox().find(request)
+  const request = { by: { id }, from: 0, before: Number.MAX_SAFE_INTEGER, limit: 2 }
+  const found = (await outbox().find(request)).find(({ settledAt }) => settledAt !== null)
   return found && foundView(found)
 }
 

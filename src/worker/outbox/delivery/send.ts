@@ -172,6 +172,7 @@ export class Send {
       const endings = await client.deliverBatch(
         group.map(({ record }) => record),
         config.drainTimeoutMs,
+        () => this.#areThere([prepared]),
       )
       if (endings === 'bisect') most = Math.ceil(group.length / 2)
       else {
@@ -203,7 +204,8 @@ export class Send {
     const { client, outcomes, now, config } = this.#deps
     const beganAt = now()
     const texts = all.flatMap(({ records: [only] }) => only?.record ?? [])
-    const endings = await client.deliverBatch(texts, config.drainTimeoutMs)
+    const mayLeave = () => this.#areThere(all)
+    const endings = await client.deliverBatch(texts, config.drainTimeoutMs, mayLeave)
     if (endings !== 'bisect') {
       const ended: Ended[] = all.flatMap((prepared, index) => {
         const ending = endings[index]
@@ -225,6 +227,16 @@ export class Send {
       accepted += (await this.#sendHalves(there, mayContinue)).accepted
     }
     return { refused: true, accepted }
+  }
+
+  /** Where storage does not say, they do not leave; whoever sends on asks again, and fails. */
+  #areThere(prepared: readonly Prepared[]): boolean {
+    try {
+      const events = prepared.map(({ event }) => event)
+      return this.#deps.events.stillPending(events).length === events.length
+    } catch {
+      return false
+    }
   }
 
   #stillThere(prepared: readonly Prepared[]): Prepared[] {

@@ -124,14 +124,16 @@ export class ReportStore {
     this.#activity = new ActivityStore(this.#sql)
   }
 
-  take({ receipts, drift: _, ...report }: Report, now: number): void {
+  /** Whether it is new. */
+  take({ receipts, drift: _, ...report }: Report, now: number): boolean {
     const known = this.#read().kept.isolates[report.isolate]
-    if (known && known.sequence >= report.sequence) return
+    if (known && known.sequence >= report.sequence) return false
     const keys = Object.entries(report.keys).map(([key, at]) => [key, Math.min(at, now)])
     // The others were erased while they were on their way here.
     const kept = receipts.filter(({ hashes }) => !this.#deps.suppressions.has(hashes, now))
     const note = { ...report, keys: Object.fromEntries(keys), at: now }
     this.#save(null, note, this.#packed(kept))
+    return true
   }
 
   /** Events have been delivered. Their receipts and counts are written with those of the same second, or by `write`. */
@@ -227,9 +229,8 @@ export class ReportStore {
     }
   }
 
-  /** Erases receipts with this hash; returns their ids. A dry run changes nothing. */
+  /** After `write`: erases receipts with this hash; returns their ids. A dry run changes nothing. */
   erase(hash: string, dryRun: boolean): Set<string> {
-    this.write()
     const ids = this.receipts.erase(hash, dryRun)
     const rows = this.#sql.exec<{ position: number; receipts: ArrayBuffer }>(WITH_RECEIPTS)
     for (const { position, receipts } of rows.toArray()) {
