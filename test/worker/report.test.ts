@@ -12,6 +12,7 @@ import {
   MAX_BUFFERED_COUNTS,
   MAX_BUFFERED_RECEIPTS,
 } from '../../src/worker/limits.ts'
+import { INITIAL_AEP } from '../../src/worker/outbox/aep.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { LookupHash } from '../../src/worker/outbox/records/lookup.ts'
 import { isOverLimit } from '../../src/worker/outbox/records/records.ts'
@@ -78,10 +79,10 @@ const answered = (id: string, more: Partial<Answered> = {}): Answered => {
   }
 }
 const reporterOf = (
-  exchange: (report: Report | null) => Promise<Exchanged<null>>,
+  exchange: (report: Report | null) => Promise<Exchanged>,
   wait: (ms: number) => Promise<void> = () => Promise.reject(new Error('not in tests')),
 ) =>
-  new Reporter<null>({
+  new Reporter({
     exchange,
     learned: () => undefined,
     drift: () => [],
@@ -186,13 +187,13 @@ describe('an isolate that has not exchanged for longer than commands wait', () =
   })
 
   it('goes by what it asked last, in whatever order answers come', async () => {
-    const answers: ((heard: Exchanged<null>) => void)[] = []
+    const answers: ((heard: Exchanged) => void)[] = []
     const reporter = reporterOf(() => new Promise((resolve) => answers.push(resolve)))
     const raw = crypto.getRandomValues(new Uint8Array(32))
     const hash = await new LookupHash(raw, RUNTIME.hmac).of('visitor', 'canary')
-    const heard = (version: string, suppressed: boolean): Exchanged<null> => {
+    const heard = (version: string, suppressed: boolean): Exchanged => {
       const suppressions = suppressed ? [{ hash, since: 0, until: clock.now + 1_000_000 }] : []
-      return { aep: null, taken: true, lookup: { key: raw, version, suppressions } }
+      return { aep: INITIAL_AEP, taken: true, lookup: { key: raw, version, suppressions } }
     }
     const asked = [reporter.report(), reporter.report()]
     await vi.waitFor(() => expect(answers).toHaveLength(2), BY_ITSELF)
@@ -256,7 +257,7 @@ describe('a report', () => {
       sent.push(report)
       const { taken, lookup } = await outbox().exchange(NOTHING_KNOWN, report, null)
       if (isLost) throw new Error('lost')
-      return { aep: null, taken, lookup: { ...lookup, key: new Uint8Array(32) } }
+      return { aep: INITIAL_AEP, taken, lookup: { ...lookup, key: new Uint8Array(32) } }
     })
     reporter.record(answered(idOf(1)))
     await reporter.report()
@@ -284,7 +285,7 @@ describe('a report', () => {
           asked += 1
           if (asked <= failures) throw new Error('no outbox')
           const { taken, lookup } = await outbox().exchange(NOTHING_KNOWN, report, null)
-          return { aep: null, taken, lookup: { ...lookup, key: new Uint8Array(32) } }
+          return { aep: INITIAL_AEP, taken, lookup: { ...lookup, key: new Uint8Array(32) } }
         },
         async (ms) => {
           waited.push(ms)

@@ -4,7 +4,7 @@ import { encode } from '../../aep/record/encode.ts'
 import { redactEvent } from '../../aep/record/redact.ts'
 import { readEventOrNull } from '../../chatlio/event.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
-import { exceededLimit, isObject, parseExactly, parseJson } from '../../lib/json.ts'
+import { exceededLimit, isObject, parseExactly, parseJson, utf8Bytes } from '../../lib/json.ts'
 import {
   DAY_MS,
   ERASE_PAGE,
@@ -202,13 +202,12 @@ export function listFilter<State extends string>(
 
 /** Streamed a page at a time, so that any number of events passes. One that fails midway ends without its last line. */
 async function exportEvents(services: Services, input: Input<'export'>): Promise<Answer<'export'>> {
-  const encoder = new TextEncoder()
   const pages = input.ids ? chosen(services, input.ids, input.state) : matching(services, input)
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       const { value, done } = await pages.next()
       if (done) return controller.close()
-      controller.enqueue(encoder.encode(value.map((each) => `${JSON.stringify(each)}\n`).join('')))
+      controller.enqueue(utf8Bytes(value.map((each) => `${JSON.stringify(each)}\n`).join('')))
     },
   })
   return { body }

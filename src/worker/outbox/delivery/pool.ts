@@ -58,7 +58,7 @@ export class Pool {
 
   /** As many as AEP takes; one to ask whether it does again; none while it is not to be asked. */
   #slots(run: Run): number {
-    const { watch, config, now, outcomes } = this.#deps
+    const { watch, now, outcomes } = this.#deps
     const isOver =
       run.fault !== null ||
       outcomes.report.sent >= MAX_EVENTS_PER_RUN ||
@@ -66,13 +66,17 @@ export class Pool {
       now() >= run.until
     if (isOver || run.isAlone) return 0
     const { gate } = watch.known()
-    if (gate === 'open') return Math.min(this.#concurrency, config.deliveryConcurrency)
+    if (gate === 'open') return this.#most
     this.#concurrency = MIN_CONCURRENCY
     return gate === 'probe' ? 1 : 0
   }
 
+  get #most(): number {
+    return Math.min(this.#concurrency, this.#deps.config.deliveryConcurrency)
+  }
+
   #next(run: Run, probe: boolean): Job | null {
-    const { send, watch, config, now } = this.#deps
+    const { send, watch, now } = this.#deps
     const { rejecting } = watch.known()
     const at = now()
     try {
@@ -80,7 +84,7 @@ export class Pool {
         probe,
         rejecting,
         batches: at >= this.#aloneUntil || this.#aloneUntil > at + BATCH_COOLDOWN_MS,
-        slots: Math.min(this.#concurrency, config.deliveryConcurrency),
+        slots: this.#most,
         roomBytes: run.jobs.size === 0 ? null : MAX_BYTES_IN_FLIGHT - run.bytesUnderWay,
         now: at,
       })

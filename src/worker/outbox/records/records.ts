@@ -129,7 +129,7 @@ export class Records {
   }
 
   /** What an isolate needs to compare events with. `version`: of the suppressions that it has. */
-  lookup(version: string | null): Exchanged<unknown>['lookup'] {
+  lookup(version: string | null): Exchanged['lookup'] {
     const { suppressions, hash } = this
     const isCurrent = version === suppressions.version
     return {

@@ -20,6 +20,7 @@ import {
   KEY_MEMORY_MS,
   MAX_APPENDED_BYTES,
 } from '../../limits.ts'
+import type { Aep } from '../aep.ts'
 import type { AcceptedEvent } from '../event.ts'
 import {
   ActivityStore,
@@ -64,7 +65,7 @@ export const nothing = (): Sums => {
  * `taken`: the report need not be sent again. `aep`: what the outbox knows of AEP. `lookup`: what an isolate needs to compare
  * events with; `suppressions` is `null` when it has this version of them already.
  */
-export type Exchanged<Aep> = {
+export type Exchanged = {
   aep: Aep
   taken: boolean
   lookup: { key: Uint8Array; version: string; suppressions: readonly Suppression[] | null }
@@ -307,7 +308,7 @@ const WITH_RECEIPTS = 'SELECT position, receipts FROM reports WHERE length(recei
 const OVERWRITE = 'UPDATE reports SET receipts = zeroblob(length(receipts)) WHERE position = ?'
 const KEEP = 'UPDATE reports SET receipts = ? WHERE position = ?'
 
-function addTo(kept: Kept, note: Note) {
+function addTo(kept: Kept, note: Note): void {
   const { isolate, sequence, at, forwarded, uninformed, counts, keys, strangers = {} } = note
   if (isolate !== null) kept.isolates[isolate] = { sequence, at }
   kept.forwarded += forwarded
