@@ -14,12 +14,14 @@ export async function askAdmin(
   { base, adminToken }: Pick<Common, 'base' | 'adminToken'>,
   path: string,
   body?: object,
+  signal?: AbortSignal,
 ): Promise<RelayAnswer> {
   const reply = await askRelay(`${base}/admin/${path}`, {
     method: body ? 'POST' : 'GET',
     headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
     maxBytes: MAX_ANSWER_BYTES,
     ...(body && { body: JSON.stringify(body) }),
+    ...(signal && { signal }),
   })
   if (reply.by !== 'relay') return { wrong: explainReply(reply) }
   if (reply.status === 401) {

@@ -47,3 +47,10 @@ function routesOf({ route, routes = [] }: { route?: Route; routes?: readonly Rou
     isDomain: typeof each !== 'string' && each.custom_domain === true,
   }))
 }
+
+/** Of the Worker, as far as the configuration says it; `null`: it does not. */
+export function addressOf({ vars, domain }: Target): string | null {
+  const own = String(vars.PUBLIC_URL ?? '').trim()
+  if (URL.canParse(own)) return own.replace(/\/+$/, '')
+  return domain === null ? null : `https://${domain}`
+}

@@ -31,6 +31,8 @@ export type RelayRequest = {
   readonly headers?: Readonly<Record<string, string>>
   /** Of the answer; 64 KiB by default. */
   readonly maxBytes?: number
+  /** Ends it, before its time is over. */
+  readonly signal?: AbortSignal
 }
 
 /** Above anything the relay itself allows for one webhook. */
@@ -39,12 +41,13 @@ const MAX_ANSWER_BYTES = 65_536
 
 export async function askRelay(
   url: string,
-  { maxBytes = MAX_ANSWER_BYTES, ...request }: RelayRequest,
+  { maxBytes = MAX_ANSWER_BYTES, signal: ended, ...request }: RelayRequest,
   send = fetch,
 ): Promise<Reply> {
   keepSecret(request.headers?.authorization?.replace(/^Bearer /, '') ?? '')
   try {
-    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    const late = AbortSignal.timeout(TIMEOUT_MS)
+    const signal = ended ? AbortSignal.any([ended, late]) : late
     const response = await send(url, { ...request, redirect: 'manual', signal })
     return replyOf(response, url, await textOf(response, maxBytes))
   } catch (error) {
