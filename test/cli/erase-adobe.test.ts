@@ -54,11 +54,11 @@ beforeEach(async () => {
   ahead = 0
 })
 
-type Given = { env?: Record<string, string>; fetch?: Fetch }
-function run(args: readonly string[], { env = {}, fetch = globalThis.fetch }: Given = {}) {
+type Given = { env?: Record<string, string>; fetch?: Fetch; at?: string }
+function run(args: readonly string[], { env = {}, fetch = globalThis.fetch, at }: Given = {}) {
   return main(args, {
     env: { ...bench.env, ADMIN_TOKEN, ...env },
-    directory,
+    directory: at ?? directory,
     now,
     io: { fetch, sleep: () => Promise.resolve(), random: () => 0 },
   })
@@ -78,7 +78,8 @@ async function post(id: string, visitor: { UUID?: string; email: string }): Prom
 const asked = () =>
   adobe().platformRequests.filter(({ method, path }) => method === 'POST' && path === JOBS)
 function onlyReceipt() {
-  const names = readdirSync(directory)
+  // Beside it stands what keeps a second run waiting.
+  const names = readdirSync(directory).filter((name) => !name.startsWith('.'))
   expect(names).toEqual([expect.stringMatching(/^erase-\d{4}-\d\d-\d\d-[0-9a-f]{16}\.json$/)])
   const file = path.join(directory, names[0] ?? '')
   const text = readFileSync(file, 'utf8')
@@ -264,6 +265,12 @@ describe('erase --aep', () => {
     printed.forget()
     expect(await erase(['--regulation', 'gdrp'])).toBe(1)
     expect(printed.text()).toContain('Did you mean gdpr?')
+  })
+
+  it('is not asked for where no receipt can be written, and says so', async () => {
+    expect(await erase([], { at: path.join(directory, 'none') })).toBe(2)
+    expect(printed.text()).toContain(`No receipt can be written in ${directory}/none (ENOENT)`)
+    expect(asked()).toEqual([])
   })
 
   it('needs the credential, before anything is done', async () => {
