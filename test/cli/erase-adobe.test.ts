@@ -1,5 +1,5 @@
 /** `npm run erase --aep` and `--status`: the relay first, then one job at Adobe's Privacy Service, whatever happens. */
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -365,6 +365,20 @@ describe('erase --status', () => {
     printed.forget()
     expect(await run(['--status', file])).toBe(4)
     expect(printed.text()).toContain('as long as the job may take')
+  })
+
+  it('says how far Adobe is, also where it cannot keep it', async () => {
+    expect(await erase()).toBe(0)
+    const { file, text } = onlyReceipt()
+    // In the way of what is written beside it.
+    mkdirSync(`${file}.tmp`)
+    printed.forget()
+    days(16)
+    await post('chat', { UUID: VISITOR, email: EMAIL })
+    expect(await run(['--status', file])).toBe(4)
+    expect(printed.text()).toContain('what follows is kept nowhere')
+    expect(printed.text()).toContain('has found nobody')
+    expect(readFileSync(file, 'utf8')).toBe(text)
   })
 
   it('is content with the default', async () => {

@@ -13,7 +13,7 @@ export async function readTarget(config: string, env: string | null): Promise<Ta
   const { experimental_readRawConfig, unstable_readConfig } = await import('wrangler')
   const file = path.resolve(config)
   const selected = { config: file, ...(env !== null && { env }) }
-  const resolved = unstable_readConfig(selected, { hideWarnings: true })
+  const resolved = read(() => unstable_readConfig(selected, { hideWarnings: true }))
   const { rawConfig } = experimental_readRawConfig({ config: file })
   // Wrangler takes a name that is not there for a new Worker when the file has no environment at all.
   if (env !== null && rawConfig.env?.[env] === undefined) {
@@ -35,6 +35,17 @@ export async function readTarget(config: string, env: string | null): Promise<Ta
     misplaced: file.endsWith('.toml')
       ? misplacedSettings(readFileSync(file, 'utf8'), SETTING_NAMES)
       : [],
+  }
+}
+
+/** Wrangler's reader does not name the file that is no TOML. */
+function read<Config>(by: () => Config): Config {
+  try {
+    return by()
+  } catch (error) {
+    const { location, message } = error as Error & { location?: { file: string; line: number } }
+    if (!location) throw error
+    throw new Error(`${path.basename(location.file)}, line ${location.line}: ${message}`)
   }
 }
 

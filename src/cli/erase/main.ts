@@ -44,7 +44,7 @@ async function act(options: Erase | Status, surroundings: Surroundings): Promise
     if (options.do === 'erase') return await erase(options, client, surroundings)
     return 'wrong' in client ? 2 : await status(options, client, surroundings)
   } catch (error) {
-    if (isOfFiles(error)) {
+    if (options.do === 'erase' && isOfFiles(error)) {
       const why = `No receipt can be written in ${surroundings.directory} (${error.code}). Unless a line above says that Adobe was asked, it was not: run the same command again in another directory.`
       return complain(why, 2)
     }
