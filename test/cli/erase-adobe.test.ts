@@ -175,6 +175,17 @@ describe('erase --aep', () => {
     expect(onlyReceipt().receipt.job.ids).toHaveLength(1)
   })
 
+  it('makes one job when the answer is lost at midnight, and Adobe is in the next day', async () => {
+    const untilMidnight = DAY - (now() % DAY)
+    adobe().advance(untilMidnight + 1_000)
+    ahead = untilMidnight - 1_000
+    const answer = { type: 'reset', recorded: true } as const
+    adobe().rule({ on: 'platform', method: 'POST', path: JOBS, times: 1, answer })
+    expect(await erase()).toBe(0)
+    expect(asked()).toHaveLength(1)
+    expect(onlyReceipt().receipt.job.ids).toHaveLength(1)
+  })
+
   it('asks again when the request itself did not arrive', async () => {
     adobe().rule({
       on: 'platform',
