@@ -332,6 +332,26 @@ describe('a credential that takes the place of another', () => {
   })
 })
 
+describe('variables that Cloudflare does not give out', () => {
+  it.each([
+    ['deployments status', 'A request to the Cloudflare API failed. [code: 10013]', 1, 1],
+    ['versions view', 'fetch failed', 1, 1],
+    ['deployments status', `The Worker ${NAME} has no deployments.`, 0, 2],
+  ])(
+    'end it before it changes anything: `wrangler %s`, %s',
+    async (command, said, code, deploys) => {
+      const worker = test.cloudflare.put(NAME, { bindings: [] })
+      const wrangler: RunWrangler = async (args, options) =>
+        args.join(' ').startsWith(command)
+          ? { code: 1, stdout: '', stderr: `✘ [ERROR] ${said}` }
+          : wranglerStandIn(args, options)
+      expect(await main(['--config', test.config(GOOD)], { wrangler }), test.printed()).toBe(code)
+      expect(test.printed().includes(said)).toBe(code === 1)
+      expect(worker.deploys).toBe(deploys)
+    },
+  )
+})
+
 describe('Ctrl-C', () => {
   it.each(['secret list', 'deployments status', 'versions view', 'deploy --dry-run'])(
     'during `wrangler %s` ends it, and nothing is deployed',
