@@ -94,6 +94,7 @@ export class World {
     this.aep = new SimulatedAep({
       queue,
       seed: plan.seed,
+      tokenSeconds: new Random(plan.seed, 'tokens').pick([86_399, 900, 90]),
       faults: plan.faults
         .filter((fault): fault is AepFault => fault.what === 'aep')
         .map((fault) => ({ ...fault, from: START + fault.from, to: START + fault.to })),

@@ -3,7 +3,8 @@
  *
  * Promises: as soon as one ends the next begins, so that one that hangs costs one slot; the pool grows by one for each
  * request that AEP takes while it is full, and is small again once AEP throttles or fails; the bytes under way are bounded. A
- * fault of storage or of the runtime ends the run, and is thrown at its end.
+ * fault of storage or of the runtime ends the run, and is thrown at its end; one that an event alone meets before it is sent
+ * ends it when the others are sent.
  */
 import { Interrupted } from '../../aep/client/verdict.ts'
 import {
@@ -51,7 +52,8 @@ export class Pool {
       if (run.jobs.size === 0) break
       await Promise.race([...run.jobs.keys(), this.#added.promise])
     }
-    if (run.fault) throw run.fault.thrown
+    const fault = run.fault ?? this.#deps.outcomes.unwritten
+    if (fault) throw fault.thrown
   }
 
   /** As many as AEP takes; one to ask whether it does again; none while it is not to be asked. */
