@@ -16,7 +16,7 @@ import type { Target } from './settings.ts'
 import { addressOf } from './target.ts'
 
 /** Why a deploy does not go on by itself, and its exit code then. */
-export type Objection = { readonly why: string; readonly code: 2 | 4 }
+type Objection = { readonly why: string; readonly code: 2 | 4 }
 
 type Relay = {
   readonly base: string
