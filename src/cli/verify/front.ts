@@ -2,9 +2,10 @@
  * Front: what Chatlio meets before its webhook is read: the address, TLS, redirects, Cloudflare Access, the door that
  * needs a key, and the admin routes. Sends no event and no key.
  */
-import { SOME_RELAY } from '../../worker/alerts/words.ts'
+import { withOwnCommands } from '../lib/command.ts'
 import { askRelay, explainReply, type Reply } from '../lib/relay-reply.ts'
 import type { SettingProblem } from './diagnosis.ts'
+import type { Options } from './options.ts'
 import type { Row } from './row.ts'
 
 export type Front = {
@@ -93,7 +94,8 @@ const NOT_SETTLED =
   'AEP counts for an hour until two hours after its end: none of the last day with events is settled yet. Ask again later'
 
 /** What AEP has kept of what it accepted, as the relay has read it; `null`: a relay that does not compare. */
-export async function checkLanded(base: string, token: string): Promise<Row | null> {
+export async function checkLanded(options: Options, token: string): Promise<Row | null> {
+  const { base } = options
   const check = 'landed'
   const headers = { authorization: `Bearer ${token}` }
   const reply = await askRelay(`${base}/admin/compared`, { method: 'GET', headers })
@@ -102,7 +104,8 @@ export async function checkLanded(base: string, token: string): Promise<Row | nu
   if (available !== true) {
     return { check, ok: null, text: `not read by the relay. ${why ?? ''}` }
   }
-  if (typeof why === 'string') return { check, ok: false, text: why.replaceAll(SOME_RELAY, base) }
+  if (typeof why === 'string')
+    return { check, ok: false, text: withOwnCommands(why, options, base) }
   const settled = (Array.isArray(hours) ? hours : []).filter((hour) => hour.settled && hour.ours)
   return settled.length > 0
     ? {
