@@ -42,7 +42,7 @@ describe('the first deploy', () => {
   ])('refuses a %s of the environment that the relay would not take', async (name, value) => {
     vi.stubEnv(name, value)
     expect(await test.deploy(GOOD)).toBe(2)
-    expect(test.printed()).toContain(`  ${name}: is a secret that Cloudflare would get from the`)
+    expect(test.printed()).toContain(`  ${name} is a secret that Cloudflare would get from the`)
     expect(test.printed()).not.toContain('short,')
     expect(test.printed()).not.toContain(value)
     expect(test.printed()).not.toContain('Settings are in')

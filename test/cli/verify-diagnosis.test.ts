@@ -4,6 +4,7 @@ import { diagnose, type Findings } from '../../src/cli/verify/diagnosis.ts'
 import type { AepError, SampleOutcome } from '../../src/cli/verify/sample.ts'
 
 const commands = {
+  config: 'relay.toml',
   deploy: 'npm run deploy -- --env staging',
   tail: 'npm run tail',
   secret: (name: string) => `npx wrangler secret put ${name}`,
@@ -64,7 +65,7 @@ describe('the cause', () => {
     [
       'setting, which the relay names',
       { ...stored(null), problems: [{ variable: 'AEP_ORG_ID', expected: 'a value' }] },
-      'AEP_ORG_ID (expected: a value). Correct it in wrangler.toml, then `npm run deploy -- --env staging`',
+      'AEP_ORG_ID (expected: a value). Correct it in relay.toml, then `npm run deploy -- --env staging`',
     ],
     [
       'secret, which never belongs into the file',

@@ -17,7 +17,7 @@ export function problemsText(
   const inFile = problems.some(({ problem }) => !problem.startsWith('is a secret that Cloudflare'))
   return [
     'Not deployed, because these settings are missing or wrong:',
-    ...problems.map(({ setting, problem }) => wrap(`${setting}: ${problem}`, '  ', '    ')),
+    ...problems.map(({ setting, problem }) => wrap(`${setting} ${problem}`, '  ', '    ')),
     ...(inFile
       ? [
           wrap(

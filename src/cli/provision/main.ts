@@ -39,7 +39,7 @@ export async function main(
     return 2
   }
   const interrupt = () => {
-    terminal.complain(options.mode === 'make' ? STOPPED : UNTOUCHED)
+    terminal.complain(options.mode === 'make' ? stopped(options.config) : UNTOUCHED)
     process.exit(INTERRUPTED)
   }
   process.on('SIGINT', interrupt)
@@ -55,7 +55,8 @@ export async function main(
 }
 
 const UNTOUCHED = 'Interrupted. Nothing was changed.'
-const STOPPED = `\n${wrap('Interrupted. wrangler.toml was not changed. Run the same command again: it continues where it stopped, and makes nothing twice.')}`
+const stopped = (config: string) =>
+  `\n${wrap(`Interrupted. ${config} was not changed. Run the same command again: it continues where it stopped, and makes nothing twice.`)}`
 
 async function provision(given: Given, world: World): Promise<number> {
   const { terminal } = world

@@ -152,7 +152,12 @@ export const UNEXPLAINED =
   'Adobe does not take this request. If its message does not explain why, run with --dry-run --requests to see what is sent.'
 
 /** Why a run ended, what usually causes that, and what there is so far. */
-export function failureText(error: unknown, done: readonly Done[], wanted: Wanted): string {
+export function failureText(
+  error: unknown,
+  done: readonly Done[],
+  wanted: Wanted,
+  { config }: Options,
+): string {
   const lines: string[] = []
   if (error instanceof StepFailed) {
     lines.push(wrap(`${called(error.step, wanted)}: ${error.cause.message}`))
@@ -168,7 +173,7 @@ export function failureText(error: unknown, done: readonly Done[], wanted: Wante
   }
   lines.push(
     wrap(
-      'wrangler.toml was not changed. Run the same command again: it continues from here and makes nothing twice.',
+      `${config} was not changed. Run the same command again: it continues from here and makes nothing twice.`,
     ),
   )
   return lines.join('\n')

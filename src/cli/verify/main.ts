@@ -72,6 +72,7 @@ async function verify(options: Options): Promise<Report> {
     ...(await ended(relayed)),
   ]
   const commands = {
+    config: options.config,
     deploy: commandLine('deploy', options),
     // It reads no setting.
     tail: commandLine('tail', { ...options, envFile: null }),
