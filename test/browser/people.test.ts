@@ -58,7 +58,7 @@ describe('a person', () => {
     await page.getByLabel(/^The whole/).fill(one.visitor.email)
     await operator.press('Show what there is')
     const dry = await operator.text()
-    expect(dry).toContain(`Nothing was erased yet. Of ${one.visitor.email}: Stored events 2`)
+    expect(dry).toContain(`Nothing has been erased yet. Of ${one.visitor.email}: Stored events 2`)
     await inspect(operator, 'erase-dry-run')
     expect(await relay.status()).toMatchObject({ pending, erased })
 

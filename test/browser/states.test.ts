@@ -79,7 +79,7 @@ describe('a relay that has nothing to tell', () => {
     await relay.post('feedback', chat())
     await relay.tick(5)
     await relay.aepWorks()
-    await operator.untilText(/^Relaying\. An alert was not heard\./)
+    await operator.untilText(/^Relaying\. An alert could not be sent\./)
     expect(await tone(operator)).toBe('card warn')
     await inspect(operator, 'alert-not-heard')
     await operator.follow('See')

@@ -111,7 +111,7 @@ const DOUBTS: readonly {
     name: /^AEP_VISITOR_NAMESPACE$/,
     wrong: (value) => STANDARD_NAMESPACES.test(value),
     problem:
-      'is a namespace of Adobe for something else than the visitor id of Chatlio: strangers would become one profile',
+      'is a namespace of Adobe for something other than the visitor id of Chatlio: strangers would become one profile',
   },
   {
     name: /^AEP_FLOW_ID$/,

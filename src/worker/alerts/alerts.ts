@@ -186,7 +186,7 @@ export const ALERTS = {
     },
   },
   drift: {
-    label: 'Chatlio sends something else than documented',
+    label: 'Chatlio sends something other than documented',
     place: '/ui/drift',
     rule({ now, outbox: { drift } }, { lastSentAt }) {
       if (drift.length === 0) return 'clear'
@@ -198,7 +198,7 @@ export const ALERTS = {
         urgent: false,
         // Once a day at most, though what was accepted comes again.
         hasMore: lastSentAt === null || (newestAt >= lastSentAt && now - lastSentAt >= DAY_MS),
-        title: `Chatlio sends something else than documented: ${count(sum(drift.map((each) => each.count)), 'difference')}`,
+        title: `Chatlio sends something other than documented: ${count(sum(drift.map((each) => each.count)), 'difference')}`,
         facts: drift.map((each) => `${each.kind}: ${count(each.count, words[each.change])}`),
         meaning:
           'Unknown fields of valid events are relayed as they come. Events that are no longer valid are in quarantine, and stored.',

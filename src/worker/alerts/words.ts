@@ -96,7 +96,7 @@ export const STORED =
   'Webhooks are still taken and stored; nothing is relayed, and nothing is lost.'
 
 export const OUTAGE_ENDS =
-  'An outage of AEP ends by itself, and what waits is then sent: see Adobe’s status page.'
+  'Nothing, as a rule: what is pending is sent once AEP takes events again. If it lasts, see Adobe’s status page.'
 
 export const STORAGE = {
   title: 'The outbox does not answer',

@@ -6,10 +6,19 @@ import { type AppContext, servicesOf } from '../../services.ts'
 import type { Answer } from '../api.ts'
 import { eventWithBody, preview } from '../run/events.ts'
 import { find } from '../run/people.ts'
+import { status } from '../run/relay.ts'
 import { href, PLACES } from './addresses.ts'
 import { relayOf, respond, respondFault } from './frame.tsx'
 import { Action, EventLink, Time, toCome, Words } from './parts.tsx'
-import { capitalized, codeWords, NEXT, objection, readable, type State } from './words.ts'
+import {
+  capitalized,
+  codeWords,
+  objection,
+  readable,
+  repeats,
+  type State,
+  whatIsNext,
+} from './words.ts'
 
 export async function showEvent(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
@@ -18,7 +27,9 @@ export async function showEvent(c: AppContext): Promise<Response> {
   const stored = await eventWithBody(services, id)
   if (stored) {
     const body = c.req.query('payload') === '1' ? stored.body : null
-    return respond(c, frame, <Stored event={stored.event} body={body} />)
+    const hold = stored.event.state === 'pending' ? (await status(services)).hold : null
+    const reason = hold?.reason ?? null
+    return respond(c, frame, <Stored event={stored.event} body={body} hold={reason} />)
   }
   const [receipt] = (await find(services, { id, limit: 1 })).events
   if (receipt) return respond(c, frame, <Delivered receipt={receipt} relay={relayOf(c)} />)
@@ -105,11 +116,13 @@ const Step = ({ at, children }: PropsWithChildren<{ at: string }>) => (
   </li>
 )
 
-/** `body`: the payload, for who asked for it. */
-function Stored({ event, body }: { event: Answer<'event'>; body: Uint8Array | null }) {
+type StoredProps = { event: Answer<'event'>; body: Uint8Array | null; hold: string | null }
+
+/** `body`: the payload, for who asked for it; `hold`: why nothing is sent. */
+function Stored({ event, body, hold }: StoredProps) {
   const { id, state, bytes, attempts, history, lastError } = event
   const path = `${PLACES.events}/${id}`
-  const due = toCome(event.nextAttemptAt)
+  const due = hold === null ? toCome(event.nextAttemptAt) : null
   const untold = attempts - history.length
   const steps: Child[] = history.map(({ at, code, status }) => (
     <Step at={at}>
@@ -138,13 +151,13 @@ function Stored({ event, body }: { event: Answer<'event'>; body: Uint8Array | nu
         {lastError && state !== 'pending' && (
           <li>
             {capitalized(state)}: {attempts === 0 && `${codeWords(lastError.code)}. `}
-            <code>{lastError.message}</code>
+            {!repeats(lastError) && <code>{lastError.message}</code>}
           </li>
         )}
       </ol>
       <p>
         <b>What is next:</b> <Time before="an attempt, due " at={due} after="." />
-        {!due && NEXT[state]}
+        {!due && whatIsNext(event, hold)}
       </p>
       <h2 id="payload">Payload and AEP’s answer</h2>
       <p class="row">
@@ -162,7 +175,11 @@ function Stored({ event, body }: { event: Answer<'event'>; body: Uint8Array | nu
         <>
           <Text of={body} />
           <h3>AEP’s answer to the last attempt</h3>
-          {event.answer ? <Text of={event.answer} /> : <p>None is kept.</p>}
+          {event.answer ? (
+            <Text of={event.answer} />
+          ) : (
+            <p>{attempts === 0 ? 'It has not been asked.' : 'None is kept.'}</p>
+          )}
         </>
       )}
     </>
