@@ -198,7 +198,7 @@ describe('what is asked, and cannot be done', () => {
     const theirs = chat()
     await relay.post('feedback', theirs)
     await operator.follow('Erase')
-    await operator.page.getByLabel(/^The whole/).fill(theirs.visitor.email)
+    await operator.page.getByLabel(/^(In full|The full)/).fill(theirs.visitor.email)
     await operator.page.getByLabel('Days to suppress').fill('0')
     await operator.press('Show what there is')
     await inspect(operator, 'erase-without-suppression')

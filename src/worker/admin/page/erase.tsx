@@ -241,7 +241,9 @@ function Confirm({ asked, found }: { asked: Asked; found: Found }) {
   const { identities, suppressDays } = asked
   return (
     <section class="card warn">
-      <h2>Nothing has been erased yet. Of {identities.map(({ value }) => value).join(', ')}:</h2>
+      <h2>
+        Nothing has been erased yet. Found for {identities.map(({ value }) => value).join(', ')}:
+      </h2>
       <Facts
         of={[
           ['Stored events', found.matched],
