@@ -13,6 +13,7 @@ import { commandLine } from '../lib/command.ts'
 import { variable } from '../lib/env-file.ts'
 import { keepSecret, printable, printableLines } from '../lib/printable.ts'
 import { askRelay } from '../lib/relay-reply.ts'
+import { misuse } from '../lib/run.ts'
 import { wrap, wrapLines } from '../lib/style.ts'
 import { INTERRUPTED, Interrupted, processTerminal } from '../lib/terminal.ts'
 import { ROOT, runWrangler, type WranglerResult, wranglerWarnings } from '../lib/wrangler.ts'
@@ -45,7 +46,7 @@ export async function main(
     return 0
   }
   if ('wrong' in options) {
-    complain(`${options.wrong}\n\n${USAGE}`)
+    complain(misuse(options.wrong, USAGE))
     return 2
   }
   for (const name of ['AEP_CLIENT_SECRET', 'AEP_READ_CLIENT_SECRET', 'CLOUDFLARE_API_TOKEN']) {

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Environment, environmentOf } from '../lib/env-file.ts'
 import type { ApiRequest } from '../lib/platform-request.ts'
+import { misuse } from '../lib/run.ts'
 import { wrap } from '../lib/style.ts'
 import { INTERRUPTED, Interrupted, processTerminal } from '../lib/terminal.ts'
 import { type Config, readConfig } from './config-file.ts'
@@ -35,7 +36,7 @@ export async function main(
     return 0
   }
   if ('wrong' in options) {
-    terminal.complain(`${options.wrong}\n\n${USAGE}`)
+    terminal.complain(misuse(options.wrong, USAGE))
     return 2
   }
   const interrupt = () => {
