@@ -148,6 +148,9 @@ describe('a key that is lost', () => {
     expect(test.printed()).toContain(`?key=${webhookKeys[0]?.key}`)
     // The old one stands in Chatlio already.
     expect(test.printed()).not.toContain(`?key=${old}`)
+    expect(test.printed().replaceAll(/\s+/g, ' ')).toContain(
+      'Add the new one to them in the variable WEBHOOK_KEYS, with its name: whatever replaces the secret next keeps only the keys that it is given',
+    )
   })
 
   it('of several widgets is made for the one that is named', () => {

@@ -66,7 +66,7 @@ function secretLines({ secrets: existing }: Deployed, made: Secrets, given: Envi
   return [
     ...kept.map((name) => `  = ${name} stays`),
     ...Object.keys(made).map((name) => {
-      if (isGiven(made, given, name)) return `  + ${name} from the environment`
+      if (isGiven(made, given, name)) return `  + ${name} from the environment or --env-file`
       return existing.has(name) ? `  ~ ${name} will be replaced` : `  + ${name} will be made`
     }),
   ]
@@ -173,7 +173,7 @@ function keyLines(
   if (made.WEBHOOK_KEYS === undefined) {
     return [
       wrap(
-        `YOUR_KEY is the key that Cloudflare already has: it cannot be shown, and was not changed. With the key in the variable WEBHOOK_KEYS, \`${show}\` shows them. If it is lost, \`${replace}\` replaces it; then paste the URLs anew.`,
+        `YOUR_KEY is the key that Cloudflare already has: it cannot be shown, and was not changed. With the key in the variable WEBHOOK_KEYS, \`${show}\` shows them. If it is lost, \`${replace}\` replaces it; then paste the new URLs.`,
       ),
     ]
   }
@@ -185,7 +185,7 @@ function keyLines(
     ...(isBeside
       ? [
           wrap(
-            `The keys that you gave go on working beside it. Once the new URLs stand in Chatlio, take the old one away: \`${wranglerLine('secret put WEBHOOK_KEYS', selected)}\` asks for the keys that are to stay.`,
+            `The keys that you gave go on working beside it. Add the new one to them in ${selected.envFile ?? 'the variable WEBHOOK_KEYS'}, with its name: whatever replaces the secret next keeps only the keys that it is given, and webhooks with any other are lost. Once the new URLs stand in Chatlio, take the old one away: \`${wranglerLine('secret put WEBHOOK_KEYS', selected)}\` asks for the keys that are to stay.`,
           ),
         ]
       : []),
