@@ -362,7 +362,7 @@ describe('erasing by the page', () => {
       asked.append('value', value)
     }
     const dry = await browser.post('/admin/ui/erase', asked)
-    expect(textOf(dry.html)).toContain(`Of ${EMAIL}, v'1:`)
+    expect(textOf(dry.html)).toContain(`Found for ${EMAIL}, v'1:`)
     const first = await browser.post('/admin/ui/erase', hiddenIn(dry.html))
     clock.advance(11_000)
     const { html } = await browser.post('/admin/ui/erase', hiddenIn(first.html))
