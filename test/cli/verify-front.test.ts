@@ -19,10 +19,12 @@ type Answers = {
   readonly event?: (id: string) => object | null
   readonly '/admin/status'?: object
   readonly '/admin/compared'?: object
+  /** Of that answer. */
+  readonly status?: number
 }
 
 /** A relay as `verify` sees it: well, and AEP takes each webhook, unless said otherwise. */
-function relayThat({ webhook, event, ...answers }: Answers): Promise<string> {
+function relayThat({ webhook, event, status: of = 200, ...answers }: Answers): Promise<string> {
   const routes: Record<string, object> = {
     '/health': { status: 'ok' },
     '/admin/status': EMPTY,
@@ -31,7 +33,7 @@ function relayThat({ webhook, event, ...answers }: Answers): Promise<string> {
   let ids = 0
   const answerTo = (url: string): [number, object] => {
     const known = routes[url]
-    if (known) return [200, known]
+    if (known) return [url === '/admin/compared' ? of : 200, known]
     if (url.includes('key=')) {
       ids += 1
       return [200, { status: 'forwarded', ...webhook, id: `id-${ids}` }]
@@ -133,9 +135,37 @@ describe('verify', () => {
       /✔ landed .*in every hour of the last day that is settled \(1\)/,
     ],
   ])('says of hours that %s what AEP has kept', async (_, hours, says) => {
-    const url = await relayThat({ '/admin/compared': { available: true, why: null, hours } })
+    const url = await relayThat({
+      '/admin/compared': { available: true, why: null, hours, failures: [] },
+    })
     await verify(['--url', url, '--key', KEY, '--admin-token', TOKEN])
     expect(printed.text()).toMatch(says)
+  })
+
+  it('says that AEP refuses what it accepts, however much that is', async () => {
+    const failure = {
+      id: 'a'.repeat(64),
+      code: 'DCVS-1105-400',
+      pointer: '/timestamp',
+      batch: '01HN0000000000000000000000',
+      at: '2026-11-24T10:00:00.000Z',
+    }
+    const failures = Array.from({ length: 1_000 }, () => failure)
+    const url = await relayThat({
+      '/admin/compared': { available: true, why: 'AEP refused them.', hours: [], failures },
+    })
+    await verify(['--url', url, '--key', KEY, '--admin-token', TOKEN])
+    expect(printed.text()).toMatch(/✘ landed .*AEP refused them\./)
+  })
+
+  it('does not call well what the relay cannot say, but for an older one', async () => {
+    const unable = await relayThat({ '/admin/compared': { code: 'unavailable' }, status: 503 })
+    await verify(['--url', unable, '--key', KEY, '--admin-token', TOKEN])
+    expect(printed.text()).toMatch(/✘ landed the relay answered 503 .*Not everything is well/)
+    printed.forget()
+    const older = await relayThat({ '/admin/compared': { code: 'not-found' }, status: 404 })
+    await verify(['--url', older, '--key', KEY, '--admin-token', TOKEN])
+    expect(printed.text()).toContain('All is well')
   })
 
   it('prints the commands that a relay names with the files and the environment of this one', async () => {

@@ -12,10 +12,11 @@ import path from 'node:path'
 import { commandLine } from '../lib/command.ts'
 import { variable } from '../lib/env-file.ts'
 import { keepSecret, printable, printableLines } from '../lib/printable.ts'
-import { askRelay } from '../lib/relay-reply.ts'
-import { misuse } from '../lib/run.ts'
+import { askAdmin, type Operator } from '../lib/relay-reply.ts'
+import { runCommand } from '../lib/run.ts'
 import { wrap, wrapLines } from '../lib/style.ts'
 import { INTERRUPTED, Interrupted, processTerminal } from '../lib/terminal.ts'
+import { messageOf } from '../lib/text.ts'
 import { ROOT, runWrangler, type WranglerResult, wranglerWarnings } from '../lib/wrangler.ts'
 import {
   type Asking,
@@ -36,19 +37,19 @@ const say = (text: string) => console.log(printableLines(text))
 const complain = (text: string) => console.error(printableLines(text))
 
 /** Resolves with the exit code. */
-export async function main(
+export function main(
   args: readonly string[],
   { wrangler }: Pick<Asking, 'wrangler'> = { wrangler: runWrangler },
 ): Promise<number> {
-  const options = readOptions(args, process.env)
-  if (options === 'help') {
-    say(USAGE)
-    return 0
-  }
-  if ('wrong' in options) {
-    complain(misuse(options.wrong, USAGE))
-    return 2
-  }
+  return runCommand(
+    () => readOptions(args, process.env),
+    USAGE,
+    (options: Options) => untilSignal(options, wrangler),
+  )
+}
+
+/** A signal ends wrangler, and is what the exit code tells. */
+async function untilSignal(options: Options, wrangler: Asking['wrangler']): Promise<number> {
   for (const name of ['AEP_CLIENT_SECRET', 'AEP_READ_CLIENT_SECRET', 'CLOUDFLARE_API_TOKEN']) {
     keepSecret(variable(options.environment, name) ?? '')
   }
@@ -66,7 +67,7 @@ export async function main(
       complain('Interrupted. Nothing was changed.')
       return INTERRUPTED
     }
-    complain(error instanceof Error ? error.message : String(error))
+    complain(messageOf(error))
     return 2
   } finally {
     for (const signal of signals) process.off(signal, interrupt)
@@ -162,9 +163,7 @@ async function newKeyRefused(
 }
 
 /** The Worker gets another outbox, in another jurisdiction. `null`: in none. */
-type Move = { readonly base: string; readonly token: string } & {
-  readonly [end in 'from' | 'to']: string | null
-}
+type Move = Operator & { readonly [end in 'from' | 'to']: string | null }
 
 /**
  * The exit code, where the outbox would be another one while the first still holds events. Only the relay itself knows
@@ -180,9 +179,9 @@ async function outboxMove(
   const wanted = String(target.vars.OUTBOX_JURISDICTION ?? '')
   if (now === wanted) return null
   const base = url ?? addressOf(target)
-  const token = variable(environment, 'ADMIN_TOKEN')
-  if (base === null || token === undefined) {
-    const missing = [...(base === null ? ['--url'] : []), ...(token ? [] : ['ADMIN_TOKEN'])]
+  const adminToken = variable(environment, 'ADMIN_TOKEN')
+  if (base === null || adminToken === undefined) {
+    const missing = [...(base === null ? ['--url'] : []), ...(adminToken ? [] : ['ADMIN_TOKEN'])]
     complain(
       wrap(
         `OUTBOX_JURISDICTION changes, which makes another outbox. Whether the first one is empty can only be asked with ${missing.join(' and ')}. Nothing was changed.`,
@@ -190,13 +189,11 @@ async function outboxMove(
     )
     return 2
   }
-  keepSecret(token)
-  const headers = { authorization: `Bearer ${token}` }
-  const reply = await askRelay(`${base}/admin/status`, { method: 'GET', headers })
+  const reply = await askAdmin({ base, adminToken }, 'status')
   const body = reply.by === 'relay' && reply.status === 200 ? reply.body : null
   const held = ['pending', 'dead', 'quarantined'].map((state) => Number(body?.[state]))
   if (held.every((count) => count === 0)) {
-    return { base, token, from: now || null, to: wanted || null }
+    return { base, adminToken, from: now || null, to: wanted || null }
   }
   complain(
     wrap(
@@ -212,14 +209,8 @@ async function outboxMove(
  * Who is suppressed must be known to the new outbox before it takes a webhook. Returns how many there are; the text says
  * why they could not be brought.
  */
-async function carrySuppressions({ base, token, from, to }: Move): Promise<number | string> {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-  const body = JSON.stringify({ from, to })
-  const reply = await askRelay(`${base}/admin/suppressions/carry`, {
-    method: 'POST',
-    headers,
-    body,
-  })
+async function carrySuppressions({ from, to, ...operator }: Move): Promise<number | string> {
+  const reply = await askAdmin(operator, 'suppressions/carry', { from, to })
   if (reply.by === 'relay' && reply.status === 404) {
     return 'OUTBOX_JURISDICTION changes, and the version that runs cannot bring the suppressions along. Deploy this version first with the setting as it was, then change it.'
   }
@@ -227,7 +218,7 @@ async function carrySuppressions({ base, token, from, to }: Move): Promise<numbe
   if (typeof error === 'string') return `The suppressions cannot be brought along. ${error}`
   return typeof carried === 'number'
     ? carried
-    : `OUTBOX_JURISDICTION changes, and ${base} did not bring the suppressions along.`
+    : `OUTBOX_JURISDICTION changes, and ${operator.base} did not bring the suppressions along.`
 }
 
 /** Again, for those of the moments in between. */

@@ -19,7 +19,7 @@ export type Secrets = Readonly<Record<string, string>>
 /** 192 bits, in characters that a URL, a shell and a form take as they are. */
 const SECRET_BYTES = 24
 
-export type SecretsWanted = {
+type SecretsWanted = {
   /** What Cloudflare has. */
   readonly existing: ReadonlySet<string>
   /** Those that the variables need: `AEP_CLIENT_SECRET` for an authenticated inlet. */

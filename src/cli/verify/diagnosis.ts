@@ -3,10 +3,8 @@
  * Each cause is recognised by something that only it produces: a status, a hold, or the words in which AEP names the field. AEP's
  * words are no contract, so where they say nothing the cause is given as open and the words are shown.
  */
-import { SECRETS } from '../../worker/config/variables.ts'
+import { type ConfigProblem, SECRETS } from '../../worker/config/variables.ts'
 import { type AepError, type SampleOutcome, wordsOf } from './sample.ts'
-
-export type SettingProblem = { readonly variable: string; readonly expected: string }
 
 /** Where this relay is configured, how it is deployed and followed, and how it gets a secret. */
 export type Commands = {
@@ -23,7 +21,7 @@ export type Findings = {
   /** Of `/health`. */
   readonly reasons: readonly string[]
   /** Settings that the relay itself calls missing or wrong. */
-  readonly problems: readonly SettingProblem[]
+  readonly problems: readonly ConfigProblem[]
   readonly commands: Commands
 }
 
@@ -63,7 +61,7 @@ export function diagnose(findings: Findings): string | null {
 }
 
 function settings(
-  problems: readonly SettingProblem[],
+  problems: readonly ConfigProblem[],
   { config, deploy, secret }: Commands,
 ): string {
   const named = problems.map(({ variable, expected }) => `${variable} (expected: ${expected})`)

@@ -2,6 +2,7 @@
 import type { Child, PropsWithChildren } from 'hono/jsx'
 import { answerOf, count, forRelay, type RelayName } from '../../alerts/words.ts'
 import { REDACT_RULES } from '../../config/config.ts'
+import { utf8Bytes } from '../../lib/json.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import type { Answer } from '../api.ts'
 import { eventWithBody, preview } from '../run/events.ts'
@@ -28,8 +29,9 @@ export async function showEvent(c: AppContext): Promise<Response> {
   if (stored) {
     const body = c.req.query('payload') === '1' ? stored.body : null
     const hold = stored.event.state === 'pending' ? (await status(services)).hold : null
+    const due = hold ? null : toCome(stored.event.nextAttemptAt, services.rim.now())
     const reason = hold?.reason ?? null
-    return respond(c, frame, <Stored event={stored.event} body={body} hold={reason} />)
+    return respond(c, frame, <Stored event={stored.event} due={due} hold={reason} body={body} />)
   }
   const [receipt] = (await find(services, { id, limit: 1 })).events
   if (receipt) return respond(c, frame, <Delivered receipt={receipt} relay={relayOf(c)} />)
@@ -81,7 +83,7 @@ export async function showPreview(c: AppContext): Promise<Response> {
 const MARKS = new RegExp(`(\\[(?:${REDACT_RULES.join('|')})\\])`)
 
 function Text({ of }: { of: string | Uint8Array }) {
-  const text = readable(typeof of === 'string' ? new TextEncoder().encode(of) : of)
+  const text = readable(typeof of === 'string' ? utf8Bytes(of) : of)
   if (text === null) return <p>The bytes are not UTF-8, so they can only be downloaded.</p>
   return (
     <pre tabindex={0}>
@@ -116,13 +118,17 @@ const Step = ({ at, children }: PropsWithChildren<{ at: string }>) => (
   </li>
 )
 
-type StoredProps = { event: Answer<'event'>; body: Uint8Array | null; hold: string | null }
+type StoredProps = {
+  event: Answer<'event'>
+  due: string | null
+  hold: string | null
+  body: Uint8Array | null
+}
 
-/** `body`: the payload, for who asked for it; `hold`: why nothing is sent. */
-function Stored({ event, body, hold }: StoredProps) {
+/** `due`: when the next attempt is; `hold`: why nothing is sent; `body`: the payload, for who asked for it. */
+function Stored({ event, due, hold, body }: StoredProps) {
   const { id, state, bytes, attempts, history, lastError } = event
   const path = `${PLACES.events}/${id}`
-  const due = hold === null ? toCome(event.nextAttemptAt) : null
   const untold = attempts - history.length
   const steps: Child[] = history.map(({ at, code, status }) => (
     <Step at={at}>

@@ -24,6 +24,7 @@ import {
 import type { Config } from '../../config/config.ts'
 import { SECRETS } from '../../config/variables.ts'
 import type { HealthReason } from '../../http/health.ts'
+import type { StoredError } from '../../outbox/event.ts'
 import type { Answer } from '../api.ts'
 import { NO_PATH } from '../input.ts'
 import { PLACES } from './addresses.ts'
@@ -60,8 +61,9 @@ export function whatIsNext(
   return `it is sent when what stops all of them is mended: ${adviceFor(hold).title}. The overview says what to do.`
 }
 
-export const CODES: { readonly [code: string]: string } = {
+export const CODES: Readonly<Record<StoredError['code'], string>> = {
   rejected: 'AEP refused it',
+  'too-large': 'Too large for AEP',
   'unknown-answer': 'AEP’s answer was unclear',
   credentials: 'AEP refused our credentials',
   configuration: 'AEP does not know the address',
@@ -79,7 +81,8 @@ export const CODES: { readonly [code: string]: string } = {
   'unsupported-media-type': 'Not sent as JSON',
 }
 
-export const codeWords = (code: string) => CODES[code] ?? code
+/** One that an isolate of another version has written stands as it is. */
+export const codeWords = (code: string) => (CODES as { [code: string]: string })[code] ?? code
 
 /** Whether the message says no more than the words of its code. */
 export const repeats = ({ code, message }: { readonly code: string; readonly message: string }) =>
