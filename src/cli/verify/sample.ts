@@ -135,7 +135,11 @@ export function sampleRow({ kind, reply, end, error }: SampleOutcome): Row {
 }
 
 function because(error: AepError | null): string {
-  return error ? `: ${error.message}${wordsOf(error.answer)}` : ''
+  if (error === null) return ''
+  const { status, message, answer } = error
+  // A title alone, such as `Authorization`, says nothing of who answered.
+  const who = status === null || /answered/.test(message) ? '' : `AEP answered ${status}: `
+  return `: ${who}${message}${wordsOf(answer)}`
 }
 
 /** The sentence in AEP's problem, where there is one. */
