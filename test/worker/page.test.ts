@@ -43,7 +43,7 @@ describe('the overview', () => {
     // An isolate repeats what it knows of the health of the relay for two seconds.
     clock.advance(3_000)
     expect(await textAt('/admin')).toMatch(
-      /AEP does not take events at the moment\. 1 event pending\..*What to do: Nothing, as a rule: what is pending is sent/,
+      /AEP does not take events at the moment\. 1 event pending\..*What to do: Nothing, as a rule\. What is pending is sent/,
     )
   })
 

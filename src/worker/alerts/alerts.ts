@@ -127,7 +127,7 @@ export const ALERTS = {
         meaning: `All of them are stored, for ${duration(config.retentionMs)} from when they came.`,
         action:
           pausedSince === null
-            ? `On /admin, Events with the state "pending" says why each of them waits. ${OUTAGE_ENDS} Events that AEP keeps refusing to answer for are in "A poisoned event" of docs/operations.md.`
+            ? `On /admin, Events with the state "pending" says why each of them waits. ${OUTAGE_ENDS} Where AEP fails for one event alone, see "A poisoned event" in docs/operations.md.`
             : `An operator paused relaying at ${moment(pausedSince)}. Resume it on /admin when the pause is no longer needed.`,
       }
     },

@@ -227,7 +227,7 @@ function partsOf({ status, config, reasons, alerts, landed }: Situation, need: n
   say(!hold && reasons.includes('upstream'), 'warn', {
     title: 'AEP does not take events at the moment',
     meaning: 'Webhooks are still taken and stored; they are sent again, and nothing is lost.',
-    action: OUTAGE_ENDS,
+    action: `Nothing, as a rule. ${OUTAGE_ENDS}`,
     stops: true,
   })
   say(reasons.includes('expiring'), 'bad', {
