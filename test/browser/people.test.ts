@@ -17,7 +17,7 @@ describe('a chat', () => {
     const search = async () => {
       await operator.open('/admin/ui/find')
       await page.getByRole('combobox', { name: 'By' }).selectOption('Email')
-      await page.getByLabel(/^The whole/).fill(` ${one.visitor.email.toUpperCase()} `)
+      await page.getByLabel(/^(In full|The full)/).fill(` ${one.visitor.email.toUpperCase()} `)
       await operator.press('Find')
       return operator.text()
     }
@@ -35,7 +35,7 @@ describe('a chat', () => {
     expect(await operator.text()).toContain('AEP accepted it, forwarded at once.')
     await inspect(operator, 'event-delivered')
     await operator.open('/admin/ui/find')
-    await page.getByLabel(/^The whole/).fill('nobody@example.com')
+    await page.getByLabel(/^(In full|The full)/).fill('nobody@example.com')
     await operator.press('Find')
     expect(await operator.text()).toContain('Nothing found.')
     await inspect(operator, 'find-nothing')
@@ -55,10 +55,12 @@ describe('a person', () => {
 
     await operator.open('/admin/ui/erase')
     await inspect(operator, 'erase')
-    await page.getByLabel(/^The whole/).fill(one.visitor.email)
+    await page.getByLabel(/^(In full|The full)/).fill(one.visitor.email)
     await operator.press('Show what there is')
     const dry = await operator.text()
-    expect(dry).toContain(`Nothing was erased yet. Of ${one.visitor.email}: Stored events 2`)
+    expect(dry).toContain(
+      `Nothing has been erased yet. Found for ${one.visitor.email}: Stored events 2`,
+    )
     await inspect(operator, 'erase-dry-run')
     expect(await relay.status()).toMatchObject({ pending, erased })
 
@@ -80,7 +82,7 @@ describe('a person', () => {
     await operator.follow('Suppressions')
     expect(await operator.text()).toContain('Suppressed people: 1')
     await inspect(operator, 'suppressions')
-    await page.getByLabel(/^The whole/).fill(one.visitor.email)
+    await page.getByLabel(/^(In full|The full)/).fill(one.visitor.email)
     await operator.press('End the suppression')
     expect(await operator.text()).toContain('The suppression has ended')
     await inspect(operator, 'suppressions-none')

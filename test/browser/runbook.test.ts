@@ -139,7 +139,7 @@ describe('the runbook on the page', () => {
     await world.relay.post('new-conversation', one)
     await recovered(operator)
     await click(operator, 'Find')
-    await operator.page.getByLabel(/^The whole/).fill(one.visitor.email)
+    await operator.page.getByLabel(/^(In full|The full)/).fill(one.visitor.email)
     await operator.press('Find')
     expect(await operator.text()).toMatch(/Delivered new-conversation \w{8} from the outbox/)
     await picture(operator, 'find')
@@ -151,7 +151,7 @@ describe('the runbook on the page', () => {
     await world.relay.aepAnswers(503)
     await world.relay.post('new-conversation', one)
     await click(operator, 'Erase')
-    await operator.page.getByLabel(/^The whole/).fill(one.visitor.email)
+    await operator.page.getByLabel(/^(In full|The full)/).fill(one.visitor.email)
     await operator.press('Show what there is')
     expect(await operator.text()).toContain('Stored events 1 Receipts 0')
     await picture(operator, 'erase')
@@ -176,7 +176,7 @@ async function download({ page }: Operator, name: string): Promise<string> {
 /** Looks for one thing on a page that asks for it: the second click. */
 async function look(operator: Operator, by: string, value: string, button: string) {
   await operator.page.getByRole('combobox', { name: 'By' }).first().selectOption(by)
-  await operator.page.getByLabel(/^The whole/).fill(value)
+  await operator.page.getByLabel(/^(In full|The full)/).fill(value)
   await operator.press(button)
   return operator.text()
 }

@@ -40,7 +40,9 @@ describe('an outage', () => {
     }
     await store(2)
     await operator.untilText('AEP does not take events at the moment. 2 events pending.')
-    expect(await operator.text()).toContain('What to do: An outage of AEP ends by itself')
+    expect(await operator.text()).toContain(
+      'What to do: Nothing, as a rule. What is pending is sent',
+    )
     await store(3)
     await operator.untilText('AEP does not take events at the moment. 5 events pending.')
     expect((await ledger(operator)).pending).toBe(5)

@@ -80,7 +80,7 @@ describe('without JavaScript', () => {
     expect(await operator.text()).toContain('0 events redriven, 1 still invalid.')
     await operator.follow('Find')
     await page.getByRole('combobox', { name: 'By' }).selectOption('Event id')
-    await page.getByLabel(/^The whole/).fill(id)
+    await page.getByLabel(/^(In full|The full)/).fill(id)
     await operator.press('Find')
     await operator.go(page.getByRole('link', { name: id.slice(0, 8) }))
     await operator.follow('Delete…')

@@ -54,14 +54,17 @@ describe('a setting that cannot be meant', () => {
     [`${GOOD}\nAEP_IMS_URL = "http://127.0.0.1:1"`, 'AEP_IMS_URL'],
   ])('is refused with 2 before Cloudflare is asked: %s', async (vars, name) => {
     expect(await test.deploy(vars)).toBe(2)
-    expect(test.printed()).toContain(`  ${name}: `)
+    const isSet = new RegExp(`^${name} = `, 'm').test(vars)
+    const wrong = isSet ? 'cannot be used;|is|has' : 'is not set; expected: '
+    expect(test.printed()).toMatch(new RegExp(`^  ${name} (${wrong})`, 'm'))
+    expect(test.printed().includes(`${name} is not set`)).toBe(!isSet)
     expect(test.cloudflare.requests).toEqual([])
   })
 
   it('is a missing AEP_CLIENT_SECRET, where Cloudflare has none and the environment neither', async () => {
     vi.stubEnv('AEP_CLIENT_SECRET', '')
     expect(await test.deploy(`${GOOD}\nAEP_CLIENT_ID = "client"`)).toBe(2)
-    expect(test.printed()).toContain('  AEP_CLIENT_SECRET: ')
+    expect(test.printed()).toContain('  AEP_CLIENT_SECRET is a secret that ')
     expect(test.cloudflare.worker(NAME)).toBeUndefined()
   })
 
@@ -137,7 +140,7 @@ describe('a setting that parses and cannot be right', () => {
       test.forgetPrinted()
       expect(await test.deploy(change(vars, name, value)), test.printed()).toBe(2)
       const printed = test.printed().replaceAll(/\s+/g, ' ')
-      expect(printed).toContain(` ${name}: `)
+      expect(printed).toContain(` ${name} `)
       // In xdm the Worker's own parser may have said it first, in other words.
       if (vars !== XDM || name !== 'AEP_ENDPOINT') expect(printed).toContain(why)
       expect(test.cloudflare.requests).toEqual([])
@@ -162,7 +165,7 @@ describe('a setting that parses and cannot be right', () => {
     ['[triggers]\nRETENTION_DAYS = 3', 'RETENTION_DAYS', '[triggers]'],
   ])('%j', async (more, name, why) => {
     expect(await test.deploy(`${GOOD}\n${more}`), test.printed()).toBe(2)
-    expect(test.printed().replaceAll(/\s+/g, ' ')).toContain(` ${name}: `)
+    expect(test.printed().replaceAll(/\s+/g, ' ')).toContain(` ${name} `)
     expect(test.printed().replaceAll(/\s+/g, ' ')).toContain(why)
     expect(test.cloudflare.requests).toEqual([])
   })
@@ -187,7 +190,7 @@ describe('a setting that parses and cannot be right', () => {
     const routes = 'routes = [{ pattern = "chatlio.your-domain.example", custom_domain = true }]'
     await writeFile(config, `${routes}\n${await readFile(config, 'utf8')}`)
     expect(await main(['--config', config])).toBe(2)
-    expect(test.printed()).toContain('  routes: is still the example')
+    expect(test.printed()).toContain('  routes are still the example')
   })
 })
 

@@ -56,7 +56,7 @@ describe('the first deploy', () => {
   ])('refuses a %s of the environment that the relay would not take', async (name, value) => {
     vi.stubEnv(name, value)
     expect(await test.deploy(GOOD)).toBe(2)
-    expect(test.printed()).toContain(`  ${name}: is a secret that Cloudflare would get from the`)
+    expect(test.printed()).toContain(`  ${name} is a secret that Cloudflare would get from the`)
     expect(test.printed()).not.toContain('short,')
     expect(test.printed()).not.toContain(value)
     expect(test.printed()).not.toContain('Settings are in')
@@ -162,6 +162,9 @@ describe('a key that is lost', () => {
     expect(test.printed()).toContain(`?key=${webhookKeys[0]?.key}`)
     // The old one stands in Chatlio already.
     expect(test.printed()).not.toContain(`?key=${old}`)
+    expect(test.printed().replaceAll(/\s+/g, ' ')).toContain(
+      'Add the new one to them in the variable WEBHOOK_KEYS, with its name: whatever replaces the secret next keeps only the keys that it is given',
+    )
   })
 
   it('of several widgets is made for the one that is named', () => {
@@ -298,7 +301,7 @@ describe('a credential that takes the place of another', () => {
     const worker = test.cloudflare.put(NAME, { bindings: OLD })
     expect(await test.deploy(config), test.printed()).toBe(2)
     expect(test.printed().replaceAll(/\s+/g, ' ')).toContain(
-      `${name}_SECRET: is a secret that Cloudflare has for another ${name}_ID: have it in the`,
+      `${name}_SECRET is a secret that Cloudflare has for another ${name}_ID: have it in the`,
     )
     expect(test.printed()).not.toContain('Settings are in')
     expect(worker.deploys).toBe(1)
@@ -307,7 +310,9 @@ describe('a credential that takes the place of another', () => {
     vi.stubEnv(`${name}_SECRET`, 'secret-two')
     expect(await test.deploy(config), test.printed()).toBe(0)
     expect(secretsOf()).toEqual(after)
-    expect(test.printed()).toContain(`~ ${name}_SECRET from the environment, in place of the one`)
+    expect(test.printed()).toContain(
+      `~ ${name}_SECRET from the environment or --env-file, in place of`,
+    )
     expect(test.printed()).not.toContain('secret-two')
   })
 

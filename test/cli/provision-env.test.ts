@@ -129,13 +129,16 @@ describe('--status', () => {
     expect(out).toContain('Everything is as it should be.')
   })
 
-  it('does not call a file without settings right', async () => {
+  it('does not call a file without settings right, and names the command that writes them', async () => {
     await bench.run([])
     writeFileSync(bench.config, TOML)
-    const { code, out } = await bench.run(['--status'])
+    const { code, out, err } = await bench.run(['--status'])
     expect(code).toBe(4)
     expect(flat(out)).toContain('no AEP_ENDPOINT is set in [vars]')
     expect(out).not.toContain('Everything is as it should be')
+    const [, printed = ''] = /`npm run provision -- ([^`]+)` writes/.exec(flat(err)) ?? []
+    expect((await bench.run(printed.split(' '))).code).toBe(0)
+    expect((await bench.run(['--status'])).code).toBe(0)
   })
 
   it('says that a dataflow is of another sandbox, and gives no advice that would replace it', async () => {

@@ -19,12 +19,13 @@ describe('the commands', () => {
     expect(output).toMatch(/^Usage: npm (start|run)/)
   })
 
-  it.each(['start', 'local-adobe'])(
-    '%s ends with 2 on an option that it does not know',
+  it.each(['start', 'local-adobe', 'provision', 'deploy'])(
+    '%s ends with 2 on an option that it does not know, and says so last, below its usage',
     async (name) => {
       const { code, output } = await run(name, '--no-such-option')
       expect(code).toBe(2)
-      expect(output).toContain('--no-such-option')
+      expect(output).toMatch(/^Usage: /)
+      expect(output.trimEnd().split('\n').at(-1)).toContain('--no-such-option')
     },
   )
 })

@@ -52,13 +52,19 @@ describe('send', () => {
     const file = ['--file', 'test/fixtures/transcript.json']
     expect(await send(['feedback', '--url', worker.url, '--key', KEY, ...file])).toBe(1)
     expect(printed.text()).toContain('422 invalid-payload')
-    expect(printed.text()).toContain('visitor')
+    expect(printed.text()).toContain(
+      'The JSON does not have the documented shape: visitor.UUID: required, and missing.',
+    )
+    expect(printed.text()).toMatch(
+      /Stored in quarantine, .*: http:\S+\/admin\/ui\/events\/[0-9a-f]{64}/,
+    )
   })
 
   it('ends with 1 when the key is wrong, and never prints it', async () => {
     const key = 'not-the-key-of-the-relay'
     expect(await send(['transcript', '--url', worker.url, '--key', key])).toBe(1)
     expect(printed.text()).toContain('401 unauthorized')
+    expect(printed.text()).toContain('Neither relayed nor stored.')
     expect(printed.text()).not.toContain(key)
   })
 

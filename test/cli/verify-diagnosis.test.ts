@@ -1,9 +1,10 @@
 /** What `npm run verify` makes of what happened to its samples. */
 import { describe, expect, it } from 'vitest'
 import { diagnose, type Findings } from '../../src/cli/verify/diagnosis.ts'
-import type { AepError, SampleOutcome } from '../../src/cli/verify/sample.ts'
+import { type AepError, type SampleOutcome, sampleRow } from '../../src/cli/verify/sample.ts'
 
 const commands = {
+  config: 'relay.toml',
   deploy: 'npm run deploy -- --env staging',
   tail: 'npm run tail',
   secret: (name: string) => `npx wrangler secret put ${name}`,
@@ -64,7 +65,7 @@ describe('the cause', () => {
     [
       'setting, which the relay names',
       { ...stored(null), problems: [{ variable: 'AEP_ORG_ID', expected: 'a value' }] },
-      'AEP_ORG_ID (expected: a value). Correct it in wrangler.toml, then `npm run deploy -- --env staging`',
+      'AEP_ORG_ID (expected: a value). Correct it in relay.toml, then `npm run deploy -- --env staging`',
     ],
     [
       'secret, which never belongs into the file',
@@ -80,5 +81,17 @@ describe('the cause', () => {
 
   it('is nothing when everything was relayed', () => {
     expect(diagnose(stored(null, 'relayed'))).toBeNull()
+  })
+})
+
+describe('the row of a sample', () => {
+  it.each([
+    ['a title', { message: 'Authorization', status: 401 }, 'AEP answered 401: Authorization'],
+    ['a status', { message: 'AEP answered 503', status: 503 }, 'AEP answered 503'],
+    ['the token endpoint', { message: 'IMS answered 400', status: 400 }, 'IMS answered 400'],
+    ['none', { message: 'AEP did not answer in time', status: null }, 'AEP did not answer in time'],
+  ])('says who answered what, from %s', (_, error, said) => {
+    const [sample] = stored(error).samples
+    expect(sample && sampleRow(sample).text).toBe(`stored, not relayed yet: ${said}`)
   })
 })

@@ -1,10 +1,57 @@
 /** `npm run verify` where something else stands in the relay's place, or before it; and its command line. */
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { main as verify } from '../../src/cli/verify/main.ts'
+import { forRelay } from '../../src/worker/alerts/words.ts'
+import { ROUTE_KINDS } from '../../src/worker/chatlio/kind.ts'
 import { capturePrinted, closeServers, KEY, NOBODY, serverThat } from './relay-test.ts'
 
 const printed = capturePrinted()
+const TOKEN = 'a-token-of-this-test-00'
+const EMPTY = { accepted: 0, pending: 0, dead: 0, quarantined: 0, hold: null }
+
+type Answers = {
+  readonly webhook?: object
+  /** Of a stored one; `null`: there is none any more. */
+  readonly event?: (id: string) => object | null
+  readonly '/admin/status'?: object
+  readonly '/admin/compared'?: object
+  /** Of that answer. */
+  readonly status?: number
+}
+
+/** A relay as `verify` sees it: well, and AEP takes each webhook, unless said otherwise. */
+function relayThat({ webhook, event, status: of = 200, ...answers }: Answers): Promise<string> {
+  const routes: Record<string, object> = {
+    '/health': { status: 'ok' },
+    '/admin/status': EMPTY,
+    ...answers,
+  }
+  let ids = 0
+  const answerTo = (url: string): [number, object] => {
+    const known = routes[url]
+    if (known) return [url === '/admin/compared' ? of : 200, known]
+    if (url.includes('key=')) {
+      ids += 1
+      return [200, { status: 'forwarded', ...webhook, id: `id-${ids}` }]
+    }
+    const [, id] = /^\/admin\/events\/(.+)/.exec(url) ?? []
+    if (id === undefined) return [401, { code: 'unauthorized' }]
+    const stored = event?.(id) ?? null
+    return stored === null ? [404, { code: 'not-found' }] : [200, { id, ...stored }]
+  }
+  return serverThat((request, response) => {
+    request.resume().on('end', () => {
+      const [status, body] = answerTo(String(request.url))
+      response.writeHead(status, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(body))
+    })
+  })
+}
+
 afterEach(closeServers)
 
 describe('verify', () => {
@@ -88,7 +135,10 @@ describe('verify', () => {
       /✔ landed .*in every hour of the last day that is settled \(1\)/,
     ],
   ])('says of hours that %s what AEP has kept', async (_, hours, says) => {
-    await verifyWhere({ available: true, why: null, hours, failures: [] })
+    const url = await relayThat({
+      '/admin/compared': { available: true, why: null, hours, failures: [] },
+    })
+    await verify(['--url', url, '--key', KEY, '--admin-token', TOKEN])
     expect(printed.text()).toMatch(says)
   })
 
@@ -101,38 +151,63 @@ describe('verify', () => {
       at: '2026-11-24T10:00:00.000Z',
     }
     const failures = Array.from({ length: 1_000 }, () => failure)
-    await verifyWhere({ available: true, why: 'AEP refused them.', hours: [], failures })
+    const url = await relayThat({
+      '/admin/compared': { available: true, why: 'AEP refused them.', hours: [], failures },
+    })
+    await verify(['--url', url, '--key', KEY, '--admin-token', TOKEN])
     expect(printed.text()).toMatch(/✘ landed .*AEP refused them\./)
   })
 
   it('does not call well what the relay cannot say, but for an older one', async () => {
-    await verifyWhere({ code: 'unavailable' }, 503)
+    const unable = await relayThat({ '/admin/compared': { code: 'unavailable' }, status: 503 })
+    await verify(['--url', unable, '--key', KEY, '--admin-token', TOKEN])
     expect(printed.text()).toMatch(/✘ landed the relay answered 503 .*Not everything is well/)
     printed.forget()
-    await verifyWhere({ code: 'not-found' }, 404)
+    const older = await relayThat({ '/admin/compared': { code: 'not-found' }, status: 404 })
+    await verify(['--url', older, '--key', KEY, '--admin-token', TOKEN])
     expect(printed.text()).toContain('All is well')
   })
 
-  /** A relay that forwards, and answers so to what AEP has kept. */
-  async function verifyWhere(compared: object, status = 200): Promise<void> {
-    const url = await serverThat((request, response) => {
-      const answer = {
-        '/health': { status: 'ok' },
-        '/admin/status': { accepted: 0, pending: 0, dead: 0, quarantined: 0, hold: null },
-        '/admin/compared': compared,
-      }[String(request.url)]
-      const isRefused = !answer && !request.url?.includes('key=')
-      request.resume().on('end', () => {
-        const code = isRefused ? 401 : answer === compared ? status : 200
-        response.writeHead(code, { 'content-type': 'application/json' })
-        const refused = { code: 'unauthorized' }
-        response.end(
-          JSON.stringify(answer ?? (isRefused ? refused : { status: 'forwarded', id: 'a' })),
-        )
-      })
+  it('prints the commands that a relay names with the files and the environment of this one', async () => {
+    const why = forRelay('`npm run recover -- --dry-run` names it. `npm run recover` sends it.', {
+      environment: 'staging',
+      publicUrl: null,
     })
-    await verify(['--url', url, '--key', KEY, '--admin-token', 'a-token-of-this-test-00'])
-  }
+    const url = await relayThat({ '/admin/compared': { available: true, why, hours: [] } })
+    const config = path.join(mkdtempSync(path.join(tmpdir(), 'verify-')), 'relay.toml')
+    const file = config.replace('relay.toml', 'relay.env')
+    writeFileSync(file, `WEBHOOK_KEYS=${KEY}\nADMIN_TOKEN=${TOKEN}\n`)
+    const which = `--env test --config ${config} --env-file ${file}`
+    expect(await verify(['--url', url, ...which.split(' ')])).toBe(1)
+    expect(printed.text()).toContain(
+      `\`npm run recover -- ${which} --url ${url} --dry-run\` names it. \`npm run recover -- ${which} --url ${url}\` sends it.`,
+    )
+  })
+
+  it('waits for all that is stored at once: the first arrives when all of them have come', async () => {
+    const asked = new Set<string>()
+    const url = await relayThat({
+      webhook: { status: 'buffered' },
+      event: (id) => {
+        asked.add(id)
+        return asked.size === ROUTE_KINDS.length ? null : { state: 'pending', lastError: null }
+      },
+    })
+    await verify(['--url', url, '--key', KEY, '--admin-token', TOKEN, '--wait', '90'])
+    expect(printed.text().match(/stored, then relayed to AEP/g)).toHaveLength(ROUTE_KINDS.length)
+  })
+
+  it('waits for nothing that is stored while relaying is paused', async () => {
+    const url = await relayThat({
+      webhook: { status: 'buffered' },
+      event: () => ({ state: 'pending', lastError: null }),
+      '/admin/status': { ...EMPTY, hold: { reason: 'paused' } },
+    })
+    expect(await verify(['--url', url, '--key', KEY, '--admin-token', TOKEN, '--wait', '90'])).toBe(
+      1,
+    )
+    expect(printed.text()).toContain('Relaying is paused')
+  })
 
   it.each([
     [['--key', KEY], '--url'],

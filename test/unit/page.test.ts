@@ -94,7 +94,7 @@ describe('the sentence about the relay', () => {
     [
       'an alert that was not heard',
       { alerts: [{ ...fires('drift'), state: 'pending', lastError: 'status 404' }] },
-      'Relaying. An alert was not heard.',
+      'Relaying. An alert could not be sent.',
     ],
     [
       'missing transcripts',
@@ -104,7 +104,7 @@ describe('the sentence about the relay', () => {
     [
       'drift',
       { alerts: [fires('drift')] },
-      'Relaying. Chatlio sends something else than documented.',
+      'Relaying. Chatlio sends something other than documented.',
     ],
     [
       'counts that cannot be read',
@@ -183,7 +183,7 @@ describe('the sentence about the relay', () => {
     const actionOf = (...names: string[]) =>
       say({ ...well, problems: names.map(wrong) }).parts[0]?.action
     expect(actionOf('WEBHOOK_KEYS', 'WEBHOOK_KEYS', 'ADMIN_TOKEN', 'REDACT')).toBe(
-      'Set it anew: `npx wrangler secret put WEBHOOK_KEYS`, `npx wrangler secret put ADMIN_TOKEN`. Correct `wrangler.toml`, then `npm run deploy`.',
+      'Set it again: `npx wrangler secret put WEBHOOK_KEYS`, `npx wrangler secret put ADMIN_TOKEN`. Correct `wrangler.toml`, then `npm run deploy`.',
     )
     expect(actionOf('REDACT')).toBe('Correct `wrangler.toml`, then `npm run deploy`.')
   })

@@ -248,6 +248,7 @@ describe('one event', () => {
     expect((await relay.get(`/events/${body.id}`)).status).toBe(404)
     const again = await relay.erase(String(body.id))
     expect([again.status, again.body.code]).toEqual([404, 'not-found'])
+    expect(again.body.detail).toMatch(/^No event of this id is stored: .* \/admin\/find/)
     expect((await relay.get('/status')).body).toMatchObject({ accepted: 1, erased: 1, pending: 0 })
   })
 

@@ -43,7 +43,7 @@ describe('the overview', () => {
     // An isolate repeats what it knows of the health of the relay for two seconds.
     clock.advance(3_000)
     expect(await textAt('/admin')).toMatch(
-      /AEP does not take events at the moment\. 1 event pending\..*What to do: An outage of AEP ends by itself/,
+      /AEP does not take events at the moment\. 1 event pending\..*What to do: Nothing, as a rule\. What is pending is sent/,
     )
   })
 
@@ -170,6 +170,27 @@ describe('events', () => {
     )
   })
 
+  it('say what is next as it is: in a pause, on hold, for what is no JSON', async () => {
+    const next = async (id: unknown) =>
+      /What is next: (.*?) Payload/.exec(await textAt(`/admin/ui/events/${id}`))?.[1]
+    aep.rule({ answer: { type: 'status', status: 401 } })
+    const { body: held } = await relay.post('feedback', conversation())
+    expect(await next(held.id)).toBe(
+      'it is sent when what stops all of them is mended: AEP refuses our credentials. The overview says what to do.',
+    )
+    await relay.command('/pause', {})
+    expect(await next(held.id)).toBe('it is sent when somebody resumes relaying, which is paused.')
+    const { body: cut } = await relay.post('feedback', '{"visitor":')
+    expect(await next(cut.id)).toMatch(/^nothing\. .* then delete it\.$/)
+  })
+
+  it('say once why they are in quarantine, and that AEP has not been asked', async () => {
+    const { body } = await relay.post('feedback', '{"visitor":')
+    const text = await textAt(`/admin/ui/events/${body.id}?payload=1`)
+    expect(text).toMatch(/Quarantined: Not JSON in UTF-8\. What is next/)
+    expect(text).toMatch(/AEP’s answer to the last attempt It has not been asked\./)
+  })
+
   it('have a next attempt only while it is to come, wherever they are shown', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     const { body } = await relay.post('feedback', conversation())
@@ -273,7 +294,7 @@ describe('a person', () => {
     const form = { by: 'email', value: EMAIL, suppressDays: '45' }
     const dry = await browser.post('/admin/ui/erase', form)
     expect(textOf(dry.html)).toMatch(
-      /Nothing was erased yet.*Stored events 1 .*Others that mention them, which are kept 1/,
+      /Nothing has been erased yet.*Stored events 1 .*Others that mention them, which are kept 1/,
     )
     expect((await relay.get('/status')).body.erased).toBe(0)
     expect(textOf(dry.html)).toContain(`${EMAIL} is not suppressed.`)
@@ -341,7 +362,7 @@ describe('erasing by the page', () => {
       asked.append('value', value)
     }
     const dry = await browser.post('/admin/ui/erase', asked)
-    expect(textOf(dry.html)).toContain(`Of ${EMAIL}, v'1:`)
+    expect(textOf(dry.html)).toContain(`Found for ${EMAIL}, v'1:`)
     const first = await browser.post('/admin/ui/erase', hiddenIn(dry.html))
     clock.advance(11_000)
     const { html } = await browser.post('/admin/ui/erase', hiddenIn(first.html))
@@ -408,7 +429,7 @@ describe('drift, alerts and the log', () => {
     await relay.report()
     await relay.scheduled()
     expect(await textAt('/admin/ui/alerts')).toMatch(
-      /Last message Chatlio sends something else than documented drift Firing/,
+      /Last message Chatlio sends something other than documented drift Firing/,
     )
   })
 

@@ -22,6 +22,7 @@ import {
 } from '../../worker/aep/platform-get.ts'
 import { type Credentials, type Destination, parseConfig } from '../../worker/config/config.ts'
 import { HOUR_MS } from '../../worker/limits.ts'
+import { wrongIn } from '../deploy/settings.ts'
 import { readTarget } from '../deploy/target.ts'
 import { type Io, type PlatformSettings, platformClient, waitMs } from '../lib/platform-client.ts'
 import { adviceOn, PlatformError } from '../lib/platform-error.ts'
@@ -75,7 +76,8 @@ export async function aepSide(options: Common, io: Io): Promise<AepSide | Unusab
   })
   if (destination === null) {
     const [problem] = problems
-    return { wrong: `${problem?.variable} in ${config}: ${problem?.expected}.`, usage: true }
+    const what = problem && `${problem.variable} ${wrongIn({ ...vars, ...given }, problem)}`
+    return { wrong: `${config}: ${what}.`, usage: true }
   }
   const { flowId } = destination
   const datasetId =

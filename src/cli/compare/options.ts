@@ -40,9 +40,9 @@ export const COMMON_USAGE = `  --since 24h        how far back: 90m, 24h or 7d, 
   --config FILE      where the relay's settings are read, wrangler.toml by
                      default
   --env NAME         a named environment of it, such as staging
-  --sent FILE        where recover keeps what it has sent, so that a run that
-                     ended is gone on with; by default recover-sent.ndjson, with
-                     --env recover-sent-NAME.ndjson. Ids and times only
+  --sent FILE        where recover keeps what it has sent, so that the next run
+                     continues one that ended; by default recover-sent.ndjson,
+                     with --env recover-sent-NAME.ndjson. Ids and times only
   --help
 
 It needs AEP_CLIENT_ID, AEP_CLIENT_SECRET and AEP_ORG_ID of a credential that

@@ -1,5 +1,5 @@
 /**
- * Sent: which events have been sent again, on disk, a line each, so that a run that ended is gone on with.
+ * Sent: which events have been sent again, on disk, a line each, so that the next run continues one that ended.
  * Event ids, the batch that they were in, and times: nothing of what the events say. An event that AEP refuses again is in
  * another batch, so no clock decides. A line is on the disk before the next event is sent; one that was cut by a crash is
  * skipped, and its event sent once more, under the same `_id`.

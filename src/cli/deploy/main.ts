@@ -130,7 +130,7 @@ async function deploy(options: Options, asking: Asking): Promise<number> {
   const assumed = new Set(['WEBHOOK_KEYS', 'ADMIN_TOKEN', ...neededSecrets(target, new Set())])
   const wrong = checkSettings(target, assumed, options)
   if (isWorkersBuild() && !dryRun) {
-    for (const { setting, problem } of wrong) console.warn(printable(`${setting}: ${problem}`))
+    for (const { setting, problem } of wrong) console.warn(printable(`${setting} ${problem}`))
     return await upload({ target, selected, secrets: {}, options, existing: new Set() }, asking)
   }
   if (wrong.length > 0) return refuse(target, wrong, options)

@@ -17,7 +17,7 @@ export function problemsText(
   const inFile = problems.some(({ problem }) => !problem.startsWith('is a secret that Cloudflare'))
   return [
     'Not deployed, because these settings are missing or wrong:',
-    ...problems.map(({ setting, problem }) => wrap(`${setting}: ${problem}`, '  ', '    ')),
+    ...problems.map(({ setting, problem }) => wrap(`${setting} ${problem}`, '  ', '    ')),
     ...(inFile
       ? [
           wrap(
@@ -68,8 +68,8 @@ function secretLines({ secrets: existing }: Deployed, made: Secrets, given: Envi
     ...Object.keys(made).map((name) => {
       if (isGiven(made, given, name)) {
         return existing.has(name)
-          ? `  ~ ${name} from the environment, in place of the one that is there`
-          : `  + ${name} from the environment`
+          ? `  ~ ${name} from the environment or --env-file, in place of the one that is there`
+          : `  + ${name} from the environment or --env-file`
       }
       return existing.has(name) ? `  ~ ${name} will be replaced` : `  + ${name} will be made`
     }),
@@ -177,7 +177,7 @@ function keyLines(
   if (made.WEBHOOK_KEYS === undefined) {
     return [
       wrap(
-        `YOUR_KEY is the key that Cloudflare already has: it cannot be shown, and was not changed. With the key in the variable WEBHOOK_KEYS, \`${show}\` shows them. If it is lost, \`${replace}\` replaces it; then paste the URLs anew.`,
+        `YOUR_KEY is the key that Cloudflare already has: it cannot be shown, and was not changed. With the key in the variable WEBHOOK_KEYS, \`${show}\` shows them. If it is lost, \`${replace}\` replaces it; then paste the new URLs.`,
       ),
     ]
   }
@@ -189,7 +189,7 @@ function keyLines(
     ...(isBeside
       ? [
           wrap(
-            `The keys that you gave go on working beside it. Once the new URLs stand in Chatlio, take the old one away: \`${wranglerLine('secret put WEBHOOK_KEYS', selected)}\` asks for the keys that are to stay.`,
+            `The keys that you gave go on working beside it. Add the new one to them in ${selected.envFile ?? 'the variable WEBHOOK_KEYS'}, with its name: whatever replaces the secret next keeps only the keys that it is given, and webhooks with any other are lost. Once the new URLs stand in Chatlio, take the old one away: \`${wranglerLine('secret put WEBHOOK_KEYS', selected)}\` asks for the keys that are to stay.`,
           ),
         ]
       : []),

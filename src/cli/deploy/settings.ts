@@ -41,6 +41,7 @@ export const SETTING_NAMES: ReadonlySet<string> = new Set(
   ),
 )
 
+/** `problem` is what a sentence says of the setting: `is not set`. */
 export type SettingProblem = { readonly setting: string; readonly problem: string }
 
 /** In the place of a secret whose value only Cloudflare knows: of a form that the Worker takes. */
@@ -111,7 +112,7 @@ const DOUBTS: readonly {
     name: /^AEP_VISITOR_NAMESPACE$/,
     wrong: (value) => STANDARD_NAMESPACES.test(value),
     problem:
-      'is a namespace of Adobe for something else than the visitor id of Chatlio: strangers would become one profile',
+      'is a namespace of Adobe for something other than the visitor id of Chatlio: strangers would become one profile',
   },
   {
     name: /^AEP_FLOW_ID$/,
@@ -145,7 +146,7 @@ export function checkSettings(
     if (secrets.has(variable)) continue
     const problem = SECRETS.includes(variable)
       ? `is a secret that Cloudflare does not have${variable === 'AEP_CLIENT_SECRET' ? ': have it in the environment of this deploy, or in the file of its --env-file' : ''}`
-      : `expected: ${expected}`
+      : wrongIn(vars, { variable, expected })
     problems.push({ setting: variable, problem })
   }
   const format = String(vars.AEP_FORMAT ?? 'raw').trim()
@@ -179,17 +180,18 @@ function* configurationProblems(target: Target): Generator<SettingProblem> {
     yield {
       setting: `[[${section}durable_objects.bindings]]`,
       problem:
-        'OUTBOX is missing, so nothing could be stored. A named environment inherits no bindings: repeat the block there',
+        'has no OUTBOX, so nothing could be stored. A named environment inherits no bindings: repeat the block there',
     }
   }
   if (target.inheritsRoutes) {
     yield {
       setting: `[env.${target.env}] routes`,
-      problem: `the top level's routes are inherited, so this deploy would take them over: give the environment its own, or routes = []`,
+      problem:
+        'are those of the top level, which this deploy would take over: give the environment its own, or routes = []',
     }
   }
   if (target.routes.some((pattern) => /example|your-domain/i.test(pattern))) {
-    yield { setting: 'routes', problem: 'is still the example: put your own domain there' }
+    yield { setting: 'routes', problem: 'are still the example: put your own domain there' }
   }
   for (const { name, table } of target.misplaced) {
     const place = `[${section}vars]`
@@ -220,6 +222,14 @@ function likeOurs(name: string): string | undefined {
 const hostOf = (value: string) => (URL.canParse(value) ? new URL(value).hostname : '')
 /** Of what is no URL the parser has said so already. */
 const pathOf = (value: string) => (URL.canParse(value) ? new URL(value).pathname : '/collection/x')
+
+/** What the relay's own parser says of a setting among these. */
+export function wrongIn(
+  vars: Target['vars'],
+  { variable, expected }: { readonly variable: string; readonly expected: string },
+): string {
+  return `${isSet(vars[variable]) ? 'cannot be used' : 'is not set'}; expected: ${expected}`
+}
 
 function isSet(value: unknown): boolean {
   return value !== undefined && value !== null && String(value).trim() !== ''

@@ -2,7 +2,7 @@
  * Adobe: what has to be known before Adobe is asked to delete a person, and asking once.
  *
  * Promises: the random key of a request is on the disk before the request leaves. What an earlier run has begun for the very
- * same person is gone on with, not begun again.
+ * same person is continued, not begun again.
  */
 
 import type { UserId, VisitorNamespace } from '../../worker/aep/privacy-request.ts'

@@ -12,7 +12,7 @@ import { INFORMED_MS } from '../../worker/limits.ts'
 import { commandLine } from '../lib/command.ts'
 import { variable } from '../lib/env-file.ts'
 import { adviceOn, PlatformError } from '../lib/platform-error.ts'
-import { complain, runCommand, type Surroundings, surroundingsOf } from '../lib/run.ts'
+import { complain, misuse, runCommand, type Surroundings, surroundingsOf } from '../lib/run.ts'
 import { marked, paint, wrap } from '../lib/style.ts'
 import { ask, type Client, clientFor, earlierJob, visitorNamespace } from './adobe.ts'
 import { alone } from './alone.ts'
@@ -39,7 +39,7 @@ async function act(options: Erase | Status, surroundings: Surroundings): Promise
   const client = clientFor(options.environment, surroundings.io)
   const needsAdobe = options.do === 'status' || options.aep
   if ('wrong' in client && needsAdobe) {
-    console.error(`${client.wrong}\n\n${USAGE}`)
+    console.error(misuse(client.wrong, USAGE))
     return 2
   }
   try {

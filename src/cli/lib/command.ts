@@ -20,6 +20,16 @@ export function wranglerLine(name: string, selected: Selected): string {
   return [`npx wrangler ${name}`, ...words(whichFlags(selected))].join(' ')
 }
 
+/** What a relay says, with its commands as this one would write them: the relay knows no file of whoever asks. */
+export function withOwnCommands(text: string, selected: Selected, base: string): string {
+  return text.replace(/`npm run ([\w-]+)(?: -- ([^`]+))?`/g, (_, name: string, flags = '') => {
+    const url = / --url /.test(` ${flags}`) ? ['--url', base] : []
+    const rest = flags.replaceAll(/(^| )--(env|url|env-file) \S+/g, '').trim()
+    const secrets = / --env-file /.test(` ${flags}`) ? selected : { ...selected, envFile: null }
+    return `\`${commandLine(name, secrets, ...url, ...(rest === '' ? [] : rest.split(' ')))}\``
+  })
+}
+
 function whichFlags({ env, config }: Selected): string[] {
   return [
     ...(env === null ? [] : ['--env', env]),

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Environment } from './env-file.ts'
 import type { Io } from './platform-client.ts'
 import { printable } from './printable.ts'
-import { marked } from './style.ts'
+import { marked, wrap } from './style.ts'
 import { messageOf } from './text.ts'
 
 export type Surroundings = {
@@ -53,11 +53,14 @@ export async function runCommand<Options extends object, Code extends number | u
     return 0
   }
   if ('wrong' in options) {
-    console.error(`${options.wrong}\n\n${usage}`)
+    console.error(misuse(options.wrong, usage))
     return 2
   }
   return act(options)
 }
+
+/** What is wrong stands last: above a long usage it would leave the screen. */
+export const misuse = (wrong: string, usage: string) => `${usage}\n\n${wrap(wrong)}`
 
 /** A line of the result; `null`: neither well nor not. */
 export function say(well: boolean | null, text: string): void {

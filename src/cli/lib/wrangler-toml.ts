@@ -32,7 +32,7 @@ export function varsOf(toml: string, env: string | null = null): Vars {
 export function withVars(toml: string, vars: Vars, env: string | null = null): string {
   const secret = Object.keys(vars).find((name) => SECRETS.includes(name))
   // Git tracks the configuration.
-  if (secret) throw new Error(`${secret} is a secret and does not belong into wrangler.toml.`)
+  if (secret) throw new Error(`${secret} is a secret: it does not belong in the configuration.`)
   const { before, blocks } = env === null ? { before: toml, blocks: '' } : prepared(toml, env)
   const wanted = wantedOf(parsed(`${before}${blocks}`), vars, env)
   const written = inPlace(before, blocks, vars, env)
@@ -40,7 +40,9 @@ export function withVars(toml: string, vars: Vars, env: string | null = null): s
   // A way of writing that lines do not show, such as an inline table.
   const patched = withLineEnds(patch(unix(`${before}${blocks}`), wanted), endOfLine(toml))
   if (isDeepStrictEqual(read(patched), wanted)) return patched
-  throw new Error(`wrangler.toml could not be changed without changing more than ${placeOf(env)}.`)
+  throw new Error(
+    `The configuration could not be changed without changing more than ${placeOf(env)}.`,
+  )
 }
 
 /** The settings as they stand in the file, to be pasted. */

@@ -58,7 +58,7 @@ export async function existing(
       const { send } = platformClient(settings, world.io)
       const checked = await check(send, settings, read, options)
       if ('wrong' in checked) {
-        terminal.complain(`${checked.wrong} wrangler.toml was not changed.`)
+        terminal.complain(`${checked.wrong} ${options.config} was not changed.`)
         return 4
       }
       own = { ...own, ...checked.vars }

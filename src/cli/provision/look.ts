@@ -39,13 +39,14 @@ export async function status(run: Run): Promise<number> {
     return 0
   }
   const command = commandOf('provision', options, '--format', wanted.format)
-  terminal.complain(
-    wrap(
-      run.wrong === null
-        ? `${inAep + own.length} of these are not as they should be. \`${command} --dry-run\` shows what would make them right.`
-        : `${inAep + own.length} of these are not as they should be.`,
-    ),
-  )
+  const help =
+    inAep > 0
+      ? `\`${command} --dry-run\` shows what would make them right`
+      : `\`${command}\` writes what is right into ${options.config}`
+  const next = run.wrong === null ? ` ${help}.` : ''
+  const wrong = inAep + own.length
+  const count = wrong === 1 ? 'One of these is not as it' : `${wrong} of these are not as they`
+  terminal.complain(wrap(`${count} should be.${next}`))
   return 4
 }
 
@@ -59,7 +60,7 @@ function ownFindings(
   if (wrong !== null) return [wrong]
   if (there.AEP_ENDPOINT === undefined) {
     return [
-      `no AEP_ENDPOINT is set in ${placeOf(options.env)}, so the relay stores everything and relays nothing. \`${commandOf('provision', options)}\` writes the settings.`,
+      `no AEP_ENDPOINT is set in ${placeOf(options.env)}, so the relay stores everything and relays nothing`,
     ]
   }
   const should = relayVars(wanted, known, settings, there, extras)

@@ -4,7 +4,7 @@
  */
 import { type Environment, environmentOf } from '../lib/env-file.ts'
 import type { ApiRequest } from '../lib/platform-request.ts'
-import { processIo, tried } from '../lib/run.ts'
+import { misuse, processIo, tried } from '../lib/run.ts'
 import { wrap } from '../lib/style.ts'
 import { INTERRUPTED, Interrupted, processTerminal } from '../lib/terminal.ts'
 import { messageOf } from '../lib/text.ts'
@@ -32,11 +32,11 @@ export async function main(
     return 0
   }
   if ('wrong' in options) {
-    terminal.complain(`${options.wrong}\n\n${USAGE}`)
+    terminal.complain(misuse(options.wrong, USAGE))
     return 2
   }
   const interrupt = () => {
-    terminal.complain(options.mode === 'make' ? STOPPED : UNTOUCHED)
+    terminal.complain(options.mode === 'make' ? stopped(options.config) : UNTOUCHED)
     process.exit(INTERRUPTED)
   }
   process.on('SIGINT', interrupt)
@@ -52,7 +52,8 @@ export async function main(
 }
 
 const UNTOUCHED = 'Interrupted. Nothing was changed.'
-const STOPPED = `\n${wrap('Interrupted. wrangler.toml was not changed. Run the same command again: it continues where it stopped, and makes nothing twice.')}`
+const stopped = (config: string) =>
+  `\n${wrap(`Interrupted. ${config} was not changed. Run the same command again: it continues where it stopped, and makes nothing twice.`)}`
 
 async function provision(given: Given, world: World): Promise<number> {
   const { terminal } = world

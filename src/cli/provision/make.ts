@@ -76,7 +76,7 @@ export async function make(run: Run, write: (vars: Vars) => string): Promise<num
   } catch (error) {
     progress.failed()
     if (!(error instanceof StepFailed || error instanceof Stopped)) throw error
-    terminal.complain(failureText(error, done, wanted))
+    terminal.complain(failureText(error, done, wanted, run.options))
     return error instanceof Stopped ? error.exit : 1
   }
 }

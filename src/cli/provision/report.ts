@@ -156,6 +156,7 @@ export function failureText(
   error: StepFailed | Stopped,
   done: readonly Done[],
   wanted: Wanted,
+  { config }: Options,
 ): string {
   const lines: string[] = []
   if (error instanceof StepFailed) {
@@ -170,7 +171,7 @@ export function failureText(
   }
   lines.push(
     wrap(
-      'wrangler.toml was not changed. Run the same command again: it continues from here and makes nothing twice.',
+      `${config} was not changed. Run the same command again: it continues from here and makes nothing twice.`,
     ),
   )
   return lines.join('\n')

@@ -2,7 +2,7 @@
  * `npm run recover`: events that AEP accepted and then refused, named, grouped by cause, and sent again.
  *
  * Promises: under the same `_id`, as they were sent; nothing of a suppressed person; a row in a form that the relay does not
- * send is listed and never sent. A run that ended is gone on with by the next. Says what it cannot bring back.
+ * send is listed and never sent. The next run continues one that ended. Says what it cannot bring back.
  */
 
 import { aepSide, causes, explain, goneWords, unreadWords } from '../compare/aep.ts'

@@ -5,6 +5,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { misuse } from '../lib/run.ts'
 import { ROOT } from '../lib/wrangler.ts'
 
 const USAGE = `Usage: npm run repository -- URL
@@ -26,7 +27,7 @@ export async function main(args: readonly string[], folder = ROOT): Promise<numb
     return 0
   }
   if (!ADDRESS.test(url) || more.length > 0) {
-    console.error(`URL is the address of a public repository.\n\n${USAGE}`)
+    console.error(misuse('URL is the address of a public repository.', USAGE))
     return 2
   }
   const address = url.replace(/(\.git)?\/?$/, '')

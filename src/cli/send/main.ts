@@ -35,7 +35,9 @@ async function send(options: Options): Promise<number> {
   }
   const taken = reply.status >= 200 && reply.status < 300
   console.log(`${mark(taken)} ${reply.status} ${printable(answerText(reply.body))}`)
-  const more = taken ? meaningOf(String(reply.body.status), options) : problemText(reply.body)
+  const more = taken
+    ? meaningOf(String(reply.body.status), options)
+    : `${problemText(reply.body)} ${whereItIs(reply.body, options)}`
   if (more) console.log(wrap(printable(more), '  '))
   return taken ? 0 : 1
 }
@@ -64,10 +66,16 @@ function answerText({ status, code, id }: Fields): string {
   return [outcome, ...(id ? [`id ${id}`] : [])].join('  ')
 }
 
-/** Where the relay names the places of the faults, they follow. */
+/** Where the relay names the places of the faults, they stand in the place of its hint at them. */
 function problemText({ detail, issues }: Fields): string {
-  const places = Array.isArray(issues)
-    ? issues.map(({ path, message }: Fields) => `${path}: ${message}`)
-    : []
-  return [detail, places.join('; ')].join(' ').trimEnd()
+  if (!Array.isArray(issues)) return String(detail)
+  const places = issues.map(({ path, message }: Fields) => `${path}: ${message}`)
+  return `${String(detail).replace(/: see issues\.$/, '')}: ${places.join('; ')}.`
+}
+
+/** Only what is stored has an id. */
+function whereItIs({ id }: Fields, { base }: Options): string {
+  return id
+    ? `Stored in quarantine, until somebody redrives or deletes it: ${base}/admin/ui/events/${id}`
+    : 'Neither relayed nor stored.'
 }

@@ -6,8 +6,9 @@
 import { type ConfigProblem, SECRETS } from '../../worker/config/variables.ts'
 import { type AepError, type SampleOutcome, wordsOf } from './sample.ts'
 
-/** How this relay is deployed and followed, and how it gets a secret. */
+/** Where this relay is configured, how it is deployed and followed, and how it gets a secret. */
 export type Commands = {
+  readonly config: string
   readonly deploy: string
   readonly tail: string
   readonly secret: (name: string) => string
@@ -27,7 +28,7 @@ export type Findings = {
 /** `null`: nothing to explain. */
 export function diagnose(findings: Findings): string | null {
   const { samples, hold, reasons, problems, commands } = findings
-  const { deploy, tail } = commands
+  const { config, deploy, tail } = commands
   const bad = samples.filter(({ end }) => end !== 'relayed')
   if (bad.length === 0 && hold === null) return null
   const errors = bad.flatMap(({ error }) => (error ? [error] : []))
@@ -37,7 +38,7 @@ export function diagnose(findings: Findings): string | null {
   if (problems.length > 0) return settings(problems, commands)
   const held = errors.find(({ code }) => code === 'credentials')
   if (held || hold === 'credentials' || reasons.includes('credentials'))
-    return credentials(held, deploy)
+    return credentials(held, commands)
   if (errors.some(({ code, status }) => code === 'too-large' || status === 413)) {
     return 'AEP refuses a test event as too large, though it has a few hundred bytes: a proxy or a quota stands between the relay and AEP. Look at its answer on the page, then redrive it.'
   }
@@ -47,7 +48,7 @@ export function diagnose(findings: Findings): string | null {
     return `AEP has no streaming endpoint at AEP_ENDPOINT: compare it with the one in the dataflow, then \`${deploy}\`. Everything is stored until then.`
   }
   if (reasons.includes('configuration') || hold === 'configuration') {
-    return `A setting of the relay is missing or wrong: \`${tail}\` shows a line \`configuration\` that names it. Correct it in wrangler.toml, then \`${deploy}\`. Everything is stored until then.`
+    return `A setting of the relay is missing or wrong: \`${tail}\` shows a line \`configuration\` that names it. Correct it in ${config}, then \`${deploy}\`. Everything is stored until then.`
   }
   if (hold === 'rejecting' || reasons.includes('rejecting')) {
     return 'AEP refuses every event, so a setting is wrong: compare AEP_FLOW_ID (and in xdm AEP_ORG_ID, AEP_DATASET_ID, AEP_SCHEMA_ID) with AEP. Everything is stored until then.'
@@ -59,20 +60,23 @@ export function diagnose(findings: Findings): string | null {
     : null
 }
 
-function settings(problems: readonly ConfigProblem[], { deploy, secret }: Commands): string {
+function settings(
+  problems: readonly ConfigProblem[],
+  { config, deploy, secret }: Commands,
+): string {
   const named = problems.map(({ variable, expected }) => `${variable} (expected: ${expected})`)
   const [missing] = problems.filter(({ variable }) => SECRETS.includes(variable))
   const first = missing
-    ? `\`${secret(missing.variable)}\` asks for a secret; others are corrected in wrangler.toml, then \`${deploy}\``
-    : `Correct it in wrangler.toml, then \`${deploy}\``
+    ? `\`${secret(missing.variable)}\` asks for a secret; others are corrected in ${config}, then \`${deploy}\``
+    : `Correct it in ${config}, then \`${deploy}\``
   return `Missing or wrong: ${named.join('; ')}. ${first}. Everything is stored until then.`
 }
 
-function credentials(error: AepError | undefined, deploy: string): string {
+function credentials(error: AepError | undefined, { config, deploy }: Commands): string {
   const who = error?.message.startsWith('IMS')
     ? `Adobe's login refuses the credentials (${error.message})`
     : `AEP refuses the credentials${error?.status ? ` (${error.status})` : ''}`
-  return `${who}. If the relay is set up without a credential, the endpoint asks for one: set AEP_CLIENT_ID in wrangler.toml and have AEP_CLIENT_SECRET in the environment of \`${deploy}\`, both in one deploy, since one without the other relays nothing. If it has one, check both and AEP_SCOPES, and that the credential may write to this sandbox. Everything is stored until then.`
+  return `${who}. If the relay is set up without a credential, the endpoint asks for one: set AEP_CLIENT_ID in ${config} and have AEP_CLIENT_SECRET in the environment of \`${deploy}\`, both in one deploy, since one without the other relays nothing. If it has one, check both and AEP_SCOPES, and that the credential may write to this sandbox. Everything is stored until then.`
 }
 
 function refusal(error: AepError, deploy: string): string {

@@ -2,9 +2,10 @@
  * Front: what Chatlio meets before its webhook is read: the address, TLS, redirects, Cloudflare Access, the door that
  * needs a key, and the admin routes. Sends no event and no key.
  */
-import { SOME_RELAY } from '../../worker/alerts/words.ts'
 import type { ConfigProblem } from '../../worker/config/variables.ts'
+import { withOwnCommands } from '../lib/command.ts'
 import { askAdmin, askRelay, explainReply, type Operator, type Reply } from '../lib/relay-reply.ts'
+import type { Options } from './options.ts'
 import type { Row } from './row.ts'
 
 type Front = {
@@ -90,7 +91,7 @@ const NOT_SETTLED =
   'AEP counts for an hour until two hours after its end: none of the last day with events is settled yet. Ask again later'
 
 /** What AEP has kept of what it accepted, as the relay has read it; `null`: a relay that does not compare. */
-export async function checkLanded(operator: Operator): Promise<Row | null> {
+export async function checkLanded(operator: Operator, options: Options): Promise<Row | null> {
   const check = 'landed'
   const reply = await askAdmin(operator, 'compared')
   if (reply.by !== 'relay') return { check, ok: false, text: explainReply(reply) }
@@ -102,7 +103,7 @@ export async function checkLanded(operator: Operator): Promise<Row | null> {
     return { check, ok: null, text: `not read by the relay. ${why ?? ''}` }
   }
   if (typeof why === 'string')
-    return { check, ok: false, text: why.replaceAll(SOME_RELAY, operator.base) }
+    return { check, ok: false, text: withOwnCommands(why, options, operator.base) }
   const settled = (Array.isArray(hours) ? hours : []).filter((hour) => hour.settled && hour.ours)
   return settled.length > 0
     ? {

@@ -15,7 +15,7 @@ import { diagnose } from './diagnosis.ts'
 import { checkAdmin, checkFront, checkHealth, checkLanded, readProblems } from './front.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { type Row, table } from './row.ts'
-import { type SampleOutcome, sampleRow, trySample } from './sample.ts'
+import { outcomeOf, type Posted, post, sampleRow } from './sample.ts'
 
 /** Resolves with the exit code. */
 export function main(args: readonly string[]): Promise<number> {
@@ -42,22 +42,25 @@ async function verify(options: Options): Promise<Report> {
   if (!front.open) return { rows: front.rows, notes: [] }
 
   const before = await checkAdmin(base, adminToken)
-  const usable = { ...options, adminToken: before.operator && adminToken }
+  // While relaying is paused, none arrives by waiting.
+  const waitMs = before.hold === 'paused' ? 0 : options.waitMs
+  const usable = { ...options, adminToken: before.operator && adminToken, waitMs }
   const run = randomBytes(5).toString('hex')
   const platform = await platformFor(options)
   const ended = await platform.begin()
-  const samples: SampleOutcome[] = []
+  const posted: Posted[] = []
   for (const kind of ROUTE_KINDS) {
-    const sample = await trySample(kind, usable, run)
+    const sample = await post(kind, usable, run)
     if (isWrongKey(sample)) {
       const text = 'wrong key: the relay answers 401. With it in Chatlio every event would be lost.'
       return { rows: [...front.rows, { check: 'key', ok: false, text }], notes: [] }
     }
-    samples.push(sample)
+    posted.push(sample)
   }
+  const samples = await Promise.all(posted.map((sample) => outcomeOf(sample, usable)))
   const health = await checkHealth(base)
   const after = before.operator ? await checkAdmin(base, adminToken) : before
-  const landed = after.operator && (await checkLanded(after.operator))
+  const landed = after.operator && (await checkLanded(after.operator, options))
   const relayed = samples.filter(({ end }) => end === 'relayed').length
   const rows = [
     ...front.rows,
@@ -69,6 +72,7 @@ async function verify(options: Options): Promise<Report> {
     ...(await ended(relayed)),
   ]
   const commands = {
+    config: options.config,
     deploy: commandLine('deploy', options),
     // It reads no setting.
     tail: commandLine('tail', { ...options, envFile: null }),
@@ -87,6 +91,6 @@ function eraseNote(options: Options): string {
   return `${wrap(`The test events are of ${TEST_PERSON.email}, always the same; in AEP their eventType is ${TEST_EVENT_TYPE}. This erases what the relay has of them (it reads ADMIN_TOKEN, from the environment or the same file) and suppresses nobody:`)}\n  ${command}`
 }
 
-function isWrongKey({ reply }: SampleOutcome): boolean {
+function isWrongKey({ reply }: Posted): boolean {
   return reply.by === 'relay' && reply.status === 401
 }

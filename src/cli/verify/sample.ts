@@ -1,6 +1,7 @@
 /**
  * Sample: one test webhook, posted, and what became of it: read from the answer and, where it was stored and there is a
- * token, from the admin routes until AEP has it or the time is over.
+ * token, from the admin routes until AEP has it or the time is over. Posted first and followed afterwards, so that those of
+ * one run wait together.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RouteKind } from '../../worker/chatlio/kind.ts'
@@ -35,16 +36,21 @@ export type SampleOutcome = {
 
 const POLL_MS = 400
 
-export async function trySample(
-  kind: RouteKind,
-  { base, key, adminToken, waitMs }: Options,
-  run: string,
-): Promise<SampleOutcome> {
+export type Posted = { readonly kind: RouteKind; readonly reply: Reply }
+
+export async function post(kind: RouteKind, { base, key }: Options, run: string): Promise<Posted> {
   const body = testWebhook(kind, run, new Date())
   const url = `${base}/chatlio/${kind}?key=${encodeURIComponent(key)}`
   const headers = { 'content-type': 'application/json' }
-  const reply = await askRelay(url, { method: 'POST', headers, body })
-  const answer = { kind, reply, error: null }
+  return { kind, reply: await askRelay(url, { method: 'POST', headers, body }) }
+}
+
+export async function outcomeOf(
+  posted: Posted,
+  { base, adminToken, waitMs }: Options,
+): Promise<SampleOutcome> {
+  const { reply } = posted
+  const answer = { ...posted, error: null }
   if (reply.by !== 'relay') return { ...answer, end: 'not-taken' }
   switch (reply.body.status) {
     case 'forwarded':
@@ -129,7 +135,11 @@ export function sampleRow({ kind, reply, end, error }: SampleOutcome): Row {
 }
 
 function because(error: AepError | null): string {
-  return error ? `: ${error.message}${wordsOf(error.answer)}` : ''
+  if (error === null) return ''
+  const { status, message, answer } = error
+  // A title alone, such as `Authorization`, says nothing of who answered.
+  const who = status === null || /answered/.test(message) ? '' : `AEP answered ${status}: `
+  return `: ${who}${message}${wordsOf(answer)}`
 }
 
 /** The sentence in AEP's problem, where there is one. */

@@ -103,6 +103,9 @@ export function adminRoutes() {
   return admin
 }
 
+const NOT_STORED =
+  'No event of this id is stored: it never came, was delivered, or was erased. POST /admin/find tells which were delivered.'
+
 export async function answer(
   c: AppContext,
   name: CommandName,
@@ -110,9 +113,12 @@ export async function answer(
 ): Promise<Response> {
   const checked = await inputOf(c, command)
   if (!checked.ok) return problemResponse({ code: 'invalid-request', detail: checked.detail })
-  const input = { ...checked.output, ...('id' in c.req.param() && { id: c.req.param('id') }) }
+  const ofEvent = 'id' in c.req.param()
+  const input = { ...checked.output, ...(ofEvent && { id: c.req.param('id') }) }
   const { answer: result } = await run(servicesOf(c.env), operatorOf(c), name, input as never)
-  if (result === null) return problemResponse({ code: 'not-found' })
+  if (result === null) {
+    return problemResponse({ code: 'not-found', ...(ofEvent && { detail: NOT_STORED }) })
+  }
   const { answers } = command
   if (answers === null) return c.body(null, 204)
   if (typeof answers !== 'string') return c.json(result)

@@ -127,7 +127,7 @@ export const ALERTS = {
         meaning: `All of them are stored, for ${duration(config.retentionMs)} from when they came.`,
         action:
           pausedSince === null
-            ? `On /admin, Events with the state "pending" says why each of them waits. ${OUTAGE_ENDS} Events that AEP keeps refusing to answer for are in "A poisoned event" of docs/operations.md.`
+            ? `On /admin, Events with the state "pending" says why each of them waits. ${OUTAGE_ENDS} Where AEP fails for one event alone, see "A poisoned event" in docs/operations.md.`
             : `An operator paused relaying at ${moment(pausedSince)}. Resume it on /admin when the pause is no longer needed.`,
       }
     },
@@ -186,7 +186,7 @@ export const ALERTS = {
     },
   },
   drift: {
-    label: 'Chatlio sends something else than documented',
+    label: 'Chatlio sends something other than documented',
     place: '/ui/drift',
     rule({ now, outbox: { drift } }, { lastSentAt }) {
       if (drift.length === 0) return 'clear'
@@ -198,7 +198,7 @@ export const ALERTS = {
         urgent: false,
         // Once a day at most, though what was accepted comes again.
         hasMore: lastSentAt === null || (newestAt >= lastSentAt && now - lastSentAt >= DAY_MS),
-        title: `Chatlio sends something else than documented: ${count(sum(drift.map((each) => each.count)), 'difference')}`,
+        title: `Chatlio sends something other than documented: ${count(sum(drift.map((each) => each.count)), 'difference')}`,
         facts: drift.map((each) => `${each.kind}: ${count(each.count, words[each.change])}`),
         meaning:
           'Unknown fields of valid events are relayed as they come. Events that are no longer valid are in quarantine, and stored.',

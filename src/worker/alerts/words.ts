@@ -96,7 +96,7 @@ export const STORED =
   'Webhooks are still taken and stored; nothing is relayed, and nothing is lost.'
 
 export const OUTAGE_ENDS =
-  'An outage of AEP ends by itself, and what waits is then sent: see Adobe’s status page.'
+  'What is pending is sent by itself once AEP takes events again; if that takes long, see Adobe’s status page.'
 
 export const STORAGE = {
   title: 'The outbox does not answer',

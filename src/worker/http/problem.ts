@@ -17,7 +17,8 @@ export type Refusal =
   /** An operator's browser sent this from a page that is not ours. */
   | { code: 'forbidden' }
   | { code: 'unknown-kind' }
-  | { code: 'not-found' }
+  /** `detail`: what is not there, where the address is one of ours. */
+  | { code: 'not-found'; detail?: string }
   | { code: 'method-not-allowed'; allow: string }
   /** `header`: the one whose value is not accepted. Under another type a body is stored, under another encoding it is not. */
   | { code: 'unsupported-media-type'; header: 'content-type'; id: string }
@@ -63,7 +64,7 @@ const WIRES: {
     const kinds = `${ROUTE_KINDS.slice(0, -1).join(', ')} or ${ROUTE_KINDS.at(-1)}`
     return [404, `The path after /chatlio/ must be ${kinds}.`]
   },
-  'not-found': () => [404, 'There is nothing at this address.'],
+  'not-found': ({ detail = 'There is nothing at this address.' }) => [404, detail],
   'method-not-allowed': ({ allow }) => [405, `This route accepts ${allow}.`, { allow }],
   'payload-too-large': () => [413, `A webhook body may have up to ${MAX_BODY_BYTES} bytes.`],
   'unsupported-media-type': ({ header }) =>

@@ -63,7 +63,7 @@ export async function showSuppressions(c: AppContext): Promise<Response> {
           <form class="row" method="post" action={`/admin${formPath('endSuppression')}`}>
             <Hidden values={{ back: PLACES.suppressions }} />
             <Choice label="By" name="by" options={PERSON} />
-            <Field label="The whole address or id" name="value" required />
+            <Field label="The full address or id" name="value" required />
             <Button>End the suppression</Button>
           </form>
         </>
@@ -191,7 +191,7 @@ function Ask() {
       <form method="post" action={PLACES.erase}>
         <div class="row">
           <Choice label="By" name="by" options={PERSON} />
-          <Field label="The whole address or id" name="value" required />
+          <Field label="The full address or id" name="value" required />
           <Field
             label="Days to suppress"
             name="suppressDays"
@@ -241,7 +241,9 @@ function Confirm({ asked, found }: { asked: Asked; found: Found }) {
   const { identities, suppressDays } = asked
   return (
     <section class="card warn">
-      <h2>Nothing was erased yet. Of {identities.map(({ value }) => value).join(', ')}:</h2>
+      <h2>
+        Nothing has been erased yet. Found for {identities.map(({ value }) => value).join(', ')}:
+      </h2>
       <Facts
         of={[
           ['Stored events', found.matched],

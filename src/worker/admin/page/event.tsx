@@ -7,10 +7,19 @@ import { type AppContext, servicesOf } from '../../services.ts'
 import type { Answer } from '../api.ts'
 import { eventWithBody, preview } from '../run/events.ts'
 import { find } from '../run/people.ts'
+import { status } from '../run/relay.ts'
 import { href, PLACES } from './addresses.ts'
 import { relayOf, respond, respondFault } from './frame.tsx'
 import { Action, EventLink, Time, toCome, Words } from './parts.tsx'
-import { capitalized, codeWords, NEXT, objection, readable, type State } from './words.ts'
+import {
+  capitalized,
+  codeWords,
+  objection,
+  readable,
+  repeats,
+  type State,
+  whatIsNext,
+} from './words.ts'
 
 export async function showEvent(c: AppContext): Promise<Response> {
   const services = servicesOf(c.env)
@@ -19,8 +28,10 @@ export async function showEvent(c: AppContext): Promise<Response> {
   const stored = await eventWithBody(services, id)
   if (stored) {
     const body = c.req.query('payload') === '1' ? stored.body : null
-    const due = toCome(stored.event.nextAttemptAt, services.rim.now())
-    return respond(c, frame, <Stored event={stored.event} due={due} body={body} />)
+    const hold = stored.event.state === 'pending' ? (await status(services)).hold : null
+    const due = hold ? null : toCome(stored.event.nextAttemptAt, services.rim.now())
+    const reason = hold?.reason ?? null
+    return respond(c, frame, <Stored event={stored.event} due={due} hold={reason} body={body} />)
   }
   const [receipt] = (await find(services, { id, limit: 1 })).events
   if (receipt) return respond(c, frame, <Delivered receipt={receipt} relay={relayOf(c)} />)
@@ -107,10 +118,15 @@ const Step = ({ at, children }: PropsWithChildren<{ at: string }>) => (
   </li>
 )
 
-/** `due`: when the next attempt is; `body`: the payload, for who asked for it. */
-type StoredProps = { event: Answer<'event'>; due: string | null; body: Uint8Array | null }
+type StoredProps = {
+  event: Answer<'event'>
+  due: string | null
+  hold: string | null
+  body: Uint8Array | null
+}
 
-function Stored({ event, due, body }: StoredProps) {
+/** `due`: when the next attempt is; `hold`: why nothing is sent; `body`: the payload, for who asked for it. */
+function Stored({ event, due, hold, body }: StoredProps) {
   const { id, state, bytes, attempts, history, lastError } = event
   const path = `${PLACES.events}/${id}`
   const untold = attempts - history.length
@@ -141,13 +157,13 @@ function Stored({ event, due, body }: StoredProps) {
         {lastError && state !== 'pending' && (
           <li>
             {capitalized(state)}: {attempts === 0 && `${codeWords(lastError.code)}. `}
-            <code>{lastError.message}</code>
+            {!repeats(lastError) && <code>{lastError.message}</code>}
           </li>
         )}
       </ol>
       <p>
         <b>What is next:</b> <Time before="an attempt, due " at={due} after="." />
-        {!due && NEXT[state]}
+        {!due && whatIsNext(event, hold)}
       </p>
       <h2 id="payload">Payload and AEP’s answer</h2>
       <p class="row">
@@ -165,7 +181,11 @@ function Stored({ event, due, body }: StoredProps) {
         <>
           <Text of={body} />
           <h3>AEP’s answer to the last attempt</h3>
-          {event.answer ? <Text of={event.answer} /> : <p>None is kept.</p>}
+          {event.answer ? (
+            <Text of={event.answer} />
+          ) : (
+            <p>{attempts === 0 ? 'It has not been asked.' : 'None is kept.'}</p>
+          )}
         </>
       )}
     </>

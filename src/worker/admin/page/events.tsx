@@ -327,7 +327,7 @@ function FindForm({ sought: { by, value, day } }: { sought: Readonly<Record<stri
   return (
     <form class="row" method="post" action={PLACES.find}>
       <Choice label="By" name="by" value={by} options={FIND_BY} />
-      <Field label="The whole, or 8 digits of an id" name="value" value={value} required />
+      <Field label="In full, or the first 8 digits of an id" name="value" value={value} required />
       <Field label="Received (UTC), if known" name="day" type="date" value={day} />
       <Button look="main">Find</Button>
     </form>

@@ -64,7 +64,7 @@ export async function showOverview(c: AppContext): Promise<Response> {
         )}
         {hold && !isPaused && <Action does="resume">Try again now</Action>}
         <span class="soft">
-          Looked at <Time at={toIso(now)} />.
+          Checked <Time at={toIso(now)} />.
           <Time before=" Next attempt due " at={known.nextAttemptAt} after="." />
           <Time before=" The oldest that is pending came " at={known.oldestPendingAt} after="." />
         </span>

@@ -3,7 +3,7 @@ import type { Child, JSX } from 'hono/jsx'
 import { count, moment } from '../../alerts/words.ts'
 import type { Answer, CommandName } from '../api.ts'
 import { formPath, given, PLACES, type Values } from './addresses.ts'
-import { capitalized, codeWords, howLong, objection } from './words.ts'
+import { capitalized, codeWords, howLong, objection, repeats } from './words.ts'
 
 type TimeProps = {
   at: string | null | undefined
@@ -241,13 +241,13 @@ export function EventLink({ id }: { id: string }) {
 function Why({ event }: { event: Shown }) {
   const { lastError, nextAttemptAt, receivedAt, settledAt, via, failedAt, code, pointer } = event
   const words = lastError ? codeWords(lastError.code) : ''
-  const message = lastError?.message.replace(/^AEP answered /, '') ?? ''
+  const message = lastError && !repeats(lastError) ? lastError.message : ''
   const took = settledAt ? howLong(Date.parse(settledAt) - Date.parse(receivedAt)) : ''
   return (
     <>
       {words}{' '}
       <small>
-        {message.toLowerCase() !== words.toLowerCase() && message}
+        {message.replace(/^AEP answered /, '')}
         {took && `${via === 'forwarded' ? 'forwarded' : 'from the outbox'}, ${took}`}
         <Time before=" · next due " at={nextAttemptAt} />
       </small>

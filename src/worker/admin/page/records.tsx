@@ -37,7 +37,7 @@ export async function showDays(c: AppContext): Promise<Response> {
     { title: 'Seven days', place: 'days' },
     <>
       <h1>Seven days</h1>
-      <p class="soft">By UTC day, at least.</p>
+      <p class="soft">By day, in UTC. The counts are lower bounds.</p>
       <Table caption="All kinds" rows={days} columns={DAY} by="Day" look="tight flat" />
       {rows.length > 0 && (
         <Table
@@ -49,7 +49,7 @@ export async function showDays(c: AppContext): Promise<Response> {
         />
       )}
       <h2>Chats without a transcript</h2>
-      {!available && <p>Not looked at: {why}</p>}
+      {!available && <p>Not checked: {why}</p>}
       {available && events.length === 0 && <p>None.</p>}
       {unnamed > 0 && <p>{count(unnamed, 'event')} without a conversation’s id take no part.</p>}
       {events.length > 0 && (
@@ -63,15 +63,19 @@ export async function showDays(c: AppContext): Promise<Response> {
       )}
       <h2>How it is counted</h2>
       <p class="soft">
-        An isolate that ends loses its last seconds. What was stored is in AEP on the day on which
-        it was delivered, and late when that was more than {howLong(config.alerts.ageMs)} after it
-        came. What AEP refused after accepting it counts on the day on which it was accepted; what
-        it has lost, and not named yet, in the sum of all kinds alone. What was refused, redriven
-        and delivered is in both columns.
-        {!config.readAccess.available &&
-          ' In AEP is what AEP has acknowledged: its own counts are not read.'}{' '}
-        A chat is without its transcript {hours} hours after it began; one that an agent discards
-        has none on purpose.
+        An isolate that ends loses the counts of its last seconds. A stored event counts as{' '}
+        <i>in AEP</i> on the day it was delivered, and as <i>late</i> when that was more than{' '}
+        {howLong(config.alerts.ageMs)} after it came. What AEP refused after accepting it counts as{' '}
+        <i>refused</i> on the day it was accepted; what it lost and has not named yet, only in the
+        sum of all kinds. An event that was refused, redriven and delivered is in both columns.
+        {!config.readAccess.available && (
+          <>
+            {' '}
+            <i>In AEP</i> is what AEP has acknowledged: its own counts are not read.
+          </>
+        )}{' '}
+        A chat counts as <i>without transcript</i> {hours} hours after it began; one that an agent
+        discards has none on purpose.
       </p>
     </>,
   )
@@ -228,7 +232,7 @@ export async function showAlerts(c: AppContext): Promise<Response> {
           Alerts go nowhere yet. <b>What to do:</b> <Words of={forRelay(SET_ALERTS, relayOf(c))} />
         </p>
       )}
-      <Table caption="Looked at every five minutes" rows={urgent} columns={ALERT} by="Alert" />
+      <Table caption="Checked every five minutes" rows={urgent} columns={ALERT} by="Alert" />
       <div class="row">
         <Action does="testAlert">Send a test alert</Action>
       </div>

@@ -43,12 +43,23 @@ export const MEANINGS = {
   delivered: 'Accepted by AEP. Those that it refused afterwards are failed, or recovered since.',
 } as const
 
-/** What becomes of an event of this state. */
-export const NEXT = {
-  pending: 'it is sent as soon as AEP takes it.',
-  dead: 'nothing, until somebody corrects what AEP refuses (a mapping, a schema) and redrives it.',
-  quarantined: 'nothing, until somebody redrives it: then it is validated again.',
-} as const
+/** What becomes of a stored event; `hold`: why nothing is sent, if that is so. */
+export function whatIsNext(
+  { state, lastError }: Pick<Answer<'event'>, 'state' | 'lastError'>,
+  hold: string | null,
+): string {
+  if (state === 'dead') {
+    return 'nothing, until somebody corrects what AEP refuses (a mapping, a schema) and redrives it.'
+  }
+  if (state === 'quarantined') {
+    return lastError?.code === 'malformed-json'
+      ? 'nothing. Redriving does not make JSON of it: look at it, then delete it.'
+      : 'nothing, until somebody redrives it: then it is validated again.'
+  }
+  if (hold === null) return 'it is sent as soon as AEP takes it.'
+  if (hold === 'paused') return 'it is sent when somebody resumes relaying, which is paused.'
+  return `it is sent when what stops all of them is mended: ${adviceFor(hold).title}. The overview says what to do.`
+}
 
 export const CODES: Readonly<Record<StoredError['code'], string>> = {
   rejected: 'AEP refused it',
@@ -72,6 +83,10 @@ export const CODES: Readonly<Record<StoredError['code'], string>> = {
 
 /** One that an isolate of another version has written stands as it is. */
 export const codeWords = (code: string) => (CODES as { [code: string]: string })[code] ?? code
+
+/** Whether the message says no more than the words of its code. */
+export const repeats = ({ code, message }: { readonly code: string; readonly message: string }) =>
+  message.toLowerCase() === codeWords(code).toLowerCase()
 
 const FILTERS: { readonly [name: string]: string } = {
   code: 'why',
@@ -212,7 +227,7 @@ function partsOf({ status, config, reasons, alerts, landed }: Situation, need: n
   say(!hold && reasons.includes('upstream'), 'warn', {
     title: 'AEP does not take events at the moment',
     meaning: 'Webhooks are still taken and stored; they are sent again, and nothing is lost.',
-    action: OUTAGE_ENDS,
+    action: `Nothing, as a rule. ${OUTAGE_ENDS}`,
     stops: true,
   })
   say(reasons.includes('expiring'), 'bad', {
@@ -252,14 +267,15 @@ function partsOf({ status, config, reasons, alerts, landed }: Situation, need: n
     see: PLACES.alerts,
   })
   say(alertsGo && unsent, 'warn', {
-    title: 'An alert was not heard',
+    title: 'An alert could not be sent',
     meaning: `Why: ${unsent?.lastError}.`,
     action: 'Correct `ALERT_WEBHOOK_URL`, and send a test.',
     see: PLACES.alerts,
   })
   say(firing('incomplete'), 'warn', {
     title: ALERTS.incomplete.label,
-    action: 'Is the webhook for transcripts still in the Behavior tab of the widget’s settings?',
+    action:
+      'Check that the webhook for transcripts is still in the Behavior tab of the widget’s settings.',
     see: PLACES.days,
   })
   say(firing('drift'), 'warn', {
@@ -282,7 +298,7 @@ function correctionOf(problems: Config['problems']): string {
   const secrets = names.filter((name) => SECRETS.includes(name))
   const commands = secrets.map((name) => `\`npx wrangler secret put ${name}\``)
   return [
-    ...(commands.length > 0 ? [`Set it anew: ${commands.join(', ')}.`] : []),
+    ...(commands.length > 0 ? [`Set it again: ${commands.join(', ')}.`] : []),
     ...(names.length > secrets.length ? ['Correct `wrangler.toml`, then `npm run deploy`.'] : []),
   ].join(' ')
 }
