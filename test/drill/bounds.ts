@@ -175,7 +175,12 @@ function holdFaults({ said, requests, tokenRequests, starts }: Seen): string[] {
   const tokens = tokenRequests.map(({ at, status, isIssued }) => {
     return { at, status: status === 200 && !isIssued ? 0 : status }
   })
-  const known: AepAnswer[] = [...requests, ...tokens]
+  // The parts of one event share a batch: what its answer says of one of them is then a ground, and so is a wrong number.
+  const items = requests.flatMap(({ at, ids, items = [] }) => {
+    const isMiscounted = items.length > 0 && items.length !== ids.length
+    return [...items, ...(isMiscounted ? [0] : [])].map((status) => ({ at, status }))
+  })
+  const known: AepAnswer[] = [...requests, ...items, ...tokens]
     .map(({ at, status }) => ({ at, status: status ?? 0 }))
     .sort((a, b) => a.at - b.at)
   return said.flatMap(({ at, line: { event, reason, status, code } }) => {

@@ -169,6 +169,7 @@ function respond(
   const outcomes = judged.map((verdict, index) => outcomeOf(verdict, fates[index]))
   const dialect = (answer.type === 'items' ? answer.dialect : undefined) ?? settings.dialect
   const counted = answer.type === 'miscount' ? miscount(outcomes, answer.by ?? -1) : outcomes
+  arrival.entry.items = counted.map(({ status }) => status)
   return send(207, batchAnswered(settings.inletId, xaction, at, counted, dialect))
 }
 
