@@ -66,6 +66,12 @@ describe('a hold and an outage', () => {
   it('may have their ground in what a batch is answered of one of its messages, and in how many it is answered', () => {
     expect(breaches({ said: hold, requests: batch([200, 404, 200]) })).toEqual([])
     expect(breaches({ said: outage, requests: batch([200, 200]) })).toEqual([])
+    expect(breaches({ said: outage, requests: batch([]) })).toEqual([])
+  })
+
+  it('may have theirs in a 200 that could not be read', () => {
+    const requests = [{ at: 1_900, status: 200, cut: 'reset' } as RequestRecord]
+    expect(breaches({ said: outage, requests })).toEqual([])
   })
 
   it('have none in a batch that is accepted', () => {

@@ -153,7 +153,10 @@ function respond(
   if (answer.type === 'status') {
     return sendStatus(answer, bodyForStatus(answer.status, settings.inletId), state.now())
   }
-  if (answer.type === 'garbage') return send(answer.status ?? 200, GARBAGE[answer.garbage])
+  if (answer.type === 'garbage') {
+    arrival.entry.cut = 'garbage'
+    return send(answer.status ?? 200, GARBAGE[answer.garbage])
+  }
   if (arrival.refusal) {
     const { status, body } = arrival.refusal
     return send(status, body, status === 405 ? { allow: 'POST' } : {})

@@ -67,8 +67,8 @@ export type RequestRecord = {
   status: number | null
   /** The statuses in the answer to a batch, as many as it has. */
   items?: readonly number[]
-  /** Why there was no answer, or none that could be read to its end. */
-  cut?: 'stall' | 'reset'
+  /** Why there was no answer, or none that could be read. */
+  cut?: 'stall' | 'reset' | 'garbage'
 }
 
 /** One request to a Platform API. */
