@@ -54,3 +54,29 @@ describe('an event that AEP would take', () => {
     expect(breaches({ ...late(11_000), requests })).toEqual([])
   })
 })
+
+describe('a hold and an outage', () => {
+  const said = (line: object) => [{ at: 2_000, line: { ...line } }]
+  const batch = (items: number[]) => [
+    { at: 1_900, status: 207, ids: ['a-0', 'a-1', 'a-2'], items } as unknown as RequestRecord,
+  ]
+  const hold = said({ event: 'hold', reason: 'configuration', code: 'configuration' })
+  const outage = said({ event: 'upstream', status: 'failing', code: 'unknown-answer' })
+
+  it('may have their ground in what a batch is answered of one of its messages, and in how many it is answered', () => {
+    expect(breaches({ said: hold, requests: batch([200, 404, 200]) })).toEqual([])
+    expect(breaches({ said: outage, requests: batch([200, 200]) })).toEqual([])
+    expect(breaches({ said: outage, requests: batch([]) })).toEqual([])
+  })
+
+  it('may have theirs in a 200 that could not be read', () => {
+    const requests = [{ at: 1_900, status: 200, cut: 'reset' } as RequestRecord]
+    expect(breaches({ said: outage, requests })).toEqual([])
+  })
+
+  it('have none in a batch that is accepted', () => {
+    for (const each of [hold, outage]) {
+      expect(breaches({ said: each, requests: batch([200, 200, 200]) })).toHaveLength(1)
+    }
+  })
+})

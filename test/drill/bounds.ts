@@ -175,7 +175,7 @@ function holdFaults({ said, requests, tokenRequests, starts }: Seen): string[] {
   const tokens = tokenRequests.map(({ at, status, isIssued }) => {
     return { at, status: status === 200 && !isIssued ? 0 : status }
   })
-  const known: AepAnswer[] = [...requests, ...tokens]
+  const known: AepAnswer[] = [...requests.flatMap(saidBy), ...tokens]
     .map(({ at, status }) => ({ at, status: status ?? 0 }))
     .sort((a, b) => a.at - b.at)
   return said.flatMap(({ at, line: { event, reason, status, code } }) => {
@@ -186,6 +186,17 @@ function holdFaults({ said, requests, tokenRequests, starts }: Seen): string[] {
     const times = { ...HOLD_TIMES, quietMs: Math.min(HOLD_TIMES.quietMs, at - started) }
     const fault = holdFault({ reason: isOutage ? 'upstream' : String(reason), at }, known, times)
     return fault === null ? [] : [`${isOutage ? 'outage' : 'hold'}: ${fault}`]
+  })
+}
+
+/**
+ * What an answer says: its status, those of the messages of a batch, since the parts of one event share one, and 0 where
+ * it cannot be read, or has another number of them.
+ */
+function saidBy({ at, ids, status, items, cut }: RequestRecord) {
+  const isUnreadable = cut !== undefined || (items !== undefined && items.length !== ids.length)
+  return [status, ...(items ?? []), ...(isUnreadable ? [0] : [])].map((each) => {
+    return { at, status: each }
   })
 }
 

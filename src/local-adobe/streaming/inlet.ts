@@ -153,7 +153,10 @@ function respond(
   if (answer.type === 'status') {
     return sendStatus(answer, bodyForStatus(answer.status, settings.inletId), state.now())
   }
-  if (answer.type === 'garbage') return send(answer.status ?? 200, GARBAGE[answer.garbage])
+  if (answer.type === 'garbage') {
+    arrival.entry.cut = 'garbage'
+    return send(answer.status ?? 200, GARBAGE[answer.garbage])
+  }
   if (arrival.refusal) {
     const { status, body } = arrival.refusal
     return send(status, body, status === 405 ? { allow: 'POST' } : {})
@@ -169,6 +172,7 @@ function respond(
   const outcomes = judged.map((verdict, index) => outcomeOf(verdict, fates[index]))
   const dialect = (answer.type === 'items' ? answer.dialect : undefined) ?? settings.dialect
   const counted = answer.type === 'miscount' ? miscount(outcomes, answer.by ?? -1) : outcomes
+  arrival.entry.items = counted.map(({ status }) => status)
   return send(207, batchAnswered(settings.inletId, xaction, at, counted, dialect))
 }
 

@@ -65,8 +65,10 @@ export type RequestRecord = {
   readonly body?: string
   /** The status answered; null before the answer, and for good when none was sent. */
   status: number | null
-  /** Why there was no answer, or none that could be read to its end. */
-  cut?: 'stall' | 'reset'
+  /** The statuses in the answer to a batch, as many as it has. */
+  items?: readonly number[]
+  /** Why there was no answer, or none that could be read. */
+  cut?: 'stall' | 'reset' | 'garbage'
 }
 
 /** One request to a Platform API. */
