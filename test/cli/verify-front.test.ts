@@ -1,6 +1,7 @@
 /** `npm run verify` where something else stands in the relay's place, or before it; and its command line. */
 import type { RequestListener } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
+import { main as erase } from '../../src/cli/erase/main.ts'
 import { main as verify } from '../../src/cli/verify/main.ts'
 import { capturePrinted, closeServers, KEY, NOBODY, serverThat } from './relay-test.ts'
 
@@ -44,6 +45,31 @@ describe('verify', () => {
     expect(await verify(['--url', url, '--key', KEY])).toBe(1)
     expect(printed.text()).toContain('Cloudflare Access answers before the relay')
     expect(urls.join()).not.toContain(KEY)
+  })
+
+  it('is content with a Cloudflare Access before /admin alone, and says what it cannot read', async () => {
+    const url = await serverThat((request, response) => {
+      const path = String(request.url)
+      if (path.startsWith('/admin')) {
+        response.writeHead(302, { location: 'https://team.cloudflareaccess.com/' }).end()
+        return
+      }
+      const isRefused = path.startsWith('/chatlio') && !path.includes('key=')
+      const body = isRefused
+        ? { code: 'unauthorized' }
+        : { status: path === '/health' ? 'ok' : 'forwarded', id: 'a' }
+      request.resume().on('end', () => {
+        response.writeHead(isRefused ? 401 : 200, { 'content-type': 'application/json' })
+        response.end(JSON.stringify(body))
+      })
+    })
+    const token = ['--admin-token', 'a-token-of-this-test-00']
+    expect(await verify(['--url', url, '--key', KEY, ...token]), printed.text()).toBe(0)
+    expect(printed.text()).toContain('– admin token not checked: Cloudflare Access stands before')
+    printed.forget()
+    expect(await erase(['--url', url, '--email', 'a@example.com', ...token])).toBe(1)
+    expect(printed.text()).toContain('Cloudflare Access stands before /admin, as it may')
+    expect(printed.text()).not.toContain('Chatlio is sent to a login page')
   })
 
   it('names a redirect', async () => {

@@ -12,8 +12,8 @@ import { keepSecret } from './printable.ts'
 export type Reply =
   /** The relay's own JSON. */
   | { readonly by: 'relay'; readonly status: number; readonly body: Fields }
-  /** Cloudflare Access stands in front: the request never reached the Worker. */
-  | { readonly by: 'access' }
+  /** Cloudflare Access stands in front: the request never reached the Worker. `isAdmin`: where it may. */
+  | { readonly by: 'access'; readonly isAdmin: boolean }
   | { readonly by: 'redirect'; readonly status: number; readonly to: string }
   /** Something answers there, but it is not the relay. */
   | { readonly by: 'other'; readonly status: number }
@@ -57,10 +57,11 @@ export async function askRelay(
 
 function replyOf({ status, headers }: Response, url: string, text: string): Reply {
   const location = headers.get('location')
+  const access: Reply = { by: 'access', isAdmin: /\/admin(\/|$)/.test(new URL(url).pathname) }
   if (status >= 300 && status < 400 && location !== null) {
     const to = new URL(location, url)
     return isAccessHost(to.hostname) || to.pathname.startsWith('/cdn-cgi/access/')
-      ? { by: 'access' }
+      ? access
       : { by: 'redirect', status, to: `${to.origin}${to.pathname}` }
   }
   const body = jsonOf(text)
@@ -70,7 +71,7 @@ function replyOf({ status, headers }: Response, url: string, text: string): Repl
     headers.has('cf-access-aud') ||
     /cloudflare-access/i.test(headers.get('www-authenticate') ?? '') ||
     /cloudflareaccess\.com|\/cdn-cgi\/access\/|cloudflare access|missing jwt/i.test(text)
-  return fromAccess ? { by: 'access' } : { by: 'other', status }
+  return fromAccess ? access : { by: 'other', status }
 }
 
 function isAccessHost(hostname: string): boolean {
@@ -128,6 +129,7 @@ function whyNobody(error: unknown): Pick<Extract<Reply, { by: 'nobody' }>, 'reas
 export function explainReply(reply: Exclude<Reply, { by: 'relay' }>): string {
   switch (reply.by) {
     case 'access':
+      if (reply.isAdmin) return ACCESS_TO_ADMIN
       return 'Cloudflare Access answers before the relay, so Chatlio is sent to a login page and its events are lost. Let Access protect the path /admin alone, or add a bypass for /chatlio and /health.'
     case 'redirect':
       return `Redirects to ${reply.to} (${reply.status}). A webhook must not be redirected: use that address as --url and in Chatlio, or remove the redirect.`
@@ -137,6 +139,9 @@ export function explainReply(reply: Exclude<Reply, { by: 'relay' }>): string {
       return NOBODY[reply.reason].replace('{code}', reply.code)
   }
 }
+
+const ACCESS_TO_ADMIN =
+  'Cloudflare Access stands before /admin, as it may, and lets in who signs in to the page there. No command does: it sends no service token.'
 
 const NOBODY = {
   name: 'No such host ({code}): the relay is not deployed at this address, or its name is misspelt.',

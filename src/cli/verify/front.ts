@@ -68,6 +68,10 @@ export async function checkAdmin(base: string, token: string | null): Promise<Ad
   }
   const headers = { authorization: `Bearer ${token}` }
   const reply = await askRelay(`${base}/admin/status`, { method: 'GET', headers })
+  if (reply.by === 'access') {
+    const text = `not checked: ${explainReply(reply)}`
+    return { row: { check, ok: null, text }, hold: null, usable: false }
+  }
   if (reply.by !== 'relay') return bad(explainReply(reply))
   if (reply.status === 401) return bad('wrong: the relay has another ADMIN_TOKEN')
   if (reply.status === 404) return bad('the relay has no usable ADMIN_TOKEN, so no admin routes')
