@@ -93,6 +93,18 @@ describe('verify', () => {
     expect(printed.text()).toContain('No connection (ECONNREFUSED)')
   })
 
+  it.each([429, 500, 530])(
+    'does not call an address wrong where Cloudflare answers %i',
+    async (status) => {
+      const url = await serverThat((_, response) => {
+        response.writeHead(status, { 'content-type': 'text/html' }).end('<h1>Error 1027</h1>')
+      })
+      expect(await verify(['--url', url, '--key', KEY])).toBe(1)
+      expect(printed.text()).toContain(`Answered ${status}, and not by the relay`)
+      expect(printed.text()).not.toContain('not deployed at this address')
+    },
+  )
+
   it('names an address at which the connection breaks', async () => {
     const url = await serverThat(({ socket }) => socket.destroy())
     expect(await verify(['--url', url, '--key', KEY])).toBe(1)

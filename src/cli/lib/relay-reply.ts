@@ -134,6 +134,9 @@ export function explainReply(reply: Exclude<Reply, { by: 'relay' }>): string {
     case 'redirect':
       return `Redirects to ${reply.to} (${reply.status}). A webhook must not be redirected: use that address as --url and in Chatlio, or remove the redirect.`
     case 'other':
+      if (reply.status === 429 || reply.status >= 500) {
+        return `Answered ${reply.status}, and not by the relay: Cloudflare does not run it at the moment, or something stands before it. Run it again; if it lasts, look at the Worker in Cloudflare's dashboard (Workers & Pages: errors, and the limits of the plan).`
+      }
       return `Something answers there (${reply.status}), but not the relay: it is not deployed at this address. Check the address.`
     case 'nobody':
       return NOBODY[reply.reason].replace('{code}', reply.code)
