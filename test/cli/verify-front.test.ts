@@ -2,6 +2,7 @@
 import type { RequestListener } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
 import { main as erase } from '../../src/cli/erase/main.ts'
+import { askRelay, explainReply } from '../../src/cli/lib/relay-reply.ts'
 import { main as verify } from '../../src/cli/verify/main.ts'
 import { capturePrinted, closeServers, KEY, NOBODY, serverThat } from './relay-test.ts'
 
@@ -70,6 +71,19 @@ describe('verify', () => {
     expect(await erase(['--url', url, '--email', 'a@example.com', ...token])).toBe(1)
     expect(printed.text()).toContain('Cloudflare Access stands before /admin, as it may')
     expect(printed.text()).not.toContain('Chatlio is sent to a login page')
+  })
+
+  it.each([
+    ['EAI_AGAIN', 'The network does not lead there (EAI_AGAIN)'],
+    ['ENETUNREACH', 'The network does not lead there (ENETUNREACH)'],
+    ['ENOTFOUND', 'No such host (ENOTFOUND)'],
+    ['ECONNREFUSED', 'nothing listens at this address'],
+  ])('tells a network that is gone from a relay that is not there: %s', async (code, says) => {
+    const failed = async () => {
+      throw new TypeError('fetch failed', { cause: Object.assign(new Error(), { code }) })
+    }
+    const reply = await askRelay('https://relay.example.com/health', { method: 'GET' }, failed)
+    expect(reply.by === 'relay' ? '' : explainReply(reply)).toContain(says)
   })
 
   it('names a redirect', async () => {

@@ -19,7 +19,7 @@ export type Reply =
   | { readonly by: 'other'; readonly status: number }
   | {
       readonly by: 'nobody'
-      readonly reason: 'name' | 'certificate' | 'timeout' | 'cut' | 'connection'
+      readonly reason: 'network' | 'name' | 'certificate' | 'timeout' | 'cut' | 'connection'
       readonly code: string
     }
 
@@ -116,6 +116,8 @@ function whyNobody(error: unknown): Pick<Extract<Reply, { by: 'nobody' }>, 'reas
     return { reason: 'timeout', code: 'timeout' }
   const cause: unknown = error instanceof Error ? error.cause : undefined
   const code = String((cause as { code?: unknown } | undefined)?.code ?? 'failed')
+  // The name server, or the way there: of the relay it says nothing.
+  if (/^(EAI_AGAIN|ENET|EHOST)/.test(code)) return { reason: 'network', code }
   if (/^(ENOTFOUND|EAI_)/.test(code)) return { reason: 'name', code }
   if (/CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|SSL|TLS|EPROTO/.test(code)) {
     return { reason: 'certificate', code }
@@ -147,6 +149,8 @@ const ACCESS_TO_ADMIN =
   'Cloudflare Access stands before /admin, as it may, and lets in who signs in to the page there. No command does: it sends no service token.'
 
 const NOBODY = {
+  network:
+    'The network does not lead there ({code}). Check it, a VPN or a firewall, and run it again.',
   name: 'No such host ({code}): the relay is not deployed at this address, or its name is misspelt.',
   certificate:
     'The TLS certificate is not accepted ({code}), so Chatlio cannot connect either. A new domain may need some minutes.',
