@@ -7,7 +7,7 @@
 /** The socket of a request; absent inside tests, which have no socket. */
 export type Connection = { destroy(): void }
 
-export class ConnectionLost extends Error {
+class ConnectionLost extends Error {
   constructor() {
     super('Network connection lost.')
   }

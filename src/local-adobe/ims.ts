@@ -5,7 +5,7 @@
  */
 import type { Settings } from './settings.ts'
 
-export type TokenAnswer = { readonly status: number; readonly body: unknown }
+type TokenAnswer = { readonly status: number; readonly body: unknown }
 
 /** The result of checking an Authorization header; `label` identifies the token without revealing it. */
 export type Credential = {

@@ -1,6 +1,6 @@
 /**
- * Every limit of the relay in one place, by what it bounds: the unit in its name, the reason above the number.
- * docs/sources.md resolves the source keys.
+ * The limits of the relay, by what they bound: the unit in the name, the reason above the number. One that only a single
+ * algorithm knows of, or that somebody else's form sets, stands there. docs/sources.md resolves the source keys.
  */
 
 // Units.
@@ -34,13 +34,13 @@ export const UNAVAILABLE_RETRY_AFTER_SECONDS = 10
 /** Shortest webhook key or admin token. Shorter ones can be guessed, so they count as not set. */
 export const MIN_SECRET_CHARACTERS = 20
 /** How long an operator stays signed in: a working day. */
-export const SESSION_MS = 12 * 3_600_000
+export const SESSION_MS = 12 * HOUR_MS
 /** A form of the operators' page. Sign-in is open to anyone, so no more is read. */
 export const MAX_FORM_BYTES = 16_384
 /** How much of the name of an unknown parameter an error repeats. */
 export const MAX_PARAMETER_CHARACTERS = 64
 /** Operators' actions are kept this long. */
-export const OPERATOR_LOG_MS = 90 * 86_400_000
+export const OPERATOR_LOG_MS = 90 * DAY_MS
 
 // What one answer, or one step, of an operators' command holds.
 /**
@@ -77,8 +77,8 @@ export const HEALTH_CACHE_MS = 2_000
 export const FIRST_HEALTH_LOOK_MS = 50
 /** How often the outbox proves by a write that events can be stored, while no event does. */
 export const WRITE_PROBE_INTERVAL_MS = 60_000
-/** How long before a pending event is erased `/health` reports `expiring`; half the retention if that is shorter. */
-export const EXPIRY_WARNING_MS = 7 * 86_400_000
+/** How long before an event of any state expires `/health` and alerts say so; half the retention if that is shorter. */
+export const EXPIRY_WARNING_MS = 7 * DAY_MS
 
 // One request to AEP, and its answer.
 /** AEP refuses a larger request with 413 (MULTI, OAS: "1 MB", taken as the smaller of its two meanings). */
@@ -96,7 +96,7 @@ export const KEPT_ANSWER_BYTES = 8_192
 /** How much of AEP's title, keyword or pointer appears in a log line or an error. */
 export const MAX_REPORT_CHARACTERS = 120
 /** Longest `Retry-After` of AEP that is honoured: a mistake there must not stop relaying for a day. */
-export const MAX_RETRY_AFTER_MS = 3_600_000
+export const MAX_RETRY_AFTER_MS = HOUR_MS
 /** Deadline of a token request. Callers may give up earlier; a token that arrives later serves the next caller. */
 export const IMS_TIMEOUT_MS = 15_000
 /** A token is not used in the last minute (or tenth, if shorter) of its life, so that it is still valid on arrival. */
@@ -145,7 +145,7 @@ export const MAX_KNOWN_HASHES = 1_000
 
 // Storing.
 /** No request takes so long to reach the outbox: an event that seems older was dated by a wrong clock. */
-export const MAX_ARRIVAL_AGE_MS = 3_600_000
+export const MAX_ARRIVAL_AGE_MS = HOUR_MS
 /** Bytes of bodies that wait for the next write of the outbox: it is made at once when there are more. */
 export const MAX_WAITING_BYTES = 4_194_304
 /** Attempts of an event that are remembered, the first among them: some 40 bytes each, written along with the row. */
@@ -191,7 +191,7 @@ export const MAX_UNFINISHED = 3
  * not kill a good event by chance.
  */
 export const MAX_STRIKES = 30
-export const MIN_STRIKES_MS = 86_400_000
+export const MIN_STRIKES_MS = DAY_MS
 /** Distinct refused events that make the setting suspect, once AEP has accepted nothing for so long. */
 export const REFUSALS_TO_HOLD = 3
 export const QUIET_MS = 60_000
@@ -207,7 +207,7 @@ export const MAX_RECEIPT_DAYS = 90
 export const FOLD_AT_REPORTS = 128
 /** What the cron trigger folds: so many reports, or older ones. Folding a few costs as many rows as they do. */
 export const FOLD_FROM_REPORTS = 16
-export const FOLD_AFTER_MS = 3_600_000
+export const FOLD_AFTER_MS = HOUR_MS
 /** Receipts and counts of delivered events are written together: so many, or those of so long. */
 export const DELIVERED_TOGETHER = 500
 export const DELIVERED_WITHIN_MS = 1_000
@@ -221,16 +221,16 @@ export const INDEX_FROM = 512
 /** How long an event is stored before it is indexed: a request works on one for 35 s at most, then stores it. */
 export const INDEX_AFTER_MS = 60_000
 /** Activity by the minute is kept this long, then by the hour. */
-export const ACTIVITY_MINUTES_MS = 48 * 3_600_000
-export const ACTIVITY_HOURS_MS = 90 * 86_400_000
+export const ACTIVITY_MINUTES_MS = 48 * HOUR_MS
+export const ACTIVITY_HOURS_MS = 90 * DAY_MS
 /** How long the outbox remembers the latest report of an isolate. */
-export const ISOLATE_MEMORY_MS = 6 * 3_600_000
+export const ISOLATE_MEMORY_MS = 6 * HOUR_MS
 /** How long the last use of a webhook key is remembered. */
-export const KEY_MEMORY_MS = 400 * 86_400_000
+export const KEY_MEMORY_MS = 400 * DAY_MS
 
 // Alerts.
 /** An alert that goes on is repeated at most this often. */
-export const ALERT_REPEAT_MS = 4 * 3_600_000
+export const ALERT_REPEAT_MS = 4 * HOUR_MS
 /** One request to the alert webhook or the heartbeat, answer included. */
 export const ALERT_TIMEOUT_MS = 10_000
 /** Events that an alert counts as about to be erased; beyond it says "more than": counting reads every row. */
@@ -267,11 +267,11 @@ export const LANDED_FIRST_MS = DAY_MS
 /** Settled hours over which AEP's counts are compared with what it acknowledged. */
 export const LANDED_HOURS = 3
 /** Before these hours: so far ahead a clock may have run by which we have counted. */
-export const LANDED_BEFORE_MS = 6 * 3_600_000
+export const LANDED_BEFORE_MS = 6 * HOUR_MS
 /** An hour in which AEP has refused nothing more ends the alert. */
-export const LANDED_CLEAN_MS = 3_600_000
+export const LANDED_CLEAN_MS = HOUR_MS
 /** AEP keeps the rows of failed batches so long. */
-export const FAILURES_KEPT_MS = 30 * 86_400_000
+export const FAILURES_KEPT_MS = 30 * DAY_MS
 /** Days, kinds and sources of which it is kept how many events AEP refused afterwards: some 60 kB, in one row. */
 export const MAX_REFUSED_KEPT = 1_000
 

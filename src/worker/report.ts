@@ -30,6 +30,7 @@ import {
   REPORT_TRIES,
 } from './limits.ts'
 import { logLine, nameOf } from './log.ts'
+import type { Aep } from './outbox/aep.ts'
 import type { Outcome } from './outbox/event.ts'
 import { addRow, type CountSums, counted, STEP_MS } from './outbox/records/activity.ts'
 import { type Hashes, LookupHash, unpackHashes } from './outbox/records/lookup.ts'
@@ -112,9 +113,8 @@ export class ReportBuffer {
   }
 }
 
-/** `Aep`: what the outbox answers of it. */
-type ReporterDeps<Aep> = {
-  exchange: (report: Report | null, version: string | null) => Promise<Exchanged<Aep>>
+type ReporterDeps = {
+  exchange: (report: Report | null, version: string | null) => Promise<Exchanged>
   /** `askedAt`: when the outbox was asked. */
   learned: (aep: Aep, askedAt: number) => void
   /** Takes what there is to report of drift; the next call starts from nothing. */
@@ -127,8 +127,8 @@ type ReporterDeps<Aep> = {
   isolate: string
 }
 
-export class Reporter<Aep = unknown> {
-  readonly #deps: ReporterDeps<Aep>
+export class Reporter {
+  readonly #deps: ReporterDeps
   readonly #buffer = new ReportBuffer()
   /** Sent, and not known to be taken. */
   #sent: Report | null = null
@@ -146,7 +146,7 @@ export class Reporter<Aep = unknown> {
   /** Until when, by hash. */
   #suppressed: ReadonlyMap<string, number> = new Map()
 
-  constructor(deps: ReporterDeps<Aep>) {
+  constructor(deps: ReporterDeps) {
     this.#deps = deps
   }
 

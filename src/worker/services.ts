@@ -12,7 +12,6 @@ import { HealthCheck } from './http/health.ts'
 import type { Timers } from './lib/bounded.ts'
 import { rimOf } from './lib/rim.ts'
 import { logLine } from './log.ts'
-import type { Aep } from './outbox/aep.ts'
 import { outboxOf } from './outbox/outbox.ts'
 import { Relay } from './relay.ts'
 import { Reporter } from './report.ts'
@@ -56,7 +55,7 @@ function makeServices(env: Env) {
     destination &&
     new AepClient(destination, { post: poster(fetch, false, timers), now, timers, tokens })
   const drift = new DriftDetector()
-  const reporter = new Reporter<Aep>({
+  const reporter = new Reporter({
     exchange: (...sent) => outbox().exchange({ accepted: breaker.accepted, settings }, ...sent),
     learned: (aep, askedAt) => breaker.update(aep, askedAt),
     drift: (at) => drift.takeReports(at),

@@ -31,7 +31,11 @@ process.exitCode = await main(process.argv.slice(2))
 process.exit()
 
 function main(args: readonly string[]): Promise<number> {
-  return runCommand(readOptions(args), USAGE, (options: Options) => bench(options, args))
+  return runCommand(
+    () => readOptions(args),
+    USAGE,
+    (options: Options) => bench(options, args),
+  )
 }
 
 async function bench(options: Options, args: readonly string[]): Promise<number> {

@@ -46,31 +46,18 @@ const QUICK: Conditions = { rounds: 2, roundMs: 300, warmUpMs: 200, steadyMs: 1_
 
 /** `wrong` says what is wrong with the command line. */
 export function readOptions(args: readonly string[]): Options | 'help' | { wrong: string } {
-  let values: {
-    only?: string
-    opponents?: string
-    rounds?: string
-    events?: string
-    quick?: boolean
-    'dry-run'?: boolean
-    help?: boolean
-  }
-  try {
-    ;({ values } = parseArgs({
-      args: [...args],
-      options: {
-        only: { type: 'string' },
-        opponents: { type: 'string' },
-        rounds: { type: 'string' },
-        events: { type: 'string' },
-        quick: { type: 'boolean' },
-        'dry-run': { type: 'boolean' },
-        help: { type: 'boolean' },
-      },
-    }))
-  } catch (thrown) {
-    return { wrong: thrown instanceof Error ? thrown.message : String(thrown) }
-  }
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: 'string' },
+      opponents: { type: 'string' },
+      rounds: { type: 'string' },
+      events: { type: 'string' },
+      quick: { type: 'boolean' },
+      'dry-run': { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+  })
   if (values.help) return 'help'
   const parts = listed(values.only)
   const unknown = parts?.find((name) => !PARTS.includes(name as Part))

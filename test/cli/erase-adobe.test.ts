@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { main } from '../../src/cli/erase/main.ts'
 import { regulationHint } from '../../src/cli/erase/regulation.ts'
 import { Bench, type Fetch } from './provision-support.ts'
-import { RelayStandIn } from './relay-stand-in.ts'
+import { RelayStandIn, type Suppression } from './relay-stand-in.ts'
 import { ADMIN_TOKEN, capturePrinted } from './relay-test.ts'
 
 const printed = capturePrinted()
@@ -397,6 +397,17 @@ describe('erase --status', () => {
     printed.forget()
     expect(await run(['--status', onlyReceipt().file])).toBe(4)
     expect(printed.text()).toContain('as long as the job may take')
+  })
+
+  it('finds the suppression of this person among thousands', async () => {
+    for (let other = 0; other < 3_000; other += 1) {
+      const [since, until] = [0, 60].map((day) => new Date(now() + day * DAY).toISOString())
+      relay.suppressed.set(`other-${other}`, { id: `o-${other}`, since, until } as Suppression)
+    }
+    expect(await erase(['--suppress-days', '10'])).toBe(0)
+    printed.forget()
+    expect(await run(['--status', onlyReceipt().file, '--extend'])).toBe(4)
+    expect(printed.text()).toContain('Extended until')
   })
 
   it('says what to do where the relay lists no suppressions', async () => {

@@ -1,5 +1,6 @@
 /** The fuzzer's own judgement: that it would see what it looks for. */
 import { describe, expect, it } from 'vitest'
+import { tried } from '../../src/cli/lib/run.ts'
 import { recordOf } from '../../src/local-adobe/streaming/message.ts'
 import { encode } from '../../src/worker/aep/record/encode.ts'
 import { readEvent } from '../../src/worker/chatlio/event.ts'
@@ -186,4 +187,4 @@ it.each([
   [['--format', 'csv'], '--format is raw or xdm.'],
   [['--requests', '0'], '--requests is a whole number, 1 or more.'],
   [['--seed', '1.5'], '--seed is a whole number, 0 or more.'],
-])('%j is refused: %s', (args, wrong) => expect(readOptions(args)).toEqual({ wrong }))
+])('%j is refused: %s', (args, wrong) => expect(tried(() => readOptions(args))).toEqual({ wrong }))

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { environmentOf } from '../../src/cli/lib/env-file.ts'
 import { platformClient } from '../../src/cli/lib/platform-client.ts'
 import { keepSecret, printable, printableLines } from '../../src/cli/lib/printable.ts'
-import { askRelay } from '../../src/cli/lib/relay-reply.ts'
+import { askAdmin } from '../../src/cli/lib/relay-reply.ts'
 import { paint } from '../../src/cli/lib/style.ts'
 import { linesOf } from '../../src/cli/lib/text.ts'
 import { main as tail } from '../../src/cli/tail/main.ts'
@@ -130,11 +130,9 @@ describe('a secret', () => {
 
   it('of an operator is not printed by any command that has sent it', async () => {
     const adminToken = 'operators-token-number-one'
-    const reply = await askRelay(
-      'http://127.0.0.1:1/admin/erase',
-      { method: 'POST', headers: { authorization: `Bearer ${adminToken}` } },
-      async () => Response.json({ code: 'x', detail: `no ${adminToken}` }, { status: 400 }),
-    )
+    const repeated = Response.json({ code: 'x', detail: `no ${adminToken}` }, { status: 400 })
+    vi.spyOn(globalThis, 'fetch').mockResolvedValue(repeated)
+    const reply = await askAdmin({ base: 'https://relay.example.com', adminToken }, 'erase', {})
     expect(reply).toMatchObject({ by: 'relay', status: 400 })
     expect(printableLines(JSON.stringify(reply))).not.toContain(adminToken)
   })

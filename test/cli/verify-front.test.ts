@@ -1,6 +1,6 @@
 /** `npm run verify` where something else stands in the relay's place, or before it; and its command line. */
 import type { RequestListener } from 'node:http'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { main as erase } from '../../src/cli/erase/main.ts'
 import { askRelay, explainReply } from '../../src/cli/lib/relay-reply.ts'
 import { main as verify } from '../../src/cli/verify/main.ts'
@@ -79,10 +79,9 @@ describe('verify', () => {
     ['ENOTFOUND', 'No such host (ENOTFOUND)'],
     ['ECONNREFUSED', 'nothing listens at this address'],
   ])('tells a network that is gone from a relay that is not there: %s', async (code, says) => {
-    const failed = async () => {
-      throw new TypeError('fetch failed', { cause: Object.assign(new Error(), { code }) })
-    }
-    const reply = await askRelay('https://relay.example.com/health', { method: 'GET' }, failed)
+    const cause = Object.assign(new Error(), { code })
+    vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('fetch failed', { cause }))
+    const reply = await askRelay('https://relay.example.com/health', { method: 'GET' })
     expect(reply.by === 'relay' ? '' : explainReply(reply)).toContain(says)
   })
 
@@ -140,15 +139,43 @@ describe('verify', () => {
       /✔ landed .*in every hour of the last day that is settled \(1\)/,
     ],
   ])('says of hours that %s what AEP has kept', async (_, hours, says) => {
+    await verifyWhere({ available: true, why: null, hours, failures: [] })
+    expect(printed.text()).toMatch(says)
+  })
+
+  it('says that AEP refuses what it accepts, however much that is', async () => {
+    const failure = {
+      id: 'a'.repeat(64),
+      code: 'DCVS-1105-400',
+      pointer: '/timestamp',
+      batch: '01HN0000000000000000000000',
+      at: '2026-11-24T10:00:00.000Z',
+    }
+    const failures = Array.from({ length: 1_000 }, () => failure)
+    await verifyWhere({ available: true, why: 'AEP refused them.', hours: [], failures })
+    expect(printed.text()).toMatch(/✘ landed .*AEP refused them\./)
+  })
+
+  it('does not call well what the relay cannot say, but for an older one', async () => {
+    await verifyWhere({ code: 'unavailable' }, 503)
+    expect(printed.text()).toMatch(/✘ landed the relay answered 503 .*Not everything is well/)
+    printed.forget()
+    await verifyWhere({ code: 'not-found' }, 404)
+    expect(printed.text()).toContain('All is well')
+  })
+
+  /** A relay that forwards, and answers so to what AEP has kept. */
+  async function verifyWhere(compared: object, status = 200): Promise<void> {
     const url = await serverThat((request, response) => {
       const answer = {
         '/health': { status: 'ok' },
         '/admin/status': { accepted: 0, pending: 0, dead: 0, quarantined: 0, hold: null },
-        '/admin/compared': { available: true, why: null, hours },
+        '/admin/compared': compared,
       }[String(request.url)]
       const isRefused = !answer && !request.url?.includes('key=')
       request.resume().on('end', () => {
-        response.writeHead(isRefused ? 401 : 200, { 'content-type': 'application/json' })
+        const code = isRefused ? 401 : answer === compared ? status : 200
+        response.writeHead(code, { 'content-type': 'application/json' })
         const refused = { code: 'unauthorized' }
         response.end(
           JSON.stringify(answer ?? (isRefused ? refused : { status: 'forwarded', id: 'a' })),
@@ -156,8 +183,7 @@ describe('verify', () => {
       })
     })
     await verify(['--url', url, '--key', KEY, '--admin-token', 'a-token-of-this-test-00'])
-    expect(printed.text().replaceAll(/\s+/g, ' ')).toMatch(says)
-  })
+  }
 
   it.each([
     [['--key', KEY], '--url'],

@@ -28,7 +28,7 @@ import { XDM } from './xdm.ts'
 const FORMATS = { raw: RAW, xdm: XDM }
 
 function main(args: readonly string[]): Promise<number> {
-  return runCommand(readOptions(args), USAGE, drill)
+  return runCommand(() => readOptions(args), USAGE, drill)
 }
 
 async function drill(options: Options): Promise<number> {

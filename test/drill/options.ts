@@ -36,41 +36,37 @@ export const USAGE = `Usage: npm run drill -- [options]
 
 /** `wrong` says what is wrong with the command line. */
 export function readOptions(args: readonly string[]): Options | 'help' | { wrong: string } {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        seed: { type: 'string' },
-        events: { type: 'string', default: '2000' },
-        kills: { type: 'string', default: '20' },
-        duration: { type: 'string' },
-        format: { type: 'string', default: 'raw' },
-        'store-first': { type: 'boolean', default: false },
-        phase: { type: 'string' },
-        keep: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) return 'help'
-    const { format, keep } = values
-    if (format !== 'raw' && format !== 'xdm') return { wrong: '--format is raw or xdm.' }
-    const phases = phasesOf(values.phase)
-    return {
-      phases,
-      seed:
-        values.seed === undefined ? randomInt(1_000_000) : integerAtLeast('--seed', values.seed, 0),
-      events: integerAtLeast('--events', values.events, 1),
-      kills: integerAtLeast('--kills', values.kills, 0),
-      durationMs:
-        values.duration === undefined
-          ? Infinity
-          : integerAtLeast('--duration', values.duration, 1) * 1_000,
-      storeFirst: values['store-first'],
-      format,
-      keep,
-    }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: 'string' },
+      events: { type: 'string', default: '2000' },
+      kills: { type: 'string', default: '20' },
+      duration: { type: 'string' },
+      format: { type: 'string', default: 'raw' },
+      'store-first': { type: 'boolean', default: false },
+      phase: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const { format, keep } = values
+  if (format !== 'raw' && format !== 'xdm') return { wrong: '--format is raw or xdm.' }
+  const phases = phasesOf(values.phase)
+  return {
+    phases,
+    seed:
+      values.seed === undefined ? randomInt(1_000_000) : integerAtLeast('--seed', values.seed, 0),
+    events: integerAtLeast('--events', values.events, 1),
+    kills: integerAtLeast('--kills', values.kills, 0),
+    durationMs:
+      values.duration === undefined
+        ? Infinity
+        : integerAtLeast('--duration', values.duration, 1) * 1_000,
+    storeFirst: values['store-first'],
+    format,
+    keep,
   }
 }
 

@@ -1,6 +1,7 @@
 /** What both judges, the drill and the simulation, are told by the same functions: each speaks where it must, and only there. */
 import { describe, expect, it } from 'vitest'
 import { holdFault, type Notice, noticeFaults } from '../promises.ts'
+import { judgeBounds } from './bounds.ts'
 
 describe('a hold that begins', () => {
   const NOW = 1_000_000
@@ -29,6 +30,28 @@ describe('a hold that begins', () => {
     ['paused', [], null],
   ])('for %s, after %j: %s', (reason, said, fault) => {
     expect(holdFault({ reason, at: NOW }, said, TIMES)).toBe(fault)
+  })
+})
+
+describe('an outage that begins while AEP answers well', () => {
+  const breaches = (code: string) =>
+    judgeBounds({
+      webhooks: [],
+      requests: [],
+      tokenRequests: [],
+      lake: [],
+      eventOf: () => null,
+      starts: [],
+      looks: [],
+      said: [{ at: 1_000, line: { event: 'upstream', status: 'failing', code } }],
+    }).breaches
+
+  it('is a breach of the drill, but for a timeout, which the machine may have caused', () => {
+    expect(breaches('unavailable')).toEqual([
+      'outage: upstream, though AEP has said nothing of the kind',
+    ])
+    expect(breaches('network')).toHaveLength(1)
+    expect(breaches('timeout')).toEqual([])
   })
 })
 

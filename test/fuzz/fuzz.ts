@@ -44,7 +44,7 @@ type Failed = {
 }
 
 function main(args: readonly string[]): Promise<number> {
-  return runCommand(readOptions(args), USAGE, fuzz)
+  return runCommand(() => readOptions(args), USAGE, fuzz)
 }
 
 async function fuzz(options: Options): Promise<number> {

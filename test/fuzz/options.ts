@@ -27,34 +27,30 @@ export const USAGE = `Usage: npm run fuzz -- [options]
 
 /** `wrong` says what is wrong with the command line. */
 export function readOptions(args: readonly string[]): Options | 'help' | { wrong: string } {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        seed: { type: 'string' },
-        requests: { type: 'string', default: '100000' },
-        first: { type: 'string', default: '0' },
-        format: { type: 'string' },
-        only: { type: 'string' },
-        save: { type: 'string' },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) return 'help'
-    const { format, save = null } = values
-    if (format !== undefined && format !== 'raw' && format !== 'xdm') {
-      return { wrong: '--format is raw or xdm.' }
-    }
-    return {
-      seed: values.seed === undefined ? randomInt(1_000_000) : whole('--seed', values.seed, 0),
-      requests: whole('--requests', values.requests, 1),
-      first: whole('--first', values.first, 0),
-      formats: format === undefined ? ['raw', 'xdm'] : [format],
-      only: values.only === undefined ? null : whole('--only', values.only, 0),
-      save,
-    }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: 'string' },
+      requests: { type: 'string', default: '100000' },
+      first: { type: 'string', default: '0' },
+      format: { type: 'string' },
+      only: { type: 'string' },
+      save: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const { format, save = null } = values
+  if (format !== undefined && format !== 'raw' && format !== 'xdm') {
+    return { wrong: '--format is raw or xdm.' }
+  }
+  return {
+    seed: values.seed === undefined ? randomInt(1_000_000) : whole('--seed', values.seed, 0),
+    requests: whole('--requests', values.requests, 1),
+    first: whole('--first', values.first, 0),
+    formats: format === undefined ? ['raw', 'xdm'] : [format],
+    only: values.only === undefined ? null : whole('--only', values.only, 0),
+    save,
   }
 }
 

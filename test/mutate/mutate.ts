@@ -64,39 +64,35 @@ type Report = {
 }
 
 function main(args: readonly string[]): Promise<number> {
-  return runCommand(readOptions(args), USAGE, mutate)
+  return runCommand(() => readOptions(args), USAGE, mutate)
 }
 
 type Options = { readonly files: readonly string[]; readonly survivors: boolean }
 
 /** `wrong` says what is wrong with the command line. */
 function readOptions(args: readonly string[]): Options | 'help' | { wrong: string } {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        survivors: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) return 'help'
-    const names = positionals.length > 0 ? positionals : Object.keys(ROOMS)
-    const chosen = names.flatMap((name): [file: string, lines: string][] => {
-      const [, file = '', lines = ''] =
-        /^(?:src\/worker\/)?(.*?)(?:\.ts)?(:\d+-\d+)?$/.exec(name) ?? []
-      return (ROOMS[file] ?? [file]).map((each) => [each, lines])
-    })
-    const known = Object.values(ROOMS).flat()
-    const [unknown] = chosen.find(([file]) => !known.includes(file)) ?? []
-    if (unknown !== undefined) return { wrong: `${unknown} is no room, and no module of one.` }
-    const [gone] = chosen.find(([file]) => !existsSync(moduleOf(file))) ?? []
-    if (gone !== undefined) return { wrong: `src/worker/${gone}.ts is not there any more.` }
-    const files = chosen.map(([file, lines]) => `src/worker/${file}.ts${lines}`)
-    return { files, survivors: values.survivors }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
-  }
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      survivors: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const names = positionals.length > 0 ? positionals : Object.keys(ROOMS)
+  const chosen = names.flatMap((name): [file: string, lines: string][] => {
+    const [, file = '', lines = ''] =
+      /^(?:src\/worker\/)?(.*?)(?:\.ts)?(:\d+-\d+)?$/.exec(name) ?? []
+    return (ROOMS[file] ?? [file]).map((each) => [each, lines])
+  })
+  const known = Object.values(ROOMS).flat()
+  const [unknown] = chosen.find(([file]) => !known.includes(file)) ?? []
+  if (unknown !== undefined) return { wrong: `${unknown} is no room, and no module of one.` }
+  const [gone] = chosen.find(([file]) => !existsSync(moduleOf(file))) ?? []
+  if (gone !== undefined) return { wrong: `src/worker/${gone}.ts is not there any more.` }
+  const files = chosen.map(([file, lines]) => `src/worker/${file}.ts${lines}`)
+  return { files, survivors: values.survivors }
 }
 
 const moduleOf = (file: string) => path.join(ROOT, `src/worker/${file}.ts`)

@@ -33,6 +33,8 @@ export type Landed = { id: string; at: number; copies: number; text: string; for
 export type AepDeps = {
   queue: Queue
   seed: number
+  /** How long an access token is good. */
+  tokenSeconds: number
   faults: readonly AepFault[]
   /** Events that AEP never takes, and what it says instead; by their ids. */
   poisonOf: (event: string) => AepAnswer | null
@@ -63,6 +65,8 @@ export class SimulatedAep {
   /** What becomes of it afterwards. */
   readonly later: LandedSide
   readonly #deps: AepDeps
+  /** Until when each token is good. */
+  readonly #tokens = new Map<string, number>()
   #serial = 0
 
   constructor(deps: AepDeps) {
@@ -104,7 +108,11 @@ export class SimulatedAep {
     const flow = headers.get('x-adobe-flow-id') ?? ''
     const messages: unknown[] = isBatch ? parsed.messages : [parsed]
     const [, format = ''] = /([a-z]+-[a-z]+)$/.exec(new URL(url).pathname) ?? []
-    const verdicts = messages.map((message) => this.#judge(message, flow, format, machine, random))
+    const token = headers.get('authorization')?.slice('Bearer '.length)
+    const isBarred = token !== undefined && (this.#tokens.get(token) ?? 0) < queue.now
+    const verdicts = messages.map((message) =>
+      this.#judge(message, flow, format, machine, random, isBarred),
+    )
     const [first] = verdicts
     const request = { at: queue.now, by: machine.name, failed: false }
     this.requests.push(request)
@@ -128,6 +136,10 @@ export class SimulatedAep {
     await this.#wait(slowMs, init)
     for (const each of verdicts) each.asked.answeredAt = queue.now
     if (said === 'reset') throw new TypeError('Network connection lost.')
+    if (said === 'html') {
+      return new Response('<h1>Back soon</h1>', { headers: { 'content-length': '18' } })
+    }
+    if (said === 'half') return halfAnswered()
     if (said === 'empty')
       return new Response('', { status: 200, headers: { 'content-length': '0' } })
     if (said === 'wrong-number' && isBatch) return answer(207, { responses: [{ status: 200 }] })
@@ -160,7 +172,14 @@ export class SimulatedAep {
     return answer(207, { responses })
   }
 
-  #judge(message: unknown, flow: string, format: string, machine: Machine, random: Random): Judged {
+  #judge(
+    message: unknown,
+    flow: string,
+    format: string,
+    machine: Machine,
+    random: Random,
+    isBarred: boolean,
+  ): Judged {
     const record = recordOf(message, format)
     const text = JSON.stringify(record)
     const id = String(record._id)
@@ -168,6 +187,7 @@ export class SimulatedAep {
     const now = queue.now
     const event = id.slice(0, 64)
     const said: AepAnswer | 'accepted' =
+      (isBarred ? '401' : null) ??
       wrongSetting(flow) ??
       this.#deps.faults.find(
         ({ from, to, share, kinds, ims }) =>
@@ -245,7 +265,12 @@ export class SimulatedAep {
         if (status >= 400) return answer(status, { error: 'no' })
       }
     }
-    return answer(200, { access_token: `token-${this.#serial}`, expires_in: 86_399 })
+    const { tokenSeconds } = this.#deps
+    const token = `token-${this.#serial}`
+    // Some are taken back before their time.
+    const isTakenBack = tokenSeconds < 3_600 && random.chance(0.2)
+    this.#tokens.set(token, queue.now + tokenSeconds * (isTakenBack ? 300 : 1_000))
+    return answer(200, { access_token: token, expires_in: tokenSeconds })
   }
 
   #wait(ms: number, init: RequestInit): Promise<void> {
@@ -259,7 +284,7 @@ export class SimulatedAep {
 /** These are said of one message of a batch, others of the whole request. */
 const PER_MESSAGE = new Set<string>(['400', '413', '500', '503', '429', '403'])
 /** AEP has it, whatever is heard of that. */
-const LANDS = new Set<string>(['slow', 'lost-answer', 'wrong-number'])
+const LANDS = new Set<string>(['slow', 'lost-answer', 'wrong-number', 'half'])
 
 function wrongSetting(flow: string): AepAnswer | null {
   const [, said] = /^wrong-(.*)$/.exec(flow) ?? []
@@ -271,6 +296,27 @@ const isPart = (id: string) => id.length > 64
 /** What a record says, but for how late it is sent, and for times that an outbox corrects whose clock is behind. */
 const contentOf = (text: string) =>
   text.replace(/"delaySeconds":\d+|"(?:timestamp|receivedAt)":"[^"]*"/g, '')
+
+const ODD_WAITS = [
+  '',
+  '-5',
+  '0',
+  '1e9',
+  'soon',
+  '5, 7',
+  'Thu, 01 Jan 1970 00:00:00 GMT',
+  '2027-01-04',
+] as const
+
+function halfAnswered(): Response {
+  const body = new ReadableStream({
+    pull(controller) {
+      controller.enqueue(new TextEncoder().encode('{"inletId":"in'))
+      controller.error(new TypeError('Network connection lost.'))
+    },
+  })
+  return new Response(body, { status: 200 })
+}
 
 type JsonObject = Record<string, unknown>
 
@@ -295,7 +341,9 @@ function single({ said }: { said: string }, random: Random): Response {
   const wait: Record<string, string> =
     said === '429-wait' || said === '503-wait'
       ? { 'retry-after': String(random.int(5, 1_200)) }
-      : {}
+      : said === '429-odd'
+        ? { 'retry-after': random.pick([...ODD_WAITS]) }
+        : {}
   return answer(status, { title: 'no', status }, wait)
 }
 

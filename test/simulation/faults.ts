@@ -75,7 +75,7 @@ export const PUT_BACK: readonly PutIn[] = [
       },
       {
         file: 'src/worker/limits.ts',
-        line: 'export const MIN_STRIKES_MS = 86_400_000',
+        line: 'export const MIN_STRIKES_MS = DAY_MS',
         instead: 'export const MIN_STRIKES_MS = 0',
       },
     ],
@@ -368,7 +368,7 @@ export const EACH_CHECK: readonly PutIn[] = [
     lines: [
       {
         file: 'src/worker/limits.ts',
-        line: 'export const LANDED_CLEAN_MS = 3_600_000',
+        line: 'export const LANDED_CLEAN_MS = HOUR_MS',
         instead: 'export const LANDED_CLEAN_MS = 360_000_000',
       },
     ],
@@ -440,7 +440,7 @@ export const EACH_CHECK: readonly PutIn[] = [
     lines: [
       {
         file: 'src/worker/limits.ts',
-        line: 'export const ALERT_REPEAT_MS = 4 * 3_600_000',
+        line: 'export const ALERT_REPEAT_MS = 4 * HOUR_MS',
         instead: 'export const ALERT_REPEAT_MS = 60_000',
       },
     ],

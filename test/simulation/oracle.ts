@@ -14,6 +14,8 @@ import type { Answered, Breach, World } from './world.ts'
 export type Known = {
   webhook: Webhook
   postedAt: number
+  /** Its sender has sent it once more, last; 0: never. */
+  againAt: number
   /** First 2xx, or a 4xx that says that it is stored. */
   takenAt: number | null
   landedAt: number | null
@@ -99,6 +101,7 @@ export class Oracle {
       this.#known.set(webhook.id, {
         webhook,
         postedAt: 0,
+        againAt: 0,
         takenAt: null,
         landedAt: null,
         refusals: [],
@@ -131,6 +134,10 @@ export class Oracle {
   posted(webhook: Webhook): void {
     const known = this.#known.get(webhook.id)
     if (!known) return
+    if (known.postedAt > 0) {
+      known.againAt = this.world.now
+      return
+    }
     known.postedAt = this.world.now
     this.#posted += 1
     const { serial } = webhook
@@ -301,15 +308,14 @@ export class Oracle {
   }
 
   /** The object has sent it: nothing of an erased event or a suppressed person. */
-  #mayLeave({ webhook, postedAt }: Known, asked: Asked): void {
-    const { now, settings } = this.world
-    // A request under way: through the network, behind a slow disk, waiting for a token.
-    const underWay =
-      500 + (this.has(6 * SECOND, 'storage') ? 6 * SECOND : 0) + (settings.token ? 20 * SECOND : 0)
+  #mayLeave({ webhook, postedAt, againAt }: Known, asked: Asked): void {
+    const { now } = this.world
+    // A request under way: through the network, behind a slow disk.
+    const underWay = 500 + (this.has(6 * SECOND, 'storage') ? 6 * SECOND : 0)
     for (const { person, at, askedAt, until } of this.#erasures) {
       if (at === null || person !== webhook.person || now <= at + underWay) continue
       // One that was on its way to the outbox when its person was erased, and nobody is suppressed, may be stored after it.
-      const wasThere = postedAt > 0 && postedAt < askedAt - 40 * SECOND
+      const wasThere = postedAt > 0 && Math.max(postedAt, againAt) < askedAt - 40 * SECOND
       if (wasThere || (postedAt < until && until > now && now > at)) {
         this.breach(
           'erased',
@@ -321,7 +327,7 @@ export class Oracle {
     if (
       deletedAt !== undefined &&
       now > deletedAt + underWay &&
-      postedAt < deletedAt - 40 * SECOND
+      Math.max(postedAt, againAt) < deletedAt - 40 * SECOND
     ) {
       this.breach(
         'deleted',
@@ -632,9 +638,11 @@ export class Oracle {
   }
 
   /** A dead event is pending again: an operator, or a refusal that was the setting's fault. */
-  #tookBack({ webhook, deadAt, deadIn, refusals }: Known): void {
+  #tookBack({ webhook, deadAt, deadIn, refusals, againAt }: Known): void {
     const { now, aep, deployment } = this.world
     if (this.#redrives > 0 && now - this.#redrives < 10 * MINUTE) return
+    // Or it has come again.
+    if (againAt > (deadAt ?? now) - MINUTE) return
     this.world.reach('a dead event taken back')
     if (this.has(10 * MINUTE, 'rpc', 'clock')) return
     const diedAt = refusals.at(-1) ?? deadAt ?? now

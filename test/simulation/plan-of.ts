@@ -1,6 +1,7 @@
 /** The plan of a seed: settings, faults and webhooks. */
 import { Random } from '../drill/random.ts'
 import {
+  type AepAnswer,
   type Fault,
   HOUR,
   MINUTE,
@@ -32,7 +33,16 @@ export function planOf(seed: number, hours: number): Plan {
   if (together.chance(0.06)) faults.push(...deathThenWrongSetting(together, ms, settings))
   const races = new Random(seed, 'other')
   if (races.chance(0.05)) faults.push(...refusedTogether(races, ms, settings))
-  const webhooks = webhooksOf(new Random(seed, 'webhooks'), ms, faults)
+  const odd = new Random(seed, 'odd answers')
+  if (odd.chance(0.3)) {
+    for (const fault of faults) {
+      if (fault.what !== 'aep' || fault.ims) continue
+      const others = ODD[fault.answer]
+      if (others && odd.chance(0.6)) fault.answer = odd.pick(others)
+    }
+  }
+  const sent = webhooksOf(new Random(seed, 'webhooks'), ms, faults)
+  const webhooks = repeated(sent, ms, new Random(seed, 'again'))
   const aimed = faults.map((fault) => aimedAt(webhooks, fault, random))
   if (races.chance(0.05)) aimed.push(...racing(webhooks, races))
   return {
@@ -43,6 +53,27 @@ export function planOf(seed: number, hours: number): Plan {
     faults: aimed.sort((a, b) => startOf(a) - startOf(b)),
     webhooks,
   }
+}
+
+/** In the place of a plain answer, in some runs. */
+const ODD: { readonly [answer in AepAnswer]?: readonly [AepAnswer, ...AepAnswer[]] } = {
+  '404': ['307'],
+  '429': ['429-odd', '408'],
+  '500': ['408', 'html'],
+  '503': ['html', '429-odd', 'half'],
+  empty: ['html', 'half'],
+  reset: ['half'],
+}
+
+/** In some runs a webhook comes again: while it is under way, while it waits, or long after. */
+function repeated(webhooks: readonly Webhook[], ms: number, random: Random): readonly Webhook[] {
+  if (!random.chance(0.15)) return webhooks
+  return webhooks.map((webhook) => {
+    if (!random.chance(0.2)) return webhook
+    const late = () => random.int(1, random.pick([80, 5_000, 2 * MINUTE, 2 * HOUR]))
+    const again = [webhook.at + late(), webhook.at + late()].slice(random.int(0, 1))
+    return { ...webhook, again: again.filter((at) => at < ms) }
+  })
 }
 
 /** Half of the moments come while a webhook is under way, since nothing much happens in between. */

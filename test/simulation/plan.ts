@@ -20,6 +20,15 @@ export type AepAnswer =
   | 'lost-answer'
   | 'empty'
   | 'wrong-number'
+  /** A redirect. */
+  | '307'
+  | '408'
+  /** With a `Retry-After` that is none, or of long ago. */
+  | '429-odd'
+  /** 200, and what a proxy shows to people. */
+  | 'html'
+  /** 200, and the connection breaks within its body. */
+  | 'half'
 
 export type Lasting = { from: number; to: number }
 
@@ -96,6 +105,8 @@ export type Webhook = {
   quality: Quality
   body: string
   id: string
+  /** When its sender sends it once more: a proxy in between, or by hand. */
+  again?: readonly number[]
 }
 
 export type Plan = {

@@ -92,6 +92,7 @@ const MUST_REACH: readonly string[] = [
   'a split event erased half-way',
   'a suppression ended',
   'a webhook of a suppressed person',
+  'a webhook that comes again',
   'a webhook to an isolate of before a deploy',
   'a webhook under a key that was taken out',
   'alarm lost',

@@ -94,6 +94,7 @@ export class World {
     this.aep = new SimulatedAep({
       queue,
       seed: plan.seed,
+      tokenSeconds: new Random(plan.seed, 'tokens').pick([86_399, 900, 90]),
       faults: plan.faults
         .filter((fault): fault is AepFault => fault.what === 'aep')
         .map((fault) => ({ ...fault, from: START + fault.from, to: START + fault.to })),
@@ -210,6 +211,12 @@ export class World {
       for (let each = 0; each < plan.isolates; each += 1) this.#isolates.push(this.#newIsolate())
       for (const webhook of plan.webhooks) {
         queue.at(START + webhook.at, () => this.#post(webhook))
+        for (const at of webhook.again ?? []) {
+          queue.at(START + at, () => {
+            this.reach('a webhook that comes again')
+            this.#post(webhook)
+          })
+        }
       }
       for (const fault of plan.faults) this.#plan(fault)
       const end = START + plan.ms + this.calmMs

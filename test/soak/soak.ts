@@ -74,40 +74,36 @@ type Minute = {
 }
 
 function main(args: readonly string[]): Promise<number> {
-  return runCommand(readOptions(args), USAGE, run)
+  return runCommand(() => readOptions(args), USAGE, run)
 }
 
 /** `wrong` says what is wrong with the command line. */
 function readOptions(args: readonly string[]): Options | 'help' | { wrong: string } {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        minutes: { type: 'string', default: '10' },
-        seed: { type: 'string', default: String(randomInt(1_000_000)) },
-        events: { type: 'string', default: '600' },
-        format: { type: 'string', default: 'raw' },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) return 'help'
-    const { format } = values
-    if (format !== 'raw' && format !== 'xdm') return { wrong: '--format is raw or xdm.' }
-    const whole = (flag: 'minutes' | 'seed' | 'events', least: number) => {
-      const value = Number(values[flag])
-      if (!/^\d{1,9}$/.test(values[flag]) || value < least) {
-        throw new Error(`--${flag} is a whole number, ${least} or more.`)
-      }
-      return value
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      minutes: { type: 'string', default: '10' },
+      seed: { type: 'string', default: String(randomInt(1_000_000)) },
+      events: { type: 'string', default: '600' },
+      format: { type: 'string', default: 'raw' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const { format } = values
+  if (format !== 'raw' && format !== 'xdm') return { wrong: '--format is raw or xdm.' }
+  const whole = (flag: 'minutes' | 'seed' | 'events', least: number) => {
+    const value = Number(values[flag])
+    if (!/^\d{1,9}$/.test(values[flag]) || value < least) {
+      throw new Error(`--${flag} is a whole number, ${least} or more.`)
     }
-    return {
-      minutes: whole('minutes', 1),
-      seed: whole('seed', 0),
-      events: whole('events', 10),
-      format,
-    }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
+    return value
+  }
+  return {
+    minutes: whole('minutes', 1),
+    seed: whole('seed', 0),
+    events: whole('events', 10),
+    format,
   }
 }
 

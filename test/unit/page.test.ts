@@ -278,6 +278,7 @@ describe('a filter in words', () => {
     ['id', '0a1b', 'id begins with: 0a1b'],
     ['source', 'shop', 'source: shop'],
     ['ids', '3', '3 by id'],
+    ['code', 'too-large', 'why: Too large for AEP'],
   ])('%s=%s', (name, value, words) => {
     expect(filterWords([name, value])).toBe(words)
   })

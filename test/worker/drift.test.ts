@@ -6,7 +6,9 @@ import { readEvent } from '../../src/worker/chatlio/event.ts'
 import type { EventKind } from '../../src/worker/chatlio/kind.ts'
 import type { DriftRow } from '../../src/worker/drift/detector.ts'
 import { DriftDetector, shapeHash, shownName } from '../../src/worker/drift/detector.ts'
+import { parseJson } from '../../src/worker/lib/json.ts'
 import { DriftStore } from '../../src/worker/outbox/drift.ts'
+import { nothing } from '../../src/worker/outbox/records/reports.ts'
 import conversationSample from '../fixtures/conversation.json'
 import transcript from '../fixtures/transcript.json'
 import { type Clock, conversation, eachTest, outbox, type Relay, startRelay } from './support.ts'
@@ -250,6 +252,20 @@ describe('keys that are data', () => {
     expect(paths).toContain(name(249))
     expect(paths).not.toContain(name(1))
   })
+})
+
+it('counts what a report brings once, however often it is sent', async () => {
+  const detector = new DriftDetector()
+  const body = new TextEncoder().encode(JSON.stringify(conversation({ rating: 'good' })))
+  const parsed = parseJson(body)
+  const arrival = { id: 'a'.repeat(64), kind: 'feedback', receivedAt: clock.now } as const
+  detector.observe(readEvent(arrival, parsed), parsed, arrival.id, clock.now)
+  const drift = detector.takeReports(clock.now)
+  const report = { isolate: 'one', sequence: 1, ...nothing(), receipts: [], drift }
+  for (let sent = 0; sent < 3; sent += 1) {
+    await outbox().exchange({ accepted: null, settings: '' }, report, null)
+  }
+  expect(await rows()).toMatchObject([{ path: 'rating', count: 1 }])
 })
 
 describe('POST /admin/drift/accept', () => {

@@ -1,7 +1,7 @@
 /// <reference types="vite/client" />
 /** A privacy request: one person's events are gone from everywhere, nobody else's are, and no new ones are taken. */
-import { runInDurableObject } from 'cloudflare:test'
-import { describe, expect, it } from 'vitest'
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { describe, expect, it, vi } from 'vitest'
 import security from '../../SECURITY.md?raw'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { utf8Bytes } from '../../src/worker/lib/json.ts'
@@ -12,6 +12,7 @@ import { LookupHash } from '../../src/worker/outbox/records/lookup.ts'
 import conversationSample from '../fixtures/conversation.json'
 import offline from '../fixtures/offline-message.json'
 import transcript from '../fixtures/transcript.json'
+import { refuseWrites } from './outbox-support.ts'
 import {
   allStored,
   type Clock,
@@ -21,6 +22,7 @@ import {
   outbox,
   type Relay,
   startRelay,
+  storeEvents,
 } from './support.ts'
 
 let aep: LocalAdobe
@@ -213,6 +215,29 @@ describe('a person who is erased', () => {
     expect(await erase({ email: other })).toMatchObject({ matched: 2, erased: 2 })
     const again = await relay.post('feedback', conversation({ visitor: { UUID: 'v', email: one } }))
     expect(again.body.status).toBe('suppressed')
+  })
+
+  it('leaves everyone else’s receipts where they are, should erasing fail', async () => {
+    await relay.post('feedback', conversation({ visitor: { UUID: 'canary' } }))
+    await relay.report()
+    const [delivered = '', late = ''] = await storeEvents(2)
+    let isLate = true
+    vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+      while (isLate && String(init?.body).includes(late))
+        await new Promise((done) => setTimeout(done))
+      return aep.fetch(input as string, init as RequestInit)
+    })
+    const run = runDurableObjectAlarm(outbox())
+    await vi.waitFor(async () => expect((await outbox().status()).delivered).toBe(1))
+    const allow = await refuseWrites('UPDATE ON reports')
+    const { status } = await relay.command('/erase', { visitor: 'canary', suppressDays: 0 })
+    expect(status).toBe(503)
+    await allow()
+    isLate = false
+    await run
+    expect(await erase({ visitor: 'canary' })).toMatchObject({ receipts: 1 })
+    const found = await relay.command('/find', { id: delivered })
+    expect(found.body.events).toMatchObject([{ id: delivered, state: 'delivered' }])
   })
 
   it('is not left in an answer of AEP that is kept with another’s event', async () => {

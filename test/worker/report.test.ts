@@ -12,12 +12,14 @@ import {
   MAX_BUFFERED_COUNTS,
   MAX_BUFFERED_RECEIPTS,
 } from '../../src/worker/limits.ts'
+import { INITIAL_AEP } from '../../src/worker/outbox/aep.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { LookupHash } from '../../src/worker/outbox/records/lookup.ts'
 import { isOverLimit } from '../../src/worker/outbox/records/records.ts'
 import type { Exchanged, Report } from '../../src/worker/outbox/records/reports.ts'
 import { type Answered, ReportBuffer, Reporter } from '../../src/worker/report.ts'
 import { waits } from '../../src/worker/services.ts'
+import { refuseWrites } from './outbox-support.ts'
 import {
   BY_ITSELF,
   type Clock,
@@ -77,10 +79,10 @@ const answered = (id: string, more: Partial<Answered> = {}): Answered => {
   }
 }
 const reporterOf = (
-  exchange: (report: Report | null) => Promise<Exchanged<null>>,
+  exchange: (report: Report | null) => Promise<Exchanged>,
   wait: (ms: number) => Promise<void> = () => Promise.reject(new Error('not in tests')),
 ) =>
-  new Reporter<null>({
+  new Reporter({
     exchange,
     learned: () => undefined,
     drift: () => [],
@@ -185,13 +187,13 @@ describe('an isolate that has not exchanged for longer than commands wait', () =
   })
 
   it('goes by what it asked last, in whatever order answers come', async () => {
-    const answers: ((heard: Exchanged<null>) => void)[] = []
+    const answers: ((heard: Exchanged) => void)[] = []
     const reporter = reporterOf(() => new Promise((resolve) => answers.push(resolve)))
     const raw = crypto.getRandomValues(new Uint8Array(32))
     const hash = await new LookupHash(raw, RUNTIME.hmac).of('visitor', 'canary')
-    const heard = (version: string, suppressed: boolean): Exchanged<null> => {
+    const heard = (version: string, suppressed: boolean): Exchanged => {
       const suppressions = suppressed ? [{ hash, since: 0, until: clock.now + 1_000_000 }] : []
-      return { aep: null, taken: true, lookup: { key: raw, version, suppressions } }
+      return { aep: INITIAL_AEP, taken: true, lookup: { key: raw, version, suppressions } }
     }
     const asked = [reporter.report(), reporter.report()]
     await vi.waitFor(() => expect(answers).toHaveLength(2), BY_ITSELF)
@@ -255,7 +257,7 @@ describe('a report', () => {
       sent.push(report)
       const { taken, lookup } = await outbox().exchange(NOTHING_KNOWN, report, null)
       if (isLost) throw new Error('lost')
-      return { aep: null, taken, lookup: { ...lookup, key: new Uint8Array(32) } }
+      return { aep: INITIAL_AEP, taken, lookup: { ...lookup, key: new Uint8Array(32) } }
     })
     reporter.record(answered(idOf(1)))
     await reporter.report()
@@ -283,7 +285,7 @@ describe('a report', () => {
           asked += 1
           if (asked <= failures) throw new Error('no outbox')
           const { taken, lookup } = await outbox().exchange(NOTHING_KNOWN, report, null)
-          return { aep: null, taken, lookup: { ...lookup, key: new Uint8Array(32) } }
+          return { aep: INITIAL_AEP, taken, lookup: { ...lookup, key: new Uint8Array(32) } }
         },
         async (ms) => {
           waited.push(ms)
@@ -402,6 +404,19 @@ describe('when the platform refuses to write for a limit', () => {
       clock.set(midnight)
       expect(instance.status().pausedUntil).toBeNull()
     })
+  })
+
+  it('isolates go on hearing of pauses, whatever they have to report', async () => {
+    for (const table of ['reports', 'drift', 'drift_fields']) {
+      await refuseWrites(`INSERT ON ${table}`, LIMIT)
+    }
+    for (const each of [1, 2]) {
+      await relay.post('feedback', conversation({ undocumented: each }))
+      await outbox().pause(true)
+      await relay.report()
+    }
+    expect(logs.filter((line) => line.includes('exchange-failed'))).toEqual([])
+    expect((await relay.post('feedback', conversation())).body.status).toBe('buffered')
   })
 
   it.each([

@@ -164,6 +164,21 @@ describe('GET /admin/export', () => {
     }
   })
 
+  it('gives the receipt of one that was delivered, and has come again and is stored', async () => {
+    const body = conversation()
+    const { id } = (await relay.post('feedback', body)).body
+    await relay.report()
+    clock.advance(1_000)
+    await startRelay({ FORWARD_TIMEOUT_MS: '0' }).post('feedback', body)
+    const receipt = { id, state: 'delivered', settledAt: expect.any(String) }
+    const stored = { id, state: 'pending', payload: body }
+    expect(await lines('state=delivered')).toMatchObject([receipt])
+    expect(await lines(`state=delivered&ids=${id}`)).toMatchObject([receipt])
+    expect(await lines('state=pending')).toMatchObject([stored])
+    expect(await lines(`state=pending&ids=${id}`)).toMatchObject([stored])
+    expect(await lines('state=all')).toMatchObject([receipt, stored])
+  })
+
   it('never holds more than some bodies at once', async () => {
     await storeLarge(9)
     const page = await outbox().exported(

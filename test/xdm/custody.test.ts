@@ -6,6 +6,7 @@ import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import type { Settings } from '../../src/local-adobe/settings.ts'
 import { Envelope } from '../../src/worker/aep/client/client.ts'
 import { BATCH_COOLDOWN_MS } from '../../src/worker/limits.ts'
+import { inOutbox, refuseWrites } from '../worker/outbox-support.ts'
 import {
   type Clock,
   conversation,
@@ -303,6 +304,67 @@ describe('a token that cannot be used', () => {
     await relay.post('feedback', conversation())
     expect(logged('hold')).toMatchObject([{ reason: 'credentials', code: 'token', imsStatus: 400 }])
     expect(logged('webhook').at(-1)).toMatchObject({ code: 'token', upstreamStatus: null })
+  })
+})
+
+describe('a disk that is full when a token is asked for', () => {
+  it('costs nothing that AEP takes, in its request or later', async () => {
+    const [waiting = ''] = await storeEvents(1)
+    await inOutbox((_, { storage }) => {
+      vi.spyOn(storage.kv, 'put').mockImplementation(() => {
+        throw new Error('database or disk is full: SQLITE_FULL')
+      })
+    })
+    const allow = await refuseWrites('INSERT ON events')
+    const { body } = await relay.post('feedback', conversation())
+    expect(body.status).toBe('forwarded')
+    await drainAll(clock)
+    expect(aep.lake.map(({ _id }) => _id)).toEqual([body.id, waiting])
+    await allow()
+  })
+})
+
+describe('a disk that is full', () => {
+  it('keeps an event back whose parts it cannot take, and none behind it, which would make room', async () => {
+    const long = { message: 'a long message '.repeat(3_000) }
+    const ids = await storeEvents(4, (index) => (index < 2 ? long : {}))
+    const parts = await refuseWrites('INSERT ON parts')
+    const attempts = await refuseWrites('INSERT ON attempts')
+    await drainOnce(clock)
+    expect(aep.lake.map(({ _id }) => _id)).toEqual(ids.slice(2))
+    expect(logged('drain-failed')).toHaveLength(1)
+    await parts()
+    await attempts()
+    await drainAll(clock)
+    expect((await outbox().status()).delivered).toBe(4)
+  })
+})
+
+describe('an event that is erased while the outbox waits for a token', () => {
+  it.each([
+    ['the first', 0],
+    ['another, since AEP refuses the one it has', 1],
+  ])('leaves no more, and the others of its request do: %s', async (_, refused) => {
+    const ids = await storeEvents(3, (index) => ({ visitor: { UUID: `person-${index}` } }))
+    const sent: string[] = []
+    let [hasAsked, isLate] = [false, true]
+    vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+      if (String(input).includes('/ims/token/')) {
+        hasAsked = aep.tokenRequests.length >= refused
+        while (isLate && hasAsked) await new Promise((done) => setTimeout(done))
+      } else if (isLate) return new Response('', { status: 401 })
+      else sent.push(String(init?.body))
+      return aep.fetch(input as string, init as RequestInit)
+    })
+    const run = runDurableObjectAlarm(outbox())
+    await vi.waitFor(() => expect(hasAsked).toBe(true))
+    expect((await relay.command('/erase', { visitor: 'person-1' })).body.erased).toBe(1)
+    isLate = false
+    await run
+    await drainAll(clock)
+    expect(sent.join()).not.toContain('person-1')
+    expect(aep.lake.map(({ _id }) => _id)).toEqual([ids[0], ids[2]])
+    expect(logged('drain-failed')).toEqual([])
   })
 })
 

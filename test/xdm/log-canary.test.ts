@@ -165,6 +165,8 @@ it('finds no canary, key or token in any log event that there is', async () => {
   await drainAll(clock)
 
   await post(storing)
+  await post()
+  await unwritable('INSERT ON reports', () => relay.report())
   await unwritable('UPDATE ON ledger', () => drainOnce(clock))
   await recover()
   clock.advance(31 * 86_400_000)

@@ -21,6 +21,7 @@ import {
   VIEW,
 } from '../../worker/aep/platform-get.ts'
 import { type Credentials, type Destination, parseConfig } from '../../worker/config/config.ts'
+import { HOUR_MS } from '../../worker/limits.ts'
 import { readTarget } from '../deploy/target.ts'
 import { type Io, type PlatformSettings, platformClient, waitMs } from '../lib/platform-client.ts'
 import { adviceOn, PlatformError } from '../lib/platform-error.ts'
@@ -28,6 +29,7 @@ import { textAt } from '../lib/platform-request.ts'
 import { requestToken } from '../lib/platform-token.ts'
 import { printable } from '../lib/printable.ts'
 import { table } from '../lib/terminal.ts'
+import { messageOf } from '../lib/text.ts'
 import { byFlowServiceId } from '../provision/lookup.ts'
 import { missingSettings, readSettings } from '../provision/settings.ts'
 import type { Common } from './options.ts'
@@ -42,7 +44,7 @@ export type AepSide = {
 }
 
 /** `usage`: a setting is missing or wrong. */
-export type Unusable = { readonly wrong: string; readonly usage: boolean }
+type Unusable = { readonly wrong: string; readonly usage: boolean }
 
 /** Names of the Worker's variables that the environment may override; its credential is another than the operator's. */
 const OWN =
@@ -62,7 +64,7 @@ export async function aepSide(options: Common, io: Io): Promise<AepSide | Unusab
     vars = (await readTarget(config, env)).vars
   } catch (error) {
     if (given.AEP_ENDPOINT === undefined) {
-      return { wrong: `The relay's settings are not known. ${said(error)}`, usage: true }
+      return { wrong: `The relay's settings are not known. ${messageOf(error)}`, usage: true }
     }
   }
   const { destination, problems } = parseConfig({
@@ -164,7 +166,7 @@ export async function readEverything(
   const failures: ReadFailure[] = []
   const counts = { unnamed: 0, gone: 0 }
   // An hour more of counts, to which the first one may have spilled.
-  let cursor = { ...landedSince(since), hours: landedSince(since - 3_600_000).hours }
+  let cursor = { ...landedSince(since), hours: landedSince(since - HOUR_MS).hours }
   for (let reads = 0; reads < MAX_READS; reads += 1) {
     const landed = await readLanded({ get, flow, cursor, now })
     const { problem } = landed
@@ -199,8 +201,4 @@ export function causes(
 function idsOf(ids: readonly string[]): string {
   const few = ids.slice(0, 3).map((id) => id.replace(/^(.{12}).*?(-\d+)?$/, '$1$2'))
   return few.join(' ') + (ids.length > few.length ? ' …' : '')
-}
-
-function said(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,5 +1,6 @@
 /** Options: the command line of `npm run compare`. */
 import { parseArgs } from 'node:util'
+import { DAY_MS, HOUR_MS } from '../../worker/limits.ts'
 import { commandLine } from '../lib/command.ts'
 import { type Environment, environmentOf, variable } from '../lib/env-file.ts'
 import { parseRelayUrl } from '../lib/relay-url.ts'
@@ -63,12 +64,8 @@ export function readOptions(
   args: readonly string[],
   processEnvironment: Environment,
 ): Common | 'help' | { readonly wrong: string } {
-  try {
-    const { values } = parseArgs({ args: [...args], options: COMMON_OPTIONS })
-    return values.help ? 'help' : readCommon(values, processEnvironment)
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
-  }
+  const { values } = parseArgs({ args: [...args], options: COMMON_OPTIONS })
+  return values.help ? 'help' : readCommon(values, processEnvironment)
 }
 
 type Values = { readonly [name: string]: string | boolean | undefined }
@@ -106,9 +103,9 @@ export function nextCommand(name: 'compare' | 'recover' | 'verify', options: Com
   return `\`${commandLine(name, options, '--url', base, ...sent)}\``
 }
 
-const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
+const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: HOUR_MS, d: DAY_MS }
 /** The relay keeps its counts so long. */
-const MAX_SINCE_MS = 90 * 86_400_000
+const MAX_SINCE_MS = 90 * DAY_MS
 
 function durationOf(text: string): number | null {
   const [, count, unit = ''] = /^(\d{1,5})([mhd])$/.exec(text) ?? []

@@ -12,8 +12,10 @@ import path from 'node:path'
 import { commandLine } from '../lib/command.ts'
 import { variable } from '../lib/env-file.ts'
 import { keepSecret, printable, printableLines } from '../lib/printable.ts'
+import { runCommand } from '../lib/run.ts'
 import { wrap, wrapLines } from '../lib/style.ts'
 import { INTERRUPTED, Interrupted, processTerminal } from '../lib/terminal.ts'
+import { messageOf } from '../lib/text.ts'
 import {
   ROOT,
   type RunWrangler,
@@ -53,19 +55,19 @@ const say = (text: string) => console.log(printableLines(text))
 const complain = (text: string) => console.error(printableLines(text))
 
 /** Resolves with the exit code. */
-export async function main(
+export function main(
   args: readonly string[],
   { wrangler }: Pick<Asking, 'wrangler'> = { wrangler: runWrangler },
 ): Promise<number> {
-  const options = readOptions(args, process.env)
-  if (options === 'help') {
-    say(USAGE)
-    return 0
-  }
-  if ('wrong' in options) {
-    complain(`${options.wrong}\n\n${USAGE}`)
-    return 2
-  }
+  return runCommand(
+    () => readOptions(args, process.env),
+    USAGE,
+    (options: Options) => untilSignal(options, wrangler),
+  )
+}
+
+/** A signal ends wrangler, and is what the exit code tells. */
+async function untilSignal(options: Options, wrangler: Asking['wrangler']): Promise<number> {
   for (const name of ['AEP_CLIENT_SECRET', 'AEP_READ_CLIENT_SECRET', 'CLOUDFLARE_API_TOKEN']) {
     keepSecret(variable(options.environment, name) ?? '')
   }
@@ -83,7 +85,7 @@ export async function main(
       complain('Interrupted. Nothing was changed.')
       return INTERRUPTED
     }
-    complain(error instanceof Error ? error.message : String(error))
+    complain(messageOf(error))
     return 2
   } finally {
     for (const signal of signals) process.off(signal, interrupt)

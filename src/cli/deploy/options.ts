@@ -61,59 +61,55 @@ export function readOptions(
   args: readonly string[],
   processEnvironment: Environment,
 ): Options | 'help' | { wrong: string } {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        env: { type: 'string' },
-        config: { type: 'string', default: 'wrangler.toml' },
-        'dry-run': { type: 'boolean', default: false },
-        'show-urls': { type: 'boolean', default: false },
-        'new-key': { type: 'boolean', default: false },
-        yes: { type: 'boolean', default: false },
-        url: { type: 'string' },
-        'env-file': { type: 'string' },
-        'allow-loopback': { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) return 'help'
-    const envFile = values['env-file'] ?? null
-    const environment = environmentOf(processEnvironment, envFile)
-    const allowLoopback = values['allow-loopback']
-    if (allowLoopback && !isLoopback(environment.CLOUDFLARE_API_BASE_URL ?? '')) {
-      return {
-        wrong: '--allow-loopback needs CLOUDFLARE_API_BASE_URL to be a loopback address.',
-      }
-    }
-    if (values['show-urls'] && (values['dry-run'] || values['new-key'])) {
-      return { wrong: '--show-urls deploys nothing: neither --dry-run nor --new-key goes with it.' }
-    }
-    const [names = null, ...more] = positionals
-    if (more.length > 0 || (names !== null && !values['new-key'])) {
-      return { wrong: `${more[0] ?? names} is no option. Only --new-key takes a NAME.` }
-    }
-    const named = names?.split(',') ?? null
-    if (named?.some((name) => !KEY_NAME.test(name))) {
-      return { wrong: '--new-key takes the name of a widget: a to z, digits and -, up to 32.' }
-    }
-    const url = values.url === undefined ? null : parseRelayUrl(values.url)
-    if (url && 'wrong' in url) return url
-    const { env, config, yes } = values
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      env: { type: 'string' },
+      config: { type: 'string', default: 'wrangler.toml' },
+      'dry-run': { type: 'boolean', default: false },
+      'show-urls': { type: 'boolean', default: false },
+      'new-key': { type: 'boolean', default: false },
+      yes: { type: 'boolean', default: false },
+      url: { type: 'string' },
+      'env-file': { type: 'string' },
+      'allow-loopback': { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const envFile = values['env-file'] ?? null
+  const environment = environmentOf(processEnvironment, envFile)
+  const allowLoopback = values['allow-loopback']
+  if (allowLoopback && !isLoopback(environment.CLOUDFLARE_API_BASE_URL ?? '')) {
     return {
-      mode: values['show-urls'] ? 'show-urls' : values['dry-run'] ? 'dry-run' : 'deploy',
-      env: env || null,
-      config,
-      newKeys: values['new-key'] ? (named ?? [null]) : null,
-      yes,
-      url: url?.base ?? null,
-      allowLoopback,
-      environment,
-      envFile,
+      wrong: '--allow-loopback needs CLOUDFLARE_API_BASE_URL to be a loopback address.',
     }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
+  }
+  if (values['show-urls'] && (values['dry-run'] || values['new-key'])) {
+    return { wrong: '--show-urls deploys nothing: neither --dry-run nor --new-key goes with it.' }
+  }
+  const [names = null, ...more] = positionals
+  if (more.length > 0 || (names !== null && !values['new-key'])) {
+    return { wrong: `${more[0] ?? names} is no option. Only --new-key takes a NAME.` }
+  }
+  const named = names?.split(',') ?? null
+  if (named?.some((name) => !KEY_NAME.test(name))) {
+    return { wrong: '--new-key takes the name of a widget: a to z, digits and -, up to 32.' }
+  }
+  const url = values.url === undefined ? null : parseRelayUrl(values.url)
+  if (url && 'wrong' in url) return url
+  const { env, config, yes } = values
+  return {
+    mode: values['show-urls'] ? 'show-urls' : values['dry-run'] ? 'dry-run' : 'deploy',
+    env: env || null,
+    config,
+    newKeys: values['new-key'] ? (named ?? [null]) : null,
+    yes,
+    url: url?.base ?? null,
+    allowLoopback,
+    environment,
+    envFile,
   }
 }
 

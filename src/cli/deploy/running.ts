@@ -7,9 +7,8 @@
  */
 import { createHash } from 'node:crypto'
 import { readWebhookKeys, type WebhookKey } from '../../worker/config/webhook-keys.ts'
-import { askAdmin, type RelayAnswer } from '../compare/relay.ts'
 import { variable } from '../lib/env-file.ts'
-import type { Fields } from '../lib/relay-reply.ts'
+import { adminAnswer, type Fields } from '../lib/relay-reply.ts'
 import { wrap } from '../lib/style.ts'
 import type { Deployed } from './deployed.ts'
 import type { Options } from './options.ts'
@@ -17,11 +16,11 @@ import type { Target } from './settings.ts'
 import { addressOf } from './target.ts'
 
 /** Why a deploy does not go on by itself, and its exit code then. */
-export type Objection = { readonly why: string; readonly code: 2 | 4 }
+type Objection = { readonly why: string; readonly code: 2 | 4 }
 
 type Relay = {
   readonly base: string
-  readonly ask: (path: string, body?: object) => Promise<RelayAnswer>
+  readonly ask: (path: string, body?: object) => ReturnType<typeof adminAnswer>
 }
 
 /** `missing`: what it cannot be asked without. */
@@ -36,7 +35,7 @@ function relayOf(
     const missing = [...(base === null ? ['--url'] : []), ...(adminToken ? [] : ['ADMIN_TOKEN'])]
     return { missing: missing.join(' and ') }
   }
-  return { base, ask: (path, body) => askAdmin({ base, adminToken }, path, body, signal) }
+  return { base, ask: (path, body) => adminAnswer({ base, adminToken }, path, body, signal) }
 }
 
 // Keys

@@ -74,7 +74,7 @@ export function ownerProblems(
   })
 }
 
-export type SecretsWanted = {
+type SecretsWanted = {
   readonly target: Target
   readonly deployed: Deployed
   readonly environment: Environment

@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs'
 import { parseConfig } from '../../worker/config/config.ts'
 import { SECRETS } from '../../worker/config/variables.ts'
+import { distance } from '../lib/text.ts'
 import { PLACEHOLDER } from '../lib/wrangler-toml.ts'
 import { isLoopback } from './options.ts'
 
@@ -214,20 +215,6 @@ function likeOurs(name: string): string | undefined {
     if (distance(bare(name), bare(ours)) <= (ours.length > 6 ? 2 : 1)) return ours
   }
   return /^(AEP|ALERT|CHATLIO|WEBHOOK|OUTBOX|RETRY|DRAIN|FORWARD)_/i.test(name) ? '' : undefined
-}
-
-/** Of Levenshtein. */
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (const [index, letter] of [...from].entries()) {
-    const next = [index + 1]
-    for (const [at, other] of [...to].entries()) {
-      const change = (row[at] ?? 0) + (letter === other ? 0 : 1)
-      next.push(Math.min(change, (row[at + 1] ?? 0) + 1, (next[at] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[to.length] ?? 0
 }
 
 const hostOf = (value: string) => (URL.canParse(value) ? new URL(value).hostname : '')

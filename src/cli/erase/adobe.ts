@@ -7,6 +7,7 @@
 
 import type { UserId, VisitorNamespace } from '../../worker/aep/privacy-request.ts'
 import namespace from '../../worker/aep/schema/identity-namespace.json' with { type: 'json' }
+import { DAY_MS } from '../../worker/limits.ts'
 import { type Environment, variable } from '../lib/env-file.ts'
 import { type Io, type PlatformClient, platformClient, type Send } from '../lib/platform-client.ts'
 import { PlatformError } from '../lib/platform-error.ts'
@@ -58,7 +59,7 @@ export async function visitorNamespace(
 /** How long a job that was asked for may take until Adobe's list shows it. */
 const LISTED_MS = 3_000
 /** How long back Adobe lists jobs. */
-const READABLE_MS = 45 * 86_400_000
+const READABLE_MS = 45 * DAY_MS
 
 type Earlier = Pick<Receipt, 'key' | 'job'>
 

@@ -77,85 +77,81 @@ export function readOptions(
   args: readonly string[],
   processEnvironment: Environment,
 ): Erase | Status | 'help' | { readonly wrong: string } {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        email: { type: 'string', multiple: true, default: [] },
-        visitor: { type: 'string', multiple: true, default: [] },
-        url: { type: 'string' },
-        'admin-token': { type: 'string' },
-        'suppress-days': { type: 'string', default: String(DEFAULT_SUPPRESS_DAYS) },
-        aep: { type: 'boolean', default: false },
-        regulation: { type: 'string', default: 'gdpr' },
-        'env-file': { type: 'string' },
-        config: { type: 'string', default: 'wrangler.toml' },
-        env: { type: 'string' },
-        'dry-run': { type: 'boolean', default: false },
-        status: { type: 'string' },
-        extend: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) return 'help'
-    const envFile = values['env-file'] ?? null
-    const selected: Selected = { env: values.env || null, config: values.config, envFile }
-    const environment = environmentOf(processEnvironment, envFile)
-    const address = values.url || variable(environment, 'RELAY_URL')
-    const url = address === undefined ? null : parseRelayUrl(address)
-    if (url && 'wrong' in url) return url
-    const adminToken = values['admin-token'] || variable(environment, 'ADMIN_TOKEN')
-    if (values.status !== undefined) {
-      const { status: file, extend } = values
-      if (values.email.length + values.visitor.length > 0) {
-        return { wrong: '--status takes the receipt alone: it names nobody.' }
-      }
-      const base = url?.base ?? null
-      return {
-        do: 'status',
-        file,
-        extend,
-        base,
-        adminToken: adminToken ?? null,
-        environment,
-        ...selected,
-      }
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      email: { type: 'string', multiple: true, default: [] },
+      visitor: { type: 'string', multiple: true, default: [] },
+      url: { type: 'string' },
+      'admin-token': { type: 'string' },
+      'suppress-days': { type: 'string', default: String(DEFAULT_SUPPRESS_DAYS) },
+      aep: { type: 'boolean', default: false },
+      regulation: { type: 'string', default: 'gdpr' },
+      'env-file': { type: 'string' },
+      config: { type: 'string', default: 'wrangler.toml' },
+      env: { type: 'string' },
+      'dry-run': { type: 'boolean', default: false },
+      status: { type: 'string' },
+      extend: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const envFile = values['env-file'] ?? null
+  const selected: Selected = { env: values.env || null, config: values.config, envFile }
+  const environment = environmentOf(processEnvironment, envFile)
+  const address = values.url || variable(environment, 'RELAY_URL')
+  const url = address === undefined ? null : parseRelayUrl(address)
+  if (url && 'wrong' in url) return url
+  const adminToken = values['admin-token'] || variable(environment, 'ADMIN_TOKEN')
+  if (values.status !== undefined) {
+    const { status: file, extend } = values
+    if (values.email.length + values.visitor.length > 0) {
+      return { wrong: '--status takes the receipt alone: it names nobody.' }
     }
-    const identities = distinctIdentities([
-      ...values.email.map((value): Identity => ({ kind: 'email', value })),
-      ...values.visitor.map((value): Identity => ({ kind: 'visitor', value })),
-    ])
-    if (identities.length === 0) return { wrong: 'Nobody is named: give --email or --visitor.' }
-    if (areTooMany(identities)) {
-      return {
-        wrong: `At most ${MAX_IDENTITIES} identities of one person: Adobe takes nine entries a person, and each identity needs two, an address whose domain has other letters than ASCII four.`,
-      }
-    }
-    if (!url) return { wrong: '--url is missing: the address of the relay.' }
-    if (!adminToken) {
-      return { wrong: 'The admin token is missing: set ADMIN_TOKEN, or give --admin-token.' }
-    }
-    const suppressDays = Number(values['suppress-days'])
-    if (!/^\d{1,2}$/.test(values['suppress-days']) || suppressDays > MAX_SUPPRESS_DAYS) {
-      return { wrong: `--suppress-days is a whole number from 0 to ${MAX_SUPPRESS_DAYS}.` }
-    }
-    const regulation = values.regulation.trim()
-    if (!/^\w{1,40}$/.test(regulation)) return { wrong: '--regulation is a word, such as gdpr.' }
-    const { aep, 'dry-run': dryRun } = values
-    const { base } = url
+    const base = url?.base ?? null
     return {
-      do: 'erase',
+      do: 'status',
+      file,
+      extend,
       base,
-      adminToken,
-      identities,
-      suppressDays,
-      dryRun,
-      aep,
-      regulation,
+      adminToken: adminToken ?? null,
       environment,
       ...selected,
     }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
+  }
+  const identities = distinctIdentities([
+    ...values.email.map((value): Identity => ({ kind: 'email', value })),
+    ...values.visitor.map((value): Identity => ({ kind: 'visitor', value })),
+  ])
+  if (identities.length === 0) return { wrong: 'Nobody is named: give --email or --visitor.' }
+  if (areTooMany(identities)) {
+    return {
+      wrong: `At most ${MAX_IDENTITIES} identities of one person: Adobe takes nine entries a person, and each identity needs two, an address whose domain has other letters than ASCII four.`,
+    }
+  }
+  if (!url) return { wrong: '--url is missing: the address of the relay.' }
+  if (!adminToken) {
+    return { wrong: 'The admin token is missing: set ADMIN_TOKEN, or give --admin-token.' }
+  }
+  const suppressDays = Number(values['suppress-days'])
+  if (!/^\d{1,2}$/.test(values['suppress-days']) || suppressDays > MAX_SUPPRESS_DAYS) {
+    return { wrong: `--suppress-days is a whole number from 0 to ${MAX_SUPPRESS_DAYS}.` }
+  }
+  const regulation = values.regulation.trim()
+  if (!/^\w{1,40}$/.test(regulation)) return { wrong: '--regulation is a word, such as gdpr.' }
+  const { aep, 'dry-run': dryRun } = values
+  const { base } = url
+  return {
+    do: 'erase',
+    base,
+    adminToken,
+    identities,
+    suppressDays,
+    dryRun,
+    aep,
+    regulation,
+    environment,
+    ...selected,
   }
 }

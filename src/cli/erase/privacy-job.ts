@@ -92,7 +92,7 @@ function keyOf(job: Json): string | null {
   return textAt(job, 'userKey') ?? textAt(job, 'customer', 'user', 'key')
 }
 
-export type Product = {
+type Product = {
   readonly product: string
   readonly status: string
   /** In Adobe's words. */

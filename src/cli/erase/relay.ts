@@ -7,7 +7,7 @@
 
 import type { Identity } from '../../worker/aep/privacy-request.ts'
 import { MAX_ERASE_ROUNDS } from '../../worker/limits.ts'
-import { askRelay, explainReply, type Fields, type RelayRequest } from '../lib/relay-reply.ts'
+import { adminAnswer, type Fields, type Operator } from '../lib/relay-reply.ts'
 import type { Erase } from './options.ts'
 
 export type Sums = { matched: number; erased: number; receipts: number; mentioned: number }
@@ -21,8 +21,6 @@ export type Erased = {
   readonly suppressions: readonly string[]
   readonly clean: boolean
 }
-
-export type Access = { readonly base: string; readonly adminToken: string }
 
 /** `between`: called before each further round. The text says why it could not be done. */
 export async function eraseAll(
@@ -60,8 +58,7 @@ export async function eraseAll(
 
 async function eraseOnce(options: Erase, { kind, value }: Identity): Promise<Fields | string> {
   const { suppressDays, dryRun } = options
-  const body = JSON.stringify({ [kind]: value, suppressDays, dryRun })
-  const answer = await ask(options, 'erase', { method: 'POST', body })
+  const answer = await ask(options, 'erase', { [kind]: value, suppressDays, dryRun })
   return typeof answer === 'string'
     ? `${answer} Nothing is certain to be erased; run it again.`
     : answer
@@ -72,10 +69,10 @@ async function eraseOnce(options: Erase, { kind, value }: Identity): Promise<Fie
  * no suppressions: they cannot be extended then, and the command says so when it would have extended them.
  */
 async function suppressionsUntil(
-  access: Access,
+  relay: Operator,
   ends: ReadonlySet<string>,
 ): Promise<readonly string[]> {
-  const rows = await listSuppressions(access)
+  const rows = await listSuppressions(relay)
   if (typeof rows === 'string') return []
   return rows.filter(({ until }) => ends.has(until)).map(({ id }) => id)
 }
@@ -83,8 +80,8 @@ async function suppressionsUntil(
 export type Suppression = { readonly id: string; readonly until: string }
 
 /** The text says why there is no list. */
-export async function listSuppressions(access: Access): Promise<readonly Suppression[] | string> {
-  const answer = await ask(access, 'suppressions', { method: 'GET' })
+export async function listSuppressions(relay: Operator): Promise<readonly Suppression[] | string> {
+  const answer = await ask(relay, 'suppressions')
   if (typeof answer === 'string') return answer
   const rows: readonly unknown[] = Array.isArray(answer.rows) ? answer.rows : []
   return rows.flatMap((row) => {
@@ -94,25 +91,17 @@ export async function listSuppressions(access: Access): Promise<readonly Suppres
 }
 
 /** `null`: it lasts until then. The text says why it does not. */
-export async function extendSuppression(access: Access, row: Suppression): Promise<string | null> {
-  const answer = await ask(access, 'suppressions', { method: 'POST', body: JSON.stringify(row) })
+export async function extendSuppression(relay: Operator, row: Suppression): Promise<string | null> {
+  const answer = await ask(relay, 'suppressions', row)
   return typeof answer === 'string' ? answer : null
 }
 
-async function ask(
-  { base, adminToken }: Access,
-  path: string,
-  request: RelayRequest,
-): Promise<Fields | string> {
-  const reply = await askRelay(`${base}/admin/${path}`, {
-    ...request,
-    headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
-  })
-  if (reply.by === 'other' && reply.status === 204) return {}
-  if (reply.by !== 'relay') return explainReply(reply)
-  const { status, body } = reply
+/** The text says why there is no answer. */
+async function ask(...request: Parameters<typeof adminAnswer>): Promise<Fields | string> {
+  const answer = await adminAnswer(...request)
+  if ('wrong' in answer) return answer.wrong
+  const { status, body } = answer
   if (status >= 200 && status < 300) return body
-  if (status === 401) return 'The admin token is wrong: the relay has another ADMIN_TOKEN.'
   if (status === 404) return 'The relay has no usable ADMIN_TOKEN, or is older than this command.'
   return `The relay answered ${status}: ${body.detail ?? body.code}.`
 }

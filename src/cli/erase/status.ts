@@ -9,6 +9,7 @@ import { DAY_MS } from '../../worker/limits.ts'
 import { commandLine } from '../lib/command.ts'
 import type { PlatformClient } from '../lib/platform-client.ts'
 import { printable } from '../lib/printable.ts'
+import type { Operator } from '../lib/relay-reply.ts'
 import type { Surroundings } from '../lib/run.ts'
 import { mark, marked, paint, wrap } from '../lib/style.ts'
 import { processTerminal, table } from '../lib/terminal.ts'
@@ -139,8 +140,8 @@ function overallOf(states: readonly JobState[]): string {
 /** While Adobe works, what arrives may stay: the suppression must last as long. */
 async function compareSuppression(options: Status, receipt: Receipt, now: number): Promise<void> {
   const { adminToken } = options
-  const access = { base: options.base ?? receipt.relay, adminToken: adminToken ?? '' }
-  const rows = adminToken === null ? 'Without ADMIN_TOKEN' : await listSuppressions(access)
+  const relay = { base: options.base ?? receipt.relay, adminToken: adminToken ?? '' }
+  const rows = adminToken === null ? 'Without ADMIN_TOKEN' : await listSuppressions(relay)
   const known = typeof rows === 'string' ? [] : rows
   const ours = known.filter(({ id }) => receipt.suppressions.includes(id))
   const until = ours.map((one) => one.until).sort()[0] ?? receipt.suppressedUntil
@@ -176,14 +177,11 @@ async function compareSuppression(options: Status, receipt: Receipt, now: number
     console.log(`  ${wrap(`\`${command}\` extends it.`, '', '  ')}`)
     return
   }
-  for (const { id } of ours) await extendOne(access, { id, until: wanted })
+  for (const { id } of ours) await extendOne(relay, { id, until: wanted })
 }
 
-async function extendOne(
-  access: Parameters<typeof extendSuppression>[0],
-  row: Suppression,
-): Promise<void> {
-  const failed = await extendSuppression(access, row)
+async function extendOne(relay: Operator, row: Suppression): Promise<void> {
+  const failed = await extendSuppression(relay, row)
   console.log(
     failed === null
       ? `${mark(true)} Extended until ${row.until}.`

@@ -5,7 +5,7 @@
 import { ROUTE_KINDS, type RouteKind } from '../../worker/chatlio/kind.ts'
 import { SAMPLES } from '../start/samples.ts'
 
-export type ChatlioField = {
+type ChatlioField = {
   readonly kind: RouteKind
   readonly label: string
   /** What else must be set there, or nothing comes. */

@@ -7,7 +7,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
-import { decodeText } from './text.ts'
+import { decodeText, messageOf } from './text.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -34,7 +34,7 @@ export function whyUnreadable(error: unknown): string {
   if (code === 'ENOENT') return 'is not there'
   if (code === 'EISDIR') return 'is a directory'
   if (code === 'EACCES' || code === 'EPERM') return 'may not be read by this user'
-  return `cannot be read (${code ?? (error instanceof Error ? error.message : String(error))})`
+  return `cannot be read (${code ?? messageOf(error)})`
 }
 
 /** Trimmed; undefined when unset or blank. */

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { ROOT } from './wrangler.ts'
 
 export type LocalWorker = {
   /** Resolves with its URL once it takes requests; rejects with what it printed when it ends before that. */
@@ -26,7 +26,6 @@ export type LocalWorker = {
   stop(): Promise<void>
 }
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const START_TIMEOUT_MS = 60_000
 /** SIGKILL follows SIGTERM after this. */
 const STOP_TIMEOUT_MS = 5_000

@@ -6,6 +6,7 @@
  * its answer was lost is not repeated blindly: `settled` is asked first. Fetch, clock and sleep are passed in.
  * Never puts a token or a secret into an error or into `seen`. An answer that does not end is not read to its end.
  */
+import { jsonIn } from '../../worker/lib/json.ts'
 import { PlatformError, readRefusal } from './platform-error.ts'
 import { type ApiRequest, type Json, pathOf } from './platform-request.ts'
 import { type Credential, requestToken, unanswered } from './platform-token.ts'
@@ -29,7 +30,7 @@ export type Io = {
 export type Send = (request: ApiRequest) => Promise<Json>
 
 /** For a request that makes or changes something; `settled` finds out whether it did although no answer came. */
-export type SendOnce = <Settled>(
+type SendOnce = <Settled>(
   request: ApiRequest,
   settled: () => Promise<Settled | null>,
 ) => Promise<{ readonly answer: Json } | { readonly settled: Settled }>
@@ -42,7 +43,7 @@ const CAP_MS = 16_000
 const MAX_RETRY_AFTER_MS = 60_000
 const TIMEOUT_MS = 30_000
 
-export type Watch = {
+type Watch = {
   /** Each request, before it is sent. */
   readonly seen?: (request: ApiRequest) => void
   /** A sentence, when something takes longer than a person expects. */
@@ -91,7 +92,7 @@ export function platformClient(
       ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
     })
     const text = await answerText(response)
-    const body = parsed(text)
+    const body = jsonIn(text) as Json | undefined
     if (response.ok && (body !== undefined || text === '')) return body ?? null
     const retryAfter = response.headers.get('retry-after')
     const refusal = response.ok
@@ -150,12 +151,4 @@ export function waitMs(tried: number, retryAfter: string | null, random: () => n
     ? Number(retryAfter) * 1_000
     : Date.parse(retryAfter ?? '') - Date.now()
   return Math.max(own, Math.min(Number.isNaN(asked) ? 0 : asked, MAX_RETRY_AFTER_MS))
-}
-
-function parsed(text: string): Json | undefined {
-  try {
-    return JSON.parse(text) as Json
-  } catch {
-    return undefined
-  }
 }

@@ -4,7 +4,7 @@
  * Promises: pure; keeps Adobe's own code and message, cut to a length that can be read; never a header or a token.
  * Sources: Flow Service and Schema Registry error tables, landing/troubleshooting, the OpenAPI files.
  */
-import { isObject } from '../../worker/lib/json.ts'
+import { isNonEmptyString, isObject } from '../../worker/lib/json.ts'
 
 export type Refusal = {
   /** 0: there was no answer. */
@@ -67,7 +67,7 @@ export function readRefusal(status: number, body: unknown): Refusal {
 }
 
 function texts(...values: readonly unknown[]): string[] {
-  return values.filter((value) => typeof value === 'string' && value !== '') as string[]
+  return values.filter(isNonEmptyString)
 }
 
 /**

@@ -3,6 +3,7 @@
  *
  * Promises: pure; what is shown has the client id, the token and every secret masked.
  */
+import { isObject } from '../../worker/lib/json.ts'
 
 export type Json =
   | null
@@ -61,7 +62,7 @@ export function shownTokenRequest(imsUrl: string, scopes: string): string {
 }
 
 export function isRecord(value: unknown): value is JsonRecord {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isObject(value)
 }
 
 /** What stands at a path of keys and positions; null where there is nothing. */

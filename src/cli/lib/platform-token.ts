@@ -3,6 +3,7 @@
  * Promises: the secret travels in the body (Adobe: query parameters may be logged); neither it nor the token is ever
  * printed, also when a server repeats them.
  */
+import { isNonEmptyString, isObject, jsonIn } from '../../worker/lib/json.ts'
 import { PlatformError, type Refusal, readRefusal } from './platform-error.ts'
 import { keepSecret } from './printable.ts'
 import { AnswerTooLarge, answerText } from './text.ts'
@@ -42,10 +43,9 @@ export async function requestToken(
   const text = await answerText(response, MAX_ANSWER_BYTES).catch((error: unknown) => {
     throw new PlatformError(request, unanswered(error))
   })
-  const body = parsed(text)
-  const token =
-    typeof body === 'object' && body !== null && 'access_token' in body ? body.access_token : null
-  if (response.ok && typeof token === 'string' && token !== '') {
+  const body = jsonIn(text)
+  const token = isObject(body) ? body.access_token : null
+  if (response.ok && isNonEmptyString(token)) {
     keepSecret(token)
     return token
   }
@@ -53,14 +53,6 @@ export async function requestToken(
     ? { status: response.status, code: '', message: 'the answer has no access_token' }
     : readRefusal(response.status, body)
   throw new PlatformError(request, refusal)
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }
 
 /** The system's error code, which holds no secret. An answer that never ended is not asked for again. */

@@ -42,6 +42,6 @@ function withoutSecrets(text: string): string {
 }
 
 /** Also where the URL stands encoded within another. */
-export function withoutKey(text: string): string {
+function withoutKey(text: string): string {
   return text.replaceAll(/((?:\b|%3f|%26)key(?:=|%3d))[^&\s"'<>\\]+/gi, '$1…')
 }

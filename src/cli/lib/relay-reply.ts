@@ -4,9 +4,9 @@
  * Promises: never follows a redirect (Chatlio need not either, and a followed one would hide what stands in front);
  * never rejects; names Cloudflare Access by its redirect, its headers or its pages; an answer is the relay's own only
  * if it reads like one; never shows a token that was sent, even if the server repeats it. Reads at most 64 KiB of an
- * answer, unless the caller asks for more. The text that it returns holds neither the key nor a body.
+ * answer, of an operators' route 16 MiB. The text that it returns holds neither the key nor a body.
  */
-
+import { isObject, jsonIn } from '../../worker/lib/json.ts'
 import { keepSecret } from './printable.ts'
 
 export type Reply =
@@ -25,7 +25,7 @@ export type Reply =
 
 export type Fields = Readonly<Record<string, unknown>>
 
-export type RelayRequest = {
+type RelayRequest = {
   readonly method: 'GET' | 'POST'
   readonly body?: string | Uint8Array<ArrayBuffer>
   readonly headers?: Readonly<Record<string, string>>
@@ -38,21 +38,52 @@ export type RelayRequest = {
 /** Above anything the relay itself allows for one webhook. */
 const TIMEOUT_MS = 45_000
 const MAX_ANSWER_BYTES = 65_536
+/** Ninety days by the hour, every kind and outcome; a thousand failures; thousands of suppressions. */
+const MAX_ADMIN_BYTES = 16_777_216
 
 export async function askRelay(
   url: string,
   { maxBytes = MAX_ANSWER_BYTES, signal: ended, ...request }: RelayRequest,
-  send = fetch,
 ): Promise<Reply> {
   keepSecret(request.headers?.authorization?.replace(/^Bearer /, '') ?? '')
   try {
     const late = AbortSignal.timeout(TIMEOUT_MS)
     const signal = ended ? AbortSignal.any([ended, late]) : late
-    const response = await send(url, { ...request, redirect: 'manual', signal })
+    const response = await fetch(url, { ...request, redirect: 'manual', signal })
     return replyOf(response, url, await textOf(response, maxBytes))
   } catch (error) {
     return { by: 'nobody', ...whyNobody(error) }
   }
+}
+
+/** An operator of a relay. `base`: its address, without a slash at the end. */
+export type Operator = { readonly base: string; readonly adminToken: string }
+
+/** One request to an operators' route, with a body a POST. */
+export function askAdmin(
+  { base, adminToken }: Operator,
+  path: string,
+  body?: object,
+  signal?: AbortSignal,
+): Promise<Reply> {
+  return askRelay(`${base}/admin/${path}`, {
+    method: body ? 'POST' : 'GET',
+    headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+    maxBytes: MAX_ADMIN_BYTES,
+    ...(body && { body: JSON.stringify(body) }),
+    ...(signal && { signal }),
+  })
+}
+
+type AdminAnswer = { readonly status: number; readonly body: Fields } | { readonly wrong: string }
+
+/** The same, of any status but 401: what it means is the caller's to say. */
+export async function adminAnswer(...request: Parameters<typeof askAdmin>): Promise<AdminAnswer> {
+  const reply = await askAdmin(...request)
+  if (reply.by !== 'relay') return { wrong: explainReply(reply) }
+  return reply.status === 401
+    ? { wrong: 'The admin token is wrong: the relay has another ADMIN_TOKEN.' }
+    : reply
 }
 
 function replyOf({ status, headers }: Response, url: string, text: string): Reply {
@@ -64,8 +95,8 @@ function replyOf({ status, headers }: Response, url: string, text: string): Repl
       ? access
       : { by: 'redirect', status, to: `${to.origin}${to.pathname}` }
   }
-  const body = jsonOf(text)
-  if (body && isRelays(body)) return { by: 'relay', status, body }
+  const body = jsonIn(text)
+  if (isObject(body) && isRelays(body)) return { by: 'relay', status, body }
   const fromAccess =
     headers.has('cf-access-domain') ||
     headers.has('cf-access-aud') ||
@@ -88,17 +119,6 @@ function isRelays(body: Fields): boolean {
 
 /** A count or a list that tells an answer of an admin route. */
 const ADMIN = 'accepted matched count rows points events hours indexes problems carried'.split(' ')
-
-function jsonOf(text: string): Fields | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Fields)
-      : null
-  } catch {
-    return null
-  }
-}
 
 async function textOf(response: Response, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = []

@@ -7,6 +7,7 @@ import type { Environment } from './env-file.ts'
 import type { Io } from './platform-client.ts'
 import { printable } from './printable.ts'
 import { marked } from './style.ts'
+import { messageOf } from './text.ts'
 
 export type Surroundings = {
   readonly env: Environment
@@ -16,20 +17,37 @@ export type Surroundings = {
   readonly io: Io
 }
 
+export const processIo = (): Io => {
+  return { fetch: globalThis.fetch, sleep: (ms) => delay(ms), random: Math.random }
+}
+
 export const surroundingsOf = (given: Partial<Surroundings>): Surroundings => ({
   env: process.env,
   directory: process.cwd(),
   now: Date.now,
-  io: { fetch: globalThis.fetch, sleep: (ms) => delay(ms), random: Math.random },
+  io: processIo(),
   ...given,
 })
 
-/** `options`: as the command line was read; the text says what is wrong with it. Resolves with the exit code. */
+/** What a command line asks for; the text says what is wrong with it. */
+type Read<Options> = Options | 'help' | { readonly wrong: string }
+
+/** What reading throws, `parseArgs` above all, is wrong with the command line too. */
+export function tried<Options>(read: () => Read<Options>): Read<Options> {
+  try {
+    return read()
+  } catch (error) {
+    return { wrong: messageOf(error) }
+  }
+}
+
+/** Resolves with the exit code. */
 export async function runCommand<Options extends object, Code extends number | undefined>(
-  options: Options | 'help' | { readonly wrong: string },
+  read: () => Read<Options>,
   usage: string,
   act: (options: Options) => Promise<Code>,
 ): Promise<Code | 0 | 2> {
+  const options = tried(read)
   if (options === 'help') {
     console.log(usage)
     return 0

@@ -8,7 +8,7 @@
 import type { Route } from '../../worker/chatlio/kind.ts'
 import { TEST_PERSON } from '../../worker/chatlio/person.ts'
 
-export type TestPerson = { readonly uuid: string; readonly email: string }
+type TestPerson = { readonly uuid: string; readonly email: string }
 
 /** Recognisable by `relay-test-`. */
 export function newPerson(run: string): TestPerson {

@@ -1,5 +1,5 @@
 /**
- * Text: bytes from a file, a pipe or a server, as the text they mean.
+ * Text: bytes from a file, a pipe or a server, as the text they mean; and how far a word is from one that may be meant.
  *
  * Promises: a byte order mark is skipped; UTF-16, which PowerShell and Windows editors write, is read as what it is, with
  * a mark or without; nothing without an end is read to it: an answer has a limit, and so has a line.
@@ -61,4 +61,32 @@ export async function answerText(response: Response, max = MAX_ANSWER_BYTES): Pr
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
+}
+
+/** What was thrown, in its own words. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
+/** Letters to change, add, leave out or swap with their neighbour (Damerau and Levenshtein). */
+export function distance(a: string, b: string): number {
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, index) => index)]
+  const cell = (i: number, j: number) => rows[i]?.[j] ?? 0
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i]
+    rows.push(row)
+    for (let j = 1; j <= b.length; j += 1) {
+      const same = a[i - 1] === b[j - 1]
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      row.push(
+        Math.min(
+          cell(i - 1, j) + 1,
+          (row[j - 1] ?? 0) + 1,
+          cell(i - 1, j - 1) + (same ? 0 : 1),
+          swapped ? cell(i - 2, j - 2) + 1 : Infinity,
+        ),
+      )
+    }
+  }
+  return cell(a.length, b.length)
 }

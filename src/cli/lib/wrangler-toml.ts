@@ -11,6 +11,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { parse, patch } from '@decimalturn/toml-patch'
 import { SECRETS } from '../../worker/config/variables.ts'
+import { isObject } from '../../worker/lib/json.ts'
 
 export type Vars = Readonly<Record<string, string>>
 
@@ -264,5 +265,5 @@ function plain(value: unknown): unknown {
 }
 
 function isTable(value: unknown): value is Table {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isObject(value)
 }

@@ -20,7 +20,7 @@ export type WranglerResult = {
   readonly stderr: string
 }
 
-export type WranglerOptions = {
+type WranglerOptions = {
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>
   /** Ends it. */

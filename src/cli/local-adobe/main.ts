@@ -2,11 +2,12 @@
 import { type LocalAdobeServer, startLocalAdobe } from '../../local-adobe/server.ts'
 import { StateFileError } from '../../local-adobe/state-file.ts'
 import { runCommand } from '../lib/run.ts'
+import { messageOf } from '../lib/text.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 
 /** Resolves with the exit code when it cannot start; otherwise it serves until it is ended. */
 export function main(args: readonly string[]): Promise<number | undefined> {
-  return runCommand(readOptions(args), USAGE, serve)
+  return runCommand(() => readOptions(args), USAGE, serve)
 }
 
 async function serve(options: Options): Promise<number | undefined> {
@@ -39,5 +40,5 @@ function reasonOf(error: unknown, port: number): string {
   if (error instanceof StateFileError) return error.message
   const code = error instanceof Error && 'code' in error ? error.code : null
   if (code === 'EADDRINUSE') return `Port ${port} is in use. Choose another one: --port N`
-  return error instanceof Error ? error.message : String(error)
+  return messageOf(error)
 }

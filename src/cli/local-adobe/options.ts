@@ -23,43 +23,39 @@ export type Options = ServerOptions & { readonly port: number }
 
 /** The text says what is wrong with the command line. */
 export function readOptions(args: readonly string[]): Options | 'help' | { wrong: string } {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        port: { type: 'string', default: '8788' },
-        state: { type: 'string' },
-        'flow-enable-ms': { type: 'string', default: '2000' },
-        'require-sandbox': { type: 'boolean', default: false },
-        mode: { type: 'string', default: 'raw' },
-        strict: { type: 'boolean', default: false },
-        auth: { type: 'boolean', default: false },
-        'inlet-id': { type: 'string', default: 'local-inlet' },
-        'flow-id': { type: 'string' },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) return 'help'
-    const { mode, strict, auth, state } = values
-    const port = wholeNumber(values.port)
-    const flowEnableMs = wholeNumber(values['flow-enable-ms'])
-    if (mode !== 'raw' && mode !== 'xdm') return { wrong: '--mode is raw or xdm.' }
-    if (port === null || port > 65_535) return { wrong: '--port is a number from 0 to 65535.' }
-    if (flowEnableMs === null) return { wrong: '--flow-enable-ms is a number of milliseconds.' }
-    if (state === '') return { wrong: '--state is the path of a file.' }
-    return {
-      port,
-      mode,
-      strict,
-      auth,
-      flowEnableMs,
-      requireSandbox: values['require-sandbox'],
-      inletId: values['inlet-id'],
-      flowId: values['flow-id'] ?? null,
-      ...(state !== undefined && { stateFile: state }),
-    }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      port: { type: 'string', default: '8788' },
+      state: { type: 'string' },
+      'flow-enable-ms': { type: 'string', default: '2000' },
+      'require-sandbox': { type: 'boolean', default: false },
+      mode: { type: 'string', default: 'raw' },
+      strict: { type: 'boolean', default: false },
+      auth: { type: 'boolean', default: false },
+      'inlet-id': { type: 'string', default: 'local-inlet' },
+      'flow-id': { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const { mode, strict, auth, state } = values
+  const port = wholeNumber(values.port)
+  const flowEnableMs = wholeNumber(values['flow-enable-ms'])
+  if (mode !== 'raw' && mode !== 'xdm') return { wrong: '--mode is raw or xdm.' }
+  if (port === null || port > 65_535) return { wrong: '--port is a number from 0 to 65535.' }
+  if (flowEnableMs === null) return { wrong: '--flow-enable-ms is a number of milliseconds.' }
+  if (state === '') return { wrong: '--state is the path of a file.' }
+  return {
+    port,
+    mode,
+    strict,
+    auth,
+    flowEnableMs,
+    requireSandbox: values['require-sandbox'],
+    inletId: values['inlet-id'],
+    flowId: values['flow-id'] ?? null,
+    ...(state !== undefined && { stateFile: state }),
   }
 }
 

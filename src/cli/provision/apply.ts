@@ -37,7 +37,7 @@ export class StepFailed extends Error {
   }
 }
 
-export type Hooks = {
+type Hooks = {
   /** Before a thing is made or changed: the last chance to stop. */
   before(step: Step, state: State, context: Context): Promise<void>
   done(done: Done): void

@@ -10,10 +10,11 @@ import { type Vars, varsBlock } from '../lib/wrangler-toml.ts'
 import type { Config } from './config-file.ts'
 import { byFlowServiceId, mappingSetById, REGISTRY } from './lookup.ts'
 import type { Options } from './options.ts'
-import { differingVars, readEndpoint } from './relay-vars.ts'
+import { differingVars, isSameInlet, readEndpoint } from './relay-vars.ts'
 import { commandOf, FLOW_PAUSE, replacedText } from './report.ts'
 import { complainOf, settingsFor, type World } from './run.ts'
 import { missingSettings } from './settings.ts'
+import { destinationOf } from './steps/mapping.ts'
 import { extrasOfSchema } from './steps/schema.ts'
 import { wantedOf } from './wanted.ts'
 
@@ -109,7 +110,7 @@ async function check(
   if (flowId === null) return { wrong: 'Missing: --flow-id, to find dataset and schema by.' }
   const flow = await byFlowServiceId(send, 'flows', flowId)
   const inlet = textAt(flow, 'options', 'inletUrl')
-  if (inlet !== null && bare(inlet) !== bare(endpoint)) {
+  if (inlet !== null && !isSameInlet(inlet, endpoint)) {
     return { wrong: `The dataflow ${flowId} has another streaming endpoint: ${inlet}.` }
   }
   const findings: string[] = []
@@ -157,21 +158,12 @@ async function check(
 
 /** Without these two AEP takes no ExperienceEvent; Adobe's own sample mapping has neither. */
 function mappingFindings(set: Json): readonly string[] {
-  const sources = new Map(
-    listAt(set, 'mappings').map((row) => [
-      textAt(row, 'destination') ?? textAt(row, 'destinationXdmPath'),
-      textAt(row, 'source') ?? textAt(row, 'sourceAttribute'),
-    ]),
-  )
+  const filled = listAt(set, 'mappings').map(destinationOf)
   return ['_id', 'timestamp'].flatMap((path) =>
-    sources.has(path)
+    filled.includes(path)
       ? []
       : [
           `The mapping does not fill ${path}: AEP accepts the events and drops them. Add a mapping from ${path} to ${path} in Adobe's interface.`,
         ],
   )
-}
-
-function bare(url: string): string {
-  return url.replace(/\?.*$/, '').replace(/\/+$/, '')
 }

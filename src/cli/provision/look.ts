@@ -9,7 +9,7 @@ import { asMeant, differingVars, extrasOf, listed, relayVars, withInlet } from '
 import { called, commandOf, heading, planText, statusText } from './report.ts'
 import { complainOf, type Run } from './run.ts'
 import type { Context, Found, Key } from './step.ts'
-import { type Surveyed, survey } from './survey.ts'
+import { foundIn, type Surveyed, survey } from './survey.ts'
 
 /** 4 when something differs, `wrangler.toml` included. */
 export async function status(run: Run): Promise<number> {
@@ -87,12 +87,6 @@ function extrasIn(surveyed: readonly Surveyed[], { wanted }: Run): readonly Sche
     surveyed.some(({ step, state }) => step.key === key && state.is === 'same')
   if (!isComplete('fieldGroup')) return []
   return isComplete('schema') ? extrasOf(wanted) : ['chat']
-}
-
-function foundIn(surveyed: readonly Surveyed[]): ReadonlyMap<Key, Found> {
-  const known = new Map<Key, Found>()
-  for (const { step, state } of surveyed) if ('found' in state) known.set(step.key, state.found)
-  return known
 }
 
 /**

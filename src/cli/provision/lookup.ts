@@ -27,11 +27,7 @@ export function unexpected(request: string, message: string): PlatformError {
 }
 
 /** For connections the filter by name is documented in general only: where it is refused, all are listed. */
-export async function byFlowServiceName(
-  send: Send,
-  kind: FlowKind,
-  name: string,
-): Promise<Found[]> {
+async function byFlowServiceName(send: Send, kind: FlowKind, name: string): Promise<Found[]> {
   const path = `${FLOW_SERVICE}/${kind}`
   try {
     return await pages({ property: `name==${name}` })

@@ -2,11 +2,12 @@
  * `npm run provision`: everything the relay needs in Adobe Experience Platform, made or found in order, and its
  * address written into wrangler.toml.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import { type Environment, environmentOf } from '../lib/env-file.ts'
 import type { ApiRequest } from '../lib/platform-request.ts'
+import { processIo, tried } from '../lib/run.ts'
 import { wrap } from '../lib/style.ts'
 import { INTERRUPTED, Interrupted, processTerminal } from '../lib/terminal.ts'
+import { messageOf } from '../lib/text.ts'
 import { type Config, readConfig } from './config-file.ts'
 import { existing } from './existing.ts'
 import { dryRun, status } from './look.ts'
@@ -16,11 +17,7 @@ import { complainOf, settingsFor, startRun, type World } from './run.ts'
 import { withAccountOf } from './settings.ts'
 
 function processWorld(): World {
-  return {
-    env: process.env,
-    io: { fetch: globalThis.fetch, sleep: (ms) => delay(ms), random: Math.random },
-    terminal: processTerminal(),
-  }
+  return { env: process.env, io: processIo(), terminal: processTerminal() }
 }
 
 /** Resolves with the exit code. */
@@ -29,7 +26,7 @@ export async function main(
   world: World = processWorld(),
 ): Promise<number> {
   const { terminal } = world
-  const options = readOptions(args)
+  const options = tried(() => readOptions(args))
   if (options === 'help') {
     terminal.say(USAGE)
     return 0
@@ -65,7 +62,7 @@ async function provision(given: Given, world: World): Promise<number> {
     env = environmentOf(world.env, given.envFile)
     config = readConfig(given)
   } catch (error) {
-    terminal.complain(error instanceof Error ? error.message : String(error))
+    terminal.complain(messageOf(error))
     return 2
   }
   const own = { ...world, env: withAccountOf(config.vars ?? {}, env) }

@@ -4,6 +4,7 @@
  */
 import { PlatformError } from '../lib/platform-error.ts'
 import { wrap } from '../lib/style.ts'
+import { messageOf } from '../lib/text.ts'
 import { type Vars, varsBlock } from '../lib/wrangler-toml.ts'
 import { apply, type Done, StepFailed, Stopped } from './apply.ts'
 import { previewRequest, readPreview } from './preview.ts'
@@ -27,8 +28,8 @@ import {
   replacedText,
 } from './report.ts'
 import { complainOf, type Run } from './run.ts'
-import type { Context, Found, Key, Step } from './step.ts'
-import { isUnavoidable, type State, type Surveyed, survey } from './survey.ts'
+import type { Context, Step } from './step.ts'
+import { foundIn, isUnavoidable, type State, type Surveyed, survey } from './survey.ts'
 
 const UNCHANGED = 'Everything is there and as it should be: nothing was changed in AEP.'
 
@@ -90,7 +91,7 @@ function record(made: Vars, run: Run, write: (vars: Vars) => string): boolean {
     terminal.say(options.print ? `\n${varsBlock(vars, options.env)}` : write(vars))
     return true
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
+    const why = messageOf(error)
     terminal.complain(`${options.config} could not be written (${why}). These are the settings:`)
     terminal.say(varsBlock(vars, options.env))
     return false
@@ -117,8 +118,7 @@ export function refusal(surveyed: readonly Surveyed[], { wanted, world }: Run): 
 export async function replacedBy(surveyed: readonly Surveyed[], run: Run): Promise<string | null> {
   const { wanted, settings, api, options, vars: there } = run
   if (there === null || options.print) return null
-  const known = new Map<Key, Found>()
-  for (const { step, state } of surveyed) if ('found' in state) known.set(step.key, state.found)
+  const known = foundIn(surveyed)
   const isNew = !known.has('flow')
   const should = isNew
     ? {

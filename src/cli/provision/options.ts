@@ -81,68 +81,64 @@ const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._()-]{0,79}$/u
 
 /** The text says what is wrong with the command line. */
 export function readOptions(args: readonly string[]): Given | 'help' | { readonly wrong: string } {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        env: { type: 'string' },
-        format: { type: 'string' },
-        authenticated: { type: 'boolean', default: false },
-        profile: { type: 'boolean', default: false },
-        name: { type: 'string' },
-        dataset: { type: 'string' },
-        requests: { type: 'boolean', default: false },
-        'dry-run': { type: 'boolean', default: false },
-        status: { type: 'boolean', default: false },
-        print: { type: 'boolean', default: false },
-        yes: { type: 'boolean', default: false },
-        endpoint: { type: 'string' },
-        'flow-id': { type: 'string' },
-        'env-file': { type: 'string' },
-        config: { type: 'string', default: 'wrangler.toml' },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) return 'help'
-    const { authenticated, profile, status, print, yes, config, endpoint, requests } = values
-    const { format = null, dataset = null, env = null } = values
-    const name = values.name?.trim() ?? DEFAULT_NAME
-    const flowId = values['flow-id'] ?? null
-    if (format !== null && format !== 'raw' && format !== 'xdm') {
-      return { wrong: '--format is raw or xdm.' }
-    }
-    if (env !== null && !/^[A-Za-z0-9_-]+$/.test(env)) {
-      return { wrong: '--env takes the name of an environment: letters, digits, - and _.' }
-    }
-    if (dataset !== null && !/^[A-Za-z0-9_-]+$/.test(dataset)) {
-      return { wrong: '--dataset takes the id of a dataset, which its address in AEP ends with.' }
-    }
-    if (requests && !values['dry-run']) return { wrong: '--requests needs --dry-run.' }
-    if (dataset !== null && endpoint !== undefined) {
-      return { wrong: '--dataset makes a dataflow; --endpoint takes one that is there.' }
-    }
-    if (!NAME.test(name)) {
-      return { wrong: '--name takes letters, digits, blanks and . _ - ( ), up to 80 characters.' }
-    }
-    if (status && values['dry-run']) return { wrong: '--status and --dry-run exclude each other.' }
-    if (flowId !== null && endpoint === undefined) return { wrong: '--flow-id needs --endpoint.' }
-    return {
-      mode: status ? 'status' : values['dry-run'] ? 'dry-run' : 'make',
-      format,
-      authenticated,
-      profile,
-      name,
-      isNamed: values.name !== undefined,
-      dataset,
-      print,
-      requests,
-      yes,
-      env: env || null,
-      existing: endpoint === undefined ? null : { endpoint, flowId },
-      envFile: values['env-file'] ?? null,
-      config,
-    }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      env: { type: 'string' },
+      format: { type: 'string' },
+      authenticated: { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
+      name: { type: 'string' },
+      dataset: { type: 'string' },
+      requests: { type: 'boolean', default: false },
+      'dry-run': { type: 'boolean', default: false },
+      status: { type: 'boolean', default: false },
+      print: { type: 'boolean', default: false },
+      yes: { type: 'boolean', default: false },
+      endpoint: { type: 'string' },
+      'flow-id': { type: 'string' },
+      'env-file': { type: 'string' },
+      config: { type: 'string', default: 'wrangler.toml' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const { authenticated, profile, status, print, yes, config, endpoint, requests } = values
+  const { format = null, dataset = null, env = null } = values
+  const name = values.name?.trim() ?? DEFAULT_NAME
+  const flowId = values['flow-id'] ?? null
+  if (format !== null && format !== 'raw' && format !== 'xdm') {
+    return { wrong: '--format is raw or xdm.' }
+  }
+  if (env !== null && !/^[A-Za-z0-9_-]+$/.test(env)) {
+    return { wrong: '--env takes the name of an environment: letters, digits, - and _.' }
+  }
+  if (dataset !== null && !/^[A-Za-z0-9_-]+$/.test(dataset)) {
+    return { wrong: '--dataset takes the id of a dataset, which its address in AEP ends with.' }
+  }
+  if (requests && !values['dry-run']) return { wrong: '--requests needs --dry-run.' }
+  if (dataset !== null && endpoint !== undefined) {
+    return { wrong: '--dataset makes a dataflow; --endpoint takes one that is there.' }
+  }
+  if (!NAME.test(name)) {
+    return { wrong: '--name takes letters, digits, blanks and . _ - ( ), up to 80 characters.' }
+  }
+  if (status && values['dry-run']) return { wrong: '--status and --dry-run exclude each other.' }
+  if (flowId !== null && endpoint === undefined) return { wrong: '--flow-id needs --endpoint.' }
+  return {
+    mode: status ? 'status' : values['dry-run'] ? 'dry-run' : 'make',
+    format,
+    authenticated,
+    profile,
+    name,
+    isNamed: values.name !== undefined,
+    dataset,
+    print,
+    requests,
+    yes,
+    env: env || null,
+    existing: endpoint === undefined ? null : { endpoint, flowId },
+    envFile: values['env-file'] ?? null,
+    config,
   }
 }

@@ -19,7 +19,7 @@ export function previewRequest(context: Context): ApiRequest {
   }
 }
 
-export type PreviewResult = {
+type PreviewResult = {
   /** Sentences; any of them stops the run. */
   readonly problems: readonly string[]
   /** Paths of the schema that stay empty although the sample has a value. */

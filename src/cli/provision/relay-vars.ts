@@ -5,7 +5,12 @@
  */
 import namespace from '../../worker/aep/schema/identity-namespace.json' with { type: 'json' }
 import type { SchemaExtra } from '../../worker/chatlio/fields.ts'
-import { DEFAULT_IMS_URL, DEFAULT_SCOPES } from '../../worker/config/destination.ts'
+import {
+  DEFAULT_IMS_URL,
+  DEFAULT_SCOPES,
+  FLOW_ID_PARAMETER,
+  isSafe,
+} from '../../worker/config/destination.ts'
 import type { PlatformSettings, Send } from '../lib/platform-client.ts'
 import { textAt } from '../lib/platform-request.ts'
 import type { Vars } from '../lib/wrangler-toml.ts'
@@ -114,7 +119,7 @@ export function differingVars(there: Vars, wanted: Vars): readonly string[] {
 const POLL_MS = 2_000
 const POLLS = 90
 
-export type Enabled = { readonly known: ReadonlyMap<Key, Found> } | { readonly state: string }
+type Enabled = { readonly known: ReadonlyMap<Key, Found> } | { readonly state: string }
 
 /**
  * Waits until Adobe has enabled the flow, which it does some seconds after it was made, and reads its address. Bounded:
@@ -138,10 +143,13 @@ export async function untilEnabled(
   return { state }
 }
 
-export type Endpoint = { readonly endpoint: string; readonly flowId: string | null }
+/** With or without its query. */
+export function isSameInlet(one: string, other: string): boolean {
+  const bare = (url: string) => url.replace(/\?.*$/, '').replace(/\/+$/, '')
+  return bare(one) === bare(other)
+}
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
-const FLOW_ID = 'x-adobe-flow-id'
+export type Endpoint = { readonly endpoint: string; readonly flowId: string | null }
 
 /** The address that Adobe's interface shows, and the flow id that may be part of it. What is wrong never repeats it. */
 export function readEndpoint(
@@ -151,20 +159,18 @@ export function readEndpoint(
   if (/[{}]/.test(text)) return { wrong: '--endpoint still has a {PLACEHOLDER}.' }
   if (!URL.canParse(text)) return { wrong: '--endpoint is no URL.' }
   const url = new URL(text)
-  const isSafe =
-    url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname))
-  if (!isSafe || url.username !== '')
+  if (!isSafe(url) || url.username !== '')
     return { wrong: '--endpoint is an https URL (http for loopback only).' }
   if (!/^\/collection\/[^/]+$/.test(url.pathname)) {
     return { wrong: '--endpoint is of the form https://dcs.adobedc.net/collection/INLET_ID.' }
   }
-  const inUrl = url.searchParams.get(FLOW_ID)
+  const inUrl = url.searchParams.get(FLOW_ID_PARAMETER)
   if (flowId !== null && inUrl !== null && flowId !== inUrl) {
-    return { wrong: `--flow-id is not the ${FLOW_ID} in --endpoint.` }
+    return { wrong: `--flow-id is not the ${FLOW_ID_PARAMETER} in --endpoint.` }
   }
   const id = (flowId ?? inUrl)?.trim() || null
   if (id !== null && !/^[\x21-\x7e]+$/.test(id))
     return { wrong: '--flow-id is an id without spaces.' }
-  url.searchParams.delete(FLOW_ID)
+  url.searchParams.delete(FLOW_ID_PARAMETER)
   return { endpoint: url.href, flowId: id }
 }

@@ -6,7 +6,7 @@ import { adviceOn } from '../lib/platform-error.ts'
 import { at, type Json, textAt } from '../lib/platform-request.ts'
 import { COLUMNS, marked, wrap } from '../lib/style.ts'
 import { placeOf, type Vars } from '../lib/wrangler-toml.ts'
-import { type Done, StepFailed, Stopped } from './apply.ts'
+import { type Done, StepFailed, type Stopped } from './apply.ts'
 import type { Options } from './options.ts'
 import type { Step } from './step.ts'
 import type { State, Surveyed } from './survey.ts'
@@ -152,14 +152,16 @@ export const UNEXPLAINED =
   'Adobe does not take this request. If its message does not explain why, run with --dry-run --requests to see what is sent.'
 
 /** Why a run ended, what usually causes that, and what there is so far. */
-export function failureText(error: unknown, done: readonly Done[], wanted: Wanted): string {
+export function failureText(
+  error: StepFailed | Stopped,
+  done: readonly Done[],
+  wanted: Wanted,
+): string {
   const lines: string[] = []
   if (error instanceof StepFailed) {
-    lines.push(wrap(`${called(error.step, wanted)}: ${error.cause.message}`))
+    lines.push(wrap(`${called(error.step, wanted)}: ${error.message}`))
     lines.push(wrap(adviceOn(error.cause, error.step.permission, UNEXPLAINED)))
-  } else if (error instanceof Stopped) {
-    lines.push(wrap(`${called(error.step, wanted)}: ${error.message}.`))
-  } else lines.push(error instanceof Error ? error.message : String(error))
+  } else lines.push(wrap(`${called(error.step, wanted)}: ${error.message}.`))
   if (done.length > 0) {
     lines.push('So far there is:')
     lines.push(
@@ -178,11 +180,11 @@ const MINUTE_MS = 60_000
 
 export const FLOW_PAUSE =
   'Wait five minutes before any event is sent: AEP may drop data in the first five minutes of a new or changed dataflow.'
-export const SCHEMA_PAUSE =
+const SCHEMA_PAUSE =
   'The schema is new or changed: it can take up to fifteen minutes until AEP validates by it everywhere.'
 
 /** Of a schema that an earlier version made: the relay sends the new fields as soon as it is deployed. */
-export const DEPLOY_PAUSE =
+const DEPLOY_PAUSE =
   'Deploy when they are over: an event with a new field may be dropped until then.'
 
 /** What to wait for, and what to do next. A run before this one may have made it a moment ago. */

@@ -6,12 +6,13 @@ import {
   DEFAULT_IMS_URL,
   DEFAULT_PLATFORM_URL,
   DEFAULT_SCOPES,
+  isSafe,
 } from '../../worker/config/destination.ts'
 import { type Environment, variable } from '../lib/env-file.ts'
 import type { PlatformSettings } from '../lib/platform-client.ts'
 import type { Vars } from '../lib/wrangler-toml.ts'
 
-export const REQUIRED = ['AEP_CLIENT_ID', 'AEP_CLIENT_SECRET', 'AEP_ORG_ID'] as const
+const REQUIRED = ['AEP_CLIENT_ID', 'AEP_CLIENT_SECRET', 'AEP_ORG_ID'] as const
 
 export const isSecret = (name: string) => name === 'AEP_CLIENT_SECRET'
 
@@ -63,13 +64,10 @@ export function readSettings(env: Environment): PlatformSettings | { readonly wr
 }
 
 const EXPECTED = 'an https URL (http for loopback only), without user, password, query or fragment'
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
 function baseUrl(text: string): string | null {
   if (!URL.canParse(text)) return null
   const url = new URL(text)
-  const isSafe =
-    url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(url.hostname))
   const isBare = url.username + url.password + url.search + url.hash === ''
-  return isSafe && isBare ? url.href.replace(/\/+$/, '') : null
+  return isSafe(url) && isBare ? url.href.replace(/\/+$/, '') : null
 }

@@ -35,6 +35,13 @@ export async function survey(
   return surveyed
 }
 
+/** What is there of it, as it should be or not. */
+export function foundIn(surveyed: readonly Surveyed[]): ReadonlyMap<Key, Found> {
+  return new Map(
+    surveyed.flatMap(({ step, state }) => ('found' in state ? [[step.key, state.found]] : [])),
+  )
+}
+
 export async function stateOf(step: Step, context: Context): Promise<State> {
   const [found, ...others] = await step.find(context)
   if (!found) return { is: 'missing' }

@@ -21,8 +21,10 @@ export async function main(
   given: Partial<Surroundings> = {},
 ): Promise<number> {
   const surroundings = surroundingsOf(given)
-  return runCommand(readOptions(args, surroundings.env), USAGE, (options) =>
-    recover(options, surroundings),
+  return runCommand(
+    () => readOptions(args, surroundings.env),
+    USAGE,
+    (options) => recover(options, surroundings),
   )
 }
 

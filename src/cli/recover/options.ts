@@ -29,24 +29,20 @@ export function readOptions(
   args: readonly string[],
   environment: Environment,
 ): Options | 'help' | { readonly wrong: string } {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        ...COMMON_OPTIONS,
-        code: { type: 'string' },
-        'dry-run': { type: 'boolean', default: false },
-        rate: { type: 'string', default: '5' },
-      },
-    })
-    if (values.help) return 'help'
-    const common = readCommon(values, environment)
-    if ('wrong' in common) return common
-    const perSecond = /^\d{1,2}$/.test(values.rate) ? Number(values.rate) : 0
-    if (perSecond < 1 || perSecond > 50) return { wrong: '--rate is a number from 1 to 50.' }
-    const { code = null, 'dry-run': dryRun } = values
-    return { ...common, code, dryRun, perSecond }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
-  }
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      ...COMMON_OPTIONS,
+      code: { type: 'string' },
+      'dry-run': { type: 'boolean', default: false },
+      rate: { type: 'string', default: '5' },
+    },
+  })
+  if (values.help) return 'help'
+  const common = readCommon(values, environment)
+  if ('wrong' in common) return common
+  const perSecond = /^\d{1,2}$/.test(values.rate) ? Number(values.rate) : 0
+  if (perSecond < 1 || perSecond > 50) return { wrong: '--rate is a number from 1 to 50.' }
+  const { code = null, 'dry-run': dryRun } = values
+  return { ...common, code, dryRun, perSecond }
 }

@@ -1,7 +1,7 @@
 /**
  * Send: events again, from AEP's files to the inlet, as the Worker sends them.
  *
- * Promises: before an event leaves, no more than `SCREENED_MS` ago, the relay has said whose it is: nothing of a suppressed
+ * Promises: before an event leaves, no more than `REFRESH_INTERVAL_MS` ago, the relay has said whose it is: nothing of a suppressed
  * person is sent, and nothing at all when the relay cannot say. What the outbox still holds is its own to send: what is
  * parked is redriven there. Each event is on the list of sent ones before the next leaves. What passes is tried again, what does
  * not pass ends the run.
@@ -13,11 +13,11 @@ import type { Ending } from '../../worker/aep/client/verdict.ts'
 import { readBatch } from '../../worker/aep/landed.ts'
 import type { PlatformProblem } from '../../worker/aep/platform-get.ts'
 import type { Credentials } from '../../worker/config/config.ts'
+import { REFRESH_INTERVAL_MS } from '../../worker/limits.ts'
 import { type AepSide, explain } from '../compare/aep.ts'
-import { askAdmin } from '../compare/relay.ts'
 import type { Sent } from '../compare/sent.ts'
 import { type Io, waitMs } from '../lib/platform-client.ts'
-import type { Fields } from '../lib/relay-reply.ts'
+import { adminAnswer, type Fields } from '../lib/relay-reply.ts'
 import type { Refused } from './find.ts'
 import type { Options } from './options.ts'
 import { recordText } from './rows.ts'
@@ -54,8 +54,6 @@ const GROUP_EVENTS = 50
 /** Far below what one request to the relay may hold. */
 const GROUP_CHARACTERS = 500_000
 const ATTEMPTS = 5
-/** As late as an isolate of the relay hears of a suppression. */
-const SCREENED_MS = 10_000
 const TIMEOUT_MS = 30_000
 
 export async function sendAgain(sendable: readonly Refused[], context: Context): Promise<Outcome> {
@@ -196,7 +194,7 @@ async function sendOne(
 export async function noteRecovered(ids: readonly string[], options: Options): Promise<void> {
   for (let from = 0; from < ids.length; from += NOTED_TOGETHER) {
     const recovered = ids.slice(from, from + NOTED_TOGETHER)
-    await askAdmin(options, 'screen', { records: [], recovered })
+    await adminAnswer(options, 'screen', { records: [], recovered })
   }
 }
 
@@ -212,7 +210,7 @@ async function withoutHeld(
   for (const item of group) {
     // A part, of whichever split, is held as the event that it is of.
     const id = item.id.replace(/(-r\d+)?-\d+$/, '')
-    const answer = await askAdmin(options, 'find', { id })
+    const answer = await adminAnswer(options, 'find', { id })
     if ('wrong' in answer) return answer.wrong
     const { status, body } = answer
     if (status !== 200 || !Array.isArray(body.events)) {
@@ -233,18 +231,18 @@ async function withoutHeld(
 }
 
 async function isRedriven(id: string, { state }: Fields, options: Options): Promise<boolean> {
-  const answer = await askAdmin(options, 'redrive', { state, ids: [id] })
+  const answer = await adminAnswer(options, 'redrive', { state, ids: [id] })
   return !('wrong' in answer) && answer.body.redriven === 1
 }
 
-/** Says of one of these whether its person is suppressed, as the relay knew no longer than `SCREENED_MS` ago; or why not. */
+/** Says of one of these whether its person is suppressed, as the relay knew no longer than `REFRESH_INTERVAL_MS` ago; or why not. */
 function screening(items: readonly Item[], options: Options, now: () => number) {
   const records: readonly unknown[] = items.map(({ text }) => JSON.parse(text))
   let known: { at: number; indexes: ReadonlySet<number> } | null = null
   return async (item: Item): Promise<boolean | string> => {
     const at = now()
-    if (known === null || Math.abs(at - known.at) >= SCREENED_MS) {
-      const answer = await askAdmin(options, 'screen', { records })
+    if (known === null || Math.abs(at - known.at) >= REFRESH_INTERVAL_MS) {
+      const answer = await adminAnswer(options, 'screen', { records })
       if ('wrong' in answer) return answer.wrong
       const { status, body } = answer
       const { indexes } = body

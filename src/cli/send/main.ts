@@ -15,7 +15,7 @@ import { type Options, readOptions, USAGE } from './options.ts'
 
 /** Resolves with the exit code. */
 export function main(args: readonly string[]): Promise<number> {
-  return runCommand(readOptions(args, process.env), USAGE, send)
+  return runCommand(() => readOptions(args, process.env), USAGE, send)
 }
 
 async function send(options: Options): Promise<number> {

@@ -1,10 +1,11 @@
 /** Options: the command line of `npm run send`. */
 import { parseArgs } from 'node:util'
 import { ROUTE_KINDS, type Route } from '../../worker/chatlio/kind.ts'
+import { isOnThisMachine } from '../../worker/config/destination.ts'
 import { readWebhookKeys } from '../../worker/config/webhook-keys.ts'
 import type { Selected } from '../lib/command.ts'
 import { type Environment, environmentOf } from '../lib/env-file.ts'
-import { isOnThisMachine, parseRelayUrl } from '../lib/relay-url.ts'
+import { parseRelayUrl } from '../lib/relay-url.ts'
 
 export type Options = Selected & {
   readonly route: Route
@@ -45,41 +46,37 @@ export function readOptions(
   args: readonly string[],
   processEnvironment: Environment,
 ): Options | 'help' | { wrong: string } {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        url: { type: 'string', default: LOCAL_URL },
-        key: { type: 'string' },
-        file: { type: 'string' },
-        'env-file': { type: 'string' },
-        config: { type: 'string', default: 'wrangler.toml' },
-        env: { type: 'string' },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) return 'help'
-    const [kind, ...more] = positionals
-    const route = [...ROUTE_KINDS, 'auto' as const].find((each) => each === kind)
-    if (!route || more.length > 0) {
-      return { wrong: `KIND is one of ${ROUTE_KINDS.join(', ')}, auto.` }
-    }
-    const envFile = values['env-file'] ?? null
-    const environment = environmentOf(processEnvironment, envFile)
-    const url = parseRelayUrl(values.url)
-    if ('wrong' in url) return url
-    const key =
-      values.key ||
-      url.key ||
-      firstKey(environment.WEBHOOK_KEYS) ||
-      (isOnThisMachine(new URL(url.base)) ? LOCAL_KEY : null)
-    if (!key) return { wrong: 'The key is missing: set WEBHOOK_KEYS, or give --key.' }
-    const { file = null, config, env } = values
-    return { route, base: url.base, key, file, envFile, config, env: env || null }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      url: { type: 'string', default: LOCAL_URL },
+      key: { type: 'string' },
+      file: { type: 'string' },
+      'env-file': { type: 'string' },
+      config: { type: 'string', default: 'wrangler.toml' },
+      env: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const [kind, ...more] = positionals
+  const route = [...ROUTE_KINDS, 'auto' as const].find((each) => each === kind)
+  if (!route || more.length > 0) {
+    return { wrong: `KIND is one of ${ROUTE_KINDS.join(', ')}, auto.` }
   }
+  const envFile = values['env-file'] ?? null
+  const environment = environmentOf(processEnvironment, envFile)
+  const url = parseRelayUrl(values.url)
+  if ('wrong' in url) return url
+  const key =
+    values.key ||
+    url.key ||
+    firstKey(environment.WEBHOOK_KEYS) ||
+    (isOnThisMachine(new URL(url.base)) ? LOCAL_KEY : null)
+  if (!key) return { wrong: 'The key is missing: set WEBHOOK_KEYS, or give --key.' }
+  const { file = null, config, env } = values
+  return { route, base: url.base, key, file, envFile, config, env: env || null }
 }
 
 /** Of several, as the relay reads them; one that it would not take is tried all the same, to be told so. */

@@ -2,6 +2,7 @@
  * Log lines: the Worker's JSON lines as a person reads them, with the time at which they came.
  * Pure. A field that it does not know is shown as `name=value`, so that a new one is never hidden.
  */
+import { isObject, jsonIn } from '../../worker/lib/json.ts'
 import { COLUMNS, paint, wrap } from '../lib/style.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -11,8 +12,8 @@ const INDENT = ' '.repeat(10)
 /** One line that the Worker or wrangler has printed; `null`: nothing that a person needs to see. */
 export function readableLine(line: string, at: Date): string | null {
   const own = /\{"event":.*\}/.exec(line)
-  const fields = own && parse(own[0])
-  if (fields) return `${paint('dim', clock(at))}  ${body(fields)}`
+  const fields = own && jsonIn(own[0])
+  if (isObject(fields)) return `${paint('dim', clock(at))}  ${body(fields)}`
   if (line.trim() === '' || /^\[wrangler:|Logs were written to/.test(line)) return null
   // wrangler prints whole URLs, key included.
   return printable(line.replaceAll(/([?&]key=)[^&\s]+/g, '$1…'))
@@ -46,15 +47,6 @@ function colour(event: unknown, { outcome, reason }: Fields, text: string): stri
 
 function shown(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
-}
-
-function parse(text: string): Fields | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? (value as Fields) : null
-  } catch {
-    return null
-  }
 }
 
 /** Local time, `HH:MM:SS`. */

@@ -9,23 +9,23 @@ import { type LocalAdobeServer, startLocalAdobe } from '../../local-adobe/server
 import { type LocalWorker, startWorker } from '../lib/local-worker.ts'
 import { runCommand } from '../lib/run.ts'
 import { paint } from '../lib/style.ts'
+import { INTERRUPTED } from '../lib/terminal.ts'
+import { messageOf } from '../lib/text.ts'
 import { LOCAL_ADMIN_TOKEN, LOCAL_KEY } from '../send/options.ts'
 import { DEMO_VARIABLES, runDemo } from './demo.ts'
 import { readableLine } from './log-lines.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
-import { guide, profileNote, table } from './report.ts'
+import { guide, profileNote, samplesTable } from './report.ts'
 import { type Posted, postSample, SAMPLES } from './samples.ts'
 
 const FLOW_ID = 'local-flow'
-
-const INTERRUPTED = 130
 
 /** Far more than the demo's longest wait between two attempts. */
 const DEMO_RECOVERY_MS = 60_000
 
 /** Resolves with the exit code. */
 export function main(args: readonly string[]): Promise<number> {
-  return runCommand(readOptions(args), USAGE, start)
+  return runCommand(() => readOptions(args), USAGE, start)
 }
 
 async function start(options: Options): Promise<number> {
@@ -43,7 +43,7 @@ async function start(options: Options): Promise<number> {
     return 1
   } catch (error) {
     if (quit.signal.aborted) return INTERRUPTED
-    console.error(error instanceof Error ? error.message : String(error))
+    console.error(messageOf(error))
     return 1
   } finally {
     for (const stop of started.reverse()) await stop()
@@ -83,7 +83,7 @@ async function run(
     posted.push(await postSample(sample, url, LOCAL_KEY, aep.adobe, quit))
   }
   const profile = aep.adobe.profile()
-  console.log(`\n${table(posted, profile)}\n\n${profileNote(posted, profile)}\n`)
+  console.log(`\n${samplesTable(posted, profile)}\n\n${profileNote(posted, profile)}\n`)
   const lost = posted.filter(({ received }) => received.length === 0)
   if (lost.length > 0) {
     const paths = lost.map(({ sample }) => sample.path).join('\n  ')

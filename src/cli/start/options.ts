@@ -28,30 +28,26 @@ each kind, shows what arrived, and stays up until Ctrl-C.
 
 /** `wrong` says what is wrong with the command line. */
 export function readOptions(args: readonly string[]): Options | 'help' | { wrong: string } {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        port: { type: 'string', default: '8787' },
-        'aep-port': { type: 'string', default: '8788' },
-        format: { type: 'string', default: 'raw' },
-        once: { type: 'boolean', default: false },
-        demo: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) return 'help'
-    const { format, once, demo } = values
-    if (format !== 'raw' && format !== 'xdm') return { wrong: '--format is raw or xdm.' }
-    const port = portOf(values.port)
-    const aepPort = portOf(values['aep-port'])
-    if (port === null) return { wrong: '--port is a number from 0 to 65535.' }
-    if (aepPort === null) return { wrong: '--aep-port is a number from 0 to 65535.' }
-    if (port === aepPort && port !== 0) return { wrong: '--port and --aep-port must differ.' }
-    return { port, aepPort, format, once, demo }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
-  }
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      port: { type: 'string', default: '8787' },
+      'aep-port': { type: 'string', default: '8788' },
+      format: { type: 'string', default: 'raw' },
+      once: { type: 'boolean', default: false },
+      demo: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const { format, once, demo } = values
+  if (format !== 'raw' && format !== 'xdm') return { wrong: '--format is raw or xdm.' }
+  const port = portOf(values.port)
+  const aepPort = portOf(values['aep-port'])
+  if (port === null) return { wrong: '--port is a number from 0 to 65535.' }
+  if (aepPort === null) return { wrong: '--aep-port is a number from 0 to 65535.' }
+  if (port === aepPort && port !== 0) return { wrong: '--port and --aep-port must differ.' }
+  return { port, aepPort, format, once, demo }
 }
 
 function portOf(text: string): number | null {

@@ -2,26 +2,19 @@
 import type { LakeRecord } from '../../local-adobe/streaming/lake.ts'
 import type { Profile } from '../../local-adobe/streaming/profile.ts'
 import { mark, paint, wrap } from '../lib/style.ts'
+import { table } from '../lib/terminal.ts'
 import { type Posted, SAMPLES } from './samples.ts'
 
 const COLUMNS = ['webhook', 'answer', 'AEP received', 'bytes', 'Profile'] as const
 
 /** One row a sample; `profile` is what the local Profile store would do with everything received. */
-export function table(posted: readonly Posted[], profile: Profile): string {
+export function samplesTable(posted: readonly Posted[], profile: Profile): string {
   const rows = posted.map((each) => row(each, profile))
-  const widths = COLUMNS.map((name, column) =>
-    Math.max(name.length, ...rows.map((cells) => cells[column]?.length ?? 0)),
+  const [head, ...lines] = table(COLUMNS, rows).split('\n')
+  const body = lines.map(
+    (line, index) => `${mark(posted[index]?.received[0] !== undefined)} ${line}`,
   )
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd()
-  const body = rows.map((cells, index) => {
-    const received = (posted[index]?.received.length ?? 0) > 0
-    return `${mark(received)} ${line(cells)}`
-  })
-  return [`  ${paint('bold', line(COLUMNS))}`, ...body].join('\n')
+  return [`  ${head}`, ...body].join('\n')
 }
 
 function row(posted: Posted, profile: Profile): string[] {
@@ -71,7 +64,7 @@ export function profileNote(posted: readonly Posted[], profile: Profile): string
   ].join('\n')
 }
 
-export type Urls = {
+type Urls = {
   readonly worker: string
   readonly aep: string
   readonly key: string

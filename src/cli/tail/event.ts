@@ -5,6 +5,7 @@
  * exceptions and outcomes that are not ok are always shown; nothing is taken on trust: a field may be missing or be of
  * another type. Shapes: wrangler's `printers/json`, and the relay's log (src/worker/log.ts).
  */
+import { isObject, jsonIn } from '../../worker/lib/json.ts'
 import { printable } from '../lib/printable.ts'
 
 export type Level = 'good' | 'info' | 'warn' | 'error'
@@ -55,11 +56,8 @@ function logLine(log: Fields, invokedAt: number | null): Line {
 /** The relay's log line: JSON in a string, with the name of what happened. */
 function ownFields(message: unknown): Fields | null {
   if (typeof message !== 'string' || !message.startsWith('{"event":"')) return null
-  try {
-    return fieldsOf(JSON.parse(message))
-  } catch {
-    return null
-  }
+  const fields = jsonIn(message)
+  return isObject(fields) ? fields : null
 }
 
 /** Enough to see which lines belong together. */
@@ -127,9 +125,7 @@ function numberOf(value: unknown): number | null {
 }
 
 function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Fields)
-    : {}
+  return isObject(value) ? value : {}
 }
 
 function listOf(value: unknown): Fields[] {

@@ -20,7 +20,7 @@ import { type Piece, Splitter } from './split.ts'
 
 /** Resolves with the exit code, once what it follows has ended. */
 export function main(args: readonly string[]): Promise<number> {
-  return runCommand(readOptions(args), USAGE, tail)
+  return runCommand(() => readOptions(args), USAGE, tail)
 }
 
 async function tail(options: Options): Promise<number> {

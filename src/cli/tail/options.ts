@@ -29,21 +29,17 @@ Exit code: 0 ended, 1 wrangler failed, 2 usage.`
 
 /** The text says what is wrong with the command line. */
 export function readOptions(args: readonly string[]): Options | 'help' | { wrong: string } {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        errors: { type: 'boolean', default: false },
-        file: { type: 'string' },
-        env: { type: 'string' },
-        config: { type: 'string', default: 'wrangler.toml' },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) return 'help'
-    const { errors: errorsOnly, file = null, env = null, config } = values
-    return { errorsOnly, file, env, config }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
-  }
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      errors: { type: 'boolean', default: false },
+      file: { type: 'string' },
+      env: { type: 'string' },
+      config: { type: 'string', default: 'wrangler.toml' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const { errors: errorsOnly, file = null, env = null, config } = values
+  return { errorsOnly, file, env, config }
 }

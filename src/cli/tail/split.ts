@@ -5,8 +5,8 @@
  * as `wrangler dev` prints it. Anything else is given back as text.
  * Pure but for the lines it holds back; an object that never ends is given back as text when it grows too large.
  */
-
 import { stripVTControlCharacters } from 'node:util'
+import { isObject, jsonIn } from '../../worker/lib/json.ts'
 
 export type Piece =
   | { readonly object: Readonly<Record<string, unknown>> }
@@ -53,13 +53,6 @@ function piecesOf(text: string): Piece[] {
     const log = { level: LEVELS[mark] ?? 'log', message: [line] }
     return [{ object: { outcome: 'ok', logs: [log] } }]
   }
-  if (text.startsWith('{')) {
-    try {
-      const value: unknown = JSON.parse(text)
-      if (typeof value === 'object' && value !== null) return [{ object: { ...value } }]
-    } catch {
-      // Shown as it is.
-    }
-  }
-  return [{ text }]
+  const object = text.startsWith('{') ? jsonIn(text) : undefined
+  return [isObject(object) ? { object } : { text }]
 }

@@ -6,23 +6,25 @@
  * whatever the schema. The other rows are compared only where the mapping fills our field group: a mapping into a
  * schema of somebody's own is theirs.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import namespace from '../../worker/aep/schema/identity-namespace.json' with { type: 'json' }
 import { readTarget } from '../deploy/target.ts'
 import { commandLine } from '../lib/command.ts'
 import { variable } from '../lib/env-file.ts'
 import { platformClient, type Send } from '../lib/platform-client.ts'
 import { at, type Json, listAt, textAt } from '../lib/platform-request.ts'
+import { processIo } from '../lib/run.ts'
+import { messageOf } from '../lib/text.ts'
 import { byFlowServiceId, mappingSetById, REGISTRY } from '../provision/lookup.ts'
+import { asMeant, isSameInlet } from '../provision/relay-vars.ts'
 import { missingSettings, readSettings } from '../provision/settings.ts'
 import type { Difference } from '../provision/step.ts'
-import { rowDifferences } from '../provision/steps/mapping.ts'
+import { destinationOf, rowDifferences } from '../provision/steps/mapping.ts'
 import type { Options } from './options.ts'
 import { noPlatform, type Platform, platform } from './platform.ts'
 import type { Row } from './row.ts'
 
 /** What the relay is configured with, as far as it matters here. */
-export type RelaySide = {
+type RelaySide = {
   readonly flowId: string
   /** `null`: not known. */
   readonly endpoint: string | null
@@ -42,8 +44,7 @@ export async function platformFor(options: Options): Promise<Platform> {
   if ('wrong' in settings) return noPlatform(settings.wrong, false)
   const relay = await relaySide(options)
   if ('wrong' in relay) return noPlatform(relay.wrong, false)
-  const io = { fetch: globalThis.fetch, sleep: (ms: number) => delay(ms), random: Math.random }
-  const { send } = platformClient(settings, io)
+  const { send } = platformClient(settings, processIo())
   return platform({
     get: (path) => send({ method: 'GET', path }),
     flowId: relay.flowId,
@@ -54,29 +55,25 @@ export async function platformFor(options: Options): Promise<Platform> {
 
 async function relaySide(options: Options): Promise<RelaySide | { readonly wrong: string }> {
   const { environment, config, env } = options
-  const own = variable(environment, 'AEP_FLOW_ID')
   let vars: Readonly<Record<string, unknown>>
   try {
     vars = (await readTarget(config, env)).vars
   } catch (error) {
-    if (own === undefined) {
-      const why = error instanceof Error ? error.message : String(error)
+    if (variable(environment, 'AEP_FLOW_ID') === undefined) {
+      const why = messageOf(error)
       return { wrong: `the relay's AEP_FLOW_ID is not known. ${why}` }
     }
     vars = {}
   }
-  const text = (name: string) => variable(environment, name) ?? (String(vars[name] ?? '') || null)
-  const endpoint = text('AEP_ENDPOINT')
-  const inUrl =
-    endpoint !== null && URL.canParse(endpoint)
-      ? new URL(endpoint).searchParams.get('x-adobe-flow-id')
-      : null
-  const flowId = own ?? (text('AEP_FLOW_ID') || inUrl)
+  const names = ['AEP_ENDPOINT', 'AEP_FLOW_ID', 'AEP_VISITOR_NAMESPACE']
+  const given = names.map((name) => [name, variable(environment, name) ?? String(vars[name] ?? '')])
+  const meant = asMeant(Object.fromEntries(given))
+  const { AEP_FLOW_ID: flowId, AEP_ENDPOINT: endpoint = null } = meant
   if (!flowId) return { wrong: `AEP_FLOW_ID is set neither in ${config} nor in the environment` }
   return {
     flowId,
     endpoint,
-    visitorNamespace: text('AEP_VISITOR_NAMESPACE') ?? namespace.code,
+    visitorNamespace: meant.AEP_VISITOR_NAMESPACE ?? namespace.code,
     provision: commandLine('provision', options),
   }
 }
@@ -85,7 +82,7 @@ const CHECK = 'mapping'
 const SHOWN = 5
 
 /** Throws with a message for a person when AEP does not let it be read. */
-export async function mappingRow(send: Send, relay: RelaySide): Promise<Row> {
+async function mappingRow(send: Send, relay: RelaySide): Promise<Row> {
   const { flowId, endpoint, provision } = relay
   const bad = (text: string): Row => ({ check: CHECK, ok: false, text })
   const flow = await byFlowServiceId(send, 'flows', flowId)
@@ -94,7 +91,7 @@ export async function mappingRow(send: Send, relay: RelaySide): Promise<Row> {
     return bad(`the dataflow is ${state ?? 'in no state'}, not enabled: AEP takes no events for it`)
   }
   const inlet = textAt(flow, 'options', 'inletUrl')
-  if (inlet !== null && endpoint !== null && bare(inlet) !== bare(endpoint)) {
+  if (inlet !== null && endpoint !== null && !isSameInlet(inlet, endpoint)) {
     return bad(`the dataflow has another streaming endpoint than AEP_ENDPOINT: ${inlet}`)
   }
   const params = at(flow, 'transformations', 0, 'params')
@@ -131,9 +128,7 @@ async function differencesOf(
   const tenant = (textAt(stats, 'tenantId') ?? '').replace(/^_/, '')
   const differences = rowDifferences(set, { tenant, visitorNamespace, schemaId })
   const isOurs = listAt(set, 'mappings').some((row) =>
-    (textAt(row, 'destination') ?? textAt(row, 'destinationXdmPath'))?.startsWith(
-      `_${tenant}.chatlio.`,
-    ),
+    destinationOf(row)?.startsWith(`_${tenant}.chatlio.`),
   )
   return isOurs ? differences : differences.filter(isVital)
 }
@@ -152,8 +147,4 @@ function shown(differences: readonly Difference[]): string {
   })
   const more = differences.length - few.length
   return `${few.join('; ')}${more > 0 ? `; and ${more} more` : ''}`
-}
-
-function bare(url: string): string {
-  return url.replace(/\?.*$/, '').replace(/\/+$/, '')
 }

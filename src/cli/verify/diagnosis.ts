@@ -3,10 +3,8 @@
  * Each cause is recognised by something that only it produces: a status, a hold, or the words in which AEP names the field. AEP's
  * words are no contract, so where they say nothing the cause is given as open and the words are shown.
  */
-import { SECRETS } from '../../worker/config/variables.ts'
+import { type ConfigProblem, SECRETS } from '../../worker/config/variables.ts'
 import { type AepError, type SampleOutcome, wordsOf } from './sample.ts'
-
-export type SettingProblem = { readonly variable: string; readonly expected: string }
 
 /** How this relay is deployed and followed, and how it gets a secret. */
 export type Commands = {
@@ -22,7 +20,7 @@ export type Findings = {
   /** Of `/health`. */
   readonly reasons: readonly string[]
   /** Settings that the relay itself calls missing or wrong. */
-  readonly problems: readonly SettingProblem[]
+  readonly problems: readonly ConfigProblem[]
   readonly commands: Commands
 }
 
@@ -61,7 +59,7 @@ export function diagnose(findings: Findings): string | null {
     : null
 }
 
-function settings(problems: readonly SettingProblem[], { deploy, secret }: Commands): string {
+function settings(problems: readonly ConfigProblem[], { deploy, secret }: Commands): string {
   const named = problems.map(({ variable, expected }) => `${variable} (expected: ${expected})`)
   const [missing] = problems.filter(({ variable }) => SECRETS.includes(variable))
   const first = missing

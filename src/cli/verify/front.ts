@@ -3,11 +3,11 @@
  * needs a key, and the admin routes. Sends no event and no key.
  */
 import { SOME_RELAY } from '../../worker/alerts/words.ts'
-import { askRelay, explainReply, type Reply } from '../lib/relay-reply.ts'
-import type { SettingProblem } from './diagnosis.ts'
+import type { ConfigProblem } from '../../worker/config/variables.ts'
+import { askAdmin, askRelay, explainReply, type Operator, type Reply } from '../lib/relay-reply.ts'
 import type { Row } from './row.ts'
 
-export type Front = {
+type Front = {
   readonly rows: readonly Row[]
   /** False: there is no use in posting samples. */
   readonly open: boolean
@@ -48,30 +48,28 @@ function doorRow(door: Reply, deploy: string): Row {
   return { check, ok: false, text: `answered ${door.status}, which is not how the relay answers` }
 }
 
-export type AdminState = {
+type AdminState = {
   readonly row: Row
   readonly hold: string | null
-  readonly usable: boolean
+  /** `null`: the admin routes cannot be asked. */
+  readonly operator: Operator | null
 }
 
-/** `token`: `null` when none was given. */
-export async function checkAdmin(base: string, token: string | null): Promise<AdminState> {
+/** `adminToken`: `null` when none was given. */
+export async function checkAdmin(base: string, adminToken: string | null): Promise<AdminState> {
   const check = 'admin token'
-  const bad = (text: string): AdminState => ({
-    row: { check, ok: false, text },
-    hold: null,
-    usable: false,
-  })
-  if (token === null) {
-    const text = 'not given: why a webhook was stored cannot be read (ADMIN_TOKEN, --admin-token)'
-    return { row: { check, ok: null, text }, hold: null, usable: false }
+  const bad = (text: string, ok: false | null = false): AdminState => {
+    return { row: { check, ok, text }, hold: null, operator: null }
   }
-  const headers = { authorization: `Bearer ${token}` }
-  const reply = await askRelay(`${base}/admin/status`, { method: 'GET', headers })
-  if (reply.by === 'access') {
-    const text = `not checked: ${explainReply(reply)}`
-    return { row: { check, ok: null, text }, hold: null, usable: false }
+  if (adminToken === null) {
+    return bad(
+      'not given: why a webhook was stored cannot be read (ADMIN_TOKEN, --admin-token)',
+      null,
+    )
   }
+  const operator = { base, adminToken }
+  const reply = await askAdmin(operator, 'status')
+  if (reply.by === 'access') return bad(`not checked: ${explainReply(reply)}`, null)
   if (reply.by !== 'relay') return bad(explainReply(reply))
   if (reply.status === 401) return bad('wrong: the relay has another ADMIN_TOKEN')
   if (reply.status === 404) return bad('the relay has no usable ADMIN_TOKEN, so no admin routes')
@@ -79,16 +77,12 @@ export async function checkAdmin(base: string, token: string | null): Promise<Ad
   const { hold, pending, dead, quarantined } = reply.body
   const reason = (hold as { reason?: string } | null)?.reason ?? null
   const text = `accepted; ${pending} pending, ${dead} dead, ${quarantined} quarantined${reason ? `, on hold: ${reason}` : ''}`
-  return { row: { check, ok: true, text }, hold: reason, usable: true }
+  return { row: { check, ok: true, text }, hold: reason, operator }
 }
 
-const MAX_SUPPORT_BYTES = 1_048_576
-
 /** Settings that the relay calls missing or wrong; none where it does not say. */
-export async function readProblems(base: string, token: string): Promise<SettingProblem[]> {
-  const headers = { authorization: `Bearer ${token}` }
-  const asked = { method: 'GET', headers, maxBytes: MAX_SUPPORT_BYTES } as const
-  const reply = await askRelay(`${base}/admin/support`, asked)
+export async function readProblems(operator: Operator): Promise<ConfigProblem[]> {
+  const reply = await askAdmin(operator, 'support')
   const { problems } = reply.by === 'relay' ? reply.body : {}
   return Array.isArray(problems) ? problems : []
 }
@@ -97,16 +91,19 @@ const NOT_SETTLED =
   'AEP counts for an hour until two hours after its end: none of the last day with events is settled yet. Ask again later'
 
 /** What AEP has kept of what it accepted, as the relay has read it; `null`: a relay that does not compare. */
-export async function checkLanded(base: string, token: string): Promise<Row | null> {
+export async function checkLanded(operator: Operator): Promise<Row | null> {
   const check = 'landed'
-  const headers = { authorization: `Bearer ${token}` }
-  const reply = await askRelay(`${base}/admin/compared`, { method: 'GET', headers })
-  if (reply.by !== 'relay' || reply.status !== 200) return null
-  const { available, why, hours } = reply.body
+  const reply = await askAdmin(operator, 'compared')
+  if (reply.by !== 'relay') return { check, ok: false, text: explainReply(reply) }
+  const { status, body } = reply
+  if (status === 404) return null
+  if (status !== 200) return { check, ok: false, text: `the relay answered ${status}` }
+  const { available, why, hours } = body
   if (available !== true) {
     return { check, ok: null, text: `not read by the relay. ${why ?? ''}` }
   }
-  if (typeof why === 'string') return { check, ok: false, text: why.replaceAll(SOME_RELAY, base) }
+  if (typeof why === 'string')
+    return { check, ok: false, text: why.replaceAll(SOME_RELAY, operator.base) }
   const settled = (Array.isArray(hours) ? hours : []).filter((hour) => hour.settled && hour.ours)
   return settled.length > 0
     ? {

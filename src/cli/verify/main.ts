@@ -19,7 +19,7 @@ import { type SampleOutcome, sampleRow, trySample } from './sample.ts'
 
 /** Resolves with the exit code. */
 export function main(args: readonly string[]): Promise<number> {
-  return runCommand(readOptions(args, process.env), USAGE, verifyAll)
+  return runCommand(() => readOptions(args, process.env), USAGE, verifyAll)
 }
 
 async function verifyAll(options: Options): Promise<number> {
@@ -42,7 +42,7 @@ async function verify(options: Options): Promise<Report> {
   if (!front.open) return { rows: front.rows, notes: [] }
 
   const before = await checkAdmin(base, adminToken)
-  const usable = { ...options, adminToken: before.usable ? adminToken : null }
+  const usable = { ...options, adminToken: before.operator && adminToken }
   const run = randomBytes(5).toString('hex')
   const platform = await platformFor(options)
   const ended = await platform.begin()
@@ -56,8 +56,8 @@ async function verify(options: Options): Promise<Report> {
     samples.push(sample)
   }
   const health = await checkHealth(base)
-  const after = before.usable ? await checkAdmin(base, adminToken) : before
-  const landed = after.usable && adminToken !== null ? await checkLanded(base, adminToken) : null
+  const after = before.operator ? await checkAdmin(base, adminToken) : before
+  const landed = after.operator && (await checkLanded(after.operator))
   const relayed = samples.filter(({ end }) => end === 'relayed').length
   const rows = [
     ...front.rows,
@@ -74,8 +74,8 @@ async function verify(options: Options): Promise<Report> {
     tail: commandLine('tail', { ...options, envFile: null }),
     secret: (name: string) => wranglerLine(`secret put ${name}`, options),
   }
-  const asks = health.reasons.includes('configuration') && after.usable && adminToken !== null
-  const problems = asks ? await readProblems(base, adminToken) : []
+  const asks = health.reasons.includes('configuration') && after.operator
+  const problems = asks ? await readProblems(asks) : []
   const cause = diagnose({ samples, hold: after.hold, reasons: health.reasons, problems, commands })
   return { rows, notes: [...(cause ? [wrap(cause)] : []), eraseNote(options)] }
 }

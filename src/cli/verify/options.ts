@@ -1,7 +1,8 @@
 /** Options: the command line of `npm run verify`. */
 import { parseArgs } from 'node:util'
+import { isOnThisMachine } from '../../worker/config/destination.ts'
 import { type Environment, environmentOf } from '../lib/env-file.ts'
-import { isOnThisMachine, parseRelayUrl } from '../lib/relay-url.ts'
+import { parseRelayUrl } from '../lib/relay-url.ts'
 import { firstKey, LOCAL_ADMIN_TOKEN, LOCAL_KEY } from '../send/options.ts'
 
 export type Options = {
@@ -48,51 +49,42 @@ export function readOptions(
   args: readonly string[],
   processEnvironment: Environment,
 ): Options | 'help' | { wrong: string } {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        url: { type: 'string' },
-        key: { type: 'string' },
-        'admin-token': { type: 'string' },
-        wait: { type: 'string', default: '15' },
-        'env-file': { type: 'string' },
-        config: { type: 'string', default: 'wrangler.toml' },
-        env: { type: 'string' },
-        help: { type: 'boolean', default: false },
-      },
-    })
-    if (values.help) return 'help'
-    if (!values.url) return { wrong: '--url is missing: the address of the relay.' }
-    const envFile = values['env-file'] ?? null
-    const environment = environmentOf(processEnvironment, envFile)
-    const url = parseRelayUrl(values.url)
-    if ('wrong' in url) return url
-    const isLocal = isOnThisMachine(new URL(url.base))
-    const key =
-      values.key ||
-      url.key ||
-      firstKey(environment.WEBHOOK_KEYS) ||
-      (isLocal ? LOCAL_KEY : undefined)
-    if (!key) return { wrong: 'The key is missing: set WEBHOOK_KEYS, or give --key.' }
-    if (!/^\d{1,3}$/.test(values.wait)) return { wrong: '--wait is a number of seconds up to 999.' }
-    const adminToken =
-      values['admin-token'] ||
-      environment.ADMIN_TOKEN?.trim() ||
-      (isLocal ? LOCAL_ADMIN_TOKEN : null)
-    const waitMs = Number(values.wait) * 1_000
-    const { config, env } = values
-    return {
-      base: url.base,
-      key,
-      adminToken,
-      waitMs,
-      environment,
-      envFile,
-      config,
-      env: env || null,
-    }
-  } catch (error) {
-    return { wrong: error instanceof Error ? error.message : String(error) }
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      url: { type: 'string' },
+      key: { type: 'string' },
+      'admin-token': { type: 'string' },
+      wait: { type: 'string', default: '15' },
+      'env-file': { type: 'string' },
+      config: { type: 'string', default: 'wrangler.toml' },
+      env: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  if (!values.url) return { wrong: '--url is missing: the address of the relay.' }
+  const envFile = values['env-file'] ?? null
+  const environment = environmentOf(processEnvironment, envFile)
+  const url = parseRelayUrl(values.url)
+  if ('wrong' in url) return url
+  const isLocal = isOnThisMachine(new URL(url.base))
+  const key =
+    values.key || url.key || firstKey(environment.WEBHOOK_KEYS) || (isLocal ? LOCAL_KEY : undefined)
+  if (!key) return { wrong: 'The key is missing: set WEBHOOK_KEYS, or give --key.' }
+  if (!/^\d{1,3}$/.test(values.wait)) return { wrong: '--wait is a number of seconds up to 999.' }
+  const adminToken =
+    values['admin-token'] || environment.ADMIN_TOKEN?.trim() || (isLocal ? LOCAL_ADMIN_TOKEN : null)
+  const waitMs = Number(values.wait) * 1_000
+  const { config, env } = values
+  return {
+    base: url.base,
+    key,
+    adminToken,
+    waitMs,
+    environment,
+    envFile,
+    config,
+    env: env || null,
   }
 }

@@ -10,6 +10,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import * as v from 'valibot'
 import { count } from '../../worker/alerts/words.ts'
+import { messageOf } from '../lib/text.ts'
 import type { Row } from './row.ts'
 
 export type Platform = {
@@ -71,7 +72,11 @@ export function platform(access: PlatformAccess): Platform {
 }
 
 async function mapped({ mapping }: PlatformAccess): Promise<Row> {
-  return mapping().catch((error: unknown) => ({ check: 'mapping', ok: false, text: said(error) }))
+  return mapping().catch((error: unknown) => ({
+    check: 'mapping',
+    ok: false,
+    text: messageOf(error),
+  }))
 }
 
 async function datasetRow(
@@ -111,10 +116,6 @@ async function counted({ get, flowId }: PlatformAccess): Promise<Counts | Error>
       summaries.reduce((all, summary) => all + (summary?.[count] ?? 0), 0)
     return { ingested: sum('outputRecordCount'), failed: sum('failedRecordCount') }
   } catch (error) {
-    return new Error(`the runs of the dataflow could not be read: ${said(error)}`)
+    return new Error(`the runs of the dataflow could not be read: ${messageOf(error)}`)
   }
-}
-
-function said(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

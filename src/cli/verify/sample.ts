@@ -4,7 +4,15 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RouteKind } from '../../worker/chatlio/kind.ts'
-import { askRelay, explainReply, type Fields, type Reply } from '../lib/relay-reply.ts'
+import { isObject, jsonIn } from '../../worker/lib/json.ts'
+import {
+  askAdmin,
+  askRelay,
+  explainReply,
+  type Fields,
+  type Operator,
+  type Reply,
+} from '../lib/relay-reply.ts'
 import { testWebhook } from '../lib/test-webhook.ts'
 import type { Options } from './options.ts'
 import type { Row } from './row.ts'
@@ -47,8 +55,8 @@ export async function trySample(
     case 'dead-lettered': {
       const first = reply.body.status === 'buffered' ? 'waiting' : 'refused'
       if (adminToken === null) return { ...answer, end: first }
-      const eventUrl = `${base}/admin/events/${reply.body.id}`
-      return { ...answer, ...(await follow(eventUrl, adminToken, waitMs, first)) }
+      const operator = { base, adminToken }
+      return { ...answer, ...(await follow(operator, String(reply.body.id), waitMs, first)) }
     }
     default:
       return { ...answer, end: 'not-taken' }
@@ -58,15 +66,14 @@ export async function trySample(
 type Followed = Pick<SampleOutcome, 'end' | 'error'>
 
 async function follow(
-  url: string,
-  adminToken: string,
+  operator: Operator,
+  id: string,
   waitMs: number,
   first: Followed['end'],
 ): Promise<Followed> {
-  const headers = { authorization: `Bearer ${adminToken}` }
   const deadline = Date.now() + waitMs
   for (let last: Followed = { end: first, error: null }; ; await delay(POLL_MS)) {
-    const reply = await askRelay(url, { method: 'GET', headers })
+    const reply = await askAdmin(operator, `events/${id}`)
     if (reply.by !== 'relay' || reply.status === 401) return last
     // An event that AEP has taken is no longer stored. Without admin routes the answer is the same, so it is asked first.
     if (reply.status === 404) return { end: 'relayed', error: null }
@@ -127,11 +134,8 @@ function because(error: AepError | null): string {
 
 /** The sentence in AEP's problem, where there is one. */
 export function wordsOf(answer: string): string {
-  try {
-    const { report, detail, message }: Fields = JSON.parse(answer)
-    const words = (report as Fields | undefined)?.message ?? detail ?? message
-    return typeof words === 'string' ? ` ("${words.slice(0, 300)}")` : ''
-  } catch {
-    return ''
-  }
+  const problem = jsonIn(answer)
+  const { report, detail, message } = isObject(problem) ? problem : {}
+  const words = (isObject(report) ? report.message : null) ?? detail ?? message
+  return typeof words === 'string' ? ` ("${words.slice(0, 300)}")` : ''
 }

@@ -32,7 +32,7 @@ export type Batch = {
 }
 
 /** Those of the caller's sandbox, the oldest first. */
-export function batchesOf(store: Store, state: State, { sandbox }: Caller): readonly Batch[] {
+function batchesOf(store: Store, state: State, { sandbox }: Caller): readonly Batch[] {
   const { lake, settings } = state
   const batches = new Map<string, Batch & { landed: LakeRecord[]; failed: FailedRecord[] }>()
   const batchOf = (one: LakeRecord | FailedRecord, kind: 'landed' | 'failed') => {

@@ -36,7 +36,7 @@ type Inlet = {
   readonly owner: Resource
 }
 
-export type Reception = { readonly settings: Settings; readonly destination: Destination }
+type Reception = { readonly settings: Settings; readonly destination: Destination }
 
 /** Null for an address that no connection has. */
 export function receptionAt(path: string, store: Store, settings: Settings): Reception | null {

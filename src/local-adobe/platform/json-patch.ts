@@ -4,8 +4,8 @@
  */
 import { isObject, type JsonObject } from '../streaming/message.ts'
 
-export type PatchFailure = { readonly unsupported: string } | { readonly missing: string }
-export type PatchResult =
+type PatchFailure = { readonly unsupported: string } | { readonly missing: string }
+type PatchResult =
   | { readonly ok: true; readonly value: JsonObject }
   | { readonly ok: false; readonly failure: PatchFailure }
 

@@ -58,7 +58,7 @@ export const SnapshotSchema = v.object({
 })
 export type Snapshot = v.InferOutput<typeof SnapshotSchema>
 
-export type StoreOptions = {
+type StoreOptions = {
   readonly now: () => number
   /** A random UUID. */
   readonly uuid: () => string

@@ -15,7 +15,7 @@ const MAX_EVENT_BYTES = 10_000
 
 export type Identity = { readonly namespace: string; readonly id: string }
 
-export type ProfileEvent = {
+type ProfileEvent = {
   readonly _id: string
   readonly seq: number
   readonly identities: readonly Identity[]

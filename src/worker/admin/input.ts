@@ -7,7 +7,9 @@
  */
 import * as v from 'valibot'
 import { STORED_KINDS } from '../chatlio/kind.ts'
-import { readUpTo } from '../lib/bounded.ts'
+import { JURISDICTIONS } from '../config/config.ts'
+import { KEY_NAME } from '../config/webhook-keys.ts'
+import { readTextUpTo, readUpTo } from '../lib/bounded.ts'
 import { isObject, type JsonObject, parseJson } from '../lib/json.ts'
 import { MAX_BODY_BYTES, MAX_FORM_BYTES, MAX_PARAMETER_CHARACTERS } from '../limits.ts'
 
@@ -26,7 +28,7 @@ const matching = (form: RegExp, expected: string) =>
 export const code = matching(/^[a-z-]{1,40}$/, 'expected an error code, such as rejected')
 
 /** The name of a webhook key. */
-export const source = matching(/^[a-z0-9-]{1,32}$/, 'expected the name of a webhook key')
+export const source = matching(KEY_NAME, 'expected the name of a webhook key')
 
 /** Of a filter. */
 export const idBeginning = matching(/^[0-9a-f]{1,64}$/, 'expected the beginning of an event id')
@@ -128,7 +130,7 @@ const TEXT = 'expected a non-empty string of up to 1024 characters'
 export const text = v.pipe(v.string(TEXT), v.trim(), v.minLength(1, TEXT), v.maxLength(1_024, TEXT))
 
 /** `OUTBOX_JURISDICTION`; `null`: none. */
-export const jurisdiction = v.nullable(v.picklist(['eu'], 'expected "eu" or null'))
+export const jurisdiction = v.nullable(v.picklist(JURISDICTIONS, 'expected "eu" or null'))
 
 const PHRASE = 'expected a passphrase of 20 to 1024 characters'
 export const passphrase = v.pipe(
@@ -260,6 +262,6 @@ export async function readJson(request: Request): Promise<unknown> {
 
 /** A form as the page sends it. What is too long, or sent as anything else, is an empty one. */
 export async function readForm(request: Request): Promise<URLSearchParams> {
-  const { bytes, complete } = await readUpTo(request, MAX_FORM_BYTES)
-  return new URLSearchParams(complete ? new TextDecoder().decode(bytes) : '')
+  const { text, complete } = await readTextUpTo(request, MAX_FORM_BYTES)
+  return new URLSearchParams(complete ? text : '')
 }

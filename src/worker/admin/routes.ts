@@ -27,11 +27,11 @@ export function hasOperators(c: AppContext): boolean {
 
 /** How this request is admitted; `null`: not at all. */
 export async function admit(c: AppContext, own: 'token' | 'session'): Promise<Admission | null> {
-  const { adminKeys, sessions, config } = servicesOf(c.env)
+  const { adminKeys, sessions, config, rim } = servicesOf(c.env)
   const [, token] = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '') ?? []
   if (own === 'token' && (await adminKeys?.find(token))) return 'token'
   const cookie = readSessionCookie(c.req.header('cookie'))
-  if (own === 'session' && (await sessions?.isOpen(cookie, Date.now()))) return 'session'
+  if (own === 'session' && (await sessions?.isOpen(cookie, rim.now()))) return 'session'
   const access = accessOf(c)
   return access && config.accessAud !== null && access.aud === config.accessAud ? 'access' : null
 }

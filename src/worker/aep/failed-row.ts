@@ -8,6 +8,7 @@
  * what a visitor wrote. `kind` and `source` are what the relay itself wrote into the record, in the form of these or absent.
  */
 import { type EventKind, KINDS } from '../chatlio/kind.ts'
+import { KEY_NAME } from '../config/webhook-keys.ts'
 import { isObject, type JsonObject, jsonIn } from '../lib/json.ts'
 
 export type FailedRow = {
@@ -67,7 +68,7 @@ function sourceOf(record: JsonObject): string | null {
     key.startsWith('_') && isObject(value) && isObject(value.chatlio) ? [value.chatlio] : [],
   )
   const found = [record, ...own].map(({ source }) => source).find((one) => typeof one === 'string')
-  return typeof found === 'string' && /^[a-z0-9-]{1,32}$/.test(found) ? found : null
+  return typeof found === 'string' && KEY_NAME.test(found) ? found : null
 }
 
 function formOf(whole: JsonObject): FailedRow['form'] {

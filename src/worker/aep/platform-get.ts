@@ -4,7 +4,7 @@
  * Promises: GET alone, with a deadline that its body is under as well; no redirect is followed, since it would carry the
  * token elsewhere; sizes are limited while reading. A refusal is a value, never an exception, and holds none of Adobe's words.
  */
-import { readTextUpTo } from '../lib/bounded.ts'
+import { type Fetch, readTextUpTo } from '../lib/bounded.ts'
 import { isObject, type JsonObject, jsonIn } from '../lib/json.ts'
 
 const MAX_LIST_BYTES = 4_000_000
@@ -123,7 +123,7 @@ const GET_TIMEOUT_MS = 60_000
 export function platformGet(
   { platformUrl, clientId, orgId, sandbox }: PlatformAccess,
   token: (refused: string | null) => Promise<string>,
-  fetch: (url: string, init: RequestInit) => Promise<Response>,
+  fetch: Fetch,
   deadline: () => AbortSignal = () => AbortSignal.timeout(GET_TIMEOUT_MS),
 ): PlatformGet {
   const ask = (path: string, value: string) =>

@@ -143,10 +143,11 @@ function everyMember(parsed: ParsedText, names: Names): Members | null {
   if (!parsed.ok || !isObject(parsed.value)) return null
   const { value: json, text } = parsed
   const visitor = isObject(json.visitor) ? json.visitor : {}
-  const inText = text.match(names.quoted)?.length ?? 0
+  const written = text.match(names.quoted)?.length ?? 0
   const isEscaped = text.includes('\\u00') && ESCAPED_NAME.test(text)
-  const inObjects = (name: string) => Number(name in json) + Number(name in visitor)
-  if (inText <= names.all.reduce((sum, name) => sum + inObjects(name), 0) && !isEscaped) {
+  const read = names.all.filter((name) => name in json).length
+  const readOfVisitor = names.all.filter((name) => name in visitor).length
+  if (written <= read + readOfVisitor && !isEscaped) {
     return { inBody: valuesOf(json), inVisitor: valuesOf(visitor) }
   }
   const byName = (members: Iterable<Member>) => Map.groupBy(members, ([name]) => name)

@@ -57,7 +57,7 @@ export function parseConfig(env: object) {
     deliveryConcurrency: whole('DELIVERY_CONCURRENCY', 1, MAX_DELIVERY_CONCURRENCY, 48),
     /** Where the outbox lives; `null`: anywhere. */
     outboxJurisdiction:
-      variables.read('OUTBOX_JURISDICTION', v.picklist(['eu'], 'eu, or none')) ?? null,
+      variables.read('OUTBOX_JURISDICTION', v.picklist(JURISDICTIONS, 'eu, or none')) ?? null,
     retentionMs: (variables.read('RETENTION_DAYS', days) ?? 30) * DAY_MS,
     /** How long delivered events are remembered; 0: not at all. */
     receiptMs: whole('RECEIPT_DAYS', 0, MAX_RECEIPT_DAYS, 7) * DAY_MS,
@@ -101,6 +101,9 @@ const secret = v.pipe(
   v.minLength(MIN_SECRET_CHARACTERS, LONG_ENOUGH),
   v.check((value) => !PLACEHOLDER.test(value), 'a secret, not a placeholder'),
 )
+
+/** Where the outbox can be made to live. */
+export const JURISDICTIONS = ['eu'] as const
 
 export const REDACT_RULES = ['card', 'iban', 'email', 'phone'] as const
 /** What is replaced in texts when an event is sent. */

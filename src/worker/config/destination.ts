@@ -27,19 +27,21 @@ export type AlertWebhook =
   | { service: 'slack'; url: string }
   | { service: 'pagerduty'; url: string; routingKey: string }
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
+export function isOnThisMachine({ hostname }: URL): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname)
+}
 
-/** An address that may receive credentials and events: encrypted, except on loopback. */
-export const httpUrl = v.pipe(
+/** May receive credentials and events: encrypted, except on loopback. */
+export function isSafe(url: URL): boolean {
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isOnThisMachine(url))
+}
+
+const httpUrl = v.pipe(
   v.string(),
   v.check((value) => !/[{}]/.test(value), 'the real address, with no {PLACEHOLDER} left'),
   v.check((value) => URL.canParse(value), 'a URL'),
   v.transform((value) => new URL(value)),
-  v.check(
-    ({ protocol, hostname }) =>
-      protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname)),
-    'an https URL (http only for loopback)',
-  ),
+  v.check(isSafe, 'an https URL (http only for loopback)'),
   v.check(({ username, password }) => username + password === '', 'a URL without user or password'),
 )
 
@@ -102,7 +104,8 @@ function tenantOf(text: string, schemaId: string, variables: VariableReader): st
   return inId !== undefined && isNamed ? inId : tenant
 }
 
-const FLOW_ID_PARAMETER = 'x-adobe-flow-id'
+/** In the query of an endpoint, or as a header. */
+export const FLOW_ID_PARAMETER = 'x-adobe-flow-id'
 
 /** Sent as a header value, so only visible ASCII is accepted. */
 const flowId = v.pipe(v.string(), v.regex(/^[\x21-\x7e]+$/, 'an id without spaces'))

@@ -31,7 +31,7 @@ export const DRIFT_CHANGES = ['new', 'type', 'gone'] as const
 type DriftChange = (typeof DRIFT_CHANGES)[number]
 
 /** Field names joined by dots, `*` for an array's items and for keys that look like data. */
-export type Finding = {
+type Finding = {
   path: string
   change: DriftChange
   from: string | null
@@ -44,7 +44,7 @@ export type Finding = {
 export type CountedFinding = Finding & { eventId: string; count: number }
 
 /** In how many events a field came, and how many could have had it since it last did. */
-export type Came = readonly [came: number, missed: number]
+type Came = readonly [came: number, missed: number]
 
 /** What one isolate saw of one kind since its last report: how many events, and which documented fields came. */
 export type DriftReport = {

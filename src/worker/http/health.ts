@@ -78,11 +78,9 @@ export class HealthCheck {
 
   async #check(): Promise<HealthAnswer> {
     const { config, outbox, rim } = this.#deps
-    const { webhookKeys, destination } = config
     const found = new Set<HealthReason>()
-    if (webhookKeys.length === 0 || !destination || config.problems.length > 0) {
-      found.add('configuration')
-    }
+    // Without a destination, or without a usable key, there is a problem.
+    if (config.problems.length > 0) found.add('configuration')
     try {
       const asked = within(STORE_TIMEOUT_MS, outbox().health(), rim.timers)
       const { writable, hold, failing, expiring } = await asked
@@ -93,7 +91,7 @@ export class HealthCheck {
     } catch {
       found.add('storage')
     }
-    const acceptsWebhooks = webhookKeys.length > 0 && !found.has('storage')
+    const acceptsWebhooks = config.webhookKeys.length > 0 && !found.has('storage')
     const reasons = HEALTH_REASONS.filter((reason) => found.has(reason))
     return { status: acceptsWebhooks ? 200 : 503, reasons }
   }

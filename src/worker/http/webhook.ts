@@ -107,11 +107,7 @@ async function ingest(
   { config, rim, relay, reporter, drift }: Services,
 ) {
   const { headers } = request
-  const compression = compressionOf(headers.get('content-encoding'))
-  const read: Body | Refusal =
-    compression === undefined
-      ? { code: 'unsupported-media-type', header: 'content-encoding' }
-      : await readBody(request, compression)
+  const read = await readBody(request)
   if ('code' in read) return { outcome: 'refused' as const, kind: route, refusal: read }
   const { body, parsed } = read
   const id = await eventId(route, body, parsed, receivedAt, rim.sha256)
@@ -144,7 +140,7 @@ async function ingest(
     try {
       drift.observe(reading, parsed, id, receivedAt)
     } catch (thrown) {
-      // The event is in custody: a fault of the observer must not change the answer.
+      // What became of the event is settled: a fault of the observer must not change the answer.
       logLine('error', { event: 'error', name: nameOf(thrown) })
     }
   }
@@ -164,10 +160,11 @@ async function ingest(
 
 type Body = { body: Uint8Array; parsed: ParsedText }
 
-async function readBody(
-  request: Request,
-  compression: Compression | null,
-): Promise<Body | Refusal> {
+async function readBody(request: Request): Promise<Body | Refusal> {
+  const compression = compressionOf(request.headers.get('content-encoding'))
+  if (compression === undefined) {
+    return { code: 'unsupported-media-type', header: 'content-encoding' }
+  }
   try {
     const { bytes, complete } = await readUpTo(request, MAX_BODY_BYTES)
     if (!complete) return { code: 'payload-too-large' }

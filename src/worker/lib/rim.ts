@@ -6,6 +6,7 @@
  * simulator does.
  */
 import { type Fetch, joined, TIMERS, type Timers } from './bounded.ts'
+import { utf8Bytes } from './json.ts'
 
 export type Rim = {
   /** Epoch milliseconds. */
@@ -32,8 +33,9 @@ const PBKDF2_ITERATIONS = 100_000
 const [SALT_BYTES, IV_BYTES] = [16, 12]
 
 async function sealingKey(passphrase: string, salt: Uint8Array): Promise<CryptoKey> {
-  const bytes = new TextEncoder().encode(passphrase)
-  const base = await crypto.subtle.importKey('raw', bytes, 'PBKDF2', false, ['deriveKey'])
+  const base = await crypto.subtle.importKey('raw', utf8Bytes(passphrase), 'PBKDF2', false, [
+    'deriveKey',
+  ])
   const how = { name: 'PBKDF2', hash: 'SHA-256', salt, iterations: PBKDF2_ITERATIONS }
   const aes = { name: 'AES-GCM', length: 256 }
   return crypto.subtle.deriveKey(how, base, aes, false, ['encrypt', 'decrypt'])

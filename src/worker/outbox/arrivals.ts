@@ -46,6 +46,17 @@ type ArrivalsDeps = { delivery: Delivery } & Pick<
 /** A write that has been tried, when, and how large its largest body was. */
 type Write = { at: number; worked: boolean; bytes: number }
 
+/** By which to judge whether the next will work, once these events have been added. */
+function afterWrite(last: Write | null, added: readonly ArrivingEvent[], at: number): Write | null {
+  const bytes = largest(added)
+  // A smaller write that works does not prove that one as large as the refused one would.
+  const tells = last === null || last.worked || bytes >= last.bytes
+  return added.length > 0 && tells ? { at, worked: true, bytes } : last
+}
+
+const largest = (events: readonly ArrivingEvent[]) =>
+  Math.max(0, ...events.map(({ body }) => body.length))
+
 type HashedRequest = StoreRequest & { hashes: string }
 
 export class Arrivals {
@@ -124,8 +135,6 @@ export class Arrivals {
     const wanted = requests.filter(({ hashes }) => !records.suppressions.has(hashes, at))
     const before = watch.known().refusedFrom
     const arrivals = wanted.map((request) => this.#arrival(request))
-    const largest = (all: readonly ArrivingEvent[]) =>
-      Math.max(0, ...all.map(({ body }) => body.length))
     const lastWrite = this.#lastWrite
     this.#lastWrite = { at, worked: false, bytes: largest(arrivals) }
     let places = events.store(arrivals)
@@ -142,10 +151,7 @@ export class Arrivals {
     )
     // What was there before, and whose person is suppressed, has written nothing.
     const added = arrivals.filter((_, index) => places[index]?.isNew)
-    const bytes = largest(added)
-    // A smaller write that works does not prove that one as large as the refused one would.
-    const tells = lastWrite === null || lastWrite.worked || bytes >= lastWrite.bytes
-    this.#lastWrite = added.length > 0 && tells ? { at, worked: true, bytes } : lastWrite
+    this.#lastWrite = afterWrite(lastWrite, added, at)
     const states = new Map(wanted.map((request, index) => [request, places[index]?.state]))
     const pending = places.filter(({ state }) => state === 'pending')
     delivery.added(pending.map(({ position }) => position))

@@ -34,21 +34,19 @@ export class Ledger {
   }
 
   read(): Counters {
-    const [counters] = this.#sql
+    const { accepted, delivered, ...erasedBy } = this.#sql
       .exec<Record<'accepted' | 'delivered' | Eraser, number>>(
         'SELECT accepted, delivered, expired, deleted, person FROM ledger',
       )
-      .toArray()
-    const { accepted = 0, delivered = 0, expired = 0, deleted = 0, person = 0 } = counters ?? {}
+      .one()
     const parked = { dead: 0, quarantined: 0 }
     for (const { state, count } of this.#sql.exec<{ state: ParkedState; count: number }>(
       'SELECT state, SUM(count) AS count FROM causes GROUP BY state',
     )) {
       parked[state] = count
     }
-    const erased = expired + deleted + person
+    const erased = erasedBy.expired + erasedBy.deleted + erasedBy.person
     const pending = accepted - delivered - erased - parked.dead - parked.quarantined
-    const erasedBy = { expired, deleted, person }
     return { accepted, delivered, pending, ...parked, erased, erasedBy }
   }
 

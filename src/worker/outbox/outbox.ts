@@ -12,12 +12,13 @@ import { DurableObject } from 'cloudflare:workers'
 import { AepClient } from '../aep/client/client.ts'
 import { keptTokens, type TokenResult, TokenSource } from '../aep/client/ims.ts'
 import type { ComparedHour, LandedCursor } from '../aep/landed.ts'
+import { warnings } from '../alerts/alerts.ts'
 import type { LandedFacts, OutboxFacts, RefusedCause } from '../alerts/facts.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import { settingsOf } from '../config/destination.ts'
 import type { DriftKey, DriftRow } from '../drift/detector.ts'
 import { type Rim, rimOf } from '../lib/rim.ts'
-import { EXPIRY_WARNING_MS, EXPORT_PAGE } from '../limits.ts'
+import { EXPORT_PAGE } from '../limits.ts'
 import { postThrough } from '../sender.ts'
 import type { Aep } from './aep.ts'
 import { Alerts } from './alerts.ts'
@@ -35,8 +36,7 @@ import { Delivery } from './delivery/delivery.ts'
 import { DriftStore } from './drift.ts'
 import type { Counters, EventEnd } from './event.ts'
 import { Events } from './events.ts'
-import type { Hold } from './known.ts'
-import { AepWatch } from './known.ts'
+import { AepWatch, type Hold } from './known.ts'
 import { type CauseRow, type EventDetail, EventList, type Listed, type ListFilter } from './list.ts'
 import type { CountRow, Step } from './records/activity.ts'
 import type { Completeness } from './records/completeness.ts'
@@ -142,11 +142,14 @@ export class Outbox extends DurableObject<Env> {
     known: { accepted: StoreRequest['accepted']; settings: string },
     report: Report | null,
     version: string | null,
-  ): Promise<Exchanged<Aep>> {
+  ): Promise<Exchanged> {
     const { accepted, settings } = known
     if (accepted) this.#watch.happened({ what: 'report', accepted, settings })
-    const taken = report === null || this.#records.take(report)
-    if (taken && report?.drift.length) this.#drift.record(report.drift, this.#rim.now())
+    const taken =
+      report === null ||
+      this.#records.take(report, (now) => {
+        if (report.drift.length > 0) this.#drift.record(report.drift, now)
+      })
     if (accepted) await this.#delivery.scheduleNewWork()
     return { aep: this.#watch.aep, taken, lookup: this.#records.lookup(version) }
   }
@@ -185,7 +188,6 @@ export class Outbox extends DurableObject<Env> {
     const { hold, failing } = this.#watch.known()
     const { retentionMs } = this.#config
     const oldestAt = this.#events.oldestAt()
-    const warnMs = Math.min(EXPIRY_WARNING_MS, retentionMs / 2)
     return {
       /** Whether a row as large as an event's can be written. */
       writable: await this.#arrivals.isWritable(),
@@ -193,7 +195,9 @@ export class Outbox extends DurableObject<Env> {
       /** AEP is down, or has asked for a wait. */
       failing,
       /** The oldest event, of any state, is close to its erasure. */
-      expiring: oldestAt !== null && this.#rim.now() - oldestAt >= retentionMs - warnMs,
+      expiring:
+        oldestAt !== null &&
+        this.#rim.now() - oldestAt >= retentionMs - warnings(retentionMs).soonMs,
     }
   }
 
@@ -207,7 +211,10 @@ export class Outbox extends DurableObject<Env> {
     const { events, readTo } = this.list(filter, after, EXPORT_PAGE)
     const taken = withinBytes<(typeof events)[number]>(events)
     return {
-      events: taken.map((event) => this.#list.get(event.id) ?? event),
+      // One that was delivered and has come again has a receipt, and is stored as well.
+      events: taken.map(
+        (event) => ('settledAt' in event ? event : this.#list.get(event.id)) ?? event,
+      ),
       readTo: taken.length < events.length ? (taken.at(-1)?.position ?? null) : readTo,
     }
   }

@@ -84,7 +84,8 @@ const TYPES = ['ATTRIBUTE', 'EXPRESSION', 'STATIC']
 const PLAIN = /^[\w$@-]+(\[(\*|\d+)\])?(\.[\w$@-]+(\[(\*|\d+)\])?)*$/
 
 const sourceOf = (row: Json) => textAt(row, 'source') ?? textAt(row, 'sourceAttribute')
-const destinationOf = (row: Json) => textAt(row, 'destination') ?? textAt(row, 'destinationXdmPath')
+export const destinationOf = (row: Json) =>
+  textAt(row, 'destination') ?? textAt(row, 'destinationXdmPath')
 
 async function usedByFlow({ send, wanted }: Context): Promise<Found | null> {
   const meant = { id: wanted.ids.flow, name: wanted.flowName }

@@ -10,7 +10,7 @@ import type { Caller, PlatformEnv } from '../gateway.ts'
 import { applyPatch } from '../json-patch.ts'
 import type { Kind, Resource, Store } from '../store.ts'
 
-export type FlowContext = Context<PlatformEnv>
+type FlowContext = Context<PlatformEnv>
 
 export const invalidBody = (message: string) => invalidFlow('1405-400', message)
 

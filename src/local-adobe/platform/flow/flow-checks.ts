@@ -13,7 +13,7 @@ import type { Resource, Store } from '../store.ts'
 import { invalidBody } from './common.ts'
 import { FLOW_SPECS } from './specs.ts'
 
-export type FlowParts = {
+type FlowParts = {
   readonly source: Resource | undefined
   readonly base: Resource | undefined
   readonly target: Resource | undefined
@@ -109,7 +109,7 @@ function schemaRefOfTarget(target: Resource | undefined): SchemaRef | null {
   return { id: String(data.schema.id), version: majorOf(data.schema.version) }
 }
 
-export function schemaRefOfMapping(set: JsonObject): SchemaRef {
+function schemaRefOfMapping(set: JsonObject): SchemaRef {
   const output = isObject(set.outputSchema) ? set.outputSchema : {}
   const ref = isObject(output.schemaRef) ? output.schemaRef : {}
   return { id: String(ref.id), version: majorOf(ref.contentType) }

@@ -95,7 +95,7 @@ export function enableDue(store: Store): void {
   }
 }
 
-export function flowView(store: Store, flow: Resource, caller: Caller): JsonObject {
+function flowView(store: Store, flow: Resource, caller: Caller): JsonObject {
   const { source, target, base } = partsOf(store, flow.body, flow.sandbox)
   const specOf = (one: Resource | undefined) => one?.body.connectionSpec
   const inletId = source?.hidden.inletId ?? base?.hidden.inletId

@@ -1,5 +1,5 @@
 /** Specs: the connection and flow specifications that a flow into the data lake can be built from. */
-export type ConnectionSpec = {
+type ConnectionSpec = {
   readonly id: string
   readonly name: string
   readonly role: 'source' | 'target'
@@ -9,7 +9,7 @@ export type ConnectionSpec = {
 
 const STREAMING_PROVIDER = '521eee4d-8cbe-4906-bb48-fb6bd4450033'
 export const HTTP_API = 'bc7b00d6-623a-4dfc-9fdb-f1240aeadaeb'
-export const DATA_LAKE = 'c604ff05-7f1a-43c0-8e18-33bf874cb11c'
+const DATA_LAKE = 'c604ff05-7f1a-43c0-8e18-33bf874cb11c'
 
 export const CONNECTION_SPECS: readonly ConnectionSpec[] = [
   { id: '073127a3-26e3-496c-9d94-9f48fb93fba8', name: 'chatlio-webhook', role: 'source' },
@@ -18,7 +18,7 @@ export const CONNECTION_SPECS: readonly ConnectionSpec[] = [
   { id: DATA_LAKE, name: 'datalake', role: 'target' },
 ]
 
-export type FlowSpec = {
+type FlowSpec = {
   readonly id: string
   readonly name: string
   readonly sources: readonly string[]

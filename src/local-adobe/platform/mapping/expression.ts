@@ -15,7 +15,7 @@ export const RESERVED: ReadonlySet<string> = new Set(
   ),
 )
 
-export type Expression =
+type Expression =
   | { readonly type: 'value'; readonly value: unknown }
   | { readonly type: 'path'; readonly path: string }
   | { readonly type: 'array'; readonly items: readonly Expression[] }

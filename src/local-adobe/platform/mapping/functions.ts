@@ -6,7 +6,7 @@
 import { isObject } from '../../streaming/message.ts'
 
 export type Values = readonly unknown[]
-export type DataPrepFunction = (args: Values, now: number) => unknown
+type DataPrepFunction = (args: Values, now: number) => unknown
 
 const isNull = (value: unknown) => value === null || value === undefined
 const str = (value: unknown): string => (isNull(value) ? '' : String(value))

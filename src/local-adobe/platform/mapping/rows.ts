@@ -14,7 +14,7 @@ export type Row = {
   readonly sourceType: 'ATTRIBUTE' | 'EXPRESSION' | 'STATIC'
 }
 
-export type RowError = {
+type RowError = {
   readonly destination: string
   readonly exception: string
   readonly source: string
@@ -60,7 +60,7 @@ export function rowProblems(row: Row, schema: Schema): readonly string[] {
   return problems
 }
 
-export type Mapped = { readonly data: JsonObject; readonly errors: readonly RowError[] }
+type Mapped = { readonly data: JsonObject; readonly errors: readonly RowError[] }
 
 /** Rows in order; a later one overwrites what an earlier one wrote to the same place. */
 export function applyRows(

@@ -33,7 +33,7 @@ export function lookupForm(accept: string | undefined): Form {
   return form
 }
 
-export type DescriptorForm = 'id' | 'link' | 'full' | 'paged'
+type DescriptorForm = 'id' | 'link' | 'full' | 'paged'
 
 /** Descriptors have media types of their own: `xdm`, where all others have `xed`. */
 export function descriptorForm(accept: string | undefined): DescriptorForm {

@@ -24,7 +24,7 @@ export const RESOURCE_TYPES: Readonly<Record<RegistryKind, string>> = {
 }
 
 /** An Adobe resource; without `schema` its fields are not known here, and anything is taken for them. */
-export type GlobalResource = {
+type GlobalResource = {
   readonly $id: string
   readonly title: string
   readonly extends?: readonly string[]
@@ -106,7 +106,7 @@ export function globalView(kind: RegistryKind, one: GlobalResource): JsonObject 
   }
 }
 
-export type ViewContext = { readonly store: Store; readonly orgId: string; readonly tenant: string }
+type ViewContext = { readonly store: Store; readonly orgId: string; readonly tenant: string }
 
 export function tenantView(
   kind: RegistryKind,

@@ -2,6 +2,7 @@
 import type { Child, PropsWithChildren } from 'hono/jsx'
 import { answerOf, count, forRelay, type RelayName } from '../../alerts/words.ts'
 import { REDACT_RULES } from '../../config/config.ts'
+import { utf8Bytes } from '../../lib/json.ts'
 import { type AppContext, servicesOf } from '../../services.ts'
 import type { Answer } from '../api.ts'
 import { eventWithBody, preview } from '../run/events.ts'
@@ -18,7 +19,8 @@ export async function showEvent(c: AppContext): Promise<Response> {
   const stored = await eventWithBody(services, id)
   if (stored) {
     const body = c.req.query('payload') === '1' ? stored.body : null
-    return respond(c, frame, <Stored event={stored.event} body={body} />)
+    const due = toCome(stored.event.nextAttemptAt, services.rim.now())
+    return respond(c, frame, <Stored event={stored.event} due={due} body={body} />)
   }
   const [receipt] = (await find(services, { id, limit: 1 })).events
   if (receipt) return respond(c, frame, <Delivered receipt={receipt} relay={relayOf(c)} />)
@@ -70,7 +72,7 @@ export async function showPreview(c: AppContext): Promise<Response> {
 const MARKS = new RegExp(`(\\[(?:${REDACT_RULES.join('|')})\\])`)
 
 function Text({ of }: { of: string | Uint8Array }) {
-  const text = readable(typeof of === 'string' ? new TextEncoder().encode(of) : of)
+  const text = readable(typeof of === 'string' ? utf8Bytes(of) : of)
   if (text === null) return <p>The bytes are not UTF-8, so they can only be downloaded.</p>
   return (
     <pre tabindex={0}>
@@ -105,11 +107,12 @@ const Step = ({ at, children }: PropsWithChildren<{ at: string }>) => (
   </li>
 )
 
-/** `body`: the payload, for who asked for it. */
-function Stored({ event, body }: { event: Answer<'event'>; body: Uint8Array | null }) {
+/** `due`: when the next attempt is; `body`: the payload, for who asked for it. */
+type StoredProps = { event: Answer<'event'>; due: string | null; body: Uint8Array | null }
+
+function Stored({ event, due, body }: StoredProps) {
   const { id, state, bytes, attempts, history, lastError } = event
   const path = `${PLACES.events}/${id}`
-  const due = toCome(event.nextAttemptAt)
   const untold = attempts - history.length
   const steps: Child[] = history.map(({ at, code, status }) => (
     <Step at={at}>

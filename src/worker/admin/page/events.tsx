@@ -70,7 +70,7 @@ export async function showEvents(c: AppContext): Promise<Response> {
       <Filters filter={filter} hasSources={webhookKeys.some(({ name }) => name !== null)} />
       {isShown && <Bulk filter={filter} matching={matching} />}
       {isShown || page.cursor ? (
-        <EventTable {...page} matching={matching} form={SOME} />
+        <EventTable {...page} now={services.rim.now()} matching={matching} form={SOME} />
       ) : (
         <p>{emptyText(filter, isFirst)}</p>
       )}
@@ -290,7 +290,8 @@ export async function showFind(c: AppContext): Promise<Response> {
   const form = c.req.method === 'POST' ? await readForm(c.req.raw) : null
   const checked = form && checkForm(COMMANDS.find.takes, form)
   if (checked && !checked.ok) return badRequest(c, checked.detail)
-  const found = checked && (await find(servicesOf(c.env), checked.output))
+  const services = servicesOf(c.env)
+  const found = checked && (await find(services, checked.output))
   const sought = Object.fromEntries(form ?? [])
   return respond(
     c,
@@ -309,7 +310,9 @@ export async function showFind(c: AppContext): Promise<Response> {
           whether a person is.
         </p>
       )}
-      {found && found.events.length > 0 && <EventTable {...found} matching={null} />}
+      {found && found.events.length > 0 && (
+        <EventTable {...found} now={services.rim.now()} matching={null} />
+      )}
       {found?.cursor && (
         <Action does="find" values={{ ...sought, cursor: found.cursor }}>
           Older

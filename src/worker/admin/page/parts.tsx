@@ -184,6 +184,8 @@ export function Facts({ of }: { of: readonly (readonly [string, Child])[] }) {
 }
 
 type EventTableProps = Answer<'events'> & {
+  /** Epoch milliseconds. */
+  now: number
   /** How many match; `null`: not known without reading them all. */
   matching: number | null
   /** The form that ticked ones go with; absent: none are ticked. */
@@ -191,7 +193,7 @@ type EventTableProps = Answer<'events'> & {
 }
 
 /** Events as rows: what differs stands in columns of its own. */
-export function EventTable({ events, cursor, matching, form }: EventTableProps) {
+export function EventTable({ events, cursor, now, matching, form }: EventTableProps) {
   const tick: Column<Shown> = [
     'Tick',
     ({ id }) => (
@@ -201,7 +203,10 @@ export function EventTable({ events, cursor, matching, form }: EventTableProps) 
   const columns = form ? [tick, ...EVENT] : EVENT
   const of = matching === null ? '' : ` of ${count(matching, 'event')}`
   const caption = `${events.length}${of} shown, the newest first${cursor ? '; older ones follow' : ''}`
-  return <Table caption={caption} rows={events} columns={columns} by="Event" />
+  const rows = events.map((event) => {
+    return { ...event, nextAttemptAt: toCome(event.nextAttemptAt, now) }
+  })
+  return <Table caption={caption} rows={rows} columns={columns} by="Event" />
 }
 
 type Shown = Answer<'events'>['events'][number]
@@ -244,7 +249,7 @@ function Why({ event }: { event: Shown }) {
       <small>
         {message.toLowerCase() !== words.toLowerCase() && message}
         {took && `${via === 'forwarded' ? 'forwarded' : 'from the outbox'}, ${took}`}
-        <Time before=" · next due " at={toCome(nextAttemptAt)} />
+        <Time before=" · next due " at={nextAttemptAt} />
       </small>
       {failedAt && <> AEP refused it afterwards: {objection(code, pointer)}</>}
     </>
@@ -252,4 +257,4 @@ function Why({ event }: { event: Shown }) {
 }
 
 /** While AEP fails or is on hold, an event's own time for the next attempt passes, and says nothing any more. */
-export const toCome = (at: string | null) => (at && Date.parse(at) > Date.now() ? at : null)
+export const toCome = (at: string | null, now: number) => (at && Date.parse(at) > now ? at : null)

@@ -124,7 +124,7 @@ async function submit(c: AppContext, name: CommandName, { takes }: Command): Pro
 }
 
 async function signIn(c: AppContext): Promise<Response> {
-  const { adminKeys, sessions } = servicesOf(c.env)
+  const { adminKeys, sessions, rim } = servicesOf(c.env)
   if (!adminKeys || !sessions) return showSignIn(c, '/admin', 401)
   const form = await readForm(c.req.raw)
   const next = ownPage(form.get('next'))
@@ -138,7 +138,7 @@ async function signIn(c: AppContext): Promise<Response> {
   if ((await adminKeys.find(form.get('token')?.trim())) === null) {
     return showSignIn(c, next, 401, 'This is not the admin token.')
   }
-  return seeOther(next, { 'set-cookie': sessionCookie(await sessions.start(Date.now())) })
+  return seeOther(next, { 'set-cookie': sessionCookie(await sessions.start(rim.now())) })
 }
 
 /** The only page that anyone may see. `next`: the page to show then. */

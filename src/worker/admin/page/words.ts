@@ -24,6 +24,7 @@ import {
 import type { Config } from '../../config/config.ts'
 import { SECRETS } from '../../config/variables.ts'
 import type { HealthReason } from '../../http/health.ts'
+import type { StoredError } from '../../outbox/event.ts'
 import type { Answer } from '../api.ts'
 import { NO_PATH } from '../input.ts'
 import { PLACES } from './addresses.ts'
@@ -49,8 +50,9 @@ export const NEXT = {
   quarantined: 'nothing, until somebody redrives it: then it is validated again.',
 } as const
 
-export const CODES: { readonly [code: string]: string } = {
+export const CODES: Readonly<Record<StoredError['code'], string>> = {
   rejected: 'AEP refused it',
+  'too-large': 'Too large for AEP',
   'unknown-answer': 'AEP’s answer was unclear',
   credentials: 'AEP refused our credentials',
   configuration: 'AEP does not know the address',
@@ -68,7 +70,8 @@ export const CODES: { readonly [code: string]: string } = {
   'unsupported-media-type': 'Not sent as JSON',
 }
 
-export const codeWords = (code: string) => CODES[code] ?? code
+/** One that an isolate of another version has written stands as it is. */
+export const codeWords = (code: string) => (CODES as { [code: string]: string })[code] ?? code
 
 const FILTERS: { readonly [name: string]: string } = {
   code: 'why',

@@ -4,7 +4,7 @@ import { encode } from '../../aep/record/encode.ts'
 import { redactEvent } from '../../aep/record/redact.ts'
 import { readEventOrNull } from '../../chatlio/event.ts'
 import { toIso } from '../../chatlio/timestamp.ts'
-import { exceededLimit, isObject, parseExactly, parseJson } from '../../lib/json.ts'
+import { exceededLimit, isObject, parseExactly, parseJson, utf8Bytes } from '../../lib/json.ts'
 import {
   DAY_MS,
   ERASE_PAGE,
@@ -33,7 +33,7 @@ export function dated<Row extends object, Name extends keyof Row>(row: Row, ...n
 }
 
 /** As listed: delivered events have when, and how. */
-export function listedView(event: Listed | Found) {
+function listedView(event: Listed | Found) {
   if ('settledAt' in event) return foundView(event)
   const { position: _, ...listed } = event
   return dated(listed, 'receivedAt', 'nextAttemptAt')
@@ -93,7 +93,7 @@ export async function eventWithBody({ outbox }: Services, id: string) {
 
 const WRITABLE = { depth: MAX_JSON_DEPTH, values: Infinity }
 
-export function detailView({ body, ...rest }: EventDetail): Answer<'event'> {
+function detailView({ body, ...rest }: EventDetail): Answer<'event'> {
   const parsed = parseJson(body)
   const isReadable = parsed.ok && exceededLimit(parsed.value, WRITABLE) === null
   const payload: unknown = isReadable ? parsed.value : new TextDecoder().decode(body)
@@ -202,13 +202,12 @@ export function listFilter<State extends string>(
 
 /** Streamed a page at a time, so that any number of events passes. One that fails midway ends without its last line. */
 async function exportEvents(services: Services, input: Input<'export'>): Promise<Answer<'export'>> {
-  const encoder = new TextEncoder()
   const pages = input.ids ? chosen(services, input.ids, input.state) : matching(services, input)
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       const { value, done } = await pages.next()
       if (done) return controller.close()
-      controller.enqueue(encoder.encode(value.map((each) => `${JSON.stringify(each)}\n`).join('')))
+      controller.enqueue(utf8Bytes(value.map((each) => `${JSON.stringify(each)}\n`).join('')))
     },
   })
   return { body }
@@ -225,14 +224,14 @@ async function* matching({ outbox }: Services, input: Input<'export'>) {
   }
 }
 
-/** Those of the state, one by one. */
+/** Those of the state, one by one. An event that was delivered and has come again is stored as well. */
 async function* chosen(
   services: Services,
   ids: readonly string[],
   state: Input<'export'>['state'],
 ) {
   for (const id of new Set(ids)) {
-    const stored = await event(services, { id })
+    const stored = state === 'delivered' ? null : await event(services, { id })
     const found = stored ?? (await receiptOf(services, id))
     const isOfState = state === 'all' || state === (stored?.state ?? 'delivered')
     if (found?.id === id && isOfState) yield [found]
@@ -240,8 +239,8 @@ async function* chosen(
 }
 
 async function receiptOf({ outbox }: Services, id: string) {
-  const request = { by: { id }, from: 0, before: Number.MAX_SAFE_INTEGER, limit: 1 }
-  const [found] = await outbox().find(request)
+  const request = { by: { id }, from: 0, before: Number.MAX_SAFE_INTEGER, limit: 2 }
+  const found = (await outbox().find(request)).find(({ settledAt }) => settledAt !== null)
   return found && foundView(found)
 }
 

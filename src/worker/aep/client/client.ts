@@ -9,6 +9,7 @@
  * Never retries, apart from that renewal: the caller decides after each request whether to continue.
  */
 import type { Destination } from '../../config/config.ts'
+import { FLOW_ID_PARAMETER } from '../../config/destination.ts'
 import { type Fetch, isTimeout, readTextUpTo, type Timers, within } from '../../lib/bounded.ts'
 import { utf8Length } from '../../lib/json.ts'
 import {
@@ -22,6 +23,7 @@ import {
   type AttemptError,
   type Ending,
   type HttpAnswer,
+  Interrupted,
   judge,
   judgeBatch,
   noAnswer,
@@ -83,33 +85,41 @@ export class AepClient {
     this.destination = destination
     this.#deps = deps
     this.#headers = new Headers({ 'content-type': 'application/json' })
-    if (destination.flowId !== null) this.#headers.set('x-adobe-flow-id', destination.flowId)
+    if (destination.flowId !== null) this.#headers.set(FLOW_ID_PARAMETER, destination.flowId)
   }
 
   /** Sends one record: JSON text from `encode`. `timeoutMs` covers the token, the request and its answer. */
-  deliverOne(record: string, timeoutMs: number): Promise<Ending> {
-    return this.#deliver(this.destination.url, this.envelope.message(record), timeoutMs, judge)
+  deliverOne(record: string, timeoutMs: number, mayLeave = always): Promise<Ending> {
+    const { url } = this.destination
+    return this.#deliver(url, this.envelope.message(record), timeoutMs, mayLeave, judge)
   }
 
   /**
    * Sends records, at most as many as `Envelope.batchLength` allows, in one request. Resolves to verdicts in the order
-   * of the records, or to `bisect`: AEP refused the whole request, perhaps because of a single record.
+   * of the records, or to `bisect`: AEP refused the whole request, perhaps because of a single record, or it may not leave
+   * any more. `mayLeave`: asked when a token has been waited for.
    */
-  async deliverBatch(records: readonly string[], timeoutMs: number): Promise<Ending[] | 'bisect'> {
+  async deliverBatch(
+    records: readonly string[],
+    timeoutMs: number,
+    mayLeave = always,
+  ): Promise<Ending[] | 'bisect'> {
     const { destination, envelope } = this
     const [first] = records
     if (first === undefined) return []
-    if (records.length === 1 || destination.format === 'raw') {
-      return [await this.deliverOne(first, timeoutMs)]
-    }
-    const { batchUrl } = destination
-    const judged = await this.#deliver(
-      batchUrl,
-      envelope.batch(records),
-      timeoutMs,
-      (answer, now) => judgeBatch(answer, records.length, now),
-    )
-    return judged === 'bisect' || Array.isArray(judged) ? judged : records.map(() => judged)
+    const judged =
+      records.length === 1 || destination.format === 'raw'
+        ? await this.deliverOne(first, timeoutMs, mayLeave)
+        : await this.#deliver(
+            destination.batchUrl,
+            envelope.batch(records),
+            timeoutMs,
+            mayLeave,
+            (answer, now) => judgeBatch(answer, records.length, now),
+          )
+    if (judged === 'bisect' || Array.isArray(judged)) return judged
+    if (judged.verdict === 'aborted' && !mayLeave()) return 'bisect'
+    return records.map(() => judged)
   }
 
   /** Resolves to what is judged of AEP's answer, or to an ending where there is no token or no answer. */
@@ -117,12 +127,13 @@ export class AepClient {
     url: string,
     body: string,
     timeoutMs: number,
+    mayLeave: () => boolean,
     judged: (answer: HttpAnswer, now: number) => Judged,
   ): Promise<Judged | Ending> {
     const request = { url, headers: this.#headers, body }
     try {
       const answer = this.destination.credentials
-        ? await sendWithToken(request, timeoutMs, this.#deps)
+        ? await sendWithToken(request, timeoutMs, mayLeave, this.#deps)
         : await this.#deps.post(request, timeoutMs)
       return 'verdict' in answer ? answer : judged(answer, this.#deps.now())
     } catch (thrown) {
@@ -131,10 +142,13 @@ export class AepClient {
   }
 }
 
+const always = () => true
+
 /** Renews the token once if AEP refuses it. `timeoutMs` includes the time spent waiting for tokens. */
 async function sendWithToken(
   request: PostRequest,
   timeoutMs: number,
+  mayLeave: () => boolean,
   { post, now, timers, tokens }: ClientDeps,
 ): Promise<HttpAnswer | Ending> {
   const until = now() + timeoutMs
@@ -143,6 +157,7 @@ async function sendWithToken(
   for (;;) {
     const result: TokenResult = await within(leftMs(), tokens.get(refused), timers).catch(noToken)
     if ('failed' in result) return result.failed
+    if (!mayLeave()) throw new Interrupted()
     const { value }: Token = result.token
     const headers = new Headers(request.headers)
     headers.set('authorization', `Bearer ${value}`)

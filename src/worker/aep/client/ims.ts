@@ -9,6 +9,7 @@
 import type { Credentials } from '../../config/config.ts'
 import type { Fetch, Timers } from '../../lib/bounded.ts'
 import { IMS_TIMEOUT_MS, MAX_TOKEN_CHARACTERS, TOKEN_MARGIN_MS } from '../../limits.ts'
+import { logLine, nameOf } from '../../log.ts'
 import { poster } from './client.ts'
 import { type Ending, type Failure, type HttpAnswer, jsonOf, retryAfterMs } from './verdict.ts'
 
@@ -121,7 +122,8 @@ const KEY = 'token'
 
 /**
  * The one of all isolates, in the outbox: asks IMS once at a time, however many wait, and keeps the token over an eviction, in
- * this storage and nowhere else. A token of other credentials is not used.
+ * this storage and nowhere else; one that cannot be kept serves all the same, or a full disk would cost what AEP would take.
+ * A token of other credentials is not used.
  * `credentials`: `null` where the inlet wants no token, or the configuration cannot be used; an isolate of another deployment
  * may ask all the same.
  */
@@ -137,7 +139,13 @@ export function keptTokens(
   const of = `${credentials.imsUrl} ${credentials.clientId} ${credentials.scopes}`
   const request = async () => {
     const result = await requestToken(credentials, deps)
-    if ('token' in result) kv.put(KEY, { ...result.token, of })
+    if ('token' in result) {
+      try {
+        kv.put(KEY, { ...result.token, of })
+      } catch (thrown) {
+        logLine('error', { event: 'records-failed', name: nameOf(thrown) })
+      }
+    }
     return result
   }
   let requested: Promise<TokenResult> | null = null

@@ -59,7 +59,7 @@ export function fieldsOf(values: Readonly<Record<string, unknown>>): RecordField
 export type Unmapped = readonly [from: string, value: unknown]
 
 /** One message of a transcript. `index`: its position there. `rest`: its fields other than `text`. */
-export type DraftMessage = {
+type DraftMessage = {
   index: number
   text: string | undefined
   rest: readonly (readonly [key: string, value: unknown])[]

@@ -96,23 +96,22 @@ const NAMES = new Set(
 const IDENTITIES = new Set(['identity', 'identityMap'])
 
 const MAX_ADDRESSES = 32
-const MAX_CHARACTERS = 1_024
 
+/** Whose a record is, in either format. */
 export function personKeysIn(record: unknown): PersonKey[] {
   const values = new Set<string>()
   const left: { value: unknown; isTheirs: boolean }[] = [{ value: record, isTheirs: false }]
-  while (left.length > 0) {
-    const { value, isTheirs } = left.pop() ?? {}
-    if (typeof value === 'string' && isTheirs === true) addValue(value, values)
-    else if (Array.isArray(value))
-      for (const item of value) left.push({ value: item, isTheirs: isTheirs === true })
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const { value, isTheirs } = next
+    if (typeof value === 'string' && isTheirs) addValue(value, values)
+    else if (Array.isArray(value)) for (const item of value) left.push({ value: item, isTheirs })
     else if (isObject(value)) {
       for (const [path, held] of Object.entries(value)) {
         // In `unmapped` names are paths.
         const names = path.split('.')
         if (names.some((name) => OTHERS.has(name))) continue
         const name = names.at(-1) ?? ''
-        const own = isTheirs === true || IDENTITIES.has(name) || NAMES.has(name)
+        const own = isTheirs || IDENTITIES.has(name) || NAMES.has(name)
         const isText = name === 'unmapped' && typeof held === 'string'
         left.push({ value: isText ? jsonIn(held) : held, isTheirs: own })
       }
@@ -125,6 +124,6 @@ export function personKeysIn(record: unknown): PersonKey[] {
 }
 
 function addValue(text: string, values: Set<string>): void {
-  if (text.trim() !== '' && text.length <= MAX_CHARACTERS) values.add(text)
+  if (text.trim() !== '' && text.length <= MAX_IDENTITY_CHARACTERS) values.add(text)
   for (const address of addressesIn(readingsOfText(text), MAX_ADDRESSES)) values.add(address)
 }

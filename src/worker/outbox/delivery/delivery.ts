@@ -54,11 +54,9 @@ export class Delivery {
     this.#next = next
     this.#outcomes = outcomes
     this.#alarm = new Alarm(deps.storage, deps.policy)
-    this.#pool = null
     const { destination } = config
-    if (!destination || !client) return
-    const send = new Send({ ...deps, next, outcomes, client, destination })
-    this.#pool = new Pool({ ...deps, send, outcomes })
+    const send = destination && client && new Send({ ...deps, next, outcomes, client, destination })
+    this.#pool = send && new Pool({ ...deps, send, outcomes })
   }
 
   /** When the object starts. */

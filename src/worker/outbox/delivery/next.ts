@@ -65,15 +65,22 @@ export class Next {
    * kinds take turns, and the newest goes first: one that was not there when that began is the most likely to be accepted.
    */
   takeProbe(rejecting: boolean): Selected | null {
-    const untried = rejecting
-      ? this.#inTurn(this.#events.newestUntried(PROBE_LOOK + this.#underWay.size))
-      : this.takeUntried()
-    const probe = untried ?? this.#inTurn(this.#events.waiting(PROBE_LOOK + this.#underWay.size))
-    if (!probe) return null
-    this.#lastProbe = probe
-    if ('as' in probe) return probe as Selected
-    if (untried) this.#untried = this.#untried.filter(({ position }) => position !== probe.position)
-    return this.#markUnderWay(probe, untried ? 'untried' : 'tried')
+    const untried = rejecting ? this.#takeNewest() : this.takeUntried()
+    const probe = untried ?? this.#takeWaiting()
+    this.#lastProbe = probe ?? this.#lastProbe
+    return probe
+  }
+
+  #takeNewest(): Selected | null {
+    const newest = this.#inTurn(this.#events.newestUntried(PROBE_LOOK + this.#underWay.size))
+    if (!newest) return null
+    this.#untried = this.#untried.filter(({ position }) => position !== newest.position)
+    return this.#markUnderWay(newest, 'untried')
+  }
+
+  #takeWaiting(): Selected | null {
+    const waiting = this.#inTurn(this.#events.waiting(PROBE_LOOK + this.#underWay.size))
+    return waiting && this.#markUnderWay(waiting, 'tried')
   }
 
   /** Selected, and not sent after all: it is next again. */

@@ -36,6 +36,8 @@ export class Outcomes {
   report: RunReport = newReport()
   /** The runtime has ended an attempt: nobody's failure, and the end of the run. */
   aborted = false
+  /** What an event needs before it is sent could not be written. It holds up no other: the run breaks at its end. */
+  unwritten: { thrown: unknown } | null = null
 
   constructor(deps: OutcomeDeps) {
     this.#deps = deps
@@ -50,6 +52,7 @@ export class Outcomes {
     const { report } = this
     this.report = newReport()
     this.aborted = false
+    this.unwritten = null
     return report
   }
 

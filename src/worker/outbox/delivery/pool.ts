@@ -3,7 +3,8 @@
  *
  * Promises: as soon as one ends the next begins, so that one that hangs costs one slot; the pool grows by one for each
  * request that AEP takes while it is full, and is small again once AEP throttles or fails; the bytes under way are bounded. A
- * fault of storage or of the runtime ends the run, and is thrown at its end.
+ * fault of storage or of the runtime ends the run, and is thrown at its end; one that an event alone meets before it is sent
+ * ends it when the others are sent.
  */
 import { Interrupted } from '../../aep/client/verdict.ts'
 import {
@@ -51,12 +52,13 @@ export class Pool {
       if (run.jobs.size === 0) break
       await Promise.race([...run.jobs.keys(), this.#added.promise])
     }
-    if (run.fault) throw run.fault.thrown
+    const fault = run.fault ?? this.#deps.outcomes.unwritten
+    if (fault) throw fault.thrown
   }
 
   /** As many as AEP takes; one to ask whether it does again; none while it is not to be asked. */
   #slots(run: Run): number {
-    const { watch, config, now, outcomes } = this.#deps
+    const { watch, now, outcomes } = this.#deps
     const isOver =
       run.fault !== null ||
       outcomes.report.sent >= MAX_EVENTS_PER_RUN ||
@@ -64,13 +66,17 @@ export class Pool {
       now() >= run.until
     if (isOver || run.isAlone) return 0
     const { gate } = watch.known()
-    if (gate === 'open') return Math.min(this.#concurrency, config.deliveryConcurrency)
+    if (gate === 'open') return this.#most
     this.#concurrency = MIN_CONCURRENCY
     return gate === 'probe' ? 1 : 0
   }
 
+  get #most(): number {
+    return Math.min(this.#concurrency, this.#deps.config.deliveryConcurrency)
+  }
+
   #next(run: Run, probe: boolean): Job | null {
-    const { send, watch, config, now } = this.#deps
+    const { send, watch, now } = this.#deps
     const { rejecting } = watch.known()
     const at = now()
     try {
@@ -78,7 +84,7 @@ export class Pool {
         probe,
         rejecting,
         batches: at >= this.#aloneUntil || this.#aloneUntil > at + BATCH_COOLDOWN_MS,
-        slots: Math.min(this.#concurrency, config.deliveryConcurrency),
+        slots: this.#most,
         roomBytes: run.jobs.size === 0 ? null : MAX_BYTES_IN_FLIGHT - run.bytesUnderWay,
         now: at,
       })

@@ -103,7 +103,6 @@ export class Send {
       if (isLarge) return { kind: 'large', selected, alone, bytes }
       const prepared = this.#prepare(selected)
       if (prepared) return this.#fill(prepared, turn)
-      next.done(position)
     }
     return null
   }
@@ -125,10 +124,7 @@ export class Send {
         break
       }
       const more = this.#prepare(selected)
-      if (!more) {
-        next.done(selected.position)
-        continue
-      }
+      if (!more) continue
       const [only, ...others] = more.records
       if (!only || others.length > 0 || !fits(only.record)) {
         next.giveBack(selected)
@@ -172,6 +168,7 @@ export class Send {
       const endings = await client.deliverBatch(
         group.map(({ record }) => record),
         config.drainTimeoutMs,
+        () => this.#areThere([prepared]),
       )
       if (endings === 'bisect') most = Math.ceil(group.length / 2)
       else {
@@ -203,7 +200,8 @@ export class Send {
     const { client, outcomes, now, config } = this.#deps
     const beganAt = now()
     const texts = all.flatMap(({ records: [only] }) => only?.record ?? [])
-    const endings = await client.deliverBatch(texts, config.drainTimeoutMs)
+    const mayLeave = () => this.#areThere(all)
+    const endings = await client.deliverBatch(texts, config.drainTimeoutMs, mayLeave)
     if (endings !== 'bisect') {
       const ended: Ended[] = all.flatMap((prepared, index) => {
         const ending = endings[index]
@@ -225,6 +223,16 @@ export class Send {
       accepted += (await this.#sendHalves(there, mayContinue)).accepted
     }
     return { refused: true, accepted }
+  }
+
+  /** Where storage does not say, they do not leave; whoever sends on asks again, and fails. */
+  #areThere(prepared: readonly Prepared[]): boolean {
+    try {
+      const events = prepared.map(({ event }) => event)
+      return this.#deps.events.stillPending(events).length === events.length
+    } catch {
+      return false
+    }
   }
 
   #stillThere(prepared: readonly Prepared[]): Prepared[] {
@@ -254,21 +262,22 @@ export class Send {
     await storage.sync()
     const prepared = this.#prepare(selected)
     events.end(position)
-    if (!prepared) next.done(position)
     return prepared ? [prepared] : []
   }
 
-  /** `null`: it is gone, or parked. */
+  /** `null`: it is gone, or parked, or waits; or that it waits cannot be written, and it stays under way until the run ends. */
   #prepare(selected: Selected): Prepared | null {
-    const event = this.#deps.events.read(selected.position)
-    if (!event) return null
+    const { events, next } = this.#deps
+    const { position } = selected
+    const event = events.read(position)
     try {
-      const encoded = this.#encoded(event)
-      return encoded && { selected, event, ...encoded }
+      const encoded = event && this.#encoded(event)
+      if (encoded) return { selected, event, ...encoded }
     } catch (thrown) {
-      this.#notEncoded(event, thrown)
-      return null
+      if (event && !this.#notEncoded(event, thrown)) return null
     }
+    next.done(position)
+    return null
   }
 
   #encoded(event: StoredEvent): Pick<Prepared, 'records' | 'redacted'> | null {
@@ -321,18 +330,25 @@ export class Send {
     return reading.outcome === 'valid' ? redactEvent(reading.event, redact).redacted : {}
   }
 
-  #notEncoded(event: StoredEvent, thrown: unknown): void {
+  /** Whether it is written that the event waits. */
+  #notEncoded(event: StoredEvent, thrown: unknown): boolean {
     const name = nameOf(thrown)
     const { id, kind, position, history } = event
-    const { events, now, config } = this.#deps
+    const { events, outcomes, now, config } = this.#deps
     logLine('error', { event: 'not-encoded', id, kind, name })
-    events.failed(position, {
-      ...(history ?? NO_HISTORY),
-      nextAt: now() + config.retryCapMs,
-      askedToWait: false,
-      error: { code: 'internal', status: null, message: name },
-      answer: null,
-    })
+    try {
+      events.failed(position, {
+        ...(history ?? NO_HISTORY),
+        nextAt: now() + config.retryCapMs,
+        askedToWait: false,
+        error: { code: 'internal', status: null, message: name },
+        answer: null,
+      })
+      return true
+    } catch (unwritten) {
+      outcomes.unwritten ??= { thrown: unwritten }
+      return false
+    }
   }
 }
 

@@ -7,7 +7,7 @@
  */
 import type { Redacted } from '../../aep/record/redact.ts'
 import type { StoredKind } from '../../chatlio/kind.ts'
-import { ACTIVITY_HOURS_MS, ACTIVITY_MINUTES_MS } from '../../limits.ts'
+import { ACTIVITY_HOURS_MS, ACTIVITY_MINUTES_MS, DAY_MS, HOUR_MS } from '../../limits.ts'
 import type { Outcome } from '../event.ts'
 
 /** `sums`: of the hour. `minutes`: the same by the minute, empty once they are too old. Both JSON. */
@@ -111,7 +111,7 @@ export function counted(
   return Object.keys(redacted).length === 0 ? one : { ...one, redacted }
 }
 
-export const STEP_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const
+export const STEP_MS = { minute: 60_000, hour: HOUR_MS, day: DAY_MS } as const
 export type Step = keyof typeof STEP_MS
 
 /** Rows of one step, kind, outcome and source in one; the oldest first. Leaves the given rows as they are. */

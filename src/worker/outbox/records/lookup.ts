@@ -7,6 +7,7 @@
  * wherever somebody's events are erased or dropped.
  */
 import type { Subject } from '../../chatlio/person.ts'
+import { utf8Bytes } from '../../lib/json.ts'
 import type { Rim } from '../../lib/rim.ts'
 import { MAX_KNOWN_HASHES } from '../../limits.ts'
 
@@ -30,8 +31,6 @@ const FIELDS: { readonly [letter: string]: LookupField } = {
 /** 128 bits: two values that share a hash by chance are out of reach. */
 const HASH_BYTES = 16
 const HASH_DIGITS = 2 * HASH_BYTES
-
-const encoder = new TextEncoder()
 
 export function packHashes(hashes: readonly LabelledHash[]): Hashes {
   return hashes.map(({ field, hash }) => (field === 'unknown' ? '' : field[0]) + hash).join(' ')
@@ -68,7 +67,7 @@ export class LookupHash {
     if (known !== undefined) return known
     // Kept as a value: a request must not wait for a promise of another request.
     this.#sign ??= await this.#hmac(this.raw)
-    const mac = await this.#sign(encoder.encode(text))
+    const mac = await this.#sign(utf8Bytes(text))
     const hash = new Uint8Array(mac, 0, HASH_BYTES).toHex()
     if (this.#known.size >= MAX_KNOWN_HASHES) this.#known.clear()
     this.#known.set(text, hash)

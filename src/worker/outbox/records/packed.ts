@@ -12,6 +12,7 @@
  */
 import type { StoredKind } from '../../chatlio/kind.ts'
 import { joined } from '../../lib/bounded.ts'
+import { utf8Bytes } from '../../lib/json.ts'
 import { PER_MS } from '../event.ts'
 import { type Hashes, type LookupField, packHashes, unpackHashes } from './lookup.ts'
 
@@ -67,7 +68,7 @@ export function packReceipts(receipts: readonly Receipt[]): Uint8Array<ArrayBuff
 
 function packReceipt(receipt: Receipt): Uint8Array {
   const hashes = unpackHashes(receipt.hashes).slice(0, 255)
-  const source = new TextEncoder().encode(receipt.source ?? '').subarray(0, 255)
+  const source = utf8Bytes(receipt.source ?? '').subarray(0, 255)
   const bytes = new Uint8Array(HEAD + source.length + hashes.length * HASH)
   const view = new DataView(bytes.buffer)
   bytes.set(Uint8Array.fromHex(receipt.id), ID)

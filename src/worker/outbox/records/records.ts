@@ -119,15 +119,17 @@ export class Records {
     return this.hash.ofSubject(subjectOf({ kind: reading?.kind ?? kind, parsed, body, isValid }))
   }
 
-  /** Whether the report need not be sent again. */
-  take(report: Report): boolean {
-    const taken = this.#attempt((now) => this.#reports.take(report, now))
+  /** Whether the report need not be sent again. `isNew`: called where it is not one that has come before. */
+  take(report: Report, isNew: (now: number) => void): boolean {
+    const taken = this.#attempt((now) => {
+      if (this.#reports.take(report, now)) isNew(now)
+    })
     this.flush()
     return taken
   }
 
   /** What an isolate needs to compare events with. `version`: of the suppressions that it has. */
-  lookup(version: string | null): Exchanged<unknown>['lookup'] {
+  lookup(version: string | null): Exchanged['lookup'] {
     const { suppressions, hash } = this
     const isCurrent = version === suppressions.version
     return {
@@ -178,6 +180,8 @@ export class Records {
    * many receipts there are, or were.
    */
   eraseReceipts(hash: string, dryRun: boolean): number {
+    // Not in the transaction, which may be undone.
+    this.#reports.write()
     return this.#deps.storage.transactionSync(() => {
       const ids = this.#reports.erase(hash, dryRun)
       if (dryRun) return ids.size

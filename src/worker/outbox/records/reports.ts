@@ -20,6 +20,7 @@ import {
   KEY_MEMORY_MS,
   MAX_APPENDED_BYTES,
 } from '../../limits.ts'
+import type { Aep } from '../aep.ts'
 import type { AcceptedEvent } from '../event.ts'
 import {
   ActivityStore,
@@ -64,7 +65,7 @@ export const nothing = (): Sums => {
  * `taken`: the report need not be sent again. `aep`: what the outbox knows of AEP. `lookup`: what an isolate needs to compare
  * events with; `suppressions` is `null` when it has this version of them already.
  */
-export type Exchanged<Aep> = {
+export type Exchanged = {
   aep: Aep
   taken: boolean
   lookup: { key: Uint8Array; version: string; suppressions: readonly Suppression[] | null }
@@ -123,14 +124,16 @@ export class ReportStore {
     this.#activity = new ActivityStore(this.#sql)
   }
 
-  take({ receipts, drift: _, ...report }: Report, now: number): void {
+  /** Whether it is new. */
+  take({ receipts, drift: _, ...report }: Report, now: number): boolean {
     const known = this.#read().kept.isolates[report.isolate]
-    if (known && known.sequence >= report.sequence) return
+    if (known && known.sequence >= report.sequence) return false
     const keys = Object.entries(report.keys).map(([key, at]) => [key, Math.min(at, now)])
     // The others were erased while they were on their way here.
     const kept = receipts.filter(({ hashes }) => !this.#deps.suppressions.has(hashes, now))
     const note = { ...report, keys: Object.fromEntries(keys), at: now }
     this.#save(null, note, this.#packed(kept))
+    return true
   }
 
   /** Events have been delivered. Their receipts and counts are written with those of the same second, or by `write`. */
@@ -226,9 +229,8 @@ export class ReportStore {
     }
   }
 
-  /** Erases receipts with this hash; returns their ids. A dry run changes nothing. */
+  /** After `write`: erases receipts with this hash; returns their ids. A dry run changes nothing. */
   erase(hash: string, dryRun: boolean): Set<string> {
-    this.write()
     const ids = this.receipts.erase(hash, dryRun)
     const rows = this.#sql.exec<{ position: number; receipts: ArrayBuffer }>(WITH_RECEIPTS)
     for (const { position, receipts } of rows.toArray()) {
@@ -306,7 +308,7 @@ const WITH_RECEIPTS = 'SELECT position, receipts FROM reports WHERE length(recei
 const OVERWRITE = 'UPDATE reports SET receipts = zeroblob(length(receipts)) WHERE position = ?'
 const KEEP = 'UPDATE reports SET receipts = ? WHERE position = ?'
 
-function addTo(kept: Kept, note: Note) {
+function addTo(kept: Kept, note: Note): void {
   const { isolate, sequence, at, forwarded, uninformed, counts, keys, strangers = {} } = note
   if (isolate !== null) kept.isolates[isolate] = { sequence, at }
   kept.forwarded += forwarded
