@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 import { readWebhookKeys, type WebhookKey } from '../../worker/config/webhook-keys.ts'
 import { variable } from '../lib/env-file.ts'
-import { adminAnswer, type Fields } from '../lib/relay-reply.ts'
+import { type AdminAnswer, adminAnswer, type Fields } from '../lib/relay-reply.ts'
 import { wrap } from '../lib/style.ts'
 import type { Deployed } from './deployed.ts'
 import type { Options } from './options.ts'
@@ -20,7 +20,7 @@ type Objection = { readonly why: string; readonly code: 2 | 4 }
 
 type Relay = {
   readonly base: string
-  readonly ask: (path: string, body?: object) => ReturnType<typeof adminAnswer>
+  readonly ask: (path: string, body?: object) => Promise<AdminAnswer>
 }
 
 /** `missing`: what it cannot be asked without. */

@@ -75,7 +75,9 @@ export function askAdmin(
   })
 }
 
-type AdminAnswer = { readonly status: number; readonly body: Fields } | { readonly wrong: string }
+export type AdminAnswer =
+  | { readonly status: number; readonly body: Fields }
+  | { readonly wrong: string }
 
 /** The same, of any status but 401: what it means is the caller's to say. */
 export async function adminAnswer(...request: Parameters<typeof askAdmin>): Promise<AdminAnswer> {
