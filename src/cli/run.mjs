@@ -4,6 +4,7 @@
  * It exists so that every command behaves the same on every Node: a Node that is too old gets a sentence instead of a
  * syntax error, and one that can strip types but does not by default (22.12 to 22.17) is started again with the flag.
  * A command ends with what has started it: npm passes no signal on, and leaves its program behind when it is ended.
+ * Nothing is done by half of a command line: an option before which `--` is missing, npm takes for itself.
  */
 import './require-node.mjs'
 import { spawn } from 'node:child_process'
@@ -27,7 +28,9 @@ for (const stream of [process.stdout, process.stderr]) {
 
 if (process.features.typescript) {
   const { main } = await import(`./${command}/main.ts`)
-  process.exitCode = await main(args)
+  const taken = await takenByNpm()
+  if (taken.length > 0) console.error(takenText(taken))
+  process.exitCode = taken.length > 0 ? 2 : await main(args)
 } else {
   const flags = ['--experimental-strip-types', '--disable-warning=ExperimentalWarning']
   const child = spawn(
@@ -37,4 +40,27 @@ if (process.features.typescript) {
   )
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code) => process.exit(code ?? 1))
+}
+
+/** Options of this command that npm has taken: `npm run deploy --dry-run` would deploy. */
+async function takenByNpm() {
+  const { USAGE = '' } = await import(`./${command}/options.ts`).catch((error) => {
+    if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
+    return {}
+  })
+  return Object.entries(process.env).flatMap(([variable, value]) => {
+    const [, name = ''] = /^npm_config_(\w+)$/i.exec(variable) ?? []
+    const option = `--${name.toLowerCase().replaceAll('_', '-')}`
+    // npm sets it in what it runs, too; without it a command asks.
+    if (!value || name === '' || option === '--yes' || args.includes(option)) return []
+    return new RegExp(`${option}[\\s\\]]`).test(USAGE) ? [option] : []
+  })
+}
+
+function takenText(options) {
+  const script = command === 'start' ? 'npm start' : `npm run ${command}`
+  return [
+    `npm has taken ${options.join(', ')} for itself, and nothing was done.`,
+    `Put -- before the options: ${script} -- ${options.join(' ')} …`,
+  ].join('\n')
 }

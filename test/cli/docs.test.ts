@@ -1,4 +1,4 @@
-import { access, copyFile, glob, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { access, copyFile, glob, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -185,7 +185,13 @@ describe('README.md', () => {
       expect(written.trimEnd().split('\n').length).toBeLessThanOrEqual(120)
       const manifest = JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8'))
       expect(manifest.repository.url).toBe(`git+${address}.git`)
+      // As git gives it out on Windows.
+      await writeFile(path.join(folder, 'README.md'), written.replaceAll('\n', '\r\n'))
     }
+    const manifest = await readFile(path.join(folder, 'package.json'), 'utf8')
+    await writeFile(path.join(folder, 'README.md'), '# Ours\n')
+    expect(await setRepository(['https://github.com/ada/again'], folder)).toBe(2)
+    expect(await readFile(path.join(folder, 'package.json'), 'utf8')).toBe(manifest)
     await rm(folder, { recursive: true })
   })
 })

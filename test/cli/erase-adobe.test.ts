@@ -1,5 +1,14 @@
 /** `npm run erase --aep` and `--status`: the relay first, then one job at Adobe's Privacy Service, whatever happens. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -54,13 +63,21 @@ beforeEach(async () => {
   ahead = 0
 })
 
-type Given = { env?: Record<string, string>; fetch?: Fetch; at?: string }
-function run(args: readonly string[], { env = {}, fetch = globalThis.fetch, at }: Given = {}) {
+type Given = {
+  env?: Record<string, string>
+  fetch?: Fetch
+  at?: string
+  sleep?: () => Promise<void>
+}
+function run(
+  args: readonly string[],
+  { env = {}, fetch = globalThis.fetch, at, sleep }: Given = {},
+) {
   return main(args, {
     env: { ...bench.env, ADMIN_TOKEN, ...env },
     directory: at ?? directory,
     now,
-    io: { fetch, sleep: () => Promise.resolve(), random: () => 0 },
+    io: { fetch, sleep: sleep ?? (() => Promise.resolve()), random: () => 0 },
   })
 }
 const erase = (more: readonly string[] = [], given: Given = {}) =>
@@ -276,6 +293,31 @@ describe('erase --aep', () => {
     printed.forget()
     expect(await erase(['--regulation', 'gdrp'])).toBe(1)
     expect(printed.text()).toContain('Did you mean gdpr?')
+  })
+
+  it('waits for another run in its directory, but for none that is long gone', async () => {
+    const lock = path.join(directory, '.erase-aep.lock')
+    let waits = 0
+    // As of a process that runs as long as the machine.
+    writeFileSync(lock, '1')
+    const sleep = async () => {
+      waits += 1
+      // The first is for the isolates of the relay.
+      if (waits === 2) unlinkSync(lock)
+    }
+    expect(await erase([], { sleep })).toBe(0)
+    expect(printed.text()).toContain('Another run is asking Adobe from this directory')
+    const between = waits
+    writeFileSync(lock, '1')
+    const long = new Date(Date.now() - 3_600_000)
+    utimesSync(lock, long, long)
+    const patient = async () => {
+      waits += 1
+    }
+    expect(await erase([], { sleep: patient })).toBe(0)
+    expect([between, waits]).toEqual([2, 3])
+    expect(existsSync(lock)).toBe(false)
+    expect(await jobs()).toHaveLength(1)
   })
 
   it('is not asked for where no receipt can be written, and says so', async () => {

@@ -1,8 +1,20 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { NOBODY } from './relay-test.ts'
 
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const RUN = fileURLToPath(new URL('../../src/cli/run.mjs', import.meta.url))
+
+/** As npm starts it, and with what it has taken for itself. */
+function npm(...args: string[]): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    const options = { cwd: ROOT, env: { ...process.env, CLOUDFLARE_API_BASE_URL: NOBODY } }
+    execFile('npm', ['run', ...args], options, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, output: stdout + stderr })
+    })
+  })
+}
 
 function run(...args: string[]): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
@@ -11,6 +23,25 @@ function run(...args: string[]): Promise<{ code: number; output: string }> {
     })
   })
 }
+
+describe('an option before which -- is missing', () => {
+  it.each([
+    [['deploy', '--dry-run'], '--dry-run'],
+    [['deploy', '--env=staging'], '--env'],
+    [['erase', '--dry-run', '--', '--email', 'a@example.com', '--url', NOBODY], '--dry-run'],
+    [['provision', '--status'], '--status'],
+  ])('is named, and nothing is done: npm run %j', async (args, option) => {
+    const { code, output } = await npm(...args)
+    expect(code).toBe(2)
+    expect(output).toContain(`npm has taken ${option} for itself, and nothing was done.`)
+    expect(output).toContain(`npm run ${args[0]} -- ${option} …`)
+  })
+
+  it('is none that stands behind it', async () => {
+    const { code, output } = await npm('tail', '--', '--file', 'no/such/none.json')
+    expect([code, output]).toEqual([2, expect.stringContaining('is not there')])
+  })
+})
 
 describe('the commands', () => {
   it.each(['start'])('%s explains itself with --help', async (name) => {

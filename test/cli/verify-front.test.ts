@@ -3,7 +3,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { main as erase } from '../../src/cli/erase/main.ts'
+import { askRelay, explainReply } from '../../src/cli/lib/relay-reply.ts'
 import { main as verify } from '../../src/cli/verify/main.ts'
 import { forRelay } from '../../src/worker/alerts/words.ts'
 import { ROUTE_KINDS } from '../../src/worker/chatlio/kind.ts'
@@ -93,6 +95,43 @@ describe('verify', () => {
     expect(urls.join()).not.toContain(KEY)
   })
 
+  it('is content with a Cloudflare Access before /admin alone, and says what it cannot read', async () => {
+    const url = await serverThat((request, response) => {
+      const path = String(request.url)
+      if (path.startsWith('/admin')) {
+        response.writeHead(302, { location: 'https://team.cloudflareaccess.com/' }).end()
+        return
+      }
+      const isRefused = path.startsWith('/chatlio') && !path.includes('key=')
+      const body = isRefused
+        ? { code: 'unauthorized' }
+        : { status: path === '/health' ? 'ok' : 'forwarded', id: 'a' }
+      request.resume().on('end', () => {
+        response.writeHead(isRefused ? 401 : 200, { 'content-type': 'application/json' })
+        response.end(JSON.stringify(body))
+      })
+    })
+    const token = ['--admin-token', 'a-token-of-this-test-00']
+    expect(await verify(['--url', url, '--key', KEY, ...token]), printed.text()).toBe(0)
+    expect(printed.text()).toContain('– admin token not checked: Cloudflare Access stands before')
+    printed.forget()
+    expect(await erase(['--url', url, '--email', 'a@example.com', ...token])).toBe(1)
+    expect(printed.text()).toContain('Cloudflare Access stands before /admin, as it may')
+    expect(printed.text()).not.toContain('Chatlio is sent to a login page')
+  })
+
+  it.each([
+    ['EAI_AGAIN', 'The network does not lead there (EAI_AGAIN)'],
+    ['ENETUNREACH', 'The network does not lead there (ENETUNREACH)'],
+    ['ENOTFOUND', 'No such host (ENOTFOUND)'],
+    ['ECONNREFUSED', 'nothing listens at this address'],
+  ])('tells a network that is gone from a relay that is not there: %s', async (code, says) => {
+    const cause = Object.assign(new Error(), { code })
+    vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('fetch failed', { cause }))
+    const reply = await askRelay('https://relay.example.com/health', { method: 'GET' })
+    expect(reply.by === 'relay' ? '' : explainReply(reply)).toContain(says)
+  })
+
   it('names a redirect', async () => {
     const url = await serverThat((_, response) => {
       response.writeHead(301, { location: 'https://relay.example.com/health' }).end()
@@ -113,6 +152,18 @@ describe('verify', () => {
     expect(await verify(['--url', NOBODY, '--key', KEY])).toBe(1)
     expect(printed.text()).toContain('No connection (ECONNREFUSED)')
   })
+
+  it.each([429, 500, 530])(
+    'does not call an address wrong where Cloudflare answers %i',
+    async (status) => {
+      const url = await serverThat((_, response) => {
+        response.writeHead(status, { 'content-type': 'text/html' }).end('<h1>Error 1027</h1>')
+      })
+      expect(await verify(['--url', url, '--key', KEY])).toBe(1)
+      expect(printed.text()).toContain(`Answered ${status}, and not by the relay`)
+      expect(printed.text()).not.toContain('not deployed at this address')
+    },
+  )
 
   it('names an address at which the connection breaks', async () => {
     const url = await serverThat(({ socket }) => socket.destroy())

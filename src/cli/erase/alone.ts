@@ -18,7 +18,7 @@ export async function alone<T>(
 ): Promise<T> {
   const file = path.join(directory, FILE)
   if (!taken(file)) {
-    console.error('Another run is asking Adobe from this directory: waiting for it.')
+    console.error(`Another run is asking Adobe from this directory (${FILE}): waiting for it.`)
     do await io.sleep(POLL_MS)
     while (!taken(file))
   }

@@ -12,14 +12,14 @@ import { keepSecret } from './printable.ts'
 export type Reply =
   /** The relay's own JSON. */
   | { readonly by: 'relay'; readonly status: number; readonly body: Fields }
-  /** Cloudflare Access stands in front: the request never reached the Worker. */
-  | { readonly by: 'access' }
+  /** Cloudflare Access stands in front: the request never reached the Worker. `isAdmin`: where it may. */
+  | { readonly by: 'access'; readonly isAdmin: boolean }
   | { readonly by: 'redirect'; readonly status: number; readonly to: string }
   /** Something answers there, but it is not the relay. */
   | { readonly by: 'other'; readonly status: number }
   | {
       readonly by: 'nobody'
-      readonly reason: 'name' | 'certificate' | 'timeout' | 'cut' | 'connection'
+      readonly reason: 'network' | 'name' | 'certificate' | 'timeout' | 'cut' | 'connection'
       readonly code: string
     }
 
@@ -90,10 +90,11 @@ export async function adminAnswer(...request: Parameters<typeof askAdmin>): Prom
 
 function replyOf({ status, headers }: Response, url: string, text: string): Reply {
   const location = headers.get('location')
+  const access: Reply = { by: 'access', isAdmin: /\/admin(\/|$)/.test(new URL(url).pathname) }
   if (status >= 300 && status < 400 && location !== null) {
     const to = new URL(location, url)
     return isAccessHost(to.hostname) || to.pathname.startsWith('/cdn-cgi/access/')
-      ? { by: 'access' }
+      ? access
       : { by: 'redirect', status, to: `${to.origin}${to.pathname}` }
   }
   const body = jsonIn(text)
@@ -103,7 +104,7 @@ function replyOf({ status, headers }: Response, url: string, text: string): Repl
     headers.has('cf-access-aud') ||
     /cloudflare-access/i.test(headers.get('www-authenticate') ?? '') ||
     /cloudflareaccess\.com|\/cdn-cgi\/access\/|cloudflare access|missing jwt/i.test(text)
-  return fromAccess ? { by: 'access' } : { by: 'other', status }
+  return fromAccess ? access : { by: 'other', status }
 }
 
 function isAccessHost(hostname: string): boolean {
@@ -137,6 +138,8 @@ function whyNobody(error: unknown): Pick<Extract<Reply, { by: 'nobody' }>, 'reas
     return { reason: 'timeout', code: 'timeout' }
   const cause: unknown = error instanceof Error ? error.cause : undefined
   const code = String((cause as { code?: unknown } | undefined)?.code ?? 'failed')
+  // The name server, or the way there: of the relay it says nothing.
+  if (/^(EAI_AGAIN|ENET|EHOST)/.test(code)) return { reason: 'network', code }
   if (/^(ENOTFOUND|EAI_)/.test(code)) return { reason: 'name', code }
   if (/CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|SSL|TLS|EPROTO/.test(code)) {
     return { reason: 'certificate', code }
@@ -150,17 +153,26 @@ function whyNobody(error: unknown): Pick<Extract<Reply, { by: 'nobody' }>, 'reas
 export function explainReply(reply: Exclude<Reply, { by: 'relay' }>): string {
   switch (reply.by) {
     case 'access':
+      if (reply.isAdmin) return ACCESS_TO_ADMIN
       return 'Cloudflare Access answers before the relay, so Chatlio is sent to a login page and its events are lost. Let Access protect the path /admin alone, or add a bypass for /chatlio and /health.'
     case 'redirect':
       return `Redirects to ${reply.to} (${reply.status}). A webhook must not be redirected: use that address as --url and in Chatlio, or remove the redirect.`
     case 'other':
+      if (reply.status === 429 || reply.status >= 500) {
+        return `Answered ${reply.status}, and not by the relay: Cloudflare does not run it at the moment, or something stands before it. Run it again; if it lasts, look at the Worker in Cloudflare's dashboard (Workers & Pages: errors, and the limits of the plan).`
+      }
       return `Something answers there (${reply.status}), but not the relay: it is not deployed at this address. Check the address.`
     case 'nobody':
       return NOBODY[reply.reason].replace('{code}', reply.code)
   }
 }
 
+const ACCESS_TO_ADMIN =
+  'Cloudflare Access stands before /admin, as it may, and lets in who signs in to the page there. No command does: it sends no service token.'
+
 const NOBODY = {
+  network:
+    'The network does not lead there ({code}). Check it, a VPN or a firewall, and run it again.',
   name: 'No such host ({code}): the relay is not deployed at this address, or its name is misspelt.',
   certificate:
     'The TLS certificate is not accepted ({code}), so Chatlio cannot connect either. A new domain may need some minutes.',

@@ -19,6 +19,7 @@ import {
 import path from 'node:path'
 import { whyUnreadable } from '../lib/env-file.ts'
 import { wrap } from '../lib/style.ts'
+import { messageOf } from '../lib/text.ts'
 import { placeOf, type Vars, varsOf, withVars } from '../lib/wrangler-toml.ts'
 import type { Given } from './options.ts'
 
@@ -65,7 +66,7 @@ function read(by: () => Vars, file: string): Vars {
   try {
     return by()
   } catch (error) {
-    const lines = (error instanceof Error ? error.message : String(error)).trim().split('\n')
+    const lines = messageOf(error).trim().split('\n')
     const [, line] = /\((\d+), \d+\)/.exec(lines[0] ?? '') ?? []
     throw new Error(`${file}${line ? `, line ${line}` : ''}: ${lines.at(-1)}`)
   }

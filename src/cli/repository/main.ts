@@ -14,10 +14,10 @@ Cloudflare button into README.md. Run it again after a move.
 
   URL   https://github.com/OWNER/NAME or https://gitlab.com/OWNER/NAME, public
 
-Exit code: 0 done, 2 usage.`
+Exit code: 0 done, 2 usage, or README.md has no place for the button.`
 
 const ADDRESS = /^https:\/\/(github|gitlab)\.com\/[\w.-]+\/[\w.-]+?(\.git)?\/?$/
-const PLACE = /(<!-- button -->\n)[\s\S]*?(<!-- \/button -->)/
+const PLACE = /(<!-- button -->(\r?\n))[\s\S]*?(<!-- \/button -->)/
 
 /** Resolves with the exit code. `folder`: where the two files are. */
 export async function main(args: readonly string[], folder = ROOT): Promise<number> {
@@ -31,15 +31,17 @@ export async function main(args: readonly string[], folder = ROOT): Promise<numb
     return 2
   }
   const address = url.replace(/(\.git)?\/?$/, '')
-  change(path.join(folder, 'package.json'), (text) => {
-    const manifest = JSON.parse(text)
-    manifest.repository = { type: 'git', url: `git+${address}.git` }
-    return `${JSON.stringify(manifest, null, 2)}\n`
-  })
-  change(path.join(folder, 'README.md'), (text) => {
-    if (!PLACE.test(text)) throw new Error('README.md has no <!-- button --> any more.')
-    return text.replace(PLACE, `$1${button(address)}\n$2`)
-  })
+  const readme = path.join(folder, 'README.md')
+  const text = readFileSync(readme, 'utf8')
+  if (!PLACE.test(text)) {
+    console.error('README.md has no <!-- button --> any more. Nothing was changed.')
+    return 2
+  }
+  const manifest = path.join(folder, 'package.json')
+  const settings = JSON.parse(readFileSync(manifest, 'utf8'))
+  settings.repository = { type: 'git', url: `git+${address}.git` }
+  writeFileSync(manifest, `${JSON.stringify(settings, null, 2)}\n`)
+  writeFileSync(readme, text.replace(PLACE, `$1${button(address)}$2$3`))
   console.log('Wrote package.json and README.md: look at them, and commit.')
   return 0
 }
@@ -47,8 +49,4 @@ export async function main(args: readonly string[], folder = ROOT): Promise<numb
 function button(address: string): string {
   const to = `https://deploy.workers.cloudflare.com/?url=${address}`
   return `[![Deploy to Cloudflare](https://deploy.workers.cloudflare.com/button)](${to})`
-}
-
-function change(file: string, by: (text: string) => string): void {
-  writeFileSync(file, by(readFileSync(file, 'utf8')))
 }

@@ -70,6 +70,7 @@ export async function checkAdmin(base: string, adminToken: string | null): Promi
   }
   const operator = { base, adminToken }
   const reply = await askAdmin(operator, 'status')
+  if (reply.by === 'access') return bad(`not checked: ${explainReply(reply)}`, null)
   if (reply.by !== 'relay') return bad(explainReply(reply))
   if (reply.status === 401) return bad('wrong: the relay has another ADMIN_TOKEN')
   if (reply.status === 404) return bad('the relay has no usable ADMIN_TOKEN, so no admin routes')
