@@ -166,9 +166,12 @@ async function deploy(options: Options, asking: Asking): Promise<number> {
   say(planText(target, deployed, secrets, environment))
   if (ended) say(wrap(`${ended.why}${unnamed(newKeys)}`))
   if (dryRun) return await tryBuild(target, selected, all, options, asking)
-  if (ended && !options.yes && !(await processTerminal().confirm('Replace the keys?'))) {
-    complain('Nothing was changed. --yes replaces them without a question.')
-    return ended.code
+  if (ended && !options.yes) {
+    const answer = await processTerminal().confirm('Replace the keys?')
+    if (!answer) {
+      complain('Nothing was changed. --yes replaces them without a question.')
+      return answer === null ? ended.code : 4
+    }
   }
   const carried = move && (await carrySuppressions(move))
   signal.throwIfAborted()
