@@ -178,6 +178,12 @@ describe('--env-file', () => {
     expect(environmentOf({}, file)).toEqual({ AEP_CLIENT_ID: 'one', AEP_ORG_ID: 'two' })
   })
 
+  it('says from where it is looked for: npm starts a command at the root of the project', () => {
+    expect(() => environmentOf({}, 'no/such.env')).toThrow(
+      `no/such.env (--env-file) is not there: it is looked for from ${process.cwd()}.`,
+    )
+  })
+
   it('says what it is when it is not there, a directory, or no text', () => {
     const binary = path.join(directory, 'binary')
     writeFileSync(binary, Buffer.from([1, 2, 0, 0, 3, 0, 4]))

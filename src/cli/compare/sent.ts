@@ -4,7 +4,9 @@
  * another batch, so no clock decides. A line is on the disk before the next event is sent; one that was cut by a crash is
  * skipped, and its event sent once more, under the same `_id`.
  */
+
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { whyUnreadable } from '../lib/env-file.ts'
 
 export class Sent {
   readonly #file: string
@@ -14,8 +16,8 @@ export class Sent {
   static in(file: string): Sent | { readonly wrong: string } {
     try {
       return new Sent(file)
-    } catch {
-      return { wrong: `${file} cannot be read.` }
+    } catch (error) {
+      return { wrong: `${file} (--sent) ${whyUnreadable(error)}.` }
     }
   }
 

@@ -16,6 +16,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import * as v from 'valibot'
+import { whyUnreadable } from '../lib/env-file.ts'
 
 const Time = v.nullable(v.string())
 const Count = v.pipe(v.number(), v.integer(), v.minValue(0))
@@ -63,8 +64,7 @@ export function readReceipt(file: string): Receipt | string {
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'failed'
-    return `${file} cannot be read (${code}).`
+    return `${file} ${whyUnreadable(error)}.`
   }
   try {
     const result = v.safeParse(ReceiptSchema, JSON.parse(text))

@@ -6,6 +6,7 @@
  * no child process inherits a secret.
  */
 import { readFileSync } from 'node:fs'
+import { isAbsolute } from 'node:path'
 import { parseEnv } from 'node:util'
 import { decodeText, messageOf } from './text.ts'
 
@@ -30,8 +31,13 @@ function readTextFile(file: string): string {
 
 /** Completes "FILE …". */
 export function whyUnreadable(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException
-  if (code === 'ENOENT') return 'is not there'
+  const { code, path: file = '' } = error as NodeJS.ErrnoException
+  if (code === 'ENOENT') {
+    // npm starts a command at the root of the project, wherever it is called.
+    return isAbsolute(file)
+      ? 'is not there'
+      : `is not there: it is looked for from ${process.cwd()}`
+  }
   if (code === 'EISDIR') return 'is a directory'
   if (code === 'EACCES' || code === 'EPERM') return 'may not be read by this user'
   return `cannot be read (${code ?? messageOf(error)})`

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
 import { commandLine } from '../lib/command.ts'
+import { whyUnreadable } from '../lib/env-file.ts'
 import { keepSecret, printable, printableLines } from '../lib/printable.ts'
 import { askRelay, explainReply, type Fields } from '../lib/relay-reply.ts'
 import { runCommand } from '../lib/run.ts'
@@ -20,9 +21,11 @@ export function main(args: readonly string[]): Promise<number> {
 
 async function send(options: Options): Promise<number> {
   keepSecret(options.key)
-  const body = await bodyOf(options)
-  if (body === null) {
-    console.error(`${options.file} cannot be read.`)
+  let body: Uint8Array<ArrayBuffer> | string
+  try {
+    body = await bodyOf(options)
+  } catch (error) {
+    console.error(printable(`${options.file} ${whyUnreadable(error)}.`))
     return 2
   }
   const path = options.route === 'auto' ? '/chatlio' : `/chatlio/${options.route}`
@@ -42,14 +45,10 @@ async function send(options: Options): Promise<number> {
   return taken ? 0 : 1
 }
 
-async function bodyOf({ file, route }: Options): Promise<Uint8Array<ArrayBuffer> | string | null> {
+async function bodyOf({ file, route }: Options): Promise<Uint8Array<ArrayBuffer> | string> {
   const run = randomBytes(5).toString('hex')
   if (file === null) return testWebhook(route, run, new Date(), newPerson(run))
-  try {
-    return new Uint8Array(file === '-' ? await buffer(process.stdin) : await readFile(file))
-  } catch {
-    return null
-  }
+  return new Uint8Array(file === '-' ? await buffer(process.stdin) : await readFile(file))
 }
 
 /** Of an answer that takes the webhook and does not relay it. */
