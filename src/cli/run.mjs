@@ -18,6 +18,13 @@ setInterval(() => {
   if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM')
 }, PARENT_CHECK_MS).unref()
 
+// Who reads the output may go, as `| head` does. What is under way comes to its end all the same.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
 if (process.features.typescript) {
   const { main } = await import(`./${command}/main.ts`)
   process.exitCode = await main(args)

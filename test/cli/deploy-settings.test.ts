@@ -179,6 +179,12 @@ describe('a setting that parses and cannot be right', () => {
     }
   })
 
+  it('is none that TOML can hold: the file is named, with the line', async () => {
+    expect(await test.deploy(`${GOOD}\nREDACT = none`), test.printed()).toBe(2)
+    expect(test.printed()).toMatch(/^wrangler\.toml, line 9: \w/)
+    expect(test.cloudflare.requests).toEqual([])
+  })
+
   it('is an example among the routes', async () => {
     const config = test.config(GOOD)
     const routes = 'routes = [{ pattern = "chatlio.your-domain.example", custom_domain = true }]'

@@ -1,7 +1,13 @@
 /** `npm run deploy`, end to end: what it says, and what arrives at a local Cloudflare API. */
+import { createHash } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { describe, expect, it, vi } from 'vitest'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { main } from '../../src/cli/deploy/main.ts'
 import { keyNames, missingSecrets } from '../../src/cli/deploy/secrets.ts'
+import type { Target } from '../../src/cli/deploy/settings.ts'
+import type { RunWrangler } from '../../src/cli/lib/wrangler.ts'
 import { parseConfig } from '../../src/worker/config/config.ts'
 import {
   deployTest,
@@ -11,8 +17,16 @@ import {
   NAME,
   secretsFiles,
 } from './local-cloudflare/deploy-test.ts'
+import { wranglerStandIn } from './local-cloudflare/wrangler.ts'
+import { ADMIN_TOKEN, closeServers, NOBODY, serverThat } from './relay-test.ts'
 
 const test = deployTest()
+beforeEach(() => {
+  for (const name of ['WEBHOOK_KEYS', 'ADMIN_TOKEN', 'AEP_CLIENT_ID', 'AEP_CLIENT_SECRET']) {
+    vi.stubEnv(name, '')
+  }
+})
+afterEach(closeServers)
 
 describe('the first deploy', () => {
   it('takes the keys of several widgets, and the token, out of the environment', async () => {
@@ -133,15 +147,15 @@ describe('a key that is lost', () => {
 
   it('is replaced in one step, not without being asked; a known one works beside it', async () => {
     const old = 'key-that-is-already-there'
-    const worker = test.cloudflare.put(NAME, {
-      bindings: [{ name: 'WEBHOOK_KEYS', type: 'secret_text', text: old }],
-    })
+    const worker = withKeys(old)
     vi.stubEnv('WEBHOOK_KEYS', '')
     expect(await test.deploy(GOOD, '--new-key'), test.printed()).toBe(4)
     expect([worker.deploys, worker.secrets.get('WEBHOOK_KEYS')]).toEqual([1, old])
 
+    const url = await relayWith([keyOf(old, null)])
+    vi.stubEnv('ADMIN_TOKEN', ADMIN_TOKEN)
     vi.stubEnv('WEBHOOK_KEYS', `shop:${old}`)
-    expect(await test.deploy(GOOD, '--new-key'), test.printed()).toBe(0)
+    expect(await test.deploy(GOOD, '--new-key', '--url', url), test.printed()).toBe(0)
     const { webhookKeys } = parseConfig({ WEBHOOK_KEYS: worker.secrets.get('WEBHOOK_KEYS') })
     expect(webhookKeys.map(({ name }) => name)).toEqual(['shop', 'shop'])
     expect(webhookKeys[1]?.key).toBe(old)
@@ -157,7 +171,9 @@ describe('a key that is lost', () => {
     const environment = {
       WEBHOOK_KEYS: 'shop:key-of-the-shop-of-today,help:key-of-the-help-of-today',
     }
-    const wanted = { existing: new Set(['WEBHOOK_KEYS', 'ADMIN_TOKEN']), needed: [], environment }
+    const deployed = { exists: true, secrets: new Set(['WEBHOOK_KEYS', 'ADMIN_TOKEN']), vars: null }
+    const target = { vars: {} } as Target
+    const wanted = { target, deployed, environment }
     expect(keyNames([null], environment)).toEqual({ wrong: expect.stringContaining('shop,help') })
     expect(keyNames([null], {})).toEqual([null])
     expect(keyNames(['blog'], environment)).toEqual(['blog'])
@@ -165,12 +181,219 @@ describe('a key that is lost', () => {
     expect(WEBHOOK_KEYS).toMatch(new RegExp(`^blog:[0-9a-f]{48},${environment.WEBHOOK_KEYS}$`))
     // Also where there is none yet.
     const first = missingSecrets({
-      ...wanted,
-      existing: new Set(),
+      target,
+      deployed: { exists: false, secrets: new Set(), vars: new Map() },
       environment: {},
       newKeys: ['a', 'b'],
     })
     expect(first.WEBHOOK_KEYS).toMatch(/^a:[0-9a-f]{48},b:[0-9a-f]{48}$/)
+  })
+})
+
+/** Of the relay that runs. */
+const relayWith = (keys: readonly object[]) =>
+  serverThat((request, response) => {
+    const isOperator = request.headers.authorization === `Bearer ${ADMIN_TOKEN}`
+    const body = isOperator ? { accepted: 0, keys } : { code: 'unauthorized' }
+    response.writeHead(isOperator ? 200 : 401, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(body))
+  })
+
+/** As `GET /admin/status` has it. */
+const keyOf = (key: string, name: string | null, lastUsedAt: string | null = null) => {
+  const hash = createHash('sha256').update(key).digest('hex')
+  return { fingerprint: hash.slice(0, 6), name, lastUsedAt }
+}
+
+const withKeys = (text: string) =>
+  test.cloudflare.put(NAME, { bindings: [{ name: 'WEBHOOK_KEYS', type: 'secret_text', text }] })
+
+describe('a list of keys that lacks one in use', () => {
+  const [SHOP, HELP] = ['key-of-the-shop-0123456789', 'key-of-the-help-0123456789']
+  const ALL = `shop:${SHOP},help:${HELP}`
+  const AT = '2026-11-24T10:00:00.000Z'
+  const RUNNING = [keyOf(SHOP, 'shop', AT), keyOf(HELP, 'help')]
+  const words = () => test.printed().replaceAll(/\s+/g, ' ')
+  beforeEach(() => {
+    vi.stubEnv('ADMIN_TOKEN', ADMIN_TOKEN)
+  })
+
+  it('is taken with --yes alone; the key is named by its fingerprint', async () => {
+    const worker = withKeys(ALL)
+    const args = ['--new-key', 'blog', '--url', await relayWith(RUNNING)]
+    vi.stubEnv('WEBHOOK_KEYS', `help:${HELP}`)
+    expect(await test.deploy(GOOD, ...args), test.printed()).toBe(4)
+    expect([worker.deploys, worker.secrets.get('WEBHOOK_KEYS')]).toEqual([1, ALL])
+    const lost = `${keyOf(SHOP, null).fingerprint} (shop, last used ${AT})`
+    expect(words()).toContain(`lacks keys that work now: ${lost}. Webhooks with them are refused`)
+    for (const key of [SHOP, HELP]) expect(test.printed()).not.toContain(key)
+
+    expect(await test.deploy(GOOD, ...args, '--yes'), test.printed()).toBe(0)
+    expect(worker.secrets.get('WEBHOOK_KEYS')).toMatch(
+      new RegExp(`^blog:[0-9a-f]{48},help:${HELP}$`),
+    )
+  })
+
+  it('is named by a dry run too, and one that has all goes through unasked', async () => {
+    const worker = withKeys(ALL)
+    const args = ['--new-key', 'blog', '--url', await relayWith(RUNNING)]
+    vi.stubEnv('WEBHOOK_KEYS', `help:${HELP}`)
+    expect(await test.deploy(GOOD, ...args, '--dry-run'), test.printed()).toBe(0)
+    expect(words()).toContain('lacks keys that work now')
+    expect(worker.deploys).toBe(1)
+    test.forgetPrinted()
+    vi.stubEnv('WEBHOOK_KEYS', `${ALL};another-key-of-this-test`)
+    expect(await test.deploy(GOOD, ...args), test.printed()).toBe(0)
+    expect(words()).not.toContain('WEBHOOK_KEYS lacks')
+    expect(worker.deploys).toBe(2)
+  })
+
+  it('is not taken either where a key would lose its name', async () => {
+    const worker = withKeys(ALL)
+    const url = await relayWith(RUNNING)
+    vi.stubEnv('WEBHOOK_KEYS', `shop:${SHOP},${HELP}`)
+    expect(await test.deploy(GOOD, '--new-key', 'shop', '--url', url), test.printed()).toBe(4)
+    expect(words()).toContain(`another name, or none, and so has the source of their events: `)
+    expect(words()).toContain(`: ${keyOf(HELP, null).fingerprint} (help, not used yet). With every`)
+    expect(worker.deploys).toBe(1)
+  })
+
+  it.each([
+    ['no address', {}, 2, 'without --url'],
+    ['no token', { url: NOBODY, ADMIN_TOKEN: '' }, 2, 'without ADMIN_TOKEN'],
+    ['another token', { keys: [], ADMIN_TOKEN: 'another-token-of-this-test' }, 4, 'is wrong'],
+    ['a relay that does not answer', { url: NOBODY }, 4, 'No connection'],
+    ['a relay that does not name its keys', { keys: undefined }, 4, 'without its keys'],
+  ])('may be one where the relay cannot be asked: %s', async (_, given, code, why) => {
+    const worker = withKeys(ALL)
+    const { url = 'keys' in given ? await relayWith(given.keys as never) : undefined, ...more } =
+      given as { url?: string; keys?: object[]; ADMIN_TOKEN?: string }
+    if (more.ADMIN_TOKEN !== undefined) vi.stubEnv('ADMIN_TOKEN', more.ADMIN_TOKEN)
+    vi.stubEnv('WEBHOOK_KEYS', ALL)
+    const args = ['--new-key', 'blog', ...(url ? ['--url', url] : [])]
+    expect(await test.deploy(GOOD, ...args), test.printed()).toBe(code)
+    expect(words()).toContain('has every key that is in use is not known: ')
+    expect(words()).toContain(why)
+    expect(worker.deploys).toBe(1)
+    expect(await test.deploy(GOOD, ...args, '--yes'), test.printed()).toBe(0)
+    expect(worker.deploys).toBe(2)
+  })
+})
+
+describe('a credential that takes the place of another', () => {
+  const OLD = [
+    { name: 'AEP_CLIENT_ID', type: 'plain_text', text: 'client-one' },
+    { name: 'AEP_READ_CLIENT_ID', type: 'plain_text', text: 'reader-one' },
+    { name: 'AEP_CLIENT_SECRET', type: 'secret_text', text: 'secret-of-client-one' },
+    { name: 'AEP_READ_CLIENT_SECRET', type: 'secret_text', text: 'secret-of-reader-one' },
+  ]
+  const vars = (client: string, reader: string) =>
+    `${GOOD}\nAEP_CLIENT_ID = "${client}"\nAEP_READ_CLIENT_ID = "${reader}"`
+  const secretsOf = () => {
+    const { secrets } = test.cloudflare.worker(NAME) ?? {}
+    return [secrets?.get('AEP_CLIENT_SECRET'), secrets?.get('AEP_READ_CLIENT_SECRET')]
+  }
+
+  it.each([
+    ['AEP_CLIENT', vars('client-two', 'reader-one'), ['secret-two', 'secret-of-reader-one']],
+    ['AEP_READ_CLIENT', vars('client-one', 'reader-two'), ['secret-of-client-one', 'secret-two']],
+  ])('brings its secret along, and is not deployed without: %s', async (name, config, after) => {
+    const worker = test.cloudflare.put(NAME, { bindings: OLD })
+    expect(await test.deploy(config), test.printed()).toBe(2)
+    expect(test.printed().replaceAll(/\s+/g, ' ')).toContain(
+      `${name}_SECRET is a secret that Cloudflare has for another ${name}_ID: have it in the`,
+    )
+    expect(test.printed()).not.toContain('Settings are in')
+    expect(worker.deploys).toBe(1)
+
+    test.forgetPrinted()
+    vi.stubEnv(`${name}_SECRET`, 'secret-two')
+    expect(await test.deploy(config), test.printed()).toBe(0)
+    expect(secretsOf()).toEqual(after)
+    expect(test.printed()).toContain(
+      `~ ${name}_SECRET from the environment or --env-file, in place of the one`,
+    )
+    expect(test.printed()).not.toContain('secret-two')
+  })
+
+  it('is not given the secret of a third one, which has its own id beside it', async () => {
+    vi.stubEnv('AEP_CLIENT_ID', 'client-of-the-operator')
+    vi.stubEnv('AEP_CLIENT_SECRET', 'secret-of-the-operator')
+    for (const bindings of [OLD, []]) {
+      test.cloudflare.put(NAME, { bindings })
+      test.forgetPrinted()
+      expect(await test.deploy(`${GOOD}\nAEP_CLIENT_ID = "client-two"`), test.printed()).toBe(2)
+      expect(test.printed().replaceAll(/\s+/g, ' ')).toContain(
+        'the one that is there goes with another AEP_CLIENT_ID',
+      )
+    }
+  })
+
+  it('is none where the id stays: its secret stays too, whatever the environment has', async () => {
+    test.cloudflare.put(NAME, { bindings: OLD })
+    vi.stubEnv('AEP_CLIENT_SECRET', 'secret-two')
+    expect(await test.deploy(vars(' client-one ', 'reader-one')), test.printed()).toBe(0)
+    expect(secretsOf()).toEqual(['secret-of-client-one', 'secret-of-reader-one'])
+  })
+})
+
+describe('variables that Cloudflare does not give out', () => {
+  it.each([
+    ['deployments status', 'A request to the Cloudflare API failed. [code: 10013]', 1, 1],
+    ['versions view', 'fetch failed', 1, 1],
+    ['deployments status', `The Worker ${NAME} has no deployments.`, 0, 2],
+  ])(
+    'end it before it changes anything: `wrangler %s`, %s',
+    async (command, said, code, deploys) => {
+      const worker = test.cloudflare.put(NAME, { bindings: [] })
+      const wrangler: RunWrangler = async (args, options) =>
+        args.join(' ').startsWith(command)
+          ? { code: 1, stdout: '', stderr: `✘ [ERROR] ${said}` }
+          : wranglerStandIn(args, options)
+      expect(await main(['--config', test.config(GOOD)], { wrangler }), test.printed()).toBe(code)
+      expect(test.printed().includes(said)).toBe(code === 1)
+      expect(worker.deploys).toBe(deploys)
+    },
+  )
+})
+
+describe('Ctrl-C', () => {
+  it.each(['secret list', 'deployments status', 'versions view', 'deploy --dry-run'])(
+    'during `wrangler %s` ends it, and nothing is deployed',
+    async (command) => {
+      const worker = test.cloudflare.put(NAME, { bindings: [] })
+      const wrangler: RunWrangler = async (args, options) => {
+        const isIt = args.join(' ').startsWith(command)
+        if (isIt) process.listeners('SIGINT').at(-1)?.('SIGINT')
+        // As a process that is ended by it.
+        return isIt ? { code: 1, stdout: '', stderr: '' } : wranglerStandIn(args, options)
+      }
+      const more = command.endsWith('--dry-run') ? ['--dry-run'] : []
+      expect(await main(['--config', test.config(GOOD), ...more], { wrangler })).toBe(130)
+      expect(test.printed()).toContain('Interrupted. Nothing was changed.')
+      expect(worker.deploys).toBe(1)
+    },
+  )
+
+  it('while the relay is asked does not wait for its answer', async () => {
+    const worker = withKeys('key-that-is-already-there')
+    vi.stubEnv('WEBHOOK_KEYS', 'key-that-is-already-there')
+    vi.stubEnv('ADMIN_TOKEN', ADMIN_TOKEN)
+    const url = await serverThat(() => process.listeners('SIGINT').at(-1)?.('SIGINT'))
+    expect(await test.deploy(GOOD, '--new-key', '--url', url)).toBe(130)
+    expect(test.printed()).toContain('Interrupted. Nothing was changed.')
+    expect(worker.deploys).toBe(1)
+  })
+})
+
+describe('--env-file', () => {
+  it('gives access to Cloudflare, as the environment would', async () => {
+    const file = path.join(test.directory, 'my.env')
+    const names = ['CLOUDFLARE_API_BASE_URL', 'CLOUDFLARE_API_TOKEN', 'CLOUDFLARE_ACCOUNT_ID']
+    writeFileSync(file, names.map((name) => `${name}=${process.env[name]}\r\n`).join(''))
+    for (const name of names) vi.stubEnv(name, '')
+    expect(await test.deploy(GOOD, '--env-file', file), test.printed()).toBe(0)
+    expect(test.cloudflare.worker(NAME)?.deploys).toBe(1)
   })
 })
 

@@ -1,5 +1,5 @@
 /** `npm run erase --aep` and `--status`: the relay first, then one job at Adobe's Privacy Service, whatever happens. */
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -54,11 +54,11 @@ beforeEach(async () => {
   ahead = 0
 })
 
-type Given = { env?: Record<string, string>; fetch?: Fetch }
-function run(args: readonly string[], { env = {}, fetch = globalThis.fetch }: Given = {}) {
+type Given = { env?: Record<string, string>; fetch?: Fetch; at?: string }
+function run(args: readonly string[], { env = {}, fetch = globalThis.fetch, at }: Given = {}) {
   return main(args, {
     env: { ...bench.env, ADMIN_TOKEN, ...env },
-    directory,
+    directory: at ?? directory,
     now,
     io: { fetch, sleep: () => Promise.resolve(), random: () => 0 },
   })
@@ -78,7 +78,8 @@ async function post(id: string, visitor: { UUID?: string; email: string }): Prom
 const asked = () =>
   adobe().platformRequests.filter(({ method, path }) => method === 'POST' && path === JOBS)
 function onlyReceipt() {
-  const names = readdirSync(directory)
+  // Beside it stands what keeps a second run waiting.
+  const names = readdirSync(directory).filter((name) => !name.startsWith('.'))
   expect(names).toEqual([expect.stringMatching(/^erase-\d{4}-\d\d-\d\d-[0-9a-f]{16}\.json$/)])
   const file = path.join(directory, names[0] ?? '')
   const text = readFileSync(file, 'utf8')
@@ -174,6 +175,17 @@ describe('erase --aep', () => {
     expect(onlyReceipt().receipt.job.ids).toHaveLength(1)
   })
 
+  it('makes one job when the answer is lost at midnight, and Adobe is in the next day', async () => {
+    const untilMidnight = DAY - (now() % DAY)
+    adobe().advance(untilMidnight + 1_000)
+    ahead = untilMidnight - 1_000
+    const answer = { type: 'reset', recorded: true } as const
+    adobe().rule({ on: 'platform', method: 'POST', path: JOBS, times: 1, answer })
+    expect(await erase()).toBe(0)
+    expect(asked()).toHaveLength(1)
+    expect(onlyReceipt().receipt.job.ids).toHaveLength(1)
+  })
+
   it('asks again when the request itself did not arrive', async () => {
     adobe().rule({
       on: 'platform',
@@ -264,6 +276,12 @@ describe('erase --aep', () => {
     printed.forget()
     expect(await erase(['--regulation', 'gdrp'])).toBe(1)
     expect(printed.text()).toContain('Did you mean gdpr?')
+  })
+
+  it('is not asked for where no receipt can be written, and says so', async () => {
+    expect(await erase([], { at: path.join(directory, 'none') })).toBe(2)
+    expect(printed.text()).toContain(`No receipt can be written in ${directory}/none (ENOENT)`)
+    expect(asked()).toEqual([])
   })
 
   it('needs the credential, before anything is done', async () => {
@@ -358,6 +376,20 @@ describe('erase --status', () => {
     printed.forget()
     expect(await run(['--status', file])).toBe(4)
     expect(printed.text()).toContain('as long as the job may take')
+  })
+
+  it('says how far Adobe is, also where it cannot keep it', async () => {
+    expect(await erase()).toBe(0)
+    const { file, text } = onlyReceipt()
+    // In the way of what is written beside it.
+    mkdirSync(`${file}.tmp`)
+    printed.forget()
+    days(16)
+    await post('chat', { UUID: VISITOR, email: EMAIL })
+    expect(await run(['--status', file])).toBe(4)
+    expect(printed.text()).toContain('what follows is kept nowhere')
+    expect(printed.text()).toContain('has found nobody')
+    expect(readFileSync(file, 'utf8')).toBe(text)
   })
 
   it('is content with the default', async () => {

@@ -21,7 +21,7 @@ const COMMAND = fileURLToPath(new URL('../../src/cli/erase/main.ts', import.meta
 const SCRIPT = `
   const { main } = await import(process.argv[1])
   process.exitCode = await main(process.argv.slice(2), {
-    io: { fetch, sleep: async () => {}, random: () => 0 },
+    io: { fetch, sleep: () => new Promise(setImmediate), random: () => 0 },
   })
 `
 
@@ -31,6 +31,8 @@ let directory: string
 let between: Server
 /** Called before and after each request of the process; what it kills gets no answer. */
 let on: (moment: 'before' | 'after') => void
+/** What a request waits for. */
+let gate = async (_url: string) => {}
 
 beforeAll(async () => {
   bench = await Bench.start()
@@ -39,6 +41,7 @@ beforeAll(async () => {
   // One address for both sides, so that steps have one order.
   between = createServer(async (request, response) => {
     on('before')
+    await gate(request.url ?? '')
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk)
     const base = request.url?.startsWith('/admin') ? relay.url : bench.adobe.url
@@ -78,13 +81,17 @@ const environment = () => ({
   AEP_PLATFORM_URL: address(),
 })
 
+function begun(): ChildProcess {
+  return spawn(process.execPath, ['--input-type=module', '-e', SCRIPT, COMMAND, ...args()], {
+    cwd: directory,
+    env: { ...process.env, ...environment() },
+    stdio: 'ignore',
+  })
+}
+
 /** Resolves with whether it was killed, and not done before. */
 async function killed(arm: (kill: () => void) => () => void): Promise<boolean> {
-  const child: ChildProcess = spawn(
-    process.execPath,
-    ['--input-type=module', '-e', SCRIPT, COMMAND, ...args()],
-    { cwd: directory, env: { ...process.env, ...environment() }, stdio: 'ignore' },
-  )
+  const child = begun()
   const disarm = arm(() => child.kill('SIGKILL'))
   const [code, signal] = await once(child, 'close')
   disarm()
@@ -97,7 +104,7 @@ async function again(what: unknown): Promise<void> {
   const code = await erase(args(), {
     env: environment(),
     directory,
-    io: { fetch, sleep: () => Promise.resolve(), random: () => 0 },
+    io: { fetch, sleep: () => new Promise((resolve) => setImmediate(resolve)), random: () => 0 },
   })
   expect([what, code], printed.text()).toEqual([what, 0])
   const path_ = `${JOBS}?regulation=gdpr`
@@ -143,6 +150,26 @@ it.each(['before', 'after'] as const)(
   },
   240_000,
 )
+
+it('one job, asked for by two at once', async () => {
+  await anew()
+  on = () => {}
+  // The last thing that each looks up before its own receipt.
+  const both = Promise.withResolvers<void>()
+  let arrived = 0
+  gate = async (url) => {
+    if (!url.includes('/idnamespace/')) return
+    arrived += 1
+    if (arrived === 2) both.resolve()
+    await both.promise
+  }
+  const codes = await Promise.all(
+    [begun(), begun()].map(async (child) => (await once(child, 'close'))[0]),
+  )
+  gate = async () => {}
+  expect([arrived, codes]).toEqual([2, [0, 0]])
+  await again('two at once')
+}, 240_000)
 
 it('one job, killed at any change of its directory', async () => {
   for (let at = 1; ; at += 1) {

@@ -13,6 +13,7 @@ import { buildBundle } from '../drill/bundle.ts'
 import { Worker } from '../drill/worker.ts'
 import { workerdBinary, workerdConfig } from '../drill/workerd.ts'
 import { Bench } from './provision-support.ts'
+import { PATIENT } from './relay-process.ts'
 import { ADMIN_TOKEN, capturePrinted, KEY } from './relay-test.ts'
 import { valuesIn } from './stored-values.ts'
 
@@ -162,7 +163,7 @@ describe.each([
     ])
     const config = path.join(directory, `${name}.capnp`)
     const vars = { ...Object.fromEntries(set), WEBHOOK_KEYS: KEY, ADMIN_TOKEN }
-    const quick = { RETRY_BASE_MS: '10', RETRY_CAP_MS: '50' }
+    const quick = { ...PATIENT, RETRY_BASE_MS: '10', RETRY_CAP_MS: '50' }
     const { script, compatibilityDate } = bundle
     const storage = path.join(directory, name)
     writeFileSync(
@@ -222,7 +223,7 @@ describe.each([
     const long = `kanarie in parts ${'kanarie '.repeat(140_000)}`
     expect((await post(transcript(ascii), long)).body.status).toBe('buffered')
     adobe().clearRules()
-    await expect.poll(async () => (await operator('status')).pending, { timeout: 40_000 }).toBe(0)
+    await expect.poll(async () => (await operator('status')).pending, { timeout: 100_000 }).toBe(0)
     fails(422, 'kanarie refused')
     for (const [name, spelling] of sent) await post(spelling, `kanarie refused, ${name}`)
     adobe().clearRules()
@@ -261,7 +262,7 @@ describe.each([
     const receipts = 2 * BY_ADDRESS + 1
     const dry = { email: EMAIL, dryRun: true }
     const count = async () => (await operator('erase', dry)).receipts
-    await expect.poll(count, { timeout: 20_000 }).toBe(receipts)
+    await expect.poll(count, { timeout: 100_000 }).toBe(receipts)
     const counts = new Set<string>()
     for (const email of TYPED) {
       const { matched } = await operator('erase', { ...dry, email })

@@ -83,7 +83,7 @@ describe('erase', () => {
     await post(person(40, 'canary '.repeat(100_000)))
     await post({ visitor: { UUID: 'other' }, message: 'keep me' })
     aep.adobe.clearRules()
-    await expect.poll(async () => (await status()).pending, { timeout: 20_000 }).toBe(0)
+    await expect.poll(async () => (await status()).pending, { timeout: 60_000 }).toBe(0)
     // Other events are probed while this runs; AEP's answers to those do not quote the person.
     aep.adobe.rule({ containing: 'kept', answer: { type: 'status', status: 422 } })
     aep.adobe.rule({
@@ -110,7 +110,7 @@ describe('erase', () => {
     )
     aep.adobe.clearRules()
     await expect
-      .poll(async () => (await post(person(71))).body.status, { timeout: 10_000 })
+      .poll(async () => (await post(person(71))).body.status, { timeout: 60_000 })
       .toBe('suppressed')
   })
 

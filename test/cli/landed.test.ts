@@ -106,7 +106,7 @@ it('counts, names and finds what failed later, and recover sends it again but of
   const ids = await webhooks(20)
   adobe.clearRules()
   adobe.advance(20 * MINUTE)
-  await expect.poll(async () => (await admin('/status')).forwarded, { timeout: 15_000 }).toBe(20)
+  await expect.poll(async () => (await admin('/status')).forwarded, { timeout: 60_000 }).toBe(20)
   await tick()
   const { available, hours, failures } = await admin('/compared')
   const totals = ['received', 'ingested', 'failed', 'ours'].map((name) => sum(hours, name))

@@ -206,12 +206,12 @@ describe('an npm process that is ended', () => {
         if (!found) throw new Error(output)
         return found
       },
-      { timeout: 30_000, interval: 100 },
+      { timeout: 60_000, interval: 100 },
     )
     expect((await fetch(`${url}/_/`)).status).toBeLessThan(500)
     npm.kill('SIGTERM')
     await vi.waitFor(() => expect(fetch(`${url}/_/`)).rejects.toThrow(), {
-      timeout: 10_000,
+      timeout: 40_000,
       interval: 200,
     })
   })

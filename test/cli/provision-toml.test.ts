@@ -1,6 +1,11 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { parse } from '@decimalturn/toml-patch'
 import { describe, expect, it } from 'vitest'
 import { misplacedSettings, varsOf, withVars } from '../../src/cli/lib/wrangler-toml.ts'
+import { readConfig } from '../../src/cli/provision/config-file.ts'
+import type { Given } from '../../src/cli/provision/options.ts'
 import { TOML } from './provision-support.ts'
 
 const VARS = {
@@ -19,6 +24,13 @@ const XDM = {
   AEP_IMS_URL: 'https://ims.example.com',
 }
 
+function attempt(act: () => unknown): unknown {
+  try {
+    return act()
+  } catch (error) {
+    return error
+  }
+}
 const linesOf = (toml: string) => toml.split('\n')
 const plain = (toml: string) => JSON.parse(JSON.stringify(parse(toml)))
 
@@ -109,6 +121,20 @@ describe('[vars] of wrangler.toml', () => {
 
   it('never hold a secret', () => {
     expect(() => withVars(TOML, { AEP_CLIENT_SECRET: 'x' })).toThrow('AEP_CLIENT_SECRET')
+  })
+
+  it('of a file that is no TOML, or none, are refused with its name and its line, and not with what stands there', () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'provision-toml-'))
+    const config = path.join(directory, 'my.toml')
+    writeFileSync(config, 'name = "relay"\r\nWEBHOOK_KEYS = "a-key-of-somebody\r\n')
+    const said = (file: string) => {
+      const given = { config: file, env: null, mode: 'make', print: false } as Given
+      return String(attempt(() => readConfig(given)))
+    }
+    expect(said(config)).toMatch(/my\.toml, line 2: \w/)
+    expect(said(config)).not.toContain('somebody')
+    expect(said(directory)).toBe(`Error: ${directory} is a directory.`)
+    rmSync(directory, { recursive: true })
   })
 
   it('of a file that is no TOML are an error, not a guess', () => {

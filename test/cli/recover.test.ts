@@ -305,6 +305,14 @@ describe('recover', () => {
     expect(printed.text()).toContain('nothing is sent')
   })
 
+  it('sends nothing where it cannot keep what it has sent', async () => {
+    await twenty()
+    const before = inletPosts()
+    expect(await runRecover(['--sent', path.join(directory, 'none', 'sent.ndjson')])).toBe(2)
+    expect(printed.text()).toContain('none/sent.ndjson (--sent) cannot be written (ENOENT)')
+    expect(inletPosts()).toBe(before)
+  })
+
   it('only names with --dry-run, and takes one cause with --code', async () => {
     await twenty()
     const before = inletPosts()

@@ -26,6 +26,9 @@ export default {
 }
 `
 
+/** On a machine that does much else an answer takes its time, and is none of an outage. */
+export const PATIENT = { FORWARD_TIMEOUT_MS: '20000', DRAIN_TIMEOUT_MS: '20000' }
+
 export async function startRelayProcess(
   vars: Readonly<Record<string, string>>,
 ): Promise<RelayProcess> {
@@ -36,7 +39,7 @@ export async function startRelayProcess(
   mkdirSync(storage)
   writeFileSync(path.join(directory, 'cron.js'), CRON)
   const modules = { 'cron.js': 'cron.js', 'index.js': script }
-  writeFileSync(config, workerdConfig(modules, compatibilityDate, storage, vars))
+  writeFileSync(config, workerdConfig(modules, compatibilityDate, storage, { ...PATIENT, ...vars }))
   const worker = new Worker(workerdBinary(), config, path.join(directory, 'log'))
   worker.start()
   return {

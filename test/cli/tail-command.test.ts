@@ -66,6 +66,25 @@ describe('the command', () => {
     expect(text).toContain('This Worker does not exist on your account.')
   })
 
+  it('ends, without a word, once nobody reads what it prints', async () => {
+    const child = spawn(process.execPath, [RUN, 'tail'], { stdio: 'pipe' })
+    const closed = once(child, 'close')
+    let complaints = ''
+    child.stderr.on('data', (text) => {
+      complaints += text
+    })
+    // It goes while this writes.
+    child.stdin.on('error', () => {})
+    const line = `${JSON.stringify(EVENT)}\n`
+    child.stdin.write(line)
+    await once(child.stdout, 'data')
+    child.stdout.destroy()
+    const more = setInterval(() => child.stdin.write(line), 10)
+    const ended = await closed
+    clearInterval(more)
+    expect([ended, complaints]).toEqual([[0, null], ''])
+  })
+
   it('ends with 2 when the file cannot be read', async () => {
     vi.spyOn(console, 'error').mockImplementation((text: string) => output.push(text))
     expect(await main(['--file', 'no/such/none.json'])).toBe(2)

@@ -56,7 +56,7 @@ async function recovered(settings: Parameters<typeof aep.adobe.set>[0]): Promise
       const status = await fetch(`${worker.url}/admin/status`, { headers })
       expect(await status.json()).toMatchObject({ pending: 0, hold: null })
     },
-    { timeout: 20_000, interval: 100 },
+    { timeout: 60_000, interval: 100 },
   )
   // One answer of /health serves for a while: the next test must not read that of the last.
   await delay(HEALTH_CACHE_MS + 100)

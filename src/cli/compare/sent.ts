@@ -32,15 +32,32 @@ export class Sent {
     return this.#batches.get(id) === batch
   }
 
-  add({ id, batch }: Refusal, at: number): void {
-    const descriptor = openSync(this.#file, 'a', 0o600)
-    try {
-      writeSync(descriptor, `\n${JSON.stringify({ id, batch, at: new Date(at).toISOString() })}`)
-      fsyncSync(descriptor)
-    } finally {
-      closeSync(descriptor)
-    }
+  /** `null`: it is on the disk. The text says why it is not. */
+  add({ id, batch }: Refusal, at: number): string | null {
+    const wrong = this.#append(`\n${JSON.stringify({ id, batch, at: new Date(at).toISOString() })}`)
     this.#batches.set(id, batch)
+    return wrong
+  }
+
+  /** Why nothing can be added, before anything is sent; `null`: it can. */
+  objection(): string | null {
+    return this.#append('')
+  }
+
+  #append(text: string): string | null {
+    try {
+      const descriptor = openSync(this.#file, 'a', 0o600)
+      try {
+        writeSync(descriptor, text)
+        fsyncSync(descriptor)
+      } finally {
+        closeSync(descriptor)
+      }
+      return null
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      return `${this.#file} (--sent) cannot be written (${code}): what has been sent again would not be known.`
+    }
   }
 }
 

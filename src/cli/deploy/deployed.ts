@@ -44,7 +44,8 @@ export async function readDeployed(
   const secrets = await readSecrets(selected, asking)
   if (secrets === null) return { exists: false, secrets: new Set(), vars: new Map() }
   if ('reason' in secrets) return secrets
-  return { exists: true, secrets, vars: await readVars(selected, asking) }
+  const vars = await readVars(selected, asking)
+  return vars && 'reason' in vars ? vars : { exists: true, secrets, vars }
 }
 
 /** Their names; `null`: there is no such Worker. */
@@ -63,15 +64,20 @@ export async function readSecrets(
   return new Set(secrets.map(({ name }) => name))
 }
 
+/** What a deploy refuses depends on them, so that a failure ends it; `null`: wrangler prints them in another way. */
 async function readVars(
   selected: readonly string[],
   asking: Asking,
-): Promise<ReadonlyMap<string, string> | null> {
+): Promise<ReadonlyMap<string, string> | null | CloudflareFailure> {
   const { wrangler, signal } = asking
   const status = await wrangler(['deployments', 'status', '--json', ...selected], { signal })
+  if (status.code !== 0) {
+    return /has no deployments/.test(status.stderr) ? new Map() : failureOf(status)
+  }
   const versionId = parsed(Deployment, status.stdout)?.versions[0]?.version_id
   if (!versionId) return null
   const view = await wrangler(['versions', 'view', versionId, '--json', ...selected], { signal })
+  if (view.code !== 0) return failureOf(view)
   const version = parsed(Version, view.stdout)
   if (!version) return null
   const vars = version.resources.bindings.filter(({ type }) => /^(plain_text|json)$/.test(type))

@@ -12,25 +12,43 @@ import path from 'node:path'
 import { commandLine } from '../lib/command.ts'
 import { variable } from '../lib/env-file.ts'
 import { keepSecret, printable, printableLines } from '../lib/printable.ts'
-import { askAdmin, type Operator } from '../lib/relay-reply.ts'
 import { runCommand } from '../lib/run.ts'
 import { wrap, wrapLines } from '../lib/style.ts'
 import { INTERRUPTED, Interrupted, processTerminal } from '../lib/terminal.ts'
 import { messageOf } from '../lib/text.ts'
-import { ROOT, runWrangler, type WranglerResult, wranglerWarnings } from '../lib/wrangler.ts'
+import {
+  ROOT,
+  type RunWrangler,
+  runWrangler,
+  type WranglerResult,
+  wranglerWarnings,
+} from '../lib/wrangler.ts'
 import {
   type Asking,
   type CloudflareFailure,
-  type Deployed,
   failureOf,
   readDeployed,
   readSecrets,
 } from './deployed.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { doneText, planText, problemsText, uncheckedText, urlsText } from './report.ts'
-import { keyNames, missingSecrets, type Secrets, withSecretsFile } from './secrets.ts'
-import { checkSecrets, checkSettings, type SettingProblem, type Target } from './settings.ts'
-import { readTarget } from './target.ts'
+import { carrySuppressions, carryTheRest, keysEnded, type Move, outboxMove } from './running.ts'
+import {
+  keyNames,
+  missingSecrets,
+  neededSecrets,
+  ownerProblems,
+  type Secrets,
+  withSecretsFile,
+} from './secrets.ts'
+import {
+  checkSecrets,
+  checkSettings,
+  firstOfEach,
+  type SettingProblem,
+  type Target,
+} from './settings.ts'
+import { addressOf, readTarget } from './target.ts'
 
 /** Of texts that hold something from outside. */
 const say = (text: string) => console.log(printableLines(text))
@@ -54,13 +72,13 @@ async function untilSignal(options: Options, wrangler: Asking['wrangler']): Prom
     keepSecret(variable(options.environment, name) ?? '')
   }
   const quit = new AbortController()
-  const interrupt = () => quit.abort()
+  const interrupt = () => quit.abort(new Interrupted())
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   for (const signal of signals) process.on(signal, interrupt)
   try {
     const code = await (options.mode === 'show-urls'
       ? showUrls(options)
-      : deploy(options, { wrangler, signal: quit.signal }))
+      : deploy(options, { wrangler: withAccess(wrangler, options), signal: quit.signal }))
     return quit.signal.aborted ? INTERRUPTED : code
   } catch (error) {
     if (error instanceof Interrupted) {
@@ -74,15 +92,25 @@ async function untilSignal(options: Options, wrangler: Asking['wrangler']): Prom
   }
 }
 
+/** Wrangler reads no file of ours. */
+function withAccess(wrangler: RunWrangler, { environment }: Options): RunWrangler {
+  const access = Object.entries(environment).flatMap(([name, value]) =>
+    name.startsWith('CLOUDFLARE_') && value ? [[name, value] as const] : [],
+  )
+  return (args, { env, ...more } = {}) =>
+    wrangler(args, { ...more, env: { ...Object.fromEntries(access), ...env } })
+}
+
 /** Asks nobody: the key must be at hand. */
 async function showUrls(options: Options): Promise<number> {
   const { config, env, url, environment } = options
   const target = await readTarget(config, env)
   const keys = variable(environment, 'WEBHOOK_KEYS')
   if (keys === undefined) {
+    const replace = commandLine('deploy', options, ...(url ? ['--url', url] : []), '--new-key')
     complain(
       wrap(
-        `Missing: WEBHOOK_KEYS. Cloudflare never shows a secret again: have the key in the environment, or in a file given by --env-file. If it is lost, \`${commandLine('deploy', options, '--new-key')}\` makes another one.`,
+        `Missing: WEBHOOK_KEYS. Cloudflare never shows a secret again: have the key in the environment, or in a file given by --env-file. If it is lost, \`${replace}\` makes another one.`,
       ),
     )
     return 2
@@ -94,6 +122,7 @@ async function showUrls(options: Options): Promise<number> {
 
 async function deploy(options: Options, asking: Asking): Promise<number> {
   const { environment } = options
+  const { signal } = asking
   const target = await readTarget(options.config, options.env)
   const selected = ['--config', path.resolve(options.config), '--env', options.env ?? '']
   const dryRun = options.mode === 'dry-run'
@@ -112,21 +141,37 @@ async function deploy(options: Options, asking: Asking): Promise<number> {
   }
 
   const deployed = await readDeployed(selected, asking)
+  signal.throwIfAborted()
   if ('reason' in deployed) return fail(deployed)
   const existing = deployed.secrets
-  const needed = neededSecrets(target, existing)
-  const secrets = missingSecrets({ existing, needed, environment, newKeys })
+  const secrets = missingSecrets({ target, deployed, environment, newKeys })
   const all = new Set([...existing, ...Object.keys(secrets)])
-  const stillWrong = [...checkSettings(target, all, options), ...checkSecrets(secrets)]
+  const stillWrong = firstOfEach([
+    ...ownerProblems(target, deployed, secrets, environment),
+    ...checkSettings(target, all, options),
+    ...checkSecrets(secrets),
+  ])
   if (stillWrong.length > 0) return refuse(target, stillWrong, options)
-  const move = await outboxMove(target, deployed, options)
-  if (typeof move === 'number') return move
+  const move = await outboxMove(target, deployed, options, signal)
+  signal.throwIfAborted()
+  if (move && 'why' in move) {
+    complain(wrap(`${move.why} Nothing was changed.`))
+    return move.code
+  }
+  const { WEBHOOK_KEYS: keys } = secrets
+  const isReplaced = keys !== undefined && existing.has('WEBHOOK_KEYS')
+  const ended = isReplaced ? await keysEnded(keys, target, options, signal) : null
+  signal.throwIfAborted()
 
   say(planText(target, deployed, secrets, environment))
+  if (ended) say(wrap(`${ended.why}${unnamed(newKeys)}`))
   if (dryRun) return await tryBuild(target, selected, all, options, asking)
-  const refused = await newKeyRefused(options, newKeys, deployed)
-  if (refused !== null) return refused
+  if (ended && !options.yes && !(await processTerminal().confirm('Replace the keys?'))) {
+    complain('Nothing was changed. --yes replaces them without a question.')
+    return ended.code
+  }
   const carried = move && (await carrySuppressions(move))
+  signal.throwIfAborted()
   if (typeof carried === 'string') {
     complain(`${wrap(carried)}\nNothing was changed.`)
     return 4
@@ -134,101 +179,10 @@ async function deploy(options: Options, asking: Asking): Promise<number> {
   return await upload({ target, selected, secrets, options, existing: all, move }, asking)
 }
 
-/** The names of secrets that an authenticated inlet, or reading AEP's counts, needs. */
-function neededSecrets({ vars }: Target, secrets: ReadonlySet<string>): string[] {
-  return ['AEP_CLIENT', 'AEP_READ_CLIENT'].flatMap((name) =>
-    vars[`${name}_ID`] || secrets.has(`${name}_ID`) ? [`${name}_SECRET`] : [],
-  )
-}
-
-/** The exit code, where the key that is in use would be lost and nobody has agreed. */
-async function newKeyRefused(
-  { yes, environment }: Options,
-  newKeys: readonly (string | null)[] | null,
-  { secrets }: Deployed,
-): Promise<number | null> {
-  const isLost = newKeys && secrets.has('WEBHOOK_KEYS') && !variable(environment, 'WEBHOOK_KEYS')
-  if (!isLost || yes) return null
-  const unnamed = newKeys.includes(null)
+function unnamed(newKeys: readonly (string | null)[] | null): string {
+  return newKeys?.includes(null)
     ? ' The new key has no name: where keys tell your widgets apart, give theirs, as in --new-key shop,help.'
     : ''
-  say(
-    wrap(
-      `This takes the place of every key that Cloudflare has: webhooks with an old one are refused, and are lost, until the new URLs stand in Chatlio. Where the old keys are known, have them in WEBHOOK_KEYS, and all work.${unnamed}`,
-    ),
-  )
-  if (await processTerminal().confirm('Replace the key?')) return null
-  complain('Nothing was changed. --yes replaces it without a question.')
-  return 4
-}
-
-/** The Worker gets another outbox, in another jurisdiction. `null`: in none. */
-type Move = Operator & { readonly [end in 'from' | 'to']: string | null }
-
-/**
- * The exit code, where the outbox would be another one while the first still holds events. Only the relay itself knows
- * what it holds. `null`: it stays where it is.
- */
-async function outboxMove(
-  target: Target,
-  { exists, vars }: Deployed,
-  { url, environment }: Options,
-): Promise<Move | number | null> {
-  if (!exists || vars === null) return null
-  const now = vars.get('OUTBOX_JURISDICTION') ?? ''
-  const wanted = String(target.vars.OUTBOX_JURISDICTION ?? '')
-  if (now === wanted) return null
-  const base = url ?? addressOf(target)
-  const adminToken = variable(environment, 'ADMIN_TOKEN')
-  if (base === null || adminToken === undefined) {
-    const missing = [...(base === null ? ['--url'] : []), ...(adminToken ? [] : ['ADMIN_TOKEN'])]
-    complain(
-      wrap(
-        `OUTBOX_JURISDICTION changes, which makes another outbox. Whether the first one is empty can only be asked with ${missing.join(' and ')}. Nothing was changed.`,
-      ),
-    )
-    return 2
-  }
-  const reply = await askAdmin({ base, adminToken }, 'status')
-  const body = reply.by === 'relay' && reply.status === 200 ? reply.body : null
-  const held = ['pending', 'dead', 'quarantined'].map((state) => Number(body?.[state]))
-  if (held.every((count) => count === 0)) {
-    return { base, adminToken, from: now || null, to: wanted || null }
-  }
-  complain(
-    wrap(
-      held.some(Number.isNaN)
-        ? `OUTBOX_JURISDICTION changes, and ${base} did not say whether its outbox is empty. Nothing was changed.`
-        : `OUTBOX_JURISDICTION changes, which makes another outbox, and the first one holds ${held[0]} pending, ${held[1]} dead and ${held[2]} quarantined events. Let it deliver them, redrive or delete the rest, then deploy again. Nothing was changed.`,
-    ),
-  )
-  return 4
-}
-
-/**
- * Who is suppressed must be known to the new outbox before it takes a webhook. Returns how many there are; the text says
- * why they could not be brought.
- */
-async function carrySuppressions({ from, to, ...operator }: Move): Promise<number | string> {
-  const reply = await askAdmin(operator, 'suppressions/carry', { from, to })
-  if (reply.by === 'relay' && reply.status === 404) {
-    return 'OUTBOX_JURISDICTION changes, and the version that runs cannot bring the suppressions along. Deploy this version first with the setting as it was, then change it.'
-  }
-  const { carried, error } = reply.by === 'relay' && reply.status === 200 ? reply.body : {}
-  if (typeof error === 'string') return `The suppressions cannot be brought along. ${error}`
-  return typeof carried === 'number'
-    ? carried
-    : `OUTBOX_JURISDICTION changes, and ${operator.base} did not bring the suppressions along.`
-}
-
-/** Again, for those of the moments in between. */
-async function carryTheRest(move: Move): Promise<string> {
-  const carried = await carrySuppressions(move)
-  return wrap(
-    typeof carried === 'number'
-      ? `The outbox is another one now; ${carried} suppressions came along. Receipts and activity stay behind.`
-      : `The outbox is another one now. Suppressions came along before; whether there were more in the moments in between is not known: ${carried}`,
-  )
 }
 
 /**
@@ -247,6 +201,7 @@ async function tryBuild(
   { wrangler, signal }: Asking,
 ): Promise<number> {
   const built = await wrangler(['deploy', '--dry-run', ...selected], { signal })
+  signal.throwIfAborted()
   warn(built)
   if (built.code !== 0) return fail(failureOf(built))
   say('Build\n  passed\nNothing was changed.\n')
@@ -348,13 +303,6 @@ function addressIn(outputFile: string): string | null {
 }
 
 const isHttps = (target: string) => target.startsWith('https://')
-
-/** As far as the configuration says it. */
-function addressOf({ vars, domain }: Target): string | null {
-  const own = String(vars.PUBLIC_URL ?? '').trim()
-  if (URL.canParse(own)) return own.replace(/\/+$/, '')
-  return domain === null ? null : `https://${domain}`
-}
 
 function warn(result: WranglerResult): void {
   for (const warning of wranglerWarnings(result)) {

@@ -32,7 +32,9 @@ URLs for Chatlio.
   --show-urls       only show the URLs again, with the key in WEBHOOK_KEYS
   --new-key [NAME]  make another webhook key, in place of a lost or a leaked
                     one: NAME is the widget's, several are separated by commas.
-                    Keys in WEBHOOK_KEYS go on working beside it
+                    Keys in WEBHOOK_KEYS go on working beside it; it asks first
+                    where one that works now is not there, or the relay cannot
+                    say so (it takes --url and ADMIN_TOKEN)
   --url URL         the Worker's address, where it cannot be found out
   --env-file FILE   variables from a file; the environment wins
   --config FILE     instead of wrangler.toml
@@ -49,7 +51,7 @@ Variables:
                     ones: shop:KEY,help:KEY for two widgets
   AEP_CLIENT_SECRET, AEP_READ_CLIENT_SECRET
                     stored as secrets when their client id is set and Cloudflare
-                    has none
+                    has none, or has that of another client id
 
 Exit code: 0 done, 1 Cloudflare or the build failed, 2 a setting is wrong or
 missing, 4 it would replace what is in use (--yes).`

@@ -66,7 +66,11 @@ function secretLines({ secrets: existing }: Deployed, made: Secrets, given: Envi
   return [
     ...kept.map((name) => `  = ${name} stays`),
     ...Object.keys(made).map((name) => {
-      if (isGiven(made, given, name)) return `  + ${name} from the environment or --env-file`
+      if (isGiven(made, given, name)) {
+        return existing.has(name)
+          ? `  ~ ${name} from the environment or --env-file, in place of the one that is there`
+          : `  + ${name} from the environment or --env-file`
+      }
       return existing.has(name) ? `  ~ ${name} will be replaced` : `  + ${name} will be made`
     }),
   ]
@@ -162,7 +166,7 @@ function keyLines(
   const show = commandLine('deploy', selected, '--show-urls', ...at)
   const known =
     made.WEBHOOK_KEYS === undefined ? variable(given, 'WEBHOOK_KEYS') : newKeysOf(made, given)
-  const replace = commandLine('deploy', selected, '--new-key', ...namesIn(known ?? ''))
+  const replace = commandLine('deploy', selected, ...at, '--new-key', ...namesIn(known ?? ''))
   if (isGiven(made, given, 'WEBHOOK_KEYS')) {
     return [
       wrap(

@@ -1,17 +1,21 @@
 /**
  * Secrets: those that are missing, out of the environment or made, carried to wrangler.
  *
- * Promises: a secret that Cloudflare has is never made again or overwritten; a new one is in no argument, no variable
- * and no file but one of mode 600 in a temporary directory outside the repository, which is deleted when `use` ends,
- * also when a signal ends this process. Only SIGKILL or a power cut can leave it behind.
+ * Promises: a secret that Cloudflare has is never made again, and overwritten only where it belongs to another credential
+ * than the variables now name, or new keys are wanted; a new one is in no argument, no variable and no file but one of
+ * mode 600 in a temporary directory outside the repository, which is deleted when `use` ends, also when a signal ends
+ * this process. Only SIGKILL or a power cut can leave it behind.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { trimmedText } from '../../worker/config/variables.ts'
 import { readWebhookKeys } from '../../worker/config/webhook-keys.ts'
 import { type Environment, variable } from '../lib/env-file.ts'
 import { ROOT } from '../lib/wrangler.ts'
+import type { Deployed } from './deployed.ts'
+import type { SettingProblem, Target } from './settings.ts'
 
 /** Name to value. */
 export type Secrets = Readonly<Record<string, string>>
@@ -19,18 +23,68 @@ export type Secrets = Readonly<Record<string, string>>
 /** 192 bits, in characters that a URL, a shell and a form take as they are. */
 const SECRET_BYTES = 24
 
+/** Secrets that are nothing without a variable: another value of it has another secret. */
+const GOES_WITH: Readonly<Record<string, string>> = {
+  AEP_CLIENT_SECRET: 'AEP_CLIENT_ID',
+  AEP_READ_CLIENT_SECRET: 'AEP_READ_CLIENT_ID',
+}
+
+/** Of an authenticated inlet, and of reading AEP's counts. `secrets`: names of those that there are. */
+export function neededSecrets({ vars }: Target, secrets: ReadonlySet<string>): string[] {
+  return Object.entries(GOES_WITH).flatMap(([secret, id]) =>
+    vars[id] || secrets.has(id) ? [secret] : [],
+  )
+}
+
+/** What Cloudflare has of a needed secret. `stale`: it came with another id; `unclear`: with none. */
+type Held = 'none' | 'good' | 'stale' | 'unclear'
+
+function heldOf(secret: string, { vars }: Target, deployed: Deployed): Held {
+  if (!deployed.secrets.has(secret)) return 'none'
+  const id = GOES_WITH[secret] ?? ''
+  const [wanted, now] = [trimmedText(vars[id]), trimmedText(deployed.vars?.get(id))]
+  if (wanted === '' || wanted === now || deployed.vars === null) return 'good'
+  return now === '' ? 'unclear' : 'stale'
+}
+
+/** The environment may hold another credential than the relay's, with its id beside it. */
+function isOfAnother(secret: string, { vars }: Target, environment: Environment): boolean {
+  const id = GOES_WITH[secret] ?? ''
+  const [wanted, given] = [trimmedText(vars[id]), variable(environment, id)]
+  return wanted !== '' && given !== undefined && given !== wanted
+}
+
+/** Secrets that would not go with the id that the variables have. `made`: those that this deploy brings along. */
+export function ownerProblems(
+  target: Target,
+  deployed: Deployed,
+  made: Secrets,
+  environment: Environment,
+): SettingProblem[] {
+  return neededSecrets(target, deployed.secrets).flatMap((setting) => {
+    const held = heldOf(setting, target, deployed)
+    const isGiven = variable(environment, setting) !== undefined
+    if (made[setting] !== undefined || !(held === 'stale' || (held === 'none' && isGiven)))
+      return []
+    const id = GOES_WITH[setting]
+    const has = held === 'stale' ? `has for another ${id}` : 'does not have'
+    const others = isGiven ? `; the one that is there goes with another ${id}` : ''
+    const problem = `is a secret that Cloudflare ${has}: have it in the environment of this deploy, or in the file of its --env-file${others}`
+    return [{ setting, problem }]
+  })
+}
+
 type SecretsWanted = {
-  /** What Cloudflare has. */
-  readonly existing: ReadonlySet<string>
-  /** Those that the variables need: `AEP_CLIENT_SECRET` for an authenticated inlet. */
-  readonly needed: readonly string[]
+  readonly target: Target
+  readonly deployed: Deployed
   readonly environment: Environment
   /** Names of keys to make in place of those that are there; keys in the environment stay beside them. */
   readonly newKeys: readonly (string | null)[] | null
 }
 
 /** What a deploy must bring along. */
-export function missingSecrets({ existing, needed, environment, newKeys }: SecretsWanted): Secrets {
+export function missingSecrets({ target, deployed, environment, newKeys }: SecretsWanted): Secrets {
+  const existing = deployed.secrets
   const missing: Record<string, string> = {}
   for (const name of ['WEBHOOK_KEYS', 'ADMIN_TOKEN']) {
     if (!existing.has(name)) missing[name] = variable(environment, name) ?? randomSecret()
@@ -40,9 +94,10 @@ export function missingSecrets({ existing, needed, environment, newKeys }: Secre
     const made = newKeys.map((name) => `${name === null ? '' : `${name}:`}${randomSecret()}`)
     missing.WEBHOOK_KEYS = [...made, ...(kept === undefined ? [] : [kept])].join(',')
   }
-  for (const name of needed) {
+  for (const name of neededSecrets(target, existing)) {
     const value = variable(environment, name)
-    if (value !== undefined && !existing.has(name)) missing[name] = value
+    const isTaken = value !== undefined && !isOfAnother(name, target, environment)
+    if (isTaken && heldOf(name, target, deployed) !== 'good') missing[name] = value
   }
   return missing
 }

@@ -236,7 +236,7 @@ function isSet(value: unknown): boolean {
 }
 
 /** One sentence a setting is enough to act on. */
-function firstOfEach(problems: readonly SettingProblem[]): SettingProblem[] {
+export function firstOfEach(problems: readonly SettingProblem[]): SettingProblem[] {
   const seen = new Set<string>()
   return problems.filter(({ setting }) => !seen.has(setting) && seen.add(setting))
 }

@@ -13,7 +13,7 @@ export async function readTarget(config: string, env: string | null): Promise<Ta
   const { experimental_readRawConfig, unstable_readConfig } = await import('wrangler')
   const file = path.resolve(config)
   const selected = { config: file, ...(env !== null && { env }) }
-  const resolved = unstable_readConfig(selected, { hideWarnings: true })
+  const resolved = read(() => unstable_readConfig(selected, { hideWarnings: true }))
   const { rawConfig } = experimental_readRawConfig({ config: file })
   // Wrangler takes a name that is not there for a new Worker when the file has no environment at all.
   if (env !== null && rawConfig.env?.[env] === undefined) {
@@ -38,6 +38,17 @@ export async function readTarget(config: string, env: string | null): Promise<Ta
   }
 }
 
+/** Wrangler's reader does not name the file that is no TOML. */
+function read<Config>(by: () => Config): Config {
+  try {
+    return by()
+  } catch (error) {
+    const { location, message } = error as Error & { location?: { file: string; line: number } }
+    if (!location) throw error
+    throw new Error(`${path.basename(location.file)}, line ${location.line}: ${message}`)
+  }
+}
+
 type Route = string | { readonly pattern?: unknown; readonly custom_domain?: unknown }
 
 function routesOf({ route, routes = [] }: { route?: Route; routes?: readonly Route[] }) {
@@ -46,4 +57,11 @@ function routesOf({ route, routes = [] }: { route?: Route; routes?: readonly Rou
     pattern: String(typeof each === 'string' ? each : (each.pattern ?? '')),
     isDomain: typeof each !== 'string' && each.custom_domain === true,
   }))
+}
+
+/** Of the Worker, as far as the configuration says it; `null`: it does not. */
+export function addressOf({ vars, domain }: Target): string | null {
+  const own = String(vars.PUBLIC_URL ?? '').trim()
+  if (URL.canParse(own)) return own.replace(/\/+$/, '')
+  return domain === null ? null : `https://${domain}`
 }

@@ -15,6 +15,7 @@ import { adviceOn, PlatformError } from '../lib/platform-error.ts'
 import { complain, misuse, runCommand, type Surroundings, surroundingsOf } from '../lib/run.ts'
 import { marked, paint, wrap } from '../lib/style.ts'
 import { ask, type Client, clientFor, earlierJob, visitorNamespace } from './adobe.ts'
+import { alone } from './alone.ts'
 import { type Erase, readOptions, type Status, USAGE } from './options.ts'
 import type { Receipt } from './receipt.ts'
 import { regulationHint } from './regulation.ts'
@@ -45,11 +46,18 @@ async function act(options: Erase | Status, surroundings: Surroundings): Promise
     if (options.do === 'erase') return await erase(options, client, surroundings)
     return 'wrong' in client ? 2 : await status(options, client, surroundings)
   } catch (error) {
+    if (options.do === 'erase' && isOfFiles(error)) {
+      const why = `No receipt can be written in ${surroundings.directory} (${error.code}). Unless a line above says that Adobe was asked, it was not: run the same command again in another directory.`
+      return complain(why, 2)
+    }
     if (!(error instanceof PlatformError)) throw error
     const people = options.do === 'erase' ? options.identities : []
     return complain(withoutPeople(`${error.message}. ${advice(error)}`, people), 1)
   }
 }
+
+const isOfFiles = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && 'syscall' in error && 'path' in error
 
 /** A right to Privacy Service comes from the credential's project, not from a role as the others do. */
 function advice(error: PlatformError): string {
@@ -101,14 +109,10 @@ async function erase(
     return options.dryRun || erased.clean ? 0 : 1
   }
   const userIds = requestFor(receipt.key).users.flatMap(({ userIDs }) => userIDs)
-  const earlier = await earlierJob(options, receipt, userIds, client.send, surroundings)
-  const { file, asked } = await ask(
-    client,
-    { ...receipt, ...earlier },
-    requestFor,
-    directory,
-    now(),
-  )
+  const { file, asked } = await alone(surroundings, async () => {
+    const earlier = await earlierJob(options, receipt, userIds, client.send, surroundings)
+    return ask(client, { ...receipt, ...earlier }, requestFor, directory, now())
+  })
   console.log(JSON.stringify(asked, null, 2))
   console.log(`\n${wrap(explain(erased, options))}`)
   console.log(

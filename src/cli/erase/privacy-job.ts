@@ -13,6 +13,8 @@ import { at, type Json, listAt, textAt } from '../lib/platform-request.ts'
 
 const PAGE = 100
 const MAX_PAGES = 200
+/** What attempts take, and what Adobe's clock may be ahead: a job that is asked for at midnight may be of the next day. */
+const AHEAD_MS = 10 * 60_000
 
 export type Asked = { readonly requestId: string | null; readonly ids: readonly string[] }
 
@@ -58,7 +60,7 @@ export async function findJobs(send: Send, search: Search): Promise<Asked | null
     regulation,
     size: String(PAGE),
     fromDate: day(askedAt - DAY_MS),
-    toDate: day(Math.min(askedAt + DAY_MS, now)),
+    toDate: day(Math.min(askedAt + DAY_MS, now + AHEAD_MS)),
   }
   const found: Json[] = []
   for (let page = 0; page < MAX_PAGES; page += 1) {

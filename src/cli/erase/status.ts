@@ -76,7 +76,7 @@ export async function status(
       checkedAt: new Date(now()).toISOString(),
     },
   }
-  writeReceipt(options.file, checked)
+  keep(options.file, checked)
   console.log(`Job ${found.ids.join(', ')}: ${printable(overall)}, asked for at ${job.askedAt}\n`)
   const rows = products.map(({ product, status: own, message }) =>
     [product, own, message].map(printable),
@@ -112,6 +112,16 @@ export async function status(
       : ''
   console.log(`${marked(true, `Adobe is done.${partly}`)}`)
   return 0
+}
+
+/** What Adobe says is shown in any case. */
+function keep(file: string, receipt: Receipt): void {
+  try {
+    writeReceipt(file, receipt)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    console.error(wrap(`${file} cannot be written (${code}): what follows is kept nowhere.`))
+  }
 }
 
 const nobody = (options: Status) =>

@@ -31,6 +31,8 @@ type RelayRequest = {
   readonly headers?: Readonly<Record<string, string>>
   /** Of the answer; 64 KiB by default. */
   readonly maxBytes?: number
+  /** Ends it, before its time is over. */
+  readonly signal?: AbortSignal
 }
 
 /** Above anything the relay itself allows for one webhook. */
@@ -41,11 +43,12 @@ const MAX_ADMIN_BYTES = 16_777_216
 
 export async function askRelay(
   url: string,
-  { maxBytes = MAX_ANSWER_BYTES, ...request }: RelayRequest,
+  { maxBytes = MAX_ANSWER_BYTES, signal: ended, ...request }: RelayRequest,
 ): Promise<Reply> {
   keepSecret(request.headers?.authorization?.replace(/^Bearer /, '') ?? '')
   try {
-    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    const late = AbortSignal.timeout(TIMEOUT_MS)
+    const signal = ended ? AbortSignal.any([ended, late]) : late
     const response = await fetch(url, { ...request, redirect: 'manual', signal })
     return replyOf(response, url, await textOf(response, maxBytes))
   } catch (error) {
@@ -61,16 +64,20 @@ export function askAdmin(
   { base, adminToken }: Operator,
   path: string,
   body?: object,
+  signal?: AbortSignal,
 ): Promise<Reply> {
   return askRelay(`${base}/admin/${path}`, {
     method: body ? 'POST' : 'GET',
     headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
     maxBytes: MAX_ADMIN_BYTES,
     ...(body && { body: JSON.stringify(body) }),
+    ...(signal && { signal }),
   })
 }
 
-type AdminAnswer = { readonly status: number; readonly body: Fields } | { readonly wrong: string }
+export type AdminAnswer =
+  | { readonly status: number; readonly body: Fields }
+  | { readonly wrong: string }
 
 /** The same, of any status but 401: what it means is the caller's to say. */
 export async function adminAnswer(...request: Parameters<typeof askAdmin>): Promise<AdminAnswer> {

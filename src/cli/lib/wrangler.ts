@@ -53,6 +53,7 @@ export function runWrangler(
     },
   })
   const stop = () => child.kill('SIGTERM')
+  if (signal?.aborted) stop()
   signal?.addEventListener('abort', stop, { once: true })
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {

@@ -17,6 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
+import { whyUnreadable } from '../lib/env-file.ts'
 import { wrap } from '../lib/style.ts'
 import { placeOf, type Vars, varsOf, withVars } from '../lib/wrangler-toml.ts'
 import type { Given } from './options.ts'
@@ -36,10 +37,11 @@ export function readConfig({ config, env, mode, print }: Given): Config {
       throw new Error(`There is no ${config} here: name it with --config, or use --print.`)
     return { vars: null, write: () => '' }
   }
-  const text = readFileSync(config, 'utf8')
+  const text = textOf(config)
+  const vars = read(() => varsOf(text, env), config)
   if (isNeeded) withVars(text, { AEP_ENDPOINT: 'https://dcs.adobedc.net/collection/x' }, env)
   return {
-    vars: varsOf(text, env),
+    vars,
     write(vars) {
       const before = readFileSync(config, 'utf8')
       const after = withVars(before, vars, env)
@@ -47,6 +49,25 @@ export function readConfig({ config, env, mode, print }: Given): Config {
       replaceFile(config, after)
       return wrap(`Wrote ${Object.keys(vars).join(', ')} into ${placeOf(env)} of ${config}.`)
     },
+  }
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new Error(`${file} ${whyUnreadable(error)}.`)
+  }
+}
+
+/** The reader of TOML does not name the file. What stands there is not repeated. */
+function read(by: () => Vars, file: string): Vars {
+  try {
+    return by()
+  } catch (error) {
+    const lines = (error instanceof Error ? error.message : String(error)).trim().split('\n')
+    const [, line] = /\((\d+), \d+\)/.exec(lines[0] ?? '') ?? []
+    throw new Error(`${file}${line ? `, line ${line}` : ''}: ${lines.at(-1)}`)
   }
 }
 

@@ -46,6 +46,8 @@ async function recover(options: Options, { io, now }: Surroundings): Promise<num
   // A run that was killed may not have told the relay.
   await noteRecovered(alreadySent, options)
   if (sendable.length === 0) return unread === 0 ? 0 : 1
+  const objection = sent.objection()
+  if (objection !== null) return complain(`${objection} Nothing was sent.`, 2)
   const done = processTerminal().busy('Sending')
   const outcome = await sendAgain(sendable, { aep, options, sent, io, now })
   done(`${outcome.sent} of ${sendable.length} sent again.`)

@@ -155,7 +155,7 @@ async function sendGroup(
     if (typeof ending === 'string') stopped = ending
     else if (ending === null) outcome.suppressed += 1
     else if (ending.verdict === 'accepted') {
-      sent.add(item, now())
+      stopped = sent.add(item, now())
       recovered.push(item.id)
       outcome.sent += 1
     } else if (ending.verdict === 'rejected') {

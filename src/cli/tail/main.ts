@@ -25,13 +25,19 @@ export function main(args: readonly string[]): Promise<number> {
 
 async function tail(options: Options): Promise<number> {
   const file = options.file ?? (isPipe() ? '-' : null)
-  if (file === null) return follow(options)
+  // Whoever reads what this prints has gone.
+  const unread = new AbortController()
+  const stop = () => unread.abort()
+  process.stdout.once('error', stop)
   try {
-    await read(file === '-' ? process.stdin : createReadStream(file), options)
+    if (file === null) return await follow(options, unread.signal)
+    await read(file === '-' ? process.stdin : createReadStream(file), options, unread.signal)
     return 0
   } catch (error) {
-    console.error(`${printable(file)} ${whyUnreadable(error)}.`)
+    console.error(`${printable(file ?? 'wrangler')} ${whyUnreadable(error)}.`)
     return 2
+  } finally {
+    process.stdout.off('error', stop)
   }
 }
 
@@ -45,13 +51,20 @@ function isPipe(): boolean {
   }
 }
 
-async function read(input: AsyncIterable<Uint8Array>, options: Options): Promise<void> {
+async function read(
+  input: AsyncIterable<Uint8Array>,
+  options: Options,
+  unread: AbortSignal,
+): Promise<void> {
   const splitter = new Splitter()
-  for await (const line of textLinesOf(input)) show(splitter.push(line), options)
+  for await (const line of textLinesOf(input)) {
+    show(splitter.push(line), options)
+    if (unread.aborted) return
+  }
   show(splitter.end(), options)
 }
 
-async function follow(options: Options): Promise<number> {
+async function follow(options: Options, unread: AbortSignal): Promise<number> {
   const wrangler = createRequire(import.meta.url).resolve('wrangler')
   // Wrangler runs elsewhere, and looks for a file from there.
   const which = ['--env', options.env ?? '', '--config', path.resolve(options.config)]
@@ -74,9 +87,10 @@ async function follow(options: Options): Promise<number> {
     child.once('close', (code) => resolve(code ?? 1))
   })
   createInterface({ input: child.stderr }).on('line', complain)
-  await read(child.stdout, options)
+  unread.addEventListener('abort', () => child.kill('SIGTERM'))
+  await read(child.stdout, options, unread)
   const code = await ended
-  return interrupted || code === 0 ? 0 : 1
+  return interrupted || unread.aborted || code === 0 ? 0 : 1
 }
 
 function complain(line: string): void {

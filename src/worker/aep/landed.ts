@@ -256,14 +256,10 @@ async function readFailures(options: LandedOptions, budget: Budget) {
   const isUnread = ({ id }: FailedBatch) => cursor.unread?.includes(id) ?? false
   for (const batch of [...open.filter((one) => !isUnread(one)), ...open.filter(isUnread)]) {
     const skip = cursor.within?.batch === batch.id ? cursor.within.files : 0
-    const onRow = ({ id, code, pointer, kind, source, form }: FailedRow) => {
-      const origin = { code, pointer, kind, source, acceptedAt: batch.created }
-      if (id !== null) {
-        failures.push({ ...origin, id, form, batch: batch.id, at: batch.updated })
-        return
-      }
-      const key = JSON.stringify(origin)
-      unnamed.set(key, { ...origin, count: (unnamed.get(key)?.count ?? 0) + 1 })
+    const onRow = ({ id, form, ...cause }: FailedRow) => {
+      const rows = { ...cause, acceptedAt: batch.created }
+      if (id === null) addUnnamed(rows, unnamed)
+      else failures.push({ ...rows, id, form, batch: batch.id, at: batch.updated })
     }
     const { end, files } = await readBatch(get, batch.id, onRow, skip, budget)
     const within = { batch: batch.id, files }
@@ -290,6 +286,11 @@ async function readFailures(options: LandedOptions, budget: Budget) {
   const batches = Math.max(from, now - DEEP_LOOK_BACK_MS)
   const lookedBackAt = isDeep ? now : cursor.lookedBackAt
   return stopped(false, problem, { batches, start: 0, within: null, lookedBackAt })
+}
+
+function addUnnamed(rows: Omit<UnnamedRows, 'count'>, unnamed: Map<string, UnnamedRows>): void {
+  const key = JSON.stringify(rows)
+  unnamed.set(key, { ...rows, count: (unnamed.get(key)?.count ?? 0) + 1 })
 }
 
 type FailedBatch = Readonly<Record<'created' | 'updated', number>> & { readonly id: string }

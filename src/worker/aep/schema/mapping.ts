@@ -25,11 +25,6 @@ type MappingRow = {
 /** `of`: which webhooks have it, and what to know of it, for docs/setup.md. */
 type DescribedRow = MappingRow & { readonly of: string }
 
-/** Paths of a raw record that no row reads, and why. */
-export const NOT_MAPPED: Readonly<Record<string, string>> = {
-  'visitor.identTraitsParsed': 'repeats visitor.identTraits; its names are those of your pages',
-}
-
 export function mappingRows(...of: Parameters<typeof describedRows>): readonly MappingRow[] {
   return describedRows(...of).map(({ of: _, ...mapped }) => mapped)
 }
