@@ -311,7 +311,7 @@ describe('a credential that takes the place of another', () => {
     expect(await test.deploy(config), test.printed()).toBe(0)
     expect(secretsOf()).toEqual(after)
     expect(test.printed()).toContain(
-      `~ ${name}_SECRET from the environment or --env-file, in place of`,
+      `~ ${name}_SECRET from the environment or --env-file, in place of the one`,
     )
     expect(test.printed()).not.toContain('secret-two')
   })

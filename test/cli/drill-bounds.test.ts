@@ -74,6 +74,13 @@ describe('a hold and an outage', () => {
     expect(breaches({ said: outage, requests })).toEqual([])
   })
 
+  it('need none where AEP or a token was late, which the machine may be at fault for', () => {
+    const failing = { event: 'upstream', status: 'failing' }
+    expect(breaches({ said: said({ ...failing, code: 'timeout' }) })).toEqual([])
+    expect(breaches({ said: said({ ...failing, code: 'token' }) })).toEqual([])
+    expect(breaches({ said: said({ ...failing, code: 'token', imsStatus: 500 }) })).toHaveLength(1)
+  })
+
   it('have none in a batch that is accepted', () => {
     for (const each of [hold, outage]) {
       expect(breaches({ said: each, requests: batch([200, 200, 200]) })).toHaveLength(1)

@@ -168,7 +168,7 @@ function healthFaults({ looks, webhooks, requests, starts }: Seen): string[] {
 
 /**
  * Holds and outages that begin. After a start the Worker goes by what it had written down: when AEP last accepted may be old.
- * A prompt answer is late on a machine that is busy, so only the simulation, whose clock is its own, judges timeouts.
+ * A prompt answer, or a token, is late on a machine that is busy: only the simulation, whose clock is its own, judges timeouts.
  */
 function holdFaults({ said, requests, tokenRequests, starts }: Seen): string[] {
   // IMS may answer 200 with a token that cannot be one.
@@ -178,8 +178,9 @@ function holdFaults({ said, requests, tokenRequests, starts }: Seen): string[] {
   const known: AepAnswer[] = [...requests.flatMap(saidBy), ...tokens]
     .map(({ at, status }) => ({ at, status: status ?? 0 }))
     .sort((a, b) => a.at - b.at)
-  return said.flatMap(({ at, line: { event, reason, status, code } }) => {
-    const isOutage = event === 'upstream' && status === 'failing' && code !== 'timeout'
+  return said.flatMap(({ at, line: { event, reason, status, code, imsStatus } }) => {
+    const isLate = code === 'timeout' || (code === 'token' && imsStatus === undefined)
+    const isOutage = event === 'upstream' && status === 'failing' && !isLate
     const isHold = event === 'hold' && typeof reason === 'string'
     if (!isOutage && !isHold) return []
     const started = starts.findLast((moment) => moment <= at) ?? 0
