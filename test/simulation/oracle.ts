@@ -646,6 +646,9 @@ export class Oracle {
     this.world.reach('a dead event taken back')
     if (this.has(10 * MINUTE, 'rpc', 'clock')) return
     const diedAt = refusals.at(-1) ?? deadAt ?? now
+    // By the object's clock it may have died after all that has happened since.
+    const died = this.world.faults(MINUTE, diedAt)
+    if (died.some((each) => each.what === 'clock' && each.of === 'object')) return
     const accepted = aep.asked.filter(
       ({ answer, at }) => answer === 'accepted' && at > diedAt + SECOND && at < now - 75 * SECOND,
     )
