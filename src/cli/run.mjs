@@ -8,6 +8,8 @@
  */
 import './require-node.mjs'
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const PARENT_CHECK_MS = 500
@@ -48,13 +50,32 @@ async function takenByNpm() {
     if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
     return {}
   })
+  const meant = meantForNpm()
   return Object.entries(process.env).flatMap(([variable, value]) => {
-    const [, name = ''] = /^npm_config_(\w+)$/i.exec(variable) ?? []
+    // In small letters, as npm hands on what it has read. `NPM_CONFIG_…` is somebody's own, for npm.
+    const [, name = ''] = /^npm_config_(\w+)$/.exec(variable) ?? []
     const option = `--${name.toLowerCase().replaceAll('_', '-')}`
     // npm sets it in what it runs, too; without it a command asks.
     if (!value || name === '' || option === '--yes' || args.includes(option)) return []
+    if (meant.has(option)) return []
     return new RegExp(`${option}[\\s\\]]`).test(USAGE) ? [option] : []
   })
+}
+
+/** What npm's own files set, such as the `email` of a registry: npm hands that on as well. */
+function meantForNpm() {
+  const { npm_config_userconfig, npm_config_globalconfig, npm_config_local_prefix } = process.env
+  const project = npm_config_local_prefix && path.join(npm_config_local_prefix, '.npmrc')
+  const files = [npm_config_userconfig, npm_config_globalconfig, project]
+  return new Set(files.flatMap((file) => (file ? namesIn(file) : [])).map((name) => `--${name}`))
+}
+
+function namesIn(file) {
+  try {
+    return [...readFileSync(file, 'utf8').matchAll(/^\s*([\w-]+)\s*=/gm)].map(([, name]) => name)
+  } catch {
+    return []
+  }
 }
 
 function takenText(options) {

@@ -1,15 +1,25 @@
 import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { NOBODY } from './relay-test.ts'
+import { ADMIN_TOKEN, NOBODY } from './relay-test.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const RUN = fileURLToPath(new URL('../../src/cli/run.mjs', import.meta.url))
 
 /** As npm starts it, and with what it has taken for itself. */
 function npm(...args: string[]): Promise<{ code: number; output: string }> {
+  return npmWith({}, ...args)
+}
+
+function npmWith(
+  env: Readonly<Record<string, string>>,
+  ...args: string[]
+): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
-    const options = { cwd: ROOT, env: { ...process.env, CLOUDFLARE_API_BASE_URL: NOBODY } }
+    const options = { cwd: ROOT, env: { ...process.env, CLOUDFLARE_API_BASE_URL: NOBODY, ...env } }
     execFile('npm', ['run', ...args], options, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, output: stdout + stderr })
     })
@@ -35,6 +45,27 @@ describe('an option before which -- is missing', () => {
     expect(code).toBe(2)
     expect(output).toContain(`npm has taken ${option} for itself, and nothing was done.`)
     expect(output).toContain(`npm run ${args[0]} -- ${option} …`)
+  })
+
+  it('is none that npm has from elsewhere, for itself', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'npmrc-'))
+    const file = path.join(directory, 'npmrc')
+    writeFileSync(file, '; of a registry\n email = me@example.com\n')
+    const env = { npm_config_userconfig: file, NPM_CONFIG_KEY: 'of a registry' }
+    try {
+      const erase = ['--visitor', 'V', '--url', NOBODY, '--admin-token', ADMIN_TOKEN]
+      const { output } = await npmWith(env, 'erase', '--', ...erase)
+      expect(output).toContain('Nothing is certain to be erased')
+      const half = await npmWith(env, 'erase', '--dry-run', '--', ...erase)
+      expect([half.code, half.output]).toEqual([
+        2,
+        expect.stringContaining('npm has taken --dry-run for itself, and nothing was done.'),
+      ])
+      const verify = await npmWith(env, 'verify', '--', '--url', NOBODY)
+      expect(verify.output).not.toContain('npm has taken')
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 
   it('is none that stands behind it', async () => {
