@@ -20,6 +20,10 @@ function stored(error: Partial<AepError> | null, end: SampleOutcome['end'] = 'wa
   return { samples: [sample], hold: null, reasons: [], problems: [], commands }
 }
 
+/** As `requestToken` of the Worker names them. */
+const token = (message: string, status: number) => ({ code: 'token', status, message })
+const IMS_REFUSES = 'IMS refused the credentials with 400'
+
 const problem = (message: string) =>
   JSON.stringify({ title: 'Invalid XDM Message Format', report: { message } })
 const WHERE = 'inletId: [4f9b] imsOrgId: [ABC@AdobeOrg]'
@@ -48,8 +52,8 @@ describe('the cause', () => {
     ],
     [
       'credentials, at the login',
-      stored({ code: 'credentials', status: 400, message: 'IMS answered 400' }),
-      "Adobe's login refuses the credentials (IMS answered 400)",
+      { ...stored(token(IMS_REFUSES, 400)), hold: 'credentials' },
+      "Adobe's login refuses the credentials (400)",
     ],
     [
       'outage',
@@ -88,7 +92,8 @@ describe('the row of a sample', () => {
   it.each([
     ['a title', { message: 'Authorization', status: 401 }, 'AEP answered 401: Authorization'],
     ['a status', { message: 'AEP answered 503', status: 503 }, 'AEP answered 503'],
-    ['the token endpoint', { message: 'IMS answered 400', status: 400 }, 'IMS answered 400'],
+    ['the token endpoint', token('IMS answered 503', 503), 'IMS answered 503'],
+    ['the same, which refuses', token(IMS_REFUSES, 400), IMS_REFUSES],
     ['none', { message: 'AEP did not answer in time', status: null }, 'AEP did not answer in time'],
   ])('says who answered what, from %s', (_, error, said) => {
     const [sample] = stored(error).samples

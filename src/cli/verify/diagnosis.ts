@@ -36,7 +36,7 @@ export function diagnose(findings: Findings): string | null {
     return 'Relaying is paused: webhooks are stored and nothing is lost. Resume on its page (/admin) ends the pause.'
   }
   if (problems.length > 0) return settings(problems, commands)
-  const held = errors.find(({ code }) => code === 'credentials')
+  const held = errors.find(({ code, message }) => code === 'credentials' || isRefusedByIms(message))
   if (held || hold === 'credentials' || reasons.includes('credentials'))
     return credentials(held, commands)
   if (errors.some(({ code, status }) => code === 'too-large' || status === 413)) {
@@ -72,10 +72,12 @@ function settings(
   return `Missing or wrong: ${named.join('; ')}. ${first}. Everything is stored until then.`
 }
 
+/** In the Worker's own words. */
+const isRefusedByIms = (message: string) => message.startsWith('IMS refused')
+
 function credentials(error: AepError | undefined, { config, deploy }: Commands): string {
-  const who = error?.message.startsWith('IMS')
-    ? `Adobe's login refuses the credentials (${error.message})`
-    : `AEP refuses the credentials${error?.status ? ` (${error.status})` : ''}`
+  const by = error && isRefusedByIms(error.message) ? "Adobe's login" : 'AEP'
+  const who = `${by} refuses the credentials${error?.status ? ` (${error.status})` : ''}`
   return `${who}. If the relay is set up without a credential, the endpoint asks for one: set AEP_CLIENT_ID in ${config} and have AEP_CLIENT_SECRET in the environment of \`${deploy}\`, both in one deploy, since one without the other relays nothing. If it has one, check both and AEP_SCOPES, and that the credential may write to this sandbox. Everything is stored until then.`
 }
 
