@@ -453,6 +453,16 @@ describe('an outbox that would be another one', () => {
     expect(test.printed()).toContain('2 suppressions came along')
   })
 
+  it('is the first one where only secrets have been stored so far', async () => {
+    worker()
+    const wrangler: RunWrangler = async (args, options) =>
+      args.join(' ').startsWith('deployments status')
+        ? { code: 1, stdout: '', stderr: `✘ [ERROR] The Worker ${NAME} has no deployments.` }
+        : wranglerStandIn(args, options)
+    expect(await main(['--config', test.config(MOVED)], { wrangler }), test.printed()).toBe(0)
+    expect(test.printed()).toContain('is not there yet: will be made')
+  })
+
   it('is not touched by a dry run', async () => {
     vi.stubEnv('ADMIN_TOKEN', 'admin-token-of-this-test')
     const { url, close } = await relay(0)

@@ -9,7 +9,7 @@ import { type RunWrangler, type WranglerResult, wranglerError } from '../lib/wra
 export type Asking = { readonly wrangler: RunWrangler; readonly signal: AbortSignal }
 
 export type Deployed = {
-  /** False: there is no Worker of that name yet, and so neither secrets nor variables. */
+  /** False: no Worker of that name has been deployed yet, so it has no variables; secrets can have been stored before. */
   readonly exists: boolean
   readonly secrets: ReadonlySet<string>
   /** `null`: they could not be read. */
@@ -45,6 +45,7 @@ export async function readDeployed(
   if (secrets === null) return { exists: false, secrets: new Set(), vars: new Map() }
   if ('reason' in secrets) return secrets
   const vars = await readVars(selected, asking)
+  if (vars === 'no-deployment') return { exists: false, secrets, vars: new Map() }
   return vars && 'reason' in vars ? vars : { exists: true, secrets, vars }
 }
 
@@ -68,11 +69,11 @@ export async function readSecrets(
 async function readVars(
   selected: readonly string[],
   asking: Asking,
-): Promise<ReadonlyMap<string, string> | null | CloudflareFailure> {
+): Promise<ReadonlyMap<string, string> | null | 'no-deployment' | CloudflareFailure> {
   const { wrangler, signal } = asking
   const status = await wrangler(['deployments', 'status', '--json', ...selected], { signal })
   if (status.code !== 0) {
-    return /has no deployments/.test(status.stderr) ? new Map() : failureOf(status)
+    return /has no deployments/.test(status.stderr) ? 'no-deployment' : failureOf(status)
   }
   const versionId = parsed(Deployment, status.stdout)?.versions[0]?.version_id
   if (!versionId) return null
