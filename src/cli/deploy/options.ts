@@ -32,9 +32,10 @@ URLs for Chatlio.
   --show-urls       only show the URLs again, with the key in WEBHOOK_KEYS
   --new-key [NAME]  make another webhook key, in place of a lost or a leaked
                     one: NAME is the widget's, several are separated by commas.
-                    Keys in WEBHOOK_KEYS go on working beside it; it asks first
-                    where one that works now is not there, or the relay cannot
-                    say so (it takes --url and ADMIN_TOKEN)
+                    Keys in WEBHOOK_KEYS go on working beside it. Where one
+                    that works now is not among them, or the relay does not
+                    say (it is asked with --url and ADMIN_TOKEN), it asks you
+                    first
   --url URL         the Worker's address, where it cannot be found out
   --env-file FILE   variables from a file; the environment wins
   --config FILE     instead of wrangler.toml

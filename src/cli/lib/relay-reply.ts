@@ -168,7 +168,7 @@ export function explainReply(reply: Exclude<Reply, { by: 'relay' }>): string {
 }
 
 const ACCESS_TO_ADMIN =
-  'Cloudflare Access stands before /admin, as it may, and lets in who signs in to the page there. No command does: it sends no service token.'
+  'Cloudflare Access stands before /admin, as it may. Commands cannot get through it, since they send no service token: use the page, where you can sign in.'
 
 const NOBODY = {
   network:

@@ -40,7 +40,7 @@ const ASKING = ['npm run verify', 'npm run recover', 'npm run compare', 'npm run
 const NEEDING = [...ASKING, 'npm run provision']
 
 /** For an address that nobody has said, as docs/operations.md has it. */
-export const SOME_RELAY = '$WORKER'
+const SOME_RELAY = '$WORKER'
 
 /**
  * A text whose commands, which stand between backticks, work as they stand: with the address of the relay, the file of the
