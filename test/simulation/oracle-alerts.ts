@@ -12,7 +12,13 @@ const HOUR = 60 * MINUTE
 const HINDER = ['rpc', 'object', 'storage', 'clock', 'deploy', 'isolate'] as const
 const LASTING = ['hold', 'queue-age', 'storage', 'not-landed']
 
-type Noticed = { state: 'firing' | 'still' | 'resolved'; at: number; raisedAt: number }
+/** `isKept`: the outbox could write it down; otherwise the isolate that sent it alone knows. */
+type Noticed = {
+  state: 'firing' | 'still' | 'resolved'
+  at: number
+  raisedAt: number
+  isKept: boolean
+}
 
 export class AboutAlerts {
   readonly #oracle: Oracle
@@ -73,7 +79,8 @@ export class AboutAlerts {
     const before = this.#noticed.get(name)
     const isNew = before === undefined || before.state === 'resolved'
     const raisedAt = isNew && state !== 'resolved' ? now : (before?.raisedAt ?? now)
-    this.#noticed.set(name, { state, at: now, raisedAt })
+    const isKept = !oracle.has(MINUTE, 'storage', 'rpc')
+    this.#noticed.set(name, { state, at: now, raisedAt, isKept })
     oracle.world.reach(`alert ${name} ${state}`)
     const knew = plan.faults.every(({ what }) =>
       ['aep', 'storage', 'landed', 'chatlio'].includes(what),
@@ -197,7 +204,7 @@ export class AboutAlerts {
     for (const name of ['hold', 'queue-age', 'storage']) {
       // What could not be stored was known to an isolate that ended.
       const isForgotten =
-        name === 'storage' &&
+        (name === 'storage' || this.#noticed.get(name)?.isKept === false) &&
         plan.faults.some(({ what }) => what === 'isolate' || what === 'deploy')
       if (this.isFiring(name) && !oracle.isPoisoned && !isForgotten) {
         oracle.breach('alert', `${name} is still ${this.#noticed.get(name)?.state} at the end`)
