@@ -204,10 +204,13 @@ export class Reporter {
     }
   }
 
-  /** No other webhook may come to a quiet relay, so what was not taken is sent again as long as a request may go on. */
+  /**
+   * No other webhook may come to a quiet relay, so what was not taken is sent again as long as a request may go on, and then
+   * what has come since.
+   */
   async #reportUntilTaken(tries: number): Promise<void> {
     await this.report()
-    if (tries > 1 && this.#sent !== null && !this.#isWaiting()) {
+    if (tries > 1 && this.#hasSomething && !this.#isWaiting()) {
       await this.#later(REFRESH_INTERVAL_MS, tries - 1)
     }
   }

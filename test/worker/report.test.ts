@@ -302,6 +302,32 @@ describe('a report', () => {
     },
   )
 
+  it('that is sent again is followed by what has come since, and no other webhook need come', async () => {
+    const sequences: (number | undefined)[] = []
+    let isLost = false
+    const reporter = reporterOf(
+      async (report) => {
+        if (isLost) throw new Error('no outbox')
+        sequences.push(report?.sequence)
+        const { taken, lookup } = await outbox().exchange(NOTHING_KNOWN, report, null)
+        return { aep: INITIAL_AEP, taken, lookup }
+      },
+      async (ms) => clock.advance(ms),
+    )
+    await reporter.ready()
+    isLost = true
+    reporter.record(answered(idOf(1)))
+    await reporter.report()
+    reporter.record(answered(idOf(2)))
+    isLost = false
+    clock.advance(60_000)
+    const kept: Promise<void>[] = []
+    reporter.afterAnswer(clock.now, (work) => kept.push(work))
+    await Promise.all(kept)
+    expect(sequences).toEqual([undefined, 1, 2])
+    expect((await outbox().status()).forwarded).toBe(2)
+  })
+
   it('counts once also when reports have been folded meanwhile, and over an eviction', async () => {
     const report: Report = {
       isolate: 'one',
