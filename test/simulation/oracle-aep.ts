@@ -94,6 +94,8 @@ export class AboutAep {
     oracle.world.reach(`outage ${status}`)
     if (status === 'recovered') this.#recoveredAt = oracle.world.now
     if (status !== 'failing' || code === 'token') return
+    // The time of a request includes that of its token, which the outbox keeps.
+    if (code === 'timeout' && oracle.has(MINUTE, 'storage')) return
     const outage = { reason: 'upstream', at: oracle.world.now }
     const fault = holdFault(outage, this.#answers(), OUTAGE_TIMES)
     if (fault) oracle.breach('outage', `${fault} for three minutes (${code})`)
