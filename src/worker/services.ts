@@ -79,7 +79,7 @@ function makeServices(env: Env) {
     /** Of operators who signed in with the token. */
     sessions: adminToken === null ? null : new Sessions(adminToken, rim),
     drift,
-    /** Of the Worker that runs; without a deployment there is none, and an empty tag is none. */
+    /** Of the Worker that runs; `null` where Cloudflare gives nothing, or an empty text. */
     version: { id: id || null, tag: tag || null, deployedAt: timestamp || null },
     /** What is set; of a secret, only that it is. */
     settings: () => shownSettings(env),

@@ -6,7 +6,11 @@
  * its suppressions along.
  */
 import { createHash } from 'node:crypto'
-import { readWebhookKeys, type WebhookKey } from '../../worker/config/webhook-keys.ts'
+import {
+  FINGERPRINT_DIGITS,
+  readWebhookKeys,
+  type WebhookKey,
+} from '../../worker/config/webhook-keys.ts'
 import { variable } from '../lib/env-file.ts'
 import { type AdminAnswer, adminAnswer, type Fields } from '../lib/relay-reply.ts'
 import { wrap } from '../lib/style.ts'
@@ -95,8 +99,8 @@ function endedText(running: readonly Fields[], wanted: readonly WebhookKey[]): s
     : `${sentences.join(' ')} With every key there, as name:KEY, all go on as they are.`
 }
 
-/** By its fingerprint, as logs and the page have it: the first 6 hex digits of its SHA-256. */
-const fingerprintOf = (key: string) => createHash('sha256').update(key).digest('hex').slice(0, 6)
+const fingerprintOf = (key: string) =>
+  createHash('sha256').update(key).digest('hex').slice(0, FINGERPRINT_DIGITS)
 
 function shown({ fingerprint, name, lastUsedAt }: Fields): string {
   const used = typeof lastUsedAt === 'string' ? `last used ${lastUsedAt}` : 'not used yet'

@@ -137,7 +137,7 @@ export function sampleRow({ kind, reply, end, error }: SampleOutcome): Row {
 function because(error: AepError | null): string {
   if (error === null) return ''
   const { code, status, message, answer } = error
-  // A title alone, such as `Authorization`, says nothing of who answered; what is said of a token does.
+  // A bare title such as `Authorization` does not say who answered; a message about a token does.
   const isSaid = status === null || code === 'token' || /answered/.test(message)
   const who = isSaid ? '' : `AEP answered ${status}: `
   return `: ${who}${message}${wordsOf(answer)}`

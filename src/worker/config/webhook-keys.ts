@@ -10,6 +10,9 @@ import { type ConfigProblem, trimmedText } from './variables.ts'
 /** `name`: the widget that the key belongs to, `source` of its events. */
 export type WebhookKey = { readonly key: string; readonly name: string | null }
 
+/** So many hex digits of a key's SHA-256 name it, in logs, on the page and in commands. */
+export const FINGERPRINT_DIGITS = 6
+
 type KeyFault = 'quoted' | 'placeholder' | 'too-short' | 'named-twice' | 'joined'
 
 /** As written in guides and example files. A copied one is known to everybody, so it counts as not set. */

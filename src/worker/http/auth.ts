@@ -9,6 +9,7 @@
  * until it expires, or the token is replaced.
  */
 import type { WebhookKey } from '../config/config.ts'
+import { FINGERPRINT_DIGITS } from '../config/webhook-keys.ts'
 import { utf8Bytes } from '../lib/json.ts'
 import { type Rim, RUNTIME } from '../lib/rim.ts'
 import { MIN_SECRET_CHARACTERS, SESSION_MS } from '../limits.ts'
@@ -75,7 +76,8 @@ async function knownKey({ key, name }: WebhookKey, { sha256 }: Rim): Promise<Kno
 }
 
 /** The first 6 hex digits of the SHA-256. */
-const fingerprintOf = (hash: ArrayBuffer) => new Uint8Array(hash).toHex().slice(0, 6)
+const fingerprintOf = (hash: ArrayBuffer) =>
+  new Uint8Array(hash).toHex().slice(0, FINGERPRINT_DIGITS)
 
 /**
  * A key as it arrives in a pasted URL: a `+` as a space, which a base64 key must survive, and perhaps white space or a

@@ -225,7 +225,7 @@ export class Send {
     return { refused: true, accepted }
   }
 
-  /** Where storage does not say, they do not leave; whoever sends on asks again, and fails. */
+  /** False where storage cannot be read: then nothing leaves, and the fault is thrown when the rest is to be sent. */
   #areThere(prepared: readonly Prepared[]): boolean {
     try {
       const events = prepared.map(({ event }) => event)
