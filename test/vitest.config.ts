@@ -23,21 +23,21 @@ if (existsSync(MEMORY)) {
   if (bavail * bsize > 2 ** 30) process.env.TMPDIR = MEMORY
 }
 
-/** `FC_RUNS=10` in the environment tries each property ten times as often. */
+/** `FC_RUNS=10` in the environment tries each property ten times as often, with cases of its own. */
 const RUNS = Number(process.env.FC_RUNS ?? 1)
-const MORE_RUNS = path.join(import.meta.dirname, 'more-runs.ts')
+const PROPERTIES = path.join(import.meta.dirname, 'properties.ts')
 
 /** Tries each property so many times as often as it asks for. */
 export const timesAsOften = (runs: number) => ({
   define: { FC_RUNS: runs },
   plugin: {
-    name: 'more-runs',
+    name: 'properties',
     enforce: 'pre' as const,
     resolveId: (source: string, importer?: string) =>
-      runs !== 1 && source === 'fast-check' && importer !== MORE_RUNS ? MORE_RUNS : undefined,
+      source === 'fast-check' && importer !== PROPERTIES ? PROPERTIES : undefined,
   },
 })
-const { define, plugin: moreRuns } = timesAsOften(RUNS)
+const { define, plugin: properties } = timesAsOften(RUNS)
 
 /** What is transformed is kept too. What is imported depends on `RUNS`, which this cache does not know. */
 const fsModuleCachePath = path.join(root, 'node_modules/.cache/vitest')
@@ -68,7 +68,7 @@ function project(name: string, files: Files, testTimeout = 30_000) {
   return {
     root,
     define,
-    plugins: [moreRuns, cloudflareTest({ wrangler: { configPath }, miniflare: { bindings } })],
+    plugins: [properties, cloudflareTest({ wrangler: { configPath }, miniflare: { bindings } })],
     test: {
       name,
       ...files,
