@@ -12,8 +12,6 @@ import { type Agreed, Fleet, type FleetSize, type Step } from './fleet.ts'
 import { type Clock, eachTest, outbox } from './support.ts'
 
 const RUNS = 8
-/** Some seconds each; a failure is made smaller before it is shown. */
-const TIMEOUT_MS = 120_000
 const isolate = fc.nat(2)
 const size: fc.Arbitrary<FleetSize> = fc.record({
   isolates: fc.integer({ min: 2, max: 3 }),
@@ -89,155 +87,135 @@ export function refusingProperties(agreed: readonly Agreed[], options: LocalAdob
     expect(fleet.delivered).toEqual(new Set(fleet.good))
   }
 
-  it(
-    'with a wrong setting nothing is dead, once three refusals and a minute have shown it',
-    async () => {
-      await fc.assert(
-        fc.asyncProperty(
-          size,
-          fc.constantFrom(...agreed),
-          side,
-          steps(8),
-          steps(30),
-          async (of, setting, by, before, during) => {
-            const fleet = await begin(of)
-            for (const step of before) await fleet.step(step)
-            await fleet.post('good', 0)
-            await fleet.pass(600_000)
-            const own = await fleet.dead()
-            await fleet.post('good', 1)
-            await agree(fleet, setting, false, by)
-            for (const step of during) {
-              await fleet.step(step)
-              // After a deploy the settings are new, and AEP has not accepted anything under them.
-              if (by === 'deploy' || (await fleet.hold()) === 'rejecting') {
-                expect(await fleet.dead()).toBeLessThanOrEqual(own)
-              }
-            }
-            for (let more = 0; more < 3; more += 1) await fleet.post('good', more)
-            await fleet.pass(600_000)
-            expect(await fleet.dead()).toBeLessThanOrEqual(own)
-            expect(await fleet.hold()).toBe('rejecting')
-            expect((await fleet.relay(0).health()).body.reasons).toContain('rejecting')
-          },
-        ),
-        { numRuns: RUNS },
-      )
-    },
-    TIMEOUT_MS,
-  )
-
-  it(
-    'once it is right, everything is delivered with nobody touching it, and no new webhook',
-    async () => {
-      await fc.assert(
-        fc.asyncProperty(
-          size,
-          fc.array(fc.tuple(fc.constantFrom(...agreed), side, side, steps(15), fc.boolean()), {
-            minLength: 1,
-            maxLength: 3,
-          }),
-          async (of, periods) => {
-            const fleet = await begin(of)
-            for (const [setting, by, rightBy, during, long] of periods) {
-              await agree(fleet, setting, false, by)
-              for (const step of during) await fleet.step(step)
-              for (let more = 0; more < 3; more += 1) await fleet.post('good', more)
-              // Long enough to tell a wrong setting from wrong events; or until every event has been refused.
-              await fleet.pass(long ? 600_000 : QUIET_MS + 1)
-              await agree(fleet, setting, true, rightBy)
-            }
-            await fleet.pass(900_000)
-            const { delivered } = fleet
-            expect(fleet.good.filter((id) => !delivered.has(id))).toEqual([])
-            await expectOnlyBadLeft(fleet)
-          },
-        ),
-        { numRuns: RUNS },
-      )
-    },
-    TIMEOUT_MS,
-  )
-
-  it(
-    'among accepted events a bad one is dead at once, and holds up nothing',
-    async () => {
-      await fc.assert(
-        fc.asyncProperty(
-          size,
-          fc.array(fc.tuple(event, fc.constantFrom(1_000, 6_000)), { maxLength: 30 }),
-          async (of, events) => {
-            const fleet = await begin(of)
-            await fleet.post('good', 0)
-            // Until the outbox has heard that AEP takes events, a refusal kills none.
-            await fleet.refreshAll()
-            let badInARow = 0
-            for (const [{ isolate: at, is }, ms] of events) {
-              await fleet.pass(ms)
-              // AEP takes one within a minute: then nothing is wrong with the setting, however many it refuses.
-              const asked = badInARow === 8 ? 'good' : is
-              badInARow = asked === 'bad' ? badInARow + 1 : 0
-              const { status } = await fleet.post(asked, at)
-              expect(status).toBe(asked === 'bad' ? 'dead-lettered' : 'forwarded')
-            }
-            expect(await fleet.hold()).toBeUndefined()
-          },
-        ),
-        { numRuns: RUNS },
-      )
-    },
-    TIMEOUT_MS,
-  )
-
-  it(
-    'a good event that arrives in the hold is the next probe, within a second',
-    async () => {
-      await fc.assert(
-        fc.asyncProperty(size, isolate, steps(20), async (of, at, before) => {
+  it('with a wrong setting nothing is dead, once three refusals and a minute have shown it', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        size,
+        fc.constantFrom(...agreed),
+        side,
+        steps(8),
+        steps(30),
+        async (of, setting, by, before, during) => {
           const fleet = await begin(of)
-          for (let each = 0; each < 3; each += 1) await fleet.post('bad', 0)
-          for (const step of before) {
-            await fleet.step(step.do === 'event' ? { ...step, is: 'bad' } : step)
+          for (const step of before) await fleet.step(step)
+          await fleet.post('good', 0)
+          await fleet.pass(600_000)
+          const own = await fleet.dead()
+          await fleet.post('good', 1)
+          await agree(fleet, setting, false, by)
+          for (const step of during) {
+            await fleet.step(step)
+            // After a deploy the settings are new, and AEP has not accepted anything under them.
+            if (by === 'deploy' || (await fleet.hold()) === 'rejecting') {
+              expect(await fleet.dead()).toBeLessThanOrEqual(own)
+            }
           }
-          await fleet.cron()
+          for (let more = 0; more < 3; more += 1) await fleet.post('good', more)
+          await fleet.pass(600_000)
+          expect(await fleet.dead()).toBeLessThanOrEqual(own)
           expect(await fleet.hold()).toBe('rejecting')
+          expect((await fleet.relay(0).health()).body.reasons).toContain('rejecting')
+        },
+      ),
+      { numRuns: RUNS },
+    )
+  })
+
+  it('once it is right, everything is delivered with nobody touching it, and no new webhook', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        size,
+        fc.array(fc.tuple(fc.constantFrom(...agreed), side, side, steps(15), fc.boolean()), {
+          minLength: 1,
+          maxLength: 3,
+        }),
+        async (of, periods) => {
+          const fleet = await begin(of)
+          for (const [setting, by, rightBy, during, long] of periods) {
+            await agree(fleet, setting, false, by)
+            for (const step of during) await fleet.step(step)
+            for (let more = 0; more < 3; more += 1) await fleet.post('good', more)
+            // Long enough to tell a wrong setting from wrong events; or until every event has been refused.
+            await fleet.pass(long ? 600_000 : QUIET_MS + 1)
+            await agree(fleet, setting, true, rightBy)
+          }
+          await fleet.pass(900_000)
+          const { delivered } = fleet
+          expect(fleet.good.filter((id) => !delivered.has(id))).toEqual([])
+          await expectOnlyBadLeft(fleet)
+        },
+      ),
+      { numRuns: RUNS },
+    )
+  })
+
+  it('among accepted events a bad one is dead at once, and holds up nothing', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        size,
+        fc.array(fc.tuple(event, fc.constantFrom(1_000, 6_000)), { maxLength: 30 }),
+        async (of, events) => {
+          const fleet = await begin(of)
+          await fleet.post('good', 0)
+          // Until the outbox has heard that AEP takes events, a refusal kills none.
           await fleet.refreshAll()
-          const { id, status } = await fleet.post('good', at)
-          expect(status).toBe('buffered')
-          const { nextAttemptAt } = await outbox().status()
-          expect(nextAttemptAt).toBeLessThanOrEqual(clock.now + 1_000)
+          let badInARow = 0
+          for (const [{ isolate: at, is }, ms] of events) {
+            await fleet.pass(ms)
+            // AEP takes one within a minute: then nothing is wrong with the setting, however many it refuses.
+            const asked = badInARow === 8 ? 'good' : is
+            badInARow = asked === 'bad' ? badInARow + 1 : 0
+            const { status } = await fleet.post(asked, at)
+            expect(status).toBe(asked === 'bad' ? 'dead-lettered' : 'forwarded')
+          }
+          expect(await fleet.hold()).toBeUndefined()
+        },
+      ),
+      { numRuns: RUNS },
+    )
+  })
+
+  it('a good event that arrives in the hold is the next probe, within a second', async () => {
+    await fc.assert(
+      fc.asyncProperty(size, isolate, steps(20), async (of, at, before) => {
+        const fleet = await begin(of)
+        for (let each = 0; each < 3; each += 1) await fleet.post('bad', 0)
+        for (const step of before) {
+          await fleet.step(step.do === 'event' ? { ...step, is: 'bad' } : step)
+        }
+        await fleet.cron()
+        expect(await fleet.hold()).toBe('rejecting')
+        await fleet.refreshAll()
+        const { id, status } = await fleet.post('good', at)
+        expect(status).toBe('buffered')
+        const { nextAttemptAt } = await outbox().status()
+        expect(nextAttemptAt).toBeLessThanOrEqual(clock.now + 1_000)
+        const { length } = aep.requests
+        await fleet.probe(1_000)
+        expect(aep.requests[length]?.ids).toEqual([id])
+        expect(fleet.delivered).toContain(id)
+      }),
+      { numRuns: RUNS },
+    )
+  })
+
+  it('a good event that comes after any number of bad ones waits for one probe at most', async () => {
+    await fc.assert(
+      fc.asyncProperty(size, isolate, steps(25), async (of, at, before) => {
+        const fleet = await begin(of)
+        for (const step of before) {
+          await fleet.step(step.do === 'event' ? { ...step, is: 'bad' } : step)
+        }
+        const { id, status } = await fleet.post('good', at)
+        if (status !== 'forwarded') {
           const { length } = aep.requests
           await fleet.probe(1_000)
-          expect(aep.requests[length]?.ids).toEqual([id])
-          expect(fleet.delivered).toContain(id)
-        }),
-        { numRuns: RUNS },
-      )
-    },
-    TIMEOUT_MS,
-  )
-
-  it(
-    'a good event that comes after any number of bad ones waits for one probe at most',
-    async () => {
-      await fc.assert(
-        fc.asyncProperty(size, isolate, steps(25), async (of, at, before) => {
-          const fleet = await begin(of)
-          for (const step of before) {
-            await fleet.step(step.do === 'event' ? { ...step, is: 'bad' } : step)
-          }
-          const { id, status } = await fleet.post('good', at)
-          if (status !== 'forwarded') {
-            const { length } = aep.requests
-            await fleet.probe(1_000)
-            expect(aep.requests.slice(length, length + 2).flatMap(({ ids }) => ids)).toContain(id)
-          }
-          expect(fleet.delivered).toContain(id)
-          await expectOnlyBadLeft(fleet)
-        }),
-        { numRuns: RUNS },
-      )
-    },
-    TIMEOUT_MS,
-  )
+          expect(aep.requests.slice(length, length + 2).flatMap(({ ids }) => ids)).toContain(id)
+        }
+        expect(fleet.delivered).toContain(id)
+        await expectOnlyBadLeft(fleet)
+      }),
+      { numRuns: RUNS },
+    )
+  })
 }
