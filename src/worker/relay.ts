@@ -37,7 +37,7 @@ export type RelayResult = {
 }
 
 /** An event and its bytes, as they came, and whose it is. `source`: the name of its webhook key. */
-export type Received = Arrival & { body: Uint8Array; subject: Subject; source: string | null }
+type Received = Arrival & { body: Uint8Array; subject: Subject; source: string | null }
 
 type RelayDeps = {
   config: Config

@@ -12,7 +12,7 @@ import { Events } from '../../src/worker/outbox/events.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { outbox, type Relay } from './support.ts'
 
-export const settings = () => settingsOf(parseConfig(env).destination)
+const settings = () => settingsOf(parseConfig(env).destination)
 
 /** An id for each number. */
 export const idOf = (index: number) => index.toString(16).padStart(64, '0')
@@ -114,7 +114,7 @@ export async function refuseWrites(what: string, text = 'disk full'): Promise<()
   return () => run(`DROP TRIGGER ${name}`)
 }
 
-export type ListedRow = { id: string; state: string; settledAt?: string | null }
+type ListedRow = { id: string; state: string; settledAt?: string | null }
 
 /** One page of `GET /admin/events`. */
 export async function listedBy(relay: Relay, query: string): Promise<ListedRow[]> {

@@ -43,7 +43,7 @@ export function normalizedKey({ field, value }: PersonKey): PersonKey {
 const NOBODY: Subject = { conversation: null, visitors: [], emails: [] }
 
 /** What arrived. `isValid`: it was read as an event. */
-export type Arrived = { kind: StoredKind; parsed: ParsedText; body: Uint8Array; isValid: boolean }
+type Arrived = { kind: StoredKind; parsed: ParsedText; body: Uint8Array; isValid: boolean }
 
 /** An event that our own code fails on names nobody: it must not be lost for that. */
 export function subjectOf(arrived: Arrived): Subject {

@@ -52,7 +52,7 @@ export type Attempt = {
 }
 
 /** What blame has to know of AEP. */
-export type Seen = { acceptedAt: number; throttled: { id: string; at: number } | null }
+type Seen = { acceptedAt: number; throttled: { id: string; at: number } | null }
 
 type Blamed = 'event' | 'destination' | 'nobody'
 

@@ -23,7 +23,7 @@ const MAX_IDENTITY_CHARACTERS = 1_024
 /** An identity value, and its path in the payload. */
 export type IdentityValue = { from: string; id: string }
 
-export type Identities = { visitor?: IdentityValue; email?: IdentityValue }
+type Identities = { visitor?: IdentityValue; email?: IdentityValue }
 
 export function identitiesOf({ kind, payload }: ChatEvent): Identities {
   const identities: Identities = {}

@@ -42,7 +42,7 @@ export type Job =
   /** Prepared only once it is on record that it begins. `alone`: processing it has ended the isolate before, perhaps. */
   | { kind: 'large'; selected: Selected; alone: boolean; bytes: number }
 
-export type Turn = {
+type Turn = {
   /** AEP fails, and one event is to ask whether it still does. */
   probe: boolean
   /** AEP refuses everything. */
