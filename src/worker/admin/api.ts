@@ -319,13 +319,13 @@ export const COMMANDS = {
     answers: o.answer('SuppressionsImport', () => ({ imported: o.whole, error: o.textOrNull })),
     log: { action: 'import-suppressions', counts: ['imported'] },
   },
-  carrySuppressions: {
-    route: 'POST /suppressions/carry',
+  copySuppressions: {
+    route: 'POST /suppressions/copy',
     summary:
-      'Takes the suppressions of one outbox of this Worker over into that of another jurisdiction, as `deploy` does when it changes',
+      'Copies the suppressions of one outbox of this Worker into that of another jurisdiction, as `deploy` does when it changes',
     takes: v.object({ from: i.jurisdiction, to: i.jurisdiction }),
-    answers: o.answer('SuppressionsCarried', () => ({ carried: o.whole, error: o.textOrNull })),
-    log: { action: 'carry-suppressions', counts: ['carried'] },
+    answers: o.answer('SuppressionsCopied', () => ({ copied: o.whole, error: o.textOrNull })),
+    log: { action: 'copy-suppressions', counts: ['copied'] },
   },
   endSuppression: {
     route: 'DELETE /suppressions',
