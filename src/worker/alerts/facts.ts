@@ -49,7 +49,7 @@ export type OutboxFacts = {
   lastWebhookAt: number | null
   /** Webhooks in the same hours a week before, where it has been quiet for so long. */
   weekBefore: number
-  /** Of conversations, how many have a transcript; `null`: not checked. */
+  /** How many conversations have a transcript; `null`: not checked. */
   completeness: CompletenessFacts | null
 }
 

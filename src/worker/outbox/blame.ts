@@ -25,7 +25,7 @@ export type History = {
   throttles: number
   /** When the latest attempt ended. */
   triedAt: number | null
-  /** AEP refused it, and that was not held against it. */
+  /** AEP refused it, and it was not to blame. */
   refused: boolean
 }
 

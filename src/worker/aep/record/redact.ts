@@ -108,9 +108,9 @@ function inString(text: string, place: Place, search: Search): string | undefine
   return isUrl ? inQuery(text, search) : inText(text, search)
 }
 
-/** An address stands in it. */
+/** A text that contains a URL. */
 const HAS_URL = /[a-z][a-z\d+.-]{1,20}:\/\//i
-/** One address and nothing else. */
+/** A text that is one URL and nothing else. */
 const IS_URL = /^[a-z][a-z\d+.-]{1,20}:\/\/\S+$/i
 
 /** A value in which something is found is replaced as a whole: it may be in percent escapes. */
@@ -142,7 +142,7 @@ function isCleanHtml(html: string, search: Search): boolean {
   return [html, text].every((each) => firstIn(each, search) === undefined)
 }
 
-/** From where to where something stands. */
+/** The offsets of a match in a text. */
 type Span = readonly [from: number, to: number]
 const NONE: readonly Span[] = []
 
