@@ -65,8 +65,12 @@ export function outboxOf({ OUTBOX }: Env, jurisdiction: Config['outboxJurisdicti
 /** An event in full, or what is left of one that was delivered. */
 type ExportPage = { events: (EventDetail | Listed | Found)[]; readTo: number | null }
 
-type Waiting = { oldestPendingAt: number | null; hold: Hold | null; nextAttemptAt: number | null }
-type OutboxStatus = Counters & RecordsStatus & Waiting
+type PendingStatus = {
+  oldestPendingAt: number | null
+  hold: Hold | null
+  nextAttemptAt: number | null
+}
+type OutboxStatus = Counters & RecordsStatus & PendingStatus
 
 export class Outbox extends DurableObject<Env> {
   readonly #config: Config = parseConfig(this.env)
