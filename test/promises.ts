@@ -28,7 +28,7 @@ export function lost(
   return [...taken].filter((id) => !landed(id) && !stored(id) && !ended(id))
 }
 
-export type Counts = Record<
+type Counts = Record<
   'accepted' | 'delivered' | 'pending' | 'dead' | 'quarantined' | 'erased',
   number
 >
@@ -55,7 +55,7 @@ const FOUNDED: Readonly<Record<string, (status: number) => boolean>> = {
 export type AepAnswer = { readonly at: number; readonly status: number }
 
 /** `foundedMs`: its ground is no older than that. `heardMs` and `quietMs`: of an acceptance that old every isolate has told. */
-export type HoldTimes = {
+type HoldTimes = {
   readonly foundedMs: number
   readonly heardMs: number
   readonly quietMs: number

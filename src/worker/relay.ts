@@ -18,7 +18,7 @@ import type { Config } from './config/config.ts'
 import { type Timers, within } from './lib/bounded.ts'
 import { LAST_RESORT_TIMEOUT_MS, STORE_TIMEOUT_MS } from './limits.ts'
 import { logLine, nameOf } from './log.ts'
-import type { HeldState, RequestAttempt, StoreRequest } from './outbox/arrivals.ts'
+import type { ArrivedState, RequestAttempt, StoreRequest } from './outbox/arrivals.ts'
 import { madeFor } from './outbox/delivery/send.ts'
 import { type EventEnd, quarantineError, type Unsupported } from './outbox/event.ts'
 import type { OutboxStub } from './outbox/outbox.ts'
@@ -37,7 +37,7 @@ export type RelayResult = {
 }
 
 /** An event and its bytes, as they came, and whose it is. `source`: the name of its webhook key. */
-export type Received = Arrival & { body: Uint8Array; subject: Subject; source: string | null }
+type Received = Arrival & { body: Uint8Array; subject: Subject; source: string | null }
 
 type RelayDeps = {
   config: Config
@@ -70,7 +70,7 @@ const OUTCOME_OF = {
   // An operator erased it while its request waited: it was stored, and it was not relayed.
   erased: 'buffered',
   suppressed: 'suppressed',
-} as const satisfies Record<HeldState | EventEnd, RelayResult['outcome']>
+} as const satisfies Record<ArrivedState | EventEnd, RelayResult['outcome']>
 
 /** One per isolate and configuration. */
 export class Relay {
@@ -245,7 +245,7 @@ export class Relay {
   }
 }
 
-/** Logs it; its name. */
+/** Logs what was thrown, and returns its name. */
 function notEncoded({ id, kind }: Received, thrown: unknown): string {
   const name = nameOf(thrown)
   logLine('error', { event: 'not-encoded', id, kind, name })

@@ -53,11 +53,11 @@ export type Answered = {
   source: string | null
   /** Fingerprint of a key that the relay does not know; `null`: it came with a known key, or with none. */
   stranger: string | null
-  /** `ready` had answered `false`. */
+  /** It was handled before the outbox could say what is paused, on hold or suppressed (`ready`). */
   uninformed: boolean
   /** Of an event that went to AEP without the outbox. */
   receipt: BufferedReceipt | null
-  /** In what went to AEP without the outbox. */
+  /** What was replaced in it, where it went to AEP without the outbox. */
   redacted: Redacted
 }
 
@@ -94,7 +94,7 @@ export class ReportBuffer {
     return this.#counts.size + this.#receipts.size === 0
   }
 
-  /** Receipts. */
+  /** How many receipts are buffered. */
   get size(): number {
     return this.#receipts.size
   }
@@ -130,7 +130,7 @@ type ReporterDeps = {
 export class Reporter {
   readonly #deps: ReporterDeps
   readonly #buffer = new ReportBuffer()
-  /** Sent, and not known to be taken. */
+  /** The latest report, until the outbox has confirmed it. */
   #sent: Report | null = null
   #sequence = 0
   #exchangedAt = 0
@@ -139,11 +139,11 @@ export class Reporter {
   #informedBy = 0
   #asked = 0
   #reportingSince: number | null = null
-  /** A request waits to report what is buffered, since then. */
+  /** Since when a request has been waiting to report what is buffered. */
   #waitingSince: number | null = null
   #hash: LookupHash | null = null
   #version: string | null = null
-  /** Until when, by hash. */
+  /** Who is suppressed, as a hash, and until when. */
   #suppressed: ReadonlyMap<string, number> = new Map()
 
   constructor(deps: ReporterDeps) {

@@ -9,7 +9,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-export type AepMode = 'accepting' | 'unavailable' | 'silent'
+type AepMode = 'accepting' | 'unavailable' | 'silent'
 
 export const INLET = 'bench-inlet'
 /** Of waiting, while something still arrives. */

@@ -14,10 +14,10 @@ import { freePort, scratch, until } from './processes.ts'
 import { System } from './system.ts'
 import { startWorkerd } from './workerd.ts'
 
-export const KEY = 'bench-webhook-key-of-some-length'
-export const TOKEN = 'bench-admin-token-of-some-length'
+const KEY = 'bench-webhook-key-of-some-length'
+const TOKEN = 'bench-admin-token-of-some-length'
 
-export const SCENES = ['healthy', 'outage', 'silence', 'cold', 'profile', 'drain', 'loss'] as const
+const SCENES = ['healthy', 'outage', 'silence', 'cold', 'profile', 'drain', 'loss'] as const
 /** Of a system that stores, and is no Worker. */
 const QUEUED: readonly Scene[] = ['healthy', 'outage', 'silence', 'drain', 'loss']
 export type Scene = (typeof SCENES)[number]
@@ -212,7 +212,7 @@ async function queue(aep: Aep, name: string): Promise<System> {
 }
 
 /** The relay's settings; raw is the one that others are compared with. */
-export const OURS: readonly Contender[] = [
+const OURS: readonly Contender[] = [
   {
     id: 'relay',
     title: '**this relay**, raw',

@@ -1,7 +1,7 @@
 /** Figures: medians, quartiles and ratios of rounds. Pure. */
 
 /** What rounds of one measurement come to. */
-export type Spread = {
+type Spread = {
   readonly median: number
   readonly lower: number
   readonly upper: number

@@ -93,7 +93,7 @@ export const PAID_PLAN = 5
 const STORED_INCLUDED_GB = 5
 const STORED_PER_GB = 0.2
 
-export type Bill = {
+type Bill = {
   readonly total: number
   readonly lines: readonly { name: string; dollars: number }[]
 }
@@ -148,7 +148,7 @@ export const NOTHING: Usage = {
 }
 
 /** What others ask for a month of so many events a day, by their published prices. */
-export type Peer = {
+type Peer = {
   readonly name: string
   readonly source: string
   readonly read: string

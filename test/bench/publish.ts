@@ -15,7 +15,7 @@ const PICTURES = path.join(DOCS, 'benchmarks')
 const FIGURES = path.join(PICTURES, 'figures.json')
 const LOAD_AT_START = loadavg()[0] ?? 0
 
-export type Figures = Readonly<Record<string, Readonly<Record<string, number>>>>
+type Figures = Readonly<Record<string, Readonly<Record<string, number>>>>
 
 /** What earlier runs have left for the parts that count with it. */
 export function publishedFigures(): Figures {

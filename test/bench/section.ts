@@ -16,19 +16,19 @@ export type Section = {
   readonly figures: Readonly<Record<string, number>>
 }
 
-export type Table = {
+type Table = {
   readonly head: readonly string[]
   readonly rows: readonly (readonly string[])[]
 }
 
-export type Chart = {
+type Chart = {
   readonly file: string
   readonly title: string
   readonly unit: string
   readonly bars: readonly Bar[]
 }
 
-export type Bar = { readonly name: string; readonly value: number; readonly isOurs: boolean }
+type Bar = { readonly name: string; readonly value: number; readonly isOurs: boolean }
 
 export function markdownOf(section: Section): string {
   const pictures = section.charts.map(({ file, title }) => `![${title}](benchmarks/${file})`)

@@ -10,7 +10,7 @@ import { Child, type Started, type Usage, until, usageOfAll } from './processes.
 
 const START_TIMEOUT_MS = 60_000
 
-export type Plan = {
+type Plan = {
   readonly port: number
   /** Path and query of a webhook. */
   readonly path: string
@@ -18,7 +18,7 @@ export type Plan = {
   readonly start: (launch: Launch) => Promise<void> | void
 }
 
-export type Launch = {
+type Launch = {
   /** Starts a process of the system. */
   run(started: Started): Child
   /** Resolves when something listens on that port of 127.0.0.1; throws when one of the processes has ended. */
@@ -97,7 +97,7 @@ export class System implements Launch {
   }
 }
 
-export function answers(port: number): Promise<boolean> {
+function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')
     socket.once('connect', () => resolve(true))

@@ -11,7 +11,7 @@ import http from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { conversationOf } from './aep.ts'
 
-export type Target = { readonly port: number; readonly path: string }
+type Target = { readonly port: number; readonly path: string }
 
 export class Answers {
   /** Events by number. */
@@ -49,7 +49,7 @@ export async function pressing(
   return answers
 }
 
-export type Pace = {
+type Pace = {
   readonly forMs: number
   /** Ends it earlier. */
   readonly signal?: AbortSignal

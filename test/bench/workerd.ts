@@ -12,7 +12,7 @@ import { workerdBinary, workerdConfig } from '../drill/workerd.ts'
 import { freePort, scratch } from './processes.ts'
 import { System } from './system.ts'
 
-export type Script = {
+type Script = {
   /** Names its folder. */
   readonly name: string
   /** Path of an ES module that imports only what workerd provides; absent: the relay. */

@@ -4,7 +4,7 @@ const VISITORS = ['Ada', 'Ben', 'Chloé', 'Dmitri', 'Emeka', 'Fatima', 'Grete', 
 
 let number = 0
 
-export type Chat = {
+type Chat = {
   readonly visitor: { readonly UUID: string; readonly email: string; readonly name: string }
   readonly conversationUUID: string
   readonly message: string

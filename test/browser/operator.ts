@@ -30,7 +30,7 @@ const ARGS = [
 /** AEP must have taken nothing for a minute before its refusals are nobody's but the setting's. */
 export const REJECTING_MS = 90_000
 
-export const WIDE = { width: 1280, height: 800 }
+const WIDE = { width: 1280, height: 800 }
 export const PHONE = { width: 320, height: 740 }
 /** What lies between and beyond: a tablet, a large desk. */
 const OTHERS = [

@@ -399,26 +399,26 @@ describe('--env-file', () => {
 
 describe('an outbox that would be another one', () => {
   /** How many deploys there had been, and what was asked for. */
-  const carriedAt: unknown[] = []
+  const copiedAt: unknown[] = []
   const MOVED = `${GOOD}\nOUTBOX_JURISDICTION = "eu"`
   const worker = () => test.cloudflare.put(NAME, { bindings: [] })
-  type Carried = { status: number; body: unknown }
+  type Copied = { status: number; body: unknown }
   const relay = (
     pending: number,
-    carries: Carried = { status: 200, body: { carried: 2, error: null } },
+    copies: Copied = { status: 200, body: { copied: 2, error: null } },
   ) => {
-    carriedAt.length = 0
+    copiedAt.length = 0
     const own = worker()
     const server = createServer((request, response) => {
-      const isCarry = request.url === '/admin/suppressions/carry'
-      if (isCarry) {
+      const isCopy = request.url === '/admin/suppressions/copy'
+      if (isCopy) {
         request.setEncoding('utf8').on('data', (body: string) => {
-          carriedAt.push([own.deploys, JSON.parse(body)])
+          copiedAt.push([own.deploys, JSON.parse(body)])
         })
       }
       const status = { accepted: 5, pending, dead: 0, quarantined: 0 }
-      response.writeHead(isCarry ? carries.status : 200, { 'content-type': 'application/json' })
-      response.end(JSON.stringify(isCarry ? carries.body : status))
+      response.writeHead(isCopy ? copies.status : 200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(isCopy ? copies.body : status))
     })
     return new Promise<{ url: string; close(): void }>((resolve) => {
       server.listen(0, '127.0.0.1', () => {
@@ -444,12 +444,12 @@ describe('an outbox that would be another one', () => {
     const { url, close } = await relay(0)
     expect(await test.deploy(MOVED, '--url', url), test.printed()).toBe(0)
     close()
-    const [before, after] = carriedAt as [number, unknown][]
+    const [before, after] = copiedAt as [number, unknown][]
     expect([before, after]).toEqual([
       [expect.any(Number), { from: null, to: 'eu' }],
       [Number(before?.[0]) + 1, { from: null, to: 'eu' }],
     ])
-    expect(carriedAt).toHaveLength(2)
+    expect(copiedAt).toHaveLength(2)
     expect(test.printed()).toContain('2 suppressions came along')
   })
 
@@ -468,7 +468,7 @@ describe('an outbox that would be another one', () => {
     const { url, close } = await relay(0)
     expect(await test.deploy(MOVED, '--url', url, '--dry-run'), test.printed()).toBe(0)
     close()
-    expect(carriedAt).toEqual([])
+    expect(copiedAt).toEqual([])
   })
 
   it.each([
@@ -479,18 +479,18 @@ describe('an outbox that would be another one', () => {
     ],
     [
       'the other has things of its own',
-      { status: 200, body: { carried: 0, error: 'Own.' } },
+      { status: 200, body: { copied: 0, error: 'Own.' } },
       'Own.',
     ],
     ['the relay fails', { status: 500, body: { code: 'unavailable' } }, 'did not bring'],
-  ])('is not made where they do not come along: %s', async (_, carries, said) => {
+  ])('is not made where they do not come along: %s', async (_, copies, said) => {
     vi.stubEnv('ADMIN_TOKEN', 'admin-token-of-this-test')
-    const { url, close } = await relay(0, carries)
+    const { url, close } = await relay(0, copies)
     const { deploys } = worker()
     expect(await test.deploy(MOVED, '--url', url), test.printed()).toBe(4)
     close()
     expect(test.printed().replaceAll(/\s+/g, ' ')).toContain(said)
-    expect(carriedAt).toHaveLength(1)
+    expect(copiedAt).toHaveLength(1)
     expect(worker().deploys).toBe(deploys)
   })
 

@@ -15,7 +15,7 @@ export type Fetch = typeof globalThis.fetch
 
 export const TOML = readFileSync(new URL('../../wrangler.toml', import.meta.url), 'utf8')
 
-export type Ran = {
+type Ran = {
   code: number
   out: string
   err: string
@@ -24,7 +24,7 @@ export type Ran = {
   moving: number
 }
 
-export type RunOptions = {
+type RunOptions = {
   fetch?: Fetch
   env?: Record<string, string | undefined>
   /** A terminal, and what is answered there. */

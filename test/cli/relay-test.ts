@@ -6,7 +6,7 @@ import { afterEach, beforeEach, vi } from 'vitest'
 export const KEY = 'test-webhook-key-of-this-run'
 export const ADMIN_TOKEN = 'test-admin-token-of-this-run'
 
-export type Printed = {
+type Printed = {
   /** All of it as one line: words may stand anywhere on it. */
   text(): string
   forget(): void

@@ -39,7 +39,7 @@ const TIMES = {
 
 const TAMPERED = new URL('workers/tampered.js', import.meta.url)
 
-export type Setup = {
+type Setup = {
   /** Puts `workers/tampered.js` around the bundle. */
   readonly tampered?: boolean
   /** Variables of the Worker; they override those of every drill. */

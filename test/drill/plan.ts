@@ -11,7 +11,7 @@ import { makeWebhook, type Webhook } from './webhooks.ts'
  * or by a reset (`resets`: bytes that were not read yet may be lost); or `cuts` the body short, so that there is no event.
  * `delayMs`: how long senders that do not wait stay connected.
  */
-export type Sender = {
+type Sender = {
   readonly kind: 'waits' | 'hangs-up' | 'resets' | 'cuts'
   readonly delayMs: number
 }

@@ -3,7 +3,7 @@ import { request } from 'node:http'
 import type { Item } from './plan.ts'
 
 /** `outcome`: `status` of an acceptance or `code` of a problem; `null` if the body was cut off. */
-export type Answer = {
+type Answer = {
   readonly status: number
   readonly outcome: string | null
   readonly id: string | null

@@ -8,7 +8,7 @@ import { LEFT } from './post-webhook.ts'
 import type { Post } from './poster.ts'
 import { abandoned, isAccepted, sentEvents } from './sent.ts'
 
-export type Totals = {
+type Totals = {
   readonly kills: number
   readonly phases: number
   readonly faults: number

@@ -12,7 +12,7 @@ export function workerdBinary(): string {
   return workerd.default
 }
 
-export type Serving = {
+type Serving = {
   /** Where it listens; `:0` leaves the port to the system, which workerd reports. */
   readonly address?: string
   /** The one class of objects, and its binding; `null`: the Worker has none. */

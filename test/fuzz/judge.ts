@@ -11,7 +11,7 @@ import { CANARY } from './written.ts'
 
 /** `check`: which promise. */
 export type Breach = { readonly check: Check; readonly text: string }
-export type Check = '5xx' | 'answer' | 'custody' | 'content' | 'log' | 'ledger' | 'stranger'
+type Check = '5xx' | 'answer' | 'custody' | 'content' | 'log' | 'ledger' | 'stranger'
 
 type Owed = { readonly whose: Whose; readonly sent: Sent; readonly number: number }
 

@@ -10,14 +10,14 @@ import type { Sent } from './connection.ts'
 import { isJson, type Json, parseExact } from './exact.ts'
 import { KEYS, SOURCE } from './requests.ts'
 
-export type Route =
+type Route =
   | 'auto'
   | 'transcript'
   | 'offline-message'
   | 'new-conversation'
   | 'unanswered'
   | 'feedback'
-export type Kind = Exclude<Route, 'auto'> | 'conversation'
+type Kind = Exclude<Route, 'auto'> | 'conversation'
 
 /** A webhook that the relay must take in. */
 export type Taken = {
@@ -110,7 +110,7 @@ function keyIn(query: string): string | null {
   )
 }
 
-export function headerOf({ headers }: Sent, name: string): string | null {
+function headerOf({ headers }: Sent, name: string): string | null {
   const values = headers.filter(([each]) => each === name).map(([, value]) => value.trim())
   return values.length === 0 ? null : values.join(', ')
 }

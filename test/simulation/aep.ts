@@ -26,11 +26,11 @@ export type Asked = {
 }
 
 /** One request, whatever is in it. */
-export type Requested = { at: number; by: string; failed: boolean }
+type Requested = { at: number; by: string; failed: boolean }
 
 export type Landed = { id: string; at: number; copies: number; text: string; format: string }
 
-export type AepDeps = {
+type AepDeps = {
   queue: Queue
   seed: number
   /** How long an access token is good. */

@@ -162,7 +162,7 @@ export const PUT_BACK: readonly PutIn[] = [
 ]
 
 /** One for each check that none of those is seen by. */
-export const EACH_CHECK: readonly PutIn[] = [
+const EACH_CHECK: readonly PutIn[] = [
   {
     name: 'answer',
     is: 'a webhook of the wrong shape is answered 400',

@@ -11,7 +11,7 @@ import type { Queue } from './queue.ts'
 const MINUTE = 60_000
 const QUARTER = 15 * MINUTE
 const HOUR = 60 * MINUTE
-export type Reason = { code: string; pointer: string }
+type Reason = { code: string; pointer: string }
 
 const REASONS: readonly [Reason, ...Reason[]] = [
   { code: 'DCVS-1104-400', pointer: '/timestamp' },
@@ -23,7 +23,7 @@ type Accepted = { id: string; at: number; flow: string; text: string; isXdm: boo
 type Fate = 'landed' | 'lost' | { batch: Batch; reason: Reason }
 
 export type Batch = { id: string; flow: string; created: number; doneAt: number; rows: Accepted[] }
-export type HourCount = { received: number; ingested: number; failed: number }
+type HourCount = { received: number; ingested: number; failed: number }
 
 export type LandedDeps = {
   queue: Queue

@@ -45,7 +45,7 @@ export class Clock {
 
 type Timer = { planned: Planned | null }
 
-export type Fetch = (url: string, init: RequestInit, machine: Machine) => Promise<Response>
+type Fetch = (url: string, init: RequestInit, machine: Machine) => Promise<Response>
 
 export class Machine {
   readonly name: string

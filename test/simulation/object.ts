@@ -9,7 +9,7 @@ import type { Queue } from './queue.ts'
 import { SimulatedStorage } from './storage.ts'
 
 /** How long commits take to be durable. */
-export type ObjectDeps = {
+type ObjectDeps = {
   queue: Queue
   /** A machine for a new instance, and its environment. */
   start: () => { machine: Machine; env: object }

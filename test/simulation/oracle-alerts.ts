@@ -185,7 +185,7 @@ export class AboutAlerts {
       oracle.breach('alert', `refused is not firing, and ${refused.length} were`)
     }
     if (this.#parkedAt === null && this.raisedAt('rejected') !== null) {
-      oracle.breach('alert', 'rejected was raised, and nothing was set aside')
+      oracle.breach('alert', 'rejected was raised, and nothing was parked')
     }
     if (
       isQuiet &&
@@ -194,7 +194,7 @@ export class AboutAlerts {
       this.#parkedAt < began - 20 * MINUTE &&
       this.raisedAt('rejected') === null
     ) {
-      oracle.breach('alert', 'rejected was not raised, and events are set aside')
+      oracle.breach('alert', 'rejected was not raised, and events are parked')
     }
   }
 

@@ -12,7 +12,7 @@ import {
 } from './plan.ts'
 
 /** What makes faults of one kind, each so many. */
-export type Maker = (random: Random, ms: number, settings: Settings) => Fault[]
+type Maker = (random: Random, ms: number, settings: Settings) => Fault[]
 
 function lasting(random: Random, ms: number, least: number, most: number): Lasting {
   const from = random.int(MINUTE, Math.max(MINUTE, ms - most))

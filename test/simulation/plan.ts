@@ -40,14 +40,14 @@ export type AepFault = Lasting & {
   /** Of the identity service, not of the endpoint. */
   ims: boolean
 }
-export type RpcHow = 'lost-there' | 'lost-back' | 'twice' | 'silent' | 'slow' | 'overloaded'
-export type RpcFault = Lasting & { what: 'rpc'; how: RpcHow; share: number }
+type RpcHow = 'lost-there' | 'lost-back' | 'twice' | 'silent' | 'slow' | 'overloaded'
+type RpcFault = Lasting & { what: 'rpc'; how: RpcHow; share: number }
 export type StorageTrouble = Lasting & {
   what: 'storage'
   how: 'full' | 'fails' | 'slow'
   share: number
 }
-export type SenderFault = Lasting & { what: 'sender'; share: number }
+type SenderFault = Lasting & { what: 'sender'; share: number }
 /**
  * What AEP does with records that it has accepted, and how it answers whoever reads what landed: it refuses them later, loses
  * them, or its read-only side answers so.
@@ -58,8 +58,8 @@ export type LandedFault = Lasting & {
   share: number
 }
 /** Chatlio sends no transcripts. */
-export type ChatlioFault = Lasting & { what: 'chatlio' }
-export type Moment =
+type ChatlioFault = Lasting & { what: 'chatlio' }
+type Moment =
   | { what: 'object'; at: number; how: 'killed' | 'reset' | 'evicted' }
   | { what: 'isolate'; at: number }
   | { what: 'alarm-lost'; at: number }

@@ -2,7 +2,7 @@
 import { type Plan, startOf } from './plan.ts'
 import { World } from './world.ts'
 
-export type Fails = (plan: Plan) => Promise<boolean>
+type Fails = (plan: Plan) => Promise<boolean>
 
 /** `check`: the breach that must stay. Tries at most so many runs. */
 export async function shrunk(

@@ -15,7 +15,7 @@ type Prepared = { statement: StatementSync | null; reads: boolean; returns: bool
 /** What storage does to a statement; `null`: nothing. */
 const FULL = 'database or disk is full: SQLITE_FULL'
 
-export type StorageFault = { kind: 'full' } | { kind: 'fails'; at: (call: number) => boolean }
+type StorageFault = { kind: 'full' } | { kind: 'fails'; at: (call: number) => boolean }
 
 export class SimulatedStorage {
   readonly sql = { exec: (query: string, ...bindings: Value[]) => this.#exec(query, bindings) }

@@ -45,8 +45,8 @@ export type Answered = {
 }
 
 export type Breach = { at: number; check: string; text: string }
-export type WorldOptions = { keep?: boolean; ends?: (breach: Breach) => boolean }
-export type RunResult = {
+type WorldOptions = { keep?: boolean; ends?: (breach: Breach) => boolean }
+type RunResult = {
   breaches: Breach[]
   sha256: string
   mostProbes: number
@@ -623,7 +623,7 @@ export class World {
   }
 }
 
-export function clockOf(ms: number): string {
+function clockOf(ms: number): string {
   const text = new Date(Math.max(0, ms)).toISOString()
   const days = Math.floor(ms / 86_400_000)
   return `${days > 0 ? `${days}d ` : ''}${text.slice(11, 23)}`

@@ -1,4 +1,4 @@
-/** Promise 8, as a pure matter: when each alert is said, when it is repeated, when it ends. */
+/** Promise 8, as a pure function: when each alert is sent, repeated and resolved. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ALERTS } from '../../src/worker/alerts/alerts.ts'
@@ -233,7 +233,7 @@ describe('rejected', () => {
     expect(clock.said(refused({ path: '#/visitor' }))).toEqual(['firing rejected'])
   })
 
-  it('ends when none was refused for 24 hours, and a cause is news again after that', () => {
+  it('ends when none was refused for 24 hours, and a cause is new again after that', () => {
     const clock = clockwork()
     clock.said(refused({}))
     expect(clock.said((now) => factsAt(now), 23 * HOUR)).toEqual([])
@@ -241,7 +241,7 @@ describe('rejected', () => {
     expect(clock.said(refused({}))).toEqual(['firing rejected'])
   })
 
-  it('forgets a cause that was told and has not come for 24 hours, while others go on', () => {
+  it('forgets a cause that was sent and has not come for 24 hours, while others go on', () => {
     const clock = clockwork()
     clock.said(refused({}))
     for (let day = 0; day < 2; day += 1) clock.said(refused({ path: '#/other' }), 13 * HOUR)

@@ -52,7 +52,7 @@ export const WEBHOOK = 'https://hooks.example.com/services/T000/B000/secret-of-t
 export const HEARTBEAT = 'https://beat.example.com/ping/secret-of-the-heartbeat'
 export const PAGERDUTY = 'https://events.pagerduty.com/v2/enqueue?routing_key=secret-routing-key'
 
-export type Sent = { url: string; init: RequestInit; body: Record<string, unknown> }
+type Sent = { url: string; init: RequestInit; body: Record<string, unknown> }
 
 /**
  * Answers in the place of the alert webhook and the heartbeat; everything else goes to the local AEP. `answer` may be

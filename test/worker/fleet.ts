@@ -19,7 +19,7 @@ const CRON_MS = 300_000
 /** One setting that AEP and the relay must agree on: the variable here, the setting there, and a value of neither. */
 export type Agreed = { variable: string; setting: keyof Settings; ours: string; other: string }
 
-export type Is = 'good' | 'bad'
+type Is = 'good' | 'bad'
 
 export type Step =
   | { do: 'event'; isolate: number; is: Is }

@@ -1,5 +1,5 @@
 /** Promise 9, over the wire: what the cron trigger reads of AEP's own counts, what it says of them, and what it leaves alone. */
-import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LocalAdobe } from '../../src/local-adobe/app.ts'
@@ -60,6 +60,14 @@ async function webhooks(count: number, fields: Record<string, unknown> = {}): Pr
 async function tick(ms = 20 * MINUTE): Promise<void> {
   clock.advance(ms)
   await relay.scheduled()
+}
+
+/** From now on the relay sends to, and reads of, another one. */
+async function changeDataflow(): Promise<void> {
+  const another = { ...READ_AND_ALERT, AEP_FLOW_ID: 'another-flow' }
+  Object.assign(env, another)
+  await evictDurableObject(outbox())
+  relay = startRelay(another)
 }
 
 type Compared = {
@@ -341,9 +349,7 @@ describe('reading', () => {
   it('begins anew with another dataflow, whose hours are not compared with what went to the first', async () => {
     await webhooks(5)
     await tick()
-    await runInDurableObject(outbox(), (_, { storage }) => {
-      storage.sql.exec("UPDATE landed SET made_for = 'another'")
-    })
+    await changeDataflow()
     aep.reset()
     await tick(MINUTE)
     for (let hours = 0; hours < 5; hours += 1) await tick(HOUR)
@@ -412,9 +418,7 @@ describe('a day', () => {
     // Reading again, and another dataflow, change nothing of it.
     for (let hours = 0; hours < 4; hours += 1) await tick(HOUR)
     expect((await days(2))[1]).toEqual(yesterday)
-    await runInDurableObject(outbox(), (_, { storage }) => {
-      storage.sql.exec("UPDATE landed SET made_for = 'another'")
-    })
+    await changeDataflow()
     await tick(HOUR)
     expect((await days(2))[1]).toEqual(yesterday)
   })

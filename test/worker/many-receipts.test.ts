@@ -2,11 +2,12 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
+import type { LandedHour, ReadFailure } from '../../src/worker/aep/landed.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { packReceipts, type Receipt } from '../../src/worker/outbox/records/packed.ts'
 import { ReceiptStore } from '../../src/worker/outbox/records/receipts.ts'
 import { DAY, HOUR, READ_AND_ALERT } from './alerts-support.ts'
-import { listedBy, pagedBy } from './outbox-support.ts'
+import { idOf, listedBy, pagedBy } from './outbox-support.ts'
 import { type Clock, eachTest, outbox, type Relay, startRelay } from './support.ts'
 
 let relay: Relay
@@ -35,16 +36,30 @@ describe('with 100,000 receipts, and as many failures', () => {
     const { now } = clock
     await runInDurableObject(outbox(), async (instance: Outbox, { storage }) => {
       const { sql } = storage
-      const numbers = `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT ${MANY})`
-      sql.exec(`${numbers} INSERT INTO landed_failures (id, code, pointer, batch, at)
-        SELECT printf('%064x', i), 'DCVS-1105-400', '/timestamp', 'b' || (i / 100), ${now} - i * 20000 FROM n`)
-      sql.exec(`${numbers} INSERT OR REPLACE INTO landed_hours (at, received, ingested, failed, settled)
-        SELECT (${now} / 3600000 - i) * 3600000, 1, 1, 0, i > 2 FROM n LIMIT 2160`)
+      const failures = Array.from({ length: MANY }, (_, i): ReadFailure => {
+        const cause = { code: 'DCVS-1105-400', pointer: '/timestamp', batch: `b${i % 1_000}` }
+        const own = { kind: null, source: null, acceptedAt: now, form: 'raw' } as const
+        return { ...cause, ...own, id: idOf(i), at: now - i * 20_000 }
+      })
+      const hours = Array.from({ length: 2_160 }, (_, i): LandedHour => {
+        const at = (Math.floor(now / HOUR) - i) * HOUR
+        return { at, received: 1, ingested: 1, failed: 0, settled: i > 2 }
+      })
+      const flow = { datasetId: READ_AND_ALERT.AEP_DATASET_ID, flowId: env.AEP_FLOW_ID }
+      const rest = { unnamed: [], cursor: null, more: false, problem: null }
+      instance.takeLanded({ flow, failures, hours, ...rest })
       const receipts = Array.from({ length: MANY }, (_, i): Receipt => {
         const at = now - i * 5_000
         const own = { kind: 'feedback' as const, source: null, via: 'forwarded' as const }
-        const id = i.toString(16).padStart(64, '0')
-        return { ...own, id, receivedAt: at, settledAt: at, attempts: 1, bytes: 2, hashes: '' }
+        return {
+          ...own,
+          id: idOf(i),
+          receivedAt: at,
+          settledAt: at,
+          attempts: 1,
+          bytes: 2,
+          hashes: '',
+        }
       })
       new ReceiptStore(sql).add([packReceipts(receipts)])
       const cursors: { rowsRead: number }[] = []
@@ -73,7 +88,7 @@ describe('with 100,000 receipts, and as many failures', () => {
       expect(await read(() => instance.activity(...week, 'day'))).toBeLessThan(7 * 24 + FEW)
       expect(await read(() => instance.completeness(...week))).toBeLessThan(FEW)
       expect(await read(() => instance.beginLanded())).toBeLessThan(5)
-      const by = { id: '5'.padStart(64, '0') }
+      const by = { id: idOf(5) }
       const request = { by, from: 0, before: Number.MAX_SAFE_INTEGER, limit: 10 }
       expect(await read(() => instance.find(request))).toBeLessThan(2 * FEW)
       expect(instance.find(request)).toMatchObject([{ state: 'failed' }])
@@ -84,7 +99,7 @@ describe('with 100,000 receipts, and as many failures', () => {
 describe('GET /admin/events?state=all', () => {
   it('goes over many rows of receipts and over days, by kind too', async () => {
     const receipt = (at: number, kind: 'feedback' | 'unanswered', serial: number) => ({
-      id: serial.toString(16).padStart(64, '0'),
+      id: idOf(serial),
       kind,
       source: null,
       receivedAt: at,

@@ -6,7 +6,7 @@ import type { LocalAdobe } from '../../src/local-adobe/app.ts'
 import { type Clock, outbox } from './support.ts'
 
 /** Rows by table; `alarm`: it was set, which is billed as a row. */
-export type Rows = Record<string, number>
+type Rows = Record<string, number>
 export type Cost = { rows: Rows; read: number; calls: number; aep: number }
 
 const TABLE = /(?:INTO|UPDATE|DELETE FROM|TABLE(?: IF (?:NOT )?EXISTS)?)\s+(\w+)/

@@ -156,7 +156,7 @@ describe('storage of the last layout', () => {
     expect(await tables()).toEqual(today)
   })
 
-  it('loses no event: pending ones are delivered, set aside ones can be redriven, the ledger balances', async () => {
+  it('loses no event: pending ones are delivered, parked ones can be redriven, the ledger balances', async () => {
     await reopenOn(withEvents(clock.now))
     expect(await outbox().status()).toMatchObject({
       accepted: 14,

@@ -155,7 +155,7 @@ describe('docs/openapi.json', () => {
     for (const [path, body] of [
       ['', { id: rows[0]?.id, until: '2099-01-01' }],
       ['/import', { passphrase, sealed: exported.body.sealed }],
-      ['/carry', { from: null, to: null }],
+      ['/copy', { from: null, to: null }],
     ] as const) {
       const answered = await relay.command(`/suppressions${path}`, body)
       expect(misfit('post', `/admin/suppressions${path}`, answered), path).toEqual([])

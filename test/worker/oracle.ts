@@ -20,7 +20,7 @@ export function seeded(seed: number): () => number {
   }
 }
 
-export type OracleOptions = {
+type OracleOptions = {
   aep: LocalAdobe
   clock: Clock
   seed: number

@@ -6,10 +6,13 @@ import type { Ending } from '../../src/worker/aep/client/verdict.ts'
 import { parseConfig } from '../../src/worker/config/config.ts'
 import { settingsOf } from '../../src/worker/config/destination.ts'
 import type { RequestAttempt, StoreRequest } from '../../src/worker/outbox/arrivals.ts'
+import { NO_HISTORY } from '../../src/worker/outbox/blame.ts'
+import type { ArrivingEvent, StoredAttempt, StoredError } from '../../src/worker/outbox/event.ts'
+import { Events } from '../../src/worker/outbox/events.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { outbox, type Relay } from './support.ts'
 
-export const settings = () => settingsOf(parseConfig(env).destination)
+const settings = () => settingsOf(parseConfig(env).destination)
 
 /** An id for each number. */
 export const idOf = (index: number) => index.toString(16).padStart(64, '0')
@@ -66,6 +69,37 @@ export const storeLarge = (count: number): Promise<string[]> =>
     return requests.map(({ id }) => id)
   })
 
+/** An event for each index, one a millisecond, as the outbox writes it down. */
+export function arrivingEvent(index: number, fields: Partial<ArrivingEvent> = {}): ArrivingEvent {
+  return {
+    id: idOf(index),
+    kind: 'feedback',
+    source: null,
+    receivedAt: index,
+    body: new TextEncoder().encode('{}'),
+    hashes: '',
+    state: 'pending',
+    parts: [],
+    madeFor: '',
+    attempt: null,
+    ...fields,
+  }
+}
+
+/** One attempt that ended so, and what is to come of it. */
+export function failedAttempt(error: StoredError, nextAt: number | null = null): StoredAttempt {
+  const history = { ...NO_HISTORY, attempts: 1, triedAt: 1 }
+  return { ...history, nextAt, askedToWait: false, error, answer: null }
+}
+
+/** Many at once, by the statements that the outbox has for it: without an answer for each, and without a sync. */
+export function fillWith(storage: DurableObjectStorage, arriving: readonly ArrivingEvent[]): void {
+  const events = new Events(storage, () => {})
+  for (let from = 0; from < arriving.length; from += 1_000) {
+    events.store(arriving.slice(from, from + 1_000))
+  }
+}
+
 /** When the object wakes by itself, in epoch milliseconds. */
 export const alarmAt = () => inOutbox((_, { storage }) => storage.getAlarm())
 
@@ -80,7 +114,7 @@ export async function refuseWrites(what: string, text = 'disk full'): Promise<()
   return () => run(`DROP TRIGGER ${name}`)
 }
 
-export type ListedRow = { id: string; state: string; settledAt?: string | null }
+type ListedRow = { id: string; state: string; settledAt?: string | null }
 
 /** One page of `GET /admin/events`. */
 export async function listedBy(relay: Relay, query: string): Promise<ListedRow[]> {

@@ -203,7 +203,7 @@ describe('an outage', () => {
   })
 })
 
-describe('never asleep with work owed', () => {
+describe('never asleep with work to do', () => {
   it('an alarm handler that fails twenty times in a row still delivers afterwards', async () => {
     aep.rule({ answer: { type: 'status', status: 503 } })
     await post()

@@ -2,7 +2,7 @@
 import { readSessionCookie } from '../../src/worker/http/auth.ts'
 import { startRelay, TOKEN } from './support.ts'
 
-export type Shown = { status: number; html: string; headers: Headers; path: string }
+type Shown = { status: number; html: string; headers: Headers; path: string }
 
 const COOKIE = '__Host-admin'
 

@@ -1,6 +1,6 @@
 /**
  * What operators ask costs as much with twenty thousand events as with ten: rows are billed, and a page is loaded often.
- * Every operation of the API runs here against one shard that holds 20,000 pending events, as many set aside and as many
+ * Every operation of the API runs here against an outbox that holds 20,000 pending events, as many parked and as many
  * receipts; SQLite counts the rows that its statements read.
  */
 import { reset, runInDurableObject } from 'cloudflare:test'
@@ -9,11 +9,14 @@ import { pageRoutes } from '../../src/worker/admin/page/routes.tsx'
 import { Sessions } from '../../src/worker/http/auth.ts'
 import { RUNTIME } from '../../src/worker/lib/rim.ts'
 import { MAX_COMPLETENESS_EVENTS, MAX_SCANNED, MAX_WATCHED } from '../../src/worker/limits.ts'
+import type { ArrivingEvent } from '../../src/worker/outbox/event.ts'
 import type { Outbox } from '../../src/worker/outbox/outbox.ts'
 import { ActivityStore, type CountRow } from '../../src/worker/outbox/records/activity.ts'
 import { LookupHash } from '../../src/worker/outbox/records/lookup.ts'
+import { OperatorLog } from '../../src/worker/outbox/records/operator-log.ts'
 import { packReceipts, type Receipt } from '../../src/worker/outbox/records/packed.ts'
 import { ReceiptStore } from '../../src/worker/outbox/records/receipts.ts'
+import { arrivingEvent, failedAttempt, fillWith } from './outbox-support.ts'
 import {
   type Answered,
   captureLogs,
@@ -37,58 +40,70 @@ const BESIDE = 40
 const NOT_INDEXED = 120
 
 /** The entry of a redrive in the operators' log. */
-const REDRIVE = 2 * EVENTS
+const REDRIVE = EVENTS + 1
 
 /** The beginning of an id is what a filter holds. */
 const receiptId = (index: number) => index.toString(16).padStart(8, '0').padEnd(64, 'e')
 
+/** What is parked, by turns: refused by AEP, or not valid; a few of them at a place. */
+function parked(index: number): Partial<ArrivingEvent> {
+  if (index % 2 === 0) {
+    const message = index % 20 === 0 ? 'Bad at #/rare' : 'Bad'
+    return { state: 'dead', attempt: failedAttempt({ code: 'rejected', status: 400, message }) }
+  }
+  const message = index % 20 === 1 ? 'visitor.UUID: No' : 'No'
+  const error = { code: 'invalid-payload', status: null, message } as const
+  return { state: 'quarantined', attempt: failedAttempt(error) }
+}
+
 /** One event a second; ids are `pending-…`, `parked-…` with a number, and `receiptId`. */
-function fill(sql: SqlStorage, now: number, hash: string): void {
-  const numbers = `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT ${EVENTS})`
+function fill(storage: DurableObjectStorage, now: number, hash: string): void {
+  const { sql } = storage
   const from = now - EVENTS * 1_000
-  const at = `(${from} + i * 1000)`
-  const kind = "CASE i % 4 WHEN 0 THEN 'feedback' WHEN 1 THEN 'unanswered' ELSE 'transcript' END"
-  const body = "CAST('{}' AS BLOB)"
-  const event = 'position, id, state, kind, received_at, hashes, begun, body'
-  sql.exec(`${numbers} INSERT INTO events (${event})
-    SELECT ${at} * 4096, 'pending-' || i, 'pending', ${kind}, ${at}, '', 0, ${body} FROM n`)
-  sql.exec(`${numbers} INSERT INTO events (${event}, code, path)
-    SELECT ${at} * 4096 + 1, 'parked-' || i, CASE i % 2 WHEN 0 THEN 'dead' ELSE 'quarantined' END,
-      ${kind}, ${at}, '', 0, ${body}, CASE i % 2 WHEN 0 THEN 'rejected' ELSE 'invalid-payload' END,
-      CASE i % 20 WHEN 0 THEN '#/rare' WHEN 1 THEN 'visitor.UUID' ELSE '' END FROM n`)
-  sql.exec(`INSERT INTO attempts (position, attempts, strikes, throttles, refused, tried_at, next_at,
-      asked_to_wait, code, status, message, history)
-    SELECT position, 1, 0, 0, 0, ${now}, IIF(state = 'pending', ${now} + 3600000, NULL), 0,
-      IFNULL(code, 'unavailable'), IIF(state = 'pending', 503, 400),
-      CASE path WHEN '#/rare' THEN 'Bad at #/rare' WHEN 'visitor.UUID' THEN 'visitor.UUID: No'
-        ELSE 'No' END, '[]'
-    FROM events`)
+  const kindOf = (index: number) =>
+    index % 4 === 0 ? 'feedback' : index % 4 === 1 ? 'unanswered' : 'transcript'
+  const each = (fieldsOf: (index: number) => Partial<ArrivingEvent>) =>
+    Array.from({ length: EVENTS }, (_, index) => {
+      const own = { kind: kindOf(index), receivedAt: from + index * 1_000 } as const
+      return arrivingEvent(index, { ...own, ...fieldsOf(index) })
+    })
+  const error = { code: 'unavailable', status: 503, message: 'No' } as const
+  const attempt = failedAttempt(error, now + 3_600_000)
+  fillWith(
+    storage,
+    each((index) => ({ id: `pending-${index}`, attempt })),
+  )
+  fillWith(
+    storage,
+    each((index) => ({ id: `parked-${index}`, ...parked(index) })),
+  )
   const receipts = Array.from({ length: EVENTS }, (_, i): Receipt => {
     const receivedAt = from + i * 1_000
     const hashes = `e${i % 400 === 0 ? hash : i.toString(16).padStart(32, '7')}`
-    const told = { kind: 'feedback' as const, source: null, via: 'forwarded' as const, attempts: 1 }
-    return { ...told, id: receiptId(i), receivedAt, settledAt: receivedAt, bytes: 2, hashes }
+    const own = { kind: 'feedback' as const, source: null, via: 'forwarded' as const, attempts: 1 }
+    return { ...own, id: receiptId(i), receivedAt, settledAt: receivedAt, bytes: 2, hashes }
   })
   new ReceiptStore(sql).add([packReceipts(receipts)])
-  sql.exec(`${numbers} INSERT INTO operator_log (at, by, action, counts)
-    SELECT ${at}, 'token', 'pause', '{}' FROM n`)
-  sql.exec(
-    `INSERT INTO operator_log (position, at, by, action, counts, redriven)
-     SELECT ?, ?, 'token', 'redrive', '{"redriven":20000}',
-       json_object('positions', json_group_array(position), 'erased', 0)
-     FROM (SELECT position FROM events WHERE state <> 'pending' ORDER BY position LIMIT ?)`,
-    REDRIVE,
-    now,
-    MAX_WATCHED,
-  )
+  const log = new OperatorLog(sql)
+  const entry = { by: 'token', action: 'pause', counts: {}, filter: {} }
+  for (const { receivedAt } of receipts) log.add({ ...entry, at: receivedAt }, null)
+  const watched = sql
+    .exec<{ position: number }>(
+      "SELECT position FROM events WHERE state <> 'pending' ORDER BY position LIMIT ?",
+      MAX_WATCHED,
+    )
+    .toArray()
+  const redriven = { positions: watched.map(({ position }) => position), erased: 0 }
+  const counts = { redriven: 20_000 }
+  const action = 'redrive'
+  expect(log.add({ ...entry, at: now, action, counts }, redriven)).toBe(REDRIVE)
   // Ten counts a minute for a day.
-  const counts = Array.from({ length: 14_400 }, (_, i): CountRow => {
+  const activity = Array.from({ length: 14_400 }, (_, i): CountRow => {
     const minute = (Math.floor(now / 60_000) - Math.floor(i / 10)) * 60_000
     const source = `key-${i % 10}`
     return { minute, kind: 'feedback', outcome: 'forwarded', source, count: 1, histogram: {} }
   })
-  new ActivityStore(sql).add(counts)
-  sql.exec('UPDATE ledger SET accepted = ?', 2 * EVENTS)
+  new ActivityStore(sql).add(activity)
 }
 
 type Asked = { answer: Answered; rows: number }
@@ -106,7 +121,7 @@ async function visit(path: string, form?: Record<string, string>): Promise<Asked
   return count((relay) => relay.send(`/admin${path}`, init))
 }
 
-/** Asks twice, inside the outbox, and counts the second time: the first fills what a shard keeps in memory. */
+/** Asks twice, inside the outbox, and counts the second time: the first fills what the outbox keeps in memory. */
 async function count(ask: (relay: Relay) => Promise<Answered>): Promise<Asked> {
   return runInDurableObject(outbox(), async (instance: Outbox, { storage }) => {
     const relay: Relay = startRelay({ OUTBOX: { getByName: () => instance } })
@@ -131,7 +146,7 @@ beforeAll(async () => {
   const key = await outbox().lookupKey()
   const hash = await new LookupHash(key, RUNTIME.hmac).of('email', 'ada@example.com')
   await runInDurableObject(outbox(), async (instance: Outbox, { storage }) => {
-    storage.transactionSync(() => fill(storage.sql, now, hash))
+    storage.transactionSync(() => fill(storage, now, hash))
     await instance.wake()
   })
 })

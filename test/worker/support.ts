@@ -122,7 +122,7 @@ export function startRelay(variables: Record<string, unknown> = {}) {
 export type Relay = ReturnType<typeof startRelay>
 
 /** What most tests begin with: a silent console, a clock of their own, a local AEP and one isolate of the Worker. */
-export type World = { logs: string[]; clock: Clock; aep: LocalAdobe; relay: Relay }
+type World = { logs: string[]; clock: Clock; aep: LocalAdobe; relay: Relay }
 
 /** Anew before each test; after it, the outbox is empty again. */
 export function eachTest(begin: (world: World) => void, options: LocalAdobeOptions = {}): void {

@@ -46,20 +46,20 @@ describe('an outbox of another jurisdiction', () => {
     getByName: (name: string) => env.OUTBOX.getByName(name),
     jurisdiction: () => ({ getByName: (name: string) => env.OUTBOX.getByName(`eu ${name}`) }),
   }
-  const carry = async (by: Relay, ends: object = { from: null, to: 'eu' }) => {
-    return (await by.command('/suppressions/carry', ends)).body
+  const copy = async (by: Relay, ends: object = { from: null, to: 'eu' }) => {
+    return (await by.command('/suppressions/copy', ends)).body
   }
 
   it('knows before its first webhook who is suppressed, and later of whom it was told meanwhile', async () => {
     const first = startRelay({ OUTBOX })
     await first.command('/erase', { email: EMAIL })
-    expect(await carry(first)).toEqual({ carried: 1, error: null })
+    expect(await copy(first)).toEqual({ copied: 1, error: null })
     const second = startRelay({ OUTBOX, OUTBOX_JURISDICTION: 'eu' })
     expect((await second.post('feedback', theirs())).body.status).toBe('suppressed')
     expect((await second.post('feedback', conversation())).body.status).toBe('forwarded')
     await second.report()
     await first.command('/erase', { visitor: 'v-late' })
-    expect(await carry(second)).toEqual({ carried: 2, error: null })
+    expect(await copy(second)).toEqual({ copied: 2, error: null })
     const late = await second.post('feedback', conversation({ visitor: { UUID: 'v-late' } }))
     expect(late.body.status).toBe('suppressed')
     expect((await second.get('/suppressions')).body.count).toBe(2)
@@ -71,11 +71,11 @@ describe('an outbox of another jurisdiction', () => {
     const first = startRelay({ OUTBOX })
     const second = startRelay({ OUTBOX, OUTBOX_JURISDICTION: 'eu' })
     await second.post('feedback', '{')
-    expect(await carry(first)).toEqual({ carried: 0, error: null })
+    expect(await copy(first)).toEqual({ copied: 0, error: null })
     await first.command('/erase', { email: EMAIL })
     const error = expect.stringContaining('a key of its own')
-    expect(await carry(first)).toEqual({ carried: 0, error })
-    expect(await carry(first, { from: 'eu', to: 'eu' })).toMatchObject({ carried: 0 })
+    expect(await copy(first)).toEqual({ copied: 0, error })
+    expect(await copy(first, { from: 'eu', to: 'eu' })).toMatchObject({ copied: 0 })
   })
 })
 

@@ -131,7 +131,7 @@ function getter(settings: PlatformSettings, io: Io): PlatformGet {
 /** A month of failed batches is many requests, and what passes must not end them. */
 const ATTEMPTS = 5
 
-export function unusable(error: unknown): Unusable {
+function unusable(error: unknown): Unusable {
   if (!(error instanceof PlatformError)) throw error
   return { wrong: `${error.message}. ${adviceOn(error, VIEW)}`, usage: false }
 }
@@ -140,7 +140,7 @@ export function unusable(error: unknown): Unusable {
 export const explain = (problem: PlatformProblem): string =>
   explainProblem(problem, 'Run the same command again later.')
 
-export type Everything = {
+type Everything = {
   readonly hours: readonly LandedHour[]
   readonly failures: readonly ReadFailure[]
   readonly unnamed: number

@@ -32,7 +32,7 @@ import {
 } from './deployed.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { doneText, planText, problemsText, uncheckedText, urlsText } from './report.ts'
-import { carrySuppressions, carryTheRest, keysEnded, type Move, outboxMove } from './running.ts'
+import { copySuppressions, copyTheRest, keysEnded, type Move, outboxMove } from './running.ts'
 import {
   keyNames,
   missingSecrets,
@@ -173,10 +173,10 @@ async function deploy(options: Options, asking: Asking): Promise<number> {
       return answer === null ? ended.code : 4
     }
   }
-  const carried = move && (await carrySuppressions(move))
+  const copied = move && (await copySuppressions(move))
   signal.throwIfAborted()
-  if (typeof carried === 'string') {
-    complain(`${wrap(carried)}\nNothing was changed.`)
+  if (typeof copied === 'string') {
+    complain(`${wrap(copied)}\nNothing was changed.`)
     return 4
   }
   return await upload({ target, selected, secrets, options, existing: all, move }, asking)
@@ -238,7 +238,7 @@ async function upload(what: Upload, asking: Asking): Promise<number> {
     warn(result)
     const url = options.url ?? addressIn(output) ?? addressOf(target)
     if (result.code === 0) {
-      if (what.move) say(await carryTheRest(what.move))
+      if (what.move) say(await copyTheRest(what.move))
       if (isWorkersBuild()) say(`Deployed.\n\n${result.stdout}`)
       // The key is meant to be shown.
       else console.log(`Deployed.\n\n${doneText(url, target, secrets, existing, options)}`)

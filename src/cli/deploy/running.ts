@@ -147,26 +147,26 @@ export async function outboxMove(
  * Who is suppressed must be known to the new outbox before it takes a webhook. Returns how many there are; the text says
  * why they could not be brought.
  */
-export async function carrySuppressions({ base, ask, from, to }: Move): Promise<number | string> {
-  const answer = await ask('suppressions/carry', { from, to })
+export async function copySuppressions({ base, ask, from, to }: Move): Promise<number | string> {
+  const answer = await ask('suppressions/copy', { from, to })
   const { status, body }: { status: number; body: Fields } =
     'wrong' in answer ? { status: 0, body: {} } : answer
   if (status === 404) {
     return 'OUTBOX_JURISDICTION changes, and the version that runs cannot bring the suppressions along. Deploy this version first with the setting as it was, then change it.'
   }
-  const { carried, error } = status === 200 ? body : {}
+  const { copied, error } = status === 200 ? body : {}
   if (typeof error === 'string') return `The suppressions cannot be brought along. ${error}`
-  return typeof carried === 'number'
-    ? carried
+  return typeof copied === 'number'
+    ? copied
     : `OUTBOX_JURISDICTION changes, and ${base} did not bring the suppressions along.`
 }
 
 /** Again, for those of the moments in between. */
-export async function carryTheRest(move: Move): Promise<string> {
-  const carried = await carrySuppressions(move)
+export async function copyTheRest(move: Move): Promise<string> {
+  const copied = await copySuppressions(move)
   return wrap(
-    typeof carried === 'number'
-      ? `The outbox is another one now; ${carried} suppressions came along. Receipts and activity stay behind.`
-      : `The outbox is another one now. Suppressions came along before; whether there were more in the moments in between is not known: ${carried}`,
+    typeof copied === 'number'
+      ? `The outbox is another one now; ${copied} suppressions came along. Receipts and activity stay behind.`
+      : `The outbox is another one now. Suppressions came along before; whether there were more in the moments in between is not known: ${copied}`,
   )
 }

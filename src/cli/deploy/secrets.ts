@@ -37,9 +37,9 @@ export function neededSecrets({ vars }: Target, secrets: ReadonlySet<string>): s
 }
 
 /** What Cloudflare has of a needed secret. `stale`: it came with another id; `unclear`: with none. */
-type Held = 'none' | 'good' | 'stale' | 'unclear'
+type SecretState = 'none' | 'good' | 'stale' | 'unclear'
 
-function heldOf(secret: string, { vars }: Target, deployed: Deployed): Held {
+function secretStateOf(secret: string, { vars }: Target, deployed: Deployed): SecretState {
   if (!deployed.secrets.has(secret)) return 'none'
   const id = GOES_WITH[secret] ?? ''
   const [wanted, now] = [trimmedText(vars[id]), trimmedText(deployed.vars?.get(id))]
@@ -62,12 +62,12 @@ export function ownerProblems(
   environment: Environment,
 ): SettingProblem[] {
   return neededSecrets(target, deployed.secrets).flatMap((setting) => {
-    const held = heldOf(setting, target, deployed)
+    const state = secretStateOf(setting, target, deployed)
     const isGiven = variable(environment, setting) !== undefined
-    if (made[setting] !== undefined || !(held === 'stale' || (held === 'none' && isGiven)))
+    if (made[setting] !== undefined || !(state === 'stale' || (state === 'none' && isGiven)))
       return []
     const id = GOES_WITH[setting]
-    const has = held === 'stale' ? `has for another ${id}` : 'does not have'
+    const has = state === 'stale' ? `has for another ${id}` : 'does not have'
     const others = isGiven ? `; the one that is there goes with another ${id}` : ''
     const problem = `is a secret that Cloudflare ${has}: have it in the environment of this deploy, or in the file of its --env-file${others}`
     return [{ setting, problem }]
@@ -97,7 +97,7 @@ export function missingSecrets({ target, deployed, environment, newKeys }: Secre
   for (const name of neededSecrets(target, existing)) {
     const value = variable(environment, name)
     const isTaken = value !== undefined && !isOfAnother(name, target, environment)
-    if (isTaken && heldOf(name, target, deployed) !== 'good') missing[name] = value
+    if (isTaken && secretStateOf(name, target, deployed) !== 'good') missing[name] = value
   }
   return missing
 }

@@ -16,9 +16,9 @@ const MAX_PAGES = 200
 /** What attempts take, and what Adobe's clock may be ahead: a job that is asked for at midnight may be of the next day. */
 const AHEAD_MS = 10 * 60_000
 
-export type Asked = { readonly requestId: string | null; readonly ids: readonly string[] }
+type Asked = { readonly requestId: string | null; readonly ids: readonly string[] }
 
-export type Search = {
+type Search = {
   readonly key: string
   readonly regulation: string
   /** When it was asked for, and now; epoch milliseconds. */

@@ -52,7 +52,6 @@ const ReceiptSchema = v.object({
   job: v.nullable(JobSchema),
 })
 export type Receipt = v.InferOutput<typeof ReceiptSchema>
-export type Job = v.InferOutput<typeof JobSchema>
 
 export function fileOf(directory: string, { key }: Pick<Receipt, 'key'>): string {
   return path.join(directory, `${key}.json`)

@@ -10,7 +10,7 @@ import { MAX_ERASE_ROUNDS } from '../../worker/limits.ts'
 import { adminAnswer, type Fields, type Operator } from '../lib/relay-reply.ts'
 import type { Erase } from './options.ts'
 
-export type Sums = { matched: number; erased: number; receipts: number; mentioned: number }
+type Sums = { matched: number; erased: number; receipts: number; mentioned: number }
 
 export type Erased = {
   readonly sums: Sums

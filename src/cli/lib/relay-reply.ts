@@ -120,7 +120,7 @@ function isRelays(body: Fields): boolean {
 }
 
 /** A count or a list that tells an answer of an admin route. */
-const ADMIN = 'accepted matched count rows points events hours indexes problems carried'.split(' ')
+const ADMIN = 'accepted matched count rows points events hours indexes problems copied'.split(' ')
 
 async function textOf(response: Response, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = []

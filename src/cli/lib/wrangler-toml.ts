@@ -223,7 +223,7 @@ function prepared(toml: string, env: string): { before: string; blocks: string }
 }
 
 /** What a named environment does not inherit, in the order in which it is written. */
-const BINDINGS = ['durable_objects', 'version_metadata', 'ratelimits', 'analytics_engine_datasets']
+const BINDINGS = ['durable_objects', 'version_metadata', 'ratelimits']
 
 function blocksOf(name: string, values: unknown): string[] {
   if (Array.isArray(values)) return values.flatMap((each) => block(`[[${name}]]`, each))

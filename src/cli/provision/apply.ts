@@ -11,7 +11,7 @@ import type { Context, Found, Key, Step } from './step.ts'
 import { type State, stateOf } from './survey.ts'
 import type { Wanted } from './wanted.ts'
 
-export type Outcome = 'found' | 'made' | 'changed'
+type Outcome = 'found' | 'made' | 'changed'
 export type Done = { readonly step: Step; readonly found: Found; readonly outcome: Outcome }
 
 /** What can end a run besides Adobe's own refusal. `exit` is the exit code. */
@@ -43,7 +43,7 @@ type Hooks = {
   done(done: Done): void
 }
 
-export type Order = {
+type Order = {
   readonly api: PlatformClient
   readonly wanted: Wanted
   readonly mayAmend: boolean

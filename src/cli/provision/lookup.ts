@@ -66,7 +66,7 @@ export async function flowServiceOne(
   return body === null ? [] : [{ id, body }]
 }
 
-export type RegistryKind = 'fieldgroups' | 'schemas'
+type RegistryKind = 'fieldgroups' | 'schemas'
 
 /** With the whole body: a list shows titles and ids only. */
 export async function byTitle(send: Send, kind: RegistryKind, title: string): Promise<Found[]> {

@@ -61,7 +61,7 @@ export function relayVars(
 }
 
 /** The flow's own, or that of its base connection. */
-export function inletOf(known: ReadonlyMap<Key, Found>): string | null {
+function inletOf(known: ReadonlyMap<Key, Found>): string | null {
   const flow = textAt(known.get('flow')?.body ?? null, 'options', 'inletUrl')
   return flow ?? textAt(known.get('base')?.body ?? null, 'auth', 'params', 'inletUrl')
 }
@@ -149,7 +149,7 @@ export function isSameInlet(one: string, other: string): boolean {
   return bare(one) === bare(other)
 }
 
-export type Endpoint = { readonly endpoint: string; readonly flowId: string | null }
+type Endpoint = { readonly endpoint: string; readonly flowId: string | null }
 
 /** The address that Adobe's interface shows, and the flow id that may be part of it. What is wrong never repeats it. */
 export function readEndpoint(

@@ -7,7 +7,7 @@ import { type ConfigProblem, SECRETS } from '../../worker/config/variables.ts'
 import { type AepError, type SampleOutcome, wordsOf } from './sample.ts'
 
 /** Where this relay is configured, how it is deployed and followed, and how it gets a secret. */
-export type Commands = {
+type Commands = {
   readonly config: string
   readonly deploy: string
   readonly tail: string

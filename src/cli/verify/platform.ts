@@ -29,7 +29,7 @@ export function noPlatform(why: string, ok: null | false = null): Platform {
   }
 }
 
-export type PlatformAccess = {
+type PlatformAccess = {
   /** GET on the Platform API with all its headers: the parsed body. Throws with a message for a person. */
   get(path: string): Promise<unknown>
   /** `AEP_FLOW_ID` of the relay. */

@@ -22,7 +22,7 @@ const RETENTION_MS = 30 * 86_400_000
 const DEFAULT_LIMIT = 20
 const MAX_LIMIT = 100
 
-export type Batch = {
+type Batch = {
   readonly id: string
   readonly datasetId: string
   readonly flowId: string | null

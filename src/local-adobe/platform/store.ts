@@ -8,7 +8,7 @@
 import * as v from 'valibot'
 import type { JsonObject } from '../streaming/message.ts'
 
-export const KINDS = [
+const KINDS = [
   'namespaces',
   'classes',
   'fieldgroups',

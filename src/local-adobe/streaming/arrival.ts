@@ -27,7 +27,7 @@ import { violationsOf } from './violations.ts'
 /** 1 MB for the whole request, taken at its smaller reading. */
 const MAX_REQUEST_BYTES = 1_000_000
 
-export type Refusal = { readonly status: number; readonly body: Problem }
+type Refusal = { readonly status: number; readonly body: Problem }
 
 /** AEP's own verdict on one message. */
 export type Judged =

@@ -13,7 +13,7 @@ import { isObject, type JsonObject, type MarkedIdentity } from './message.ts'
 /** Adobe says 10 KB and not which: the smaller reading, 10 × 1000 bytes of UTF-8 JSON. */
 const MAX_EVENT_BYTES = 10_000
 
-export type Identity = { readonly namespace: string; readonly id: string }
+type Identity = { readonly namespace: string; readonly id: string }
 
 type ProfileEvent = {
   readonly _id: string
@@ -21,7 +21,7 @@ type ProfileEvent = {
   readonly identities: readonly Identity[]
 }
 
-export type Dropped = {
+type Dropped = {
   readonly _id: string | null
   readonly seq: number
   readonly why:

@@ -8,7 +8,7 @@
 import * as v from 'valibot'
 import { DRIFT_CHANGES } from '../drift/detector.ts'
 import { DEFAULT_SUPPRESS_DAYS, MAX_SUPPRESS_DAYS } from '../limits.ts'
-import { EVENT_STATES, OUTCOMES } from '../outbox/event.ts'
+import { EVENT_STATES, OUTCOMES, PARKED_STATES } from '../outbox/event.ts'
 import * as i from './input.ts'
 import * as o from './output.ts'
 
@@ -139,7 +139,7 @@ export const COMMANDS = {
     answers: o.answer('Causes', () => ({
       causes: o.list(
         o.object({
-          state: o.oneOf(['dead', 'quarantined']),
+          state: o.oneOf(PARKED_STATES),
           code: o.text,
           path: o.textOrNull,
           count: o.whole,
@@ -160,7 +160,7 @@ export const COMMANDS = {
     route: 'POST /redrive',
     summary:
       'Sends every dead or quarantined event again that the filter matches, or some by their ids',
-    takes: matching(['dead', 'quarantined']),
+    takes: matching(PARKED_STATES),
     answers: o.answer('Redriven', () => o.wholes('matched', 'redriven', 'stillInvalid')),
     log: { action: 'redrive', counts: ['matched', 'redriven', 'stillInvalid'] },
   },
@@ -319,13 +319,13 @@ export const COMMANDS = {
     answers: o.answer('SuppressionsImport', () => ({ imported: o.whole, error: o.textOrNull })),
     log: { action: 'import-suppressions', counts: ['imported'] },
   },
-  carrySuppressions: {
-    route: 'POST /suppressions/carry',
+  copySuppressions: {
+    route: 'POST /suppressions/copy',
     summary:
-      'Takes the suppressions of one outbox of this Worker over into that of another jurisdiction, as `deploy` does when it changes',
+      'Copies the suppressions of one outbox of this Worker into that of another jurisdiction, as `deploy` does when it changes',
     takes: v.object({ from: i.jurisdiction, to: i.jurisdiction }),
-    answers: o.answer('SuppressionsCarried', () => ({ carried: o.whole, error: o.textOrNull })),
-    log: { action: 'carry-suppressions', counts: ['carried'] },
+    answers: o.answer('SuppressionsCopied', () => ({ copied: o.whole, error: o.textOrNull })),
+    log: { action: 'copy-suppressions', counts: ['copied'] },
   },
   endSuppression: {
     route: 'DELETE /suppressions',

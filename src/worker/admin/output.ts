@@ -8,7 +8,7 @@ import * as v from 'valibot'
 import { ALERT_NAMES } from '../alerts/alerts.ts'
 import { STORED_KINDS } from '../chatlio/kind.ts'
 import { DRIFT_CHANGES } from '../drift/detector.ts'
-import { EVENT_STATES } from '../outbox/event.ts'
+import { EVENT_STATES, VIAS } from '../outbox/event.ts'
 
 /** A count, bytes, milliseconds. */
 export const whole = v.pipe(v.number(), v.integer(), v.minValue(0))
@@ -49,7 +49,7 @@ export const answer =
     named(name, entries())
 
 export const status = answer('Status', () => ({
-  ...wholes('accepted', 'delivered', 'pending', 'dead', 'quarantined', 'erased'),
+  ...wholes('accepted', 'delivered', ...EVENT_STATES, 'erased'),
   erasedBy: object(wholes('expired', 'deleted', 'person')),
   ...wholes('forwarded', 'suppressed', 'unavailable', 'refused', 'uninformed'),
   oldestPendingAt: timeOrNull,
@@ -78,7 +78,7 @@ const eventFields = () => ({
 /** Of a stored event. */
 export const event = () => ({ ...eventFields(), state: oneOf(EVENT_STATES) })
 
-const via = v.nullable(v.picklist(['forwarded', 'drained']))
+const via = v.nullable(v.picklist(VIAS))
 
 /** Delivered ones have `settledAt` and `via`. `refused`: that AEP did not keep it afterwards, and why. */
 const listedFields = () => ({

@@ -105,7 +105,7 @@ export async function getAnswer(
   }
 }
 
-export type PlatformAccess = {
+type PlatformAccess = {
   /** Without a slash at its end. */
   readonly platformUrl: string
   readonly clientId: string

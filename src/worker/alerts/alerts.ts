@@ -41,7 +41,7 @@ export type AlertMessage = {
   /** What is not urgent is repeated once a day. */
   urgent: boolean
   title: string
-  /** What and how many. */
+  /** What happened, and to how many. */
   facts: string[]
   /** What it means for their events. */
   meaning: string

@@ -195,8 +195,9 @@ export function afterSending(
   const alerts = { ...states.alerts }
   for (const { name, event, keys, since } of notices) {
     const sent = event === 'resolved' ? null : { keys, at: now, since }
-    const said = error === null ? { sent, lastSentAt: now, lastError: null } : { lastError: error }
-    alerts[name] = { ...alerts[name], ...said }
+    const notified =
+      error === null ? { sent, lastSentAt: now, lastError: null } : { lastError: error }
+    alerts[name] = { ...alerts[name], ...notified }
   }
   const names = error === null ? notices.map(({ name }) => name) : []
   return { ...withoutUnsent(states, names), alerts }

@@ -32,7 +32,7 @@ export type LandedFacts = {
 export type OutboxFacts = {
   /** JSON text of the states of the alerts; `null` before the first run. */
   states: string | null
-  /** Why everything waits, a pause left aside; `code` and `status` are those of AEP's answer, where there was one. */
+  /** Why everything waits, unless an operator has paused it; `code` and `status` are those of AEP's answer, where there was one. */
   hold: { reason: string; since: number; code: string | null; status: number | null } | null
   pausedSince: number | null
   pending: number
@@ -49,7 +49,7 @@ export type OutboxFacts = {
   lastWebhookAt: number | null
   /** Webhooks in the same hours a week before, where it has been quiet for so long. */
   weekBefore: number
-  /** Of conversations, how many have a transcript; `null`: not checked. */
+  /** How many conversations have a transcript; `null`: not checked. */
   completeness: CompletenessFacts | null
 }
 

@@ -39,7 +39,7 @@ const ASKING = ['npm run verify', 'npm run recover', 'npm run compare', 'npm run
 /** Those that need secrets, which stand in the file of the set-up. */
 const NEEDING = [...ASKING, 'npm run provision']
 
-/** For an address that nobody has said, as docs/operations.md has it. */
+/** Stands for the relay's address where it is not configured, as in docs/operations.md. */
 const SOME_RELAY = '$WORKER'
 
 /**
@@ -114,7 +114,7 @@ export const SEND_AGAIN =
 
 export const TURNED_AWAY_ACTION = `\`npm run tail -- --errors\` shows why. ${SEND_AGAIN}`
 
-/** Alerts go nowhere. */
+/** What to do where no address for alerts is configured. */
 export const SET_ALERTS = 'Set the secret: `npx wrangler secret put ALERT_WEBHOOK_URL`.'
 
 export const EXPIRING_MEANING = 'What is erased is gone here, and AEP never got it.'

@@ -43,7 +43,7 @@ export function normalizedKey({ field, value }: PersonKey): PersonKey {
 const NOBODY: Subject = { conversation: null, visitors: [], emails: [] }
 
 /** What arrived. `isValid`: it was read as an event. */
-export type Arrived = { kind: StoredKind; parsed: ParsedText; body: Uint8Array; isValid: boolean }
+type Arrived = { kind: StoredKind; parsed: ParsedText; body: Uint8Array; isValid: boolean }
 
 /** An event that our own code fails on names nobody: it must not be lost for that. */
 export function subjectOf(arrived: Arrived): Subject {
@@ -132,7 +132,7 @@ function namesOf(...names: readonly string[]): Names {
 
 const OF_PERSON = namesOf('visitor', ...NAMING.map(({ name }) => name), 'conversationUUID')
 
-/** A value has other signs around its escapes, or no colon behind it. */
+/** The name of a member, with an escape in it; a value has no such escape before a quote and a colon. */
 const ESCAPED_NAME = /\\u00[0-9a-f]{2}(?:\\u00[0-9a-f]{2}|[a-z]){0,16}"\s*:/i
 
 /**

@@ -11,7 +11,7 @@ import { SCHEMA_EXTRAS } from '../chatlio/fields.ts'
 import { listOf, type VariableReader } from './variables.ts'
 
 /** Where Adobe gives out tokens, and for what. `imsUrl` has no trailing slash. */
-export type Ims = { imsUrl: string; scopes: string }
+type Ims = { imsUrl: string; scopes: string }
 
 /** OAuth server-to-server credentials (AUTH). */
 export type Credentials = { clientId: string; clientSecret: string } & Ims

@@ -257,7 +257,7 @@ export function shownName(key: string): string {
   return turns > 2 || (turns > 0 && key.length > 20) ? '*' : key
 }
 
-export function typeOf(value: unknown): string {
+function typeOf(value: unknown): string {
   if (value === null) return 'null'
   if (isLongNumber(value)) return 'number'
   return Array.isArray(value) ? 'array' : typeof value

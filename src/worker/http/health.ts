@@ -12,7 +12,7 @@ import { FIRST_HEALTH_LOOK_MS, HEALTH_CACHE_MS, STORE_TIMEOUT_MS } from '../limi
 import type { OutboxStub } from '../outbox/outbox.ts'
 import { ANSWER_HEADERS } from './problem.ts'
 
-export const HEALTH_REASONS = [
+const HEALTH_REASONS = [
   'configuration',
   'credentials',
   'rejecting',

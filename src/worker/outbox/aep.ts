@@ -64,7 +64,7 @@ type DestinationFailure = {
 }
 
 /** Under one set of settings: those under any other say nothing. */
-export type Refusals = {
+type Refusals = {
   settings: string
   /** Since when events are sent under them. */
   from: number

@@ -36,7 +36,7 @@ export type StoreRequest = Omit<ArrivingEvent, 'hashes' | 'state' | 'attempt'> &
 }
 
 /** Where an event is; `suppressed`: nothing of its person is stored. */
-export type HeldState = EventState | 'suppressed'
+export type ArrivedState = EventState | 'suppressed'
 
 type ArrivalsDeps = { delivery: Delivery } & Pick<
   DeliveryDeps,
@@ -46,12 +46,12 @@ type ArrivalsDeps = { delivery: Delivery } & Pick<
 /** A write that has been tried, when, and how large its largest body was. */
 type Write = { at: number; worked: boolean; bytes: number }
 
-/** By which to judge whether the next will work, once these events have been added. */
+/** The write to judge the next one by, once these events have been added. */
 function afterWrite(last: Write | null, added: readonly ArrivingEvent[], at: number): Write | null {
   const bytes = largest(added)
   // A smaller write that works does not prove that one as large as the refused one would.
-  const tells = last === null || last.worked || bytes >= last.bytes
-  return added.length > 0 && tells ? { at, worked: true, bytes } : last
+  const isProof = last === null || last.worked || bytes >= last.bytes
+  return added.length > 0 && isProof ? { at, worked: true, bytes } : last
 }
 
 const largest = (events: readonly ArrivingEvent[]) =>
@@ -61,10 +61,10 @@ type HashedRequest = StoreRequest & { hashes: string }
 
 export class Arrivals {
   readonly #deps: ArrivalsDeps
-  readonly #commit: GroupCommit<HashedRequest, HeldState>
+  readonly #commit: GroupCommit<HashedRequest, ArrivedState>
   /** Bytes of the bodies that wait, at most. */
   #waitingBytes = 0
-  /** The latest write by which to judge whether the next will work; `null` before the first. */
+  /** The write to judge the next one by; `null` before the first. */
   #lastWrite: Write | null = null
   #probed: { at: number; worked: Promise<boolean> } | null = null
 
@@ -76,7 +76,7 @@ export class Arrivals {
     )
   }
 
-  async store(request: StoreRequest): Promise<HeldState> {
+  async store(request: StoreRequest): Promise<ArrivedState> {
     const { records, delivery } = this.#deps
     const hashes = request.hashes ?? (await records.hashesOf(request))
     this.#waitingBytes += request.body.length
@@ -128,7 +128,7 @@ export class Arrivals {
     }
   }
 
-  #write(requests: readonly HashedRequest[]): HeldState[] {
+  #write(requests: readonly HashedRequest[]): ArrivedState[] {
     const { records, events, delivery, watch, now } = this.#deps
     this.#waitingBytes = 0
     const at = now()

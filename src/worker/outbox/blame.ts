@@ -25,7 +25,7 @@ export type History = {
   throttles: number
   /** When the latest attempt ended. */
   triedAt: number | null
-  /** AEP refused it, and that was not held against it. */
+  /** AEP refused it, and it was not to blame. */
   refused: boolean
 }
 
@@ -52,7 +52,7 @@ export type Attempt = {
 }
 
 /** What blame has to know of AEP. */
-export type Seen = { acceptedAt: number; throttled: { id: string; at: number } | null }
+type Seen = { acceptedAt: number; throttled: { id: string; at: number } | null }
 
 type Blamed = 'event' | 'destination' | 'nobody'
 

@@ -12,10 +12,12 @@ import type { StoredKind } from '../chatlio/kind.ts'
 import { MAX_JSON_VALUES } from '../limits.ts'
 import type { History, Recorded } from './blame.ts'
 
-/** `pending`: will be relayed. `dead`: AEP refused it for good. `quarantined`: cannot be read as a valid event. */
-export const EVENT_STATES = ['pending', 'dead', 'quarantined'] as const
+/** `dead`: AEP refused it for good. `quarantined`: cannot be read as a valid event. */
+export const PARKED_STATES = ['dead', 'quarantined'] as const
+export type ParkedState = (typeof PARKED_STATES)[number]
+/** `pending`: will be relayed. */
+export const EVENT_STATES = ['pending', ...PARKED_STATES] as const
 export type EventState = (typeof EVENT_STATES)[number]
-export type ParkedState = Exclude<EventState, 'pending'>
 
 /** Why an event is in its state. `message` is safe to log; `status` is the HTTP status, if there was an answer. */
 export type StoredError = {
@@ -121,6 +123,10 @@ export const OUTCOMES = [
   'drained',
 ] as const
 export type Outcome = (typeof OUTCOMES)[number]
+
+/** How an event was delivered: inside its request, or by the outbox. Receipts store their numbers: only add to them. */
+export const VIAS = ['forwarded', 'drained'] as const
+export type Via = (typeof VIAS)[number]
 
 /** What came under a type that is no JSON, whatever it is: `redrive` reads it as JSON. */
 export type Unsupported = { outcome: 'unsupported-media-type'; kind: StoredKind }

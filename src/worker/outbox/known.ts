@@ -30,7 +30,7 @@ export type Hold = { reason: 'paused' | 'rejecting' | HoldReason; since: number 
 
 /** Everything that follows from the value at a moment. */
 export type Known = {
-  /** Until when it is so, should nothing happen. */
+  /** How long this stays true if nothing happens. */
   until: number
   hold: Hold | null
   /** AEP is down, or has asked for a wait: `/health` says `upstream`. A hold is not that. */
@@ -44,8 +44,8 @@ export type Known = {
   /** While it does: events refused from here on under these settings become pending again; otherwise `null`. */
   refusedFrom: number | null
   /** When time alone changes something: `after` with `time` must be called then. */
-  nextThoughtAt: number | null
-  /** AEP fails, and this is no hold: an outage. */
+  nextChangeAt: number | null
+  /** An outage: AEP fails, and it is not on hold. */
   outageSince: number | null
   /** What is behind the hold, and behind AEP's failure, for the log: both can last at once. */
   causes: { hold: CodeAndStatus | null; failure: CodeAndStatus | null }
@@ -70,7 +70,7 @@ export function known(value: Aep, now: number, policy: Policy): Known {
     mayAskAt: stopped ? null : mayAskAt,
     rejecting: refusals.hold !== null,
     refusedFrom: refusals.hold?.takenBackFrom ?? null,
-    nextThoughtAt: rejectingFrom(aep),
+    nextChangeAt: rejectingFrom(aep),
     outageSince: failure?.reason === 'upstream' ? failure.since : null,
     causes: {
       hold: holdCauseOf(aep),
@@ -160,7 +160,7 @@ export class AepWatch {
     return this.#known
   }
 
-  /** The same as if nobody had paused. */
+  /** What would be known had nobody paused. */
   besidesPause(): Known {
     const { now, policy } = this.#deps
     const { pause } = this.#aep

@@ -22,7 +22,7 @@ import { EXPORT_PAGE } from '../limits.ts'
 import { postThrough } from '../sender.ts'
 import type { Aep } from './aep.ts'
 import { Alerts } from './alerts.ts'
-import { Arrivals, type HeldState, type StoreRequest } from './arrivals.ts'
+import { Arrivals, type ArrivedState, type StoreRequest } from './arrivals.ts'
 import {
   Bulk,
   type BulkRequest,
@@ -65,8 +65,12 @@ export function outboxOf({ OUTBOX }: Env, jurisdiction: Config['outboxJurisdicti
 /** An event in full, or what is left of one that was delivered. */
 type ExportPage = { events: (EventDetail | Listed | Found)[]; readTo: number | null }
 
-type Waiting = { oldestPendingAt: number | null; hold: Hold | null; nextAttemptAt: number | null }
-type OutboxStatus = Counters & RecordsStatus & Waiting
+type PendingStatus = {
+  oldestPendingAt: number | null
+  hold: Hold | null
+  nextAttemptAt: number | null
+}
+type OutboxStatus = Counters & RecordsStatus & PendingStatus
 
 export class Outbox extends DurableObject<Env> {
   readonly #config: Config = parseConfig(this.env)
@@ -119,7 +123,7 @@ export class Outbox extends DurableObject<Env> {
     void ctx.blockConcurrencyWhile(() => delivery.start())
   }
 
-  async store(request: StoreRequest): Promise<{ state: HeldState; aep: Aep }> {
+  async store(request: StoreRequest): Promise<{ state: ArrivedState; aep: Aep }> {
     const state = await this.#arrivals.store(request)
     return { state, aep: this.#watch.aep }
   }
@@ -128,7 +132,7 @@ export class Outbox extends DurableObject<Env> {
   async storeAndWait(
     request: StoreRequest,
     waitMs: number,
-  ): Promise<{ state: HeldState | EventEnd; aep: Aep }> {
+  ): Promise<{ state: ArrivedState | EventEnd; aep: Aep }> {
     const state = await this.#arrivals.store(request)
     const end = state === 'pending' ? await this.#delivery.waitFor(request.id, waitMs) : null
     return { state: end ?? state, aep: this.#watch.aep }
@@ -353,7 +357,7 @@ export class Outbox extends DurableObject<Env> {
     return this.#records.landed.facts()
   }
 
-  /** Isolates of 1.0.0-rc.1 ask so, in a deploy. */
+  /** Called by isolates of 1.0.0-rc.1, while a deploy replaces them. */
   landedHours(from: number, to: number): ComparedHour[] {
     return this.#records.landed.compared(from, to).hours
   }

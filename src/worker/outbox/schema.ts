@@ -37,7 +37,7 @@ export const ATTEMPT_COLUMNS = {
   strikes: 'INTEGER NOT NULL',
   struck_at: 'INTEGER',
   throttles: 'INTEGER NOT NULL',
-  // AEP refused it, and that was not held against it.
+  // AEP refused it, and it was not to blame.
   refused: 'INTEGER NOT NULL',
   tried_at: 'INTEGER',
   next_at: 'INTEGER',
@@ -133,7 +133,7 @@ const STEPS: readonly string[] = [
 export function migrate(storage: DurableObjectStorage): void {
   storage.transactionSync(() => {
     const { sql } = storage
-    const old = setLastLayoutAside(sql)
+    const old = renameLastLayout(sql)
     sql.exec('CREATE TABLE IF NOT EXISTS migrations (step INTEGER PRIMARY KEY)')
     const { done } = sql
       .exec<{ done: number }>('SELECT COALESCE(MAX(step), 0) AS done FROM migrations')
@@ -149,7 +149,7 @@ export function migrate(storage: DurableObjectStorage): void {
 }
 
 /** Its tables are called `last_…` from now on. Returns their names; none where the storage is new, or of today. */
-function setLastLayoutAside(sql: SqlStorage): string[] {
+function renameLastLayout(sql: SqlStorage): string[] {
   const objects = sql
     .exec<{ type: string; name: string }>(
       `SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL

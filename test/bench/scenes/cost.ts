@@ -18,11 +18,11 @@ import {
 } from '../prices.ts'
 import type { Section } from '../section.ts'
 
-export type Way = 'healthy' | 'outage' | 'store-first'
+type Way = 'healthy' | 'outage' | 'store-first'
 const WAYS: readonly Way[] = ['healthy', 'outage', 'store-first']
 
 /** Processor milliseconds an event, on the machine of the benchmark; `null`: not measured yet. */
-export type Cpu = Readonly<Record<Way, number | null>> & {
+type Cpu = Readonly<Record<Way, number | null>> & {
   /** Of the first webhook of an isolate. */
   readonly first: number | null
 }
@@ -47,7 +47,7 @@ const OBJECT_GB = 10
 const OBJECT_REQUESTS_A_SECOND = 1_000
 const AWAKE_GB_SECONDS = 0.128 * 86_400
 
-export type Load = {
+type Load = {
   readonly name: string
   readonly events: number
   readonly each: Readonly<Record<Way, Each>>

@@ -37,7 +37,7 @@ const WHEN = ['outage', 'healthy'] as const
 type When = (typeof WHEN)[number]
 
 /** Counts of events. `recoveredS`: from the kill, or from AEP's return, to the last of the acknowledged. */
-export type Loss = {
+type Loss = {
   readonly sent: number
   readonly acknowledged: number
   readonly delivered: number

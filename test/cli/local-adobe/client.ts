@@ -10,7 +10,7 @@ export const MAPPINGS = '/data/foundation/conversion/mappingSets'
 export const NAMESPACES = '/data/core/idnamespace/identities'
 
 /** An answer is read field by field, as JSON is; a field that is not there fails the test. */
-export type Answered = {
+type Answered = {
   status: number
   body: ReturnType<(typeof JSON)['parse']>
   headers: Headers
@@ -22,7 +22,7 @@ export type Call = (
   headers?: Record<string, string>,
 ) => Promise<Answered>
 
-export async function tokenOf(url: string): Promise<string> {
+async function tokenOf(url: string): Promise<string> {
   const form = {
     client_id: 'local-client',
     client_secret: 'local-client-secret',
@@ -127,7 +127,7 @@ export async function makeTarget(call: Call, schemaId: string, dataSetId: string
   return made.body.id as string
 }
 
-export type Chain = {
+type Chain = {
   schemaId: string
   dataSetId: string
   sourceId: string

@@ -13,7 +13,7 @@ export const FLOW_ID = '7d1f0c2e-55aa-4b1e-9c33-0a1b2c3d4e5f'
 export const NAME = 'relay-under-test'
 export const GOOD = `AEP_ENDPOINT = "${ENDPOINT}"\nAEP_FLOW_ID = "${FLOW_ID}"`
 
-export type DeployTest = {
+type DeployTest = {
   readonly cloudflare: LocalCloudflare
   /** Of this test alone; also its TMPDIR. */
   readonly directory: string

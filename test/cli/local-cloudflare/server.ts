@@ -13,7 +13,7 @@ import { type Metadata, Worker } from './worker.ts'
 export const ACCOUNT_ID = 'local-account'
 export const API_TOKEN = 'local-api-token'
 
-export type Seen = { readonly method: string; readonly path: string }
+type Seen = { readonly method: string; readonly path: string }
 
 export type LocalCloudflare = {
   /** For `CLOUDFLARE_API_BASE_URL`. */

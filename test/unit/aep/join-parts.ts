@@ -9,7 +9,7 @@
 import { LONG_TEXTS as TEXTS } from '../../../src/worker/chatlio/fields.ts'
 import { isObject, type JsonObject } from '../../../src/worker/lib/json.ts'
 
-export type Joined = {
+type Joined = {
   /** The fields that every part repeats, without `part`; `_id` is the event's. */
   record: JsonObject
   texts: { [name: string]: string }

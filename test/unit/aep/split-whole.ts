@@ -17,7 +17,7 @@ export type Loose = any
 export const record = (part: string): Loose => JSON.parse(part)
 export const entity = (part: string): Loose => record(part).body.xdmEntity
 /** The value after a round trip through JSON, which drops undefined fields. */
-export const asJson = (value: unknown): Loose => JSON.parse(JSON.stringify(value))
+const asJson = (value: unknown): Loose => JSON.parse(JSON.stringify(value))
 
 export function expectWholeRaw(event: ChatEvent, parts: JsonObject[]): void {
   const whole = { ...asJson(encodeRaw(event, SENDING.source)), delaySeconds: 0 }

@@ -320,33 +320,33 @@ describe('the hold `rejecting`', () => {
       (value, id, index) => ended(value, ending, T + MINUTE + index * 1_000, { id: `${id}` }),
       accepting,
     )
-    expect(at(aep, T + HOUR)).toMatchObject({ hold: null, nextThoughtAt: null })
+    expect(at(aep, T + HOUR)).toMatchObject({ hold: null, nextChangeAt: null })
   })
 
   const early = [1, 2, 3].reduce((aep, each) => ended(aep, REFUSED, T + each * 1_000), accepting)
 
   it('begins by the alarm when the minute ends, and takes back what died in it', () => {
-    expect(at(early, T + 3_000)).toMatchObject({ hold: null, nextThoughtAt: T + MINUTE })
+    expect(at(early, T + 3_000)).toMatchObject({ hold: null, nextChangeAt: T + MINUTE })
     const time: Happened = { what: 'time' }
     expect(happens(early, time, T + MINUTE - 1)).toBe(early)
     const held = happens(early, time, T + MINUTE)
     expect(at(held, T + MINUTE)).toMatchObject({
       hold: { reason: 'rejecting' },
       refusedFrom: T - 100,
-      nextThoughtAt: null,
+      nextChangeAt: null,
     })
   })
 
   it('does not begin when one was accepted in that minute by an attempt that began after the first', () => {
     const other = ended(early, ACCEPTED, T + 3_500, { beganAt: T + 2_500 })
-    expect(at(other, T + 4_000).nextThoughtAt).toBeNull()
+    expect(at(other, T + 4_000).nextChangeAt).toBeNull()
     const older = ended(early, ACCEPTED, T + 3_500, { beganAt: T + 900 })
-    expect(at(older, T + 4_000).nextThoughtAt).toBe(T + 3_500 + MINUTE)
+    expect(at(older, T + 4_000).nextChangeAt).toBe(T + 3_500 + MINUTE)
   })
 
   it('is not put off by the acceptance of a part', () => {
     const part = ended(early, ACCEPTED, T + 10_000, { isPart: true })
-    expect(at(part, T + 10_000).nextThoughtAt).toBe(T + MINUTE)
+    expect(at(part, T + 10_000).nextChangeAt).toBe(T + MINUTE)
   })
 
   it('costs no event anything', () => {
@@ -379,7 +379,7 @@ describe('the hold `rejecting`', () => {
       const again = { id: `refused-${each}`, history: tried(HELD_AT, { refused: true }) }
       aep = ended(aep, REFUSED, HELD_AT + 2 * MINUTE + each, again)
     }
-    expect(at(aep, HELD_AT + HOUR)).toMatchObject({ hold: null, nextThoughtAt: null })
+    expect(at(aep, HELD_AT + HOUR)).toMatchObject({ hold: null, nextChangeAt: null })
   })
 
   it('begins anew with them when an operator resumes and AEP still takes none', () => {
@@ -428,7 +428,7 @@ describe('the hold `rejecting`', () => {
       'refused-2',
     ])
     expect(late.refusals.refusedAt).toBe(T + MINUTE + 4_000)
-    expect(at(late, T + MINUTE + 5_000).nextThoughtAt).toBe(T + 90_000)
+    expect(at(late, T + MINUTE + 5_000).nextChangeAt).toBe(T + 90_000)
   })
 
   it('takes back only what was refused under these settings', () => {
@@ -825,11 +825,11 @@ describe('whatever happens, in any order and by any clock', () => {
     fc.assert(
       fc.property(sequence, (steps) => {
         each(steps, (_, next, now) => {
-          const { mayAskAt, nextThoughtAt, hold } = at(next, now)
+          const { mayAskAt, nextChangeAt, hold } = at(next, now)
           expect((mayAskAt ?? 0) - now).toBeLessThanOrEqual(HOUR)
           const own = at({ ...next, notBefore: 0 }, now).mayAskAt ?? 0
           expect(own - now).toBeLessThanOrEqual(policy.backoff.capMs)
-          expect((nextThoughtAt ?? 0) - now).toBeLessThanOrEqual(MINUTE)
+          expect((nextChangeAt ?? 0) - now).toBeLessThanOrEqual(MINUTE)
           expect(hold?.since ?? 0).toBeLessThanOrEqual(now + 1)
         })
       }),

@@ -9,7 +9,7 @@ import {
 
 const issue = (path: string) => ({ path, message: 'expected text' })
 
-describe('the cause of an event that is set aside', () => {
+describe('the cause of an event that is parked', () => {
   it.each([
     [[issue('visitor.UUID'), issue('message')], 'visitor.UUID'],
     [[issue('messages.12.text')], 'messages.*.text'],

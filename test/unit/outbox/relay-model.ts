@@ -25,7 +25,7 @@ const EXCHANGE_MS = 10_000
 const CONCURRENCY = 48
 const ISOLATES = 4
 
-export type ModelEvent = {
+type ModelEvent = {
   id: string
   kind: string
   arrivedAt: number
@@ -36,7 +36,7 @@ export type ModelEvent = {
   endedAt: number | null
 }
 
-export type World = {
+type World = {
   /** How AEP answers, and how long it takes. */
   answer: (event: ModelEvent, now: number) => { ending: Ending; afterMs: number }
   random: () => number

@@ -14,7 +14,7 @@ import { SCHEMA_CONTENT_TYPE, usesHttpApi, type Wanted } from '../wanted.ts'
 export const SOURCES = 'Data Ingestion: Manage Sources'
 
 const STREAMING_PROVIDER = '521eee4d-8cbe-4906-bb48-fb6bd4450033'
-export const CHATLIO_SPEC = '073127a3-26e3-496c-9d94-9f48fb93fba8'
+const CHATLIO_SPEC = '073127a3-26e3-496c-9d94-9f48fb93fba8'
 const HTTP_API_SPEC = 'bc7b00d6-623a-4dfc-9fdb-f1240aeadaeb'
 const DATA_LAKE_SPEC = 'c604ff05-7f1a-43c0-8e18-33bf874cb11c'
 

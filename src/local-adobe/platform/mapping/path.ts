@@ -6,8 +6,7 @@
 import { isObject } from '../../streaming/message.ts'
 
 /** A field, an item of an array, or all its items. */
-export type Step = string | number | '*'
-export type Path = readonly ({ key: string } | { index: number } | { all: true })[]
+type Path = readonly ({ key: string } | { index: number } | { all: true })[]
 
 const PART = /^(?:\$\{([^}]+)\}|([^.[\]{}]+))((?:\[(?:\*|\d*)\])*)$/
 
@@ -79,5 +78,5 @@ export function write(target: unknown, path: Path, value: unknown): unknown {
   return list
 }
 
-export const itemsOf = (value: Each | readonly unknown[]): readonly unknown[] =>
+const itemsOf = (value: Each | readonly unknown[]): readonly unknown[] =>
   value instanceof Each ? value.items : value

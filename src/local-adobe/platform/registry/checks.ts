@@ -12,7 +12,7 @@ import { isUnion, requireUnionIdentity } from './unions.ts'
 const CONTAINERS: readonly RegistryKind[] = ['classes', 'fieldgroups', 'datatypes', 'schemas']
 const FIELD_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*$/
 
-export type Place = { readonly store: Store; readonly sandbox: string; readonly tenant: string }
+type Place = { readonly store: Store; readonly sandbox: string; readonly tenant: string }
 
 /** `id` is null for a resource that does not exist yet. */
 export function checkResource(

@@ -4,7 +4,7 @@ import { holds, parseCondition } from '../filter.ts'
 
 const MAX_LIMIT = 300
 
-export type Page = {
+type Page = {
   readonly results: readonly JsonObject[]
   readonly _page: {
     readonly orderby: string

@@ -82,7 +82,7 @@ function fieldsOf({ $id: _id, title: _title, description: _description, ...rest 
   return Object.fromEntries(Object.entries(rest).filter(([key]) => !key.startsWith('meta:')))
 }
 
-export function merge(a: Schema, b: Schema): Schema {
+function merge(a: Schema, b: Schema): Schema {
   const properties: Record<string, Schema> = { ...a.properties }
   for (const [key, value] of Object.entries(b.properties ?? {})) {
     const existing = Object.hasOwn(properties, key) ? properties[key] : undefined

@@ -131,17 +131,17 @@ const OWN_KEY =
   'This outbox has events, receipts or suppressions under a key of its own, which would not be found any more. Erase those persons here, from your register.'
 
 /** Within one Worker nothing has to leave it: an isolate knows key and hashes as it is. */
-export const carrySuppressions: Run<'carrySuppressions'> = async (
+export const copySuppressions: Run<'copySuppressions'> = async (
   { outbox, reporter, rim },
   { from, to },
 ) => {
-  if (from === to) return { carried: 0, error: 'These are the same outbox.' }
+  if (from === to) return { copied: 0, error: 'These are the same outbox.' }
   const now = rim.now()
   const { key, suppressions } = await outbox(from).exportSuppressions(now)
-  const carried = await outbox(to).importSuppressions(key, suppressions, now)
+  const copied = await outbox(to).importSuppressions(key, suppressions, now)
   await reporter.report()
-  if (carried !== null) return { carried, error: null }
-  return { carried: 0, error: suppressions.length > 0 ? OWN_KEY : null }
+  if (copied !== null) return { copied, error: null }
+  return { copied: 0, error: suppressions.length > 0 ? OWN_KEY : null }
 }
 
 async function unsealed(rim: Services['rim'], passphrase: string, text: string) {

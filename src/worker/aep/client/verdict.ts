@@ -50,7 +50,7 @@ export type Verdict =
   | ({ verdict: 'deferred' } & Failure)
 
 /** The runtime ended the attempt (a limit of its own, a reset, overload): nobody's failure. Send it again in another run. */
-export type Aborted = { verdict: 'aborted' } & Failure
+type Aborted = { verdict: 'aborted' } & Failure
 
 /** How an attempt ended. */
 export type Ending = Verdict | Aborted

@@ -26,13 +26,13 @@ export type RecordField = {
   value: unknown
 }
 
-type Place = Pick<RecordField, 'at' | 'own'>
+type RecordPlace = Pick<RecordField, 'at' | 'own'>
 
 /** Each place, taken apart once: there are no more than the schema has. */
-const places = new Map<string, Place>()
+const places = new Map<string, RecordPlace>()
 
 /** `chatlio.` stands for our field group. */
-export function placed(place: string): Place {
+export function placed(place: string): RecordPlace {
   let found = places.get(place)
   if (!found) {
     const keys = place.split('.')

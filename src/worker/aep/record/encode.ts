@@ -48,7 +48,7 @@ export type Encoded = { redacted: Redacted } & (
  * `now`: epoch ms. `source`: the name of the webhook's key. `redact`: what is replaced in texts. `generation`: of the ids of
  * its parts (`partId`).
  */
-export type Sending = {
+type Sending = {
   now: number
   source: string | null
   redact: readonly RedactRule[]

@@ -23,7 +23,7 @@ const MAX_IDENTITY_CHARACTERS = 1_024
 /** An identity value, and its path in the payload. */
 export type IdentityValue = { from: string; id: string }
 
-export type Identities = { visitor?: IdentityValue; email?: IdentityValue }
+type Identities = { visitor?: IdentityValue; email?: IdentityValue }
 
 export function identitiesOf({ kind, payload }: ChatEvent): Identities {
   const identities: Identities = {}
@@ -63,7 +63,7 @@ const NOBODY = new Set([
 const VISIBLE_ASCII = /^[!-~]+$/
 const ASCII_DOMAIN = /^[a-z\d](?:[a-z\d.-]*[a-z\d])?$/i
 
-/** Not blank, not too long, nobody's name for nobody, and free of control characters and lone surrogates. */
+/** Neither blank nor too long, none of `NOBODY`, and free of control characters and lone surrogates. */
 function isPlausible(id: string): boolean {
   if (id.length > MAX_IDENTITY_CHARACTERS || NOBODY.has(id.trim().toLowerCase())) return false
   return VISIBLE_ASCII.test(id) || (!/[\p{Cc}\p{Cs}]/u.test(id) && /[^\s\p{Cf}]/u.test(id))

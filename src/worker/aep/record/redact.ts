@@ -39,8 +39,8 @@ export function redactEvent(
 type Treatment = 'verbatim' | 'query' | 'html' | 'json'
 
 /** How a text is treated, one in an object by its name, one in a list by what its items are; `undefined`: as any text. */
-type Place = Treatment | Places | readonly [Places] | undefined
-type Places = ReadonlyMap<string, Place>
+type NestedTreatment = Treatment | Treatments | readonly [Treatments] | undefined
+type Treatments = ReadonlyMap<string, NestedTreatment>
 
 function treatmentOf({ from, form, verbatim }: Field): Treatment | undefined {
   if (verbatim || form === 'email' || form === 'dateTime' || form === 'ip') return 'verbatim'
@@ -56,38 +56,38 @@ const placesIn = (holder: string) =>
  * Of documented fields only: a sender's own field under one of the relay's names is redacted like any text. A tree, so that no
  * path is built for each text of each event, and a field name that contains `.` or `[*]` never passes for a documented path.
  */
-const BODY: Places = new Map<string, Place>([
+const BODY: Treatments = new Map<string, NestedTreatment>([
   ...placesIn(''),
   ['visitor', new Map(placesIn('visitor'))],
   ['messages', [new Map(placesIn('messages[*]'))]],
 ])
-const NOWHERE: Places = new Map()
+const NOWHERE: Treatments = new Map()
 
 /** The value itself where nothing is found in it. */
-function inValue(value: unknown, place: Place, search: Search): unknown {
-  if (typeof value === 'string') return inString(value, place, search)
+function inValue(value: unknown, treatment: NestedTreatment, search: Search): unknown {
+  if (typeof value === 'string') return inString(value, treatment, search)
   if (Array.isArray(value)) {
-    const ofItems = Array.isArray(place) ? place[0] : undefined
+    const ofItems = Array.isArray(treatment) ? treatment[0] : undefined
     const items = value.map((item) => inValue(item, ofItems, search))
     return items.some((item, at) => item !== value[at]) ? items : value
   }
   if (!isObject(value)) return value
-  return inObject(value, place instanceof Map ? place : NOWHERE, search)
+  return inObject(value, treatment instanceof Map ? treatment : NOWHERE, search)
 }
 
-function inObject(object: JsonObject, places: Places, search: Search): JsonObject {
+function inObject(object: JsonObject, treatments: Treatments, search: Search): JsonObject {
   let changed: Map<string, unknown> | null = null
   for (const key in object) {
     const held = object[key]
     if (typeof held !== 'string' && typeof held !== 'object') continue
-    const redacted = inValue(held, places.get(key), search)
+    const redacted = inValue(held, treatments.get(key), search)
     if (redacted !== held) changed = (changed ?? new Map()).set(key, redacted)
   }
   return changed ? { ...object, ...Object.fromEntries(changed) } : object
 }
 
-function inString(text: string, place: Place, search: Search): string | undefined {
-  switch (place) {
+function inString(text: string, treatment: NestedTreatment, search: Search): string | undefined {
+  switch (treatment) {
     case 'verbatim':
       return text
     case 'query':
@@ -108,9 +108,9 @@ function inString(text: string, place: Place, search: Search): string | undefine
   return isUrl ? inQuery(text, search) : inText(text, search)
 }
 
-/** An address stands in it. */
+/** A text that contains a URL. */
 const HAS_URL = /[a-z][a-z\d+.-]{1,20}:\/\//i
-/** One address and nothing else. */
+/** A text that is one URL and nothing else. */
 const IS_URL = /^[a-z][a-z\d+.-]{1,20}:\/\/\S+$/i
 
 /** A value in which something is found is replaced as a whole: it may be in percent escapes. */
@@ -142,7 +142,7 @@ function isCleanHtml(html: string, search: Search): boolean {
   return [html, text].every((each) => firstIn(each, search) === undefined)
 }
 
-/** From where to where something stands. */
+/** The offsets of a match in a text. */
 type Span = readonly [from: number, to: number]
 const NONE: readonly Span[] = []
 

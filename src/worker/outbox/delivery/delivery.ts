@@ -59,7 +59,7 @@ export class Delivery {
     this.#pool = send && new Pool({ ...deps, send, outcomes })
   }
 
-  /** When the object starts. */
+  /** Sets the alarm when the object starts. */
   async start(): Promise<void> {
     await this.#alarm.load()
     await this.#setAlarm()

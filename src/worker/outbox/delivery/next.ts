@@ -162,7 +162,7 @@ export function nextWakeAt(wake: Wake): number | null {
   const moments = [
     nextAttemptAt(wake),
     expiresAt,
-    known.nextThoughtAt,
+    known.nextChangeAt,
     dueAt !== null && isUnusable ? now + recheckMs : null,
   ].filter((moment) => moment !== null)
   return moments.length === 0 ? null : Math.min(...moments)

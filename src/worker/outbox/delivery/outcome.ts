@@ -106,14 +106,14 @@ export class Outcomes {
     if (faults.length > 0) throw faults[0]
   }
 
-  /** Cannot be read as a valid event any more. */
+  /** The event can no longer be read as a valid one: quarantine. */
   quarantined(event: StoredEvent, error: StoredError): void {
     this.#park(event, 'quarantined', error)
     const { id, kind } = event
     logLine('warn', { event: 'quarantined', id, kind, code: error.code })
   }
 
-  /** Cannot be sent to its end. */
+  /** The rest of the event cannot be sent: dead. */
   gaveUp(event: StoredEvent, error: StoredError): void {
     this.#park(event, 'dead', error)
     logDeadLetter(event, error)

@@ -42,7 +42,7 @@ export type Job =
   /** Prepared only once it is on record that it begins. `alone`: processing it has ended the isolate before, perhaps. */
   | { kind: 'large'; selected: Selected; alone: boolean; bytes: number }
 
-export type Turn = {
+type Turn = {
   /** AEP fails, and one event is to ask whether it still does. */
   probe: boolean
   /** AEP refuses everything. */
@@ -322,7 +322,7 @@ export class Send {
     return { records, redacted: encoded.redacted }
   }
 
-  /** In parts that were made of it before. */
+  /** What was replaced in an event whose parts were made by an earlier attempt. */
   #redacted(event: StoredEvent): Redacted {
     const { redact } = this.#deps.config
     if (redact.length === 0) return {}
@@ -330,7 +330,7 @@ export class Send {
     return reading.outcome === 'valid' ? redactEvent(reading.event, redact).redacted : {}
   }
 
-  /** Whether it is written that the event waits. */
+  /** Makes an event wait that our own code fails on; `false` where even that could not be written. */
   #notEncoded(event: StoredEvent, thrown: unknown): boolean {
     const name = nameOf(thrown)
     const { id, kind, position, history } = event

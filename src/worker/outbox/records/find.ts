@@ -9,7 +9,7 @@
  * place (once in 4,096, in the same millisecond), a page that ends between them hides one.
  */
 import { MAX_COMPLETENESS_EVENTS, MAX_COMPLETENESS_ROWS, MAX_RECEIPT_ROWS } from '../../limits.ts'
-import { PER_MS } from '../event.ts'
+import { PER_MS, type Via } from '../event.ts'
 import {
   type EventList,
   type Listed,
@@ -36,7 +36,6 @@ import {
   recordsIn,
   timesOf,
   unpackReceipt,
-  type Via,
   type Wanted,
 } from './packed.ts'
 import type { ReceiptRow } from './receipts.ts'

@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS operator_log (
 export const REDRIVEN_COLUMN = 'ALTER TABLE operator_log ADD COLUMN redriven TEXT;'
 
 /** `positions` stay those of the events, whatever becomes of them. */
-export type Redriven = { positions: readonly number[]; erased: number }
+type Redriven = { positions: readonly number[]; erased: number }
 
 export class OperatorLog {
   readonly #sql: SqlStorage

@@ -13,11 +13,8 @@
 import type { StoredKind } from '../../chatlio/kind.ts'
 import { joined } from '../../lib/bounded.ts'
 import { utf8Bytes } from '../../lib/json.ts'
-import { PER_MS } from '../event.ts'
+import { PER_MS, VIAS, type Via } from '../event.ts'
 import { type Hashes, type LookupField, packHashes, unpackHashes } from './lookup.ts'
-
-/** How an event was delivered: inside its request, or by the outbox. */
-export type Via = 'forwarded' | 'drained'
 
 /** Where a delivered event went. Times are epoch milliseconds, `bytes` those of its body, `source` the name of its key. */
 export type Receipt = {
@@ -47,7 +44,6 @@ const KINDS: Record<StoredKind, number> = {
   auto: 6,
 }
 const KIND_NAMES = Object.keys(KINDS) as StoredKind[]
-const VIAS: readonly Via[] = ['forwarded', 'drained']
 const FIELDS: readonly LookupField[] = ['conversation', 'visitor', 'email', 'unknown']
 
 const ID = 0
