@@ -192,15 +192,18 @@ export class AboutAep {
 
   /**
    * Of the last minute's: those of events that had failed before AEP last accepted one, asked for the first time since. Each
-   * may be an event's own fault, once, and at most one a second is asked for.
+   * may be an event's own fault, once, and at most one a second is asked for. And those of new events that AEP refused while it
+   * refused everything: each that arrives is the best probe there is.
    */
   #firstSinceAccepted(): number {
     const oracle = this.#oracle
     const { now } = oracle.world
     const seen = new Set<string>()
     let count = 0
-    for (const { event, at } of oracle.askedWithin(now - oracle.lastAccepted).reverse()) {
-      const isFirst = !seen.has(event) && oracle.firstAskedAt(event) < oracle.lastAccepted
+    for (const { event, at, answer } of oracle.askedWithin(now - oracle.lastAccepted).reverse()) {
+      const firstAt = oracle.firstAskedAt(event)
+      const isProbe = this.hold === 'rejecting' && answer === '400' && firstAt === at
+      const isFirst = !seen.has(event) && (firstAt < oracle.lastAccepted || isProbe)
       if (isFirst && at > now - MINUTE) count += 1
       seen.add(event)
     }

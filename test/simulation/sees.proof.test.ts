@@ -1,5 +1,5 @@
 /**
- * That the simulation sees: what AEP does hours after it has accepted, and each fault that the relay once had, put back into
+ * That the simulation sees: what AEP does hours after it has accepted, what is no fault, and each fault that the relay once had, put back into
  * the code. Minutes of processor time, which `npm test` leaves to CI.
  */
 import { describe, expect, it } from 'vitest'
@@ -23,6 +23,11 @@ it('sees what becomes of events after AEP has accepted them', async () => {
   const lost = await simulate('--seed', '211', '--hours', '9', '--states')
   expect(lost.code, lost.stdout.slice(0, 4_000)).toBe(0)
   expect(lost.stdout).toContain('records that AEP lost')
+}, 240_000)
+
+it('sees no haste in asking for each new event once while AEP refuses everything', async () => {
+  const { code, stdout } = await simulate('--seed', '2033', '--hours', '6')
+  expect(code, stdout.slice(0, 4_000)).toBe(0)
 }, 240_000)
 
 describe('a fault to put in', () => {
