@@ -120,7 +120,7 @@ function around({ requests, webhooks }: Seen, moment: number): string {
 }
 
 /** How much longer than it should the slowest webhook of that time took, on a machine that is busy with something else. */
-function latenessOf(webhooks: readonly Webhook[], from: number, to: number): number {
+export function latenessOf(webhooks: readonly Webhook[], from: number, to: number): number {
   const near = webhooks.filter(({ at, endedAt }) => at <= to && endedAt >= from)
   return Math.max(0, most(near.map(({ at, endedAt }) => endedAt - at)) - PROMPT_MS)
 }
@@ -150,7 +150,8 @@ function agesOf({ webhooks, requests, lake, eventOf, starts }: Seen) {
 function healthFaults({ looks, webhooks, requests, starts }: Seen): string[] {
   const faults = new Set<string>()
   for (const { at, status, reasons } of looks) {
-    const from = at - STALE_MS
+    // What a webhook waits for, a look does too, and what the outbox says to it.
+    const from = at - STALE_MS - 2 * latenessOf(webhooks, at - 2 * STALE_MS, at)
     if (happened(starts, from, at)) continue
     const got = webhooks.filter((each) => each.at >= from && each.endedAt <= at && each.status > 0)
     if (got.length < FEWEST_WEBHOOKS) continue

@@ -31,21 +31,26 @@ let serial = 0
 export async function post(
   harness: Harness,
   message = 'good',
-  visitor?: string,
+  { visitor, kind = 'feedback' }: { visitor?: string; kind?: 'feedback' | 'unanswered' } = {},
 ): Promise<Answered> {
-  const answered = await send(harness, message, visitor)
+  const answered = await send(harness, message, visitor, kind)
   harness.webhooks.push({ ...answered, endedAt: Date.now() })
   return answered
 }
 
-async function send(harness: Harness, message: string, visitor?: string): Promise<Answered> {
+async function send(
+  harness: Harness,
+  message: string,
+  visitor: string | undefined,
+  kind: string,
+): Promise<Answered> {
   serial += 1
   const at = Date.now()
   const UUID = visitor ?? `visitor-${serial}`
   const body = { visitor: { UUID }, message, conversationUUID: `c-${serial}` }
   try {
     const response = await fetch(
-      `${await harness.worker.url()}/chatlio/feedback?key=${WEBHOOK_KEY}`,
+      `${await harness.worker.url()}/chatlio/${kind}?key=${WEBHOOK_KEY}`,
       {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
