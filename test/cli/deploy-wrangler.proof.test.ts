@@ -113,7 +113,7 @@ describe('the stand-in for wrangler', () => {
     const real = await history(runWrangler)
     expect(Object.keys(real)).toHaveLength(9)
     expect(await history(wranglerStandIn)).toEqual(real)
-  }, 240_000)
+  })
 })
 
 describe('a deploy that must go back', () => {
@@ -138,7 +138,7 @@ describe('a deploy that must go back', () => {
     expect(worker.runs).toBe(worker.versionIds[1])
     await run('delete')
     expect(test.cloudflare.worker(NAME)).toBeUndefined()
-  }, 240_000)
+  })
 })
 
 describe('the first deploy', () => {

@@ -31,16 +31,12 @@ describe('the command', () => {
   it.each([
     ['--help', 0],
     ['--halp', 2],
-  ])(
-    'records nothing when it is asked with %s',
-    (option, code) => {
-      const file = path.join(ROOT, 'test/recording/record.ts')
-      const { status, stdout, stderr } = spawnSync(process.execPath, ['--', file, option])
-      expect(status).toBe(code)
-      expect(`${stdout}${stderr}`).toContain('Usage: npm run recording')
-    },
-    30_000,
-  )
+  ])('records nothing when it is asked with %s', (option, code) => {
+    const file = path.join(ROOT, 'test/recording/record.ts')
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--', file, option])
+    expect(status).toBe(code)
+    expect(`${stdout}${stderr}`).toContain('Usage: npm run recording')
+  })
 })
 
 describe('the text of a recording', () => {

@@ -37,7 +37,7 @@ describe('npm start -- --once', () => {
     raw = await start(['--once'], { FORCE_COLOR: '1' })
     coloured = raw.output
     raw.output = stripVTControlCharacters(coloured)
-  }, 300_000)
+  })
 
   it('shows that AEP has a sample of each kind, and ends with 0', () => {
     expect(raw.code).toBe(0)

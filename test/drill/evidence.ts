@@ -30,7 +30,7 @@ export type Evidence = {
   readonly endOf: (life: number) => number
 }
 
-const EMPTY_TIMEOUT_MS = 20_000
+const EMPTY_TIMEOUT_MS = 60_000
 /** The first may be the one from which the Worker learns that AEP is back. */
 const MAX_FRESH = 5
 

@@ -14,7 +14,7 @@ import { sentEvents } from './sent.ts'
 /** Long enough for a kill to fall into the middle of the drain. */
 const DRAIN_LATENCY_MS = 25
 /** Many times longer than a drain takes. */
-const TIMEOUT_MS = 20_000
+const TIMEOUT_MS = 90_000
 
 export type Recovered = {
   /** Milliseconds from the last kill to the arrival of the last event that was owed. */

@@ -13,7 +13,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import type { Said } from './bounds.ts'
 
-const START_TIMEOUT_MS = 20_000
+const START_TIMEOUT_MS = 60_000
 
 export class Worker {
   readonly #binary: string

@@ -23,12 +23,12 @@ it('sees what becomes of events after AEP has accepted them', async () => {
   const lost = await simulate('--seed', '211', '--hours', '9', '--states')
   expect(lost.code, lost.stdout.slice(0, 4_000)).toBe(0)
   expect(lost.stdout).toContain('records that AEP lost')
-}, 240_000)
+})
 
 it('sees no haste in asking for each new event once while AEP refuses everything', async () => {
   const { code, stdout } = await simulate('--seed', '2033', '--hours', '6')
   expect(code, stdout.slice(0, 4_000)).toBe(0)
-}, 240_000)
+})
 
 describe('a fault to put in', () => {
   it.each(PUT_BACK.map(({ name, seed }) => [name, seed] as const))(
@@ -38,6 +38,5 @@ describe('a fault to put in', () => {
       expect(stdout).toMatch(new RegExp(`^fault ${name}, .*: seed ${seed} shows it`))
       expect(code).toBe(0)
     },
-    300_000,
   )
 })

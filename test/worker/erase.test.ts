@@ -15,6 +15,7 @@ import transcript from '../fixtures/transcript.json'
 import { refuseWrites } from './outbox-support.ts'
 import {
   allStored,
+  BY_ITSELF,
   type Clock,
   conversation,
   drainAll,
@@ -228,7 +229,7 @@ describe('a person who is erased', () => {
       return aep.fetch(input as string, init as RequestInit)
     })
     const run = runDurableObjectAlarm(outbox())
-    await vi.waitFor(async () => expect((await outbox().status()).delivered).toBe(1))
+    await vi.waitFor(async () => expect((await outbox().status()).delivered).toBe(1), BY_ITSELF)
     const allow = await refuseWrites('UPDATE ON reports')
     const { status } = await relay.command('/erase', { visitor: 'canary', suppressDays: 0 })
     expect(status).toBe(503)

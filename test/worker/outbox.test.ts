@@ -329,6 +329,8 @@ describe('requests under way', () => {
     vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
       // The first asks whether AEP works again; those after it leave together.
       if (left() > 1) {
+        await vi.waitUntil(() => left() > 2, BY_ITSELF)
+        // One too many would be there by now.
         await new Promise((resolve) => setTimeout(resolve, 100))
         firstWave ??= left() - 1
       }

@@ -7,7 +7,7 @@ import { until } from '../recovery.ts'
 import { arrivals, type Phase, post, settledLedger, wait } from './phase.ts'
 
 const FULL_MS = 5_000
-const ALERT_TIMEOUT_MS = 5_000
+const ALERT_TIMEOUT_MS = 30_000
 
 export const diskFull: Phase = {
   name: 'disk-full',

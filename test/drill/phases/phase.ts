@@ -22,8 +22,9 @@ export type Phase = {
 /** `status` 0: there was no answer, or not in time. `at`: when it was posted. */
 export type Answered = { readonly status: number; readonly id: string; readonly at: number }
 
-const ANSWER_TIMEOUT_MS = 5_000
-export const ARRIVAL_TIMEOUT_MS = 15_000
+/** For what hangs: a busy machine takes longer than any of it should. */
+const ANSWER_TIMEOUT_MS = 30_000
+export const ARRIVAL_TIMEOUT_MS = 60_000
 
 let serial = 0
 
