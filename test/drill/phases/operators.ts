@@ -77,7 +77,8 @@ export const operators: Phase = {
         await operate('/resume', {})
       }),
       repeat(1_600, async () => {
-        await wait(800)
+        // More seldom where a deploy cut off whatever was asked for before.
+        await wait(deleted() > 0 ? 800 : 800 * harness.worker.lives)
         await harness.deploy({ RETRY_CAP_MS: String(400 + harness.worker.lives) })
       }),
     ])
