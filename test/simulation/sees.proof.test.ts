@@ -1,6 +1,6 @@
 /**
- * That the simulation sees: what AEP does hours after it has accepted, what is no fault, and each fault that the relay once had, put back into
- * the code. Minutes of processor time, which `npm test` leaves to CI.
+ * What the simulation sees: what AEP does hours after it has accepted, and each fault that the relay once had, put back into the
+ * code; and what it does not take for a fault. Minutes of processor time, which `npm test` leaves to CI.
  */
 import { describe, expect, it } from 'vitest'
 import { PUT_BACK } from './faults.ts'

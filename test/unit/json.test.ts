@@ -151,7 +151,7 @@ describe('numbers', () => {
   })
 
   it('take time in proportion to their length: its square would be minutes', () => {
-    const bytes = utf8(`[1e5,1${'0'.repeat(400_000)}1,"${':1.'.repeat(400_000)}"]`)
+    const bytes = utf8(`[1e5,1${'0'.repeat(1_000_000)}1,"${':1.'.repeat(300_000)}"]`)
     expect(parseJson(bytes).ok).toBe(true)
   })
 })

@@ -301,7 +301,7 @@ describe('the time it takes', () => {
     ['punycode', 'xn--'],
     ['one letter', 'a'],
   ])('grows as the body does, of %s alone: its square would be minutes', (_, piece) => {
-    const readings = readingsOf(utf8Bytes(piece.repeat(400_000 / piece.length)))
+    const readings = readingsOf(utf8Bytes(piece.repeat(1_000_000 / piece.length)))
     mentions(readings, ADA)
     expect(addressesIn(readings, 32).length).toBeLessThanOrEqual(32)
   })

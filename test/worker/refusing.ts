@@ -1,5 +1,6 @@
 /**
- * Properties of "AEP refuses everything" over seeded sequences, with several isolates: `rejecting.test.ts` has the cases. fast-check prints seed and path of what fails; `fc.assert(…, { seed, path })` repeats it.
+ * Properties of "AEP refuses everything" over sequences of events, with several isolates: `rejecting.test.ts` has the cases.
+ * fast-check prints seed and path of what fails; `fc.assert(…, { seed, path })` repeats it.
  */
 import { reset } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
