@@ -259,7 +259,11 @@ export class Oracle {
     this.world.queue.after(0, () => this.#landing(known, asked.id))
   }
 
+  /** After an event was delivered nothing is kept of it: one that comes again goes by the settings of then. */
   twoContents(id: string): void {
+    const { landedAt = null, againAt = 0 } = this.#known.get(id.slice(0, 64)) ?? {}
+    const isAnew = landedAt !== null && againAt > landedAt
+    if (isAnew && this.has(this.world.now - landedAt, 'deploy')) return
     this.breach('content', `AEP got ${id.slice(0, 8)}${id.slice(64)} twice, with other contents`)
   }
 

@@ -1,8 +1,9 @@
 /**
  * The records of split events: decided and stored before the first of them is sent, each forgotten once AEP has accepted it.
  *
- * Promises: no id stands for two contents. What an event is split into changes only under another `generation`, of which the
- * ids of its parts are made.
+ * Promises: no id stands for two contents while its event is kept. What an event is split into changes only under another
+ * `generation`, of which the ids of its parts are made. Nothing is known of an event that comes again after its delivery: it
+ * is split by the settings of then.
  */
 import type { Split, StoredPart } from './event.ts'
 
