@@ -20,7 +20,7 @@ export function wranglerLine(name: string, selected: Selected): string {
   return [`npx wrangler ${name}`, ...words(whichFlags(selected))].join(' ')
 }
 
-/** A text of the relay, its commands completed with this one's flags: the relay does not know the files of whoever asks. */
+/** Adds this command's own flags to the commands that a text of the relay names: the relay does not know the caller's files. */
 export function withOwnCommands(text: string, selected: Selected, base: string): string {
   return text.replace(/`npm run ([\w-]+)(?: -- ([^`]+))?`/g, (_, name: string, flags = '') => {
     const url = / --url /.test(` ${flags}`) ? ['--url', base] : []

@@ -32,7 +32,7 @@ export type LandedFacts = {
 export type OutboxFacts = {
   /** JSON text of the states of the alerts; `null` before the first run. */
   states: string | null
-  /** Why everything waits, unless an operator has paused it; `code` and `status` are those of AEP's answer, where there was one. */
+  /** Why everything waits, other than a pause; `code` and `status` are those of AEP's answer, where there was one. */
   hold: { reason: string; since: number; code: string | null; status: number | null } | null
   pausedSince: number | null
   pending: number

@@ -25,7 +25,7 @@ export type History = {
   throttles: number
   /** When the latest attempt ended. */
   triedAt: number | null
-  /** AEP refused it, and it was not to blame. */
+  /** AEP refused it, and that does not count against it. */
   refused: boolean
 }
 

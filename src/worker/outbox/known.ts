@@ -30,7 +30,7 @@ export type Hold = { reason: 'paused' | 'rejecting' | HoldReason; since: number 
 
 /** Everything that follows from the value at a moment. */
 export type Known = {
-  /** How long this stays true if nothing happens. */
+  /** When this stops being true if nothing happens. */
   until: number
   hold: Hold | null
   /** AEP is down, or has asked for a wait: `/health` says `upstream`. A hold is not that. */
@@ -45,7 +45,7 @@ export type Known = {
   refusedFrom: number | null
   /** When time alone changes something: `after` with `time` must be called then. */
   nextChangeAt: number | null
-  /** An outage: AEP fails, and it is not on hold. */
+  /** An outage: AEP fails, and nothing is on hold. */
   outageSince: number | null
   /** What is behind the hold, and behind AEP's failure, for the log: both can last at once. */
   causes: { hold: CodeAndStatus | null; failure: CodeAndStatus | null }

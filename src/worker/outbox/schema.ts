@@ -37,7 +37,7 @@ export const ATTEMPT_COLUMNS = {
   strikes: 'INTEGER NOT NULL',
   struck_at: 'INTEGER',
   throttles: 'INTEGER NOT NULL',
-  // AEP refused it, and it was not to blame.
+  // AEP refused it, and that does not count against it.
   refused: 'INTEGER NOT NULL',
   tried_at: 'INTEGER',
   next_at: 'INTEGER',

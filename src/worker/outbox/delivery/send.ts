@@ -69,7 +69,7 @@ export class Send {
   readonly #deps: SendDeps
   readonly #maxRecordBytes: number
   readonly #madeFor: string
-  /** The same of the last layout, before there was any redaction: what AEP has of it is not redacted either. */
+  /** `#madeFor` as the last layout wrote it, which knew no redaction: parts that it made were sent unredacted. */
   readonly #madeForBefore: string
 
   constructor(deps: SendDeps) {
